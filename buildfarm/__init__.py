@@ -1,0 +1,1 @@
+"""A self-hosting RPM build farm: ingest, debrand, plan, build, compare, publish."""

@@ -1,0 +1,1 @@
+"""The edge: one outside thing each (a tool, a library, the disk, the database)."""

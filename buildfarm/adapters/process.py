@@ -1,0 +1,261 @@
+"""The only door to other programs.
+
+An argv list, never a shell string; an explicit small environment; a time limit; bounded output with a visible mark
+where it was cut; the whole process group killed at the end; and a child that dies with its parent, so that a farm
+process ended by SIGKILL leaves nothing running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from buildfarm import log
+from buildfarm.errors import InfraError, ToolFailed
+
+MEBIBYTE = 1024 * 1024
+_TERM_GRACE_SECONDS = 5.0
+_TICK_SECONDS = 0.2
+_TAIL_CHARACTERS = 4000
+
+BASE_ENV: Mapping[str, str] = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/root",
+    "TZ": "UTC",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Resource limits of one process, set by prlimit(1); ``None`` leaves the limit alone. Sizes are bytes."""
+
+    cpu_seconds: int | None = None
+    address_space: int | None = None
+    file_size: int | None = None
+    processes: int | None = None
+    open_files: int | None = None
+
+    def argv(self) -> list[str]:
+        """The prlimit words to put before a command (empty without limits)."""
+        named = {
+            "cpu": self.cpu_seconds,
+            "as": self.address_space,
+            "fsize": self.file_size,
+            "nproc": self.processes,
+            "nofile": self.open_files,
+        }
+        options = [f"--{name}={value}" for name, value in named.items() if value is not None]
+        return ["prlimit", *options, "--"] if options else []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """How a program ended. ``returncode`` is negative for a signal; ``stopped`` says why the farm itself ended it."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+    seconds: float
+    stopped: str = ""
+
+    @property
+    def text(self) -> str:
+        """Standard output, decoded leniently."""
+        return self.stdout.decode("utf-8", "replace")
+
+    @property
+    def error_text(self) -> str:
+        """The tail of standard error, or of standard output where that is empty."""
+        return (self.stderr or self.stdout).decode("utf-8", "replace")[-_TAIL_CHARACTERS:].strip()
+
+
+class _Sink:
+    """Collects one stream up to a limit, or hands it on to a file up to that limit."""
+
+    def __init__(self, limit: int, out: BinaryIO | None) -> None:
+        self._limit = limit
+        self._out = out
+        self._kept = bytearray()
+        self.seen = 0
+
+    def feed(self, data: bytes) -> bool:
+        """Take ``data``; False when the limit was passed with it."""
+        room = max(0, self._limit - self.seen)
+        self.seen += len(data)
+        part = data[:room]
+        if self._out is not None:
+            self._out.write(part)
+            self._out.flush()
+        else:
+            self._kept += part
+        return self.seen <= self._limit
+
+    def mark(self, why: str) -> None:
+        """Leave a visible line at the place where the farm cut the stream."""
+        line = f"\n*** TRUNCATED: {why} ***\n".encode()
+        if self._out is not None:
+            self._out.write(line)
+            self._out.flush()
+        else:
+            self._kept += line
+
+    @property
+    def kept(self) -> bytes:
+        return bytes(self._kept)
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: bytes | BinaryIO | None = None,
+    ok: Sequence[int] | None = (0,),
+    limits: Limits | None = None,
+    max_output: int = 64 * MEBIBYTE,
+    out: BinaryIO | None = None,
+    watch: Callable[[], str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Completed:
+    """Run ``argv`` to its end.
+
+    :param timeout: seconds; at the limit the process group gets SIGTERM, then SIGKILL.
+    :param env: added to :data:`BASE_ENV`; nothing is inherited.
+    :param ok: exit codes that are success; ``None`` accepts every one (the caller reads ``returncode``).
+    :param max_output: bytes of each stream that are kept; more ends the process, with ``stopped`` set.
+    :param out: where standard output *and* standard error go instead of memory (a build's log).
+    :param watch: called about five times a second; a non-empty answer ends the process with that reason.
+    :raises ToolFailed: the exit code is not in ``ok``, or the farm ended it and ``ok`` is not ``None``.
+    :raises InfraError: the program cannot be started.
+    """
+    command = [str(word) for word in argv]
+    wrapped = ["setpriv", "--pdeathsig", "KILL", "--", *(limits.argv() if limits else []), *command]
+    log.get().debug("process.run", command=shlex.join(command))
+    started = time.monotonic()
+    feed = stdin if isinstance(stdin, bytes) else None
+    try:
+        process = subprocess.Popen(
+            wrapped,
+            env={**BASE_ENV, **(env or {})},
+            cwd=cwd,
+            stdin=subprocess.PIPE if feed is not None else (stdin or subprocess.DEVNULL),  # type: ignore[arg-type]
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if out is not None else subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=tuple(pass_fds),
+        )
+    except OSError as error:
+        raise InfraError(f"cannot start {command[0]}: {error}", hint="run `buildfarm doctor`") from error
+    stdout, stderr = _Sink(max_output, out), _Sink(max_output, None)
+    try:
+        stopped = _pump(process, feed, stdout, stderr, started + timeout, watch)
+        if stopped:
+            stdout.mark(stopped)
+    finally:
+        _end_group(process)
+    completed = Completed(
+        argv=tuple(command),
+        returncode=process.returncode,
+        stdout=stdout.kept,
+        stderr=stderr.kept,
+        seconds=time.monotonic() - started,
+        stopped=stopped,
+    )
+    if ok is not None and (stopped or completed.returncode not in ok):
+        what = stopped or f"exit code {completed.returncode}"
+        raise ToolFailed(
+            f"{Path(command[0]).name}: {what}: {completed.error_text[-600:]}",
+            argv=completed.argv,
+            returncode=completed.returncode,
+            output=completed.error_text,
+        )
+    return completed
+
+
+def _pump(
+    process: subprocess.Popen[bytes],
+    feed: bytes | None,
+    stdout: _Sink,
+    stderr: _Sink,
+    deadline: float,
+    watch: Callable[[], str] | None,
+) -> str:
+    """Move bytes until both streams end; the reason if the farm has to stop the program."""
+    with selectors.DefaultSelector() as selector:
+        for stream, sink in ((process.stdout, stdout), (process.stderr, stderr)):
+            if stream is not None:
+                selector.register(stream, selectors.EVENT_READ, sink)
+        pending = memoryview(feed or b"")
+        if process.stdin is not None:
+            os.set_blocking(process.stdin.fileno(), False)
+            selector.register(process.stdin, selectors.EVENT_WRITE, None)
+        next_watch = time.monotonic()
+        while selector.get_map():
+            now = time.monotonic()
+            if now >= deadline:
+                return "time limit reached"
+            if watch is not None and now >= next_watch:
+                next_watch = now + _TICK_SECONDS
+                if reason := watch():
+                    return reason
+            for key, _ in selector.select(min(_TICK_SECONDS, deadline - now)):
+                if key.data is None:
+                    pending = _write_some(process, selector, pending)
+                    continue
+                data = os.read(key.fd, 65536)
+                if not data:
+                    selector.unregister(key.fileobj)
+                elif not key.data.feed(data):
+                    return f"output limit of {key.data._limit} bytes reached"
+    while process.poll() is None:  # the streams are closed, the program still runs
+        now = time.monotonic()
+        if now >= deadline:
+            return "time limit reached"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(min(_TICK_SECONDS, deadline - now))
+        if watch is not None and process.poll() is None and (reason := watch()):
+            return reason
+    return ""
+
+
+def _write_some(
+    process: subprocess.Popen[bytes], selector: selectors.BaseSelector, pending: memoryview
+) -> memoryview:
+    """Feed standard input; close it when all is written or nobody reads any more."""
+    assert process.stdin is not None
+    try:
+        pending = pending[os.write(process.stdin.fileno(), pending[:65536]) :] if pending else pending
+    except BrokenPipeError:
+        pending = memoryview(b"")
+    if not pending:
+        selector.unregister(process.stdin)
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+    return pending
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """Leave nothing of the process group alive."""
+    with contextlib.suppress(ProcessLookupError):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_TERM_GRACE_SECONDS)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for stream in (process.stdout, process.stderr, process.stdin):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()

@@ -1,0 +1,93 @@
+"""A box for anything that evaluates or unpacks a vendor's file.
+
+bubblewrap with every namespace of its own: no network, no view of the farm's data but the paths named, an unprivileged
+user, limits on time, memory, processes and file size. A spec that holds ``%(touch /x)`` touches nothing of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from buildfarm.adapters import process
+from buildfarm.adapters.process import MEBIBYTE, Completed, Limits
+
+NOBODY = 65534
+_SYSTEM = ("/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/rpm")
+_MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
+
+
+def argv(
+    command: Sequence[str | Path],
+    *,
+    read_only: Sequence[Path] = (),
+    writable: Sequence[Path] = (),
+    chdir: Path | None = None,
+) -> list[str]:
+    """The bubblewrap words that run ``command``; the paths named appear inside under their own names."""
+    words = [
+        "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", str(NOBODY), "--gid", str(NOBODY),
+        "--hostname", "sandbox", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev",
+        "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--clearenv",
+    ]  # fmt: skip
+    for name, value in process.BASE_ENV.items():
+        words += ["--setenv", name, "/tmp" if name == "HOME" else value]
+    for path in _SYSTEM:
+        words += ["--ro-bind-try", path, path]
+    for name in _MERGED:
+        where = Path("/") / name
+        if where.is_symlink():
+            words += ["--symlink", os.readlink(where), str(where)]
+        elif where.exists():
+            words += ["--ro-bind", str(where), str(where)]
+    for path in read_only:
+        words += ["--ro-bind", str(path), str(path)]
+    for path in writable:
+        words += ["--bind", str(path), str(path)]
+    if chdir is not None:
+        words += ["--chdir", str(chdir)]
+    return [*words, "--", *(str(word) for word in command)]
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    read_only: Sequence[Path] = (),
+    writable: Sequence[Path] = (),
+    chdir: Path | None = None,
+    stdin: bytes | BinaryIO | None = None,
+    timeout: float = 60.0,
+    memory: int = 2048 * MEBIBYTE,
+    file_size: int = 4096 * MEBIBYTE,
+    max_output: int = 64 * MEBIBYTE,
+    ok: Sequence[int] | None = (0,),
+    env: Mapping[str, str] | None = None,
+) -> Completed:
+    """Run ``command`` in the box; errors as in :func:`buildfarm.adapters.process.run`.
+
+    ``memory`` and ``file_size`` are bytes, ``timeout`` seconds of wall clock (and of processor time).
+    """
+    return process.run(
+        argv(command, read_only=read_only, writable=writable, chdir=chdir),
+        timeout=timeout,
+        stdin=stdin,
+        limits=Limits(
+            cpu_seconds=int(timeout) + 1, address_space=memory, file_size=file_size, processes=4096, open_files=4096
+        ),
+        max_output=max_output,
+        ok=ok,
+        env=env,
+    )
+
+
+def python(module: str, *arguments: str | Path, read_only: Sequence[Path] = (), **options: object) -> Completed:
+    """Run ``python -m module arguments`` of this very environment in the box."""
+    package = Path(__file__).resolve().parents[1]  # not the checkout: its var/ holds keys and the database
+    return run(
+        [sys.executable, "-I", "-m", module, *arguments],
+        read_only=[Path(sys.prefix), package, *read_only],
+        **options,  # type: ignore[arg-type]  # the same options as run()
+    )

@@ -1,0 +1,180 @@
+"""One build: an SRPM on its way through the line for one target.
+
+Owns the states, which may follow which, and the words for why a build waits or failed.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from buildfarm.domain.nevra import EVR, NEVRA
+from buildfarm.domain.verdict import Verdict
+from buildfarm.errors import IllegalTransition
+
+
+class BuildState(enum.StrEnum):
+    """Where a build is. ``waiting``, ``on_hold``, ``failed`` and ``excluded`` always carry a reason."""
+
+    INGESTED = "ingested"
+    DEBRANDED = "debranded"
+    WAITING = "waiting"
+    QUEUED = "queued"
+    BUILDING = "building"
+    BUILT = "built"
+    COMPARING = "comparing"
+    COMPARED = "compared"
+    PUBLISHED = "published"
+    ON_HOLD = "on_hold"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXCLUDED = "excluded"
+
+
+_S = BuildState
+_STOP = frozenset({_S.ON_HOLD, _S.FAILED, _S.CANCELED})
+_FOLLOWS: dict[BuildState, frozenset[BuildState]] = {
+    _S.INGESTED: frozenset({_S.DEBRANDED, _S.EXCLUDED}) | _STOP,
+    _S.DEBRANDED: frozenset({_S.WAITING, _S.EXCLUDED}) | _STOP,
+    _S.WAITING: frozenset({_S.QUEUED, _S.EXCLUDED}) | _STOP,
+    _S.QUEUED: frozenset({_S.BUILDING, _S.WAITING}) | _STOP,
+    _S.BUILDING: frozenset({_S.BUILT, _S.QUEUED}) | _STOP,
+    _S.BUILT: frozenset({_S.COMPARING}) | _STOP,
+    _S.COMPARING: frozenset({_S.COMPARED, _S.BUILT}) | _STOP,
+    _S.COMPARED: frozenset({_S.PUBLISHED, _S.BUILT}) | _STOP,
+    _S.PUBLISHED: frozenset({_S.BUILT}),  # vendor binaries came later: compare again
+    _S.ON_HOLD: frozenset({_S.INGESTED, _S.CANCELED}),
+    _S.FAILED: frozenset({_S.INGESTED, _S.CANCELED}),
+    _S.CANCELED: frozenset({_S.INGESTED}),
+    _S.EXCLUDED: frozenset({_S.INGESTED, _S.CANCELED}),
+}
+
+NEEDS_NOTHING = frozenset({_S.PUBLISHED, _S.ON_HOLD, _S.FAILED, _S.CANCELED, _S.EXCLUDED})
+"""States a build stays in until a person, an upload or a rule changes something."""
+
+
+def check_transition(build: str, old: BuildState, new: BuildState) -> None:
+    """Let only what follows follow.
+
+    :raises IllegalTransition: ``new`` does not follow ``old``.
+    """
+    if new not in _FOLLOWS[old]:
+        allowed = ", ".join(sorted(_FOLLOWS[old])) or "nothing"
+        raise IllegalTransition(f"build {build} is {old}, it cannot become {new}", hint=f"from here: {allowed}")
+
+
+class FailureKind(enum.StrEnum):
+    """Why a build failed. The numbers are mock's exit codes (mockbuild/exception.py)."""
+
+    BUILD = "build"  # 10 (and 1): the SRPM's own build ended with an error
+    TIMEOUT = "timeout"  # 11
+    CHROOT = "chroot"  # 20: the buildroot could not be set up
+    DEPENDENCIES = "dependencies"  # 30: a BuildRequires cannot be installed
+    BAD_SRPM = "bad_srpm"  # 40
+    INFRASTRUCTURE = "infrastructure"  # everything that is not the SRPM's fault
+
+    @property
+    def is_infrastructure(self) -> bool:
+        """Only these are retried, counted, elsewhere."""
+        return self in (FailureKind.INFRASTRUCTURE, FailureKind.CHROOT)
+
+
+MOCK_EXIT_CODES: dict[int, FailureKind] = {
+    1: FailureKind.BUILD,
+    10: FailureKind.BUILD,
+    11: FailureKind.TIMEOUT,
+    20: FailureKind.CHROOT,
+    30: FailureKind.DEPENDENCIES,
+    40: FailureKind.BAD_SRPM,
+}
+
+
+def failure_of_mock(exit_code: int) -> FailureKind:
+    """mock's exit code as our word; what mock does not blame on the SRPM is infrastructure.
+
+    >>> failure_of_mock(30)
+    <FailureKind.DEPENDENCIES: 'dependencies'>
+    >>> failure_of_mock(60)
+    <FailureKind.INFRASTRUCTURE: 'infrastructure'>
+    """
+    return MOCK_EXIT_CODES.get(exit_code, FailureKind.INFRASTRUCTURE)
+
+
+class WaitKind(enum.StrEnum):
+    """Why a build is ``waiting``."""
+
+    PLANNING = "planning"
+    UNRESOLVABLE = "unresolvable"
+    BLOCKED = "blocked"
+    CYCLE = "cycle"
+    CAPACITY = "capacity"
+    PAUSED = "paused"
+
+
+class Gate(enum.StrEnum):
+    """What the destination tag said to a compared build."""
+
+    NONE = ""
+    PASSED = "passed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """One SRPM for one target. Digests are SHA-256 in hex; empty text means "not yet" or "does not apply"."""
+
+    id: str
+    target: str
+    drop_id: str
+    source: str
+    epoch: int
+    version: str
+    release: str
+    dist: str
+    srpm: str
+    srpm_filename: str
+    debranded_srpm: str = ""
+    debranded_tree: str = ""
+    debranded_release: str = ""
+    rule_digest: str = ""
+    audit: str = ""
+    state: BuildState
+    state_since: datetime
+    wait_kind: str = ""
+    reason: str = ""
+    failure_kind: str = ""
+    verdict: str = ""
+    gate: Gate = Gate.NONE
+    gate_reason: str = ""
+    scratch: bool = False
+    priority: int = 0
+    attempt: int = 1
+    owner: str
+    requires: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
+    override: dict[str, object] = field(default_factory=dict)
+    created: datetime
+    finished: datetime | None = None
+
+    @property
+    def nevra(self) -> NEVRA:
+        """The SRPM's name as ingested."""
+        return NEVRA(
+            name=self.source, evr=EVR(epoch=self.epoch, version=self.version, release=self.release), arch="src"
+        )
+
+    @property
+    def nvr(self) -> str:
+        """Name, version and release of what we build (the debranded release where there is one)."""
+        return f"{self.source}-{self.version}-{self.debranded_release or self.release}"
+
+    @property
+    def srpm_to_build(self) -> str:
+        """Digest of the SRPM the build starts from."""
+        return self.debranded_srpm or self.srpm
+
+    @property
+    def verdict_or_none(self) -> Verdict | None:
+        """The verdict, once there is one."""
+        return Verdict(self.verdict) if self.verdict else None

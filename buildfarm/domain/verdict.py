@@ -1,0 +1,69 @@
+"""Verdicts and findings: what a comparison says, and how it folds.
+
+The ladder is the project's own (see ARCHITECTURE.md, "Verdicts"); the worst finding decides the file, the worst
+file the RPM, the worst RPM the SRPM, the worst SRPM the drop.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class Verdict(enum.StrEnum):
+    """Best to worst; the order of definition is the order of badness. ``UNCOMPARED`` stands outside the ladder."""
+
+    IDENTICAL = "IDENTICAL"
+    EQUIVALENT = "EQUIVALENT"
+    EXPECTED = "EXPECTED"
+    COMPATIBLE = "COMPATIBLE"
+    REVIEW = "REVIEW"
+    EXTRA = "EXTRA"
+    INCOMPATIBLE = "INCOMPATIBLE"
+    MISSING = "MISSING"
+    ERROR = "ERROR"
+    UNCOMPARED = "UNCOMPARED"
+
+    @property
+    def badness(self) -> int:
+        """Place on the ladder, 0 is best."""
+        return _BADNESS[self]
+
+    @property
+    def is_compatible(self) -> bool:
+        """COMPATIBLE or better: whatever ran against the vendor's RPM runs against ours."""
+        return self is not Verdict.UNCOMPARED and self.badness <= _BADNESS[Verdict.COMPATIBLE]
+
+
+_BADNESS = {verdict: place for place, verdict in enumerate(Verdict)}
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict that decides; an empty input is UNCOMPARED, never success.
+
+    >>> worst([Verdict.EQUIVALENT, Verdict.REVIEW])
+    <Verdict.REVIEW: 'REVIEW'>
+    >>> worst([])
+    <Verdict.UNCOMPARED: 'UNCOMPARED'>
+    """
+    compared = [verdict for verdict in verdicts if verdict is not Verdict.UNCOMPARED]
+    return max(compared, key=lambda verdict: verdict.badness, default=Verdict.UNCOMPARED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One difference (or one thing that was normalised away) between the vendor's RPM and ours.
+
+    ``kind`` is from :mod:`buildfarm.domain.compare.kinds`; ``path`` is a path inside the RPM or empty for the header;
+    ``subject`` is what differs there (a tag, a dependency, a symbol); ``rule`` names what decided the verdict
+    (a normaliser, ``expect:<source>``, ``waiver:<id>``, or the check's own rule).
+    """
+
+    kind: str
+    path: str
+    subject: str
+    verdict: Verdict
+    rule: str
+    old: str
+    new: str
