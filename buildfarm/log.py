@@ -12,7 +12,6 @@ from typing import cast
 import structlog
 
 
-
 def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
     """Set the process's log output once, at its entry point."""
     as_json = not sys.stderr.isatty() if json is None else json

@@ -44,8 +44,8 @@ class Repository(Message):
 class Buildroot(Message):
     """What a buildroot is made of, pinned to one generation.
 
-    ``key`` is a digest over every RPM the base packages resolve to and over the list itself: two orders with one key may
-    share a base root.
+    ``key`` is a digest over every RPM the base packages resolve to and over the list itself: two orders with one
+    key may share a base root.
     """
 
     key: str
@@ -81,8 +81,8 @@ class Override(Message):
 class WorkOrder(Message):
     """Everything a builder needs for one task.
 
-    ``kind`` ``build``: ``payload`` is the SRPM to rebuild. ``kind`` ``srpm``: ``payload`` is a tar of a debranded source tree
-    (``SPECS/<source>.spec`` and ``SOURCES/*``) from which the SRPM is to be made. ``macros`` are the target's (``dist``
+    ``kind`` ``build``: ``payload`` is the SRPM to rebuild. ``kind`` ``srpm``: ``payload`` is a tar of a debranded
+    source tree (``SPECS/<source>.spec`` and ``SOURCES/*``) from which the SRPM is to be made. ``macros`` are the target's (``dist``
     among them, with its leading dot). ``source_date_epoch`` is set where the rule fixes it.
     """
 

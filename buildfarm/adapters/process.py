@@ -84,14 +84,14 @@ class _Sink:
     """Collects one stream up to a limit, or hands it on to a file up to that limit."""
 
     def __init__(self, limit: int, out: BinaryIO | None) -> None:
-        self._limit = limit
+        self.limit = limit
         self._out = out
         self._kept = bytearray()
         self.seen = 0
 
     def feed(self, data: bytes) -> bool:
         """Take ``data``; False when the limit was passed with it."""
-        room = max(0, self._limit - self.seen)
+        room = max(0, self.limit - self.seen)
         self.seen += len(data)
         part = data[:room]
         if self._out is not None:
@@ -99,7 +99,7 @@ class _Sink:
             self._out.flush()
         else:
             self._kept += part
-        return self.seen <= self._limit
+        return self.seen <= self.limit
 
     def mark(self, why: str) -> None:
         """Leave a visible line at the place where the farm cut the stream."""
@@ -184,6 +184,26 @@ def run(
     return completed
 
 
+def start(argv: Sequence[str | Path], *, log_file: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start a long-lived child of a supervisor; what it says goes to ``log_file``, and it dies with its parent.
+
+    :raises InfraError: the program cannot be started.
+    """
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with log_file.open("ab") as out:
+            return subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "--", *(str(word) for word in argv)],
+                env={**BASE_ENV, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise InfraError(f"cannot start {argv[0]}: {error}", hint="run `buildfarm doctor`") from error
+
+
 def _pump(
     process: subprocess.Popen[bytes],
     feed: bytes | None,
@@ -218,7 +238,7 @@ def _pump(
                 if not data:
                     selector.unregister(key.fileobj)
                 elif not key.data.feed(data):
-                    return f"output limit of {key.data._limit} bytes reached"
+                    return f"output limit of {key.data.limit} bytes reached"
     while process.poll() is None:  # the streams are closed, the program still runs
         now = time.monotonic()
         if now >= deadline:
@@ -230,9 +250,7 @@ def _pump(
     return ""
 
 
-def _write_some(
-    process: subprocess.Popen[bytes], selector: selectors.BaseSelector, pending: memoryview
-) -> memoryview:
+def _write_some(process: subprocess.Popen[bytes], selector: selectors.BaseSelector, pending: memoryview) -> memoryview:
     """Feed standard input; close it when all is written or nobody reads any more."""
     assert process.stdin is not None
     try:

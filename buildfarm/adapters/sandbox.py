@@ -35,8 +35,8 @@ def argv(
     ]  # fmt: skip
     for name, value in process.BASE_ENV.items():
         words += ["--setenv", name, "/tmp" if name == "HOME" else value]
-    for path in _SYSTEM:
-        words += ["--ro-bind-try", path, path]
+    for system in _SYSTEM:
+        words += ["--ro-bind-try", system, system]
     for name in _MERGED:
         where = Path("/") / name
         if where.is_symlink():

@@ -91,7 +91,7 @@ MOCK_EXIT_CODES: dict[int, FailureKind] = {
 
 
 def failure_of_mock(exit_code: int) -> FailureKind:
-    """mock's exit code as our word; what mock does not blame on the SRPM is infrastructure.
+    """Mock's exit code as our word; what mock does not blame on the SRPM is infrastructure.
 
     >>> failure_of_mock(30)
     <FailureKind.DEPENDENCIES: 'dependencies'>
@@ -122,7 +122,10 @@ class Gate(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """One SRPM for one target. Digests are SHA-256 in hex; empty text means "not yet" or "does not apply"."""
+    """One SRPM for one target. Digests are SHA-256 in hex; empty text means "not yet" or "does not apply".
+
+    ``requires`` and ``provides`` come from the header of the SRPM that will be built; ``tags`` are those that carry it.
+    """
 
     id: str
     target: str
@@ -138,6 +141,7 @@ class Build:
     debranded_tree: str = ""
     debranded_release: str = ""
     rule_digest: str = ""
+    rule_date: str = ""
     audit: str = ""
     state: BuildState
     state_since: datetime
@@ -151,8 +155,10 @@ class Build:
     priority: int = 0
     attempt: int = 1
     owner: str
+    arches: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     override: dict[str, object] = field(default_factory=dict)
     created: datetime
     finished: datetime | None = None

@@ -66,7 +66,7 @@ class EVR:
         return cls(epoch=int(epoch), version=version, release=release)
 
     @cached_property
-    def key(self) -> tuple[int, object, object]:
+    def key(self) -> tuple[int, tuple[tuple[int | str, ...], ...], tuple[tuple[int | str, ...], ...]]:
         """What equality, hash and order are made of."""
         return (self.epoch, _segments(self.version), _segments(self.release))
 
@@ -74,7 +74,7 @@ class EVR:
         return isinstance(other, EVR) and self.key == other.key
 
     def __lt__(self, other: EVR) -> bool:
-        return self.key < other.key  # type: ignore[operator]  # both keys have one shape
+        return self.key < other.key
 
     def __hash__(self) -> int:
         return hash(self.key)

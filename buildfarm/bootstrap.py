@@ -1,0 +1,161 @@
+"""The only place where real things are chosen: which store, which broker, which tools.
+
+Every process of the farm starts here; nothing happens at import.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from buildfarm import config as configuration
+from buildfarm.adapters import celery_hub, message_keys
+from buildfarm.adapters.blobs import Blobs
+from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup
+from buildfarm.adapters.comparison_tools import compare_tools
+from buildfarm.adapters.createrepo import repository_writer
+from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.rpm_verify import verify_many
+from buildfarm.adapters.signing import Signer
+from buildfarm.adapters.solver import LibsolvSolver
+from buildfarm.config import Config
+from buildfarm.domain.records import ApiToken
+from buildfarm.domain.task import TaskKind
+from buildfarm.ports import Intake
+from buildfarm.services import comparing, debrand_station, drops, publishing
+from buildfarm.services.hub import Hub
+from buildfarm.services.planning import PlanningService
+from buildfarm.services.scheduler import Scheduler
+from buildfarm.services.stations import Station
+from buildfarm.services.tasks import token_hash
+
+ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The folders of one farm's runtime data."""
+
+    root: Path
+
+    @property
+    def secrets(self) -> Path:
+        """Readable by the farm's own user only."""
+        return self.root / "secrets"
+
+    @property
+    def gnupg(self) -> Path:
+        """The distribution's signing key; only the signer opens it."""
+        return self.secrets / "gnupg"
+
+
+def home_of(config: Config) -> Home:
+    """The folders, made if they are not there yet."""
+    home = Home(root=config.farm.home_path)
+    for folder in (home.root, home.root / "blobs", home.root / "repos", home.root / "scratch", home.root / "logs"):
+        folder.mkdir(parents=True, exist_ok=True)
+    home.secrets.mkdir(exist_ok=True, mode=0o700)
+    return home
+
+
+def private_redis(config: Config) -> PrivateRedis:
+    """The embedded Redis: its port and password are chosen once and kept."""
+    file = home_of(config).secrets / "redis.json"
+    if not file.exists():
+        file.touch(mode=0o600)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        file.write_text(json.dumps({"port": port, "password": secrets.token_urlsafe(24)}), encoding="utf-8")
+    known = json.loads(file.read_text(encoding="utf-8"))
+    return PrivateRedis(folder=config.farm.home_path / "redis", port=known["port"], password=known["password"])
+
+
+def redis_url(config: Config) -> str:
+    """The hub's Redis: the configured one, else the embedded one."""
+    return config.farm.redis or private_redis(config).url
+
+
+def store_of(config: Config) -> SqlStore:
+    """The database."""
+    home_of(config)
+    return SqlStore(config.farm.database_url)
+
+
+def initialise(config: Config) -> None:
+    """Make what a new farm needs: tables, the signing key, message keys, the first API token. Safe to repeat."""
+    home = home_of(config)
+    store = store_of(config)
+    store.migrate()
+    message_keys.ensure_pair(home.secrets / "messages", "hub")
+    signer = signer_of(config)
+    signer.ensure_key()
+    key = config.farm.home_path / "repos" / publishing.KEY_FILE
+    if not key.exists():
+        key.write_bytes(signer.export())
+    token_file = home.secrets / "admin.token"
+    if not token_file.exists():
+        token_file.touch(mode=0o600)
+        token_file.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+    token = token_file.read_text(encoding="utf-8").strip()
+    with store.begin() as tx:
+        tx.add_once(ApiToken(id=token_hash(token), name=ADMIN, role="engineer", created=tx.now))
+    store.dispose()
+
+
+def signer_of(config: Config) -> Signer:
+    """The distribution's key."""
+    return Signer(home_of(config).gnupg, name=config.farm.distribution, email=config.farm.signing_email)
+
+
+def intake() -> Intake:
+    """Verification of RPMs in the sandbox."""
+    return verify_many
+
+
+def hub_of(config: Config) -> Hub:
+    """The collaborators of every hub process."""
+    url = redis_url(config)
+    pair = message_keys.ensure_pair(home_of(config).secrets / "messages", "hub")
+    return Hub(
+        config=config,
+        store=store_of(config),
+        blobs=Blobs(config.farm.home_path / "blobs"),
+        messages=celery_hub.CeleryMessages(url, *pair),
+        wakeup=RedisWakeup(url),
+        scratch=config.farm.home_path / "scratch",
+    )
+
+
+def web_parts() -> tuple[Hub, Intake]:
+    """What the Flask application is made with (each web process calls this once)."""
+    return hub_of(configuration.load()), intake()
+
+
+def scheduler_of(hub: Hub, *, owner: str) -> Scheduler:
+    """The scheduler with libsolv behind its planner."""
+    return Scheduler(hub, PlanningService(hub, LibsolvSolver()), owner=owner)
+
+
+def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
+    """What the hub worker of ``queue`` (``services`` or ``signer``) can do; only the signer opens the key."""
+    if queue == "signer":
+        signer = signer_of(hub.config)
+        return {
+            TaskKind.SIGN: lambda task, _: publishing.sign(hub, signer, task.subject),
+            TaskKind.SEAL: lambda task, _: publishing.seal(hub, signer, task.subject),
+        }
+    write = repository_writer(hub.config.farm.home_path / "cache" / "repodata")
+    verify = intake()
+    compare = compare_tools()
+    debrand = partial(debrand_station.debrand, hub)
+    return {
+        TaskKind.INGEST: lambda task, heartbeat: drops.ingest(hub, verify, task.subject, heartbeat),
+        TaskKind.DEBRAND: lambda task, heartbeat: debrand(task.subject, heartbeat),
+        TaskKind.COMPARE: lambda task, heartbeat: comparing.compare(hub, compare, task.subject, heartbeat),
+        TaskKind.PUBLISH: lambda task, heartbeat: publishing.stage(hub, write, task.subject, heartbeat),
+    }

@@ -1,0 +1,73 @@
+"""The hub's API as the CLI (and anybody's script) uses it: problem+json becomes our errors again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from buildfarm.errors import BuildFarmError, Conflict, InfraError, InputError, NotAllowed, NotFound
+
+_TIMEOUT = httpx.Timeout(300.0, connect=5.0)
+_ERRORS: Mapping[int, type[BuildFarmError]] = {
+    400: InputError, 401: NotAllowed, 403: NotAllowed, 404: NotFound, 409: Conflict, 413: InputError, 422: InputError,
+}  # fmt: skip
+_CHUNK = 1 << 20
+
+Json = dict[str, Any]
+
+
+class Client:
+    """Talks to ``/api/v1`` of one hub."""
+
+    def __init__(self, url: str, token: str) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.url = url
+        self._http = httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=_TIMEOUT, trust_env=False)
+
+    def get(self, path: str, **query: object) -> Json:
+        """A resource as JSON. :raises BuildFarmError: what the hub answered."""
+        given = {name: str(value) for name, value in query.items() if value not in (None, "")}
+        return self._send("GET", path, params=given).json()  # type: ignore[no-any-return]
+
+    def text(self, path: str, **query: object) -> str:
+        """A resource as text (logs)."""
+        return self._send("GET", path, params={name: str(value) for name, value in query.items() if value}).text
+
+    def post(self, path: str, body: object) -> Json:
+        """Create or change something."""
+        answer = self._send("POST", path, json=body)
+        found: Json = answer.json() if answer.content else {}
+        if location := answer.headers.get("Location"):
+            found.setdefault("url", str(httpx.URL(self.url).join(location)))
+        return found
+
+    def upload(self, path: Path) -> str:
+        """Put a file into the hub's blob store, streamed; its SHA-256."""
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            with path.open("rb") as file:
+                self._send("PUT", f"/blobs/{digest}", content=iter(lambda: file.read(_CHUNK), b""))
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}") from error
+        return digest
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401  # httpx's own options
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise InfraError(
+                f"the hub at {self.url} does not answer: {error}", hint="start it with `buildfarm serve`"
+            ) from error
+        if answer.is_success:
+            return answer
+        problem: Json = {}
+        if "json" in answer.headers.get("content-type", ""):
+            problem = answer.json()
+        kind = _ERRORS.get(answer.status_code, InfraError)
+        message = str(problem.get("detail") or problem.get("title") or answer.text[:300] or answer.reason_phrase)
+        raise kind(message, hint=str(problem.get("hint") or ""))

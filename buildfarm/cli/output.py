@@ -1,0 +1,49 @@
+"""How the CLI speaks: results on standard output (tables, or JSON with ``--json``), everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+
+STYLE = {
+    "published": "green", "compared": "yellow", "failed": "red", "on_hold": "magenta", "waiting": "cyan",
+    "IDENTICAL": "green", "EQUIVALENT": "green", "EXPECTED": "green", "COMPATIBLE": "green", "REVIEW": "yellow",
+    "EXTRA": "yellow", "INCOMPATIBLE": "bold red", "MISSING": "bold red", "ERROR": "bold red",
+}  # fmt: skip
+
+out = Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty())
+err = Console(file=sys.stderr)
+
+
+def as_json(data: object) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(data, indent=2, sort_keys=True, default=str) + "\n")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "") -> None:
+    """A table; words that are states or verdicts are coloured, and are words all the same."""
+    made = Table(*columns, title=title or None, title_justify="left", header_style="bold", expand=False)
+    for row in rows:
+        made.add_row(*(Text(str(cell), style=STYLE.get(str(cell), "")) for cell in row))
+    out.print(made)
+
+
+def builds_table(builds: Sequence[dict[str, object]], *, title: str = "") -> None:
+    """The table everybody wants: SRPM, state, verdict, why."""
+    rows = [(b["nvr"], b["state"], b.get("verdict") or "", b.get("why") or "") for b in builds]
+    table(("SRPM", "State", "Verdict", "Why"), rows, title=title)
+
+
+
+
+
+def plain(text: str) -> str:
+    """``text`` with rich's markup characters made harmless."""
+    return escape(text)

@@ -1,0 +1,118 @@
+"""Verbs that only look: drop, builds, show, logs, events."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from buildfarm import config
+from buildfarm.cli import output
+from buildfarm.cli.client import Client
+from buildfarm.domain.build import NEEDS_NOTHING, BuildState
+
+_FOLLOW_SECONDS = 0.5
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
+
+
+def client() -> Client:
+    """The hub named by BUILDFARM_URL and BUILDFARM_TOKEN, else this machine's own."""
+    return Client(*config.client_settings(config.load()))
+
+
+@click.command("drop")
+@click.argument("drop", required=False)
+@json_option
+def drop(drop: str | None, *, as_json: bool) -> None:
+    """Show one DROP with its builds, or list all drops."""
+    if drop is None:
+        found = client().get("/drops")
+        if as_json:
+            output.as_json(found)
+            return
+        rows = [(d["id"][:12], d["target"], d["name"], d["state"], d.get("reason") or "") for d in found["drops"]]
+        output.table(("Drop", "Target", "Name", "State", "Why"), rows)
+        return
+    found = client().get(f"/drops/{drop}")
+    if as_json:
+        output.as_json(found)
+        return
+    output.builds_table(found["builds"], title=f"{found['name']} ({found['state']})")
+
+
+@click.command("builds")
+@click.option("--target", "-t", default="", help="Only builds of this target.")
+@click.option("--state", "-s", default="", help=f"Only this state: {', '.join(BuildState)}.")
+@click.option("--source", default="", help="Only builds of this source name.")
+@json_option
+def builds(target: str, state: str, source: str, *, as_json: bool) -> None:
+    """List builds: SRPM, state, verdict, and why it waits, failed or was refused."""
+    found = client().get("/builds", target=target, state=state, source=source, limit=5000)
+    if as_json:
+        output.as_json(found)
+    else:
+        output.builds_table(found["builds"])
+
+
+@click.command("show")
+@click.argument("build")
+@json_option
+def show(build: str, *, as_json: bool) -> None:
+    """Show one BUILD (id or name-version-release): states, reasons, tasks, findings."""
+    found = client().get(f"/builds/{build}")
+    if as_json:
+        output.as_json(found)
+        return
+    output.out.print(f"[bold]{found['nvr']}[/]  {found['state']}  {found.get('verdict') or ''}")
+    if found.get("why"):
+        output.out.print(f"  why: {output.plain(found['why'])}", highlight=False)
+    for event in found.get("states", ()):
+        output.out.print(f"  {event['at']}  {event['state']:<11} {output.plain(event.get('why') or '')}", highlight=False)
+    for task in found.get("tasks", ()):
+        seconds = f"{task['seconds']:.1f} s" if task.get("seconds") else ""
+        output.out.print(f"  task {task['kind']:<8} {task['state']:<9} {task.get('worker') or '':<14} {seconds}")
+    for finding in _findings(found):
+        output.out.print(
+            f"  {finding['verdict']:<12} {finding['kind']}: {output.plain(finding['path'])} "
+            f"{output.plain(finding['subject'])}  {output.plain(finding['old'])} -> {output.plain(finding['new'])}",
+            highlight=False,
+        )
+
+
+def _findings(found: dict[str, Any]) -> list[dict[str, Any]]:
+    report = found.get("comparison") or {}
+    return [finding for pair in report.get("report", report).get("pairs", ()) for finding in pair["findings"]]
+
+
+@click.command("logs")
+@click.argument("build")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the build ends.")
+@click.option("--task", default="", help="The log of one task (default: the last build task).")
+def logs(build: str, task: str, *, follow: bool) -> None:
+    """Print the build log of BUILD; it can still be growing."""
+    hub, offset = client(), 0
+    while True:
+        text = hub.text(f"/builds/{build}/log", task=task, offset=offset)
+        click.echo(text, nl=False)
+        offset += len(text.encode())
+        if not follow or hub.get(f"/builds/{build}")["state"] in {*NEEDS_NOTHING, BuildState.BUILT, BuildState.COMPARED}:
+            return
+        time.sleep(_FOLLOW_SECONDS)
+
+
+@click.command("events")
+@click.argument("subject", required=False, default="")
+@json_option
+def events(subject: str, *, as_json: bool) -> None:
+    """Print the history: who did what, when and why (of one build, drop or worker, or of all)."""
+    found = client().get("/events", subject=subject)
+    if as_json:
+        output.as_json(found)
+        return
+    rows = [(e["id"], e["at"], e["actor"], e["kind"], e["subject"], e["why"]) for e in found["events"]]
+    output.table(("Event", "When", "Who", "What", "About", "Why"), rows)
+
+
+COMMANDS = (drop, builds, show, logs, events)

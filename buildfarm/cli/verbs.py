@@ -1,0 +1,157 @@
+"""Verbs that change something: ingest, retry, cancel, release-hold, override."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+from rich.progress import Progress
+
+from buildfarm.cli import output
+from buildfarm.cli.client import Client, Json
+from buildfarm.cli.queries import client, json_option
+from buildfarm.domain.build import NEEDS_NOTHING, BuildState, Gate
+from buildfarm.errors import InputError
+
+_POLL_SECONDS = 0.5
+
+
+@click.command("ingest")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--target", "-t", required=True, help="The target to build for.")
+@click.option("--name", default="", help="A name for people.")
+@click.option("--scratch", is_flag=True, help="Build and compare, publish nothing.")
+@click.option("--wait", is_flag=True, help="Stay until every build has come to rest.")
+@json_option
+def ingest(paths: tuple[Path, ...], target: str, name: str, *, scratch: bool, wait: bool, as_json: bool) -> None:
+    """Send SRPMs and vendor binaries (files, or folders searched for *.rpm) to the hub as one drop."""
+    files = sorted(set(_rpms(paths)))
+    if not files:
+        raise InputError(f"no *.rpm under {', '.join(map(str, paths))}")
+    hub = client()
+    items: dict[str, list[Json]] = {"srpms": [], "binaries": []}
+    with Progress(console=output.err, transient=True) as progress:
+        for file in progress.track(files, description="uploading"):
+            group = "srpms" if file.name.endswith((".src.rpm", ".nosrc.rpm")) else "binaries"
+            items[group].append({"sha256": hub.upload(file), "filename": file.name})
+    answer = hub.post("/drops", {"target": target, "name": name, "scratch": scratch, **items})
+    if wait:
+        wait_for(hub, answer["id"])
+        answer = {**answer, **hub.get(f"/drops/{answer['id']}")}
+    if as_json:
+        output.as_json(answer)
+    else:
+        output.out.print(f"{'drop' if answer.get('created', True) else 'known drop'} {answer['id']}\n{answer['url']}")
+        if wait:
+            output.builds_table(answer["builds"])
+
+
+def _rpms(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from path.rglob("*.rpm")
+        else:
+            yield path
+
+
+def at_rest(build: Json) -> bool:
+    """Whether a build will not move by itself: ended, refused by the gate, or waiting for something that ended."""
+    state = build["state"]
+    if state in NEEDS_NOTHING:
+        return True
+    if state == BuildState.COMPARED:
+        return bool(build.get("gate") == Gate.REFUSED and build.get("settled", True))
+    return state == BuildState.WAITING and build.get("wait_kind") in ("unresolvable", "blocked", "cycle")
+
+
+def wait_for(hub: Client, drop: str, *, seconds: float = 24 * 3600) -> Json:
+    """Watch a drop with a progress bar until all its builds are at rest. :raises InputError: it takes too long."""
+    deadline = time.monotonic() + seconds
+    quiet = 0
+    with Progress(console=output.err, transient=True) as progress:
+        bar = progress.add_task("building", total=None)
+        while time.monotonic() < deadline:
+            found = hub.get(f"/drops/{drop}")
+            builds: list[Json] = found["builds"]
+            done = [build for build in builds if at_rest(build)]
+            moving = ", ".join(f"{b['source']} {b['state']}" for b in builds if not at_rest(b))
+            progress.update(bar, total=len(builds) or None, completed=len(done), description=moving[:70] or "settling")
+            ingested = found["state"] != "received"
+            quiet = quiet + 1 if ingested and len(done) == len(builds) else 0
+            if quiet > 1:  # a build that waits is looked at again after the last publish
+                return found
+            time.sleep(_POLL_SECONDS)
+    raise InputError(f"drop {drop} did not come to rest in {seconds:.0f} s", hint="`buildfarm builds` says what waits")
+
+
+def _act(build: str, action: str, reason: str) -> None:
+    answer = client().post(f"/builds/{build}/{action}", {"reason": reason})
+    output.out.print(f"{answer['nvr']}: {answer['state']}", highlight=False)
+
+
+@click.command("retry")
+@click.argument("builds", nargs=-1, required=True)
+@click.option("--reason", default="", help="Why it should go better now.")
+def retry(builds: tuple[str, ...], reason: str) -> None:
+    """Send failed, canceled or excluded BUILDS through the line again."""
+    for build in builds:
+        _act(build, "retry", reason)
+
+
+@click.command("cancel")
+@click.argument("builds", nargs=-1, required=True)
+@click.option("--reason", required=True, help="Why.")
+def cancel(builds: tuple[str, ...], reason: str) -> None:
+    """Cancel BUILDS; a running one is stopped at its worker's next heart-beat."""
+    for build in builds:
+        _act(build, "cancel", reason)
+
+
+@click.command("release-hold")
+@click.argument("subject")
+@click.option("--reason", required=True, help="Why it may go on in spite of what held it.")
+@click.option("--drop", "is_drop", is_flag=True, help="SUBJECT is a drop, not a build.")
+def release_hold(subject: str, reason: str, *, is_drop: bool) -> None:
+    """Let a build (or a drop) that is on hold go on."""
+    if is_drop:
+        answer = client().post(f"/drops/{subject}/release-hold", {"reason": reason})
+        output.out.print(f"drop {answer['id']}: {answer['state']}", highlight=False)
+    else:
+        _act(subject, "release-hold", reason)
+
+
+@click.command("override")
+@click.argument("source")
+@click.option("--target", "-t", required=True)
+@click.option("--reason", required=True, help="Recorded with every build it touches.")
+@click.option("--nocheck", is_flag=True, help="Leave %check out.")
+@click.option("--network", is_flag=True, help="Let this source reach the network while it builds.")
+@click.option("--with", "with_", multiple=True, metavar="COND", help="Switch a bcond on.")
+@click.option("--without", multiple=True, metavar="COND", help="Switch a bcond off.")
+@click.option("--define", multiple=True, metavar="'NAME VALUE'", help="An rpm macro.")
+@click.option("--seconds", type=int, help="Time limit.")
+@click.option("--memory", type=int, metavar="MIB", help="Memory limit.")
+@click.option("--remove", is_flag=True, help="Take the override away.")
+def override(  # one option a setting
+    source: str, target: str, reason: str, with_: tuple[str, ...], without: tuple[str, ...], define: tuple[str, ...],
+    seconds: int | None, memory: int | None, *, nocheck: bool, network: bool, remove: bool,
+) -> None:  # fmt: skip
+    """An exception for one SOURCE: it holds for its next builds until it is replaced or removed."""
+    macros: dict[str, str] = {}
+    for item in define:
+        macro, _, value = item.partition(" ")
+        if not value:
+            raise InputError(f"--define {item!r}: no value", hint="write --define 'NAME VALUE'")
+        macros[macro] = value
+    settings = {
+        "macros": macros, "with_": list(with_), "without": list(without), "nocheck": nocheck, "network": network,
+        "seconds": seconds, "memory": memory * 1024 * 1024 if memory else None,
+    }  # fmt: skip
+    body = {"target": target, "source": source, "reason": reason, "settings": settings, "remove": remove}
+    client().post("/overrides", body)
+    output.out.print(f"{source}: override {'removed' if remove else 'recorded'}; it applies from the next build on")
+
+
+COMMANDS = (ingest, retry, cancel, release_hold, override)

@@ -1,0 +1,107 @@
+"""What a debrand rule or a waiver foresaw: the only things that make a finding EXPECTED after the fact.
+
+A glob never lifts an ERROR, and never covers mode, owner, capabilities, symbols, dependencies, identity or a removed
+file: those kinds must be named in full. One truth with debranding: ``expect:`` lines come from the source's rule.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from buildfarm.domain.compare.kinds import NAMED_ONLY, NEVER_EXPECTED, Kind
+from buildfarm.domain.compare.policy import Expectation, Waiver
+from buildfarm.domain.verdict import Finding, Verdict
+
+SECURITY = "security"
+_LIFTED = frozenset({Verdict.COMPATIBLE, Verdict.REVIEW, Verdict.EXTRA, Verdict.INCOMPATIBLE, Verdict.MISSING})
+_SETUID = re.compile(r"^0?[2-7][0-7]{3}$")
+_POLKIT = re.compile(r"^/(?:usr/share|etc)/polkit-1/")
+
+
+def expected(findings: Iterable[Finding], expectations: Sequence[Expectation], *, source: str) -> list[Finding]:
+    """The findings with those that the rule of ``source`` foresaw made EXPECTED, rule ``expect:<source>``."""
+    return [
+        replace(item, verdict=Verdict.EXPECTED, rule=f"expect:{source}")
+        if any(covers(line.kind, line.path, item) for line in expectations)
+        else item
+        for item in findings
+    ]
+
+
+def covers(kind: str, path: str, item: Finding) -> bool:
+    """Whether a pair of globs covers a finding.
+
+    >>> mode = Finding(kind="file-mode", path="/a/b", subject="", verdict=Verdict.INCOMPATIBLE, rule="", old="", new="")
+    >>> covers("*", "/a/**", mode), covers("file-mode", "/a/**", mode), covers("file-mode", "/x", mode)
+    (False, True, False)
+    """
+    found = Kind(item.kind)
+    if item.verdict not in _LIFTED or found in NEVER_EXPECTED:
+        return False
+    if kind != found.value and (found in NAMED_ONLY or not glob(kind).fullmatch(found.value)):
+        return False
+    return glob(path).fullmatch(item.path) is not None
+
+
+@functools.lru_cache(maxsize=1024)
+def glob(pattern: str) -> re.Pattern[str]:
+    """A path glob: ``*`` and ``?`` stay inside one folder, ``**`` crosses folders and matches nothing too.
+
+    >>> bool(glob("/usr/share/httpd/**.html").fullmatch("/usr/share/httpd/a/index.html"))
+    True
+    >>> bool(glob("/etc/*").fullmatch("/etc/a/b"))
+    False
+    """
+    words = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(\*\*|\*|\?)", pattern)
+    return re.compile("".join(words.get(part, re.escape(part)) for part in parts), re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waived:
+    """Findings after the waivers; ``used`` are the ids that lifted one."""
+
+    findings: tuple[Finding, ...]
+    used: frozenset[str]
+
+
+def waived(
+    findings: Iterable[Finding], waivers: Sequence[Waiver], *, source: str, rpm: str, today: date | None
+) -> Waived:
+    """Apply the waivers that are in force on ``today`` (none is, when no day is given); rule ``waiver:<id>``."""
+    valid = [
+        waiver
+        for waiver in waivers
+        if in_force(waiver, today) and glob(waiver.source).fullmatch(source) and glob(waiver.rpm).fullmatch(rpm)
+    ]
+    result, used = [], set()
+    for item in findings:
+        waiver = next((waiver for waiver in valid if _waives(waiver, item)), None)
+        if waiver is not None:
+            used.add(waiver.id)
+        result.append(item if waiver is None else replace(item, verdict=Verdict.EXPECTED, rule=f"waiver:{waiver.id}"))
+    return Waived(findings=tuple(result), used=frozenset(used))
+
+
+def in_force(waiver: Waiver, today: date | None) -> bool:
+    """Whether the waiver still counts: to the end of its last day."""
+    return today is not None and today <= waiver.expires
+
+
+def _waives(waiver: Waiver, item: Finding) -> bool:
+    if needs_security(item) and waiver.authority != SECURITY:
+        return False
+    return covers(waiver.kind, waiver.path, item) and glob(waiver.subject).fullmatch(item.subject) is not None
+
+
+def needs_security(item: Finding) -> bool:
+    """Whether only the security authority may waive it: setuid and setgid bits, capabilities, polkit files."""
+    if item.kind == Kind.FILE_CAPABILITIES or _POLKIT.match(item.path):
+        return True
+    if item.kind == Kind.FILE_ADDED and item.verdict is Verdict.REVIEW:
+        return True
+    return item.kind == Kind.FILE_MODE and any(_SETUID.match(mode) for mode in (item.old, item.new))

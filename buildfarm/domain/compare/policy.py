@@ -1,0 +1,89 @@
+"""What a comparison is told from outside: how strict pairs are, whose brand, which sources were debranded."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+
+class Mode(enum.StrEnum):
+    """``GATE``: a Release must be equal once the suffix is off. ``NAMED``: somebody chose the files, a note suffices."""
+
+    GATE = "gate"
+    NAMED = "named"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """One line of a debrand rule's ``expect:``: a finding of this kind at this path is foreseen.
+
+    ``kind`` and ``path`` are globs; see :mod:`buildfarm.domain.compare.expect` for what a glob never covers.
+    """
+
+    kind: str
+    path: str = "**"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """A person's decision that a difference is acceptable, until ``expires`` (that day still counts).
+
+    ``source`` and ``rpm`` are globs over the source's and the RPM's name; ``kind``, ``path`` and ``subject`` over the
+    finding's. ``authority`` is ``security`` for who may waive setuid bits, capabilities and polkit files.
+    """
+
+    id: str
+    owner: str
+    reason: str
+    expires: date
+    kind: str
+    source: str = "*"
+    rpm: str = "*"
+    path: str = "**"
+    subject: str = "*"
+    authority: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparePolicy:
+    """Everything a comparison must know beside the RPMs.
+
+    ``suffix`` is a regular expression for what debranding appends to Release; ``header_tags`` are the values our RPMs
+    carry, by upper-case tag (``VENDOR``); ``renames`` map the vendor's names to ours; ``debranded`` are the sources a
+    rule changed (our names); ``expectations`` are by our source name. ``today`` decides about waivers.
+    """
+
+    mode: Mode = Mode.GATE
+    suffix: str = ""
+    header_tags: Mapping[str, str] = field(default_factory=dict)
+    renames: Mapping[str, str] = field(default_factory=dict)
+    debranded: frozenset[str] = frozenset()
+    expectations: Mapping[str, tuple[Expectation, ...]] = field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
+    today: date | None = None
+
+    def without_suffix(self, release: str) -> str:
+        """The Release (or EVR) with our suffix taken off its end.
+
+        >>> ComparePolicy(suffix=suffix_pattern(".farm")).without_suffix("5.el9_4.3.farm.1")
+        '5.el9_4.3'
+        """
+        return re.sub(f"(?:{self.suffix})$", "", release) if self.suffix else release
+
+    def renamed(self, name: str) -> str:
+        """Our name for a vendor's RPM or source."""
+        return self.renames.get(name, name)
+
+
+def suffix_pattern(suffix: str) -> str:
+    """The regular expression for a literal suffix and the counters a rule may put after it.
+
+    >>> re.fullmatch(suffix_pattern(".farm"), ".farm.2") is not None
+    True
+    >>> suffix_pattern("")
+    ''
+    """
+    return rf"{re.escape(suffix)}(?:\.\d+)*" if suffix else ""

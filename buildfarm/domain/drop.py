@@ -1,0 +1,80 @@
+"""A drop: a batch of SRPMs a vendor published, with the vendor's binaries where they exist."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class DropState(enum.StrEnum):
+    """Where the drop as a whole is; its builds have states of their own."""
+
+    RECEIVED = "received"
+    INGESTED = "ingested"
+    ON_HOLD = "on_hold"
+
+
+class ItemKind(enum.StrEnum):
+    """What one file of a drop is."""
+
+    SRPM = "srpm"
+    BINARY = "binary"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """One drop for one target; ``id`` is :func:`drop_id` of its content, so the same drop twice is the same drop."""
+
+    id: str
+    target: str
+    name: str
+    trigger: str
+    owner: str
+    state: DropState
+    reason: str = ""
+    scratch: bool = False
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropItem:
+    """One file of a drop. ``build`` names the build it became or belongs to; ``problem`` why it did not."""
+
+    id: str
+    drop_id: str
+    kind: ItemKind
+    sha256: str
+    filename: str
+    build: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorRpm:
+    """One of the vendor's binaries, kept to compare with; ``source`` and ``sourcerpm`` say which SRPM made it.
+
+    ``provides`` is what it will let others require once we have rebuilt it; ``problem`` is why it cannot be trusted.
+    """
+
+    id: str
+    target: str
+    sha256: str
+    filename: str
+    name: str
+    arch: str
+    source: str
+    sourcerpm: str
+    problem: str = ""
+
+
+def drop_id(target: str, digests: Iterable[str]) -> str:
+    """The SHA-256 of the target and the sorted digests of all its files.
+
+    >>> drop_id("t", ["b", "a"]) == drop_id("t", ["a", "b"]) != drop_id("u", ["a", "b"])
+    True
+    """
+    text = "\n".join([target, *sorted(set(digests))])
+    return hashlib.sha256(text.encode()).hexdigest()

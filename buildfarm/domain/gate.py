@@ -1,0 +1,44 @@
+"""The gate: which tag takes a compared build, and why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from buildfarm.domain.build import Gate
+from buildfarm.domain.target import GatePolicy
+from buildfarm.domain.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Whether the build tag takes it, what the destination tag says, and the reason a person reads."""
+
+    build_tag: bool
+    gate: Gate
+    reason: str
+
+
+def decide(verdict: Verdict, *, policy: GatePolicy, scratch: bool) -> Decision:
+    """Decide both tags at once.
+
+    The build tag takes whatever is not INCOMPATIBLE or worse: a MISSING sub-package is the worst finding of its
+    SRPM and would hide an INCOMPATIBLE one beside it, so it is refused too.
+
+    >>> decide(Verdict.REVIEW, policy=GatePolicy(), scratch=False).build_tag
+    True
+    """
+    if scratch:
+        return Decision(build_tag=False, gate=Gate.REFUSED, reason="scratch build: compared, never published")
+    if verdict is Verdict.UNCOMPARED:
+        if policy.uncompared:
+            return Decision(build_tag=True, gate=Gate.PASSED, reason="")
+        return Decision(
+            build_tag=True,
+            gate=Gate.REFUSED,
+            reason="no vendor binaries to compare with yet, and the target wants them",
+        )
+    if verdict.is_compatible:
+        return Decision(build_tag=True, gate=Gate.PASSED, reason="")
+    in_build_tag = verdict.badness < Verdict.INCOMPATIBLE.badness
+    where = "the build tag takes it, the destination tag does not" if in_build_tag else "no tag takes it"
+    return Decision(build_tag=in_build_tag, gate=Gate.REFUSED, reason=f"verdict {verdict}: {where}")

@@ -1,0 +1,45 @@
+"""The line: which task a build needs next. The whole way of one SRPM, in one place.
+
+ingested  ─ debrand ─►  debranded  ─ srpm (if a rule changed it) ─►  waiting  ─ plan ─►  queued
+─ build, one task an arch ─►  built  ─ compare, and sign beside it ─►  compared  ─ publish, seal ─►  published
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.task import TaskKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a build needs now: tasks that must exist, or the state it can enter at once."""
+
+    tasks: tuple[TaskKind, ...] = ()
+    state: BuildState | None = None
+
+
+NOTHING = Needs()
+
+
+def next_step(build: Build, *, signed: bool) -> Needs:
+    """What moves ``build`` on from the state it is in.
+
+    :param signed: every RPM of the build has been signed (asked for in ``built`` and later).
+    """
+    match build.state:
+        case BuildState.INGESTED:
+            return Needs(tasks=(TaskKind.DEBRAND,))
+        case BuildState.DEBRANDED if build.debranded_tree and not build.debranded_srpm:
+            return Needs(tasks=(TaskKind.SRPM,))
+        case BuildState.DEBRANDED:
+            return Needs(state=BuildState.WAITING)
+        case BuildState.QUEUED:
+            return Needs(tasks=(TaskKind.BUILD,))
+        case BuildState.BUILT | BuildState.COMPARING:
+            return Needs(tasks=(TaskKind.COMPARE,) if signed else (TaskKind.COMPARE, TaskKind.SIGN))
+        case BuildState.COMPARED if not signed:
+            return Needs(tasks=(TaskKind.SIGN,))
+        case _:
+            return NOTHING

@@ -1,0 +1,64 @@
+"""The remaining records the store keeps: events, comparisons, overrides, tokens and the scheduler's leader lease."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the append-only history: who did what to which thing, when and why (Koji's event id)."""
+
+    id: int | None = None
+    at: datetime
+    actor: str
+    kind: str
+    subject: str
+    why: str = ""
+    data: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The stored report of one build's comparison, in the JSON form compare prints; findings are never thrown away."""
+
+    id: str
+    build: str
+    verdict: str
+    report: dict[str, object]
+    brand_hits: tuple[dict[str, object], ...] = ()
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOverride:
+    """An engineer's exception for one source of one target, in force until it is replaced; ``reason`` is never empty."""
+
+    id: str
+    target: str
+    source: str
+    settings: dict[str, object]
+    reason: str
+    actor: str
+    active: bool = True
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiToken:
+    """A hashed API token; ``role`` is what its holder may do (``read``, ``engineer``)."""
+
+    id: str
+    name: str
+    role: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leader:
+    """The database lease that makes one scheduler the leader."""
+
+    id: str
+    owner: str
+    until: datetime

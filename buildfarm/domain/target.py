@@ -1,0 +1,176 @@
+"""A target: what to build for. Loaded from ``configs/targets/<name>.yaml``."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from datetime import date
+from typing import ClassVar, Literal
+
+_FORBID: dict[str, str] = {"extra": "forbid"}  # read by the loader: an unknown key is an error, not a silent wish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalRepository:
+    """A repository that is not ours: the seed, or the base of a layered target. A lower ``priority`` wins (dnf.conf(5)).
+
+    Exactly one of ``path`` (a local folder, served to workers by the hub) and ``baseurl``.
+    """
+
+    __pydantic_config__: ClassVar = _FORBID
+    id: str
+    path: str = ""
+    baseurl: str = ""
+    priority: int = 90
+    gpgcheck: bool = False
+    gpgkey: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildrootSpec:
+    """What every build of the target starts from: package names as for dnf install, and rpm macros."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    packages: tuple[str, ...]
+    releasever: str
+    macros: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """The vendor: name, public keys (files) that sign its SRPMs, and where its packages come from, for people."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    vendor: str
+    keys: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tags:
+    """The build tag feeds the next builds; the destination tag is what users see."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    build: str
+    destination: str
+
+
+class Phase(enum.StrEnum):
+    """CentOS's life of a release: full updates, then maintenance (security and selected fixes), then the end."""
+
+    PLANNED = "planned"
+    FULL_UPDATES = "full updates"
+    MAINTENANCE = "maintenance"
+    END_OF_LIFE = "end of life"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifecycle:
+    """Days on which a phase begins; an open end is ``None``."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    released: date
+    maintenance: date | None = None
+    end_of_life: date | None = None
+
+    def phase(self, today: date) -> Phase:
+        """The phase that ``today`` lies in.
+
+        >>> Lifecycle(released=date(2022, 5, 17), end_of_life=date(2032, 5, 31)).phase(date(2026, 1, 1))
+        <Phase.FULL_UPDATES: 'full updates'>
+        """
+        if self.end_of_life is not None and today >= self.end_of_life:
+            return Phase.END_OF_LIFE
+        if self.maintenance is not None and today >= self.maintenance:
+            return Phase.MAINTENANCE
+        return Phase.FULL_UPDATES if today >= self.released else Phase.PLANNED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatePolicy:
+    """What the destination tag takes beyond COMPATIBLE."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    uncompared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskLimits:
+    """What one build may use: seconds, MiB of memory, processes, MiB of disk, MiB of log."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    seconds: int = 4 * 3600
+    memory_mib: int = 8192
+    processes: int = 4096
+    disk_mib: int = 20480
+    log_mib: int = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """The SIG that answers for the target."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    sig: str
+    contact: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What to build for: dist tag, arches, buildroot, upstream, both tags, lifecycle and owner.
+
+    ``dist`` is the vendor's default dist tag with its dot; a build takes the dist of its own SRPM's Release.
+    ``suffix`` is what rules append to the Release of a debranded source. ``header_tags`` are the values our RPMs carry.
+    """
+
+    __pydantic_config__: ClassVar = _FORBID
+    schema: Literal[1]
+    name: str
+    title: str
+    dist: str
+    suffix: str
+    arches: tuple[str, ...]
+    builder: Literal["chroot", "mock"]
+    buildroot: BuildrootSpec
+    upstream: Upstream
+    tags: Tags
+    lifecycle: Lifecycle
+    owner: Owner
+    external: tuple[ExternalRepository, ...] = ()
+    gate: GatePolicy = GatePolicy()
+    limits: TaskLimits = TaskLimits()
+    rules: str = ""
+    brand: str = ""
+    header_tags: dict[str, str] = field(default_factory=dict)
+    large_sources: tuple[str, ...] = ()
+
+    def size_of(self, source: str) -> str:
+        """The queue's size word for a source: ``large`` for those named in the target, else ``small``."""
+        return "large" if source in self.large_sources else "small"
+
+    def queue(self, arch: str, source: str) -> str:
+        """The Celery queue of one task: target, arch and size."""
+        return f"{self.name}.{arch}.{self.size_of(source)}"
+
+    def queues(self) -> tuple[str, ...]:
+        """Every queue of the target."""
+        return tuple(f"{self.name}.{arch}.{size}" for arch in self.arches for size in ("small", "large"))
+
+
+def dist_of_release(release: str, stem: str) -> str:
+    """The dist tag inside a Release, taken from the SRPM itself; ``stem`` is the target's (``.el9``).
+
+    A vendor ships ``.el9`` and ``.el9_4.3`` side by side, and both must come out as they are.
+
+    >>> dist_of_release("5.el9_4.3", ".el9")
+    '.el9_4.3'
+    >>> dist_of_release("32.module+el9.3.0.z+20438+032561a0", ".el9")
+    '.module+el9.3.0.z+20438+032561a0'
+    >>> dist_of_release("7", ".el9")
+    ''
+    """
+    for mark in (".module+", stem):
+        at = release.find(mark)
+        if at >= 0:
+            return release[at:]
+    return ""

@@ -1,0 +1,231 @@
+"""The hub's side of a builder's work: the order it gets, and what its report does to the build."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+from buildfarm import wire
+from buildfarm.domain.build import Build, BuildState, FailureKind
+from buildfarm.domain.records import SourceOverride
+from buildfarm.domain.repository import Artifact, Generation
+from buildfarm.domain.target import Target
+from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
+from buildfarm.domain.worker import Worker
+from buildfarm.errors import InfraError, InputError
+from buildfarm.ports import Intake, RpmHeader, Transaction
+from buildfarm.services import builds, tasks
+from buildfarm.services.hub import Hub
+
+OWN_PRIORITY = 10
+"""dnf priority of our own generation; seeds come after it (90 by default)."""
+
+
+def repositories(hub: Hub, target: Target, generation: Generation | None, arch: str) -> tuple[wire.Repository, ...]:
+    """The repositories of a buildroot: our own generation first, then the seeds."""
+    own: tuple[wire.Repository, ...] = ()
+    if generation is not None:
+        own = (
+            wire.Repository(
+                id=generation.tag,
+                baseurl=f"{hub.config.farm.url}/repos/{generation.tag}/{generation.number}/{arch}",
+                priority=OWN_PRIORITY,
+                gpgcheck=True,
+                repo_gpgcheck=True,
+                gpgkey=f"{hub.config.farm.url}/repos/RPM-GPG-KEY",
+            ),
+        )
+    external = tuple(
+        wire.Repository(
+            id=repo.id,
+            baseurl=repo.baseurl or f"{hub.config.farm.url}/repos/external/{target.name}/{repo.id}",
+            priority=repo.priority,
+            gpgcheck=repo.gpgcheck,
+            gpgkey=repo.gpgkey,
+        )
+        for repo in target.external
+    )
+    return (*own, *external)
+
+
+def order_for(hub: Hub, tx: Transaction, task: Task) -> wire.WorkOrder:
+    """Everything the builder needs, pinned to the generation the task was assigned with."""
+    build = tx.get(Build, task.subject)
+    target = hub.target(build.target)
+    pinned = str(task.order.get("generation", ""))
+    generation = tx.get(Generation, pinned) if pinned else None
+    override = override_of(tx, build)
+    payload = build.debranded_tree if task.kind is TaskKind.SRPM else build.srpm_to_build
+    filename = f"{build.source}.tar" if task.kind is TaskKind.SRPM else f"{build.nvr}.src.rpm"
+    limits = target.limits
+    return wire.WorkOrder(
+        task=task.id,
+        kind="srpm" if task.kind is TaskKind.SRPM else "build",
+        build=build.id,
+        target=target.name,
+        nvr=build.nvr,
+        arch=task.arch,
+        payload=wire.BlobRef(sha256=payload, filename=filename, size=hub.blobs.path(payload).stat().st_size),
+        buildroot=wire.Buildroot(
+            key=str(task.order.get("buildroot_key", "")),
+            generation=pinned,
+            packages=target.buildroot.packages,
+            repositories=repositories(hub, target, generation, task.arch),
+            releasever=target.buildroot.releasever,
+        ),
+        macros={**target.buildroot.macros, **({"dist": build.dist} if build.dist else {})},
+        limits=wire.Limits(
+            seconds=override.seconds or limits.seconds,
+            memory=override.memory or limits.memory_mib * wire.MEBIBYTE,
+            processes=limits.processes,
+            disk=limits.disk_mib * wire.MEBIBYTE,
+            log=limits.log_mib * wire.MEBIBYTE,
+        ),
+        override=override,
+        source_date_epoch=_rule_epoch(build) if task.kind is TaskKind.SRPM else None,
+    )
+
+
+def override_of(tx: Transaction, build: Build) -> wire.Override:
+    """The override in force for the build's source, if an engineer made one."""
+    found = tx.first(SourceOverride, target=build.target, source=build.source, active=True)
+    return wire.Override.model_validate({**found.settings, "reason": found.reason}) if found else wire.Override()
+
+
+def _rule_epoch(build: Build) -> int | None:
+    if not build.rule_date:
+        return None
+    return int(datetime.combine(date.fromisoformat(build.rule_date), time(12), tzinfo=UTC).timestamp())
+
+
+def claimed(hub: Hub, task_id: str, worker: Worker) -> tuple[wire.WorkOrder, str]:
+    """A builder takes the lease of its task. :raises Conflict: it is not its to take."""
+    with hub.store.begin() as tx:
+        granted = tasks.claim(tx, task_id, worker.id, hub.config.farm.timing)
+        order = order_for(hub, tx, granted.task)
+        build = tx.get(Build, granted.task.subject)
+        if build.state is BuildState.QUEUED:
+            exception = order.override.model_dump(mode="json") if order.override.reason else {}
+            builds.move(tx, build, BuildState.BUILDING, actor=f"worker:{worker.id}", override=exception)
+    return order, granted.token
+
+
+def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Report) -> None:
+    """A builder reports; what it says is checked against what it uploaded before it counts.
+
+    :raises IllegalTransition: the lease is not its any more. A repeated report of the same holder is answered alike.
+    """
+    with hub.store.read() as tx:
+        task = tx.get(Task, task_id)
+        if task.state in (TaskState.CLOSED, TaskState.FAILED) and task.lease_token == tasks.token_hash(token):
+            return
+        tasks.held(tx, task_id, token)
+    made: list[tuple[Artifact, RpmHeader]] = []
+    if report.ok:
+        made = _check_artifacts(hub, intake, task, report)
+    lock = hub.blobs.put_bytes(_lock_json(report)).sha256 if report.lock else ""
+    with hub.store.begin() as tx:
+        task = tasks.held(tx, task_id, token)
+        build = tx.get(Build, task.subject)
+        log_file = log_path(hub, task.id)
+        fields: dict[str, object] = {
+            "lock": lock,
+            "log": hub.blobs.put_file(log_file).sha256 if log_file.exists() else "",
+            "result": {"seconds": report.seconds, "builder": report.builder, "host": report.host},
+        }
+        if report.ok:
+            task = tasks.close(tx, task, **fields)
+            _built(tx, build, task, made)
+        elif report.failure_kind is None or report.failure_kind.is_infrastructure:
+            reason = report.reason or "the worker gave no reason"
+            changed = tasks.infrastructure_failure(tx, task, f"{task.worker}: {reason}")
+            if changed.state is TaskState.FAILED:
+                _give_up(tx, build, changed)
+        else:
+            tasks.fail(tx, task, report.failure_kind, report.reason, **fields)
+            builds.fail(tx, build, report.failure_kind, report.reason, actor=f"worker:{task.worker}")
+            _cancel_siblings(tx, build, task)
+    hub.wakeup.notify()
+
+
+def gave_up(hub: Hub, task: Task) -> None:
+    """The sweep used up a builder task's tries."""
+    with hub.store.begin() as tx:
+        _give_up(tx, tx.get(Build, task.subject), task)
+
+
+def _give_up(tx: Transaction, build: Build, task: Task) -> None:
+    if build.state in (BuildState.QUEUED, BuildState.BUILDING, BuildState.DEBRANDED):
+        reason = f"{task.failures} infrastructure failures (on {', '.join(task.tried)}); the last: {task.reason}"
+        builds.fail(tx, build, FailureKind.INFRASTRUCTURE, reason, actor="scheduler")
+        _cancel_siblings(tx, build, task)
+
+
+def _cancel_siblings(tx: Transaction, build: Build, task: Task) -> None:
+    """One arch failed: the other arches' tasks of the build need not run."""
+    for other in tx.find(Task, subject=build.id, state=ACTIVE):
+        if other.id != task.id:
+            tx.change(other, only_if={"state": other.state}, state=TaskState.CANCELED, finished=tx.now)
+
+
+def _built(tx: Transaction, build: Build, task: Task, made: list[tuple[Artifact, RpmHeader]]) -> None:
+    if task.kind is TaskKind.SRPM:
+        artifact, header = made[0]
+        tx.change(
+            build, only_if={"state": BuildState.DEBRANDED}, debranded_srpm=artifact.sha256,
+            requires=tuple(header.requires), provides=tuple(header.provides),
+        )  # fmt: skip
+        tx.event("build.srpm_made", build.id, actor=f"worker:{task.worker}", srpm=artifact.filename)
+        return
+    for artifact, _ in made:
+        tx.add_once(artifact)
+    if not [other for other in tasks.active_of(tx, build.id) if other.kind is TaskKind.BUILD]:
+        tx.add_once(_source_artifact(build, task))
+        builds.move(tx, build, BuildState.BUILT, actor=f"worker:{task.worker}")
+
+
+def _source_artifact(build: Build, task: Task) -> Artifact:
+    """The SRPM that was built, as the source repository will carry it."""
+    release = build.debranded_release or build.release
+    return Artifact(
+        id=tasks.new_id(), build=build.id, task=task.id, filename=f"{build.nvr}.src.rpm", name=build.source,
+        epoch=build.epoch, version=build.version, release=release, arch="src", size=0, sha256=build.srpm_to_build,
+    )  # fmt: skip
+
+
+def _check_artifacts(hub: Hub, intake: Intake, task: Task, report: wire.Report) -> list[tuple[Artifact, RpmHeader]]:
+    """Read every uploaded RPM ourselves: a worker is not trusted to say what it made.
+
+    :raises InfraError: something announced was not uploaded, or cannot be read.
+    """
+    rpms = [item for item in report.artifacts if item.filename.endswith(".rpm")]
+    if not rpms:
+        raise InputError(f"task {task.id}: a finished build without an RPM")
+    missing = [item.filename for item in rpms if not hub.blobs.has(item.sha256)]
+    if missing:
+        raise InfraError(f"task {task.id}: announced and not uploaded: {', '.join(missing)}")
+    answers = intake([hub.blobs.path(item.sha256) for item in rpms], None)
+    made: list[tuple[Artifact, RpmHeader]] = []
+    for item, header in zip(rpms, answers, strict=True):
+        if isinstance(header, InputError):
+            raise InputError(f"task {task.id}: {item.filename}: {header}")
+        arch = "src" if header.is_source else header.arch
+        filename = f"{header.name}-{header.version}-{header.release}.{arch}.rpm"
+        if Path(item.filename).name != filename:
+            raise InputError(f"task {task.id}: {item.filename} calls itself {filename} inside")
+        artifact = Artifact(
+            id=tasks.new_id(), build=task.subject, task=task.id, filename=filename, name=header.name,
+            epoch=header.epoch, version=header.version, release=header.release, arch=arch, size=item.size,
+            sha256=item.sha256, header=header.sha256header,
+        )  # fmt: skip
+        made.append((artifact, header))
+    return made
+
+
+def _lock_json(report: wire.Report) -> bytes:
+    return wire.Report.model_construct(ok=True, lock=report.lock).model_dump_json(include={"lock"}).encode()
+
+
+def log_path(hub: Hub, task_id: str) -> Path:
+    """Where a running task's log grows."""
+    return hub.config.farm.home_path / "logs" / "tasks" / f"{task_id}.log"

@@ -1,0 +1,163 @@
+"""Comparing two sets of RPMs: read the headers, let the domain pair and judge, read what differs, judge again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from buildfarm.domain.compare.expect import expected
+from buildfarm.domain.compare.facts import ContentFacts, ContentRequest, RpmFacts
+from buildfarm.domain.compare.fold import fold, fold_set, refold
+from buildfarm.domain.compare.header import source_name
+from buildfarm.domain.compare.pairing import Pairing, pair
+from buildfarm.domain.compare.policy import ComparePolicy, Mode
+from buildfarm.domain.compare.report import PairResult, Report, Unpaired
+from buildfarm.domain.compare.rpm import HeaderComparison, compare_rpm_headers, conclude
+from buildfarm.domain.verdict import Verdict
+from buildfarm.errors import InputError, NotFound
+
+
+class FactsReader(Protocol):
+    """Reads RPM files; the implementation is :class:`buildfarm.adapters.rpm_facts.sandboxed.SandboxedReader`."""
+
+    def headers(self, files: Sequence[Path]) -> list[RpmFacts]:
+        """Facts of each file, in that order; damage is in ``error``."""
+
+    def contents(self, requests: Sequence[ContentRequest]) -> list[Mapping[str, ContentFacts]]:
+        """Content facts by path of each request, in that order."""
+
+
+def compare_sets(old: Sequence[Path], new: Sequence[Path], *, policy: ComparePolicy, reader: FactsReader) -> Report:
+    """Compare the vendor's RPMs with ours: two rounds of reading at most, whatever the number of files.
+
+    Without a vendor's side nothing is compared: UNCOMPARED. Without ours, every one of the vendor's is MISSING.
+
+    :raises InfraError: the reader itself does not work (a damaged file is a finding instead).
+    """
+    facts = reader.headers([*old, *new])
+    vendors, ours = facts[: len(old)], facts[len(old) :]
+    if not vendors:
+        return _uncompared(ours)
+    pairing = pair(vendors, ours, policy)
+    old_sources, new_sources = _by_source(vendors), _by_source(ours)
+    compared = [
+        compare_rpm_headers(
+            one,
+            two,
+            policy,
+            old_set=old_sources.get(source_name(one), ()),
+            new_set=new_sources.get(source_name(two), ()),
+        )
+        for one, two in pairing.pairs
+    ]
+    contents = _read_contents(compared, reader)
+    results = [_result(comparison, content, policy) for comparison, content in zip(compared, contents, strict=True)]
+    report = _report(results, pairing, policy)
+    return refold(report, policy.waivers, today=policy.today) if policy.waivers else report
+
+
+def compare_paths(old: Path, new: Path, policy: ComparePolicy, *, reader: FactsReader) -> Report:
+    """Compare two files, or two folders with every ``*.rpm`` below them.
+
+    SRPMs in folders are left out unless both sides hold nothing else; two files named by hand are compared in named
+    mode, whatever the policy says, so that another Release is a note.
+
+    :raises NotFound: a path does not exist.
+    :raises InputError: a file against a folder, or a folder without RPMs on the vendor's side.
+    """
+    for path in (old, new):
+        if not path.exists():
+            raise NotFound(f"{path}: no such file or folder", hint="give two RPM files or two folders")
+    if old.is_dir() != new.is_dir():
+        raise InputError(f"{old} and {new}: one is a folder, the other a file", hint="give two of a kind")
+    if not old.is_dir():
+        return compare_sets([old], [new], policy=replace(policy, mode=Mode.NAMED), reader=reader)
+    vendors, ours = rpms_below(old), rpms_below(new)
+    if not vendors:
+        raise InputError(f"{old}: no RPM files in it", hint="the first path is the vendor's side")
+    if not all(is_srpm(file) for file in (*vendors, *ours)):
+        vendors, ours = ([file for file in files if not is_srpm(file)] for files in (vendors, ours))
+    return compare_sets(vendors, ours, policy=policy, reader=reader)
+
+
+def rpms_below(folder: Path) -> list[Path]:
+    """Every RPM file below a folder, sorted; links to folders are not followed."""
+    return sorted(path for path in folder.rglob("*.rpm") if path.is_file())
+
+
+def is_srpm(file: Path) -> bool:
+    """Whether the file's name is an SRPM's."""
+    return file.name.endswith((".src.rpm", ".nosrc.rpm"))
+
+
+def _uncompared(ours: Sequence[RpmFacts]) -> Report:
+    pairs = tuple(
+        PairResult(
+            old="", new=facts.basename, name=facts.name, source=source_name(facts), verdict=Verdict.UNCOMPARED,
+            new_sha256=facts.sha256,
+        )
+        for facts in ours
+    )  # fmt: skip
+    return Report(verdict=Verdict.UNCOMPARED, pairs=pairs)
+
+
+def _by_source(side: Sequence[RpmFacts]) -> dict[str, list[RpmFacts]]:
+    sources: defaultdict[str, list[RpmFacts]] = defaultdict(list)
+    for facts in side:
+        if not facts.error:
+            sources[source_name(facts)].append(facts)
+    return dict(sources)
+
+
+def _read_contents(
+    compared: Sequence[HeaderComparison], reader: FactsReader
+) -> list[tuple[Mapping[str, ContentFacts], Mapping[str, ContentFacts]]]:
+    """Both sides' content facts of each pair, in one round of reading."""
+    requests = [request for comparison in compared for request in comparison.requests()]
+    answers = iter(reader.contents(requests) if requests else [])
+    return [(next(answers), next(answers)) if comparison.differing else ({}, {}) for comparison in compared]
+
+
+def _result(
+    comparison: HeaderComparison,
+    content: tuple[Mapping[str, ContentFacts], Mapping[str, ContentFacts]],
+    policy: ComparePolicy,
+) -> PairResult:
+    source = comparison.source
+    findings = expected(conclude(comparison, *content), policy.expectations.get(source, ()), source=source)
+    return PairResult(
+        old=comparison.old.basename,
+        new=comparison.new.basename,
+        name=comparison.new.name or comparison.old.name,
+        source=source,
+        verdict=fold(findings),
+        findings=tuple(findings),
+        old_sha256=comparison.old.sha256,
+        new_sha256=comparison.new.sha256,
+    )
+
+
+def _report(results: Sequence[PairResult], pairing: Pairing, policy: ComparePolicy) -> Report:
+    missing = tuple(_unpaired(facts, Verdict.MISSING, policy) for facts in pairing.missing)
+    extra = tuple(_unpaired(facts, Verdict.EXTRA, policy) for facts in pairing.extra)
+    return Report(verdict=fold_set(results, missing, extra), pairs=tuple(results), missing=missing, extra=extra)
+
+
+def _unpaired(facts: RpmFacts, verdict: Verdict, policy: ComparePolicy) -> Unpaired:
+    """One that stands alone; damage stays damage, and only a rule that names the kind makes it EXPECTED."""
+    source = source_name(facts)
+    item = Unpaired(
+        rpm=facts.basename,
+        name=facts.name,
+        source=source,
+        verdict=Verdict.ERROR if facts.error else verdict,
+        rule=f"integrity: {facts.error}" if facts.error else f"rpm-{verdict.value.lower()}",
+        sha256=facts.sha256,
+    )
+    if facts.error:
+        return item
+    lines = policy.expectations.get(policy.renamed(source) if verdict is Verdict.MISSING else source, ())
+    return item.with_finding(expected([item.finding], lines, source=source)[0])

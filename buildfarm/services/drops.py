@@ -1,0 +1,210 @@
+"""A drop comes in: received at once, ingested by a task. The same drop twice is the same drop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
+from buildfarm.domain.nevra import split_filename
+from buildfarm.domain.plan import excluded
+from buildfarm.domain.target import Phase, Target, dist_of_release
+from buildfarm.domain.task import TaskKind
+from buildfarm.errors import BuildFarmError, Conflict, InputError
+from buildfarm.ports import Intake, RpmHeader, Transaction
+from buildfarm.services import builds, tasks
+from buildfarm.services.hub import Heartbeat, Hub
+
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """One file of a drop as a trigger named it: a path under a drop folder, or the digest of an uploaded blob."""
+
+    kind: ItemKind
+    path: str = ""
+    sha256: str = ""
+    filename: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """The drop, and whether it is a new one."""
+
+    drop: Drop
+    created: bool
+
+
+def receive(
+    hub: Hub, target_name: str, offered: Sequence[Offered], *, trigger: str, actor: str, name: str = "",
+    claimed_id: str = "", scratch: bool = False,
+) -> Received:  # fmt: skip
+    """Take a drop's files into the blob store and its list into the database.
+
+    :raises InputError: a file is missing or not under a drop folder, or ``claimed_id`` is not the drop's id.
+    :raises NotFound: no such target.
+    """
+    target = hub.target(target_name)
+    if not offered:
+        raise InputError("the drop is empty", hint="name at least one SRPM or binary RPM")
+    files = [(item.kind, *_take_in(hub, item)) for item in offered]
+    identity = drop_id(target.name, [sha256 for _, sha256, _ in files])
+    if claimed_id and claimed_id != identity:
+        raise InputError(f"the drop calls itself {claimed_id}, its content is {identity}", hint="leave `id` out")
+    with hub.store.begin() as tx:
+        drop = Drop(
+            id=identity, target=target.name, name=name or f"{target.name} {tx.now:%Y-%m-%d %H:%M}", trigger=trigger,
+            owner=actor, state=DropState.RECEIVED, scratch=scratch, created=tx.now,
+        )  # fmt: skip
+        if not tx.add_once(drop):
+            return Received(drop=tx.get(Drop, identity), created=False)
+        for kind, sha256, filename in files:
+            tx.add_once(DropItem(id=tasks.new_id(), drop_id=identity, kind=kind, sha256=sha256, filename=filename))
+        phase = target.lifecycle.phase(tx.now.date())
+        tx.event("drop.received", identity, actor=actor, why=trigger, files=len(files), target=target.name)
+        if phase is Phase.END_OF_LIFE:
+            reason = f"target {target.name} reached its end of life on {target.lifecycle.end_of_life}"
+            drop = tx.change(drop, state=DropState.ON_HOLD, reason=reason) or drop
+            tx.event("drop.on_hold", identity, actor="ingest", why=reason)
+        else:
+            tasks.ensure(tx, TaskKind.INGEST, identity, target=target.name, queue="services")
+    hub.wakeup.notify()
+    return Received(drop=drop, created=True)
+
+
+def release_hold(hub: Hub, drop: str, *, actor: str, why: str) -> Drop:
+    """Ingest a drop that was on hold. :raises Conflict: it is not. :raises InputError: no reason given."""
+    if not why.strip():
+        raise InputError(f"drop {drop}: a release from hold needs a reason", hint="--reason TEXT")
+    with hub.store.begin() as tx:
+        held = tx.get(Drop, drop)
+        changed = tx.change(held, only_if={"state": DropState.ON_HOLD}, state=DropState.RECEIVED, reason="")
+        if changed is None:
+            raise Conflict(f"drop {drop} is {held.state}, not on hold")
+        tx.event("drop.released", drop, actor=actor, why=why)
+        tasks.ensure(tx, TaskKind.INGEST, drop, target=held.target, queue="services")
+    hub.wakeup.notify()
+    return changed
+
+
+def _take_in(hub: Hub, item: Offered) -> tuple[str, str]:
+    """``(sha256, file name)`` of one offered file, which is in the blob store afterwards."""
+    if item.sha256 and not item.path:
+        if not hub.blobs.has(item.sha256):
+            raise InputError(
+                f"{item.filename or item.sha256}: not uploaded", hint=f"PUT /api/v1/blobs/{item.sha256} first"
+            )
+        return item.sha256, item.filename or item.sha256
+    path = Path(item.path).resolve()
+    folders = [hub.config.path(folder) for folder in hub.config.farm.drop_folders]
+    if not any(path.is_relative_to(folder) for folder in folders):
+        allowed = ", ".join(map(str, folders)) or "none"
+        raise InputError(
+            f"{item.path}: not in a drop folder of this hub (allowed: {allowed})",
+            hint="upload it with PUT /api/v1/blobs/<sha256>, or add the folder to drop_folders in farm.yaml",
+        )
+    try:
+        blob = hub.blobs.put_file(path)
+    except OSError as error:
+        raise InputError(f"{item.path}: {error.strerror}", hint="does the hub see this file?") from error
+    if item.sha256 and item.sha256 != blob.sha256:
+        raise InputError(f"{item.path}: SHA-256 is {blob.sha256}, the drop says {item.sha256}")
+    return blob.sha256, path.name
+
+
+def ingest(hub: Hub, intake: Intake, drop: str, heartbeat: Heartbeat) -> None:
+    """Verify every file of a drop and make builds of its SRPMs. Running it twice changes nothing the second time."""
+    with hub.store.read() as tx:
+        record = tx.get(Drop, drop)
+        items = tx.find(DropItem, drop_id=drop, build="", problem="", order_by="kind,filename,sha256")
+    target = hub.target(record.target)
+    keys = [hub.config.path(key) for key in target.upstream.keys]
+    for start in range(0, len(items), _BATCH):
+        batch = items[start : start + _BATCH]
+        heartbeat(f"verifying {start + 1} to {start + len(batch)} of {len(items)} files")
+        answers = intake([hub.blobs.path(item.sha256) for item in batch], keys)
+        with hub.store.begin() as tx:
+            for item, answer in zip(batch, answers, strict=True):
+                if item.kind is ItemKind.SRPM:
+                    _ingest_srpm(tx, target, record, item, answer)
+                else:
+                    _ingest_binary(tx, target, item, answer)
+    with hub.store.begin() as tx:
+        tx.change(record, only_if={"state": DropState.RECEIVED}, state=DropState.INGESTED)
+        tx.event("drop.ingested", drop, actor="ingest", files=len(items))
+
+
+def _ingest_srpm(tx: Transaction, target: Target, drop: Drop, item: DropItem, answer: RpmHeader | InputError) -> None:
+    """One SRPM becomes a build: on its way, excluded, or on hold with the reason. Never silently in or out."""
+    problem = ""
+    arches: tuple[str, ...] = ()
+    if isinstance(answer, BuildFarmError):
+        problem = str(answer).replace(item.sha256, item.filename)
+        source, epoch, version, release, requires, provides = _from_filename(item.filename)
+    else:
+        source, epoch, version, release = answer.name, answer.epoch, answer.version, answer.release
+        requires, provides = tuple(answer.requires), tuple(answer.provides)
+        arches = tuple(a for a in target.arches if not excluded(answer.exclusivearch, answer.excludearch, (), (a,)))
+        if not answer.is_source:
+            problem = f"{item.filename}: a binary RPM among the SRPMs"
+    same = tx.find(Build, target=target.name, source=source, epoch=epoch, version=version, release=release)
+    known = next((build for build in same if build.srpm == item.sha256), None)
+    if known is not None:
+        tx.change(item, build=known.id)
+        return
+    intact = [build for build in same if not (build.state is BuildState.ON_HOLD and not build.requires)]
+    if not problem and intact:
+        problem = f"{intact[0].nvr} is known already with another content (SHA-256 {intact[0].srpm[:12]}…)"
+    build = Build(
+        id=tasks.new_id(), target=target.name, drop_id=drop.id, source=source, epoch=epoch, version=version,
+        release=release, dist=dist_of_release(release, target.dist), srpm=item.sha256,
+        srpm_filename=f"{source}-{version}-{release}.src.rpm" if version else item.filename,
+        state=BuildState.INGESTED, state_since=tx.now, owner=drop.owner, arches=arches, requires=requires, provides=provides,
+        scratch=drop.scratch, created=tx.now,
+    )  # fmt: skip
+    tx.add(build)
+    tx.event("build.ingested", build.id, actor="ingest", srpm=item.filename, sha256=item.sha256, drop=drop.id)
+    tx.change(item, build=build.id, problem=problem)
+    if problem:
+        builds.move(tx, build, BuildState.ON_HOLD, actor="ingest", why=problem)
+    elif not isinstance(answer, BuildFarmError) and (
+        why := excluded(answer.exclusivearch, answer.excludearch, (), target.arches)
+    ):
+        builds.move(tx, build, BuildState.EXCLUDED, actor="ingest", why=why)
+
+
+def _from_filename(filename: str) -> tuple[str, int, str, str, tuple[str, ...], tuple[str, ...]]:
+    """What a file that cannot be read calls itself; an empty version marks it as unusable."""
+    try:
+        name, _, _, _ = split_filename(filename)
+    except InputError:
+        name = filename
+    return name, 0, "", "", (), ()
+
+
+def _ingest_binary(tx: Transaction, target: Target, item: DropItem, answer: RpmHeader | InputError) -> None:
+    """Keep one of the vendor's binaries to compare with; a build that was waiting for it is compared again."""
+    if isinstance(answer, BuildFarmError):
+        problem = str(answer).replace(item.sha256, item.filename)
+        name, _, _, _, _, _ = _from_filename(item.filename)
+        rpm = VendorRpm(
+            id=tasks.new_id(), target=target.name, sha256=item.sha256, filename=item.filename, name=name, arch="",
+            source="", sourcerpm="", problem=problem,
+        )  # fmt: skip
+        tx.change(item, problem=problem)
+        tx.event("vendor_rpm.refused", item.drop_id, actor="ingest", why=problem)
+    else:
+        source = split_filename(answer.sourcerpm)[0] if answer.sourcerpm else ""
+        rpm = VendorRpm(
+            id=tasks.new_id(), target=target.name, sha256=item.sha256, filename=item.filename, name=answer.name,
+            arch=answer.arch, source=source, sourcerpm=answer.sourcerpm,
+        )  # fmt: skip
+    if not tx.add_once(rpm) or not rpm.sourcerpm:
+        return
+    for build in tx.find(Build, target=target.name, srpm_filename=rpm.sourcerpm):
+        tx.change(item, build=build.id)
+        if build.verdict == "UNCOMPARED" and build.state in (BuildState.COMPARED, BuildState.PUBLISHED):
+            builds.move(tx, build, BuildState.BUILT, actor="ingest", why="vendor binaries arrived after the build")

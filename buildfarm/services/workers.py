@@ -1,0 +1,76 @@
+"""Workers join and leave: a row, a token, an ACL user of their own, and the configuration file they start with."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from buildfarm.domain.task import Task, TaskState
+from buildfarm.domain.worker import Worker, WorkerState
+from buildfarm.services import tasks
+from buildfarm.services.hub import Hub
+
+
+class WorkerBroker(Protocol):
+    """Gives each worker its own corner of the broker."""
+
+    def add_worker(self, worker: str) -> str:
+        """The broker URL of this worker alone."""
+
+    def remove_worker(self, worker: str) -> None:
+        """Take it away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a worker needs to know of the hub; the token is shown once and kept only as a hash."""
+
+    worker: Worker
+    token: str
+    redis_url: str
+
+
+def enroll(
+    hub: Hub, broker: WorkerBroker, name: str, *, arches: Sequence[str], queues: Sequence[str], builder: str,
+    slots: int = 1, actor: str,
+) -> Credentials:  # fmt: skip
+    """Make (or renew) a worker; renewing invalidates its old token and broker password at once."""
+    token = secrets.token_urlsafe(32)
+    url = broker.add_worker(name)
+    with hub.store.begin() as tx:
+        worker = Worker(
+            id=name, token_hash=tasks.token_hash(token), arches=tuple(arches), queues=tuple(queues), builder=builder,
+            slots=slots, state=WorkerState.LOST,
+        )  # fmt: skip
+        if not tx.add_once(worker):
+            tx.change(
+                worker, token_hash=worker.token_hash, arches=worker.arches, queues=worker.queues, builder=builder,
+                slots=slots,
+            )  # fmt: skip
+        tx.event("worker.enrolled", name, actor=actor, queues=list(queues))
+    return Credentials(worker=worker, token=token, redis_url=url)
+
+
+def introduce_station(hub: Hub, name: str, queue: str, *, slots: int) -> None:
+    """The services worker or the signer of this hub is up; what its predecessor had open is given back at once."""
+    with hub.store.begin() as tx:
+        worker = Worker(
+            id=name, token_hash="", arches=(), queues=(queue,), builder="", slots=slots, seen=tx.now,
+        )  # fmt: skip
+        if not tx.add_once(worker):
+            tx.change(worker, queues=worker.queues, slots=slots, seen=tx.now, state=WorkerState.READY)
+        for task in tx.find(Task, worker=name, state=TaskState.OPEN):
+            tasks.infrastructure_failure(tx, task, f"{name} was started anew while it worked on this")
+
+
+def set_drained(hub: Hub, name: str, *, drained: bool, actor: str, why: str) -> Worker:
+    """Take a worker out of service after what it has, or back in. :raises NotFound: there is no such worker."""
+    with hub.store.begin() as tx:
+        worker = tx.get(Worker, name)
+        state = WorkerState.DRAINED if drained else WorkerState.READY
+        changed = tx.change(worker, state=state) or worker
+        tx.event(f"worker.{state.value}", name, actor=actor, why=why)
+    hub.wakeup.notify()
+    return changed

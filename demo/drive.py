@@ -1,0 +1,154 @@
+"""Drives a farm from outside, as automation that reports an upstream drop would: processes, HTTP, nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+_REST = {"published", "on_hold", "failed", "canceled", "excluded"}
+_STUCK = {"unresolvable", "blocked", "cycle"}
+_LIMIT_SECONDS = 1800.0
+_POLL_SECONDS = 0.3
+
+Json = dict[str, Any]
+
+
+class DemoFailed(Exception):  # noqa: N818
+    """The demo cannot go on; the message says what to look at."""
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(f"==> {text}", file=sys.stderr, flush=True)
+
+
+def prepare_home(home: Path, checkout: Path) -> None:
+    """Make the vendor's world (once) and put the demo's configuration beside it."""
+    home.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run([sys.executable, "-m", "demo.world", "--out", home / "world"], cwd=checkout, check=False)
+    if done.returncode != 0:
+        raise DemoFailed("the vendor's world could not be made; the reason stands above")
+    shutil.copytree(checkout / "configs" / "demo", home, dirs_exist_ok=True)
+    for name in ("debrand", "brand.yaml"):
+        link = home / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(checkout / "configs" / name)
+
+
+class Farm:
+    """``buildfarm serve`` as a child, and its API."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        listen = yaml.safe_load((home / "farm.yaml").read_text(encoding="utf-8"))["listen"]
+        self.url = f"http://{listen}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Farm:
+        say("starting the farm")
+        log = (self.home / "serve.log").open("wb")
+        env = {**os.environ, "BUILDFARM_HOME": str(self.home), "BUILDFARM_CONFIG": str(self.home / "farm.yaml")}
+        self._process = subprocess.Popen([Path(sys.prefix) / "bin" / "buildfarm", "serve"], env=env, stderr=log, stdout=log)
+        try:
+            self._wait_until_up()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _wait_until_up(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                tail = (self.home / "serve.log").read_text(encoding="utf-8", errors="replace")[-2000:]
+                raise DemoFailed(f"the farm did not start:\n{tail}")
+            try:
+                if httpx.get(f"{self.url}/api/v1/health", trust_env=False).is_success and self._workers():
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(_POLL_SECONDS)
+        raise DemoFailed(f"no worker reported in 60 s; see {self.home / 'logs'}")
+
+    def _workers(self) -> bool:
+        found = self.get("/workers")["workers"]
+        return any(worker["builder"] and worker["state"] == "ready" for worker in found)
+
+    def stop(self) -> None:
+        """End the farm and everything it started."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(60)
+
+    def wait(self) -> None:
+        """Stay until somebody ends the farm."""
+        assert self._process is not None
+        self._process.wait()
+
+    def get(self, path: str, **query: str) -> Json:
+        """Read the API."""
+        answer = httpx.get(f"{self.url}/api/v1{path}", params=query, timeout=60, trust_env=False)
+        answer.raise_for_status()
+        return answer.json()  # type: ignore[no-any-return]
+
+    def post(self, path: str, body: Json) -> Json:
+        """Write to the API with the farm's first token."""
+        token = (self.home / "secrets" / "admin.token").read_text(encoding="utf-8").strip()
+        answer = httpx.post(
+            f"{self.url}/api/v1{path}", json=body, timeout=300, trust_env=False,
+            headers={"Authorization": f"Bearer {token}"},
+        )  # fmt: skip
+        if not answer.is_success:
+            raise DemoFailed(f"POST {path}: {answer.status_code} {answer.text[:500]}")
+        return answer.json()  # type: ignore[no-any-return]
+
+    def run_drop(self, drop_file: Path) -> tuple[Json, float]:
+        """POST the drop, watch it until nothing moves any more; the drop and the seconds it took."""
+        body = json.loads(drop_file.read_text(encoding="utf-8"))
+        started = time.monotonic()
+        answer = self.post("/drops", body)
+        say(f"drop {answer['id'][:12]} {'received' if answer.get('created') else 'known already'}: {self.url}")
+        shown: dict[str, str] = {}
+        while time.monotonic() - started < _LIMIT_SECONDS:
+            drop = self.get(f"/drops/{answer['id']}")
+            for build in drop["builds"]:
+                self._show(build, shown, time.monotonic() - started)
+            if drop["state"] != "received" and drop["builds"] and self._rests(drop):
+                return drop, time.monotonic() - started
+            time.sleep(_POLL_SECONDS)
+        moving = [f"{b['nvr']} {b['state']} {b.get('why') or ''}" for b in drop["builds"] if not _rests(b)]
+        raise DemoFailed(f"still moving after {_LIMIT_SECONDS:.0f} s: {'; '.join(moving)}")
+
+    @staticmethod
+    def _show(build: Json, shown: dict[str, str], seconds: float) -> None:
+        state = build["state"]
+        if shown.get(build["id"]) != state:
+            shown[build["id"]] = state
+            if state in _REST or state in ("building", "compared"):
+                print(f"  {seconds:6.1f} s  {build['nvr']:<34} {state:<10} {build.get('verdict') or ''}", file=sys.stderr)
+
+    def _rests(self, drop: Json) -> bool:
+        if not all(_rests(build) for build in drop["builds"]):
+            return False
+        return not self.get("/tasks", active="1")["tasks"]
+
+
+def _rests(build: Json) -> bool:
+    state = build["state"]
+    if state == "compared":
+        return build.get("gate") == "refused"
+    return state in _REST or (state == "waiting" and build.get("wait_kind") in _STUCK)

@@ -1,0 +1,52 @@
+"""What the demo prints at the end, all of it read from the API, and whether it is what was foreseen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from demo.drive import Farm, Json
+
+_out = Console()
+
+
+def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
+    """Print table and figures; False when an outcome differs from the world's own expectation."""
+    expected = json.loads((home / "world" / "expected.json").read_text(encoding="utf-8"))
+    table = Table("SRPM", "State", "Verdict", "Why", title=f"Drop {drop['id'][:12]}", title_justify="left")
+    wrong: list[str] = []
+    for build in sorted(drop["builds"], key=lambda build: build["nvr"]):
+        why = build.get("why") or ""
+        table.add_row(build["nvr"], build["state"], build.get("verdict") or "", why)
+        wrong += _differs(build, expected.get(build["source"], {}))
+    _out.print(table)
+    target = farm.get(f"/targets/{drop['target']}")
+    compat = drop.get("compatibility") or {}
+    _out.print(f"POST to rest: {seconds:.0f} s")
+    if compat:
+        _out.print(f"vendor RPMs compatible: {compat.get('compatible')} of {compat.get('total')}")
+    share = target.get("self_hosted_share")
+    if share is not None:
+        _out.print(f"self-hosted share of the buildroots: {share:.1%}")
+    _out.print(f"brand words left in our RPMs: {target.get('brand_hits', 0)}")
+    for head in target.get("heads", ()):
+        _out.print(f"{head['tag']}: generation {head['number']}, digest {head['digest'][:16]}, {head['rpms']} RPMs")
+    for line in wrong:
+        _out.print(f"[bold red]not as foreseen:[/] {line}")
+    return not wrong
+
+
+def _differs(build: Json, expected: Json) -> list[str]:
+    """What differs between a build and the world's expectation of its source."""
+    found: list[str] = []
+    for key in ("state", "verdict"):
+        want = expected.get(key)
+        allowed = want if isinstance(want, list) else [want]
+        if want is not None and build.get(key) not in allowed:
+            found.append(f"{build['nvr']}: {key} is {build.get(key)!r}, foreseen was {want!r}")
+    if (text := expected.get("why_contains")) and text not in (build.get("why") or ""):
+        found.append(f"{build['nvr']}: the reason does not say {text!r}: {build.get('why')!r}")
+    return found

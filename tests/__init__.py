@@ -1,0 +1,1 @@
+"""The tests; ``python -m tests`` is what ``./farm test`` runs."""

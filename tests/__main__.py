@@ -1,0 +1,54 @@
+"""``./farm test [--full] [pytest arguments]``: linters and types first, then every test this machine can run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.prefix) / "bin"
+LINTERS = {
+    "ruff": ["ruff", "check", "--quiet", "."],
+    "ruff format": ["ruff", "format", "--quiet", "--check", "."],
+    "mypy": ["mypy"],
+    "import-linter": ["lint-imports", "--no-cache"],
+    "codespell": ["codespell", "buildfarm", "workers", "web", "demo", "tests", "configs", "benchmarks"],
+}
+
+
+def lint() -> bool:
+    """Run all linters at once; what a failing one said is printed whole."""
+    running = {
+        name: subprocess.Popen(
+            [BIN / argv[0], *argv[1:]], cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for name, argv in LINTERS.items()
+    }
+    good = True
+    for name, process in running.items():
+        output, _ = process.communicate()
+        print(f"{name}: {'ok' if process.returncode == 0 else 'FAILED'}", flush=True)
+        if process.returncode != 0:
+            good = False
+            print(output)
+    return good
+
+
+def main() -> int:
+    """0 when everything passed."""
+    arguments = sys.argv[1:]
+    started = time.monotonic()
+    good = lint()
+    if "--full" in arguments:
+        arguments.remove("--full")
+        selection = []
+    else:
+        selection = ["-m", "not full"]
+    done = subprocess.run([sys.executable, "-m", "pytest", *selection, *arguments], cwd=CHECKOUT, check=False)
+    print(f"{time.monotonic() - started:.0f} s in all; linters {'ok' if good else 'FAILED'}")
+    return done.returncode if good else (done.returncode or 1)
+
+
+sys.exit(main())

@@ -1,0 +1,34 @@
+"""The fold: worst wins, and nothing compared is never success."""
+
+import itertools
+
+from buildfarm.domain.gate import decide
+from buildfarm.domain.target import GatePolicy
+from buildfarm.domain.verdict import Verdict, worst
+
+
+def test_the_worst_verdict_decides_whatever_the_order() -> None:
+    for pair in itertools.permutations([v for v in Verdict if v is not Verdict.UNCOMPARED], 2):
+        assert worst(pair) is max(pair, key=lambda verdict: verdict.badness)
+
+
+def test_nothing_compared_is_uncompared_and_not_compatible() -> None:
+    assert worst([]) is Verdict.UNCOMPARED
+    assert not Verdict.UNCOMPARED.is_compatible
+
+
+def test_uncompared_passes_only_where_the_target_says_so() -> None:
+    assert decide(Verdict.UNCOMPARED, policy=GatePolicy(), scratch=False).gate == "refused"
+    assert decide(Verdict.UNCOMPARED, policy=GatePolicy(uncompared=True), scratch=False).gate == "passed"
+
+
+def test_review_feeds_the_next_builds_and_not_the_users() -> None:
+    decision = decide(Verdict.REVIEW, policy=GatePolicy(), scratch=False)
+    assert decision.build_tag
+    assert decision.gate == "refused"
+    assert "REVIEW" in decision.reason
+
+
+def test_incompatible_and_worse_enter_no_tag() -> None:
+    for verdict in (Verdict.INCOMPATIBLE, Verdict.MISSING, Verdict.ERROR):
+        assert not decide(verdict, policy=GatePolicy(), scratch=False).build_tag

@@ -1,0 +1,11 @@
+"""Builders: one port, two ways to turn a work order into RPMs (:mod:`.chroot` and :mod:`.mock`).
+
+Both leave the same resultdir: ``build.log root.log state.log installed_pkgs.log *.rpm``. ``build.log`` grows while the
+build runs, so that whoever wants can follow it.
+"""
+
+from __future__ import annotations
+
+from buildfarm_workers.builders.port import Builder, BuildFailed, Outcome, Stopped
+
+__all__ = ["BuildFailed", "Builder", "Outcome", "Stopped"]
