@@ -56,7 +56,7 @@ class DropItem:
 class VendorRpm:
     """One of the vendor's binaries, kept to compare with; ``source`` and ``sourcerpm`` say which SRPM made it.
 
-    ``provides`` is what it will let others require once we have rebuilt it; ``problem`` is why it cannot be trusted.
+    ``provides`` and ``requires`` are what the plan expects of our own rebuild; ``problem`` is why it cannot be trusted.
     """
 
     id: str
@@ -67,6 +67,9 @@ class VendorRpm:
     arch: str
     source: str
     sourcerpm: str
+    evr: str = ""
+    provides: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
     problem: str = ""
 
 

@@ -12,10 +12,11 @@ from buildfarm.domain.compare.expect import expected
 from buildfarm.domain.compare.facts import ContentFacts, ContentRequest, RpmFacts
 from buildfarm.domain.compare.fold import fold, fold_set, refold
 from buildfarm.domain.compare.header import source_name
+from buildfarm.domain.compare.kinds import Kind
 from buildfarm.domain.compare.pairing import Pairing, pair
 from buildfarm.domain.compare.policy import ComparePolicy, Mode
 from buildfarm.domain.compare.report import PairResult, Report, Unpaired
-from buildfarm.domain.compare.rpm import HeaderComparison, compare_rpm_headers, conclude
+from buildfarm.domain.compare.rpm import HeaderComparison, compare_rpm_headers, conclude, damage
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import InputError, NotFound
 
@@ -94,14 +95,22 @@ def is_srpm(file: Path) -> bool:
 
 
 def _uncompared(ours: Sequence[RpmFacts]) -> Report:
-    pairs = tuple(
-        PairResult(
-            old="", new=facts.basename, name=facts.name, source=source_name(facts), verdict=Verdict.UNCOMPARED,
-            new_sha256=facts.sha256,
+    """Ours alone: nothing to compare with, but a damaged file is an ERROR all the same."""
+    pairs = []
+    for facts in ours:
+        findings = [damage("ours", facts)] if facts.error else []
+        pairs.append(
+            PairResult(
+                old="",
+                new=facts.basename,
+                name=facts.name,
+                source=source_name(facts),
+                verdict=fold(findings) if findings else Verdict.UNCOMPARED,
+                findings=tuple(findings),
+                new_sha256=facts.sha256,
+            )
         )
-        for facts in ours
-    )  # fmt: skip
-    return Report(verdict=Verdict.UNCOMPARED, pairs=pairs)
+    return Report(verdict=fold_set(pairs, (), ()), pairs=tuple(pairs))
 
 
 def _by_source(side: Sequence[RpmFacts]) -> dict[str, list[RpmFacts]]:
@@ -141,23 +150,27 @@ def _result(
 
 
 def _report(results: Sequence[PairResult], pairing: Pairing, policy: ComparePolicy) -> Report:
-    missing = tuple(_unpaired(facts, Verdict.MISSING, policy) for facts in pairing.missing)
-    extra = tuple(_unpaired(facts, Verdict.EXTRA, policy) for facts in pairing.extra)
+    missing = tuple(_unpaired(facts, Kind.RPM_MISSING, policy) for facts in pairing.missing)
+    extra = tuple(_unpaired(facts, Kind.RPM_EXTRA, policy) for facts in pairing.extra)
     return Report(verdict=fold_set(results, missing, extra), pairs=tuple(results), missing=missing, extra=extra)
 
 
-def _unpaired(facts: RpmFacts, verdict: Verdict, policy: ComparePolicy) -> Unpaired:
-    """One that stands alone; damage stays damage, and only a rule that names the kind makes it EXPECTED."""
+def _unpaired(facts: RpmFacts, kind: Kind, policy: ComparePolicy) -> Unpaired:
+    """One that stands alone: damage stays damage, a debugging RPM that only we have is harmless."""
     source = source_name(facts)
+    verdict, rule = (Verdict.MISSING if kind is Kind.RPM_MISSING else Verdict.EXTRA), kind.value
+    if facts.error:
+        verdict, rule = Verdict.ERROR, f"integrity: {facts.error}"
+    elif kind is Kind.RPM_EXTRA and facts.is_debug:
+        verdict, rule = Verdict.COMPATIBLE, "debug-rpm"
     item = Unpaired(
+        kind=kind.value,
         rpm=facts.basename,
         name=facts.name,
         source=source,
-        verdict=Verdict.ERROR if facts.error else verdict,
-        rule=f"integrity: {facts.error}" if facts.error else f"rpm-{verdict.value.lower()}",
+        verdict=verdict,
+        rule=rule,
         sha256=facts.sha256,
     )
-    if facts.error:
-        return item
-    lines = policy.expectations.get(policy.renamed(source) if verdict is Verdict.MISSING else source, ())
-    return item.with_finding(expected([item.finding], lines, source=source)[0])
+    ours = policy.renamed(source) if kind is Kind.RPM_MISSING else source
+    return item.with_finding(expected([item.finding], policy.expectations.get(ours, ()), source=ours)[0])

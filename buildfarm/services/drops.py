@@ -8,7 +8,7 @@ from pathlib import Path
 
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
-from buildfarm.domain.nevra import split_filename
+from buildfarm.domain.nevra import EVR, split_filename
 from buildfarm.domain.plan import excluded
 from buildfarm.domain.target import Phase, Target, dist_of_release
 from buildfarm.domain.task import TaskKind
@@ -201,6 +201,8 @@ def _ingest_binary(tx: Transaction, target: Target, item: DropItem, answer: RpmH
         rpm = VendorRpm(
             id=tasks.new_id(), target=target.name, sha256=item.sha256, filename=item.filename, name=answer.name,
             arch=answer.arch, source=source, sourcerpm=answer.sourcerpm,
+            evr=str(EVR(epoch=answer.epoch, version=answer.version, release=answer.release)),
+            provides=tuple(answer.provides), requires=tuple(answer.requires),
         )  # fmt: skip
     if not tx.add_once(rpm) or not rpm.sourcerpm:
         return

@@ -68,7 +68,7 @@ def wanted(tx: Transaction, target: Target, tag: str) -> tuple[str, ...]:
     """The builds that ``tag`` ought to carry now, by their verdicts: newest EVR of each source."""
     candidates = []
     for build in tx.find(Build, target=target.name, scratch=False, state=(BuildState.COMPARED, BuildState.PUBLISHED)):
-        if _takes(target, tag, build) and _is_signed(tx, build):
+        if takes(target, tag, build) and _is_signed(tx, build):
             candidates.append(Candidate(build=build.id, source=build.source, evr=build.nevra.evr))
     recompared = tx.find(Build, target=target.name, state=(BuildState.BUILT, BuildState.COMPARING))
     for build in recompared:  # what a tag carries already stays while it is compared again
@@ -77,7 +77,8 @@ def wanted(tx: Transaction, target: Target, tag: str) -> tuple[str, ...]:
     return newest_of_each_source(candidates)
 
 
-def _takes(target: Target, tag: str, build: Build) -> bool:
+def takes(target: Target, tag: str, build: Build) -> bool:
+    """Whether ``tag`` takes a compared build, by its verdict."""
     if tag == target.tags.build:
         uncompared = build.verdict == Verdict.UNCOMPARED
         return uncompared or Verdict(build.verdict).badness < Verdict.INCOMPATIBLE.badness

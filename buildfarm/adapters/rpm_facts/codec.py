@@ -1,4 +1,4 @@
-"""Facts to JSON and back: what goes through the sandbox's wall. Rows are lists in the order of the dataclass's fields."""
+"""Facts to JSON and back: what goes through the sandbox's wall; rows are in the order of the dataclass's fields."""
 
 from __future__ import annotations
 

@@ -29,6 +29,8 @@ _HEADER_MAGIC = b"\x8e\xad\xe8\x01"
 _BLOCK = 1 << 20
 _SIGNATURE_TAGS_BELOW = 1000
 _I18N_TABLE = 100
+_SIGNING_TAGS = frozenset({259, 262, 267, 268, 274, 276, 277, 278, 5090, 5091})
+"""PGP, GPG, DSA, RSA, the files' IMA and fs-verity signatures, OPENPGP; rpm moves the IMA ones to 5090 and 5091."""
 _HASHES = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}
 _PAYLOAD_DIGEST, _PAYLOAD_DIGEST_ALGORITHM, _SIGMD5, _FILE_DIGEST_ALGORITHM = 5092, 5093, 261, 5011
 _MD5 = 1
@@ -155,7 +157,7 @@ def as_list(value: Any) -> list[Any]:  # noqa: ANN401 -- a tag's value
 
 
 def plain(text: str) -> str:
-    """Text that any UTF-8 stream can carry: bytes that are none become ``\\xNN``."""
+    """Text that any UTF-8 stream can carry; bytes that are none become visible escapes."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -189,8 +191,7 @@ def _facts(header: Any, digests: dict[str, str]) -> RpmFacts:  # noqa: ANN401
 
 def _signature(header: Any) -> str:  # noqa: ANN401
     """One digest over all tags of the signature header that sign (the rest are digests and sizes of the file)."""
-    signing = {259, 262, 267, 268, 274, 276, 277, 278}  # PGP GPG DSA RSA FILESIGNATURES VERITY* OPENPGP
-    parts = [(tag, as_list(header[tag])) for tag in sorted(header.keys()) if tag in signing]
+    parts = [(tag, as_list(header[tag])) for tag in sorted(header.keys()) if tag in _SIGNING_TAGS]
     return hashlib.sha256(repr(parts).encode()).hexdigest() if parts else ""
 
 
@@ -281,7 +282,7 @@ def _tags(header: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401
     for stem in _DEPENDENCY_STEMS:
         done.update(getattr(rpm, f"RPMTAG_{stem}{part}") for part in ("NAME", "FLAGS", "VERSION"))
     for tag in header.keys():  # noqa: SIM118 -- a header is no mapping
-        if tag in done or (tag < _SIGNATURE_TAGS_BELOW and tag != _I18N_TABLE):
+        if tag in done or tag in _SIGNING_TAGS or (tag < _SIGNATURE_TAGS_BELOW and tag != _I18N_TABLE):
             continue
         values = [value.hex() if isinstance(value, bytes) else str(value) for value in as_list(header[tag])]
         yield rpm.tagnames.get(tag, str(tag)).upper(), plain("\n".join(values))

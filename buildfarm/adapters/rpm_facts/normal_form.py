@@ -26,7 +26,9 @@ _MAX_MEMBERS = 20_000
 _TEXT_PROBE = 1 << 16
 _MAX_TEXT = 16 << 20
 _EVIDENCE = 32 << 10
-_BUILD_PATH = re.compile(r"/[\w.+~@%/-]{0,200}?/BUILD(?:ROOT)?(?=/)")
+_BUILD_FOLDER = re.compile(r"/BUILD(?:ROOT)?(?=/)")
+_NO_PATH = re.compile(r"[^\w.+~@%/-]")
+_LONGEST_PREFIX = 200
 _SHEBANG = re.compile(rb"#! *([^\n]{1,200})")
 _PYC_HEADER = 16
 _PYC_MAGIC_END = b"\r\n"
@@ -172,10 +174,26 @@ def _is_text(data: bytes) -> bool:
     return len(data) <= _MAX_TEXT and b"\0" not in data[:_TEXT_PROBE] and b"\0" not in data
 
 
+def mask_build_paths(text: str) -> str:
+    """Replace the path down to rpmbuild's ``BUILD`` or ``BUILDROOT``, in linear time whatever the text.
+
+    >>> mask_build_paths("-I/builddir/build/BUILD/foo-1.0/src /usr/BUILDER")
+    '-I@BUILD@/foo-1.0/src /usr/BUILDER'
+    """
+    parts, done = [], 0
+    for match in _BUILD_FOLDER.finditer(text):
+        floor = max(done, match.start() - _LONGEST_PREFIX)
+        breaks = [found.end() for found in _NO_PATH.finditer(text, floor, match.start())]
+        start = text.find("/", breaks[-1] if breaks else floor, match.start() + 1)
+        parts += [text[done:start], "@BUILD@"]
+        done = match.end()
+    return "".join([*parts, text[done:]])
+
+
 def _text(data: bytes, mask: Mask) -> NormalForm:
     fired = []
     text = data.decode("utf-8", "surrogateescape")
-    for name, change in (("own-evr", mask.apply), ("build-path", lambda text: _BUILD_PATH.sub("@BUILD@", text))):
+    for name, change in (("own-evr", mask.apply), ("build-path", mask_build_paths)):
         changed = change(text)
         if changed != text:
             fired.append(name)

@@ -121,7 +121,7 @@ def _each(
     decode: Callable[[Any], R],
     failed: Callable[[T, str], R],
 ) -> list[R]:
-    """An answer for every item; where a run ends early, the item it died on gets a run of its own before it is blamed."""
+    """An answer for every item; the one that a run died on gets a run of its own before it is blamed."""
     results: list[R] = []
     alone = False
     while len(results) < len(items):

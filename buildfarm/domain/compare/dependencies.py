@@ -114,6 +114,17 @@ class _Side:
         return cls(keys=keys, raw=frozenset(raw), fired=fired)
 
 
+def rename(name: str, renames: Mapping[str, str]) -> str:
+    """A dependency under our name of the RPM it names, with rpm's own decorations of that name.
+
+    >>> [rename(name, {"old": "new"}) for name in ("old", "old(x86-64)", "config(old)", "older", "lib(old)")]
+    ['new', 'new(x86-64)', 'config(new)', 'older', 'lib(old)']
+    """
+    prefix, plain = ("config(", name[7:]) if name.startswith("config(") else ("", name)
+    base = re.split(r"[()]", plain, maxsplit=1)[0]
+    return f"{prefix}{renames[base]}{plain[len(base) :]}" if base in renames else name
+
+
 def _normalise(
     dependency: Dependency,
     flags: int,
@@ -123,9 +134,9 @@ def _normalise(
 ) -> tuple[_Key, list[str]]:
     rules = []
     name, version = dependency.name, dependency.version
-    base, bracket, rest = name.partition("(")
-    if base in renames:
-        name, rules = f"{renames[base]}{bracket}{rest}", ["rename"]
+    renamed = rename(name, renames)
+    if renamed != name:
+        name, rules = renamed, ["rename"]
     steps: list[tuple[str, Callable[[str], str], Callable[[str], str]]] = [
         ("own-evr", mask.apply, mask.apply),
         ("release-suffix", str, without_suffix),

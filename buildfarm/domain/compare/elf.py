@@ -14,9 +14,7 @@ _LINKER_SYMBOLS = frozenset(
      "_IO_stdin_used", "_etext", "etext"}
 )  # fmt: skip
 _WEAK = frozenset({"WEAK", "UNIQUE"})
-_MANGLED = re.compile(
-    r"(?P<length>[0-9]+)|S[0-9A-Z]*_|S[tabsiod]|(?P<parameter>T[0-9]*_)|(?P<arguments>I)|[A-Z][0-9]|."
-)
+_MANGLED = re.compile(r"(?P<length>[0-9]+)|S[0-9A-Z]*_|S[tabsiod]|(?P<parameter>T[0-9]*_)|(?P<arguments>I)|[CD][0-9]|.")
 
 
 def compare_elf(path: str, old: ElfFacts, new: ElfFacts) -> list[Finding]:

@@ -10,7 +10,7 @@ from datetime import date
 
 
 class Mode(enum.StrEnum):
-    """``GATE``: a Release must be equal once the suffix is off. ``NAMED``: somebody chose the files, a note suffices."""
+    """``GATE``: Release must be equal once the suffix is off. ``NAMED``: a person chose the files, a note suffices."""
 
     GATE = "gate"
     NAMED = "named"

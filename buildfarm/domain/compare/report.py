@@ -35,8 +35,12 @@ class PairResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpaired:
-    """An RPM that stands alone; ``verdict`` is MISSING or EXTRA unless something foresaw or waived it."""
+    """An RPM that stands alone; ``verdict`` is MISSING or EXTRA unless something foresaw or waived it.
 
+    ``kind`` is ``rpm-missing`` or ``rpm-extra`` and stays so.
+    """
+
+    kind: str
     rpm: str
     name: str
     source: str
@@ -47,9 +51,8 @@ class Unpaired:
     @property
     def finding(self) -> Finding:
         """The same as a finding, for rules and waivers; its path is empty, its subject the RPM's name."""
-        vendor = self.verdict is Verdict.MISSING
-        kind = Kind.RPM_MISSING if vendor else Kind.RPM_EXTRA
-        old, new = (self.rpm, "") if vendor else ("", self.rpm)
+        kind = Kind(self.kind)
+        old, new = (self.rpm, "") if kind is Kind.RPM_MISSING else ("", self.rpm)
         return finding(kind, self.verdict, self.rule, subject=self.name, old=old, new=new)
 
     def with_finding(self, item: Finding) -> Unpaired:
@@ -70,8 +73,12 @@ class Report:
 
     def counts(self) -> dict[str, int]:
         """RPMs by verdict, every verdict named; what a waiver lifted is in ``waived`` as well."""
-        counted = Counter(item.verdict.value for item in (*self.pairs, *self.missing, *self.extra))
+        counted = Counter(verdict.value for verdict in self._verdicts())
         return {verdict.value: counted[verdict.value] for verdict in Verdict} | {"waived": self._waived()}
+
+    def _verdicts(self) -> list[Verdict]:
+        """Of every pair, then of what is missing, then of what is extra."""
+        return [pair.verdict for pair in self.pairs] + [item.verdict for item in (*self.missing, *self.extra)]
 
     def _waived(self) -> int:
         pairs = sum(any(item.rule.startswith("waiver:") for item in pair.findings) for pair in self.pairs)
@@ -85,7 +92,7 @@ class Report:
     @property
     def compatible_rpms(self) -> int:
         """How many of them ours can stand in for."""
-        return sum(item.verdict.is_compatible for item in (*self.pairs, *self.missing))
+        return sum(verdict.is_compatible for verdict in self._verdicts()[: self.vendor_rpms])
 
     @property
     def exit_code(self) -> int:

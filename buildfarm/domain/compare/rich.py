@@ -10,6 +10,7 @@ _COMMUTATIVE = frozenset({"and", "or", "with"})
 _OPERATORS = _COMMUTATIVE | {"if", "else", "unless", "without"}
 _WORD = re.compile(r"\s+|[()]|[^\s()]+(?:\([^()]*\))*")
 _MAX_DEPTH = 100
+_MAX_CHARACTERS = 1 << 15
 
 
 def is_rich(name: str) -> bool:
@@ -33,6 +34,8 @@ def canonical(text: str) -> str:
     >>> canonical("(broken")
     '(broken'
     """
+    if len(text) > _MAX_CHARACTERS:
+        return text
     words = [word for word in _WORD.findall(text) if not word.isspace()]
     try:
         tree, rest = _parse(words, 0)

@@ -60,18 +60,20 @@ def compare_rpm_headers(
     new_set: Sequence[RpmFacts],
 ) -> HeaderComparison:
     """Compare everything the headers hold; ``*_set`` are the RPMs of the same source on each side."""
-    damage = [
-        finding(Kind.DAMAGED, Verdict.ERROR, "integrity", subject=f"{side}: {facts.basename}", **{key: facts.error})
-        for side, key, facts in (("vendor's", "old", old), ("ours", "new", new))
-        if facts.error
-    ]
-    if damage:
-        return HeaderComparison(old=old, new=new, findings=tuple(damage))
+    damaged = [damage(side, facts) for side, facts in (("vendor's", old), ("ours", new)) if facts.error]
+    if damaged:
+        return HeaderComparison(old=old, new=new, findings=tuple(damaged))
     if old.sha256 == new.sha256:
         return HeaderComparison(old=old, new=new)
     if (old.header_digest, old.payload_digest) == (new.header_digest, new.payload_digest):
         return HeaderComparison(old=old, new=new, findings=(*_brand_only(old, new, policy), _signature(old, new)))
     return _compare(old, new, policy, own_masks(old, new, old_set=old_set, new_set=new_set))
+
+
+def damage(side: str, facts: RpmFacts) -> Finding:
+    """The ERROR of a file that cannot be trusted; what is wrong stands on its side of the evidence."""
+    evidence = {"new" if side == "ours" else "old": facts.error}
+    return finding(Kind.DAMAGED, Verdict.ERROR, "integrity", subject=f"{side}: {facts.basename}", **evidence)
 
 
 def _compare(old: RpmFacts, new: RpmFacts, policy: ComparePolicy, masks: tuple[Mask, Mask]) -> HeaderComparison:

@@ -1,0 +1,164 @@
+"""The seed repository: binaries to bootstrap from, repacked from the host distribution."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import createrepo_c as cr
+import yaml
+
+from demo.world import repack
+from demo.world.apt import Apt
+from demo.world.repack import Package
+from demo.world.run import say
+
+HERE = Path(__file__).parent
+_DIRECTORIES = (
+    "boot dev etc etc/ld.so.conf.d etc/profile.d etc/rpm home media mnt opt proc root run srv sys usr usr/bin usr/include usr/lib "
+    "usr/lib/x86_64-linux-gnu usr/lib64 usr/lib64/pkgconfig usr/libexec usr/local usr/local/bin usr/local/lib usr/sbin "
+    "usr/share usr/share/doc usr/share/man usr/share/pkgconfig usr/src usr/lib/debug var var/cache var/lib var/lib/rpm "
+    "var/log var/spool etc/pki etc/pki/rpm-gpg etc/yum.repos.d usr/lib/rpm usr/lib/rpm/macros.d"
+).split()
+_LINKS = {
+    "bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64", "var/run": "../run",
+    "usr/lib/debug/bin": "usr/bin",
+}  # fmt: skip
+_PASSWD = "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
+_GROUP = "root:x:0:\nbin:x:1:\ntty:x:5:\nmail:x:12:\nutmp:x:22:\nshadow:x:42:\nnobody:x:65534:\n"
+_LDCONFIG = """%transfiletriggerin -P 2000000 -- /usr/lib64 /usr/lib
+/sbin/ldconfig
+%end_marker
+%transfiletriggerpostun -P 2000000 -- /usr/lib64 /usr/lib
+/sbin/ldconfig""".replace("%end_marker\n", "\n")
+
+
+def make_seed(out: Path, work: Path, apt: Apt, *, jobs: int) -> int:
+    """Write the repository to ``out``; how many RPMs it has."""
+    plan = yaml.safe_load((HERE / "seed.yaml").read_text(encoding="utf-8"))
+    left_out = set(plan["leave_out"])
+    closure = [one for one in apt.closure(plan["roots"]) if one.name not in left_out]
+    say(f"seed: fetching {len(closure)} packages")
+    debs = apt.download(closure, work / "debs")
+    known = {one.name for one in closure}
+    say(f"seed: repacking {len(debs)} packages")
+    out.mkdir(parents=True)
+    packages = out / "Packages"
+    packages.mkdir()
+
+    def one(deb: Path) -> None:
+        folder = work / "repack" / deb.name.split("_")[0]
+        control = repack.unpack(deb, folder / "tree", work)
+        name = control["Package"]
+        _adjust(name, folder / "tree")
+        version, release = repack.split_version(control["Version"])
+        package = Package(
+            name=name, version=version, release=release, tree=folder / "tree",
+            provides=_provides(name, folder / "tree", plan["provides"].get(name, ())),
+            requires=["filesystem", *repack.requires_of(control, known)], extra=_LDCONFIG if name == "libc-bin" else "",
+        )  # fmt: skip
+        built = repack.build_rpm(package, folder)
+        shutil.move(built, packages / built.name)
+        shutil.rmtree(folder)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        own = [pool.submit(_own, work / "own", packages, name) for name in ("filesystem", "redhat-rpm-config")]
+        list(pool.map(one, debs))
+        for made in own:
+            made.result()
+    write_repodata(out)
+    return len(list(packages.iterdir()))
+
+
+def _adjust(name: str, tree: Path) -> None:
+    """What the host distribution's maintainer scripts would have done, as files; /bin/sh is bash, as on EL."""
+    binaries = tree / "usr" / "bin"
+    if name == "bash":
+        (binaries / "sh").symlink_to("bash")
+    if name == "gawk":
+        (binaries / "awk").symlink_to("gawk")
+    if name == "gcc":
+        for link, target in (("cc", "gcc"), ("c99", "gcc")):
+            if not (binaries / link).exists():
+                (binaries / link).symlink_to(target)
+    if name == "base-files":  # os-release, issue and friends are the distribution's own business
+        for part in ("etc", "usr/lib/os-release", "usr/share/base-files", "var", "root", "usr/share/common-licenses", "home", "run", "tmp"):
+            shutil.rmtree(tree / part, ignore_errors=True)
+            (tree / part).unlink(missing_ok=True) if (tree / part).is_file() else None
+        for link in ("usr/lib/os-release",):
+            (tree / link).unlink(missing_ok=True)
+    if name == "debianutils" and not (binaries / "which").exists():
+        (binaries / "which").symlink_to("which.debianutils")
+    if name in ("passwd", "util-linux", "libpam-runtime"):
+        shutil.rmtree(tree / "etc", ignore_errors=True)
+
+
+def _provides(name: str, tree: Path, el_names: list[str]) -> list[str]:
+    provided = list(el_names)
+    for path in (tree / "usr" / "bin").glob("*"):
+        provided.append(f"/bin/{path.name}") if path.name != "[" else None
+    for path in (tree / "usr" / "sbin").glob("*"):
+        provided.append(f"/sbin/{path.name}")
+    return sorted({text for text in provided if text != name})
+
+
+def _own(work: Path, packages: Path, name: str) -> None:
+    """The RPMs of the seed that are ours: the merged file system, and EL-like macros."""
+    tree = work / name / "tree"
+    extra = ""
+    requires: list[str] = []
+    if name == "filesystem":
+        for directory in _DIRECTORIES:
+            (tree / directory).mkdir(parents=True, exist_ok=True)
+        for directory in ("tmp", "var/tmp"):
+            (tree / directory).mkdir(parents=True)
+            (tree / directory).chmod(0o1777)
+        for link, target in list(_LINKS.items())[:5]:
+            (tree / link).symlink_to(target)
+        for file, text in {
+            "etc/passwd": _PASSWD, "etc/group": _GROUP, "etc/ld.so.conf": "include /etc/ld.so.conf.d/*.conf\n",
+            "etc/ld.so.conf.d/el.conf": "/usr/lib64\n", "etc/shells": "/bin/sh\n/bin/bash\n",
+            "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n", "etc/hosts": "127.0.0.1 localhost\n",
+            "etc/profile": "umask 022\n", "etc/login.defs": "UID_MIN 1000\nUID_MAX 60000\n",
+        }.items():  # fmt: skip
+            (tree / file).write_text(text, encoding="utf-8")
+    else:
+        macros = tree / "usr/lib/rpm/debian/macros"
+        macros.parent.mkdir(parents=True)
+        shutil.copyfile(HERE / "macros.el", macros)
+        requires = ["filesystem", "rpm", "debugedit", "file"]
+    package = Package(
+        name=name, version="9", release="1", tree=tree, requires=requires, extra=extra,
+        provides=["setup", "basesystem"] if name == "filesystem" else ["el-rpm-macros"],
+    )  # fmt: skip
+    built = repack.build_rpm(package, work / name)
+    shutil.move(built, packages / built.name)
+
+
+def write_repodata(repo: Path) -> None:
+    """Index every RPM under ``repo``."""
+    repodata = repo / "repodata"
+    shutil.rmtree(repodata, ignore_errors=True)
+    repodata.mkdir()
+    rpms = sorted(repo.rglob("*.rpm"))
+    repomd = cr.Repomd()
+    files = {
+        "primary": cr.PrimaryXmlFile, "filelists": cr.FilelistsXmlFile, "other": cr.OtherXmlFile,
+    }  # fmt: skip
+    opened = {}
+    for name, kind in files.items():
+        path = repodata / f"{name}.xml.gz"
+        opened[name] = (path, kind(str(path), cr.GZ_COMPRESSION))
+        opened[name][1].set_num_of_pkgs(len(rpms))
+    for rpm in rpms:
+        package = cr.package_from_rpm(str(rpm), location_href=str(rpm.relative_to(repo)))
+        for _, xml in opened.values():
+            xml.add_pkg(package)
+    for name, (path, xml) in opened.items():
+        xml.close()
+        record = cr.RepomdRecord(name, str(path))
+        record.fill(cr.SHA256)
+        record.rename_file()
+        repomd.set_record(record)
+    (repodata / "repomd.xml").write_text(repomd.xml_dump(), encoding="utf-8")

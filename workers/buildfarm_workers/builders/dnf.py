@@ -1,0 +1,155 @@
+"""The host's dnf, told everything and inheriting nothing: it fills base roots and adds what an SRPM requires."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+from buildfarm.adapters import process
+from buildfarm.adapters.process import MEBIBYTE
+from buildfarm.domain.build import FailureKind
+from buildfarm.wire import Buildroot
+from buildfarm_workers.builders import box
+from buildfarm_workers.builders.port import BuildFailed, Stopped, one_line
+from buildfarm_workers.builders.rpmdb import DBPATH
+
+_INSTALL_SECONDS = 1800
+_LOG_LIMIT = 64 * MEBIBYTE
+
+_MAIN = """\
+[main]
+reposdir=/dev/null
+varsdir=/dev/null
+pluginconfpath=/dev/null
+cachedir={cache}
+persistdir=/var/lib/dnf
+logdir=/var/lib/dnf
+log_size=0
+keepcache=1
+metadata_expire=0
+assumeyes=1
+best=1
+install_weak_deps=0
+obsoletes=1
+gpgcheck=1
+protected_packages=
+module_platform_id=platform:el{releasever}
+tsflags=
+retries=3
+timeout=20
+fastestmirror=0
+zchunk=0
+"""
+# metadata_expire=0 as in mock's own configurations: a generation never changes under its URL, a seed may, and asking a
+# repository whether it has changed costs one small file.
+
+_NOT_THERE = re.compile(
+    r"No matching package to install: '(?P<a>[^']+)'|No match for argument: (?P<b>\S.*)"
+    r"|nothing provides (?P<c>.+?) needed by (?P<d>\S+)|Unable to find a match: (?P<e>.+)"
+)
+_TRANSPORT = re.compile(
+    r"Failed to download metadata|Curl error|Cannot download|Error downloading packages|All mirrors were"
+    r"|more space needed|No space left|Checksum doesn't match|GPG check FAILED|repomd.xml GPG signature"
+    r"|public key|bwrap: |Failed to synchronize cache|Couldn't open file|Read-only file system"
+)
+
+
+def configuration(buildroot: Buildroot) -> str:
+    """The whole dnf.conf: this buildroot's repositories and no other."""
+    text = _MAIN.format(cache=box.CACHE_IN_ROOT, releasever=buildroot.releasever.partition(".")[0])
+    for repo in buildroot.repositories:
+        text += f"\n[{repo.id}]\nname={repo.id}\nbaseurl={repo.baseurl}\npriority={repo.priority}\n"
+        text += f"gpgcheck={int(repo.gpgcheck)}\nrepo_gpgcheck={int(repo.repo_gpgcheck)}\n"
+        text += f"gpgkey={repo.gpgkey}\n" if repo.gpgkey else ""
+    return text
+
+
+class Installer:
+    """Runs dnf against a root; one folder holds its cache and configuration."""
+
+    def __init__(self, folder: Path) -> None:
+        self._cache = folder / "dnf"
+        self._home = folder / "home"
+
+    def install(self, root: Path, buildroot: Buildroot, packages: Sequence[str], log: Path, work: Path, stop: Callable[[], str]) -> None:
+        """``dnf install`` into ``root``. Errors as in :meth:`builddep`."""
+        self._run(["install", *packages], root, buildroot, log, work, stop, ())
+
+    def builddep(self, root: Path, buildroot: Buildroot, srpm: Path, log: Path, work: Path, stop: Callable[[], str]) -> None:
+        """``dnf builddep``: what the header of ``srpm`` requires.
+
+        :raises BuildFailed: ``dependencies`` (with the name that is missing) or ``infrastructure`` (a repository that
+            cannot be reached or is damaged).
+        :raises Stopped: the caller does not want it any more.
+        """
+        plugin = ["--setopt=plugins=1", "--disableplugin=*", "--enableplugin=builddep"]
+        self._run([*plugin, "builddep", "--srpm", str(srpm)], root, buildroot, log, work, stop, (srpm,))
+
+    def _run(
+        self, words: list[str], root: Path, buildroot: Buildroot, log: Path, work: Path, stop: Callable[[], str],
+        read_only: tuple[Path, ...],
+    ) -> None:  # fmt: skip
+        for folder in (self._cache, self._home, work):
+            folder.mkdir(parents=True, exist_ok=True)
+        (self._home / ".rpmmacros").write_text(f"%_dbpath {DBPATH}\n", encoding="utf-8")
+        config = work / "dnf.conf"
+        config.write_text(configuration(buildroot), encoding="utf-8")
+        plugins = [] if "--setopt=plugins=1" in words else ["--noplugins"]
+        command = ["dnf", "--config", box.CONFIG_IN_BOX, "--installroot", box.ROOT_IN_BOX,
+                   "--releasever", buildroot.releasever, *plugins, *words]  # fmt: skip
+        boxed = box.installer(
+            command, root=root, cache=self._cache, config=config, home=self._home,
+            read_only=(*_local_paths(buildroot), *read_only),
+        )  # fmt: skip
+        with log.open("ab") as out:
+            out.write(f"$ {' '.join(command)}\n".encode())
+            out.flush()
+            said = _run_logged(boxed, out, log, stop)
+        if said is not None:
+            raise BuildFailed(*explain(said))
+
+
+def _run_logged(boxed: list[str], out: BinaryIO, log: Path, stop: Callable[[], str]) -> str | None:
+    """What dnf said, if it failed."""
+    start = log.stat().st_size
+    done = process.run(boxed, timeout=_INSTALL_SECONDS, ok=None, out=out, max_output=_LOG_LIMIT, watch=stop)
+    if done.stopped and stop():
+        raise Stopped(stop())
+    if done.returncode == 0 and not done.stopped:
+        return None
+    with log.open("rb") as said:
+        said.seek(start)
+        text = said.read().decode("utf-8", "replace")
+    return f"{text}\nError: {done.stopped}\n" if done.stopped else text
+
+
+def explain(said: str) -> tuple[FailureKind, str]:
+    """Kind and reason of a failed dnf run, from what it printed.
+
+    >>> explain("No matching package to install: 'foo-devel'\\nNot all dependencies satisfied\\n")
+    (<FailureKind.DEPENDENCIES: 'dependencies'>, 'No matching package to install: foo-devel')
+    """
+    names: list[str] = []
+    for match in _NOT_THERE.finditer(said):
+        if match["c"]:
+            names.append(f"{match['c']} (needed by {match['d']})")
+        else:
+            names.append((match["a"] or match["b"] or match["e"]).strip())
+    if names:
+        return FailureKind.DEPENDENCIES, one_line(f"No matching package to install: {', '.join(dict.fromkeys(names))}")
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    problem = next((n for n, line in enumerate(lines) if line.startswith(("Error:", "error:", " Problem", "Problem"))), None)
+    reason = one_line(" ".join(lines[problem : problem + 4])) if problem is not None else one_line(lines[-1] if lines else "no output")
+    if _TRANSPORT.search(said) or "time limit reached" in said:
+        return FailureKind.INFRASTRUCTURE, one_line(f"dnf: {reason}")
+    return FailureKind.DEPENDENCIES, one_line(f"dnf: {reason}")
+
+
+def _local_paths(buildroot: Buildroot) -> tuple[Path, ...]:
+    """Folders that ``file:`` repositories and keys lie in; the box has to show them."""
+    urls = [url for repo in buildroot.repositories for url in (repo.baseurl, *repo.gpgkey.split())]
+    paths = {Path(urlsplit(url).path) for url in urls if url.startswith("file:")}
+    return tuple(sorted(path for path in paths if path.exists()))
