@@ -74,7 +74,7 @@ class Apt:
         return sorted(folder.glob("*.deb"))
 
     def source(self, name: str, folder: Path) -> list[Path]:
-        """Fetch the files of a source package, not unpacked."""
+        """Fetch the upstream archive of a source package, not unpacked; apt checks its digest."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._apt("source", "-qq", "--download-only", name, cwd=folder)
+        self._apt("source", "-qq", "--download-only", "--tar-only", name, cwd=folder)
         return sorted(folder.iterdir())

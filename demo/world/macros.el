@@ -14,10 +14,9 @@
 %__objcopy /usr/bin/objcopy
 %__objdump /usr/bin/objdump
 %__ar /usr/bin/ar
-%_buildhost %{nil}
 
 %__global_compiler_flags -O2 -g -pipe -Wall -Werror=format-security -Wp,-D_FORTIFY_SOURCE=2 -Wp,-D_GLIBCXX_ASSERTIONS -fexceptions -fstack-protector-strong -m64 -fasynchronous-unwind-tables -fstack-clash-protection -fcf-protection
-%optflags %{__global_compiler_flags}
+
 %_hardening_ldflags -Wl,-z,now
 %build_cflags %{optflags}
 %build_cxxflags %{optflags}

@@ -14,6 +14,7 @@ from demo.world.run import run
 _DROPPED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian", "usr/share/bug",
             "usr/share/menu", "usr/share/gcc", "usr/lib/systemd", "etc/cron.daily", "etc/init.d")  # fmt: skip
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_LIBRARY = re.compile(r"^(lib(bz2|popt|png|z)[0-9.-]+|zlib1g)$")
 _FIELD = re.compile(r"^([A-Za-z-]+): (.*)$")
 
 
@@ -68,11 +69,14 @@ def split_version(text: str) -> tuple[str, str]:
 
 
 def requires_of(control: dict[str, str], known: Collection[str]) -> list[str]:
-    """The names a package depends on, as far as they are in the seed (the first alternative that is)."""
+    """The names a package depends on, as far as they are in the seed (the first alternative that is).
+
+    Shared libraries are left to the sonames that rpm finds: a rebuilt library can then take a seed's place.
+    """
     wanted = []
     for group in ", ".join(filter(None, (control.get("Depends"), control.get("Pre-Depends")))).split(", "):
         names = [part.strip().split(" ")[0].split(":")[0] for part in group.split("|")]
-        wanted += [name for name in names if name in known][:1]
+        wanted += [name for name in names if name in known and not _LIBRARY.match(name)][:1]
     return sorted(set(wanted))
 
 

@@ -56,7 +56,7 @@ def make_seed(out: Path, work: Path, apt: Apt, *, jobs: int) -> int:
         package = Package(
             name=name, version=version, release=release, tree=folder / "tree",
             provides=_provides(name, folder / "tree", plan["provides"].get(name, ())),
-            requires=["filesystem", *repack.requires_of(control, known)], extra=_LDCONFIG if name == "libc-bin" else "",
+            requires=["filesystem", *plan["requires"].get(name, ()), *repack.requires_of(control, known)], extra=_LDCONFIG if name == "libc-bin" else "",
         )  # fmt: skip
         built = repack.build_rpm(package, folder)
         shutil.move(built, packages / built.name)
@@ -117,8 +117,7 @@ def _own(work: Path, packages: Path, name: str) -> None:
         for link, target in list(_LINKS.items())[:5]:
             (tree / link).symlink_to(target)
         for file, text in {
-            "etc/passwd": _PASSWD, "etc/group": _GROUP, "etc/ld.so.conf": "include /etc/ld.so.conf.d/*.conf\n",
-            "etc/ld.so.conf.d/el.conf": "/usr/lib64\n", "etc/shells": "/bin/sh\n/bin/bash\n",
+            "etc/passwd": _PASSWD, "etc/group": _GROUP, "etc/ld.so.conf.d/el.conf": "/usr/lib64\n", "etc/shells": "/bin/sh\n/bin/bash\n",
             "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n", "etc/hosts": "127.0.0.1 localhost\n",
             "etc/profile": "umask 022\n", "etc/login.defs": "UID_MIN 1000\nUID_MAX 60000\n",
         }.items():  # fmt: skip
@@ -127,6 +126,8 @@ def _own(work: Path, packages: Path, name: str) -> None:
         macros = tree / "usr/lib/rpm/debian/macros"
         macros.parent.mkdir(parents=True)
         shutil.copyfile(HERE / "macros.el", macros)
+        flags = "include: /usr/lib/rpm/rpmrc\noptflags: x86_64 %{__global_compiler_flags}\n"
+        macros.with_name("rpmrc").write_text(flags, encoding="utf-8")
         requires = ["filesystem", "rpm", "debugedit", "file"]
     package = Package(
         name=name, version="9", release="1", tree=tree, requires=requires, extra=extra,

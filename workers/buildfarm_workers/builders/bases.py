@@ -7,6 +7,7 @@ nobody holds them.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildfarm.wire import Buildroot, InstalledRpm, Report
-from buildfarm_workers.builders import box, rpmdb
+from buildfarm_workers.builders import box, inside, rpmdb
 from buildfarm_workers.builders.dnf import Installer
 from buildfarm_workers.builders.port import Stop, Stopped
 from buildfarm_workers.builders.requires import Provides, index
@@ -56,7 +57,7 @@ class Bases:
         self._folder.mkdir(parents=True, exist_ok=True)
         key = key_of(buildroot)
         place = self._folder / key
-        with (self._folder / f"{key}.lock").open("w") as lock:
+        with self._lock_file(key).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH)
             while not (place / _USED).exists():
                 _lock_exclusively(lock.fileno(), stop)
@@ -67,12 +68,16 @@ class Bases:
             os.utime(place / _USED)
             yield _read(place)
 
-    def remove_unfinished(self) -> int:
-        """Delete what a killed process left half made; how many. Only while no other process uses the folder."""
-        leftovers = list(self._folder.glob(".*"))
-        for leftover in leftovers:
-            shutil.rmtree(leftover, ignore_errors=True)
-        return len(leftovers)
+    def remove_unfinished(self) -> None:
+        """Delete what a killed process left half made; what a live one is making is locked and stays."""
+        for leftover in self._folder.glob(".*"):
+            key = leftover.name.rpartition(".")[0].removeprefix(".")
+            with self._lock_file(key).open("w") as lock, contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(leftover, ignore_errors=True)
+
+    def _lock_file(self, key: str) -> Path:
+        return self._folder / f"{key}.lock"
 
     def _make(self, buildroot: Buildroot, place: Path, log: Path, stop: Stop) -> None:
         aside = self._folder / f".{place.name}.{os.getpid()}"
@@ -95,12 +100,12 @@ class Bases:
         others = [place for place in self._folder.iterdir() if (place / _USED).exists() and place.name != but]
         others.sort(key=lambda place: (place / _USED).stat().st_mtime, reverse=True)
         for place in others[max(0, self._keep - 1) :]:
-            with (self._folder / f"{place.name}.lock").open("w") as lock:
+            with self._lock_file(place.name).open("w") as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     continue  # a build stands on it
-                gone = self._folder / f".{place.name}.gone.{os.getpid()}"
+                gone = self._folder / f".{place.name}.{os.getpid()}"
                 place.rename(gone)
                 shutil.rmtree(gone, ignore_errors=True)
 
@@ -136,54 +141,12 @@ def _read(place: Path) -> Base:
 
 
 def _add_build_user(root: Path) -> None:
-    """``mockbuild`` and its folders, as mock makes them. RPMs own the paths: no symbolic link is followed."""
-    root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        uid = box.BUILD_UID
-        _append(root_fd, "passwd", f"{box.BUILD_USER}:x:{uid}:{uid}::{box.HOME}:/bin/bash\n", owner="root:x:0:0:root:/root:/bin/bash\n")
-        _append(root_fd, "group", f"{box.BUILD_USER}:x:{uid}:\n", owner="root:x:0:\n")
-        home = _folder(root_fd, box.TOPDIR[0])
-        build = _folder(home, box.TOPDIR[1])
-        for name in ("BUILD", "BUILDROOT", "RPMS", "SOURCES", "SPECS", "SRPMS", "originals"):
-            os.close(_folder(build, name))
-        os.close(build)
-        os.close(home)
-        for name in ("tmp", "var"):
-            fd = _folder(root_fd, name, owner=0)
-            if name == "tmp":
-                os.fchmod(fd, 0o1777)
-            else:
-                inner = _folder(fd, "tmp", owner=0)
-                os.fchmod(inner, 0o1777)
-                os.close(inner)
-            os.close(fd)
-    finally:
-        os.close(root_fd)
-
-
-def _folder(parent: int, name: str, *, owner: int = box.BUILD_UID) -> int:
-    """Open (make) a real folder below ``parent``."""
-    try:
-        os.mkdir(name, 0o755, dir_fd=parent)
-        made = True
-    except FileExistsError:
-        made = False
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-    if made:
-        os.fchown(fd, owner, owner)
-    return fd
-
-
-def _append(root: int, name: str, line: str, *, owner: str) -> None:
-    """Add ``line`` to ``/etc/<name>`` unless its first field stands there; a new file starts with ``owner``."""
-    etc = _folder(root, "etc", owner=0)
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-    with os.fdopen(os.open(name, flags, 0o644, dir_fd=etc), "r+", encoding="utf-8") as file:
-        present = file.read()
-        if not present:
-            file.write(owner)
-        elif not present.endswith("\n"):
-            file.write("\n")
-        if not any(have.startswith(line.partition(":")[0] + ":") for have in present.splitlines()):
-            file.write(line)
-    os.close(etc)
+    """``mockbuild`` and its folders, as mock makes them."""
+    uid, user = box.BUILD_UID, box.BUILD_USER
+    passwd = f"{user}:x:{uid}:{uid}::{box.HOME}:/bin/bash\n"
+    inside.append_line(root, "/etc/passwd", passwd, first="root:x:0:0:root:/root:/bin/bash\n")
+    inside.append_line(root, "/etc/group", f"{user}:x:{uid}:\n", first="root:x:0:\n")
+    for name in ("BUILD", "BUILDROOT", "RPMS", "SOURCES", "SPECS", "SRPMS", "originals"):
+        inside.make_folder(root, f"{'/'.join(box.TOPDIR)}/{name}", owner=uid)
+    for name in ("/tmp", "/var/tmp"):  # noqa: S108  # the buildroot's
+        inside.make_folder(root, name, mode=0o1777)

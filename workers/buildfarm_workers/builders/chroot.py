@@ -31,6 +31,7 @@ _CHECK = (
     'rpmkeys --checksig --nosignature "$1" >&2 && '
     'exec rpm -qp --nosignature --qf "%{SOURCEPACKAGE}\\n[%{REQUIRENEVRS}\\n]" "$1"'
 )
+_MAGIC = b"\xed\xab\xee\xdb"
 _MAKE_SRPM = (
     'tar -xf "$1" --no-same-owner -C /builddir/build && shift && '
     'set -- "$@" /builddir/build/SPECS/*.spec && exec "$@"'
@@ -149,11 +150,14 @@ class _Build:
 
     def _check(self, inside: str, base: Base) -> list[str]:
         """Digests of the SRPM, and which of its requirements the base does not hold. The SRPM's header is read in the box."""
+        with (self.room.root / inside.lstrip("/")).open("rb") as srpm:
+            if srpm.read(len(_MAGIC)) != _MAGIC:
+                raise BuildFailed(FailureKind.BAD_SRPM, f"{self._order.payload.filename} is no RPM file at all")
         done = self.room.run(["sh", "-c", _CHECK, "check", inside], timeout=_CHECK_SECONDS)
         if done.returncode != 0:
-            said = [line for line in done.error_text.splitlines() if not line.startswith("warning:")]
-            where = inside.rpartition("/")[0] + "/"
-            raise BuildFailed(FailureKind.BAD_SRPM, "not a sound SRPM: " + " ".join(said).replace(where, ""))
+            said = [line.removeprefix("error: ") for line in done.error_text.splitlines() if not line.startswith("warning:")]
+            told = " ".join(said).replace(inside, self._order.payload.filename)
+            raise BuildFailed(FailureKind.BAD_SRPM, f"not a sound SRPM: {told}")
         source, *needs = done.text.splitlines()
         if source != "1":
             raise BuildFailed(FailureKind.BAD_SRPM, f"{self._order.payload.filename} is an RPM and not an SRPM")

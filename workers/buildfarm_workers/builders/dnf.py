@@ -12,7 +12,7 @@ from buildfarm.adapters import process
 from buildfarm.adapters.process import MEBIBYTE
 from buildfarm.domain.build import FailureKind
 from buildfarm.wire import Buildroot
-from buildfarm_workers.builders import box
+from buildfarm_workers.builders import box, inside
 from buildfarm_workers.builders.port import BuildFailed, Stopped, one_line
 from buildfarm_workers.builders.rpmdb import DBPATH
 
@@ -97,6 +97,8 @@ class Installer:
         (self._home / ".rpmmacros").write_text(f"%_dbpath {DBPATH}\n", encoding="utf-8")
         config = work / "dnf.conf"
         config.write_text(configuration(buildroot), encoding="utf-8")
+        for mount_point in (box.CACHE_IN_ROOT, "/var/lib/dnf", "/dev", "/proc"):
+            inside.make_folder(root, mount_point)  # bubblewrap would make them, and their parents, 0700
         plugins = [] if "--setopt=plugins=1" in words else ["--noplugins"]
         command = ["dnf", "--config", box.CONFIG_IN_BOX, "--installroot", box.ROOT_IN_BOX,
                    "--releasever", buildroot.releasever, *plugins, *words]  # fmt: skip

@@ -13,8 +13,8 @@ _BAD_EXIT = re.compile(r"Bad exit status from \S+ \((?P<stage>%\w+)\)")
 _NEEDED = re.compile(r"^\t(?P<what>\S.*?) is needed by \S+$")
 _COMPILER = re.compile(r"^[^\s:][^:]*:\d+(?::\d+)?: (?:fatal )?error: ")
 _TELLING = re.compile(
-    r"(?:^|: )(?:fatal error|configure: error|CMake Error|undefined reference to|cannot find -l|collect2: error)"
-    r"|^error: (?!Bad exit status|Failed build dependencies)|^\w*(?:Error|Exception): |^FAILED |^Hunk #\d+ FAILED"
+    r"(?:^|: )(?:fatal error|configure: error|CMake Error|undefined reference to)"
+    r"|ld: cannot find |^error: (?!Bad exit status|Failed build dependencies)|^\w*(?:Error|Exception): |^FAILED |^Hunk #\d+ FAILED"
     r"|command not found|^E: |ERROR: |File not found"
 )
 _TEST = re.compile(r"^(?:FAIL|not ok|FAILED|ERROR|XPASS)\b[: ]")
@@ -22,7 +22,6 @@ _NETWORK = re.compile(
     r"Could not resolve host|Temporary failure in name resolution|Network is unreachable|Name or service not known"
     r"|Failed to connect to"
 )
-_DAMAGED = re.compile(r"not an rpm package|unpacking of archive failed|cpio: |DIGESTS NOT OK|BAD|cannot be installed")
 _FULL = re.compile(r"File size limit exceeded|File too large|No space left on device")
 _NOISE = re.compile(r"^(?:\+|RPM build (?:errors|warnings):|make(?:\[\d+\])?: (?:Entering|Leaving)|\s*$|child process exited)")
 
@@ -96,7 +95,3 @@ class _State:
         said = self.before_exit or self.last or "the build said nothing"
         return at + said
 
-
-def looks_damaged(said: str) -> bool:
-    """Did rpm refuse the SRPM itself?"""
-    return bool(_DAMAGED.search(said))

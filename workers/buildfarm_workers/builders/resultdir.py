@@ -83,15 +83,16 @@ class Resultdir:
                 return 0
             if not S_ISDIR(folder.lstat().st_mode):
                 raise BuildFailed(FailureKind.BUILD, f"the build replaced /{'/'.join(inside)} by something else")
-        count = 0
+        found = []
         for parent, _, files in os.walk(folder, followlinks=False):
             for name in sorted(files):
-                source = Path(parent) / name
-                if source.is_symlink() or not source.is_file() or not _RPM_NAME.fullmatch(name):
+                file = Path(parent) / name
+                if file.is_symlink() or not file.is_file() or not _RPM_NAME.fullmatch(name):
                     raise BuildFailed(FailureKind.BUILD, f"the build left {name!r} among its RPMs")
-                _take(source, self.folder / name)
-                count += 1
-        return count
+                found.append(file)
+        for file in found:
+            _take(file, self.folder / file.name)
+        return len(found)
 
 
 def _take(source: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ from buildfarm.adapters import process
 from buildfarm.wire import InstalledRpm
 
 DBPATH = "/var/lib/rpm"
+_DATABASES = ("rpmdb.sqlite", "Packages.db", "Packages")
 _QUERY_SECONDS = 120
 _MARK = "\x1e"
 _RECORD = (
@@ -30,12 +31,21 @@ class Installed:
     provides: tuple[str, ...] = ()
 
 
-def query(root: Path, *, provides: bool = False) -> Installed:
+def find(root: Path) -> str:
+    """Where the database of ``root`` is, if another than we made it; empty where there is none."""
+    for place in ("/var/lib/rpm", "/usr/lib/sysimage/rpm", "/root/.rpmdb"):
+        folder = root / place.lstrip("/")
+        if any((folder / name).is_file() and not (folder / name).is_symlink() for name in _DATABASES):
+            return place
+    return ""
+
+
+def query(root: Path, *, provides: bool = False, dbpath: str = DBPATH) -> Installed:
     """Read the database of ``root``; with ``provides`` also what its RPMs provide, which takes longer.
 
     :raises ToolFailed: rpm cannot read it.
     """
-    rpm = ["rpm", "--root", root, "--dbpath", DBPATH, "-qa", "--qf"]
+    rpm = ["rpm", "--root", root, "--dbpath", dbpath, "-qa", "--qf"]
     lines = process.run([*rpm, _RECORD], timeout=_QUERY_SECONDS).text.splitlines()
     lock: list[InstalledRpm] = []
     log: list[str] = []

@@ -1,0 +1,78 @@
+"""``python -m demo.world --out DIR``: make the demo's world once; a second run finds it made."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from demo.world import seed, vendor
+from demo.world.apt import Apt
+from demo.world.run import WorldError, say
+
+HERE = Path(__file__).resolve().parent
+
+
+def digest_of(*folders: Path) -> str:
+    """SHA-256 over every file a stage is made from."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+            digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def main() -> int:
+    """0 when the world stands."""
+    parser = argparse.ArgumentParser(prog="python -m demo.world", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    out = parser.parse_args().out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    jobs = os.cpu_count() or 1
+    inputs = {"seed": digest_of(HERE), "vendor": digest_of(HERE, vendor.SPECS)}
+    manifest = out / "world.json"
+    made = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+    work = out / "work"
+    try:
+        apt = None
+        for stage in ("seed", "vendor"):
+            if made.get(stage, {}).get("inputs") == inputs[stage] and (out / stage).is_dir():
+                continue
+            started = time.monotonic()
+            if apt is None:
+                shutil.rmtree(work, ignore_errors=True)
+                apt = Apt(work / "apt")
+                say("reading the host distribution's package lists")
+                apt.update()
+            fresh = out / f".{stage}.new"
+            shutil.rmtree(fresh, ignore_errors=True)
+            if stage == "seed":
+                seed.make_seed(fresh, work / "seed", apt, jobs=jobs)
+            else:
+                vendor.make_vendor(vendor.Paths(work=work / "vendor", out=fresh, seed=out / "seed"), apt, jobs=jobs)
+            shutil.rmtree(out / stage, ignore_errors=True)
+            fresh.rename(out / stage)
+            made[stage] = {"inputs": inputs[stage], "files": _digests(out / stage)}
+            manifest.write_text(json.dumps(made, indent=1), encoding="utf-8")
+            say(f"{stage} made in {time.monotonic() - started:.0f} s")
+        vendor.write_drop(out)
+    except WorldError as error:
+        print(f"world: {error}", file=sys.stderr)
+        return 1
+    shutil.rmtree(work, ignore_errors=True)
+    return 0
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*.rpm"))
+    }
+
+
+sys.exit(main())

@@ -1,0 +1,226 @@
+"""What the builders' contract needs: a seed repository, small real SRPMs, and both builders."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from buildfarm import wire
+from buildfarm_workers.builders import Builder, Outcome
+from buildfarm_workers.builders.chroot import ChrootBuilder
+from buildfarm_workers.builders.mock import MockBuilder
+from buildfarm_workers.builders.overlay import mounted_under
+from buildfarm_workers.config import MockSettings
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PACKAGES = (
+    "bash", "coreutils", "cpio", "diffutils", "findutils", "gawk", "gcc", "glibc-devel", "grep", "gzip", "make", "patch",
+    "redhat-rpm-config", "rpm-build", "sed", "shadow-utils", "tar", "xz",
+)  # fmt: skip
+MIB = 1024 * 1024
+
+
+def seed() -> Path:
+    """The demo world's seed; ``python -m demo.world`` makes it."""
+    world = Path(os.environ.get("BUILDFARM_WORLD", CHECKOUT / "var" / "demo" / "world"))
+    return world / "seed"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished build."""
+
+    outcome: Outcome
+    result: Path
+
+    @property
+    def log(self) -> str:
+        return (self.result / "build.log").read_text(errors="replace")
+
+    @property
+    def rpms(self) -> list[str]:
+        return sorted(path.name for path in self.result.glob("*.rpm"))
+
+    def rpm(self, query: str) -> str:
+        (file,) = self.result.glob("*.rpm")
+        return rpm_query(file, query)
+
+
+def rpm_query(file: Path, query: str) -> str:
+    done = subprocess.run(["rpm", "-qp", "--nosignature", "--qf", query, file], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+_SPEC = """\
+Name: @NAME@
+Version: 1.0
+Release: 3%{?dist}
+Summary: A test
+License: MIT
+@EXTRA@
+%global debug_package %{nil}
+%description
+A test.
+%prep
+@PREP@
+%build
+@BUILD@
+%install
+mkdir -p %{buildroot}/usr/share/@NAME@
+echo "%{?flavour}" > %{buildroot}/usr/share/@NAME@/data
+@FILES@
+@CHECK@
+%files
+/usr/share/@NAME@
+%{?with_binary:/usr/bin/@NAME@}
+%changelog
+* Mon Jan 05 2026 Test <test@example.test> - 1.0-3
+- One
+"""
+
+
+def spec(name: str, *, build: str = "true", extra: str = "", check: str = "", prep: str = "", files: str = "") -> str:
+    """A spec of one RPM with one file; ``build`` is what %build does."""
+    parts = {
+        "@NAME@": name, "@EXTRA@": extra, "@PREP@": prep, "@BUILD@": build, "@FILES@": files,
+        "@CHECK@": f"%check\n{check}" if check else "",
+    }  # fmt: skip
+    text = _SPEC
+    for mark, value in parts.items():
+        text = text.replace(mark, value)
+    return text
+
+
+@pytest.fixture(scope="session")
+def make_srpm(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make a real SRPM from a spec and sources with the host's rpmbuild."""
+
+    def make(text: str, **sources: str) -> Path:
+        top = tmp_path_factory.mktemp("srpm")
+        file = top / "x.spec"
+        file.write_text(text)
+        for name, content in sources.items():
+            (top / name.replace("_", ".")).write_text(content)
+        done = subprocess.run(
+            ["rpmbuild", "-bs", "--nodeps", "--define", f"_topdir {top}", "--define", f"_sourcedir {top}",
+             "--define", "dist .el9", file],
+            capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(top)},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        (srpm,) = (top / "SRPMS").glob("*.src.rpm")
+        return srpm
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tree_tar(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A debranded source tree as the hub sends it."""
+
+    def make(name: str, text: str, **sources: str) -> Path:
+        top = tmp_path_factory.mktemp("tree")
+        (top / "SPECS").mkdir()
+        (top / "SOURCES").mkdir()
+        (top / "SPECS" / f"{name}.spec").write_text(text)
+        for source, content in sources.items():
+            (top / "SOURCES" / source.replace("_", ".")).write_text(content)
+        target = top / f"{name}.tar"
+        with tarfile.open(target, "w") as tar:
+            tar.add(top / "SPECS", "SPECS")
+            tar.add(top / "SOURCES", "SOURCES")
+        return target
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def buildroot() -> wire.Buildroot:
+    repomd = seed() / "repodata" / "repomd.xml"
+    if not repomd.exists():
+        pytest.skip(f"no seed repository at {seed()}: run `python -m demo.world`")
+    key = hashlib.sha256(repomd.read_bytes() + " ".join(PACKAGES).encode()).hexdigest()
+    return wire.Buildroot(
+        key=key, generation="", packages=PACKAGES, repositories=(wire.Repository(id="seed", baseurl=f"file://{seed().resolve()}"),)
+    )
+
+
+@pytest.fixture(scope="session", params=["chroot", "mock"])
+def builder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+    """Both builders, where they can work."""
+    made = _make(request.param, tmp_path_factory.mktemp(request.param))
+    yield made
+
+
+@pytest.fixture(scope="session")
+def chroot(tmp_path_factory: pytest.TempPathFactory) -> Builder:
+    """The chroot builder alone, for what only it promises."""
+    return _make("chroot", tmp_path_factory.mktemp("chroot-only"))
+
+
+_MADE: dict[str, Builder] = {}
+
+
+def _make(kind: str, folder: Path) -> Builder:
+    if kind not in _MADE:
+        # pytest's folders are 0700, and mock's user has to pass
+        place = Path("/var/tmp") / f"buildfarm-contract-{os.getpid()}" / kind
+        place.mkdir(parents=True, exist_ok=True)
+        _MADE[kind] = (
+            ChrootBuilder(place, owner="contract") if kind == "chroot" else MockBuilder(place, MockSettings(isolation="simple"))
+        )
+    builder = _MADE[kind]
+    if problems := builder.missing():
+        pytest.skip(f"builder {kind}: {'; '.join(problems)}")
+    return builder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _remove_places() -> Iterator[None]:
+    yield
+    shutil.rmtree(Path("/var/tmp") / f"buildfarm-contract-{os.getpid()}", ignore_errors=True)
+
+
+@pytest.fixture
+def run(buildroot: wire.Buildroot, request: pytest.FixtureRequest) -> Iterator[Callable[..., Run]]:
+    """Build something; afterwards nothing of it may be alive or mounted."""
+    place = Path("/var/tmp") / f"buildfarm-contract-{os.getpid()}" / "runs" / hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]
+    count = 0
+
+    def build(
+        builder: Builder, payload: Path, *, kind: str = "build", limits: wire.Limits | None = None,
+        stop: Callable[[], str] = lambda: "", **order: object,
+    ) -> Run:  # fmt: skip
+        nonlocal count
+        count += 1
+        work, result = place / str(count) / "work", place / str(count) / "result"
+        work.mkdir(parents=True)
+        result.mkdir()
+        made = wire.WorkOrder.model_validate(
+            {
+                "task": place.name,
+                "kind": kind,
+                "build": "b1",
+                "target": "test-9",
+                "nvr": payload.name.removesuffix(".src.rpm"),
+                "arch": "x86_64",
+                "payload": {"sha256": "0" * 64, "filename": payload.name, "size": payload.stat().st_size},
+                "buildroot": buildroot,
+                "macros": {"dist": ".el9"},
+                "limits": limits or wire.Limits(seconds=60, memory=1024 * MIB, processes=500, disk=1024 * MIB, log=16 * MIB),
+                **order,
+            }
+        )
+        outcome = builder.build(made, payload, work, result, stage=lambda _: None, stop=stop)
+        assert mounted_under(place) == []
+        return Run(outcome, result)
+
+    yield build
+    shutil.rmtree(place, ignore_errors=True)

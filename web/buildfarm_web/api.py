@@ -1,0 +1,215 @@
+"""``/api/v1``, the reading half: the JSON twin of every page, open to whoever can reach the hub."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request
+
+from buildfarm.domain.records import SourceOverride
+from buildfarm.errors import NotFound
+from buildfarm.ports import Transaction
+from buildfarm_web.parts import the_hub, the_parts
+from buildfarm_web.read_models import audit, builds, drops, farm, history, logs, targets, tasks
+from buildfarm_web.read_models.build import build_page, override_json, tasks_of
+from buildfarm_web.read_models.findings import newest_comparisons, reading
+from buildfarm_web.read_models.plain import numbered
+from buildfarm_web.read_models.shares import lock_entries, own_headers
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+
+MOST_BUILDS = 5000
+MOST = 1000
+
+
+def limit(default: int = 100, *, most: int = MOST) -> int:
+    """The query's ``limit``, within bounds."""
+    return numbered(request.args.get("limit"), default, most=most, least=1)
+
+
+@blueprint.get("/")
+@blueprint.get("/overview")
+def overview() -> Response:
+    """The twin of the overview page."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        return jsonify(farm.overview(parts.hub, tx, parts.shares))
+
+
+@blueprint.get("/health")
+def health() -> Response:
+    """200 while the store answers, else 503."""
+    with the_hub().store.read() as tx:
+        return jsonify(farm.health(tx))
+
+
+@blueprint.get("/drops")
+def list_drops() -> Response:
+    """The newest drops."""
+    with the_hub().store.read() as tx:
+        return jsonify(drops.drops(tx, limit=limit(), target=request.args.get("target", "")))
+
+
+@blueprint.get("/drops/<drop>")
+def show_drop(drop: str) -> Response:
+    """One drop with its builds."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(drops.drop_page(hub, tx, drop))
+
+
+@blueprint.get("/builds")
+def list_builds() -> Response:
+    """Builds, filtered by the query."""
+    hub = the_hub()
+    args = request.args
+    with hub.store.read() as tx:
+        return jsonify(
+            builds.find_builds(
+                hub, tx, limit=limit(most=MOST_BUILDS), offset=numbered(args.get("offset"), 0, most=10**7),
+                target=args.get("target", ""), state=args.get("state", ""), verdict=args.get("verdict", ""),
+                source=args.get("source", ""), drop=args.get("drop", ""),
+            )  # fmt: skip
+        )
+
+
+@blueprint.get("/builds/<build>")
+def show_build(build: str) -> Response:
+    """Everything about one build."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        return jsonify(build_page(parts.hub, tx, parts.shares, build))
+
+
+@blueprint.get("/builds/<build>/findings")
+def show_findings(build: str) -> Response:
+    """The comparison, worst findings first. :raises NotFound: nothing was compared yet."""
+    with the_hub().store.read() as tx:
+        found = builds.find_build(tx, build)
+        comparison = newest_comparisons(tx, [found.id]).get(found.id)
+    if comparison is None:
+        raise NotFound(f"{found.nvr} was not compared yet", hint=f"it is {found.state}: {found.reason or 'on its way'}")
+    return jsonify(reading(comparison))
+
+
+@blueprint.get("/builds/<build>/audit")
+def show_audit(build: str) -> Response:
+    """What debranding did. :raises NotFound: no rule has touched this build."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found = builds.find_build(tx, build)
+    read = audit.audit_of(hub, found.audit)
+    if read is None:
+        raise NotFound(f"{found.nvr} has no debrand audit", hint="a source without rules has none")
+    return jsonify(read)
+
+
+@blueprint.get("/builds/<build>/lock")
+def show_lock(build: str) -> Response:
+    """Every RPM of the buildroots, each marked with whether we built it. :raises NotFound: nothing was built yet."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found = builds.find_build(tx, build)
+        locks = []
+        for task in tasks_of(tx, found):
+            entries = lock_entries(hub, task.lock)
+            if entries is not None:
+                ours = own_headers(tx, entries)
+                lines = [{**entry, "ours": entry.get("sha256") in ours} for entry in entries]
+                locks.append({"task": task.id, "kind": task.kind.value, "arch": task.arch, "digest": task.lock, "lock": lines})
+    if not locks:
+        raise NotFound(f"{found.nvr} has no lock", hint="a buildroot is written down when its task ends well")
+    return jsonify({"build": found.id, "nvr": found.nvr, "locks": locks})
+
+
+@blueprint.get("/builds/<build>/log")
+def show_log(build: str) -> Response:
+    """The log from ``offset`` bytes on, as text. ``X-Log-Offset`` is where to go on, ``X-Log-Growing`` whether to."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found = tasks_of(tx, builds.find_build(tx, build))
+    log = logs.log_of(hub, found, request.args.get("task", ""))
+    end = log.end()
+    offset = numbered(request.args.get("offset"), 0, most=end)
+    answer = Response(log.read(offset, end), content_type="text/plain; charset=utf-8")
+    answer.headers["Content-Length"] = str(end - offset)
+    answer.headers["Cache-Control"] = "no-store" if log.growing else "no-cache"
+    answer.headers["X-Log-Task"] = log.task.id
+    answer.headers["X-Log-Offset"] = str(end)
+    answer.headers["X-Log-Growing"] = "1" if log.growing else "0"
+    return answer
+
+
+@blueprint.get("/overrides")
+def list_overrides() -> Response:
+    """Overrides, the newest first; ``all=1`` shows those that no longer hold too."""
+    where: dict[str, object] = {key: value for key in ("target", "source") if (value := request.args.get(key))}
+    if not request.args.get("all"):
+        where["active"] = True
+    with the_hub().store.read() as tx:
+        found = tx.find(SourceOverride, order_by="created,id", descending=True, limit=limit(), **where)  # type: ignore[arg-type]  # field names
+    return jsonify({"overrides": [override_json(override) for override in found]})
+
+
+@blueprint.get("/targets")
+def list_targets() -> Response:
+    """Every configured target."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(targets.targets(hub, tx))
+
+
+@blueprint.get("/targets/<target>")
+def show_target(target: str) -> Response:
+    """One target."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        return jsonify(targets.target_page(parts.hub, tx, parts.shares, target))
+
+
+@blueprint.get("/generations")
+def list_generations() -> Response:
+    """Generations, the newest first."""
+    args = request.args
+    with the_hub().store.read() as tx:
+        return jsonify(
+            targets.generations(tx, limit=limit(), tag=args.get("tag", ""), target=args.get("target", ""))
+        )
+
+
+@blueprint.get("/tasks")
+def list_tasks() -> Response:
+    """Tasks, the newest first."""
+    args = request.args
+    active = args.get("active", "") not in ("", "0", "false")
+    with the_hub().store.read() as tx:
+        return jsonify(
+            tasks.tasks(tx, active=active, state=args.get("state", ""), subject=args.get("subject", ""), limit=limit())
+        )
+
+
+@blueprint.get("/workers")
+def list_workers() -> Response:
+    """Workers and what they do."""
+    with the_hub().store.read() as tx:
+        return jsonify(farm.workers(tx))
+
+
+@blueprint.get("/events")
+def list_events() -> Response:
+    """History; ``after`` goes on from an event's number."""
+    args = request.args
+    after = numbered(args["after"], 0, most=2**62) if args.get("after") else None
+    subject = args.get("subject", "")
+    with the_hub().store.read() as tx:
+        if subject and (named := _build_of(tx, subject)):
+            subject = named
+        return jsonify(history.events(tx, subject=subject, after=after, limit=limit(200)))
+
+
+def _build_of(tx: Transaction, subject: str) -> str:
+    """The id of the build that ``subject`` names by name-version-release; empty if it is no such name."""
+    if "-" not in subject:
+        return ""
+    try:
+        return builds.find_build(tx, subject).id
+    except NotFound:
+        return ""

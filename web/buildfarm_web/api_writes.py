@@ -1,0 +1,116 @@
+"""``/api/v1``, the writing half: uploads, drops, decisions. Each needs an engineer's token and says who did it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+
+from flask import Blueprint, Response, jsonify, request, url_for
+
+from buildfarm.api_models import SHA256, DropFile, DropRequest, OverrideRequest, ReasonRequest
+from buildfarm.domain.build import Build
+from buildfarm.domain.drop import ItemKind
+from buildfarm.errors import InputError
+from buildfarm.ports import Transaction
+from buildfarm.services import builds, drops
+from buildfarm.services.drops import Offered
+from buildfarm_web import overrides
+from buildfarm_web.access import body, engineer
+from buildfarm_web.parts import the_hub, the_parts
+from buildfarm_web.read_models.build import override_json
+from buildfarm_web.read_models.builds import find_build, find_drop, rows
+from buildfarm_web.read_models.drops import drop_json
+
+blueprint = Blueprint("api_writes", __name__, url_prefix="/api/v1")
+
+
+@blueprint.put("/blobs/<sha256>")
+def put_blob(sha256: str) -> tuple[Response, HTTPStatus]:
+    """Take a file in, streamed to disk; what is there already is not sent again. :raises InputError: another digest."""
+    engineer()
+    parts = the_parts()
+    if not re.fullmatch(SHA256, sha256):
+        raise InputError(f"{sha256!r} is no SHA-256", hint="64 lower-case hexadecimal digits")
+    if parts.hub.blobs.has(sha256):
+        return jsonify({"sha256": sha256, "created": False}), HTTPStatus.OK
+    request.max_content_length = parts.blob_limit
+    blob = parts.hub.blobs.put_stream(request.stream, expected_sha256=sha256, limit=parts.blob_limit)
+    return jsonify({"sha256": blob.sha256, "size": blob.size, "created": True}), HTTPStatus.CREATED
+
+
+@blueprint.post("/drops")
+def post_drop() -> tuple[Response, HTTPStatus]:
+    """Take a drop: 202 and where to follow it; the same drop again is a 200 with the same place."""
+    actor = engineer()
+    wish = body(DropRequest)
+    hub = the_hub()
+    offered = [*_offered(wish.srpms, ItemKind.SRPM), *_offered(wish.binaries, ItemKind.BINARY)]
+    received = drops.receive(
+        hub, wish.target, offered, trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch
+    )
+    with hub.store.read() as tx:
+        answer = jsonify({**drop_json(tx, received.drop), "created": received.created})
+    answer.headers["Location"] = url_for("api.show_drop", drop=received.drop.id)
+    return answer, HTTPStatus.ACCEPTED if received.created else HTTPStatus.OK
+
+
+def _offered(files: Sequence[DropFile], kind: ItemKind) -> list[Offered]:
+    return [Offered(kind=kind, path=file.path, sha256=file.sha256, filename=file.filename) for file in files]
+
+
+@blueprint.post("/drops/<drop>/release-hold")
+def release_drop(drop: str) -> Response:
+    """Ingest a drop that is on hold, for a reason of one's own."""
+    actor = engineer()
+    wish = body(ReasonRequest)
+    hub = the_hub()
+    with hub.store.read() as tx:
+        identity = find_drop(tx, drop).id
+    released = drops.release_hold(hub, identity, actor=actor, why=wish.reason)
+    with hub.store.read() as tx:
+        return jsonify(drop_json(tx, released))
+
+
+@blueprint.post("/builds/<build>/cancel")
+def cancel_build(build: str) -> Response:
+    """Cancel a build; a running task learns it with its next heart-beat. A reason is due."""
+
+    def cancel(tx: Transaction, found: Build, *, actor: str, why: str) -> Build:
+        if not why.strip():
+            raise InputError(f"{found.nvr}: to cancel a build needs a reason", hint="--reason TEXT")
+        return builds.cancel(tx, found, actor=actor, why=why)
+
+    return _act(build, cancel)
+
+
+@blueprint.post("/builds/<build>/retry")
+def retry_build(build: str) -> Response:
+    """Send an ended build through the line again."""
+    return _act(build, builds.retry)
+
+
+@blueprint.post("/builds/<build>/release-hold")
+def release_build(build: str) -> Response:
+    """Let a build on hold go on. A reason is due."""
+    return _act(build, builds.release_hold)
+
+
+def _act(name: str, do: Callable[..., Build]) -> Response:
+    actor = engineer()
+    wish = body(ReasonRequest)
+    hub = the_hub()
+    with hub.store.begin() as tx:
+        changed = do(tx, find_build(tx, name), actor=actor, why=wish.reason)
+        answer = rows(hub, tx, [changed])[0]
+    hub.wakeup.notify()
+    return jsonify(answer)
+
+
+@blueprint.post("/overrides")
+def post_override() -> tuple[Response, HTTPStatus]:
+    """Record an exception for one source, or end it."""
+    actor = engineer()
+    wish = body(OverrideRequest)
+    made = overrides.record(the_hub(), wish, actor=actor)
+    return jsonify(override_json(made)), HTTPStatus.OK if wish.remove else HTTPStatus.CREATED

@@ -1,0 +1,40 @@
+"""The application factory: blueprints, error pages and headers around collaborators that are handed in."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from buildfarm.ports import Intake
+from buildfarm.services.hub import Hub
+from buildfarm.wire import MEBIBYTE
+from buildfarm_web import api, api_writes, pages, parts, problems, repos, security, words, worker_api
+from buildfarm_web.read_models.shares import Shares
+
+BODY_LIMIT = 32 * MEBIBYTE
+"""A JSON body: a drop that names some 100,000 files, or a report with its lock, fits."""
+
+
+def create_app(
+    hub: Hub,
+    *,
+    intake: Intake,
+    blob_limit: int = 8192 * MEBIBYTE,
+    body_limit: int = BODY_LIMIT,
+) -> Flask:
+    """Make the Flask application.
+
+    :param intake: reads and verifies what workers upload.
+    :param blob_limit: the largest file that may be uploaded, in bytes.
+    :param body_limit: the largest JSON body, in bytes.
+    """
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = body_limit
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    parts.keep(app.extensions, parts.Parts(hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares()))
+    words.register(app)
+    problems.register(app)
+    security.register(app)
+    for blueprint in (api.blueprint, api_writes.blueprint, worker_api.blueprint, repos.blueprint, pages.blueprint):
+        app.register_blueprint(blueprint)
+    return app

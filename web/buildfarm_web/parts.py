@@ -1,0 +1,39 @@
+"""What a request handler works with: the hub, the intake and the limits the application was made with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from buildfarm.ports import Intake
+from buildfarm.services.hub import Hub
+from buildfarm_web.read_models.shares import Shares
+
+_KEY = "buildfarm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The application's collaborators. ``blob_limit`` bounds one uploaded file, in bytes."""
+
+    hub: Hub
+    intake: Intake
+    blob_limit: int
+    shares: Shares
+
+
+def keep(extensions: dict[str, object], parts: Parts) -> None:
+    """Put the parts where :func:`the_parts` finds them."""
+    extensions[_KEY] = parts
+
+
+def the_parts() -> Parts:
+    """The parts of the application that answers this request."""
+    found: Parts = current_app.extensions[_KEY]
+    return found
+
+
+def the_hub() -> Hub:
+    """The hub of the application that answers this request."""
+    return the_parts().hub

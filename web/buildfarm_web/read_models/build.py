@@ -1,0 +1,162 @@
+"""The build page: everything about one build, so that nobody must read a log first to know why."""
+
+from __future__ import annotations
+
+from buildfarm.domain.build import NEEDS_NOTHING, Build, BuildState
+from buildfarm.domain.drop import Drop, DropItem, VendorRpm
+from buildfarm.domain.records import SourceOverride
+from buildfarm.domain.repository import Artifact, Generation
+from buildfarm.domain.task import Task, TaskKind
+from buildfarm.ports import Transaction
+from buildfarm.services.hub import Hub
+from buildfarm_web.read_models import builds
+from buildfarm_web.read_models.findings import newest_comparisons, reading
+from buildfarm_web.read_models.history import about_build, event_json, states_of
+from buildfarm_web.read_models.plain import Json, stamp
+from buildfarm_web.read_models.shares import Shares
+from buildfarm_web.read_models.tasks import task_json
+
+def tasks_of(tx: Transaction, build: Build) -> list[Task]:
+    """The tasks of a build in the order they were made."""
+    return tx.find(Task, subject=build.id, order_by="created,id")
+
+
+def build_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
+    """One build by id or name-version-release. :raises NotFound: there is none."""
+    build = builds.find_build(tx, name)
+    found = tasks_of(tx, build)
+    history = about_build(tx, build.id, [task.id for task in found])
+    comparison = newest_comparisons(tx, [build.id]).get(build.id)
+    artifacts = tx.find(Artifact, build=build.id, order_by="arch,filename")
+    locks = _locks(hub, tx, shares, found)
+    drop = tx.first(Drop, id=build.drop_id)
+    page = builds.row(hub, build, comparison)
+    page |= {
+        "nevra": str(build.nevra),
+        "moving": _is_moving(build),
+        "act": builds.act_on(build),
+        "who": builds.sig_of(hub, build.target),
+        "drop_name": drop.name if drop else "",
+        "arches": list(build.arches),
+        "dist": build.dist,
+        "requires": list(build.requires),
+        "provides": list(build.provides),
+        "states": states_of(history, build.id, build.finished if _has_ended(build) and build.finished else tx.now),
+        "tasks": [task_json(task, tx.now) for task in found],
+        "artifacts": [_artifact_json(artifact) for artifact in artifacts],
+        "locks": locks,
+        "self_hosted_share": _share(locks),
+        "audit": build.audit,
+        "comparison": reading(comparison) if comparison else None,
+        "override": build.override or None,
+        "override_in_force": _override(tx, build),
+        "provenance": _provenance(hub, tx, build, found, artifacts),
+        "vendor_rpms": _vendor_rpms(tx, build),
+        "events": [event_json(event) for event in history],
+    }
+    return page
+
+
+def _is_moving(build: Build) -> bool:
+    """Whether the page has something to follow."""
+    if build.state in NEEDS_NOTHING:
+        return False
+    return not builds.is_refused(build)
+
+
+def _has_ended(build: Build) -> bool:
+    return build.state in (BuildState.FAILED, BuildState.CANCELED, BuildState.PUBLISHED)
+
+
+def _artifact_json(artifact: Artifact) -> Json:
+    return {
+        "filename": artifact.filename,
+        "name": artifact.name,
+        "arch": artifact.arch,
+        "repository": artifact.repository.value,
+        "size": artifact.size,
+        "sha256": artifact.sha256,
+        "header": artifact.header,
+        "signed": artifact.signed,
+        "task": artifact.task,
+    }
+
+
+def _locks(hub: Hub, tx: Transaction, shares: Shares, tasks: list[Task]) -> list[Json]:
+    """A summary of each lock; ``GET /builds/<id>/lock`` has the lines."""
+    found: list[Json] = []
+    for task in tasks:
+        counted = shares.of(hub, tx, task.lock) if task.lock else None
+        if counted is not None:
+            ours, total = counted
+            share = ours / total if total else None
+            found.append(
+                {"task": task.id, "kind": task.kind.value, "arch": task.arch, "digest": task.lock, "ours": ours,
+                 "all": total, "share": share}
+            )  # fmt: skip
+    return found
+
+
+def _share(locks: list[Json]) -> float | None:
+    counted = [lock for lock in locks if lock["kind"] == TaskKind.BUILD]
+    total = sum(lock["all"] for lock in counted)
+    return sum(lock["ours"] for lock in counted) / total if total else None
+
+
+def _override(tx: Transaction, build: Build) -> Json | None:
+    found = tx.first(SourceOverride, target=build.target, source=build.source, active=True)
+    return override_json(found) if found else None
+
+
+def override_json(override: SourceOverride) -> Json:
+    """An engineer's exception, with who made it and why."""
+    return {
+        "id": override.id, "target": override.target, "source": override.source, "settings": override.settings,
+        "reason": override.reason, "actor": override.actor, "active": override.active,
+        "created": stamp(override.created),
+    }  # fmt: skip
+
+
+def _vendor_rpms(tx: Transaction, build: Build) -> list[Json]:
+    """The vendor's binaries of the same SRPM, which the comparison stands on."""
+    found = tx.find(VendorRpm, target=build.target, sourcerpm=build.srpm_filename, order_by="filename")
+    return [
+        {"filename": rpm.filename, "sha256": rpm.sha256, "arch": rpm.arch, "problem": rpm.problem} for rpm in found
+    ]
+
+
+def _provenance(
+    hub: Hub, tx: Transaction, build: Build, tasks: list[Task], artifacts: list[Artifact]
+) -> list[Json]:
+    """The chain from the vendor's signature to our verdict, one link a line: ``[{link, value, digest, note}]``."""
+    target = hub.config.targets.get(build.target)
+    keys = ", ".join(key.rsplit("/", 1)[-1] for key in target.upstream.keys) if target else ""
+    items = tx.find(DropItem, drop_id=build.drop_id, sha256=build.srpm)
+    problem = next((item.problem for item in items if item.problem), "")
+    note = f"not trusted: {problem}" if problem else f"signature verified against {keys or 'the keyring of the target'}"
+    chain = [
+        _link("vendor's SRPM", build.srpm_filename, build.srpm, note),
+        _link("debrand rule", build.rule_date or ("applied" if build.rule_digest else "no rule for this source"),
+              build.rule_digest, "the SRPM stays byte for byte" if not build.rule_digest else ""),
+    ]  # fmt: skip
+    if build.debranded_srpm:
+        chain.append(_link("debranded SRPM", f"{build.nvr}.src.rpm", build.debranded_srpm, ""))
+    for task in tasks:
+        if task.kind is TaskKind.BUILD and task.lock:
+            generation = tx.first(Generation, id=task.generation) if task.generation else None
+            value = f"{generation.tag} {generation.number}" if generation else "seed only"
+            chain.append(_link("repository generation", value, generation.digest if generation else "", task.arch))
+            host = task.result.get("host")
+            guest = str(host.get("image", "")) if isinstance(host, dict) else ""
+            built = f"{task.worker}, {task.result.get('builder') or 'unknown builder'}"
+            chain.append(_link("worker", built, guest, "guest image" if guest else ""))
+            chain.append(_link("buildroot lock", f"task {task.id}", task.lock, task.arch))
+    chain += [_link("RPM we made", item.filename, item.sha256, "as built") for item in artifacts if not item.is_source]
+    chain += [_link("RPM as published", item.filename, item.signed, "signed") for item in artifacts if item.signed]
+    if build.verdict:
+        chain.append(_link("verdict", build.verdict, "", build.gate_reason or f"gate {build.gate or 'not asked yet'}"))
+    return chain
+
+
+def _link(link: str, value: str, digest: str, note: str) -> Json:
+    return {"link": link, "value": value, "digest": digest, "note": note}

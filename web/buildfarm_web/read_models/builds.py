@@ -1,0 +1,214 @@
+"""Builds in lists: where each is, why it stands there, and whether a person must act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from buildfarm.domain.build import Build, BuildState, Gate, WaitKind
+from buildfarm.domain.drop import Drop
+from buildfarm.domain.records import Comparison
+from buildfarm.domain.target import Target
+from buildfarm.domain.verdict import Verdict
+from buildfarm.errors import InputError, NotFound
+from buildfarm.ports import Transaction
+from buildfarm.services.hub import Hub
+from buildfarm_web.read_models.findings import newest_comparisons, worst_line
+from buildfarm_web.read_models.plain import Json, stamp
+
+STUCK = (WaitKind.UNRESOLVABLE, WaitKind.CYCLE, WaitKind.PAUSED)
+"""What a waiting build does not get out of by itself. ``blocked`` is not here: the one that blocks is."""
+
+MOVING = (
+    BuildState.INGESTED, BuildState.DEBRANDED, BuildState.QUEUED, BuildState.BUILDING, BuildState.BUILT,
+    BuildState.COMPARING,
+)  # fmt: skip
+
+_NEXT_STEP = {
+    BuildState.ON_HOLD: "buildfarm release-hold {id} --reason '…'",
+    BuildState.FAILED: "buildfarm retry {id} --reason '…'",
+}
+
+
+def is_refused(build: Build) -> bool:
+    """Compared, and the destination tag does not take it."""
+    return build.state is BuildState.COMPARED and build.gate is Gate.REFUSED
+
+
+def need_of(build: Build) -> str:
+    """What about a build needs a person now, as one word; empty if nothing does."""
+    if build.state in (BuildState.ON_HOLD, BuildState.FAILED):
+        return build.state.value
+    if is_refused(build) and not build.scratch:
+        return "refused"
+    return "stuck" if build.state is BuildState.WAITING and build.wait_kind in STUCK else ""
+
+
+def why_of(build: Build, comparison: Comparison | None) -> str:
+    """Why a build is where it is, in words; for a verdict the finding that decided it."""
+    if build.state in (BuildState.COMPARED, BuildState.PUBLISHED, BuildState.BUILT, BuildState.COMPARING):
+        parts = [build.gate_reason or build.reason]
+        detail = worst_line(comparison) if comparison is not None else ""
+        if detail and detail not in parts[0]:
+            parts.append(detail)
+        return "; ".join(part for part in parts if part)
+    if build.state is BuildState.FAILED and build.failure_kind and build.failure_kind not in build.reason:
+        return f"{build.failure_kind}: {build.reason}"
+    return build.reason
+
+
+def _is_settled(build: Build, target: Target | None) -> bool:
+    """Whether both tags have done with a refused build: in the build tag, or never to be."""
+    if target is None or build.scratch or target.tags.build in build.tags:
+        return True
+    return build.verdict != Verdict.UNCOMPARED and Verdict(build.verdict).badness >= Verdict.INCOMPATIBLE.badness
+
+
+def row(hub: Hub, build: Build, comparison: Comparison | None) -> Json:
+    """One build as lists show it."""
+    return {
+        "id": build.id,
+        "nvr": build.nvr,
+        "srpm": build.srpm_filename,
+        "source": build.source,
+        "target": build.target,
+        "drop": build.drop_id,
+        "state": build.state.value,
+        "since": stamp(build.state_since),
+        "wait_kind": build.wait_kind,
+        "failure_kind": build.failure_kind,
+        "verdict": build.verdict,
+        "gate": build.gate.value,
+        "settled": is_refused(build) and _is_settled(build, hub.config.targets.get(build.target)),
+        "why": why_of(build, comparison),
+        "needs_person": need_of(build),
+        "scratch": build.scratch,
+        "priority": build.priority,
+        "attempt": build.attempt,
+        "owner": build.owner,
+        "tags": list(build.tags),
+        "created": stamp(build.created),
+        "finished": stamp(build.finished),
+    }
+
+
+def rows(hub: Hub, tx: Transaction, builds: Sequence[Build]) -> list[Json]:
+    """Builds as lists show them; comparisons are read only where a finding explains something."""
+    explain = [build.id for build in builds if build.verdict and _wants_explanation(build)]
+    comparisons = newest_comparisons(tx, explain)
+    return [row(hub, build, comparisons.get(build.id)) for build in builds]
+
+
+def _wants_explanation(build: Build) -> bool:
+    return not Verdict(build.verdict).is_compatible and build.verdict != Verdict.UNCOMPARED
+
+
+def find_builds(
+    hub: Hub, tx: Transaction, *, limit: int, offset: int = 0, target: str = "", state: str = "", verdict: str = "",
+    source: str = "", drop: str = "",
+) -> Json:  # fmt: skip
+    """A page of builds, the newest first; ``next`` is the offset of the next page, ``None`` on the last.
+
+    ``state`` and ``verdict`` may be several, with commas. :raises InputError: an unknown state or verdict.
+    """
+    where: dict[str, object] = {
+        "target": target, "source": source, "drop_id": _whole_drop(tx, drop),
+        "state": tuple(_known(state, BuildState, "state")), "verdict": tuple(_known(verdict, Verdict, "verdict")),
+    }  # fmt: skip
+    given = {name: value for name, value in where.items() if value}
+    found = tx.find(Build, order_by="created,id", descending=True, limit=offset + limit + 1, **given)  # type: ignore[arg-type]  # field names
+    page = found[offset : offset + limit]
+    return {
+        "builds": rows(hub, tx, page),
+        "total": tx.count(Build, **given),
+        "offset": offset,
+        "next": offset + limit if len(found) > offset + limit else None,
+    }
+
+
+def _known(text: str, kind: type[BuildState] | type[Verdict], what: str) -> list[str]:
+    wanted = [word.strip() for word in text.split(",") if word.strip()]
+    known = [member.value for member in kind]
+    if unknown := [word for word in wanted if word not in known]:
+        raise InputError(f"no {what} {unknown[0]!r}", hint=f"one of {', '.join(known)}")
+    return wanted
+
+
+def _whole_drop(tx: Transaction, drop: str) -> str:
+    return find_drop(tx, drop).id if drop else ""
+
+
+def find_drop(tx: Transaction, drop: str) -> Drop:
+    """A drop by its id, or by a beginning of it that only one has. :raises NotFound: there is none."""
+    exact = tx.first(Drop, id=drop)
+    if exact is not None:
+        return exact
+    short = 6
+    found = [known for known in tx.find(Drop) if known.id.startswith(drop)] if len(drop) >= short else []
+    if len(found) != 1:
+        raise NotFound(f"no drop {drop}", hint="`buildfarm drop` lists them")
+    return found[0]
+
+
+def find_build(tx: Transaction, name: str) -> Build:
+    """A build by its id or by its name-version-release, the newest of them. :raises NotFound: there is none."""
+    build = tx.first(Build, id=name)
+    if build is not None:
+        return build
+    nv, _, release = name.removesuffix(".src.rpm").rpartition("-")
+    source, _, version = nv.rpartition("-")
+    if source and version:
+        for candidate in tx.find(Build, source=source, version=version, order_by="created", descending=True):
+            if release in (candidate.release, candidate.debranded_release):
+                return candidate
+    if found := tx.first(Build, srpm_filename=name):
+        return found
+    raise NotFound(f"no build {name}", hint="`buildfarm builds` lists them; use an id or name-version-release")
+
+
+def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> list[Json]:
+    """What needs a person now, the longest wait first, with who can act and how."""
+    found: list[Build] = []
+    for state in (BuildState.ON_HOLD, BuildState.FAILED):
+        found += tx.find(Build, state=state, order_by="state_since", limit=limit, **where)  # type: ignore[arg-type]  # field names
+    found += tx.find(
+        Build, state=BuildState.COMPARED, gate=Gate.REFUSED, scratch=False, order_by="state_since", limit=limit,
+        **where,  # type: ignore[arg-type]  # field names
+    )  # fmt: skip
+    found += tx.find(
+        Build, state=BuildState.WAITING, wait_kind=tuple(kind.value for kind in STUCK), order_by="state_since",
+        limit=limit, **where,  # type: ignore[arg-type]  # field names
+    )  # fmt: skip
+    found.sort(key=lambda build: build.state_since)
+    listed = rows(hub, tx, found[:limit])
+    for item, build in zip(listed, found, strict=False):
+        item["act"] = act_on(build)
+        item["who"] = sig_of(hub, build.target)
+    return listed
+
+
+def act_on(build: Build) -> str:
+    """The command that is the usual next step for a person, if there is one."""
+    if build.state is BuildState.ON_HOLD and not build.version:
+        return ""
+    return _NEXT_STEP.get(build.state, "").format(id=build.nvr if build.version else build.id)
+
+
+def sig_of(hub: Hub, target: str) -> str:
+    """Who answers for a target."""
+    known = hub.config.targets.get(target)
+    return f"SIG {known.owner.sig}" if known else ""
+
+
+def by_state(tx: Transaction, **where: object) -> dict[str, int]:
+    """How many builds are in each state; empty states are left out."""
+    counts = {state.value: tx.count(Build, state=state, **where) for state in BuildState}
+    return {state: count for state, count in counts.items() if count}
+
+
+def by_verdict(builds: Iterable[Build]) -> dict[str, int]:
+    """How many builds have each verdict, best first; without one is not counted."""
+    counts = dict.fromkeys((verdict.value for verdict in Verdict), 0)
+    for build in builds:
+        if build.verdict in counts:
+            counts[build.verdict] += 1
+    return {verdict: count for verdict, count in counts.items() if count}

@@ -1,0 +1,69 @@
+"""Events for reading, and the states a build went through with their times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from buildfarm.domain.build import BuildState
+from buildfarm.domain.records import Event
+from buildfarm.ports import Transaction
+from buildfarm_web.read_models.plain import Json, stamp
+
+_STATE_EVENTS = {f"build.{state.value}": state.value for state in BuildState}
+_STRIDE = 500
+
+
+def event_json(event: Event) -> Json:
+    """One line of history."""
+    return {
+        "id": event.id, "at": stamp(event.at), "actor": event.actor, "kind": event.kind, "subject": event.subject,
+        "why": event.why, "data": event.data,
+    }  # fmt: skip
+
+
+def events(tx: Transaction, *, subject: str = "", after: int | None = None, limit: int = 200) -> Json:
+    """History, oldest first; ``next`` is the ``after`` that goes on from here.
+
+    Without ``after`` the newest ``limit`` lines. Event numbers may have gaps (PostgreSQL), never repeats.
+    """
+    if subject:
+        found = tx.find(Event, subject=subject, order_by="id")
+        found = found[-limit:] if after is None else [e for e in found if (e.id or 0) > after][:limit]
+    elif after is None:
+        found = tx.find(Event, order_by="id", descending=True, limit=limit)[::-1]
+    else:
+        found = _following(tx, after, limit)
+    return {"events": [event_json(event) for event in found], "next": found[-1].id if found else after}
+
+
+def _following(tx: Transaction, after: int, limit: int) -> list[Event]:
+    newest = tx.first(Event, order_by="id", descending=True)
+    last = (newest.id or 0) if newest else 0
+    found: list[Event] = []
+    while after < last and len(found) < limit:
+        until = min(after + _STRIDE, last)
+        found += tx.find(Event, id=tuple(range(after + 1, until + 1)), order_by="id")
+        after = until
+    return found[:limit]
+
+
+def about_build(tx: Transaction, build: str, tasks: Iterable[str]) -> list[Event]:
+    """Everything that happened to a build and to its tasks, oldest first."""
+    return tx.find(Event, subject=(build, *tasks), order_by="id")
+
+
+def states_of(history: Sequence[Event], build: str, now: datetime) -> list[Json]:
+    """The states in order, each with when, how long, by whom and why; the last one lasts until now."""
+    changes = [event for event in history if event.subject == build and event.kind in _STATE_EVENTS]
+    made: list[Json] = []
+    for number, event in enumerate(changes):
+        is_last = number + 1 == len(changes)
+        until = now if is_last else changes[number + 1].at
+        made.append(
+            {
+                "state": _STATE_EVENTS[event.kind], "at": stamp(event.at), "actor": event.actor, "why": event.why,
+                "seconds": max((until - event.at).total_seconds(), 0.0), "current": is_last,
+            }  # fmt: skip
+        )
+    return made

@@ -1,0 +1,107 @@
+"""A build's logs: which there are, and their bytes from an offset on, of a running task too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildfarm.domain.task import Task, TaskKind, TaskState
+from buildfarm.errors import NotFound
+from buildfarm.services.building import log_path
+from buildfarm.services.hub import Hub
+
+_CHUNK = 1 << 16
+_ERROR = re.compile(
+    r"(?:^|[\s:(\[])(?:fatal error|error|undefined reference|no such file or directory|command not found"
+    r"|cannot find|failed|traceback|segmentation fault|killed|bad exit status)(?:$|[\s:!.,)\]])|^\*\*\*|\*\*\* \[",
+    re.IGNORECASE,
+)
+_HARMLESS = re.compile(r"\b0 (?:errors?|failed)\b|^checking .*\.\.\.|-Werror|errors?\s*[:=]\s*0\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFile:
+    """One task's log; ``growing`` while its task still runs."""
+
+    task: Task
+    path: Path
+    growing: bool
+
+    def end(self) -> int:
+        """Where the readable part ends: a character that is only half there yet is left for later."""
+        size = self.path.stat().st_size
+        if not self.growing or not size:
+            return size
+        with self.path.open("rb") as file:
+            file.seek(max(size - 4, 0))
+            tail = file.read()
+        return size - _unfinished(tail)
+
+    def read(self, offset: int, end: int) -> Iterator[bytes]:
+        """The bytes from ``offset`` to ``end``."""
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            left = end - offset
+            while left > 0 and (chunk := file.read(min(_CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+
+    def tail(self, size: int) -> tuple[int, int, str]:
+        """The last whole lines within ``size`` bytes: where they begin and end, and their text."""
+        end = self.end()
+        begin = max(end - size, 0)
+        data = b"".join(self.read(begin, end))
+        if begin:
+            cut = data.find(b"\n") + 1
+            begin, data = begin + cut, data[cut:]
+        return begin, end, data.decode("utf-8", "replace")
+
+
+def _unfinished(tail: bytes) -> int:
+    """How many bytes at the end begin a UTF-8 character that is not all there.
+
+    >>> _unfinished("aä".encode()), _unfinished("aä".encode()[:-1]), _unfinished(b"abc")
+    (0, 1, 0)
+    """
+    for back in range(1, min(4, len(tail)) + 1):
+        byte = tail[-back]
+        if byte & 0xC0 == 0x80:
+            continue
+        length = 1 + (byte >= 0xC0) + (byte >= 0xE0) + (byte >= 0xF0)
+        return back if length > back else 0
+    return 0
+
+
+def file_of(hub: Hub, task: Task) -> LogFile | None:
+    """The log of one task, if there is any."""
+    growing = task.state is TaskState.OPEN
+    live = log_path(hub, task.id)
+    if not growing and task.log and hub.blobs.has(task.log):
+        return LogFile(task=task, path=hub.blobs.path(task.log), growing=False)
+    return LogFile(task=task, path=live, growing=growing) if live.is_file() else None
+
+
+def log_of(hub: Hub, tasks: Sequence[Task], wanted: str = "") -> LogFile:
+    """The log of the task ``wanted``, else of the build task that started last. :raises NotFound: there is none."""
+    if wanted:
+        chosen = [task for task in tasks if task.id == wanted]
+        if not chosen:
+            raise NotFound(f"no task {wanted} of this build")
+    else:
+        started = [task for task in tasks if task.started is not None]
+        chosen = sorted(started, key=lambda t: (t.kind is TaskKind.BUILD, t.started or t.created), reverse=True)
+    for task in chosen:
+        if found := file_of(hub, task):
+            return found
+    raise NotFound("no log yet", hint="a log begins when a worker starts; the build's `why` says what it waits for")
+
+
+def is_error(line: str) -> bool:
+    """Whether a line looks like the reason of a failure.
+
+    >>> is_error("foo.c:3:1: error: unknown type name 'x'"), is_error("checking for error.h... yes"), is_error("0 errors")
+    (True, False, False)
+    """
+    return bool(_ERROR.search(line)) and not _HARMLESS.search(line)

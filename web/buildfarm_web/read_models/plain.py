@@ -1,0 +1,42 @@
+"""Small bridges between the records and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from buildfarm.ports import Transaction
+
+R = TypeVar("R")
+Json = dict[str, Any]
+
+_AT_ONCE = 500
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """A time as JSON has it.
+
+    >>> stamp(datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC))
+    '2026-01-02T03:04:05.679Z'
+    """
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+
+
+def find_each(tx: Transaction, kind: type[R], field: str, values: Iterable[str], /, **where: object) -> list[R]:
+    """The records whose ``field`` is one of ``values``, however many those are."""
+    wanted = sorted(set(values))
+    found: list[R] = []
+    for start in range(0, len(wanted), _AT_ONCE):
+        found += tx.find(kind, **{field: tuple(wanted[start : start + _AT_ONCE])}, **where)  # type: ignore[arg-type]
+    return found
+
+
+def numbered(text: str | None, default: int, *, most: int, least: int = 0) -> int:
+    """A number from a query, kept within bounds; anything else is ``default``.
+
+    >>> numbered("7", 50, most=5), numbered("x", 50, most=5000), numbered(None, 50, most=5000)
+    (5, 50, 50)
+    """
+    digits = (text or "").strip()
+    return min(max(int(digits), least), most) if digits.isascii() and digits.isdigit() else default

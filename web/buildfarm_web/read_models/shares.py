@@ -1,0 +1,72 @@
+"""The self-hosted share: RPMs in a buildroot's lock that we built / all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from threading import Lock
+
+from buildfarm.domain.build import Build
+from buildfarm.domain.repository import Artifact
+from buildfarm.domain.task import Task, TaskKind, TaskState
+from buildfarm.errors import NotFound
+from buildfarm.ports import Transaction
+from buildfarm.services.hub import Hub
+from buildfarm_web.read_models.plain import Json, find_each
+
+_KEPT = 20_000
+
+
+class Shares:
+    """Counts of locks, kept by the lock's digest: a lock never changes, and what we built stays built."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, int]] = {}
+        self._lock = Lock()
+
+    def of(self, hub: Hub, tx: Transaction, digest: str) -> tuple[int, int] | None:
+        """``(ours, all)`` of the lock with this digest; ``None`` if there is none to read."""
+        known = self._known.get(digest)
+        if known is not None:
+            return known
+        entries = lock_entries(hub, digest)
+        if entries is None:
+            return None
+        counted = (len(own_headers(tx, entries)), len(entries))
+        with self._lock:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            self._known[digest] = counted
+        return counted
+
+
+def lock_entries(hub: Hub, digest: str) -> list[Json] | None:
+    """The lines of a stored lock; ``None`` if the blob is gone or is no lock."""
+    if not digest:
+        return None
+    try:
+        data = json.loads(hub.blobs.path(digest).read_bytes())
+    except (NotFound, OSError, ValueError):
+        return None
+    lines = data.get("lock") if isinstance(data, dict) else None
+    return [dict(line) for line in lines if isinstance(line, dict)] if isinstance(lines, list) else None
+
+
+def own_headers(tx: Transaction, entries: Iterable[Json]) -> set[str]:
+    """The header digests among a lock's lines that one of our own RPMs has."""
+    wanted = {str(entry.get("sha256") or "") for entry in entries} - {""}
+    return {artifact.header for artifact in find_each(tx, Artifact, "header", wanted)}
+
+
+def share_of_builds(hub: Hub, tx: Transaction, shares: Shares, builds: Iterable[Build]) -> Json:
+    """The share over the buildroots of these builds: each lock's lines counted, all locks together."""
+    subjects = [build.id for build in builds]
+    newest: dict[tuple[str, str], Task] = {}
+    for task in find_each(tx, Task, "subject", subjects, kind=TaskKind.BUILD, state=TaskState.CLOSED):
+        held = newest.get((task.subject, task.arch))
+        if held is None or held.created <= task.created:
+            newest[task.subject, task.arch] = task
+    counted = [shares.of(hub, tx, task.lock) for task in newest.values() if task.lock]
+    ours = sum(found[0] for found in counted if found)
+    total = sum(found[1] for found in counted if found)
+    return {"ours": ours, "all": total, "share": ours / total if total else None, "buildroots": len(counted)}

@@ -1,0 +1,15 @@
+"""What gunicorn starts: ``gunicorn 'buildfarm_web.wsgi:application()'``. Nothing happens at import."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from buildfarm import bootstrap, log
+from buildfarm_web.app import create_app
+
+
+def application() -> Flask:
+    """The application of a real farm, as :mod:`buildfarm.bootstrap` puts it together."""
+    log.configure()
+    hub, intake = bootstrap.web_parts()
+    return create_app(hub, intake=intake)

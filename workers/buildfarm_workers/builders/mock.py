@@ -1,0 +1,262 @@
+"""The production builder: runs the real mock with a plain configuration, and reads what it left.
+
+Exit codes become failure kinds by :func:`buildfarm.domain.build.failure_of_mock`. Each build has a basedir of its own, kept
+until the lock is read from the root; mock's root cache is shared by all builds of one buildroot key.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import platform
+import pwd
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from buildfarm.adapters import process, sandbox
+from buildfarm.adapters.process import MEBIBYTE, Completed
+from buildfarm.domain.build import FailureKind, failure_of_mock
+from buildfarm.domain.mockconfig import MockConfig, MockRepository, render, root_name
+from buildfarm.errors import BuildFarmError
+from buildfarm.wire import InstalledRpm, WorkOrder
+from buildfarm_workers.builders import cgroup, dnf, macros, reasons, rpmdb
+from buildfarm_workers.builders.cgroup import ControlGroup
+from buildfarm_workers.builders.disk import DiskWatch
+from buildfarm_workers.builders.port import BuildFailed, Outcome, Stage, Stop, Stopped, one_line
+from buildfarm_workers.builders.resultdir import Resultdir
+from buildfarm_workers.config import MockSettings
+
+_GROUP = "mock"
+_SETUP_SECONDS = 3600
+"""What mock may take beside rpmbuild: the root, the dependencies, its own start."""
+_EXIT_DEPENDENCIES = 30
+_ROOT = "root"
+
+
+class MockBuilder:
+    """``folder`` keeps mock's caches; ``settings.user`` is the ordinary user that mock drops to when we are root."""
+
+    name = "mock"
+
+    def __init__(self, folder: Path, settings: MockSettings) -> None:
+        self._folder = folder
+        self._settings = settings
+
+    def version(self) -> str:
+        """Mock's own version."""
+        done = process.run([self._settings.command, "--version"], timeout=30, ok=None, env=self._environment())
+        return f"mock {done.text.strip() or '?'}"
+
+    def features(self) -> dict[str, str]:
+        """Which limits are enforced by what."""
+        found = cgroup.hierarchies()
+        names = {name: f"cgroup v{hierarchy.version}" for name, hierarchy in found.items()}
+        return {
+            "kernel": platform.release(),
+            "limit.memory": names.get("memory", "none"),
+            "limit.processes": names.get("pids", "none"),
+        }
+
+    def missing(self) -> tuple[str, ...]:
+        """What has to be done before this builder works here."""
+        problems = []
+        if not shutil.which(self._settings.command, path=_path()):
+            problems.append(f"{self._settings.command}: install mock (EL and Fedora package it; `pip install mock` is another thing)")
+        try:
+            grp.getgrnam(_GROUP)
+        except KeyError:
+            problems.append(f"no group {_GROUP}: mock's package makes it")
+        if os.geteuid() == 0 and self._user() is None:
+            problems.append(f"mock refuses user 0: name an ordinary user of group {_GROUP} as mock.user")
+        return tuple(problems)
+
+    def build(self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop) -> Outcome:
+        """As :meth:`buildfarm_workers.builders.port.Builder.build` says."""
+        making = Resultdir(result, stage=stage, stop=stop)
+        run = _Run(order, making, work, stop)
+        kind: FailureKind | None = None
+        reason = ""
+        try:
+            if problems := self.missing():
+                raise BuildFailed(FailureKind.CHROOT, "; ".join(problems))  # noqa: TRY301  # told like every failure
+            with making.stage("buildroot"):
+                run.prepare(self._folder, self._settings, self._user())
+                command = run.command(payload)
+            with making.stage("build"):
+                done = run.mock([self._settings.command, *command], self._environment())
+            with making.stage("collect"):
+                run.read_lock()
+                run.judge(done)
+        except BuildFailed as failure:
+            kind, reason = failure.kind, one_line(str(failure))
+        except (BuildFarmError, OSError) as error:
+            kind, reason = FailureKind.INFRASTRUCTURE, one_line(str(error))
+        making.say(f"Result: {kind or 'ok'} {reason}".rstrip())
+        return Outcome(kind=kind, reason=reason, lock=run.lock, seconds=making.seconds, facts=run.facts)
+
+    def _user(self) -> pwd.struct_passwd | None:
+        name = self._settings.user
+        try:
+            members = grp.getgrnam(_GROUP).gr_mem
+            return pwd.getpwnam(name or members[0])
+        except (KeyError, IndexError):
+            return None
+
+    def _environment(self) -> dict[str, str]:
+        user = self._user()
+        if os.geteuid() != 0 or user is None:
+            return {"PATH": _path()}
+        return {"PATH": _path(), "SUDO_UID": str(user.pw_uid), "SUDO_GID": str(user.pw_gid)}
+
+
+def _path() -> str:
+    return f"{process.BASE_ENV['PATH']}:/usr/local/bin"
+
+
+class _Run:
+    """One order on its way through mock."""
+
+    def __init__(self, order: WorkOrder, making: Resultdir, work: Path, stop: Stop) -> None:
+        self.lock: tuple[InstalledRpm, ...] = ()
+        self.facts: dict[str, str] = {}
+        self._order = order
+        self._making = making
+        self._work = work
+        self._stop = stop
+        self._basedir = work / "mock"
+        self._config = work / "mock.cfg"
+        self._name = root_name(order.target, order.arch, order.buildroot.key)
+        self._limit = ""
+
+    def prepare(self, folder: Path, settings: MockSettings, user: pwd.struct_passwd | None) -> None:
+        """Write the configuration, and give mock's user the folders it writes to."""
+        cache = folder / "cache"
+        for place in (self._basedir, cache, self._making.folder):
+            place.mkdir(parents=True, exist_ok=True)
+            _give(place, user)
+            place.chmod(0o2775)
+        for log in self._making.folder.iterdir():
+            _give(log, user)
+        config = configuration(self._order, basedir=self._basedir, cache=cache, isolation=settings.isolation)
+        self._config.write_text(render(config), encoding="utf-8")
+
+    def command(self, payload: Path) -> list[str]:
+        """Mock's words for this order."""
+        words = ["-r", str(self._config), "--resultdir", str(self._making.folder)]
+        if self._order.kind == "build":
+            # under the name the order gives it: mock's messages and logs carry that name
+            srpm = self._work / Path(self._order.payload.filename).name
+            shutil.copyfile(payload, srpm)
+            return [*words, "--rebuild", str(srpm)]
+        tree = self._work / "tree"
+        tree.mkdir()
+        tree.chmod(0o777)  # the sandbox is nobody
+        sandbox.run(["tar", "-xf", payload, "--no-same-owner", "-C", tree], read_only=[payload], writable=[tree])
+        specs = sorted((tree / "SPECS").glob("*.spec"))
+        if len(specs) != 1:
+            raise BuildFailed(FailureKind.BAD_SRPM, f"the source tree has {len(specs)} spec files, not one")
+        return [*words, "--buildsrpm", "--spec", str(specs[0]), "--sources", str(tree / "SOURCES")]
+
+    def mock(self, command: Sequence[str], env: dict[str, str]) -> Completed:
+        """Run mock inside the order's limits.
+
+        :raises BuildFailed: a limit was hit. :raises Stopped: the caller does not want the build any more.
+        """
+        limits = self._order.limits
+        group = ControlGroup("mock", self._order.task, memory=limits.memory, processes=limits.processes)
+        if group.missing:
+            self.facts["limits.missing"] = ", ".join(group.missing) + " (no control group)"
+        disk = DiskWatch(self._basedir, limits.disk)
+
+        def watch() -> str:
+            self._limit = group.breach() or disk() or self._log_limit()
+            return self._stop() or self._limit
+
+        try:
+            done = process.run(
+                group.enter(command), timeout=limits.seconds + _SETUP_SECONDS, ok=None, env=env, watch=watch
+            )
+            breach = group.breach()
+        finally:
+            group.close()
+        if reason := self._stop():
+            raise Stopped(reason)
+        if disk.full:
+            raise BuildFailed(FailureKind.INFRASTRUCTURE, self._limit)
+        if done.returncode != 0 and (reason := self._limit or breach):
+            raise BuildFailed(FailureKind.BUILD, reason)
+        return done
+
+    def read_lock(self) -> None:
+        """What stood in the root, from its own database: mock's lockfile knows no header digest."""
+        root = self._basedir / self._name / _ROOT
+        dbpath = rpmdb.find(root)
+        if dbpath:
+            found = rpmdb.query(root, dbpath=dbpath)
+            self.lock = found.lock
+            self._making.write_installed(found.log)
+
+    def judge(self, done: Completed) -> None:
+        """Keep the RPMs asked for, or say why there are none. :raises BuildFailed: with kind and reason."""
+        for srpm in self._making.rpms(source=self._order.kind == "build"):
+            srpm.unlink()  # mock always makes both
+        if done.returncode == 0:
+            if not list(self._making.folder.glob("*.rpm")):
+                raise BuildFailed(FailureKind.BUILD, "mock succeeded and made no RPM: is there a %files section?")
+            return
+        kind = failure_of_mock(done.returncode)
+        if done.stopped:
+            raise BuildFailed(FailureKind.TIMEOUT, f"mock: {done.stopped}")
+        raise BuildFailed(*self._explain(kind, done))
+
+    def _explain(self, kind: FailureKind, done: Completed) -> tuple[FailureKind, str]:
+        if kind is FailureKind.TIMEOUT:
+            return kind, f"time limit of {self._order.limits.seconds} s reached"
+        said = self._making.root_log.read_text(encoding="utf-8", errors="replace")
+        errors = [line for line in done.error_text.splitlines() if line.startswith(("ERROR:", "Error:"))]
+        first = one_line((errors or [done.error_text or f"exit code {done.returncode}"])[0].removeprefix("ERROR: "))
+        if kind is FailureKind.DEPENDENCIES:
+            return dnf.explain(said)
+        if kind is FailureKind.BUILD:
+            found, reason = dnf.explain(said)
+            if "No matching package to install" in reason:
+                return found, reason  # 6.7 says 1 where dnf builddep failed
+            with self._making.build_log.open(encoding="utf-8", errors="replace") as log:
+                reading = reasons.read(log)
+            return reading.kind, reading.reason
+        return kind, f"mock: {first}"
+
+    def _log_limit(self) -> str:
+        limit = self._order.limits.log
+        size = self._making.build_log.stat().st_size
+        return f"log limit of {limit // MEBIBYTE} MiB reached" if size > limit else ""
+
+
+def configuration(order: WorkOrder, *, basedir: Path, cache: Path, isolation: str) -> MockConfig:
+    """The order as a mock configuration."""
+    epoch = order.source_date_epoch
+    return MockConfig(
+        root=root_name(order.target, order.arch, order.buildroot.key),
+        title=f"{order.nvr} for {order.target}, generation {order.buildroot.generation}",
+        arch=order.arch,
+        packages=order.buildroot.packages,
+        repositories=tuple(MockRepository(**repo.model_dump()) for repo in order.buildroot.repositories),
+        releasever=order.buildroot.releasever,
+        macros=macros.for_order(order),
+        with_=order.override.with_,
+        without=order.override.without,
+        nocheck=order.override.nocheck,
+        timeout=order.limits.seconds,
+        network=order.override.network,
+        isolation=isolation,
+        environment={} if epoch is None else {"SOURCE_DATE_EPOCH": str(epoch)},
+        basedir=str(basedir),
+        cache=str(cache),
+        keep_root=True,
+    )
+
+
+def _give(path: Path, user: pwd.struct_passwd | None) -> None:
+    if user is not None and os.geteuid() == 0:
+        os.chown(path, user.pw_uid, grp.getgrnam(_GROUP).gr_gid)

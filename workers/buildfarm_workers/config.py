@@ -1,0 +1,105 @@
+"""The worker's configuration: one YAML file, typed at load; the only place that knows its spelling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from buildfarm.errors import ConfigError
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Redis(_Part):
+    """Where messages come from. ``url`` names this worker's own ACL user; ``prefix`` is all that user may touch."""
+
+    url: str
+    prefix: str
+
+
+class Security(_Part):
+    """Celery's message signing: the worker's own pair, and the folder of certificates it believes (the hub's)."""
+
+    key: Path
+    certificate: Path
+    hub_certificates: Path
+
+
+class MockSettings(_Part):
+    """For the mock builder: mock refuses user 0, so a worker that runs as root names an ordinary user of group mock."""
+
+    command: str = "mock"
+    user: str = ""
+    basedir: Path | None = None
+    isolation: Literal["auto", "simple", "nspawn"] = "auto"
+
+
+class WorkerConfig(_Part):
+    """Everything a worker process is told. ``queues`` are ``<target>.<arch>.<size>``; ``slots`` are processes."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    hub_url: str
+    hub_ca: Path | None = None
+    token: str = Field(min_length=1, repr=False)
+    redis: Redis
+    queues: tuple[str, ...] = Field(min_length=1)
+    arches: tuple[str, ...] = Field(min_length=1)
+    builder: Literal["chroot", "mock"] = "chroot"
+    slots: int = Field(default=1, ge=1, le=256)
+    workdir: Path
+    keep_bases: int = Field(default=4, ge=1)
+    security: Security | None = None
+    mock: MockSettings = MockSettings()
+
+
+def load(file: Path) -> WorkerConfig:
+    """Read and check ``file``. Relative paths in it are relative to its folder.
+
+    :raises ConfigError: missing, not YAML, or with a wrong or unknown key.
+    """
+    try:
+        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file}: not YAML: {error}") from error
+    try:
+        config = WorkerConfig.model_validate(raw)
+    except ValidationError as error:
+        # the input of an error may be the token: name places and messages only
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"{file}: {wrong}") from None
+    return _absolute(config, file.resolve().parent)
+
+
+def _absolute(config: WorkerConfig, folder: Path) -> WorkerConfig:
+    changes: dict[str, object] = {"workdir": folder / config.workdir}
+    if config.hub_ca is not None:
+        changes["hub_ca"] = folder / config.hub_ca
+    if config.security is not None:
+        security = config.security
+        changes["security"] = Security(
+            key=folder / security.key,
+            certificate=folder / security.certificate,
+            hub_certificates=folder / security.hub_certificates,
+        )
+    return config.model_copy(update=changes)
+
+
+def problems(config: WorkerConfig) -> list[str]:
+    """What would keep a worker with this configuration from starting, as far as it can be seen without a network."""
+    found: list[str] = []
+    if config.security is not None:
+        for path in (config.security.key, config.security.certificate):
+            if not path.is_file():
+                found.append(f"security: {path} is not there: copy it from the hub")
+        if not any(config.security.hub_certificates.glob("*.crt")):
+            found.append(f"security: no *.crt in {config.security.hub_certificates}: copy the hub's certificate there")
+    if not config.hub_url.startswith(("http://", "https://")):
+        found.append(f"hub_url: {config.hub_url} is no http(s) URL")
+    return found

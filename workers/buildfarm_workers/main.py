@@ -1,0 +1,218 @@
+"""The ``buildfarm-worker`` command: the worker process, one build by hand, and a look at the configuration.
+
+The worker runs in a mount namespace of its own and its children die with it, so that a SIGKILL leaves no mount and no
+process behind; what it leaves on disk, its successor removes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from buildfarm import log
+from buildfarm.adapters import process
+from buildfarm.domain.build import MOCK_EXIT_CODES, FailureKind
+from buildfarm.errors import BuildFarmError, InputError, NotAllowed
+from buildfarm.wire import WorkOrder
+from buildfarm_workers import config as configuration
+from buildfarm_workers.builders import Builder
+from buildfarm_workers.builders.chroot import ChrootBuilder
+from buildfarm_workers.builders.mock import MockBuilder
+from buildfarm_workers.config import MockSettings, WorkerConfig
+from buildfarm_workers.hub import Hub
+from buildfarm_workers.work import Worker
+
+_EXIT_CODES = {kind: code for code, kind in sorted(MOCK_EXIT_CODES.items(), reverse=True) if code != 1}
+_EXIT_INFRASTRUCTURE = 75  # EX_TEMPFAIL of sysexits.h
+_FOREVER = 10 * 365 * 86400.0
+_RESTART_SECONDS = 2.0
+
+
+@click.group(invoke_without_command=True)
+@click.option("--config", "file", type=click.Path(path_type=Path), help="Run the worker this file describes.")
+@click.option("--slot", type=int, hidden=True)
+@click.option("--own-namespace", is_flag=True, hidden=True)
+@click.pass_context
+def cli(context: click.Context, file: Path | None, slot: int | None, *, own_namespace: bool) -> None:
+    """The build farm's worker."""
+    log.configure()
+    if context.invoked_subcommand is not None:
+        return
+    if file is None:
+        raise click.UsageError("--config FILE is missing (or name a command, see --help)")
+    config = configuration.load(file)
+    if not own_namespace and os.geteuid() == 0:
+        _enter_namespace(["--config", str(file.resolve())])
+    if slot is None and config.slots > 1:
+        _supervise(config, file)
+    else:
+        serve(config, slot or 0)
+
+
+@cli.command("check-config")
+@click.argument("file", type=click.Path(path_type=Path))
+def check_config(file: Path) -> None:
+    """Read FILE and say what would keep its worker from starting."""
+    config = configuration.load(file)
+    builder = make_builder(config, 0)
+    problems = [*configuration.problems(config), *(f"builder {builder.name}: {p}" for p in builder.missing())]
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        raise InputError(f"{file}: {len(problems)} problems")
+    click.echo(f"{file}: ok: {config.name} takes {', '.join(config.queues)} with {builder.version()}")
+    for name, value in builder.features().items():
+        click.echo(f"  {name}: {value}")
+
+
+@cli.command("build")
+@click.argument("order_file", metavar="ORDER.json", type=click.Path(exists=True, path_type=Path))
+@click.option("--payload", required=True, type=click.Path(exists=True, path_type=Path), help="The SRPM, or the source tree's tar.")
+@click.option("--result", required=True, type=click.Path(path_type=Path), help="Where the resultdir goes.")
+@click.option("--workdir", default="/var/tmp/buildfarm-worker", show_default=True, type=click.Path(path_type=Path))  # noqa: S108  # kept between runs on purpose
+@click.option("--builder", "kind", default="chroot", show_default=True, type=click.Choice(["chroot", "mock"]))
+@click.option("--mock-user", default="", help="For mock as root: an ordinary user of group mock.")
+@click.option("--own-namespace", is_flag=True, hidden=True)
+def build(
+    order_file: Path, payload: Path, result: Path, workdir: Path, kind: Literal["chroot", "mock"], mock_user: str, *, own_namespace: bool
+) -> None:
+    """Build one order without hub, Redis or Celery. Prints the outcome as JSON; the exit code is mock's for its kind."""
+    if not own_namespace and os.geteuid() == 0:
+        _enter_namespace(sys.argv[1:])
+    order = WorkOrder.model_validate_json(order_file.read_bytes())
+    builder: Builder
+    if kind == "chroot":
+        builder = ChrootBuilder(workdir.resolve(), owner=f"by-hand-{os.getpid()}")
+    else:
+        builder = MockBuilder(workdir.resolve(), MockSettings(user=mock_user))
+    result.mkdir(parents=True, exist_ok=True)
+    if any(result.iterdir()):
+        raise InputError(f"{result} is not empty")
+    work = workdir.resolve() / f"by-hand-{os.getpid()}"
+    work.mkdir(parents=True)
+    try:
+        outcome = builder.build(
+            order, payload.resolve(), work, result.resolve(), stage=lambda name: click.echo(name, err=True), stop=lambda: ""
+        )
+    finally:
+        process.run(["rm", "-rf", work], timeout=600)
+    click.echo(
+        json.dumps({
+            "ok": outcome.ok,
+            "failure_kind": outcome.kind,
+            "reason": outcome.reason,
+            "rpms": sorted(path.name for path in result.glob("*.rpm")),
+            "installed": len(outcome.lock),
+            "seconds": dict(outcome.seconds),
+            "facts": dict(outcome.facts),
+        }, indent=2)
+    )  # fmt: skip
+    raise SystemExit(exit_code(outcome.kind))
+
+
+def exit_code(kind: FailureKind | None) -> int:
+    """Mock's exit code for a failure kind; 75 for infrastructure.
+
+    >>> exit_code(None), exit_code(FailureKind.DEPENDENCIES), exit_code(FailureKind.INFRASTRUCTURE)
+    (0, 30, 75)
+    """
+    return 0 if kind is None else _EXIT_CODES.get(kind, _EXIT_INFRASTRUCTURE)
+
+
+def make_builder(config: WorkerConfig, slot: int) -> Builder:
+    """The builder a configuration names."""
+    if config.builder == "mock":
+        return MockBuilder(config.workdir / f"mock-{slot}", config.mock)
+    return ChrootBuilder(config.workdir, owner=f"{config.name}-{slot}", keep_bases=config.keep_bases)
+
+
+def serve(config: WorkerConfig, slot: int) -> None:
+    """Run one slot until the process is told to go."""
+    from buildfarm_workers import app as celery_side  # noqa: PLC0415  # `build` by hand needs no Celery
+
+    builder = make_builder(config, slot)
+    hub = Hub(config.hub_url, config.token, ca=config.hub_ca)
+    worker = Worker(config, hub, builder, config.workdir / "slots" / str(slot))
+    worker.clean()
+    if isinstance(builder, ChrootBuilder):
+        builder.remove_stale()
+    welcome = worker.hello(patience=_FOREVER)
+    over = threading.Event()
+    threading.Thread(
+        target=_stay_known, args=(worker, welcome.heartbeat_seconds, over), name="hello", daemon=True
+    ).start()
+    app = celery_side.application(config, worker.work)
+    log.get().info("worker.ready", name=config.name, slot=slot, queues=config.queues, builder=builder.version())
+    try:
+        celery_side.consume(
+            app, config, slot=slot, on_shutdown=lambda: worker.end(f"worker {config.name} was told to stop")
+        )
+    finally:
+        over.set()
+        hub.close()
+
+
+def _stay_known(worker: Worker, interval: float, over: threading.Event) -> None:
+    """Say hello again and again: the hub counts an idle worker as lost after a lease's time without a word."""
+    while not over.wait(interval):
+        try:
+            worker.hello(patience=0.0)
+        except NotAllowed as error:
+            log.get().error("worker.unknown", reason=str(error))
+        except BuildFarmError as error:
+            log.get().warning("worker.hello_failed", reason=str(error))
+
+
+def _enter_namespace(arguments: list[str]) -> None:
+    """Start again, same process id, in a mount namespace of our own."""
+    command = [sys.executable, "-m", "buildfarm_workers.main", *arguments, "--own-namespace"]
+    os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", "--", *command])  # noqa: S606  # this is the re-exec
+
+
+def _supervise(config: WorkerConfig, file: Path) -> None:
+    """One child for each slot, started again when it ends, all gone when this process goes."""
+    import signal  # noqa: PLC0415  # only here
+
+    over = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: over.set())
+
+    def keep(slot: int) -> None:
+        command = [sys.executable, "-m", "buildfarm_workers.main", "--config", str(file.resolve()), "--slot", str(slot), "--own-namespace"]  # fmt: skip
+        while not over.is_set():
+            done = process.run(
+                command, timeout=_FOREVER, ok=None, out=sys.stderr.buffer, max_output=sys.maxsize,
+                watch=lambda: "told to stop" if over.is_set() else "",
+            )  # fmt: skip
+            log.get().warning("slot.ended", slot=slot, returncode=done.returncode)
+            over.wait(_RESTART_SECONDS)
+
+    threads = [threading.Thread(target=keep, args=(slot,), name=f"slot-{slot}") for slot in range(config.slots)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def main() -> None:
+    """Entry point: farm errors become one line on standard error and exit code 1."""
+    try:
+        cli(standalone_mode=False)
+    except BuildFarmError as error:
+        click.echo(f"buildfarm-worker: {error}", err=True)
+        raise SystemExit(1) from None
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except click.Abort:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()
