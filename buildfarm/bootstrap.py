@@ -9,24 +9,30 @@ import json
 import secrets
 import socket
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from buildfarm import config as configuration
-from buildfarm.adapters import celery_hub, message_keys
+from buildfarm.adapters import celery_hub, message_keys, srpm_tree
 from buildfarm.adapters.blobs import Blobs
+from buildfarm.adapters.brand_scan import scan_rpms
 from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup
-from buildfarm.adapters.comparison_tools import compare_tools
 from buildfarm.adapters.createrepo import repository_writer
 from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.adapters.rpm_verify import verify_many
+from buildfarm.adapters.rule_files import load_brand_policy, load_rules
 from buildfarm.adapters.signing import Signer
 from buildfarm.adapters.solver import LibsolvSolver
 from buildfarm.config import Config
+from buildfarm.domain.brand import BrandPolicy
+from buildfarm.domain.debrand.rule import Rule
 from buildfarm.domain.records import ApiToken
+from buildfarm.domain.target import Target
 from buildfarm.domain.task import TaskKind
 from buildfarm.ports import Intake
-from buildfarm.services import comparing, debrand_station, drops, publishing
+from buildfarm.services import comparing, debranding, drops, publishing
+from buildfarm.services.comparing import CompareTools
+from buildfarm.services.debranding import DebrandTools
 from buildfarm.services.hub import Hub
 from buildfarm.services.planning import PlanningService
 from buildfarm.services.scheduler import Scheduler
@@ -117,6 +123,23 @@ def intake() -> Intake:
     return verify_many
 
 
+def rules_of(config: Config, target: Target) -> list[Rule]:
+    """The debrand rules of a target. :raises ConfigError: one of them is wrong."""
+    return load_rules(config.path(target.rules)) if target.rules else []
+
+
+def brand_policy_of(config: Config, target: Target) -> BrandPolicy | None:
+    """The words that must not be left in the target's RPMs."""
+    return load_brand_policy(config.path(target.brand)) if target.brand else None
+
+
+def compare_tools(config: Config) -> CompareTools:
+    """What comparing reads RPMs with."""
+    return CompareTools(
+        reader=SandboxedReader(), scan=scan_rpms, brand_policy=lambda target: brand_policy_of(config, target)
+    )
+
+
 def hub_of(config: Config) -> Hub:
     """The collaborators of every hub process."""
     url = redis_url(config)
@@ -151,11 +174,13 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
         }
     write = repository_writer(hub.config.farm.home_path / "cache" / "repodata")
     verify = intake()
-    compare = compare_tools()
-    debrand = partial(debrand_station.debrand, hub)
+    compare = compare_tools(hub.config)
+    debrand = DebrandTools(
+        unpack=srpm_tree.unpack, pack=srpm_tree.pack, rules=lambda target: rules_of(hub.config, target)
+    )
     return {
         TaskKind.INGEST: lambda task, heartbeat: drops.ingest(hub, verify, task.subject, heartbeat),
-        TaskKind.DEBRAND: lambda task, heartbeat: debrand(task.subject, heartbeat),
+        TaskKind.DEBRAND: lambda task, heartbeat: debranding.debrand(hub, debrand, task.subject, heartbeat),
         TaskKind.COMPARE: lambda task, heartbeat: comparing.compare(hub, compare, task.subject, heartbeat),
         TaskKind.PUBLISH: lambda task, heartbeat: publishing.stage(hub, write, task.subject, heartbeat),
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
@@ -154,3 +155,86 @@ class Intake(Protocol):
 
     def __call__(self, paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHeader | InputError]:
         """One answer a file, in order; ``keys`` ``None`` asks for digests only (our own, unsigned builds)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedRepository:
+    """A folder with repodata that does not change; ``priority`` as in dnf.conf(5)."""
+
+    id: str
+    folder: Path
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """An RPM that a build of the drop will make, as the vendor's own RPM (or the SRPM's header) tells."""
+
+    build: str
+    name: str
+    evr: str
+    arch: str
+    provides: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseResolution:
+    """The base of a buildroot: names installed, its key, or why it cannot be made."""
+
+    names: frozenset[str]
+    key: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """``taken`` maps a build of the drop to the name of an RPM taken from it; ``problems`` are one line each."""
+
+    problems: tuple[str, ...]
+    taken: Mapping[str, str]
+
+
+class Universe(Protocol):
+    """Answers over pinned repositories."""
+
+    def base(self, packages: Sequence[str]) -> BaseResolution:
+        """Resolve the base packages."""
+
+    def resolve(self, requires: Sequence[str], base: Sequence[str], expected: Sequence[Expected]) -> Resolution:
+        """Resolve BuildRequires beside the base, with what the drop will provide."""
+
+
+class Solver(Protocol):
+    """Opens pinned repositories."""
+
+    def open(self, repositories: Sequence[PinnedRepository], arch: str) -> Universe:
+        """:raises InfraError: metadata is missing or unreadable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepoFile:
+    """One RPM of a repository: the signed file, its digest and the name it gets."""
+
+    path: Path
+    sha256: str
+    filename: str
+
+
+class RepositoryWriter(Protocol):
+    """Writes one repository (files and repodata) into an empty folder."""
+
+    def __call__(self, folder: Path, files: Sequence[RepoFile]) -> None: ...
+
+
+class Sealer(Protocol):
+    """Signs with the distribution's key."""
+
+    def sign_rpms(self, paths: Sequence[Path]) -> None:
+        """Sign files in place (copies that the caller made)."""
+
+    def sign_repomd(self, repomd: Path) -> None:
+        """Write ``repomd.xml.asc`` beside it."""
+
+    def export(self) -> bytes:
+        """The public key, ASCII-armored."""

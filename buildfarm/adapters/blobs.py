@@ -1,11 +1,14 @@
-"""Files by their SHA-256, under ``<root>/ab/abcdef…``, read-only, written aside and renamed into place."""
+"""The blob store: files by their SHA-256, under ``<root>/ab/abcdef…``, read-only.
+
+A file is written aside, flushed to the disk and renamed into place, so what has a digest's name has that digest. Bytes
+put twice, at once or later, are put once; a crash leaves files in ``.incoming`` and nothing else.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -13,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from buildfarm.errors import InputError, NotFound
+from buildfarm.errors import InfraError, InputError, NotFound
 
 _CHUNK = 1 << 20
-_TEMPORARY = ".incoming"
+_INCOMING = ".incoming"
+_HEX_DIGITS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,95 +32,159 @@ class Blob:
 
 
 class Blobs:
-    """The store at ``root``. Safe with any number of processes: whoever renames last writes the same bytes."""
+    """The store at ``root``, safe with any number of processes and threads."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        (root / _TEMPORARY).mkdir(parents=True, exist_ok=True)
+        self._incoming = root / _INCOMING
+        self._incoming.mkdir(parents=True, exist_ok=True)
+
+    def has(self, sha256: str) -> bool:
+        """Whether the file is there; a text that is no SHA-256 names nothing."""
+        return _is_digest(sha256) and self._place(sha256).exists()
 
     def path(self, sha256: str) -> Path:
-        """Where the file is. :raises NotFound: it is not in the store."""
+        """Where the file is. Never write to it.
+
+        :raises NotFound: it is not in the store.
+        :raises InputError: not a SHA-256 (so a path from outside can never leave the store).
+        """
         found = self._place(sha256)
         if not found.exists():
             raise NotFound(f"no blob {sha256}", hint=f"upload it with PUT /api/v1/blobs/{sha256}")
         return found
 
-    def has(self, sha256: str) -> bool:
-        """Whether the file is there."""
-        return _is_digest(sha256) and self._place(sha256).exists()
+    def open(self, sha256: str) -> BinaryIO:
+        """The file, open for reading. Errors as in :meth:`path`."""
+        return self.path(sha256).open("rb")
 
-    def _place(self, sha256: str) -> Path:
-        if not _is_digest(sha256):
-            raise InputError(f"{sha256!r} is no SHA-256", hint="64 lower-case hexadecimal digits")
-        return self._root / sha256[:2] / sha256
+    def put_text(self, text: str) -> Blob:
+        """Take a text in, as UTF-8."""
+        return self.put_bytes(text.encode())
 
     def put_bytes(self, data: bytes) -> Blob:
         """Take bytes in."""
         return self.put_stream([data])
 
     def put_file(self, path: Path, *, move: bool = False) -> Blob:
-        """Take a file in: a copy, or with ``move`` the file itself."""
-        if move:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                size = os.fstat(file.fileno()).st_size
-                os.fsync(file.fileno())
-            with tempfile.TemporaryDirectory(dir=self._root / _TEMPORARY) as folder:
-                aside = Path(folder) / digest
-                shutil.move(path, aside)
-                self._keep(aside, digest)
-            return Blob(sha256=digest, size=size)
+        """Take a file in: a copy, or with ``move`` the file itself, which is gone from ``path`` only once it is kept.
+
+        With ``move`` nobody may hold the file open for writing any more.
+
+        :raises OSError: ``path`` cannot be read.
+        """
+        if move and (blob := self._adopt(path)) is not None:
+            return blob
         with path.open("rb") as file:
-            return self.put_stream(file)
+            blob = self.put_stream(file)
+        if move:
+            path.unlink()
+        return blob
 
     def put_stream(
         self, stream: BinaryIO | Iterable[bytes], *, expected_sha256: str | None = None, limit: int | None = None
     ) -> Blob:
         """Take a stream in.
 
-        :param limit: bytes.
+        :param limit: bytes; not one more is written.
         :raises InputError: another digest than expected, or longer than ``limit``; nothing stays of it.
+        :raises InfraError: the store cannot be written (a full disk). What reading ``stream`` raises passes through.
         """
+        if expected_sha256 is not None:
+            self._place(expected_sha256)
         digest, size = hashlib.sha256(), 0
-        handle, name = tempfile.mkstemp(dir=self._root / _TEMPORARY)
-        aside = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as out:
-                for chunk in _chunks(stream):
-                    size += len(chunk)
-                    if limit is not None and size > limit:
-                        raise InputError(f"more than {limit} bytes")
-                    digest.update(chunk)
+        with self._aside() as (aside, out):
+            for chunk in _chunks(stream):
+                size += len(chunk)
+                if limit is not None and size > limit:
+                    raise InputError(f"more than {limit} bytes", hint="raise the limit or send less")
+                digest.update(chunk)
+                with _writing(self._root):
                     out.write(chunk)
-                out.flush()
-                os.fsync(out.fileno())
             found = digest.hexdigest()
             if expected_sha256 is not None and found != expected_sha256:
                 raise InputError(f"SHA-256 is {found}, expected was {expected_sha256}", hint="send the file again")
-            self._keep(aside, found)
-        finally:
-            aside.unlink(missing_ok=True)
+            with _writing(self._root):
+                out.flush()
+                os.fchmod(out.fileno(), 0o444)
+                os.fsync(out.fileno())
+                self._keep(aside, found, size)
         return Blob(sha256=found, size=size)
 
-    def _keep(self, aside: Path, sha256: str) -> None:
-        place = self._place(sha256)
-        place.parent.mkdir(exist_ok=True)
-        aside.chmod(0o444)
-        aside.rename(place)
-
     def sweep_temporary(self, *, older_than: float) -> int:
-        """Remove what a crash left half-written more than ``older_than`` seconds ago; how many."""
+        """Remove what a crash left half-written, untouched for more than ``older_than`` seconds; how many."""
         swept = 0
-        for left in (self._root / _TEMPORARY).iterdir():
-            with contextlib.suppress(FileNotFoundError):
+        for left in self._incoming.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # somebody else sweeps or finishes at the same time
                 if left.stat().st_mtime < time.time() - older_than:
-                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+                    left.unlink()
                     swept += 1
         return swept
 
+    def _place(self, sha256: str) -> Path:
+        if not _is_digest(sha256):
+            raise InputError(f"{sha256!r} is no SHA-256", hint="64 lower-case hexadecimal digits")
+        return self._root / sha256[:2] / sha256
+
+    @contextlib.contextmanager
+    def _aside(self) -> Iterator[tuple[Path, BinaryIO]]:
+        with _writing(self._root):
+            handle, name = tempfile.mkstemp(dir=self._incoming)
+        try:
+            with os.fdopen(handle, "wb") as out:
+                yield Path(name), out
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def _keep(self, aside: Path, sha256: str, size: int) -> None:
+        """Rename into place, unless it is there; a file of another size is a damaged one and is replaced."""
+        place = self._place(sha256)
+        with contextlib.suppress(FileNotFoundError):
+            if place.stat().st_size == size:
+                return
+        place.parent.mkdir(exist_ok=True)
+        aside.rename(place)
+        _flush_folder(place.parent)
+
+    def _adopt(self, path: Path) -> Blob | None:
+        """Link the file itself into the store; ``None`` where only a copy will do.
+
+        A copy it must be for a link, for a file that has another name or owner (somebody could still write to it), and
+        across file systems.
+        """
+        about = path.lstat()
+        mine = about.st_uid == os.geteuid() and about.st_nlink == 1 and not path.is_symlink()
+        if not mine or about.st_dev != self._root.stat().st_dev:
+            return None
+        with path.open("rb") as file:
+            os.fchmod(file.fileno(), 0o444)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+        with _writing(self._root):
+            self._keep(path, digest, about.st_size)
+            path.unlink(missing_ok=True)  # still there if the store had it already
+        return Blob(sha256=digest, size=about.st_size)
+
+
+@contextlib.contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InfraError(f"blob store {root}: {error}", hint="is the disk full?") from error
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename last through a power cut (fsync(2): the directory needs its own)."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
 
 def _is_digest(text: str) -> bool:
-    return len(text) == 64 and not set(text) - set("0123456789abcdef")
+    return len(text) == _HEX_DIGITS and not set(text) - set("0123456789abcdef")
 
 
 def _chunks(stream: BinaryIO | Iterable[bytes]) -> Iterator[bytes]:

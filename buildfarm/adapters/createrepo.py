@@ -1,54 +1,159 @@
 """Writes a repository with the createrepo_c library, without opening an RPM twice.
 
-The three XML chunks of an RPM are kept by its SHA-256; a file's place (``Packages/z/zlib-….rpm``) follows from its name, so
-a chunk is good in every generation. Same RPMs, same bytes: no time of day goes into the metadata.
+The three XML chunks of an RPM are kept by its SHA-256; a file's place (``Packages/z/zlib-….rpm``) follows from its
+name, so a chunk is good in every generation. Same RPMs, same bytes: no time of day goes into the metadata.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import createrepo_c as cr
 
-from buildfarm.errors import InfraError
-from buildfarm.services.publishing import RepoFile, RepositoryWriter
+from buildfarm.errors import InfraError, InputError
 
-_FILES = ("primary", "filelists", "other")
 _FIXED_TIME = 0
-"""Timestamps in repomd.xml: dnf compares checksums; a clock here would make equal generations differ."""
+"""Times in the metadata: dnf goes by checksums; a clock here would make equal generations differ."""
+_NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
+_MARK = "\0"  # XML cannot hold it
+_KINDS = {
+    "primary": cr.PrimaryXmlFile,
+    "filelists": cr.FilelistsXmlFile,
+    "other": cr.OtherXmlFile,
+}
+
+Chunks = tuple[str, str, str]
+"""One RPM's part of primary, filelists and other, in this order."""
 
 
-def repository_writer(cache: Path) -> RepositoryWriter:
-    """A writer that keeps its XML chunks in ``cache``."""
+class RepoRpm(Protocol):
+    """One RPM of a repository: the file, its digest and the name it gets."""
 
-    def write(folder: Path, files: Sequence[RepoFile]) -> None:
-        """Write ``folder``. :raises InfraError: createrepo_c refused an RPM or the disk is full."""
+    @property
+    def path(self) -> Path:
+        """The (signed) file."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the file."""
+
+    @property
+    def filename(self) -> str:
+        """Without folders."""
+
+
+class ChunkCache:
+    """A folder of small files, one an RPM; what is torn or of another createrepo_c counts as absent."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, sha256: str, href: str) -> Chunks | None:
+        """The chunks of an RPM that stands at ``href``."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            check, body = self._place(sha256, href).read_text(encoding="utf-8").split("\n", 1)
+            if check == _sha256(body):
+                primary, filelists, other = body.split(_MARK)
+                return primary, filelists, other
+        return None
+
+    def put(self, sha256: str, href: str, chunks: Chunks) -> None:
+        """Keep the chunks of an RPM."""
+        place = self._place(sha256, href)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        body = _MARK.join(chunks)
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=".")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(f"{_sha256(body)}\n{body}")
+        Path(name).replace(place)
+
+    def _place(self, sha256: str, href: str) -> Path:
+        key = _sha256(f"{sha256} {href} {cr.VERSION}")
+        return self._folder / key[:2] / key
+
+
+class RepositoryWriter:
+    """Writes repositories, keeping the XML chunks in a folder that outlives them."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = ChunkCache(cache)
+
+    def __call__(self, folder: Path, files: Sequence[RepoRpm]) -> None:
+        """What services ask for: :meth:`write` without its answer."""
+        self.write(folder, files)
+
+    def write(self, folder: Path, files: Sequence[RepoRpm]) -> str:
+        """Lay out ``folder/Packages`` (hard links, copies where the file system will not have them) and ``repodata``.
+
+        The answer is the revision, a SHA-256 over all metadata; the order of ``files`` does not matter.
+
+        :raises InputError: two files of one name, or a name that is a path.
+        :raises InfraError: createrepo_c refused an RPM, a file is not what its digest says, the folder is there
+            already or the disk is full.
+        """
+        ordered = sorted(files, key=lambda file: file.filename)
+        _check_names([file.filename for file in ordered])
         try:
-            _write(folder, files, cache)
+            (folder / "repodata").mkdir(parents=True)
+            chunks = [self._place(folder, file) for file in ordered]
+            return _write_metadata(folder / "repodata", chunks)
         except (cr.CreaterepoCError, OSError) as error:
-            raise InfraError(f"repository {folder}: {error}") from error
+            raise InfraError(f"repository {folder}: {error}", hint="is the disk full?") from error
 
-    return write
-
-
-def _write(folder: Path, files: Sequence[RepoFile], cache: Path) -> None:
-    repodata = folder / "repodata"
-    repodata.mkdir(parents=True)
-    chunks: list[tuple[str, str, str]] = []
-    for file in files:
+    def _place(self, folder: Path, file: RepoRpm) -> Chunks:
         href = f"Packages/{file.filename[0].lower()}/{file.filename}"
         place = folder / href
         place.parent.mkdir(parents=True, exist_ok=True)
         _link(file.path, place)
-        chunks.append(_chunks_of(file, href, cache))
+        chunks = self._cache.get(file.sha256, href)
+        if chunks is None:
+            chunks = _read(file, href)
+            self._cache.put(file.sha256, href, chunks)
+        return chunks
+
+
+def repository_writer(cache: Path) -> RepositoryWriter:
+    """A writer that keeps its XML chunks in ``cache``."""
+    return RepositoryWriter(cache)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name, following in zip(names, [*names[1:], ""], strict=True):
+        if not name or "/" in name or name.startswith("."):
+            raise InputError(f"{name!r} is no file name for a repository")
+        if name == following:
+            raise InputError(f"{name} twice in one repository", hint="one build of a NEVRA can be in a tag")
+
+
+def _link(source: Path, place: Path) -> None:
+    try:
+        os.link(source, place)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        shutil.copyfile(source, place)
+
+
+def _read(file: RepoRpm, href: str) -> Chunks:
+    package = cr.package_from_rpm(str(file.path), location_href=href)
+    if package.pkgId != file.sha256:
+        raise InfraError(f"{file.path}: its SHA-256 is {package.pkgId}, not {file.sha256}", hint="is the disk sound?")
+    package.time_file = _FIXED_TIME  # the time of our own copy says nothing
+    return cr.xml_dump_primary(package), cr.xml_dump_filelists(package), cr.xml_dump_other(package)
+
+
+def _write_metadata(repodata: Path, chunks: Sequence[Chunks]) -> str:
     repomd = cr.Repomd()
-    kinds: tuple[Any, ...] = (cr.PrimaryXmlFile, cr.FilelistsXmlFile, cr.OtherXmlFile)
-    for number, (name, kind) in enumerate(zip(_FILES, kinds, strict=True)):
+    revision = hashlib.sha256()
+    for number, (name, kind) in enumerate(_KINDS.items()):
         path = repodata / f"{name}.xml.gz"
         xml = kind(str(path), cr.GZ_COMPRESSION)
         xml.set_num_of_pkgs(len(chunks))
@@ -58,34 +163,29 @@ def _write(folder: Path, files: Sequence[RepoFile], cache: Path) -> None:
         record = cr.RepomdRecord(name, str(path))
         record.fill(cr.SHA256)
         record.timestamp = _FIXED_TIME
-        record.rename_file()
+        record.rename_file()  # the checksum goes into the name, so that no cache mixes two generations
         repomd.set_record(record)
-    digest = hashlib.sha256("".join(chunk for group in chunks for chunk in group).encode()).hexdigest()
-    repomd.set_revision(digest[:16])
+        revision.update(record.checksum_open.encode())
+    repomd.set_revision(revision.hexdigest())
     (repodata / "repomd.xml").write_text(repomd.xml_dump(), encoding="utf-8")
+    for path in _everything(repodata):
+        _flush(path)
+    return revision.hexdigest()
 
 
-def _link(source: Path, place: Path) -> None:
-    """A hard link, or a copy where the file system will not have it."""
+def _everything(folder: Path) -> Iterator[Path]:
+    yield from folder.iterdir()
+    yield folder
+
+
+def _flush(path: Path) -> None:
+    """Onto the disk: a tag is switched to this by one rename, and a power cut must not find it empty."""
+    handle = os.open(path, os.O_RDONLY)
     try:
-        os.link(source, place)
-    except OSError:
-        shutil.copyfile(source, place)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
-def _chunks_of(file: RepoFile, href: str, cache: Path) -> tuple[str, str, str]:
-    key = hashlib.sha256(f"{file.sha256} {href} {cr.VERSION}".encode()).hexdigest()
-    kept = [cache / key[:2] / f"{key}.{name}" for name in _FILES]
-    try:
-        primary, filelists, other = (path.read_text(encoding="utf-8") for path in kept)
-    except FileNotFoundError:
-        package = cr.package_from_rpm(str(file.path), location_href=href)
-        package.time_file = _FIXED_TIME  # the time of our own copy says nothing
-        made = (cr.xml_dump_primary(package), cr.xml_dump_filelists(package), cr.xml_dump_other(package))
-        kept[0].parent.mkdir(parents=True, exist_ok=True)
-        for path, text in zip(kept, made, strict=True):
-            fresh = path.with_name(f".{path.name}.{os.getpid()}")
-            fresh.write_text(text, encoding="utf-8")
-            fresh.replace(path)
-        return made
-    return primary, filelists, other
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

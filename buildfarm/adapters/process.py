@@ -184,7 +184,9 @@ def run(
     return completed
 
 
-def start(argv: Sequence[str | Path], *, log_file: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+def start(
+    argv: Sequence[str | Path], *, log_file: Path, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start a long-lived child of a supervisor; what it says goes to ``log_file``, and it dies with its parent.
 
     :raises InfraError: the program cannot be started.

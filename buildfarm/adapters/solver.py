@@ -1,32 +1,48 @@
 """libsolv: what a build would install, from which repository; and what nothing provides.
 
-The same solver dnf uses, over the same metadata: weak dependencies ignored as with ``install_weak_deps=0``, a repository
-with a better (lower) dnf priority wins. RPMs that the drop itself will provide stand in a repository of their own,
-between our generation and the seeds, except for names the base already installs: the base is not waited for.
+The same solver dnf uses, over the same metadata: weak dependencies ignored as with ``install_weak_deps=0``, a
+repository with a better (lower) dnf priority wins. A buildroot's base is there first, as in mock: BuildRequires are
+resolved on top of it and replace an RPM of it only where nothing else will do. RPMs that the drop itself will provide
+stand in a repository of their own, better than the seeds and worse than our generation, so that an SRPM waits for the
+drop's new ``-devel`` and not for what is built already.
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import createrepo_c as cr
 import solv
 
+from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
 from buildfarm.errors import InfraError
-from buildfarm.services.planning import BaseResolution, Expected, PinnedRepository, Resolution
 
 _RELATIONS = {
     "<": solv.REL_LT, "<=": solv.REL_LT | solv.REL_EQ, "=": solv.REL_EQ, "==": solv.REL_EQ,
     ">=": solv.REL_GT | solv.REL_EQ, ">": solv.REL_GT,
 }  # fmt: skip
 _DEPENDENCY = re.compile(r"^(\S+)\s+(<=|>=|==|=|<|>)\s+(\S+)$")
+_FILE = re.compile(r"(?:^|(?<=[\s(]))/[^\s()]+")
+_AS_DNF_INSTALL = (
+    solv.Selection.SELECTION_NAME | solv.Selection.SELECTION_PROVIDES | solv.Selection.SELECTION_GLOB
+    | solv.Selection.SELECTION_CANON | solv.Selection.SELECTION_DOTARCH | solv.Selection.SELECTION_REL
+    | solv.Selection.SELECTION_FILELIST
+)  # fmt: skip
+_FLAGS = (
+    solv.Solver.SOLVER_FLAG_IGNORE_RECOMMENDED, solv.Solver.SOLVER_FLAG_BEST_OBEY_POLICY,
+    solv.Solver.SOLVER_FLAG_YUM_OBSOLETES, solv.Solver.SOLVER_FLAG_ALLOW_VENDORCHANGE,
+)  # fmt: skip
 _EXPECTED = "expected"
-_EXPECTED_PRIORITY = -50
+_EXPECTED_PRIORITY = -50  # libsolv's: the higher one wins, so the negative of dnf's
+_BUILD = "build"
 _KEPT_UNIVERSES = 8
+_STALE_RPMS = 1000
 
 
 class LibsolvSolver:
@@ -38,118 +54,255 @@ class LibsolvSolver:
     def open(self, repositories: Sequence[PinnedRepository], arch: str) -> Universe:
         """The RPMs of ``repositories`` for one arch. :raises InfraError: metadata is missing or unreadable."""
         key = (arch, *((repo.id, str(repo.folder), repo.priority, _stamp(repo.folder)) for repo in repositories))
-        if key not in self._open:
-            while len(self._open) >= _KEPT_UNIVERSES:
-                self._open.pop(next(iter(self._open)))
-            self._open[key] = Universe(repositories, arch)
-        return self._open[key]
+        universe = self._open.pop(key, None) or Universe(repositories, arch)
+        self._open[key] = universe  # the last used stands last
+        while len(self._open) > _KEPT_UNIVERSES:
+            del self._open[next(iter(self._open))]
+        return universe
 
 
 def _stamp(folder: Path) -> str:
     try:
         return hashlib.sha256((folder / "repodata" / "repomd.xml").read_bytes()).hexdigest()
     except OSError as error:
-        raise InfraError(f"repository {folder}: {error.strerror}", hint="is the seed made, does its path fit?") from error
+        hint = "is the seed made, does its path fit?"
+        raise InfraError(f"repository {folder}: {error.strerror}", hint=hint) from error
 
 
-@dataclass(slots=True)
-class _Chosen:
-    solvables: list[solv.Solvable]
+@dataclass(slots=True, kw_only=True)
+class _Answer:
+    """What libsolv would install, or why it cannot."""
+
+    solvables: list[solv.XSolvable]
     problems: list[str]
 
 
 class Universe:
-    """One pool: pinned repositories, and an ``expected`` repository that each question fills anew."""
+    """One pool: pinned repositories, a repository of what is expected, and one with the build that asks."""
 
     def __init__(self, repositories: Sequence[PinnedRepository], arch: str) -> None:
         self._pool = solv.Pool()
         self._pool.setdisttype(solv.Pool.DISTTYPE_RPM)
         self._pool.setarch(arch)
         for repository in repositories:
-            self._load(repository)
-        self._expected: solv.Repo = self._pool.add_repo(_EXPECTED)
-        self._expected.priority = _EXPECTED_PRIORITY
-        self._asked: tuple[Expected, ...] | None = None
-        self._owner: dict[int, Expected] = {}
-        self._pool.addfileprovides()
-        self._pool.createwhatprovides()
-
-    def _load(self, repository: PinnedRepository) -> None:
-        repo = self._pool.add_repo(repository.id)
-        repo.priority = -repository.priority
-        repomd = cr.Repomd(str(repository.folder / "repodata" / "repomd.xml"))
-        for kind, language, flags in (
-            ("primary", None, 0),
-            ("filelists", "FL", solv.Repo.REPO_EXTEND_SOLVABLES | solv.Repo.REPO_LOCALPOOL),
-        ):
-            record = repomd[kind]
-            file = solv.xfopen(str(repository.folder / record.location_href))
-            if file is None or not repo.add_rpmmd(file, language, flags):
-                raise InfraError(f"repository {repository.folder}: {kind} metadata cannot be read")
+            _load(self._pool, repository)
+        self._expected = _Expectations(self._pool)
+        self._build = self._pool.add_repo(_BUILD).add_solvable()
+        self._build.name, self._build.evr, self._build.arch = _BUILD, "0-0", "noarch"
+        self._bases: dict[tuple[str, ...], _Answer] = {}
+        self._files: set[str] = set()
+        _index(self._pool)
 
     def base(self, packages: Sequence[str]) -> BaseResolution:
         """What the base packages of a buildroot resolve to, from the pinned repositories alone."""
-        self._expect(())
-        chosen = self._solve(packages)
-        lines = sorted(
-            f"{s} {s.repo.name} {s.lookup_checksum(solv.SOLVABLE_CHECKSUM) or ''}" for s in chosen.solvables
-        )
-        digest = hashlib.sha256("\n".join([*sorted(packages), "--", *lines]).encode()).hexdigest()
+        answer = self._base(tuple(packages))
+        lines = sorted(f"{rpm} {rpm.repo.name} {_checksum(rpm)}" for rpm in answer.solvables)
+        digest = hashlib.sha256("\n".join([*sorted(set(packages)), "--", *lines]).encode()).hexdigest()
         return BaseResolution(
-            names=frozenset(s.name for s in chosen.solvables), key=digest, problems=tuple(chosen.problems)
+            names=frozenset(rpm.name for rpm in answer.solvables),
+            key=digest,
+            problems=tuple(answer.problems),
+            rpms=tuple(sorted(str(rpm) for rpm in answer.solvables)),
         )
 
     def resolve(self, requires: Sequence[str], base: Sequence[str], expected: Sequence[Expected]) -> Resolution:
-        """Base packages and BuildRequires together: what would come out of ``expected``, or what nothing provides."""
-        self._expect(tuple(expected))
-        chosen = self._solve([*base, *requires])
-        taken: dict[str, str] = {}
-        for solvable in chosen.solvables:
-            if solvable.repo.name == _EXPECTED:
-                taken.setdefault(self._owner[solvable.id].build, solvable.name)
-        return Resolution(problems=tuple(chosen.problems), taken=taken)
+        """BuildRequires on top of the base: what would come out of ``expected``, or what nothing provides."""
+        root = self._base(tuple(base))
+        if root.problems:
+            return Resolution(problems=tuple(f"buildroot: {problem}" for problem in root.problems), taken={})
+        offered = self._expected.offer(expected)
+        wanted = {text: _dependency(self._pool, text) for text in dict.fromkeys(requires)}
+        self._build.unset(solv.SOLVABLE_REQUIRES)
+        for dependency in wanted.values():
+            self._build.add_deparray(solv.SOLVABLE_REQUIRES, dependency)
+        self._find_files(wanted)
+        keep = solv.Job.SOLVER_SOLVABLE | solv.Job.SOLVER_INSTALL | solv.Job.SOLVER_WEAK
+        jobs = [self._pool.Job(keep, rpm.id) for rpm in root.solvables]
+        jobs.append(self._pool.Job(solv.Job.SOLVER_SOLVABLE | solv.Job.SOLVER_INSTALL, self._build.id))
+        missing = [self._unprovided(text) for text, dep in wanted.items() if not self._has_provider(text, dep, offered)]
+        answer = _Answer(solvables=[], problems=missing) if missing else self._solve(jobs, offered)
+        there = {rpm.id for rpm in root.solvables} | {self._build.id}
+        chosen = [rpm for rpm in answer.solvables if rpm.id not in there]
+        return Resolution(
+            problems=tuple(answer.problems),
+            taken=self._taken(chosen, wanted),
+            chosen=tuple(sorted((str(rpm), rpm.repo.name) for rpm in chosen)),
+        )
 
-    def _expect(self, expected: tuple[Expected, ...]) -> None:
-        if expected == self._asked:
-            return
-        self._expected.empty(True)
-        self._owner.clear()
-        for rpm in expected:
-            solvable = self._expected.add_solvable()
-            solvable.name, solvable.evr, solvable.arch = rpm.name, rpm.evr, rpm.arch
-            own = self._pool.rel2id(solvable.nameid, solvable.evrid, solv.REL_EQ)
-            solvable.add_deparray(solv.SOLVABLE_PROVIDES, own)
-            for key, dependencies in ((solv.SOLVABLE_PROVIDES, rpm.provides), (solv.SOLVABLE_REQUIRES, rpm.requires)):
-                for dependency in dependencies:
-                    solvable.add_deparray(key, self._dependency(dependency))
-            self._owner[solvable.id] = rpm
-        self._asked = expected
-        self._pool.addfileprovides()
-        self._pool.createwhatprovides()
+    def _find_files(self, requires: Iterable[str]) -> None:
+        """Let libsolv look files up that are asked for the first time: it knows those that RPMs require."""
+        files = {file for text in requires for file in _FILE.findall(text)}
+        if not files <= self._files:
+            self._files |= files
+            _index(self._pool)
 
-    def _dependency(self, text: str) -> int:
-        if text.startswith("("):
-            rich = self._pool.parserpmrichdep(text)
-            if rich is not None:
-                return int(rich.id)
-        if match := _DEPENDENCY.match(text):
-            name, relation, evr = match.groups()
-            return int(self._pool.rel2id(self._pool.str2id(name), self._pool.str2id(evr), _RELATIONS[relation]))
-        return int(self._pool.str2id(text))
+    def _base(self, packages: tuple[str, ...]) -> _Answer:
+        if packages not in self._bases:
+            jobs, unknown = [], []
+            for text in packages:
+                selection = self._pool.select(text, _AS_DNF_INSTALL)
+                if selection.isempty():
+                    unknown.append(self._unprovided(text))
+                jobs += selection.jobs(solv.Job.SOLVER_INSTALL)
+            none: frozenset[int] = frozenset()
+            self._bases[packages] = (
+                _Answer(solvables=[], problems=unknown) if unknown else self._solve(jobs, none)
+            )  # fmt: skip
+        return self._bases[packages]
 
-    def _solve(self, wanted: Sequence[str]) -> _Chosen:
-        jobs = [
-            self._pool.Job(solv.Job.SOLVER_SOLVABLE_PROVIDES | solv.Job.SOLVER_INSTALL, self._dependency(text))
-            for text in dict.fromkeys(wanted)
-        ]
+    def _solve(self, jobs: list[solv.Job], offered: frozenset[int]) -> _Answer:
+        if others := self._expected.ids - offered:
+            lock = solv.Job.SOLVER_SOLVABLE_ONE_OF | solv.Job.SOLVER_LOCK  # what is not installed stays so
+            jobs = [*jobs, self._pool.Job(lock, self._pool.towhatprovides(sorted(others)))]
         solver = self._pool.Solver()
-        solver.set_flag(solv.Solver.SOLVER_FLAG_IGNORE_RECOMMENDED, 1)
-        problems = solver.solve(jobs)
-        if problems:
-            return _Chosen(solvables=[], problems=sorted({self._explain(problem) for problem in problems}))
-        return _Chosen(solvables=solver.transaction().newsolvables(), problems=[])
+        for flag in _FLAGS:
+            solver.set_flag(flag, 1)
+        if problems := solver.solve(jobs):
+            return _Answer(solvables=[], problems=sorted({self._explain(problem) for problem in problems}))
+        return _Answer(solvables=solver.transaction().newsolvables(), problems=[])
 
-    @staticmethod
-    def _explain(problem: solv.Problem) -> str:
-        """The rule that makes it impossible, in libsolv's own words."""
-        return str(problem.findproblemrule().info().problemstr())
+    def _taken(self, chosen: Iterable[solv.XSolvable], wanted: dict[str, int]) -> dict[str, str]:
+        direct: dict[str, str] = {}
+        through: dict[str, str] = {}
+        for rpm in chosen:
+            if (build := self._expected.build_of(rpm)) is None:
+                continue
+            through.setdefault(build, rpm.name)
+            for text, dependency in wanted.items():
+                if build not in direct and any(rpm.id == one.id for one in self._pool.whatprovides(dependency)):
+                    direct[build] = text
+        return through | direct
+
+    def _has_provider(self, text: str, dependency: int, offered: frozenset[int]) -> bool:
+        """False only for a plain dependency that nothing provides: all of these are reported, not the first only."""
+        if text.startswith("("):
+            return True
+        hidden = self._expected.ids - offered
+        return any(rpm.id not in hidden for rpm in self._pool.whatprovides(dependency))
+
+    def _explain(self, problem: solv.Problem) -> str:
+        """One line: the dependency that nothing provides if that is why, else the rule in libsolv's own words."""
+        infos = [info for rule in problem.findallproblemrules() for info in rule.allinfos()]
+        for info in infos:
+            if info.type == solv.Solver.SOLVER_RULE_PKG_NOTHING_PROVIDES_DEP:
+                by = "" if info.solvable.id == self._build.id else f", needed by {info.solvable}"
+                return f"{self._unprovided(str(info.dep))}{by}"
+        return str(problem.findproblemrule().info().problemstr()).replace(f"{_BUILD}-0-0.noarch", "the build")
+
+    def _unprovided(self, text: str) -> str:
+        name = text.split(maxsplit=1)[0]
+        near = [f"{rpm} in {rpm.repo.name}" for rpm in self._pool.whatprovides(self._pool.str2id(name))]
+        if not near:
+            alike = [one for one in (*self._names, *self._expected.names) if one[:1] == name[:1]]
+            near = difflib.get_close_matches(name, alike, n=2, cutoff=0.8)
+        return f"nothing provides {text}" + (f" (nearest: {', '.join(sorted(near)[:2])})" if near else "")
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """What the pinned repositories provide, without sonames and files, for the sake of "did you mean"."""
+        names = {
+            str(provided).split()[0]
+            for rpm in self._pool.solvables
+            if rpm.repo.name != _EXPECTED
+            for provided in rpm.lookup_deparray(solv.SOLVABLE_PROVIDES)
+        }
+        return sorted(name for name in names if ".so" not in name and name[0] != "/")
+
+
+class _Expectations:
+    """The repository of RPMs that do not exist yet. It only grows; a question is offered some and denied the rest."""
+
+    def __init__(self, pool: solv.Pool) -> None:
+        self._pool = pool
+        self._repo: solv.Repo = pool.add_repo(_EXPECTED)
+        self._repo.priority = _EXPECTED_PRIORITY
+        self._clear()
+
+    def _clear(self) -> None:
+        self._repo.empty(True)  # noqa: FBT003  # libsolv's "reuse ids"
+        self._by_value: dict[Expected, int] = {}
+        self._by_identity: dict[int, tuple[Expected, int]] = {}  # holds the object, so its id() stays its own
+        self._builds: dict[int, str] = {}
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """All solvables of the repository."""
+        return frozenset(self._builds)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All names of RPMs."""
+        return frozenset(rpm.name for rpm in self._by_value)
+
+    def build_of(self, rpm: solv.XSolvable) -> str | None:
+        """The build that will make it; ``None`` for an RPM that exists."""
+        return self._builds.get(rpm.id)
+
+    def offer(self, expected: Sequence[Expected]) -> frozenset[int]:
+        """The solvables of these RPMs, made where they are new."""
+        if any(id(rpm) not in self._by_identity for rpm in expected):
+            if len(self._builds) > len(expected) + _STALE_RPMS:
+                self._clear()
+            self._add(expected)
+        return frozenset(self._by_identity[id(rpm)][1] for rpm in expected)
+
+    def _add(self, expected: Sequence[Expected]) -> None:
+        before = len(self._builds)
+        for rpm in expected:
+            if rpm not in self._by_value:
+                self._by_value[rpm] = self._make(rpm)
+            self._by_identity[id(rpm)] = (rpm, self._by_value[rpm])
+        if len(self._builds) != before:
+            _index(self._pool)
+
+    def _make(self, rpm: Expected) -> int:
+        solvable = self._repo.add_solvable()
+        solvable.name, solvable.evr, solvable.arch = rpm.name, rpm.evr, rpm.arch
+        own = self._pool.rel2id(solvable.nameid, solvable.evrid, solv.REL_EQ)
+        solvable.add_deparray(solv.SOLVABLE_PROVIDES, own)
+        for key, texts in ((solv.SOLVABLE_PROVIDES, rpm.provides), (solv.SOLVABLE_REQUIRES, rpm.requires)):
+            for text in texts:
+                solvable.add_deparray(key, _dependency(self._pool, text))
+        self._builds[solvable.id] = rpm.build
+        return int(solvable.id)
+
+
+def _load(pool: solv.Pool, repository: PinnedRepository) -> None:
+    repo = pool.add_repo(repository.id)
+    repo.priority = -repository.priority
+    try:
+        repomd = cr.Repomd(str(repository.folder / "repodata" / "repomd.xml"))
+    except cr.CreaterepoCError as error:
+        raise InfraError(f"repository {repository.folder}: {error}", hint="make its repodata again") from error
+    for kind, language, flags in (
+        ("primary", None, 0),
+        ("filelists", "FL", solv.Repo.REPO_EXTEND_SOLVABLES | solv.Repo.REPO_LOCALPOOL),
+    ):
+        href = next((record.location_href for record in repomd.records if record.type == kind), None)
+        file = solv.xfopen(str(repository.folder / href)) if href else None
+        if file is None or not repo.add_rpmmd(file, language, flags):
+            problem = f"{kind} metadata cannot be read {pool.errstr}".strip()
+            raise InfraError(f"repository {repository.folder}: {problem}", hint="make its repodata again")
+        file.close()
+
+
+def _index(pool: solv.Pool) -> None:
+    pool.addfileprovides()
+    pool.createwhatprovides()
+
+
+def _dependency(pool: solv.Pool, text: str) -> int:
+    """The id of a dependency as rpm prints it, rich ones included."""
+    if text.startswith("("):
+        rich = pool.parserpmrichdep(text)
+        if rich is not None:
+            return int(rich.id)
+    if match := _DEPENDENCY.match(text):
+        name, relation, evr = match.groups()
+        return int(pool.rel2id(pool.str2id(name), pool.str2id(evr), _RELATIONS[relation]))
+    return int(pool.str2id(text))
+
+
+def _checksum(rpm: solv.XSolvable) -> str:
+    found = rpm.lookup_checksum(solv.SOLVABLE_CHECKSUM)
+    return found.hex() if found else ""

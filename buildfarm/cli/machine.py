@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,7 +15,11 @@ from buildfarm.adapters.broker import Broker
 from buildfarm.cli import output
 from buildfarm.cli.queries import json_option
 from buildfarm.errors import BuildFarmError
-from buildfarm.services import comparing, mock_configuration
+from buildfarm.domain.compare.policy import ComparePolicy, suffix_pattern
+from buildfarm.domain.compare.report import lines, to_json
+from buildfarm.domain.verdict import Verdict
+from buildfarm.services.comparison import compare_paths
+from buildfarm.services.mock_configuration import mock_config as mock_config_text
 
 
 @click.command("doctor")
@@ -38,7 +43,7 @@ def doctor(*, as_json: bool) -> None:
         sys.exit(1)
 
 
-def _service(name: str, probe: machine.Callable[[], str]) -> machine.Fact:
+def _service(name: str, probe: Callable[[], str]) -> machine.Fact:
     try:
         return machine.Fact(name=name, ok=True, seen=probe(), needed_for="the hub")
     except BuildFarmError as error:
@@ -75,31 +80,38 @@ def mock_config(target: str, arch: str) -> None:
     """Print the mock configuration of TARGET: save it as a .cfg and run `mock -r ./FILE.cfg --rebuild X.src.rpm`."""
     loaded = config.load()
     found = loaded.target(target)
-    click.echo(mock_configuration.render(loaded, found, arch or found.arches[0]), nl=False)
+    click.echo(mock_config_text(loaded, found, arch or found.arches[0]), nl=False)
 
 
 @click.command("compare")
 @click.argument("old", type=click.Path(exists=True, path_type=Path))
 @click.argument("new", type=click.Path(exists=True, path_type=Path))
 @click.option("--target", "-t", default="", help="Use this target's suffix, tag policy and rules.")
+@click.option("--verbose", "-v", is_flag=True, help="Every finding, with both sides.")
 @json_option
-def compare(old: Path, new: Path, target: str, *, as_json: bool) -> None:
+def compare(old: Path, new: Path, target: str, *, verbose: bool, as_json: bool) -> None:
     """Compare OLD (the vendor's) with NEW (ours): two RPMs or two folders.
 
     Exit code 0 up to COMPATIBLE (UNCOMPARED too, with a warning), 1 for REVIEW to MISSING, 2 for ERROR.
     """
-    loaded = config.load() if target else None
+    loaded = config.load()
+    policy = ComparePolicy()
+    if target:
+        found = loaded.target(target)
+        tags = {tag.upper(): value for tag, value in found.header_tags.items()}
+        renames = {vendor: ours for rule in bootstrap.rules_of(loaded, found) for vendor, ours in rule.rename.items()}
+        policy = ComparePolicy(suffix=suffix_pattern(found.suffix), header_tags=tags, renames=renames)
     with Progress(console=output.err, transient=True) as progress:
         progress.add_task("comparing", total=None)
-        report = comparing.compare_paths(
-            bootstrap.compare_tools(), old, new, target=loaded.target(target) if loaded else None
-        )
+        report = compare_paths(old, new, policy, reader=bootstrap.compare_tools(loaded).reader)
     if as_json:
-        output.as_json(comparing.as_json(report))
+        output.as_json(to_json(report))
     else:
-        for line in comparing.as_lines(report):
+        for line in lines(report, verbose=verbose):
             output.out.print(output.plain(line), highlight=False)
-    sys.exit(comparing.exit_code(report))
+    if report.verdict is Verdict.UNCOMPARED:
+        output.err.print("warning: nothing to compare with", highlight=False)
+    sys.exit(report.exit_code)
 
 
 COMMANDS = (doctor, check_config, mock_config, compare)

@@ -41,9 +41,6 @@ def builds_table(builds: Sequence[dict[str, object]], *, title: str = "") -> Non
     table(("SRPM", "State", "Verdict", "Why"), rows, title=title)
 
 
-
-
-
 def plain(text: str) -> str:
     """``text`` with rich's markup characters made harmless."""
     return escape(text)

@@ -19,6 +19,7 @@ from buildfarm.cli import output
 from buildfarm.config import Config
 from buildfarm.errors import BuildFarmError, ConfigError, InfraError
 from buildfarm.services import stations, workers
+from buildfarm.services.hub import Hub
 from buildfarm.services.tasks import hear_of
 
 _SERVICES_SLOTS = 2
@@ -67,7 +68,7 @@ def services_worker(queue: str, name: str) -> None:
     celery_hub.run(app, name=name, queue=queue, slots=slots)
 
 
-def _be_heard(hub: bootstrap.Hub, name: str) -> None:
+def _be_heard(hub: Hub, name: str) -> None:
     pause = threading.Event()
     while not pause.wait(hub.config.farm.timing.heartbeat):
         try:
@@ -99,7 +100,7 @@ def write_worker_config(loaded: Config, credentials: workers.Credentials, file: 
     file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
 
 
-def _enroll_local(loaded: Config, hub: bootstrap.Hub, broker: Broker, number: int) -> Path:
+def _enroll_local(loaded: Config, hub: Hub, broker: Broker, number: int) -> Path:
     """A builder beside the hub, for every target whose builder runs here."""
     targets = [target for target in loaded.targets.values() if target.builder == "chroot"]
     if not targets:
@@ -107,9 +108,7 @@ def _enroll_local(loaded: Config, hub: bootstrap.Hub, broker: Broker, number: in
     queues = [queue for target in targets for queue in target.queues()]
     arches = sorted({arch for target in targets for arch in target.arches})
     name = f"local-{number}"
-    credentials = workers.enroll(
-        hub, broker, name, arches=arches, queues=queues, builder="chroot", actor="serve"
-    )
+    credentials = workers.enroll(hub, broker, name, arches=arches, queues=queues, builder="chroot", actor="serve")
     file = loaded.farm.home_path / "workers" / name / "worker.yaml"
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_worker_config(loaded, credentials, file)
@@ -132,13 +131,14 @@ def serve() -> None:
             private = bootstrap.private_redis(loaded)
             farm.add(
                 supervisor.Child(
-                    name="redis", argv=["redis-server", private.write_configuration()],
+                    name="redis",
+                    argv=["redis-server", private.write_configuration()],
                     ready=lambda: Broker(private.url).ping(),
                 )  # fmt: skip
             )
         hub = bootstrap.hub_of(loaded)
         broker = Broker(bootstrap.redis_url(loaded))
-        web = [
+        web: list[str | Path] = [
             here / "gunicorn", "--bind", loaded.farm.listen, "--workers", "1", "--threads", "16", "--worker-class",
             "gthread", "--timeout", "300", "--graceful-timeout", "5", "--worker-tmp-dir", "/dev/shm",
             "buildfarm_web.wsgi:application()",
@@ -146,7 +146,7 @@ def serve() -> None:
         farm.add(supervisor.Child(name="web", argv=web, env=env, ready=lambda: _answers(loaded.farm.url)))
         mine = here / "buildfarm"
         for queue in ("services", "signer"):
-            argv = [mine, "services-worker", "--queue", queue]
+            argv: list[str | Path] = [mine, "services-worker", "--queue", queue]
             farm.add(supervisor.Child(name=queue, argv=argv, env=env))
         farm.add(supervisor.Child(name="scheduler", argv=[mine, "scheduler"], env=env))
         for number in range(1, loaded.farm.local_workers + 1):
@@ -175,7 +175,9 @@ def _answers(url: str) -> None:
 @click.option("--builder", type=click.Choice(["chroot", "mock"]), default="mock")
 @click.option("--slots", type=int, default=1)
 @click.option("--output", "-o", "file", type=click.Path(path_type=Path), required=True, help="worker.yaml to write.")
-def worker_add(name: str, names: tuple[str, ...], arches: tuple[str, ...], builder: str, slots: int, file: Path) -> None:
+def worker_add(
+    name: str, names: tuple[str, ...], arches: tuple[str, ...], builder: str, slots: int, file: Path
+) -> None:
     """Enroll a worker and write the configuration it starts with (run again to renew its credentials)."""
     loaded = config.load()
     hub = bootstrap.hub_of(loaded)

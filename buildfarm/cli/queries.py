@@ -69,7 +69,9 @@ def show(build: str, *, as_json: bool) -> None:
     if found.get("why"):
         output.out.print(f"  why: {output.plain(found['why'])}", highlight=False)
     for event in found.get("states", ()):
-        output.out.print(f"  {event['at']}  {event['state']:<11} {output.plain(event.get('why') or '')}", highlight=False)
+        output.out.print(
+            f"  {event['at']}  {event['state']:<11} {output.plain(event.get('why') or '')}", highlight=False
+        )
     for task in found.get("tasks", ()):
         seconds = f"{task['seconds']:.1f} s" if task.get("seconds") else ""
         output.out.print(f"  task {task['kind']:<8} {task['state']:<9} {task.get('worker') or '':<14} {seconds}")
@@ -97,7 +99,11 @@ def logs(build: str, task: str, *, follow: bool) -> None:
         text = hub.text(f"/builds/{build}/log", task=task, offset=offset)
         click.echo(text, nl=False)
         offset += len(text.encode())
-        if not follow or hub.get(f"/builds/{build}")["state"] in {*NEEDS_NOTHING, BuildState.BUILT, BuildState.COMPARED}:
+        if not follow or hub.get(f"/builds/{build}")["state"] in {
+            *NEEDS_NOTHING,
+            BuildState.BUILT,
+            BuildState.COMPARED,
+        }:
             return
         time.sleep(_FOLLOW_SECONDS)
 

@@ -1,44 +1,101 @@
 """The plan of a drop: what is ready, what waits and for whom, in which wave, and where the cycles are.
 
-Works on facts a solver found: which sources of the drop a source would take RPMs from. Order and words only; deterministic.
+Works on facts a solver found: which sources of the drop a source would take RPMs from. Order and words only; the same
+facts give the same plan, whatever order they come in.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from buildfarm.domain.build import WaitKind
+
+_NAMES_IN_A_RING = 6
+_SMALL = 50  # members of a cycle up to which each gets a way of its own and the fewest closing edges
 
 
 def excluded(
     exclusive: Sequence[str], exclude: Sequence[str], build_arches: Sequence[str], arches: Sequence[str]
 ) -> str:
-    """Why an SRPM is built on none of ``arches``; empty if it is built on some (rpm manual, ExclusiveArch, ExcludeArch).
+    """Why an SRPM is built on none of ``arches``; empty if it is built on some.
+
+    rpm compares ``noarch`` instead of the machine's arch where ``BuildArch: noarch`` stands; Koji (choose_taskarch)
+    takes a noarch build only to arches that ExclusiveArch names, if it names any.
 
     >>> excluded(("s390x",), (), (), ("x86_64",))
-    'ExclusiveArch: s390x, the target builds x86_64'
-    >>> excluded((), ("ppc64le",), (), ("x86_64",))
+    'ExclusiveArch: s390x; the target builds x86_64'
+    >>> excluded(("x86_64", "noarch"), (), ("noarch",), ("x86_64",))
     ''
     """
     wanted = ", ".join(arches)
-    possible = set(arches)
-    if exclusive and "noarch" not in (*exclusive, *build_arches):
-        possible &= set(exclusive)
-        if not possible:
-            return f"ExclusiveArch: {' '.join(exclusive)}, the target builds {wanted}"
-    if exclude and not possible - set(exclude):
-        return f"ExcludeArch: {' '.join(exclude)}, the target builds {wanted}"
+    noarch = tuple(build_arches) == ("noarch",)
+    machines = set(exclusive) - {"noarch"}
+    possible = set(arches) & machines if machines else set(arches)
+    if not possible or (exclusive and noarch and "noarch" not in exclusive):
+        return f"ExclusiveArch: {' '.join(exclusive)}; the target builds {'noarch on ' if noarch else ''}{wanted}"
+    if not possible - set(exclude) or (noarch and "noarch" in exclude):
+        return f"ExcludeArch: {' '.join(exclude)}; the target builds {'noarch on ' if noarch else ''}{wanted}"
     return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedRepository:
+    """A folder with repodata that does not change; ``priority`` as in dnf.conf(5): the lower one wins."""
+
+    id: str
+    folder: Path
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """An RPM that ``build`` will make, as the vendor's own RPM (or the SRPM's header) tells."""
+
+    build: str
+    name: str
+    evr: str
+    arch: str
+    provides: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseResolution:
+    """The base of a buildroot: names installed, its key, or why it cannot be made.
+
+    ``key`` covers the package list and NEVRA, repository and checksum of each of ``rpms``, which are NEVRAs.
+    """
+
+    names: frozenset[str]
+    key: str
+    problems: tuple[str, ...]
+    rpms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What BuildRequires come to.
+
+    ``taken`` maps a build of the drop to the requirement that takes an RPM from it (the RPM's name, where it is needed
+    by another RPM only); ``problems`` are one line each; ``chosen`` are ``(NEVRA, repository)`` beyond the base.
+    """
+
+    problems: tuple[str, ...]
+    taken: Mapping[str, str]
+    chosen: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One source that is still to be built.
 
-    ``needs`` maps the key of each source it would take RPMs from to what it takes; ``broken`` the same for sources that
-    ended without a result (the value says how); ``problem`` is why it cannot be resolved at all; ``resolves_now`` whether
-    today's repositories alone would do.
+    ``needs`` maps the key of each source it would take RPMs from to the requirement that does so; a source that is
+    finished is in nobody's ``needs``. ``broken`` names what only a source that ended without a result would give, and
+    how that ended. ``problem`` is why it cannot be resolved at all; ``resolves_now`` whether today's repositories alone
+    would do.
     """
 
     key: str
@@ -51,56 +108,172 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Ready to be queued (``wait`` is ``None``), or why not. ``reason`` names the blocker; ``note`` tells of a broken cycle."""
+    """Ready to be queued (``wait`` is ``None``), or why not.
+
+    ``reason`` is one line that names the blocker or the dependency, ``blockers`` the keys of the sources waited for;
+    ``note`` tells of a cycle that is broken here.
+    """
 
     key: str
     wait: WaitKind | None = None
     reason: str = ""
     note: str = ""
+    blockers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """Sources that need each other.
+
+    ``closing`` are the needs ``(source, needed)`` which close it: without them the members can be put into an order.
+    Needs of a member that today's repositories satisfy are preferred.
+    """
+
+    members: tuple[str, ...]
+    closing: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """``waves`` are keys that can run side by side, in order; ``cycles`` are strongly connected keys, sorted."""
+    """``decisions`` are sorted by key. ``waves`` are keys that can run side by side, in order; a cycle shares one."""
 
     decisions: tuple[Decision, ...]
     waves: tuple[tuple[str, ...], ...]
-    cycles: tuple[tuple[str, ...], ...]
+    cycles: tuple[Cycle, ...]
 
 
-def plan(nodes: Sequence[Node]) -> Plan:
+def plan(nodes: Iterable[Node]) -> Plan:
     """Decide for every node."""
-    by_key = {node.key: node for node in nodes}
-    edges = {node.key: sorted(key for key in node.needs if key in by_key) for node in nodes}
+    by_key = {node.key: node for node in sorted(nodes, key=lambda node: node.key)}
+    edges = {key: sorted(needed for needed in node.needs if needed in by_key) for key, node in by_key.items()}
     components = strongly_connected(edges)
-    cycles = tuple(
-        tuple(sorted(group)) for group in components if len(group) > 1 or group[0] in edges[group[0]]
+    knots = [sorted(group) for group in components if len(group) > 1 or group[0] in edges[group[0]]]
+    knot_of = {key: frozenset(knot) for knot in knots for key in knot}
+    rings = _rings(knots, edges)
+    decisions = tuple(
+        _decide(node, by_key, knot_of.get(key, frozenset()), rings.get(key, ())) for key, node in by_key.items()
     )
-    in_cycle = {key: cycle for cycle in cycles for key in cycle}
-    decisions = tuple(_decide(by_key[key], by_key, in_cycle.get(key, ())) for key in sorted(by_key))
+    cycles = tuple(Cycle(members=tuple(knot), closing=_closing(knot, edges, by_key)) for knot in sorted(knots))
     return Plan(decisions=decisions, waves=_waves(edges, components), cycles=cycles)
 
 
-def _decide(node: Node, by_key: Mapping[str, Node], cycle: Sequence[str]) -> Decision:
-    if node.problem:
-        return Decision(key=node.key, wait=WaitKind.UNRESOLVABLE, reason=node.problem)
+def _decide(node: Node, by_key: Mapping[str, Node], knot: frozenset[str], ring: Sequence[str]) -> Decision:
     if node.broken:
         blockers = "; ".join(f"{what}: {how}" for what, how in sorted(node.broken.items()))
         return Decision(key=node.key, wait=WaitKind.BLOCKED, reason=f"needs {blockers}")
-    outside = {key: what for key, what in node.needs.items() if key in by_key and key not in cycle}
+    if node.problem:
+        return Decision(key=node.key, wait=WaitKind.UNRESOLVABLE, reason=node.problem)
+    outside = tuple(sorted(key for key in node.needs if key in by_key and key not in knot))
     if outside:
-        blockers = ", ".join(f"{by_key[key].name} (for {outside[key]})" for key in sorted(outside))
-        return Decision(key=node.key, wait=WaitKind.BLOCKED, reason=f"waits for {blockers}")
-    if not cycle:
+        blockers = ", ".join(f"{by_key[key].name} (for {node.needs[key]})" for key in outside)
+        return Decision(key=node.key, wait=WaitKind.BLOCKED, reason=f"waits for {blockers}", blockers=outside)
+    if not knot:
         return Decision(key=node.key)
-    ring = " → ".join(by_key[key].name for key in (*cycle, cycle[0]))
+    what = _spell(ring, by_key, len(knot))
     if node.resolves_now:
-        return Decision(key=node.key, note=f"cycle {ring}, broken here: what the repositories hold today is used")
-    return Decision(key=node.key, wait=WaitKind.CYCLE, reason=f"cycle {ring}, and no repository breaks it here")
+        return Decision(key=node.key, note=f"{what}; broken by what the repositories hold today (seed)")
+    inside = tuple(sorted(key for key in node.needs if key in knot))
+    return Decision(key=node.key, wait=WaitKind.CYCLE, reason=f"{what}; no repository breaks it here", blockers=inside)
+
+
+def _spell(ring: Sequence[str], by_key: Mapping[str, Node], size: int) -> str:
+    names = [by_key[key].name for key in ring]
+    if len(names) > _NAMES_IN_A_RING:
+        names = [*names[: _NAMES_IN_A_RING - 1], "…"]
+    among = f" (one of {size} sources that need each other)" if size > len(ring) else ""
+    return f"cycle {' → '.join([*names, by_key[ring[0]].name])}{among}"
+
+
+def _rings(knots: Iterable[Sequence[str]], edges: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """A shortest way from each member back to itself; in a big cycle its first member's way stands for all."""
+    rings: dict[str, tuple[str, ...]] = {}
+    for knot in knots:
+        inside = set(knot)
+        if len(knot) <= _SMALL:
+            rings |= {key: _ring(key, edges, inside) for key in knot}
+        else:
+            rings |= dict.fromkeys(knot, _ring(knot[0], edges, inside))
+    return rings
+
+
+def _ring(start: str, edges: Mapping[str, Sequence[str]], inside: set[str]) -> tuple[str, ...]:
+    came_from: dict[str, str] = {}
+    queue = deque([start])
+    while queue:
+        node = queue.popleft()
+        for following in edges[node]:
+            if following == start:
+                way = [node]
+                while way[-1] != start:
+                    way.append(came_from[way[-1]])
+                return tuple(reversed(way))
+            if following in inside and following not in came_from:
+                came_from[following] = node
+                queue.append(following)
+    raise AssertionError(f"{start} is in no cycle")
+
+
+def _closing(
+    knot: Sequence[str], edges: Mapping[str, Sequence[str]], by_key: Mapping[str, Node]
+) -> tuple[tuple[str, str], ...]:
+    """What a walk through the cycle finds closing, once the needs that today's repositories satisfy are set aside.
+
+    Of those, each that closes nothing is put back.
+    """
+    inside = set(knot)
+    left = {key: [needed for needed in edges[key] if needed in inside] for key in knot}
+    if len(knot) > _SMALL:
+        return tuple(sorted(_back_edges(left)))
+    satisfied = [(key, needed) for key in knot if by_key[key].resolves_now for needed in left[key]]
+    left |= {key: [] for key in knot if by_key[key].resolves_now}
+    closing = _back_edges(left)
+    for key, needed in closing:
+        left[key].remove(needed)
+    for key, needed in satisfied:
+        if key in _reachable(needed, left):
+            closing.append((key, needed))
+        else:
+            left[key].append(needed)
+    return tuple(sorted(closing))
+
+
+def _reachable(start: str, edges: Mapping[str, Sequence[str]]) -> set[str]:
+    seen = {start}
+    queue = [start]
+    while queue:
+        fresh = [following for following in edges[queue.pop()] if following not in seen]
+        seen.update(fresh)
+        queue += fresh
+    return seen
+
+
+def _back_edges(edges: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """The edges that lead back to a node on the way of a depth-first walk; without them no cycle is left."""
+    found: list[tuple[str, str]] = []
+    done: set[str] = set()
+    on_way: set[str] = set()
+    for root in edges:
+        if root in done:
+            continue
+        on_way.add(root)
+        work = [(root, iter(edges[root]))]
+        while work:
+            node, following = work[-1]
+            step = next(following, None)
+            if step is None:
+                work.pop()
+                on_way.discard(node)
+                done.add(node)
+            elif step in on_way:
+                found.append((node, step))
+            elif step not in done:
+                on_way.add(step)
+                work.append((step, iter(edges[step])))
+    return found
 
 
 def strongly_connected(edges: Mapping[str, Sequence[str]]) -> list[list[str]]:
-    """Tarjan's strongly connected components, dependencies before dependants, without recursion.
+    """Tarjan's strongly connected components, what is needed before what needs it, without recursion.
 
     >>> strongly_connected({"a": ["b"], "b": ["a"], "c": ["a"]})
     [['b', 'a'], ['c']]
@@ -110,51 +283,51 @@ def strongly_connected(edges: Mapping[str, Sequence[str]]) -> list[list[str]]:
     stack: list[str] = []
     on_stack: set[str] = set()
     found: list[list[str]] = []
+
+    def enter(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        on_stack.add(node)
+        work.append((node, iter(edges[node])))
+
+    work: list[tuple[str, Iterable[str]]] = []
     for root in edges:
-        if root in index:
-            continue
-        work = [(root, iter(edges[root]))]
-        _enter(root, index, low, stack, on_stack)
+        if root not in index:
+            enter(root)
         while work:
             node, successors = work[-1]
-            following = next((s for s in successors if s not in index or s in on_stack), None)
-            if following is None:
+            for following in successors:
+                if following not in index:
+                    enter(following)
+                    break
+                if following in on_stack:
+                    low[node] = min(low[node], index[following])
+            else:
                 work.pop()
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[node])
                 if low[node] == index[node]:
-                    found.append(_component(node, stack, on_stack))
-            elif following in index:
-                low[node] = min(low[node], index[following])
-            else:
-                _enter(following, index, low, stack, on_stack)
-                work.append((following, iter(edges[following])))
+                    found.append(_pop_through(node, stack))
+                    on_stack.difference_update(found[-1])
     return found
 
 
-def _enter(node: str, index: dict[str, int], low: dict[str, int], stack: list[str], on_stack: set[str]) -> None:
-    index[node] = low[node] = len(index)
-    stack.append(node)
-    on_stack.add(node)
-
-
-def _component(root: str, stack: list[str], on_stack: set[str]) -> list[str]:
-    group: list[str] = []
-    while True:
-        node = stack.pop()
-        on_stack.discard(node)
-        group.append(node)
-        if node == root:
-            return group
+def _pop_through(node: str, stack: list[str]) -> list[str]:
+    group = [stack.pop()]
+    while group[-1] != node:
+        group.append(stack.pop())
+    return group
 
 
 def _waves(edges: Mapping[str, Sequence[str]], components: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    """The wave of a source is one after the latest of what it needs; a cycle shares a wave."""
+    """The wave of a source is one after the latest of what it needs."""
     wave: dict[str, int] = {}
+    waves: list[list[str]] = []
     for group in components:
         members = set(group)
-        before = [wave[key] for node in group for key in edges[node] if key not in members]
-        for node in group:
-            wave[node] = max(before, default=-1) + 1
-    count = max(wave.values(), default=-1) + 1
-    return tuple(tuple(sorted(key for key, number in wave.items() if number == n)) for n in range(count))
+        number = 1 + max((wave[key] for node in group for key in edges[node] if key not in members), default=-1)
+        wave |= dict.fromkeys(group, number)
+        if number == len(waves):
+            waves.append([])
+        waves[number].extend(group)
+    return tuple(tuple(sorted(keys)) for keys in waves)

@@ -73,7 +73,7 @@ def order_for(hub: Hub, tx: Transaction, task: Task) -> wire.WorkOrder:
             repositories=repositories(hub, target, generation, task.arch),
             releasever=target.buildroot.releasever,
         ),
-        macros={**target.buildroot.macros, **({"dist": build.dist} if build.dist else {})},
+        macros={**target.header_tags, **target.buildroot.macros, **({"dist": build.dist} if build.dist else {})},
         limits=wire.Limits(
             seconds=override.seconds or limits.seconds,
             memory=override.memory or limits.memory_mib * wire.MEBIBYTE,

@@ -7,9 +7,6 @@ generation of the build tag, the target's seeds, and what the drop itself will s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 from buildfarm import log
 from buildfarm.domain.build import Build, BuildState, WaitKind
@@ -19,6 +16,7 @@ from buildfarm.domain.plan import Node, Plan, plan
 from buildfarm.domain.repository import Generation
 from buildfarm.domain.target import Target
 from buildfarm.errors import BuildFarmError
+from buildfarm.ports import BaseResolution, Expected, PinnedRepository, Solver, Universe
 from buildfarm.services import builds, publishing
 from buildfarm.services.building import OWN_PRIORITY
 from buildfarm.services.hub import Hub
@@ -28,61 +26,6 @@ _PENDING = (
     BuildState.BUILT, BuildState.COMPARING, BuildState.COMPARED,
 )  # fmt: skip
 _BROKEN = (BuildState.FAILED, BuildState.ON_HOLD, BuildState.CANCELED, BuildState.EXCLUDED, BuildState.COMPARED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PinnedRepository:
-    """A folder with repodata that does not change; ``priority`` as in dnf.conf(5)."""
-
-    id: str
-    folder: Path
-    priority: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """An RPM that a build of the drop will make, as the vendor's own RPM (or the SRPM's header) tells."""
-
-    build: str
-    name: str
-    evr: str
-    arch: str
-    provides: tuple[str, ...] = ()
-    requires: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaseResolution:
-    """The base of a buildroot: names installed, its key, or why it cannot be made."""
-
-    names: frozenset[str]
-    key: str
-    problems: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolution:
-    """``taken`` maps a build of the drop to the name of an RPM taken from it; ``problems`` are one line each."""
-
-    problems: tuple[str, ...]
-    taken: Mapping[str, str]
-
-
-class Universe(Protocol):
-    """Answers over pinned repositories."""
-
-    def base(self, packages: Sequence[str]) -> BaseResolution:
-        """Resolve the base packages."""
-
-    def resolve(self, requires: Sequence[str], base: Sequence[str], expected: Sequence[Expected]) -> Resolution:
-        """Resolve BuildRequires beside the base, with what the drop will provide."""
-
-
-class Solver(Protocol):
-    """Opens pinned repositories."""
-
-    def open(self, repositories: Sequence[PinnedRepository], arch: str) -> Universe:
-        """:raises InfraError: metadata is missing or unreadable."""
 
 
 class PlanningService:
@@ -191,9 +134,7 @@ def _node(
     )
 
 
-def _expected(
-    sources: Iterable[Build], vendor: Sequence[VendorRpm], base: frozenset[str]
-) -> tuple[Expected, ...]:
+def _expected(sources: Iterable[Build], vendor: Sequence[VendorRpm], base: frozenset[str]) -> tuple[Expected, ...]:
     """What builds will provide: by the vendor's binaries where we have them, else by the SRPM's own Provides."""
     by_srpm: dict[str, list[VendorRpm]] = {}
     for rpm in vendor:
@@ -217,4 +158,3 @@ def _from_header(build: Build) -> list[Expected]:
     evr = str(EVR(epoch=build.epoch, version=build.version, release=build.debranded_release or build.release))
     names = sorted({text.split()[0] for text in build.provides} | {build.source})
     return [Expected(build=build.id, name=name, evr=evr, arch="noarch") for name in names if "(" not in name]
-

@@ -10,9 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from buildfarm.domain.build import Build, BuildState, Gate
 from buildfarm.domain.repository import (
@@ -29,39 +27,11 @@ from buildfarm.domain.target import Target
 from buildfarm.domain.task import TaskKind
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import Conflict
-from buildfarm.ports import Transaction
+from buildfarm.ports import RepoFile, RepositoryWriter, Sealer, Transaction
 from buildfarm.services import builds, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 
 KEY_FILE = "RPM-GPG-KEY"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepoFile:
-    """One RPM of a repository: the signed file, its digest and the name it gets."""
-
-    path: Path
-    sha256: str
-    filename: str
-
-
-class RepositoryWriter(Protocol):
-    """Writes one repository (files and repodata) into an empty folder."""
-
-    def __call__(self, folder: Path, files: Sequence[RepoFile]) -> None: ...
-
-
-class Sealer(Protocol):
-    """Signs with the distribution's key."""
-
-    def sign_rpms(self, paths: Sequence[Path]) -> None:
-        """Sign files in place (copies that the caller made)."""
-
-    def sign_repomd(self, repomd: Path) -> None:
-        """Write ``repomd.xml.asc`` beside it."""
-
-    def export(self) -> bytes:
-        """The public key, ASCII-armored."""
 
 
 def wanted(tx: Transaction, target: Target, tag: str) -> tuple[str, ...]:

@@ -193,7 +193,8 @@ def export_key(home: Path) -> str:
 
 def sign(home: Path, key: str, rpms: Sequence[Path]) -> None:
     """Sign files in place."""
-    argv = ["rpmsign", "--define", f"_gpg_name {key}", "--define", f"_gpg_path {home}", "--addsign", *rpms]
+    argv = ["rpmsign", "--define", f"_gpg_name {key}", "--define", f"_gpg_path {home}", "--define",
+            "__gpg /usr/bin/gpg", "--addsign", *rpms]  # fmt: skip
     run(argv, home=home, env={"GNUPGHOME": str(home)})
 
 

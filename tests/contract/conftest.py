@@ -185,7 +185,7 @@ def _make(kind: str, folder: Path) -> Builder:
 @pytest.fixture(scope="session", autouse=True)
 def _remove_places() -> Iterator[None]:
     yield
-    shutil.rmtree(Path("/var/tmp") / f"buildfarm-contract-{os.getpid()}", ignore_errors=True)
+    if not os.environ.get("KEEP"): shutil.rmtree(Path("/var/tmp") / f"buildfarm-contract-{os.getpid()}", ignore_errors=True)
 
 
 @pytest.fixture
@@ -223,4 +223,4 @@ def run(buildroot: wire.Buildroot, request: pytest.FixtureRequest) -> Iterator[C
         return Run(outcome, result)
 
     yield build
-    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(place, ignore_errors=True) if not os.environ.get("KEEP") else None

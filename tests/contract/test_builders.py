@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,13 +33,11 @@ def hello(name: str = "hello", **kwargs: str) -> str:
 
 
 def test_a_good_srpm_becomes_an_rpm_with_logs_and_lock(builder: Builder, run: Build, make_srpm: Make) -> None:
-    stages: list[str] = []
     done = run(builder, make_srpm(hello(), hello_c=HELLO))
     assert done.outcome.ok, done.outcome.reason
     assert done.rpms == ["hello-1.0-3.el9.x86_64.rpm"]
     assert {path.name for path in done.result.iterdir()} >= {"build.log", "root.log", "state.log", "installed_pkgs.log"}
     assert "%build" in done.log
-    assert "rpmbuild" in (done.result / "build.log").read_text() or "Executing" in done.log
     assert done.rpm("[%{FILENAMES} ]").split() == ["/usr/bin/hello", "/usr/share/hello", "/usr/share/hello/data"]
     assert done.rpm("%{SOURCERPM}") == "hello-1.0-3.el9.src.rpm"
     assert done.rpm("%{BUILDHOST}") != os.uname().nodename
@@ -48,7 +46,6 @@ def test_a_good_srpm_becomes_an_rpm_with_logs_and_lock(builder: Builder, run: Bu
     assert all(len(rpm.sha256) == 64 for rpm in done.outcome.lock)
     assert len((done.result / "installed_pkgs.log").read_text().splitlines()) == len(done.outcome.lock)
     assert {"buildroot", "build", "collect"} <= set(done.outcome.seconds)
-    assert stages == []
 
 
 def test_what_the_srpm_requires_is_installed_and_locked(builder: Builder, run: Build, make_srpm: Make) -> None:
@@ -101,9 +98,7 @@ def test_macros_of_the_target_and_of_an_override_apply(builder: Builder, run: Bu
     assert done.outcome.ok, done.outcome.reason
     assert done.rpms == ["flavoured-1.0-3.el9_4.3.x86_64.rpm"]
     assert "with-extra" in done.rpm("[%{PROVIDENAME} ]")
-    (rpm,) = done.result.glob("*.rpm")
-    shown = subprocess.run(f"rpm2cpio {rpm} | cpio -i --to-stdout --quiet '*/data'", shell=True, capture_output=True, text=True, check=True)
-    assert shown.stdout == "vanilla %{x}\n"
+    assert hashlib.sha256(b"vanilla %{x}\n").hexdigest() in done.rpm("[%{FILEDIGESTS} ]")
 
 
 def test_nocheck_leaves_check_out(builder: Builder, run: Build, make_srpm: Make) -> None:

@@ -31,7 +31,7 @@ def overview() -> Response:
     """The twin of the overview page."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        return jsonify(farm.overview(parts.hub, tx, parts.shares))
+        return jsonify(farm.overview(parts.hub, tx, parts.shares, builds.filters_of(request.args)))
 
 
 @blueprint.get("/health")
@@ -64,10 +64,12 @@ def list_builds() -> Response:
     with hub.store.read() as tx:
         return jsonify(
             builds.find_builds(
-                hub, tx, limit=limit(most=MOST_BUILDS), offset=numbered(args.get("offset"), 0, most=10**7),
-                target=args.get("target", ""), state=args.get("state", ""), verdict=args.get("verdict", ""),
-                source=args.get("source", ""), drop=args.get("drop", ""),
-            )  # fmt: skip
+                hub,
+                tx,
+                limit=limit(most=MOST_BUILDS),
+                offset=numbered(args.get("offset"), 0, most=10**7),
+                **builds.filters_of(args),
+            )
         )
 
 

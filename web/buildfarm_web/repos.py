@@ -37,18 +37,19 @@ def external(target: str, repository: str, path: str) -> Response:
 def generation(tag: str, number: str, path: str) -> Response:
     """A file of one generation of a tag, which never changes, or of the one in force. :raises NotFound: no such file."""
     hub = the_hub()
-    tags = {tag for target in hub.config.targets.values() for tag in (target.tags.build, target.tags.destination)}
-    if tag not in tags or not _NUMBER.match(number):
+    tags = [target.tags for target in hub.config.targets.values()]
+    if not any(tag in (known.build, known.destination) for known in tags) or not _NUMBER.match(number):
         raise NotFound(f"no repository {tag}/{number}", hint="GET /api/v1/generations lists them")
     return _send(hub.repos / tag, f"{number}/{path}", max_age=None if number == "current" else _FOR_EVER)
 
 
 def _send(folder: Path, path: str, *, max_age: int | None, mimetype: str | None = None) -> Response:
     """A file below ``folder``, links followed, hidden files left out."""
+    if "\0" in path or any(part.startswith(".") for part in path.split("/")):
+        raise NotFound("no such file")
     root = folder.resolve()
     wanted = (root / path).resolve()
-    hidden = any(part.startswith(".") for part in path.split("/"))
-    if hidden or "\0" in path or not wanted.is_relative_to(root) or not wanted.is_file():
+    if not wanted.is_relative_to(root) or not wanted.is_file():
         raise NotFound(f"no file {path}")
     kind = mimetype or ("application/xml" if wanted.suffix == ".xml" else "application/octet-stream")
     answer = send_file(wanted, mimetype=kind, conditional=True, max_age=max_age)

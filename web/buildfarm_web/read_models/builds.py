@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from buildfarm.domain.build import Build, BuildState, Gate, WaitKind
 from buildfarm.domain.drop import Drop
@@ -100,6 +100,11 @@ def rows(hub: Hub, tx: Transaction, builds: Sequence[Build]) -> list[Json]:
 
 def _wants_explanation(build: Build) -> bool:
     return not Verdict(build.verdict).is_compatible and build.verdict != Verdict.UNCOMPARED
+
+
+def filters_of(args: Mapping[str, str]) -> dict[str, str]:
+    """The filters of a list of builds, as they stand in a URL."""
+    return {name: args.get(name, "").strip() for name in ("target", "state", "verdict", "source", "drop")}
 
 
 def find_builds(

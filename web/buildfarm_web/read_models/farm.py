@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import DropState
 from buildfarm.domain.task import Task, TaskState
@@ -19,6 +21,7 @@ from buildfarm_web.read_models.targets import target_json
 _DROPS = 8
 _NEEDS = 40
 _RUNS = 240
+_BUILDS = 30
 
 
 def workers(tx: Transaction) -> Json:
@@ -47,8 +50,8 @@ def workers(tx: Transaction) -> Json:
     }
 
 
-def overview(hub: Hub, tx: Transaction, shares: Shares) -> Json:
-    """What a person who comes in the morning wants to know first."""
+def overview(hub: Hub, tx: Transaction, shares: Shares, filters: Mapping[str, str]) -> Json:
+    """What a person who comes in the morning wants to know first; ``filters`` choose the builds listed at its end."""
     listed = drops(tx, limit=_DROPS)["drops"]
     shown = [drop for drop in listed if drop["moving"] or drop["state"] == DropState.ON_HOLD] or listed[:1]
     targets = [target_json(tx, target) for _, target in sorted(hub.config.targets.items())]
@@ -64,6 +67,7 @@ def overview(hub: Hub, tx: Transaction, shares: Shares) -> Json:
         "verdicts": {v.value: n for v in Verdict if (n := tx.count(Build, verdict=v.value, scratch=False))},
         "needs_person": builds.needs_person(hub, tx, limit=_NEEDS),
         "drops": [drop_page(hub, tx, drop["id"]) for drop in shown[:3]],
+        **builds.find_builds(hub, tx, limit=_BUILDS, **filters),
         **workers(tx),
     }
 

@@ -32,8 +32,12 @@ class Installed:
 
 
 def find(root: Path) -> str:
-    """Where the database of ``root`` is, if another than we made it; empty where there is none."""
-    for place in ("/var/lib/rpm", "/usr/lib/sysimage/rpm", "/root/.rpmdb"):
+    """Where in ``root`` the database is that mock's dnf wrote; empty where there is none.
+
+    Debian's rpm keeps it in HOME, which mock sets to a folder of the chroot, so it lies under that folder's whole path.
+    """
+    in_home = f"{root}/installation-homedir/.rpmdb"
+    for place in (in_home, DBPATH, "/usr/lib/sysimage/rpm"):
         folder = root / place.lstrip("/")
         if any((folder / name).is_file() and not (folder / name).is_symlink() for name in _DATABASES):
             return place

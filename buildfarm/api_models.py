@@ -1,0 +1,78 @@
+"""What may be sent to ``/api/v1``, and the form of its errors; the page's server and the CLI's client share them.
+
+Answers are plain JSON made by ``buildfarm_web.read_models``; only what comes from outside needs to be checked.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from buildfarm.wire import Override
+
+SHA256 = r"^[0-9a-f]{64}$"
+
+
+class Request(BaseModel):
+    """Base of all request bodies: unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DropFile(Request):
+    """One file of a drop: a ``path`` below one of the hub's drop folders, or the ``sha256`` of an uploaded blob.
+
+    Both together: the file at ``path`` must have that digest.
+    """
+
+    path: str = ""
+    sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    filename: str = Field(default="", max_length=512)
+
+    @model_validator(mode="after")
+    def _names_something(self) -> DropFile:
+        if not self.path and not self.sha256:
+            raise ValueError("name a `path` or a `sha256`")
+        return self
+
+
+class DropRequest(Request):
+    """``POST /drops``. ``id``, where given, must be the drop's own (see :func:`buildfarm.domain.drop.drop_id`)."""
+
+    target: str
+    id: str = ""
+    name: str = Field(default="", max_length=200)
+    scratch: bool = False
+    srpms: tuple[DropFile, ...] = ()
+    binaries: tuple[DropFile, ...] = ()
+
+
+class ReasonRequest(Request):
+    """``POST /builds/<id>/{cancel,retry,release-hold}`` and ``POST /drops/<id>/release-hold``."""
+
+    reason: str = Field(default="", max_length=2000)
+
+
+class OverrideSettings(Override):
+    """What of :class:`buildfarm.wire.Override` an engineer may set; the reason stands beside it."""
+
+    reason: str = Field(default="", max_length=0)
+
+
+class OverrideRequest(Request):
+    """``POST /overrides``: an exception for one source of one target, or with ``remove`` the end of it."""
+
+    target: str
+    source: str = Field(min_length=1, max_length=200)
+    reason: str = Field(min_length=1, max_length=2000)
+    settings: OverrideSettings = OverrideSettings()
+    remove: bool = False
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457, application/problem+json); ``hint`` is the next step a person can take."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    hint: str = ""

@@ -1,0 +1,85 @@
+"""The debrand station: apply the source's rule, write the audit, hand on a tree from which a worker makes the SRPM."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import Protocol
+
+from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.debrand.apply import Applied, apply, debranded_by
+from buildfarm.domain.debrand.rule import Rule
+from buildfarm.domain.nevra import EVR
+from buildfarm.domain.target import Target
+from buildfarm.services import builds
+from buildfarm.services.hub import Heartbeat, Hub
+
+
+class TreePacker(Protocol):
+    """Packs a tree into a tar, deterministically."""
+
+    def __call__(self, tree: Mapping[str, bytes], *, mtime: int) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebrandTools:
+    """Unpacks and packs SRPMs, and loads a target's rules."""
+
+    unpack: Callable[[Path, Path], dict[str, bytes]]
+    pack: TreePacker
+    rules: Callable[[Target], Sequence[Rule]]
+
+
+def debrand(hub: Hub, tools: DebrandTools, build_id: str, heartbeat: Heartbeat) -> None:
+    """Debrand one build. A source without a rule keeps its SRPM, byte for byte.
+
+    :raises InputError: the rule does not fit, so the build goes on hold with that reason.
+    """
+    with hub.store.read() as tx:
+        build = tx.get(Build, build_id)
+    target = hub.target(build.target)
+    rule = next((r for r in tools.rules(target) if r.source == build.source and r.applies_to(target.name)), None)
+    if rule is None:
+        _move_on(hub, build, "no rule: the SRPM stays as it is")
+        return
+    heartbeat("unpacking")
+    tree = tools.unpack(hub.blobs.path(build.srpm), hub.scratch / f"debrand-{build.id}")
+    if debranded_by(tree) == rule.digest:
+        _move_on(hub, build, f"debranded already by {rule.file}", rule_digest=rule.digest)
+        return
+    release = f"{build.release}{rule.suffix}"
+    evr = str(EVR(epoch=build.epoch, version=build.version, release=release))
+    applied = apply(rule, tree, evr=evr)
+    epoch = int(datetime.combine(rule.date, time(12), tzinfo=UTC).timestamp())
+    packed = hub.blobs.put_bytes(tools.pack(applied.tree, mtime=epoch))
+    audit = hub.blobs.put_bytes(json.dumps(audit_of(rule, applied), indent=1, sort_keys=True).encode())
+    _move_on(
+        hub, build, f"changed by {rule.file}: {rule.why}", debranded_tree=packed.sha256, audit=audit.sha256,
+        debranded_release=release, rule_digest=rule.digest, rule_date=rule.date.isoformat(),
+    )  # fmt: skip
+
+
+def audit_of(rule: Rule, applied: Applied) -> dict[str, object]:
+    """What is kept for ever: which rule did what, and what it foresaw for comparison and scan."""
+    return {
+        "rule": rule.file,
+        "rule_digest": rule.digest,
+        "date": rule.date.isoformat(),
+        "why": rule.why,
+        "suffix": rule.suffix,
+        "rename": dict(rule.rename),
+        "expect": [dataclasses.asdict(expectation) for expectation in rule.expect],
+        "allow": [dataclasses.asdict(allowed) for allowed in rule.allow],
+        "actions": [{"action": step.action, "files": [list(place) for place in step.files]} for step in applied.steps],
+        "sources": [{"path": path, "before": old, "after": new} for path, old, new in applied.sources],
+        "diff": applied.diff,
+    }
+
+
+def _move_on(hub: Hub, build: Build, why: str, **fields: object) -> None:
+    with hub.store.begin() as tx:
+        builds.move(tx, tx.get(Build, build.id), BuildState.DEBRANDED, actor="debrand", why=why, **fields)

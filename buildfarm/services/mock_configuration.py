@@ -1,0 +1,31 @@
+"""A target as an ordinary mock configuration: what ``buildfarm mock-config TARGET`` prints."""
+
+from __future__ import annotations
+
+from buildfarm.config import Config
+from buildfarm.domain.mockconfig import MockConfig, MockRepository, render, root_name
+from buildfarm.domain.target import Target
+
+
+def mock_config(config: Config, target: Target, arch: str, *, generation: str = "") -> str:
+    """The text of the file; ``generation`` pins the build tag's repositories to one number (default: the current one)."""
+    hub = config.farm.url
+    own = MockRepository(
+        id=target.tags.build, baseurl=f"{hub}/repos/{target.tags.build}/{generation or 'current'}/{arch}", priority=10,
+        gpgcheck=True, repo_gpgcheck=True, gpgkey=f"{hub}/repos/RPM-GPG-KEY",
+    )  # fmt: skip
+    external = tuple(
+        MockRepository(
+            id=repo.id, baseurl=repo.baseurl or f"{hub}/repos/external/{target.name}/{repo.id}", priority=repo.priority,
+            gpgcheck=repo.gpgcheck, gpgkey=repo.gpgkey,
+        )
+        for repo in target.external
+    )  # fmt: skip
+    macros = {"dist": target.dist, **target.header_tags, **target.buildroot.macros}
+    return render(
+        MockConfig(
+            root=root_name(target.name, arch, ""), arch=arch, packages=target.buildroot.packages,
+            repositories=(own, *external), releasever=target.buildroot.releasever, title=target.title, macros=macros,
+            timeout=target.limits.seconds,
+        )
+    )  # fmt: skip

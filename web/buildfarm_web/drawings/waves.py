@@ -1,0 +1,111 @@
+"""The waves of a drop as columns of boxes, with a line from each build to those that need it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from buildfarm_web.read_models.plain import Json
+
+_BOX_WIDTH, _BOX_HEIGHT = 164, 46
+_COLUMN, _ROW = 228, 58
+_TOP = 30
+_TALLEST = 12
+_NAME = 19
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """One build."""
+
+    id: str
+    label: str
+    row: Json
+    x: int
+    y: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """From a build to one that needs it; ``path`` is SVG path data."""
+
+    path: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One wave; ``hidden`` builds are beyond what a picture can hold."""
+
+    number: int
+    x: int
+    count: int
+    hidden: int
+    y: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """Everything with its place."""
+
+    width: int
+    height: int
+    box_width: int
+    box_height: int
+    boxes: tuple[Box, ...]
+    lines: tuple[Line, ...]
+    columns: tuple[Column, ...]
+
+
+def draw(plan: Mapping[str, object], rows: Sequence[Json]) -> Drawing | None:
+    """Lay out a plan (see :func:`buildfarm_web.read_models.waves.waves`); ``None`` where there is nothing to draw."""
+    by_id = {row["id"]: row for row in rows}
+    waves: list[list[str]] = [[key for key in wave if key in by_id] for wave in plan["waves"]]  # type: ignore[attr-defined]  # JSON
+    edges: list[Json] = list(plan["edges"])  # type: ignore[call-overload]  # JSON
+    if not any(waves):
+        return None
+    boxes: dict[str, Box] = {}
+    columns: list[Column] = []
+    for number, wave in enumerate(waves):
+        ordered = _ordered(wave, edges, boxes, by_id)
+        x = 1 + number * _COLUMN
+        for place, key in enumerate(ordered[:_TALLEST]):
+            row = by_id[key]
+            boxes[key] = Box(id=key, label=_short(row["source"]), row=row, x=x, y=_TOP + place * _ROW)
+        shown = min(len(ordered), _TALLEST)
+        columns.append(
+            Column(number=number + 1, x=x, count=len(ordered), hidden=len(ordered) - shown, y=_TOP + shown * _ROW)
+        )
+    tallest = max(column.y + (20 if column.hidden else 0) for column in columns)
+    return Drawing(
+        width=2 + (len(waves) - 1) * _COLUMN + _BOX_WIDTH,
+        height=tallest,
+        box_width=_BOX_WIDTH,
+        box_height=_BOX_HEIGHT,
+        boxes=tuple(boxes.values()),
+        lines=tuple(_line(edge, boxes, by_id) for edge in edges if edge["from"] in boxes and edge["to"] in boxes),
+        columns=tuple(columns),
+    )
+
+
+def _ordered(wave: Sequence[str], edges: Sequence[Json], boxes: Mapping[str, Box], by_id: Mapping[str, Json]) -> list[str]:
+    """Each build near what it needs, so that few lines cross."""
+
+    def height(key: str) -> tuple[float, str]:
+        needs = [boxes[edge["from"]].y for edge in edges if edge["to"] == key and edge["from"] in boxes]
+        return (sum(needs) / len(needs) if needs else 0.0, str(by_id[key]["source"]))
+
+    return sorted(wave, key=height)
+
+
+def _line(edge: Json, boxes: Mapping[str, Box], by_id: Mapping[str, Json]) -> Line:
+    start, end = boxes[edge["from"]], boxes[edge["to"]]
+    x1, y1 = start.x + _BOX_WIDTH, start.y + _BOX_HEIGHT // 2
+    x2, y2 = end.x, end.y + _BOX_HEIGHT // 2
+    bend = max((x2 - x1) // 2, 20)
+    title = f"{by_id[end.id]['source']} needs {edge['what']} from {by_id[start.id]['source']}"
+    return Line(path=f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}", title=title)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"

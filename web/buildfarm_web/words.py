@@ -1,0 +1,157 @@
+"""How templates say things: times, sizes and shares for people, and for each word its symbol and tone.
+
+A state or verdict is always its word; the symbol and the colour only help the eye.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from flask import Flask
+
+ICONS: Mapping[str, str] = {
+    "check": "M3 8.6l3.3 3.2L13 4.6",
+    "play": "M5 3.4v9.2L12.6 8z",
+    "clock": "M8 2.2a5.8 5.8 0 1 0 0 11.6A5.8 5.8 0 1 0 8 2.2M8 5v3.2l2.2 1.4",
+    "pause": "M5.4 3.5v9M10.6 3.5v9",
+    "alert": "M8 2.4L14.3 13.2H1.7zM8 6.6v3M8 11.3v.1",
+    "cross": "M4 4l8 8M12 4l-8 8",
+    "minus": "M3.5 8h9",
+    "question": "M5.5 6A2.5 2.5 0 1 1 9.2 8.1C8.4 8.6 8 9.1 8 9.9M8 12.6v.1",
+    "plus": "M8 3.5v9M3.5 8h9",
+    "equals": "M3.5 6h9M3.5 10h9",
+    "approx": "M3 6.2c1.7-1.6 3.3-1.6 5 0s3.3 1.6 5 0M3 10.8c1.7-1.6 3.3-1.6 5 0s3.3 1.6 5 0",
+    "swap": "M3 5.6h9.4L10 3.2M13 10.4H3.6L6 12.8",
+    "box": "M2.5 5L8 2.2 13.5 5v6L8 13.8 2.5 11zM2.5 5L8 7.8 13.5 5M8 7.8v6",
+    "ban": "M8 2.4a5.6 5.6 0 1 0 0 11.2A5.6 5.6 0 1 0 8 2.4M4.2 11.8l7.6-7.6",
+    "dot": "M8 6.4a1.6 1.6 0 1 0 0 3.2A1.6 1.6 0 1 0 8 6.4",
+    "bolt": "M9 2.2L4 9h3.6L7 13.8 12 7H8.4z",
+}
+
+_LOOKS: Mapping[str, tuple[str, str]] = {
+    # builds and drops
+    "received": ("clock", "wait"), "ingested": ("dot", "wait"), "debranded": ("dot", "wait"),
+    "waiting": ("clock", "wait"), "queued": ("clock", "wait"), "building": ("play", "info"), "built": ("box", "info"),
+    "comparing": ("swap", "info"), "compared": ("swap", "warn"), "published": ("check", "good"),
+    "on_hold": ("pause", "hold"), "failed": ("cross", "bad"), "canceled": ("ban", "mute"), "excluded": ("minus", "mute"),
+    # verdicts
+    "IDENTICAL": ("equals", "good"), "EQUIVALENT": ("approx", "good"), "EXPECTED": ("check", "good"),
+    "COMPATIBLE": ("check", "good"), "REVIEW": ("question", "warn"), "EXTRA": ("plus", "warn"),
+    "INCOMPATIBLE": ("cross", "bad"), "MISSING": ("ban", "bad"), "ERROR": ("bolt", "bad"), "UNCOMPARED": ("minus", "mute"),
+    # tasks
+    "FREE": ("clock", "wait"), "ASSIGNED": ("clock", "wait"), "OPEN": ("play", "info"), "CLOSED": ("check", "good"),
+    "CANCELED": ("ban", "mute"), "FAILED": ("cross", "bad"),
+    # workers, generations, gate, needs
+    "ready": ("check", "good"), "drained": ("pause", "hold"), "lost": ("cross", "bad"), "staged": ("clock", "wait"),
+    "broken": ("cross", "bad"), "passed": ("check", "good"), "refused": ("alert", "warn"), "stuck": ("alert", "warn"),
+}  # fmt: skip
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_KIB = 1024
+
+
+def icon(word: str) -> str:
+    """The path of a word's symbol, on a grid of 16."""
+    return ICONS[_LOOKS.get(word, ("dot", "mute"))[0]]
+
+
+def tone(word: str) -> str:
+    """The tone of a word: ``good``, ``info``, ``wait``, ``warn``, ``hold``, ``bad`` or ``mute``."""
+    return _LOOKS.get(word, ("dot", "mute"))[1]
+
+
+def said(word: str) -> str:
+    """A word as people write it.
+
+    >>> said("on_hold"), said("COMPATIBLE")
+    ('on hold', 'COMPATIBLE')
+    """
+    return word.replace("_", " ")
+
+
+def duration(seconds: float | None) -> str:
+    """A span of time.
+
+    >>> [duration(s) for s in (None, 0.42, 12.3, 200, 7300, 200000)]
+    ['', '0.4 s', '12 s', '3 min 20 s', '2 h 1 min', '2 d 7 h']
+    """
+    if seconds is None:
+        return ""
+    if seconds < 10:  # noqa: PLR2004  # below ten seconds a tenth matters
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def moment(stamp: str) -> datetime:
+    """A JSON time as a datetime."""
+    return datetime.fromisoformat(stamp).astimezone(UTC)
+
+
+def ago(stamp: str | None, now: str) -> str:
+    """How long ago, coarse enough to stand for a while.
+
+    >>> ago("2026-01-01T00:00:00.000Z", "2026-01-01T00:05:10.000Z")
+    '5 min ago'
+    """
+    if not stamp:
+        return "never"
+    seconds = (moment(now) - moment(stamp)).total_seconds()
+    if seconds < 45:  # noqa: PLR2004  # as good as now
+        return "just now"
+    for size, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {name} ago"
+    return "1 min ago"
+
+
+def clock(stamp: str | None) -> str:
+    """The time of day."""
+    return moment(stamp).strftime("%H:%M:%S") if stamp else ""
+
+
+def day(stamp: str | None) -> str:
+    """Day and time to the minute."""
+    return moment(stamp).strftime("%Y-%m-%d %H:%M") if stamp else ""
+
+
+def size(count: int | float | None) -> str:
+    """A number of bytes.
+
+    >>> size(0), size(2048), size(5 * 1024 * 1024)
+    ('0 B', '2.0 KiB', '5.0 MiB')
+    """
+    amount = float(count or 0)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < _KIB:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= _KIB
+    return f"{amount:.1f} TiB"
+
+
+def percent(share: float | None) -> str:
+    """A share; never "100 %" unless it is all, never "0 %" unless it is nothing.
+
+    >>> percent(1.0), percent(0.9999), percent(0.25), percent(0.0001), percent(None)
+    ('100 %', '99.9 %', '25 %', '0.1 %', 'not known')
+    """
+    if share is None:
+        return "not known"
+    if share in (0.0, 1.0):
+        return f"{share:.0%}".replace("%", " %")
+    shown = min(max(share * 100, 0.1), 99.9)
+    return f"{shown:.1f} %".replace(".0 %", " %")
+
+
+def register(app: Flask) -> None:
+    """Make the words known to the templates of ``app``."""
+    app.jinja_env.filters.update(
+        icon=icon, tone=tone, said=said, duration=duration, ago=ago, clock=clock, day=day, bytes=size, percent=percent,
+    )  # fmt: skip
