@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
+from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
 from buildfarm.errors import InputError
 
 R = TypeVar("R")
@@ -155,44 +156,6 @@ class Intake(Protocol):
 
     def __call__(self, paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHeader | InputError]:
         """One answer a file, in order; ``keys`` ``None`` asks for digests only (our own, unsigned builds)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PinnedRepository:
-    """A folder with repodata that does not change; ``priority`` as in dnf.conf(5)."""
-
-    id: str
-    folder: Path
-    priority: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """An RPM that a build of the drop will make, as the vendor's own RPM (or the SRPM's header) tells."""
-
-    build: str
-    name: str
-    evr: str
-    arch: str
-    provides: tuple[str, ...] = ()
-    requires: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaseResolution:
-    """The base of a buildroot: names installed, its key, or why it cannot be made."""
-
-    names: frozenset[str]
-    key: str
-    problems: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolution:
-    """``taken`` maps a build of the drop to the name of an RPM taken from it; ``problems`` are one line each."""
-
-    problems: tuple[str, ...]
-    taken: Mapping[str, str]
 
 
 class Universe(Protocol):

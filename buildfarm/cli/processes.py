@@ -82,8 +82,9 @@ def write_worker_config(loaded: Config, credentials: workers.Credentials, file: 
     name = credentials.worker.id
     messages = bootstrap.home_of(loaded).secrets / "messages"
     key, certificate = message_keys.ensure_pair(file.parent / "keys", name)
-    trusted = file.parent / "keys" / "hub.crt"
-    trusted.write_bytes((messages / "hub.crt").read_bytes())
+    trusted = file.parent / "trusted"
+    trusted.mkdir(exist_ok=True)
+    (trusted / "hub.crt").write_bytes((messages / "hub.crt").read_bytes())
     data = {
         "name": name,
         "hub_url": loaded.farm.url,
@@ -94,7 +95,7 @@ def write_worker_config(loaded: Config, credentials: workers.Credentials, file: 
         "queues": list(credentials.worker.queues),
         "slots": credentials.worker.slots,
         "workdir": str(file.parent),
-        "security": {"key": str(key), "certificate": str(certificate), "hub_certificate": str(trusted)},
+        "security": {"key": str(key), "certificate": str(certificate), "hub_certificates": str(trusted)},
     }
     file.touch(mode=0o600)
     file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")

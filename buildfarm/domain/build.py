@@ -140,6 +140,7 @@ class Build:
     debranded_srpm: str = ""
     debranded_tree: str = ""
     debranded_release: str = ""
+    debranded_name: str = ""
     rule_digest: str = ""
     rule_date: str = ""
     audit: str = ""
@@ -172,8 +173,8 @@ class Build:
 
     @property
     def nvr(self) -> str:
-        """Name, version and release of what we build (the debranded release where there is one)."""
-        return f"{self.source}-{self.version}-{self.debranded_release or self.release}"
+        """Name, version and release of what we build (the debranded name and release where there are such)."""
+        return f"{self.debranded_name or self.source}-{self.version}-{self.debranded_release or self.release}"
 
     @property
     def srpm_to_build(self) -> str:

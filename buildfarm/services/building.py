@@ -172,7 +172,7 @@ def _built(tx: Transaction, build: Build, task: Task, made: list[tuple[Artifact,
     if task.kind is TaskKind.SRPM:
         artifact, header = made[0]
         tx.change(
-            build, only_if={"state": BuildState.DEBRANDED}, debranded_srpm=artifact.sha256,
+            build, only_if={"state": BuildState.DEBRANDED}, debranded_srpm=artifact.sha256, debranded_name=artifact.name,
             requires=tuple(header.requires), provides=tuple(header.provides),
         )  # fmt: skip
         tx.event("build.srpm_made", build.id, actor=f"worker:{task.worker}", srpm=artifact.filename)
@@ -188,7 +188,7 @@ def _source_artifact(build: Build, task: Task) -> Artifact:
     """The SRPM that was built, as the source repository will carry it."""
     release = build.debranded_release or build.release
     return Artifact(
-        id=tasks.new_id(), build=build.id, task=task.id, filename=f"{build.nvr}.src.rpm", name=build.source,
+        id=tasks.new_id(), build=build.id, task=task.id, filename=f"{build.nvr}.src.rpm", name=build.debranded_name or build.source,
         epoch=build.epoch, version=build.version, release=release, arch="src", size=0, sha256=build.srpm_to_build,
     )  # fmt: skip
 

@@ -12,11 +12,11 @@ from buildfarm import log
 from buildfarm.domain.build import Build, BuildState, WaitKind
 from buildfarm.domain.drop import VendorRpm
 from buildfarm.domain.nevra import EVR
-from buildfarm.domain.plan import Node, Plan, plan
+from buildfarm.domain.plan import BaseResolution, Expected, Node, PinnedRepository, Plan, plan
 from buildfarm.domain.repository import Generation
 from buildfarm.domain.target import Target
 from buildfarm.errors import BuildFarmError
-from buildfarm.ports import BaseResolution, Expected, PinnedRepository, Solver, Universe
+from buildfarm.ports import Solver, Universe
 from buildfarm.services import builds, publishing
 from buildfarm.services.building import OWN_PRIORITY
 from buildfarm.services.hub import Hub

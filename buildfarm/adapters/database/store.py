@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from alembic import command
@@ -232,7 +232,7 @@ def _converters(kind: Hashable) -> dict[str, Any]:
 
 def _to_record(kind: type[R], row: Mapping[Any, Any]) -> R:
     values = dict(row)
-    for name, convert in _converters(kind).items():
+    for name, convert in _converters(cast("Hashable", kind)).items():
         if name in values and values[name] is not None:
             values[name] = convert(values[name])
     return kind(**values)

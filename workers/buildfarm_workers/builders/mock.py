@@ -147,6 +147,7 @@ class _Run:
         if self._order.kind == "build":
             # under the name the order gives it: mock's messages and logs carry that name
             srpm = self._work / Path(self._order.payload.filename).name
+            _check_srpm(payload, srpm.name)
             shutil.copyfile(payload, srpm)
             return [*words, "--rebuild", str(srpm)]
         tree = self._work / "tree"
@@ -231,6 +232,17 @@ class _Run:
         limit = self._order.limits.log
         size = self._making.build_log.stat().st_size
         return f"log limit of {limit // MEBIBYTE} MiB reached" if size > limit else ""
+
+
+def _check_srpm(payload: Path, name: str) -> None:
+    """Digests before anything else: for some damage mock says 1, which would read as the build's own failure.
+
+    :raises BuildFailed: the file is not a sound RPM.
+    """
+    done = sandbox.run(["rpmkeys", "--checksig", "--nosignature", payload], read_only=[payload], ok=None)
+    if done.returncode != 0:
+        said = done.error_text.replace(str(payload), name) or "rpmkeys cannot read it"
+        raise BuildFailed(FailureKind.BAD_SRPM, f"not a sound SRPM: {said}")
 
 
 def configuration(order: WorkOrder, *, basedir: Path, cache: Path, isolation: str) -> MockConfig:

@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.Column("debranded_srpm", sa.Text(), nullable=False),
         sa.Column("debranded_tree", sa.Text(), nullable=False),
         sa.Column("debranded_release", sa.Text(), nullable=False),
+        sa.Column("debranded_name", sa.Text(), nullable=False),
         sa.Column("rule_digest", sa.Text(), nullable=False),
         sa.Column("rule_date", sa.Text(), nullable=False),
         sa.Column("audit", sa.Text(), nullable=False),
