@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -126,11 +127,11 @@ def repository_writer(cache: Path) -> RepositoryWriter:
 
 
 def _check_names(names: Sequence[str]) -> None:
-    for name, following in zip(names, [*names[1:], ""], strict=True):
-        if not name or "/" in name or name.startswith("."):
-            raise InputError(f"{name!r} is no file name for a repository")
-        if name == following:
-            raise InputError(f"{name} twice in one repository", hint="one build of a NEVRA can be in a tag")
+    """Of a sorted list."""
+    if bad := [name for name in names if not name or "/" in name or name.startswith(".")]:
+        raise InputError(f"{bad[0]!r} is no file name for a repository")
+    if twice := [name for name, following in pairwise(names) if name == following]:
+        raise InputError(f"{twice[0]} twice in one repository", hint="one build of a NEVRA can be in a tag")
 
 
 def _link(source: Path, place: Path) -> None:

@@ -110,10 +110,13 @@ class Signer:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Whoever comes second waits. gpg's own locks name a process, which means nothing in another namespace."""
+        """Whoever comes second waits, and finds nothing of the first one's.
+
+        No lock, for it names a process of another namespace; no socket, for its agent may still be on the way out.
+        """
         with (self._home / ".farm.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            for left in (*self._home.glob("*.lock"), *self._home.glob(".#lk*")):  # of a command that was killed
-                if left.name != ".farm.lock":
+            for pattern in ("[!.]*.lock", ".#lk*", "S.*"):
+                for left in self._home.glob(pattern):
                     left.unlink(missing_ok=True)
             yield

@@ -174,6 +174,8 @@ class Build:
     @property
     def nvr(self) -> str:
         """Name, version and release of what we build (the debranded name and release where there are such)."""
+        if not self.version:  # on hold from the start: nothing but its file name is known
+            return self.srpm_filename.removesuffix(".src.rpm")
         return f"{self.debranded_name or self.source}-{self.version}-{self.debranded_release or self.release}"
 
     @property

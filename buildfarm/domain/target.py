@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass, field
 from datetime import date
 from typing import ClassVar, Literal
@@ -157,20 +158,23 @@ class Target:
         return tuple(f"{self.name}.{arch}.{size}" for arch in self.arches for size in ("small", "large"))
 
 
+_MODULE_DIST = re.compile(r"\.module\+.*$")
+
+
 def dist_of_release(release: str, stem: str) -> str:
     """The dist tag inside a Release, taken from the SRPM itself; ``stem`` is the target's (``.el9``).
 
-    A vendor ships ``.el9`` and ``.el9_4.3`` side by side, and both must come out as they are.
+    A vendor ships ``5.el9`` and ``5.el9_4.3`` side by side, and both must come out as they are: the dist of the latter is
+    ``.el9_4``, and the ``.3`` stands in the spec behind ``%{?dist}``.
 
     >>> dist_of_release("5.el9_4.3", ".el9")
-    '.el9_4.3'
+    '.el9_4'
     >>> dist_of_release("32.module+el9.3.0.z+20438+032561a0", ".el9")
     '.module+el9.3.0.z+20438+032561a0'
     >>> dist_of_release("7", ".el9")
     ''
     """
-    for mark in (".module+", stem):
-        at = release.find(mark)
-        if at >= 0:
-            return release[at:]
-    return ""
+    if module := _MODULE_DIST.search(release):
+        return module[0]
+    found = re.search(rf"{re.escape(stem)}(_[0-9]+)?(?![0-9])", release)
+    return found[0] if found else ""

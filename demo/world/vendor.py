@@ -20,7 +20,10 @@ from demo.world.run import WorldError, run, say
 from demo.world.seed import write_repodata
 
 SPECS = Path(__file__).resolve().parents[1] / "specs"
-BUILDER, HOST, TOPDIR = "vbuild", "build07.pnaelv.example", "/home/vendor/rpmbuild"
+BUILDER, HOST = "vbuild", "build07.pnaelv.example"
+TOPDIR = "/builder/vendor"
+"""Another path than the farm's /builddir/build, of the same length: debugedit 5.0 rewrites paths in place, and what it leaves
+of a longer one would make every debuginfo file differ."""
 _BASE = ("bash coreutils cpio diffutils findutils gawk gcc glibc-devel grep gzip make patch redhat-rpm-config rpm-build sed "
          "shadow-utils tar xz bzip2").split()  # fmt: skip
 WAVES = (

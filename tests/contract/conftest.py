@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from buildfarm import wire
 from buildfarm_workers.builders import Builder, Outcome
 from buildfarm_workers.builders.chroot import ChrootBuilder
 from buildfarm_workers.builders.mock import MockBuilder
 from buildfarm_workers.builders.overlay import mounted_under
 from buildfarm_workers.config import MockSettings
+
+from buildfarm import wire
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = (
@@ -55,7 +55,9 @@ class Run:
 
 
 def rpm_query(file: Path, query: str) -> str:
-    done = subprocess.run(["rpm", "-qp", "--nosignature", "--qf", query, file], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["rpm", "-qp", "--nosignature", "--qf", query, file], capture_output=True, text=True, check=True
+    )
     return done.stdout
 
 
@@ -148,7 +150,10 @@ def buildroot() -> wire.Buildroot:
         pytest.skip(f"no seed repository at {seed()}: run `python -m demo.world`")
     key = hashlib.sha256(repomd.read_bytes() + " ".join(PACKAGES).encode()).hexdigest()
     return wire.Buildroot(
-        key=key, generation="", packages=PACKAGES, repositories=(wire.Repository(id="seed", baseurl=f"file://{seed().resolve()}"),)
+        key=key,
+        generation="",
+        packages=PACKAGES,
+        repositories=(wire.Repository(id="seed", baseurl=f"file://{seed().resolve()}"),),
     )
 
 
@@ -174,7 +179,9 @@ def _make(kind: str, folder: Path) -> Builder:
         place = Path("/var/tmp") / f"buildfarm-contract-{os.getpid()}" / kind
         place.mkdir(parents=True, exist_ok=True)
         _MADE[kind] = (
-            ChrootBuilder(place, owner="contract") if kind == "chroot" else MockBuilder(place, MockSettings(isolation="simple"))
+            ChrootBuilder(place, owner="contract")
+            if kind == "chroot"
+            else MockBuilder(place, MockSettings(isolation="simple"))
         )
     builder = _MADE[kind]
     if problems := builder.missing():
@@ -185,13 +192,19 @@ def _make(kind: str, folder: Path) -> Builder:
 @pytest.fixture(scope="session", autouse=True)
 def _remove_places() -> Iterator[None]:
     yield
-    if not os.environ.get("KEEP"): shutil.rmtree(Path("/var/tmp") / f"buildfarm-contract-{os.getpid()}", ignore_errors=True)
+    if not os.environ.get("KEEP"):
+        shutil.rmtree(Path("/var/tmp") / f"buildfarm-contract-{os.getpid()}", ignore_errors=True)
 
 
 @pytest.fixture
 def run(buildroot: wire.Buildroot, request: pytest.FixtureRequest) -> Iterator[Callable[..., Run]]:
     """Build something; afterwards nothing of it may be alive or mounted."""
-    place = Path("/var/tmp") / f"buildfarm-contract-{os.getpid()}" / "runs" / hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]
+    place = (
+        Path("/var/tmp")
+        / f"buildfarm-contract-{os.getpid()}"
+        / "runs"
+        / hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]
+    )
     count = 0
 
     def build(
@@ -214,7 +227,8 @@ def run(buildroot: wire.Buildroot, request: pytest.FixtureRequest) -> Iterator[C
                 "payload": {"sha256": "0" * 64, "filename": payload.name, "size": payload.stat().st_size},
                 "buildroot": buildroot,
                 "macros": {"dist": ".el9"},
-                "limits": limits or wire.Limits(seconds=60, memory=1024 * MIB, processes=500, disk=1024 * MIB, log=16 * MIB),
+                "limits": limits
+                or wire.Limits(seconds=60, memory=1024 * MIB, processes=500, disk=1024 * MIB, log=16 * MIB),
                 **order,
             }
         )

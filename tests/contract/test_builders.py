@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from buildfarm_workers.builders import Builder
 
 from buildfarm import wire
 from buildfarm.domain.build import FailureKind
-from buildfarm_workers.builders import Builder
 from tests.contract.conftest import MIB, Run, rpm_query, spec
 
 pytestmark = [pytest.mark.world, pytest.mark.root]
@@ -75,7 +75,11 @@ def test_a_damaged_srpm_is_said_to_be_damaged(
 ) -> None:
     whole = make_srpm(hello(), hello_c=HELLO).read_bytes()
     bad = tmp_path / "bad-1.0-1.el9.src.rpm"
-    broken = {"payload": whole[:-60] + b"\xff" * 40 + whole[-20:], "truncated": whole[: len(whole) // 2], "junk": b"no rpm\n"}
+    broken = {
+        "payload": whole[:-60] + b"\xff" * 40 + whole[-20:],
+        "truncated": whole[: len(whole) // 2],
+        "junk": b"no rpm\n",
+    }
     bad.write_bytes(broken[damage])
     done = run(builder, bad)
     assert done.outcome.kind is FailureKind.BAD_SRPM, done.outcome.reason
@@ -123,7 +127,9 @@ def test_a_source_tree_becomes_an_srpm(builder: Builder, run: Build, tree_tar: M
 
 def test_a_build_that_wants_the_network_gets_none(builder: Builder, run: Build, make_srpm: Make) -> None:
     if builder.name == "mock":
-        pytest.skip("mock with isolation simple leaves the network on (mockbuild/util.py, condUnshareNet): nspawn does not")
+        pytest.skip(
+            "mock with isolation simple leaves the network on (mockbuild/util.py, condUnshareNet): nspawn does not"
+        )
     probe = "exec 3<>/dev/tcp/192.0.2.1/80"
     done = run(builder, make_srpm(spec("net", build=probe)))
     assert done.outcome.kind is FailureKind.BUILD
@@ -200,7 +206,9 @@ class TestHostileBuilds:
         assert not alive("98703")
 
     def test_five_gigabytes_of_output(self, chroot: Builder, run: Build, make_srpm: Make) -> None:
-        done = self.hostile(run, chroot, make_srpm(spec("chatty", build="yes 'all work and no play' | head -c 5000000000")))
+        done = self.hostile(
+            run, chroot, make_srpm(spec("chatty", build="yes 'all work and no play' | head -c 5000000000"))
+        )
         assert done.outcome.kind is FailureKind.BUILD
         assert "log limit of 2 MiB reached" in done.outcome.reason
         assert "TRUNCATED" in done.log

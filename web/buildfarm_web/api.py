@@ -12,7 +12,7 @@ from buildfarm_web.read_models import audit, builds, drops, farm, history, logs,
 from buildfarm_web.read_models.build import build_page, override_json, tasks_of
 from buildfarm_web.read_models.findings import newest_comparisons, reading
 from buildfarm_web.read_models.plain import numbered
-from buildfarm_web.read_models.shares import lock_entries, own_headers
+from buildfarm_web.read_models.shares import locks_of
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -110,13 +110,7 @@ def show_lock(build: str) -> Response:
     hub = the_hub()
     with hub.store.read() as tx:
         found = builds.find_build(tx, build)
-        locks = []
-        for task in tasks_of(tx, found):
-            entries = lock_entries(hub, task.lock)
-            if entries is not None:
-                ours = own_headers(tx, entries)
-                lines = [{**entry, "ours": entry.get("sha256") in ours} for entry in entries]
-                locks.append({"task": task.id, "kind": task.kind.value, "arch": task.arch, "digest": task.lock, "lock": lines})
+        locks = locks_of(hub, tx, tasks_of(tx, found))
     if not locks:
         raise NotFound(f"{found.nvr} has no lock", hint="a buildroot is written down when its task ends well")
     return jsonify({"build": found.id, "nvr": found.nvr, "locks": locks})
@@ -147,7 +141,7 @@ def list_overrides() -> Response:
     if not request.args.get("all"):
         where["active"] = True
     with the_hub().store.read() as tx:
-        found = tx.find(SourceOverride, order_by="created,id", descending=True, limit=limit(), **where)  # type: ignore[arg-type]  # field names
+        found = tx.find(SourceOverride, order_by="created,id", descending=True, limit=limit(), **where)
     return jsonify({"overrides": [override_json(override) for override in found]})
 
 
@@ -172,9 +166,7 @@ def list_generations() -> Response:
     """Generations, the newest first."""
     args = request.args
     with the_hub().store.read() as tx:
-        return jsonify(
-            targets.generations(tx, limit=limit(), tag=args.get("tag", ""), target=args.get("target", ""))
-        )
+        return jsonify(targets.generations(tx, limit=limit(), tag=args.get("tag", ""), target=args.get("target", "")))
 
 
 @blueprint.get("/tasks")

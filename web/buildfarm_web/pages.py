@@ -16,6 +16,7 @@ from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import audit, builds, drops, farm, logs, targets
 from buildfarm_web.read_models.build import build_page, tasks_of
 from buildfarm_web.read_models.plain import Json, numbered, stamp
+from buildfarm_web.read_models.shares import locks_of
 
 blueprint = Blueprint("pages", __name__)
 
@@ -74,10 +75,11 @@ def show_build(build: str) -> str:
     with parts.hub.store.read() as tx:
         found = build_page(parts.hub, tx, parts.shares, build)
         log = _tail(tx, found["id"])
+        locks = locks_of(parts.hub, tx, tasks_of(tx, builds.find_build(tx, found["id"])))
         now = stamp(tx.now)
     audited = audit.audit_of(parts.hub, found["audit"])
     return _render(
-        "build.html", now, it=found, log=log, diffs=audit.diffs_of(audited), facts=audit.facts_of(audited)
+        "build.html", now, it=found, log=log, locks=locks, diffs=audit.diffs_of(audited), facts=audit.facts_of(audited)
     )
 
 

@@ -17,7 +17,7 @@ class Unauthenticated(NotAllowed):
     """Nobody knows who asks: the token is missing or not one of ours."""
 
 
-class Malformed(InputError):
+class Malformed(InputError):  # noqa: N818  # named like its siblings in buildfarm.errors
     """The body is not JSON at all."""
 
 
@@ -50,13 +50,13 @@ def _ours(error: BuildFarmError) -> Response:
 
 def _invalid(error: ValidationError) -> Response:
     lines = [f"{'.'.join(str(part) for part in item['loc']) or 'body'}: {item['msg']}" for item in error.errors()[:20]]
-    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(lines), "the fields are described in buildfarm/api_models.py")
+    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(lines), "buildfarm/api_models.py names the fields")
 
 
 def _http(error: HTTPException) -> Response:
     code = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-    if error.response is not None or code < HTTPStatus.BAD_REQUEST:
-        return Response.force_type(error.get_response())
+    if error.response is not None or code < HTTPStatus.BAD_REQUEST:  # a redirect
+        return make_response(error.get_response())
     return _answer(HTTPStatus(code), error.description or HTTPStatus(code).phrase, "")
 
 

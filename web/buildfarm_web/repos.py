@@ -35,7 +35,7 @@ def external(target: str, repository: str, path: str) -> Response:
 
 @blueprint.get("/<tag>/<number>/<path:path>")
 def generation(tag: str, number: str, path: str) -> Response:
-    """A file of one generation of a tag, which never changes, or of the one in force. :raises NotFound: no such file."""
+    """A file of one generation, which never changes, or of the one in force. :raises NotFound: no such file."""
     hub = the_hub()
     tags = [target.tags for target in hub.config.targets.values()]
     if not any(tag in (known.build, known.destination) for known in tags) or not _NUMBER.match(number):

@@ -34,11 +34,13 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     "received": ("clock", "wait"), "ingested": ("dot", "wait"), "debranded": ("dot", "wait"),
     "waiting": ("clock", "wait"), "queued": ("clock", "wait"), "building": ("play", "info"), "built": ("box", "info"),
     "comparing": ("swap", "info"), "compared": ("swap", "warn"), "published": ("check", "good"),
-    "on_hold": ("pause", "hold"), "failed": ("cross", "bad"), "canceled": ("ban", "mute"), "excluded": ("minus", "mute"),
+    "on_hold": ("pause", "hold"), "failed": ("cross", "bad"), "canceled": ("ban", "mute"),
+    "excluded": ("minus", "mute"),
     # verdicts
     "IDENTICAL": ("equals", "good"), "EQUIVALENT": ("approx", "good"), "EXPECTED": ("check", "good"),
     "COMPATIBLE": ("check", "good"), "REVIEW": ("question", "warn"), "EXTRA": ("plus", "warn"),
-    "INCOMPATIBLE": ("cross", "bad"), "MISSING": ("ban", "bad"), "ERROR": ("bolt", "bad"), "UNCOMPARED": ("minus", "mute"),
+    "INCOMPATIBLE": ("cross", "bad"), "MISSING": ("ban", "bad"), "ERROR": ("bolt", "bad"),
+    "UNCOMPARED": ("minus", "mute"),
     # tasks
     "FREE": ("clock", "wait"), "ASSIGNED": ("clock", "wait"), "OPEN": ("play", "info"), "CLOSED": ("check", "good"),
     "CANCELED": ("ban", "mute"), "FAILED": ("cross", "bad"),

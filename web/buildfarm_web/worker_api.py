@@ -120,7 +120,7 @@ def append_log(task: str) -> Response:
 
 @blueprint.put("/tasks/<task>/artifacts/<sha256>")
 def put_artifact(task: str, sha256: str) -> Response:
-    """Take one file the build made, streamed to disk. :raises InputError: another digest, too large, or no file name."""
+    """Take one file the build made, streamed to disk. :raises InputError: another digest, too large, no file name."""
     held = _held(task)
     filename = request.args.get("filename", "")
     if not _FILENAME.match(filename):

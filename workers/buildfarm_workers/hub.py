@@ -60,7 +60,9 @@ class _Client:
         self.patience = patience
         self._sleep = sleep
 
-    def patiently(self, what: str, attempt: Callable[[], httpx.Response], *, patience: float | None = None) -> httpx.Response:
+    def patiently(
+        self, what: str, attempt: Callable[[], httpx.Response], *, patience: float | None = None
+    ) -> httpx.Response:
         """Repeat ``attempt`` until the hub answers below 500. :raises InfraError: it does not, in time."""
         deadline = time.monotonic() + (self.patience if patience is None else patience)
         pause = _FIRST_PAUSE
@@ -141,7 +143,9 @@ class Lease:
 
     def heartbeat(self, stage: str, *, patience: float = 0.0) -> HeartbeatAnswer:
         """Say that the work goes on."""
-        return _held(HeartbeatAnswer, self._client.post(f"{self._path}/heartbeat", Heartbeat(stage=stage), patience=patience))
+        return _held(
+            HeartbeatAnswer, self._client.post(f"{self._path}/heartbeat", Heartbeat(stage=stage), patience=patience)
+        )
 
     def log(self, offset: int, data: bytes, *, patience: float | None = None) -> int:
         """Append to the task's log at ``offset``; the hub's offset, from which to go on."""
@@ -198,7 +202,13 @@ def _held(model: type[M], response: httpx.Response) -> M:
 
 
 def _check_held(response: httpx.Response) -> None:
-    gone = (httpx.codes.CONFLICT, httpx.codes.NOT_FOUND, httpx.codes.GONE, httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+    gone = (
+        httpx.codes.CONFLICT,
+        httpx.codes.NOT_FOUND,
+        httpx.codes.GONE,
+        httpx.codes.UNAUTHORIZED,
+        httpx.codes.FORBIDDEN,
+    )
     if response.status_code in gone:
         raise LeaseLost(_detail(response))
     if response.is_error:

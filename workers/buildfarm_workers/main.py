@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -73,16 +74,28 @@ def check_config(file: Path) -> None:
 
 @cli.command("build")
 @click.argument("order_file", metavar="ORDER.json", type=click.Path(exists=True, path_type=Path))
-@click.option("--payload", required=True, type=click.Path(exists=True, path_type=Path), help="The SRPM, or the source tree's tar.")
+@click.option(
+    "--payload", required=True, type=click.Path(exists=True, path_type=Path), help="SRPM or source tree's tar."
+)
 @click.option("--result", required=True, type=click.Path(path_type=Path), help="Where the resultdir goes.")
 @click.option("--workdir", default="/var/tmp/buildfarm-worker", show_default=True, type=click.Path(path_type=Path))  # noqa: S108  # kept between runs on purpose
 @click.option("--builder", "kind", default="chroot", show_default=True, type=click.Choice(["chroot", "mock"]))
 @click.option("--mock-user", default="", help="For mock as root: an ordinary user of group mock.")
 @click.option("--own-namespace", is_flag=True, hidden=True)
 def build(
-    order_file: Path, payload: Path, result: Path, workdir: Path, kind: Literal["chroot", "mock"], mock_user: str, *, own_namespace: bool
+    order_file: Path,
+    payload: Path,
+    result: Path,
+    workdir: Path,
+    kind: Literal["chroot", "mock"],
+    mock_user: str,
+    *,
+    own_namespace: bool,
 ) -> None:
-    """Build one order without hub, Redis or Celery. Prints the outcome as JSON; the exit code is mock's for its kind."""
+    """Build one order without hub, Redis or Celery.
+
+    Prints the outcome as JSON; the exit code is mock's for its kind.
+    """
     if not own_namespace and os.geteuid() == 0:
         _enter_namespace(sys.argv[1:])
     order = WorkOrder.model_validate_json(order_file.read_bytes())
@@ -98,7 +111,12 @@ def build(
     work.mkdir(parents=True)
     try:
         outcome = builder.build(
-            order, payload.resolve(), work, result.resolve(), stage=lambda name: click.echo(name, err=True), stop=lambda: ""
+            order,
+            payload.resolve(),
+            work,
+            result.resolve(),
+            stage=lambda name: click.echo(name, err=True),
+            stop=lambda: "",
         )
     finally:
         process.run(["rm", "-rf", work], timeout=600)
@@ -172,19 +190,18 @@ def _stay_known(worker: Worker, interval: float, over: threading.Event) -> None:
 def _enter_namespace(arguments: list[str]) -> None:
     """Start again, same process id, in a mount namespace of our own."""
     command = [sys.executable, "-m", "buildfarm_workers.main", *arguments, "--own-namespace"]
-    os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", "--", *command])  # noqa: S606  # this is the re-exec
+    os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", "--", *command])  # noqa: S606
 
 
 def _supervise(config: WorkerConfig, file: Path) -> None:
     """One child for each slot, started again when it ends, all gone when this process goes."""
-    import signal  # noqa: PLC0415  # only here
-
     over = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: over.set())
 
     def keep(slot: int) -> None:
-        command = [sys.executable, "-m", "buildfarm_workers.main", "--config", str(file.resolve()), "--slot", str(slot), "--own-namespace"]  # fmt: skip
+        command = [sys.executable, "-m", "buildfarm_workers.main", "--config", str(file.resolve())]
+        command += ["--slot", str(slot), "--own-namespace"]
         while not over.is_set():
             done = process.run(
                 command, timeout=_FOREVER, ok=None, out=sys.stderr.buffer, max_output=sys.maxsize,

@@ -1,4 +1,7 @@
-"""One task from claim to report. Knows nothing of Celery: a message is only what makes somebody call :meth:`Worker.work`."""
+"""One task from claim to report.
+
+Knows nothing of Celery: a message is only what makes somebody call :meth:`Worker.work`.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from buildfarm_workers.leasekeeper import LogStream, Stage, StopSign, heartbeat
 
 _BEATS_A_LEASE = 4
 _CHUNK = 1024 * 1024
+_ROOT_LOG_TAIL = 32 * 1024  # the hub takes little more than the order's log limit
 
 
 class Worker:
@@ -70,7 +74,7 @@ class Worker:
             self._sign.raise_(reason)
 
     def work(self, task: str) -> None:
-        """Claim ``task``, build it, report. Never raises: what goes wrong is reported, or logged when nobody listens."""
+        """Claim ``task``, build it, report. What goes wrong is reported, or logged when nobody listens."""
         structlog.contextvars.bind_contextvars(task=task, worker=self._config.name)
         try:
             claim, lease = self._hub.claim(task)
@@ -118,7 +122,7 @@ class Worker:
             raise
         except BuildFarmError as trouble:
             return self._failed(str(trouble))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # a bug of ours is reported like any failure, and logged
             log.get().exception("task.crashed")
             return self._failed(f"{type(error).__name__}: {error}")
 
@@ -184,5 +188,5 @@ def _explain(build_log: Path, result: Path, outcome: Outcome) -> None:
     with build_log.open("ab") as out:
         root_log = result / SIDE_LOGS[0]
         if build_log.stat().st_size == 0 and root_log.exists():
-            out.write(root_log.read_bytes())
+            out.write(root_log.read_bytes()[-_ROOT_LOG_TAIL:])
         out.write(f"\n*** {outcome.kind}: {outcome.reason} ***\n".encode())

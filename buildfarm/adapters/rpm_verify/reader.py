@@ -220,7 +220,7 @@ def judge(report: str, *, signed: bool) -> str:
 
 
 def _judge_digests(digests: Sequence[Check], checks: Sequence[Check]) -> None:
-    for check in sorted(digests, key=lambda check: not check.what.startswith("Payload")):
+    for check in sorted(digests, key=lambda check: (not check.what.startswith("Payload"), " ALT " in check.what)):
         if check.word != "OK":
             raise Problem("Damaged", f"{check.what}: {check.word}{check.rest}", _RESEND)
     if not any(check.covers_payload for check in checks):

@@ -32,7 +32,7 @@ class Rpm:
 
 def spec(name: str, *lines: str, version: str = "1.0", files: tuple[str, ...] = (), more: str = "") -> SpecText:
     """A spec of a noarch RPM with empty files; ``lines`` go into the preamble, ``more`` to the end."""
-    install = "\n".join(f"install -D /dev/null %{{buildroot}}{file}" for file in files)
+    install = "\n".join(f"install -D /dev/null '%{{buildroot}}{file}'" for file in files)
     return "\n".join(
         [
             f"Name: {name}", f"Version: {version}", "Release: 1", "Summary: Test", "License: MIT", "BuildArch: noarch",
@@ -50,8 +50,12 @@ def make_rpms(tmp_path_factory: pytest.TempPathFactory) -> RpmMaker:
         if text not in made:
             top = tmp_path_factory.mktemp("rpmbuild")
             (top / "test.spec").write_text(text)
-            argv = ["rpmbuild", "-ba", "--nodeps", "--quiet", "--define", f"_topdir {top}", top / "test.spec"]
-            subprocess.run(argv, check=True, capture_output=True, cwd=top)
+            argv = ["rpmbuild", "-ba", "--nodeps", "--quiet", "--define", f"_topdir {top}", "--define", "safe 1"]
+            (top / "SOURCES").mkdir()
+            (top / "SOURCES" / "source.txt").write_text("source")
+            (top / "SOURCES" / "fix.patch").write_text("patch")
+            done = subprocess.run([*argv, top / "test.spec"], check=False, capture_output=True, text=True, cwd=top)
+            assert done.returncode == 0, done.stderr
             made[text] = [*top.glob("SRPMS/*.rpm"), *sorted(top.glob("RPMS/*/*.rpm"))]
         return made[text]
 

@@ -35,7 +35,8 @@ def test_a_blob_stands_under_its_digest_and_nobody_may_write_it(blobs: Blobs):
     path = blobs.path(HELLO)
     assert path == blobs._root / HELLO[:2] / HELLO
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
-    assert blobs.open(HELLO).read() == b"hello"
+    with blobs.open(HELLO) as file:
+        assert file.read() == b"hello"
     assert blobs.has(HELLO)
     assert not leftovers(blobs)
 

@@ -61,7 +61,7 @@ class Drawing:
 
 
 def draw(runs: Sequence[Json], now: str) -> Drawing | None:
-    """Lay out runs of tasks (see :func:`buildfarm_web.read_models.tasks.recent_runs`), at most the last two hours of work."""
+    """Lay out what :func:`buildfarm_web.read_models.tasks.recent_runs` gives, at most the last two hours of work."""
     spans = [(run, moment(run["started"]), moment(run["finished"] or now)) for run in runs]
     if not spans:
         return None

@@ -88,7 +88,9 @@ def draw(plan: Mapping[str, object], rows: Sequence[Json]) -> Drawing | None:
     )
 
 
-def _ordered(wave: Sequence[str], edges: Sequence[Json], boxes: Mapping[str, Box], by_id: Mapping[str, Json]) -> list[str]:
+def _ordered(
+    wave: Sequence[str], edges: Sequence[Json], boxes: Mapping[str, Box], by_id: Mapping[str, Json]
+) -> list[str]:
     """Each build near what it needs, so that few lines cross."""
 
     def height(key: str) -> tuple[float, str]:

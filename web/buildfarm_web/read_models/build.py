@@ -16,6 +16,7 @@ from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.read_models.shares import Shares
 from buildfarm_web.read_models.tasks import task_json
 
+
 def tasks_of(tx: Transaction, build: Build) -> list[Task]:
     """The tasks of a build in the order they were made."""
     return tx.find(Task, subject=build.id, order_by="created,id")
@@ -120,14 +121,10 @@ def override_json(override: SourceOverride) -> Json:
 def _vendor_rpms(tx: Transaction, build: Build) -> list[Json]:
     """The vendor's binaries of the same SRPM, which the comparison stands on."""
     found = tx.find(VendorRpm, target=build.target, sourcerpm=build.srpm_filename, order_by="filename")
-    return [
-        {"filename": rpm.filename, "sha256": rpm.sha256, "arch": rpm.arch, "problem": rpm.problem} for rpm in found
-    ]
+    return [{"filename": rpm.filename, "sha256": rpm.sha256, "arch": rpm.arch, "problem": rpm.problem} for rpm in found]
 
 
-def _provenance(
-    hub: Hub, tx: Transaction, build: Build, tasks: list[Task], artifacts: list[Artifact]
-) -> list[Json]:
+def _provenance(hub: Hub, tx: Transaction, build: Build, tasks: list[Task], artifacts: list[Artifact]) -> list[Json]:
     """The chain from the vendor's signature to our verdict, one link a line: ``[{link, value, digest, note}]``."""
     target = hub.config.targets.get(build.target)
     keys = ", ".join(key.rsplit("/", 1)[-1] for key in target.upstream.keys) if target else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypedDict
 
 from buildfarm.domain.build import Build, BuildState, Gate, WaitKind
 from buildfarm.domain.drop import Drop
@@ -102,9 +103,26 @@ def _wants_explanation(build: Build) -> bool:
     return not Verdict(build.verdict).is_compatible and build.verdict != Verdict.UNCOMPARED
 
 
-def filters_of(args: Mapping[str, str]) -> dict[str, str]:
+class Filters(TypedDict):
+    """Which builds a list shows; empty text is no filter."""
+
+    target: str
+    state: str
+    verdict: str
+    source: str
+    drop: str
+
+
+def filters_of(args: Mapping[str, str]) -> Filters:
     """The filters of a list of builds, as they stand in a URL."""
-    return {name: args.get(name, "").strip() for name in ("target", "state", "verdict", "source", "drop")}
+
+    def given(name: str) -> str:
+        return args.get(name, "").strip()
+
+    return Filters(
+        target=given("target"), state=given("state"), verdict=given("verdict"), source=given("source"),
+        drop=given("drop"),
+    )  # fmt: skip
 
 
 def find_builds(
@@ -120,7 +138,7 @@ def find_builds(
         "state": tuple(_known(state, BuildState, "state")), "verdict": tuple(_known(verdict, Verdict, "verdict")),
     }  # fmt: skip
     given = {name: value for name, value in where.items() if value}
-    found = tx.find(Build, order_by="created,id", descending=True, limit=offset + limit + 1, **given)  # type: ignore[arg-type]  # field names
+    found = tx.find(Build, order_by="created,id", descending=True, limit=offset + limit + 1, **given)
     page = found[offset : offset + limit]
     return {
         "builds": rows(hub, tx, page),

@@ -39,7 +39,7 @@ def drop_json(tx: Transaction, drop: Drop) -> Json:
 def drops(tx: Transaction, *, limit: int, target: str = "") -> Json:
     """The newest drops."""
     where: dict[str, object] = {"target": target} if target else {}
-    found = tx.find(Drop, order_by="created,id", descending=True, limit=limit, **where)  # type: ignore[arg-type]  # field names
+    found = tx.find(Drop, order_by="created,id", descending=True, limit=limit, **where)
     return {"drops": [drop_json(tx, drop) for drop in found]}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import DropState
 from buildfarm.domain.task import Task, TaskState
@@ -13,6 +11,7 @@ from buildfarm.ports import Transaction
 from buildfarm.services import publishing
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds, tasks
+from buildfarm_web.read_models.builds import Filters
 from buildfarm_web.read_models.drops import drop_page, drops
 from buildfarm_web.read_models.plain import Json, find_each, stamp
 from buildfarm_web.read_models.shares import Shares, share_of_builds
@@ -50,7 +49,7 @@ def workers(tx: Transaction) -> Json:
     }
 
 
-def overview(hub: Hub, tx: Transaction, shares: Shares, filters: Mapping[str, str]) -> Json:
+def overview(hub: Hub, tx: Transaction, shares: Shares, filters: Filters) -> Json:
     """What a person who comes in the morning wants to know first; ``filters`` choose the builds listed at its end."""
     listed = drops(tx, limit=_DROPS)["drops"]
     shown = [drop for drop in listed if drop["moving"] or drop["state"] == DropState.ON_HOLD] or listed[:1]

@@ -88,7 +88,9 @@ def _pairs(report: Mapping[str, object]) -> Iterator[Json]:
     for pair in _list(report.get("pairs")):
         if isinstance(pair, Mapping):
             findings = [
-                {**item, "plain": plain_words(item)} for item in _list(pair.get("findings")) if isinstance(item, Mapping)
+                {**item, "plain": plain_words(item)}
+                for item in _list(pair.get("findings"))
+                if isinstance(item, Mapping)
             ]
             findings.sort(key=lambda item: -badness(item.get("verdict")))
             old, new = str(pair.get("old") or ""), str(pair.get("new") or "")
@@ -137,7 +139,9 @@ def worst_line(comparison: Comparison) -> str:
     for pair in found["pairs"]:
         rpm = pair["new"] or pair["old"]
         lines += [(badness(item.get("verdict")), f"{rpm}: {item['plain']}") for item in pair["findings"]]
-    lines += [(badness(item["verdict"]), f"the vendor's {item['rpm']} is missing from ours") for item in found["missing"]]
+    lines += [
+        (badness(item["verdict"]), f"the vendor's {item['rpm']} is missing from ours") for item in found["missing"]
+    ]
     lines += [(badness(item["verdict"]), f"{item['rpm']} is not the vendor's") for item in found["extra"]]
     if not lines:
         return ""

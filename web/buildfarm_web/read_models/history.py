@@ -62,8 +62,12 @@ def states_of(history: Sequence[Event], build: str, now: datetime) -> list[Json]
         until = now if is_last else changes[number + 1].at
         made.append(
             {
-                "state": _STATE_EVENTS[event.kind], "at": stamp(event.at), "actor": event.actor, "why": event.why,
-                "seconds": max((until - event.at).total_seconds(), 0.0), "current": is_last,
-            }  # fmt: skip
+                "state": _STATE_EVENTS[event.kind],
+                "at": stamp(event.at),
+                "actor": event.actor,
+                "why": event.why,
+                "seconds": max((until - event.at).total_seconds(), 0.0),
+                "current": is_last,
+            }
         )
     return made

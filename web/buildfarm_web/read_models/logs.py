@@ -13,6 +13,10 @@ from buildfarm.services.building import log_path
 from buildfarm.services.hub import Hub
 
 _CHUNK = 1 << 16
+_CONTINUES = range(0x80, 0xC0)
+_FIRST_OF_LONGER = (0xC0, 0xE0, 0xF0)
+"""UTF-8: bytes inside a character, and from which byte on a character is two, three or four long."""
+
 _ERROR = re.compile(
     r"(?:^|[\s:(\[])(?:fatal error|error|undefined reference|no such file or directory|command not found"
     r"|cannot find|failed|traceback|segmentation fault|killed|bad exit status)(?:$|[\s:!.,)\]])|^\*\*\*|\*\*\* \[",
@@ -67,10 +71,9 @@ def _unfinished(tail: bytes) -> int:
     """
     for back in range(1, min(4, len(tail)) + 1):
         byte = tail[-back]
-        if byte & 0xC0 == 0x80:
-            continue
-        length = 1 + (byte >= 0xC0) + (byte >= 0xE0) + (byte >= 0xF0)
-        return back if length > back else 0
+        if byte not in _CONTINUES:
+            length = 1 + sum(byte >= first for first in _FIRST_OF_LONGER)
+            return back if length > back else 0
     return 0
 
 
@@ -101,7 +104,7 @@ def log_of(hub: Hub, tasks: Sequence[Task], wanted: str = "") -> LogFile:
 def is_error(line: str) -> bool:
     """Whether a line looks like the reason of a failure.
 
-    >>> is_error("foo.c:3:1: error: unknown type name 'x'"), is_error("checking for error.h... yes"), is_error("0 errors")
-    (True, False, False)
+    >>> is_error("foo.c:3:1: error: unknown type name 'x'"), is_error("checking for error.h... yes")
+    (True, False)
     """
     return bool(_ERROR.search(line)) and not _HARMLESS.search(line)

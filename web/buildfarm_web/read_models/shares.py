@@ -70,3 +70,17 @@ def share_of_builds(hub: Hub, tx: Transaction, shares: Shares, builds: Iterable[
     ours = sum(found[0] for found in counted if found)
     total = sum(found[1] for found in counted if found)
     return {"ours": ours, "all": total, "share": ours / total if total else None, "buildroots": len(counted)}
+
+
+def locks_of(hub: Hub, tx: Transaction, tasks: Iterable[Task]) -> list[Json]:
+    """Every lock of these tasks line by line, each line marked with whether we built it."""
+    locks: list[Json] = []
+    for task in tasks:
+        entries = lock_entries(hub, task.lock)
+        if entries is not None:
+            ours = own_headers(tx, entries)
+            lines = [{**entry, "ours": entry.get("sha256") in ours} for entry in entries]
+            locks.append(
+                {"task": task.id, "kind": task.kind.value, "arch": task.arch, "digest": task.lock, "lock": lines}
+            )
+    return locks

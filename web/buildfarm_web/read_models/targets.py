@@ -36,7 +36,7 @@ def generation_json(generation: Generation, *, in_force: bool) -> Json:
 def generations(tx: Transaction, *, limit: int, tag: str = "", target: str = "") -> Json:
     """The newest generations, of one tag or of all."""
     where: dict[str, object] = {name: value for name, value in (("tag", tag), ("target", target)) if value}
-    found = tx.find(Generation, order_by="created,number", descending=True, limit=limit, **where)  # type: ignore[arg-type]  # field names
+    found = tx.find(Generation, order_by="created,number", descending=True, limit=limit, **where)
     heads = {name: publishing.head(tx, name) for name in {generation.tag for generation in found}}
     listed = [
         generation_json(item, in_force=(head := heads[item.tag]) is not None and head.id == item.id) for item in found

@@ -51,7 +51,7 @@ def tasks(tx: Transaction, *, active: bool, state: str = "", subject: str = "", 
         where["state"] = _state(state)
     if subject:
         where["subject"] = subject
-    found = tx.find(Task, order_by="created,id", descending=True, limit=limit, **where)  # type: ignore[arg-type]  # field names
+    found = tx.find(Task, order_by="created,id", descending=True, limit=limit, **where)
     return {"tasks": named(tx, [task_json(task, tx.now) for task in found])}
 
 

@@ -41,7 +41,7 @@ def waves(builds: Sequence[Build], vendor: Sequence[VendorRpm]) -> Json:
     return {
         "waves": [list(wave) for wave in decided.waves],
         "edges": edges,
-        "cycles": [list(cycle) for cycle in decided.cycles],
+        "cycles": [list(cycle.members) for cycle in decided.cycles],
     }
 
 

@@ -56,8 +56,8 @@ def installer(
         words += ["--setenv", name, value]
     for capability in _INSTALL:
         words += ["--cap-add", capability]
-    for path in (*_HOST_PROGRAMS, *_NAME_LOOKUP):
-        words += ["--ro-bind-try", path, path]
+    for system in (*_HOST_PROGRAMS, *_NAME_LOOKUP):
+        words += ["--ro-bind-try", system, system]
     for name in _MERGED:
         where = Path("/") / name
         if where.is_symlink():

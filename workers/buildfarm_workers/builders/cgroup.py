@@ -41,9 +41,7 @@ def hierarchies() -> dict[str, Hierarchy]:
                     parent = mount.folder_of(own.get("" if version == 2 else controller, "/"))
                     usable = _enable_v2(parent, controller) if version == 2 else os.access(parent, os.W_OK)
                     if usable:
-                        found.setdefault(
-                            controller, Hierarchy(controller=controller, version=version, parent=parent)
-                        )
+                        found.setdefault(controller, Hierarchy(controller=controller, version=version, parent=parent))
     return found
 
 

@@ -33,8 +33,7 @@ _CHECK = (
 )
 _MAGIC = b"\xed\xab\xee\xdb"
 _MAKE_SRPM = (
-    'tar -xf "$1" --no-same-owner -C /builddir/build && shift && '
-    'set -- "$@" /builddir/build/SPECS/*.spec && exec "$@"'
+    'tar -xf "$1" --no-same-owner -C /builddir/build && shift && set -- "$@" /builddir/build/SPECS/*.spec && exec "$@"'
 )
 
 
@@ -155,7 +154,9 @@ class _Build:
                 raise BuildFailed(FailureKind.BAD_SRPM, f"{self._order.payload.filename} is no RPM file at all")
         done = self.room.run(["sh", "-c", _CHECK, "check", inside], timeout=_CHECK_SECONDS)
         if done.returncode != 0:
-            said = [line.removeprefix("error: ") for line in done.error_text.splitlines() if not line.startswith("warning:")]
+            said = [
+                line.removeprefix("error: ") for line in done.error_text.splitlines() if not line.startswith("warning:")
+            ]
             told = " ".join(said).replace(inside, self._order.payload.filename)
             raise BuildFailed(FailureKind.BAD_SRPM, f"not a sound SRPM: {told}")
         source, *needs = done.text.splitlines()

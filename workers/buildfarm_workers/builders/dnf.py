@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from buildfarm.adapters.process import MEBIBYTE
 from buildfarm.domain.build import FailureKind
 from buildfarm.wire import Buildroot
 from buildfarm_workers.builders import box, inside
-from buildfarm_workers.builders.port import BuildFailed, Stopped, one_line
+from buildfarm_workers.builders.port import BuildFailed, Stop, Stopped, one_line
 from buildfarm_workers.builders.rpmdb import DBPATH
 
 _INSTALL_SECONDS = 1800
@@ -50,6 +50,7 @@ _NOT_THERE = re.compile(
     r"No matching package to install: '(?P<a>[^']+)'|No match for argument: (?P<b>\S.*)"
     r"|nothing provides (?P<c>.+?) needed by (?P<d>\S+)|Unable to find a match: (?P<e>.+)"
 )
+_PROBLEM = ("Error:", "error:", "Problem")
 _TRANSPORT = re.compile(
     r"Failed to download metadata|Curl error|Cannot download|Error downloading packages|All mirrors were"
     r"|more space needed|No space left|Checksum doesn't match|GPG check FAILED|repomd.xml GPG signature"
@@ -74,11 +75,13 @@ class Installer:
         self._cache = folder / "dnf"
         self._home = folder / "home"
 
-    def install(self, root: Path, buildroot: Buildroot, packages: Sequence[str], log: Path, work: Path, stop: Callable[[], str]) -> None:
+    def install(
+        self, root: Path, buildroot: Buildroot, packages: Sequence[str], log: Path, work: Path, stop: Stop
+    ) -> None:
         """``dnf install`` into ``root``. Errors as in :meth:`builddep`."""
         self._run(["install", *packages], root, buildroot, log, work, stop, ())
 
-    def builddep(self, root: Path, buildroot: Buildroot, srpm: Path, log: Path, work: Path, stop: Callable[[], str]) -> None:
+    def builddep(self, root: Path, buildroot: Buildroot, srpm: Path, log: Path, work: Path, stop: Stop) -> None:
         """``dnf builddep``: what the header of ``srpm`` requires.
 
         :raises BuildFailed: ``dependencies`` (with the name that is missing) or ``infrastructure`` (a repository that
@@ -89,7 +92,7 @@ class Installer:
         self._run([*plugin, "builddep", "--srpm", str(srpm)], root, buildroot, log, work, stop, (srpm,))
 
     def _run(
-        self, words: list[str], root: Path, buildroot: Buildroot, log: Path, work: Path, stop: Callable[[], str],
+        self, words: list[str], root: Path, buildroot: Buildroot, log: Path, work: Path, stop: Stop,
         read_only: tuple[Path, ...],
     ) -> None:  # fmt: skip
         for folder in (self._cache, self._home, work):
@@ -114,7 +117,7 @@ class Installer:
             raise BuildFailed(*explain(said))
 
 
-def _run_logged(boxed: list[str], out: BinaryIO, log: Path, stop: Callable[[], str]) -> str | None:
+def _run_logged(boxed: list[str], out: BinaryIO, log: Path, stop: Stop) -> str | None:
     """What dnf said, if it failed."""
     start = log.stat().st_size
     done = process.run(boxed, timeout=_INSTALL_SECONDS, ok=None, out=out, max_output=_LOG_LIMIT, watch=stop)
@@ -142,12 +145,19 @@ def explain(said: str) -> tuple[FailureKind, str]:
             names.append((match["a"] or match["b"] or match["e"]).strip())
     if names:
         return FailureKind.DEPENDENCIES, one_line(f"No matching package to install: {', '.join(dict.fromkeys(names))}")
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    problem = next((n for n, line in enumerate(lines) if line.startswith(("Error:", "error:", " Problem", "Problem"))), None)
-    reason = one_line(" ".join(lines[problem : problem + 4])) if problem is not None else one_line(lines[-1] if lines else "no output")
+    reason = one_line(f"dnf: {_problem(said)}")
     if _TRANSPORT.search(said) or "time limit reached" in said:
-        return FailureKind.INFRASTRUCTURE, one_line(f"dnf: {reason}")
-    return FailureKind.DEPENDENCIES, one_line(f"dnf: {reason}")
+        return FailureKind.INFRASTRUCTURE, reason
+    return FailureKind.DEPENDENCIES, reason
+
+
+def _problem(said: str) -> str:
+    """The lines in which dnf says what is wrong, or its last one."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    for number, line in enumerate(lines):
+        if line.startswith(_PROBLEM):
+            return " ".join(lines[number : number + 4])
+    return lines[-1] if lines else "it said nothing"
 
 
 def _local_paths(buildroot: Buildroot) -> tuple[Path, ...]:

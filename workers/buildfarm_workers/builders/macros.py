@@ -34,13 +34,15 @@ def rpmmacros(order: WorkOrder, *, dbpath: str) -> str:
     lines = []
     for name, body in {**for_order(order), **fixed}.items():
         if not _NAME.fullmatch(name):
-            raise BuildFailed(FailureKind.BUILD, f"not a macro's name: {name!r} (see the target's or override's macros)")
+            raise BuildFailed(
+                FailureKind.BUILD, f"not a macro's name: {name!r} (see the target's or override's macros)"
+            )
         lines.append(f"%{name} " + body.replace("\n", "\\\n"))
     return "\n".join(lines) + "\n"
 
 
 def options(order: WorkOrder) -> list[str]:
-    """rpmbuild's options for the override's conditions."""
+    """Rpmbuild's options for the override's conditions."""
     override = order.override
     words = [f"--with={name}" for name in override.with_] + [f"--without={name}" for name in override.without]
     return [*words, "--nocheck"] if override.nocheck and order.kind == "build" else words

@@ -62,7 +62,9 @@ class MockBuilder:
         """What has to be done before this builder works here."""
         problems = []
         if not shutil.which(self._settings.command, path=_path()):
-            problems.append(f"{self._settings.command}: install mock (EL and Fedora package it; `pip install mock` is another thing)")
+            problems.append(
+                f"{self._settings.command}: install mock (EL and Fedora package it; `pip install mock` is another thing)"
+            )
         try:
             grp.getgrnam(_GROUP)
         except KeyError:

@@ -75,9 +75,7 @@ class Builder(Protocol):
     def missing(self) -> tuple[str, ...]:
         """What keeps this builder from working here, each with its remedy; empty when all is well."""
 
-    def build(
-        self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop
-    ) -> Outcome:
+    def build(self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop) -> Outcome:
         """Build ``order``; nothing it started lives on, nothing it mounted stays mounted.
 
         :param payload: the file that ``order.payload`` describes, digest already verified.

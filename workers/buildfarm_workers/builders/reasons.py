@@ -23,7 +23,9 @@ _NETWORK = re.compile(
     r"|Failed to connect to"
 )
 _FULL = re.compile(r"File size limit exceeded|File too large|No space left on device")
-_NOISE = re.compile(r"^(?:\+|RPM build (?:errors|warnings):|make(?:\[\d+\])?: (?:Entering|Leaving)|\s*$|child process exited)")
+_NOISE = re.compile(
+    r"^(?:\+|RPM build (?:errors|warnings):|make(?:\[\d+\])?: (?:Entering|Leaving)|\s*$|child process exited)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,4 +96,3 @@ class _State:
                 return at + self.first[name]
         said = self.before_exit or self.last or "the build said nothing"
         return at + said
-

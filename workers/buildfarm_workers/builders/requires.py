@@ -75,6 +75,8 @@ def _overlaps(wanted: Dependency, have: Dependency) -> bool:
         return False
     if not asked.release:  # rpm compares releases only where both sides have one
         got = EVR(epoch=got.epoch, version=got.version, release="")
-    return ("<" in wanted.sense and got < asked) or (">" in wanted.sense and asked < got) or (
-        "=" in wanted.sense and got == asked
+    return (
+        ("<" in wanted.sense and got < asked)
+        or (">" in wanted.sense and asked < got)
+        or ("=" in wanted.sense and got == asked)
     )

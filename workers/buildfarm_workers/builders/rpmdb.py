@@ -16,9 +16,7 @@ DBPATH = "/var/lib/rpm"
 _DATABASES = ("rpmdb.sqlite", "Packages.db", "Packages")
 _QUERY_SECONDS = 120
 _MARK = "\x1e"
-_RECORD = (
-    "%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{SHA256HEADER}\\t%{BUILDTIME}\\t%{SIZE}\\n"
-)
+_RECORD = "%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{SHA256HEADER}\\t%{BUILDTIME}\\t%{SIZE}\\n"
 _PATHS = ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/lib/", "/etc/")
 
 
@@ -49,7 +47,7 @@ def query(root: Path, *, provides: bool = False, dbpath: str = DBPATH) -> Instal
 
     :raises ToolFailed: rpm cannot read it.
     """
-    rpm = ["rpm", "--root", root, "--dbpath", dbpath, "-qa", "--qf"]
+    rpm: list[str | Path] = ["rpm", "--root", root, "--dbpath", dbpath, "-qa", "--qf"]
     lines = process.run([*rpm, _RECORD], timeout=_QUERY_SECONDS).text.splitlines()
     lock: list[InstalledRpm] = []
     log: list[str] = []

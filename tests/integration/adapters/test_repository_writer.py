@@ -1,0 +1,162 @@
+"""Our repositories read by createrepo_c's reader, its command line, and dnf."""
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import createrepo_c as cr
+import pytest
+
+from buildfarm.adapters.createrepo import RepositoryWriter, repository_writer
+from buildfarm.errors import InfraError, InputError
+from tests.integration.adapters.conftest import Dnf, Rpm, RpmMaker, spec
+
+
+@pytest.fixture(scope="session")
+def rpms(make_rpms: RpmMaker) -> list[Rpm]:
+    sub = "%package devel\nSummary: Sub\nProvides: pkgconfig(alpha) = 1.0\n%description devel\nSub.\n%files devel\n"
+    paths = [
+        *make_rpms(spec("alpha", "Requires: beta", "Recommends: gamma", files=("/usr/bin/alpha",), more=sub)),
+        *make_rpms(spec("beta", "Provides: odd(name) = 3", "Conflicts: delta < 2", version="2.0")),
+        *make_rpms(spec("Gamma", files=("/usr/share/gamma_&_co/<x>",))),
+    ]
+    return [Rpm.of(path) for path in paths if not path.name.endswith(".src.rpm")]
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> RepositoryWriter:
+    return RepositoryWriter(tmp_path / "cache")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def packages(folder: Path) -> dict[str, cr.Package]:
+    reader = cr.RepositoryReader.from_path(str(folder))
+    return {package.nevra(): package for package in reader.iter_packages()}
+
+
+def test_rpms_are_hard_links_under_their_first_letter(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
+    writer.write(tmp_path / "repo", rpms)
+    for rpm in rpms:
+        place = tmp_path / "repo" / "Packages" / rpm.filename[0].lower() / rpm.filename
+        assert place.samefile(rpm.path)
+
+
+def test_metadata_reads_the_same_as_createrepo_cs_own(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    writer.write(ours, rpms)
+    writer.write(theirs, rpms)
+    command = Path(sys.prefix) / "bin" / "createrepo_c"
+    subprocess.run([command, "--quiet", theirs], check=True, capture_output=True)
+    expected, found = packages(theirs), packages(ours)
+    assert found.keys() == expected.keys()
+    fields = (
+        "pkgId", "name", "arch", "version", "epoch", "release", "summary", "description", "license", "rpm_sourcerpm",
+        "size_package", "size_installed", "size_archive", "rpm_header_start", "rpm_header_end", "location_href",
+        "time_build", "checksum_type", "requires", "provides", "conflicts", "obsoletes", "recommends", "files", "changelogs",
+    )  # fmt: skip
+    for nevra, package in found.items():
+        for field in fields:
+            assert getattr(package, field) == getattr(expected[nevra], field), f"{nevra} {field}"
+
+
+def test_same_rpms_same_bytes_in_whatever_order(rpms: list[Rpm], tmp_path: Path):
+    first = RepositoryWriter(tmp_path / "cache1").write(tmp_path / "one", rpms)
+    second = RepositoryWriter(tmp_path / "cache2").write(tmp_path / "two", list(reversed(rpms)))
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert first == second
+    assert cr.Repomd(str(tmp_path / "one" / "repodata" / "repomd.xml")).revision == first
+
+
+def test_another_set_of_rpms_has_another_revision(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
+    assert writer.write(tmp_path / "one", rpms) != writer.write(tmp_path / "two", rpms[1:])
+
+
+def test_an_unchanged_rpm_is_never_opened_again(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
+    writer.write(tmp_path / "one", rpms)
+    junk = tmp_path / "junk"
+    junk.write_bytes(b"not an RPM at all")
+    writer.write(tmp_path / "two", [replace(rpm, path=junk) for rpm in rpms])
+    assert contents(tmp_path / "one" / "repodata") == contents(tmp_path / "two" / "repodata")
+
+
+def test_a_torn_cache_file_is_made_again(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
+    writer.write(tmp_path / "one", rpms)
+    kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert len(kept) == len(rpms)
+    kept[0].write_bytes(b"")
+    kept[1].write_bytes(kept[1].read_bytes()[:-20])
+    writer.write(tmp_path / "two", rpms)
+    assert contents(tmp_path / "one" / "repodata") == contents(tmp_path / "two" / "repodata")
+
+
+def test_a_file_that_is_not_what_its_digest_says_is_refused(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
+    with pytest.raises(InfraError, match="its SHA-256 is"):
+        writer.write(tmp_path / "one", [replace(rpms[0], sha256="0" * 64)])
+    text = tmp_path / "text.rpm"
+    text.write_text("text")
+    with pytest.raises(InfraError, match="repository"):
+        writer.write(tmp_path / "two", [Rpm.of(text)])
+
+
+@pytest.mark.parametrize("name", ["../evil.rpm", "", ".hidden.rpm", "a/b.rpm"])
+def test_a_name_that_leaves_its_folder_is_refused(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path, name: str):
+    with pytest.raises(InputError):
+        writer.write(tmp_path / "one", [replace(rpms[0], filename=name)])
+
+
+def test_two_files_of_one_name_are_refused(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
+    with pytest.raises(InputError, match="twice"):
+        writer.write(tmp_path / "one", [rpms[0], rpms[0]])
+
+
+def test_a_folder_that_is_there_already_is_never_written_into(
+    writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path
+):
+    writer.write(tmp_path / "one", rpms)
+    before = contents(tmp_path / "one")
+    with pytest.raises(InfraError):
+        writer.write(tmp_path / "one", rpms[1:])
+    assert contents(tmp_path / "one") == before
+
+
+def test_across_file_systems_rpms_are_copied(rpms: list[Rpm], tmp_path: Path):
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == rpms[0].path.stat().st_dev:
+        pytest.skip("no second file system at /dev/shm")
+    source = memory / f"{tmp_path.name}.rpm"
+    source.write_bytes(rpms[0].path.read_bytes())
+    try:
+        repository_writer(tmp_path / "cache")(tmp_path / "one", [replace(rpms[0], path=source)])
+    finally:
+        source.unlink()
+    (copy,) = (tmp_path / "one" / "Packages").rglob("*.rpm")
+    assert hashlib.sha256(copy.read_bytes()).hexdigest() == rpms[0].sha256
+
+
+def test_an_empty_repository_is_one_too(writer: RepositoryWriter, tmp_path: Path, dnf: Dnf):
+    writer.write(tmp_path / "empty", [])
+    assert packages(tmp_path / "empty") == {}
+    done = dnf({"empty": (tmp_path / "empty", 99)}, "repoquery", "--repo=empty", "--qf=%{name}")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_dnf_sees_what_was_written(
+    writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path, dnf: Dnf, make_rpm: Callable[[str], Path]
+):
+    writer.write(tmp_path / "repo", rpms)
+    repositories = {"ours": (tmp_path / "repo", 99)}
+    listed = dnf(repositories, "repoquery", "--repo=ours", "--qf=%{name}-%{evr}.%{arch} %{reponame}")
+    assert sorted(listed.stdout.split("\n"))[1:] == sorted(f"{rpm.filename.removesuffix('.rpm')} ours" for rpm in rpms)
+    assert dnf(repositories, "repoquery", "--whatprovides", "/usr/bin/alpha", "--qf=%{name}").stdout == "alpha\n"
+    assert (
+        dnf(repositories, "repoquery", "--whatprovides", "pkgconfig(alpha)", "--qf=%{name}").stdout == "alpha-devel\n"
+    )
+    fetched = dnf(repositories, "download", f"--destdir={tmp_path / 'fetched'}", "alpha")
+    if fetched.returncode == 0:  # the download plug-in is not everywhere
+        assert (tmp_path / "fetched" / "alpha-1.0-1.noarch.rpm").exists()
