@@ -15,7 +15,7 @@ from buildfarm import config as configuration
 from buildfarm.adapters import celery_hub, message_keys, srpm_tree
 from buildfarm.adapters.blobs import Blobs
 from buildfarm.adapters.brand_scan import scan_rpms
-from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup
+from buildfarm.adapters.broker import PrivateRedis, RedisWakeup
 from buildfarm.adapters.createrepo import repository_writer
 from buildfarm.adapters.database import SqlStore
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader

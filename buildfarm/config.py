@@ -23,8 +23,9 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Seconds. A worker is heard of every ``heartbeat``; a lease is over after ``lease`` without; the sweep looks every
-    ``sweep`` for lost messages and dead workers.
+    """Seconds: a worker is heard of every ``heartbeat``, a lease is over after ``lease`` without.
+
+    The sweep looks every ``sweep`` for lost messages (older than ``message_patience``) and dead workers.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}

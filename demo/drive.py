@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.3
 Json = dict[str, Any]
 
 
-class DemoFailed(Exception):  # noqa: N818
+class DemoFailed(Exception):
     """The demo cannot go on; the message says what to look at."""
 
 
@@ -58,7 +58,9 @@ class Farm:
         say("starting the farm")
         log = (self.home / "serve.log").open("wb")
         env = {**os.environ, "BUILDFARM_HOME": str(self.home), "BUILDFARM_CONFIG": str(self.home / "farm.yaml")}
-        self._process = subprocess.Popen([Path(sys.prefix) / "bin" / "buildfarm", "serve"], env=env, stderr=log, stdout=log)
+        self._process = subprocess.Popen(
+            [Path(sys.prefix) / "bin" / "buildfarm", "serve"], env=env, stderr=log, stdout=log
+        )
         try:
             self._wait_until_up()
         except BaseException:
@@ -139,7 +141,9 @@ class Farm:
         if shown.get(build["id"]) != state:
             shown[build["id"]] = state
             if state in _REST or state in ("building", "compared"):
-                print(f"  {seconds:6.1f} s  {build['nvr']:<34} {state:<10} {build.get('verdict') or ''}", file=sys.stderr)
+                print(
+                    f"  {seconds:6.1f} s  {build['nvr']:<34} {state:<10} {build.get('verdict') or ''}", file=sys.stderr
+                )
 
     def _rests(self, drop: Json) -> bool:
         if not all(_rests(build) for build in drop["builds"]):

@@ -160,7 +160,8 @@ def run(
         raise InfraError(f"cannot start {command[0]}: {error}", hint="run `buildfarm doctor`") from error
     stdout, stderr = _Sink(max_output, out), _Sink(max_output, None)
     try:
-        stopped = _pump(process, feed, stdout, stderr, started + timeout, watch)
+        pump = _Pump(process, (stdout, stderr), feed=feed, deadline=started + timeout, watch=watch)
+        stopped = pump.run()
         if stopped:
             stdout.mark(stopped)
     finally:
@@ -206,64 +207,83 @@ def start(
         raise InfraError(f"cannot start {argv[0]}: {error}", hint="run `buildfarm doctor`") from error
 
 
-def _pump(
-    process: subprocess.Popen[bytes],
-    feed: bytes | None,
-    stdout: _Sink,
-    stderr: _Sink,
-    deadline: float,
-    watch: Callable[[], str] | None,
-) -> str:
-    """Move bytes until both streams end; the reason if the farm has to stop the program."""
-    with selectors.DefaultSelector() as selector:
-        for stream, sink in ((process.stdout, stdout), (process.stderr, stderr)):
-            if stream is not None:
-                selector.register(stream, selectors.EVENT_READ, sink)
-        pending = memoryview(feed or b"")
-        if process.stdin is not None:
-            os.set_blocking(process.stdin.fileno(), False)
-            selector.register(process.stdin, selectors.EVENT_WRITE, None)
-        next_watch = time.monotonic()
-        while selector.get_map():
-            now = time.monotonic()
-            if now >= deadline:
-                return "time limit reached"
-            if watch is not None and now >= next_watch:
-                next_watch = now + _TICK_SECONDS
-                if reason := watch():
+class _Pump:
+    """Moves bytes between a program and its sinks until it ends, or until the farm has a reason to end it."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        sinks: Sequence[_Sink],
+        *,
+        feed: bytes | None,
+        deadline: float,
+        watch: Callable[[], str] | None,
+    ) -> None:
+        self._process = process
+        self._sinks = sinks
+        self._pending = memoryview(feed or b"")
+        self._deadline = deadline
+        self._watch = watch
+        self._next_watch = 0.0
+
+    def run(self) -> str:
+        """The reason if the farm has to stop the program."""
+        with selectors.DefaultSelector() as selector:
+            for stream, sink in zip((self._process.stdout, self._process.stderr), self._sinks, strict=True):
+                if stream is not None:
+                    selector.register(stream, selectors.EVENT_READ, sink)
+            if self._process.stdin is not None:
+                os.set_blocking(self._process.stdin.fileno(), False)
+                selector.register(self._process.stdin, selectors.EVENT_WRITE, None)
+            while selector.get_map():
+                if reason := self._reason_to_stop():
                     return reason
-            for key, _ in selector.select(min(_TICK_SECONDS, deadline - now)):
-                if key.data is None:
-                    pending = _write_some(process, selector, pending)
-                    continue
-                data = os.read(key.fd, 65536)
-                if not data:
-                    selector.unregister(key.fileobj)
-                elif not key.data.feed(data):
-                    return f"output limit of {key.data.limit} bytes reached"
-    while process.poll() is None:  # the streams are closed, the program still runs
+                for key, _ in selector.select(self._patience()):
+                    if reason := self._move(selector, key):
+                        return reason
+        while self._process.poll() is None:  # the streams are closed, the program still runs
+            if reason := self._reason_to_stop():
+                return reason
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(self._patience())
+        return ""
+
+    def _patience(self) -> float:
+        return max(0.0, min(_TICK_SECONDS, self._deadline - time.monotonic()))
+
+    def _reason_to_stop(self) -> str:
         now = time.monotonic()
-        if now >= deadline:
+        if now >= self._deadline:
             return "time limit reached"
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(min(_TICK_SECONDS, deadline - now))
-        if watch is not None and process.poll() is None and (reason := watch()):
-            return reason
-    return ""
+        if self._watch is None or now < self._next_watch:
+            return ""
+        self._next_watch = now + _TICK_SECONDS
+        return self._watch()
 
+    def _move(self, selector: selectors.BaseSelector, key: selectors.SelectorKey) -> str:
+        if key.data is None:
+            self._write_some(selector)
+            return ""
+        data = os.read(key.fd, 65536)
+        if not data:
+            selector.unregister(key.fileobj)
+        elif not key.data.feed(data):
+            return f"output limit of {key.data.limit} bytes reached"
+        return ""
 
-def _write_some(process: subprocess.Popen[bytes], selector: selectors.BaseSelector, pending: memoryview) -> memoryview:
-    """Feed standard input; close it when all is written or nobody reads any more."""
-    assert process.stdin is not None
-    try:
-        pending = pending[os.write(process.stdin.fileno(), pending[:65536]) :] if pending else pending
-    except BrokenPipeError:
-        pending = memoryview(b"")
-    if not pending:
-        selector.unregister(process.stdin)
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-    return pending
+    def _write_some(self, selector: selectors.BaseSelector) -> None:
+        """Feed standard input; close it when all is written or nobody reads any more."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        try:
+            if self._pending:
+                self._pending = self._pending[os.write(stdin.fileno(), self._pending[:65536]) :]
+        except BrokenPipeError:
+            self._pending = memoryview(b"")
+        if not self._pending:
+            selector.unregister(stdin)
+            with contextlib.suppress(BrokenPipeError):
+                stdin.close()
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -6,7 +6,6 @@ user, limits on time, memory, processes and file size. A spec that holds ``%(tou
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,7 +39,7 @@ def argv(
     for name in _MERGED:
         where = Path("/") / name
         if where.is_symlink():
-            words += ["--symlink", os.readlink(where), str(where)]
+            words += ["--symlink", str(where.readlink()), str(where)]
         elif where.exists():
             words += ["--ro-bind", str(where), str(where)]
     for path in read_only:

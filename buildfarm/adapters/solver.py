@@ -38,6 +38,10 @@ _FLAGS = (
     solv.Solver.SOLVER_FLAG_IGNORE_RECOMMENDED, solv.Solver.SOLVER_FLAG_BEST_OBEY_POLICY,
     solv.Solver.SOLVER_FLAG_YUM_OBSOLETES, solv.Solver.SOLVER_FLAG_ALLOW_VENDORCHANGE,
 )  # fmt: skip
+_CLASHES = frozenset({
+    solv.Solver.SOLVER_RULE_PKG_CONFLICTS, solv.Solver.SOLVER_RULE_PKG_OBSOLETES, solv.Solver.SOLVER_RULE_PKG_SAME_NAME,
+})  # fmt: skip
+_THIS = solv.Job.SOLVER_SOLVABLE
 _EXPECTED = "expected"
 _EXPECTED_PRIORITY = -50  # libsolv's: the higher one wins, so the negative of dnf's
 _BUILD = "build"
@@ -116,9 +120,7 @@ class Universe:
         for dependency in wanted.values():
             self._build.add_deparray(solv.SOLVABLE_REQUIRES, dependency)
         self._find_files(wanted)
-        keep = solv.Job.SOLVER_SOLVABLE | solv.Job.SOLVER_INSTALL | solv.Job.SOLVER_WEAK
-        jobs = [self._pool.Job(keep, rpm.id) for rpm in root.solvables]
-        jobs.append(self._pool.Job(solv.Job.SOLVER_SOLVABLE | solv.Job.SOLVER_INSTALL, self._build.id))
+        jobs = [*self._keep(root), self._pool.Job(_THIS | solv.Job.SOLVER_INSTALL, self._build.id)]
         missing = [self._unprovided(text) for text, dep in wanted.items() if not self._has_provider(text, dep, offered)]
         answer = _Answer(solvables=[], problems=missing) if missing else self._solve(jobs, offered)
         there = {rpm.id for rpm in root.solvables} | {self._build.id}
@@ -128,6 +130,13 @@ class Universe:
             taken=self._taken(chosen, wanted),
             chosen=tuple(sorted((str(rpm), rpm.repo.name) for rpm in chosen)),
         )
+
+    def _keep(self, root: _Answer) -> list[solv.Job]:
+        """Every name of the base stays provided, and by the very RPM of the base where that can be."""
+        named = solv.Job.SOLVER_SOLVABLE_PROVIDES | solv.Job.SOLVER_INSTALL
+        same = _THIS | solv.Job.SOLVER_INSTALL | solv.Job.SOLVER_WEAK
+        names = [self._pool.Job(named, rpm.nameid) for rpm in root.solvables]
+        return names + [self._pool.Job(same, rpm.id) for rpm in root.solvables]
 
     def _find_files(self, requires: Iterable[str]) -> None:
         """Let libsolv look files up that are asked for the first time: it knows those that RPMs require."""
@@ -145,9 +154,7 @@ class Universe:
                     unknown.append(self._unprovided(text))
                 jobs += selection.jobs(solv.Job.SOLVER_INSTALL)
             none: frozenset[int] = frozenset()
-            self._bases[packages] = (
-                _Answer(solvables=[], problems=unknown) if unknown else self._solve(jobs, none)
-            )  # fmt: skip
+            self._bases[packages] = _Answer(solvables=[], problems=unknown) if unknown else self._solve(jobs, none)
         return self._bases[packages]
 
     def _solve(self, jobs: list[solv.Job], offered: frozenset[int]) -> _Answer:
@@ -187,7 +194,9 @@ class Universe:
             if info.type == solv.Solver.SOLVER_RULE_PKG_NOTHING_PROVIDES_DEP:
                 by = "" if info.solvable.id == self._build.id else f", needed by {info.solvable}"
                 return f"{self._unprovided(str(info.dep))}{by}"
-        return str(problem.findproblemrule().info().problemstr()).replace(f"{_BUILD}-0-0.noarch", "the build")
+        clash = next((info for info in infos if info.type in _CLASHES), None)
+        why = clash or problem.findproblemrule().info()
+        return str(why.problemstr()).replace(f"package {self._build}", "the build")
 
     def _unprovided(self, text: str) -> str:
         name = text.split(maxsplit=1)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -110,9 +111,7 @@ class Supervisor:
                 running.popen.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 log.get().warning("process.killed", name=running.child.name)
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(running.popen.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             running.popen.wait()
             (self._run / f"{running.child.name}.pid").unlink(missing_ok=True)

@@ -14,10 +14,10 @@ from buildfarm.adapters import machine
 from buildfarm.adapters.broker import Broker
 from buildfarm.cli import output
 from buildfarm.cli.queries import json_option
-from buildfarm.errors import BuildFarmError
 from buildfarm.domain.compare.policy import ComparePolicy, suffix_pattern
 from buildfarm.domain.compare.report import lines, to_json
 from buildfarm.domain.verdict import Verdict
+from buildfarm.errors import BuildFarmError
 from buildfarm.services.comparison import compare_paths
 from buildfarm.services.mock_configuration import mock_config as mock_config_text
 

@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-
 STYLE = {
     "published": "green", "compared": "yellow", "failed": "red", "on_hold": "magenta", "waiting": "cyan",
     "IDENTICAL": "green", "EQUIVALENT": "green", "EXPECTED": "green", "COMPATIBLE": "green", "REVIEW": "yellow",

@@ -135,7 +135,7 @@ def serve() -> None:
                     name="redis",
                     argv=["redis-server", private.write_configuration()],
                     ready=lambda: Broker(private.url).ping(),
-                )  # fmt: skip
+                )
             )
         hub = bootstrap.hub_of(loaded)
         broker = Broker(bootstrap.redis_url(loaded))

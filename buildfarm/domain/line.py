@@ -30,16 +30,17 @@ def next_step(build: Build, *, signed: bool) -> Needs:
     """
     match build.state:
         case BuildState.INGESTED:
-            return Needs(tasks=(TaskKind.DEBRAND,))
+            needs = Needs(tasks=(TaskKind.DEBRAND,))
         case BuildState.DEBRANDED if build.debranded_tree and not build.debranded_srpm:
-            return Needs(tasks=(TaskKind.SRPM,))
+            needs = Needs(tasks=(TaskKind.SRPM,))
         case BuildState.DEBRANDED:
-            return Needs(state=BuildState.WAITING)
+            needs = Needs(state=BuildState.WAITING)
         case BuildState.QUEUED:
-            return Needs(tasks=(TaskKind.BUILD,))
+            needs = Needs(tasks=(TaskKind.BUILD,))
         case BuildState.BUILT | BuildState.COMPARING:
-            return Needs(tasks=(TaskKind.COMPARE,) if signed else (TaskKind.COMPARE, TaskKind.SIGN))
+            needs = Needs(tasks=(TaskKind.COMPARE,) if signed else (TaskKind.COMPARE, TaskKind.SIGN))
         case BuildState.COMPARED if not signed:
-            return Needs(tasks=(TaskKind.SIGN,))
+            needs = Needs(tasks=(TaskKind.SIGN,))
         case _:
-            return NOTHING
+            needs = NOTHING
+    return needs

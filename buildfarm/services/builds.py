@@ -85,6 +85,6 @@ def release_hold(tx: Transaction, build: Build, *, actor: str, why: str) -> Buil
 def _start_again(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
     return move(
         tx, build, BuildState.INGESTED, actor=actor, why=why,
-        attempt=build.attempt + 1, debranded_srpm="", debranded_tree="", debranded_release="", debranded_name="", rule_digest="", rule_date="", audit="",
-        verdict="", gate=Gate.NONE, gate_reason="", finished=None, override={},
+        attempt=build.attempt + 1, debranded_srpm="", debranded_tree="", debranded_release="", debranded_name="",
+        rule_digest="", rule_date="", audit="", verdict="", gate=Gate.NONE, gate_reason="", finished=None, override={},
     )  # fmt: skip

@@ -30,9 +30,8 @@ from buildfarm.services.hub import Heartbeat, Hub
 class BrandScanner(Protocol):
     """Finds brand words in RPMs, in a sandbox."""
 
-    def __call__(
-        self, paths: Sequence[Path], policy: BrandPolicy, allow: Sequence[Allow] = ()
-    ) -> Sequence[BrandHit]: ...
+    def __call__(self, paths: Sequence[Path], policy: BrandPolicy, allow: Sequence[Allow] = ()) -> Sequence[BrandHit]:
+        """All hits that nobody allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +46,8 @@ class CompareTools:
 class BrandPolicyLoader(Protocol):
     """Loads the brand policy of a target."""
 
-    def __call__(self, target: Target) -> BrandPolicy | None: ...
+    def __call__(self, target: Target) -> BrandPolicy | None:
+        """The policy; ``None`` where the target names none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

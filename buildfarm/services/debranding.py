@@ -22,7 +22,8 @@ from buildfarm.services.hub import Heartbeat, Hub
 class TreePacker(Protocol):
     """Packs a tree into a tar, deterministically."""
 
-    def __call__(self, tree: Mapping[str, bytes], *, mtime: int) -> bytes: ...
+    def __call__(self, tree: Mapping[str, bytes], *, mtime: int) -> bytes:
+        """Pack ``tree``; every file gets ``mtime``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,7 @@ class PlanningService:
         expected = _expected(coming.values(), vendor, base.names)
         lost = _expected(stuck.values(), vendor, base.names)
         packages = target.buildroot.packages
-        nodes = [_node(build, universe, packages, expected, lost, {**coming, **stuck}) for build in waiting]
+        nodes = [_node(build, universe, packages, expected, lost, known={**coming, **stuck}) for build in waiting]
         known = {node.key for node in nodes}
         nodes += [
             Node(key=key, name=build.source, needs={}, broken={}) for key, build in coming.items() if key not in known
@@ -110,7 +110,7 @@ def _is_broken(target: Target, build: Build) -> bool:
 
 def _node(
     build: Build, universe: Universe, base: Sequence[str], expected: Sequence[Expected], lost: Sequence[Expected],
-    known: Mapping[str, Build],
+    *, known: Mapping[str, Build],
 ) -> Node:  # fmt: skip
     answer = universe.resolve(build.requires, base, [rpm for rpm in expected if rpm.build != build.id])
     broken: dict[str, str] = {}

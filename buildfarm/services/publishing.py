@@ -36,14 +36,12 @@ KEY_FILE = "RPM-GPG-KEY"
 
 def wanted(tx: Transaction, target: Target, tag: str) -> tuple[str, ...]:
     """The builds that ``tag`` ought to carry now, by their verdicts: newest EVR of each source."""
-    candidates = []
-    for build in tx.find(Build, target=target.name, scratch=False, state=(BuildState.COMPARED, BuildState.PUBLISHED)):
-        if takes(target, tag, build) and _is_signed(tx, build):
-            candidates.append(Candidate(build=build.id, source=build.source, evr=build.nevra.evr))
-    recompared = tx.find(Build, target=target.name, state=(BuildState.BUILT, BuildState.COMPARING))
-    for build in recompared:  # what a tag carries already stays while it is compared again
-        if tag in build.tags:
-            candidates.append(Candidate(build=build.id, source=build.source, evr=build.nevra.evr))
+    settled = tx.find(Build, target=target.name, scratch=False, state=(BuildState.COMPARED, BuildState.PUBLISHED))
+    taken = [build for build in settled if takes(target, tag, build) and _is_signed(tx, build)]
+    # what a tag carries already stays while it is compared again
+    again = tx.find(Build, target=target.name, state=(BuildState.BUILT, BuildState.COMPARING))
+    taken += [build for build in again if tag in build.tags]
+    candidates = [Candidate(build=build.id, source=build.source, evr=build.nevra.evr) for build in taken]
     return newest_of_each_source(candidates)
 
 
@@ -206,7 +204,7 @@ def _mark(tx: Transaction, target: Target, generation: Generation) -> None:
 def follow(hub: Hub, tag: str, number: int) -> None:
     """Point ``current`` of a tag at the generation in force; a link is replaced by one rename, never absent."""
     link = hub.repos / tag / "current"
-    if link.is_symlink() and os.readlink(link) == str(number):
+    if link.is_symlink() and str(link.readlink()) == str(number):
         return
     fresh = link.with_name(f".current.{os.getpid()}")
     fresh.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from demo.world import seed, vendor
@@ -18,12 +19,14 @@ from demo.world.run import WorldError, say
 HERE = Path(__file__).resolve().parent
 
 
-def digest_of(*folders: Path) -> str:
+SEED_FILES = ("apt.py", "macros.el", "repack.py", "run.py", "seed.py", "seed.yaml")
+
+
+def digest_of(files: Iterable[Path]) -> str:
     """SHA-256 over every file a stage is made from."""
     digest = hashlib.sha256()
-    for folder in folders:
-        for file in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-            digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
+    for file in sorted(files):
+        digest.update(f"{file.parent.name}/{file.name}\0".encode() + file.read_bytes())
     return digest.hexdigest()
 
 
@@ -34,7 +37,9 @@ def main() -> int:
     out = parser.parse_args().out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     jobs = os.cpu_count() or 1
-    inputs = {"seed": digest_of(HERE), "vendor": digest_of(HERE, vendor.SPECS)}
+    seed_files = [HERE / name for name in SEED_FILES]
+    specs = [path for path in vendor.SPECS.rglob("*") if path.is_file()]
+    inputs = {"seed": digest_of(seed_files), "vendor": digest_of([*seed_files, HERE / "vendor.py", *specs])}
     manifest = out / "world.json"
     made = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
     work = out / "work"

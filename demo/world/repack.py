@@ -98,7 +98,8 @@ def build_rpm(package: Package, work: Path) -> Path:
     spec.write_text("\n".join(lines) + "\n", encoding="utf-8")
     run(
         ["rpmbuild", "-bb", "--quiet", "--target", "x86_64", "--define", f"_topdir {work}", "--define",
-         "_binary_payload w1.zstdio", "--define", f"_dbpath {work}/db", "--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
+         "_binary_payload w1.zstdio", "--define", f"_dbpath {work}/db", "--define",
+         "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
          "--define", "_rpmdir " + str(work / "RPMS"), spec], home=work,
     )  # fmt: skip
     return next((work / "RPMS").glob("*.rpm"))

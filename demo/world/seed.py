@@ -25,7 +25,9 @@ _LINKS = {
     "bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64", "var/run": "../run",
     "usr/lib/debug/bin": "usr/bin",
 }  # fmt: skip
-_PASSWD = "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
+_USERS = (
+    "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
+)
 _GROUP = "root:x:0:\nbin:x:1:\ntty:x:5:\nmail:x:12:\nutmp:x:22:\nshadow:x:42:\nnobody:x:65534:\n"
 _LDCONFIG = """%transfiletriggerin -P 2000000 -- /usr/lib64 /usr/lib
 /sbin/ldconfig
@@ -56,7 +58,8 @@ def make_seed(out: Path, work: Path, apt: Apt, *, jobs: int) -> int:
         package = Package(
             name=name, version=version, release=release, tree=folder / "tree",
             provides=_provides(name, folder / "tree", plan["provides"].get(name, ())),
-            requires=["filesystem", *plan["requires"].get(name, ()), *repack.requires_of(control, known)], extra=_LDCONFIG if name == "libc-bin" else "",
+            requires=["filesystem", *plan["requires"].get(name, ()), *repack.requires_of(control, known)],
+            extra=_LDCONFIG if name == "libc-bin" else "",
         )  # fmt: skip
         built = repack.build_rpm(package, folder)
         shutil.move(built, packages / built.name)
@@ -83,11 +86,9 @@ def _adjust(name: str, tree: Path) -> None:
             if not (binaries / link).exists():
                 (binaries / link).symlink_to(target)
     if name == "base-files":  # os-release, issue and friends are the distribution's own business
-        for part in ("etc", "usr/lib/os-release", "usr/share/base-files", "var", "root", "usr/share/common-licenses", "home", "run", "tmp"):
+        for part in ("etc", "usr/share/base-files", "var", "root", "usr/share/common-licenses", "home", "run", "tmp"):
             shutil.rmtree(tree / part, ignore_errors=True)
-            (tree / part).unlink(missing_ok=True) if (tree / part).is_file() else None
-        for link in ("usr/lib/os-release",):
-            (tree / link).unlink(missing_ok=True)
+        (tree / "usr/lib/os-release").unlink(missing_ok=True)
     if name == "debianutils" and not (binaries / "which").exists():
         (binaries / "which").symlink_to("which.debianutils")
     if name in ("passwd", "util-linux", "libpam-runtime"):
@@ -96,10 +97,8 @@ def _adjust(name: str, tree: Path) -> None:
 
 def _provides(name: str, tree: Path, el_names: list[str]) -> list[str]:
     provided = list(el_names)
-    for path in (tree / "usr" / "bin").glob("*"):
-        provided.append(f"/bin/{path.name}") if path.name != "[" else None
-    for path in (tree / "usr" / "sbin").glob("*"):
-        provided.append(f"/sbin/{path.name}")
+    provided += [f"/bin/{path.name}" for path in (tree / "usr" / "bin").glob("*") if path.name != "["]
+    provided += [f"/sbin/{path.name}" for path in (tree / "usr" / "sbin").glob("*")]
     return sorted({text for text in provided if text != name})
 
 
@@ -117,7 +116,7 @@ def _own(work: Path, packages: Path, name: str) -> None:
         for link, target in list(_LINKS.items())[:5]:
             (tree / link).symlink_to(target)
         for file, text in {
-            "etc/passwd": _PASSWD, "etc/group": _GROUP, "etc/ld.so.conf.d/el.conf": "/usr/lib64\n", "etc/shells": "/bin/sh\n/bin/bash\n",
+            "etc/passwd": _USERS, "etc/group": _GROUP, "etc/ld.so.conf.d/el.conf": "/usr/lib64\n", "etc/shells": "/bin/sh\n/bin/bash\n",
             "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n", "etc/hosts": "127.0.0.1 localhost\n",
             "etc/profile": "umask 022\n", "etc/login.defs": "UID_MIN 1000\nUID_MAX 60000\n",
         }.items():  # fmt: skip

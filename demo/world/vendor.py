@@ -121,6 +121,7 @@ def _make_root(paths: Paths) -> None:
     dnf_install(paths.root, paths.work, {"seed": paths.seed}, _BASE)
     with (paths.root / "etc/passwd").open("a", encoding="ascii") as passwd:
         passwd.write(f"{BUILDER}:x:1500:1500::/home/vendor:/bin/bash\n")
+    (paths.root / "home/vendor").mkdir(parents=True)
     for name in ("SPECS", "SOURCES", "BUILD", "BUILDROOT", "RPMS", "SRPMS"):
         (paths.root / TOPDIR.lstrip("/") / name).mkdir(parents=True)
 
@@ -183,7 +184,7 @@ def _build(paths: Paths, name: str) -> None:
 def make_key(home: Path, name: str, email: str) -> str:
     """A signing key without pass phrase; its fingerprint."""
     home.mkdir(parents=True, mode=0o700)
-    gpg = ["gpg", "--homedir", home, "--batch", "--passphrase", "", "--pinentry-mode", "loopback"]
+    gpg: list[str | Path] = ["gpg", "--homedir", home, "--batch", "--passphrase", "", "--pinentry-mode", "loopback"]
     run([*gpg, "--quick-generate-key", f"{name} <{email}>", "rsa3072", "sign", "never"], home=home)
     listing = run([*gpg, "--list-secret-keys", "--with-colons"], home=home)
     return next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
@@ -196,7 +197,7 @@ def export_key(home: Path) -> str:
 
 def sign(home: Path, key: str, rpms: Sequence[Path]) -> None:
     """Sign files in place."""
-    argv = ["rpmsign", "--define", f"_gpg_name {key}", "--define", f"_gpg_path {home}", "--define",
+    argv: list[str | Path] = ["rpmsign", "--define", f"_gpg_name {key}", "--define", f"_gpg_path {home}", "--define",
             "__gpg /usr/bin/gpg", "--addsign", *rpms]  # fmt: skip
     run(argv, home=home, env={"GNUPGHOME": str(home)})
 

@@ -8,6 +8,7 @@ from buildfarm.ports import Intake
 from buildfarm.services.hub import Hub
 from buildfarm.wire import MEBIBYTE
 from buildfarm_web import api, api_writes, pages, parts, problems, repos, security, words, worker_api
+from buildfarm_web.drawings import bars
 from buildfarm_web.read_models.shares import Shares
 
 BODY_LIMIT = 32 * MEBIBYTE
@@ -33,6 +34,7 @@ def create_app(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     parts.keep(app.extensions, parts.Parts(hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares()))
     words.register(app)
+    app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress)
     problems.register(app)
     security.register(app)
     for blueprint in (api.blueprint, api_writes.blueprint, worker_api.blueprint, repos.blueprint, pages.blueprint):

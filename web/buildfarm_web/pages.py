@@ -11,7 +11,6 @@ from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
 from buildfarm_web.drawings import lanes, waves
-from buildfarm_web.drawings.bars import bar
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import audit, builds, drops, farm, logs, targets
 from buildfarm_web.read_models.build import build_page, tasks_of
@@ -28,7 +27,11 @@ def _render(template: str, tx_now: str | None, **values: Any) -> str:  # noqa: A
     query = request.query_string.decode("utf-8", "replace")
     twin = f"/api/v1{request.path}" + (f"?{query}" if query else "")
     return render_template(
-        template, now=tx_now, twin=twin, distribution=the_hub().config.farm.distribution, bar=bar, **values
+        template,
+        now=tx_now,
+        twin=twin,
+        distribution=the_hub().config.farm.distribution,
+        **values,
     )
 
 

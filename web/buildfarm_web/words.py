@@ -50,6 +50,7 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
 }  # fmt: skip
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_SPANS = ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s"))
 _KIB = 1024
 
 
@@ -81,15 +82,14 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 10:  # noqa: PLR2004  # below ten seconds a tenth matters
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s" if round(seconds, 1) else "at once"
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{whole} s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
-    if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
-    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+    for size, name, smaller, small_name in _SPANS:
+        if whole >= size:
+            return f"{whole // size} {name} {whole % size // smaller} {small_name}"
+    raise AssertionError(whole)
 
 
 def moment(stamp: str) -> datetime:

@@ -25,23 +25,23 @@ _SECONDS_EACH = 5.0
 _WORTH_A_SECOND_SANDBOX = 8
 
 
-class NotAnRpm(InputError):  # noqa: N818  # the words of a hold reason
+class NotAnRpm(InputError):  # the words of a hold reason
     """The file has no RPM lead and header."""
 
 
-class Damaged(InputError):  # noqa: N818
+class Damaged(InputError):
     """A digest does not fit, none covers the payload, or the file ends too early."""
 
 
-class Unsigned(InputError):  # noqa: N818
+class Unsigned(InputError):
     """There is no signature over the whole file and one is wanted."""
 
 
-class UnknownKey(InputError):  # noqa: N818
+class UnknownKey(InputError):
     """Signed with a key that the target does not trust."""
 
 
-class BadSignature(InputError):  # noqa: N818
+class BadSignature(InputError):
     """The signature does not fit the file."""
 
 

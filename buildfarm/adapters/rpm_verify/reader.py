@@ -26,8 +26,8 @@ from typing import Any
 import rpm
 
 _LEAD_MAGIC = b"\xed\xab\xee\xdb"
-_RING = Path("/tmp/ring")  # noqa: S108  # the sandbox's own tmpfs
-_LINKS = Path("/tmp/files")  # noqa: S108
+_RING = Path("/tmp/ring")  # the sandbox's own tmpfs
+_LINKS = Path("/tmp/files")
 _RESEND = "fetch it again from the vendor"
 _LINE = re.compile(r"^ {4}(?P<what>.+?): (?P<word>OK|BAD|NOKEY|NOTTRUSTED|NOTFOUND|FAIL|UNKNOWN)\b(?P<rest>.*)$")
 _KEY_ID = re.compile(r"key ID ([0-9a-fA-F]+)")
@@ -35,7 +35,7 @@ _BLOCK = re.compile(r"-----BEGIN PGP PUBLIC KEY BLOCK-----.*?-----END PGP PUBLIC
 _RELEASE = "release it with a reason, or fetch the vendor's signed file"
 
 
-class Problem(Exception):  # noqa: N818  # a finding about a file
+class Problem(Exception):  # a finding about a file
     """Why a file is refused: the name of an error class, the reason and the next step."""
 
     def __init__(self, kind: str, reason: str, hint: str) -> None:

@@ -27,7 +27,7 @@ _MOST_DIFF_LINES = 2000
 Tree = dict[str, bytes]
 
 
-class RuleDoesNotFit(InputError):  # noqa: N818  # said as a sentence: "rule does not fit"
+class RuleDoesNotFit(InputError):  # said as a sentence: "rule does not fit"
     """A rule's action found nothing, or another number of places than it says."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,16 +112,17 @@ class Dnf:
 
     def __call__(self, repositories: dict[str, tuple[Path, int]], *words: str) -> subprocess.CompletedProcess[str]:
         """Repositories are ``{id: (folder, priority)}``."""
-        argv = ["dnf", "-q", "-y", f"--config={self._home / 'dnf.conf'}", f"--installroot={self._home / 'root'}"]
+        argv = ["dnf", "-y", f"--config={self._home / 'dnf.conf'}", f"--installroot={self._home / 'root'}"]
         argv += ["--releasever=9", "--forcearch=x86_64", f"--setopt=cachedir={self._home / 'cache'}"]
         argv += ["--setopt=install_weak_deps=0", f"--setopt=logdir={self._home}", "--setopt=gpgcheck=0"]
         for name, (folder, priority) in repositories.items():
             argv += [f"--repofrompath={name},file://{folder}", f"--setopt={name}.priority={priority}"]
+        argv += ["-q"] if "repoquery" in words else []
         return subprocess.run([*argv, *words], capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
-def dnf(tmp_path: Path) -> Iterator[Dnf]:
+def dnf(tmp_path: Path) -> Dnf:
     home = tmp_path / "dnf"
     home.mkdir()
-    yield Dnf(home)
+    return Dnf(home)

@@ -56,9 +56,10 @@ def test_metadata_reads_the_same_as_createrepo_cs_own(writer: RepositoryWriter, 
     expected, found = packages(theirs), packages(ours)
     assert found.keys() == expected.keys()
     fields = (
-        "pkgId", "name", "arch", "version", "epoch", "release", "summary", "description", "license", "rpm_sourcerpm",
-        "size_package", "size_installed", "size_archive", "rpm_header_start", "rpm_header_end", "location_href",
-        "time_build", "checksum_type", "requires", "provides", "conflicts", "obsoletes", "recommends", "files", "changelogs",
+        "pkgId", "name", "arch", "version", "epoch", "release", "summary", "description", "rpm_license",
+        "rpm_sourcerpm", "size_package", "size_installed", "size_archive", "rpm_header_start", "rpm_header_end",
+        "location_href", "time_build", "checksum_type", "requires", "provides", "conflicts", "obsoletes",
+        "recommends", "files", "changelogs",
     )  # fmt: skip
     for nevra, package in found.items():
         for field in fields:

@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from buildfarm.adapters.rpm_verify import (
-    BadSignature, Damaged, NotAnRpm, UnknownKey, Unsigned, Verified, verify, verify_many,
+    BadSignature,
+    Damaged,
+    NotAnRpm,
+    UnknownKey,
+    Unsigned,
+    Verified,
+    verify,
+    verify_many,
 )  # fmt: skip
 from buildfarm.adapters.rpm_verify.reader import Problem, judge
 from buildfarm.adapters.signing import Signer
@@ -112,7 +119,7 @@ def test_an_unsigned_file_is_fine_only_where_no_signature_is_asked_for(rich: tup
 
 @pytest.mark.parametrize("trusted", [True, False])
 def test_a_key_that_is_not_in_the_ring_is_named(signed: Path, other_key: Path, trusted: bool):
-    with pytest.raises(UnknownKey, match="signed by key [0-9a-f]{8}, which the target does not trust"):
+    with pytest.raises(UnknownKey, match=r"signed by key [0-9a-f]{8}, which the target does not trust"):
         verify(signed, [other_key] if trusted else [])
 
 

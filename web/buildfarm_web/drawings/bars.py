@@ -21,6 +21,21 @@ class Part:
     width: float
 
 
+_PROGRESS = (
+    "published", "compared", "comparing", "built", "building", "queued", "waiting", "debranded", "ingested", "excluded",
+    "canceled", "on_hold", "failed",
+)  # fmt: skip
+
+
+def progress(counts: Mapping[str, int]) -> list[Part]:
+    """States of builds as a bar that fills from the left: what is done, what moves, what waits, what stopped.
+
+    >>> [part.word for part in progress({"waiting": 1, "failed": 1, "published": 2})]
+    ['published', 'waiting', 'failed']
+    """
+    return bar({state: counts[state] for state in _PROGRESS if state in counts})
+
+
 def bar(counts: Mapping[str, int]) -> list[Part]:
     """The parts in the order given; even the smallest can be seen.
 

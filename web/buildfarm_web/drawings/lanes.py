@@ -16,7 +16,7 @@ _TOP = 26
 _LONGEST = timedelta(hours=2)
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _TICKS = 8
-_LETTER = 6.4
+_LETTER = 7.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +98,11 @@ def _free_row(busy_until: list[datetime], since: datetime, until: datetime) -> i
 
 
 def _bar(run: Json, x: float, y: int, width: float) -> Bar:
-    about = run["about"] or run["target"]
-    text = f"{run['kind']} {about}" if run["kind"] != "build" else str(about)
+    about = str(run["about"] or run["target"])
+    source = about.rsplit("-", 2)[0]
     fits = int((width - 8) / _LETTER)
-    label = text if len(text) <= fits else f"{text[: fits - 1]}…" if fits > 4 else ""  # noqa: PLR2004  # a shorter stump says nothing
+    longest_first = (f"{run['kind']} {about}", about, source)
+    label = next((text for text in longest_first if len(text) <= fits), "")
     seconds = f"{run['seconds']:.1f} s" if run["seconds"] is not None else "not ended"
     title = f"{run['kind']} {about} on {run['worker']}: {run['state']}, {seconds}"
     return Bar(task=run, x=round(x, 1), y=y, width=round(width, 1), label=label, title=title)

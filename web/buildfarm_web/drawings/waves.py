@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from buildfarm_web.read_models.plain import Json
 
-_BOX_WIDTH, _BOX_HEIGHT = 164, 46
-_COLUMN, _ROW = 228, 58
+_BOX_WIDTH, _BOX_HEIGHT = 176, 46
+_COLUMN, _ROW = 236, 57
 _TOP = 30
 _TALLEST = 12
-_NAME = 19
+_NAME = 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +91,12 @@ def draw(plan: Mapping[str, object], rows: Sequence[Json]) -> Drawing | None:
 def _ordered(
     wave: Sequence[str], edges: Sequence[Json], boxes: Mapping[str, Box], by_id: Mapping[str, Json]
 ) -> list[str]:
-    """Each build near what it needs, so that few lines cross."""
+    """Each build near what it needs, so that few lines cross; those nobody needs and that need nobody come last."""
+    connected = {edge["from"] for edge in edges} | {edge["to"] for edge in edges}
 
-    def height(key: str) -> tuple[float, str]:
+    def height(key: str) -> tuple[bool, float, str]:
         needs = [boxes[edge["from"]].y for edge in edges if edge["to"] == key and edge["from"] in boxes]
-        return (sum(needs) / len(needs) if needs else 0.0, str(by_id[key]["source"]))
+        return (key not in connected, sum(needs) / len(needs) if needs else 0.0, str(by_id[key]["source"]))
 
     return sorted(wave, key=height)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from buildfarm.domain.build import Build
+from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm
 from buildfarm.domain.records import Comparison, Event
 from buildfarm.domain.verdict import Verdict
@@ -82,10 +83,8 @@ def drop_page(hub: Hub, tx: Transaction, name: str) -> Json:
 
 
 def _counts(listed: Sequence[Json]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for row in listed:
-        counts[row["state"]] = counts.get(row["state"], 0) + 1
-    return counts
+    found = Counter(row["state"] for row in listed)
+    return {state.value: found[state.value] for state in BuildState if found[state.value]}
 
 
 def compatibility(vendor: Sequence[VendorRpm], comparisons: Iterable[Comparison]) -> Json | None:

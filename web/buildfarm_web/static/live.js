@@ -82,7 +82,16 @@
 
   const pause = (seconds) => new Promise((done) => { setTimeout(done, seconds * 1000); });
 
+  function showWhatMatters() {
+    const log = document.getElementById("log-text");
+    if (!log) return;
+    const errors = log.querySelectorAll(".err");
+    const first = errors[errors.length - 1];
+    log.scrollTop = first ? first.offsetTop - log.offsetTop - log.clientHeight / 2 : log.scrollHeight;
+  }
+
   async function live() {
+    showWhatMatters();
     followLog();
     while (main.dataset.refresh) {
       mark.hidden = false;
