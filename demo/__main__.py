@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from demo.drive import DemoFailed, Farm, prepare_home
+from demo.drive import DemoFailed, Farm, make_world, prepare_home
 from demo.proof import prove
 from demo.report import print_report
 
@@ -25,6 +25,7 @@ def main() -> int:
     given = parser.parse_args()
     home = given.home.absolute()
     try:
+        make_world(home / "world", CHECKOUT)
         prepare_home(home, CHECKOUT)
         with Farm(home) as farm:
             drop, seconds = farm.run_drop(home / "world" / "drop.json")

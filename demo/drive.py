@@ -32,12 +32,16 @@ def say(text: str) -> None:
     print(f"==> {text}", file=sys.stderr, flush=True)
 
 
-def prepare_home(home: Path, checkout: Path) -> None:
-    """Make the vendor's world (once) and put the demo's configuration beside it."""
-    home.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([sys.executable, "-m", "demo.world", "--out", home / "world"], cwd=checkout, check=False)
+def make_world(world: Path, checkout: Path) -> None:
+    """Make the seed and the vendor, once. :raises DemoFailed: the reason was printed."""
+    done = subprocess.run([sys.executable, "-m", "demo.world", "--out", world], cwd=checkout, check=False)
     if done.returncode != 0:
         raise DemoFailed("the vendor's world could not be made; the reason stands above")
+
+
+def prepare_home(home: Path, checkout: Path) -> None:
+    """Put the demo's configuration beside its world."""
+    home.mkdir(parents=True, exist_ok=True)
     shutil.copytree(checkout / "configs" / "demo", home, dirs_exist_ok=True)
     for name in ("debrand", "brand.yaml"):
         link = home / name

@@ -22,23 +22,25 @@ def excluded(
 ) -> str:
     """Why an SRPM is built on none of ``arches``; empty if it is built on some.
 
-    rpm compares ``noarch`` instead of the machine's arch where ``BuildArch: noarch`` stands; Koji (choose_taskarch)
-    takes a noarch build only to arches that ExclusiveArch names, if it names any.
+    As rpmbuild decides for ``--target ARCH``: a ``BuildArch: noarch`` changes nothing, the machine's arch has to be
+    allowed. Another BuildArch names the only arches there are RPMs for (Koji's getArchList).
 
     >>> excluded(("s390x",), (), (), ("x86_64",))
     'ExclusiveArch: s390x; the target builds x86_64'
     >>> excluded(("x86_64", "noarch"), (), ("noarch",), ("x86_64",))
     ''
     """
-    wanted = ", ".join(arches)
-    noarch = tuple(build_arches) == ("noarch",)
-    machines = set(exclusive) - {"noarch"}
-    possible = set(arches) & machines if machines else set(arches)
-    if not possible or (exclusive and noarch and "noarch" not in exclusive):
-        return f"ExclusiveArch: {' '.join(exclusive)}; the target builds {'noarch on ' if noarch else ''}{wanted}"
-    if not possible - set(exclude) or (noarch and "noarch" in exclude):
-        return f"ExcludeArch: {' '.join(exclude)}; the target builds {'noarch on ' if noarch else ''}{wanted}"
-    return ""
+    possible = set(arches)
+    only = () if "noarch" in build_arches else build_arches
+    for tag, listed, left in (
+        ("ExclusiveArch", exclusive, possible & set(exclusive)),
+        ("BuildArch", only, possible & set(only)),
+        ("ExcludeArch", exclude, possible - set(exclude)),
+    ):
+        if listed and not left:
+            return f"{tag}: {' '.join(listed)}; the target builds {', '.join(arches)}"
+    taken = (possible & set(exclusive or arches) & set(only or arches)) - set(exclude)
+    return "" if taken else f"ExclusiveArch and ExcludeArch leave nothing of {', '.join(arches)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

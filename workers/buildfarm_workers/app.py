@@ -44,7 +44,7 @@ def application(config: WorkerConfig, handle: Callable[[str], None]) -> Celery:
 
 
 def consume(app: Celery, config: WorkerConfig, *, slot: int, on_shutdown: Callable[[], None]) -> None:
-    """Take messages until the process is told to go; ``on_shutdown`` is called at that moment, in mid-task if need be."""
+    """Take messages until the process is told to go; ``on_shutdown`` is called at that moment, even in mid-task."""
 
     def shutting_down(**_: object) -> None:
         on_shutdown()

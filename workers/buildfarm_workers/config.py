@@ -95,9 +95,8 @@ def problems(config: WorkerConfig) -> list[str]:
     """What would keep a worker with this configuration from starting, as far as it can be seen without a network."""
     found: list[str] = []
     if config.security is not None:
-        for path in (config.security.key, config.security.certificate):
-            if not path.is_file():
-                found.append(f"security: {path} is not there: copy it from the hub")
+        pair = (config.security.key, config.security.certificate)
+        found += [f"security: {path} is not there: copy it from the hub" for path in pair if not path.is_file()]
         if not any(config.security.hub_certificates.glob("*.crt")):
             found.append(f"security: no *.crt in {config.security.hub_certificates}: copy the hub's certificate there")
     if not config.hub_url.startswith(("http://", "https://")):

@@ -47,7 +47,7 @@ class LeaseLost(Conflict):
     """The hub gave the task away or canceled it: whatever this worker made does not count."""
 
 
-class Refused(InfraError):
+class Refused(InfraError):  # the house names errors for what happened
     """The hub understood and said no; asking again would not help."""
 
 

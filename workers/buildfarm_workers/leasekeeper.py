@@ -1,7 +1,7 @@
 """What runs beside a build while its lease is held: the heart-beat and the log's way to the hub, one thread each.
 
-Both stop the build by the same sign when the hub takes the task away. Neither ever starts a program: a child's parent-death
-signal counts the thread that started it.
+Both stop the build by the same sign when the hub takes the task away. Neither ever starts a program: a child's
+parent-death signal counts the thread that started it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FLUSH_SECONDS = 120.0
 
 
 class StopSign:
-    """Why a build has to stop; the first reason stays. ``lost``: the task is not ours any more, so nothing is reported."""
+    """Why a build has to stop; the first reason stays. ``lost``: the task is not ours any more, report nothing."""
 
     def __init__(self) -> None:
         self._event = threading.Event()

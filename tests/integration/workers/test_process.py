@@ -85,8 +85,8 @@ class Farm:
         trusted.mkdir(exist_ok=True)
         shutil.copy(certificate, trusted / "hub.crt")
         self.messages = CeleryMessages(redis.url, key, certificate)
-        stranger = ensure_pair(place / "stranger-keys", "stranger")
-        self.stranger = CeleryMessages(redis.url, *stranger)
+        self.redis = redis
+        self.stranger = ensure_pair(place / "stranger-keys", "stranger")
         config = {
             "name": "w1", "hub_url": hub.url, "token": WORKER_TOKEN,
             "redis": {"url": Broker(redis.url).add_worker("w1"), "prefix": prefix_of("w1")},
@@ -106,6 +106,15 @@ class Farm:
 
     def send(self, task: str) -> None:
         self.messages.send(worker="w1", queue=QUEUE, task=task)
+
+    def send_as_stranger(self, task: str) -> None:
+        """With a key that is not the hub's; in another process, because Celery keeps one key a process."""
+        code = (
+            "import sys; from pathlib import Path; from buildfarm.adapters.celery_hub import CeleryMessages\n"
+            "url, key, certificate, queue, task = sys.argv[1:]\n"
+            "CeleryMessages(url, Path(key), Path(certificate)).send(worker='w1', queue=queue, task=task)"
+        )
+        subprocess.run([sys.executable, "-c", code, self.redis.url, *self.stranger, QUEUE, task], check=True)
 
     def log(self) -> str:
         return (self.folder / "worker.log").read_text()
@@ -158,7 +167,9 @@ def mounts(folder: Path) -> list[str]:
 def test_a_message_becomes_a_reported_build(farm: Farm, add: Callable[..., HubTask]) -> None:
     task = add("good", build="echo built")
     worker = farm.start()
-    farm.stranger.send(worker="w1", queue=QUEUE, task="good")  # not signed by the hub: thrown away
+    farm.send_as_stranger("good")
+    wait_for(lambda: "Unknown certificate" in farm.log())
+    assert task.claims == 0
     farm.send("unknown")
     farm.send("good")
     farm.send("good")

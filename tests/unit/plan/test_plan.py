@@ -116,22 +116,16 @@ def test_a_distribution_is_planned_in_seconds():
     [
         ((), (), (), ""),
         (("x86_64",), (), (), ""),
-        (("s390x", "ppc64le"), (), (), "ExclusiveArch: s390x ppc64le; the target builds x86_64, aarch64"),
         (("aarch64",), (), (), ""),
         ((), ("x86_64",), (), ""),
+        (("s390x", "ppc64le"), (), (), "ExclusiveArch: s390x ppc64le; the target builds x86_64, aarch64"),
         ((), ("x86_64", "aarch64"), (), "ExcludeArch: x86_64 aarch64; the target builds x86_64, aarch64"),
-        (("x86_64",), ("x86_64",), (), "ExcludeArch: x86_64; the target builds x86_64, aarch64"),
+        (("x86_64",), ("x86_64",), (), "ExclusiveArch and ExcludeArch leave nothing of x86_64, aarch64"),
         (("x86_64", "noarch"), (), ("noarch",), ""),
-        (
-            ("s390x", "noarch"),
-            (),
-            ("noarch",),
-            "ExclusiveArch: s390x noarch; the target builds noarch on x86_64, aarch64",
-        ),
-        (("noarch",), (), ("noarch",), ""),
-        (("x86_64",), (), ("noarch",), "ExclusiveArch: x86_64; the target builds noarch on x86_64, aarch64"),
-        ((), ("noarch",), ("noarch",), "ExcludeArch: noarch; the target builds noarch on x86_64, aarch64"),
-        ((), ("s390x",), ("noarch",), ""),
+        (("s390x", "noarch"), (), ("noarch",), "ExclusiveArch: s390x noarch; the target builds x86_64, aarch64"),
+        (("x86_64",), (), ("noarch",), ""),
+        ((), ("noarch",), ("noarch",), ""),
+        ((), (), ("i686",), "BuildArch: i686; the target builds x86_64, aarch64"),
     ],
 )
 def test_arches_exclude_with_a_reason(

@@ -1,7 +1,7 @@
 """Base roots: the target's minimal buildroot, installed once for each buildroot key and then only read.
 
-Made aside and renamed into place, under a file lock, so that two builds do not make one twice and a killed worker leaves
-no half of one. A build holds a shared lock on its base; the least recently used bases beyond a number are deleted when
+Made aside and renamed into place, under a file lock, so that two builds do not make one twice and a killed worker
+leaves no half of one. A build holds a shared lock on its base; the least recently used bases beyond a number are deleted when
 nobody holds them.
 """
 
@@ -84,7 +84,7 @@ class Bases:
         root = aside / "root"
         root.mkdir(parents=True)
         try:
-            self._installer.install(root, buildroot, buildroot.packages, log, aside / "dnf", stop)
+            self._installer.install(root, buildroot, buildroot.packages, log=log, work=aside / "dnf", stop=stop)
             _add_build_user(root)
             found = rpmdb.query(root, provides=True)
             (aside / _LOCK).write_text(Report(ok=True, lock=found.lock).model_dump_json(), encoding="utf-8")
@@ -148,5 +148,5 @@ def _add_build_user(root: Path) -> None:
     inside.append_line(root, "/etc/group", f"{user}:x:{uid}:\n", first="root:x:0:\n")
     for name in ("BUILD", "BUILDROOT", "RPMS", "SOURCES", "SPECS", "SRPMS", "originals"):
         inside.make_folder(root, f"{'/'.join(box.TOPDIR)}/{name}", owner=uid)
-    for name in ("/tmp", "/var/tmp"):  # noqa: S108  # the buildroot's
+    for name in ("/tmp", "/var/tmp"):  # the buildroot's
         inside.make_folder(root, name, mode=0o1777)

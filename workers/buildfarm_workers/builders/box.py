@@ -3,9 +3,9 @@
 *Installer*: dnf of the host writes the buildroot and runs the RPMs' scriptlets in it. It is user 0 with the few
 capabilities that rpm needs, sees the buildroot, its cache and the host's programs read-only, and nothing of the farm.
 
-*Builder*: the buildroot is ``/``. bubblewrap makes the namespaces as root, then the buildroot's own chroot(1) becomes the
-unprivileged ``mockbuild``; no_new_privs keeps set-uid files from undoing that. No user namespace: files of root look like
-files of root, as in mock, and not like ``nobody``'s.
+*Builder*: the buildroot is ``/``. bubblewrap makes the namespaces as root, then the buildroot's own chroot(1) becomes
+the unprivileged ``mockbuild``; no_new_privs keeps set-uid files from undoing that. No user namespace: files of root
+look like files of root, as in mock, and not like ``nobody``'s.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _BECOME_USER = ("CAP_SETUID", "CAP_SETGID", "CAP_SYS_CHROOT")
 _INSTALL = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETUID", "CAP_SETGID", "CAP_SETFCAP",
             "CAP_SYS_CHROOT", "CAP_KILL")  # fmt: skip
 _HOST_PROGRAMS = ("/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/rpm", "/etc/passwd", "/etc/group",
-                  "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/crypto-policies")  # fmt: skip
+                  "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates",
+                  "/etc/crypto-policies")  # fmt: skip
 _NAME_LOOKUP = ("/etc/resolv.conf", "/etc/hosts")
 _MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
 
@@ -38,8 +39,8 @@ _MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
 def _proc(at: str) -> list[str]:
     """A /proc of the box's own, whose switches of the whole kernel are read-only.
 
-    bubblewrap covers them only for a caller that access(2) says may write; for user 0 without capabilities it says no and
-    the files' own check says yes.
+    bubblewrap covers them only for a caller that access(2) says may write; for user 0 without capabilities it says no
+    and the files' own check says yes.
     """
     words = ["--proc", at]
     for name in ("sys", "sysrq-trigger"):
@@ -61,11 +62,11 @@ def installer(
     for name in _MERGED:
         where = Path("/") / name
         if where.is_symlink():
-            words += ["--symlink", os.readlink(where), str(where)]
+            words += ["--symlink", str(where.readlink()), str(where)]
         elif where.exists():
             words += ["--ro-bind", str(where), str(where)]
     words += [
-        *_proc("/proc"), "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--tmpfs", "/run",
+        *_proc("/proc"), "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--tmpfs", "/run",  # the box's own
         "--bind", str(root), ROOT_IN_BOX, *_proc(f"{ROOT_IN_BOX}/proc"), "--dev", f"{ROOT_IN_BOX}/dev",
         "--bind", str(cache), f"{ROOT_IN_BOX}{CACHE_IN_ROOT}", "--tmpfs", f"{ROOT_IN_BOX}/var/lib/dnf",
         "--ro-bind", str(config), CONFIG_IN_BOX, "--ro-bind", str(home), HOME_IN_BOX,

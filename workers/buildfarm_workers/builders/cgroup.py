@@ -16,6 +16,7 @@ from pathlib import Path
 
 _PREFIX = "buildfarm-"
 _WANTED = ("memory", "pids")
+_V2 = 2
 _REMOVE_SECONDS = 5.0
 _ENTER = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift; exec "$@"'
 
@@ -35,11 +36,11 @@ def hierarchies() -> dict[str, Hierarchy]:
     mounts = _mounts()
     own = _own_paths()
     for controller in _WANTED:
-        for version in (2, 1):
+        for version in (_V2, 1):
             for mount in mounts:
-                if mount.version == version and (version == 2 or controller in mount.controllers):
-                    parent = mount.folder_of(own.get("" if version == 2 else controller, "/"))
-                    usable = _enable_v2(parent, controller) if version == 2 else os.access(parent, os.W_OK)
+                if mount.version == version and (version == _V2 or controller in mount.controllers):
+                    parent = mount.folder_of(own.get("" if version == _V2 else controller, "/"))
+                    usable = _enable_v2(parent, controller) if version == _V2 else os.access(parent, os.W_OK)
                     if usable:
                         found.setdefault(controller, Hierarchy(controller=controller, version=version, parent=parent))
     return found
@@ -67,7 +68,7 @@ def _mounts() -> list[_Mount]:
             fields = left.split()
             mounts.append(
                 _Mount(
-                    version=2 if kind == "cgroup2" else 1,
+                    version=_V2 if kind == "cgroup2" else 1,
                     controllers=frozenset(options.split(",")),
                     root=fields[3],
                     at=Path(fields[4]),
@@ -150,7 +151,7 @@ class ControlGroup:
         if "memory" not in self._folders:
             return 0
         hierarchy, folder = self._folders["memory"]
-        name = "memory.peak" if hierarchy.version == 2 else "memory.max_usage_in_bytes"
+        name = "memory.peak" if hierarchy.version == _V2 else "memory.max_usage_in_bytes"
         return _number(folder / name)
 
     def close(self) -> None:
@@ -163,7 +164,7 @@ class ControlGroup:
         if "memory" not in self._folders:
             return 0
         hierarchy, folder = self._folders["memory"]
-        return _field(folder / ("memory.events" if hierarchy.version == 2 else "memory.oom_control"), "oom_kill")
+        return _field(folder / ("memory.events" if hierarchy.version == _V2 else "memory.oom_control"), "oom_kill")
 
     def _forks_refused(self) -> int:
         if "pids" not in self._folders:
@@ -174,7 +175,7 @@ class ControlGroup:
 def _settings(hierarchy: Hierarchy, memory: int, processes: int) -> list[tuple[str, str]]:
     if hierarchy.controller == "pids":
         return [("pids.max", str(processes))]
-    if hierarchy.version == 2:
+    if hierarchy.version == _V2:
         return [("memory.max", str(memory)), ("memory.oom.group", "1")]
     return [("memory.limit_in_bytes", str(memory))]
 

@@ -134,8 +134,9 @@ class _Build:
                 self._making.say(f"not in the base: {', '.join(missing)}")
                 srpm = self.room.root / inside.lstrip("/")
                 self._installer.builddep(
-                    self.room.root, self._order.buildroot, srpm, self._making.root_log, self._work / "dnf", self._stop
-                )
+                    self.room.root, self._order.buildroot, srpm,
+                    log=self._making.root_log, work=self._work / "dnf", stop=self._stop,
+                )  # fmt: skip
                 self._take_lock()
             else:
                 self.lock = base.lock
@@ -148,7 +149,7 @@ class _Build:
                 raise BuildFailed(FailureKind.BUILD, "rpmbuild succeeded and made no RPM: is there a %files section?")
 
     def _check(self, inside: str, base: Base) -> list[str]:
-        """Digests of the SRPM, and which of its requirements the base does not hold. The SRPM's header is read in the box."""
+        """Digests of the SRPM, and which of its requirements the base does not hold; its header is read in the box."""
         with (self.room.root / inside.lstrip("/")).open("rb") as srpm:
             if srpm.read(len(_MAGIC)) != _MAGIC:
                 raise BuildFailed(FailureKind.BAD_SRPM, f"{self._order.payload.filename} is no RPM file at all")
@@ -193,8 +194,9 @@ class _Build:
             asked.update(new)
             self._making.say(f"rpmbuild asks for: {', '.join(new)}")
             self._installer.install(
-                self.room.root, self._order.buildroot, new, self._making.root_log, self._work / "dnf", self._stop
-            )
+                self.room.root, self._order.buildroot, new,
+                log=self._making.root_log, work=self._work / "dnf", stop=self._stop,
+            )  # fmt: skip
             self._take_lock()
         if reading.file_limit:
             limit = self._order.limits.disk // process.MEBIBYTE

@@ -76,12 +76,12 @@ class Installer:
         self._home = folder / "home"
 
     def install(
-        self, root: Path, buildroot: Buildroot, packages: Sequence[str], log: Path, work: Path, stop: Stop
+        self, root: Path, buildroot: Buildroot, packages: Sequence[str], *, log: Path, work: Path, stop: Stop
     ) -> None:
         """``dnf install`` into ``root``. Errors as in :meth:`builddep`."""
-        self._run(["install", *packages], root, buildroot, log, work, stop, ())
+        self._run(["install", *packages], root, buildroot, log=log, work=work, stop=stop)
 
-    def builddep(self, root: Path, buildroot: Buildroot, srpm: Path, log: Path, work: Path, stop: Stop) -> None:
+    def builddep(self, root: Path, buildroot: Buildroot, srpm: Path, *, log: Path, work: Path, stop: Stop) -> None:
         """``dnf builddep``: what the header of ``srpm`` requires.
 
         :raises BuildFailed: ``dependencies`` (with the name that is missing) or ``infrastructure`` (a repository that
@@ -89,12 +89,20 @@ class Installer:
         :raises Stopped: the caller does not want it any more.
         """
         plugin = ["--setopt=plugins=1", "--disableplugin=*", "--enableplugin=builddep"]
-        self._run([*plugin, "builddep", "--srpm", str(srpm)], root, buildroot, log, work, stop, (srpm,))
+        words = [*plugin, "builddep", "--srpm", str(srpm)]
+        self._run(words, root, buildroot, log=log, work=work, stop=stop, read_only=(srpm,))
 
     def _run(
-        self, words: list[str], root: Path, buildroot: Buildroot, log: Path, work: Path, stop: Stop,
-        read_only: tuple[Path, ...],
-    ) -> None:  # fmt: skip
+        self,
+        words: list[str],
+        root: Path,
+        buildroot: Buildroot,
+        *,
+        log: Path,
+        work: Path,
+        stop: Stop,
+        read_only: tuple[Path, ...] = (),
+    ) -> None:
         for folder in (self._cache, self._home, work):
             folder.mkdir(parents=True, exist_ok=True)
         (self._home / ".rpmmacros").write_text(f"%_dbpath {DBPATH}\n", encoding="utf-8")
@@ -132,9 +140,9 @@ def _run_logged(boxed: list[str], out: BinaryIO, log: Path, stop: Stop) -> str |
 
 
 def explain(said: str) -> tuple[FailureKind, str]:
-    """Kind and reason of a failed dnf run, from what it printed.
+    r"""Kind and reason of a failed dnf run, from what it printed.
 
-    >>> explain("No matching package to install: 'foo-devel'\\nNot all dependencies satisfied\\n")
+    >>> explain("No matching package to install: 'foo-devel'\nNot all dependencies satisfied\n")
     (<FailureKind.DEPENDENCIES: 'dependencies'>, 'No matching package to install: foo-devel')
     """
     names: list[str] = []

@@ -1,7 +1,7 @@
 """The production builder: runs the real mock with a plain configuration, and reads what it left.
 
-Exit codes become failure kinds by :func:`buildfarm.domain.build.failure_of_mock`. Each build has a basedir of its own, kept
-until the lock is read from the root; mock's root cache is shared by all builds of one buildroot key.
+Exit codes become failure kinds by :func:`buildfarm.domain.build.failure_of_mock`. Each build has a basedir of its own,
+kept until the lock is read from the root; mock's root cache is shared by all builds of one buildroot key.
 """
 
 from __future__ import annotations

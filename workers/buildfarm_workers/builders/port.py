@@ -24,7 +24,7 @@ Stop = Callable[[], str]
 """Asked several times a second; a non-empty answer ends the build with that reason."""
 
 
-class BuildFailed(BuildFarmError):
+class BuildFailed(BuildFarmError):  # the house names errors for what happened
     """A stage ended the build; becomes the :class:`Outcome`. The message is the reason."""
 
     def __init__(self, kind: FailureKind, reason: str) -> None:
@@ -85,9 +85,9 @@ class Builder(Protocol):
 
 
 def one_line(reason: str) -> str:
-    """``reason`` fit for a table: one line, of bearable length.
+    r"""``reason`` fit for a table: one line, of bearable length.
 
-    >>> one_line("  error:  x\\n  on y ")
+    >>> one_line("  error:  x\n  on y ")
     'error: x on y'
     """
     line = " ".join(reason.split())

@@ -1,0 +1,35 @@
+"""What all tests share: where the real data and the demo's world are, and what this machine can do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot do, each with its reason."""
+    reasons = {
+        "corpus": "" if os.environ.get("BUILDFARM_CORPUS") else "BUILDFARM_CORPUS does not name the folder of real RPMs",
+        "mock": "" if shutil.which("mock") else "no `mock` command on this machine",
+        "root": "" if os.geteuid() == 0 else "needs root (overlayfs, dnf --installroot)",
+        "browser": "" if shutil.which("chromium") else "no chromium on this machine",
+    }
+    for item in items:
+        for marker, reason in reasons.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def world() -> Path:
+    """The demo's world: BUILDFARM_WORLD, else var/demo/world, made if it is not there."""
+    from demo.drive import make_world
+
+    folder = Path(os.environ.get("BUILDFARM_WORLD") or CHECKOUT / "var" / "demo" / "world")
+    make_world(folder, CHECKOUT)
+    return folder

@@ -1,0 +1,96 @@
+"""Farms for the end-to-end tests: the real thing, every process of it, in a home of its own."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from demo.drive import Farm, prepare_home
+from tests.conftest import CHECKOUT
+
+QUICK = {"heartbeat": 1.0, "lease": 8.0, "sweep": 2.0, "message_patience": 6.0, "leader_lease": 3.0}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+MakeHome = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def make_home(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeHome]:
+    """A function that makes homes: the demo's configuration, a free port, quick timing, and whatever a test adds."""
+    made: list[Path] = []
+
+    def make(name: str, *, workers: int = 2, target: dict[str, object] | None = None) -> Path:
+        home = tmp_path_factory.mktemp(name, numbered=False)
+        made.append(home)
+        prepare_home(home, CHECKOUT)
+        (home / "world").symlink_to(world)
+        file = home / "farm.yaml"
+        farm = yaml.safe_load(file.read_text())
+        folders = [*farm["drop_folders"], str(home / "drops")]
+        farm |= {
+            "listen": f"127.0.0.1:{free_port()}", "local_workers": workers, "timing": QUICK, "drop_folders": folders,
+        }  # fmt: skip
+        file.write_text(yaml.safe_dump(farm))
+        if target:
+            place = home / "targets" / "reef-9.yaml"
+            place.write_text(yaml.safe_dump(yaml.safe_load(place.read_text()) | target))
+        return home
+
+    yield make
+    for home in made:
+        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if str(home) in line]
+        assert not mounts, f"left mounted: {mounts}"
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def line(make_home: MakeHome, world: Path) -> Iterator[tuple[Farm, dict[str, object]]]:
+    """A farm on which the whole drop of the demo has come to rest."""
+    with Farm(make_home("line")) as farm:
+        drop, _ = farm.run_drop(world / "drop.json")
+        yield farm, drop
+
+
+class Signed:
+    """A vendor of the tests' own: SRPMs written here, built by rpmbuild -bs, signed with a key the target trusts."""
+
+    def __init__(self, folder: Path) -> None:
+        from demo.world import vendor
+
+        self._vendor = vendor
+        self._folder = folder
+        folder.mkdir(parents=True)
+        self._gnupg = folder / "gnupg"
+        self._key = vendor.make_key(self._gnupg, "Test Vendor", "test@vendor.example")
+        self.public = folder / "RPM-GPG-KEY-test"
+        self.public.write_text(vendor.export_key(self._gnupg))
+
+    def srpm(self, name: str, body: str, *, into: Path, preamble: str = "", sources: dict[str, str] | None = None) -> Path:
+        """One signed SRPM; ``body`` is everything of the spec behind the description."""
+        top = self._folder / f"build-{name}"
+        (top / "SOURCES").mkdir(parents=True)
+        for file, text in (sources or {}).items():
+            (top / "SOURCES" / file).write_text(text)
+        spec = top / f"{name}.spec"
+        spec.write_text(
+            f"Name: {name}\nVersion: 1\nRelease: 1%{{?dist}}\nSummary: A test\nLicense: MIT\nBuildRequires: gcc\n{preamble}\n"
+            f"%description\nA test.\n{body}\n%changelog\n* Mon Jan 05 2026 Test <test@vendor.example> - 1-1\n- Made\n"
+        )
+        argv = ["rpmbuild", "-bs", "--nodeps", "--define", f"_topdir {top}", "--define", "dist .el9", spec]
+        subprocess.run(argv, check=True, capture_output=True)
+        made = next((top / "SRPMS").glob("*.src.rpm"))
+        self._vendor.sign(self._gnupg, self._key, [made])
+        into.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy(made, into))

@@ -1,0 +1,87 @@
+"""The whole line on the demo's drop: every planted case comes out as foreseen, and users can install the result."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.drive import Farm
+from demo.proof import prove
+
+pytestmark = [pytest.mark.world, pytest.mark.root, pytest.mark.timeout(900)]
+
+Line = tuple[Farm, dict[str, Any]]
+EXPECTED: dict[str, dict[str, Any]] = json.loads(
+    (Path(__file__).resolve().parents[2] / "demo/specs/expected.json").read_text()
+)
+
+
+def of(line: Line, source: str) -> dict[str, Any]:
+    return next(build for build in line[1]["builds"] if build["source"] == source)
+
+
+@pytest.mark.parametrize("source", sorted(EXPECTED))
+def test_every_source_comes_out_as_foreseen(line: Line, source: str) -> None:
+    build, expected = of(line, source), EXPECTED[source]
+    assert build["state"] == expected["state"], build.get("why")
+    if "verdict" in expected:
+        assert build["verdict"] == expected["verdict"], build.get("why")
+    assert expected.get("why_contains", "") in (build.get("why") or "")
+
+
+def test_each_link_of_the_chain_waited_for_the_one_before(line: Line) -> None:
+    farm, _ = line
+    started = {}
+    for source in ("zlib", "libpng", "qrencode"):
+        tasks = farm.get(f"/builds/{of(line, source)['id']}")["tasks"]
+        started[source] = next(task["started"] for task in tasks if task["kind"] == "build")
+    assert started["zlib"] < started["libpng"] < started["qrencode"]
+
+
+def test_the_same_drop_again_builds_nothing_and_answers_with_the_same_url(line: Line, world: Path) -> None:
+    farm, drop = line
+    before = farm.get("/targets/reef-9")["heads"]
+    again = farm.post("/drops", json.loads((world / "drop.json").read_text()))
+    assert again["id"] == drop["id"]
+    assert not again["created"]
+    assert not farm.get("/tasks", active="1")["tasks"]
+    assert farm.get("/targets/reef-9")["heads"] == before
+
+
+def test_dnf_installs_the_published_repository_with_signatures_checked(line: Line) -> None:
+    farm, _ = line
+    assert prove(farm, farm.home)
+
+
+def test_only_our_own_key_opens_the_repository(line: Line, world: Path, tmp_path: Path) -> None:
+    """gpgcheck is worth nothing if any key would do: with the vendor's key, dnf must refuse."""
+    home = line[0].home
+    configuration = tmp_path / "dnf.conf"
+    configuration.write_text(
+        f"[main]\nreposdir=/dev/null\ncachedir={tmp_path}/c\npersistdir={tmp_path}/p\nlogdir={tmp_path}/l\nassumeyes=1\n"
+        f"[r]\nname=r\nbaseurl=file://{home}/repos/reef-9/current/x86_64\ngpgcheck=1\nrepo_gpgcheck=1\n"
+        f"gpgkey=file://{world}/vendor/RPM-GPG-KEY-pnaelv\n"
+    )
+    argv = ["dnf", "-c", configuration, "--installroot", tmp_path / "root", "--releasever=9", "makecache"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+
+
+def test_no_brand_word_is_left_in_what_users_get(line: Line) -> None:
+    assert line[0].get("/targets/reef-9")["brand_hits"] == 0
+
+
+def test_every_page_and_its_json_twin_answer(line: Line) -> None:
+    import httpx
+
+    farm, drop = line
+    paths = ["/", f"/drops/{drop['id']}", "/targets/reef-9", "/workers", *(f"/builds/{b['id']}" for b in drop["builds"])]
+    for path in paths:
+        page = httpx.get(farm.url + path, trust_env=False)
+        assert page.status_code == 200, path
+        twin = httpx.get(f"{farm.url}/api/v1{path if path != '/' else '/overview'}", trust_env=False)
+        assert twin.status_code == 200, path
