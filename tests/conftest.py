@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from demo.drive import make_world
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot do, each with its reason."""
     reasons = {
-        "corpus": "" if os.environ.get("BUILDFARM_CORPUS") else "BUILDFARM_CORPUS does not name the folder of real RPMs",
+        "corpus": ""
+        if os.environ.get("BUILDFARM_CORPUS")
+        else "BUILDFARM_CORPUS does not name the folder of real RPMs",
         "mock": "" if shutil.which("mock") else "no `mock` command on this machine",
         "root": "" if os.geteuid() == 0 else "needs root (overlayfs, dnf --installroot)",
         "browser": "" if shutil.which("chromium") else "no chromium on this machine",
@@ -28,8 +32,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def world() -> Path:
     """The demo's world: BUILDFARM_WORLD, else var/demo/world, made if it is not there."""
-    from demo.drive import make_world
-
     folder = Path(os.environ.get("BUILDFARM_WORLD") or CHECKOUT / "var" / "demo" / "world")
     make_world(folder, CHECKOUT)
     return folder

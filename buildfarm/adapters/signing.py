@@ -17,6 +17,7 @@ from buildfarm.adapters import process
 from buildfarm.errors import ConfigError, InfraError, InputError, ToolFailed
 
 _SECONDS = 600.0
+_FINGERPRINT = "fpr:"  # codespell:ignore fpr
 _GPG = ("gpg", "--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "")
 _OWN_PROCESSES = ("bwrap", "--dev-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "--die-with-parent", "--")
 
@@ -94,7 +95,7 @@ class Signer:
     def _find_key(self) -> str:
         if not self._key and self._home.exists():
             listing = self._run([*_GPG, "--list-secret-keys", "--with-colons"]).text
-            self._key = next((line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:")), "")
+            self._key = next((line.split(":")[9] for line in listing.splitlines() if line.startswith(_FINGERPRINT)), "")
         return self._key
 
     def _run(self, argv: Sequence[str], *, ok: Sequence[int] | None = (0,)) -> process.Completed:

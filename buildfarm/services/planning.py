@@ -12,7 +12,7 @@ from buildfarm import log
 from buildfarm.domain.build import Build, BuildState, WaitKind
 from buildfarm.domain.drop import VendorRpm
 from buildfarm.domain.nevra import EVR
-from buildfarm.domain.plan import BaseResolution, Expected, Node, PinnedRepository, Plan, plan
+from buildfarm.domain.plan import Expected, Node, PinnedRepository, Plan, plan
 from buildfarm.domain.repository import Generation
 from buildfarm.domain.target import Target
 from buildfarm.errors import BuildFarmError
@@ -46,7 +46,7 @@ class PlanningService:
         if universe is None or base is None or problem:
             self._all_wait(target, problem)
             return {}
-        self._carry_out(target, self.dry_run(target, universe, base))
+        self._carry_out(target, self.dry_run(target, universe))
         return {"generation": generation.id if generation else "", "buildroot_key": base.key}
 
     def _open(self, target: Target) -> tuple[Generation | None, Universe]:
@@ -64,7 +64,7 @@ class PlanningService:
             repositories.insert(0, own)
         return generation, self._solver.open(repositories, arch)
 
-    def dry_run(self, target: Target, universe: Universe, base: BaseResolution) -> Plan:
+    def dry_run(self, target: Target, universe: Universe) -> Plan:
         """Decide for every waiting build; changes nothing."""
         with self._hub.store.read() as tx:
             found = tx.find(Build, target=target.name, scratch=False, state=tuple({*_PENDING, *_BROKEN}))
@@ -72,8 +72,8 @@ class PlanningService:
             vendor = tx.find(VendorRpm, target=target.name, problem="")
         stuck = {build.id: build for build in found if _is_broken(target, build)}
         coming = {build.id: build for build in found if build.id not in stuck and target.tags.build not in build.tags}
-        expected = _expected(coming.values(), vendor, base.names)
-        lost = _expected(stuck.values(), vendor, base.names)
+        expected = _expected(coming.values(), vendor)
+        lost = _expected(stuck.values(), vendor)
         packages = target.buildroot.packages
         nodes = [_node(build, universe, packages, expected, lost, known={**coming, **stuck}) for build in waiting]
         known = {node.key for node in nodes}
@@ -134,7 +134,7 @@ def _node(
     )
 
 
-def _expected(sources: Iterable[Build], vendor: Sequence[VendorRpm], base: frozenset[str]) -> tuple[Expected, ...]:
+def _expected(sources: Iterable[Build], vendor: Sequence[VendorRpm]) -> tuple[Expected, ...]:
     """What builds will provide: by the vendor's binaries where we have them, else by the SRPM's own Provides."""
     by_srpm: dict[str, list[VendorRpm]] = {}
     for rpm in vendor:
@@ -143,7 +143,7 @@ def _expected(sources: Iterable[Build], vendor: Sequence[VendorRpm], base: froze
     for build in sources:
         known = by_srpm.get(build.srpm_filename, [])
         made += [_from_vendor(build, rpm) for rpm in known] or _from_header(build)
-    return tuple(rpm for rpm in made if rpm.name not in base)
+    return tuple(made)
 
 
 def _from_vendor(build: Build, rpm: VendorRpm) -> Expected:

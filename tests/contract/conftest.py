@@ -158,10 +158,9 @@ def buildroot() -> wire.Buildroot:
 
 
 @pytest.fixture(scope="session", params=["chroot", "mock"])
-def builder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+def builder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Builder:
     """Both builders, where they can work."""
-    made = _make(request.param, tmp_path_factory.mktemp(request.param))
-    yield made
+    return _make(request.param, tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture(scope="session")
@@ -237,4 +236,4 @@ def run(buildroot: wire.Buildroot, request: pytest.FixtureRequest) -> Iterator[C
         return Run(outcome, result)
 
     yield build
-    shutil.rmtree(place, ignore_errors=True) if not os.environ.get("KEEP") else None
+    shutil.rmtree(place, ignore_errors=True)

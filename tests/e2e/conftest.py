@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from demo.drive import Farm, prepare_home
+from demo.world import vendor
 from tests.conftest import CHECKOUT
 
 QUICK = {"heartbeat": 1.0, "lease": 8.0, "sweep": 2.0, "message_patience": 6.0, "leader_lease": 3.0}
@@ -67,9 +68,6 @@ class Signed:
     """A vendor of the tests' own: SRPMs written here, built by rpmbuild -bs, signed with a key the target trusts."""
 
     def __init__(self, folder: Path) -> None:
-        from demo.world import vendor
-
-        self._vendor = vendor
         self._folder = folder
         folder.mkdir(parents=True)
         self._gnupg = folder / "gnupg"
@@ -77,7 +75,9 @@ class Signed:
         self.public = folder / "RPM-GPG-KEY-test"
         self.public.write_text(vendor.export_key(self._gnupg))
 
-    def srpm(self, name: str, body: str, *, into: Path, preamble: str = "", sources: dict[str, str] | None = None) -> Path:
+    def srpm(
+        self, name: str, body: str, *, into: Path, preamble: str = "", sources: dict[str, str] | None = None
+    ) -> Path:
         """One signed SRPM; ``body`` is everything of the spec behind the description."""
         top = self._folder / f"build-{name}"
         (top / "SOURCES").mkdir(parents=True)
@@ -91,6 +91,6 @@ class Signed:
         argv = ["rpmbuild", "-bs", "--nodeps", "--define", f"_topdir {top}", "--define", "dist .el9", spec]
         subprocess.run(argv, check=True, capture_output=True)
         made = next((top / "SRPMS").glob("*.src.rpm"))
-        self._vendor.sign(self._gnupg, self._key, [made])
+        vendor.sign(self._gnupg, self._key, [made])
         into.mkdir(parents=True, exist_ok=True)
         return Path(shutil.copy(made, into))

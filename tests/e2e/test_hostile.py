@@ -31,7 +31,9 @@ BODIES = {
 def farm(make_home: MakeHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Farm, Path]]:
     vendor = Signed(tmp_path_factory.mktemp("vendor") / "v")
     upstream = {"vendor": "Test", "keys": [str(vendor.public)]}
-    home = make_home("hostile", target={"limits": LIMITS, "upstream": upstream, "gate": {"uncompared": True}, "rules": ""})
+    home = make_home(
+        "hostile", target={"limits": LIMITS, "upstream": upstream, "gate": {"uncompared": True}, "rules": ""}
+    )
     touched = home / "touched-by-a-spec"
     with Farm(home) as running:
         port = running.url.rpartition(":")[2]

@@ -16,7 +16,13 @@ from tests.e2e.conftest import MakeHome
 
 pytestmark = [pytest.mark.world, pytest.mark.root, pytest.mark.timeout(600)]
 
-SOURCE_OF = {"worker-1": "bzip2", "redis": "zlib", "scheduler": "tree", "services": "micro-httpd", "everything": "diffutils"}
+SOURCE_OF = {
+    "worker-1": "bzip2",
+    "redis": "zlib",
+    "scheduler": "tree",
+    "services": "micro-httpd",
+    "everything": "diffutils",
+}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from demo.drive import Farm
@@ -76,10 +77,14 @@ def test_no_brand_word_is_left_in_what_users_get(line: Line) -> None:
 
 
 def test_every_page_and_its_json_twin_answer(line: Line) -> None:
-    import httpx
-
     farm, drop = line
-    paths = ["/", f"/drops/{drop['id']}", "/targets/reef-9", "/workers", *(f"/builds/{b['id']}" for b in drop["builds"])]
+    paths = [
+        "/",
+        f"/drops/{drop['id']}",
+        "/targets/reef-9",
+        "/workers",
+        *(f"/builds/{b['id']}" for b in drop["builds"]),
+    ]
     for path in paths:
         page = httpx.get(farm.url + path, trust_env=False)
         assert page.status_code == 200, path

@@ -86,10 +86,8 @@ def duration(seconds: float | None) -> str:
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{whole} s"
-    for size, name, smaller, small_name in _SPANS:
-        if whole >= size:
-            return f"{whole // size} {name} {whole % size // smaller} {small_name}"
-    raise AssertionError(whole)
+    span, name, smaller, small_name = next(found for found in _SPANS if whole >= found[0])
+    return f"{whole // span} {name} {whole % span // smaller} {small_name}"
 
 
 def moment(stamp: str) -> datetime:

@@ -78,7 +78,9 @@ def check_config(file: Path) -> None:
     "--payload", required=True, type=click.Path(exists=True, path_type=Path), help="SRPM or source tree's tar."
 )
 @click.option("--result", required=True, type=click.Path(path_type=Path), help="Where the resultdir goes.")
-@click.option("--workdir", default="/var/tmp/buildfarm-worker", show_default=True, type=click.Path(path_type=Path))  # kept between runs on purpose
+@click.option(
+    "--workdir", default="/var/tmp/buildfarm-worker", show_default=True, type=click.Path(path_type=Path)
+)  # kept between runs on purpose
 @click.option("--builder", "kind", default="chroot", show_default=True, type=click.Choice(["chroot", "mock"]))
 @click.option("--mock-user", default="", help="For mock as root: an ordinary user of group mock.")
 @click.option("--own-namespace", is_flag=True, hidden=True)

@@ -222,7 +222,8 @@ def judge(report: str, *, signed: bool) -> str:
 def _judge_digests(digests: Sequence[Check], checks: Sequence[Check]) -> None:
     for check in sorted(digests, key=lambda check: (not check.what.startswith("Payload"), " ALT " in check.what)):
         if check.word != "OK":
-            raise Problem("Damaged", f"{check.what}: {check.word}{check.rest}", _RESEND)
+            part = "payload" if check.covers_payload or " ALT " in check.what else "header"
+            raise Problem("Damaged", f"its {part} is damaged, {check.what}: {check.word}{check.rest}", _RESEND)
     if not any(check.covers_payload for check in checks):
         raise Problem("Damaged", "no digest covers the payload", "ask the vendor for a file with digests")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from buildfarm.adapters import rpm_verify
 from buildfarm.adapters.rpm_verify import (
     BadSignature,
     Damaged,
@@ -213,6 +214,25 @@ def test_one_bad_file_does_not_cost_the_others_their_answers(signed: Path, publi
     files = [signed, text, broken_at(signed, tmp_path, -10), signed] * 6
     answers = verify_many(files, [public_key])
     assert [type(answer).__name__ for answer in answers] == ["Verified", "NotAnRpm", "Damaged", "Verified"] * 6
+
+
+def test_a_file_that_ends_the_reader_is_damaged_and_the_others_are_read(
+    signed: Path, public_key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fragile = tmp_path / "reader.py"
+    crash = (
+        'import io, os, sys\ngiven = sys.stdin.read()\nif "evil" in given: os.abort()\nsys.stdin = io.StringIO(given)\n'
+    )
+    head, future, rest = rpm_verify._READER.read_text().partition("from __future__ import annotations\n")
+    fragile.write_text(head + future + crash + rest)
+    monkeypatch.setattr(rpm_verify, "_READER", fragile)
+    evil = tmp_path / "evil.rpm"
+    shutil.copyfile(signed, evil)
+    first, second, third = verify_many([signed, evil, signed], [public_key])
+    assert isinstance(first, Verified)
+    assert isinstance(third, Verified)
+    assert isinstance(second, Damaged)
+    assert "evil.rpm: reading it ended the reader" in str(second)
 
 
 def test_a_spec_is_never_evaluated(make_rpms: RpmMaker, tmp_path: Path):

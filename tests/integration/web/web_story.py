@@ -104,23 +104,27 @@ def target(home: Path) -> Target:
 
 
 def make_hub(home: Path, clock: Clock) -> Hub:
+    """A new farm with one target, one worker and two tokens."""
     for folder in ("scratch", "repos", "seed/repodata", "drop"):
         (home / folder).mkdir(parents=True, exist_ok=True)
-    store = SqlStore(f"sqlite:///{home / 'farm.db'}", clock=clock)
-    store.migrate()
-    farm = Farm(
-        home=str(home), distribution="Reef Linux", timing=Timing(lease=45), drop_folders=(str(home / "drop"),)
-    )
-    config = Config(farm=farm, targets={"reef-9": target(home)}, folder=home, file=home / "farm.yaml")
-    hub = Hub(
-        config=config, store=store, blobs=Blobs(home / "blobs"), messages=RecordingMessages(), wakeup=RecordingWakeup(),
-        scratch=home / "scratch",
-    )  # fmt: skip
-    with store.begin() as tx:
+    hub = open_hub(home, clock)
+    assert isinstance(hub.store, SqlStore)
+    hub.store.migrate()
+    with hub.store.begin() as tx:
         tx.add(ApiToken(id=tasks.token_hash(ENGINEER), name="ann", role="engineer", created=tx.now))
         tx.add(ApiToken(id=tasks.token_hash(READER), name="rob", role="read", created=tx.now))
         tx.add(_worker("local-1", WORKER_TOKEN, clock.now))
     return hub
+
+
+def open_hub(home: Path, clock: Clock) -> Hub:
+    """The hub of a farm that is there."""
+    farm = Farm(home=str(home), distribution="Reef Linux", timing=Timing(lease=45), drop_folders=(str(home / "drop"),))
+    config = Config(farm=farm, targets={"reef-9": target(home)}, folder=home, file=home / "farm.yaml")
+    return Hub(
+        config=config, store=SqlStore(f"sqlite:///{home / 'farm.db'}", clock=clock), blobs=Blobs(home / "blobs"),
+        messages=RecordingMessages(), wakeup=RecordingWakeup(), scratch=home / "scratch",
+    )  # fmt: skip
 
 
 def _worker(name: str, token: str, seen: datetime, state: WorkerState = WorkerState.READY) -> Worker:

@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             getattr(self, f"do_{parts[2]}_of")(task, parts[3:], query, body)
 
-    do_GET = do_POST = do_PUT = handle_all
+    do_GET = do_POST = do_PUT = handle_all  # noqa: N815  # http.server's names
 
     def claim(self, task: HubTask, token: str) -> None:
         with self.server_hub.lock:

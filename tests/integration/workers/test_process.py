@@ -21,6 +21,7 @@ from buildfarm.adapters.broker import Broker, PrivateRedis, prefix_of
 from buildfarm.adapters.celery_hub import CeleryMessages
 from buildfarm.adapters.message_keys import ensure_pair
 from buildfarm.domain.build import FailureKind
+from buildfarm.errors import InfraError
 from tests.contract.conftest import MIB, PACKAGES, seed, spec
 from tests.integration.workers.hub_server import WORKER_TOKEN, HubServer, HubTask
 
@@ -60,7 +61,7 @@ def redis(place: Path) -> Iterator[PrivateRedis]:
 def answers(broker: Broker) -> bool:
     try:
         broker.ping()
-    except Exception:
+    except InfraError:
         return False
     return True
 

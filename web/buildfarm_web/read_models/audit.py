@@ -76,7 +76,7 @@ def facts_of(audit: Mapping[str, object] | None) -> list[Json]:
         if isinstance(value, str | int | float | bool) and not _is_diff(str(value)):
             plain.append([key.replace("_", " "), str(value)])
         elif isinstance(value, Mapping) and value:
-            tables += _table(key, [{"name": name, **_cells(inner)} for name, inner in value.items()])
+            tables += _table(key, [{"name": name, **_cells(inner)} for name, inner in value.items() if not _is_diff(str(inner))])
         elif isinstance(value, list) and value:
             tables += _table(key, [_cells(inner) for inner in value])
     first = [{"title": "", "columns": ["what", "value"], "rows": plain}] if plain else []

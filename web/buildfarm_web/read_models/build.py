@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buildfarm.domain.build import NEEDS_NOTHING, Build, BuildState
+from buildfarm.domain.build import NEEDS_NOTHING, Build
 from buildfarm.domain.drop import Drop, DropItem, VendorRpm
 from buildfarm.domain.records import SourceOverride
 from buildfarm.domain.repository import Artifact, Generation
@@ -42,7 +42,7 @@ def build_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
         "dist": build.dist,
         "requires": list(build.requires),
         "provides": list(build.provides),
-        "states": states_of(history, build.id, build.finished if _has_ended(build) and build.finished else tx.now),
+        "states": states_of(history, build.id, tx.now),
         "tasks": [task_json(task, tx.now) for task in found],
         "artifacts": [_artifact_json(artifact) for artifact in artifacts],
         "locks": locks,
@@ -63,10 +63,6 @@ def _is_moving(build: Build) -> bool:
     if build.state in NEEDS_NOTHING:
         return False
     return not builds.is_refused(build)
-
-
-def _has_ended(build: Build) -> bool:
-    return build.state in (BuildState.FAILED, BuildState.CANCELED, BuildState.PUBLISHED)
 
 
 def _artifact_json(artifact: Artifact) -> Json:

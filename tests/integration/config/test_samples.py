@@ -1,0 +1,63 @@
+"""Every sample in configs/ is loaded, rendered and parsed; the compose file is valid."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from buildfarm import bootstrap, config
+from buildfarm.domain.target import Phase
+from buildfarm.errors import ConfigError
+from buildfarm.services.mock_configuration import mock_config
+from tests.conftest import CHECKOUT
+
+FARMS = sorted([*CHECKOUT.glob("configs/*farm.yaml"), CHECKOUT / "configs/fleet.yaml", CHECKOUT / "configs/demo/farm.yaml"])
+
+
+@pytest.mark.parametrize("file", FARMS, ids=lambda file: str(file.relative_to(CHECKOUT)))
+def test_every_farm_loads_with_all_its_targets(file: Path) -> None:
+    assert config.load(file).targets
+
+
+def test_real_targets_render_to_mock_configurations_that_python_reads() -> None:
+    loaded = config.load(CHECKOUT / "configs/farm.yaml")
+    assert {"centos-stream-9", "centos-stream-10", "alma-like-9"} <= set(loaded.targets)
+    for target in loaded.targets.values():
+        for arch in target.arches:
+            options: dict[str, object] = {"environment": {}, "macros": {}, "plugin_conf": defaultdict(dict)}
+            exec(compile(mock_config(loaded, target, arch), target.name, "exec"), {"config_opts": options})
+            assert options["target_arch"] == arch
+            assert options["macros"]["%dist"] == target.dist  # type: ignore[index]
+
+
+def test_lifecycle_of_a_real_target_has_its_phases() -> None:
+    lifecycle = config.load(CHECKOUT / "configs/farm.yaml").target("alma-like-9").lifecycle
+    assert lifecycle.maintenance
+    assert lifecycle.end_of_life
+    assert lifecycle.phase(lifecycle.released) is Phase.FULL_UPDATES
+    assert lifecycle.phase(lifecycle.maintenance) is Phase.MAINTENANCE
+    assert lifecycle.phase(lifecycle.end_of_life) is Phase.END_OF_LIFE
+
+
+def test_an_unknown_key_is_an_error_that_names_file_and_key(tmp_path: Path) -> None:
+    (tmp_path / "farm.yaml").write_text("listn: 1.2.3.4:80\n")
+    with pytest.raises(ConfigError, match=r"farm\.yaml: listn"):
+        config.load(tmp_path / "farm.yaml")
+
+
+def test_the_demos_rules_and_brand_policy_load() -> None:
+    loaded = config.load(CHECKOUT / "configs/demo/farm.yaml")
+    assert bootstrap.load_rules(CHECKOUT / "configs/debrand")
+    assert bootstrap.load_brand_policy(CHECKOUT / "configs/brand.yaml").words
+    assert loaded.target("reef-9").rules
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="no docker-compose on this machine")
+def test_the_compose_file_is_valid(tmp_path: Path) -> None:
+    argv = ["docker-compose", "--file", CHECKOUT / "compose.yaml", "--project-name", "buildfarm", "config", "--quiet"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
