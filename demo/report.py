@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from demo.drive import Farm, Json
 
-_out = Console()
+_out = Console(width=None if sys.stdout.isatty() else 160)
 
 
 def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:

@@ -191,8 +191,7 @@ def _make(kind: str, folder: Path) -> Builder:
 @pytest.fixture(scope="session", autouse=True)
 def _remove_places() -> Iterator[None]:
     yield
-    if not os.environ.get("KEEP"):
-        shutil.rmtree(Path("/var/tmp") / f"buildfarm-contract-{os.getpid()}", ignore_errors=True)
+    shutil.rmtree(Path("/var/tmp") / f"buildfarm-contract-{os.getpid()}", ignore_errors=True)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ class Unauthenticated(NotAllowed):
     """Nobody knows who asks: the token is missing or not one of ours."""
 
 
-class Malformed(InputError):  # noqa: N818  # named like its siblings in buildfarm.errors
+class Malformed(InputError):  # named like its siblings in buildfarm.errors
     """The body is not JSON at all."""
 
 

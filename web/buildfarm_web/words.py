@@ -136,6 +136,11 @@ def size(count: int | float | None) -> str:
     return f"{amount:.1f} TiB"
 
 
+def is_digest(text: str) -> bool:
+    """Whether a text is a SHA-256, which pages show short."""
+    return len(text) == 64 and not set(text) - set("0123456789abcdef")  # noqa: PLR2004  # hexadecimal digits
+
+
 def percent(share: float | None) -> str:
     """A share; never "100 %" unless it is all, never "0 %" unless it is nothing.
 
@@ -153,5 +158,5 @@ def percent(share: float | None) -> str:
 def register(app: Flask) -> None:
     """Make the words known to the templates of ``app``."""
     app.jinja_env.filters.update(
-        icon=icon, tone=tone, said=said, duration=duration, ago=ago, clock=clock, day=day, bytes=size, percent=percent,
+        icon=icon, tone=tone, said=said, duration=duration, ago=ago, clock=clock, is_digest=is_digest, day=day, bytes=size, percent=percent,
     )  # fmt: skip

@@ -148,7 +148,7 @@ def exit_code(kind: FailureKind | None) -> int:
 def make_builder(config: WorkerConfig, slot: int) -> Builder:
     """The builder a configuration names."""
     if config.builder == "mock":
-        return MockBuilder(config.workdir / f"mock-{slot}", config.mock)
+        return MockBuilder(config.workdir / f"mock-{slot}", config.mock, owner=f"{config.name}-{slot}")
     return ChrootBuilder(config.workdir, owner=f"{config.name}-{slot}", keep_bases=config.keep_bases)
 
 
@@ -160,8 +160,6 @@ def serve(config: WorkerConfig, slot: int) -> None:
     hub = Hub(config.hub_url, config.token, ca=config.hub_ca)
     worker = Worker(config, hub, builder, config.workdir / "slots" / str(slot))
     worker.clean()
-    if isinstance(builder, ChrootBuilder):
-        builder.remove_stale()
     welcome = worker.hello(patience=_FOREVER)
     over = threading.Event()
     threading.Thread(

@@ -46,6 +46,7 @@ class Worker:
 
     def clean(self) -> None:
         """Remove what a killed predecessor left in this slot."""
+        self._builder.remove_stale()
         self._folder.mkdir(parents=True, exist_ok=True)
         if count := remove_stale(self._folder):
             log.get().warning("worker.cleaned", folder=str(self._folder), entries=count)

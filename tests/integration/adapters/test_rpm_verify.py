@@ -273,15 +273,6 @@ def test_the_systems_rpm_database_is_not_touched(signed: Path, public_key: Path)
     assert sorted((path.name, path.stat().st_mtime_ns) for path in database.glob("*")) == before
 
 
-def test_one_file_takes_a_quarter_of_a_second_at_most(signed: Path, public_key: Path):
-    times = []
-    for _ in range(5):
-        started = time.monotonic()
-        verify(signed, [public_key])
-        times.append(time.monotonic() - started)
-    assert min(times) < 0.25
-
-
 @pytest.fixture(scope="session")
 def corpus() -> Path:
     folder = os.environ.get("BUILDFARM_CORPUS")

@@ -178,12 +178,3 @@ def test_two_signers_take_turns(signer: Signer, tmp_path: Path):
         list(pool.map(lambda pair: pair[0].sign_repomd(pair[1]), zip([signer, twin] * 2, files, strict=True)))
     for file in files:
         signer.verify(file)
-
-
-def test_three_small_rpms_take_a_third_of_a_second_at_most(signer: Signer, copies: list[Path]):
-    times = []
-    for _ in range(4):
-        started = time.monotonic()
-        signer.sign_rpms(copies)
-        times.append(time.monotonic() - started)
-    assert min(times) < 0.3

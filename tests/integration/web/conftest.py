@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import web_story
+from buildfarm_web.app import create_app
 from flask import Flask
 from flask.testing import FlaskClient
 from web_story import Clock, Story
 
 from buildfarm.adapters.database import SqlStore
 from buildfarm.services.hub import Hub
-from buildfarm_web.app import create_app
 
 
 class BufferedClient(FlaskClient):

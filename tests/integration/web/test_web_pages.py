@@ -110,7 +110,15 @@ def test_hostile_names_are_text(client: FlaskClient, hub: Hub, clock: Clock, sto
         moved = tx.get(Build, running.id)
     finding = web_story.finding("export-removed", "INCOMPATIBLE", HOSTILE, HOSTILE, HOSTILE, HOSTILE)
     story._compare(moved, "INCOMPATIBLE", [finding], hits=({HOSTILE: HOSTILE},))
-    for path in ("/", "/builds", f"/builds/{build.id}", f"/builds/{running.id}", "/drops", f"/drops/{story.drop}", "/workers"):
+    for path in (
+        "/",
+        "/builds",
+        f"/builds/{build.id}",
+        f"/builds/{running.id}",
+        "/drops",
+        f"/drops/{story.drop}",
+        "/workers",
+    ):
         page = html(client, path)
         assert "<script>alert" not in page, path
         assert "&lt;script&gt;alert" in page or path == "/workers", path

@@ -72,7 +72,9 @@ def test_an_engineers_token_is_no_workers_token(client: FlaskClient, task: Task)
     assert client.post("/worker/v1/tasks/t1/claim", headers=bearer(web_story.ENGINEER)).status_code == 401
 
 
-def test_a_task_is_claimed_once_and_its_payload_read_with_its_own_token(client: FlaskClient, hub: Hub, task: Task) -> None:
+def test_a_task_is_claimed_once_and_its_payload_read_with_its_own_token(
+    client: FlaskClient, hub: Hub, task: Task
+) -> None:
     answer = client.post("/worker/v1/tasks/t1/claim", headers=WORKER)
     claim = wire.Claim.model_validate_json(answer.data)
     assert client.post("/worker/v1/tasks/t1/claim", headers=WORKER).status_code == 409
@@ -129,9 +131,7 @@ def log(client: FlaskClient, held: dict[str, str], offset: object, data: bytes) 
     return client.post(f"/worker/v1/tasks/t1/log?offset={offset}", data=data, headers=held)
 
 
-def test_the_log_is_appended_once_however_often_it_is_sent(
-    client: FlaskClient, hub: Hub, held: dict[str, str]
-) -> None:
+def test_the_log_is_appended_once_however_often_it_is_sent(client: FlaskClient, hub: Hub, held: dict[str, str]) -> None:
     assert log(client, held, 0, b"hello ").json == {"offset": 6}
     assert log(client, held, 0, b"hello ").json == {"offset": 6}
     assert log(client, held, 3, b"lo world").json == {"offset": 11}

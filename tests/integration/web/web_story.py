@@ -16,12 +16,18 @@ from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm
 from buildfarm.domain.records import ApiToken, Comparison, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation, GenerationState, TagHead
 from buildfarm.domain.target import (
-    BuildrootSpec, ExternalRepository, Lifecycle, Owner, Tags, Target, TaskLimits, Upstream,
+    BuildrootSpec,
+    ExternalRepository,
+    Lifecycle,
+    Owner,
+    Tags,
+    Target,
+    TaskLimits,
+    Upstream,
 )  # fmt: skip
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.errors import InputError
-from buildfarm.ports import Transaction
 from buildfarm.services import builds, tasks
 from buildfarm.services.building import log_path
 from buildfarm.services.hub import Hub
@@ -145,7 +151,9 @@ def finding(kind: str, verdict: str, path: str = "", subject: str = "", old: str
     }  # fmt: skip
 
 
-def report(verdict: str, source: str, findings: list[dict[str, str]], missing: tuple[str, ...] = ()) -> dict[str, object]:
+def report(
+    verdict: str, source: str, findings: list[dict[str, str]], missing: tuple[str, ...] = ()
+) -> dict[str, object]:
     rpm = f"{source}-1.0-1.el9.x86_64.rpm"
     return {
         "schema": 1, "verdict": verdict, "extra": [],
@@ -192,7 +200,9 @@ class Story:
             tx.event("drop.received", self.drop, actor="ann", why="http", files=14)
         self.clock.pass_seconds(2)
 
-    def _build(self, source: str, provides: tuple[str, ...] = (), requires: tuple[str, ...] = (), version: str = "1.0") -> Build:
+    def _build(
+        self, source: str, provides: tuple[str, ...] = (), requires: tuple[str, ...] = (), version: str = "1.0"
+    ) -> Build:
         with self.hub.store.begin() as tx:
             build = Build(
                 id=tasks.new_id(), target="reef-9", drop_id=self.drop, source=source, epoch=0, version=version,
@@ -218,10 +228,10 @@ class Story:
 
     def _debrand(self, build: Build) -> Build:
         audit = {
-            "schema": 1, "rule": f"{build.source}.yaml", "rule_digest": sha("rule"),
-            "spec": {"path": f"SPECS/{build.source}.spec", "diff": _DIFF},
-            "sources": [{"name": "os-release", "before": sha("b"), "after": sha("a")}],
-            "actions": [{"action": "replace", "find": "PNAELV", "put": "Reef", "count": 3}],
+            "rule": f"{build.source}.yaml", "rule_digest": sha("rule"), "date": "2026-02-01", "why": "the vendor's name",
+            "suffix": ".reef.1", "rename": {}, "expect": [{"kind": "content-config", "path": "/etc/os-release"}],
+            "allow": [], "actions": [{"action": "replace PNAELV by Reef", "files": [["reef-release.spec", 3]]}],
+            "sources": [{"path": "os-release", "before": sha("b"), "after": sha("a")}], "diff": _DIFF,
         }  # fmt: skip
         digest = self.hub.blobs.put_bytes(json.dumps(audit).encode()).sha256
         return self._move(
@@ -339,11 +349,21 @@ class Story:
         failing = self._build("reef-cannot-build")
         self.until_waiting(failing)
         task = self.start(failing)
-        log_path(self.hub, task.id).write_text("checking for gcc... yes\nmain.c:3: error: 'x' undeclared\nmake: *** [all] Error 1\n", encoding="utf-8")
+        log_path(self.hub, task.id).write_text(
+            "checking for gcc... yes\nmain.c:3: error: 'x' undeclared\nmake: *** [all] Error 1\n", encoding="utf-8"
+        )
         self.clock.pass_seconds(3)
         with self.hub.store.begin() as tx:
-            tx.change(task, state=TaskState.FAILED, failure_kind="build", finished=tx.now, reason="main.c:3: 'x' undeclared")
-            builds.fail(tx, tx.get(Build, failing.id), FailureKind.BUILD, "main.c:3: error: 'x' undeclared", actor="worker:local-1")
+            tx.change(
+                task, state=TaskState.FAILED, failure_kind="build", finished=tx.now, reason="main.c:3: 'x' undeclared"
+            )
+            builds.fail(
+                tx,
+                tx.get(Build, failing.id),
+                FailureKind.BUILD,
+                "main.c:3: error: 'x' undeclared",
+                actor="worker:local-1",
+            )
             tx.add(SourceOverride(id=tasks.new_id(), target="reef-9", source="reef-cannot-build", created=tx.now, actor="ann",
                                   settings={"nocheck": True}, reason="its tests need the network"))  # fmt: skip
         stuck = self._build("reef-top", (), ("reef-middle-devel",))
@@ -353,7 +373,12 @@ class Story:
         blocked = self._build("less", (), ("bzip2-devel",))
         self.until_waiting(blocked)
         with self.hub.store.begin() as tx:
-            builds.wait(tx, tx.get(Build, blocked.id), WaitKind.BLOCKED, "needs bzip2-devel from bzip2-1.0-1.el9: compared, refused")
+            builds.wait(
+                tx,
+                tx.get(Build, blocked.id),
+                WaitKind.BLOCKED,
+                "needs bzip2-devel from bzip2-1.0-1.el9: compared, refused",
+            )
         with self.hub.store.begin() as tx:
             tx.add(DropItem(id=tasks.new_id(), drop_id=self.drop, kind=ItemKind.BINARY, sha256=sha("bad"), filename=f"{HOSTILE}.rpm",
                             problem=f"{HOSTILE}: payload digest does not match"))  # fmt: skip
@@ -367,8 +392,8 @@ class Story:
         self.clock.pass_seconds(4)
 
 
-_DIFF = """--- SPECS/reef-release.spec
-+++ SPECS/reef-release.spec
+_DIFF = """--- vendor/SPECS/reef-release.spec
++++ ours/SPECS/reef-release.spec
 @@ -1,6 +1,6 @@
  Name: reef-release
 -Release: 1%{?dist}
@@ -384,5 +409,3 @@ def told(home: Path) -> tuple[Hub, Clock, Story]:
     clock = Clock()
     hub = make_hub(home, clock)
     return hub, clock, Story(hub, clock).tell()
-
-

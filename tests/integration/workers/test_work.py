@@ -32,6 +32,7 @@ class ScriptedBuilder:
         self.script: Script = good
         self.problems: tuple[str, ...] = ()
         self.payload = b""
+        self.cleaned = 0
         self.folders: list[Path] = []
 
     def version(self) -> str:
@@ -42,6 +43,9 @@ class ScriptedBuilder:
 
     def missing(self) -> tuple[str, ...]:
         return self.problems
+
+    def remove_stale(self) -> None:
+        self.cleaned += 1
 
     def build(
         self, order: wire.WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop

@@ -36,7 +36,8 @@ def test_in_check_the_failing_test_is_named_before_any_compiler_line() -> None:
 
 
 def test_what_rpmbuild_misses_is_listed_once() -> None:
-    lines = ["error: Failed build dependencies:", "\tfoo-devel >= 2 is needed by x-1-1.x86_64", "\tfoo-devel >= 2 is needed by x-1-1.x86_64", "\tbar is needed by x-1-1.x86_64"]  # fmt: skip
+    needed = ["\tfoo-devel >= 2 is needed by x-1-1.x86_64"] * 2
+    lines = ["error: Failed build dependencies:", *needed, "\tbar is needed by x-1-1.x86_64"]
     reading = reasons.read(lines)
     assert reading.kind is FailureKind.DEPENDENCIES
     assert reading.missing == ("foo-devel >= 2", "bar")
@@ -61,8 +62,7 @@ def test_a_reason_is_one_line_of_bearable_length() -> None:
         ("No match for argument: foo-devel\nError: Unable to find a match: foo-devel\n", FailureKind.DEPENDENCIES, "foo-devel"),
         ("Error: \n Problem: conflicting requests\n  - nothing provides bar >= 2 needed by foo-1-1.x86_64 from seed\n",
          FailureKind.DEPENDENCIES, "bar >= 2 (needed by foo-1-1.x86_64)"),
-        ("Errors during downloading metadata for repository 'own':\n  - Curl error (7)\n"
-         "Error: Failed to download metadata for repo 'own': x\n", FailureKind.INFRASTRUCTURE, "repo 'own'"),
+        ("  - Curl error (7)\nError: Failed to download metadata for repo 'own': x\n", FailureKind.INFRASTRUCTURE, "repo 'own'"),
         ("bwrap: Can't mount\n", FailureKind.INFRASTRUCTURE, "bwrap"),
         ("Error: Transaction test error:\n  file /usr/bin/x from install of a conflicts with b\n", FailureKind.DEPENDENCIES, "conflicts"),
         ("", FailureKind.DEPENDENCIES, "nothing"),

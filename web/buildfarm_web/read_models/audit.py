@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 from buildfarm.errors import InputError, NotFound
@@ -10,6 +11,8 @@ from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json
 
 _LINES = 4000
+_SIDE = re.compile(r"^(?:[ab]|vendor|ours)/")
+"""What diffs write before a path to tell the sides apart."""
 
 
 def audit_of(hub: Hub, digest: str) -> Json | None:
@@ -50,8 +53,9 @@ def _is_diff(text: str) -> bool:
 
 def _diff(title: str, text: str) -> Json:
     lines = text.splitlines()
+    changed = next((line[4:].split("\t")[0] for line in lines if line.startswith("+++ ")), "")
     return {
-        "title": title.replace("_", " "),
+        "title": _SIDE.sub("", changed) or title.replace("_", " "),
         "lines": [{"mark": _mark(line), "text": line} for line in lines[:_LINES]],
         "cut": max(len(lines) - _LINES, 0),
     }
@@ -76,7 +80,9 @@ def facts_of(audit: Mapping[str, object] | None) -> list[Json]:
         if isinstance(value, str | int | float | bool) and not _is_diff(str(value)):
             plain.append([key.replace("_", " "), str(value)])
         elif isinstance(value, Mapping) and value:
-            tables += _table(key, [{"name": name, **_cells(inner)} for name, inner in value.items() if not _is_diff(str(inner))])
+            tables += _table(
+                key, [{"name": name, **_cells(inner)} for name, inner in value.items() if not _is_diff(str(inner))]
+            )
         elif isinstance(value, list) and value:
             tables += _table(key, [_cells(inner) for inner in value])
     first = [{"title": "", "columns": ["what", "value"], "rows": plain}] if plain else []
@@ -100,4 +106,6 @@ def _table(key: str, lines: list[dict[str, str]]) -> list[Json]:
 def _text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, list):
+        return ", ".join(" ".join(map(_text, item)) if isinstance(item, list) else _text(item) for item in value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

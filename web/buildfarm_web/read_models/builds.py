@@ -47,11 +47,12 @@ def need_of(build: Build) -> str:
 def why_of(build: Build, comparison: Comparison | None) -> str:
     """Why a build is where it is, in words; for a verdict the finding that decided it."""
     if build.state in (BuildState.COMPARED, BuildState.PUBLISHED, BuildState.BUILT, BuildState.COMPARING):
-        parts = [build.gate_reason or build.reason]
+        reason = build.gate_reason or build.reason
         detail = worst_line(comparison) if comparison is not None else ""
-        if detail and detail not in parts[0]:
-            parts.append(detail)
-        return "; ".join(part for part in parts if part)
+        if not detail:
+            return reason
+        decision = reason.partition("; ")[0]  # what follows is the same finding in the comparison's own terms
+        return f"{decision}; {detail}" if decision else detail
     if build.state is BuildState.FAILED and build.failure_kind and build.failure_kind not in build.reason:
         return f"{build.failure_kind}: {build.reason}"
     return build.reason
@@ -202,11 +203,13 @@ def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> l
         limit=limit, **where,  # type: ignore[arg-type]  # field names
     )  # fmt: skip
     found.sort(key=lambda build: build.state_since)
-    listed = rows(hub, tx, found[:limit])
-    for item, build in zip(listed, found, strict=False):
-        item["act"] = act_on(build)
-        item["who"] = sig_of(hub, build.target)
-    return listed
+    return with_next_step(hub, rows(hub, tx, found[:limit]), found)
+
+
+def with_next_step(hub: Hub, listed: Sequence[Json], builds: Sequence[Build]) -> list[Json]:
+    """Rows with who can act (``who``) and the command that usually comes next (``act``)."""
+    by_id = {build.id: build for build in builds}
+    return [{**item, "act": act_on(by_id[item["id"]]), "who": sig_of(hub, item["target"])} for item in listed]
 
 
 def act_on(build: Build) -> str:

@@ -65,7 +65,9 @@ def drop_page(hub: Hub, tx: Transaction, name: str) -> Json:
         "builds": listed,
         "counts": _counts(listed),
         "verdicts": builds.by_verdict(everything),
-        "compatibility": compatibility(vendor, comparisons.values()),
+        "compatibility": compatibility(
+            [item for item in items if item.kind is ItemKind.BINARY], vendor, comparisons.values()
+        ),
         "plan": waves(everything, vendor),
         "files": {
             "srpms": sum(item.kind is ItemKind.SRPM for item in items),
@@ -76,8 +78,7 @@ def drop_page(hub: Hub, tx: Transaction, name: str) -> Json:
                 if item.problem
             ],
         },
-        "needs_person": [row for row in listed if row["needs_person"]],
-        "who": builds.sig_of(hub, drop.target),
+        "needs_person": builds.with_next_step(hub, [row for row in listed if row["needs_person"]], everything),
         "events": [event_json(event) for event in history],
     }
 
@@ -87,14 +88,17 @@ def _counts(listed: Sequence[Json]) -> dict[str, int]:
     return {state.value: found[state.value] for state in BuildState if found[state.value]}
 
 
-def compatibility(vendor: Sequence[VendorRpm], comparisons: Iterable[Comparison]) -> Json | None:
-    """How many of the vendor's RPMs ours can stand in for; ``None`` when the drop brought none.
+def compatibility(
+    items: Sequence[DropItem], vendor: Sequence[VendorRpm], comparisons: Iterable[Comparison]
+) -> Json | None:
+    """How many of the vendor's RPMs (``items``) ours can stand in for; ``None`` when the drop brought none.
 
     "100 %" counts over every vendor RPM: MISSING, ERROR and UNCOMPARED count against it, and what a waiver lifted is
     told apart.
     """
-    if not vendor:
+    if not items:
         return None
+    damaged = {rpm.sha256 for rpm in vendor if rpm.problem}
     judged: dict[str, tuple[str, bool]] = {}
     for comparison in sorted(comparisons, key=lambda comparison: comparison.created):
         found = reading(comparison)
@@ -105,9 +109,9 @@ def compatibility(vendor: Sequence[VendorRpm], comparisons: Iterable[Comparison]
             judged[item.get("sha256") or item["rpm"]] = (str(item["verdict"]), item["waived"])
     verdicts = dict.fromkeys((verdict.value for verdict in Verdict), 0)
     compatible = waived = 0
-    for rpm in vendor:
-        verdict, is_waived = judged.get(rpm.sha256) or judged.get(rpm.filename) or (Verdict.UNCOMPARED.value, False)
-        if rpm.problem or verdict not in verdicts:
+    for item in items:
+        verdict, is_waived = judged.get(item.sha256) or judged.get(item.filename) or (Verdict.UNCOMPARED.value, False)
+        if item.problem or item.sha256 in damaged or verdict not in verdicts:
             verdict = Verdict.ERROR.value
         verdicts[verdict] += 1
         if Verdict(verdict).is_compatible:
@@ -115,8 +119,8 @@ def compatibility(vendor: Sequence[VendorRpm], comparisons: Iterable[Comparison]
             waived += is_waived
     return {
         "compatible": compatible,
-        "total": len(vendor),
+        "total": len(items),
         "waived": waived,
-        "share": compatible / len(vendor),
+        "share": compatible / len(items),
         "by_verdict": {verdict: count for verdict, count in verdicts.items() if count},
     }

