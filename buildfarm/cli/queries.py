@@ -11,6 +11,7 @@ from buildfarm import config
 from buildfarm.cli import output
 from buildfarm.cli.client import Client
 from buildfarm.domain.build import NEEDS_NOTHING, BuildState
+from buildfarm.domain.verdict import Verdict
 
 _FOLLOW_SECONDS = 0.5
 
@@ -58,8 +59,9 @@ def builds(target: str, state: str, source: str, *, as_json: bool) -> None:
 
 @click.command("show")
 @click.argument("build")
+@click.option("--verbose", "-v", is_flag=True, help="Also what was normalised away.")
 @json_option
-def show(build: str, *, as_json: bool) -> None:
+def show(build: str, *, verbose: bool, as_json: bool) -> None:
     """Show one BUILD (id or name-version-release): states, reasons, tasks, findings."""
     found = client().get(f"/builds/{build}")
     if as_json:
@@ -76,6 +78,8 @@ def show(build: str, *, as_json: bool) -> None:
         seconds = f"{task['seconds']:.1f} s" if task.get("seconds") else ""
         output.out.print(f"  task {task['kind']:<8} {task['state']:<9} {task.get('worker') or '':<14} {seconds}")
     for finding in _findings(found):
+        if not verbose and finding["verdict"] in (Verdict.IDENTICAL, Verdict.EQUIVALENT):
+            continue
         output.out.print(
             f"  {finding['verdict']:<12} {finding['kind']}: {output.plain(finding['path'])} "
             f"{output.plain(finding['subject'])}  {output.plain(finding['old'])} -> {output.plain(finding['new'])}",

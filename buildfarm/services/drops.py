@@ -126,10 +126,11 @@ def ingest(hub: Hub, intake: Intake, drop: str, heartbeat: Heartbeat) -> None:
         batch = items[start : start + _BATCH]
         heartbeat(f"verifying {start + 1} to {start + len(batch)} of {len(items)} files")
         answers = intake([hub.blobs.path(item.sha256) for item in batch], keys)
+        intact = _intact(hub, intake, batch, answers)
         with hub.store.begin() as tx:
             for item, answer in zip(batch, answers, strict=True):
                 if item.kind is ItemKind.SRPM:
-                    _ingest_srpm(tx, target, record, item, answer)
+                    _ingest_srpm(tx, target, record, item, answer=answer, intact=intact.get(item.id))
                 else:
                     _ingest_binary(tx, target, item, answer)
     with hub.store.begin() as tx:
@@ -137,27 +138,52 @@ def ingest(hub: Hub, intake: Intake, drop: str, heartbeat: Heartbeat) -> None:
         tx.event("drop.ingested", drop, actor="ingest", files=len(items))
 
 
-def _ingest_srpm(tx: Transaction, target: Target, drop: Drop, item: DropItem, answer: RpmHeader | InputError) -> None:
+def _intact(
+    hub: Hub, intake: Intake, items: Sequence[DropItem], answers: Sequence[RpmHeader | InputError]
+) -> dict[str, RpmHeader]:
+    """Of the refused SRPMs those that are whole and only not signed as they should be: a person may release them."""
+    refused = [
+        item
+        for item, answer in zip(items, answers, strict=True)
+        if isinstance(answer, BuildFarmError) and item.kind is ItemKind.SRPM
+    ]
+    again = intake([hub.blobs.path(item.sha256) for item in refused], None) if refused else []
+    return {
+        item.id: answer for item, answer in zip(refused, again, strict=True) if not isinstance(answer, BuildFarmError)
+    }
+
+
+def _ingest_srpm(
+    tx: Transaction,
+    target: Target,
+    drop: Drop,
+    item: DropItem,
+    *,
+    answer: RpmHeader | InputError,
+    intact: RpmHeader | None,
+) -> None:
     """One SRPM becomes a build: on its way, excluded, or on hold with the reason. Never silently in or out."""
-    problem = ""
+    problem = str(answer).replace(item.sha256, item.filename) if isinstance(answer, BuildFarmError) else ""
     arches: tuple[str, ...] = ()
-    if isinstance(answer, BuildFarmError):
-        problem = str(answer).replace(item.sha256, item.filename)
-        source, epoch, version, release, requires, provides = _from_filename(item.filename)
+    requires: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
+    header = intact if isinstance(answer, BuildFarmError) else answer
+    if header is None:
+        source, epoch, version, release = _from_filename(item.filename), 0, "", ""
     else:
-        source, epoch, version, release = answer.name, answer.epoch, answer.version, answer.release
-        requires, provides = tuple(answer.requires), tuple(answer.provides)
-        arches = tuple(a for a in target.arches if not excluded(answer.exclusivearch, answer.excludearch, (), (a,)))
-        if not answer.is_source:
+        source, epoch, version, release = header.name, header.epoch, header.version, header.release
+        requires, provides = tuple(header.requires), tuple(header.provides)
+        arches = tuple(a for a in target.arches if not excluded(header.exclusivearch, header.excludearch, (), (a,)))
+        if not header.is_source:
             problem = f"{item.filename}: a binary RPM among the SRPMs"
     same = tx.find(Build, target=target.name, source=source, epoch=epoch, version=version, release=release)
     known = next((build for build in same if build.srpm == item.sha256), None)
     if known is not None:
         tx.change(item, build=known.id)
         return
-    intact = [build for build in same if not (build.state is BuildState.ON_HOLD and not build.requires)]
-    if not problem and intact:
-        problem = f"{intact[0].nvr} is known already with another content (SHA-256 {intact[0].srpm[:12]}…)"
+    others = [build for build in same if version and build.state is not BuildState.ON_HOLD]
+    if not problem and others:
+        problem = f"{others[0].nvr} is known already with another content (SHA-256 {others[0].srpm[:12]}…)"
     build = Build(
         id=tasks.new_id(), target=target.name, drop_id=drop.id, source=source, epoch=epoch, version=version,
         release=release, dist=dist_of_release(release, target.dist), srpm=item.sha256,
@@ -170,26 +196,23 @@ def _ingest_srpm(tx: Transaction, target: Target, drop: Drop, item: DropItem, an
     tx.change(item, build=build.id, problem=problem)
     if problem:
         builds.move(tx, build, BuildState.ON_HOLD, actor="ingest", why=problem)
-    elif not isinstance(answer, BuildFarmError) and (
-        why := excluded(answer.exclusivearch, answer.excludearch, (), target.arches)
-    ):
+    elif header is not None and (why := excluded(header.exclusivearch, header.excludearch, (), target.arches)):
         builds.move(tx, build, BuildState.EXCLUDED, actor="ingest", why=why)
 
 
-def _from_filename(filename: str) -> tuple[str, int, str, str, tuple[str, ...], tuple[str, ...]]:
-    """What a file that cannot be read calls itself; an empty version marks it as unusable."""
+def _from_filename(filename: str) -> str:
+    """The source a file that cannot be read calls itself."""
     try:
-        name, _, _, _ = split_filename(filename)
+        return split_filename(filename)[0]
     except InputError:
-        name = filename
-    return name, 0, "", "", (), ()
+        return filename
 
 
 def _ingest_binary(tx: Transaction, target: Target, item: DropItem, answer: RpmHeader | InputError) -> None:
     """Keep one of the vendor's binaries to compare with; a build that was waiting for it is compared again."""
     if isinstance(answer, BuildFarmError):
         problem = str(answer).replace(item.sha256, item.filename)
-        name, _, _, _, _, _ = _from_filename(item.filename)
+        name = _from_filename(item.filename)
         rpm = VendorRpm(
             id=tasks.new_id(), target=target.name, sha256=item.sha256, filename=item.filename, name=name, arch="",
             source="", sourcerpm="", problem=problem,

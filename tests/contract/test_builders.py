@@ -13,7 +13,7 @@ from buildfarm_workers.builders import Builder
 
 from buildfarm import wire
 from buildfarm.domain.build import FailureKind
-from tests.contract.conftest import MIB, Run, rpm_query, spec
+from tests.contract.specimens import MIB, Run, rpm_query, spec
 
 pytestmark = [pytest.mark.world, pytest.mark.root]
 Build = Callable[..., Run]

@@ -22,7 +22,7 @@ from buildfarm.adapters.celery_hub import CeleryMessages
 from buildfarm.adapters.message_keys import ensure_pair
 from buildfarm.domain.build import FailureKind
 from buildfarm.errors import InfraError
-from tests.contract.conftest import MIB, PACKAGES, seed, spec
+from tests.contract.specimens import MIB, PACKAGES, seed, spec
 from tests.integration.workers.hub_server import WORKER_TOKEN, HubServer, HubTask
 
 pytestmark = [pytest.mark.world, pytest.mark.root]
