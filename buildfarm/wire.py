@@ -23,7 +23,7 @@ class Message(BaseModel):
 
 
 class BlobRef(Message):
-    """A file in the hub's content-addressed store; the worker fetches it from ``/worker/v1/blobs/<sha256>``."""
+    """A file in the hub's content-addressed store; the worker fetches it from ``/worker/v1/tasks/<id>/payload``."""
 
     sha256: Sha256
     filename: str

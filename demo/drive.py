@@ -60,11 +60,10 @@ class Farm:
 
     def __enter__(self) -> Farm:
         say("starting the farm")
-        log = (self.home / "serve.log").open("wb")
         env = {**os.environ, "BUILDFARM_HOME": str(self.home), "BUILDFARM_CONFIG": str(self.home / "farm.yaml")}
-        self._process = subprocess.Popen(
-            [Path(sys.prefix) / "bin" / "buildfarm", "serve"], env=env, stderr=log, stdout=log
-        )
+        argv = [str(Path(sys.prefix) / "bin" / "buildfarm"), "serve"]
+        with (self.home / "serve.log").open("wb") as log:
+            self._process = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
         try:
             self._wait_until_up()
         except BaseException:

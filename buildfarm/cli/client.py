@@ -33,9 +33,11 @@ class Client:
         given = {name: str(value) for name, value in query.items() if value not in (None, "")}
         return self._send("GET", path, params=given).json()  # type: ignore[no-any-return]
 
-    def text(self, path: str, **query: object) -> str:
-        """A resource as text (logs)."""
-        return self._send("GET", path, params={name: str(value) for name, value in query.items() if value}).text
+    def log(self, path: str, *, task: str, offset: int) -> tuple[str, int]:
+        """What a log says from ``offset`` (bytes) on, and the offset to go on from."""
+        query = {"offset": str(offset), **({"task": task} if task else {})}
+        answer = self._send("GET", path, params=query)
+        return answer.text, int(answer.headers.get("X-Log-Offset") or offset + len(answer.content))
 
     def post(self, path: str, body: object) -> Json:
         """Create or change something."""

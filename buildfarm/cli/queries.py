@@ -100,9 +100,8 @@ def logs(build: str, task: str, *, follow: bool) -> None:
     """Print the build log of BUILD; it can still be growing."""
     hub, offset = client(), 0
     while True:
-        text = hub.text(f"/builds/{build}/log", task=task, offset=offset)
+        text, offset = hub.log(f"/builds/{build}/log", task=task, offset=offset)
         click.echo(text, nl=False)
-        offset += len(text.encode())
         if not follow or hub.get(f"/builds/{build}")["state"] in {
             *NEEDS_NOTHING,
             BuildState.BUILT,

@@ -77,7 +77,7 @@ def buildroot() -> wire.Buildroot:
     )
 
 
-@pytest.fixture(scope="session", params=["chroot", "mock"])
+@pytest.fixture(scope="session", params=["chroot", pytest.param("mock", marks=pytest.mark.mock)])
 def builder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Builder:
     """Both builders, where they can work."""
     return _make(request.param, tmp_path_factory.mktemp(request.param))

@@ -13,9 +13,8 @@ from buildfarm.domain.build import Build
 from buildfarm.domain.drop import ItemKind
 from buildfarm.errors import InputError
 from buildfarm.ports import Transaction
-from buildfarm.services import builds, drops
+from buildfarm.services import builds, drops, overrides
 from buildfarm.services.drops import Offered
-from buildfarm_web import overrides
 from buildfarm_web.access import body, engineer
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models.build import override_json
@@ -112,5 +111,7 @@ def post_override() -> tuple[Response, HTTPStatus]:
     """Record an exception for one source, or end it."""
     actor = engineer()
     wish = body(OverrideRequest)
-    made = overrides.record(the_hub(), wish, actor=actor)
+    made = overrides.record(
+        the_hub(), wish.target, wish.source, wish.settings, reason=wish.reason, remove=wish.remove, actor=actor
+    )
     return jsonify(override_json(made)), HTTPStatus.OK if wish.remove else HTTPStatus.CREATED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from buildfarm.domain.build import Build, BuildState, Gate, WaitKind
 from buildfarm.domain.drop import Drop
@@ -181,11 +181,14 @@ def find_build(tx: Transaction, name: str) -> Build:
     nv, _, release = name.removesuffix(".src.rpm").rpartition("-")
     source, _, version = nv.rpartition("-")
     if source and version:
-        for candidate in tx.find(Build, source=source, version=version, order_by="created", descending=True):
-            if release in (candidate.release, candidate.debranded_release):
-                return candidate
-    if found := tx.first(Build, srpm_filename=name):
-        return found
+        for field in ("source", "debranded_name"):
+            named: dict[str, Any] = {field: source, "version": version}
+            for candidate in tx.find(Build, order_by="created", descending=True, **named):
+                if release in (candidate.release, candidate.debranded_release):
+                    return candidate
+    for filename in (name, f"{name}.src.rpm"):
+        if found := tx.first(Build, srpm_filename=filename):
+            return found
     raise NotFound(f"no build {name}", hint="`buildfarm builds` lists them; use an id or name-version-release")
 
 
@@ -223,6 +226,17 @@ def sig_of(hub: Hub, target: str) -> str:
     """Who answers for a target."""
     known = hub.config.targets.get(target)
     return f"SIG {known.owner.sig}" if known else ""
+
+
+def is_moving(tx: Transaction, states: Mapping[str, int], **where: object) -> bool:
+    """Whether some of these builds will change without a person; ``states`` counts them (see :func:`by_state`)."""
+    if any(states.get(state) for state in MOVING):
+        return True
+    soon = (WaitKind.PLANNING.value, WaitKind.CAPACITY.value)
+    return bool(
+        (states.get(BuildState.WAITING) and tx.count(Build, state=BuildState.WAITING, wait_kind=soon, **where))
+        or (states.get(BuildState.COMPARED) and tx.count(Build, state=BuildState.COMPARED, gate=Gate.PASSED, **where))
+    )
 
 
 def by_state(tx: Transaction, **where: object) -> dict[str, int]:

@@ -33,7 +33,7 @@ def drop_json(tx: Transaction, drop: Drop) -> Json:
         "created": stamp(drop.created),
         "states": states,
         "builds": sum(states.values()),
-        "moving": drop.state is DropState.RECEIVED or any(states.get(state) for state in builds.MOVING),
+        "moving": drop.state is DropState.RECEIVED or builds.is_moving(tx, states, drop_id=drop.id),
     }
 
 

@@ -62,7 +62,7 @@ def overview(hub: Hub, tx: Transaction, shares: Shares, filters: Filters) -> Jso
         "targets": [{**target, **_figures(hub, tx, shares, target["name"])} for target in active],
         "idle_targets": [target["name"] for target in targets if target not in active],
         "states": states,
-        "moving": any(states.get(state) for state in builds.MOVING) or any(drop["moving"] for drop in listed),
+        "moving": builds.is_moving(tx, states) or any(drop["moving"] for drop in listed),
         "verdicts": {v.value: n for v in Verdict if (n := tx.count(Build, verdict=v.value, scratch=False))},
         "needs_person": builds.needs_person(hub, tx, limit=_NEEDS),
         "drops": [drop_page(hub, tx, drop["id"]) for drop in shown[:3]],
