@@ -58,7 +58,9 @@ def _dnf_configuration(work: Path, home: Path, repo: Path) -> Path:
 
 
 def _dnf(configuration: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    argv = ["dnf", "--config", configuration, "--forcearch=x86_64", *words]
+    # Debian switches the plugin "local" on: it copies every RPM it sees into the host's /var/lib/dnf/plugins/local.
+    plugins = ["--disableplugin=*", "--enableplugin=repoclosure"]
+    argv = ["dnf", "--config", configuration, *plugins, "--forcearch=x86_64", *words]
     return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 

@@ -19,7 +19,7 @@ from demo.world.run import WorldError, say
 HERE = Path(__file__).resolve().parent
 
 
-SEED_FILES = ("apt.py", "macros.el", "repack.py", "run.py", "seed.py", "seed.yaml")
+SEED_FILES = ("apt.py", "debugedit.sh", "macros.el", "repack.py", "run.py", "seed.py", "seed.yaml")
 
 
 def digest_of(files: Iterable[Path]) -> str:

@@ -27,6 +27,7 @@
 %configure %{set_build_flags} ; ./configure --build=%{_target_platform} --host=%{_target_platform} --program-prefix=%{?_program_prefix} --disable-dependency-tracking --prefix=%{_prefix} --exec-prefix=%{_exec_prefix} --bindir=%{_bindir} --sbindir=%{_sbindir} --sysconfdir=%{_sysconfdir} --datadir=%{_datadir} --includedir=%{_includedir} --libdir=%{_libdir} --libexecdir=%{_libexecdir} --localstatedir=%{_localstatedir} --sharedstatedir=%{_sharedstatedir} --mandir=%{_mandir} --infodir=%{_infodir}
 
 %_enable_debug_packages 1
+%__find_debuginfo /usr/lib/rpm/redhat/find-debuginfo
 %_debugsource_packages 1
 %_unique_build_ids 1
 %_unique_debug_names 1

@@ -30,7 +30,7 @@ def run(
     except OSError as error:
         raise WorldError(f"{words[0]}: {error.strerror}; ./farm setup installs what is missing") from error
     if done.returncode != 0:
-        tail = (done.stderr or done.stdout)[-3000:]
+        tail = f"{done.stdout}{done.stderr}"[-3000:]
         raise WorldError(f"{' '.join(words[:6])} … ended with {done.returncode}:\n{tail}")
     return done.stdout
 

@@ -127,6 +127,12 @@ def _own(work: Path, packages: Path, name: str) -> None:
         shutil.copyfile(HERE / "macros.el", macros)
         flags = "include: /usr/lib/rpm/rpmrc\noptflags: x86_64 %{__global_compiler_flags}\n"
         macros.with_name("rpmrc").write_text(flags, encoding="utf-8")
+        tools = tree / "usr/lib/rpm/redhat"
+        tools.mkdir()
+        shutil.copyfile(HERE / "debugedit.sh", tools / "debugedit")
+        (tools / "debugedit").chmod(0o755)
+        for tool in ("find-debuginfo", "sepdebugcrcfix"):
+            (tools / tool).symlink_to(f"/usr/bin/{tool}")
         requires = ["filesystem", "rpm", "debugedit", "file"]
     package = Package(
         name=name, version="9", release="1", tree=tree, requires=requires, extra=extra,

@@ -21,9 +21,7 @@ from demo.world.seed import write_repodata
 
 SPECS = Path(__file__).resolve().parents[1] / "specs"
 BUILDER, HOST = "vbuild", "build07.pnaelv.example"
-TOPDIR = "/builder/vendor"
-"""Another path than the farm's /builddir/build, of the same length: debugedit 5.0 rewrites paths in place, and what it leaves
-of a longer one would make every debuginfo file differ."""
+TOPDIR = "/home/vendor/rpmbuild"
 _BASE = ("bash coreutils cpio diffutils findutils gawk gcc glibc-devel grep gzip make patch redhat-rpm-config rpm-build sed "
          "shadow-utils tar xz bzip2").split()  # fmt: skip
 WAVES = (
@@ -121,7 +119,7 @@ def _make_root(paths: Paths) -> None:
     dnf_install(paths.root, paths.work, {"seed": paths.seed}, _BASE)
     with (paths.root / "etc/passwd").open("a", encoding="ascii") as passwd:
         passwd.write(f"{BUILDER}:x:1500:1500::/home/vendor:/bin/bash\n")
-    (paths.root / "home/vendor").mkdir(parents=True)
+    (paths.root / "home/vendor").mkdir(parents=True, exist_ok=True)
     for name in ("SPECS", "SOURCES", "BUILD", "BUILDROOT", "RPMS", "SRPMS"):
         (paths.root / TOPDIR.lstrip("/") / name).mkdir(parents=True)
 
