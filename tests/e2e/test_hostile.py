@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from demo.drive import Farm
+from demo.drive import DemoFailed, Farm
 from tests.e2e.conftest import MakeHome, Signed
 from tests.e2e.test_kill import until
 
@@ -28,9 +28,9 @@ BODIES = {
 
 
 @pytest.fixture(scope="module")
-def farm(make_home: MakeHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Farm, Path]]:
+def farm(make_home: MakeHome, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Farm, Path]]:
     vendor = Signed(tmp_path_factory.mktemp("vendor") / "v")
-    upstream = {"vendor": "Test", "keys": [str(vendor.public)]}
+    upstream = {"vendor": "Test", "keys": [str(vendor.public), str(world / "vendor" / "RPM-GPG-KEY-pnaelv")]}
     home = make_home(
         "hostile", target={"limits": LIMITS, "upstream": upstream, "gate": {"uncompared": True}, "rules": ""}
     )
@@ -73,7 +73,7 @@ def builds(farm: tuple[Farm, Path]) -> dict[str, Any]:
         ("damaged", "on_hold", "damaged-1-1.el9.src.rpm"),
         ("letter", "on_hold", "letter-1-1.el9.src.rpm"),
         ("forkbomb", "failed", "process"),
-        ("chatter", "failed", "output"),
+        ("chatter", "failed", "log limit"),
         ("hoarder", "failed", "disk"),
         ("caller", "failed", ""),
         ("burglar", "failed", ""),
@@ -96,3 +96,39 @@ def test_a_spec_that_runs_commands_while_it_is_read_reaches_nothing_of_the_hub(
 
 def test_the_farm_goes_on(builds: dict[str, Any]) -> None:
     assert builds["good"]["state"] == "published", builds["good"]["why"]
+
+
+def test_a_link_of_the_chain_without_the_one_before_waits_and_names_what_is_missing(
+    farm: tuple[Farm, Path], world: Path
+) -> None:
+    running, _ = farm
+    srpm = next((world / "vendor" / "SRPMS").glob("libpng-*.src.rpm"))
+    drop = running.post("/drops", {"target": "reef-9", "srpms": [{"path": str(srpm)}]})["id"]
+
+    def settled() -> dict[str, Any] | None:
+        builds = running.get(f"/drops/{drop}")["builds"]
+        return (
+            builds[0] if builds and builds[0]["state"] == "waiting" and builds[0]["wait_kind"] != "planning" else None
+        )
+
+    build = until(settled)
+    assert build["wait_kind"] == "unresolvable"
+    assert "zlib-devel" in build["why"]
+
+
+def test_an_srpm_by_an_unknown_key_can_be_released_with_a_reason_and_not_without(
+    farm: tuple[Farm, Path], world: Path, builds: dict[str, Any]
+) -> None:
+    running, _ = farm
+    assert builds
+    srpm = next((world / "vendor" / "SRPMS").glob("strayware-*.src.rpm"))
+    drop = running.post("/drops", {"target": "reef-9", "srpms": [{"path": str(srpm)}]})["id"]
+    held = until(lambda: [b for b in running.get(f"/drops/{drop}")["builds"] if b["state"] == "on_hold"])[0]
+    assert "does not trust" in held["why"]
+    with pytest.raises(DemoFailed, match="reason"):
+        running.post(f"/builds/{held['id']}/release-hold", {"reason": " "})
+    running.post(f"/builds/{held['id']}/release-hold", {"reason": "we know them"})
+    done = until(lambda: [b for b in running.get(f"/drops/{drop}")["builds"] if b["state"] in ("published", "failed")])[
+        0
+    ]
+    assert done["state"] == "published", done["why"]

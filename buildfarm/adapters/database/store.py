@@ -110,8 +110,8 @@ class SqlTransaction:
         table = TABLES[type(record)]
         dialect = self._connection.dialect.name
         insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        result = self._connection.execute(insert(table).values(_to_row(record)).on_conflict_do_nothing())
-        return bool(result.rowcount)
+        statement = insert(table).values(_to_row(record)).on_conflict_do_nothing().returning(table.c.id)
+        return self._connection.execute(statement).first() is not None
 
     def get(self, kind: type[R], key: str, /) -> R:
         """One record by its id."""

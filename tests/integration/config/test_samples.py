@@ -15,7 +15,9 @@ from buildfarm.errors import ConfigError
 from buildfarm.services.mock_configuration import mock_config
 from tests.conftest import CHECKOUT
 
-FARMS = sorted([*CHECKOUT.glob("configs/*farm.yaml"), CHECKOUT / "configs/fleet.yaml", CHECKOUT / "configs/demo/farm.yaml"])
+FARMS = sorted(
+    [*CHECKOUT.glob("configs/*farm.yaml"), CHECKOUT / "configs/fleet.yaml", CHECKOUT / "configs/demo/farm.yaml"]
+)
 
 
 @pytest.mark.parametrize("file", FARMS, ids=lambda file: str(file.relative_to(CHECKOUT)))

@@ -28,4 +28,8 @@ def test_a_missing_epoch_is_zero_and_epoch_outranks_version() -> None:
 
 
 def test_a_file_name_is_split_from_the_right() -> None:
-    assert split_filename("xorg-x11-drv-nouveau-1.0.17-4.el9.src.rpm")[:3] == ("xorg-x11-drv-nouveau", "1.0.17", "4.el9")
+    assert split_filename("xorg-x11-drv-nouveau-1.0.17-4.el9.src.rpm")[:3] == (
+        "xorg-x11-drv-nouveau",
+        "1.0.17",
+        "4.el9",
+    )
