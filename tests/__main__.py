@@ -46,9 +46,22 @@ def main() -> int:
         selection = []
     else:
         selection = ["-m", "not full"]
-    done = subprocess.run([sys.executable, "-m", "pytest", *selection, *arguments], cwd=CHECKOUT, check=False)
-    print(f"{time.monotonic() - started:.0f} s in all; linters {'ok' if good else 'FAILED'}")
-    return done.returncode if good else (done.returncode or 1)
+    doctests = pytest("--doctest-modules", "--quiet", "buildfarm/domain", "web/buildfarm_web")
+    tests = pytest(*selection, "--durations=15", *arguments)
+    print(
+        f"{time.monotonic() - started:.0f} s in all; linters {word(good)}, examples {word(doctests)}, tests {word(tests)}"
+    )
+    return 0 if good and doctests and tests else 1
+
+
+def pytest(*arguments: str) -> bool:
+    """Run pytest; whether everything passed."""
+    return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=CHECKOUT, check=False).returncode == 0
+
+
+def word(good: bool) -> str:
+    """How a part ended."""
+    return "ok" if good else "FAILED"
 
 
 sys.exit(main())
