@@ -32,6 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def world() -> Path:
     """The demo's world: BUILDFARM_WORLD, else var/demo/world, made if it is not there."""
+    if os.geteuid() != 0:
+        pytest.skip("not root: the world's build machine is filled by dnf --installroot")
     folder = Path(os.environ.get("BUILDFARM_WORLD") or CHECKOUT / "var" / "demo" / "world")
     make_world(folder, CHECKOUT)
     return folder

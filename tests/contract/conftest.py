@@ -64,10 +64,8 @@ def tree_tar(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def buildroot() -> wire.Buildroot:
-    repomd = seed() / "repodata" / "repomd.xml"
-    if not repomd.exists():
-        pytest.skip(f"no seed repository at {seed()}: run `python -m demo.world`")
+def buildroot(world: Path) -> wire.Buildroot:
+    repomd = world / "seed" / "repodata" / "repomd.xml"
     key = hashlib.sha256(repomd.read_bytes() + " ".join(PACKAGES).encode()).hexdigest()
     return wire.Buildroot(
         key=key,
