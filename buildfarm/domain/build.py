@@ -125,6 +125,7 @@ class Build:
     """One SRPM for one target. Digests are SHA-256 in hex; empty text means "not yet" or "does not apply".
 
     ``requires`` and ``provides`` come from the header of the SRPM that will be built; ``tags`` are those that carry it.
+    ``signed_by`` is the id of the vendor's key that was verified at intake; empty where a person released the SRPM.
     """
 
     id: str
@@ -137,6 +138,7 @@ class Build:
     dist: str
     srpm: str
     srpm_filename: str
+    signed_by: str = ""
     debranded_srpm: str = ""
     debranded_tree: str = ""
     debranded_release: str = ""

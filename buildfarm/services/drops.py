@@ -189,7 +189,7 @@ def _ingest_srpm(
         release=release, dist=dist_of_release(release, target.dist), srpm=item.sha256,
         srpm_filename=f"{source}-{version}-{release}.src.rpm" if version else item.filename,
         state=BuildState.INGESTED, state_since=tx.now, owner=drop.owner, arches=arches, requires=requires, provides=provides,
-        scratch=drop.scratch, created=tx.now,
+        scratch=drop.scratch, signed_by="" if problem or header is None else header.key_id, created=tx.now,
     )  # fmt: skip
     tx.add(build)
     tx.event("build.ingested", build.id, actor="ingest", srpm=item.filename, sha256=item.sha256, drop=drop.id)

@@ -51,7 +51,7 @@ def build_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
         "comparison": reading(comparison) if comparison else None,
         "override": build.override or None,
         "override_in_force": _override(tx, build),
-        "provenance": _provenance(hub, tx, build, found, artifacts),
+        "provenance": _provenance(tx, build, found, artifacts),
         "vendor_rpms": _vendor_rpms(tx, build),
         "events": [event_json(event) for event in history],
     }
@@ -120,13 +120,11 @@ def _vendor_rpms(tx: Transaction, build: Build) -> list[Json]:
     return [{"filename": rpm.filename, "sha256": rpm.sha256, "arch": rpm.arch, "problem": rpm.problem} for rpm in found]
 
 
-def _provenance(hub: Hub, tx: Transaction, build: Build, tasks: list[Task], artifacts: list[Artifact]) -> list[Json]:
+def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: list[Artifact]) -> list[Json]:
     """The chain from the vendor's signature to our verdict, one link a line: ``[{link, value, digest, note}]``."""
-    target = hub.config.targets.get(build.target)
-    keys = ", ".join(key.rsplit("/", 1)[-1] for key in target.upstream.keys) if target else ""
     items = tx.find(DropItem, drop_id=build.drop_id, sha256=build.srpm)
     problem = next((item.problem for item in items if item.problem), "")
-    note = f"not trusted: {problem}" if problem else f"signature verified against {keys or 'the keyring of the target'}"
+    note = f"not trusted: {problem}" if problem else f"signature verified, key {build.signed_by}"
     chain = [
         _link("vendor's SRPM", build.srpm_filename, build.srpm, note),
         _link("debrand rule", build.rule_date or ("applied" if build.rule_digest else "no rule for this source"),

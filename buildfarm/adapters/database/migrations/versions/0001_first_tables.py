@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("dist", sa.Text(), nullable=False),
         sa.Column("srpm", sa.Text(), nullable=False),
         sa.Column("srpm_filename", sa.Text(), nullable=False),
+        sa.Column("signed_by", sa.Text(), nullable=False),
         sa.Column("debranded_srpm", sa.Text(), nullable=False),
         sa.Column("debranded_tree", sa.Text(), nullable=False),
         sa.Column("debranded_release", sa.Text(), nullable=False),
