@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -49,6 +50,10 @@ def load_rule(file: Path) -> Rule:
         )
     if data["source"] != file.stem:
         raise ConfigError(f"{file}: is for source {data['source']!r}", hint="name the file like the source")
+    _check_patterns(
+        file, [entry["replace"]["regex"] for entry in data["actions"] if "regex" in entry.get("replace", {})]
+    )
+    _check_patterns(file, [allowed["pattern"] for allowed in data.get("scan", {}).get("allow", ())])
     contents = {entry["name"]: content for entry, content in _contents(file, data)}
     try:
         day = date.fromisoformat(data["date"])
@@ -74,8 +79,17 @@ def load_rule(file: Path) -> Rule:
 def _read(file: Path) -> Json:
     try:
         return yaml.load(file.read_text(encoding="utf-8"), Loader=_TextDates) or {}  # noqa: S506  # a SafeLoader
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{file}: {error}") from error
+
+
+def _check_patterns(file: Path, patterns: Iterable[str]) -> None:
+    """Find a broken regular expression now, not when the first source comes along."""
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ConfigError(f"{file}: {pattern!r} is no regular expression: {error}") from error
 
 
 def _contents(file: Path, data: Json) -> Iterator[tuple[Json, bytes]]:
@@ -131,6 +145,8 @@ def load_brand_policy(file: Path) -> BrandPolicy:
         words = tuple(
             BrandWord(pattern=w["pattern"], kind=w["class"], exact=bool(w.get("exact"))) for w in data["words"]
         )
-        return BrandPolicy(words=words, keep=tuple(data.get("keep", ())))
+        policy = BrandPolicy(words=words, keep=tuple(data.get("keep", ())))
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{file}: words: each needs `pattern` and `class` ({error})") from error
+    _check_patterns(file, [*(word.pattern for word in policy.words), *policy.keep])
+    return policy

@@ -18,6 +18,9 @@ from buildfarm.errors import InfraError
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_SECONDS = 30.0
 _TERM_GRACE_SECONDS = 20.0
+_GONE_SECONDS = 10.0
+_MARK = "BUILDFARM_SUPERVISED"
+"""An environment variable of every child, with the home it belongs to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,27 @@ class Supervisor:
         self._run.mkdir(parents=True, exist_ok=True)
         self._children: list[_Running] = []
         self._stopping = False
+        self._mark = f"{_MARK}={home}"
+        self._end_leftovers()
+
+    def _end_leftovers(self) -> None:
+        """A supervisor that was killed takes its children along, not what they had started (gunicorn's workers)."""
+        for file in self._run.glob("*.pid"):
+            text = file.read_text(encoding="ascii").strip()
+            group = int(text) if text.isdigit() else 0
+            if group and any(self._is_ours(pid) for pid in _members(group)):
+                log.get().warning("process.leftover", name=file.stem, group=group)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGKILL)
+                _wait_gone(group)
+            file.unlink()
+
+    def _is_ours(self, pid: int) -> bool:
+        """Process ids are used again: only one that carries our mark is ours."""
+        try:
+            return self._mark.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            return False
 
     def add(self, child: Child, *, patience: float = 30.0) -> None:
         """Start ``child`` and wait until it is ready.
@@ -71,7 +95,8 @@ class Supervisor:
                 return
 
     def _start(self, child: Child) -> subprocess.Popen[bytes]:
-        popen = process.start(child.argv, log_file=self._logs / f"{child.name}.log", env=child.env)
+        env = dict([self._mark.split("=", 1)], **child.env)
+        popen = process.start(child.argv, log_file=self._logs / f"{child.name}.log", env=env)
         (self._run / f"{child.name}.pid").write_text(f"{popen.pid}\n", encoding="ascii")
         log.get().info("process.started", name=child.name, pid=popen.pid)
         return popen
@@ -115,3 +140,22 @@ class Supervisor:
                 os.killpg(running.popen.pid, signal.SIGKILL)
             running.popen.wait()
             (self._run / f"{running.child.name}.pid").unlink(missing_ok=True)
+
+
+def _members(group: int) -> list[int]:
+    """The processes of a process group (proc(5): the fifth field of stat, counted behind the command's name)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+                if int(fields[2]) == group:
+                    found.append(int(entry.name))
+    return found
+
+
+def _wait_gone(group: int) -> None:
+    """Wait until the kernel has ended what was killed, so that its port is free."""
+    deadline = time.monotonic() + _GONE_SECONDS
+    while _members(group) and time.monotonic() < deadline:
+        time.sleep(0.02)

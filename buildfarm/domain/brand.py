@@ -70,8 +70,8 @@ def find(data: bytes, policy: BrandPolicy) -> Iterator[tuple[int, str, str, str]
             line = _line(data, match.start(), match.end())
             if not any(pattern.search(line) for pattern in keep):
                 yield match.start(), match[0].decode("utf-8", "replace"), word.kind, _readable(line)
-        literal = word.pattern.replace("\\", "")
-        if literal.isascii() and literal.isalnum():
+        literal = word.pattern.replace(r"\b", "")
+        if literal.isascii() and literal.replace(" ", "").isalnum():
             wide = re.escape(literal.encode("utf-16-le"))
             for match in re.finditer(wide, data, flags):
                 yield match.start(), literal, word.kind, f"UTF-16: {literal}"

@@ -6,6 +6,7 @@ process behind; what it leaves on disk, its successor removes.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -145,11 +146,17 @@ def exit_code(kind: FailureKind | None) -> int:
     return 0 if kind is None else _EXIT_CODES.get(kind, _EXIT_INFRASTRUCTURE)
 
 
+def _owner(config: WorkerConfig, slot: int) -> str:
+    """Names our control groups. Two farms on one machine may both have a worker ``local-1``: the folder tells them apart."""
+    place = hashlib.sha256(str(config.workdir).encode()).hexdigest()[:8]
+    return f"{config.name}-{slot}-{place}"
+
+
 def make_builder(config: WorkerConfig, slot: int) -> Builder:
     """The builder a configuration names."""
     if config.builder == "mock":
-        return MockBuilder(config.workdir / f"mock-{slot}", config.mock, owner=f"{config.name}-{slot}")
-    return ChrootBuilder(config.workdir, owner=f"{config.name}-{slot}", keep_bases=config.keep_bases)
+        return MockBuilder(config.workdir / f"mock-{slot}", config.mock, owner=_owner(config, slot))
+    return ChrootBuilder(config.workdir, owner=_owner(config, slot), keep_bases=config.keep_bases)
 
 
 def serve(config: WorkerConfig, slot: int) -> None:

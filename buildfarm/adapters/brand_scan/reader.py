@@ -41,9 +41,12 @@ def scan(path: str, policy: BrandPolicy) -> Iterator[BrandHit]:
         payload = rpm.fd(os.dup(file.fileno()), "r", _PAYLOAD.get(header[rpm.RPMTAG_PAYLOADCOMPRESSOR] or "gzip"))
         archive = files.archive(payload)
         for entry in archive:
-            yield from _hits(name, entry.name, entry.name.encode(), policy)
+            where = _bytes(entry.name).decode("utf-8", "replace")
+            yield from _hits(name, where, _bytes(entry.name), policy)
+            if entry.linkto:
+                yield from _hits(name, where, _bytes(entry.linkto), policy)
             if archive.hascontent():
-                yield from _hits(name, entry.name, _plain(archive.read(entry.size)), policy)
+                yield from _hits(name, where, _plain(archive.read(entry.size)), policy)
 
 
 def _in_header(name: str, header: Any, policy: BrandPolicy) -> Iterator[BrandHit]:  # noqa: ANN401  # rpm ships no types
@@ -51,7 +54,12 @@ def _in_header(name: str, header: Any, policy: BrandPolicy) -> Iterator[BrandHit
         value = header[getattr(rpm, f"RPMTAG_{tag}")]
         for text in value if isinstance(value, list | tuple) else [value]:
             if text:
-                yield from _hits(name, f"header:{tag}", str(text).encode(), policy)
+                yield from _hits(name, f"header:{tag}", _bytes(str(text)), policy)
+
+
+def _bytes(text: str) -> bytes:
+    """What the header holds: rpm hands out bytes that are no UTF-8 as surrogates."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _plain(data: bytes) -> bytes:

@@ -20,6 +20,8 @@ MARK = "# debranded by rule "
 _SOURCE_LINE = re.compile(r"^(Source)(\d*)(\s*:\s*)(\S+)[^\n]*\n", re.MULTILINE | re.IGNORECASE)
 _RELEASE_LINE = re.compile(r"^(Release[ \t]*:[ \t]*)([^\n#]*?)([ \t]*)$", re.MULTILINE | re.IGNORECASE)
 _CHANGELOG = re.compile(r"^%changelog[^\n]*\n", re.MULTILINE)
+_AUTORELEASE = re.compile(r"%\{?\??autorelease\b")
+_AUTOCHANGELOG = re.compile(r"%\{?\??autochangelog\b")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MOST_DIFF_LINES = 2000
@@ -108,7 +110,7 @@ def _append_to_release(text: str, suffix: str, where: str) -> str:
     found = _RELEASE_LINE.search(text)
     if found is None:
         raise RuleDoesNotFit(f"{where}: the spec has no Release line")
-    if "%autorelease" in found[2] or "%{autorelease" in found[2]:
+    if _AUTORELEASE.search(found[2]):
         raise RuleDoesNotFit(f"{where}: Release is {found[2]}, and %autorelease is not supported yet")
     return f"{text[: found.end(2)]}{suffix}{text[found.end(2) :]}"
 
@@ -117,7 +119,7 @@ def _add_changelog(text: str, action: Changelog, rule: Rule, evr: str, where: st
     found = _CHANGELOG.search(text)
     if found is None:
         raise RuleDoesNotFit(f"{where}: the spec has no %changelog section")
-    if "%autochangelog" in text[found.end() :]:
+    if _AUTOCHANGELOG.search(text, found.end()):
         raise RuleDoesNotFit(f"{where}: %autochangelog is not supported yet")
     day = rule.date
     head = f"* {_DAYS[day.weekday()]} {_MONTHS[day.month - 1]} {day.day:02} {day.year} {action.author} - {evr}\n"
@@ -134,7 +136,10 @@ def _replace(action: Replace, tree: Tree, spec: str, where: str) -> Step:
     results: Tree = {}
     for path in paths:
         text = _decode(tree[path])
-        new, count = _substitute(action, text)
+        try:
+            new, count = _substitute(action, text)
+        except (re.error, IndexError) as error:  # IndexError: an unknown group in `with` (re.sub)
+            raise RuleDoesNotFit(f"{where}: {action.find!r} with {action.new!r}: {error}") from error
         if count:
             changed.append((path, count))
             results[path] = _encode(new)
@@ -164,7 +169,7 @@ def _substitute(action: Replace, text: str) -> tuple[str, int]:
 def _nearest(action: Replace, tree: Tree, paths: list[str]) -> str:
     """The lines most like what was looked for, so that a person sees what changed upstream."""
     lines = [line for path in paths for line in _decode(tree[path]).splitlines() if line.strip()]
-    wanted = action.find.strip().splitlines()[0]
+    wanted = "".join(action.find.strip().splitlines()[:1])
     close = difflib.get_close_matches(wanted, lines[:20000], n=3, cutoff=0.3)
     return " | ".join(line.strip()[:120] for line in close) or "none is similar"
 
@@ -181,6 +186,8 @@ def _source(action: SourceFile, tree: Tree, spec: str, where: str) -> Step:
         there = ", ".join(sorted(p.removeprefix("SOURCES/") for p in tree if p.startswith("SOURCES/")))
         raise RuleDoesNotFit(f"{where}: no source {action.name}", hint=f"there are: {there}")
     elif action.op == "replace" and action.rename:
+        if f"SOURCES/{action.rename}" in tree:
+            raise RuleDoesNotFit(f"{where}: source {action.rename} is there already", hint="choose another name")
         tree[spec] = _encode(_rename_source(_decode(tree[spec]), action.name, action.rename, where))
         del tree[path]
         tree[f"SOURCES/{action.rename}"] = action.content
@@ -221,7 +228,7 @@ def _undeclare_source(text: str, name: str, where: str) -> str:
     for number, match in _numbered_sources(text):
         if match[4].rpartition("/")[2] == name:
             rest = text[: match.start()] + text[match.end() :]
-            used = re.search(rf"%\{{?(SOURCE{number}|S:{number})\b", rest)
+            used = re.search(rf"%\{{?\??(SOURCE{number}|S:{number})\b", rest)
             if used is not None:
                 raise RuleDoesNotFit(f"{where}: source {name} is still used as {used[0]}", hint="replace that line too")
             return rest
