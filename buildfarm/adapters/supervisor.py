@@ -108,6 +108,8 @@ class Supervisor:
             if self._stopping or running.popen.poll() is None:
                 continue
             if running.restart_at is None:
+                with contextlib.suppress(ProcessLookupError):  # what it had started would keep its port
+                    os.killpg(running.popen.pid, signal.SIGKILL)
                 if now - running.started > _STEADY_SECONDS:
                     running.pause = _FIRST_PAUSE
                 running.restart_at = now + running.pause

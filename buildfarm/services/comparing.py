@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from buildfarm.domain.brand import Allow, BrandHit, BrandPolicy
-from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.build import Build, BuildState, Gate
 from buildfarm.domain.compare.policy import ComparePolicy, Expectation, suffix_pattern
 from buildfarm.domain.compare.report import Report, describe, to_json
 from buildfarm.domain.drop import VendorRpm
@@ -110,10 +110,13 @@ def compare(hub: Hub, tools: CompareTools, build_id: str, heartbeat: Heartbeat) 
             brand_hits=tuple(hit.as_json() for hit in hits), created=tx.now,
         )  # fmt: skip
         tx.add(comparison)
-        builds.move(
+        compared = builds.move(
             tx, tx.get(Build, build.id), BuildState.COMPARED, actor="compare", verdict=verdict.value,
             gate=decision.gate, gate_reason=reason,
         )  # fmt: skip
+        if decision.gate is Gate.PASSED and target.tags.destination in compared.tags:
+            # compared again while the tag carries it: no new generation will come along to say so
+            builds.move(tx, compared, BuildState.PUBLISHED, actor="compare", finished=tx.now)
 
 
 def _worst_finding(report: Report, verdict: Verdict) -> str:

@@ -168,14 +168,15 @@ def _ingest_srpm(
     requires: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
     header = intact if isinstance(answer, BuildFarmError) else answer
+    if header is not None and not header.is_source:
+        problem = f"{item.filename}: a binary RPM among the SRPMs"
+        header = None  # nothing can be built from it, so it must not look like a source that a person may release
     if header is None:
         source, epoch, version, release = _from_filename(item.filename), 0, "", ""
     else:
         source, epoch, version, release = header.name, header.epoch, header.version, header.release
         requires, provides = tuple(header.requires), tuple(header.provides)
         arches = tuple(a for a in target.arches if not excluded(header.exclusivearch, header.excludearch, (), (a,)))
-        if not header.is_source:
-            problem = f"{item.filename}: a binary RPM among the SRPMs"
     same = tx.find(Build, target=target.name, source=source, epoch=epoch, version=version, release=release)
     known = next((build for build in same if build.srpm == item.sha256), None)
     if known is not None:

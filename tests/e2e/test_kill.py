@@ -23,6 +23,7 @@ SOURCE_OF = {
     "redis": "zlib",
     "scheduler": "tree",
     "services": "micro-httpd",
+    "web": "pngcheck",
     "everything": "diffutils",
 }
 
