@@ -67,7 +67,7 @@ ln -s {plan.link} %{{buildroot}}/d/link
 """.encode("utf-8", "surrogateescape")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def build(rpmbuild: Rpmbuild):
     def make(plan: Plan, *defines: str) -> Path:
         code = f'#include <stdio.h>\nint main(void) {{ return puts("{plan.elf}"); }}\n'
@@ -93,7 +93,7 @@ FULL = Plan(
 )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def full(build) -> Path:
     return build(FULL)
 
