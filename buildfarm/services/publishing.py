@@ -171,7 +171,11 @@ def seal(hub: Hub, sealer: Sealer, generation_id: str) -> None:
     key = hub.repos / KEY_FILE
     if not key.exists():
         _replace(key, sealer.export())
-    for repomd in sorted(folder.glob("*/repodata/repomd.xml")):
+    metadata = sorted(folder.glob("*/repodata/repomd.xml"))
+    if not metadata:  # written, and lost with the power: a seal over nothing would be a promise of nothing
+        _discard(hub, generation)
+        return
+    for repomd in metadata:
         sealer.sign_repomd(repomd)
     target = hub.target(generation.target)
     with hub.store.begin() as tx:

@@ -1,6 +1,7 @@
 """Generations: written aside, sealed with a real key, switched once; read by dnf, gpg and rpm as a user would."""
 
 import hashlib
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -278,6 +279,17 @@ def test_a_staged_generation_that_is_out_of_date_is_discarded_and_its_seal_does_
     assert press.carried(DESTINATION) == set(new[0].builds)
     assert [g.number for g in press.generations(GenerationState.BROKEN)] == [1, 1]
     assert (press.hub.repos / DESTINATION / "current").readlink() == Path("2")
+
+
+def test_a_staged_generation_whose_files_are_gone_is_discarded_and_written_again(press: Press):
+    press.compared("zlib", Verdict.IDENTICAL)
+    for generation in press.stage():
+        shutil.rmtree(press.hub.repos / generation.tag / str(generation.number))
+        publishing.seal(press.hub, press.signer, generation.id)
+    assert press.carried(DESTINATION) == set()
+    press.publish()
+    assert press.published(DESTINATION)
+    assert {g.number for g in press.generations(GenerationState.READY)} == {2}
 
 
 @pytest.mark.parametrize("left", ["nothing", "the old one", "a dangling one"])
