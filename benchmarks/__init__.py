@@ -1,1 +1,1 @@
-"""Benchmarks: each prints a ratio against a peer measured in the same run."""
+"""Benchmarks: each measures the farm beside a peer in the same run, and prints a table. None has a time limit to pass."""

@@ -1,23 +1,58 @@
-"""``python -m benchmarks [NAME] [--runs N]``: run one benchmark or all."""
+"""``python -m benchmarks [NAME] [--runs N]``: run one benchmark, or all, and print a table for each.
+
+A slow farm is a number in the table; the exit code is 1 only if something could not be measured.
+"""
 
 from __future__ import annotations
 
 import argparse
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from types import FrameType
+
+import httpx
 
 from benchmarks import build_overhead
+from demo.drive import DemoFailed
+from demo.world.run import WorldError
 
-ALL = {"build_overhead": build_overhead.run}
+ALL: Mapping[str, Callable[[int], None]] = {"build_overhead": build_overhead.run}
 
 
-def main() -> None:
+def _count(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    """End as on Ctrl-C, so that every farm started here is stopped and every folder made here goes."""
+    raise SystemExit(128 + number)
+
+
+def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="./farm bench", description=__doc__)
-    parser.add_argument("name", nargs="?", choices=sorted(ALL))
-    parser.add_argument("--runs", type=int, default=5, help="counted runs (default: 5)")
+    parser.add_argument("name", nargs="?", choices=sorted(ALL), help="default: all")
+    parser.add_argument("--runs", type=_count, default=5, help="runs that count (default: 5)")
     given = parser.parse_args()
-    for name, run in ALL.items():
-        if given.name in (None, name):
-            run(given.runs)
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        for name, run in ALL.items():
+            if given.name in (None, name):
+                run(given.runs)
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or error.stdout or b"")[-2000:].decode("utf-8", "replace")
+        print(f"bench: {error.cmd[0]} … ended with {error.returncode}:\n{said}", file=sys.stderr)
+        return 1
+    except (DemoFailed, WorldError, httpx.HTTPError, subprocess.TimeoutExpired) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
 
 
-main()
+sys.exit(main())

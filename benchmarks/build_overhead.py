@@ -1,7 +1,8 @@
 """What the farm costs over a bare rebuild: a one-file C source, from POST to published, beside ``rpmbuild --rebuild``.
 
-Both in buildroots filled from the same seed, in turn, in one run; and beside the real mock where there is one. The goal is
-1.5 s over the bare rebuild; mock needs about 5.5 s over it with a warm root cache.
+Both in buildroots filled from the same seed, run in turn, and the real mock (warm root cache) where there is one. The farm
+is a real one, with a home, a target, a port and keys of its own, all gone at the end. The goal is 1.5 s over the bare
+rebuild; mock needs 5.5 s over it.
 """
 
 from __future__ import annotations
@@ -13,38 +14,54 @@ import shutil
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
 
-from demo.drive import Farm, Json, make_world, prepare_home
+from benchmarks.timeline import Way, table, way_of
+from demo.drive import DemoFailed, Farm, make_world, prepare_home, say
 from demo.world import vendor
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 GOAL_SECONDS = 1.5
+MOCK_OVER_SECONDS = 5.5
+FARM, BARE, MOCK = "farm: POST to published", "bare: rpmbuild --rebuild", "mock --rebuild, warm"
+_TARGET = "reef-9"
 _POLL_SECONDS = 0.02
-_SPEC = """Name: onefile
-Version: {version}
-Release: 1%{{?dist}}
-Summary: A one-file C source
-License: MIT
-Source0: onefile.c
-BuildRequires: gcc
+_LIMIT_SECONDS = 300.0
+_BUILDER = 1500
+_HELLO = '#include <stdio.h>\n\nint main(void)\n{\n    puts("hello");\n    return 0;\n}\n'
+_SPEC = """\
+Name:           hello
+Version:        {version}
+Release:        1%{{?dist}}
+Summary:        A one-file C source
+License:        MIT
+Source0:        hello.c
+BuildRequires:  gcc
+
 %description
 A one-file C source.
+
 %prep
 %setup -q -c -T
-cp %{{SOURCE0}} .
+cp -p %{{SOURCE0}} .
+
 %build
-gcc %{{build_cflags}} -o onefile onefile.c %{{build_ldflags}}
+gcc %{{build_cflags}} -o hello hello.c %{{build_ldflags}}
+
 %install
-install -D -m 755 onefile %{{buildroot}}%{{_bindir}}/onefile
+install -D -m 755 hello %{{buildroot}}%{{_bindir}}/hello
+
 %files
-%{{_bindir}}/onefile
+%{{_bindir}}/hello
+
 %changelog
 * Mon Jan 05 2026 Bench <bench@vendor.example> - {version}-1
 - Made
@@ -52,165 +69,251 @@ install -D -m 755 onefile %{{buildroot}}%{{_bindir}}/onefile
 
 
 class Bench:
-    """A farm of its own, a root for the bare rebuild, and a vendor whose key the farm trusts."""
+    """A farm's home, a root for the bare rebuild, a configuration for mock, and a vendor whose key the farm trusts."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, seed: Path) -> None:
         self.work = work
-        world = Path(os.environ.get("BUILDFARM_WORLD") or CHECKOUT / "var" / "demo" / "world")
-        make_world(world, CHECKOUT)
         self.home = work / "home"
+        self._seed = seed
+        self._made = 0
+        self._gnupg = work / "gnupg"
+        self._key = vendor.make_key(self._gnupg, "Bench", "bench@vendor.example")
+        (work / "key").write_text(vendor.export_key(self._gnupg), encoding="ascii")
         prepare_home(self.home, CHECKOUT)
-        (self.home / "world").symlink_to(world)
-        self._key = vendor.make_key(work / "gnupg", "Bench", "bench@vendor.example")
-        (work / "key").write_text(vendor.export_key(work / "gnupg"), encoding="ascii")
-        self._configure()
-        self.root = work / "root"
-        self._fill_root(world / "seed")
+        self._packages = self._configure()
+        self._root = work / "root"
+        self._fill_root()
 
-    def _configure(self) -> None:
+    def close(self) -> None:
+        """gpg 2 leaves an agent behind."""
+        subprocess.run(["gpgconf", "--homedir", self._gnupg, "--kill", "all"], check=False, capture_output=True)
+
+    def _configure(self) -> list[str]:
+        """The demo's farm and target, with what is different here; the packages of a buildroot."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        farm = yaml.safe_load((self.home / "farm.yaml").read_text(encoding="utf-8"))
-        farm |= {"listen": f"127.0.0.1:{port}", "local_workers": 1, "drop_folders": [str(self.work / "drops")]}
-        (self.home / "farm.yaml").write_text(yaml.safe_dump(farm), encoding="utf-8")
-        file = self.home / "targets" / "reef-9.yaml"
+            listen = f"127.0.0.1:{probe.getsockname()[1]}"
+        file = self.home / "farm.yaml"
+        farm = yaml.safe_load(file.read_text(encoding="utf-8"))
+        farm |= {"listen": listen, "local_workers": 1, "drop_folders": [str(self.work / "drops")]}
+        file.write_text(yaml.safe_dump(farm), encoding="utf-8")
+        (self.work / "drops").mkdir()
+        file = self.home / "targets" / f"{_TARGET}.yaml"
         target = yaml.safe_load(file.read_text(encoding="utf-8"))
-        target |= {"gate": {"uncompared": True}, "upstream": {"vendor": "Bench", "keys": [str(self.work / "key")]}}
+        target |= {
+            "upstream": {"vendor": "Bench", "keys": [str(self.work / "key")]},
+            "external": [{"id": "seed", "path": str(self._seed), "priority": 90}],
+            "gate": {"uncompared": True},  # there are no vendor binaries, and it has to be published
+        }
         file.write_text(yaml.safe_dump(target), encoding="utf-8")
-        self.packages: list[str] = target["buildroot"]["packages"]
+        packages: list[str] = target["buildroot"]["packages"]
+        return packages
 
-    def _fill_root(self, seed: Path) -> None:
-        vendor.dnf_install(self.root, self.work / "dnf", {"seed": seed}, self.packages)
-        with (self.root / "etc/passwd").open("a", encoding="ascii") as passwd:
-            passwd.write("bench:x:1500:1500::/builddir:/bin/bash\n")
-        (self.root / "builddir").mkdir()
+    def _fill_root(self) -> None:
+        vendor.dnf_install(self._root, self.work / "dnf", {"seed": self._seed}, self._packages)
+        with (self._root / "etc/passwd").open("a", encoding="ascii") as passwd:
+            passwd.write(f"bench:x:{_BUILDER}:{_BUILDER}::/builddir:/bin/bash\n")
+        (self._root / "builddir").mkdir()
 
-    def srpm(self, version: int) -> Path:
-        """A signed SRPM that the farm has not seen."""
-        top = self.work / f"make-{version}"
-        (top / "SOURCES").mkdir(parents=True)
-        (top / "SOURCES/onefile.c").write_text("int main(void) { return 0; }\n", encoding="ascii")
-        spec = top / "onefile.spec"
-        spec.write_text(_SPEC.format(version=version), encoding="ascii")
+    def srpm(self) -> Path:
+        """A signed SRPM that nobody has seen: each has a version of its own."""
+        self._made += 1
+        top = self.work / "make"
+        (top / "SOURCES").mkdir(parents=True, exist_ok=True)
+        (top / "SOURCES/hello.c").write_text(_HELLO, encoding="ascii")
+        spec = top / "hello.spec"
+        spec.write_text(_SPEC.format(version=self._made), encoding="ascii")
         argv = ["rpmbuild", "-bs", "--nodeps", "--define", f"_topdir {top}", "--define", "dist .el9", str(spec)]
         subprocess.run(argv, check=True, capture_output=True)
         made = next((top / "SRPMS").glob("*.src.rpm"))
-        vendor.sign(self.work / "gnupg", self._key, [made])
-        drops = self.work / "drops"
-        drops.mkdir(exist_ok=True)
-        return Path(shutil.move(made, drops))
+        vendor.sign(self._gnupg, self._key, [made])
+        return Path(shutil.move(made, self.work / "drops"))
 
     def bare(self, srpm: Path) -> float:
-        """Seconds of ``rpmbuild --rebuild`` in a root that is there already."""
-        shutil.copy(srpm, self.root / "builddir")
+        """Seconds of ``rpmbuild --rebuild`` in a root that is there already, as an unprivileged user without network."""
+        shutil.copy(srpm, self._root / "builddir")
         argv = [
-            "bwrap", "--unshare-all", "--die-with-parent", "--uid", "1500", "--gid", "1500", "--bind", str(self.root), "/",
-            "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin",
-            "--setenv", "HOME", "/builddir", "--", "rpmbuild", "--rebuild", "--define", "_topdir /builddir/build",
-            "--define", "dist .el9", f"/builddir/{srpm.name}",
+            "bwrap", "--unshare-all", "--die-with-parent", "--uid", str(_BUILDER), "--gid", str(_BUILDER),
+            "--bind", str(self._root), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--clearenv",
+            "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--setenv", "HOME", "/builddir",
+            "--setenv", "LC_ALL", "C.UTF-8", "--chdir", "/builddir", "--",
+            "rpmbuild", "--rebuild", "--define", "_topdir /builddir/build", "--define", "dist .el9", srpm.name,
         ]  # fmt: skip
-        started = time.perf_counter()
-        subprocess.run(argv, check=True, capture_output=True)
-        return time.perf_counter() - started
+        return _seconds_of(argv)
+
+    def configure_mock(self, farm: Farm) -> None:
+        """What ``buildfarm mock-config`` prints, with file:// for the hub's URLs and all of mock's folders in ours.
+
+        The build tag is pinned to the generation in force now, so that mock need not read a new one in each run.
+        """
+        text = subprocess.run(
+            [Path(sys.prefix) / "bin" / "buildfarm", "mock-config", _TARGET], check=True, capture_output=True,
+            env={**os.environ, "BUILDFARM_HOME": str(self.home), "BUILDFARM_CONFIG": str(self.home / "farm.yaml")},
+        ).stdout.decode()  # fmt: skip
+        repos = self.home / "repos"
+        tag = f"{_TARGET}-build"
+        text = text.replace(f"{farm.url}/repos/external/{_TARGET}/seed", self._seed.as_uri())
+        text = text.replace(f"/repos/{tag}/current/", f"/repos/{tag}/{(repos / tag / 'current').readlink()}/")
+        text = text.replace(f"{farm.url}/repos", repos.as_uri())
+        for option, name in (("basedir", "mock"), ("cache_topdir", "mock-cache")):
+            place = self.work / name
+            place.mkdir()
+            _give_to_mock(place)
+            text += f"config_opts[{option!r}] = {str(place)!r}\n"
+        text += "config_opts['isolation'] = 'simple'\n"  # systemd-nspawn needs a systemd, which a container has not
+        (self.work / "bench.cfg").write_text(text, encoding="utf-8")
+        (self.work / "mock-result").mkdir()
+        _give_to_mock(self.work / "mock-result")
 
     def mock(self, srpm: Path) -> float:
-        """Seconds of the real mock with a warm root cache, on the same repository."""
-        text = subprocess.run(
-            [CHECKOUT / ".venv/bin/buildfarm", "mock-config", "reef-9"], check=True, capture_output=True, text=True,
-            env={**os.environ, "BUILDFARM_HOME": str(self.home), "BUILDFARM_CONFIG": str(self.home / "farm.yaml")},
-        ).stdout  # fmt: skip
-        file = self.work / "bench.cfg"
-        file.write_text(text + "\nconfig_opts['isolation'] = 'simple'\n", encoding="utf-8")
-        result = self.work / "mock-result"
-        result.mkdir(exist_ok=True)
-        result.chmod(0o777)  # mock writes it as an ordinary user
-        argv = ["mock", "-r", str(file), "--rebuild", str(srpm), "--resultdir", str(result), "--quiet"]
-        started = time.perf_counter()
-        subprocess.run(argv, check=True, capture_output=True, env={**os.environ, **_mock_user()})
-        return time.perf_counter() - started
+        """Seconds of ``mock --rebuild``."""
+        argv = ["mock", "-r", str(self.work / "bench.cfg"), "--rebuild", str(srpm), "--resultdir",
+                str(self.work / "mock-result"), "--quiet"]  # fmt: skip
+        return _seconds_of(argv, {**os.environ, **_mock_user()})
+
+
+def _seconds_of(argv: Sequence[str], env: Mapping[str, str] | None = None) -> float:
+    started = time.perf_counter()
+    subprocess.run(argv, check=True, capture_output=True, timeout=_LIMIT_SECONDS, env=env)
+    return time.perf_counter() - started
 
 
 def _mock_user() -> dict[str, str]:
-    """mock refuses root unless sudo's variables name an ordinary user of its group."""
+    """mock refuses root unless sudo's variables name an ordinary user, one of its group."""
+    user = _mock_member()
+    return {"SUDO_UID": str(user.pw_uid), "SUDO_GID": str(user.pw_gid)} if user is not None else {}
+
+
+def _mock_member() -> pwd.struct_passwd | None:
     if os.geteuid() != 0:
-        return {}
-    members = grp.getgrnam("mock").gr_mem
-    user = pwd.getpwnam(members[0])
-    return {"SUDO_UID": str(user.pw_uid), "SUDO_GID": str(user.pw_gid)}
+        return None
+    try:
+        return pwd.getpwnam(grp.getgrnam("mock").gr_mem[0])
+    except (KeyError, IndexError):
+        return None
 
 
-def farm_seconds(farm: Farm, srpm: Path) -> tuple[float, Json]:
-    """Seconds from POST to published, as an outsider sees it through the API, and the build."""
-    started = time.perf_counter()
-    drop = farm.post("/drops", {"target": "reef-9", "srpms": [{"path": str(srpm)}]})["id"]
-    while True:
+def _give_to_mock(folder: Path) -> None:
+    """mock makes its folders and its result as the ordinary user."""
+    folder.chmod(0o2775)
+    if (user := _mock_member()) is not None:
+        os.chown(folder, user.pw_uid, grp.getgrnam("mock").gr_gid)
+
+
+def farm_way(farm: Farm, srpm: Path) -> Way:
+    """From POST to ``published`` as an outsider sees it through the API. :raises DemoFailed: it is not published."""
+    zero, started = datetime.now(UTC), time.perf_counter()
+    drop = farm.post("/drops", {"target": _TARGET, "srpms": [{"path": str(srpm)}]})["id"]
+    while time.perf_counter() - started < _LIMIT_SECONDS:
         builds = farm.get(f"/drops/{drop}")["builds"]
-        if builds and builds[0]["state"] == "published":
-            return time.perf_counter() - started, builds[0]
-        if builds and builds[0]["state"] in ("failed", "on_hold"):
-            raise RuntimeError(f"{builds[0]['nvr']}: {builds[0]['why']}")
+        state = builds[0]["state"] if builds else ""
+        if state == "published":
+            total = time.perf_counter() - started
+            _settle(farm)
+            states = farm.get(f"/builds/{builds[0]['id']}")["states"]
+            return way_of(farm.get("/tasks", limit="50")["tasks"], states, zero=zero, total=total)
+        if state in ("failed", "on_hold", "excluded", "canceled"):
+            raise DemoFailed(f"{builds[0]['nvr']} is {state}: {builds[0]['why']}")
         time.sleep(_POLL_SECONDS)
+    raise DemoFailed(f"{srpm.name} is not published after {_LIMIT_SECONDS:.0f} s; see {farm.home / 'logs'}")
+
+
+def _settle(farm: Farm) -> None:
+    """Wait until nothing is left to do, so that nothing of one measurement runs in the next."""
+    deadline = time.monotonic() + _LIMIT_SECONDS
+    while farm.get("/tasks", active="1")["tasks"]:
+        if time.monotonic() > deadline:
+            raise DemoFailed("tasks of a published drop do not end")
+        time.sleep(0.1)
+
+
+def _warm_mock(measured: Bench, farm: Farm, srpm: Path) -> bool:
+    """Whether there is a mock that works here; its root cache is filled then."""
+    if shutil.which("mock") is None:
+        say("no mock command on this machine: its column is left out")
+        return False
+    say("filling mock's root cache")
+    measured.configure_mock(farm)
+    try:
+        measured.mock(srpm)
+        measured.mock(srpm)
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode("utf-8", "replace").strip()[-500:]
+        say(f"mock is left out, it ended with {error.returncode}: {said}")
+        return False
+    return True
 
 
 def run(runs: int) -> None:
-    """Measure and print."""
+    """Measure and print.
+
+    :raises DemoFailed: a build was not published, or the farm does not start.
+    :raises subprocess.CalledProcessError: a peer failed.
+    """
     with bench() as measured, Farm(measured.home) as farm:
-        with_mock = shutil.which("mock") is not None
-        warm = measured.srpm(1)
-        farm_seconds(farm, warm)
-        farm_seconds(farm, measured.srpm(2))
+        say("warming up")
+        warm = measured.srpm()
+        farm_way(farm, warm)
         measured.bare(warm)
-        times: dict[str, list[float]] = {"farm, POST to published": [], "bare rpmbuild --rebuild": []}
-        columns: dict[str, Callable[[Path], float]] = {"bare rpmbuild --rebuild": measured.bare}
-        if with_mock:
-            try:
-                measured.mock(warm)
-                times["mock --rebuild, warm"] = []
-                columns["mock --rebuild, warm"] = measured.mock
-            except subprocess.CalledProcessError as error:
-                print(f"mock is left out: it ended with {error.returncode}: {error.stderr[-300:]!r}")
-        last: Json = {}
-        for number in range(runs):
-            srpm = measured.srpm(number + 3)
-            seconds, last = farm_seconds(farm, srpm)
-            times["farm, POST to published"].append(seconds)
-            for name, measure in columns.items():
+        peers = {BARE: measured.bare}
+        if _warm_mock(measured, farm, warm):
+            peers[MOCK] = measured.mock
+        times: dict[str, list[float]] = {name: [] for name in (FARM, *peers)}
+        ways = []
+        for number in range(1, runs + 1):
+            srpm = measured.srpm()
+            ways.append(farm_way(farm, srpm))
+            times[FARM].append(ways[-1].total)
+            for name, measure in peers.items():
                 times[name].append(measure(srpm))
-        report(times)
-        stages(farm.get(f"/builds/{last['id']}"))
+            taken = ", ".join(f"{name} {seconds[-1]:.2f} s" for name, seconds in times.items())
+            say(f"run {number} of {runs}: {taken}")
+    print("\n".join([*report(times), "", "Where the time goes:", *table(ways)]))
 
 
-def report(times: dict[str, list[float]]) -> None:
-    """The table and the ratios."""
-    print(f"build_overhead: a one-file C source, {len(next(iter(times.values())))} runs in turn")
-    for name, seconds in times.items():
-        print(f"  {name:<26} median {statistics.median(seconds):6.2f} s   {min(seconds):.2f} to {max(seconds):.2f}")
-    farm, bare = times["farm, POST to published"], times["bare rpmbuild --rebuild"]
-    over = statistics.median(a - b for a, b in zip(farm, bare, strict=True))
-    print(f"  farm over bare: {over:.2f} s (goal {GOAL_SECONDS} s)")
-    print(f"  ratio farm / bare: {statistics.median(a / b for a, b in zip(farm, bare, strict=True)):.2f}")
-    if mock := times.get("mock --rebuild, warm"):
-        print(f"  ratio farm / mock: {statistics.median(a / b for a, b in zip(farm, mock, strict=True)):.2f}")
-        print(f"  mock over bare: {statistics.median(a - b for a, b in zip(mock, bare, strict=True)):.2f} s")
+def report(times: Mapping[str, Sequence[float]]) -> list[str]:
+    """The table: seconds of each, differences and ratios of what was measured in the same turn."""
+    load = os.getloadavg()[0]
+    lines = [
+        f"build_overhead: a one-file C source, {len(times[FARM])} runs in turn ({os.cpu_count()} CPUs, load {load:.1f})",
+        f"  {'seconds':<28}{'median':>8}{'min':>8}{'max':>8}",
+    ]
+    lines += [f"  {name:<28}{_three(seconds)}" for name, seconds in times.items()]
+    lines += [f"  {'farm - bare':<28}{_three(_over(times[FARM], times[BARE]))}   goal {GOAL_SECONDS} s"]
+    if mock := times.get(MOCK):
+        lines += [f"  {'mock - bare':<28}{_three(_over(mock, times[BARE]))}   expected {MOCK_OVER_SECONDS} s"]
+    lines += [f"  {'farm / bare':<28}{_three(_ratio(times[FARM], times[BARE]))}"]
+    if mock:
+        lines += [f"  {'farm / mock':<28}{_three(_ratio(times[FARM], mock))}"]
+    return lines
 
 
-def stages(build: Json) -> None:
-    """Where the last run's time went."""
-    print("  the last run, task by task:")
-    for task in build["tasks"]:
-        print(f"    {task['kind']:<8} {task['seconds'] or 0:.2f} s")
-    print("  state by state:")
-    for state in build["states"]:
-        print(f"    {state['at']}  {state['state']}")
+def _over(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    return [a - b for a, b in zip(ours, theirs, strict=True)]
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    return [a / b for a, b in zip(ours, theirs, strict=True)]
+
+
+def _three(values: Sequence[float]) -> str:
+    return "".join(f"{value:8.2f}" for value in (statistics.median(values), min(values), max(values)))
 
 
 @contextmanager
 def bench() -> Iterator[Bench]:
-    """A bench in a folder that goes away (not under /tmp: mock's user has to enter it)."""
-    folder = Path(tempfile.mkdtemp(prefix="buildfarm-bench-", dir="/var/tmp"))
-    folder.chmod(0o755)
+    """A bench in a folder that goes away (not under /tmp, which may be small; mock's user has to enter it)."""
+    world = Path(os.environ.get("BUILDFARM_WORLD") or CHECKOUT / "var" / "demo" / "world").absolute()
+    if not (world / "seed/repodata/repomd.xml").exists():
+        make_world(world, CHECKOUT)
+    work = Path(tempfile.mkdtemp(prefix="buildfarm-bench-", dir="/var/tmp"))
+    work.chmod(0o755)
+    say(f"making a farm's home and a buildroot in {work}")
     try:
-        yield Bench(folder)
+        measured = Bench(work, world / "seed")
+        try:
+            yield measured
+        finally:
+            measured.close()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
