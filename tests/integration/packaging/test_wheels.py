@@ -8,8 +8,6 @@ from pathlib import Path
 
 from tests.conftest import CHECKOUT
 
-UV = Path(sys.prefix) / "bin" / "uv"
-
 
 def run(*argv: str | Path) -> str:
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -25,13 +23,13 @@ def test_the_worker_starts_from_its_two_wheels_without_database_page_or_solver(t
             source,
         )  # fmt: skip
     venv = tmp_path / "venv"
-    run(UV, "venv", "--quiet", "--python", sys.executable, venv)
+    run(sys.executable, "-m", "venv", venv)
     python = venv / "bin" / "python"
     # the lock names a few archives by digest; here only its versions count
     pins = tmp_path / "pins"
     lines = (CHECKOUT / "requirements.lock").read_text().splitlines()
     pins.write_text("".join(line.split(" ")[0] + "\n" for line in lines if line[:1].isalpha()))
-    run(UV, "pip", "install", "--quiet", "--python", python, "--constraint", pins, *sorted(wheels.glob("*.whl")))
+    run(python, "-m", "pip", "install", "--quiet", "--constraint", pins, *sorted(wheels.glob("*.whl")))
     assert "worker" in run(venv / "bin" / "buildfarm-worker", "--help").lower()
     absent = "import importlib.util as u; print([m for m in ('sqlalchemy', 'flask', 'solv') if u.find_spec(m)])"
     assert run(python, "-c", absent).strip() == "[]"
