@@ -15,7 +15,7 @@ from buildfarm import config as configuration
 from buildfarm.adapters import celery_hub, message_keys, srpm_tree
 from buildfarm.adapters.blobs import Blobs
 from buildfarm.adapters.brand_scan import scan_rpms
-from buildfarm.adapters.broker import PrivateRedis, RedisWakeup
+from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup, prefix_of
 from buildfarm.adapters.createrepo import repository_writer
 from buildfarm.adapters.database import SqlStore
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
@@ -33,6 +33,7 @@ from buildfarm.ports import Intake
 from buildfarm.services import comparing, debranding, drops, publishing
 from buildfarm.services.comparing import CompareTools
 from buildfarm.services.debranding import DebrandTools
+from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
 from buildfarm.services.planning import PlanningService
 from buildfarm.services.scheduler import Scheduler
@@ -154,9 +155,24 @@ def hub_of(config: Config) -> Hub:
     )
 
 
-def web_parts() -> tuple[Hub, Intake]:
+def web_parts() -> tuple[Hub, Intake, Reception]:
     """What the Flask application is made with (each web process calls this once)."""
-    return hub_of(configuration.load()), intake()
+    loaded = configuration.load()
+    hub = hub_of(loaded)
+    return hub, intake(), reception_of(hub)
+
+
+def reception_of(hub: Hub) -> Reception:
+    """What guests are received with."""
+    config = hub.config
+    _, certificate = message_keys.ensure_pair(home_of(config).secrets / "messages", "hub")
+    planning = PlanningService(hub, LibsolvSolver())
+    return Reception(
+        broker=Broker(redis_url(config)),
+        prefix=prefix_of,
+        certificate=certificate.read_text(encoding="ascii"),
+        buildroot=lambda target, arch: planning.buildroot(config.target(target), arch),
+    )
 
 
 def scheduler_of(hub: Hub, *, owner: str) -> Scheduler:

@@ -1,4 +1,4 @@
-"""Who asks: an engineer's API token, a worker's token, or the token of one task."""
+"""Who asks: an engineer's API token, a worker's, a KVM host's, or the token of one task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 
 from buildfarm.domain.records import ApiToken
-from buildfarm.domain.worker import Worker
+from buildfarm.domain.worker import Host, Worker
 from buildfarm.errors import NotAllowed
 from buildfarm.services.tasks import token_hash
 from buildfarm_web.parts import the_hub
@@ -50,6 +50,16 @@ def worker() -> Worker:
         found = tx.first(Worker, token_hash=digest)
     if found is None:
         raise Unauthenticated("no worker has this token", hint="enroll it with `buildfarm worker-add`")
+    return found
+
+
+def host() -> Host:
+    """The KVM host that asks. :raises Unauthenticated: no host has this token."""
+    digest = token_hash(bearer())
+    with the_hub().store.read() as tx:
+        found = tx.first(Host, token_hash=digest)
+    if found is None:
+        raise Unauthenticated("no KVM host has this token", hint="enroll it with `buildfarm host-add`")
     return found
 
 

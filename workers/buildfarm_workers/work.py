@@ -128,7 +128,8 @@ class Worker:
             return self._failed(f"{type(error).__name__}: {error}")
 
     def _build(self, claim: Claim, lease: Lease, folder: Path, stage: Stage, sign: StopSign) -> Report:
-        order = claim.order
+        buildroot = claim.order.buildroot.at(self._config.hub_url)
+        order = claim.order.model_copy(update={"buildroot": buildroot})
         work, result = folder / "work", folder / "result"
         for place in (folder, work, result):
             place.mkdir(parents=True)

@@ -19,7 +19,7 @@ from buildfarm.domain.drop import Drop, DropItem, VendorRpm
 from buildfarm.domain.records import ApiToken, Comparison, Event, Leader, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation, TagHead
 from buildfarm.domain.task import Task
-from buildfarm.domain.worker import Worker
+from buildfarm.domain.worker import Host, Worker
 
 metadata = sa.MetaData(
     naming_convention={
@@ -106,7 +106,12 @@ TABLES: dict[type, sa.Table] = {
     Artifact: _table(Artifact, sa.UniqueConstraint("build", "filename"), sa.Index(None, "header")),
     Generation: _table(Generation, sa.UniqueConstraint("tag", "number")),
     TagHead: _table(TagHead),
-    Worker: _table(Worker),
+    Worker: _table(
+        Worker,
+        sa.Index(None, "host"),
+        sa.CheckConstraint("state <> 'retired' OR (host <> '' AND token_hash = '')", name="retired_has_no_token"),
+    ),
+    Host: _table(Host),
     Event: _table(Event, sa.Index(None, "subject"), sa.Index(None, "at")),
     Comparison: _table(Comparison, sa.Index(None, "build")),
     SourceOverride: _table(SourceOverride, sa.Index(None, "target", "source")),
