@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
 
 import click
 
 from buildfarm import log
-from buildfarm.cli import machine, output, processes, queries, verbs
+from buildfarm.cli import enrolling, machine, output, processes, queries, verbs
 from buildfarm.errors import BuildFarmError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+class WithPlugins(click.Group):
+    """A group that also has the commands of other installed wheels (entry points ``buildfarm.commands``), loaded when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Ours and theirs."""
+        return sorted({*super().list_commands(ctx), *entry_points(group="buildfarm.commands").names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Ours first."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        for point in entry_points(group="buildfarm.commands", name=cmd_name):
+            loaded: click.Command = point.load()
+            return loaded
+        return None
+
+
+@click.group(cls=WithPlugins, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="buildfarm")
 def cli() -> None:
     """A self-hosting RPM build farm: ingest, debrand, plan, build, compare, publish."""
@@ -22,6 +41,7 @@ for command in (
     *verbs.COMMANDS,
     *machine.COMMANDS,
     *processes.COMMANDS,
+    *enrolling.COMMANDS,
 ):
     cli.add_command(command)
 

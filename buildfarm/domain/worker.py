@@ -26,7 +26,8 @@ class WorkerState(enum.StrEnum):
 class Worker:
     """One worker process. ``token_hash`` is the SHA-256 of its token; ``queues`` are what it consumes.
 
-    The worker of a guest names the KVM host that made it and the digest of the image it boots from; it takes one task.
+    The worker of a guest names the KVM host that made it, the digest of the image it boots from, and what the host says of the
+    machine (``accelerator``, ``hypervisor``, …); it takes one task.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Worker:
     features: dict[str, object] = field(default_factory=dict)
     host: str = ""
     image: str = ""
+    machine: dict[str, object] = field(default_factory=dict)
 
     @property
     def is_guest(self) -> bool:

@@ -160,7 +160,7 @@ def _guest_facts(worker: Worker) -> dict[str, object]:
     """What the hub itself knows of the machine; a report cannot say otherwise."""
     if not worker.is_guest:
         return {"guest": "", "image": "", "kvm_host": ""}
-    return {**worker.features, "guest": worker.id, "image": worker.image, "kvm_host": worker.host}
+    return {**worker.machine, "guest": worker.id, "image": worker.image, "kvm_host": worker.host}
 
 
 def gave_up(hub: Hub, task: Task) -> None:

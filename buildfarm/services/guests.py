@@ -42,9 +42,7 @@ class HostCredentials:
     token: str
 
 
-def enroll_host(
-    hub: Hub, name: str, *, arches: Sequence[str], queues: Sequence[str], actor: str
-) -> HostCredentials:
+def enroll_host(hub: Hub, name: str, *, arches: Sequence[str], queues: Sequence[str], actor: str) -> HostCredentials:
     """Make (or renew) a KVM host; renewing invalidates its old token at once."""
     token = secrets.token_urlsafe(32)
     host = Host(id=name, token_hash=tasks.token_hash(token), arches=tuple(arches), queues=tuple(queues))
@@ -63,16 +61,16 @@ def admit(hub: Hub, reception: Reception, host: Host, asked: wire.GuestRequest) 
     name = f"{host.id}-{secrets.token_hex(4)}"
     token = secrets.token_urlsafe(32)
     url = reception.broker.add_worker(name)
-    features: dict[str, object] = dict(asked.facts)
+    machine: dict[str, object] = dict(asked.facts)
     with hub.store.begin() as tx:
         tx.add(
             Worker(
                 id=name, token_hash=tasks.token_hash(token), arches=host.arches, queues=host.queues, builder=asked.builder,
-                slots=1, state=WorkerState.LOST, features=features, host=host.id, image=asked.image,
+                slots=1, state=WorkerState.LOST, machine=machine, host=host.id, image=asked.image,
             )
         )  # fmt: skip
         tx.change(host, seen=tx.now)
-        tx.event("guest.admitted", name, actor=f"host:{host.id}", image=asked.image, facts=features)
+        tx.event("guest.admitted", name, actor=f"host:{host.id}", image=asked.image, machine=machine)
     return wire.GuestIdentity(
         name=name, token=token, redis_url=url, redis_prefix=reception.prefix(name), queues=host.queues, arches=host.arches,
         hub_certificate=reception.certificate,

@@ -35,11 +35,20 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = body_limit
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    parts.keep(app.extensions, parts.Parts(hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares(), reception=reception))
+    parts.keep(
+        app.extensions, parts.Parts(hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares(), reception=reception)
+    )
     words.register(app)
     app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress)
     problems.register(app)
     security.register(app)
-    for blueprint in (api.blueprint, api_writes.blueprint, worker_api.blueprint, guest_api.blueprint, repos.blueprint, pages.blueprint):
+    for blueprint in (
+        api.blueprint,
+        api_writes.blueprint,
+        worker_api.blueprint,
+        guest_api.blueprint,
+        repos.blueprint,
+        pages.blueprint,
+    ):
         app.register_blueprint(blueprint)
     return app

@@ -54,7 +54,9 @@ def buildroot(target: str, arch: str) -> Response:
     """
     known = host()
     if not any(queue.startswith(f"{target}.{arch}.") for queue in known.queues):
-        raise NotAllowed(f"{known.id} builds nothing for {target} on {arch}", hint="`buildfarm host-add` says what it builds")
+        raise NotAllowed(
+            f"{known.id} builds nothing for {target} on {arch}", hint="`buildfarm host-add` says what it builds"
+        )
     return Response(_reception().buildroot(target, arch).model_dump_json(), content_type="application/json")
 
 

@@ -37,7 +37,8 @@ def copy_worker(target: Path) -> str:
     for name in sorted(_closure("buildfarm-workers")):
         if package := _OWN.get(name):
             spec = find_spec(package)
-            assert spec is not None and spec.origin is not None  # it is running
+            assert spec is not None
+            assert spec.origin is not None  # both are running
             shutil.copytree(Path(spec.origin).parent, target / package, ignore=_LEFT_OUT)
             _copy_record(name, target)
         else:

@@ -36,7 +36,9 @@ def kernel_of(root: Path) -> tuple[str, Path]:
     for file in candidates:
         if file.is_file():
             return versions[0], file
-    raise InputError(f"kernel {versions[0]} of the image has no vmlinuz", hint="looked for it in /boot and beside its modules")
+    raise InputError(
+        f"kernel {versions[0]} of the image has no vmlinuz", hint="looked for it in /boot and beside its modules"
+    )
 
 
 def make(root: Path, modules: Sequence[str], work: Path, target: Path) -> None:
