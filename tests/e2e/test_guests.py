@@ -19,12 +19,12 @@ import httpx
 import pytest
 import redis
 import yaml
+from buildfarm_workers.guests import image
+from buildfarm_workers.guests.desk import Desk
 
 from buildfarm import wire
 from buildfarm.adapters.hypervisor import Hypervisor
 from buildfarm.errors import InputError
-from buildfarm_workers.guests import image
-from buildfarm_workers.guests.desk import Desk
 from demo.drive import GUEST, Farm, make_world
 from tests.conftest import CHECKOUT
 from tests.e2e.conftest import MakeHome, Signed
@@ -52,11 +52,11 @@ reach other-guest 10.0.2.16 22
 
 
 @pytest.fixture(scope="module")
-def home(make_home: MakeHome, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Signed]]:
+def home(make_home: MakeHome, world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Signed]:
     make_world(world, CHECKOUT, machine=True)
     vendor = Signed(tmp_path_factory.mktemp("guest-vendor") / "v")
     upstream = {"vendor": "Test", "keys": [str(vendor.public), str(world / "vendor" / "RPM-GPG-KEY-pnaelv")]}
-    yield (
+    return (
         make_home(
             "guests", workers=0, guests=2, lease=40.0, target={"upstream": upstream, "gate": {"uncompared": True}}
         ),
@@ -130,8 +130,7 @@ def test_small_sources_of_the_demo_are_built_in_guests_as_on_the_host(
     on_host = build_on_host(world, tmp_path, world / "vendor" / "SRPMS" / f"{build['nvr']}.src.rpm")
     in_guest = tmp_path / "guest"
     in_guest.mkdir()
-    published = home[0] / "repos" / "reef-9" / "current" / "x86_64"
-    for rpm in published.rglob("tree-*.rpm"):
+    for rpm in (home[0] / "repos" / "reef-9" / "current").rglob("tree-*.x86_64.rpm"):
         (in_guest / rpm.name).symlink_to(rpm.resolve())
     said = subprocess.run(
         [Path(sys.prefix) / "bin" / "buildfarm", "compare", on_host, in_guest, "--json"],
@@ -229,7 +228,7 @@ def test_a_guests_identity_opens_nothing_of_another_and_dies_with_it(farm: Farm,
         lambda: mine.hdel(f"{other.redis_prefix}unacked", "tag"),
         lambda: mine.lpush(f"{other.redis_prefix}reef-9.x86_64.n", "forged"),
         lambda: mine.keys("*"),
-        lambda: mine.flushall(),
+        mine.flushall,
     ):
         with pytest.raises(redis.exceptions.NoPermissionError):
             attempt()

@@ -50,11 +50,15 @@ class FromCloudImage(_Part):
 
 
 class FromKickstart(_Part):
-    """A machine installed by the distribution's own installer from ``location`` with a kickstart file."""
+    """A machine installed by the distribution's own installer from ``location`` with a kickstart file.
+
+    ``repositories`` are further ones, name to URL (mock comes from EPEL); ``version`` is pykickstart's name of the syntax.
+    """
 
     kind: Literal["kickstart"]
     location: str
     version: str = Field(pattern=r"^RHEL[0-9]+$")
+    repositories: dict[str, str] = Field(default_factory=dict)
     packages: tuple[str, ...] = ()
 
 

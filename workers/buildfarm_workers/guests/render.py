@@ -15,7 +15,6 @@ from buildfarm_workers.guests import domain, network
 from buildfarm_workers.guests.acceleration import Acceleration
 from buildfarm_workers.guests.definition import FromCloudImage, FromKickstart, GuestDefinition
 
-_WORKER_RPM = "/var/lib/buildfarm/buildfarm-worker.rpm"
 _UNIT = "buildfarm-guest.service"
 _USER = "mockrunner"
 
@@ -30,7 +29,7 @@ def write(definition: GuestDefinition, target: Path) -> list[Path]:
         files["meta-data"] = yaml.safe_dump({"instance-id": definition.name, "local-hostname": definition.name})
     if isinstance(source, FromKickstart):
         files["inst.ks"] = kickstart(definition, source)
-    if not isinstance(source.kind, str) or source.kind != "repositories":
+    if source.kind != "repositories":
         files["virt-install.sh"] = (
             "#!/bin/sh\nexec " + " \\\n  ".join(shlex.quote(word) for word in virt_install(definition)) + "\n"
         )
@@ -72,6 +71,7 @@ def kickstart(definition: GuestDefinition, source: FromKickstart) -> str:
         f"# {definition.title}: a builder, installed unattended; written by buildfarm guests image render",
         "text",
         f"url --url={source.location}",
+        *(f"repo --name={name} --baseurl={url}" for name, url in source.repositories.items()),
         "lang C.UTF-8", "keyboard us", "timezone UTC --utc",
         "rootpw --lock",
         f"user --name={_USER} --lock --shell=/sbin/nologin",
@@ -79,7 +79,6 @@ def kickstart(definition: GuestDefinition, source: FromKickstart) -> str:
         "firewall --enabled", "network --bootproto=dhcp --activate",
         "bootloader --append=console=ttyS0",
         "zerombr", "clearpart --all --initlabel", "autopart --type=plain --fstype=ext4 --noswap",
-        f"services --disabled=sshd --enabled={_UNIT}" if not source.packages else f"services --enabled={_UNIT}",
         "poweroff",
         "%packages --excludedocs", "@^minimal-environment", *source.packages, "%end",
         "%post --erroronfail",
