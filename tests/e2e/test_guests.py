@@ -221,22 +221,24 @@ def test_a_guests_identity_opens_nothing_of_another_and_dies_with_it(farm: Farm,
     assert httpx.get(listing, headers=headers, trust_env=False).status_code == httpx.codes.UNAUTHORIZED, (
         "no host's token"
     )
-    mine = redis.Redis.from_url(one.redis_url)
-    mine.lpush(f"{one.redis_prefix}q", "x")
-    for attempt in (
-        lambda: mine.lrange(f"{other.redis_prefix}q", 0, -1),
-        lambda: mine.hdel(f"{other.redis_prefix}unacked", "tag"),
-        lambda: mine.lpush(f"{other.redis_prefix}reef-9.x86_64.n", "forged"),
-        lambda: mine.keys("*"),
-        mine.flushall,
-    ):
-        with pytest.raises(redis.exceptions.NoPermissionError):
-            attempt()
+    with contextlib.closing(redis.Redis.from_url(one.redis_url)) as mine:
+        mine.lpush(f"{one.redis_prefix}q", "x")
+        for attempt in (
+            lambda: mine.lrange(f"{other.redis_prefix}q", 0, -1),
+            lambda: mine.hdel(f"{other.redis_prefix}unacked", "tag"),
+            lambda: mine.lpush(f"{other.redis_prefix}reef-9.x86_64.n", "forged"),
+            lambda: mine.keys("*"),
+            mine.flushall,
+        ):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                attempt()
     desk.dismiss(one.name, "the test is over")
     assert httpx.post(claim, json={}, headers=headers, trust_env=False).status_code == httpx.codes.UNAUTHORIZED
-    with pytest.raises((redis.exceptions.AuthenticationError, redis.exceptions.ConnectionError)):
-        redis.Redis.from_url(one.redis_url).ping()
+    with contextlib.closing(redis.Redis.from_url(one.redis_url)) as late:
+        with pytest.raises((redis.exceptions.AuthenticationError, redis.exceptions.ConnectionError)):
+            late.ping()
     desk.dismiss(other.name, "the test is over")
+    desk.close()
     wait_published(farm, drop)
 
 
