@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 
 from buildfarm.adapters.rpm_facts import archive, elf
-from buildfarm.domain.compare.facts import ElfFacts
+from buildfarm.domain.compare.elf_facts import ElfFacts
 from buildfarm.domain.compare.normalise import Mask
 
 _MAX_UNPACKED = 128 << 20
@@ -76,7 +76,7 @@ def reduce(data: bytes, path: str, mask: Mask, *, depth: int = 0) -> NormalForm:
         if data.startswith(b"PK\x03\x04"):
             return _zip(data, mask, depth)
     if data.startswith(elf.MAGIC):
-        return _elf(elf.read(data), "elf-sections")
+        return _elf(elf.read(data, mask.apply), "elf-sections")
     if path.endswith(".pyc") and data[2:4] == _PYC_MAGIC_END and len(data) > _PYC_HEADER:
         return NormalForm(material=b"pyc\0" + data[:8] + data[_PYC_HEADER:], fired=["pyc-header"])
     return _text(data, mask) if _is_text(data) else NormalForm(material=data)
@@ -122,7 +122,10 @@ _COMPRESSORS: tuple[tuple[bytes, str, Callable[[bytes], bytes]], ...] = (
 
 
 def _elf(facts: ElfFacts, fired: str) -> NormalForm:
-    return NormalForm(material=repr(facts).encode(), nature="elf", elf=facts, fired=[fired])
+    names = [fired]
+    if facts.module is not None and facts.module.signature:
+        names.append("module-signature")
+    return NormalForm(material=repr(facts).encode("utf-8", "surrogateescape"), nature="elf", elf=facts, fired=names)
 
 
 def _ar(data: bytes) -> NormalForm:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from buildfarm.domain.compare.elf_facts import ElfFacts
+
 _DEBUG_NAME = re.compile(r"-(debuginfo|debugsource|debuginfo-common(-\w+)?)$")
 
 
@@ -127,49 +129,6 @@ class RpmFacts:
     def is_debug(self) -> bool:
         """Whether this is a debuginfo or debugsource RPM: symbols for people, no interface."""
         return _DEBUG_NAME.search(self.name) is not None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ElfSymbol:
-    """An exported symbol. ``default`` is ``@@`` (what the linker picks); ``size`` is 0 unless it is an OBJECT."""
-
-    name: str
-    version: str
-    type: str
-    binding: str
-    size: int
-    default: bool = True
-
-    @property
-    def label(self) -> str:
-        """``name@version``, as binutils writes it."""
-        return f"{self.name}@{self.version}" if self.version else self.name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ElfFacts:
-    """One ELF file, or the union of a static archive's members (``archive`` is true then).
-
-    ``sections`` are (name, digest) of all that count; ``needs`` are ``file(VERSION)``; ``hardening`` are the words
-    ``pie relro bindnow nx textrel`` that hold.
-    """
-
-    archive: bool
-    bits: int
-    little_endian: bool
-    osabi: int
-    type: int
-    machine: int
-    flags: int
-    soname: str = ""
-    needed: tuple[str, ...] = ()
-    rpath: tuple[str, ...] = ()
-    interpreter: str = ""
-    exports: tuple[ElfSymbol, ...] = ()
-    imports: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
-    hardening: tuple[str, ...] = ()
-    sections: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
