@@ -162,11 +162,12 @@ def _digests(image: Image) -> tuple[tuple[str, str], ...]:
 
     What no header names (data appended to a program, code hidden between sections) counts as one more section.
     """
-    digests = []
+    digests: list[tuple[str, str]] = []
     seen: dict[str, int] = {}
-    told = kernel_module.INFO if kernel_module.is_module(image) else None  # its facts hold every word of it
+    told = kernel_module.sections(image)
+    digests += told.items()
     for section in image.sections[1:]:
-        if ignored(section) or section.name == told:
+        if ignored(section) or section.name in told:
             continue
         plain = _LTO.sub(r"\1", section.name)  # gcc's random seed
         seen[plain] = seen.get(plain, 0) + 1

@@ -5,6 +5,7 @@ The layouts are the kernel's: module_signature.h, modpost.c, linux/export-intern
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ from buildfarm.adapters.rpm_facts import elf_symbols
 from buildfarm.adapters.rpm_facts.elf_image import REL, SYMTAB, ElfError, Image
 from buildfarm.domain.compare.elf_facts import ModuleFacts
 
-INFO = ".modinfo"
+_INFO = ".modinfo"
 _MARK = b"~Module signature appended~\n"
 _TRAILER = 12
 _TYPES = {0: "PGP", 1: "X.509", 2: "PKCS#7"}
@@ -43,9 +44,27 @@ def is_module(image: Image) -> bool:
     return image.type == REL and image.named(".gnu.linkonce.this_module") is not None
 
 
+def sections(image: Image) -> dict[str, str]:
+    """Digests of those sections of a module that its release would move; empty for what is no module.
+
+    ``.modinfo`` is in the facts word by word; the local symbols that mark its words move with their lengths.
+    """
+    table = image.first(SYMTAB)
+    if not is_module(image) or table is None:
+        return {}
+    info = next((place for place, section in enumerate(image.sections) if section.name == _INFO), -1)
+    state = hashlib.sha256()
+    for entry in elf_symbols.table(image, table):
+        state.update(repr((entry.name, entry.info, entry.other, entry.section)).encode())
+        if entry.section != info:
+            state.update(f"{entry.value} {entry.size}".encode())
+    names = image.sections[table.link].name if table.link < len(image.sections) else ""
+    return {_INFO: "", table.name: state.hexdigest()[:32], names: ""}
+
+
 def read(image: Image, signature: str, masked: Callable[[str], str]) -> ModuleFacts | None:
     """What makes the object a kernel module, ``vermagic`` through ``masked``; ``None`` for one that is none."""
-    section = image.named(INFO)
+    section = image.named(_INFO)
     if not is_module(image) or section is None:
         return None
     rows = [row for row in bytes(image.bytes_of(section)).split(b"\0", _MAX_INFO) if row]

@@ -37,7 +37,11 @@ __asm__(".globl __crc_offered\n.set __crc_offered, 0xcafe0001\n");
 
 def run(*words: object, text: str = "") -> None:
     done = subprocess.run(
-        [str(word) for word in words], input=text.encode(), capture_output=True, check=False, env={"PATH": "/usr/bin:/bin"}
+        [str(word) for word in words],
+        input=text.encode(),
+        capture_output=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin"},
     )
     assert done.returncode == 0, done.stderr.decode()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import struct
 
 import pytest
 from elf_sample import LIBRARY, PROGRAM, compare, compile_c, facts, library, program, run, told
 
 from buildfarm.adapters.rpm_facts import elf
+from buildfarm.adapters.rpm_facts.codec import content_from_json, content_to_json
 from buildfarm.domain.verdict import Verdict, worst
 
 SCRIPT = "V1 { global: one; local: *; };"
@@ -62,7 +64,7 @@ CHANGES = {
     "a library needed": (
         {}, {"options": ("-Wl,--no-as-needed", "-lm")}, ("elf-needed", "INCOMPATIBLE", "libm.so.6")),
     "libraries in another order": (
-        {"options": ("-Wl,--no-as-needed", "-lm", "-ldl")}, {"options": ("-Wl,--no-as-needed", "-ldl", "-lm")},
+        {"options": ("-Wl,--no-as-needed", "-lm", "-lresolv")}, {"options": ("-Wl,--no-as-needed", "-lresolv", "-lm")},
         ("elf-needed", "REVIEW", "order")),
     "an rpath": (
         {}, {"options": ("-Wl,--disable-new-dtags,-rpath,/opt/x",)}, ("elf-rpath", "REVIEW", "RPATH")),
@@ -93,7 +95,7 @@ CHANGES = {
     "a newer processor": (
         {}, {"options": ("-nostdlib", "-Wl,-z,x86-64-v3")}, ("elf-header", "INCOMPATIBLE", "x86 ISA needed")),
     "a writable code segment": (
-        {}, {"options": ("-Wl,-N",)}, ("elf-hardening", "REVIEW", "rwx")),
+        {"options": ("-nostdlib", "-Wl,-z,norelro")}, {"options": ("-nostdlib", "-Wl,-z,norelro,-N")}, ("elf-hardening", "REVIEW", "rwx")),
     "code that does something else": (
         {}, {"source": LIBRARY.replace("x + table", "x - table")}, ("elf-code", "COMPATIBLE", "1 sections differ: .text")),
     "an unversioned symbol needed": (
@@ -166,10 +168,6 @@ def test_section_headers_that_tell_another_story_than_the_loader_are_an_error(tm
 
 
 def test_facts_survive_the_sandboxs_wall(tmp_path):
-    import json
-
-    from buildfarm.adapters.rpm_facts.codec import content_from_json, content_to_json
-
     for path in (library(tmp_path), program(tmp_path)):
         known = facts(path.read_bytes())
         assert content_from_json(json.loads(json.dumps(content_to_json(known)))) == known
