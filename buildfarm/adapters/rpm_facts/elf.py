@@ -18,11 +18,15 @@ from buildfarm.adapters.rpm_facts.elf_image import (
     DYN,
     DYNAMIC,
     EXEC,
+    INFO_LINK,
     MAGIC,
     NOTE,
     PT_INTERP,
+    PT_NOTE,
+    RELOCATIONS,
     ElfError,
     Image,
+    Section,
     Strings,
 )
 from buildfarm.domain.compare.elf_facts import ElfFacts
@@ -91,7 +95,7 @@ def _facts(image: Image, signature: str, masked: Callable[[str], str]) -> ElfFac
         ),
         isa=elf_notes.isa(image),
         kernel=elf_notes.kernel(image),
-        entry=image.place(image.entry) if image.entry else "",
+        entry=(image.place(image.entry) or f"{image.entry:#x}") if image.entry else "",
         segments=_segments(image),
         layout=_layout(image),
         sections=_digests(image),
@@ -128,7 +132,7 @@ def _dynamic(image: Image) -> _Dynamic:
     return _Dynamic(entries=tuple(entries), strings=image.linked(section))
 
 
-def ignored(section: elf_image.Section) -> bool:
+def ignored(section: Section) -> bool:
     """Whether a section only names or describes the build; what is loaded counts, whatever its name, but for notes."""
     if section.flags & ALLOC and section.type != NOTE:
         return False
@@ -151,9 +155,16 @@ def _segments(image: Image) -> tuple[str, ...]:
 
 
 def _layout(image: Image) -> str:
-    """A digest of where everything is loaded."""
-    loaded = [(s.name, s.address) for s in image.sections if s.flags & ALLOC and not ignored(s)]
-    state = hashlib.sha256(repr((loaded, [(s.type, s.address) for s in image.segments if s.type == 1])).encode())
+    """A digest of where everything lies and is loaded; a note's size is the build's business."""
+    state = hashlib.sha256()
+    for section in image.sections:
+        if section.flags & ALLOC and not ignored(section):
+            row = (section.name, section.address, section.offset if section.stored else 0, section.align)
+            state.update(repr(row).encode())
+    for segment in image.segments:
+        if segment.type != PT_NOTE:
+            place = (segment.type, segment.offset, segment.address, segment.file_size, segment.memory_size)
+            state.update(repr(place).encode())
     return state.hexdigest()[:32]
 
 
@@ -172,13 +183,22 @@ def _digests(image: Image) -> tuple[tuple[str, str], ...]:
         plain = _LTO.sub(r"\1", section.name)  # gcc's random seed
         seen[plain] = seen.get(plain, 0) + 1
         name = plain if seen[plain] == 1 else f"{plain}#{seen[plain]}"
-        state = hashlib.sha256(f"{section.type} {section.flags} {section.size} {section.entry_size} ".encode())
+        frame = (section.type, section.flags, section.size, section.entry_size, *_relations(image, section))
+        state = hashlib.sha256(repr(frame).encode())
         state.update(image.bytes_of(section))
         digests.append((name, state.hexdigest()[:32]))
     unnamed = _unnamed(image)
     if unnamed:
         digests.append(("(unnamed bytes)", hashlib.sha256(unnamed).hexdigest()[:32]))
     return tuple(digests)
+
+
+def _relations(image: Image, section: Section) -> tuple[str, int | str]:
+    """The sections a section refers to, by name: their numbers depend on what else the file holds."""
+    link, info = (
+        image.sections[at].name if at < len(image.sections) else f"#{at}" for at in (section.link, section.info)
+    )
+    return link, info if section.flags & INFO_LINK or section.type in RELOCATIONS else section.info
 
 
 def _unnamed(image: Image) -> bytes:

@@ -14,8 +14,9 @@ MAGIC = b"\x7fELF"
 REL, EXEC, DYN = 1, 2, 3
 SYMTAB, NOTE, NOBITS, DYNAMIC, DYNSYM = 2, 7, 8, 6, 11
 VERDEF, VERNEED, VERSYM = 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
-WRITE, ALLOC, CODE = 1, 2, 4
-PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_STACK, PT_RELRO = 1, 2, 3, 0x6474E551, 0x6474E552
+RELOCATIONS = (4, 9)
+ALLOC, CODE, INFO_LINK = 2, 4, 0x40
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_STACK, PT_RELRO = 1, 2, 3, 4, 0x6474E551, 0x6474E552
 X, W = 1, 2
 _MANY = 0xFF00  # SHN_LORESERVE
 _MAX_SECTIONS, _MAX_SEGMENTS, _MAX_PLACES = 200_000, 4096, 4_000_000
@@ -90,6 +91,7 @@ class Image:
     machine: int
     flags: int
     osabi: int
+    """EI_OSABI, and EI_ABIVERSION in the next byte"""
     entry: int
     sections: tuple[Section, ...]
     segments: tuple[Segment, ...]
@@ -138,9 +140,10 @@ def parse(data: bytes) -> Image:
         raise ElfError("not an ELF file")
     wide, order = data[4] == 2, "<" if data[5] == 1 else ">"  # noqa: PLR2004 -- ELFCLASS64
     head = struct.unpack_from(order + ("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"), data, 16)
-    kind, machine, _, entry, segments_at, sections_at, flags, _, segment_size, segments, section_size, count, names = (
-        head
-    )
+    kind, machine, version, entry, segments_at, sections_at, flags, own_size = head[:8]
+    segment_size, segments, section_size, count, names = head[8:]
+    if (version, data[6]) != (1, 1) or own_size != (64 if wide else 52):
+        raise ElfError("not of ELF's version 1")
     layout = order + ("IIQQQQIIQQ" if wide else "IIIIIIIIII")
     raw: list[tuple[int, ...]] = []
     if sections_at:
@@ -154,7 +157,7 @@ def parse(data: bytes) -> Image:
         raw = [struct.unpack_from(layout, data, sections_at + place * section_size) for place in range(count)]
     strings = Strings(data[raw[names][4] : raw[names][4] + raw[names][5]] if names < len(raw) else b"")
     image = Image(
-        data=data, order=order, wide=wide, type=kind, machine=machine, flags=flags, osabi=data[7], entry=entry,
+        data=data, order=order, wide=wide, type=kind, machine=machine, flags=flags, osabi=data[7] | data[8] << 8, entry=entry,
         sections=tuple(_section(row, strings) for row in raw),
         segments=_segments(data, segments_at, segments, segment_size, order=order, wide=wide),
         headers=(

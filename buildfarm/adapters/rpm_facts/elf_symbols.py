@@ -108,13 +108,12 @@ def _defined_versions(image: Image) -> dict[int, str]:
         return defined
     data, strings = image.bytes_of(section), image.linked(section)
     at = 0
-    for _ in range(min(section.info, _MAX_VERSIONS)):
+    for left in range(_rows(section), 0, -1):
         _, _, index, _, _, aux, following = struct.unpack_from(image.order + "HHHHIII", data, at)
         name_at = struct.unpack_from(image.order + "II", data, at + aux)[0]
         if index > 1:
             defined[index] = strings.at(name_at)
-        if not following:
-            break
+        _not_early(following, left)
         at += following
     return defined
 
@@ -126,19 +125,28 @@ def _needed_versions(image: Image) -> dict[int, str]:
         return needed
     data, strings = image.bytes_of(section), image.linked(section)
     at, room = 0, _MAX_VERSIONS
-    for _ in range(min(section.info, _MAX_VERSIONS)):
+    for left in range(_rows(section), 0, -1):
         _, count, file_at, aux, following = struct.unpack_from(image.order + "HHIII", data, at)
         entry = at + aux
-        for _ in range(count):
+        for more in range(count, 0, -1):
             _, _, index, name_at, next_entry = struct.unpack_from(image.order + "IHHII", data, entry)
             needed[index & ~_HIDDEN_VERSION] = f"{strings.at(file_at)}({strings.at(name_at)})"
             room -= 1
             if room < 0:
                 raise ElfError(f"more than {_MAX_VERSIONS} symbol versions")
-            if not next_entry:
-                break
+            _not_early(next_entry, more)
             entry += next_entry
-        if not following:
-            break
+        _not_early(following, left)
         at += following
     return needed
+
+
+def _rows(section: Section) -> int:
+    if section.info > _MAX_VERSIONS:
+        raise ElfError(f"more than {_MAX_VERSIONS} symbol versions")
+    return section.info
+
+
+def _not_early(step: int, left: int) -> None:
+    if not step and left > 1:
+        raise ElfError("a table of symbol versions ends early")
