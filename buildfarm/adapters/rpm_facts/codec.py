@@ -16,8 +16,10 @@ from buildfarm.domain.compare.facts import (
     Scriptlet,
     Trigger,
 )
+from buildfarm.domain.compare.java import ClassFacts, ClassMember
 
 T = TypeVar("T")
+_CLASS = [field.name for field in fields(ClassFacts)]
 
 
 def _row(item: Any) -> list[Any]:  # noqa: ANN401 -- any of the dataclasses above
@@ -79,6 +81,9 @@ def content_to_json(facts: ContentFacts) -> dict[str, Any]:
     form = dict(zip([field.name for field in fields(facts)], _row(facts), strict=True))
     if facts.elf is not None:
         form["elf"] = _elf_to_json(facts.elf)
+    form["classes"] = [
+        {**dict(zip(_CLASS, _row(item), strict=True)), "members": _rows(item.members)} for item in facts.classes
+    ]
     return form
 
 
@@ -88,6 +93,18 @@ def content_from_json(form: Mapping[str, Any]) -> ContentFacts:
     values["normalisers"] = tuple(form["normalisers"])
     if form["elf"] is not None:
         values["elf"] = _elf_from_json(form["elf"])
+    values["symvers"] = _pairs(form["symvers"])
+    values["classes"] = tuple(
+        ClassFacts(
+            **{
+                **item,
+                "version": tuple(item["version"]),
+                "interfaces": tuple(item["interfaces"]),
+                "members": tuple(_make(ClassMember, row) for row in item["members"]),
+            }
+        )
+        for item in form["classes"]
+    )
     return ContentFacts(**values)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from buildfarm.domain.compare.elf_facts import ElfFacts
+from buildfarm.domain.compare.java import ClassFacts
 
 _DEBUG_NAME = re.compile(r"-(debuginfo|debugsource|debuginfo-common(-\w+)?)$")
 
@@ -137,7 +138,7 @@ class ContentFacts:
 
     ``normal`` is the digest after the named ``normalisers``; two files with the same one are equal but for what those
     took away. ``text`` is the normalised text of a small text file, the evidence for people. ``error`` tells why a
-    reading could not be finished.
+    reading could not be finished. ``classes`` are those of a Java class file, ``symvers`` the (symbol, CRC) of a kernel's.
     """
 
     path: str
@@ -150,6 +151,8 @@ class ContentFacts:
     text: str = ""
     elf: ElfFacts | None = None
     error: str = ""
+    classes: tuple[ClassFacts, ...] = ()
+    symvers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from buildfarm.domain.compare.elf_facts import ModuleFacts
 from buildfarm.domain.compare.kinds import Kind
 from buildfarm.domain.compare.notes import Notes
-from buildfarm.domain.verdict import Verdict
+from buildfarm.domain.verdict import Finding, Verdict
 
 _ALIASES = frozenset({"alias", "softdep", "firmware", "parm", "parmtype", "import_ns", "license", "depends", "name"})
 _NOTHING = "(none)"
@@ -99,6 +99,17 @@ def compare_symvers(old: tuple[tuple[str, str], ...], new: tuple[tuple[str, str]
     for name in sorted(before.keys() & after.keys()):
         if before[name] != after[name]:
             notes.add(Kind.MODULE_CRC, Verdict.INCOMPATIBLE, "module-export-crc", name, before[name], after[name])
+
+
+def compare_kernel_symbols(
+    path: str, old: tuple[tuple[str, str], ...], new: tuple[tuple[str, str], ...]
+) -> list[Finding]:
+    """Findings of two ``symvers`` files that are not equal: the kernel's ABI towards modules built elsewhere."""
+    notes = Notes(path)
+    compare_symvers(old, new, notes)
+    if not notes.findings:
+        notes.add(Kind.MODULE_CRC, Verdict.COMPATIBLE, "symvers-frame", "modules, namespaces or licences of exports")
+    return notes.findings
 
 
 def _needs(old: dict[str, str], new: dict[str, str], notes: Notes) -> None:

@@ -78,7 +78,7 @@ def facts(data: bytes, path: str = "/usr/lib64/libsample.so", mask: Mask = NO_MA
     form = normal_form.reduce(data, path, mask)
     return ContentFacts(
         path=path, size=len(data), sha256=str(hash(data)), nature=form.nature, normal=form.digest,
-        normalisers=tuple(form.fired), elf=form.elf,
+        normalisers=tuple(form.fired), text=form.text, elf=form.elf, classes=form.classes, symvers=form.symvers,
     )  # fmt: skip
 
 

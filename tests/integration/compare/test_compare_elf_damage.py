@@ -66,6 +66,8 @@ def free_bytes(data: bytes) -> set[int]:
         elif not section.flags & elf_image.ALLOC:
             at = sections_at + place * 64  # an address it does not have, an alignment nobody asks for
             free |= {*range(at + 16, at + 24), *range(at + 48, at + 56)}
+        elif not section.stored:
+            free |= set(range(sections_at + place * 64 + 24, sections_at + place * 64 + 32))  # where in the file it is not
     return free
 
 

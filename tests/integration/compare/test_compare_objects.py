@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 
 import pytest
@@ -79,6 +80,17 @@ def test_crcs_that_lie_in_a_section_are_read_from_there(tmp_path):
 def test_symvers_are_read_by_symbol():
     text = "0x00000001\tb\tvmlinux\tEXPORT_SYMBOL\t\n0x00000002\ta\tfs/x\tEXPORT_SYMBOL_GPL\tNS\n"
     assert kernel_module.symvers(text) == (("a", "0x00000002"), ("b", "0x00000001"))
+
+
+def test_a_kernels_symvers_are_compared_symbol_by_symbol():
+    old = b"0x00000001\tb\tvmlinux\tEXPORT_SYMBOL\t\n0x00000002\ta\tfs/x\tEXPORT_SYMBOL_GPL\t\n"
+    path = "/lib/modules/5.14/symvers.gz"
+    for text, wanted in (
+        (old.replace(b"0x00000002", b"0x00000003"), ("module-crc", "INCOMPATIBLE", "a")),
+        (old.split(b"\n")[0] + b"\n", ("export-removed", "INCOMPATIBLE", "a")),
+        (old + b"0x00000009\tc\tvmlinux\tEXPORT_SYMBOL\t\n", ("export-added", "COMPATIBLE", "c")),
+    ):
+        assert told(compare(gzip.compress(old), gzip.compress(text), path)) == {wanted}
 
 
 def test_an_archive_whose_times_and_order_differ_is_equivalent(tmp_path):
