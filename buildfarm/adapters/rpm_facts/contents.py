@@ -110,6 +110,8 @@ def _read(archive: Any, size: int, path: str, mask: Mask) -> ContentFacts:  # no
         normalisers=tuple(form.fired),
         text=form.text,
         elf=form.elf,
+        classes=form.classes,
+        symvers=form.symvers,
     )
 
 
