@@ -14,7 +14,8 @@ from typing import Protocol
 from buildfarm.domain.brand import Allow, BrandHit, BrandPolicy
 from buildfarm.domain.build import Build, BuildState, Gate
 from buildfarm.domain.compare.policy import ComparePolicy, Expectation, suffix_pattern
-from buildfarm.domain.compare.report import Report, describe, to_json
+from buildfarm.domain.compare.report import Report, to_json
+from buildfarm.domain.compare.text import describe
 from buildfarm.domain.drop import VendorRpm
 from buildfarm.domain.gate import decide
 from buildfarm.domain.records import Comparison

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import fnmatch
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,7 +33,8 @@ class Waiver:
     """A person's decision that a difference is acceptable, until ``expires`` (that day still counts).
 
     ``source`` and ``rpm`` are globs over the source's and the RPM's name; ``kind``, ``path`` and ``subject`` over the
-    finding's. ``authority`` is ``security`` for who may waive setuid bits, capabilities and polkit files.
+    finding's, ``target`` over the target's name. ``authority`` is ``anyone`` or ``security``, who may waive setuid bits,
+    capabilities and polkit files.
     """
 
     id: str
@@ -44,7 +46,18 @@ class Waiver:
     rpm: str = "*"
     path: str = "**"
     subject: str = "*"
-    authority: str = ""
+    target: str = "*"
+    authority: str = "anyone"
+
+    def covers_target(self, name: str) -> bool:
+        """Whether it holds for a target; one for certain targets holds for no comparison that names none.
+
+        >>> from datetime import date
+        >>> waiver = Waiver(id="w", owner="o", reason="r", expires=date(2030, 1, 1), kind="tag", target="reef-*")
+        >>> waiver.covers_target("reef-9"), waiver.covers_target("")
+        (True, False)
+        """
+        return fnmatch.fnmatchcase(name, self.target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
