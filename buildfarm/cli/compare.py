@@ -10,17 +10,18 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from buildfarm.cli.compare_show import Show
+
 if TYPE_CHECKING:
     from buildfarm.domain.compare.policy import ComparePolicy, Waiver
     from buildfarm.domain.compare.report import Report
-    from buildfarm.domain.verdict import Verdict
 
 _USAGE, _UNKNOWN = 2, 3
 
@@ -74,27 +75,38 @@ def _print_kinds(context: click.Context, _: click.Parameter, wanted: bool) -> No
     callback=_print_kinds,
     help="Print every kind of finding with its next step.",
 )
+@click.option(
+    "--state", type=click.Path(path_type=Path), help="Where a large run keeps what is done (a folder).", metavar="DIR"
+)
+@click.option("--fresh", is_flag=True, help="Forget what an earlier run has done.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Default: all processors.")
 def compare(  # one option a form of output
-    old: str, new: str, target: str, html: Path | None, junit: Path | None, waivers: Path | None, *, verbose: bool, as_json: bool,
+    old: str, new: str, target: str, html: Path | None, junit: Path | None, waivers: Path | None, state: Path | None,
+    jobs: int | None, *, verbose: bool, as_json: bool, fresh: bool,
 ) -> None:  # fmt: skip
-    """Compare OLD (the vendor's) with NEW (ours): two RPMs or two folders.
+    """Compare OLD (the vendor's) with NEW (ours): two RPMs, two folders, or two repositories (URLs, or folders with repodata).
+
+    Of folders and repositories, results are shown as they come; a run that was killed goes on where it was.
 
     Exit code 0 up to COMPATIBLE (UNCOMPARED too, with a warning), 1 for REVIEW to MISSING, 2 for a wrong call, 3 for ERROR.
     """
-    from buildfarm.domain.compare.text import lines
     from buildfarm.domain.verdict import Verdict
 
     with _honest_exit():
         policy = _policy(target, _waivers(waivers, target))
-        report = _compared(Path(old), Path(new), policy)
+        show = Show(verbose=verbose, quiet=as_json)
+        if is_set(old) or is_set(new):
+            from buildfarm.cli.compare_sets import compare_sets
+
+            report = compare_sets(old, new, policy, show, state=state, fresh=fresh, jobs=jobs)
+        else:
+            report = _compare_files(Path(old), Path(new), policy, show)
         _write(report, html=html, junit=junit, title=f"{old} ~ {new}")
         if as_json:
             from buildfarm.domain.compare.report import to_json
 
             json.dump(to_json(report), sys.stdout, indent=2)
             sys.stdout.write("\n")
-        else:
-            _say(lines(report, verbose=verbose))
     if report.verdict is Verdict.UNCOMPARED:
         click.echo("warning: nothing to compare with", err=True)
     sys.exit(report.exit_code)
@@ -139,11 +151,19 @@ def _waivers(file: Path | None, target: str) -> tuple[Waiver, ...]:
     return tuple(waiver for waiver in load_waivers(file) if waiver.covers_target(target))
 
 
-def _compared(old: Path, new: Path, policy: ComparePolicy) -> Report:
+def is_set(place: str) -> bool:
+    """Whether a path or URL names many RPMs."""
+    return place.startswith(("http://", "https://")) or Path(place).is_dir()
+
+
+def _compare_files(old: Path, new: Path, policy: ComparePolicy, show: Show) -> Report:
     from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
+    from buildfarm.domain.compare.text import lines
     from buildfarm.services.comparison import compare_paths
 
-    return compare_paths(old, new, policy, reader=SandboxedReader())
+    report = compare_paths(old, new, policy, reader=SandboxedReader())
+    show.say(lines(report, verbose=show.verbose))
+    return report
 
 
 def _write(report: Report, *, html: Path | None, junit: Path | None, title: str) -> None:
@@ -156,21 +176,6 @@ def _write(report: Report, *, html: Path | None, junit: Path | None, title: str)
         from buildfarm.domain.compare.junit import to_junit
 
         junit.write_text(to_junit(report), encoding="utf-8")
-
-
-def _say(lines: Iterable[str]) -> None:
-    """Lines, the verdict in front coloured where somebody looks; click drops the colour in a pipe."""
-    from buildfarm.domain.verdict import Verdict
-
-    names = {verdict.value: verdict for verdict in Verdict}
-    for line in lines:
-        word = line.split(maxsplit=1)[0].rstrip(":") if line.strip() else ""
-        click.echo(line.replace(word, _coloured(names[word]), 1) if word in names else line)
-
-
-def _coloured(verdict: Verdict) -> str:
-    bad = verdict.badness >= type(verdict).INCOMPATIBLE.badness
-    return click.style(verdict.value, fg="green" if verdict.is_compatible else "red" if bad else "yellow", bold=bad)
 
 
 COMMANDS = (compare,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 
 from buildfarm.domain.compare.expect import in_force, waived
@@ -34,17 +35,24 @@ def by_source(report: Report) -> dict[str, Verdict]:
     return {source: worst(verdicts) for source, verdicts in sorted(sources.items())}
 
 
+def refold_pair(
+    pair: PairResult, waivers: Sequence[Waiver], *, today: date | None
+) -> tuple[PairResult, frozenset[str]]:
+    """One pair under these waivers, and the ids of those that lifted something."""
+    if not pair.findings:
+        return pair, frozenset()
+    result = waived(pair.findings, waivers, source=pair.source, rpm=pair.name, today=today)
+    return pair.with_findings(result.findings, fold(result.findings)), result.used
+
+
 def refold(report: Report, waivers: Sequence[Waiver], *, today: date | None) -> Report:
     """The report under these waivers; give it the one made without any, because lifting loses the first verdict."""
     used: set[str] = set()
     pairs = []
     for pair in report.pairs:
-        if not pair.findings:
-            pairs.append(pair)
-            continue
-        result = waived(pair.findings, waivers, source=pair.source, rpm=pair.name, today=today)
-        used |= result.used
-        pairs.append(pair.with_findings(result.findings, fold(result.findings)))
+        again, lifted_by = refold_pair(pair, waivers, today=today)
+        used |= lifted_by
+        pairs.append(again)
     lists = []
     for items in (report.missing, report.extra):
         lifted = []
@@ -54,7 +62,8 @@ def refold(report: Report, waivers: Sequence[Waiver], *, today: date | None) -> 
             lifted.append(item.with_finding(result.findings[0]))
         lists.append(tuple(lifted))
     missing, extra = lists
-    return Report(
+    return replace(
+        report,
         verdict=fold_set(pairs, missing, extra),
         pairs=tuple(pairs),
         missing=missing,

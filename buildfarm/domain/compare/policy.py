@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 import fnmatch
+import hashlib
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 
 
@@ -86,9 +88,25 @@ class ComparePolicy:
         """
         return re.sub(f"(?:{self.suffix})$", "", release) if self.suffix else release
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything here that findings depend on; waivers and the day are applied later."""
+        form = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("waivers", "today")}
+        return hashlib.sha256(json.dumps(form, sort_keys=True, default=_plain).encode()).hexdigest()
+
     def renamed(self, name: str) -> str:
         """Our name for a vendor's RPM or source."""
         return self.renames.get(name, name)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, Expectation):
+        return [value.kind, value.path]
+    raise TypeError(f"a policy holds no {type(value).__name__}")
 
 
 def suffix_pattern(suffix: str) -> str:

@@ -78,8 +78,34 @@ class Unpaired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """What only a whole distribution shows: sources by the vendor's binaries and by ours.
+
+    ``missing`` are the vendor's sources of which we have no binary; ``missing_provides`` what one of the vendor's RPMs
+    (named) provides and none of ours does, by name; ``worst`` every source that is not compatible with the number of
+    its RPMs that are not, worst first.
+    """
+
+    old: int
+    new: int
+    missing: tuple[str, ...] = ()
+    missing_provides: tuple[tuple[str, str], ...] = ()
+    worst: tuple[tuple[str, Verdict, int], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The part ``sources`` of the published form."""
+        return {
+            "old": self.old,
+            "new": self.new,
+            "missing": list(self.missing),
+            "missing_provides": [{"provides": name, "rpm": rpm} for name, rpm in self.missing_provides],
+            "worst": [{"source": name, "verdict": verdict.value, "rpms": rpms} for name, verdict, rpms in self.worst],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A whole comparison, worst verdict on top."""
+    """A whole comparison, worst verdict on top; ``sources`` only where whole distributions were compared."""
 
     verdict: Verdict
     pairs: tuple[PairResult, ...] = ()
@@ -87,6 +113,7 @@ class Report:
     extra: tuple[Unpaired, ...] = ()
     expired_waivers: tuple[str, ...] = ()
     unused_waivers: tuple[str, ...] = ()
+    sources: Distribution | None = None
 
     def counts(self) -> dict[str, int]:
         """RPMs by verdict, every verdict named; what a waiver lifted is in ``waived`` as well."""
@@ -139,6 +166,7 @@ def exit_code(verdict: Verdict) -> int:
 
 def to_json(report: Report) -> dict[str, Any]:
     """The published JSON form, plain dicts and lists."""
+    sources = {"sources": report.sources.to_json()} if report.sources else {}
     return {
         "schema": SCHEMA,
         "verdict": report.verdict.value,
@@ -150,6 +178,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "missing": [_unpaired_to_json(item) for item in report.missing],
         "extra": [_unpaired_to_json(item) for item in report.extra],
         "waivers": {"expired": list(report.expired_waivers), "unused": list(report.unused_waivers)},
+        **sources,
     }
 
 

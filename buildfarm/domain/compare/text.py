@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from buildfarm.domain.compare.advice import next_step
-from buildfarm.domain.compare.report import PairResult, Report, Unpaired
+from buildfarm.domain.compare.report import Distribution, PairResult, Report, Unpaired
 from buildfarm.domain.verdict import Finding, Verdict
 
 _CUT = 60
+_MOST_LISTED = 20
 
 
 def describe(item: Finding) -> str:
@@ -100,6 +101,22 @@ def summary(report: Report, *, verbose: bool = False) -> Iterator[str]:
     waived = f", {report.waived_rpms} more only by a waiver" if report.waived_rpms else ""
     share = f"{report.compatible_rpms} of {report.vendor_rpms}"
     yield f"{report.verdict}: {share} of the vendor's RPMs have a compatible one{waived}"
+
+
+def distribution_lines(found: Distribution, *, verbose: bool = False) -> Iterator[str]:
+    """Sources and Provides of whole distributions; without ``verbose`` only the head of long lists."""
+    yield f"sources: {found.old} of the vendor's, {found.new} of ours, {len(found.missing)} missing"
+    most = None if verbose else _MOST_LISTED
+    for name, verdict, rpms in found.worst[:most]:
+        yield f"  {verdict} {visible(name)}: {rpms} RPMs"
+    if rest := len(found.worst[len(found.worst[:most]) :]):
+        yield f"  … {rest} more, none of them worse (--verbose lists all)"
+    for source in found.missing[:most]:
+        yield f"  missing source {visible(source)}"
+    for name, rpm in found.missing_provides[:most]:
+        yield f"  missing Provides {visible(name)} (of {visible(rpm)})"
+    if rest := len(found.missing_provides[len(found.missing_provides[:most]) :]):
+        yield f"  … {rest} more missing Provides (--verbose lists all)"
 
 
 def _steps(report: Report) -> dict[str, str]:
