@@ -110,7 +110,7 @@ def initialise(config: Config) -> None:
         token_file.write_text(secrets.token_urlsafe(32), encoding="utf-8")
     token = token_file.read_text(encoding="utf-8").strip()
     with store.begin() as tx:
-        tx.add_once(ApiToken(id=token_hash(token), name=ADMIN, role="engineer", created=tx.now))
+        tx.add_once(ApiToken(id=token_hash(token), name=ADMIN, role="admin", created=tx.now))
     store.dispose()
 
 

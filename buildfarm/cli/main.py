@@ -10,7 +10,7 @@ import click
 from buildfarm import log
 from buildfarm.errors import BuildFarmError
 
-_MODULES = ("queries", "verbs", "machine", "processes", "compare")
+_MODULES = ("queries", "verbs", "waivers", "machine", "processes", "compare")
 _ALONE = {"compare": "compare"}
 """Commands that start fast: only the module that holds them is imported."""
 

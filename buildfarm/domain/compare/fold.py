@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 
-from buildfarm.domain.compare.expect import in_force, waived
+from buildfarm.domain.compare.expect import in_force, waived, without_waiver
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.compare.report import PairResult, Report, Unpaired
 from buildfarm.domain.verdict import Finding, Verdict, worst
@@ -41,12 +41,13 @@ def refold_pair(
     """One pair under these waivers, and the ids of those that lifted something."""
     if not pair.findings:
         return pair, frozenset()
-    result = waived(pair.findings, waivers, source=pair.source, rpm=pair.name, today=today)
+    first = [without_waiver(item) for item in pair.findings]
+    result = waived(first, waivers, source=pair.source, rpm=pair.name, today=today)
     return pair.with_findings(result.findings, fold(result.findings)), result.used
 
 
 def refold(report: Report, waivers: Sequence[Waiver], *, today: date | None) -> Report:
-    """The report under these waivers; give it the one made without any, because lifting loses the first verdict."""
+    """The report under these waivers and no others: what former ones lifted is put back first."""
     used: set[str] = set()
     pairs = []
     for pair in report.pairs:
@@ -57,7 +58,7 @@ def refold(report: Report, waivers: Sequence[Waiver], *, today: date | None) -> 
     for items in (report.missing, report.extra):
         lifted = []
         for item in items:
-            result = waived([item.finding], waivers, source=item.source, rpm=item.name, today=today)
+            result = waived([without_waiver(item.finding)], waivers, source=item.source, rpm=item.name, today=today)
             used |= result.used
             lifted.append(item.with_finding(result.findings[0]))
         lists.append(tuple(lifted))

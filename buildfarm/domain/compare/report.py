@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from buildfarm.domain.compare.advice import next_step
+from buildfarm.domain.compare.expect import WAIVER
 from buildfarm.domain.compare.kinds import Kind, finding
 from buildfarm.domain.verdict import Finding, Verdict
 from buildfarm.errors import InputError
@@ -17,9 +18,6 @@ SCHEMA = 1
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 EXIT_COMPATIBLE, EXIT_DIFFERENT, EXIT_ERROR = 0, 1, 3
 """2 is a wrong call of the command, as everywhere."""
-
-WAIVED = "waiver:"
-"""How the rule of a finding begins that a waiver lifted; its id follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +36,7 @@ class PairResult:
     @property
     def is_waived(self) -> bool:
         """Whether a waiver lifted something of it."""
-        return any(item.rule.startswith(WAIVED) for item in self.findings)
+        return any(item.rule.startswith(WAIVER) for item in self.findings)
 
     def with_findings(self, findings: tuple[Finding, ...], verdict: Verdict) -> PairResult:
         """The same pair, judged anew."""
@@ -59,22 +57,23 @@ class Unpaired:
     verdict: Verdict
     rule: str
     sha256: str = ""
+    was: str = ""
 
     @property
     def is_waived(self) -> bool:
         """Whether a waiver lifted it."""
-        return self.rule.startswith(WAIVED)
+        return self.rule.startswith(WAIVER)
 
     @property
     def finding(self) -> Finding:
         """The same as a finding, for rules and waivers; its path is empty, its subject the RPM's name."""
         kind = Kind(self.kind)
         old, new = (self.rpm, "") if kind is Kind.RPM_MISSING else ("", self.rpm)
-        return finding(kind, self.verdict, self.rule, subject=self.name, old=old, new=new)
+        return replace(finding(kind, self.verdict, self.rule, subject=self.name, old=old, new=new), was=self.was)
 
     def with_finding(self, item: Finding) -> Unpaired:
         """The same RPM, judged anew."""
-        return replace(self, verdict=item.verdict, rule=item.rule)
+        return replace(self, verdict=item.verdict, rule=item.rule, was=item.was)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +192,11 @@ def _unpaired_to_json(item: Unpaired) -> dict[str, Any]:
 
 
 def _with_next_step(form: dict[str, Any], item: Finding) -> dict[str, Any]:
-    step = next_step(item)
-    return {**form, "next_step": step} if step else form
+    if not item.was:
+        del form["was"]
+    if step := next_step(item):
+        form["next_step"] = step
+    return form
 
 
 def pair_from_json(form: Mapping[str, Any]) -> PairResult:

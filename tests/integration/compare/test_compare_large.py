@@ -179,9 +179,11 @@ def test_metadata_that_names_a_file_outside_or_lies_about_itself_is_refused(serv
     repomd = createrepo_c.Repomd()
     repomd.set_record(record)
     (made / "repodata" / "repomd.xml").write_text(repomd.xml_dump())
-    with RepositorySide(str(made), work=tmp_path / "w", reader=SandboxedReader(jobs=1)) as side:
-        with side.facts(side.cards) as facts:
-            assert "not in it" in facts[0].error
+    with (
+        RepositorySide(str(made), work=tmp_path / "w", reader=SandboxedReader(jobs=1)) as side,
+        side.facts(side.cards) as facts,
+    ):
+        assert "not in it" in facts[0].error
     primary.write_text(primary.read_text().replace("noarch", "x86_64"))
     with pytest.raises(InputError, match="not what repomd"):
         RepositorySide(str(made), work=tmp_path / "w", reader=SandboxedReader(jobs=1))
