@@ -14,11 +14,11 @@ from types import FrameType
 
 import httpx
 
-from benchmarks import build_overhead
+from benchmarks import build_overhead, compare
 from demo.drive import DemoFailed
 from demo.world.run import WorldError
 
-ALL: Mapping[str, Callable[[int], None]] = {"build_overhead": build_overhead.run}
+ALL: Mapping[str, Callable[[int], None]] = {"build_overhead": build_overhead.run, "compare": compare.run}
 
 
 def _count(text: str) -> int:

@@ -78,11 +78,16 @@ def _print_kinds(context: click.Context, _: click.Parameter, wanted: bool) -> No
 @click.option(
     "--state", type=click.Path(path_type=Path), help="Where a large run keeps what is done (a folder).", metavar="DIR"
 )
+@click.option(
+    "--any-release",
+    is_flag=True,
+    help="Pair RPMs of folders and repositories by NAME and ARCH, whatever their release.",
+)
 @click.option("--fresh", is_flag=True, help="Forget what an earlier run has done.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Default: all processors.")
 def compare(  # one option a form of output
     old: str, new: str, target: str, html: Path | None, junit: Path | None, waivers: Path | None, state: Path | None,
-    jobs: int | None, *, verbose: bool, as_json: bool, fresh: bool,
+    jobs: int | None, *, verbose: bool, as_json: bool, fresh: bool, any_release: bool,
 ) -> None:  # fmt: skip
     """Compare OLD (the vendor's) with NEW (ours): two RPMs, two folders, or two repositories (URLs, or folders with repodata).
 
@@ -93,7 +98,7 @@ def compare(  # one option a form of output
     from buildfarm.domain.verdict import Verdict
 
     with _honest_exit():
-        policy = _policy(target, _waivers(waivers, target))
+        policy = _policy(target, _waivers(waivers, target), any_release=any_release)
         show = Show(verbose=verbose, quiet=as_json)
         if is_set(old) or is_set(new):
             from buildfarm.cli.compare_sets import compare_sets
@@ -129,17 +134,18 @@ def _honest_exit() -> Iterator[None]:
         sys.exit(_UNKNOWN)
 
 
-def _policy(target: str, waivers: tuple[Waiver, ...]) -> ComparePolicy:
+def _policy(target: str, waivers: tuple[Waiver, ...], *, any_release: bool) -> ComparePolicy:
     from dataclasses import replace
     from datetime import UTC, datetime
 
-    from buildfarm.domain.compare.policy import ComparePolicy
+    from buildfarm.domain.compare.policy import ComparePolicy, Mode
 
     policy = ComparePolicy()
     if target:
         from buildfarm import bootstrap, config
 
         policy = bootstrap.compare_policy(config.load(), target)
+    policy = replace(policy, mode=Mode.NAMED) if any_release else policy
     return replace(policy, waivers=waivers, today=datetime.now(UTC).date())
 
 
@@ -157,11 +163,13 @@ def is_set(place: str) -> bool:
 
 
 def _compare_files(old: Path, new: Path, policy: ComparePolicy, show: Show) -> Report:
-    from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
-    from buildfarm.domain.compare.text import lines
-    from buildfarm.services.comparison import compare_paths
+    from buildfarm.adapters.read_ahead import ReadAhead
 
-    report = compare_paths(old, new, policy, reader=SandboxedReader())
+    with ReadAhead(old, new) as reader:  # the sandbox starts while the rest is imported
+        from buildfarm.domain.compare.text import lines
+        from buildfarm.services.comparison import compare_paths
+
+        report = compare_paths(old, new, policy, reader=reader)
     show.say(lines(report, verbose=show.verbose))
     return report
 
