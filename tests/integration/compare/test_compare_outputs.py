@@ -14,7 +14,10 @@ import jsonschema
 import pytest
 from junitparser import JUnitXml
 
+from buildfarm.adapters.report_page import render
 from buildfarm.adapters.waiver_files import dump_waivers, load_waivers
+from buildfarm.domain.compare.report import PairResult, Report, to_json
+from buildfarm.domain.verdict import Finding, Verdict
 from buildfarm.errors import ConfigError
 
 BUILDFARM = Path(sys.executable).with_name("buildfarm")
@@ -203,3 +206,15 @@ def test_a_comparison_starts_in_a_fifth_of_a_second_because_it_imports_little(pa
         run("--help")
         times.append(time.perf_counter() - started)
     assert min(times) < 0.2
+
+
+def test_what_a_hostile_rpm_says_is_text_on_the_page():
+    bad = '"><script>alert(1)</script>'
+    item = Finding(
+        kind="tag", path=bad, subject=bad, verdict=Verdict.REVIEW, rule=bad, old=bad, new=bad, was=f"REVIEW {bad}"
+    )
+    pair = PairResult(old=bad, new=bad, name=bad, source=bad, verdict=Verdict.REVIEW, findings=(item,))
+    page = Page()
+    page.feed(render(to_json(Report(verdict=Verdict.REVIEW, pairs=(pair,))), title=bad))
+    assert page.loads == []
+    assert "".join(page.text).count("<script>alert(1)</script>") >= 8
