@@ -25,6 +25,7 @@ from buildfarm.adapters.signing import Signer
 from buildfarm.adapters.solver import LibsolvSolver
 from buildfarm.config import Config
 from buildfarm.domain.brand import BrandPolicy
+from buildfarm.domain.compare.policy import ComparePolicy, suffix_pattern
 from buildfarm.domain.debrand.rule import Rule
 from buildfarm.domain.records import ApiToken
 from buildfarm.domain.target import Target
@@ -110,7 +111,7 @@ def initialise(config: Config) -> None:
         token_file.write_text(secrets.token_urlsafe(32), encoding="utf-8")
     token = token_file.read_text(encoding="utf-8").strip()
     with store.begin() as tx:
-        tx.add_once(ApiToken(id=token_hash(token), name=ADMIN, role="engineer", created=tx.now))
+        tx.add_once(ApiToken(id=token_hash(token), name=ADMIN, role="admin", created=tx.now))
     store.dispose()
 
 
@@ -132,6 +133,17 @@ def rules_of(config: Config, target: Target) -> list[Rule]:
 def brand_policy_of(config: Config, target: Target) -> BrandPolicy | None:
     """The words that must not be left in the target's RPMs."""
     return load_brand_policy(config.path(target.brand)) if target.brand else None
+
+
+def compare_policy(config: Config, name: str) -> ComparePolicy:
+    """How RPMs are compared for a target outside of a build: its suffix, its tags, its rules' renames."""
+    target = config.target(name)
+    rules = rules_of(config, target)
+    return ComparePolicy(
+        suffix=suffix_pattern(target.suffix),
+        header_tags={tag.upper(): value for tag, value in target.header_tags.items()},
+        renames={vendor: ours for rule in rules for vendor, ours in rule.rename.items()},
+    )
 
 
 def compare_tools(config: Config) -> CompareTools:

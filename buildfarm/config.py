@@ -126,20 +126,25 @@ def load_typed(kind: type[T], path: Path) -> T:
         raise ConfigError(f"{path}: {'; '.join(lines)}", hint="`buildfarm check-config` checks all files") from error
 
 
+def home() -> Path:
+    """Where runtime data lives, without reading any file."""
+    return Path(os.environ.get("BUILDFARM_HOME") or CHECKOUT / "var").absolute()
+
+
 def load(path: Path | None = None) -> Config:
     """Load farm.yaml and every target beside it.
 
     :param path: farm.yaml; else ``BUILDFARM_CONFIG``, else ``farm.yaml`` in the home, else the checkout's.
     :raises ConfigError: a file is missing or wrong.
     """
-    home = Path(os.environ.get("BUILDFARM_HOME") or CHECKOUT / "var").absolute()
+    own = home()
     if path is None:
         named = os.environ.get("BUILDFARM_CONFIG")
-        candidates = [Path(named)] if named else [home / "farm.yaml", CHECKOUT / "configs" / "farm.yaml"]
+        candidates = [Path(named)] if named else [own / "farm.yaml", CHECKOUT / "configs" / "farm.yaml"]
         path = next((candidate for candidate in candidates if candidate.exists()), candidates[-1])
     path = path.absolute()
     farm = load_typed(Farm, path)
-    own_home = (path.parent / farm.home).resolve() if farm.home else home
+    own_home = (path.parent / farm.home).resolve() if farm.home else own
     farm = replace(farm, home=str(own_home))
     folder = path.parent
     targets: dict[str, Target] = {}

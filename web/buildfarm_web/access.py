@@ -16,7 +16,7 @@ from buildfarm_web.problems import Malformed, Unauthenticated
 
 M = TypeVar("M", bound=BaseModel)
 
-_MAY_WRITE = frozenset({"engineer", "admin"})
+_MAY_WRITE = frozenset({"engineer", "security", "admin"})
 
 
 def bearer() -> str:
@@ -33,6 +33,11 @@ def engineer() -> str:
     :raises Unauthenticated: the token is unknown.
     :raises NotAllowed: its holder may only read.
     """
+    return holder().name
+
+
+def holder() -> ApiToken:
+    """The token of the engineer who asks, with its role. Errors as :func:`engineer`."""
     digest = token_hash(bearer())
     with the_hub().store.read() as tx:
         token = tx.first(ApiToken, id=digest)
@@ -40,7 +45,7 @@ def engineer() -> str:
         raise Unauthenticated("this token is not known here", hint="the first one is in secrets/admin.token of the hub")
     if token.role not in _MAY_WRITE:
         raise NotAllowed(f"{token.name} has the role {token.role}, this needs `engineer`")
-    return token.name
+    return token
 
 
 def worker() -> Worker:

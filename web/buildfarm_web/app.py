@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from flask import Flask
+from jinja2 import ChoiceLoader, FileSystemLoader
 
+from buildfarm.adapters import report_page
 from buildfarm.ports import Intake
 from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
@@ -35,6 +37,9 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = body_limit
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    own = app.jinja_loader
+    assert own is not None
+    app.jinja_env.loader = ChoiceLoader([own, FileSystemLoader(report_page.TEMPLATES)])
     parts.keep(
         app.extensions, parts.Parts(hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares(), reception=reception)
     )
