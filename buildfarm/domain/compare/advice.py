@@ -75,6 +75,20 @@ NEXT_STEPS: Mapping[Kind, str] = {
     Kind.EXPORT_REMOVED: _EXPORTS,
     Kind.EXPORT_ADDED: _EXPORTS,
     Kind.EXPORT_CHANGED: _EXPORTS,
+    Kind.ELF_LAYOUT: "nothing: the same code at other addresses",
+    Kind.ELF_VERSION: "compare the version scripts of both sources: programs ask for a symbol by its version",
+    Kind.MODULE_VERMAGIC: "build it against the kernel that the vendor built it against: depmod refuses another vermagic",
+    Kind.MODULE_SIGNATURE: "nothing: each side signs its modules with its own key",
+    Kind.MODULE_INFO: _DECIDE,
+    Kind.MODULE_CRC: "compare the kernel's configuration and compiler: a module built for the vendor's kernel asks for this CRC",
+    Kind.ARCHIVE_MEMBER: "compare the object files that ar was given in both logs",
+    Kind.CLASS_VERSION: "compare the JDK and `--release` of both builds: an older JVM refuses a newer class file",
+    Kind.CLASS_REMOVED: _EXPORTS,
+    Kind.CLASS_ADDED: _DECIDE,
+    Kind.CLASS_CHANGED: _EXPORTS,
+    Kind.CLASS_CODE: _REBUILD,
+    Kind.ABI: "read abidiff's report: what it names changed for programs that were built against the vendor's headers",
+    Kind.ABI_CHECK: "run abidiff by hand on both files with their debuginfo; until it ends well nothing is known of the ABI",
 }  # fmt: skip
 
 
