@@ -16,6 +16,8 @@ from buildfarm.errors import InfraError, NotFound
 
 NAMESPACE = "urn:buildfarm:guest"
 """The XML namespace of our line in a domain's metadata."""
+_KEEPALIVE_SECONDS, _KEEPALIVE_MISSED = 10, 6
+"""A daemon on a host whose processors emulate machines may be slow to answer; it is not gone for that."""
 
 
 class _Named(Protocol):
@@ -52,7 +54,7 @@ class Hypervisor:
         self._ended: dict[str, threading.Event] = {}
         with self._translated(f"libvirt at {uri}", hint="is libvirtd up? `virsh -c URI version`"):
             self._connection = self._libvirt.open(uri)
-            self._connection.setKeepAlive(5, 3)
+            self._connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_MISSED)
             self._connection.domainEventRegisterAny(
                 None, self._libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None
             )
@@ -110,6 +112,10 @@ class Hypervisor:
             if machine.name == name:
                 return machine
         raise NotFound(f"no guest {name} at {self.uri}", hint="`buildfarm guests list` shows them")
+
+    def lost(self) -> bool:
+        """Whether libvirt is gone: the connection never comes back, and the machines of it run unwatched or not at all."""
+        return not self._connection.isAlive()
 
     def version(self) -> str:
         """Libvirt's and QEMU's versions."""

@@ -95,12 +95,14 @@ class Guest:
         return ended
 
     def _watch(self, ended: threading.Event, stop: Callable[[], str]) -> str:
-        """Wait for the machine's end, the hub's word, or ours."""
+        """Wait for the machine's end, the hub's word, or ours. :raises InfraError: libvirt is gone, and would not tell of an end."""
         started = time.monotonic()
         joined, over_since, pause = False, 0.0, 1.0
         while not ended.wait(pause):
             if reason := stop():
                 return reason
+            if self._around.hypervisor.lost():
+                raise InfraError(f"the connection to libvirt at {self._around.hypervisor.uri} is lost")
             state = self._ask()
             if state is not None:
                 pause = min(5.0, pause * 1.5)

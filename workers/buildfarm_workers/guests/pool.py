@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from buildfarm import log
 from buildfarm.adapters.hypervisor import Hypervisor
-from buildfarm.errors import BuildFarmError, InputError
+from buildfarm.errors import BuildFarmError, InfraError, InputError
 from buildfarm.wire import GuestRequest
 from buildfarm_workers.guests import acceleration, definition, image
 from buildfarm_workers.guests.desk import Desk
@@ -71,7 +71,7 @@ class Pool:
     def run(self, stopped: threading.Event, *, once: bool = False) -> None:
         """Run guests in every slot until ``stopped``; with ``once`` one guest a slot.
 
-        :raises InfraError: leftovers could not be cleared.
+        :raises InfraError: leftovers could not be cleared; libvirt went away (the next pool clears what ran).
         """
         self.clear_leftovers()
         log.get().info(
@@ -86,13 +86,16 @@ class Pool:
             thread.start()
         for thread in threads:
             thread.join()
+        lost = self._around.hypervisor.lost()
         self._around.hypervisor.close()
         self._around.desk.close()
+        if lost:
+            raise InfraError(f"the connection to libvirt at {self._config.libvirt} is lost", hint="start the pool again")
 
     def _keep(self, slot: int, stopped: threading.Event, once: bool) -> None:  # noqa: FBT001  # a thread's target
         pause = _FIRST_PAUSE
         said = ""
-        while not stopped.is_set():
+        while not stopped.is_set() and not self._around.hypervisor.lost():
             try:
                 self._one(lambda: "the pool is told to stop" if stopped.is_set() else "")
                 pause = _FIRST_PAUSE
