@@ -67,7 +67,9 @@ def free_bytes(data: bytes) -> set[int]:
             at = sections_at + place * 64  # an address it does not have, an alignment nobody asks for
             free |= {*range(at + 16, at + 24), *range(at + 48, at + 56)}
         elif not section.stored:
-            free |= set(range(sections_at + place * 64 + 24, sections_at + place * 64 + 32))  # where in the file it is not
+            free |= set(
+                range(sections_at + place * 64 + 24, sections_at + place * 64 + 32)
+            )  # where in the file it is not
     return free
 
 
@@ -109,7 +111,9 @@ def test_random_bytes_behind_the_magic_are_refused(tail):
     assert read(b"\x7fELF" + tail) is None
 
 
-def header(*, sections: int = 0, sections_at: int = 64, segments: int = 0, segments_at: int = 0, names: int = 0) -> bytes:
+def header(
+    *, sections: int = 0, sections_at: int = 64, segments: int = 0, segments_at: int = 0, names: int = 0
+) -> bytes:
     ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
     words = (3, 62, 1, 0, segments_at, sections_at, 0, 64, 56, segments, 64, sections, names)
     return ident + struct.pack("<HHIQQQIHHHHHH", *words)
@@ -138,7 +142,13 @@ def names_overlap() -> bytes:
 def symbols_without_end() -> bytes:
     start = 64 + 64 * 3
     rows = section(0, 0, 0), section(11, start, BIG, link=2), section(3, start + BIG, 4)
-    return header(sections=3) + b"".join(rows) + (b"\1\0\0\0\x12\0\1\0" + bytes(16)) * (BIG // 24) + bytes(BIG % 24) + b"\0ab\0"
+    return (
+        header(sections=3)
+        + b"".join(rows)
+        + (b"\1\0\0\0\x12\0\1\0" + bytes(16)) * (BIG // 24)
+        + bytes(BIG % 24)
+        + b"\0ab\0"
+    )
 
 
 def versions_in_a_circle() -> bytes:
@@ -161,7 +171,14 @@ def sections_times_segments() -> bytes:
     return header(sections=sections, segments=segments, segments_at=64 + len(places)) + places + bytes(56 * segments)
 
 
-HOSTILE = [overlapping, names_overlap, symbols_without_end, versions_in_a_circle, dynamic_without_end, sections_times_segments]
+HOSTILE = [
+    overlapping,
+    names_overlap,
+    symbols_without_end,
+    versions_in_a_circle,
+    dynamic_without_end,
+    sections_times_segments,
+]
 
 
 @pytest.mark.parametrize("make", HOSTILE, ids=lambda make: make.__name__)
@@ -170,7 +187,11 @@ def test_a_file_made_to_be_dear_is_refused_in_bounded_time_and_memory(make, tmp_
     path.write_bytes(make())
     started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", READ.format(memory=MEMORY), str(path)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", READ.format(memory=MEMORY), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-800:]
     assert time.monotonic() - started < SECONDS

@@ -55,11 +55,17 @@ def javac(folder, sources, release="11"):
         file.write_text(f"package v{number:02};\n{source}")
         files.append(str(file))
     done = subprocess.run(
-        ["javac", "-Xlint:-options", "--release", release, "-d", str(folder), *files], capture_output=True, text=True, check=False
+        ["javac", "-Xlint:-options", "--release", release, "-d", str(folder), *files],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return [
-        [path.read_bytes().replace(f"v{number:02}/".encode(), b"pkg/") for path in sorted((folder / f"v{number:02}").glob("*.class"))]
+        [
+            path.read_bytes().replace(f"v{number:02}/".encode(), b"pkg/")
+            for path in sorted((folder / f"v{number:02}").glob("*.class"))
+        ]
         for number in range(len(sources))
     ]
 
@@ -94,7 +100,9 @@ def test_newer_bytecode_is_incompatible_and_older_is_not(sample, tmp_path):
 
 def test_a_class_file_of_an_rpm_is_compared_by_its_interface_and_its_facts_survive_the_wall(built):
     sample, changed = built[""][1], built["a method added"][1]
-    assert ("class-changed", "COMPATIBLE", "pkg/Sample.more()I") in told(compare(sample, changed, "/usr/share/java/Sample.class"))
+    assert ("class-changed", "COMPATIBLE", "pkg/Sample.more()I") in told(
+        compare(sample, changed, "/usr/share/java/Sample.class")
+    )
     known = facts(changed, "/usr/share/java/Sample.class")
     assert content_from_json(json.loads(json.dumps(content_to_json(known)))) == known
     with pytest.raises(java_class.JavaClassError):
@@ -111,7 +119,10 @@ def test_facts_are_what_javap_says(sample, tmp_path):
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=4)), min_size=1, max_size=4), st.integers(0, 2000))
+@given(
+    st.lists(st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=4)), min_size=1, max_size=4),
+    st.integers(0, 2000),
+)
 def test_mutated_classes_are_facts_or_an_error_and_never_equal(sample, edits, cut):
     data = bytearray(sample)
     for at, value in edits:

@@ -17,7 +17,12 @@ BOTH = {"one.o": ONE, "two.o": TWO}
 
 def signed(data: bytes, signature: bytes = b"s" * 256) -> bytes:
     """A module with a signature of PKCS#7 behind it, as scripts/sign-file writes it."""
-    return data + signature + struct.pack(">8BI", 0, 0, 2, 0, 0, 0, 0, 0, len(signature)) + b"~Module signature appended~\n"
+    return (
+        data
+        + signature
+        + struct.pack(">8BI", 0, 0, 2, 0, 0, 0, 0, 0, len(signature))
+        + b"~Module signature appended~\n"
+    )
 
 
 def changed(tmp_path, old, new):

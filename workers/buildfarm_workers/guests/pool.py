@@ -90,7 +90,9 @@ class Pool:
         self._around.hypervisor.close()
         self._around.desk.close()
         if lost:
-            raise InfraError(f"the connection to libvirt at {self._config.libvirt} is lost", hint="start the pool again")
+            raise InfraError(
+                f"the connection to libvirt at {self._config.libvirt} is lost", hint="start the pool again"
+            )
 
     def _keep(self, slot: int, stopped: threading.Event, once: bool) -> None:  # noqa: FBT001  # a thread's target
         pause = _FIRST_PAUSE
