@@ -22,6 +22,9 @@ _USERS = ("libvirt-qemu", "qemu")
 """Whom distributions make for QEMU: Debian's name, Fedora's and EL's."""
 _LOCAL_FOLDER = Path("/var/tmp")  # another user has to get there, which a home directory may not allow
 _GONE_SECONDS = 10.0
+_LONGEST_CONFIG = 107 - len("/libvirt/qemu/lib/domain-1234567-12345678901234567890/monitor.sock")
+"""What sun_path (unix(7): 108 bytes with its end) leaves for the folder of libvirt's configuration: below it libvirt makes a
+socket for each machine, named by the machine's number and the first 20 characters of its name."""
 _QEMU_CONF = """\
 # Written by the farm at every start.
 security_driver = "none"
@@ -49,7 +52,7 @@ class PrivateLibvirt:
         """The environment of the daemon: its own folders."""
         names = {
             "XDG_RUNTIME_DIR": "run",
-            "XDG_CONFIG_HOME": "config",
+            "XDG_CONFIG_HOME": "etc",
             "XDG_CACHE_HOME": "cache",
             "XDG_DATA_HOME": "data",
             "HOME": "home",
@@ -59,15 +62,20 @@ class PrivateLibvirt:
     def prepare(self) -> Sequence[str | Path]:
         """Make the folders and the configuration, end what a killed farm left; the daemon's command.
 
-        :raises ConfigError: a program is missing, or the user cannot get to the folder.
+        :raises ConfigError: a program is missing, the folder's name is too long, or the user cannot get to it.
         """
+        if len(bytes(self.folder / "etc")) > _LONGEST_CONFIG:
+            raise ConfigError(
+                f"{self.folder} is too long by {len(bytes(self.folder / 'etc')) - _LONGEST_CONFIG} characters for the sockets in it",
+                hint="set `folder` of `guests` in farm.yaml to a shorter one",
+            )
         for program in ("libvirtd", "qemu-system-x86_64", "tini", "socat", "setpriv"):
             if not shutil.which(program, path=process.BASE_ENV["PATH"]):
                 raise ConfigError(f"guests need {program}", hint="./farm guests-setup installs it")
         entry = pwd.getpwnam(self.user)
         for path in self.env.values():
             Path(path).mkdir(parents=True, exist_ok=True, mode=0o700)
-        configuration = self.folder / "config" / "libvirt"
+        configuration = self.folder / "etc" / "libvirt"
         configuration.mkdir(exist_ok=True, mode=0o700)
         (configuration / "qemu.conf").write_text(_QEMU_CONF, encoding="utf-8")
         process.run(["chown", "-R", f"{entry.pw_uid}:{entry.pw_gid}", self.folder], timeout=60)
@@ -119,7 +127,9 @@ def qemu_user() -> str:
 
 
 def folder_for(home: Path, name: str) -> Path:
-    """A place below ``home`` if every user can get there, else one in /var/tmp that no other home has."""
-    if all(parent.stat().st_mode & 0o001 for parent in (home, *home.parents)):
-        return home / "guests"
-    return _LOCAL_FOLDER / f"buildfarm-guests-{name}"
+    """A place below ``home`` if every user can get there and sockets can be made in it, else one in /var/tmp of this ``name``."""
+    beside = home / "guests"
+    short = len(bytes(beside / "libvirt" / "etc")) <= _LONGEST_CONFIG
+    if short and all(parent.stat().st_mode & 0o001 for parent in (home, *home.parents)):
+        return beside
+    return _LOCAL_FOLDER / f"buildfarm-{name}"

@@ -125,7 +125,7 @@ def serve() -> None:
 
 def _add_guests(farm: supervisor.Supervisor, loaded: Config, hub: Hub, local: LocalGuests) -> None:
     """A libvirt of our own, and the pool of guests over it."""
-    name = hashlib.sha256(str(loaded.farm.home_path).encode()).hexdigest()[:12]
+    name = hashlib.sha256(str(loaded.farm.home_path).encode()).hexdigest()[:8]
     folder = loaded.path(local.folder) if local.folder else private_libvirt.folder_for(loaded.farm.home_path, name)
     libvirt = private_libvirt.PrivateLibvirt(folder=folder / "libvirt", user=private_libvirt.qemu_user())
     farm.add(supervisor.Child(name="libvirt", argv=libvirt.prepare(), env=libvirt.env, ready=libvirt.ready))
