@@ -11,8 +11,8 @@ import click
 from buildfarm import log
 from buildfarm.errors import BuildFarmError
 
-_MODULES = ("queries", "verbs", "waivers", "machine", "processes", "enrolling", "compare")
-_ALONE = {"compare": "compare"}
+_MODULES = ("queries", "verbs", "waivers", "machine", "processes", "enrolling", "compare", "simulate")
+_ALONE = {"compare": "compare", "simulate": "simulate"}
 """Commands that start fast: only the module that holds them is imported."""
 
 

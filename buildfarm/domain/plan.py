@@ -6,12 +6,12 @@ facts give the same plan, whatever order they come in.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from buildfarm.domain.build import WaitKind
+from buildfarm.domain.graph import back_edges, reachable, shortest_ring, strongly_connected, waves
 
 _NAMES_IN_A_RING = 6
 _SMALL = 50  # members of a cycle up to which each gets a way of its own and the fewest closing edges
@@ -156,7 +156,7 @@ def plan(nodes: Iterable[Node]) -> Plan:
         _decide(node, by_key, knot_of.get(key, frozenset()), rings.get(key, ())) for key, node in by_key.items()
     )
     cycles = tuple(Cycle(members=tuple(knot), closing=_closing(knot, edges, by_key)) for knot in sorted(knots))
-    return Plan(decisions=decisions, waves=_waves(edges, components), cycles=cycles)
+    return Plan(decisions=decisions, waves=waves(edges, components), cycles=cycles)
 
 
 def _decide(node: Node, by_key: Mapping[str, Node], knot: frozenset[str], ring: Sequence[str]) -> Decision:
@@ -192,27 +192,10 @@ def _rings(knots: Iterable[Sequence[str]], edges: Mapping[str, Sequence[str]]) -
     for knot in knots:
         inside = set(knot)
         if len(knot) <= _SMALL:
-            rings |= {key: _ring(key, edges, inside) for key in knot}
+            rings |= {key: shortest_ring(key, edges, inside) for key in knot}
         else:
-            rings |= dict.fromkeys(knot, _ring(knot[0], edges, inside))
+            rings |= dict.fromkeys(knot, shortest_ring(knot[0], edges, inside))
     return rings
-
-
-def _ring(start: str, edges: Mapping[str, Sequence[str]], inside: set[str]) -> tuple[str, ...]:
-    came_from: dict[str, str] = {}
-    queue = deque([start])
-    while queue:
-        node = queue.popleft()
-        for following in edges[node]:
-            if following == start:
-                way = [node]
-                while way[-1] != start:
-                    way.append(came_from[way[-1]])
-                return tuple(reversed(way))
-            if following in inside and following not in came_from:
-                came_from[following] = node
-                queue.append(following)
-    raise AssertionError(f"{start} is in no cycle")
 
 
 def _closing(
@@ -225,111 +208,15 @@ def _closing(
     inside = set(knot)
     left = {key: [needed for needed in edges[key] if needed in inside] for key in knot}
     if len(knot) > _SMALL:
-        return tuple(sorted(_back_edges(left)))
+        return tuple(sorted(back_edges(left)))
     satisfied = [(key, needed) for key in knot if by_key[key].resolves_now for needed in left[key]]
     left |= {key: [] for key in knot if by_key[key].resolves_now}
-    closing = _back_edges(left)
+    closing = back_edges(left)
     for key, needed in closing:
         left[key].remove(needed)
     for key, needed in satisfied:
-        if key in _reachable(needed, left):
+        if key in reachable(needed, left):
             closing.append((key, needed))
         else:
             left[key].append(needed)
     return tuple(sorted(closing))
-
-
-def _reachable(start: str, edges: Mapping[str, Sequence[str]]) -> set[str]:
-    seen = {start}
-    queue = [start]
-    while queue:
-        fresh = [following for following in edges[queue.pop()] if following not in seen]
-        seen.update(fresh)
-        queue += fresh
-    return seen
-
-
-def _back_edges(edges: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
-    """The edges that lead back to a node on the way of a depth-first walk; without them no cycle is left."""
-    found: list[tuple[str, str]] = []
-    done: set[str] = set()
-    on_way: set[str] = set()
-    for root in edges:
-        if root in done:
-            continue
-        on_way.add(root)
-        work = [(root, iter(edges[root]))]
-        while work:
-            node, following = work[-1]
-            step = next(following, None)
-            if step is None:
-                work.pop()
-                on_way.discard(node)
-                done.add(node)
-            elif step in on_way:
-                found.append((node, step))
-            elif step not in done:
-                on_way.add(step)
-                work.append((step, iter(edges[step])))
-    return found
-
-
-def strongly_connected(edges: Mapping[str, Sequence[str]]) -> list[list[str]]:
-    """Tarjan's strongly connected components, what is needed before what needs it, without recursion.
-
-    >>> strongly_connected({"a": ["b"], "b": ["a"], "c": ["a"]})
-    [['b', 'a'], ['c']]
-    """
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    on_stack: set[str] = set()
-    found: list[list[str]] = []
-
-    def enter(node: str) -> None:
-        index[node] = low[node] = len(index)
-        stack.append(node)
-        on_stack.add(node)
-        work.append((node, iter(edges[node])))
-
-    work: list[tuple[str, Iterable[str]]] = []
-    for root in edges:
-        if root not in index:
-            enter(root)
-        while work:
-            node, successors = work[-1]
-            for following in successors:
-                if following not in index:
-                    enter(following)
-                    break
-                if following in on_stack:
-                    low[node] = min(low[node], index[following])
-            else:
-                work.pop()
-                if work:
-                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
-                if low[node] == index[node]:
-                    found.append(_pop_through(node, stack))
-                    on_stack.difference_update(found[-1])
-    return found
-
-
-def _pop_through(node: str, stack: list[str]) -> list[str]:
-    group = [stack.pop()]
-    while group[-1] != node:
-        group.append(stack.pop())
-    return group
-
-
-def _waves(edges: Mapping[str, Sequence[str]], components: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    """The wave of a source is one after the latest of what it needs."""
-    wave: dict[str, int] = {}
-    waves: list[list[str]] = []
-    for group in components:
-        members = set(group)
-        number = 1 + max((wave[key] for node in group for key in edges[node] if key not in members), default=-1)
-        wave |= dict.fromkeys(group, number)
-        if number == len(waves):
-            waves.append([])
-        waves[number].extend(group)
-    return tuple(tuple(sorted(keys)) for keys in waves)

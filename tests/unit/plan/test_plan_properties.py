@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildfarm.domain.build import WaitKind
-from buildfarm.domain.plan import Node, Plan, plan, strongly_connected
+from buildfarm.domain.graph import strongly_connected
+from buildfarm.domain.plan import Node, Plan, plan
 
 KEYS = [f"s{number}" for number in range(12)]
 
