@@ -14,11 +14,13 @@ from types import FrameType
 
 import httpx
 
-from benchmarks import build_overhead
+from benchmarks import build_overhead, compare, guests
 from demo.drive import DemoFailed
 from demo.world.run import WorldError
 
-ALL: Mapping[str, Callable[[int], None]] = {"build_overhead": build_overhead.run}
+ALL: Mapping[str, Callable[[int], None]] = {
+    "build_overhead": build_overhead.run, "compare": compare.run, "guests": guests.run,
+}  # fmt: skip
 
 
 def _count(text: str) -> int:

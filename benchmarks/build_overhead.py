@@ -71,7 +71,8 @@ install -D -m 755 hello %{{buildroot}}%{{_bindir}}/hello
 class Bench:
     """A farm's home, a root for the bare rebuild, a configuration for mock, and a vendor whose key the farm trusts."""
 
-    def __init__(self, work: Path, seed: Path) -> None:
+    def __init__(self, work: Path, seed: Path, *, guests: int = 0) -> None:
+        self._guests = guests
         self.work = work
         self.home = work / "home"
         self._seed = seed
@@ -79,7 +80,7 @@ class Bench:
         self._gnupg = work / "gnupg"
         self._key = vendor.make_key(self._gnupg, "Bench", "bench@vendor.example")
         (work / "key").write_text(vendor.export_key(self._gnupg), encoding="ascii")
-        prepare_home(self.home, CHECKOUT)
+        prepare_home(self.home, CHECKOUT, guests=guests)
         self._packages = self._configure()
         self._root = work / "root"
         self._fill_root()
@@ -95,7 +96,11 @@ class Bench:
             listen = f"127.0.0.1:{probe.getsockname()[1]}"
         file = self.home / "farm.yaml"
         farm = yaml.safe_load(file.read_text(encoding="utf-8"))
-        farm |= {"listen": listen, "local_workers": 1, "drop_folders": [str(self.work / "drops")]}
+        farm |= {
+            "listen": listen,
+            "local_workers": 0 if self._guests else 1,
+            "drop_folders": [str(self.work / "drops")],
+        }
         file.write_text(yaml.safe_dump(farm), encoding="utf-8")
         (self.work / "drops").mkdir()
         file = self.home / "targets" / f"{_TARGET}.yaml"
@@ -301,16 +306,21 @@ def _three(values: Sequence[float]) -> str:
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
-    """A bench in a folder that goes away (not under /tmp, which may be small; mock's user has to enter it)."""
+def bench(*, guests: int = 0) -> Iterator[Bench]:
+    """A bench in a folder that goes away (not under /tmp, which may be small; mock's user has to enter it).
+
+    Its farm has a worker beside the hub, or so many guests.
+    """
     world = Path(os.environ.get("BUILDFARM_WORLD") or CHECKOUT / "var" / "demo" / "world").absolute()
-    if not (world / "seed/repodata/repomd.xml").exists():
-        make_world(world, CHECKOUT)
+    needed = ("seed", "machine") if guests else ("seed",)
+    if not all((world / name / "repodata/repomd.xml").exists() for name in needed):
+        make_world(world, CHECKOUT, machine=bool(guests))
     work = Path(tempfile.mkdtemp(prefix="buildfarm-bench-", dir="/var/tmp"))
     work.chmod(0o755)
     say(f"making a farm's home and a buildroot in {work}")
     try:
-        measured = Bench(work, world / "seed")
+        measured = Bench(work, world / "seed", guests=guests)
+        (measured.home / "world").symlink_to(world)
         try:
             yield measured
         finally:

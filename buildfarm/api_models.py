@@ -5,6 +5,9 @@ Answers are plain JSON made by ``buildfarm_web.read_models``; only what comes fr
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from buildfarm.wire import Override
@@ -66,6 +69,22 @@ class OverrideRequest(Request):
     reason: str = Field(min_length=1, max_length=2000)
     settings: OverrideSettings = OverrideSettings()
     remove: bool = False
+
+
+class WaiverRequest(Request):
+    """``POST /waivers``: the words of a line of ``waivers export``; ``id`` is made where it is not given."""
+
+    id: str = Field(default="", max_length=100, pattern=r"^[A-Za-z0-9._-]*$")
+    owner: str = Field(min_length=1, max_length=200)
+    reason: str = Field(min_length=1, max_length=2000)
+    expires: date
+    kind: str = Field(min_length=1, max_length=100)
+    source: str = Field(default="*", max_length=500)
+    rpm: str = Field(default="*", max_length=500)
+    path: str = Field(default="**", max_length=2000)
+    subject: str = Field(default="*", max_length=2000)
+    target: str = Field(default="*", max_length=200)
+    authority: Literal["anyone", "security"] = "anyone"
 
 
 class Problem(BaseModel):

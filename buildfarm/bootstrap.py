@@ -15,7 +15,7 @@ from buildfarm import config as configuration
 from buildfarm.adapters import celery_hub, message_keys, srpm_tree
 from buildfarm.adapters.blobs import Blobs
 from buildfarm.adapters.brand_scan import scan_rpms
-from buildfarm.adapters.broker import PrivateRedis, RedisWakeup
+from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup, prefix_of
 from buildfarm.adapters.createrepo import repository_writer
 from buildfarm.adapters.database import SqlStore
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
@@ -25,6 +25,7 @@ from buildfarm.adapters.signing import Signer
 from buildfarm.adapters.solver import LibsolvSolver
 from buildfarm.config import Config
 from buildfarm.domain.brand import BrandPolicy
+from buildfarm.domain.compare.policy import ComparePolicy, suffix_pattern
 from buildfarm.domain.debrand.rule import Rule
 from buildfarm.domain.records import ApiToken
 from buildfarm.domain.target import Target
@@ -33,6 +34,7 @@ from buildfarm.ports import Intake
 from buildfarm.services import comparing, debranding, drops, publishing
 from buildfarm.services.comparing import CompareTools
 from buildfarm.services.debranding import DebrandTools
+from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
 from buildfarm.services.planning import PlanningService
 from buildfarm.services.scheduler import Scheduler
@@ -109,7 +111,7 @@ def initialise(config: Config) -> None:
         token_file.write_text(secrets.token_urlsafe(32), encoding="utf-8")
     token = token_file.read_text(encoding="utf-8").strip()
     with store.begin() as tx:
-        tx.add_once(ApiToken(id=token_hash(token), name=ADMIN, role="engineer", created=tx.now))
+        tx.add_once(ApiToken(id=token_hash(token), name=ADMIN, role="admin", created=tx.now))
     store.dispose()
 
 
@@ -133,6 +135,17 @@ def brand_policy_of(config: Config, target: Target) -> BrandPolicy | None:
     return load_brand_policy(config.path(target.brand)) if target.brand else None
 
 
+def compare_policy(config: Config, name: str) -> ComparePolicy:
+    """How RPMs are compared for a target outside of a build: its suffix, its tags, its rules' renames."""
+    target = config.target(name)
+    rules = rules_of(config, target)
+    return ComparePolicy(
+        suffix=suffix_pattern(target.suffix),
+        header_tags={tag.upper(): value for tag, value in target.header_tags.items()},
+        renames={vendor: ours for rule in rules for vendor, ours in rule.rename.items()},
+    )
+
+
 def compare_tools(config: Config) -> CompareTools:
     """What comparing reads RPMs with."""
     return CompareTools(
@@ -154,9 +167,24 @@ def hub_of(config: Config) -> Hub:
     )
 
 
-def web_parts() -> tuple[Hub, Intake]:
+def web_parts() -> tuple[Hub, Intake, Reception]:
     """What the Flask application is made with (each web process calls this once)."""
-    return hub_of(configuration.load()), intake()
+    loaded = configuration.load()
+    hub = hub_of(loaded)
+    return hub, intake(), reception_of(hub)
+
+
+def reception_of(hub: Hub) -> Reception:
+    """What guests are received with."""
+    config = hub.config
+    _, certificate = message_keys.ensure_pair(home_of(config).secrets / "messages", "hub")
+    planning = PlanningService(hub, LibsolvSolver())
+    return Reception(
+        broker=Broker(redis_url(config)),
+        prefix=prefix_of,
+        certificate=certificate.read_text(encoding="ascii"),
+        buildroot=lambda target, arch: planning.buildroot(config.target(target), arch),
+    )
 
 
 def scheduler_of(hub: Hub, *, owner: str) -> Scheduler:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -37,10 +37,26 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocalGuests:
+    """Guests on the hub's own machine, over a private libvirt: which image, how many at a time.
+
+    ``folder`` (default: below the home, if QEMU's user can get there) holds images and running guests.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    image: str
+    slots: int = 1
+    definitions: str = "guests"
+    folder: str = ""
+    accelerator: Literal["auto", "kvm", "tcg"] = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Farm:
     """``farm.yaml``. Empty ``database`` and ``redis`` mean the embedded ones under ``home``.
 
-    ``drop_folders`` are the only folders whose files a drop may name by path; ``local_workers`` builders run beside the hub.
+    ``drop_folders`` are the only folders whose files a drop may name by path; ``local_workers`` builders run beside the hub,
+    ``guests`` in machines beside it.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -52,6 +68,7 @@ class Farm:
     targets: str = "targets"
     drop_folders: tuple[str, ...] = ()
     local_workers: int = 2
+    guests: LocalGuests | None = None
     distribution: str = "Rebuild Distribution"
     signing_email: str = "signing@localhost"
     timing: Timing = field(default_factory=Timing)
@@ -109,20 +126,25 @@ def load_typed(kind: type[T], path: Path) -> T:
         raise ConfigError(f"{path}: {'; '.join(lines)}", hint="`buildfarm check-config` checks all files") from error
 
 
+def home() -> Path:
+    """Where runtime data lives, without reading any file."""
+    return Path(os.environ.get("BUILDFARM_HOME") or CHECKOUT / "var").absolute()
+
+
 def load(path: Path | None = None) -> Config:
     """Load farm.yaml and every target beside it.
 
     :param path: farm.yaml; else ``BUILDFARM_CONFIG``, else ``farm.yaml`` in the home, else the checkout's.
     :raises ConfigError: a file is missing or wrong.
     """
-    home = Path(os.environ.get("BUILDFARM_HOME") or CHECKOUT / "var").absolute()
+    own = home()
     if path is None:
         named = os.environ.get("BUILDFARM_CONFIG")
-        candidates = [Path(named)] if named else [home / "farm.yaml", CHECKOUT / "configs" / "farm.yaml"]
+        candidates = [Path(named)] if named else [own / "farm.yaml", CHECKOUT / "configs" / "farm.yaml"]
         path = next((candidate for candidate in candidates if candidate.exists()), candidates[-1])
     path = path.absolute()
     farm = load_typed(Farm, path)
-    own_home = (path.parent / farm.home).resolve() if farm.home else home
+    own_home = (path.parent / farm.home).resolve() if farm.home else own
     farm = replace(farm, home=str(own_home))
     folder = path.parent
     targets: dict[str, Target] = {}

@@ -1,20 +1,41 @@
 """Structured logs: a constant event name and fields, on standard error.
 
-A terminal gets coloured lines, everything else gets JSON. Results never go here; they go to standard output.
+A terminal gets coloured lines, everything else gets JSON. Results never go here; they go to standard output. structlog is
+imported with the first line that is written: a short command that has nothing to log does not pay for it.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
-from typing import cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
-import structlog
+if TYPE_CHECKING:
+    import structlog
+
+
+@dataclass(slots=True)
+class _Wanted:
+    json: bool | None = None
+    level: int = logging.INFO
+
+
+_wanted = _Wanted()
 
 
 def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
     """Set the process's log output once, at its entry point."""
-    as_json = not sys.stderr.isatty() if json is None else json
+    _wanted.json, _wanted.level = json, level
+    _set_up.cache_clear()
+
+
+@functools.cache
+def _set_up() -> None:
+    import structlog  # noqa: PLC0415  # a tenth of a second, see above
+
+    as_json = not sys.stderr.isatty() if _wanted.json is None else _wanted.json
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     )
@@ -26,7 +47,7 @@ def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(_wanted.level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
@@ -34,4 +55,13 @@ def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
 
 def get(**fields: object) -> structlog.stdlib.BoundLogger:
     """A logger with ``fields`` bound to each line."""
+    import structlog  # noqa: PLC0415  # a tenth of a second, see above
+
+    _set_up()
     return cast("structlog.stdlib.BoundLogger", structlog.get_logger(**fields))
+
+
+def debug(event: str, **fields: object) -> None:
+    """One line that hardly anybody wants to see, and that costs nothing then."""
+    if _wanted.level <= logging.DEBUG:
+        get().debug(event, **fields)

@@ -31,7 +31,10 @@ class BlobRef(Message):
 
 
 class Repository(Message):
-    """One dnf repository of a buildroot; ``priority`` as in dnf.conf(5), lower wins."""
+    """One dnf repository of a buildroot; ``priority`` as in dnf.conf(5), lower wins.
+
+    A ``baseurl`` or ``gpgkey`` that is a path (``/repos/…``) is the hub's own: each worker has its own way to the hub.
+    """
 
     id: str
     baseurl: str
@@ -39,6 +42,16 @@ class Repository(Message):
     gpgcheck: bool = False
     repo_gpgcheck: bool = False
     gpgkey: str = ""
+
+    def at(self, hub_url: str) -> Repository:
+        """With the hub's own addresses as ``hub_url`` reaches them."""
+        return self.model_copy(
+            update={"baseurl": _at(hub_url, self.baseurl), "gpgkey": " ".join(_at(hub_url, key) for key in self.gpgkey.split())}
+        )  # fmt: skip
+
+
+def _at(hub_url: str, address: str) -> str:
+    return hub_url.rstrip("/") + address if address.startswith("/") else address
 
 
 class Buildroot(Message):
@@ -53,6 +66,10 @@ class Buildroot(Message):
     packages: tuple[str, ...]
     repositories: tuple[Repository, ...]
     releasever: str = "9"
+
+    def at(self, hub_url: str) -> Buildroot:
+        """With every repository as ``hub_url`` reaches it."""
+        return self.model_copy(update={"repositories": tuple(repo.at(hub_url) for repo in self.repositories)})
 
 
 class Limits(Message):
@@ -148,6 +165,54 @@ class Welcome(Message):
 
     heartbeat_seconds: float
     lease_seconds: float
+
+
+class GuestRequest(Message):
+    """A KVM host asks for the identity of one new guest, which boots the image with the digest ``image``."""
+
+    image: Sha256
+    builder: Literal["chroot", "mock"]
+    facts: dict[str, str] = Field(default_factory=dict)
+
+
+class GuestIdentity(Message):
+    """Who a guest is for its one task: a worker's name and credentials, made for it and revoked with it.
+
+    ``redis_url`` and ``hub_certificate`` (PEM) are as the KVM host sees them; what the guest sees is the host's to arrange.
+    """
+
+    name: str
+    token: str = Field(repr=False)
+    redis_url: str = Field(repr=False)
+    redis_prefix: str
+    queues: tuple[str, ...]
+    arches: tuple[str, ...]
+    hub_certificate: str
+
+
+class GuestState(Message):
+    """What the hub knows of a guest: a worker's state, and the task it has if any.
+
+    ``lost`` with no ``seen`` means that it has not said hello yet; ``retired``: end it.
+    """
+
+    name: str
+    state: str
+    joined: bool
+    task: str = ""
+
+
+class Guests(Message):
+    """The guests of a KVM host that the hub still counts on; also the host's heart-beat."""
+
+    guests: tuple[GuestState, ...]
+    heartbeat_seconds: float
+
+
+class GuestGone(Message):
+    """The machine is gone, and why."""
+
+    reason: str
 
 
 class Claim(Message):

@@ -7,10 +7,11 @@ import os
 import sys
 from pathlib import Path
 
-from demo.drive import DemoFailed, Farm, make_world, prepare_home
+from demo.drive import GUEST, DemoFailed, Farm, make_world, prepare_home
 from demo.proof import prove
 from demo.report import print_report
 
+_GUESTS = 2
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -18,6 +19,7 @@ def main() -> int:
     """Run the demo; 0 when every planted case came out as foreseen and dnf accepts the repository."""
     parser = argparse.ArgumentParser(prog="./farm demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the page and the farm up until Ctrl-C")
+    parser.add_argument("--guests", action="store_true", help="every build in a KVM guest of its own")
     parser.add_argument(
         "--home", type=Path, default=Path(os.environ.get("BUILDFARM_HOME") or CHECKOUT / "var" / "demo"),
         help="where everything is kept (default: var/demo)",
@@ -25,9 +27,11 @@ def main() -> int:
     given = parser.parse_args()
     home = given.home.absolute()
     try:
-        make_world(home / "world", CHECKOUT)
-        prepare_home(home, CHECKOUT)
+        make_world(home / "world", CHECKOUT, machine=given.guests)
+        prepare_home(home, CHECKOUT, guests=_GUESTS if given.guests else 0)
         with Farm(home) as farm:
+            if given.guests:
+                farm.build_image(GUEST)
             drop, seconds = farm.run_drop(home / "world" / "drop.json")
             good = print_report(farm, drop, seconds, home)
             good = prove(farm, home) and good

@@ -17,8 +17,10 @@ import yaml
 
 _REST = {"published", "on_hold", "failed", "canceled", "excluded"}
 _STUCK = {"unresolvable", "blocked", "cycle"}
-_LIMIT_SECONDS = 1800.0
+_LIMIT_SECONDS = 3600.0
 _POLL_SECONDS = 0.3
+GUEST = "reef-9"
+"""The demo's guest definition."""
 
 Json = dict[str, Any]
 
@@ -32,17 +34,23 @@ def say(text: str) -> None:
     print(f"==> {text}", file=sys.stderr, flush=True)
 
 
-def make_world(world: Path, checkout: Path) -> None:
-    """Make the seed and the vendor, once. :raises DemoFailed: the reason was printed."""
-    done = subprocess.run([sys.executable, "-m", "demo.world", "--out", world], cwd=checkout, check=False)
+def make_world(world: Path, checkout: Path, *, machine: bool = False) -> None:
+    """Make the seed and the vendor (and what a ``machine`` needs), once. :raises DemoFailed: the reason was printed."""
+    argv = [sys.executable, "-m", "demo.world", "--out", str(world), *(["--machine"] if machine else [])]
+    done = subprocess.run(argv, cwd=checkout, check=False)
     if done.returncode != 0:
         raise DemoFailed("the vendor's world could not be made; the reason stands above")
 
 
-def prepare_home(home: Path, checkout: Path) -> None:
-    """Put the demo's configuration beside its world."""
+def prepare_home(home: Path, checkout: Path, *, guests: int = 0) -> None:
+    """Put the demo's configuration beside its world; with ``guests`` so many build at a time, and no worker beside the hub."""
     home.mkdir(parents=True, exist_ok=True)
     shutil.copytree(checkout / "configs" / "demo", home, dirs_exist_ok=True)
+    if guests:
+        file = home / "farm.yaml"
+        farm = yaml.safe_load(file.read_text(encoding="utf-8"))
+        farm |= {"local_workers": 0, "guests": {"image": GUEST, "slots": guests}}
+        file.write_text(yaml.safe_dump(farm, sort_keys=False), encoding="utf-8")
     for name in ("debrand", "brand.yaml"):
         link = home / name
         link.unlink(missing_ok=True)
@@ -54,8 +62,9 @@ class Farm:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        listen = yaml.safe_load((home / "farm.yaml").read_text(encoding="utf-8"))["listen"]
-        self.url = f"http://{listen}"
+        configuration = yaml.safe_load((home / "farm.yaml").read_text(encoding="utf-8"))
+        self.url = f"http://{configuration['listen']}"
+        self._has_workers = configuration["local_workers"] > 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Farm:
@@ -82,7 +91,9 @@ class Farm:
                 tail = (self.home / "serve.log").read_text(encoding="utf-8", errors="replace")[-2000:]
                 raise DemoFailed(f"the farm did not start:\n{tail}")
             try:
-                if httpx.get(f"{self.url}/api/v1/health", trust_env=False).is_success and self._workers():
+                if httpx.get(f"{self.url}/api/v1/health", trust_env=False).is_success and (
+                    not self._has_workers or self._workers()
+                ):
                     return
             except httpx.HTTPError:
                 pass
@@ -98,6 +109,14 @@ class Farm:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(60)
+
+    def build_image(self, name: str) -> str:
+        """Make the image that the farm's guests boot; its digest. :raises DemoFailed: it could not be made."""
+        argv = [str(Path(sys.prefix) / "bin" / "buildfarm"), "guests", "--config", str(self.home / "host.yaml")]
+        done = subprocess.run([*argv, "image", "build", name], stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            raise DemoFailed(f"no image {name}; the reason stands above")
+        return done.stdout.split()[1]
 
     def wait(self) -> None:
         """Stay until somebody ends the farm."""

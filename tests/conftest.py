@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -21,12 +22,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         else "BUILDFARM_CORPUS does not name the folder of real RPMs",
         "mock": "" if shutil.which("mock") else "no `mock` command on this machine",
         "root": "" if os.geteuid() == 0 else "needs root (overlayfs, dnf --installroot)",
+        "kvm": _why_no_guests(),
         "browser": "" if shutil.which("chromium") else "no chromium on this machine",
     }
     for item in items:
         for marker, reason in reasons.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _why_no_guests() -> str:
+    programs = ("qemu-system-x86_64", "libvirtd", "virsh", "socat", "tini", "mkfs.ext4", "cpio")
+    missing = [name for name in programs if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")]
+    if missing:
+        return f"guests need {', '.join(missing)} (./farm guests-setup)"
+    return (
+        ""
+        if importlib.util.find_spec("libvirt")
+        else "libvirt's Python bindings are not installed (./farm guests-setup)"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -142,7 +142,7 @@ def run(
     """
     command = [str(word) for word in argv]
     wrapped = ["setpriv", "--pdeathsig", "KILL", "--", *(limits.argv() if limits else []), *command]
-    log.get().debug("process.run", command=shlex.join(command))
+    log.debug("process.run", command=shlex.join(command))
     started = time.monotonic()
     feed = stdin if isinstance(stdin, bytes) else None
     try:

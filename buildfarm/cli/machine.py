@@ -1,4 +1,4 @@
-"""Verbs that need no hub: doctor, check-config, mock-config, compare."""
+"""Verbs that need no hub: doctor, check-config, mock-config."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from rich.progress import Progress
 
 from buildfarm import bootstrap, config
 from buildfarm.adapters import machine
 from buildfarm.adapters.broker import Broker
 from buildfarm.cli import output
 from buildfarm.cli.queries import json_option
-from buildfarm.domain.compare.policy import ComparePolicy, suffix_pattern
-from buildfarm.domain.compare.report import lines, to_json
-from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import BuildFarmError
-from buildfarm.services.comparison import compare_paths
 from buildfarm.services.mock_configuration import mock_config as mock_config_text
 
 
@@ -83,35 +78,4 @@ def mock_config(target: str, arch: str) -> None:
     click.echo(mock_config_text(loaded, found, arch or found.arches[0]), nl=False)
 
 
-@click.command("compare")
-@click.argument("old", type=click.Path(exists=True, path_type=Path))
-@click.argument("new", type=click.Path(exists=True, path_type=Path))
-@click.option("--target", "-t", default="", help="Use this target's suffix, tag policy and rules.")
-@click.option("--verbose", "-v", is_flag=True, help="Every finding, with both sides.")
-@json_option
-def compare(old: Path, new: Path, target: str, *, verbose: bool, as_json: bool) -> None:
-    """Compare OLD (the vendor's) with NEW (ours): two RPMs or two folders.
-
-    Exit code 0 up to COMPATIBLE (UNCOMPARED too, with a warning), 1 for REVIEW to MISSING, 2 for ERROR.
-    """
-    loaded = config.load()
-    policy = ComparePolicy()
-    if target:
-        found = loaded.target(target)
-        tags = {tag.upper(): value for tag, value in found.header_tags.items()}
-        renames = {vendor: ours for rule in bootstrap.rules_of(loaded, found) for vendor, ours in rule.rename.items()}
-        policy = ComparePolicy(suffix=suffix_pattern(found.suffix), header_tags=tags, renames=renames)
-    with Progress(console=output.err, transient=True) as progress:
-        progress.add_task("comparing", total=None)
-        report = compare_paths(old, new, policy, reader=bootstrap.compare_tools(loaded).reader)
-    if as_json:
-        output.as_json(to_json(report))
-    else:
-        for line in lines(report, verbose=verbose):
-            output.out.print(output.plain(line), highlight=False)
-    if report.verdict is Verdict.UNCOMPARED:
-        output.err.print("warning: nothing to compare with", highlight=False)
-    sys.exit(report.exit_code)
-
-
-COMMANDS = (doctor, check_config, mock_config, compare)
+COMMANDS = (doctor, check_config, mock_config)

@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from importlib.metadata import entry_points
 
 import click
 
 from buildfarm import log
-from buildfarm.cli import machine, output, processes, queries, verbs
 from buildfarm.errors import BuildFarmError
 
+_MODULES = ("queries", "verbs", "waivers", "machine", "processes", "enrolling", "compare")
+_ALONE = {"compare": "compare"}
+"""Commands that start fast: only the module that holds them is imported."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+
+class Verbs(click.Group):
+    """A group that imports the module of a command when it is asked for; commands of other installed wheels come after ours.
+
+    Those are the entry points ``buildfarm.commands``.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own signature
+        """Every command, of all modules and wheels."""
+        own = [name for module in _MODULES for name in _commands(module)]
+        return [*own, *sorted(entry_points(group="buildfarm.commands").names)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
+        """One command: ours first."""
+        modules = (_ALONE[cmd_name],) if cmd_name in _ALONE else _MODULES
+        own = next((found for module in modules if (found := _commands(module).get(cmd_name))), None)
+        return own or next((point.load() for point in entry_points(group="buildfarm.commands", name=cmd_name)), None)
+
+
+def _commands(module: str) -> dict[str, click.Command]:
+    found = importlib.import_module(f"buildfarm.cli.{module}").COMMANDS
+    return {command.name: command for command in found}
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="buildfarm")
 def cli() -> None:
     """A self-hosting RPM build farm: ingest, debrand, plan, build, compare, publish."""
-
-
-for command in (
-    *queries.COMMANDS,
-    *verbs.COMMANDS,
-    *machine.COMMANDS,
-    *processes.COMMANDS,
-):
-    cli.add_command(command)
 
 
 def main() -> None:
@@ -37,10 +56,10 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        output.err.print("interrupted")
+        click.echo("interrupted", err=True)
         sys.exit(130)
     except BuildFarmError as error:
-        output.err.print(f"[bold red]error:[/] {output.plain(str(error))}", highlight=False)
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import socket
 import sys
@@ -10,14 +11,13 @@ from pathlib import Path
 
 import click
 import httpx
-import yaml
 
 from buildfarm import bootstrap, config, log
-from buildfarm.adapters import celery_hub, message_keys, supervisor
-from buildfarm.adapters.broker import Broker, prefix_of
-from buildfarm.cli import output
-from buildfarm.config import Config
-from buildfarm.errors import BuildFarmError, ConfigError, InfraError
+from buildfarm.adapters import celery_hub, message_keys, private_libvirt, supervisor
+from buildfarm.adapters.broker import Broker
+from buildfarm.cli import enrolling, output
+from buildfarm.config import Config, LocalGuests
+from buildfarm.errors import BuildFarmError, InfraError
 from buildfarm.services import stations, workers
 from buildfarm.services.hub import Hub
 from buildfarm.services.tasks import hear_of
@@ -77,45 +77,6 @@ def _be_heard(hub: Hub, name: str) -> None:
             log.get().warning("heartbeat.failed", worker=name, reason=str(error))
 
 
-def write_worker_config(loaded: Config, credentials: workers.Credentials, file: Path) -> None:
-    """The file a worker starts with: everything it may know of the hub, readable by its user only."""
-    name = credentials.worker.id
-    messages = bootstrap.home_of(loaded).secrets / "messages"
-    key, certificate = message_keys.ensure_pair(file.parent / "keys", name)
-    trusted = file.parent / "trusted"
-    trusted.mkdir(exist_ok=True)
-    (trusted / "hub.crt").write_bytes((messages / "hub.crt").read_bytes())
-    data = {
-        "name": name,
-        "hub_url": loaded.farm.url,
-        "token": credentials.token,
-        "redis": {"url": credentials.redis_url, "prefix": prefix_of(name)},
-        "arches": list(credentials.worker.arches),
-        "builder": credentials.worker.builder,
-        "queues": list(credentials.worker.queues),
-        "slots": credentials.worker.slots,
-        "workdir": str(file.parent),
-        "security": {"key": str(key), "certificate": str(certificate), "hub_certificates": str(trusted)},
-    }
-    file.touch(mode=0o600)
-    file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
-
-
-def _enroll_local(loaded: Config, hub: Hub, broker: Broker, number: int) -> Path:
-    """A builder beside the hub, for every target whose builder runs here."""
-    targets = [target for target in loaded.targets.values() if target.builder == "chroot"]
-    if not targets:
-        raise ConfigError("local_workers is set and no target uses the chroot builder", hint="set local_workers: 0")
-    queues = [queue for target in targets for queue in target.queues()]
-    arches = sorted({arch for target in targets for arch in target.arches})
-    name = f"local-{number}"
-    credentials = workers.enroll(hub, broker, name, arches=arches, queues=queues, builder="chroot", actor="serve")
-    file = loaded.farm.home_path / "workers" / name / "worker.yaml"
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_worker_config(loaded, credentials, file)
-    return file
-
-
 @click.command("serve")
 def serve() -> None:
     """Run the whole farm on this machine until Ctrl-C: Redis, the page, the scheduler, services, signer, builders."""
@@ -151,13 +112,26 @@ def serve() -> None:
             farm.add(supervisor.Child(name=queue, argv=argv, env=env))
         farm.add(supervisor.Child(name="scheduler", argv=[mine, "scheduler"], env=env))
         for number in range(1, loaded.farm.local_workers + 1):
-            file = _enroll_local(loaded, hub, broker, number)
+            file = enrolling.enroll_local(loaded, hub, broker, number)
             argv = [here / "buildfarm-worker", "--config", file]
             farm.add(supervisor.Child(name=f"worker-{number}", argv=argv, env={"PYTHONUNBUFFERED": "1"}))
+        if loaded.farm.guests is not None:
+            _add_guests(farm, loaded, hub, loaded.farm.guests)
         output.err.print(f"the farm is up at {loaded.farm.url} (logs: {loaded.farm.home_path / 'logs'})")
         farm.run(stop.is_set)
     finally:
         farm.stop()
+
+
+def _add_guests(farm: supervisor.Supervisor, loaded: Config, hub: Hub, local: LocalGuests) -> None:
+    """A libvirt of our own, and the pool of guests over it."""
+    name = hashlib.sha256(str(loaded.farm.home_path).encode()).hexdigest()[:12]
+    folder = loaded.path(local.folder) if local.folder else private_libvirt.folder_for(loaded.farm.home_path, name)
+    libvirt = private_libvirt.PrivateLibvirt(folder=folder / "libvirt", user=private_libvirt.qemu_user())
+    farm.add(supervisor.Child(name="libvirt", argv=libvirt.prepare(), env=libvirt.env, ready=libvirt.ready))
+    file = enrolling.enroll_local_host(loaded, hub, local, folder, libvirt)
+    argv: list[str | Path] = [Path(sys.prefix) / "bin" / "buildfarm", "guests", "--config", file, "run"]
+    farm.add(supervisor.Child(name="guests", argv=argv, env={"PYTHONUNBUFFERED": "1"}))
 
 
 def _answers(url: str) -> None:
@@ -169,27 +143,4 @@ def _answers(url: str) -> None:
         raise InfraError(f"{url} answers {answer.status_code}")
 
 
-@click.command("worker-add")
-@click.argument("name")
-@click.option("--target", "-t", "names", multiple=True, required=True, help="Targets it builds for.")
-@click.option("--arch", "arches", multiple=True, default=("x86_64",))
-@click.option("--builder", type=click.Choice(["chroot", "mock"]), default="mock")
-@click.option("--slots", type=int, default=1)
-@click.option("--output", "-o", "file", type=click.Path(path_type=Path), required=True, help="worker.yaml to write.")
-def worker_add(
-    name: str, names: tuple[str, ...], arches: tuple[str, ...], builder: str, slots: int, file: Path
-) -> None:
-    """Enroll a worker and write the configuration it starts with (run again to renew its credentials)."""
-    loaded = config.load()
-    hub = bootstrap.hub_of(loaded)
-    queues = [q for t in names for q in loaded.target(t).queues() if q.split(".")[-2] in arches]
-    credentials = workers.enroll(
-        hub, Broker(bootstrap.redis_url(loaded)), name, arches=arches, queues=queues, builder=builder, slots=slots,
-        actor="cli",
-    )  # fmt: skip
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_worker_config(loaded, credentials, file.absolute())
-    output.out.print(str(file))
-
-
-COMMANDS = (init, scheduler, services_worker, serve, worker_add)
+COMMANDS = (init, scheduler, services_worker, serve)

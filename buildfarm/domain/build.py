@@ -43,7 +43,7 @@ _FOLLOWS: dict[BuildState, frozenset[BuildState]] = {
     _S.BUILT: frozenset({_S.COMPARING}) | _STOP,
     _S.COMPARING: frozenset({_S.COMPARED, _S.BUILT}) | _STOP,
     _S.COMPARED: frozenset({_S.PUBLISHED, _S.BUILT}) | _STOP,
-    _S.PUBLISHED: frozenset({_S.BUILT}),  # vendor binaries came later: compare again
+    _S.PUBLISHED: frozenset({_S.BUILT, _S.COMPARED}),  # vendor binaries came later; a waiver that had lifted it ended
     _S.ON_HOLD: frozenset({_S.INGESTED, _S.CANCELED}),
     _S.FAILED: frozenset({_S.INGESTED, _S.CANCELED}),
     _S.CANCELED: frozenset({_S.INGESTED}),

@@ -47,7 +47,10 @@ class SourceOverride:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiToken:
-    """A hashed API token; ``role`` is what its holder may do (``read``, ``engineer``)."""
+    """A hashed API token; ``role`` is what its holder may do.
+
+    ``read``; ``engineer`` decides; ``security`` and ``admin`` also record waivers of the security authority.
+    """
 
     id: str
     name: str

@@ -57,7 +57,8 @@ class Finding:
 
     ``kind`` is from :mod:`buildfarm.domain.compare.kinds`; ``path`` is a path inside the RPM or empty for the header;
     ``subject`` is what differs there (a tag, a dependency, a symbol); ``rule`` names what decided the verdict
-    (a normaliser, ``expect:<source>``, ``waiver:<id>``, or the check's own rule).
+    (a normaliser, ``expect:<source>``, ``waiver:<id>``, or the check's own rule). What a rule or a waiver lifted says in
+    ``was`` what it had been: verdict, space, rule.
     """
 
     kind: str
@@ -67,3 +68,4 @@ class Finding:
     rule: str
     old: str
     new: str
+    was: str = ""

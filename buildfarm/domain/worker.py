@@ -11,16 +11,24 @@ from buildfarm.domain.task import Task
 
 
 class WorkerState(enum.StrEnum):
-    """``drained`` takes no new task and finishes what it has; ``lost`` has not been heard of."""
+    """``drained`` takes no new task and finishes what it has; ``lost`` has not been heard of.
+
+    ``retired`` was a guest: its one task is over or its machine is gone, and nothing of it is believed any more.
+    """
 
     READY = "ready"
     DRAINED = "drained"
     LOST = "lost"
+    RETIRED = "retired"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """One worker process. ``token_hash`` is the SHA-256 of its token; ``queues`` are what it consumes."""
+    """One worker process. ``token_hash`` is the SHA-256 of its token; ``queues`` are what it consumes.
+
+    The worker of a guest names the KVM host that made it, the digest of the image it boots from, and what the host says of the
+    machine (``accelerator``, ``hypervisor``, …); it takes one task.
+    """
 
     id: str
     token_hash: str
@@ -31,6 +39,25 @@ class Worker:
     state: WorkerState = WorkerState.READY
     seen: datetime | None = None
     features: dict[str, object] = field(default_factory=dict)
+    host: str = ""
+    image: str = ""
+    machine: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether a KVM host made it for one task."""
+        return bool(self.host)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A machine that runs guests (``buildfarm guests run``): what its guests may build, and when it was heard of."""
+
+    id: str
+    token_hash: str
+    arches: tuple[str, ...]
+    queues: tuple[str, ...]
+    seen: datetime | None = None
 
 
 def assign(

@@ -21,24 +21,24 @@ OWN_PRIORITY = 10
 """dnf priority of our own generation; seeds come after it (90 by default)."""
 
 
-def repositories(hub: Hub, target: Target, generation: Generation | None, arch: str) -> tuple[wire.Repository, ...]:
+def repositories(target: Target, generation: Generation | None, arch: str) -> tuple[wire.Repository, ...]:
     """The repositories of a buildroot: our own generation first, then the seeds."""
     own: tuple[wire.Repository, ...] = ()
     if generation is not None:
         own = (
             wire.Repository(
                 id=generation.tag,
-                baseurl=f"{hub.config.farm.url}/repos/{generation.tag}/{generation.number}/{arch}",
+                baseurl=f"/repos/{generation.tag}/{generation.number}/{arch}",
                 priority=OWN_PRIORITY,
                 gpgcheck=True,
                 repo_gpgcheck=True,
-                gpgkey=f"{hub.config.farm.url}/repos/RPM-GPG-KEY",
+                gpgkey="/repos/RPM-GPG-KEY",
             ),
         )
     external = tuple(
         wire.Repository(
             id=repo.id,
-            baseurl=repo.baseurl or f"{hub.config.farm.url}/repos/external/{target.name}/{repo.id}",
+            baseurl=repo.baseurl or f"/repos/external/{target.name}/{repo.id}",
             priority=repo.priority,
             gpgcheck=repo.gpgcheck,
             gpgkey=repo.gpgkey,
@@ -46,6 +46,17 @@ def repositories(hub: Hub, target: Target, generation: Generation | None, arch: 
         for repo in target.external
     )
     return (*own, *external)
+
+
+def buildroot(target: Target, generation: Generation | None, arch: str, *, key: str) -> wire.Buildroot:
+    """The buildroot of a target, pinned to one generation; ``key`` is the planner's digest over its base."""
+    return wire.Buildroot(
+        key=key,
+        generation=generation.id if generation else "",
+        packages=target.buildroot.packages,
+        repositories=repositories(target, generation, arch),
+        releasever=target.buildroot.releasever,
+    )
 
 
 def order_for(hub: Hub, tx: Transaction, task: Task) -> wire.WorkOrder:
@@ -66,13 +77,7 @@ def order_for(hub: Hub, tx: Transaction, task: Task) -> wire.WorkOrder:
         nvr=build.nvr,
         arch=task.arch,
         payload=wire.BlobRef(sha256=payload, filename=filename, size=hub.blobs.path(payload).stat().st_size),
-        buildroot=wire.Buildroot(
-            key=str(task.order.get("buildroot_key", "")),
-            generation=pinned,
-            packages=target.buildroot.packages,
-            repositories=repositories(hub, target, generation, task.arch),
-            releasever=target.buildroot.releasever,
-        ),
+        buildroot=buildroot(target, generation, task.arch, key=str(task.order.get("buildroot_key", ""))),
         macros={**target.header_tags, **target.buildroot.macros, **({"dist": build.dist} if build.dist else {})},
         limits=wire.Limits(
             seconds=override.seconds or limits.seconds,
@@ -128,11 +133,14 @@ def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Re
         task = tasks.held(tx, task_id, token)
         build = tx.get(Build, task.subject)
         log_file = log_path(hub, task.id)
+        worker = tx.get(Worker, task.worker)
         fields: dict[str, object] = {
             "lock": lock,
             "log": hub.blobs.put_file(log_file).sha256 if log_file.exists() else "",
-            "result": {"seconds": report.seconds, "builder": report.builder, "host": report.host},
-        }
+            "result": {
+                "seconds": report.seconds, "builder": report.builder, "host": {**report.host, **_guest_facts(worker)},
+            },
+        }  # fmt: skip
         if report.ok:
             task = tasks.close(tx, task, **fields)
             _built(tx, build, task, made)
@@ -146,6 +154,13 @@ def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Re
             builds.fail(tx, build, report.failure_kind, report.reason, actor=f"worker:{task.worker}")
             _cancel_siblings(tx, build, task)
     hub.wakeup.notify()
+
+
+def _guest_facts(worker: Worker) -> dict[str, object]:
+    """What the hub itself knows of the machine; a report cannot say otherwise."""
+    if not worker.is_guest:
+        return {"guest": "", "image": "", "kvm_host": ""}
+    return {**worker.machine, "guest": worker.id, "image": worker.image, "kvm_host": worker.host}
 
 
 def gave_up(hub: Hub, task: Task) -> None:

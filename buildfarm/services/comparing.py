@@ -14,15 +14,11 @@ from typing import Protocol
 from buildfarm.domain.brand import Allow, BrandHit, BrandPolicy
 from buildfarm.domain.build import Build, BuildState, Gate
 from buildfarm.domain.compare.policy import ComparePolicy, Expectation, suffix_pattern
-from buildfarm.domain.compare.report import Report, describe, to_json
 from buildfarm.domain.drop import VendorRpm
-from buildfarm.domain.gate import decide
-from buildfarm.domain.records import Comparison
 from buildfarm.domain.repository import Artifact
 from buildfarm.domain.target import Target
-from buildfarm.domain.verdict import Verdict
 from buildfarm.ports import BlobStore
-from buildfarm.services import builds, tasks
+from buildfarm.services import builds, judging
 from buildfarm.services.comparison import FactsReader, compare_sets
 from buildfarm.services.hub import Heartbeat, Hub
 
@@ -99,36 +95,16 @@ def compare(hub: Hub, tools: CompareTools, build_id: str, heartbeat: Heartbeat) 
         report = compare_sets(old, new, policy=policy_of(target, build, facts), reader=tools.reader)
         brand = tools.brand_policy(target)
         hits = list(tools.scan(new, brand, facts.allow)) if brand is not None else []
-    verdict = report.verdict
-    decision = decide(verdict, policy=target.gate, scratch=build.scratch)
-    reason = decision.reason
-    if decision.reason and (worst := _worst_finding(report, verdict)):
-        reason = f"{decision.reason}; {worst}"
     with hub.store.begin() as tx:
-        comparison = Comparison(
-            id=tasks.new_id(), build=build.id, verdict=verdict.value, report=to_json(report),
-            brand_hits=tuple(hit.as_json() for hit in hits), created=tx.now,
-        )  # fmt: skip
-        tx.add(comparison)
+        judged = judging.judge(tx, build, target, report)
+        judging.write(tx, build, judged, brand_hits=tuple(hit.as_json() for hit in hits))
         compared = builds.move(
-            tx, tx.get(Build, build.id), BuildState.COMPARED, actor="compare", verdict=verdict.value,
-            gate=decision.gate, gate_reason=reason,
+            tx, tx.get(Build, build.id), BuildState.COMPARED, actor="compare", verdict=judged.report.verdict.value,
+            gate=judged.gate, gate_reason=judged.reason,
         )  # fmt: skip
-        if decision.gate is Gate.PASSED and target.tags.destination in compared.tags:
+        if judged.gate is Gate.PASSED and target.tags.destination in compared.tags:
             # compared again while the tag carries it: no new generation will come along to say so
             builds.move(tx, compared, BuildState.PUBLISHED, actor="compare", finished=tx.now)
-
-
-def _worst_finding(report: Report, verdict: Verdict) -> str:
-    """The line a person reads first."""
-    for pair in report.pairs:
-        for finding in pair.findings:
-            if finding.verdict is verdict:
-                return f"{pair.name}: {describe(finding)}"
-    for group in (report.missing, report.extra):
-        for one in group:
-            return f"{one.name} is {one.verdict}"
-    return ""
 
 
 @contextmanager

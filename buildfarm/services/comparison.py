@@ -43,7 +43,22 @@ def compare_sets(old: Sequence[Path], new: Sequence[Path], *, policy: ComparePol
     if not vendors:
         return _uncompared(ours)
     pairing = pair(vendors, ours, policy)
-    old_sources, new_sources = _by_source(vendors), _by_source(ours)
+    results = compare_pairs(
+        pairing.pairs, old_sources=by_source(vendors), new_sources=by_source(ours), policy=policy, reader=reader
+    )
+    report = report_of(results, pairing, policy)
+    return refold(report, policy.waivers, today=policy.today) if policy.waivers else report
+
+
+def compare_pairs(
+    pairs: Sequence[tuple[RpmFacts, RpmFacts]],
+    *,
+    old_sources: Mapping[str, Sequence[RpmFacts]],
+    new_sources: Mapping[str, Sequence[RpmFacts]],
+    policy: ComparePolicy,
+    reader: FactsReader,
+) -> list[PairResult]:
+    """The results of pairs, in order, waivers not applied; ``*_sources`` are all RPMs of each source (names and EVRs count)."""
     compared = [
         compare_rpm_headers(
             one,
@@ -52,19 +67,16 @@ def compare_sets(old: Sequence[Path], new: Sequence[Path], *, policy: ComparePol
             old_set=old_sources.get(source_name(one), ()),
             new_set=new_sources.get(source_name(two), ()),
         )
-        for one, two in pairing.pairs
+        for one, two in pairs
     ]
     contents = _read_contents(compared, reader)
-    results = [_result(comparison, content, policy) for comparison, content in zip(compared, contents, strict=True)]
-    report = _report(results, pairing, policy)
-    return refold(report, policy.waivers, today=policy.today) if policy.waivers else report
+    return [_result(comparison, content, policy) for comparison, content in zip(compared, contents, strict=True)]
 
 
-def compare_paths(old: Path, new: Path, policy: ComparePolicy, *, reader: FactsReader) -> Report:
-    """Compare two files, or two folders with every ``*.rpm`` below them.
+def files_of(old: Path, new: Path) -> tuple[list[Path], list[Path]]:
+    """The RPMs that two paths name: two files, or every ``*.rpm`` below two folders.
 
-    SRPMs in folders are left out unless both sides hold nothing else; two files named by hand are compared in named
-    mode, whatever the policy says, so that another Release is a note.
+    SRPMs in folders are left out unless both sides hold nothing else.
 
     :raises NotFound: a path does not exist.
     :raises InputError: a file against a folder, or a folder without RPMs on the vendor's side.
@@ -75,12 +87,25 @@ def compare_paths(old: Path, new: Path, policy: ComparePolicy, *, reader: FactsR
     if old.is_dir() != new.is_dir():
         raise InputError(f"{old} and {new}: one is a folder, the other a file", hint="give two of a kind")
     if not old.is_dir():
-        return compare_sets([old], [new], policy=replace(policy, mode=Mode.NAMED), reader=reader)
+        return [old], [new]
     vendors, ours = rpms_below(old), rpms_below(new)
     if not vendors:
         raise InputError(f"{old}: no RPM files in it", hint="the first path is the vendor's side")
     if not all(is_srpm(file) for file in (*vendors, *ours)):
         vendors, ours = ([file for file in files if not is_srpm(file)] for files in (vendors, ours))
+    return vendors, ours
+
+
+def compare_paths(old: Path, new: Path, policy: ComparePolicy, *, reader: FactsReader) -> Report:
+    """Compare two files, or two folders at once (:mod:`buildfarm.services.large_comparison` is for large ones).
+
+    Two files named by hand are compared in named mode, whatever the policy says, so that another Release is a note.
+
+    :raises InputError: as :func:`files_of`.
+    """
+    vendors, ours = files_of(old, new)
+    if not old.is_dir():
+        policy = replace(policy, mode=Mode.NAMED)
     return compare_sets(vendors, ours, policy=policy, reader=reader)
 
 
@@ -113,7 +138,8 @@ def _uncompared(ours: Sequence[RpmFacts]) -> Report:
     return Report(verdict=fold_set(pairs, (), ()), pairs=tuple(pairs))
 
 
-def _by_source(side: Sequence[RpmFacts]) -> dict[str, list[RpmFacts]]:
+def by_source(side: Sequence[RpmFacts]) -> dict[str, list[RpmFacts]]:
+    """The RPMs of a side by the source they were built from; damaged ones belong to none."""
     sources: defaultdict[str, list[RpmFacts]] = defaultdict(list)
     for facts in side:
         if not facts.error:
@@ -149,7 +175,8 @@ def _result(
     )
 
 
-def _report(results: Sequence[PairResult], pairing: Pairing, policy: ComparePolicy) -> Report:
+def report_of(results: Sequence[PairResult], pairing: Pairing, policy: ComparePolicy) -> Report:
+    """Results and what stands alone as one report, waivers not applied."""
     missing = tuple(_unpaired(facts, Kind.RPM_MISSING, policy) for facts in pairing.missing)
     extra = tuple(_unpaired(facts, Kind.RPM_EXTRA, policy) for facts in pairing.extra)
     return Report(verdict=fold_set(results, missing, extra), pairs=tuple(results), missing=missing, extra=extra)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from buildfarm import log
+from buildfarm import log, wire
 from buildfarm.domain.build import Build, BuildState, WaitKind
 from buildfarm.domain.drop import VendorRpm
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.plan import Expected, Node, PinnedRepository, Plan, plan
 from buildfarm.domain.repository import Generation
 from buildfarm.domain.target import Target
-from buildfarm.errors import BuildFarmError
+from buildfarm.errors import BuildFarmError, InputError
 from buildfarm.ports import Solver, Universe
-from buildfarm.services import builds, publishing
+from buildfarm.services import building, builds, publishing
 from buildfarm.services.building import OWN_PRIORITY
 from buildfarm.services.hub import Hub
 
@@ -48,6 +48,19 @@ class PlanningService:
             return {}
         self._carry_out(target, self.dry_run(target, universe))
         return {"generation": generation.id if generation else "", "buildroot_key": base.key}
+
+    def buildroot(self, target: Target, arch: str) -> wire.Buildroot:
+        """The buildroot that a task of ``arch`` would get now.
+
+        :raises InputError: its base packages cannot be installed, or the target does not build for ``arch``.
+        """
+        if arch not in target.arches:
+            raise InputError(f"{target.name} does not build for {arch}", hint=f"its arches: {', '.join(target.arches)}")
+        generation, universe = self._open(target)
+        base = universe.base(target.buildroot.packages)
+        if base.problems:
+            raise InputError(f"buildroot of {target.name}: {'; '.join(base.problems)}")
+        return building.buildroot(target, generation, arch, key=base.key)
 
     def _open(self, target: Target) -> tuple[Generation | None, Universe]:
         with self._hub.store.read() as tx:

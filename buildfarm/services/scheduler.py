@@ -20,7 +20,7 @@ from buildfarm.domain.target import Target
 from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.errors import BuildFarmError, InfraError
 from buildfarm.ports import Transaction
-from buildfarm.services import building, builds, publishing, stations, tasks
+from buildfarm.services import building, builds, publishing, stations, tasks, waivers
 from buildfarm.services.hub import Hub
 
 _MOVING = (
@@ -97,7 +97,7 @@ class Scheduler:
         tasks.send(self._hub.messages, assigned)
 
     def sweep(self) -> None:
-        """Find lost messages and dead workers, and put the repositories' links right."""
+        """Find lost messages and dead workers, put the repositories' links right, end waivers whose day is over."""
         with self._hub.store.begin() as tx:
             swept = tasks.sweep(tx, self._timing)
         for task in swept.gave_up:
@@ -107,6 +107,7 @@ class Scheduler:
                 stations.broke_for_good(self._hub, task)
         tasks.send(self._hub.messages, swept.resend)
         publishing.follow_all(self._hub)
+        waivers.expire(self._hub)
 
     def _advance(self) -> None:
         """Give every build that moves by itself the tasks (or the state) it needs next."""

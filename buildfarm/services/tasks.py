@@ -123,7 +123,34 @@ def _end(tx: Transaction, task: Task, state: TaskState, **fields: object) -> Tas
         f"task.{state.value.lower()}", task.id, actor=f"worker:{task.worker}", why=str(fields.get("reason", "")),
         about=task.subject, task=task.kind.value,
     )  # fmt: skip
+    _retire_guest(tx, task.worker, f"its task {task.id} is over")
     return ended
+
+
+def _retire_guest(tx: Transaction, worker_id: str, why: str) -> None:
+    """A guest is good for one task: from now on its token opens nothing."""
+    worker = tx.first(Worker, id=worker_id)
+    if worker is not None and worker.is_guest and worker.state is not WorkerState.RETIRED:
+        tx.change(worker, state=WorkerState.RETIRED, token_hash="")
+        tx.event("guest.retired", worker.id, actor=f"host:{worker.host}", why=why)
+
+
+def give_back(tx: Transaction, worker_id: str, why: str) -> list[Task]:
+    """A worker is gone for good: what it was assigned is free again, what it had open failed with its surroundings.
+
+    :return: the tasks whose tries are used up by that.
+    """
+    gave_up: list[Task] = []
+    _retire_guest(tx, worker_id, why)
+    for task in tx.find(Task, worker=worker_id, state=(TaskState.ASSIGNED, TaskState.OPEN)):
+        if task.state is TaskState.ASSIGNED:
+            tx.change(task, only_if={"state": TaskState.ASSIGNED}, state=TaskState.FREE, worker="", sent=None)
+            tx.event("task.freed", task.id, actor="scheduler", why=f"{worker_id}: {why}", about=task.subject)
+            continue
+        changed = infrastructure_failure(tx, task, f"{worker_id}: {why}")
+        if changed.state is TaskState.FAILED:
+            gave_up.append(changed)
+    return gave_up
 
 
 def infrastructure_failure(tx: Transaction, task: Task, reason: str) -> Task:
@@ -146,6 +173,7 @@ def infrastructure_failure(tx: Transaction, task: Task, reason: str) -> Task:
         "task.gave_up" if give_up else "task.retry", task.id, actor="scheduler", why=reason, about=task.subject,
         failures=failures, worker=task.worker,
     )  # fmt: skip
+    _retire_guest(tx, task.worker, reason)
     return changed
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from demo.world import seed, vendor
+from demo.world import machine, seed, vendor
 from demo.world.apt import Apt
 from demo.world.run import WorldError, say
 
@@ -34,19 +34,24 @@ def main() -> int:
     """0 when the world stands."""
     parser = argparse.ArgumentParser(prog="python -m demo.world", description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    out = parser.parse_args().out.absolute()
+    parser.add_argument("--machine", action="store_true", help="also what a guest's image needs beyond the seed")
+    given = parser.parse_args()
+    out = given.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     jobs = os.cpu_count() or 1
     seed_files = [HERE / name for name in SEED_FILES]
     specs = [path for path in vendor.SPECS.rglob("*") if path.is_file()]
+    machine_files = [*seed_files, HERE / "machine.py", HERE / "machine.yaml"]
     inputs = {"seed": digest_of(seed_files), "vendor": digest_of([*seed_files, HERE / "vendor.py", *specs])}
+    if given.machine:
+        inputs["machine"] = digest_of(machine_files)
     manifest = out / "world.json"
     made = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
     work = out / "work"
     try:
         apt = None
-        for stage in ("seed", "vendor"):
-            if made.get(stage, {}).get("inputs") == inputs[stage] and (out / stage).is_dir():
+        for stage, digest in inputs.items():
+            if made.get(stage, {}).get("inputs") == digest and (out / stage).is_dir():
                 continue
             started = time.monotonic()
             if apt is None:
@@ -58,12 +63,14 @@ def main() -> int:
             shutil.rmtree(fresh, ignore_errors=True)
             if stage == "seed":
                 seed.make_seed(fresh, work / "seed", apt, jobs=jobs)
+            elif stage == "machine":
+                machine.make_machine(fresh, work / "machine", apt, jobs=jobs)
             else:
                 vendor.make_vendor(vendor.Paths(work=work / "vendor", out=fresh, seed=out / "seed"), apt, jobs=jobs)
             shutil.rmtree(out / stage, ignore_errors=True)
             fresh.rename(out / stage)
-            made[stage] = {"inputs": inputs[stage], "files": _digests(out / stage)}
-            manifest.write_text(json.dumps(made, indent=1), encoding="utf-8")
+            made[stage] = {"inputs": digest, "files": _digests(out / stage)}
+            _write(manifest, json.dumps(made, indent=1))
             say(f"{stage} made in {time.monotonic() - started:.0f} s")
         vendor.write_drop(out)
     except WorldError as error:
@@ -71,6 +78,13 @@ def main() -> int:
         return 1
     shutil.rmtree(work, ignore_errors=True)
     return 0
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all: a run that is ended here must not leave half a manifest."""
+    aside = file.with_name(f".{file.name}.new")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(file)
 
 
 def _digests(folder: Path) -> dict[str, str]:

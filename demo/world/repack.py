@@ -88,7 +88,7 @@ def build_rpm(package: Package, work: Path) -> Path:
     spec = work / f"{package.name}.spec"
     lines = [
         "%global debug_package %{nil}", "%global __os_install_post %{nil}", "%global _build_id_links none",
-        "%global __requires_exclude ^(perl|pkgconfig|python|debuginfo|/usr/bin/perl|/usr/bin/python).*$",
+        "%global __requires_exclude ^(perl|pkgconfig|python|debuginfo|/usr/bin/perl|/usr/bin/python|/usr/local/.*).*$",
         f"Name: {package.name}", f"Version: {package.version}", f"Release: {package.release}",
         f"Summary: {package.name}, repacked to bootstrap from", "License: see the host distribution", "Vendor: Seed",
         *(f"Provides: {name}" for name in package.provides), *(f"Requires: {name}" for name in package.requires),

@@ -5,16 +5,20 @@ from __future__ import annotations
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import createrepo_c as cr
 import yaml
 
 from demo.world import repack
-from demo.world.apt import Apt
+from demo.world.apt import Apt, Binary
 from demo.world.repack import Package
 from demo.world.run import say
 
 HERE = Path(__file__).parent
+Plan = dict[str, Any]
+"""``roots``, ``leave_out``, ``requires`` and ``provides`` of a YAML file beside this one."""
+
 _DIRECTORIES = (
     "boot dev etc etc/ld.so.conf.d etc/profile.d etc/rpm home media mnt opt proc root run srv sys usr usr/bin usr/include usr/lib "
     "usr/lib/x86_64-linux-gnu usr/lib64 usr/lib64/pkgconfig usr/libexec usr/local usr/local/bin usr/local/lib usr/sbin "
@@ -39,15 +43,30 @@ _LDCONFIG = """%transfiletriggerin -P 2000000 -- /usr/lib64 /usr/lib
 def make_seed(out: Path, work: Path, apt: Apt, *, jobs: int) -> int:
     """Write the repository to ``out``; how many RPMs it has."""
     plan = yaml.safe_load((HERE / "seed.yaml").read_text(encoding="utf-8"))
+    closure = closure_of(apt, plan)
+    count = repack_all(out, work, apt, closure, plan, known={one.name for one in closure}, jobs=jobs)
+    for name in ("filesystem", "redhat-rpm-config"):
+        _own(work / "own", out / "Packages", name)
+        count += 1
+    write_repodata(out)
+    return count
+
+
+def closure_of(apt: Apt, plan: Plan) -> list[Binary]:
+    """Everything that the plan's roots need, without what it leaves out."""
     left_out = set(plan["leave_out"])
-    closure = [one for one in apt.closure(plan["roots"]) if one.name not in left_out]
-    say(f"seed: fetching {len(closure)} packages")
+    return [one for one in apt.closure(plan["roots"]) if one.name not in left_out]
+
+
+def repack_all(
+    out: Path, work: Path, apt: Apt, closure: list[Binary], plan: Plan, *, known: set[str], jobs: int
+) -> int:
+    """Fetch ``closure`` and repack it into ``out``; requirements are kept as far as they are ``known``. How many RPMs."""
+    say(f"{out.name.strip('.')}: fetching {len(closure)} packages")
     debs = apt.download(closure, work / "debs")
-    known = {one.name for one in closure}
-    say(f"seed: repacking {len(debs)} packages")
-    out.mkdir(parents=True)
+    say(f"{out.name.strip('.')}: repacking {len(debs)} packages")
     packages = out / "Packages"
-    packages.mkdir()
+    packages.mkdir(parents=True)
 
     def one(deb: Path) -> None:
         folder = work / "repack" / deb.name.split("_")[0]
@@ -66,12 +85,8 @@ def make_seed(out: Path, work: Path, apt: Apt, *, jobs: int) -> int:
         shutil.rmtree(folder)
 
     with ThreadPoolExecutor(jobs) as pool:
-        own = [pool.submit(_own, work / "own", packages, name) for name in ("filesystem", "redhat-rpm-config")]
         list(pool.map(one, debs))
-        for made in own:
-            made.result()
-    write_repodata(out)
-    return len(list(packages.iterdir()))
+    return len(debs)
 
 
 def _adjust(name: str, tree: Path) -> None:

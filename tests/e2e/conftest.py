@@ -32,16 +32,18 @@ def make_home(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A function that makes homes: the demo's configuration, a free port, quick timing, and whatever a test adds."""
     made: list[Path] = []
 
-    def make(name: str, *, workers: int = 2, target: dict[str, object] | None = None) -> Path:
+    def make(
+        name: str, *, workers: int = 2, target: dict[str, object] | None = None, guests: int = 0, lease: float = 8.0
+    ) -> Path:
         home = tmp_path_factory.mktemp(name, numbered=False)
         made.append(home)
-        prepare_home(home, CHECKOUT)
+        prepare_home(home, CHECKOUT, guests=guests)
         (home / "world").symlink_to(world)
         file = home / "farm.yaml"
         farm = yaml.safe_load(file.read_text())
         folders = [*farm["drop_folders"], str(home / "drops")]
         farm |= {
-            "listen": f"127.0.0.1:{free_port()}", "local_workers": workers, "timing": QUICK, "drop_folders": folders,
+            "listen": f"127.0.0.1:{free_port()}", "local_workers": workers, "timing": QUICK | {"lease": lease}, "drop_folders": folders,
         }  # fmt: skip
         file.write_text(yaml.safe_dump(farm))
         if target:

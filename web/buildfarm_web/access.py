@@ -1,4 +1,4 @@
-"""Who asks: an engineer's API token, a worker's token, or the token of one task."""
+"""Who asks: an engineer's API token, a worker's, a KVM host's, or the token of one task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 
 from buildfarm.domain.records import ApiToken
-from buildfarm.domain.worker import Worker
+from buildfarm.domain.worker import Host, Worker
 from buildfarm.errors import NotAllowed
 from buildfarm.services.tasks import token_hash
 from buildfarm_web.parts import the_hub
@@ -16,7 +16,7 @@ from buildfarm_web.problems import Malformed, Unauthenticated
 
 M = TypeVar("M", bound=BaseModel)
 
-_MAY_WRITE = frozenset({"engineer", "admin"})
+_MAY_WRITE = frozenset({"engineer", "security", "admin"})
 
 
 def bearer() -> str:
@@ -33,6 +33,11 @@ def engineer() -> str:
     :raises Unauthenticated: the token is unknown.
     :raises NotAllowed: its holder may only read.
     """
+    return holder().name
+
+
+def holder() -> ApiToken:
+    """The token of the engineer who asks, with its role. Errors as :func:`engineer`."""
     digest = token_hash(bearer())
     with the_hub().store.read() as tx:
         token = tx.first(ApiToken, id=digest)
@@ -40,7 +45,7 @@ def engineer() -> str:
         raise Unauthenticated("this token is not known here", hint="the first one is in secrets/admin.token of the hub")
     if token.role not in _MAY_WRITE:
         raise NotAllowed(f"{token.name} has the role {token.role}, this needs `engineer`")
-    return token.name
+    return token
 
 
 def worker() -> Worker:
@@ -50,6 +55,16 @@ def worker() -> Worker:
         found = tx.first(Worker, token_hash=digest)
     if found is None:
         raise Unauthenticated("no worker has this token", hint="enroll it with `buildfarm worker-add`")
+    return found
+
+
+def host() -> Host:
+    """The KVM host that asks. :raises Unauthenticated: no host has this token."""
+    digest = token_hash(bearer())
+    with the_hub().store.read() as tx:
+        found = tx.first(Host, token_hash=digest)
+    if found is None:
+        raise Unauthenticated("no KVM host has this token", hint="enroll it with `buildfarm host-add`")
     return found
 
 

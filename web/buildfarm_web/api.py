@@ -8,7 +8,7 @@ from buildfarm.domain.records import SourceOverride
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import audit, builds, drops, farm, history, logs, targets, tasks
+from buildfarm_web.read_models import audit, builds, drops, farm, history, logs, targets, tasks, waivers
 from buildfarm_web.read_models.build import build_page, override_json, tasks_of
 from buildfarm_web.read_models.findings import newest_comparisons, reading
 from buildfarm_web.read_models.plain import numbered
@@ -143,6 +143,13 @@ def list_overrides() -> Response:
     with the_hub().store.read() as tx:
         found = tx.find(SourceOverride, order_by="created,id", descending=True, limit=limit(), **where)
     return jsonify({"overrides": [override_json(override) for override in found]})
+
+
+@blueprint.get("/waivers")
+def list_waivers() -> Response:
+    """Waivers, the newest first: those in force, or with ``all=1`` all that ever were."""
+    with the_hub().store.read() as tx:
+        return jsonify(waivers.waivers(tx, everything=bool(request.args.get("all"))))
 
 
 @blueprint.get("/targets")

@@ -8,18 +8,20 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request, url_for
 
-from buildfarm.api_models import SHA256, DropFile, DropRequest, OverrideRequest, ReasonRequest
+from buildfarm.api_models import SHA256, DropFile, DropRequest, OverrideRequest, ReasonRequest, WaiverRequest
 from buildfarm.domain.build import Build
+from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.drop import ItemKind
 from buildfarm.errors import InputError
 from buildfarm.ports import Transaction
-from buildfarm.services import builds, drops, overrides
+from buildfarm.services import builds, drops, overrides, tasks, waivers
 from buildfarm.services.drops import Offered
-from buildfarm_web.access import body, engineer
+from buildfarm_web.access import body, engineer, holder
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models.build import override_json
 from buildfarm_web.read_models.builds import find_build, find_drop, rows
 from buildfarm_web.read_models.drops import drop_json
+from buildfarm_web.read_models.waivers import waiver_json
 
 blueprint = Blueprint("api_writes", __name__, url_prefix="/api/v1")
 
@@ -115,3 +117,23 @@ def post_override() -> tuple[Response, HTTPStatus]:
         the_hub(), wish.target, wish.source, wish.settings, reason=wish.reason, remove=wish.remove, actor=actor
     )
     return jsonify(override_json(made)), HTTPStatus.OK if wish.remove else HTTPStatus.CREATED
+
+
+@blueprint.post("/waivers")
+def post_waiver() -> tuple[Response, HTTPStatus]:
+    """Accept a difference until a day; what it touches is judged anew at once."""
+    token = holder()
+    wish = body(WaiverRequest)
+    values = {**wish.model_dump(), "id": wish.id or f"W-{tasks.new_id()[:8]}"}
+    made = waivers.record(the_hub(), Waiver(**values), actor=token.name, role=token.role)
+    with the_hub().store.read() as tx:
+        return jsonify(waiver_json(tx, made)), HTTPStatus.CREATED
+
+
+@blueprint.post("/waivers/<waiver>/revoke")
+def revoke_waiver(waiver: str) -> Response:
+    """End a waiver before its day. A reason is due."""
+    actor = engineer()
+    ended = waivers.revoke(the_hub(), waiver, actor=actor, why=body(ReasonRequest).reason)
+    with the_hub().store.read() as tx:
+        return jsonify(waiver_json(tx, ended))

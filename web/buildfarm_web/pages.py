@@ -12,7 +12,7 @@ from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
 from buildfarm_web.drawings import lanes, waves
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import audit, builds, drops, farm, logs, targets
+from buildfarm_web.read_models import audit, builds, drops, farm, logs, targets, waivers
 from buildfarm_web.read_models.build import build_page, tasks_of
 from buildfarm_web.read_models.plain import Json, numbered, stamp
 from buildfarm_web.read_models.shares import locks_of
@@ -158,3 +158,13 @@ def list_generations() -> str:
         found = targets.generations(tx, limit=_PAGE, tag=args.get("tag", ""), target=args.get("target", ""))
         now = stamp(tx.now)
     return _render("generations.html", now, it=found, tag=args.get("tag", ""))
+
+
+@blueprint.get("/waivers")
+def list_waivers() -> str:
+    """Waivers: what they lift, and which do nothing any more."""
+    everything = bool(request.args.get("all"))
+    with the_hub().store.read() as tx:
+        found = waivers.waivers(tx, everything=everything)
+        now = stamp(tx.now)
+    return _render("waivers.html", now, it=found, everything=everything)

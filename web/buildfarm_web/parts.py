@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from buildfarm.ports import Intake
+from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.shares import Shares
 
@@ -21,6 +22,7 @@ class Parts:
     intake: Intake
     blob_limit: int
     shares: Shares
+    reception: Reception | None
 
 
 def keep(extensions: dict[str, object], parts: Parts) -> None:

@@ -10,23 +10,16 @@ from datetime import UTC, datetime
 
 from flask import Flask
 
+from buildfarm.adapters.report_page.looks import SYMBOLS, VERDICTS
+
 ICONS: Mapping[str, str] = {
-    "check": "M3 8.6l3.3 3.2L13 4.6",
+    **SYMBOLS,
     "play": "M5 3.4v9.2L12.6 8z",
     "clock": "M8 2.2a5.8 5.8 0 1 0 0 11.6A5.8 5.8 0 1 0 8 2.2M8 5v3.2l2.2 1.4",
     "pause": "M5.4 3.5v9M10.6 3.5v9",
     "alert": "M8 2.4L14.3 13.2H1.7zM8 6.6v3M8 11.3v.1",
-    "cross": "M4 4l8 8M12 4l-8 8",
-    "minus": "M3.5 8h9",
-    "question": "M5.5 6A2.5 2.5 0 1 1 9.2 8.1C8.4 8.6 8 9.1 8 9.9M8 12.6v.1",
-    "plus": "M8 3.5v9M3.5 8h9",
-    "equals": "M3.5 6h9M3.5 10h9",
-    "approx": "M3 6.2c1.7-1.6 3.3-1.6 5 0s3.3 1.6 5 0M3 10.8c1.7-1.6 3.3-1.6 5 0s3.3 1.6 5 0",
     "swap": "M3 5.6h9.4L10 3.2M13 10.4H3.6L6 12.8",
     "box": "M2.5 5L8 2.2 13.5 5v6L8 13.8 2.5 11zM2.5 5L8 7.8 13.5 5M8 7.8v6",
-    "ban": "M8 2.4a5.6 5.6 0 1 0 0 11.2A5.6 5.6 0 1 0 8 2.4M4.2 11.8l7.6-7.6",
-    "dot": "M8 6.4a1.6 1.6 0 1 0 0 3.2A1.6 1.6 0 1 0 8 6.4",
-    "bolt": "M9 2.2L4 9h3.6L7 13.8 12 7H8.4z",
 }
 
 _LOOKS: Mapping[str, tuple[str, str]] = {
@@ -36,11 +29,7 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     "comparing": ("swap", "info"), "compared": ("swap", "warn"), "published": ("check", "good"),
     "on_hold": ("pause", "hold"), "failed": ("cross", "bad"), "canceled": ("ban", "mute"),
     "excluded": ("minus", "mute"),
-    # verdicts
-    "IDENTICAL": ("equals", "good"), "EQUIVALENT": ("approx", "good"), "EXPECTED": ("check", "good"),
-    "COMPATIBLE": ("check", "good"), "REVIEW": ("question", "warn"), "EXTRA": ("plus", "warn"),
-    "INCOMPATIBLE": ("cross", "bad"), "MISSING": ("ban", "bad"), "ERROR": ("bolt", "bad"),
-    "UNCOMPARED": ("minus", "mute"),
+    **VERDICTS,
     # tasks
     "FREE": ("clock", "wait"), "ASSIGNED": ("clock", "wait"), "OPEN": ("play", "info"), "CLOSED": ("check", "good"),
     "CANCELED": ("ban", "mute"), "FAILED": ("cross", "bad"),

@@ -11,5 +11,5 @@ from buildfarm_web.app import create_app
 def application() -> Flask:
     """The application of a real farm, as :mod:`buildfarm.bootstrap` puts it together."""
     log.configure()
-    hub, intake = bootstrap.web_parts()
-    return create_app(hub, intake=intake)
+    hub, intake, reception = bootstrap.web_parts()
+    return create_app(hub, intake=intake, reception=reception)

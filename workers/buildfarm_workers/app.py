@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from celery import Celery, signals
+from celery.worker import state
 
 from buildfarm_workers.config import WorkerConfig
 
 TASK = "buildfarm.work"
 
 
-def application(config: WorkerConfig, handle: Callable[[str], None]) -> Celery:
-    """An application whose only task hands a task's id to ``handle``."""
+def application(config: WorkerConfig, handle: Callable[[str], bool]) -> Celery:
+    """An application whose only task hands a task's id to ``handle``; when that says False, the process ends."""
     app = Celery("buildfarm-worker", broker=config.redis.url)
     app.conf.update(
         accept_content=["json"],
@@ -38,7 +39,8 @@ def application(config: WorkerConfig, handle: Callable[[str], None]) -> Celery:
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]  # Celery ships no types
     def work(task_id: str) -> None:
-        handle(task_id)
+        if not handle(task_id):
+            state.should_stop = 0  # the consumer's loop sees it and ends with this exit code
 
     return app
 

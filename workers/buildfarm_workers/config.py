@@ -40,7 +40,10 @@ class MockSettings(_Part):
 
 
 class WorkerConfig(_Part):
-    """Everything a worker process is told. ``queues`` are ``<target>.<arch>.<size>``; ``slots`` are processes."""
+    """Everything a worker process is told. ``queues`` are ``<target>.<arch>.<size>``; ``slots`` are processes.
+
+    ``tasks`` is after how many the process ends by itself; 0 is never.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     hub_url: str
@@ -51,6 +54,7 @@ class WorkerConfig(_Part):
     arches: tuple[str, ...] = Field(min_length=1)
     builder: Literal["chroot", "mock"] = "chroot"
     slots: int = Field(default=1, ge=1, le=256)
+    tasks: int = Field(default=0, ge=0)
     workdir: Path
     keep_bases: int = Field(default=4, ge=1)
     security: Security | None = None

@@ -43,6 +43,7 @@ class Worker:
         self._beat = float("inf")
         self._sign: StopSign | None = None
         self._ending = ""
+        self._done = 0
 
     def clean(self) -> None:
         """Remove what a killed predecessor left in this slot."""
@@ -74,8 +75,11 @@ class Worker:
         if self._sign is not None:
             self._sign.raise_(reason)
 
-    def work(self, task: str) -> None:
-        """Claim ``task``, build it, report. What goes wrong is reported, or logged when nobody listens."""
+    def work(self, task: str) -> bool:
+        """Claim ``task``, build it, report. What goes wrong is reported, or logged when nobody listens.
+
+        :return: whether this worker should take another.
+        """
         structlog.contextvars.bind_contextvars(task=task, worker=self._config.name)
         try:
             claim, lease = self._hub.claim(task)
@@ -84,9 +88,11 @@ class Worker:
         except BuildFarmError as trouble:
             log.get().error("task.not_claimed", reason=str(trouble))
         else:
+            self._done += 1
             self._hold(claim, lease)
         finally:
             structlog.contextvars.clear_contextvars()
+        return not self._config.tasks or self._done < self._config.tasks
 
     def _hold(self, claim: Claim, lease: Lease) -> None:
         order = claim.order
@@ -128,7 +134,8 @@ class Worker:
             return self._failed(f"{type(error).__name__}: {error}")
 
     def _build(self, claim: Claim, lease: Lease, folder: Path, stage: Stage, sign: StopSign) -> Report:
-        order = claim.order
+        buildroot = claim.order.buildroot.at(self._config.hub_url)
+        order = claim.order.model_copy(update={"buildroot": buildroot})
         work, result = folder / "work", folder / "result"
         for place in (folder, work, result):
             place.mkdir(parents=True)
@@ -162,11 +169,16 @@ class Worker:
             lock=outcome.lock,
             seconds=dict(outcome.seconds),
             builder=self._version,
-            host={"name": platform.node(), **self._features, **outcome.facts},
+            host={"name": platform.node(), "boot_id": _boot_id(), **self._features, **outcome.facts},
         )
 
     def _failed(self, reason: str) -> Report:
         return self._report(Outcome(kind=FailureKind.INFRASTRUCTURE, reason=one_line(reason)), ())
+
+
+def _boot_id() -> str:
+    """Which boot of which machine this is (random(4)): a guest cannot have its host's."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def _files(result: Path) -> list[Path]:

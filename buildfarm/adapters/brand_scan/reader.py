@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import rpm
-
+from buildfarm.adapters.rpm_bindings import rpm
 from buildfarm.domain.brand import BrandHit, BrandPolicy, BrandWord, find
 
 _TAGS = (

@@ -19,7 +19,8 @@ from buildfarm.domain.drop import Drop, DropItem, VendorRpm
 from buildfarm.domain.records import ApiToken, Comparison, Event, Leader, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation, TagHead
 from buildfarm.domain.task import Task
-from buildfarm.domain.worker import Worker
+from buildfarm.domain.waiver import WaiverRecord, WaiverUse
+from buildfarm.domain.worker import Host, Worker
 
 metadata = sa.MetaData(
     naming_convention={
@@ -106,10 +107,22 @@ TABLES: dict[type, sa.Table] = {
     Artifact: _table(Artifact, sa.UniqueConstraint("build", "filename"), sa.Index(None, "header")),
     Generation: _table(Generation, sa.UniqueConstraint("tag", "number")),
     TagHead: _table(TagHead),
-    Worker: _table(Worker),
+    Worker: _table(
+        Worker,
+        sa.Index(None, "host"),
+        sa.CheckConstraint("state <> 'retired' OR (host <> '' AND token_hash = '')", name="retired_has_no_token"),
+    ),
+    Host: _table(Host),
     Event: _table(Event, sa.Index(None, "subject"), sa.Index(None, "at")),
     Comparison: _table(Comparison, sa.Index(None, "build")),
     SourceOverride: _table(SourceOverride, sa.Index(None, "target", "source")),
+    WaiverRecord: _table(
+        WaiverRecord,
+        sa.CheckConstraint("owner <> '' AND reason <> '' AND expires <> ''", name="says_who_why_how_long"),
+        sa.CheckConstraint("authority IN ('anyone', 'security')", name="authority"),
+        name="waiver",
+    ),
+    WaiverUse: _table(WaiverUse, sa.Index(None, "waiver"), sa.Index(None, "build")),
     ApiToken: _table(ApiToken),
     Leader: _table(Leader),
 }

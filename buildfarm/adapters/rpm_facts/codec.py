@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from buildfarm.domain.compare.elf_facts import ElfFacts, ElfSymbol, ModuleFacts
 from buildfarm.domain.compare.facts import (
     ChangelogEntry,
     ContentFacts,
     Dependency,
-    ElfFacts,
-    ElfSymbol,
     FileEntry,
     RpmFacts,
     Scriptlet,
     Trigger,
 )
+from buildfarm.domain.compare.java import ClassFacts, ClassMember
 
 T = TypeVar("T")
+_CLASS = [field.name for field in fields(ClassFacts)]
 
 
 def _row(item: Any) -> list[Any]:  # noqa: ANN401 -- any of the dataclasses above
@@ -79,9 +80,10 @@ def content_to_json(facts: ContentFacts) -> dict[str, Any]:
     """One file's content facts as plain lists and dicts."""
     form = dict(zip([field.name for field in fields(facts)], _row(facts), strict=True))
     if facts.elf is not None:
-        elf = dict(zip([field.name for field in fields(facts.elf)], _row(facts.elf), strict=True))
-        elf["exports"] = _rows(facts.elf.exports)
-        form["elf"] = elf
+        form["elf"] = _elf_to_json(facts.elf)
+    form["classes"] = [
+        {**dict(zip(_CLASS, _row(item), strict=True)), "members": _rows(item.members)} for item in facts.classes
+    ]
     return form
 
 
@@ -90,10 +92,42 @@ def content_from_json(form: Mapping[str, Any]) -> ContentFacts:
     values = dict(form)
     values["normalisers"] = tuple(form["normalisers"])
     if form["elf"] is not None:
-        elf: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in form["elf"].items()
-        }
-        elf["exports"] = tuple(_make(ElfSymbol, row) for row in form["elf"]["exports"])
-        elf["sections"] = tuple((name, digest) for name, digest in form["elf"]["sections"])
-        values["elf"] = ElfFacts(**elf)
+        values["elf"] = _elf_from_json(form["elf"])
+    values["symvers"] = _pairs(form["symvers"])
+    values["classes"] = tuple(
+        ClassFacts(
+            **{
+                **item,
+                "version": tuple(item["version"]),
+                "interfaces": tuple(item["interfaces"]),
+                "members": tuple(_make(ClassMember, row) for row in item["members"]),
+            }
+        )
+        for item in form["classes"]
+    )
     return ContentFacts(**values)
+
+
+def _elf_to_json(facts: ElfFacts) -> dict[str, Any]:
+    form = dict(zip([field.name for field in fields(facts)], _row(facts), strict=True))
+    form["exports"] = _rows(facts.exports)
+    form["module"] = None if facts.module is None else _row(facts.module)
+    form["members"] = [(name, None if part is None else _elf_to_json(part)) for name, part in facts.members]
+    return form
+
+
+def _elf_from_json(form: Mapping[str, Any]) -> ElfFacts:
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in form.items()}
+    values["exports"] = tuple(_make(ElfSymbol, row) for row in form["exports"])
+    values["sections"] = _pairs(form["sections"])
+    values["members"] = tuple((name, None if part is None else _elf_from_json(part)) for name, part in form["members"])
+    if form["module"] is not None:
+        module = _make(ModuleFacts, form["module"])
+        values["module"] = replace(
+            module, info=_pairs(module.info), exports=_pairs(module.exports), needs=_pairs(module.needs)
+        )
+    return ElfFacts(**values)
+
+
+def _pairs(rows: Iterable[Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((first, second) for first, second in rows)

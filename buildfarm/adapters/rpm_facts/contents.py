@@ -14,8 +14,7 @@ import sys
 from collections import defaultdict
 from typing import Any
 
-import rpm
-
+from buildfarm.adapters.rpm_bindings import rpm
 from buildfarm.adapters.rpm_facts import normal_form
 from buildfarm.adapters.rpm_facts.codec import content_to_json
 from buildfarm.adapters.rpm_facts.headers import emit, plain
@@ -110,6 +109,8 @@ def _read(archive: Any, size: int, path: str, mask: Mask) -> ContentFacts:  # no
         normalisers=tuple(form.fired),
         text=form.text,
         elf=form.elf,
+        classes=form.classes,
+        symvers=form.symvers,
     )
 
 

@@ -19,8 +19,7 @@ from collections.abc import Iterable
 from io import FileIO
 from typing import Any
 
-import rpm
-
+from buildfarm.adapters.rpm_bindings import rpm
 from buildfarm.adapters.rpm_facts.codec import rpm_to_json
 from buildfarm.domain.compare.facts import ChangelogEntry, Dependency, FileEntry, RpmFacts, Scriptlet, Trigger
 

@@ -16,8 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 
-from buildfarm.adapters.rpm_facts import archive, elf
-from buildfarm.domain.compare.facts import ElfFacts
+from buildfarm.adapters.rpm_facts import archive, elf, java_class, kernel_module
+from buildfarm.domain.compare.elf_facts import ElfFacts
+from buildfarm.domain.compare.java import ClassFacts
 from buildfarm.domain.compare.normalise import Mask
 
 _MAX_UNPACKED = 128 << 20
@@ -30,6 +31,9 @@ _BUILD_FOLDER = re.compile(r"/BUILD(?:ROOT)?(?=/)")
 _NO_PATH = re.compile(r"[^\w.+~@%/-]")
 _LONGEST_PREFIX = 200
 _SHEBANG = re.compile(rb"#! *([^\n]{1,200})")
+_SYMVERS = re.compile(
+    r"(?:^|/)(?:symvers(?:-[^/]*)?(?:\.\w+)?|Module\.symvers)$"
+)  # of a kernel: symvers.gz, symvers.xz
 _PYC_HEADER = 16
 _PYC_MAGIC_END = b"\r\n"
 
@@ -43,6 +47,8 @@ class NormalForm:
     interpreter: str = ""
     text: str = ""
     elf: ElfFacts | None = None
+    classes: tuple[ClassFacts, ...] = ()
+    symvers: tuple[tuple[str, str], ...] = ()
     fired: list[str] = field(default_factory=list)
 
     @property
@@ -58,7 +64,7 @@ class TooLargeError(ValueError):
 def reduce(data: bytes, path: str, mask: Mask, *, depth: int = 0) -> NormalForm:
     """The normal form of a file's bytes.
 
-    :raises ElfError: it says it is ELF and is not well-formed.
+    :raises ElfError, JavaClassError: it says it is compiled code and is not well-formed.
     """
     if depth < _MAX_DEPTH:
         for magic, name, unpack in _COMPRESSORS:
@@ -76,10 +82,12 @@ def reduce(data: bytes, path: str, mask: Mask, *, depth: int = 0) -> NormalForm:
         if data.startswith(b"PK\x03\x04"):
             return _zip(data, mask, depth)
     if data.startswith(elf.MAGIC):
-        return _elf(elf.read(data), "elf-sections")
+        return _elf(elf.read(data, mask.apply), "elf-sections")
+    if data.startswith(java_class.MAGIC) and path.endswith(".class"):
+        return NormalForm(material=data, nature="class", classes=(java_class.read(data),))
     if path.endswith(".pyc") and data[2:4] == _PYC_MAGIC_END and len(data) > _PYC_HEADER:
         return NormalForm(material=b"pyc\0" + data[:8] + data[_PYC_HEADER:], fired=["pyc-header"])
-    return _text(data, mask) if _is_text(data) else NormalForm(material=data)
+    return _text(data, path, mask) if _is_text(data) else NormalForm(material=data)
 
 
 def _gunzip(data: bytes) -> bytes:
@@ -122,7 +130,10 @@ _COMPRESSORS: tuple[tuple[bytes, str, Callable[[bytes], bytes]], ...] = (
 
 
 def _elf(facts: ElfFacts, fired: str) -> NormalForm:
-    return NormalForm(material=repr(facts).encode(), nature="elf", elf=facts, fired=[fired])
+    names = [fired]
+    if facts.module is not None and facts.module.signature:
+        names.append("module-signature")
+    return NormalForm(material=repr(facts).encode("utf-8", "surrogateescape"), nature="elf", elf=facts, fired=names)
 
 
 def _ar(data: bytes) -> NormalForm:
@@ -190,7 +201,7 @@ def mask_build_paths(text: str) -> str:
     return "".join([*parts, text[done:]])
 
 
-def _text(data: bytes, mask: Mask) -> NormalForm:
+def _text(data: bytes, path: str, mask: Mask) -> NormalForm:
     fired = []
     text = data.decode("utf-8", "surrogateescape")
     for name, change in (("own-evr", mask.apply), ("build-path", mask_build_paths)):
@@ -205,5 +216,6 @@ def _text(data: bytes, mask: Mask) -> NormalForm:
         nature="script" if shebang else "text",
         interpreter=shebang[1].decode("utf-8", "backslashreplace").strip() if shebang else "",
         text=material.decode("utf-8", "backslashreplace") if len(material) <= _EVIDENCE else "",
+        symvers=(kernel_module.symvers(text) or ()) if _SYMVERS.search(path) else (),
         fired=fired,
     )

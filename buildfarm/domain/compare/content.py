@@ -7,6 +7,8 @@ import re
 from buildfarm.domain.compare.elf import compare_elf
 from buildfarm.domain.compare.facts import ContentFacts
 from buildfarm.domain.compare.files import CONFIG, FilePair, is_documentation
+from buildfarm.domain.compare.java import compare_class
+from buildfarm.domain.compare.kernel_module import compare_kernel_symbols
 from buildfarm.domain.compare.kinds import Kind, finding
 from buildfarm.domain.compare.normalise import first_difference
 from buildfarm.domain.verdict import Finding, Verdict
@@ -37,9 +39,18 @@ def compare_content(
                 old=_told(old), new=_told(new),
             )
         ]  # fmt: skip
+    return compare_compiled(path, old, new) or [_plain(pair, old, new, is_source=is_source)]
+
+
+def compare_compiled(path: str, old: ContentFacts, new: ContentFacts) -> list[Finding]:
+    """Findings of two files of the same compiled sort by their interface; empty where they are of none."""
     if old.elf is not None and new.elf is not None:
         return compare_elf(path, old.elf, new.elf)
-    return [_plain(pair, old, new, is_source=is_source)]
+    if len(old.classes) == len(new.classes) == 1:
+        return compare_class(path, old.classes[0], new.classes[0])
+    if old.symvers and new.symvers:
+        return compare_kernel_symbols(path, old.symvers, new.symvers)
+    return []
 
 
 def _plain(pair: FilePair, old: ContentFacts, new: ContentFacts, *, is_source: bool) -> Finding:

@@ -17,6 +17,9 @@ from buildfarm.domain.compare.policy import Expectation, Waiver
 from buildfarm.domain.verdict import Finding, Verdict
 
 SECURITY = "security"
+WAIVER = "waiver:"
+"""How the rule of a finding begins that a waiver lifted; its id follows."""
+
 _LIFTED = frozenset({Verdict.COMPATIBLE, Verdict.REVIEW, Verdict.EXTRA, Verdict.INCOMPATIBLE, Verdict.MISSING})
 _SETUID = re.compile(r"^0?[2-7][0-7]{3}$")
 _POLKIT = re.compile(r"^/(?:usr/share|etc)/polkit-1/")
@@ -25,11 +28,27 @@ _POLKIT = re.compile(r"^/(?:usr/share|etc)/polkit-1/")
 def expected(findings: Iterable[Finding], expectations: Sequence[Expectation], *, source: str) -> list[Finding]:
     """The findings with those that the rule of ``source`` foresaw made EXPECTED, rule ``expect:<source>``."""
     return [
-        replace(item, verdict=Verdict.EXPECTED, rule=f"expect:{source}")
-        if any(covers(line.kind, line.path, item) for line in expectations)
-        else item
+        lifted(item, f"expect:{source}") if any(covers(line.kind, line.path, item) for line in expectations) else item
         for item in findings
     ]
+
+
+def lifted(item: Finding, rule: str) -> Finding:
+    """The finding made EXPECTED by a rule; what it had been stays with it."""
+    return replace(item, verdict=Verdict.EXPECTED, rule=rule, was=f"{item.verdict} {item.rule}")
+
+
+def without_waiver(item: Finding) -> Finding:
+    """The finding as it was before a waiver lifted it; others as they are.
+
+    >>> mode = Finding(kind="tag", path="", subject="", verdict=Verdict.REVIEW, rule="tag-differs", old="1", new="2")
+    >>> without_waiver(lifted(mode, "waiver:W1")) == mode
+    True
+    """
+    if not item.was or not item.rule.startswith(WAIVER):
+        return item
+    verdict, _, rule = item.was.partition(" ")
+    return replace(item, verdict=Verdict(verdict), rule=rule, was="")
 
 
 def covers(kind: str, path: str, item: Finding) -> bool:
@@ -83,7 +102,7 @@ def waived(
         waiver = next((waiver for waiver in valid if _waives(waiver, item)), None)
         if waiver is not None:
             used.add(waiver.id)
-        result.append(item if waiver is None else replace(item, verdict=Verdict.EXPECTED, rule=f"waiver:{waiver.id}"))
+        result.append(item if waiver is None else lifted(item, f"{WAIVER}{waiver.id}"))
     return Waived(findings=tuple(result), used=frozenset(used))
 
 

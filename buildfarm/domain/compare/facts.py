@@ -10,6 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from buildfarm.domain.compare.elf_facts import ElfFacts
+from buildfarm.domain.compare.java import ClassFacts
+
 _DEBUG_NAME = re.compile(r"-(debuginfo|debugsource|debuginfo-common(-\w+)?)$")
 
 
@@ -130,55 +133,12 @@ class RpmFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ElfSymbol:
-    """An exported symbol. ``default`` is ``@@`` (what the linker picks); ``size`` is 0 unless it is an OBJECT."""
-
-    name: str
-    version: str
-    type: str
-    binding: str
-    size: int
-    default: bool = True
-
-    @property
-    def label(self) -> str:
-        """``name@version``, as binutils writes it."""
-        return f"{self.name}@{self.version}" if self.version else self.name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ElfFacts:
-    """One ELF file, or the union of a static archive's members (``archive`` is true then).
-
-    ``sections`` are (name, digest) of all that count; ``needs`` are ``file(VERSION)``; ``hardening`` are the words
-    ``pie relro bindnow nx textrel`` that hold.
-    """
-
-    archive: bool
-    bits: int
-    little_endian: bool
-    osabi: int
-    type: int
-    machine: int
-    flags: int
-    soname: str = ""
-    needed: tuple[str, ...] = ()
-    rpath: tuple[str, ...] = ()
-    interpreter: str = ""
-    exports: tuple[ElfSymbol, ...] = ()
-    imports: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
-    hardening: tuple[str, ...] = ()
-    sections: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContentFacts:
     """One file's content. ``nature`` is ``elf``, ``script``, ``text`` or ``data``.
 
     ``normal`` is the digest after the named ``normalisers``; two files with the same one are equal but for what those
     took away. ``text`` is the normalised text of a small text file, the evidence for people. ``error`` tells why a
-    reading could not be finished.
+    reading could not be finished. ``classes`` are those of a Java class file, ``symvers`` the (symbol, CRC) of a kernel's.
     """
 
     path: str
@@ -191,6 +151,8 @@ class ContentFacts:
     text: str = ""
     elf: ElfFacts | None = None
     error: str = ""
+    classes: tuple[ClassFacts, ...] = ()
+    symvers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

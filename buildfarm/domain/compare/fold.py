@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 
-from buildfarm.domain.compare.expect import in_force, waived
+from buildfarm.domain.compare.expect import in_force, waived, without_waiver
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.compare.report import PairResult, Report, Unpaired
 from buildfarm.domain.verdict import Finding, Verdict, worst
@@ -34,27 +35,36 @@ def by_source(report: Report) -> dict[str, Verdict]:
     return {source: worst(verdicts) for source, verdicts in sorted(sources.items())}
 
 
+def refold_pair(
+    pair: PairResult, waivers: Sequence[Waiver], *, today: date | None
+) -> tuple[PairResult, frozenset[str]]:
+    """One pair under these waivers, and the ids of those that lifted something."""
+    if not pair.findings:
+        return pair, frozenset()
+    first = [without_waiver(item) for item in pair.findings]
+    result = waived(first, waivers, source=pair.source, rpm=pair.name, today=today)
+    return pair.with_findings(result.findings, fold(result.findings)), result.used
+
+
 def refold(report: Report, waivers: Sequence[Waiver], *, today: date | None) -> Report:
-    """The report under these waivers; give it the one made without any, because lifting loses the first verdict."""
+    """The report under these waivers and no others: what former ones lifted is put back first."""
     used: set[str] = set()
     pairs = []
     for pair in report.pairs:
-        if not pair.findings:
-            pairs.append(pair)
-            continue
-        result = waived(pair.findings, waivers, source=pair.source, rpm=pair.name, today=today)
-        used |= result.used
-        pairs.append(pair.with_findings(result.findings, fold(result.findings)))
+        again, lifted_by = refold_pair(pair, waivers, today=today)
+        used |= lifted_by
+        pairs.append(again)
     lists = []
     for items in (report.missing, report.extra):
         lifted = []
         for item in items:
-            result = waived([item.finding], waivers, source=item.source, rpm=item.name, today=today)
+            result = waived([without_waiver(item.finding)], waivers, source=item.source, rpm=item.name, today=today)
             used |= result.used
             lifted.append(item.with_finding(result.findings[0]))
         lists.append(tuple(lifted))
     missing, extra = lists
-    return Report(
+    return replace(
+        report,
         verdict=fold_set(pairs, missing, extra),
         pairs=tuple(pairs),
         missing=missing,

@@ -70,9 +70,25 @@ class Kind(enum.StrEnum):
     ELF_HARDENING = "elf-hardening"
     ELF_IMPORT = "elf-import"
     ELF_CODE = "elf-code"
+    ELF_LAYOUT = "elf-layout"
+    ELF_VERSION = "elf-version"
     EXPORT_REMOVED = "export-removed"
     EXPORT_ADDED = "export-added"
     EXPORT_CHANGED = "export-changed"
+    # kernel modules, static archives, Java classes
+    MODULE_VERMAGIC = "module-vermagic"
+    MODULE_SIGNATURE = "module-signature"
+    MODULE_INFO = "module-info"
+    MODULE_CRC = "module-crc"
+    ARCHIVE_MEMBER = "archive-member"
+    CLASS_VERSION = "class-version"
+    CLASS_REMOVED = "class-removed"
+    CLASS_ADDED = "class-added"
+    CLASS_CHANGED = "class-changed"
+    CLASS_CODE = "class-code"
+    # the ABI, as abidiff sees it
+    ABI = "abi"
+    ABI_CHECK = "abi-check"
 
 
 NEVER_EXPECTED = frozenset({Kind.DAMAGED, Kind.UNREADABLE})
@@ -102,6 +118,14 @@ NAMED_ONLY = frozenset(
         Kind.EXPORT_REMOVED,
         Kind.EXPORT_ADDED,
         Kind.EXPORT_CHANGED,
+        Kind.ELF_VERSION,
+        Kind.MODULE_VERMAGIC,
+        Kind.MODULE_CRC,
+        Kind.CLASS_VERSION,
+        Kind.CLASS_REMOVED,
+        Kind.CLASS_CHANGED,
+        Kind.ABI,
+        Kind.ABI_CHECK,
     }
 )
 """Kinds that a wildcard in ``expect:`` or in a waiver never covers: they must be named in full."""

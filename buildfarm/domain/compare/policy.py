@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import enum
+import fnmatch
+import hashlib
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 
 
@@ -32,7 +35,8 @@ class Waiver:
     """A person's decision that a difference is acceptable, until ``expires`` (that day still counts).
 
     ``source`` and ``rpm`` are globs over the source's and the RPM's name; ``kind``, ``path`` and ``subject`` over the
-    finding's. ``authority`` is ``security`` for who may waive setuid bits, capabilities and polkit files.
+    finding's, ``target`` over the target's name. ``authority`` is ``anyone`` or ``security``, who may waive setuid bits,
+    capabilities and polkit files.
     """
 
     id: str
@@ -44,7 +48,18 @@ class Waiver:
     rpm: str = "*"
     path: str = "**"
     subject: str = "*"
-    authority: str = ""
+    target: str = "*"
+    authority: str = "anyone"
+
+    def covers_target(self, name: str) -> bool:
+        """Whether it holds for a target; one for certain targets holds for no comparison that names none.
+
+        >>> from datetime import date
+        >>> waiver = Waiver(id="w", owner="o", reason="r", expires=date(2030, 1, 1), kind="tag", target="reef-*")
+        >>> waiver.covers_target("reef-9"), waiver.covers_target("")
+        (True, False)
+        """
+        return fnmatch.fnmatchcase(name, self.target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +88,25 @@ class ComparePolicy:
         """
         return re.sub(f"(?:{self.suffix})$", "", release) if self.suffix else release
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything here that findings depend on; waivers and the day are applied later."""
+        form = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("waivers", "today")}
+        return hashlib.sha256(json.dumps(form, sort_keys=True, default=_plain).encode()).hexdigest()
+
     def renamed(self, name: str) -> str:
         """Our name for a vendor's RPM or source."""
         return self.renames.get(name, name)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, Expectation):
+        return [value.kind, value.path]
+    raise TypeError(f"a policy holds no {type(value).__name__}")
 
 
 def suffix_pattern(suffix: str) -> str:

@@ -49,7 +49,7 @@ def test_a_damaged_file_is_an_error_even_against_itself(sample, tmp_path, reader
     damaged.write_bytes(sample["sample"].read_bytes()[:-10])
     report = compare_paths(damaged, damaged, ComparePolicy(), reader=reader)
     assert report.verdict is Verdict.ERROR
-    assert report.exit_code == 2
+    assert report.exit_code == 3
     assert "payload" in report.pairs[0].findings[0].old
 
 

@@ -22,7 +22,7 @@ DROP = {"target": "reef-9", "srpms": [{"sha256": SRPM_SHA, "filename": "a-1-1.el
 WRITES = [
     ("PUT", f"/api/v1/blobs/{SRPM_SHA}"), ("POST", "/api/v1/drops"), ("POST", "/api/v1/drops/x/release-hold"),
     ("POST", "/api/v1/builds/x/cancel"), ("POST", "/api/v1/builds/x/retry"), ("POST", "/api/v1/builds/x/release-hold"),
-    ("POST", "/api/v1/overrides"),
+    ("POST", "/api/v1/overrides"), ("POST", "/api/v1/waivers"), ("POST", "/api/v1/waivers/x/revoke"),
 ]  # fmt: skip
 
 
@@ -277,6 +277,47 @@ def test_an_override_replaces_the_former_and_can_be_removed(
     assert (
         client.post("/api/v1/overrides", json=body | {"settings": {"shell": "x"}}, headers=engineer).status_code == 422
     )
+
+
+def test_a_waiver_is_recorded_listed_and_revoked_by_the_words_of_its_file(
+    client: FlaskClient, story: Story, engineer: dict[str, str]
+) -> None:
+    body = {
+        "id": "W1",
+        "owner": "sig-core",
+        "reason": "known",
+        "expires": "2099-01-01",
+        "kind": "tag",
+        "source": "zlib",
+    }
+    made = client.post("/api/v1/waivers", json=body, headers=engineer)
+    assert (made.status_code, made.json["state"], made.json["actor"]) == (201, "active", "ann")  # type: ignore[index]
+    assert client.post("/api/v1/waivers", json=body, headers=engineer).status_code == 409
+    found: dict[str, Any] = client.get("/api/v1/waivers").json  # type: ignore[assignment]
+    assert [item["id"] for item in found["waivers"]] == found["unused"] == ["W1"]
+    assert "W1 matches nothing" in client.get("/waivers").text
+    for wrong in (
+        {"expires": "2001-01-01"},
+        {"kind": "no-such-kind"},
+        {"reason": ""},
+        {"until": 1},
+        {"kind": "damaged"},
+    ):
+        assert client.post("/api/v1/waivers", json={**body, "id": "W2", **wrong}, headers=engineer).status_code in (
+            400,
+            422,
+        )
+    security = client.post("/api/v1/waivers", json={**body, "id": "W3", "authority": "security"}, headers=engineer)
+    assert security.status_code == 403
+    assert "security" in problem(security)["detail"]
+    revoke = "/api/v1/waivers/W1/revoke"
+    assert client.post(revoke, json={}, headers=engineer).status_code in (400, 422)
+    assert client.post(revoke, json={"reason": "repaired"}, headers=engineer).status_code == 200
+    assert client.post(revoke, json={"reason": "repaired"}, headers=engineer).status_code == 409
+    assert client.get("/api/v1/waivers").json["waivers"] == []  # type: ignore[index]
+    ended = client.get("/api/v1/waivers?all=1").json["waivers"][0]  # type: ignore[index]
+    assert (ended["state"], ended["ended_why"]) == ("revoked", "revoked: repaired")
+    assert client.post("/api/v1/waivers/none/revoke", json={"reason": "x"}, headers=engineer).status_code == 404
 
 
 def test_health_says_ok_and_unknown_paths_are_problems(client: FlaskClient) -> None:

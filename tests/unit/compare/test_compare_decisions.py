@@ -20,7 +20,8 @@ from buildfarm.domain.compare.kinds import NAMED_ONLY, NEVER_EXPECTED, Kind, fin
 from buildfarm.domain.compare.normalise import NO_MASK, own_masks
 from buildfarm.domain.compare.pairing import pair
 from buildfarm.domain.compare.policy import ComparePolicy, Expectation, Mode, Waiver, suffix_pattern
-from buildfarm.domain.compare.report import PairResult, Report, Unpaired, describe, from_json, lines, to_json
+from buildfarm.domain.compare.report import PairResult, Report, Unpaired, from_json, to_json
+from buildfarm.domain.compare.text import describe, lines
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import InputError
 

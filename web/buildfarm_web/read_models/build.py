@@ -137,10 +137,13 @@ def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: lis
             generation = tx.first(Generation, id=task.generation) if task.generation else None
             value = f"{generation.tag} {generation.number}" if generation else "seed only"
             chain.append(_link("repository generation", value, generation.digest if generation else "", task.arch))
-            host = task.result.get("host")
-            guest = str(host.get("image", "")) if isinstance(host, dict) else ""
             built = f"{task.worker}, {task.result.get('builder') or 'unknown builder'}"
-            chain.append(_link("worker", built, guest, "guest image" if guest else ""))
+            chain.append(_link("worker", built, "", ""))
+            found = task.result.get("host")
+            host = found if isinstance(found, dict) else {}
+            if host.get("guest"):
+                machine = f"{host['guest']} on {host['kvm_host']} ({host.get('accelerator', 'unknown')}), boot {host.get('boot_id')}"
+                chain.append(_link("guest", machine, str(host.get("image", "")), "digest of the image it booted"))
             chain.append(_link("buildroot lock", f"task {task.id}", task.lock, task.arch))
     chain += [_link("RPM we made", item.filename, item.sha256, "as built") for item in artifacts if not item.is_source]
     chain += [_link("RPM as published", item.filename, item.signed, "signed") for item in artifacts if item.signed]

@@ -94,7 +94,7 @@ def compatibility(
     """How many of the vendor's RPMs (``items``) ours can stand in for; ``None`` when the drop brought none.
 
     "100 %" counts over every vendor RPM: MISSING, ERROR and UNCOMPARED count against it, and what a waiver lifted is
-    told apart.
+    counted apart, in ``waived`` alone.
     """
     if not items:
         return None
@@ -115,7 +115,7 @@ def compatibility(
             verdict = Verdict.ERROR.value
         verdicts[verdict] += 1
         if Verdict(verdict).is_compatible:
-            compatible += 1
+            compatible += not is_waived
             waived += is_waived
     return {
         "compatible": compatible,

@@ -6,7 +6,7 @@ from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import DropState
 from buildfarm.domain.task import Task, TaskState
 from buildfarm.domain.verdict import Verdict
-from buildfarm.domain.worker import Worker
+from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.ports import Transaction
 from buildfarm.services import publishing
 from buildfarm.services.hub import Hub
@@ -21,6 +21,8 @@ _DROPS = 8
 _NEEDS = 40
 _RUNS = 240
 _BUILDS = 30
+_IN_SERVICE = (WorkerState.READY, WorkerState.DRAINED, WorkerState.LOST)
+"""A guest whose one task is over is history: its builds name it."""
 
 
 def workers(tx: Transaction) -> Json:
@@ -40,9 +42,12 @@ def workers(tx: Transaction) -> Json:
                 "slots": worker.slots,
                 "seen": stamp(worker.seen),
                 "features": worker.features,
+                "host": worker.host,
+                "image": worker.image,
+                "machine": worker.machine,
                 "tasks": busy.get(worker.id, []),
             }
-            for worker in tx.find(Worker, order_by="id")
+            for worker in tx.find(Worker, order_by="id", state=_IN_SERVICE)
         ],
         "runs": tasks.recent_runs(tx, limit=_RUNS),
         "now": stamp(tx.now),

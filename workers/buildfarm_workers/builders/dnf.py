@@ -76,10 +76,12 @@ class Installer:
         self._home = folder / "home"
 
     def install(
-        self, root: Path, buildroot: Buildroot, packages: Sequence[str], *, log: Path, work: Path, stop: Stop
-    ) -> None:
-        """``dnf install`` into ``root``. Errors as in :meth:`builddep`."""
-        self._run(["install", *packages], root, buildroot, log=log, work=work, stop=stop)
+        self, root: Path, buildroot: Buildroot, packages: Sequence[str], *, log: Path, work: Path, stop: Stop,
+        files: Sequence[Path] = (),
+    ) -> None:  # fmt: skip
+        """``dnf install`` into ``root``, RPM ``files`` beside the repositories' packages. Errors as in :meth:`builddep`."""
+        words = ["install", *packages, *(str(file) for file in files)]
+        self._run(words, root, buildroot, log=log, work=work, stop=stop, read_only=tuple(files))
 
     def builddep(self, root: Path, buildroot: Buildroot, srpm: Path, *, log: Path, work: Path, stop: Stop) -> None:
         """``dnf builddep``: what the header of ``srpm`` requires.

@@ -1,0 +1,155 @@
+"""libvirt: transient machines that end with the process that started them.
+
+The bindings belong to the system's own Python, as rpm's do; where they are missing, everything here says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Protocol
+
+from buildfarm.errors import InfraError, NotFound
+
+NAMESPACE = "urn:buildfarm:guest"
+"""The XML namespace of our line in a domain's metadata."""
+
+
+class _Named(Protocol):
+    def name(self) -> str: ...
+
+
+def _bindings() -> ModuleType:
+    try:
+        import libvirt  # noqa: PLC0415  # only a KVM host has it
+    except ImportError as error:
+        raise InfraError(f"libvirt's Python bindings: {error}", hint="install python3-libvirt") from error
+    return libvirt  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """One domain as libvirt shows it; ``metadata`` are the attributes of our line in it."""
+
+    name: str
+    state: str
+    kind: str
+    metadata: dict[str, str]
+
+
+class Hypervisor:
+    """One connection. A machine started through it is destroyed by libvirt when the connection ends, however it ends."""
+
+    def __init__(self, uri: str) -> None:
+        """Connect. :raises InfraError: nobody answers at ``uri``."""
+        self.uri = uri
+        self._libvirt = _bindings()
+        self._libvirt.registerErrorHandler(lambda *_: None, None)  # errors are raised; libvirt would print them too
+        _run_events(self._libvirt)
+        self._ended: dict[str, threading.Event] = {}
+        with self._translated(f"libvirt at {uri}", hint="is libvirtd up? `virsh -c URI version`"):
+            self._connection = self._libvirt.open(uri)
+            self._connection.setKeepAlive(5, 3)
+            self._connection.domainEventRegisterAny(
+                None, self._libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None
+            )
+
+    def _on_lifecycle(self, _connection: object, domain: _Named, event: int, *_: object) -> None:
+        over = (self._libvirt.VIR_DOMAIN_EVENT_STOPPED, self._libvirt.VIR_DOMAIN_EVENT_CRASHED)
+        if event in over and (ended := self._ended.get(domain.name())):
+            ended.set()
+
+    @contextmanager
+    def _translated(self, what: str, *, hint: str = "") -> Iterator[None]:
+        try:
+            yield
+        except self._libvirt.libvirtError as error:
+            raise InfraError(f"{what}: {error}", hint=hint) from error
+
+    def start(self, name: str, xml: str) -> threading.Event:
+        """Start a transient machine; the event is set when it ends. :raises InfraError: libvirt or QEMU refuses."""
+        ended = self._ended[name] = threading.Event()
+        try:
+            with self._translated(f"machine {name}", hint="virt-host-validate qemu"):
+                self._connection.createXML(xml, self._libvirt.VIR_DOMAIN_START_AUTODESTROY)
+        except InfraError:
+            del self._ended[name]
+            raise
+        return ended
+
+    def destroy(self, name: str) -> None:
+        """End a machine at once; one that is gone is fine. :raises InfraError: libvirt does not answer."""
+        self._ended.pop(name, None)
+        with self._translated(f"machine {name}"):
+            try:
+                self._connection.lookupByName(name).destroy()
+            except self._libvirt.libvirtError as error:
+                gone = (self._libvirt.VIR_ERR_NO_DOMAIN, self._libvirt.VIR_ERR_OPERATION_INVALID)
+                if error.get_error_code() not in gone:
+                    raise
+
+    def machines(self) -> list[Machine]:
+        """Every machine that carries our line of metadata. :raises InfraError: libvirt does not answer."""
+        found = []
+        with self._translated(f"libvirt at {self.uri}"):
+            for domain in self._connection.listAllDomains():
+                with suppress(self._libvirt.libvirtError):  # it ended just now, or it is somebody else's
+                    text = domain.metadata(self._libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE)
+                    state = "running" if domain.isActive() else "off"
+                    found.append(
+                        Machine(name=domain.name(), state=state, kind=domain.OSType(), metadata=_attributes(text))
+                    )
+        return found
+
+    def machine(self, name: str) -> Machine:
+        """One of ours. :raises NotFound: there is none of that name."""
+        for machine in self.machines():
+            if machine.name == name:
+                return machine
+        raise NotFound(f"no guest {name} at {self.uri}", hint="`buildfarm guests list` shows them")
+
+    def version(self) -> str:
+        """Libvirt's and QEMU's versions."""
+        with self._translated(f"libvirt at {self.uri}"):
+            return f"libvirt {_dotted(self._connection.getLibVersion())}, QEMU {_dotted(self._connection.getVersion())}"
+
+    def close(self) -> None:
+        """Leave; machines that still run are destroyed by libvirt."""
+        with suppress(self._libvirt.libvirtError):
+            self._connection.close()
+
+
+def _attributes(text: str) -> dict[str, str]:
+    from xml.etree import ElementTree as ET  # noqa: PLC0415  # our own line, as libvirt gives it back
+
+    return dict(ET.fromstring(text).attrib)  # noqa: S314
+
+
+def _dotted(number: int) -> str:
+    """Undo libvirt's way to write a version as a number.
+
+    >>> _dotted(7002022)
+    '7.2.22'
+    """
+    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+
+
+_events: threading.Thread | None = None
+
+
+def _run_events(libvirt: ModuleType) -> None:
+    """Start the thread that libvirt's events come through, once a process."""
+    global _events  # noqa: PLW0603  # the implementation is registered with the library once
+    if _events is not None:
+        return
+    libvirt.virEventRegisterDefaultImpl()
+
+    def forever() -> None:
+        while True:
+            libvirt.virEventRunDefaultImpl()
+
+    _events = threading.Thread(target=forever, name="libvirt-events", daemon=True)
+    _events.start()

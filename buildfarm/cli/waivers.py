@@ -1,0 +1,143 @@
+"""``buildfarm waive`` and ``buildfarm waivers``: accept a difference until a day, list, export, import, revoke."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+
+from buildfarm.adapters.waiver_files import AUTHORITIES, dump_waivers, load_waivers
+from buildfarm.cli import output
+from buildfarm.cli.client import Json
+from buildfarm.cli.queries import client, json_option
+from buildfarm.domain.compare.policy import Waiver
+from buildfarm.errors import Conflict
+
+_WORDS = ("id", "owner", "reason", "kind", "source", "rpm", "path", "subject", "target", "authority")
+
+
+@click.command("waive")
+@click.argument("kind")
+@click.option("--owner", required=True, help="Who answers for it.")
+@click.option("--reason", required=True, help="Why the difference is acceptable.")
+@click.option("--expires", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Its last day.")
+@click.option("--source", default="*", show_default=True, help="Glob over the source's name.")
+@click.option("--rpm", default="*", show_default=True, help="Glob over the RPM's name.")
+@click.option("--path", default="**", show_default=True, help="Path glob: * stays in one folder, ** does not.")
+@click.option(
+    "--subject", default="*", show_default=True, help="Glob over what differs there: a tag, a symbol, a dependency."
+)
+@click.option("--target", "-t", default="*", show_default=True, help="Glob over the target's name.")
+@click.option(
+    "--authority",
+    type=click.Choice(AUTHORITIES),
+    default="anyone",
+    help="setuid, capabilities and polkit need security.",
+)
+@click.option("--id", "identity", default="", help="Made where it is not given.")
+@json_option
+def waive(kind: str, owner: str, reason: str, expires: datetime, identity: str, *, as_json: bool, **words: str) -> None:
+    """Accept findings of KIND (see `compare --kinds`) until a day; what they hold up is judged anew at once."""
+    body = {
+        "id": identity,
+        "kind": kind,
+        "owner": owner,
+        "reason": reason,
+        "expires": expires.date().isoformat(),
+        **words,
+    }
+    made = client().post("/waivers", body)
+    if as_json:
+        output.as_json(made)
+    else:
+        output.out.print(f"{made['id']}: in force until {made['expires']}, {_lifts(made)}", highlight=False)
+
+
+def _lifts(item: Json) -> str:
+    return (
+        f"lifts {item['findings']} findings of {len(item['builds'])} builds"
+        if item["findings"]
+        else "lifts nothing now"
+    )
+
+
+@click.group("waivers", invoke_without_command=True)
+@click.pass_context
+def waivers(context: click.Context) -> None:
+    """List waivers (the default), export, import or revoke them."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_waivers, everything=False, as_json=False)
+
+
+@waivers.command("list")
+@click.option("--all", "everything", is_flag=True, help="Those that ended too.")
+@json_option
+def list_waivers(*, everything: bool, as_json: bool) -> None:
+    """List waivers, and say which do nothing any more or end soon."""
+    found = client().get("/waivers", all="1" if everything else "")
+    if as_json:
+        output.as_json(found)
+        return
+    rows = [
+        (
+            item["id"],
+            item["kind"],
+            item["source"],
+            item["owner"],
+            item["state"],
+            item["expires"],
+            _lifts(item),
+            item["reason"],
+        )
+        for item in found["waivers"]
+    ]
+    output.table(("Waiver", "Kind", "Source", "Owner", "State", "Expires", "Lifts", "Why"), rows)
+    for identity in found["unused"]:
+        output.err.print(
+            f"waiver {output.plain(identity)} matches nothing: revoke it, or wait for what it is for", highlight=False
+        )
+    for identity in found["expiring"]:
+        output.err.print(f"waiver {output.plain(identity)} ends within 30 days", highlight=False)
+
+
+@waivers.command("export")
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+def export(file: Path | None) -> None:
+    """Write the waivers in force as YAML to FILE, or print them."""
+    found = client().get("/waivers")["waivers"]
+    text = dump_waivers(
+        Waiver(**{word: item[word] for word in _WORDS}, expires=date.fromisoformat(item["expires"])) for item in found
+    )
+    if file is None:
+        click.echo(text, nl=False)
+    else:
+        file.write_text(text, encoding="utf-8")
+
+
+@waivers.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_(file: Path) -> None:
+    """Record every waiver of FILE; one whose id is known already is left as it is."""
+    hub = client()
+    for waiver in load_waivers(file):
+        form = {**asdict(waiver), "expires": waiver.expires.isoformat()}
+        try:
+            hub.post("/waivers", form)
+        except Conflict:
+            output.out.print(f"{waiver.id}: known", highlight=False)
+        else:
+            output.out.print(f"{waiver.id}: recorded", highlight=False)
+
+
+@waivers.command("revoke")
+@click.argument("waiver")
+@click.option("--reason", required=True, help="Why it ends before its day.")
+def revoke(waiver: str, reason: str) -> None:
+    """End WAIVER now; what it had lifted is judged anew."""
+    ended = client().post(f"/waivers/{waiver}/revoke", {"reason": reason})
+    output.out.print(f"{ended['id']}: {ended['ended_why']}", highlight=False)
+
+
+COMMANDS = (waive, waivers)

@@ -1,0 +1,53 @@
+"""Waivers as the store keeps them: who accepted which difference, why and how long, and where it lifted something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from buildfarm.domain.compare.policy import Waiver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverRecord:
+    """A :class:`buildfarm.domain.compare.policy.Waiver` with its history; never deleted, its id never used again.
+
+    ``expires`` is its last day (``YYYY-MM-DD``); ``actor`` recorded it for ``owner``; ``ended`` is when it was revoked
+    or seen to have expired, ``ended_why`` says which and why.
+    """
+
+    id: str
+    owner: str
+    reason: str
+    expires: str
+    kind: str
+    source: str = "*"
+    rpm: str = "*"
+    path: str = "**"
+    subject: str = "*"
+    target: str = "*"
+    authority: str = "anyone"
+    actor: str
+    created: datetime
+    ended: datetime | None = None
+    ended_by: str = ""
+    ended_why: str = ""
+
+    @property
+    def waiver(self) -> Waiver:
+        """What the comparison applies."""
+        return Waiver(
+            id=self.id, owner=self.owner, reason=self.reason, expires=date.fromisoformat(self.expires), kind=self.kind,
+            source=self.source, rpm=self.rpm, path=self.path, subject=self.subject, target=self.target,
+            authority=self.authority,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverUse:
+    """How many findings of one build a waiver lifts in the comparison in force; 0 once it no longer does."""
+
+    id: str
+    waiver: str
+    build: str
+    findings: int

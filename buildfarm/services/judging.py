@@ -1,0 +1,90 @@
+"""From a report to a decision: the waivers in force are applied, the gate decides, and both are written down together.
+
+The compare station judges a fresh report; a waiver that comes, ends or is revoked judges the stored one again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from buildfarm.domain.build import Build, Gate
+from buildfarm.domain.compare.expect import WAIVER
+from buildfarm.domain.compare.fold import refold
+from buildfarm.domain.compare.policy import Waiver
+from buildfarm.domain.compare.report import Report, to_json
+from buildfarm.domain.compare.text import describe
+from buildfarm.domain.gate import decide
+from buildfarm.domain.records import Comparison
+from buildfarm.domain.target import Target
+from buildfarm.domain.verdict import Finding
+from buildfarm.domain.waiver import WaiverRecord, WaiverUse
+from buildfarm.ports import Transaction
+from buildfarm.services import tasks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A report under the waivers in force, and what the gate says to it."""
+
+    report: Report
+    gate: Gate
+    reason: str
+
+
+def waivers_of(tx: Transaction, target: str) -> tuple[Waiver, ...]:
+    """The waivers that hold for a target on the transaction's day."""
+    today = tx.now.date().isoformat()
+    records = tx.find(WaiverRecord, ended=None, order_by="created,id")
+    return tuple(
+        waiver for record in records if record.expires >= today and (waiver := record.waiver).covers_target(target)
+    )
+
+
+def judge(tx: Transaction, build: Build, target: Target, report: Report) -> Judgement:
+    """Apply the waivers and let the gate decide; nothing is written."""
+    lifted = refold(report, waivers_of(tx, target.name), today=tx.now.date())
+    # what matches nothing in one build may be for another: the list of waivers says it, not each build
+    lifted = replace(lifted, expired_waivers=(), unused_waivers=())
+    decision = decide(lifted.verdict, policy=target.gate, scratch=build.scratch)
+    reason = decision.reason
+    if reason and (line := worst_line(lifted)):
+        reason = f"{reason}; {line}"
+    return Judgement(report=lifted, gate=decision.gate, reason=reason)
+
+
+def write(tx: Transaction, build: Build, judged: Judgement, *, brand_hits: tuple[dict[str, object], ...]) -> Comparison:
+    """Store the comparison in force of a build, and where waivers lift something in it."""
+    comparison = Comparison(
+        id=tasks.new_id(), build=build.id, verdict=judged.report.verdict.value, report=to_json(judged.report),
+        brand_hits=brand_hits, created=tx.now,
+    )  # fmt: skip
+    tx.add(comparison)
+    lifts = Counter(item.rule.removeprefix(WAIVER) for item in _findings(judged.report) if item.rule.startswith(WAIVER))
+    known = {use.waiver: use for use in tx.find(WaiverUse, build=build.id)}
+    for waiver in lifts.keys() | known.keys():
+        if waiver in known:
+            tx.change(known[waiver], findings=lifts[waiver])
+        else:
+            tx.add(WaiverUse(id=f"{waiver}/{build.id}", waiver=waiver, build=build.id, findings=lifts[waiver]))
+    return comparison
+
+
+def _findings(report: Report) -> Iterable[Finding]:
+    for pair in report.pairs:
+        yield from pair.findings
+    for item in (*report.missing, *report.extra):
+        yield item.finding
+
+
+def worst_line(report: Report) -> str:
+    """The line a person reads first."""
+    for pair in report.pairs:
+        for finding in pair.findings:
+            if finding.verdict is report.verdict:
+                return f"{pair.name}: {describe(finding)}"
+    for group in (report.missing, report.extra):
+        for one in group:
+            return f"{one.name} is {one.verdict}"
+    return ""

@@ -1,0 +1,64 @@
+"""``host.yaml``: what a KVM host is told; typed at load, the only place that knows its spelling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from buildfarm.errors import ConfigError
+
+
+class HostConfig(BaseModel):
+    """A KVM host: who it is for the hub, which image its guests boot, how many at a time. Relative paths start at the file.
+
+    ``redis`` is where the host reaches the hub's Redis (``host:port``). ``qemu_user`` gets the files of a guest where libvirt
+    does not hand them over by itself (a session daemon). ``boot_seconds`` is how long a guest may take to say hello.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
+    hub_url: str
+    hub_ca: Path | None = None
+    token: str = Field(min_length=1, repr=False)
+    image: str
+    definitions: Path = Path("guests")
+    folder: Path
+    slots: int = Field(default=1, ge=1, le=256)
+    libvirt: str = "qemu:///system"
+    qemu_user: str = ""
+    accelerator: Literal["auto", "kvm", "tcg"] = "kvm"
+    boot_seconds: int = Field(default=180, ge=5)
+
+    @property
+    def images(self) -> Path:
+        """Where the images lie."""
+        return self.folder / "images"
+
+    @property
+    def running(self) -> Path:
+        """One folder for each guest that runs, deleted with it."""
+        return self.folder / "running"
+
+
+def load(file: Path) -> HostConfig:
+    """Read and check ``file``. :raises ConfigError: missing, not YAML, or with a wrong or unknown key."""
+    try:
+        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        hint = "`buildfarm host-add NAME -t TARGET` writes it on the hub"
+        raise ConfigError(f"{file}: {error.strerror}", hint=hint) from error
+    except yaml.YAMLError:
+        raise ConfigError(f"{file}: not YAML") from None  # the error's text would quote lines, and one holds the token
+    try:
+        config = HostConfig.model_validate(raw)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"{file}: {wrong}") from None
+    here = file.resolve().parent
+    changes: dict[str, object] = {"folder": here / config.folder, "definitions": here / config.definitions}
+    if config.hub_ca is not None:
+        changes["hub_ca"] = here / config.hub_ca
+    return config.model_copy(update=changes)
