@@ -1,36 +1,62 @@
 """Applies a rule to a source tree. Untouched bytes stay as they are, whatever their encoding.
 
-A tree maps ``SPECS/<name>.spec`` and ``SOURCES/<name>`` to bytes. An action that matches nothing, or another number of
-times than it says, is an error that shows the nearest lines: a rule that no longer fits must not go unnoticed.
+An action that matches nothing, or another number of times than it says, is an error that shows the nearest lines: a
+rule that no longer fits must not go unnoticed. This module only says which action is done where and keeps the account.
 """
 
 from __future__ import annotations
 
 import difflib
-import fnmatch
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 
-from buildfarm.domain.debrand.rule import Action, Changelog, Release, Replace, Rule, SourceFile
-from buildfarm.errors import InputError
+from buildfarm.domain.debrand import autopatch_style, replacing, section_edits
+from buildfarm.domain.debrand.changelog import add_entry, head, is_automatic
+from buildfarm.domain.debrand.outside import Nothing, Outside
+from buildfarm.domain.debrand.patches import edit_patch
+from buildfarm.domain.debrand.release import append_release, carries
+from buildfarm.domain.debrand.rule import (
+    Action,
+    ArchiveEdit,
+    Bundle,
+    Changelog,
+    Condition,
+    GitPatch,
+    Lines,
+    Macro,
+    Package,
+    Patch,
+    Release,
+    Replace,
+    Rule,
+    Script,
+    SectionEdit,
+    SourceFile,
+    Tags,
+)  # fmt: skip
+from buildfarm.domain.debrand.sources import edit_source, present
+from buildfarm.domain.debrand.spec_pass import SpecPass, spec_pass, version_of
+from buildfarm.domain.debrand.tarball import bundle
+from buildfarm.domain.debrand.tree import (
+    MARK,
+    RuleDoesNotFit,
+    Tree,
+    debranded_by,
+    decode,
+    digests,
+    encode,
+    source_path,
+    spec_path,
+)  # fmt: skip
+from buildfarm.domain.debrand.unified import patch_tree
 
-MARK = "# debranded by rule "
-_SOURCE_LINE = re.compile(r"^(Source)(\d*)(\s*:\s*)(\S+)[^\n]*\n", re.MULTILINE | re.IGNORECASE)
-_RELEASE_LINE = re.compile(r"^(Release[ \t]*:[ \t]*)([^\n#]*?)([ \t]*)$", re.MULTILINE | re.IGNORECASE)
-_CHANGELOG = re.compile(r"^%changelog[^\n]*\n", re.MULTILINE)
-_AUTORELEASE = re.compile(r"%\{?\??autorelease\b")
-_AUTOCHANGELOG = re.compile(r"%\{?\??autochangelog\b")
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MOST_DIFF_LINES = 2000
-
-Tree = dict[str, bytes]
-
-
-class RuleDoesNotFit(InputError):  # said as a sentence: "rule does not fit"
-    """A rule's action found nothing, or another number of places than it says."""
+__all__ = ["MARK", "Applied", "RuleDoesNotFit", "Step", "Tree", "apply", "debranded_by", "mtime_of", "spec_path"]
+_MOST_DIFF_LINES = 20000
+_WRITTEN = {name: re.compile(rf"^{name}:[^\n]*?(\S+)[ \t]*$", re.MULTILINE) for name in ("Version", "Release")}
+_SHOWN = 60
+Places = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,201 +64,183 @@ class Step:
     """What one action did: its words, and the files it changed with how many places in each."""
 
     action: str
-    files: tuple[tuple[str, int], ...]
+    files: Places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """The changed tree and the account of it."""
+    """The changed tree and the account of it; ``already`` is why nothing was done, where that is so.
+
+    ``sources`` are ``(path, SHA-256 before, SHA-256 after)`` of every file of the tree.
+    """
 
     tree: Tree
     steps: tuple[Step, ...]
     diff: str
     sources: tuple[tuple[str, str, str], ...]
+    already: str = ""
 
 
-def debranded_by(tree: Mapping[str, bytes]) -> str:
-    """The digest of the rule that changed this tree already; empty if none did."""
-    first = tree[spec_path(tree)].split(b"\n", 1)[0].decode("ascii", "replace")
-    return first.removeprefix(MARK) if first.startswith(MARK) else ""
+def mtime_of(rule: Rule) -> int:
+    """Seconds since the epoch at noon (UTC) of the rule's day: the time of everything it makes."""
+    return int(datetime.combine(rule.date, time(12), tzinfo=UTC).timestamp())
 
 
-def spec_path(tree: Mapping[str, bytes]) -> str:
-    """The one spec of a tree. :raises InputError: there is none, or more than one."""
-    specs = [path for path in tree if path.startswith("SPECS/")]
-    if len(specs) != 1:
-        raise InputError(f"{len(specs)} spec files in the SRPM", hint="an SRPM holds exactly one")
-    return specs[0]
+def already(rule: Rule, tree: Mapping[str, bytes]) -> str:
+    """Why this tree needs nothing: it carries the rule's digest (or, of a rule without mark, its suffix); else empty."""
+    if rule.mark:
+        return f"debranded already by {rule.file}" if debranded_by(tree) == rule.digest else ""
+    if rule.suffix and carries(decode(tree[spec_path(tree)]), rule.suffix):
+        return f"its Release ends in {rule.suffix} of {rule.file} already"
+    return ""
 
 
-def apply(rule: Rule, tree: Mapping[str, bytes], *, evr: str) -> Applied:
-    """Apply all actions in order.
+def apply(rule: Rule, tree: Mapping[str, bytes], *, evr: str, outside: Outside | None = None) -> Applied:
+    """Apply all actions in order; a tree that this rule changed already is left alone.
 
     :param evr: ``[epoch:]version-release`` of what comes out, for the changelog entry.
     :raises RuleDoesNotFit: naming rule file, action, what was expected and the nearest lines.
     """
     before = dict(tree)
     spec = spec_path(tree)
+    if reason := already(rule, tree):
+        return Applied(tree=before, steps=(), diff="", sources=digests(before, before), already=reason)
     now = dict(tree)
-    steps = []
-    for number, action in enumerate(rule.actions, 1):
-        where = f"{rule.file}: action {number}"
-        steps.append(_apply_one(action, now, spec, where=where, rule=rule, evr=evr))
-    now[spec] = f"{MARK}{rule.digest}\n".encode() + now[spec]
-    return Applied(
-        tree=now, steps=tuple(steps), diff=_diff(before[spec], now[spec], spec), sources=_digests(before, now)
-    )
+    run = _Run(rule, now, spec, evr, outside or Nothing())
+    steps = tuple(run.step(action, f"{rule.file}: action {number}") for number, action in enumerate(rule.actions, 1))
+    spec_now = spec_path(now)
+    if rule.mark:
+        now[spec_now] = f"{MARK}{rule.digest}\n".encode() + now[spec_now]
+    diff = _diff(before[spec], now[spec_now], spec_now)
+    return Applied(tree=now, steps=steps, diff=diff, sources=digests(before, now))
 
 
-def _apply_one(action: Action, tree: Tree, spec: str, *, where: str, rule: Rule, evr: str) -> Step:
-    match action:
-        case Release():
-            tree[spec] = _encode(_append_to_release(_decode(tree[spec]), action.suffix, where))
-            return Step(action=f"release {action.suffix}", files=((spec, 1),))
-        case Replace():
-            return _replace(action, tree, spec, where)
-        case SourceFile():
-            return _source(action, tree, spec, where)
-        case Changelog():
-            tree[spec] = _encode(_add_changelog(_decode(tree[spec]), action, rule, evr, where))
-            return Step(action="changelog", files=((spec, 1),))
+@dataclass(slots=True)
+class _Run:
+    """One application: the tree as it is so far, and what every action may need."""
+
+    rule: Rule
+    tree: Tree
+    spec: str
+    evr: str
+    outside: Outside
+
+    def step(self, action: Action, where: str) -> Step:
+        words, files = self._do(action, where)
+        return Step(action=words, files=files)
+
+    def _do(self, action: Action, where: str) -> tuple[str, Places]:  # noqa: C901, PLR0911, PLR0912  # one case an action
+        match action:
+            case Release():
+                return f"release {action.suffix}", self._text(
+                    lambda text: append_release(text, action.suffix, where, autorelease=action.autorelease)
+                )
+            case Changelog():
+                return "changelog", self._changelog(action, where)
+            case Replace():
+                return f"replace {_short(action.find)}", replacing.replace(action, self.tree, where)
+            case Lines():
+                words = (
+                    f"delete lines {_short(action.find)}"
+                    if action.new is None
+                    else f"replace lines {_short(action.find)}"
+                )
+                return words, replacing.edit_lines(action, self.tree, where)
+            case SectionEdit():
+                words = f"section {action.section} {action.of}".strip()
+                return words, self._text(lambda text: section_edits.edit_section(text, action, where))
+            case Tags():
+                words = f"tags {section_edits.described(action.values)} {' '.join(action.drop)}".strip()
+                return words, self._text(lambda text: section_edits.set_tags(text, action, where))
+            case Macro():
+                words = f"{'build condition' if action.bcond else 'macro'} {action.name}: {action.value}"
+                return words, self._text(lambda text: section_edits.set_macro(text, action, where))
+            case Condition():
+                words = f"%if {action.condition} around {_short(action.lines)}"
+                return words, self._text(lambda text: replacing.wrap(text, action.lines, action.condition, where))
+            case SourceFile() | Patch():
+                kind = "patch" if isinstance(action, Patch) else "source"
+                return f"{kind} {action.op} {action.name}", ((self._file(action, where), 1),)
+            case GitPatch():
+                return f"apply {action.name}", tuple((path, 1) for path in patch_tree(action, self.tree, where))
+            case Bundle():
+                path = source_path(self.tree, action.name)
+                self.tree[path] = bundle(action, self.tree, mtime=mtime_of(self.rule), where=where)
+                return f"bundle {action.name}", ((path, len(action.files)),)
+            case ArchiveEdit():
+                return f"archive {action.archive}", self._archive(action, where)
+            case Package():
+                return "package: our own takes over", self._package(action)
+            case Script():
+                return f"SCRIPT {action.name}", self._script(action)
+            case SpecPass():
+                return "spec_change", self._text(lambda text: self._pass(text, action, where))
+
+    def _text(self, change: object) -> Places:
+        self.tree[self.spec] = encode(change(decode(self.tree[self.spec])))  # type: ignore[operator]
+        return ((self.spec, 1),)
+
+    def _file(self, action: SourceFile | Patch, where: str) -> str:
+        if action.op == "add" and action.style == "autopatch":
+            return autopatch_style.add(action, self.tree, self.spec, source=self.rule.source, where=where)
+        if isinstance(action, Patch):
+            return edit_patch(action, self.tree, self.spec, where)
+        return edit_source(action, self.tree, self.spec, where)
+
+    def _changelog(self, action: Changelog, where: str) -> Places:
+        text = decode(self.tree[self.spec])
+        if action.autochangelog == "keep" and is_automatic(text):
+            return ()
+        entry = head(self.rule.date, action.author, self._evr(action, text, where)) + "\n"
+        entry += "".join(f"- {line}\n" for line in action.lines)
+        return self._text(lambda text: add_entry(text, entry, where))
+
+    def _evr(self, action: Changelog, text: str, where: str) -> str:
+        if (action.version, action.release) == ("built", "built"):
+            return self.evr
+        rpms = self.outside.evaluate(self.tree)
+        parts = {"Version": (action.version, rpms.version), "Release": (action.release, rpms.release)}
+        said = []
+        for name, (mode, value) in parts.items():
+            found = _WRITTEN[name].search(text)
+            if mode == "written" and found is None:
+                raise RuleDoesNotFit(f"{where}: the spec has no {name} line")
+            said.append(found[1] if mode == "written" and found else value)
+        return (f"{rpms.epoch}:" if rpms.epoch else "") + "-".join(said)
+
+    def _pass(self, text: str, action: SpecPass, where: str) -> str:
+        day = head(self.rule.date, "", "").removeprefix("* ").partition("  ")[0]
+        version = version_of(self.evr.removesuffix(self.rule.suffix)) if self.evr else ""
+        return spec_pass(text, action, version=version, day=day, where=where)
+
+    def _archive(self, action: ArchiveEdit, where: str) -> Places:
+        path = source_path(self.tree, action.archive)
+        present(self.tree, path, action.archive, where)
+        data, members = self.outside.edit_archive(action.archive, self.tree[path], action, mtime=mtime_of(self.rule))
+        self.tree[path] = data
+        return tuple((f"{path}/{member}", count) for member, count in members)
+
+    def _package(self, action: Package) -> Places:
+        version, _, release = self.evr.rpartition(":")[2].removesuffix(self.rule.suffix).partition("-")
+        macros = f"%global vendor_version {version}\n%global vendor_release {release}\n"
+        self.tree.clear()
+        for name, content in action.files.items():
+            is_spec = name.endswith(".spec")
+            self.tree[f"{'SPECS' if is_spec else 'SOURCES'}/{name}"] = macros.encode() + content if is_spec else content
+        self.spec = spec_path(self.tree)
+        return tuple((path, 1) for path in sorted(self.tree))
+
+    def _script(self, action: Script) -> Places:
+        before = dict(self.tree)
+        after = self.outside.run_script(action, before, epoch=mtime_of(self.rule))
+        self.tree.clear()
+        self.tree.update(after)
+        self.spec = spec_path(self.tree)
+        return tuple((path, 1) for path in sorted({*before, *after}) if before.get(path) != after.get(path))
 
 
-def _decode(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _encode(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _append_to_release(text: str, suffix: str, where: str) -> str:
-    found = _RELEASE_LINE.search(text)
-    if found is None:
-        raise RuleDoesNotFit(f"{where}: the spec has no Release line")
-    if _AUTORELEASE.search(found[2]):
-        raise RuleDoesNotFit(f"{where}: Release is {found[2]}, and %autorelease is not supported yet")
-    return f"{text[: found.end(2)]}{suffix}{text[found.end(2) :]}"
-
-
-def _add_changelog(text: str, action: Changelog, rule: Rule, evr: str, where: str) -> str:
-    found = _CHANGELOG.search(text)
-    if found is None:
-        raise RuleDoesNotFit(f"{where}: the spec has no %changelog section")
-    if _AUTOCHANGELOG.search(text, found.end()):
-        raise RuleDoesNotFit(f"{where}: %autochangelog is not supported yet")
-    day = rule.date
-    head = f"* {_DAYS[day.weekday()]} {_MONTHS[day.month - 1]} {day.day:02} {day.year} {action.author} - {evr}\n"
-    entry = head + "".join(f"- {line}\n" for line in action.lines) + "\n"
-    return text[: found.end()] + entry + text[found.end() :]
-
-
-def _replace(action: Replace, tree: Tree, spec: str, where: str) -> Step:
-    paths = [spec] if action.where == "spec" else _matching(tree, action.where)
-    if not paths:
-        there = ", ".join(path.removeprefix("SOURCES/") for path in tree if path.startswith("SOURCES/"))
-        raise RuleDoesNotFit(f"{where}: no source matches {action.where!r}", hint=f"there are: {there}")
-    changed: list[tuple[str, int]] = []
-    results: Tree = {}
-    for path in paths:
-        text = _decode(tree[path])
-        try:
-            new, count = _substitute(action, text)
-        except (re.error, IndexError) as error:  # IndexError: an unknown group in `with` (re.sub)
-            raise RuleDoesNotFit(f"{where}: {action.find!r} with {action.new!r}: {error}") from error
-        if count:
-            changed.append((path, count))
-            results[path] = _encode(new)
-    total = sum(count for _, count in changed)
-    if total != action.count:
-        raise RuleDoesNotFit(
-            f"{where}: {action.find!r} was found {total} times in {', '.join(paths)}, expected were {action.count}",
-            hint=f"nearest lines: {_nearest(action, tree, paths)}",
-        )
-    tree.update(results)
-    return Step(action=f"replace {action.find!r}", files=tuple(changed))
-
-
-def _matching(tree: Tree, pattern: str) -> list[str]:
-    pattern = pattern.removeprefix("SOURCES/")
-    return sorted(
-        p for p in tree if p.startswith("SOURCES/") and fnmatch.fnmatchcase(p.removeprefix("SOURCES/"), pattern)
-    )
-
-
-def _substitute(action: Replace, text: str) -> tuple[str, int]:
-    if action.regex:
-        return re.subn(action.find, action.new, text, flags=re.MULTILINE)
-    return text.replace(action.find, action.new), text.count(action.find)
-
-
-def _nearest(action: Replace, tree: Tree, paths: list[str]) -> str:
-    """The lines most like what was looked for, so that a person sees what changed upstream."""
-    lines = [line for path in paths for line in _decode(tree[path]).splitlines() if line.strip()]
-    wanted = "".join(action.find.strip().splitlines()[:1])
-    close = difflib.get_close_matches(wanted, lines[:20000], n=3, cutoff=0.3)
-    return " | ".join(line.strip()[:120] for line in close) or "none is similar"
-
-
-def _source(action: SourceFile, tree: Tree, spec: str, where: str) -> Step:
-    path = f"SOURCES/{action.name}"
-    exists = path in tree
-    if action.op == "add":
-        if exists:
-            raise RuleDoesNotFit(f"{where}: source {action.name} is there already", hint="use op: replace")
-        tree[spec] = _encode(_declare_source(_decode(tree[spec]), action.name, where))
-        tree[path] = action.content
-    elif not exists:
-        there = ", ".join(sorted(p.removeprefix("SOURCES/") for p in tree if p.startswith("SOURCES/")))
-        raise RuleDoesNotFit(f"{where}: no source {action.name}", hint=f"there are: {there}")
-    elif action.op == "replace" and action.rename:
-        if f"SOURCES/{action.rename}" in tree:
-            raise RuleDoesNotFit(f"{where}: source {action.rename} is there already", hint="choose another name")
-        tree[spec] = _encode(_rename_source(_decode(tree[spec]), action.name, action.rename, where))
-        del tree[path]
-        tree[f"SOURCES/{action.rename}"] = action.content
-    elif action.op == "replace":
-        tree[path] = action.content
-    else:
-        tree[spec] = _encode(_undeclare_source(_decode(tree[spec]), action.name, where))
-        del tree[path]
-    return Step(action=f"source {action.op} {action.name}", files=((path, 1),))
-
-
-def _numbered_sources(text: str) -> list[tuple[int, re.Match[str]]]:
-    """Every Source line with its number; an unnumbered one counts on from the one before (rpm manual, "Sources")."""
-    found: list[tuple[int, re.Match[str]]] = []
-    for match in _SOURCE_LINE.finditer(text):
-        number = int(match[2]) if match[2] else (found[-1][0] + 1 if found else 0)
-        found.append((number, match))
-    return found
-
-
-def _declare_source(text: str, name: str, where: str) -> str:
-    known = _numbered_sources(text)
-    if not known:
-        raise RuleDoesNotFit(f"{where}: the spec has no Source line to stand after")
-    _, last = known[-1]
-    line = f"Source{max(number for number, _ in known) + 1}{last[3]}{name}\n"
-    return text[: last.end()] + line + text[last.end() :]
-
-
-def _rename_source(text: str, name: str, new: str, where: str) -> str:
-    for _, match in _numbered_sources(text):
-        if match[4].rpartition("/")[2] == name:
-            return f"{text[: match.start(4)]}{new}{text[match.end(4) :]}"
-    raise RuleDoesNotFit(f"{where}: no Source line names {name}")
-
-
-def _undeclare_source(text: str, name: str, where: str) -> str:
-    for number, match in _numbered_sources(text):
-        if match[4].rpartition("/")[2] == name:
-            rest = text[: match.start()] + text[match.end() :]
-            used = re.search(rf"%\{{?\??(SOURCE{number}|S:{number})\b", rest)
-            if used is not None:
-                raise RuleDoesNotFit(f"{where}: source {name} is still used as {used[0]}", hint="replace that line too")
-            return rest
-    raise RuleDoesNotFit(f"{where}: no Source line names {name}")
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
 
 
 def _diff(before: bytes, after: bytes, name: str) -> str:
@@ -242,17 +250,4 @@ def _diff(before: bytes, after: bytes, name: str) -> str:
         f"vendor/{name}",
         f"ours/{name}",
     )
-    return "".join(list(lines)[:_MOST_DIFF_LINES])
-
-
-def _digests(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> tuple[tuple[str, str, str], ...]:
-    """``(path, SHA-256 before, SHA-256 after)`` of every file that changed; empty text where it is not there."""
-
-    def digest(tree: Mapping[str, bytes], path: str) -> str:
-        return hashlib.sha256(tree[path]).hexdigest() if path in tree else ""
-
-    return tuple(
-        (path, digest(before, path), digest(after, path))
-        for path in sorted({*before, *after})
-        if before.get(path) != after.get(path)
-    )
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in list(lines)[:_MOST_DIFF_LINES])

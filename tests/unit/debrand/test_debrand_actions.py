@@ -98,17 +98,36 @@ def test_a_release_line_is_found_however_it_is_written(line: bytes, becomes: byt
     assert changed_lines(spec, spec_of(run(Release(suffix=".reef.1"), spec=spec))) == [(line, becomes)]
 
 
-@pytest.mark.parametrize("macro", [b"%autorelease", b"%{autorelease}", b"%autorelease -b 4"])
-def test_autorelease_is_refused_by_name(macro: bytes):
-    assert "%autorelease is not supported" in refused(
-        Release(suffix=".reef.1"), spec=SPEC.replace(b"3%{?dist}", macro)
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("macro", "becomes"),
+    [
+        (b"%autorelease", b"%{autorelease}.reef.1"),
+        (b"%{autorelease}", b"%{autorelease}.reef.1"),
+        (b"%autorelease -b 4", b"%{autorelease -b 4}.reef.1"),
+    ],
+)
+def test_autorelease_gets_the_suffix_behind_its_braces_or_stays(macro: bytes, becomes: bytes):
+    spec = SPEC.replace(b"3%{?dist}", macro)
+    assert spec_of(run(Release(suffix=".reef.1"), spec=spec)) == spec.replace(macro, becomes)
+    assert spec_of(run(Release(suffix=".reef.1", autorelease="keep"), spec=spec)) == spec
+
+
+def test_a_spec_that_defines_autorelease_gets_the_suffix_in_the_macro():
+    body = (
+        b"%define autorelease(e:s:pb:n) %{?-p:0.}%{lua:\n    print(7);\n}%{?-e:.%{-e*}}%{?-s:.%{-s*}}%{!?-n:%{?dist}}\n"
+    )
+    spec = body + SPEC.replace(b"3%{?dist}", b"%autorelease")
+    assert spec_of(run(Release(suffix=".reef.1"), spec=spec)) == spec.replace(
+        b"%{!?-n:%{?dist}}", b"%{!?-n:%{?dist}}.reef.1"
+    )
 
 
 @pytest.mark.parametrize("macro", [b"%autochangelog", b"%{autochangelog}", b"%{?autochangelog}"])
-def test_autochangelog_is_refused_by_name(macro: bytes):
+def test_an_entry_stands_above_autochangelog_or_is_left_out(macro: bytes):
     spec = SPEC[: SPEC.index(b"* Mon")] + macro + b"\n"
-    assert "%autochangelog is not supported" in refused(Changelog(author="R <r@reef>", lines=("x",)), spec=spec)
+    done = spec_of(run(Changelog(author="R <r@reef>", lines=("x",)), spec=spec))
+    assert done == spec.replace(macro, b"* Mon May 04 2026 R <r@reef> - 1.2-3.el9.reef.1\n- x\n\n" + macro)
+    assert spec_of(run(Changelog(author="R <r@reef>", lines=("x",), autochangelog="keep"), spec=spec)) == spec
 
 
 def test_a_spec_without_release_or_changelog_says_what_it_lacks():

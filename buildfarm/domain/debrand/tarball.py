@@ -1,0 +1,26 @@
+"""A gzipped tar among the sources, the same bytes from the same files whenever and wherever it is made."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+
+from buildfarm.domain.debrand.rule import Bundle
+from buildfarm.domain.debrand.sources import present
+from buildfarm.domain.debrand.tree import Tree, source_path
+
+
+def bundle(action: Bundle, tree: Tree, *, mtime: int, where: str) -> bytes:
+    """The archive's bytes; every time in it is ``mtime``. :raises RuleDoesNotFit: a source is not there."""
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in action.files:
+            if content is None:
+                path = source_path(tree, name)
+                present(tree, path, name, where)
+                content = tree[path]
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime, info.mode = len(content), mtime, 0o644
+            tar.addfile(info, io.BytesIO(content))
+    return gzip.compress(plain.getvalue(), 9, mtime=mtime)
