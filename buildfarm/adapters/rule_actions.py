@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 
 class Files:
-    """What lies beside a rule; ``digests`` are of everything that was read, by what the rule calls it.
+    """What lies beside a rule; ``digests`` are of everything that was read, by what the rule calls it, ``names`` what was read.
 
     ``lenient``: a file that is not there is empty (to rehearse a rule's edits of a spec without its files).
     """
@@ -42,6 +42,7 @@ class Files:
     def __init__(self, folder: Path, *, lenient: bool = False) -> None:
         self.folder, self.lenient = folder, lenient
         self.digests: dict[str, str] = {}
+        self.names: set[str] = set()
 
     def place(self, called: str, name: str) -> Path:
         """The path of ``name``. :raises ConfigError: it leaves the folder, by whatever way."""
@@ -59,6 +60,7 @@ class Files:
             if not (self.lenient and isinstance(error, FileNotFoundError)):
                 raise ConfigError(f"{called}: {place}: {error.strerror}") from error
             content = b""
+        self.names.add(name)
         self.digests[f"{called} {name}"] = hashlib.sha256(content).hexdigest()
         return content
 

@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 
 from buildfarm.adapters.rule_actions import Files, action_of
-from buildfarm.adapters.yaml_places import Path_, Placed, plain
+from buildfarm.adapters.yaml_places import Path_, Placed, dotted, plain
 from buildfarm.domain.brand import Allow, BrandPolicy, BrandWord
 from buildfarm.domain.compare.policy import Expectation
 from buildfarm.domain.debrand.conditions import When, terms
@@ -56,31 +56,44 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def check(placed: Placed) -> None:
-    """:raises ConfigError: the data is no rule; the schema cannot say regular expressions and EVR terms, this does."""
-    problems = sorted(_validator().iter_errors(placed.data), key=lambda e: list(map(str, e.path)))
+    """:raises ConfigError: the data is no rule, with line and column."""
+    for path, problem, hint in _problems(placed.data):
+        raise placed.error(path, problem, hint=hint)
+
+
+def validate(data: Json, file: Path) -> None:
+    """As :func:`check`, of data that was not written by hand. :raises ConfigError: the data is no rule."""
+    for path, problem, hint in _problems(data):
+        raise ConfigError(f"{file}: {dotted(path)}: {problem}", hint=hint)
+
+
+def _problems(data: Json) -> Iterator[tuple[Path_, str, str]]:
+    """``(place, problem, hint)``; the schema cannot say regular expressions, EVR terms and days, this does."""
+    problems = sorted(_validator().iter_errors(data), key=lambda e: list(map(str, e.path)))
     if problems:
         worst = jsonschema.exceptions.best_match(problems) or problems[0]
-        raise placed.error(_place(worst), worst.message, hint=f"the schema is {SCHEMA}")
-    for path, pattern in _patterns(placed.data):
+        yield _place(worst), worst.message, f"the schema is {SCHEMA}"
+        return
+    for path, pattern in _patterns(data):
         try:
             re.compile(pattern)
         except re.error as error:
-            raise placed.error(path, f"{pattern!r} is no regular expression: {error}") from error
+            yield path, f"{pattern!r} is no regular expression: {error}", ""
     try:
-        terms(placed.data.get("when", {}).get("evr", ">=0"))
+        terms(data.get("when", {}).get("evr", ">=0"))
     except ValueError as error:
-        raise placed.error(("when", "evr"), str(error)) from error
+        yield ("when", "evr"), str(error), ""
     try:
-        date.fromisoformat(placed.data["date"])
+        date.fromisoformat(data["date"])
     except ValueError as error:
-        raise placed.error(("date",), str(error)) from error
+        yield ("date",), str(error), ""
 
 
 def _place(problem: jsonschema.ValidationError) -> Path_:
     """The path of the wrong thing itself: of an unknown key, the key."""
     path = tuple(problem.absolute_path)
     if problem.validator == "additionalProperties" and isinstance(problem.instance, dict):
-        known = problem.schema.get("properties", {})
+        known = problem.schema.get("properties", {}) if isinstance(problem.schema, dict) else {}
         unknown = [key for key in problem.instance if key not in known]
         return (*path, unknown[0]) if unknown else path
     return path

@@ -148,7 +148,8 @@ class _Run:
                 return words, replacing.edit_lines(action, self.tree, where)
             case SectionEdit():
                 words = f"section {action.section} {action.of}".strip()
-                return words, self._text(lambda text: section_edits.edit_section(text, action, where))
+                edit = autopatch_style.add_to_section if action.style else section_edits.edit_section
+                return words, self._text(lambda text: edit(text, action, where))
             case Tags():
                 words = f"tags {section_edits.described(action.values)} {' '.join(action.drop)}".strip()
                 return words, self._text(lambda text: section_edits.set_tags(text, action, where))
@@ -198,7 +199,7 @@ class _Run:
     def _evr(self, action: Changelog, text: str, where: str) -> str:
         if (action.version, action.release) == ("built", "built"):
             return self.evr
-        rpms = self.outside.evaluate(self.tree)
+        rpms = self.outside.evaluate(self.tree, action.macros)
         parts = {"Version": (action.version, rpms.version), "Release": (action.release, rpms.release)}
         said = []
         for name, (mode, value) in parts.items():

@@ -1,4 +1,4 @@
-"""Where AlmaLinux's autopatch-tool puts the line of a new source or patch, and the one that applies it.
+"""Where AlmaLinux's autopatch-tool puts new lines: of a source or patch, of what applies it, of a section.
 
 Its rules carry over byte for byte only if the places are the same, odd ones included. The tool reads the spec from its
 end; so does this, on the lines in reverse order: inserting before an index there is standing after that line here.
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 
-from buildfarm.domain.debrand.rule import Patch, SourceFile
+from buildfarm.domain.debrand.rule import Patch, SectionEdit, SourceFile
 from buildfarm.domain.debrand.sources import absent
-from buildfarm.domain.debrand.spec import split_lines
+from buildfarm.domain.debrand.nearest import nearest
+from buildfarm.domain.debrand.spec import PREAMBLE, ended, split_lines
 from buildfarm.domain.debrand.tree import RuleDoesNotFit, Tree, decode, encode, source_path
 
 _BLOCK_END = re.compile(r"%endif\b|popd\b")
@@ -124,3 +125,59 @@ def _place(lines: list[str]) -> int | None:
         if applied is None and _form(line):
             applied = at
     return block_end if block_end is not None else applied
+
+
+_BOUNDARIES = (
+    "%description", "%prep", "%build", "%install", "%check", "%clean", "%files", "%changelog", "%pre", "%post", "%preun", "%postun",
+    "%package", "%triggerin", "%triggerun", "%triggerpostun", "%verifyscript", "%pretrans", "%posttrans",
+)  # fmt: skip
+"""A line that begins so ends a section, whatever follows: ``%preun`` ends one as ``%pre``, and so does ``%build_it``."""
+_NAMING = ("%files", "%description", "%pre", "%post", "%preun", "%postun")
+"""Sections whose own line names the sub-package; of others the last ``%package`` above it counts."""
+
+
+def add_to_section(text: str, action: SectionEdit, where: str) -> str:
+    """``text`` with the lines, and a blank one, after the section's first line or at its end.
+
+    :raises RuleDoesNotFit: there is no such section.
+    """
+    lines = split_lines(text)
+    clean = [line.strip() for line in lines]
+    if action.section == PREAMBLE:
+        start = _preamble(clean, action.of)
+        begin = None if start is None else start + bool(action.of)
+    else:
+        start = _section(clean, action.section, action.of)
+        begin = None if start is None else start + 1
+    if start is None or begin is None:
+        which = f"{action.section} of {action.of}" if action.of else action.section
+        raise RuleDoesNotFit(f"{where}: the spec has no {which}", hint=nearest(f"{action.section} {action.of}", lines))
+    end = next((at for at in range(begin, len(clean)) if clean[at].startswith(_BOUNDARIES)), len(clean))
+    at = begin if action.at == "start" else end
+    if at and not lines[at - 1].endswith("\n"):
+        lines[at - 1] += "\n"
+    return "".join([*lines[:at], ended(action.insert), "\n", *lines[at:]])
+
+
+def _preamble(clean: list[str], of: str) -> int | None:
+    if not of:
+        return 0
+    heads = (f"%package {of}", f"%package -n {of}")
+    return next((at for at, line in enumerate(clean) if line.startswith(heads)), None)
+
+
+def _section(clean: list[str], name: str, of: str) -> int | None:
+    current = ""
+    for at, line in enumerate(clean):
+        if line.startswith("%package"):
+            current = _named(line)
+        if line.startswith(name) and (_named(line) if name in _NAMING else (current if of else "")) == of:
+            return at
+    return None
+
+
+def _named(line: str) -> str:
+    words = line.split()
+    if words[2:] and words[1] == "-n":
+        return words[2]
+    return words[1] if words[1:] else ""

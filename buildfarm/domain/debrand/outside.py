@@ -15,8 +15,11 @@ from buildfarm.errors import InputError
 class Outside(Protocol):
     """The three things no pure function can do."""
 
-    def evaluate(self, tree: Mapping[str, bytes]) -> EVR:
-        """What rpm makes of Epoch, Version and Release of the tree's spec, with no dist tag."""
+    def evaluate(self, tree: Mapping[str, bytes], macros: Mapping[str, str]) -> EVR:
+        """What rpm makes of Epoch, Version and Release of the tree's spec with ``macros`` and no dist tag.
+
+        :raises RuleDoesNotFit: rpm cannot parse the spec.
+        """
 
     def edit_archive(
         self, name: str, data: bytes, edit: ArchiveEdit, *, mtime: int
@@ -34,7 +37,7 @@ class Outside(Protocol):
 class Nothing:
     """Refuses all of it: for rules that only edit text."""
 
-    def evaluate(self, tree: Mapping[str, bytes]) -> EVR:  # noqa: ARG002
+    def evaluate(self, tree: Mapping[str, bytes], macros: Mapping[str, str]) -> EVR:  # noqa: ARG002
         """Refuse."""
         raise InputError("the rule needs rpm's view of the spec, which is only to be had in the sandbox")
 

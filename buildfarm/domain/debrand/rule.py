@@ -62,7 +62,8 @@ class Lines:
 class SectionEdit:
     """Insert into, delete from, or (``remove``) take out a section or preamble; ``of`` names the sub-package.
 
-    ``at`` is ``start``, ``end`` (before the blank lines that close it) or ``bottom`` (after them).
+    ``at`` is ``start``, ``end`` (before the blank lines that close it) or ``bottom`` (after them). ``style`` ``autopatch`` finds
+    section and place as AlmaLinux's tool does.
     """
 
     section: str
@@ -72,6 +73,7 @@ class SectionEdit:
     delete: str = ""
     count: int = 1
     remove: bool = False
+    style: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +189,7 @@ class Changelog:
     """A new topmost changelog entry; its date is the rule's.
 
     ``version`` and ``release`` say where the EVR comes from: ``built`` (of what comes out), ``evaluated`` (what rpm makes of the
-    spec without a dist tag) or ``written`` (as it stands in the spec). ``autochangelog`` ``keep`` leaves such a spec alone.
+    spec without a dist tag, with ``macros``) or ``written`` (as it stands in the spec). ``autochangelog`` ``keep`` leaves such a spec alone.
     """
 
     author: str
@@ -195,6 +197,7 @@ class Changelog:
     version: str = "built"
     release: str = "built"
     autochangelog: str = "edit"
+    macros: Mapping[str, str] = field(default_factory=dict)
 
 
 Action = (

@@ -69,10 +69,13 @@ class SpecPass:
 def version_of(evr: str) -> str:
     """The version srpmproc writes into a changelog entry: version and release up to the dist tag, without epoch.
 
-    >>> version_of("1:1.20.1-14.el9_2.1"), version_of("2-3.module+el8.9")
-    ('1.20.1-14', '2-3')
+    Without such a tag it is empty, and the Version line's value is taken.
+
+    >>> version_of("1:1.20.1-14.el9_2.1"), version_of("2-3.module+el8.9"), version_of("1-2.fc40")
+    ('1.20.1-14', '2-3', '')
     """
-    return re.split(r"\.el|\.module", evr.rpartition(":")[2], maxsplit=1)[0]
+    bare = evr.rpartition(":")[2]
+    return next((bare.partition(mark)[0] for mark in (".el", ".module") if mark in bare), "")
 
 
 def spec_pass(text: str, change: SpecPass, *, version: str, day: str, where: str) -> str:

@@ -74,7 +74,13 @@ def matching(tree: Mapping[str, bytes], pattern: str) -> list[str]:
     by_name = source_names(tree)
     wanted = pattern.removeprefix("SOURCES/")
     found = [source_path(tree, name) for name in by_name if "/" not in name and fnmatch.fnmatchcase(name, wanted)]
-    return found or sorted(path for path in tree if path != spec and fnmatch.fnmatchcase(path, pattern))
+    return found or sorted(path for path in tree if path != spec and _names(path, pattern))
+
+
+def _names(path: str, pattern: str) -> bool:
+    """Whether a pattern is the end of a path: ``a.conf`` and ``SOURCES/*.conf`` name ``x/SOURCES/a.conf``."""
+    parts = path.split("/")
+    return any(fnmatch.fnmatchcase("/".join(parts[at:]), pattern) for at in range(len(parts)))
 
 
 def debranded_by(tree: Mapping[str, bytes]) -> str:
