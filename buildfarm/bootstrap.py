@@ -18,6 +18,7 @@ from buildfarm.adapters.brand_scan import scan_rpms
 from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup, prefix_of
 from buildfarm.adapters.createrepo import repository_writer
 from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.debrand_outside import SandboxedOutside
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.adapters.rpm_verify import verify_many
 from buildfarm.adapters.rule_files import load_brand_policy, load_rules
@@ -204,7 +205,10 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
     verify = intake()
     compare = compare_tools(hub.config)
     debrand = DebrandTools(
-        unpack=srpm_tree.unpack, pack=srpm_tree.pack, rules=lambda target: rules_of(hub.config, target)
+        unpack=srpm_tree.unpack,
+        pack=srpm_tree.pack,
+        rules=lambda target: rules_of(hub.config, target),
+        outside=SandboxedOutside,
     )
     return {
         TaskKind.INGEST: lambda task, heartbeat: drops.ingest(hub, verify, task.subject, heartbeat),

@@ -41,7 +41,9 @@ def edit_archive(name: str, data: bytes, edit: ArchiveEdit, *, mtime: int) -> tu
         plain = unpack(data)
         return _edit_tar(name, plain, edit, mtime, pack)
     except (tarfile.TarError, OSError, EOFError, lzma.LZMAError) as error:
-        raise RuleDoesNotFit(f"{name}: is no archive that can be edited ({error})", hint="tar (gz, bz2, xz, zst) and zip") from error
+        raise RuleDoesNotFit(
+            f"{name}: is no archive that can be edited ({error})", hint="tar (gz, bz2, xz, zst) and zip"
+        ) from error
 
 
 def _codec(data: bytes) -> tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]:
@@ -80,7 +82,9 @@ def _edit_tar(
                 content = new.get(member.name)
                 if content is not None:
                     member.size, member.mtime = len(content), mtime
-                    member.pax_headers = {key: value for key, value in member.pax_headers.items() if key not in ("mtime", "size")}
+                    member.pax_headers = {
+                        key: value for key, value in member.pax_headers.items() if key not in ("mtime", "size")
+                    }
                 source = io.BytesIO(texts[member.name] if content is None else content) if member.isfile() else None
                 made.addfile(member, source)
     return pack(out.getvalue()), [*((one, 0) for one in sorted(gone)), *changed]
@@ -172,10 +176,10 @@ def _main(order: Path, before: Path, after: Path) -> int:
     try:
         data, changed = edit_archive(said["name"], before.read_bytes(), edit, mtime=said["mtime"])
     except RuleDoesNotFit as error:
-        print(json.dumps({"refused": str(error), "hint": error.hint}))
+        sys.stdout.write(json.dumps({"refused": str(error), "hint": error.hint}))
         return 1
     after.write_bytes(data)
-    print(json.dumps({"changed": changed}))
+    sys.stdout.write(json.dumps({"changed": changed}))
     return 0
 
 

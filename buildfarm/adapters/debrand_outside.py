@@ -42,9 +42,7 @@ class SandboxedOutside:
                 for word in ("--define", f"{name} {value}")
             ]
             try:
-                said = sandbox.run(
-                    ["rpmspec", "--parse", spec, *defines], read_only=[folder], timeout=_SECONDS
-                )
+                said = sandbox.run(["rpmspec", "--parse", spec, *defines], read_only=[folder], timeout=_SECONDS)
             except ToolFailed as error:
                 reason = error.output.strip()[-300:]
                 raise RuleDoesNotFit(f"{spec_path(tree)}: rpm cannot parse the spec: {reason}") from error
@@ -127,7 +125,9 @@ def _read(folder: Path, script: str) -> Tree:
     for place in sorted(folder.rglob("*")):
         inside = place.resolve().is_relative_to(folder.resolve())
         if not inside or not (place.is_file() or place.is_dir() or place.is_symlink()):
-            raise RuleDoesNotFit(f"script {script} left {place.relative_to(folder)}, which is no plain file of the tree")
+            raise RuleDoesNotFit(
+                f"script {script} left {place.relative_to(folder)}, which is no plain file of the tree"
+            )
         if place.is_file():
             tree[place.relative_to(folder).as_posix()] = place.read_bytes()
     return tree

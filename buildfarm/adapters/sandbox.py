@@ -25,6 +25,7 @@ def argv(
     read_only: Sequence[Path] = (),
     writable: Sequence[Path] = (),
     chdir: Path | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> list[str]:
     """The bubblewrap words that run ``command``; the paths named appear inside under their own names."""
     words = [
@@ -32,8 +33,8 @@ def argv(
         "--hostname", "sandbox", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev",
         "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--clearenv",
     ]  # fmt: skip
-    for name, value in process.BASE_ENV.items():
-        words += ["--setenv", name, "/tmp" if name == "HOME" else value]
+    for name, value in {**process.BASE_ENV, "HOME": "/tmp", **(env or {})}.items():
+        words += ["--setenv", name, value]
     for system in _SYSTEM:
         words += ["--ro-bind-try", system, system]
     for name in _MERGED:
@@ -70,7 +71,7 @@ def run(
     ``memory`` and ``file_size`` are bytes, ``timeout`` seconds of wall clock (and of processor time).
     """
     return process.run(
-        argv(command, read_only=read_only, writable=writable, chdir=chdir),
+        argv(command, read_only=read_only, writable=writable, chdir=chdir, env=env),
         timeout=timeout,
         stdin=stdin,
         limits=Limits(
@@ -78,7 +79,6 @@ def run(
         ),
         max_output=max_output,
         ok=ok,
-        env=env,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildfarm.adapters import sandbox
+from buildfarm.domain.nevra import EVR
 from buildfarm.errors import InputError, ToolFailed
 
 _SECONDS = 600.0
@@ -46,6 +47,51 @@ def _read(folder: Path) -> dict[str, bytes]:
         kind = "SPECS" if entry.name.endswith(".spec") else "SOURCES"
         tree[f"{kind}/{entry.name}"] = Path(entry.path).read_bytes()
     return tree
+
+
+def identity(srpm: Path) -> tuple[str, EVR]:
+    """Name and EVR in an SRPM's header. :raises InputError: it cannot be read, or is no SRPM."""
+    form = "%{NAME}\n%{EPOCHNUM}\n%{VERSION}\n%{RELEASE}\n%{SOURCEPACKAGE}"
+    try:
+        said = sandbox.run(
+            ["rpm", "-qp", "--nosignature", "--nodigest", "--qf", form, srpm.resolve()], read_only=[srpm.resolve()]
+        )
+    except ToolFailed as error:
+        raise InputError(f"{srpm}: {error.output.strip()[-300:]}") from error
+    name, epoch, version, release, source = said.stdout.decode("utf-8", "replace").split("\n")
+    if source != "1":
+        raise InputError(f"{srpm} is no SRPM")
+    return name, EVR(epoch=int(epoch), version=version, release=release)
+
+
+def build(tree: Mapping[str, bytes], target: Path, work: Path, *, epoch: int, macros: Mapping[str, str]) -> Path:
+    """An SRPM of the tree in ``target``: same tree, ``epoch`` (its build time) and macros, same bytes.
+
+    :raises InputError: rpmbuild refuses the spec, a source that it names is not in the tree.
+    """
+    shutil.rmtree(work, ignore_errors=True)
+    for path, content in tree.items():
+        place = work / (path if "/" in path else f"{'SPECS' if path.endswith('.spec') else 'SOURCES'}/{path}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+        os.utime(place, (epoch, epoch))
+    defines = {
+        "_topdir": str(work), "_buildhost": "reproducible", "use_source_date_epoch_as_buildtime": "1", **macros,
+    }  # fmt: skip
+    spec = next((work / "SPECS").glob("*.spec"))
+    words = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
+    try:
+        sandbox.run(
+            ["rpmbuild", "-bs", "--nodeps", *words, spec], writable=[work], timeout=_SECONDS,
+            env={"SOURCE_DATE_EPOCH": str(epoch)},
+        )  # fmt: skip
+        made = next((work / "SRPMS").glob("*.src.rpm"))
+        target.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copyfile(made, target / made.name))
+    except ToolFailed as error:
+        raise InputError(f"{spec.name}: no SRPM can be made of it: {error.output.strip()[-500:]}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def pack(tree: Mapping[str, bytes], *, mtime: int) -> bytes:

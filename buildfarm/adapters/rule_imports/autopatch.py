@@ -71,7 +71,12 @@ class _Reader:
         notes = tuple(f"{name}: {what}; not used here" for name, what in _SILENT.items() if self.parameters.get(name))
         said = [line for entry in self._entries_of(data["actions"], "changelog_entry") for line in entry["line"]]
         why = str(said[0]).strip() if said else f"imported from {self.placed.file.name}"
-        return Imported(data={**rule_head(source, why, day), "actions": actions}, file=self.placed.file, folder=self.placed.file.parent, notes=notes)
+        return Imported(
+            data={**rule_head(source, why, day), "actions": actions},
+            file=self.placed.file,
+            folder=self.placed.file.parent,
+            notes=notes,
+        )
 
     def _entries_of(self, actions: list[Json], kind: str) -> Iterator[Json]:
         return (entry for action in actions for name, entries in action.items() if name == kind for entry in entries)
@@ -115,7 +120,11 @@ class _Reader:
             if value is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
                 names = " or ".join(kind.__name__ for kind in kinds)
                 raise self.placed.error((*path, key), f"is {type(value).__name__}, expected was {names}")
-        missing = sorted(key for key in required if entry.get(key) in (None, [], "") and not (key == "replace" and entry.get(key) == ""))
+        missing = sorted(
+            key
+            for key in required
+            if entry.get(key) in (None, [], "") and not (key == "replace" and entry.get(key) == "")
+        )
         if missing:
             raise self.placed.error(path, f"{missing[0]} is missing")
 

@@ -6,12 +6,11 @@ srpmproc stays silent (a replacement that finds nothing), so does a single searc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from google.protobuf import text_format
+from google.protobuf import json_format, text_format
 
 from buildfarm.adapters.rule_imports import Imported, Json, rule_head
 from buildfarm.adapters.rule_imports.srpmproc_format import cfg_class
@@ -26,98 +25,115 @@ def read(file: Path, *, source: str, day: date) -> Imported:
     :param day: of the changelog entries.
     :raises ConfigError: naming file, line and column of what cannot be read, or the directive that has no file.
     """
+    cfg = _parse(file)
+    change = cfg.get("spec_change")
+    notes = tuple(
+        f"lookaside: {', '.join(one['file'])} would go to a cache; an SRPM carries its sources"
+        for one in cfg.get("lookaside", ()) if not one.get("tar") and not one.get("from_patch_tree")
+    )  # fmt: skip
+    actions = [action for name, make in _MAKERS.items() for one in cfg.get(name, ()) for action in make(one, file)]
+    if change is not None:
+        actions.append({"spec_change": _spec_change(change, file)})
+    if not actions:
+        raise ConfigError(f"{file}: changes nothing", hint="an empty directive file needs no rule")
+    said = [line for entry in (change or {}).get("changelog", ()) for line in entry.get("message", ())]
+    data = {**rule_head(source, said[0] if said else f"imported from {file.name}", day), "actions": actions}
+    folder = file.parent.parent if file.parent.name == "PATCHES" else file.parent
+    return Imported(data=data, file=file, folder=folder, notes=notes)
+
+
+def _parse(file: Path) -> Json:
+    """The directives as plain data; a field that was not given is not there, one of several alternatives always is."""
     try:
         cfg = text_format.Parse(file.read_text("utf-8"), cfg_class()())
     except text_format.ParseError as error:
         raise ConfigError(f"{file}:{error}", hint="is it a srpmproc directive file?") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
-    notes: list[str] = []
-    actions = [*_files(cfg, file, notes)]
-    if cfg.HasField("spec_change"):
-        actions.append({"spec_change": _spec_change(cfg.spec_change, file)})
-    if not actions:
-        raise ConfigError(f"{file}: changes nothing", hint="an empty directive file needs no rule")
-    said = [line for entry in cfg.spec_change.changelog for line in entry.message]
-    why = said[0] if said else f"imported from {file.name}"
-    return Imported(
-        data={**rule_head(source, why, day), "actions": actions}, file=file, folder=_patch_tree(file), notes=tuple(notes)
-    )
+    return json_format.MessageToDict(cfg, preserving_proto_field_name=True)
 
 
-def _patch_tree(file: Path) -> Path:
-    return file.parent.parent if file.parent.name == "PATCHES" else file.parent
+def _replace(one: Json, file: Path) -> Iterator[Json]:
+    if not one.get("file") or not ({"with_file", "with_inline"} & one.keys()):
+        raise _not_there(file, "replace", one.get("with_lookaside"))
+    content = {"from": one["with_file"]} if "with_file" in one else {"text": one["with_inline"]}
+    yield {"source": {"op": "replace", "name": one["file"], **content}}
 
 
-def _files(cfg: Any, file: Path, notes: list[str]) -> Iterator[Json]:
-    for one in cfg.replace:
-        how = one.WhichOneof("replacing")
-        if not one.file or how in (None, "with_lookaside"):
-            raise _unreadable(file, "replace", one.with_lookaside or "(nothing)")
-        content = {"text": one.with_inline} if how == "with_inline" else {"from": one.with_file}
-        yield {"source": {"op": "replace", "name": one.file, **content}}
-    for one in cfg.delete:
-        yield {"source": {"op": "delete", "name": one.file, "declare": False}}
-    for one in cfg.add:
-        if one.WhichOneof("source") != "file":
-            raise _unreadable(file, "add", one.lookaside or "(nothing)")
-        yield {"source": {"op": "put", "name": one.name or PurePosixPath(one.file).name, "from": one.file}}
-    for one in cfg.patch:
-        yield {"git_patch": {"name": PurePosixPath(one.file).name, "from": one.file, **({"strict": True} if one.strict else {})}}
-    for one in cfg.lookaside:
-        if one.tar:
-            if not one.archive_name:
-                raise ConfigError(f"{file}: lookaside: a tar needs archive_name")
-            bundle = {"name": f"{one.archive_name}.tar.gz", "files": list(one.file)}
-            yield {"bundle": {**bundle, "from_rule": True} if one.from_patch_tree else bundle}
-        elif one.from_patch_tree:
-            for name in one.file:
-                yield {"source": {"op": "put", "name": PurePosixPath(name).name, "from": name}}
-        else:
-            notes.append(f"lookaside: {', '.join(one.file)} would be moved to a cache; an SRPM carries its sources")
+def _delete(one: Json, _: Path) -> Iterator[Json]:
+    yield {"source": {"op": "delete", "name": one["file"], "declare": False}}
 
 
-def _unreadable(file: Path, directive: str, what: str) -> ConfigError:
+def _add(one: Json, file: Path) -> Iterator[Json]:
+    if "file" not in one:
+        raise _not_there(file, "add", one.get("lookaside"))
+    yield {"source": {"op": "put", "name": one.get("name") or PurePosixPath(one["file"]).name, "from": one["file"]}}
+
+
+def _patch(one: Json, _: Path) -> Iterator[Json]:
+    strict = {"strict": True} if one.get("strict") else {}
+    yield {"git_patch": {"name": PurePosixPath(one["file"]).name, "from": one["file"], **strict}}
+
+
+def _lookaside(one: Json, file: Path) -> Iterator[Json]:
+    if one.get("tar"):
+        if not one.get("archive_name"):
+            raise ConfigError(f"{file}: lookaside: a tar needs archive_name")
+        bundle = {"name": f"{one['archive_name']}.tar.gz", "files": one["file"]}
+        yield {"bundle": {**bundle, "from_rule": True} if one.get("from_patch_tree") else bundle}
+    elif one.get("from_patch_tree"):
+        for name in one["file"]:
+            yield {"source": {"op": "put", "name": PurePosixPath(name).name, "from": name}}
+
+
+_MAKERS: Mapping[str, Callable[[Json, Path], Iterator[Json]]] = {
+    "replace": _replace, "delete": _delete, "add": _add, "patch": _patch, "lookaside": _lookaside,
+}  # fmt: skip
+"""In srpmproc's order (``directives.go: Apply``)."""
+
+
+def _not_there(file: Path, directive: str, what: str | None) -> ConfigError:
     return ConfigError(
-        f"{file}: {directive}: the lookaside object {what} is not in the patch tree",
+        f"{file}: {directive}: the lookaside object {what or '(none is named)'} is not in the patch tree",
         hint="put the file into the patch tree and name it with `with_file` (or `file`)",
     )
 
 
-def _spec_change(change: Any, file: Path) -> Json:
+def _spec_change(change: Json, file: Path) -> Json:
     made: Json = {}
-    if change.file:
-        made["files"] = [_file_line(one, file) for one in change.file]
-    if change.changelog:
+    if "file" in change:
+        made["files"] = [_file_line(one, file) for one in change["file"]]
+    if "changelog" in change:
         made["changelog"] = [
-            {"author": f"{one.author_name} <{one.author_email}>", "lines": list(one.message)} for one in change.changelog
+            {"author": f"{one.get('author_name', '')} <{one.get('author_email', '')}>", "lines": one.get("message", [])}
+            for one in change["changelog"]
         ]
-    if change.search_and_replace:
-        made["search"] = [_search(one, file) for one in change.search_and_replace]
-    if change.append:
-        made["append"] = [{"to": one.field, "value": one.value} for one in change.append]
-    if change.new_field:
-        made["new_field"] = [{"name": one.key, "value": one.value} for one in change.new_field]
-    if change.disable_auto_align:
+    if "search_and_replace" in change:
+        made["search"] = [_search(one, file) for one in change["search_and_replace"]]
+    if "append" in change:
+        made["append"] = [{"to": one["field"], "value": one.get("value", "")} for one in change["append"]]
+    if "new_field" in change:
+        made["new_field"] = [{"name": one["key"], "value": one.get("value", "")} for one in change["new_field"]]
+    if change.get("disable_auto_align"):
         made["align"] = False
     return made
 
 
-def _file_line(one: Any, file: Path) -> Json:
-    mode = one.WhichOneof("mode")
-    if mode is None or one.type not in (1, 2):
-        raise ConfigError(f"{file}: spec_change: file {one.name}: say type (Source or Patch) and add or delete")
-    made: Json = {"op": mode, "kind": "Source" if one.type == 1 else "Patch", "name": one.name}
-    if one.add_to_prep:
+def _file_line(one: Json, file: Path) -> Json:
+    modes = {"add", "delete"} & one.keys()
+    if not modes or one.get("type") not in ("Source", "Patch"):
+        raise ConfigError(f"{file}: spec_change: file {one.get('name')}: say type (Source or Patch) and add or delete")
+    made: Json = {"op": modes.pop(), "kind": one["type"], "name": one.get("name", "")}
+    if one.get("add_to_prep"):
         made["prep"] = True
-    if one.n_path > 0:
-        made["strip"] = one.n_path
+    if one.get("n_path", 0) > 0:
+        made["strip"] = one["n_path"]
     return made
 
 
-def _search(one: Any, file: Path) -> Json:
-    how = one.WhichOneof("identifier")
+def _search(one: Json, file: Path) -> Json:
+    how = next((name for name in ("field", *_SEARCHED) if name in one), None)
     if how is None:
-        raise ConfigError(f"{file}: spec_change: search_and_replace of {one.find!r}: say any, starts_with, ends_with or field")
-    where = {"field": one.field} if how == "field" else {"at": _SEARCHED[how]}
-    return {**where, "find": one.find, "with": one.replace, "n": one.n}
+        raise ConfigError(f"{file}: spec_change: search_and_replace: say any, starts_with, ends_with or field")
+    where = {"field": one["field"]} if how == "field" else {"at": _SEARCHED[how]}
+    return {**where, "find": one.get("find", ""), "with": one.get("replace", ""), "n": one.get("n", 0)}

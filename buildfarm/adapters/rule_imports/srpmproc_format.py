@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import Message
 
 Field = tuple[int, str, bool, str]
 _MESSAGES: Mapping[str, Mapping[str, Field]] = {
@@ -58,7 +58,7 @@ _SCALARS = {
 
 
 @functools.cache
-def cfg_class() -> Any:
+def cfg_class() -> type[Message]:
     """The class of a whole directive file."""
     file = descriptor_pb2.FileDescriptorProto(name="cfg.proto", package=_PACKAGE, syntax="proto3")
     kinds = file.message_type.add(name="Enums").enum_type.add(name="Type")
@@ -67,7 +67,7 @@ def cfg_class() -> Any:
     for name, fields in _MESSAGES.items():
         _add_message(file, name, fields)
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.Cfg"))
 
 

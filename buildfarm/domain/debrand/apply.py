@@ -6,9 +6,10 @@ rule that no longer fits must not go unnoticed. This module only says which acti
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
@@ -16,7 +17,7 @@ from buildfarm.domain.debrand import autopatch_style, replacing, section_edits
 from buildfarm.domain.debrand.changelog import add_entry, head, is_automatic
 from buildfarm.domain.debrand.outside import Nothing, Outside
 from buildfarm.domain.debrand.patches import edit_patch
-from buildfarm.domain.debrand.release import append_release, carries
+from buildfarm.domain.debrand.release import append_release, carries, next_suffix
 from buildfarm.domain.debrand.rule import (
     Action,
     ArchiveEdit,
@@ -52,7 +53,18 @@ from buildfarm.domain.debrand.tree import (
 )  # fmt: skip
 from buildfarm.domain.debrand.unified import patch_tree
 
-__all__ = ["MARK", "Applied", "RuleDoesNotFit", "Step", "Tree", "apply", "debranded_by", "mtime_of", "spec_path"]
+__all__ = [
+    "MARK",
+    "Applied",
+    "RuleDoesNotFit",
+    "Step",
+    "Tree",
+    "apply",
+    "counted_on",
+    "debranded_by",
+    "mtime_of",
+    "spec_path",
+]
 _MOST_DIFF_LINES = 20000
 _WRITTEN = {name: re.compile(rf"^{name}:[^\n]*?(\S+)[ \t]*$", re.MULTILINE) for name in ("Version", "Release")}
 _SHOWN = 60
@@ -113,6 +125,18 @@ def apply(rule: Rule, tree: Mapping[str, bytes], *, evr: str, outside: Outside |
         now[spec_now] = f"{MARK}{rule.digest}\n".encode() + now[spec_now]
     diff = _diff(before[spec], now[spec_now], spec_now)
     return Applied(tree=now, steps=steps, diff=diff, sources=digests(before, now))
+
+
+def counted_on(rule: Rule, releases: Iterable[str], release: str) -> Rule:
+    """The rule with every ``auto_increment`` suffix past those that ``releases`` (of the same version) have on ``release`` already."""
+    taken = tuple(releases)
+    actions = tuple(
+        dataclasses.replace(action, suffix=next_suffix(action.suffix, taken, release))
+        if isinstance(action, Release) and action.auto_increment
+        else action
+        for action in rule.actions
+    )
+    return rule if actions == rule.actions else dataclasses.replace(rule, actions=actions)
 
 
 @dataclass(slots=True)

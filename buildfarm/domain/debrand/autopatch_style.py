@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
+from buildfarm.domain.debrand.nearest import nearest
 from buildfarm.domain.debrand.rule import Patch, SectionEdit, SourceFile
 from buildfarm.domain.debrand.sources import absent
-from buildfarm.domain.debrand.nearest import nearest
 from buildfarm.domain.debrand.spec import PREAMBLE, ended, split_lines
 from buildfarm.domain.debrand.tree import RuleDoesNotFit, Tree, decode, encode, source_path
 

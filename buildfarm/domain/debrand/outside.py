@@ -41,10 +41,9 @@ class Nothing:
         """Refuse."""
         raise InputError("the rule needs rpm's view of the spec, which is only to be had in the sandbox")
 
-    def edit_archive(
-        self, name: str, data: bytes, edit: ArchiveEdit, *, mtime: int
-    ) -> tuple[bytes, tuple[tuple[str, int], ...]]:  # noqa: ARG002
-        """Refuse."""
+    def edit_archive(  # noqa: D102
+        self, name: str, data: bytes, edit: ArchiveEdit, *, mtime: int  # noqa: ARG002
+    ) -> tuple[bytes, tuple[tuple[str, int], ...]]:  # fmt: skip
         raise InputError(f"{name}: archives are only edited in the sandbox")
 
     def run_script(self, script: Script, tree: Mapping[str, bytes], *, epoch: int) -> Tree:  # noqa: ARG002

@@ -189,7 +189,8 @@ class Changelog:
     """A new topmost changelog entry; its date is the rule's.
 
     ``version`` and ``release`` say where the EVR comes from: ``built`` (of what comes out), ``evaluated`` (what rpm makes of the
-    spec without a dist tag, with ``macros``) or ``written`` (as it stands in the spec). ``autochangelog`` ``keep`` leaves such a spec alone.
+    spec with ``macros`` and no dist tag) or ``written`` (as it stands in the spec). ``autochangelog`` ``keep``: such a spec is
+    left alone.
     """
 
     author: str

@@ -163,13 +163,7 @@ class _Pass:
                 break
         if name == "Version" and not self.version:
             self.version = value
-        for search in self.change.searches:
-            if search.in_field and search.at == name:
-                value = value.replace(search.find, search.new, search.n)
-        for target, more in self.plan.appends:
-            if target == name:
-                value += more
-                self.version += more if name == "Release" else ""
+        value = self._changed(name, value)
         for counter in self.counters:
             if name.startswith(counter.kind):
                 if any(f.op == "delete" and f.kind == counter.kind and f.name == value for f in self.change.files):
@@ -178,6 +172,17 @@ class _Pass:
                     counter.number = self._number(name, counter.kind)
         if value:
             self.out.append(self._aligned(name, value))
+
+    def _changed(self, name: str, value: str) -> str:
+        """A field's value after the searches in it and what is appended to it."""
+        for search in self.change.searches:
+            if search.in_field and search.at == name:
+                value = value.replace(search.find, search.new, search.n)
+        for target, more in self.plan.appends:
+            if target == name:
+                value += more
+                self.version += more if name == "Release" else ""
+        return value
 
     def _number(self, name: str, kind: str) -> int:
         digits = name.removeprefix(kind)

@@ -15,12 +15,15 @@ def bundle(action: Bundle, tree: Tree, *, mtime: int, where: str) -> bytes:
     """The archive's bytes; every time in it is ``mtime``. :raises RuleDoesNotFit: a source is not there."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, content in action.files:
-            if content is None:
-                path = source_path(tree, name)
-                present(tree, path, name, where)
-                content = tree[path]
+        for name, own in action.files:
+            content = _source(name, tree, where) if own is None else own
             info = tarfile.TarInfo(name)
             info.size, info.mtime, info.mode = len(content), mtime, 0o644
             tar.addfile(info, io.BytesIO(content))
     return gzip.compress(plain.getvalue(), 9, mtime=mtime)
+
+
+def _source(name: str, tree: Tree, where: str) -> bytes:
+    path = source_path(tree, name)
+    present(tree, path, name, where)
+    return tree[path]
