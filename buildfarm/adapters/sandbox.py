@@ -15,6 +15,7 @@ from buildfarm.adapters import process
 from buildfarm.adapters.process import MEBIBYTE, Completed, Limits
 
 NOBODY = 65534
+HOME = Path("/builddir")
 _SYSTEM = ("/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/rpm")
 _MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
 
@@ -26,8 +27,12 @@ def argv(
     writable: Sequence[Path] = (),
     chdir: Path | None = None,
     env: Mapping[str, str] | None = None,
+    home: Path | None = None,
 ) -> list[str]:
-    """The bubblewrap words that run ``command``; the paths named appear inside under their own names."""
+    """The bubblewrap words that run ``command``; the paths named appear inside under their own names.
+
+    ``home`` is writable too and appears as :data:`HOME`: the same path in every run, for what writes its path into its output.
+    """
     words = [
         "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", str(NOBODY), "--gid", str(NOBODY),
         "--hostname", "sandbox", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev",
@@ -47,6 +52,8 @@ def argv(
         words += ["--ro-bind", str(path), str(path)]
     for path in writable:
         words += ["--bind", str(path), str(path)]
+    if home is not None:
+        words += ["--bind", str(home), str(HOME)]
     if chdir is not None:
         words += ["--chdir", str(chdir)]
     return [*words, "--", *(str(word) for word in command)]
@@ -65,13 +72,14 @@ def run(
     max_output: int = 64 * MEBIBYTE,
     ok: Sequence[int] | None = (0,),
     env: Mapping[str, str] | None = None,
+    home: Path | None = None,
 ) -> Completed:
     """Run ``command`` in the box; errors as in :func:`buildfarm.adapters.process.run`.
 
     ``memory`` and ``file_size`` are bytes, ``timeout`` seconds of wall clock (and of processor time).
     """
     return process.run(
-        argv(command, read_only=read_only, writable=writable, chdir=chdir, env=env),
+        argv(command, read_only=read_only, writable=writable, chdir=chdir, env=env, home=home),
         timeout=timeout,
         stdin=stdin,
         limits=Limits(

@@ -76,13 +76,13 @@ def build(tree: Mapping[str, bytes], target: Path, work: Path, *, epoch: int, ma
         place.write_bytes(content)
         os.utime(place, (epoch, epoch))
     defines = {
-        "_topdir": str(work), "_buildhost": "reproducible", "use_source_date_epoch_as_buildtime": "1", **macros,
+        "_topdir": str(sandbox.HOME), "_buildhost": "reproducible", "use_source_date_epoch_as_buildtime": "1", **macros,
     }  # fmt: skip
     spec = next((work / "SPECS").glob("*.spec"))
     words = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
     try:
         sandbox.run(
-            ["rpmbuild", "-bs", "--nodeps", *words, spec], writable=[work], timeout=_SECONDS,
+            ["rpmbuild", "-bs", "--nodeps", *words, sandbox.HOME / "SPECS" / spec.name], home=work, timeout=_SECONDS,
             env={"SOURCE_DATE_EPOCH": str(epoch)},
         )  # fmt: skip
         made = next((work / "SRPMS").glob("*.src.rpm"))

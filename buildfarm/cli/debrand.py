@@ -7,6 +7,7 @@ import datetime as dt
 import functools
 import json
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -25,7 +26,7 @@ from buildfarm.domain.debrand.conditions import branch_of
 from buildfarm.domain.debrand.rule import Rule
 from buildfarm.domain.debrand.tree import Tree, spec_path
 from buildfarm.domain.nevra import EVR
-from buildfarm.domain.target import Target
+from buildfarm.domain.target import Target, dist_of_release
 from buildfarm.errors import InputError, NotFound
 from buildfarm.services.debranding import audit_of
 from buildfarm.services.rule_check import Checked, CheckTools, Standing, check
@@ -68,7 +69,7 @@ def debrand(context: click.Context, drop: Path | None) -> None:
 @click.option(
     "--lookaside", default="", help="Of a dist-git tree: a folder, or a URL with {name} {file} {algorithm} {digest}."
 )
-@click.option("--dist", default="", help="Of a dist-git tree: the dist tag that %{dist} stands for.")
+@click.option("--dist", default="", help="What %{dist} stands for; default: an SRPM's own.")
 @click.option("--output", "-o", "folder", type=click.Path(path_type=Path), required=True, help="Where the result goes.")
 def apply_rule(
     source: Path, rule_file: Path | None, target: str, day: dt.datetime | None, lookaside: str, dist: str, folder: Path
@@ -84,8 +85,10 @@ def apply_rule(
         if applied.already:
             output.out.print(f"{source.name}: {applied.already}", highlight=False, markup=False)
         _write(folder, rule, applied)
-        if source.is_file():
-            macros = {"dist": dist} if dist else {}
+        if source.is_file() and applied.already:
+            shutil.copyfile(source, folder / source.name)
+        elif source.is_file():
+            macros = {"dist": dist or dist_of_release(evr.release, f".{branch_of(evr.release)}")}
             made = srpm_tree.build(applied.tree, folder, work / "build", epoch=mtime_of(rule), macros=macros)
             output.out.print(str(made), highlight=False, markup=False)
     for step in applied.steps:
