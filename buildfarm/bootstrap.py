@@ -14,6 +14,7 @@ from pathlib import Path
 from buildfarm import config as configuration
 from buildfarm.adapters import celery_hub, message_keys, srpm_tree
 from buildfarm.adapters.blobs import Blobs
+from buildfarm.adapters.brand_policies import load_brand_policy
 from buildfarm.adapters.brand_scan import scan_rpms
 from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup, prefix_of
 from buildfarm.adapters.createrepo import repository_writer
@@ -21,7 +22,7 @@ from buildfarm.adapters.database import SqlStore
 from buildfarm.adapters.debrand_outside import SandboxedOutside
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.adapters.rpm_verify import verify_many
-from buildfarm.adapters.rule_files import load_brand_policy, load_rules
+from buildfarm.adapters.rule_files import load_rules
 from buildfarm.adapters.signing import Signer
 from buildfarm.adapters.solver import LibsolvSolver
 from buildfarm.config import Config

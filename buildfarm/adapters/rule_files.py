@@ -1,4 +1,4 @@
-"""Debrand rules and brand policies as YAML files: read, checked against their schema, made into domain objects."""
+"""Debrand rules as YAML files: read, checked against their schema, made into domain objects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -16,7 +16,7 @@ import jsonschema
 
 from buildfarm.adapters.rule_actions import Files, action_of
 from buildfarm.adapters.yaml_places import Path_, Placed, dotted, plain
-from buildfarm.domain.brand import Allow, BrandPolicy, BrandWord
+from buildfarm.domain.brand import Allow
 from buildfarm.domain.compare.policy import Expectation
 from buildfarm.domain.debrand.conditions import When, terms
 from buildfarm.domain.debrand.rule import Rule
@@ -143,26 +143,3 @@ def rule_of(data: Json, *, file: str, files: Files, day: date | None = None, pla
 def _digest(data: Json, files: Files) -> str:
     """SHA-256 over the rule in canonical JSON and the digests of its files: comments and layout do not count."""
     return hashlib.sha256(json.dumps([plain(data), files.digests], sort_keys=True).encode()).hexdigest()
-
-
-def _check_patterns(file: Path, patterns: Iterable[str]) -> None:
-    """Find a broken regular expression now, not when the first source comes along."""
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ConfigError(f"{file}: {pattern!r} is no regular expression: {error}") from error
-
-
-def load_brand_policy(file: Path) -> BrandPolicy:
-    """A brand policy: ``{schema: 1, words: [{pattern, class, exact?}], keep: [pattern]}``."""
-    data = Placed(file).data
-    try:
-        words = tuple(
-            BrandWord(pattern=w["pattern"], kind=w["class"], exact=bool(w.get("exact"))) for w in data["words"]
-        )
-        policy = BrandPolicy(words=words, keep=tuple(data.get("keep", ())))
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f"{file}: words: each needs `pattern` and `class` ({error})") from error
-    _check_patterns(file, [*(word.pattern for word in policy.words), *policy.keep])
-    return policy

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from buildfarm import bootstrap, config
-from buildfarm.adapters import dist_git, rule_files, srpm_tree
+from buildfarm.adapters import brand_policies, dist_git, rule_files, srpm_tree
 from buildfarm.adapters.brand_scan import scan_rpms
 from buildfarm.adapters.debrand_outside import SandboxedOutside
 from buildfarm.adapters.rule_imports import Imported, autopatch, convert, srpmproc
@@ -187,7 +187,7 @@ def check_drop(drop: Path, target: str, rules: Path | None, brand: Path | None, 
     chosen = (loaded.target(target) if target else _only_target(loaded)) if loaded else None
     known = rule_files.load_rules(rules) if rules else bootstrap.rules_of(loaded, chosen) if loaded and chosen else []
     policy = (
-        rule_files.load_brand_policy(brand)
+        brand_policies.load_brand_policy(brand)
         if brand
         else bootstrap.brand_policy_of(loaded, chosen)
         if loaded and chosen

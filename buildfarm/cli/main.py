@@ -11,7 +11,18 @@ import click
 from buildfarm import log
 from buildfarm.errors import BuildFarmError
 
-_MODULES = ("queries", "verbs", "waivers", "machine", "processes", "enrolling", "debrand", "compare", "simulate")
+_MODULES = (
+    "queries",
+    "verbs",
+    "waivers",
+    "machine",
+    "processes",
+    "enrolling",
+    "debrand",
+    "brand_scan",
+    "compare",
+    "simulate",
+)
 _ALONE = {"compare": "compare", "simulate": "simulate"}
 """Commands that start fast: only the module that holds them is imported."""
 

@@ -1,90 +1,110 @@
-"""Runs inside the sandbox: ``{"files": […], "policy": {…}}`` on standard input, a list of hits on standard output."""
+"""Runs inside the sandbox: ``{"files": [[path, name], …], "policy": {…}}`` on standard input, a list of hits on standard output."""
 
 from __future__ import annotations
 
-import bz2
 import dataclasses
-import gzip
 import json
-import lzma
-import os
+import re
 import sys
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from buildfarm.adapters.brand_scan.marks import find_marks
+from buildfarm.adapters.brand_scan.nested import ERRORS, Budget, pieces, raw, rpm_members
 from buildfarm.adapters.rpm_bindings import rpm
-from buildfarm.domain.brand import BrandHit, BrandPolicy, BrandWord, find
+from buildfarm.domain.brand import UNREAD, BrandHit, BrandImage, BrandKey, BrandPolicy, BrandWord, Found, Keep, Matcher
 
 _TAGS = (
-    "NAME SUMMARY DESCRIPTION URL VENDOR PACKAGER DISTRIBUTION BUGURL LICENSE GROUP PROVIDES REQUIRES PREIN POSTIN PREUN POSTUN "
-    "PRETRANS POSTTRANS TRIGGERSCRIPTS FILETRIGGERSCRIPTS TRANSFILETRIGGERSCRIPTS"
+    "NAME SUMMARY DESCRIPTION URL VENDOR PACKAGER DISTRIBUTION BUGURL LICENSE GROUP PROVIDES REQUIRES CONFLICTS OBSOLETES RECOMMENDS "
+    "SUGGESTS SUPPLEMENTS ENHANCES PREIN POSTIN PREUN POSTUN PRETRANS POSTTRANS TRIGGERSCRIPTS FILETRIGGERSCRIPTS "
+    "TRANSFILETRIGGERSCRIPTS VERIFYSCRIPT"
 ).split()  # the changelog stays: it tells history
-_MAGIC: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
-    (b"\x1f\x8b", gzip.decompress), (b"BZh", bz2.decompress), (b"\xfd7zXZ\x00", lzma.decompress),
-)  # fmt: skip
-_PAYLOAD = {"gzip": "gzdio", "xz": "xzdio", "zstd": "zstdio", "bzip2": "bzdio", "lzma": "lzdio"}
+_CHANGELOG = re.compile(rb"^%changelog\b.*\Z", re.MULTILINE | re.DOTALL)
 _MOST_HITS_A_FILE = 50
 
 
-def scan(path: str, policy: BrandPolicy) -> Iterator[BrandHit]:
-    """All hits in one RPM."""
-    name = Path(path).name
-    transaction = rpm.TransactionSet()
-    transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES | rpm.RPMVSF_MASK_NODIGESTS)
-    with Path(path).open("rb") as file:
-        header = transaction.hdrFromFdno(file.fileno())
-        yield from _in_header(name, header, policy)
-        files = rpm.files(header)
-        payload = rpm.fd(os.dup(file.fileno()), "r", _PAYLOAD.get(header[rpm.RPMTAG_PAYLOADCOMPRESSOR] or "gzip"))
-        archive = files.archive(payload)
-        for entry in archive:
-            where = _bytes(entry.name).decode("utf-8", "replace")
-            yield from _hits(name, where, _bytes(entry.name), policy)
-            if entry.linkto:
-                yield from _hits(name, where, _bytes(entry.linkto), policy)
-            if archive.hascontent():
-                yield from _hits(name, where, _plain(archive.read(entry.size)), policy)
+class Scanner:
+    """Looks through files for one policy."""
 
+    def __init__(self, policy: BrandPolicy) -> None:
+        self._policy = policy
+        self._matcher = Matcher(policy)
+        self._budget = Budget()
 
-def _in_header(name: str, header: Any, policy: BrandPolicy) -> Iterator[BrandHit]:  # noqa: ANN401  # rpm ships no types
-    for tag in _TAGS:
-        value = header[getattr(rpm, f"RPMTAG_{tag}")]
-        for text in value if isinstance(value, list | tuple) else [value]:
-            if text:
-                yield from _hits(name, f"header:{tag}", _bytes(str(text)), policy)
+    def scan(self, path: Path, name: str) -> Iterator[BrandHit]:
+        """All hits in one file; what is called ``*.rpm`` is read as an RPM, header and all. Damage is a hit, too: nobody looked."""
+        try:
+            yield from self._scan(path, name)
+        except ERRORS as error:
+            yield self._hit(path.name if name.endswith(".rpm") else name, name, _unread(f"cannot be read: {error}"))
 
-
-def _bytes(text: str) -> bytes:
-    """What the header holds: rpm hands out bytes that are no UTF-8 as surrogates."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _plain(data: bytes) -> bytes:
-    """The content of a compressed file; the file itself if it is none (or a damaged one)."""
-    for magic, decompress in _MAGIC:
-        if data.startswith(magic):
-            try:
-                return decompress(data)
-            except (OSError, EOFError, lzma.LZMAError, zlib.error):
-                return data
-    return data
-
-
-def _hits(rpm_name: str, where: str, data: bytes, policy: BrandPolicy) -> Iterator[BrandHit]:
-    for number, (offset, word, kind, context) in enumerate(find(data, policy)):
-        if number >= _MOST_HITS_A_FILE:
+    def _scan(self, path: Path, name: str) -> Iterator[BrandHit]:
+        if not name.endswith(".rpm"):
+            yield from self._file(name, "", path.read_bytes())
             return
-        yield BrandHit(rpm=rpm_name, where=where, offset=offset, word=word, kind=kind, context=context)
+        label = path.name
+        transaction = rpm.TransactionSet()
+        transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES | rpm.RPMVSF_MASK_NODIGESTS)
+        with path.open("rb") as file:
+            header = transaction.hdrFromFdno(file.fileno())
+            if not header[rpm.RPMTAG_SOURCEPACKAGE]:  # an SRPM's header repeats its spec, and says who packed it
+                yield from self._header(label, header)
+            for where in header[rpm.RPMTAG_FILENAMES]:  # %ghost files are only here
+                yield from self._name(label, where, where)
+            for where, content in rpm_members(header, file.fileno()):
+                if content is None:
+                    yield self._hit(label, where, _unread("too large to be read"))
+                else:
+                    yield from self._file(label, where, content)
+
+    def _header(self, label: str, header: Any) -> Iterator[BrandHit]:  # noqa: ANN401  # rpm ships no types
+        for tag in _TAGS:
+            value = header[getattr(rpm, f"RPMTAG_{tag}")]
+            for text in value if isinstance(value, list | tuple) else [value]:
+                if text:
+                    for found in self._matcher.find(raw(str(text)), f"header:{tag}"):
+                        yield self._hit(label, f"header:{tag}", found)
+
+    def _name(self, label: str, where: str, name: str) -> Iterator[BrandHit]:
+        for found in self._matcher.find(raw(name), where):
+            yield self._hit(label, where, dataclasses.replace(found, line=0))
+
+    def _file(self, label: str, where: str, data: bytes) -> Iterator[BrandHit]:
+        for piece in pieces(where or label, data, self._budget):
+            if piece.unread:
+                yield self._hit(label, piece.where, _unread(piece.unread))
+                continue
+            if "!" in piece.where:
+                yield from self._name(label, piece.where, piece.where.rpartition("!")[2])
+            content = _CHANGELOG.sub(b"", piece.data) if piece.where.endswith(".spec") else piece.data
+            found = (*self._matcher.find(content, piece.where), *find_marks(content, self._policy))
+            for one in found[:_MOST_HITS_A_FILE]:
+                yield self._hit(label, piece.where, one)
+
+    def _hit(self, label: str, where: str, found: Found) -> BrandHit:
+        readable = raw(where).decode("utf-8", "replace")
+        return BrandHit(rpm=label, where=readable, **dataclasses.asdict(found))
+
+
+def _unread(why: str) -> Found:
+    return Found(offset=0, line=0, word="", kind=UNREAD, context=why)
+
+
+def policy_of(data: dict[str, Any]) -> BrandPolicy:
+    """A policy that came as JSON."""
+    return BrandPolicy(
+        words=tuple(BrandWord(**one) for one in data["words"]), keep=tuple(Keep(**one) for one in data["keep"]),
+        images=tuple(BrandImage(**one) for one in data["images"]), keys=tuple(BrandKey(**one) for one in data["keys"]),
+    )  # fmt: skip
 
 
 def main() -> None:
     """Scan all files."""
     given = json.load(sys.stdin)
-    words = tuple(BrandWord(**word) for word in given["policy"]["words"])
-    policy = BrandPolicy(words=words, keep=tuple(given["policy"]["keep"]))
-    json.dump([dataclasses.asdict(hit) for path in given["files"] for hit in scan(path, policy)], sys.stdout)
+    scanner = Scanner(policy_of(given["policy"]))
+    hits = [dataclasses.asdict(hit) for path, name in given["files"] for hit in scanner.scan(Path(path), name)]
+    json.dump(hits, sys.stdout)
 
 
 if __name__ == "__main__":

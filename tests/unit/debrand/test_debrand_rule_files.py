@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from buildfarm.adapters.rule_files import load_brand_policy, load_rule, load_rules
-from buildfarm.domain.brand import find
+from buildfarm.adapters.brand_policies import load_brand_policy
+from buildfarm.adapters.rule_files import load_rule, load_rules
+from buildfarm.domain.brand import Matcher
 from buildfarm.domain.debrand.apply import apply, debranded_by, spec_path
 from buildfarm.domain.debrand.rule import Changelog, Release, Replace, SourceFile
 from buildfarm.errors import ConfigError
@@ -83,7 +84,7 @@ def test_after_every_rule_of_the_farm_no_brand_word_is_left_outside_the_changelo
     functional = (b"Provides:       pnaelv-release ", b"Obsoletes:      pnaelv-release ")
     spec = done.pop(spec_path(done)).split(b"%changelog")[0]
     done["spec"] = b"\n".join(line for line in spec.split(b"\n") if not line.startswith(functional))
-    assert {path: hits for path, data in done.items() if (hits := list(find(data, policy)))} == {}
+    assert {path: hits for path, data in done.items() if (hits := list(Matcher(policy).find(data, path)))} == {}
 
 
 def test_all_four_actions_become_what_they_say(write: Write):
@@ -197,16 +198,26 @@ def test_the_digest_covers_rule_date_and_files_but_no_comment_and_no_layout(writ
     assert len({first, second, third, fourth}) == 4
 
 
-def test_a_brand_policy_without_words_names_what_it_needs(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("words: []\n", r"brand\.yaml:1:1: the file: 'schema' is a required property"),
+        ("schema: 1\nwords:\n- {pattern: acme}\n", r"brand\.yaml:3:3: words\.0: 'class' is a required property"),
+        ("schema: 1\nwords:\n- acme\n", r"brand\.yaml:3:3: words\.0: 'acme' is not of type 'object'"),
+        (
+            "schema: 1\nwords:\n- {pattern: a, class: smell}\n",
+            r"brand\.yaml:3:16: words\.0\.class: 'smell' is not one of",
+        ),
+        (
+            "schema: 1\nwords:\n- {pattern: '(', class: legal}\n",
+            r"brand\.yaml:3:4: words\.0\.pattern: '\(' is no regular",
+        ),
+        ("schema: 1\nkeep: ['(']\n", r"brand\.yaml:2:8: keep\.0: '\(' is no regular expression"),
+        ("schema: 1\nimages: [{name: x}]\n", r"brand\.yaml:2:10: images\.0: .* is not valid under any"),
+    ],
+)
+def test_a_wrong_brand_policy_is_refused_with_line_column_and_key(tmp_path: Path, text: str, said: str):
     file = tmp_path / "brand.yaml"
-    for text in ("schema: 1\n", "words: [{pattern: acme}]\n", "words: [acme]\n", "- words\n", "words:\n"):
-        file.write_text(text)
-        with pytest.raises(ConfigError, match=r"brand\.yaml: words: each needs `pattern` and `class`"):
-            load_brand_policy(file)
-
-
-def test_a_brand_word_that_does_not_compile_is_found_at_load(tmp_path: Path):
-    file = tmp_path / "brand.yaml"
-    file.write_text("words: [{pattern: '(', class: trademark}]\n")
-    with pytest.raises(ConfigError, match=r"brand\.yaml: .*'\('"):
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=said):
         load_brand_policy(file)
