@@ -14,12 +14,12 @@ from types import FrameType
 
 import httpx
 
-from benchmarks import build_overhead, compare, guests, schedule
+from benchmarks import build_overhead, compare, debrand_scan, guests, schedule
 from demo.drive import DemoFailed
 from demo.world.run import WorldError
 
 ALL: Mapping[str, Callable[[int], None]] = {
-    "build_overhead": build_overhead.run, "compare": compare.run, "guests": guests.run, "schedule": schedule.run,
+    "build_overhead": build_overhead.run, "compare": compare.run, "debrand_scan": debrand_scan.run, "guests": guests.run, "schedule": schedule.run,
 }  # fmt: skip
 
 

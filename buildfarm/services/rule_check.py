@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildfarm.domain.brand import BrandHit
+from buildfarm.domain.brand import UNREAD, BrandHit
 from buildfarm.domain.debrand.apply import apply
 from buildfarm.domain.debrand.conditions import branch_of
 from buildfarm.domain.debrand.outside import Outside
@@ -88,6 +88,14 @@ def _check(srpm: Path, *, rules: Sequence[Rule], tools: CheckTools, work: Path, 
 
 def _without_rule(srpm: Path, source: str, tools: CheckTools) -> Checked:
     hits = list(tools.scan(srpm)) if tools.scan is not None else []
+    if unread := next((hit for hit in hits if hit.kind == UNREAD), None):
+        return Checked(
+            srpm=srpm.name,
+            source=source,
+            rule="",
+            standing=Standing.UNREADABLE,
+            reason=f"{unread.where}: {unread.context}",
+        )
     if not hits:
         return Checked(srpm=srpm.name, source=source, rule="", standing=Standing.CLEAN)
     places = sorted({hit.where for hit in hits})
