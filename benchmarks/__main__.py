@@ -19,7 +19,8 @@ from demo.drive import DemoFailed
 from demo.world.run import WorldError
 
 ALL: Mapping[str, Callable[[int], None]] = {
-    "build_overhead": build_overhead.run, "compare": compare.run, "debrand_scan": debrand_scan.run, "guests": guests.run, "schedule": schedule.run,
+    "build_overhead": build_overhead.run, "compare": compare.run, "debrand_scan": debrand_scan.run, "guests": guests.run,
+    "schedule": schedule.run,
 }  # fmt: skip
 
 

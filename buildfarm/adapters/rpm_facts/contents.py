@@ -22,7 +22,7 @@ from buildfarm.domain.compare.facts import ContentFacts
 from buildfarm.domain.compare.normalise import Mask
 
 _BLOCK = 1 << 20
-_MAX_FILE = 256 << 20
+_MAX_FILE = 96 << 20
 _CODECS = {"gzip": "gzdio", "bzip2": "bzdio", "xz": "xzdio", "lzma": "lzdio", "zstd": "zstdio"}
 _COMPRESSOR = 1125
 

@@ -6,24 +6,16 @@ in, so that a compressed file never equals a plain one.
 
 from __future__ import annotations
 
-import bz2
 import hashlib
-import lzma
 import re
-import zipfile
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from io import BytesIO
 
-from buildfarm.adapters.rpm_facts import archive, elf, java_class, kernel_module
+from buildfarm.adapters.rpm_facts import archive, containers, elf, java_class, kernel_module, normalisers
 from buildfarm.domain.compare.elf_facts import ElfFacts
 from buildfarm.domain.compare.java import ClassFacts
 from buildfarm.domain.compare.normalise import Mask
 
-_MAX_UNPACKED = 128 << 20
 _MAX_DEPTH = 4
-_MAX_MEMBERS = 20_000
 _TEXT_PROBE = 1 << 16
 _MAX_TEXT = 16 << 20
 _EVIDENCE = 32 << 10
@@ -34,8 +26,7 @@ _SHEBANG = re.compile(rb"#! *([^\n]{1,200})")
 _SYMVERS = re.compile(
     r"(?:^|/)(?:symvers(?:-[^/]*)?(?:\.\w+)?|Module\.symvers)$"
 )  # of a kernel: symvers.gz, symvers.xz
-_PYC_HEADER = 16
-_PYC_MAGIC_END = b"\r\n"
+_ENDINGS = {"gzip": ".gz", "xz": ".xz", "bzip2": ".bz2", "zstd": ".zst", "lzma": ".lzma"}
 
 
 @dataclass(slots=True)
@@ -57,76 +48,55 @@ class NormalForm:
         return hashlib.sha256(self.material).hexdigest()
 
 
-class TooLargeError(ValueError):
-    """A container unpacks to more than is looked at."""
-
-
 def reduce(data: bytes, path: str, mask: Mask, *, depth: int = 0) -> NormalForm:
-    """The normal form of a file's bytes.
+    """The normal form of a file's bytes: of what is in it, if it is a container, down to the innermost.
 
     :raises ElfError, JavaClassError: it says it is compiled code and is not well-formed.
     """
-    if depth < _MAX_DEPTH:
-        for magic, name, unpack in _COMPRESSORS:
-            if data.startswith(magic):
-                try:
-                    inner = unpack(data)
-                except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError):
-                    break  # it only looks like one: compared as it is
-                form = reduce(inner, path, mask, depth=depth + 1)
-                form.material = f"{name}\0".encode() + form.material
-                form.fired.insert(0, name)
-                return form
-        if data.startswith(archive.MAGIC):
-            return _ar(data)
-        if data.startswith(b"PK\x03\x04"):
-            return _zip(data, mask, depth)
+    inside = _container(data, path, mask, depth) if depth < _MAX_DEPTH else None
+    if inside is not None:
+        return inside
     if data.startswith(elf.MAGIC):
         return _elf(elf.read(data, mask.apply), "elf-sections")
     if data.startswith(java_class.MAGIC) and path.endswith(".class"):
         return NormalForm(material=data, nature="class", classes=(java_class.read(data),))
-    if path.endswith(".pyc") and data[2:4] == _PYC_MAGIC_END and len(data) > _PYC_HEADER:
-        return NormalForm(material=b"pyc\0" + data[:8] + data[_PYC_HEADER:], fired=["pyc-header"])
-    return _text(data, path, mask) if _is_text(data) else NormalForm(material=data)
+    if _is_text(data):
+        return _text(data, path, mask)
+    material, fired = normalisers.of_binary(path, data)
+    return NormalForm(material=b"".join((*(f"{name}\0".encode() for name in fired), material)), fired=fired)
 
 
-def _gunzip(data: bytes) -> bytes:
-    """All members of a gzip stream."""
-    parts, room = [], _MAX_UNPACKED
-    while data:
-        stream = zlib.decompressobj(wbits=31)
-        parts.append(stream.decompress(data, room))
-        room -= len(parts[-1])
-        if stream.unconsumed_tail or room <= 0:
-            raise TooLargeError("unpacks to too much")
-        if not stream.eof:
-            raise EOFError("the stream ends early")
-        data = stream.unused_data
-    return b"".join(parts)
+def _container(data: bytes, path: str, mask: Mask, depth: int) -> NormalForm | None:
+    """``None`` if it is none, or only looks like one: then it is compared as it is."""
+    if data.startswith(archive.MAGIC):
+        return _ar(data)
+    try:
+        for magic, name, unpack in containers.COMPRESSORS:
+            if data.startswith(magic):
+                form = reduce(unpack(data), path.removesuffix(_ENDINGS.get(name, "")), mask, depth=depth + 1)
+                form.material = f"{name}\0".encode() + form.material
+                form.fired.insert(0, name)
+                return form
+        for name, (looks, members) in containers.ARCHIVES.items():
+            if looks(data):
+                return _members(name, list(members(data)), mask, depth)
+    except (elf.ElfError, java_class.JavaClassError):
+        raise
+    except containers.UNREADABLE:
+        return None
+    return None
 
 
-def _unxz(data: bytes) -> bytes:
-    return _bounded(lzma.LZMADecompressor(memlimit=256 << 20), data)
-
-
-def _bunzip2(data: bytes) -> bytes:
-    return _bounded(bz2.BZ2Decompressor(), data)
-
-
-def _bounded(stream: lzma.LZMADecompressor | bz2.BZ2Decompressor, data: bytes) -> bytes:
-    result = stream.decompress(data, _MAX_UNPACKED)
-    if not stream.eof:
-        raise TooLargeError("unpacks to too much, or ends early")
-    if stream.unused_data:
-        raise ValueError("more behind the stream")
-    return result
-
-
-_COMPRESSORS: tuple[tuple[bytes, str, Callable[[bytes], bytes]], ...] = (
-    (b"\x1f\x8b\x08", "gzip", _gunzip),
-    (b"\xfd7zXZ\0", "xz", _unxz),
-    (b"BZh", "bzip2", _bunzip2),
-)
+def _members(kind: str, found: list[containers.Member], mask: Mask, depth: int) -> NormalForm:
+    """An archive without its times, its owners and its order."""
+    if len(found) > containers.MAX_MEMBERS:
+        raise containers.TooLargeError("too many members")
+    state, fired = [], [f"{kind}-members"]
+    for member in sorted(found, key=lambda member: (member.name, member.attributes)):
+        form = reduce(member.body, member.name, mask, depth=depth + 1)
+        fired += [name for name in form.fired if name not in fired]
+        state.append((member.name, member.attributes, form.digest))
+    return NormalForm(material=f"{kind}\0".encode() + repr(state).encode(), fired=fired)
 
 
 def _elf(facts: ElfFacts, fired: str) -> NormalForm:
@@ -146,39 +116,6 @@ def _ar(data: bytes) -> NormalForm:
     if facts is None:
         return NormalForm(material=data)
     return _elf(facts, "ar-members")
-
-
-def _zip(data: bytes, mask: Mask, depth: int) -> NormalForm:
-    """A zip, jar, egg or wheel without its times and its order."""
-    state, fired, room = [], ["zip-members"], _MAX_UNPACKED
-    try:
-        with zipfile.ZipFile(BytesIO(data)) as box:
-            entries = sorted(box.infolist(), key=lambda entry: entry.filename)
-            if len(entries) > _MAX_MEMBERS:
-                raise TooLargeError("too many members")
-            for entry in entries:
-                room -= entry.file_size
-                if room < 0:
-                    raise TooLargeError("unpacks to too much")
-                with box.open(entry) as member:
-                    body = member.read(entry.file_size + 1)
-                form = reduce(body, entry.filename, mask, depth=depth + 1)
-                fired += [name for name in form.fired if name not in fired]
-                state.append((entry.filename, entry.external_attr, form.digest))
-    except elf.ElfError:
-        raise
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        OSError,
-        EOFError,
-        ValueError,
-        RuntimeError,
-        NotImplementedError,
-    ):
-        return NormalForm(material=data)
-    return NormalForm(material=b"zip\0" + repr(state).encode(), fired=fired)
 
 
 def _is_text(data: bytes) -> bool:
@@ -209,6 +146,8 @@ def _text(data: bytes, path: str, mask: Mask) -> NormalForm:
         if changed != text:
             fired.append(name)
             text = changed
+    text, named = normalisers.of_text(path, text)
+    fired += named
     shebang = _SHEBANG.match(data)
     material = text.encode("utf-8", "surrogateescape")
     return NormalForm(

@@ -29,7 +29,7 @@ _MAX_OUTPUT = 256 * MEBIBYTE
 class SandboxedReader:
     """Reads RPM files in bubblewrap. ``jobs`` is how many sandboxes run at once, all processors by default."""
 
-    def __init__(self, *, jobs: int | None = None, memory: int = 2048 * MEBIBYTE) -> None:
+    def __init__(self, *, jobs: int | None = None, memory: int = 512 * MEBIBYTE) -> None:
         self._jobs = jobs or os.cpu_count() or 1
         self._memory = memory
 
