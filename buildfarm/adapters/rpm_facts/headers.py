@@ -28,6 +28,8 @@ _HEADER_MAGIC = b"\x8e\xad\xe8\x01"
 _BLOCK = 1 << 20
 _SIGNATURE_TAGS_BELOW = 1000
 _I18N_TABLE = 100
+_HEADER_MAGIC = b"\x8e\xad\xe8\x01"
+_I18N_STRING = 9
 _SIGNING_TAGS = frozenset({259, 262, 267, 268, 274, 276, 277, 278, 5090, 5091})
 """PGP, GPG, DSA, RSA, the files' IMA and fs-verity signatures, OPENPGP; rpm moves the IMA ones to 5090 and 5091."""
 _HASHES = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}
@@ -285,6 +287,28 @@ def _tags(header: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401
             continue
         values = [value.hex() if isinstance(value, bytes) else str(value) for value in as_list(header[tag])]
         yield rpm.tagnames.get(tag, str(tag)).upper(), plain("\n".join(values))
+    yield from _translations(header)
+
+
+def _translations(header: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401
+    """``SUMMARY[de]`` and its like: rpm shows one language at a time, the header's own form has them all.
+
+    Source: rpm's "Package format" (index entries of 16 bytes, type 9 is one string a language of HEADERI18NTABLE).
+    """
+    languages = [plain(str(name)) for name in as_list(header[_I18N_TABLE])]
+    if len(languages) < 2:  # noqa: PLR2004  # C alone: the tags themselves say it all
+        return
+    data = header.unload()
+    start = len(_HEADER_MAGIC) + 4 if data.startswith(_HEADER_MAGIC) else 0
+    entries, _ = struct.unpack_from(">II", data, start)
+    store = start + 8 + 16 * entries
+    for number in range(entries):
+        tag, kind, offset, count = struct.unpack_from(">IIII", data, start + 8 + 16 * number)
+        if kind == _I18N_STRING:
+            texts = data[store + offset :].split(b"\0", count)[:count]
+            for language, text in list(zip(languages, texts, strict=False))[1:]:
+                name = rpm.tagnames.get(tag, str(tag)).upper()
+                yield f"{name}[{language}]", plain(text.decode("utf-8", "surrogateescape"))
 
 
 if __name__ == "__main__":

@@ -90,7 +90,8 @@ def _one_sided(old: FileEntry | None, new: FileEntry | None) -> Finding:
     if old is not None:
         return finding(Kind.FILE_REMOVED, Verdict.INCOMPATIBLE, "file-removed", path=old.path, old=_told(old))
     assert new is not None
-    risky = (stat.S_ISREG(new.mode) and bool(new.mode & (stat.S_ISUID | stat.S_ISGID))) or bool(new.caps)
+    device = stat.S_ISBLK(new.mode) or stat.S_ISCHR(new.mode)
+    risky = device or (stat.S_ISREG(new.mode) and bool(new.mode & (stat.S_ISUID | stat.S_ISGID))) or bool(new.caps)
     verdict, rule = (Verdict.REVIEW, "privileged-file-added") if risky else (Verdict.COMPATIBLE, "file-added")
     return finding(Kind.FILE_ADDED, verdict, rule, path=new.path, new=_told(new))
 

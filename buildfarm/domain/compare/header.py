@@ -122,7 +122,8 @@ def _brand(old: RpmFacts, new: RpmFacts, policy: ComparePolicy) -> list[Finding]
 
 
 def _descriptions(old: Side, new: Side) -> list[Finding]:
-    return _masked(Kind.DESCRIPTION, _DESCRIPTIVE, old, new)
+    translated = sorted(tag for tag in {*old.facts.tags, *new.facts.tags} if "[" in tag)
+    return _masked(Kind.DESCRIPTION, (*_DESCRIPTIVE, *translated), old, new)
 
 
 def _masked(kind: Kind, tags: Iterable[str], old: Side, new: Side) -> list[Finding]:
@@ -174,5 +175,5 @@ _SETTLED = frozenset(
 
 def _remaining(old: Side, new: Side) -> list[Finding]:
     """Tags nobody thought of: what differs there is a person's to judge."""
-    tags = (old.facts.tags.keys() | new.facts.tags.keys()) - _SETTLED
+    tags = {tag for tag in old.facts.tags.keys() | new.facts.tags.keys() if "[" not in tag} - _SETTLED
     return _masked(Kind.TAG, sorted(tags), old, new)
