@@ -12,7 +12,7 @@ _WIDTH = 120
 def nearest(wanted: str, lines: Iterable[str]) -> str:
     """A hint with up to three lines most like the first line of ``wanted``.
 
-    >>> nearest("Nmae: x", ["Name: x", "%prep"])
+    >>> nearest("Name x", ["Name: x", "%prep"])
     'nearest lines: Name: x'
     """
     first = "".join(wanted.strip().splitlines()[:1])
