@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from buildfarm.domain.compare.elf import compare_elf
 from buildfarm.domain.compare.facts import ContentFacts
@@ -10,7 +11,7 @@ from buildfarm.domain.compare.files import CONFIG, FilePair, is_documentation
 from buildfarm.domain.compare.java import compare_class
 from buildfarm.domain.compare.kernel_module import compare_kernel_symbols
 from buildfarm.domain.compare.kinds import Kind, finding
-from buildfarm.domain.compare.normalise import first_difference
+from buildfarm.domain.compare.normalise import first_difference, text_diff
 from buildfarm.domain.verdict import Finding, Verdict
 
 _EXECUTABLE = 0o111
@@ -67,7 +68,10 @@ def _plain(pair: FilePair, old: ContentFacts, new: ContentFacts, *, is_source: b
         kind, verdict = Kind.CONTENT_DATA, Verdict.REVIEW
     before, after = first_difference(old.text, new.text) if old.text and new.text else (_told(old), _told(new))
     nature = old.nature if old.nature == new.nature else f"{old.nature} → {new.nature}"
-    return finding(kind, verdict, kind.value, path=pair.new.path, subject=nature, old=before, new=after)
+    diff = text_diff(old.text, new.text) if old.text and new.text else ""
+    return replace(
+        finding(kind, verdict, kind.value, path=pair.new.path, subject=nature, old=before, new=after), diff=diff
+    )
 
 
 def _told(facts: ContentFacts) -> str:

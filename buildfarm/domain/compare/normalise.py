@@ -5,14 +5,17 @@ Each normaliser has a name, and whoever uses one says so in the finding's ``rule
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from buildfarm.domain.compare.facts import RpmFacts
 
 EVR_TOKEN = "@EVR@"  # noqa: S105 -- a placeholder, no password
+_MOST_DIFF_INPUT, _MOST_DIFF_LINES, _MOST_DIFF_WIDTH = 5000, 40, 200
 _BUILD_ID = re.compile(r"/usr/lib/(?:debug/)?\.build-id(?:/|$)")
 _MERGED = re.compile(r"^/(bin|sbin|lib|lib64)/")
 _MODULE = re.compile(r"(\.module\+el[0-9.]+)[^ ]*$")
@@ -104,6 +107,20 @@ def module_stem(release: str) -> str:
     '32.module+el9.3.0.'
     """
     return _MODULE.sub(r"\1", release)
+
+
+def text_diff(old: str, new: str) -> str:
+    r"""A unified diff without headings, cut to so many lines and characters; empty where no line differs.
+
+    >>> text_diff("a\nb\n", "a\nc\n")
+    '@@ -1,2 +1,2 @@\n a\n-b\n+c'
+    """
+    left, right = old.splitlines(), new.splitlines()
+    if max(len(left), len(right)) > _MOST_DIFF_INPUT:
+        return ""
+    found = list(islice(difflib.unified_diff(left, right, n=1, lineterm=""), 2, _MOST_DIFF_LINES + 3))
+    lines = [line[:_MOST_DIFF_WIDTH] for line in found[:_MOST_DIFF_LINES]]
+    return "\n".join([*lines, "…"] if len(found) > _MOST_DIFF_LINES else lines)
 
 
 def first_difference(old: str, new: str) -> tuple[str, str]:

@@ -192,8 +192,9 @@ def _unpaired_to_json(item: Unpaired) -> dict[str, Any]:
 
 
 def _with_next_step(form: dict[str, Any], item: Finding) -> dict[str, Any]:
-    if not item.was:
-        del form["was"]
+    for name in ("was", "diff"):
+        if not form.get(name, True):
+            del form[name]
     if step := next_step(item):
         form["next_step"] = step
     return form

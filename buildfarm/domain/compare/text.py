@@ -44,6 +44,8 @@ def _evidence(item: Finding) -> Iterator[str]:
         if text:
             for line in text.splitlines() or [text]:
                 yield f"      {side}: {visible(line)}"
+    for line in item.diff.splitlines():
+        yield f"      | {visible(line)}"
     if step := next_step(item):
         yield f"      next: {step}"
 

@@ -70,6 +70,8 @@ def test_a_finding_is_one_line_and_evidence_comes_with_verbose(pair):
     assert "build-record" not in short
     assert "build-record" in long
     assert "      vendor: " in long
+    assert "      | -" in long, "the lines that differ"
+    assert "      | " not in short
     assert "      next: " in long
 
 
