@@ -48,8 +48,8 @@ class Section:
 def split_lines(text: str) -> list[str]:
     r"""The lines with their ends; only a newline ends one (``str.splitlines`` knows a dozen others).
 
-    >>> split_lines("a\\x0cb\\r\\nc")
-    ['a\\x0cb\\r\\n', 'c']
+    >>> split_lines("a\x0cb\r\nc")
+    ['a\x0cb\r\n', 'c']
     """
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 

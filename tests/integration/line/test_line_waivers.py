@@ -121,6 +121,7 @@ class NoPlanner:
 
 
 def test_the_sweep_ends_a_waiver_the_day_after_its_last(case: Case, clock: Clock):
+    clock.pass_seconds(1)
     waivers.record(case.hub, waiver(expires=date(2026, 3, 3)), actor="ann", role="engineer")
     scheduler = Scheduler(case.hub, NoPlanner(), owner="test")
     clock.pass_seconds(timedelta(days=1).total_seconds())
