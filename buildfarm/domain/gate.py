@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from buildfarm.domain.build import Gate
 from buildfarm.domain.target import GatePolicy
@@ -18,8 +19,10 @@ class Decision:
     reason: str
 
 
-def decide(verdict: Verdict, *, policy: GatePolicy, scratch: bool) -> Decision:
+def decide(verdict: Verdict, *, policy: GatePolicy, scratch: bool, brands: Sequence[str] = ()) -> Decision:
     """Decide both tags at once.
+
+    :param brands: what the scan found in its RPMs that nobody allowed, a line each; users never get such a build.
 
     The build tag takes whatever is not INCOMPATIBLE or worse: a MISSING sub-package is the worst finding of its
     SRPM and would hide an INCOMPATIBLE one beside it, so it is refused too.
@@ -27,6 +30,14 @@ def decide(verdict: Verdict, *, policy: GatePolicy, scratch: bool) -> Decision:
     >>> decide(Verdict.REVIEW, policy=GatePolicy(), scratch=False).build_tag
     True
     """
+    decision = _by_verdict(verdict, policy, scratch=scratch)
+    if decision.gate is Gate.PASSED and brands:
+        reason = f"{len(brands)} brand hits that no rule allows: {brands[0]}; the build tag takes it, the destination tag does not"
+        return replace(decision, gate=Gate.REFUSED, reason=reason)
+    return decision
+
+
+def _by_verdict(verdict: Verdict, policy: GatePolicy, *, scratch: bool) -> Decision:
     if scratch:
         return Decision(build_tag=False, gate=Gate.REFUSED, reason="scratch build: compared, never published")
     if verdict is Verdict.UNCOMPARED:

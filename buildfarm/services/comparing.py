@@ -96,8 +96,9 @@ def compare(hub: Hub, tools: CompareTools, build_id: str, heartbeat: Heartbeat) 
         brand = tools.brand_policy(target)
         hits = list(tools.scan(new, brand, facts.allow)) if brand is not None else []
     with hub.store.begin() as tx:
-        judged = judging.judge(tx, build, target, report)
-        judging.write(tx, build, judged, brand_hits=tuple(hit.as_json() for hit in hits))
+        brands = tuple(hit.as_json() for hit in hits)
+        judged = judging.judge(tx, build, target, report, brand_hits=brands)
+        judging.write(tx, build, judged, brand_hits=brands)
         compared = builds.move(
             tx, tx.get(Build, build.id), BuildState.COMPARED, actor="compare", verdict=judged.report.verdict.value,
             gate=judged.gate, gate_reason=judged.reason,

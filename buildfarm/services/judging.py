@@ -6,7 +6,7 @@ The compare station judges a fresh report; a waiver that comes, ends or is revok
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from buildfarm.domain.build import Build, Gate
@@ -42,14 +42,17 @@ def waivers_of(tx: Transaction, target: str) -> tuple[Waiver, ...]:
     )
 
 
-def judge(tx: Transaction, build: Build, target: Target, report: Report) -> Judgement:
-    """Apply the waivers and let the gate decide; nothing is written."""
+def judge(
+    tx: Transaction, build: Build, target: Target, report: Report, *, brand_hits: Sequence[Mapping[str, object]]
+) -> Judgement:
+    """Apply the waivers and let the gate decide, on the verdict and on what is left of a brand; nothing is written."""
     lifted = refold(report, waivers_of(tx, target.name), today=tx.now.date())
     # what matches nothing in one build may be for another: the list of waivers says it, not each build
     lifted = replace(lifted, expired_waivers=(), unused_waivers=())
-    decision = decide(lifted.verdict, policy=target.gate, scratch=build.scratch)
+    brands = [f"{hit['rpm']}: {hit['where']}: {hit['context']}" for hit in brand_hits]
+    decision = decide(lifted.verdict, policy=target.gate, scratch=build.scratch, brands=brands)
     reason = decision.reason
-    if reason and (line := worst_line(lifted)):
+    if reason and not lifted.verdict.is_compatible and (line := worst_line(lifted)):
         reason = f"{reason}; {line}"
     return Judgement(report=lifted, gate=decision.gate, reason=reason)
 

@@ -131,7 +131,7 @@ def _judge_one(hub: Hub, tx: Transaction, build: Build, *, actor: str, why: str)
     except InputError as error:  # of another schema: it stands as it is until it is compared again
         tx.event("build.not_judged", build.id, actor=actor, why=f"{why}; {error}")
         return
-    judged = judging.judge(tx, build, target, before)
+    judged = judging.judge(tx, build, target, before, brand_hits=held.brand_hits)
     if judged.report == before:
         return
     judging.write(tx, build, judged, brand_hits=held.brand_hits)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from buildfarm.adapters.brand_scan import scan_rpms
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.adapters.waiver_files import dump_waivers, load_waivers
+from buildfarm.domain.brand import BrandPolicy, BrandWord
 from buildfarm.domain.build import Build, BuildState, Gate
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.compare.report import from_json
@@ -184,3 +186,27 @@ def test_what_a_waiver_file_says_and_what_the_store_says_is_the_same(case: Case,
     made = waivers.record(case.hub, waiver(), actor="ann", role="engineer")
     (tmp_path / "w.yaml").write_text(dump_waivers([made.waiver]))
     assert load_waivers(tmp_path / "w.yaml") == (waiver(),)
+
+
+def test_a_brand_in_a_compatible_build_is_held_at_the_gate_with_its_place(press: Press):
+    """Ours is the vendor's, word for word; the scan is the real one, and so is what it finds in the summary."""
+    ours = press.rpmbuild("zlib", "1.0", "1.el9", *LACKS)
+    identity = press.compared("zlib", Verdict.UNCOMPARED, rpms=ours)
+    with press.hub.store.begin() as tx:
+        tx.add(
+            VendorRpm(
+                id="v", target="reef-9", sha256=press.hub.blobs.put_file(ours[1]).sha256, filename=ours[1].name,
+                name="zlib", arch="noarch", source="zlib", sourcerpm=ours[0].name,
+            )
+        )  # fmt: skip
+        builds.move(tx, tx.get(Build, identity), BuildState.BUILT, actor="ingest", why="vendor binaries arrived")
+    policy = BrandPolicy(words=(BrandWord(pattern=r"\bTest\b", kind="trademark", exact=True, where="header:SUMMARY"),))
+    tools = CompareTools(reader=SandboxedReader(), scan=scan_rpms, brand_policy=lambda _: policy)
+    comparing.compare(press.hub, tools, identity, silent)
+    found = Case(press, identity).now()
+    assert (found.state, found.verdict, found.gate) == (BuildState.COMPARED, "IDENTICAL", Gate.REFUSED)
+    assert "1 brand hits that no rule allows" in found.gate_reason
+    assert "header:SUMMARY: Test" in found.gate_reason
+    press.publish()
+    assert press.carried(DESTINATION) == set()
+    assert press.carried(BUILD) == {identity}

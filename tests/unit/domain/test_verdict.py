@@ -32,3 +32,13 @@ def test_review_feeds_the_next_builds_and_not_the_users() -> None:
 def test_incompatible_and_worse_enter_no_tag() -> None:
     for verdict in (Verdict.INCOMPATIBLE, Verdict.MISSING, Verdict.ERROR):
         assert not decide(verdict, policy=GatePolicy(), scratch=False).build_tag
+
+
+def test_what_is_left_of_a_brand_keeps_a_compatible_build_from_users_and_not_from_other_builds():
+    decision = decide(Verdict.EXPECTED, policy=GatePolicy(), scratch=False, brands=["x.rpm: /etc/x: by ACME"])
+    assert (decision.build_tag, decision.gate) == (True, "refused")
+    assert decision.reason.startswith(
+        "1 brand hits that no rule allows: x.rpm: /etc/x: by ACME; the build tag takes it"
+    )
+    worse = decide(Verdict.INCOMPATIBLE, policy=GatePolicy(), scratch=False, brands=["x"])
+    assert worse == decide(Verdict.INCOMPATIBLE, policy=GatePolicy(), scratch=False)
