@@ -146,6 +146,7 @@ def _folder_run(old: Path, new: Path, work: Path) -> Sequence[str | Path]:
         "compare",
         "--json",
         "--any-release",
+        "--fast",
         "--fresh",
         "--state",
         state,

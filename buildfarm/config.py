@@ -16,9 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from buildfarm.domain.target import Target
 from buildfarm.errors import ConfigError, NotFound
+from buildfarm.places import CHECKOUT, home
 
 T = TypeVar("T")
-CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +124,6 @@ def load_typed(kind: type[T], path: Path) -> T:
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
         raise ConfigError(f"{path}: {'; '.join(lines)}", hint="`buildfarm check-config` checks all files") from error
-
-
-def home() -> Path:
-    """Where runtime data lives, without reading any file."""
-    return Path(os.environ.get("BUILDFARM_HOME") or CHECKOUT / "var").absolute()
 
 
 def load(path: Path | None = None) -> Config:

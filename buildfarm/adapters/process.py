@@ -126,6 +126,7 @@ def run(
     limits: Limits | None = None,
     max_output: int = 64 * MEBIBYTE,
     out: BinaryIO | None = None,
+    errors_apart: bool = False,
     watch: Callable[[], str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Completed:
@@ -135,7 +136,8 @@ def run(
     :param env: added to :data:`BASE_ENV`; nothing is inherited.
     :param ok: exit codes that are success; ``None`` accepts every one (the caller reads ``returncode``).
     :param max_output: bytes of each stream that are kept; more ends the process, with ``stopped`` set.
-    :param out: where standard output *and* standard error go instead of memory (a build's log).
+    :param out: where standard output *and* standard error go instead of memory (a build's log); with ``errors_apart``
+        standard output alone.
     :param watch: called about five times a second; a non-empty answer ends the process with that reason.
     :raises ToolFailed: the exit code is not in ``ok``, or the farm ended it and ``ok`` is not ``None``.
     :raises InfraError: the program cannot be started.
@@ -152,7 +154,7 @@ def run(
             cwd=cwd,
             stdin=subprocess.PIPE if feed is not None else (stdin or subprocess.DEVNULL),  # type: ignore[arg-type]
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if out is not None else subprocess.PIPE,
+            stderr=subprocess.STDOUT if out is not None and not errors_apart else subprocess.PIPE,
             start_new_session=True,
             pass_fds=tuple(pass_fds),
         )

@@ -1,26 +1,34 @@
-"""Reads the headers of two RPMs in the background, before anybody asks: a sandbox starts while Python still imports."""
+"""One sandbox for a comparison of two files: it starts before anybody asks, and stays for the other questions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
-from buildfarm.domain.compare.facts import ContentFacts, ContentRequest, RpmFacts
+from buildfarm.adapters.process import MEBIBYTE
+from buildfarm.adapters.rpm_facts.conversation import Conversation
+
+if TYPE_CHECKING:
+    from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
+    from buildfarm.domain.compare.content_facts import BothSides, ContentFacts, ContentRequest, PairRequest
+    from buildfarm.domain.compare.facts import RpmFacts
+
+_SECONDS, _SECONDS_A_MEBIBYTE = 30.0, 3.0
 
 
 class ReadAhead:
-    """A reader that has begun with some files; what fails is raised when it is asked for them."""
+    """A reader that has begun with two files; what it cannot answer, an ordinary reader is asked for."""
 
     def __init__(self, *files: Path) -> None:
-        self._reader = SandboxedReader()
-        self._files = list(files)
-        self._pool = ThreadPoolExecutor(1)
-        self._begun: Future[list[RpmFacts]] | None = None
-        if all(file.is_file() for file in files):
-            self._begun = self._pool.submit(self._reader.headers, self._files)
+        self._files = [file.resolve() for file in files]
+        self._begun: Conversation | None = None
+        if all(file.is_file() for file in self._files):
+            self._seconds = _SECONDS + _SECONDS_A_MEBIBYTE * sum(file.stat().st_size for file in self._files) / MEBIBYTE
+            self._begun = Conversation(self._files)
+            self._begun.tell({"files": [str(file) for file in self._files]}, seconds=self._seconds)
 
     def __enter__(self) -> ReadAhead:
         return self
@@ -28,14 +36,45 @@ class ReadAhead:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown()
+        if self._begun is not None:
+            self._begun.close()
 
     def headers(self, files: Sequence[Path]) -> list[RpmFacts]:
         """Facts of each file, in that order; errors as :meth:`SandboxedReader.headers`."""
-        if self._begun is not None and list(files) == self._files:
-            return self._begun.result()
-        return self._reader.headers(files)
+        if self._begun is not None and [file.resolve() for file in files] == self._files:
+            from buildfarm.adapters.rpm_facts.codec import rpm_from_json  # noqa: PLC0415  # while the sandbox starts
+
+            answers = self._begun.answers(len(files))
+            if answers is not None:
+                return [rpm_from_json(answer) for answer in answers]
+        return self._ordinary.headers(files)
 
     def contents(self, requests: Sequence[ContentRequest]) -> list[Mapping[str, ContentFacts]]:
         """Content facts by path of each request, in that order."""
-        return self._reader.contents(requests)
+        if self._begun is not None and {Path(request.file) for request in requests} <= set(self._files):
+            from buildfarm.adapters.rpm_facts.sandboxed import content_request, told  # noqa: PLC0415  # after the first answer
+
+            self._begun.tell({**content_request(requests), "at_once": True}, seconds=self._seconds)
+            answers = self._begun.answers(len(requests))
+            if answers is not None:
+                return [told(request, answer) for request, answer in zip(requests, answers, strict=True)]
+        return self._ordinary.contents(requests)
+
+    def both_sides(self, requests: Sequence[PairRequest]) -> list[Mapping[str, BothSides]]:
+        """What takes both files, by the new side's path of each request, in that order."""
+        if self._begun is not None and not any(
+            request.abi for request in requests
+        ):  # abidiff needs debuginfo and more memory
+            from buildfarm.adapters.rpm_facts.content_codec import both_sides_from_json  # noqa: PLC0415  # as above
+
+            self._begun.tell({"pairs": [asdict(request) for request in requests]}, seconds=self._seconds)
+            answers = self._begun.answers(len(requests))
+            if answers is not None:
+                return [both_sides_from_json(answer) for answer in answers]
+        return self._ordinary.both_sides(requests)
+
+    @property
+    def _ordinary(self) -> SandboxedReader:
+        from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader  # noqa: PLC0415  # most runs need none
+
+        return SandboxedReader()

@@ -37,11 +37,6 @@ _PARSE_SECONDS = 300.0
 _NOT_THERE = (404, 410)
 
 
-def is_repository(place: str) -> bool:
-    """Whether it is a URL, or a folder that holds repodata."""
-    return place.startswith(("http://", "https://")) or (Path(place) / _REPOMD).is_file()
-
-
 class RepositorySide:
     """One repository. ``work`` is a folder for what is fetched.
 

@@ -6,6 +6,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -16,7 +17,12 @@ from buildfarm.adapters.rpm_facts.codec import rpm_from_json, rpm_to_json
 from buildfarm.domain.compare.facts import RpmFacts
 from buildfarm.domain.compare.work import card
 
-_AT_ONCE = 256
+_AT_ONCE = 128
+
+
+def is_repository(place: str) -> bool:
+    """Whether it is a URL, or a folder that holds repodata."""
+    return place.startswith(("http://", "https://")) or (Path(place) / "repodata" / "repomd.xml").is_file()
 
 
 class HeaderReader(Protocol):
@@ -27,25 +33,28 @@ class HeaderReader(Protocol):
 
 
 class FolderSide:
-    """RPM files of one folder. ``read`` is told how many headers are read.
+    """RPM files of one folder. ``read`` is told how many headers are read, by ``jobs`` threads.
 
     :raises InfraError: the sandbox does not start.
     """
 
     def __init__(
-        self, files: Sequence[Path], *, reader: HeaderReader, spool: Path, read: Callable[[int], None] = lambda _: None
-    ) -> None:
+        self, files: Sequence[Path], *, reader: HeaderReader, spool: Path, read: Callable[[int], None] = lambda _: None,
+        jobs: int = 1,
+    ) -> None:  # fmt: skip
         spool.mkdir(parents=True, exist_ok=True)
         self._spool = tempfile.TemporaryFile(dir=spool)  # noqa: SIM115  # closed with the side
         self._places: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
         self.cards: list[RpmFacts] = []
         self.provides: dict[str, str] = {}
-        rest = iter(files)
-        while some := list(islice(rest, _AT_ONCE)):
-            for facts in reader.headers(some):
-                self._keep(facts)
-            read(len(some))
+        shares = iter([files[start : start + _AT_ONCE] for start in range(0, len(files), _AT_ONCE)])
+        with ThreadPoolExecutor(jobs) as pool:
+            while some := list(islice(shares, jobs)):
+                for found in pool.map(reader.headers, some):
+                    for facts in found:
+                        self._keep(facts)
+                    read(len(found))
 
     def _keep(self, facts: RpmFacts) -> None:
         line = json.dumps(rpm_to_json(facts)).encode()

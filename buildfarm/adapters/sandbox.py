@@ -7,7 +7,7 @@ user, limits on time, memory, processes and file size. A spec that holds ``%(tou
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -73,10 +73,13 @@ def run(
     ok: Sequence[int] | None = (0,),
     env: Mapping[str, str] | None = None,
     home: Path | None = None,
+    out: BinaryIO | None = None,
+    watch: Callable[[], str] | None = None,
 ) -> Completed:
     """Run ``command`` in the box; errors as in :func:`buildfarm.adapters.process.run`.
 
-    ``memory`` and ``file_size`` are bytes, ``timeout`` seconds of wall clock (and of processor time).
+    ``memory`` and ``file_size`` are bytes, ``timeout`` seconds of wall clock (and of processor time). ``out``: where
+    standard output goes instead of memory; ``watch``: as there.
     """
     return process.run(
         argv(command, read_only=read_only, writable=writable, chdir=chdir, env=env, home=home),
@@ -87,6 +90,9 @@ def run(
         ),
         max_output=max_output,
         ok=ok,
+        out=out,
+        errors_apart=True,
+        watch=watch,
     )
 
 

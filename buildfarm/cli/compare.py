@@ -84,10 +84,12 @@ def _print_kinds(context: click.Context, _: click.Parameter, wanted: bool) -> No
     help="Pair RPMs of folders and repositories by NAME and ARCH, whatever their release.",
 )
 @click.option("--fresh", is_flag=True, help="Forget what an earlier run has done.")
+@click.option("--fast", is_flag=True, help="Leave out what takes long: abidiff, and code with its addresses masked.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Default: all processors.")
 def compare(  # one option a form of output
     old: str, new: str, target: str, html: Path | None, junit: Path | None, waivers: Path | None, state: Path | None,
     jobs: int | None, *, verbose: bool, as_json: bool, fresh: bool, any_release: bool,
+    fast: bool,
 ) -> None:  # fmt: skip
     """Compare OLD (the vendor's) with NEW (ours): two RPMs, two folders, or two repositories (URLs, or folders with repodata).
 
@@ -98,7 +100,7 @@ def compare(  # one option a form of output
     from buildfarm.domain.verdict import Verdict
 
     with _honest_exit():
-        policy = _policy(target, _waivers(waivers, target), any_release=any_release)
+        policy = _policy(target, _waivers(waivers, target), any_release=any_release, fast=fast)
         show = Show(verbose=verbose, quiet=as_json)
         if is_set(old) or is_set(new):
             from buildfarm.cli.compare_sets import compare_sets
@@ -134,7 +136,7 @@ def _honest_exit() -> Iterator[None]:
         sys.exit(_UNKNOWN)
 
 
-def _policy(target: str, waivers: tuple[Waiver, ...], *, any_release: bool) -> ComparePolicy:
+def _policy(target: str, waivers: tuple[Waiver, ...], *, any_release: bool, fast: bool) -> ComparePolicy:
     from dataclasses import replace
     from datetime import UTC, datetime
 
@@ -146,7 +148,7 @@ def _policy(target: str, waivers: tuple[Waiver, ...], *, any_release: bool) -> C
 
         policy = bootstrap.compare_policy(config.load(), target)
     policy = replace(policy, mode=Mode.NAMED) if any_release else policy
-    return replace(policy, waivers=waivers, today=datetime.now(UTC).date())
+    return replace(policy, both_sides=not fast, waivers=waivers, today=datetime.now(UTC).date())
 
 
 def _waivers(file: Path | None, target: str) -> tuple[Waiver, ...]:

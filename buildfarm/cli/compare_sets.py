@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from buildfarm import config
+from buildfarm import places
 from buildfarm.adapters.compare_journal import Journal, tool_digest
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
-from buildfarm.adapters.rpm_repository import RepositorySide, is_repository
-from buildfarm.adapters.rpm_sides import FolderSide
+from buildfarm.adapters.rpm_sides import FolderSide, is_repository
 from buildfarm.cli.compare_show import Show
 from buildfarm.domain.compare.policy import ComparePolicy
 from buildfarm.domain.compare.report import PairResult, Report
@@ -23,6 +25,9 @@ from buildfarm.domain.compare.text import distribution_lines, pair_lines, summar
 from buildfarm.errors import InputError
 from buildfarm.services.comparison import files_of
 from buildfarm.services.large_comparison import Told, compare_sides
+
+if TYPE_CHECKING:
+    from buildfarm.adapters.rpm_repository import RepositorySide
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -34,20 +39,22 @@ class Progress:
         self._terminal = sys.stderr.isatty()
         self._last = time.monotonic()
         self._what, self._done, self._again, self._bad, self._total = "", 0, 0, 0, 0
+        self._lock = threading.Lock()
 
     def begin(self, what: str, total: int) -> None:
         """Another stage."""
         self._what, self._total, self._done, self._again, self._bad = what, total, 0, 0, 0
 
     def step(self, count: int = 1, *, again: bool = False, bad: bool = False) -> None:
-        """Some more of it."""
-        self._done += count
-        self._again += again
-        self._bad += bad
-        pause = 0.1 if self._terminal else _SECONDS_BETWEEN_LINES
-        if time.monotonic() - self._last >= pause or self._done == self._total:
-            self._last = time.monotonic()
-            self.show()
+        """Some more of it; from any thread."""
+        with self._lock:
+            self._done += count
+            self._again += again
+            self._bad += bad
+            pause = 0.1 if self._terminal else _SECONDS_BETWEEN_LINES
+            if time.monotonic() - self._last >= pause or self._done == self._total:
+                self._last = time.monotonic()
+                self.show()
 
     def show(self) -> None:
         """Say it now."""
@@ -67,13 +74,15 @@ def compare_sets(
 ) -> Report:
     """Compare two folders or two repositories, showing what is found as it is found."""
     folder = (
-        state or config.home() / "compare" / hashlib.sha256(f"{_full(old)}\n{_full(new)}".encode()).hexdigest()[:16]
+        state or places.home() / "compare" / hashlib.sha256(f"{_full(old)}\n{_full(new)}".encode()).hexdigest()[:16]
     )
     jobs = jobs or os.cpu_count() or 1
     progress = Progress()
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(folder / "journal", fresh=fresh))
-        vendors, ours = _sides(old, new, folder, progress, jobs)
+        keep = [] if is_repository(old) or is_repository(new) else [Path(old), Path(new)]
+        reader = stack.enter_context(SandboxedReader(jobs=1, keep=keep))
+        vendors, ours = _sides(old, new, folder, progress, reader, jobs)
         stack.enter_context(vendors)
         stack.enter_context(ours)
 
@@ -89,7 +98,7 @@ def compare_sets(
 
         report = compare_sides(
             vendors, ours, policy=policy, journal=journal, salt=tool_digest(), jobs=jobs,
-            reader=SandboxedReader(jobs=1), told=Told(total=total, result=result),
+            reader=reader, told=Told(total=total, result=result),
         )  # fmt: skip
     progress.clear()
     show.say(unpaired_lines((*report.missing, *report.extra), verbose=show.verbose))
@@ -103,12 +112,13 @@ def _full(place: str) -> str:
     return place if place.startswith(("http://", "https://")) else str(Path(place).resolve())
 
 
-AnySide = FolderSide | RepositorySide
-
-
-def _sides(old: str, new: str, folder: Path, progress: Progress, jobs: int) -> tuple[AnySide, AnySide]:
+def _sides(
+    old: str, new: str, folder: Path, progress: Progress, reader: SandboxedReader, jobs: int
+) -> tuple[FolderSide, FolderSide] | tuple[RepositorySide, RepositorySide]:
     if is_repository(old) and is_repository(new):
-        reader, work = SandboxedReader(jobs=1), folder / "fetched"
+        from buildfarm.adapters.rpm_repository import RepositorySide  # noqa: PLC0415  # folders need no HTTP
+
+        work = folder / "fetched"
         return RepositorySide(old, work=work, reader=reader), RepositorySide(new, work=work, reader=reader)
     if "://" in old or "://" in new:
         raise InputError(
@@ -116,6 +126,10 @@ def _sides(old: str, new: str, folder: Path, progress: Progress, jobs: int) -> t
         )
     files = files_of(Path(old), Path(new))
     progress.begin("headers read", sum(map(len, files)))
-    reader = SandboxedReader(jobs=jobs)
-    vendors = FolderSide(files[0], reader=reader, spool=folder, read=progress.step)
-    return vendors, FolderSide(files[1], reader=reader, spool=folder, read=progress.step)
+
+    def side(of: list[Path]) -> FolderSide:
+        return FolderSide(of, reader=reader, spool=folder, read=progress.step, jobs=max(1, jobs // 2))
+
+    with ThreadPoolExecutor(2) as pool:
+        vendors, ours = pool.map(side, files)
+    return vendors, ours

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
 import click
 
 from buildfarm import log
 from buildfarm.errors import BuildFarmError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 _MODULES = (
     "queries",
@@ -27,6 +30,12 @@ _ALONE = {"compare": "compare", "simulate": "simulate"}
 """Commands that start fast: only the module that holds them is imported."""
 
 
+def _points() -> EntryPoints:
+    from importlib.metadata import entry_points  # noqa: PLC0415  # 20 ms, which no command of ours needs
+
+    return entry_points(group="buildfarm.commands")
+
+
 class Verbs(click.Group):
     """A group that imports the module of a command when it is asked for; commands of other installed wheels come after ours.
 
@@ -36,13 +45,13 @@ class Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own signature
         """Every command, of all modules and wheels."""
         own = [name for module in _MODULES for name in _commands(module)]
-        return [*own, *sorted(entry_points(group="buildfarm.commands").names)]
+        return [*own, *sorted(_points().names)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
         """One command: ours first."""
         modules = (_ALONE[cmd_name],) if cmd_name in _ALONE else _MODULES
         own = next((found for module in modules if (found := _commands(module).get(cmd_name))), None)
-        return own or next((point.load() for point in entry_points(group="buildfarm.commands", name=cmd_name)), None)
+        return own or next((point.load() for point in _points().select(name=cmd_name)), None)
 
 
 def _commands(module: str) -> dict[str, click.Command]:

@@ -58,7 +58,8 @@ class Finding:
     ``kind`` is from :mod:`buildfarm.domain.compare.kinds`; ``path`` is a path inside the RPM or empty for the header;
     ``subject`` is what differs there (a tag, a dependency, a symbol); ``rule`` names what decided the verdict
     (a normaliser, ``expect:<source>``, ``waiver:<id>``, or the check's own rule). What a rule or a waiver lifted says in
-    ``was`` what it had been: verdict, space, rule. ``diff`` is a unified diff of two texts, cut to a readable length.
+    ``was`` what it had been: verdict, space, rule. ``diff`` is a unified diff of two texts, or the tool's
+    report where a tool decided, cut to a readable length.
     """
 
     kind: str

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Protocol
 
+from buildfarm.domain.compare import both_sides
+from buildfarm.domain.compare.both_sides import debuginfo_of
+from buildfarm.domain.compare.content_facts import BothSides, ContentFacts, ContentRequest, PairRequest
 from buildfarm.domain.compare.expect import expected
-from buildfarm.domain.compare.facts import ContentFacts, ContentRequest, RpmFacts
+from buildfarm.domain.compare.facts import RpmFacts
 from buildfarm.domain.compare.fold import fold, fold_set, refold
 from buildfarm.domain.compare.header import source_name
 from buildfarm.domain.compare.kinds import Kind
@@ -30,9 +34,12 @@ class FactsReader(Protocol):
     def contents(self, requests: Sequence[ContentRequest]) -> list[Mapping[str, ContentFacts]]:
         """Content facts by path of each request, in that order."""
 
+    def both_sides(self, requests: Sequence[PairRequest]) -> list[Mapping[str, BothSides]]:
+        """What takes both files, by the new side's path of each request, in that order."""
+
 
 def compare_sets(old: Sequence[Path], new: Sequence[Path], *, policy: ComparePolicy, reader: FactsReader) -> Report:
-    """Compare the vendor's RPMs with ours: two rounds of reading at most, whatever the number of files.
+    """Compare the vendor's RPMs with ours: three rounds of reading at most, whatever the number of files.
 
     Without a vendor's side nothing is compared: UNCOMPARED. Without ours, every one of the vendor's is MISSING.
 
@@ -43,8 +50,14 @@ def compare_sets(old: Sequence[Path], new: Sequence[Path], *, policy: ComparePol
     if not vendors:
         return _uncompared(ours)
     pairing = pair(vendors, ours, policy)
+    old_sources, new_sources = by_source(vendors), by_source(ours)
     results = compare_pairs(
-        pairing.pairs, old_sources=by_source(vendors), new_sources=by_source(ours), policy=policy, reader=reader
+        pairing.pairs,
+        old_sources=old_sources,
+        new_sources=new_sources,
+        debug=[(_debuginfo(one, old_sources), _debuginfo(two, new_sources)) for one, two in pairing.pairs],
+        policy=policy,
+        reader=reader,
     )
     report = report_of(results, pairing, policy)
     return refold(report, policy.waivers, today=policy.today) if policy.waivers else report
@@ -55,10 +68,14 @@ def compare_pairs(
     *,
     old_sources: Mapping[str, Sequence[RpmFacts]],
     new_sources: Mapping[str, Sequence[RpmFacts]],
+    debug: Sequence[tuple[str, str]],
     policy: ComparePolicy,
     reader: FactsReader,
 ) -> list[PairResult]:
-    """The results of pairs, in order, waivers not applied; ``*_sources`` are all RPMs of each source (names and EVRs count)."""
+    """The results of pairs, in order, waivers not applied; ``*_sources`` are all RPMs of each source (names and EVRs count).
+
+    :param debug: the debuginfo RPMs of each pair's sides, as paths; empty where there is none.
+    """
     compared = [
         compare_rpm_headers(
             one,
@@ -70,7 +87,8 @@ def compare_pairs(
         for one, two in pairs
     ]
     contents = _read_contents(compared, reader)
-    return [_result(comparison, content, policy) for comparison, content in zip(compared, contents, strict=True)]
+    both = _read_both_sides(compared, contents, debug, reader) if policy.both_sides else repeat({})
+    return [_result(*found, policy) for found in zip(compared, contents, both, strict=policy.both_sides)]
 
 
 def files_of(old: Path, new: Path) -> tuple[list[Path], list[Path]]:
@@ -112,6 +130,17 @@ def compare_paths(old: Path, new: Path, policy: ComparePolicy, *, reader: FactsR
 def rpms_below(folder: Path) -> list[Path]:
     """Every RPM file below a folder, sorted; links to folders are not followed."""
     return sorted(path for path in folder.rglob("*.rpm") if path.is_file())
+
+
+def _debuginfo(facts: RpmFacts, sources: Mapping[str, Sequence[RpmFacts]]) -> str:
+    """The debuginfo RPM of an RPM: one of its set, else the file of that name beside it; empty where there is none."""
+    found = debuginfo_of(facts, sources.get(source_name(facts), ()))
+    if found is not None:
+        return found.file
+    beside = Path(facts.file).with_name(
+        Path(f"{facts.name}-debuginfo-{facts.version}-{facts.release}.{facts.arch}.rpm").name
+    )
+    return str(beside) if beside.is_file() else ""
 
 
 def is_srpm(file: Path) -> bool:
@@ -156,13 +185,30 @@ def _read_contents(
     return [(next(answers), next(answers)) if comparison.differing else ({}, {}) for comparison in compared]
 
 
+def _read_both_sides(
+    compared: Sequence[HeaderComparison],
+    contents: Sequence[tuple[Mapping[str, ContentFacts], Mapping[str, ContentFacts]]],
+    debug: Sequence[tuple[str, str]],
+    reader: FactsReader,
+) -> list[Mapping[str, BothSides]]:
+    """What takes both files, of each pair by the new side's path, in one round of reading."""
+    wanted = [
+        both_sides.request(comparison.differing, (comparison.old, comparison.new), named, *content)
+        for comparison, content, named in zip(compared, contents, debug, strict=True)
+    ]
+    requests = [request for request in wanted if request is not None]
+    answers = iter(reader.both_sides(requests) if requests else [])
+    return [{} if request is None else next(answers) for request in wanted]
+
+
 def _result(
     comparison: HeaderComparison,
     content: tuple[Mapping[str, ContentFacts], Mapping[str, ContentFacts]],
+    both: Mapping[str, BothSides],
     policy: ComparePolicy,
 ) -> PairResult:
     source = comparison.source
-    findings = expected(conclude(comparison, *content), policy.expectations.get(source, ()), source=source)
+    findings = expected(conclude(comparison, *content, both), policy.expectations.get(source, ()), source=source)
     return PairResult(
         old=comparison.old.basename,
         new=comparison.new.basename,

@@ -78,15 +78,20 @@ def compare_sides(
     told.total(len(pairing.pairs))
 
     def compare(piece: Piece) -> list[PairResult]:
-        with old.facts([one for one, _ in piece.pairs]) as left, new.facts([two for _, two in piece.pairs]) as right:
+        debug = [[found for found in side if found is not None] for side in zip(*piece.debug, strict=True)]
+        vendors, ours = (list(side) for side in zip(*piece.pairs, strict=True))
+        with old.facts([*vendors, *debug[0]]) as left, new.facts([*ours, *debug[1]]) as right:
+            files = {found.sha256: found.file for found in (*left, *right)}
             return compare_pairs(
-                list(zip(left, right, strict=True)), old_sources=old_sources, new_sources=new_sources,
-                policy=policy, reader=reader,
+                list(zip(left[: len(vendors)], right[: len(ours)], strict=True)), old_sources=old_sources, new_sources=new_sources,
+                debug=[(_file(files, one), _file(files, two)) for one, two in piece.debug], policy=policy, reader=reader,
             )  # fmt: skip
 
     results: list[PairResult] = []
     todo: list[Piece] = []
-    for piece in pieces(pairing, old_sources=old_sources, new_sources=new_sources, salt=f"{salt} {policy.digest}"):
+    for piece in pieces(
+        pairing, old_sources=old_sources, new_sources=new_sources, salt=f"{salt} {policy.digest}", jobs=jobs
+    ):
         for key in piece.keys:
             if key in done:
                 results.append(journal.get(key))
@@ -104,6 +109,10 @@ def compare_sides(
     if policy.waivers:
         report = refold(report, policy.waivers, today=policy.today)
     return replace(report, sources=distribution(report, old=old, new=new, policy=policy))
+
+
+def _file(files: Mapping[str, str], facts: RpmFacts | None) -> str:
+    return files.get(facts.sha256, "") if facts is not None else ""
 
 
 def _lifted(result: PairResult, policy: ComparePolicy) -> PairResult:

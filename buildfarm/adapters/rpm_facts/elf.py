@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from buildfarm.adapters.rpm_facts import elf_image, elf_notes, elf_symbols, kernel_module
 from buildfarm.adapters.rpm_facts.elf_image import (
     ALLOC,
+    CODE,
     DYN,
     DYNAMIC,
     EXEC,
@@ -98,6 +99,8 @@ def _facts(image: Image, signature: str, masked: Callable[[str], str]) -> ElfFac
         entry=(image.place(image.entry) or f"{image.entry:#x}") if image.entry else "",
         segments=_segments(image),
         layout=_layout(image),
+        debuginfo=any(image.named(name) is not None for name in (".debug_info", ".zdebug_info")),
+        code_size=sum(section.stored for section in image.sections if section.flags & CODE),
         sections=_digests(image),
         module=kernel_module.read(image, signature, masked),
     )

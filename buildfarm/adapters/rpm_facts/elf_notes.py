@@ -20,7 +20,7 @@ from buildfarm.adapters.rpm_facts.elf_image import (
     X,
 )
 
-_ABI_TAG, _PROPERTIES = 1, 5  # note types of the owner GNU
+_ABI_TAG, _BUILD_ID, _PROPERTIES = 1, 3, 5  # note types of the owner GNU
 _ISA_NEEDED = 0xC0008002
 _FEATURES = {0xC0000002: {1: "ibt", 2: "shstk"}, 0xC0000000: {1: "bti", 2: "pac", 4: "gcs"}}  # x86, AArch64
 _CHECKED = re.compile(r"__\w+_chk(?:@|$)")
@@ -73,6 +73,11 @@ def kernel(image: Image) -> tuple[int, ...]:
         if kind == _ABI_TAG and len(data) >= 16:  # noqa: PLR2004 -- four words
             return struct.unpack_from(image.order + "III", data, 4)
     return ()
+
+
+def build_id(image: Image) -> str:
+    """The build-id in hex; empty where it has none."""
+    return next((data.hex() for kind, data in _gnu_notes(image) if kind == _BUILD_ID), "")
 
 
 def hardening(

@@ -1,6 +1,6 @@
-"""Inside the sandbox: integrity and header facts of RPM files, one JSON line each.
+"""Inside the sandbox: integrity and header facts of RPM files.
 
-Reads ``{"files": [path, …]}`` from standard input. Integrity first: rpm checks the header's own digests; the payload's
+Integrity first: rpm checks the header's own digests; the payload's
 SHA-256 is checked here (never its MD5 alone where a better digest exists: an RPM can say "MD5 OK" and be broken).
 Signatures are not looked at: that is ingest's work, and the keys are not in here.
 """
@@ -8,14 +8,12 @@ Signatures are not looked at: that is ingest's work, and the keys are not in her
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import stat
 import struct
 import sys
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import FileIO
 from typing import Any
 
@@ -60,25 +58,20 @@ _FILE_TAGS = frozenset(
 _PLAIN_TAGS_DONE = frozenset({1000, 1001, 1002, 1003, 1022, 1044, 1080, 1081, 1082, 1106, _PAYLOAD_DIGEST})
 
 
-def main() -> int:
-    """Print one line for each file asked for, in that order, each as soon as it is known."""
-    request = json.load(sys.stdin)
-    emit({"ready": True})
+def answers(files: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The facts of each file as plain lists and dicts, in that order, each as soon as it is known."""
     transaction = rpm.TransactionSet()
     transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES)
-    with tempfile.TemporaryFile("w+") as log:
+    descriptor = os.memfd_create("rpm-log")
+    with os.fdopen(descriptor, "w+", encoding="utf-8", errors="backslashreplace") as log:
         rpm.setLogFile(log)
-        for path in request["files"]:
-            log.seek(0)
-            log.truncate()
-            emit(rpm_to_json(read(path, transaction, log)))
-    return 0
-
-
-def emit(form: object) -> None:
-    """One line, at once: whatever crashes later, this one is told."""
-    sys.stdout.write(json.dumps(form, separators=(",", ":")) + "\n")
-    sys.stdout.flush()
+        try:
+            for path in files:
+                log.seek(0)
+                log.truncate()
+                yield rpm_to_json(read(path, transaction, log))
+        finally:
+            rpm.setLogFile(sys.stderr)
 
 
 def read(path: str, transaction: Any, log: Any) -> RpmFacts:  # noqa: ANN401 -- rpm has no types
@@ -309,7 +302,3 @@ def _translations(header: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401
             for language, text in list(zip(languages, texts, strict=False))[1:]:
                 name = rpm.tagnames.get(tag, str(tag)).upper()
                 yield f"{name}[{language}]", plain(text.decode("utf-8", "surrogateescape"))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from buildfarm.adapters.rpm_facts import archive, containers, elf, java_class, kernel_module, normalisers
 from buildfarm.domain.compare.elf_facts import ElfFacts
@@ -103,7 +103,8 @@ def _elf(facts: ElfFacts, fired: str) -> NormalForm:
     names = [fired]
     if facts.module is not None and facts.module.signature:
         names.append("module-signature")
-    return NormalForm(material=repr(facts).encode("utf-8", "surrogateescape"), nature="elf", elf=facts, fired=names)
+    told = replace(facts, debuginfo=False) if facts.debuginfo else facts  # which a debuginfo RPM holds as well
+    return NormalForm(material=repr(told).encode("utf-8", "surrogateescape"), nature="elf", elf=facts, fired=names)
 
 
 def _ar(data: bytes) -> NormalForm:

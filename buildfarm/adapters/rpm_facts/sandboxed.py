@@ -4,34 +4,61 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TypeVar
 
 from buildfarm.adapters import sandbox
 from buildfarm.adapters.process import MEBIBYTE, Completed
-from buildfarm.adapters.rpm_facts.codec import content_from_json, rpm_from_json
-from buildfarm.domain.compare.facts import ContentFacts, ContentRequest, RpmFacts
+from buildfarm.adapters.rpm_facts.codec import rpm_from_json
+from buildfarm.adapters.rpm_facts.content_codec import both_sides_from_json, content_from_json
+from buildfarm.adapters.rpm_facts.conversation import MEMORY, READER, Conversation
+from buildfarm.domain.compare.content_facts import AbiFacts, BothSides, ContentFacts, ContentRequest, PairRequest
+from buildfarm.domain.compare.facts import RpmFacts
 from buildfarm.errors import InfraError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_HEADERS = "buildfarm.adapters.rpm_facts.headers"
-_CONTENTS = "buildfarm.adapters.rpm_facts.contents"
 _FEWEST_IN_A_RUN, _MOST_IN_A_RUN = 8, 128
 _START_SECONDS = 20.0
 _SECONDS_A_FILE, _SECONDS_A_MEBIBYTE = 2.0, 1.0
 _MAX_OUTPUT = 256 * MEBIBYTE
+_MEMORY_OF_BOTH, _SECONDS_A_PAIR = 2048 * MEBIBYTE, 150.0
 
 
 class SandboxedReader:
-    """Reads RPM files in bubblewrap. ``jobs`` is how many sandboxes run at once, all processors by default."""
+    """Reads RPM files in bubblewrap. ``jobs`` is how many sandboxes run at once, all processors by default.
 
-    def __init__(self, *, jobs: int | None = None, memory: int = 512 * MEBIBYTE) -> None:
+    ``keep``: folders whose files are read by sandboxes that see them whole and stay until :meth:`close`.
+    """
+
+    def __init__(self, *, jobs: int | None = None, memory: int = MEMORY, keep: Sequence[Path] = ()) -> None:
         self._jobs = jobs or os.cpu_count() or 1
         self._memory = memory
+        self._keep = [folder.resolve() for folder in keep]
+        self._idle: list[Conversation] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> SandboxedReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the sandboxes that stayed."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for conversation in idle:
+            conversation.close()
 
     def headers(self, files: Sequence[Path]) -> list[RpmFacts]:
         """Facts of each file, in that order; damage is in ``error``. :raises InfraError: the sandbox does not start."""
@@ -51,8 +78,8 @@ class SandboxedReader:
             return [answer for answers in pool.map(read, runs) for answer in answers]
 
     def _read_headers(self, files: list[Path]) -> list[RpmFacts]:
-        def run(some: list[Path]) -> tuple[Completed, list[Any]]:
-            return self._run(_HEADERS, {"files": [str(file) for file in some]}, some)
+        def run(some: list[Path]) -> tuple[str, list[Any]]:
+            return self._run({"files": [str(file) for file in some]}, some)
 
         def damaged(file: Path, why: str) -> RpmFacts:
             return RpmFacts(file=str(file), error=why)
@@ -60,35 +87,52 @@ class SandboxedReader:
         return _each(files, run, rpm_from_json, damaged)
 
     def _read_contents(self, requests: list[ContentRequest]) -> list[Mapping[str, ContentFacts]]:
-        def run(some: list[ContentRequest]) -> tuple[Completed, list[Any]]:
-            form = [{"file": item.file, "paths": item.paths, "masks": item.masks} for item in some]
-            return self._run(_CONTENTS, {"requests": form}, [Path(item.file) for item in some])
-
-        def unread(request: ContentRequest, why: str) -> Mapping[str, ContentFacts]:
-            return {path: ContentFacts(path=path, error=why) for path in request.paths}
+        def run(some: list[ContentRequest]) -> tuple[str, list[Any]]:
+            return self._run(content_request(some), [Path(item.file) for item in some])
 
         answers = _each(requests, run, lambda form: form, _no_contents)
-        results: list[Mapping[str, ContentFacts]] = []
-        for request, answer in zip(requests, answers, strict=True):
-            try:
-                facts = [content_from_json(form) for form in answer["contents"]]
-                read = {item.path: item for item in facts}
-                why = str(answer["error"]) or "the payload does not hold it"
-            except (KeyError, TypeError, ValueError) as error:
-                read, why = {}, f"the reader's answer cannot be understood: {error!r}"
-            results.append({**unread(request, why), **read})
-        return results
+        return [told(request, answer) for request, answer in zip(requests, answers, strict=True)]
 
-    def _run(self, module: str, request: object, files: Sequence[Path]) -> tuple[Completed, list[Any]]:
-        """One sandbox; its answers so far, whether it ended well or not."""
+    def both_sides(self, requests: Sequence[PairRequest]) -> list[Mapping[str, BothSides]]:
+        """What takes both files, by the new side's path of each request; a check that broke says so, never nothing."""
+        return self._many(list(requests), self._read_both_sides)
+
+    def _read_both_sides(self, requests: list[PairRequest]) -> list[Mapping[str, BothSides]]:
+        def run(some: list[PairRequest]) -> tuple[str, list[Any]]:
+            named = [
+                Path(file) for item in some for file in (item.old, item.new, item.old_debug, item.new_debug) if file
+            ]
+            with tempfile.TemporaryDirectory(prefix="buildfarm-pairs-", dir="/var/tmp") as work:
+                return self._run(
+                    {"pairs": [asdict(item) for item in some]}, named, memory=_MEMORY_OF_BOTH, work=Path(work),
+                    seconds=sum(_SECONDS_A_PAIR * (1 + len(item.abi)) for item in some),
+                )  # fmt: skip
+
+        def failed(request: PairRequest, why: str) -> Mapping[str, BothSides]:
+            return {new: BothSides(abi=AbiFacts(status=None, error=why)) for _, new in request.abi}
+
+        return _each(requests, run, both_sides_from_json, failed)
+
+    def _run(
+        self, request: object, files: Sequence[Path], *, memory: int | None = None, work: Path | None = None,
+        seconds: float = 0.0,
+    ) -> tuple[str, list[Any]]:  # fmt: skip
+        """One sandbox; its answers so far, and why there are not more."""
         there = [file for file in dict.fromkeys(files) if file.is_file()]
         size = sum(file.stat().st_size for file in there) / MEBIBYTE
+        seconds += _START_SECONDS + _SECONDS_A_FILE * len(files) + _SECONDS_A_MEBIBYTE * size
+        if work is None and self._keep and all(any(file.is_relative_to(root) for root in self._keep) for file in files):
+            answers = self._asked(request, len(files), seconds)
+            if answers is not None:
+                return "", answers
         completed = sandbox.python(
-            module,
+            READER,
             read_only=there,
-            stdin=json.dumps(request).encode(),
-            timeout=_START_SECONDS + _SECONDS_A_FILE * len(files) + _SECONDS_A_MEBIBYTE * size,
-            memory=self._memory,
+            writable=[work] if work is not None else [],
+            env={"TMPDIR": str(work)} if work is not None else {},
+            stdin=json.dumps(request).encode() + b"\n",
+            timeout=seconds,
+            memory=memory or self._memory,
             max_output=_MAX_OUTPUT,
             ok=None,
         )
@@ -100,9 +144,39 @@ class SandboxedReader:
                 break
         if not answers or answers[0] != {"ready": True}:
             raise InfraError(
-                f"the sandbox for {module} did not start: {completed.error_text[-600:]}", hint="run `buildfarm doctor`"
+                f"the sandbox of the reader did not start: {completed.error_text[-600:]}", hint="run `buildfarm doctor`"
             )
-        return completed, answers[1:]
+        return _why(completed), answers[1:]
+
+    def _asked(self, request: object, count: int, seconds: float) -> list[Any] | None:
+        """The answers of a sandbox that stays; ``None`` if it had none, and then it does not stay."""
+        with self._lock:
+            conversation = self._idle.pop() if self._idle else None
+        if conversation is None:
+            conversation = Conversation(self._keep, memory=self._memory)
+        conversation.tell(request, seconds=seconds)
+        answers = conversation.answers(count)
+        if answers is None or conversation.spent:
+            conversation.close()
+        else:
+            with self._lock:
+                self._idle.append(conversation)
+        return answers
+
+
+def content_request(requests: Sequence[ContentRequest]) -> dict[str, Any]:
+    """The reader's request for contents."""
+    return {"requests": [{"file": item.file, "paths": item.paths, "masks": item.masks} for item in requests]}
+
+
+def told(request: ContentRequest, answer: Any) -> Mapping[str, ContentFacts]:  # noqa: ANN401 -- whatever the sandbox printed
+    """The facts in a reader's answer; every path that was asked for is there, with an error if it must be."""
+    try:
+        read = {item.path: item for item in (content_from_json(form) for form in answer["contents"])}
+        why = str(answer["error"]) or "the payload does not hold it"
+    except (KeyError, TypeError, ValueError) as error:
+        read, why = {}, f"the reader's answer cannot be understood: {error!r}"
+    return {**{path: ContentFacts(path=path, error=why) for path in request.paths}, **read}
 
 
 def _no_contents(_: ContentRequest, why: str) -> dict[str, Any]:
@@ -117,7 +191,7 @@ def _shares(items: list[T], jobs: int) -> Iterator[list[T]]:
 
 def _each(
     items: list[T],
-    run: Callable[[list[T]], tuple[Completed, list[Any]]],
+    run: Callable[[list[T]], tuple[str, list[Any]]],
     decode: Callable[[Any], R],
     failed: Callable[[T, str], R],
 ) -> list[R]:
@@ -127,14 +201,14 @@ def _each(
     while len(results) < len(items):
         rest = items[len(results) :]
         batch = rest[:1] if alone else rest
-        completed, answers = run(batch)
+        why, answers = run(batch)
         for item, answer in zip(batch, answers, strict=False):
             try:
                 results.append(decode(answer))
             except (KeyError, TypeError, ValueError) as error:
                 results.append(failed(item, f"the reader's answer cannot be understood: {error!r}"))
         if len(answers) < len(batch) and len(batch) == 1:
-            results.append(failed(batch[0], _why(completed)))
+            results.append(failed(batch[0], why))
         alone = len(answers) < len(batch) and len(batch) > 1
     return results
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from buildfarm.domain.compare.content_facts import NOTHING, BothSides, ContentFacts
 from buildfarm.domain.compare.elf import compare_elf
-from buildfarm.domain.compare.facts import ContentFacts
 from buildfarm.domain.compare.files import CONFIG, FilePair, is_documentation
 from buildfarm.domain.compare.java import compare_class
 from buildfarm.domain.compare.kernel_module import compare_kernel_symbols
@@ -19,7 +19,7 @@ _COMMAND = re.compile(r"^(?:/usr)?/(?:s?bin|libexec)/")
 
 
 def compare_content(
-    pair: FilePair, old: ContentFacts | None, new: ContentFacts | None, *, is_source: bool
+    pair: FilePair, old: ContentFacts | None, new: ContentFacts | None, *, is_source: bool, both: BothSides = NOTHING
 ) -> list[Finding]:
     """Findings of one pair of files whose digests differ or cannot be compared."""
     path = pair.new.path
@@ -40,13 +40,13 @@ def compare_content(
                 old=_told(old), new=_told(new),
             )
         ]  # fmt: skip
-    return compare_compiled(path, old, new) or [_plain(pair, old, new, is_source=is_source)]
+    return compare_compiled(path, old, new, both) or [_plain(pair, old, new, is_source=is_source)]
 
 
-def compare_compiled(path: str, old: ContentFacts, new: ContentFacts) -> list[Finding]:
+def compare_compiled(path: str, old: ContentFacts, new: ContentFacts, both: BothSides = NOTHING) -> list[Finding]:
     """Findings of two files of the same compiled sort by their interface; empty where they are of none."""
     if old.elf is not None and new.elf is not None:
-        return compare_elf(path, old.elf, new.elf)
+        return compare_elf(path, old.elf, new.elf, both)
     if len(old.classes) == len(new.classes) == 1:
         return compare_class(path, old.classes[0], new.classes[0])
     if old.symvers and new.symvers:

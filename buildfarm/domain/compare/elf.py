@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from buildfarm.domain.compare.both_sides import judge_abi, told_of_code
+from buildfarm.domain.compare.content_facts import NOTHING, BothSides
 from buildfarm.domain.compare.elf_facts import BAD, ElfFacts
 from buildfarm.domain.compare.elf_symbols import compare_symbols
 from buildfarm.domain.compare.kernel_module import compare_module
@@ -13,30 +15,33 @@ from buildfarm.domain.verdict import Finding, Verdict
 _NO_KERNEL = (0, 0, 0)
 
 
-def compare_elf(path: str, old: ElfFacts, new: ElfFacts) -> list[Finding]:
-    """Findings of two ELF files (or static archives) that are not equal section by section."""
+def compare_elf(path: str, old: ElfFacts, new: ElfFacts, both: BothSides = NOTHING) -> list[Finding]:
+    """Findings of two ELF files (or static archives) that are not equal section by section.
+
+    :param both: the third round's answer, where one was asked.
+    """
     notes = Notes(path)
     if old.archive and new.archive:
         compare_archive(old, new, notes, compare_object)
     elif old.archive != new.archive:
         notes.add(Kind.ELF_HEADER, Verdict.INCOMPATIBLE, "elf-header", "archive", old.archive, new.archive)
     else:
-        compare_object(old, new, notes)
+        compare_object(old, new, notes, both)
         if old.module is not None or new.module is not None:
             compare_module(old.module, new.module, notes)
         else:
             compare_symbols(old, new, notes)
     if not notes.findings:
         notes.add(Kind.ELF_LAYOUT, Verdict.COMPATIBLE, "elf-layout", "file layout")
-    return notes.findings
+    return [*notes.findings, *judge_abi(path, both.abi)]
 
 
-def compare_object(old: ElfFacts, new: ElfFacts, notes: Notes) -> None:
+def compare_object(old: ElfFacts, new: ElfFacts, notes: Notes, both: BothSides = NOTHING) -> None:
     """Everything about one ELF file but its symbols."""
     _header(old, new, notes)
     _dynamic(old, new, notes)
     _hardening(old, new, notes)
-    _content(old, new, notes)
+    _content(old, new, notes, both)
 
 
 def _header(old: ElfFacts, new: ElfFacts, notes: Notes) -> None:
@@ -89,13 +94,14 @@ def _hardening(old: ElfFacts, new: ElfFacts, notes: Notes) -> None:
     notes.add(Kind.ELF_HARDENING, verdict, rule, subject, " ".join(old.hardening), " ".join(new.hardening))
 
 
-def _content(old: ElfFacts, new: ElfFacts, notes: Notes) -> None:
+def _content(old: ElfFacts, new: ElfFacts, notes: Notes, both: BothSides) -> None:
     """What a program holds beside its interface; of equal sections even the frame around them must be explained."""
     before, after = dict(old.sections), dict(new.sections)
     differing = [name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name)]
     if differing:
-        subject = f"{len(differing)} sections differ: {' '.join(differing)}"
-        notes.add(Kind.ELF_CODE, Verdict.COMPATIBLE, "sections-differ", subject)
+        rule, words = told_of_code(both)
+        subject = f"{words}{len(differing)} sections differ: {' '.join(differing)}"
+        notes.add(Kind.ELF_CODE, Verdict.COMPATIBLE, rule or "sections-differ", subject)
     elif old.entry != new.entry:
         notes.add(Kind.ELF_LAYOUT, Verdict.REVIEW, "elf-entry", "entry point", old.entry, new.entry)
     if old.segments != new.segments:

@@ -45,8 +45,9 @@ class ElfFacts:
     """One ELF file, or a static archive (``archive`` is true then, ``exports`` are the union of ``members``).
 
     ``sections`` are (name, digest) of all that count; ``layout`` is a digest of their addresses, ``segments`` describe
-    the program headers, ``entry`` is ``section+offset``. ``needs`` are ``file(VERSION)``, ``defines`` the versions it
-    offers. ``imports`` are undefined names with their version, ``weak_imports`` those that may stay undefined.
+    the program headers, ``entry`` is ``section+offset``, ``code_size`` the bytes of what is executed, ``debuginfo``
+    whether it holds its own. ``needs`` are ``file(VERSION)``, ``defines`` the versions it offers. ``imports`` are
+    undefined names with their version, ``weak_imports`` those that may stay undefined.
     ``hardening`` are the words of :data:`GOOD` and :data:`BAD` that hold. ``isa`` are the bits of
     GNU_PROPERTY_X86_ISA_1_NEEDED, ``kernel`` the oldest Linux of the ABI note. ``indexed``: an archive has its symbol
     table; ``members`` are (name, facts), in link order, ``None`` for a member that is not ELF.
@@ -75,6 +76,8 @@ class ElfFacts:
     entry: str = ""
     segments: tuple[str, ...] = ()
     layout: str = ""
+    code_size: int = 0
+    debuginfo: bool = False
     sections: tuple[tuple[str, str], ...] = ()
     module: ModuleFacts | None = None
     indexed: bool = True

@@ -1,7 +1,7 @@
 """What is known of one RPM: facts as read from it, nothing decided, nothing normalised.
 
-Two readings fill these: the header (:class:`RpmFacts`) of every RPM, the content (:class:`ContentFacts`) of only those
-files whose digests differ between two RPMs.
+The header of every RPM is read; the content (:mod:`buildfarm.domain.compare.content_facts`) of only those files whose
+digests differ between two RPMs.
 """
 
 from __future__ import annotations
@@ -9,9 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from buildfarm.domain.compare.elf_facts import ElfFacts
-from buildfarm.domain.compare.java import ClassFacts
 
 _DEBUG_NAME = re.compile(r"-(debuginfo|debugsource|debuginfo-common(-\w+)?)$")
 
@@ -130,35 +127,3 @@ class RpmFacts:
     def is_debug(self) -> bool:
         """Whether this is a debuginfo or debugsource RPM: symbols for people, no interface."""
         return _DEBUG_NAME.search(self.name) is not None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentFacts:
-    """One file's content. ``nature`` is ``elf``, ``script``, ``text`` or ``data``.
-
-    ``normal`` is the digest after the named ``normalisers``; two files with the same one are equal but for what those
-    took away. ``text`` is the normalised text of a small text file, the evidence for people. ``error`` tells why a
-    reading could not be finished. ``classes`` are those of a Java class file, ``symvers`` the (symbol, CRC) of a kernel's.
-    """
-
-    path: str
-    size: int = 0
-    sha256: str = ""
-    nature: str = "data"
-    interpreter: str = ""
-    normal: str = ""
-    normalisers: tuple[str, ...] = ()
-    text: str = ""
-    elf: ElfFacts | None = None
-    error: str = ""
-    classes: tuple[ClassFacts, ...] = ()
-    symvers: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentRequest:
-    """Which files of one RPM to read, and the words the RPM calls itself by (text, token), to be masked in text."""
-
-    file: str
-    paths: tuple[str, ...]
-    masks: tuple[tuple[str, str], ...] = ()

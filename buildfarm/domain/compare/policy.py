@@ -68,7 +68,8 @@ class ComparePolicy:
 
     ``suffix`` is a regular expression for what debranding appends to Release; ``header_tags`` are the values our RPMs
     carry, by upper-case tag (``VENDOR``); ``renames`` map the vendor's names to ours; ``debranded`` are the sources a
-    rule changed (our names); ``expectations`` are by our source name. ``today`` decides about waivers.
+    rule changed (our names); ``expectations`` are by our source name. ``today`` decides about waivers. ``both_sides``:
+    disassemble what differs, and ask abidiff.
     """
 
     mode: Mode = Mode.GATE
@@ -79,6 +80,7 @@ class ComparePolicy:
     expectations: Mapping[str, tuple[Expectation, ...]] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
     today: date | None = None
+    both_sides: bool = True
 
     def without_suffix(self, release: str) -> str:
         """The Release (or EVR) with our suffix taken off its end.

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from buildfarm.domain.compare.changelog import compare_changelogs
 from buildfarm.domain.compare.content import compare_content
+from buildfarm.domain.compare.content_facts import NOTHING, BothSides, ContentFacts, ContentRequest
 from buildfarm.domain.compare.dependencies import compare_dependencies
-from buildfarm.domain.compare.facts import ContentFacts, ContentRequest, RpmFacts
+from buildfarm.domain.compare.facts import RpmFacts
 from buildfarm.domain.compare.files import FilePair, compare_files
 from buildfarm.domain.compare.header import Side, compare_headers, source_name
 from buildfarm.domain.compare.kinds import Kind, finding
@@ -145,13 +146,17 @@ def _debug_content(differing: Sequence[FilePair]) -> Finding:
 
 
 def conclude(
-    comparison: HeaderComparison, old: Mapping[str, ContentFacts], new: Mapping[str, ContentFacts]
-) -> list[Finding]:
-    """All findings of the pair, with what the differing files' content said (by path of each side)."""
+    comparison: HeaderComparison, old: Mapping[str, ContentFacts], new: Mapping[str, ContentFacts],
+    both: Mapping[str, BothSides],
+) -> list[Finding]:  # fmt: skip
+    """All findings of the pair, with what the differing files' content said (by path of each side; ``both``: of ours)."""
     is_source = comparison.old.is_source and comparison.new.is_source
     findings = list(comparison.findings)
     for pair in comparison.differing:
-        findings += compare_content(pair, old.get(pair.old.path), new.get(pair.new.path), is_source=is_source)
+        findings += compare_content(
+            pair, old.get(pair.old.path), new.get(pair.new.path), is_source=is_source,
+            both=both.get(pair.new.path, NOTHING),
+        )  # fmt: skip
     if not findings and comparison.old.sha256 != comparison.new.sha256:
         findings.append(_signature(comparison.old, comparison.new))
     if comparison.old.is_debug and comparison.new.is_debug:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from buildfarm.domain.compare.both_sides import debuginfo_of
 from buildfarm.domain.compare.facts import RpmFacts
 from buildfarm.domain.compare.header import source_name
 from buildfarm.domain.compare.pairing import Pairing
@@ -23,15 +24,19 @@ def card(facts: RpmFacts) -> RpmFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Pairs of cards that are compared together, and the key of each pair's result."""
+    """Pairs of cards that are compared together, the debuginfo RPMs of both sides of each, and the key of its result."""
 
     pairs: tuple[Pair, ...]
+    debug: tuple[tuple[RpmFacts | None, RpmFacts | None], ...]
     keys: tuple[str, ...]
 
     def left(self, done: frozenset[str]) -> Piece | None:
         """What of it is not done yet."""
-        rest = [(pair, key) for pair, key in zip(self.pairs, self.keys, strict=True) if key not in done]
-        return Piece(pairs=tuple(pair for pair, _ in rest), keys=tuple(key for _, key in rest)) if rest else None
+        rest = [row for row in zip(self.pairs, self.debug, self.keys, strict=True) if row[2] not in done]
+        if not rest:
+            return None
+        pairs, debug, keys = zip(*rest, strict=True)
+        return Piece(pairs=pairs, debug=debug, keys=keys)
 
 
 def pieces(
@@ -40,8 +45,9 @@ def pieces(
     old_sources: Mapping[str, Sequence[RpmFacts]],
     new_sources: Mapping[str, Sequence[RpmFacts]],
     salt: str,
+    jobs: int = 1,
 ) -> Iterator[Piece]:
-    """Pieces in the order of sources, so that what one source's RPMs share is read together.
+    """Pieces in the order of sources, so that what one source's RPMs share is read together; small enough that ``jobs`` have work.
 
     :param salt: digest of the tool and of the policy: with another one, nothing that was done counts.
     """
@@ -50,16 +56,28 @@ def pieces(
         for sources in (old_sources, new_sources)
     ]
     ordered = sorted(pairing.pairs, key=lambda pair: (source_name(pair[1]), pair[1].basename))
-    for start in range(0, len(ordered), PAIRS_IN_A_PIECE):
-        chosen = tuple(ordered[start : start + PAIRS_IN_A_PIECE])
-        yield Piece(pairs=chosen, keys=tuple(_key(pair, evrs[0], evrs[1], salt) for pair in chosen))
+    size = max(1, min(PAIRS_IN_A_PIECE, -(-len(ordered) // (4 * jobs))))
+    for start in range(0, len(ordered), size):
+        chosen = tuple(ordered[start : start + size])
+        debug = tuple(
+            (
+                debuginfo_of(old, old_sources.get(source_name(old), ())),
+                debuginfo_of(new, new_sources.get(source_name(new), ())),
+            )
+            for old, new in chosen
+        )
+        keys = (_key(*named, evrs, salt) for named in zip(chosen, debug, strict=True))
+        yield Piece(pairs=chosen, debug=debug, keys=tuple(keys))
 
 
-def _key(pair: Pair, old_evrs: Mapping[str, Sequence[str]], new_evrs: Mapping[str, Sequence[str]], salt: str) -> str:
-    """Over everything a pair's result depends on: both files, their names, the EVRs of their siblings, policy and tool."""
+def _key(
+    pair: Pair, debug: tuple[RpmFacts | None, RpmFacts | None], evrs: Sequence[Mapping[str, Sequence[str]]], salt: str
+) -> str:  # fmt: skip
+    """Over all that a pair's result depends on: both files, their names, debuginfo, the EVRs of their siblings, policy, tool."""
     old, new = pair
     form = [
         salt, old.sha256, new.sha256, old.basename, new.basename, old.error, new.error,
-        old_evrs.get(source_name(old), ()), new_evrs.get(source_name(new), ()),
+        evrs[0].get(source_name(old), ()), evrs[1].get(source_name(new), ()),
+        *(facts.sha256 if facts is not None else "" for facts in debug),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(form).encode()).hexdigest()

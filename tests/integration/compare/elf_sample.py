@@ -8,7 +8,8 @@ from pathlib import Path
 
 from buildfarm.adapters.rpm_facts import normal_form
 from buildfarm.domain.compare.content import compare_content
-from buildfarm.domain.compare.facts import ContentFacts, FileEntry
+from buildfarm.domain.compare.content_facts import ContentFacts
+from buildfarm.domain.compare.facts import FileEntry
 from buildfarm.domain.compare.files import FilePair
 from buildfarm.domain.compare.normalise import NO_MASK, Mask
 

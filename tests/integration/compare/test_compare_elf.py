@@ -9,7 +9,7 @@ import pytest
 from elf_sample import LIBRARY, PROGRAM, compare, compile_c, facts, library, program, run, told
 
 from buildfarm.adapters.rpm_facts import elf
-from buildfarm.adapters.rpm_facts.codec import content_from_json, content_to_json
+from buildfarm.adapters.rpm_facts.content_codec import content_from_json, content_to_json
 from buildfarm.domain.verdict import Verdict, worst
 
 SCRIPT = "V1 { global: one; local: *; };"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildfarm.adapters.rpm_facts import java_class
-from buildfarm.adapters.rpm_facts.codec import content_from_json, content_to_json
+from buildfarm.adapters.rpm_facts.content_codec import content_from_json, content_to_json
 from buildfarm.domain.compare.java import compare_class, compare_classes
 
 pytestmark = pytest.mark.skipif(shutil.which("javac") is None, reason="javac is not installed")

@@ -91,13 +91,6 @@ def test_a_malformed_elf_is_refused_whatever_byte_is_wrong():
             continue
 
 
-class Ended:
-    """How a reader's process ended, as far as the sharing out of blame looks at it."""
-
-    def __init__(self, returncode=0, stopped=""):
-        self.returncode, self.stopped, self.error_text = returncode, stopped, "segmentation fault"
-
-
 def test_only_the_file_a_reader_dies_on_is_blamed():
     runs = []
 
@@ -106,17 +99,17 @@ def test_only_the_file_a_reader_dies_on_is_blamed():
         answers = []
         for item in items:
             if item == "poison":
-                return Ended(returncode=-11), answers
+                return "segmentation fault", answers
             answers.append(item.upper())
-        return Ended(), answers
+        return "", answers
 
     got = _each(["a", "poison", "b", "c"], run, str, lambda item, why: f"{item}: {why}")
-    assert got == ["A", "poison: the reader ended with exit code -11: segmentation fault", "B", "C"]
+    assert got == ["A", "poison: segmentation fault", "B", "C"]
     assert runs == [["a", "poison", "b", "c"], ["poison"], ["b", "c"]]
 
 
 def test_a_file_that_only_a_crowded_run_could_not_read_gets_its_facts_alone():
     def run(items):
-        return (Ended(stopped="time limit reached"), ["A"]) if len(items) > 1 else (Ended(), [items[0].upper()])
+        return ("time limit reached", ["A"]) if len(items) > 1 else ("", [items[0].upper()])
 
     assert _each(["a", "b"], run, str, lambda item, why: why) == ["A", "B"]

@@ -140,8 +140,10 @@ def test_the_key_of_a_result_depends_on_both_files_their_siblings_policy_and_too
 def test_pieces_are_bounded_and_leave_out_what_is_done():
     pairs = tuple((facts(f"a{number}"), facts(f"a{number}")) for number in range(100))
     found = list(pieces(Pairing(pairs=pairs), old_sources={}, new_sources={}, salt=""))
-    assert [len(piece.pairs) for piece in found] == [32, 32, 32, 4]
-    left = found[0].left(frozenset(found[0].keys[:30]))
+    assert [len(piece.pairs) for piece in found] == [25, 25, 25, 25]
+    assert len(next(pieces(Pairing(pairs=pairs * 3), old_sources={}, new_sources={}, salt="")).pairs) == 32
+    assert len(next(pieces(Pairing(pairs=pairs), old_sources={}, new_sources={}, salt="", jobs=8)).pairs) == 4
+    left = found[0].left(frozenset(found[0].keys[:20]))
     assert left is not None
-    assert left.pairs == found[0].pairs[30:]
+    assert left.pairs == found[0].pairs[20:]
     assert found[0].left(frozenset(found[0].keys)) is None
