@@ -38,6 +38,13 @@ class DropFile(Request):
         return self
 
 
+class DistGitSource(Request):
+    """One source of the target's dist-git at a commit: all 40 digits, for a drop is the same drop for ever."""
+
+    source: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,199}$")
+    commit: str = Field(pattern=r"^[0-9a-f]{40}$")
+
+
 class DropRequest(Request):
     """``POST /drops``. ``id``, where given, must be the drop's own (see :func:`buildfarm.domain.drop.drop_id`)."""
 
@@ -47,6 +54,7 @@ class DropRequest(Request):
     scratch: bool = False
     srpms: tuple[DropFile, ...] = ()
     binaries: tuple[DropFile, ...] = ()
+    dist_git: tuple[DistGitSource, ...] = ()
 
 
 class ReasonRequest(Request):

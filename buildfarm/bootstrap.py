@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildfarm import config as configuration
-from buildfarm.adapters import celery_hub, message_keys, srpm_tree
+from buildfarm.adapters import celery_hub, dist_git, message_keys, srpm_tree
 from buildfarm.adapters.blobs import Blobs
 from buildfarm.adapters.brand_policies import load_brand_policy
 from buildfarm.adapters.brand_scan import scan_rpms
@@ -212,7 +212,7 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
         outside=SandboxedOutside,
     )
     return {
-        TaskKind.INGEST: lambda task, heartbeat: drops.ingest(hub, verify, task.subject, heartbeat),
+        TaskKind.INGEST: lambda task, heartbeat: drops.ingest(hub, verify, dist_git.checkout, task.subject, heartbeat),
         TaskKind.DEBRAND: lambda task, heartbeat: debranding.debrand(hub, debrand, task.subject, heartbeat),
         TaskKind.COMPARE: lambda task, heartbeat: comparing.compare(hub, compare, task.subject, heartbeat),
         TaskKind.PUBLISH: lambda task, heartbeat: publishing.stage(hub, write, task.subject, heartbeat),

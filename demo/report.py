@@ -32,7 +32,9 @@ def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
     share = target.get("self_hosted_share")
     if share is not None:
         _out.print(f"self-hosted share of the buildroots: {share:.1%}")
-    _out.print(f"brand words left in our RPMs: {target.get('brand_hits', 0)}")
+    _out.print(
+        f"brand words left in our RPMs: {target.get('brand_hits', 0)}, in our SRPMs: {target.get('source_brand_hits', 0)}"
+    )
     for head in target.get("heads", ()):
         _out.print(f"{head['tag']}: generation {head['number']}, digest {head['digest'][:16]}, {head['rpms']} RPMs")
     for line in wrong:

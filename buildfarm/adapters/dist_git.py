@@ -8,21 +8,34 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from buildfarm.adapters import process, srpm_tree
 from buildfarm.domain.debrand.sources import lookaside_lists
 from buildfarm.domain.debrand.tree import Tree, decode, is_plain_name, source_path, spec_path
-from buildfarm.errors import InfraError, InputError
+from buildfarm.domain.target import DistGit
+from buildfarm.errors import InfraError, InputError, ToolFailed
 
 _BSD = re.compile(r"([A-Z0-9]+) \(([^)]+)\) = ([0-9a-f]+)")
 _PLAIN = re.compile(r"([0-9a-f]{32,128})[ \t]+[ *]?(\S+)")
 _BY_LENGTH: Mapping[int, str] = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
 _LEFT_OUT = frozenset({".git", "PATCHES", "tests", ".gitignore", ".gitattributes"})
 _SECONDS = 300.0
+_GIT_SECONDS = 1800.0
+_NOT_THERE = (
+    "not found",
+    "does not exist",
+    "unable to read tree",
+    "not a tree",
+    "did not match",
+    "reference is not a tree",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +45,42 @@ class Listed:
     name: str
     algorithm: str
     digest: str
+
+
+@contextmanager
+def checkout(place: DistGit, source: str, commit: str, *, macros: Mapping[str, str], work: Path) -> Iterator[Path]:
+    """The SRPM of a source at a commit, built in the sandbox with the commit's time; ``work`` is emptied before and after.
+
+    :raises InputError: no such repository, commit or file. :raises InfraError: the server or the cache does not answer.
+    """
+    url = place.repository(source)
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        folder = work / "tree"
+        _git(["clone", "--quiet", "--no-checkout", "--no-tags", "--", url, str(folder)], work, url)
+        _git(["-C", str(folder), "checkout", "--quiet", "--detach", commit], work, f"{url} at {commit}")
+        epoch = int(_git(["-C", str(folder), "show", "--no-patch", "--format=%ct", commit], work, url))
+        tree = with_sources(read(folder), source, place.lookaside)
+        yield srpm_tree.build(tree, work / "srpm", work / "build", epoch=epoch, macros=macros)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _git(words: Sequence[str], home: Path, what: str) -> str:
+    """Run git with nobody's configuration, without hooks, and without transports that run a program."""
+    options = ["core.hooksPath=/dev/null", "core.symlinks=false", "protocol.ext.allow=never"]
+    try:
+        done = process.run(
+            ["git", *(word for option in options for word in ("-c", option)), *words], timeout=_GIT_SECONDS,
+            env={"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"},
+        )  # fmt: skip
+    except ToolFailed as error:
+        said = error.output.strip().splitlines()[-1:] or [str(error)]
+        if any(word in error.output for word in _NOT_THERE):
+            raise InputError(f"{what}: {said[0]}", hint="is the name and the commit right?") from error
+        raise InfraError(f"{what}: {said[0]}") from error
+    return done.text.strip()
 
 
 def read(folder: Path) -> Tree:

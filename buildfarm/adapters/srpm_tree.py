@@ -6,10 +6,11 @@ import io
 import os
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildfarm.adapters import sandbox
+from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.domain.nevra import EVR
 from buildfarm.errors import InputError, ToolFailed
 
@@ -62,6 +63,19 @@ def identity(srpm: Path) -> tuple[str, EVR]:
     if source != "1":
         raise InputError(f"{srpm} is no SRPM")
     return name, EVR(epoch=int(epoch), version=version, release=release)
+
+
+def identities(srpms: Sequence[Path]) -> list[tuple[str, EVR] | InputError]:
+    """Name and EVR of many SRPMs, in that order, in one sandbox; each is read whole, so that damage is told, too."""
+    answers: list[tuple[str, EVR] | InputError] = []
+    for srpm, facts in zip(srpms, SandboxedReader(jobs=1).headers(srpms), strict=True):
+        if facts.error:
+            answers.append(InputError(f"{srpm.name}: {facts.error}"))
+        elif not facts.is_source:
+            answers.append(InputError(f"{srpm.name} is no SRPM"))
+        else:
+            answers.append((facts.name, EVR(epoch=facts.epoch or 0, version=facts.version, release=facts.release)))
+    return answers
 
 
 def build(tree: Mapping[str, bytes], target: Path, work: Path, *, epoch: int, macros: Mapping[str, str]) -> Path:

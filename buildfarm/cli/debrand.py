@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -194,7 +195,7 @@ def check_drop(drop: Path, target: str, rules: Path | None, brand: Path | None, 
         else None
     )
     scan = functools.partial(_scan, policy) if policy is not None else None
-    tools = CheckTools(identity=srpm_tree.identity, unpack=srpm_tree.unpack, outside=SandboxedOutside, scan=scan)
+    tools = CheckTools(identities=srpm_tree.identities, unpack=srpm_tree.unpack, outside=SandboxedOutside, scan=scan)
     found: list[Checked] = []
     with tempfile.TemporaryDirectory(prefix="buildfarm-check-") as scratch, output.err.status("checking") as status:
         for one in check(srpms, known, tools, Path(scratch), target=chosen.name if chosen else target, jobs=jobs):
@@ -209,8 +210,11 @@ def check_drop(drop: Path, target: str, rules: Path | None, brand: Path | None, 
         sys.exit(1)
 
 
-def _scan(policy: BrandPolicy, srpm: Path) -> list[BrandHit]:
-    return scan_rpms([srpm], policy)
+def _scan(policy: BrandPolicy, srpms: Sequence[Path]) -> dict[str, list[BrandHit]]:
+    hits: dict[str, list[BrandHit]] = {}
+    for hit in scan_rpms(srpms, policy):
+        hits.setdefault(hit.rpm, []).append(hit)
+    return hits
 
 
 def _show(found: list[Checked]) -> None:

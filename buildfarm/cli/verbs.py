@@ -19,19 +19,29 @@ _POLL_SECONDS = 0.5
 
 
 @click.command("ingest")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--target", "-t", required=True, help="The target to build for.")
+@click.option(
+    "--dist-git", "sources", multiple=True, metavar="SOURCE@COMMIT", help="A source of the target's dist-git."
+)
 @click.option("--name", default="", help="A name for people.")
 @click.option("--scratch", is_flag=True, help="Build and compare, publish nothing.")
 @click.option("--wait", is_flag=True, help="Stay until every build has come to rest.")
 @json_option
-def ingest(paths: tuple[Path, ...], target: str, name: str, *, scratch: bool, wait: bool, as_json: bool) -> None:
-    """Send SRPMs and vendor binaries (files, or folders searched for *.rpm) to the hub as one drop."""
+def ingest(
+    paths: tuple[Path, ...], target: str, sources: tuple[str, ...], name: str, *, scratch: bool, wait: bool, as_json: bool
+) -> None:  # fmt: skip
+    """Send SRPMs and vendor binaries (files, or folders searched for *.rpm), or sources of dist-git, to the hub as one drop."""
     files = sorted(set(_rpms(paths)))
-    if not files:
-        raise InputError(f"no *.rpm under {', '.join(map(str, paths))}")
+    if not files and not sources:
+        raise InputError(
+            f"no *.rpm under {', '.join(map(str, paths)) or 'nothing'}", hint="give files, folders or --dist-git"
+        )
     hub = client()
-    items: dict[str, list[Json]] = {"srpms": [], "binaries": []}
+    items: dict[str, list[Json]] = {"srpms": [], "binaries": [], "dist_git": []}
+    for source in sources:
+        named, _, commit = source.partition("@")
+        items["dist_git"].append({"source": named, "commit": commit})
     with Progress(console=output.err, transient=True) as progress:
         for file in progress.track(files, description="uploading"):
             group = "srpms" if file.name.endswith((".src.rpm", ".nosrc.rpm")) else "binaries"

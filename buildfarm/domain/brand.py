@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 CLASSES = ("trademark", "support", "signing-key", "telemetry", "functional", "legal")
@@ -103,6 +103,15 @@ class BrandHit:
             "rpm": self.rpm, "where": self.where, "offset": self.offset, "line": self.line, "word": self.word, "class": self.kind,
             "context": self.context,
         }  # fmt: skip
+
+
+def is_of_binaries(hit: Mapping[str, object]) -> bool:
+    """Whether a stored hit is in what users install; one in an SRPM is shown, and holds nothing.
+
+    >>> is_of_binaries({"rpm": "foo-1-1.el9.noarch.rpm"}), is_of_binaries({"rpm": "foo-1-1.el9.src.rpm"})
+    (True, False)
+    """
+    return not str(hit.get("rpm", "")).endswith((".src.rpm", ".nosrc.rpm"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,8 @@ class ItemKind(enum.StrEnum):
 
     SRPM = "srpm"
     BINARY = "binary"
+    DIST_GIT = "dist_git"
+    """a source at a commit: ``filename`` is ``SOURCE@COMMIT``, ``sha256`` the digest of where that is"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,13 +38,34 @@ class BuildrootSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DistGit:
+    """The vendor's dist-git: ``url`` of one source's repository with ``{source}`` in it, ``lookaside`` a folder or a URL.
+
+    Naming it here is trusting it: what it serves at a commit takes the place of a signed SRPM.
+    """
+
+    __pydantic_config__: ClassVar = _FORBID
+    url: str
+    lookaside: str
+
+    def repository(self, source: str) -> str:
+        """Where a source's repository is.
+
+        >>> DistGit(url="https://git.example.org/rpms/{source}.git", lookaside="").repository("tree")
+        'https://git.example.org/rpms/tree.git'
+        """
+        return self.url.replace("{source}", source)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
-    """The vendor: name, public keys (files) that sign its SRPMs, and where its packages come from, for people."""
+    """The vendor: name, public keys (files) that sign its SRPMs, where its packages come from (for people), its dist-git."""
 
     __pydantic_config__: ClassVar = _FORBID
     vendor: str
     keys: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    dist_git: DistGit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from buildfarm.domain.repository import Artifact
 from buildfarm.domain.target import Target
 from buildfarm.ports import BlobStore
 from buildfarm.services import builds, judging
-from buildfarm.services.comparison import FactsReader, compare_sets
+from buildfarm.services.comparison import FactsReader, compare_sets, is_srpm
 from buildfarm.services.hub import Heartbeat, Hub
 
 
@@ -86,15 +86,19 @@ def compare(hub: Hub, tools: CompareTools, build_id: str, heartbeat: Heartbeat) 
         build = tx.get(Build, build_id)
         if build.state is BuildState.BUILT:
             build = builds.move(tx, build, BuildState.COMPARING, actor="compare")
-        made = [artifact for artifact in tx.find(Artifact, build=build.id) if not artifact.is_source]
+        artifacts = tx.find(Artifact, build=build.id)
+        made = [artifact for artifact in artifacts if not artifact.is_source]
         vendor = tx.find(VendorRpm, target=build.target, sourcerpm=build.srpm_filename, problem="")
     target = hub.target(build.target)
     facts = rule_facts(hub.blobs, build)
     heartbeat(f"reading {len(vendor)} of the vendor's RPMs and {len(made)} of ours")
-    with _named(hub, build, vendor, made) as (old, new):
+    with _named(hub, build, vendor, artifacts) as (old, ours):
+        new, sources = ([file for file in ours if is_srpm(file) is wanted] for wanted in (False, True))
         report = compare_sets(old, new, policy=policy_of(target, build, facts), reader=tools.reader)
         brand = tools.brand_policy(target)
-        hits = list(tools.scan(new, brand, facts.allow)) if brand is not None else []
+        if brand is not None:
+            heartbeat(f"looking for the brand in {len(new)} RPMs and the SRPM")
+        hits = list(tools.scan([*new, *sources], brand, facts.allow)) if brand is not None else []
     with hub.store.begin() as tx:
         brands = tuple(hit.as_json() for hit in hits)
         judged = judging.judge(tx, build, target, report, brand_hits=brands)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
 from buildfarm.domain.nevra import EVR, split_filename
 from buildfarm.domain.plan import excluded
-from buildfarm.domain.target import Phase, Target, dist_of_release
+from buildfarm.domain.target import DistGit, Phase, Target, dist_of_release
 from buildfarm.domain.task import TaskKind
 from buildfarm.errors import BuildFarmError, Conflict, InputError
 from buildfarm.ports import Intake, RpmHeader, Transaction
@@ -22,12 +26,28 @@ _BATCH = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """One file of a drop as a trigger named it: a path under a drop folder, or the digest of an uploaded blob."""
+    """One file of a drop as a trigger named it: a path under a drop folder, or the digest of an uploaded blob.
+
+    A source of dist-git has ``filename`` alone: ``SOURCE@COMMIT``.
+    """
 
     kind: ItemKind
     path: str = ""
     sha256: str = ""
     filename: str = ""
+
+
+class Checkout(Protocol):
+    """Makes an SRPM of a source in dist-git; the same commit gives the same bytes."""
+
+    def __call__(
+        self, place: DistGit, source: str, commit: str, *, macros: Mapping[str, str], work: Path
+    ) -> AbstractContextManager[Path]:
+        """The SRPM, until the block ends; ``work`` is a scratch folder.
+
+        :raises InputError: no such source or commit, a file is not what the tree says, or no SRPM can be made of it.
+        :raises InfraError: the server does not answer.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +70,7 @@ def receive(
     target = hub.target(target_name)
     if not offered:
         raise InputError("the drop is empty", hint="name at least one SRPM or binary RPM")
-    files = [(item.kind, *_take_in(hub, item)) for item in offered]
+    files = [(item.kind, *_take_in(hub, target, item)) for item in offered]
     identity = drop_id(target.name, [sha256 for _, sha256, _ in files])
     if claimed_id and claimed_id != identity:
         raise InputError(f"the drop calls itself {claimed_id}, its content is {identity}", hint="leave `id` out")
@@ -90,8 +110,12 @@ def release_hold(hub: Hub, drop: str, *, actor: str, why: str) -> Drop:
     return changed
 
 
-def _take_in(hub: Hub, item: Offered) -> tuple[str, str]:
-    """``(sha256, file name)`` of one offered file, which is in the blob store afterwards."""
+def _take_in(hub: Hub, target: Target, item: Offered) -> tuple[str, str]:
+    """``(sha256, file name)`` of one offered file, which is in the blob store afterwards; dist-git is asked when it is ingested."""
+    if item.kind is ItemKind.DIST_GIT:
+        source, _, commit = item.filename.partition("@")
+        where = f"dist-git {_dist_git(target).repository(source)} {commit}"
+        return hashlib.sha256(where.encode()).hexdigest(), item.filename
     if item.sha256 and not item.path:
         if not hub.blobs.has(item.sha256):
             raise InputError(
@@ -115,12 +139,22 @@ def _take_in(hub: Hub, item: Offered) -> tuple[str, str]:
     return blob.sha256, path.name
 
 
-def ingest(hub: Hub, intake: Intake, drop: str, heartbeat: Heartbeat) -> None:
+def _dist_git(target: Target) -> DistGit:
+    if target.upstream.dist_git is None:
+        raise InputError(f"target {target.name} names no dist-git", hint="set `upstream.dist_git` in its file")
+    return target.upstream.dist_git
+
+
+def ingest(hub: Hub, intake: Intake, checkout: Checkout, drop: str, heartbeat: Heartbeat) -> None:
     """Verify every file of a drop and make builds of its SRPMs. Running it twice changes nothing the second time."""
     with hub.store.read() as tx:
         record = tx.get(Drop, drop)
         items = tx.find(DropItem, drop_id=drop, build="", problem="", order_by="kind,filename,sha256")
     target = hub.target(record.target)
+    for item in (item for item in items if item.kind is ItemKind.DIST_GIT):
+        heartbeat(f"checking out {item.filename}")
+        _ingest_dist_git(hub, target, record, item, intake=intake, checkout=checkout)
+    items = [item for item in items if item.kind is not ItemKind.DIST_GIT]
     keys = [hub.config.path(key) for key in target.upstream.keys]
     for start in range(0, len(items), _BATCH):
         batch = items[start : start + _BATCH]
@@ -136,6 +170,28 @@ def ingest(hub: Hub, intake: Intake, drop: str, heartbeat: Heartbeat) -> None:
     with hub.store.begin() as tx:
         tx.change(record, only_if={"state": DropState.RECEIVED}, state=DropState.INGESTED)
         tx.event("drop.ingested", drop, actor="ingest", files=len(items))
+
+
+def _ingest_dist_git(
+    hub: Hub, target: Target, drop: Drop, item: DropItem, *, intake: Intake, checkout: Checkout
+) -> None:
+    """One source at a commit becomes a build, or the reason why it does not."""
+    source, _, commit = item.filename.partition("@")
+    macros = {**target.buildroot.macros, "dist": target.dist}
+    work = hub.scratch / f"dist-git-{item.id}"
+    try:
+        with checkout(_dist_git(target), source, commit, macros=macros, work=work) as srpm:
+            blob, filename = hub.blobs.put_file(srpm), srpm.name
+        answer = intake([hub.blobs.path(blob.sha256)], None)[0]
+        made = dataclasses.replace(item, sha256=blob.sha256, filename=filename)
+    except InputError as error:
+        answer, made = error, item
+    with hub.store.begin() as tx:
+        if made is item:
+            tx.change(item, problem=str(answer))
+            tx.event("dist_git.refused", drop.id, actor="ingest", why=str(answer), source=source, commit=commit)
+        else:
+            _ingest_srpm(tx, target, drop, made, answer=answer, intact=None, origin=f"dist-git {commit[:12]}")
 
 
 def _intact(
@@ -161,8 +217,12 @@ def _ingest_srpm(
     *,
     answer: RpmHeader | InputError,
     intact: RpmHeader | None,
+    origin: str = "",
 ) -> None:
-    """One SRPM becomes a build: on its way, excluded, or on hold with the reason. Never silently in or out."""
+    """One SRPM becomes a build: on its way, excluded, or on hold with the reason. Never silently in or out.
+
+    :param origin: where it comes from, if that is trusted instead of a signature.
+    """
     problem = str(answer).replace(item.sha256, item.filename) if isinstance(answer, BuildFarmError) else ""
     arches: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
@@ -190,7 +250,7 @@ def _ingest_srpm(
         release=release, dist=dist_of_release(release, target.dist), srpm=item.sha256,
         srpm_filename=f"{source}-{version}-{release}.src.rpm" if version else item.filename,
         state=BuildState.INGESTED, state_since=tx.now, owner=drop.owner, arches=arches, requires=requires, provides=provides,
-        scratch=drop.scratch, signed_by="" if problem or header is None else header.key_id, created=tx.now,
+        scratch=drop.scratch, signed_by="" if problem or header is None else origin or header.key_id, created=tx.now,
     )  # fmt: skip
     tx.add(build)
     tx.event("build.ingested", build.id, actor="ingest", srpm=item.filename, sha256=item.sha256, drop=drop.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,9 @@ from buildfarm.domain.debrand.conditions import branch_of
 from buildfarm.domain.debrand.outside import Outside
 from buildfarm.domain.debrand.rule import Rule
 from buildfarm.domain.nevra import EVR
-from buildfarm.errors import BuildFarmError
+from buildfarm.errors import BuildFarmError, InputError
+
+_MOST_IN_A_SHARE = 32
 
 
 class Standing(enum.StrEnum):
@@ -44,58 +46,84 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckTools:
-    """Reads SRPMs, scans them; ``scan`` gives the hits nobody has to explain away yet (``None``: no brand policy)."""
+    """Reads SRPMs, scans them.
 
-    identity: Callable[[Path], tuple[str, EVR]]
+    ``identities`` and ``scan`` take many at once, since starting a sandbox costs more than reading a small SRPM: name and EVR of
+    each in that order (or what is wrong with it), and the hits by file name that nobody has to explain away yet (``None``: no
+    brand policy).
+    """
+
+    identities: Callable[[Sequence[Path]], Sequence[tuple[str, EVR] | InputError]]
     unpack: Callable[[Path, Path], dict[str, bytes]]
     outside: Callable[[Path], Outside]
-    scan: Callable[[Path], Sequence[BrandHit]] | None
+    scan: Callable[[Sequence[Path]], Mapping[str, Sequence[BrandHit]]] | None
 
 
 def check(
     srpms: Sequence[Path], rules: Sequence[Rule], tools: CheckTools, work: Path, *, target: str, jobs: int
 ) -> Iterator[Checked]:
-    """Check every SRPM, ``jobs`` at a time; results come in the order of ``srpms``. The sandbox does the work, in its own processes."""
+    """Check every SRPM, ``jobs`` shares at a time, in sandboxes; results come in the order of ``srpms``."""
+    size = max(1, min(_MOST_IN_A_SHARE, -(-len(srpms) // jobs)))
+    shares = [srpms[start : start + size] for start in range(0, len(srpms), size)]
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(functools.partial(_check, rules=rules, tools=tools, work=work, target=target), srpms)
+        for found in pool.map(functools.partial(_check, rules=rules, tools=tools, work=work, target=target), shares):
+            yield from found
 
 
-def _check(srpm: Path, *, rules: Sequence[Rule], tools: CheckTools, work: Path, target: str) -> Checked:
-    source, rule = "", None
-    try:
-        source, evr = tools.identity(srpm)
+def _check(
+    srpms: Sequence[Path], *, rules: Sequence[Rule], tools: CheckTools, work: Path, target: str
+) -> list[Checked]:
+    checked: dict[Path, Checked] = {}
+    without: dict[Path, str] = {}
+    for srpm, identity in zip(srpms, tools.identities(srpms), strict=True):
+        if isinstance(identity, InputError):
+            checked[srpm] = Checked(
+                srpm=srpm.name, source="", rule="", standing=Standing.UNREADABLE, reason=str(identity)
+            )
+            continue
+        source, evr = identity
         branch = branch_of(evr.release)
         rule = next(
             (r for r in rules if r.source == source and r.applies_to(target, branch=branch, evr=str(evr))), None
         )
         if rule is None:
-            return _without_rule(srpm, source, tools)
-        folder = work / f"check-{srpm.name}"
+            without[srpm] = source
+        else:
+            checked[srpm] = _with_rule(srpm, source, evr, rule, tools, work / f"check-{srpm.name}")
+    checked |= _without_rule(without, tools)
+    return [checked[srpm] for srpm in srpms]
+
+
+def _with_rule(srpm: Path, source: str, evr: EVR, rule: Rule, tools: CheckTools, folder: Path) -> Checked:
+    try:
         tree = tools.unpack(srpm, folder)
         out = str(EVR(epoch=evr.epoch, version=evr.version, release=f"{evr.release}{rule.suffix}"))
         applied = apply(rule, tree, evr=out, outside=tools.outside(folder))
-        standing = Standing.DONE if applied.already else Standing.FITS
-        return Checked(
-            srpm=srpm.name, source=source, rule=rule.file, standing=standing,
-            reason=applied.already or f"{len(applied.steps)} actions",
-        )  # fmt: skip
     except BuildFarmError as error:
-        standing = Standing.UNFIT if rule is not None else Standing.UNREADABLE
-        return Checked(
-            srpm=srpm.name, source=source, rule=rule.file if rule else "", standing=standing, reason=str(error)
-        )
+        return Checked(srpm=srpm.name, source=source, rule=rule.file, standing=Standing.UNFIT, reason=str(error))
+    standing = Standing.DONE if applied.already else Standing.FITS
+    reason = applied.already or f"{len(applied.steps)} actions"
+    return Checked(srpm=srpm.name, source=source, rule=rule.file, standing=standing, reason=reason)
 
 
-def _without_rule(srpm: Path, source: str, tools: CheckTools) -> Checked:
-    hits = list(tools.scan(srpm)) if tools.scan is not None else []
+def _without_rule(srpms: Mapping[Path, str], tools: CheckTools) -> dict[Path, Checked]:
+    try:
+        hits = tools.scan(list(srpms)) if tools.scan is not None and srpms else {}
+    except BuildFarmError as error:
+        if len(srpms) > 1:  # one of them took the scan down with it: find out which
+            alone = [_without_rule({srpm: source}, tools) for srpm, source in srpms.items()]
+            return {srpm: found for one in alone for srpm, found in one.items()}
+        return {
+            srpm: Checked(srpm=srpm.name, source=source, rule="", standing=Standing.UNREADABLE, reason=str(error))
+            for srpm, source in srpms.items()
+        }
+    return {srpm: _judged(srpm, source, hits.get(srpm.name, ())) for srpm, source in srpms.items()}
+
+
+def _judged(srpm: Path, source: str, hits: Sequence[BrandHit]) -> Checked:
     if unread := next((hit for hit in hits if hit.kind == UNREAD), None):
-        return Checked(
-            srpm=srpm.name,
-            source=source,
-            rule="",
-            standing=Standing.UNREADABLE,
-            reason=f"{unread.where}: {unread.context}",
-        )
+        why = f"{unread.where}: {unread.context}"
+        return Checked(srpm=srpm.name, source=source, rule="", standing=Standing.UNREADABLE, reason=why)
     if not hits:
         return Checked(srpm=srpm.name, source=source, rule="", standing=Standing.CLEAN)
     places = sorted({hit.where for hit in hits})

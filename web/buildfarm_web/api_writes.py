@@ -47,6 +47,7 @@ def post_drop() -> tuple[Response, HTTPStatus]:
     wish = body(DropRequest)
     hub = the_hub()
     offered = [*_offered(wish.srpms, ItemKind.SRPM), *_offered(wish.binaries, ItemKind.BINARY)]
+    offered += [Offered(kind=ItemKind.DIST_GIT, filename=f"{one.source}@{one.commit}") for one in wish.dist_git]
     received = drops.receive(
         hub, wish.target, offered, trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch
     )

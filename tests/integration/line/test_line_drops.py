@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from buildfarm.adapters import dist_git
 from buildfarm.adapters.rpm_verify import verify_many
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
@@ -29,7 +30,7 @@ def silent(stage: str) -> None:
 def ingest(world: World, *files: Path, kind: ItemKind = ItemKind.SRPM) -> list[Build]:
     """The builds a drop of these files became."""
     drop = receive(world, *files, kind=kind).drop.id
-    drops.ingest(world.hub, verify_many, drop, silent)
+    drops.ingest(world.hub, verify_many, dist_git.checkout, drop, silent)
     with world.hub.store.read() as tx:
         return tx.find(Build, drop_id=drop, order_by="source")
 
@@ -141,7 +142,7 @@ def test_a_signed_srpm_becomes_an_ingested_build_that_carries_its_header(world: 
 
 def test_ingesting_twice_changes_nothing_the_second_time(world: World):
     (build,) = ingest(world, world.srpm("zlib"))
-    drops.ingest(world.hub, verify_many, build.drop_id, silent)
+    drops.ingest(world.hub, verify_many, dist_git.checkout, build.drop_id, silent)
     (again,) = ingest(world, world.drop / build.srpm_filename)
     assert again == build
 

@@ -70,7 +70,7 @@ def drop_page(hub: Hub, tx: Transaction, name: str) -> Json:
         ),
         "plan": waves(everything, vendor),
         "files": {
-            "srpms": sum(item.kind is ItemKind.SRPM for item in items),
+            "srpms": sum(item.kind is not ItemKind.BINARY for item in items),
             "binaries": sum(item.kind is ItemKind.BINARY for item in items),
             "problems": [
                 {"filename": item.filename, "kind": item.kind.value, "sha256": item.sha256, "problem": item.problem}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from buildfarm.domain.brand import is_of_binaries
 from buildfarm.domain.compare import plain
 from buildfarm.domain.compare.plain import badness, pairs_of, unpaired_of
 from buildfarm.domain.records import Comparison
@@ -19,7 +20,8 @@ def reading(comparison: Comparison) -> Json:
         "id": comparison.id,
         "created": stamp(comparison.created),
         "verdict": comparison.verdict,
-        "brand_hits": [dict(hit) for hit in comparison.brand_hits],
+        "brand_hits": [dict(hit) for hit in comparison.brand_hits if is_of_binaries(hit)],
+        "source_brand_hits": [dict(hit) for hit in comparison.brand_hits if not is_of_binaries(hit)],
     }
 
 

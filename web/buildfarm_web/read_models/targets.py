@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from buildfarm.domain.brand import is_of_binaries
 from buildfarm.domain.build import Build
 from buildfarm.domain.repository import Generation
 from buildfarm.domain.target import Target
@@ -80,6 +81,7 @@ def target_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
     carried = find_each(tx, Build, "id", head.builds) if head else []
     share = share_of_builds(hub, tx, shares, carried)
     comparisons = newest_comparisons(tx, [build.id for build in carried])
+    hits = [hit for comparison in comparisons.values() for hit in comparison.brand_hits]
     lifecycle = target.lifecycle
     return {
         **target_json(tx, target),
@@ -99,7 +101,8 @@ def target_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
         "external": [{"id": repo.id, "priority": repo.priority, "baseurl": repo.baseurl} for repo in target.external],
         "self_hosted_share": share["share"],
         "self_hosted": share,
-        "brand_hits": sum(len(comparison.brand_hits) for comparison in comparisons.values()),
+        "brand_hits": sum(is_of_binaries(hit) for hit in hits),
+        "source_brand_hits": sum(not is_of_binaries(hit) for hit in hits),
         "verdicts": builds.by_verdict(carried),
         "generations": generations(tx, target=target.name, limit=20)["generations"],
         "drops": drops(tx, target=target.name, limit=20)["drops"],
