@@ -11,6 +11,7 @@ from pathlib import Path
 
 from buildfarm.adapters import sandbox
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.domain.debrand.tree import spec_path
 from buildfarm.domain.nevra import EVR
 from buildfarm.errors import InputError, ToolFailed
 
@@ -83,6 +84,31 @@ def build(tree: Mapping[str, bytes], target: Path, work: Path, *, epoch: int, ma
 
     :raises InputError: rpmbuild refuses the spec, a source that it names is not in the tree.
     """
+    try:
+        _rpmbuild("-bs", tree, work, epoch=epoch, macros=macros)
+        made = next((work / "SRPMS").glob("*.src.rpm"))
+        target.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copyfile(made, target / made.name))
+    except ToolFailed as error:
+        raise InputError(f"{spec_path(tree)}: no SRPM can be made of it: {error.output.strip()[-500:]}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def prepare(srpm: Path, work: Path, *, macros: Mapping[str, str]) -> Path:
+    """The folder that ``%prep`` leaves behind: archives unpacked, patches applied. ``work`` is a scratch folder, emptied first.
+
+    :raises InputError: the SRPM cannot be unpacked, or its ``%prep`` does not end well here.
+    """
+    tree = unpack(srpm, work)
+    try:
+        _rpmbuild("-bp", tree, work, epoch=0, macros=macros)
+    except ToolFailed as error:
+        raise InputError(f"{srpm.name}: its %prep does not end well: {error.output.strip()[-500:]}") from error
+    return work / "BUILD"
+
+
+def _rpmbuild(stage: str, tree: Mapping[str, bytes], work: Path, *, epoch: int, macros: Mapping[str, str]) -> None:
     shutil.rmtree(work, ignore_errors=True)
     for path, content in tree.items():
         place = work / (path if "/" in path else f"{'SPECS' if path.endswith('.spec') else 'SOURCES'}/{path}")
@@ -94,18 +120,10 @@ def build(tree: Mapping[str, bytes], target: Path, work: Path, *, epoch: int, ma
     }  # fmt: skip
     spec = next((work / "SPECS").glob("*.spec"))
     words = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
-    try:
-        sandbox.run(
-            ["rpmbuild", "-bs", "--nodeps", *words, sandbox.HOME / "SPECS" / spec.name], home=work, timeout=_SECONDS,
-            env={"SOURCE_DATE_EPOCH": str(epoch)},
-        )  # fmt: skip
-        made = next((work / "SRPMS").glob("*.src.rpm"))
-        target.mkdir(parents=True, exist_ok=True)
-        return Path(shutil.copyfile(made, target / made.name))
-    except ToolFailed as error:
-        raise InputError(f"{spec.name}: no SRPM can be made of it: {error.output.strip()[-500:]}") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    sandbox.run(
+        ["rpmbuild", stage, "--nodeps", *words, sandbox.HOME / "SPECS" / spec.name], home=work, timeout=_SECONDS,
+        env={"SOURCE_DATE_EPOCH": str(epoch)},
+    )  # fmt: skip
 
 
 def pack(tree: Mapping[str, bytes], *, mtime: int) -> bytes:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
 import click
 
 from buildfarm import bootstrap, config
+from buildfarm.adapters import srpm_tree
 from buildfarm.adapters.brand_policies import load_brand_policy, schema_text
 from buildfarm.adapters.brand_scan import scan_paths
 from buildfarm.adapters.brand_scan.marks import dhash
 from buildfarm.adapters.rule_files import load_rule
 from buildfarm.cli import output
-from buildfarm.domain.brand import BrandHit, BrandPolicy, explained
+from buildfarm.domain.brand import UNREAD, BrandHit, BrandPolicy, explained
 from buildfarm.errors import InputError
 
 
@@ -28,12 +31,16 @@ from buildfarm.errors import InputError
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A debrand rule whose scan.allow counts.",
 )
+@click.option(
+    "--prep", is_flag=True, help="Of SRPMs also what %prep leaves: archives unpacked, patches applied (in the sandbox)."
+)
 @click.option("--jobs", "-j", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Default: all processors.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, every hit.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a brand policy.")
 @click.option("--dhash", "picture", is_flag=True, help="Print the difference hash of each picture, for a policy.")
 def brand_scan(
-    paths: tuple[Path, ...], file: Path | None, target: str, rule: Path | None, jobs: int, *, as_json: bool, schema: bool, picture: bool
+    paths: tuple[Path, ...], file: Path | None, target: str, rule: Path | None, jobs: int, *, prep: bool, as_json: bool,
+    schema: bool, picture: bool,
 ) -> None:  # fmt: skip
     """Look through PATHS at every nesting for words, pictures and keys of a brand policy.
 
@@ -52,6 +59,8 @@ def brand_scan(
     allow = load_rule(rule).allow if rule else ()
     with output.err.status(f"scanning {len(paths)} paths"):
         hits = scan_paths(paths, policy, jobs=jobs)
+        for srpm in (file for path in paths for file in _srpms(path) if prep):
+            hits += _prepared(srpm, policy, jobs)
     by = [(hit, explained(hit, allow)) for hit in hits]
     if as_json:
         output.as_json([{**hit.as_json(), "allowed": allowed.reason if allowed else ""} for hit, allowed in by])
@@ -59,6 +68,21 @@ def brand_scan(
         _show([hit for hit, allowed in by if allowed is None], sum(allowed is not None for _, allowed in by))
     if any(allowed is None for _, allowed in by):
         sys.exit(1)
+
+
+def _srpms(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.src.rpm")) if path.is_dir() else [path] if path.name.endswith(".src.rpm") else []
+
+
+def _prepared(srpm: Path, policy: BrandPolicy, jobs: int) -> list[BrandHit]:
+    """The hits in what ``%prep`` leaves of an SRPM; one that cannot be prepared is a hit, too: nobody looked."""
+    with tempfile.TemporaryDirectory(prefix="buildfarm-prep-") as scratch:
+        try:
+            folder = srpm_tree.prepare(srpm, Path(scratch) / "prep", macros={})
+        except InputError as error:
+            return [BrandHit(rpm=srpm.name, where="%prep", offset=0, word="", kind=UNREAD, context=str(error))]
+        hits = scan_paths([folder], policy, jobs=jobs)
+    return [dataclasses.replace(hit, rpm=srpm.name, where=f"%prep!{hit.where}") for hit in hits]
 
 
 def _policy(file: Path | None, target: str) -> BrandPolicy:

@@ -147,3 +147,22 @@ def test_real_packages_show_only_brands_that_are_there():
 @pytest.mark.world
 def test_a_repository_of_unbranded_packages_is_clean(world: Path):
     assert "clean; 0 allowed" in run("brand-scan", world / "seed", "--policy", CHECKOUT / "configs" / "brand.yaml")
+
+
+def test_what_prep_makes_is_scanned_on_demand_and_a_prep_that_fails_is_not_clean(
+    rpmbuild: Rpmbuild, rules: Path, tmp_path: Path
+):
+    policy = tmp_path / "brand.yaml"
+    grown = SPEC.format(name="grown", summary="Clean").replace("%prep\n", "%prep\nprintf 'by %s%s\\n' AC ME > notice\n")
+    (made,) = rpmbuild("-bs", "grown", grown.encode(), text=b"")
+    assert "clean" in run("brand-scan", made, "--policy", policy)
+    (hit,) = json.loads(run("brand-scan", made, "--prep", "--policy", policy, "--json", code=1))
+    assert (hit["where"], hit["word"], hit["rpm"]) == ("%prep!notice", "ACME", made.name)
+    (broken,) = rpmbuild(
+        "-bs",
+        "broken",
+        grown.replace("name: grown", "name: broken").replace("printf", "false; printf").encode(),
+        text=b"",
+    )
+    (hit,) = json.loads(run("brand-scan", broken, "--prep", "--policy", policy, "--json", code=1))
+    assert (hit["where"], hit["class"]) == ("%prep", "unread")
