@@ -14,13 +14,14 @@ from types import FrameType
 
 import httpx
 
-from benchmarks import build_overhead, compare, debrand_check, debrand_scan, guests, schedule
+from benchmarks import build_overhead, compare, debrand_check, debrand_scan, guests, publish, schedule
 from demo.drive import DemoFailed
 from demo.world.run import WorldError
 
 ALL: Mapping[str, Callable[[int], None]] = {
     "build_overhead": build_overhead.run, "compare": compare.run, "debrand_check": debrand_check.run,
-    "debrand_scan": debrand_scan.run, "guests": guests.run, "schedule": schedule.run,
+    "debrand_scan": debrand_scan.run, "guests": guests.run, "publish": publish.run,
+    "schedule": schedule.run,
 }  # fmt: skip
 
 
@@ -47,7 +48,8 @@ def main() -> int:
             if given.name in (None, name):
                 run(given.runs)
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or error.stdout or b"")[-2000:].decode("utf-8", "replace")
+        output = error.stderr or error.stdout or b""
+        said = (output if isinstance(output, str) else output.decode("utf-8", "replace"))[-2000:]
         print(f"bench: {error.cmd[0]} … ended with {error.returncode}:\n{said}", file=sys.stderr)
         return 1
     except (DemoFailed, WorldError, httpx.HTTPError, subprocess.TimeoutExpired) as error:

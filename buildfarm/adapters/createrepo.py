@@ -1,38 +1,31 @@
 """Writes a repository with the createrepo_c library, without opening an RPM twice.
 
 The three XML chunks of an RPM are kept by its SHA-256; a file's place (``Packages/z/zlib-….rpm``) follows from its
-name, so a chunk is good in every generation. Same RPMs, same bytes: no time of day goes into the metadata.
+name, so a chunk is good in every generation. How chunks become metadata: :mod:`buildfarm.adapters.repository_metadata`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
 import createrepo_c as cr
 
+from buildfarm.adapters import repository_metadata
+from buildfarm.adapters.repository_metadata import Chunks
 from buildfarm.errors import InfraError, InputError
 
-_FIXED_TIME = 0
-"""Times in the metadata: dnf goes by checksums; a clock here would make equal generations differ."""
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 _MARK = "\0"  # XML cannot hold it
-_KINDS = {
-    "primary": cr.PrimaryXmlFile,
-    "filelists": cr.FilelistsXmlFile,
-    "other": cr.OtherXmlFile,
-}
-
-Chunks = tuple[str, str, str]
-"""One RPM's part of primary, filelists and other, in this order."""
 
 
 class RepoRpm(Protocol):
@@ -85,7 +78,8 @@ class RepositoryWriter:
     """Writes repositories, keeping the XML chunks in a folder that outlives them."""
 
     def __init__(self, cache: Path) -> None:
-        self._cache = ChunkCache(cache)
+        self._chunks = ChunkCache(cache / "rpms")
+        self._buckets = repository_metadata.BucketCache(cache / "buckets")
 
     def __call__(self, folder: Path, files: Sequence[RepoRpm]) -> None:
         """What services ask for: :meth:`write` without its answer."""
@@ -104,20 +98,23 @@ class RepositoryWriter:
         _check_names([file.filename for file in ordered])
         try:
             (folder / "repodata").mkdir(parents=True)
-            chunks = [self._place(folder, file) for file in ordered]
-            return _write_metadata(folder / "repodata", chunks)
+            for letter in {file.filename[0].lower() for file in ordered}:
+                (folder / "Packages" / letter).mkdir(parents=True)
+            entries = []
+            for file in ordered:
+                href = f"Packages/{file.filename[0].lower()}/{file.filename}"
+                _link(file.path, f"{folder}/{href}")
+                chunks = functools.partial(self._chunks_of, file, href)
+                entries.append(repository_metadata.Entry(sha256=file.sha256, href=href, chunks=chunks))
+            return repository_metadata.write(folder / "repodata", entries, self._buckets)
         except (cr.CreaterepoCError, OSError) as error:
             raise InfraError(f"repository {folder}: {error}", hint="is the disk full?") from error
 
-    def _place(self, folder: Path, file: RepoRpm) -> Chunks:
-        href = f"Packages/{file.filename[0].lower()}/{file.filename}"
-        place = folder / href
-        place.parent.mkdir(parents=True, exist_ok=True)
-        _link(file.path, place)
-        chunks = self._cache.get(file.sha256, href)
+    def _chunks_of(self, file: RepoRpm, href: str) -> Chunks:
+        chunks = self._chunks.get(file.sha256, href)
         if chunks is None:
             chunks = _read(file, href)
-            self._cache.put(file.sha256, href, chunks)
+            self._chunks.put(file.sha256, href, chunks)
         return chunks
 
 
@@ -134,7 +131,7 @@ def _check_names(names: Sequence[str]) -> None:
         raise InputError(f"{twice[0]} twice in one repository", hint="one build of a NEVRA can be in a tag")
 
 
-def _link(source: Path, place: Path) -> None:
+def _link(source: Path, place: str) -> None:
     try:
         os.link(source, place)
     except OSError as error:
@@ -147,45 +144,8 @@ def _read(file: RepoRpm, href: str) -> Chunks:
     package = cr.package_from_rpm(str(file.path), location_href=href)
     if package.pkgId != file.sha256:
         raise InfraError(f"{file.path}: its SHA-256 is {package.pkgId}, not {file.sha256}", hint="is the disk sound?")
-    package.time_file = _FIXED_TIME  # the time of our own copy says nothing
+    package.time_file = 0  # the time of our own copy says nothing
     return cr.xml_dump_primary(package), cr.xml_dump_filelists(package), cr.xml_dump_other(package)
-
-
-def _write_metadata(repodata: Path, chunks: Sequence[Chunks]) -> str:
-    repomd = cr.Repomd()
-    revision = hashlib.sha256()
-    for number, (name, kind) in enumerate(_KINDS.items()):
-        path = repodata / f"{name}.xml.gz"
-        xml = kind(str(path), cr.GZ_COMPRESSION)
-        xml.set_num_of_pkgs(len(chunks))
-        for chunk in chunks:
-            xml.add_chunk(chunk[number])
-        xml.close()
-        record = cr.RepomdRecord(name, str(path))
-        record.fill(cr.SHA256)
-        record.timestamp = _FIXED_TIME
-        record.rename_file()  # the checksum goes into the name, so that no cache mixes two generations
-        repomd.set_record(record)
-        revision.update(record.checksum_open.encode())
-    repomd.set_revision(revision.hexdigest())
-    (repodata / "repomd.xml").write_text(repomd.xml_dump(), encoding="utf-8")
-    for path in _everything(repodata):
-        _flush(path)
-    return revision.hexdigest()
-
-
-def _everything(folder: Path) -> Iterator[Path]:
-    yield from folder.iterdir()
-    yield folder
-
-
-def _flush(path: Path) -> None:
-    """Onto the disk: a tag is switched to this by one rename, and a power cut must not find it empty."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sha256(text: str) -> str:

@@ -1,5 +1,6 @@
 """Our repositories read by createrepo_c's reader, its command line, and dnf."""
 
+import gzip
 import hashlib
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import createrepo_c as cr
 import pytest
 
 from buildfarm.adapters.createrepo import RepositoryWriter, repository_writer
+from buildfarm.adapters.repository_metadata import BucketCache, Entry, write
 from buildfarm.errors import InfraError, InputError
 from tests.integration.adapters.conftest import Dnf, Rpm, RpmMaker, spec
 
@@ -89,11 +91,41 @@ def test_an_unchanged_rpm_is_never_opened_again(writer: RepositoryWriter, rpms: 
 def test_a_torn_cache_file_is_made_again(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
     writer.write(tmp_path / "one", rpms)
     kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
-    assert len(kept) == len(rpms)
-    kept[0].write_bytes(b"")
-    kept[1].write_bytes(kept[1].read_bytes()[:-20])
+    assert len(kept) == len(rpms) + 1  # and one bucket
+    for number, file in enumerate(kept):
+        data = file.read_bytes()
+        file.write_bytes((b"", data[:-20])[number % 2])
     writer.write(tmp_path / "two", rpms)
     assert contents(tmp_path / "one" / "repodata") == contents(tmp_path / "two" / "repodata")
+
+
+def test_many_rpms_lie_in_buckets_and_one_that_changes_touches_only_its_own(rpms: list[Rpm], tmp_path: Path):
+    def entry(number: int, version: str = "1.0") -> Entry:
+        name = f"rpm{number:04}-{version}-1.noarch.rpm"
+
+        def chunks() -> tuple[str, str, str]:
+            made.append(name)
+            return (f"<package>{name}</package>\n",) * 3
+
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        return Entry(sha256=digest, href=f"Packages/r/{name}", chunks=chunks)
+
+    made: list[str] = []
+    cache = BucketCache(tmp_path / "cache")
+    entries = [entry(number) for number in range(500)]
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    write(tmp_path / "one", entries, cache)
+    assert sorted(made) == sorted(one.href.rpartition("/")[2] for one in entries)
+    made.clear()
+    write(tmp_path / "two", [*entries[:77], entry(77, "2.0"), *entries[78:]], cache)
+    assert "rpm0077-2.0-1.noarch.rpm" in made
+    assert 1 <= len(made) <= 64
+    (text,) = (gzip.decompress(path.read_bytes()).decode() for path in (tmp_path / "two").glob("*-primary.xml.gz"))
+    assert text.count("<package>") == 500
+    assert 'packages="500"' in text
+    assert cache.forget(older_than=0) == 0
+    assert cache.forget(older_than=2**33) >= 16
 
 
 def test_a_file_that_is_not_what_its_digest_says_is_refused(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
