@@ -124,4 +124,72 @@ def events(subject: str, *, as_json: bool) -> None:
     output.table(("Event", "When", "Who", "What", "About", "Why"), rows)
 
 
-COMMANDS = (drop, builds, show, logs, events)
+@click.command("plan")
+@click.argument("target")
+@json_option
+def plan(target: str, *, as_json: bool) -> None:
+    """What comes for TARGET: waves, the longest way, the estimated end, circles, and what waits or is stuck and why."""
+    found = client().get(f"/targets/{target}/plan")
+    if as_json:
+        output.as_json(found)
+        return
+    say = output.out.print
+    if not found["steps"]:
+        say(f"{target}: nothing is to be built", highlight=False)
+    else:
+        say(
+            f"{target}: {len(found['steps'])} builds in {len(found['waves'])} waves, {_span(found['makespan'])} "
+            f"on {found['workers']} builders (no order is faster than {_span(found['bound'])}; as of {found['created']})", highlight=False,
+        )  # fmt: skip
+        say(f"longest way, {_span(found['critical_path'])}: {' → '.join(found['critical'])}", highlight=False)
+        rows = [
+            (str(step["wave"] + 1), step["name"], _span(step["start"]), _span(step["cost"]), _span(step["way"]))
+            for step in found["steps"]
+        ]
+        output.table(("Wave", "SRPM", "Starts in", "Takes", "Way behind it"), rows)
+    for circle in found.get("circles", ()):
+        names = {step["build"]: step["name"] for step in found["steps"]}
+        say(f"circle: {', '.join(names.get(key, key) for key in circle)}", highlight=False, markup=False)
+    for one in found["waiting"]:
+        say(f"{one['nvr']} waits ({one['kind']}): {one['reason']}", highlight=False, markup=False)
+    for one in found["stuck"]:
+        say(f"{one['nvr']} is {one['state']}: {one['reason']}", highlight=False, markup=False)
+
+
+@click.command("why")
+@click.argument("build")
+@json_option
+def why(build: str, *, as_json: bool) -> None:
+    """Why BUILD is where it is: what it waits for, its rank, and when it should start."""
+    found = client().get(f"/builds/{build}/why")
+    if as_json:
+        output.as_json(found)
+        return
+    lines = [
+        f"{found['nvr']} is {found['state']} since {found['since']}{': ' if found['reason'] else ''}{found['reason']}"
+    ]
+    if found["waits_for"]:
+        lines.append(f"waits for {', '.join(found['waits_for'])}")
+    if found["rank"]:
+        lines.append(f"number {found['rank']['place']} of {found['rank']['of']} in the queue {found['rank']['queue']}")
+    if found["estimated_start"]:
+        place = "on the longest way" if found["critical"] else f"{_span(found['seconds_behind_it'])} of work behind it"
+        lines.append(
+            f"should start {found['estimated_start']} and end {found['estimated_end']}; wave {found['wave'] + 1}, {place}"
+        )
+    output.out.print("\n".join(lines), highlight=False, markup=False)
+
+
+def _span(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> _span(59), _span(3700), _span(100000)
+    ('59 s', '1 h 1 min', '1 d 3 h')
+    """
+    for large, small, size, part in (("d", "h", 86400, 3600), ("h", "min", 3600, 60), ("min", "s", 60, 1)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {large} {int(seconds % size // part)} {small}"
+    return f"{seconds:.0f} s"
+
+
+COMMANDS = (drop, builds, show, logs, events, plan, why)

@@ -54,6 +54,10 @@ NEEDS_NOTHING = frozenset({_S.PUBLISHED, _S.ON_HOLD, _S.FAILED, _S.CANCELED, _S.
 """States a build stays in until a person, an upload or a rule changes something."""
 
 
+TO_BUILD = (_S.INGESTED, _S.DEBRANDED, _S.WAITING, _S.QUEUED, _S.BUILDING)
+"""States of a build that is not built yet and can be without anybody doing anything."""
+
+
 def check_transition(build: str, old: BuildState, new: BuildState) -> None:
     """Let only what follows follow.
 

@@ -59,6 +59,15 @@ class ApiToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastRecord:
+    """The newest forecast of a target (``id``), in the JSON form of :class:`buildfarm.domain.forecast.Forecast`."""
+
+    id: str
+    forecast: dict[str, object]
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
     """The database lease that makes one scheduler the leader."""
 

@@ -6,17 +6,24 @@ generation of the build tag, the target's seeds, and what the drop itself will s
 
 from __future__ import annotations
 
+import dataclasses
+from collections import ChainMap, deque
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from buildfarm import log, wire
-from buildfarm.domain.build import Build, BuildState, WaitKind
+from buildfarm.domain.build import TO_BUILD, Build, BuildState, WaitKind
 from buildfarm.domain.drop import VendorRpm
+from buildfarm.domain.forecast import forecast, graph_of, seconds_of
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.plan import Expected, Node, PinnedRepository, Plan, plan
+from buildfarm.domain.records import ForecastRecord
 from buildfarm.domain.repository import Generation
 from buildfarm.domain.target import Target
+from buildfarm.domain.task import Task, TaskKind, TaskState
+from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.errors import BuildFarmError, InputError
-from buildfarm.ports import Solver, Universe
+from buildfarm.ports import Solver, Transaction, Universe
 from buildfarm.services import building, builds, publishing
 from buildfarm.services.building import OWN_PRIORITY
 from buildfarm.services.hub import Hub
@@ -25,6 +32,8 @@ _PENDING = (
     BuildState.INGESTED, BuildState.DEBRANDED, BuildState.WAITING, BuildState.QUEUED, BuildState.BUILDING,
     BuildState.BUILT, BuildState.COMPARING, BuildState.COMPARED,
 )  # fmt: skip
+_BETWEEN_FORECASTS = timedelta(seconds=5)
+_HISTORY, _RECENT, _KEPT = 10_000, 100, 5
 _BROKEN = (BuildState.FAILED, BuildState.ON_HOLD, BuildState.CANCELED, BuildState.EXCLUDED, BuildState.COMPARED)
 
 
@@ -34,6 +43,14 @@ class PlanningService:
     def __init__(self, hub: Hub, solver: Solver) -> None:
         self._hub = hub
         self._solver = solver
+        self._durations = Durations(hub)
+        self._ways: dict[str, dict[str, float]] = {}
+        self._written: dict[str, datetime] = {}
+
+    @property
+    def ways(self) -> Mapping[str, float]:
+        """Seconds of work behind each build that is not done yet, by its id: the longest goes first."""
+        return ChainMap(*self._ways.values())
 
     def plan(self, target: Target) -> dict[str, object]:
         """Plan one target; what its builder tasks are pinned to from now on (empty: nothing can be built)."""
@@ -46,7 +63,9 @@ class PlanningService:
         if universe is None or base is None or problem:
             self._all_wait(target, problem)
             return {}
-        self._carry_out(target, self.dry_run(target, universe))
+        nodes = self.nodes(target, universe)
+        self._carry_out(target, plan(nodes))
+        self._look_ahead(target, nodes)
         return {"generation": generation.id if generation else "", "buildroot_key": base.key}
 
     def buildroot(self, target: Target, arch: str) -> wire.Buildroot:
@@ -77,8 +96,8 @@ class PlanningService:
             repositories.insert(0, own)
         return generation, self._solver.open(repositories, arch)
 
-    def dry_run(self, target: Target, universe: Universe) -> Plan:
-        """Decide for every waiting build; changes nothing."""
+    def nodes(self, target: Target, universe: Universe) -> list[Node]:
+        """What is still to be built, and what each takes from others; changes nothing."""
         with self._hub.store.read() as tx:
             found = tx.find(Build, target=target.name, scratch=False, state=tuple({*_PENDING, *_BROKEN}))
             waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="created,id")
@@ -93,7 +112,28 @@ class PlanningService:
         nodes += [
             Node(key=key, name=build.source, needs={}, broken={}) for key, build in coming.items() if key not in known
         ]
-        return plan(nodes)
+        return nodes
+
+    def _look_ahead(self, target: Target, nodes: Sequence[Node]) -> None:
+        """How long each build's way is, and, now and then, a forecast for people."""
+        known = {node.key for node in nodes}
+        with self._hub.store.begin() as tx:
+            self._durations.learn(tx)
+            there = {build.id: build for build in tx.find(Build, target=target.name, state=TO_BUILD)}
+            ahead = {node.key: [key for key in node.needs if key in known] for node in nodes if node.key in there}
+            needs = {key: [other for other in wanted if other in ahead] for key, wanted in ahead.items()}
+            costs = {key: self._durations.of(there[key]) for key in needs}
+            graph = graph_of(needs, costs)
+            self._ways[target.name] = dict(zip(graph.names, graph.levels, strict=True))
+            last = self._written.get(target.name)
+            if last is not None and tx.now - last < _BETWEEN_FORECASTS:
+                return
+            self._written[target.name] = tx.now
+            names = {key: there[key].nvr for key in needs}
+            found = dataclasses.asdict(forecast(needs, costs, names, workers=_slots(tx, target)))
+            record = ForecastRecord(id=target.name, forecast=found, created=tx.now)
+            if not tx.add_once(record):
+                tx.change(tx.get(ForecastRecord, target.name), forecast=found, created=tx.now)
 
     def _carry_out(self, target: Target, decided: Plan) -> None:
         with self._hub.store.begin() as tx:
@@ -112,6 +152,48 @@ class PlanningService:
         with self._hub.store.begin() as tx:
             for build in tx.find(Build, target=target.name, state=BuildState.WAITING):
                 builds.wait(tx, build, WaitKind.UNRESOLVABLE, reason)
+
+
+class Durations:
+    """How long sources take, learned from the builds that went well; what was never built is guessed from its size."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._seconds: dict[str, deque[float]] = {}
+        self._seen: set[str] = set()
+
+    def of(self, build: Build) -> float:
+        """Seconds that a build will take."""
+        history = self._seconds.get(build.source, ())
+        size = 0
+        if not history and self._hub.blobs.has(build.srpm):
+            size = self._hub.blobs.path(build.srpm).stat().st_size
+        return seconds_of(list(history), size)
+
+    def learn(self, tx: Transaction) -> None:
+        """Take note of what was built since it was asked last."""
+        self._learn(tx, _RECENT if self._seen else _HISTORY)
+
+    def _learn(self, tx: Transaction, limit: int) -> None:
+        found = tx.find(
+            Task, kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="finished", descending=True, limit=limit
+        )
+        fresh = [task for task in found if task.id not in self._seen and task.seconds]
+        sources = (
+            {build.id: build.source for build in tx.find(Build, id=tuple({task.subject for task in fresh}))}
+            if fresh
+            else {}
+        )
+        for task in reversed(fresh):
+            self._seen.add(task.id)
+            if task.subject in sources:
+                self._seconds.setdefault(sources[task.subject], deque(maxlen=_KEPT)).appendleft(task.seconds or 0.0)
+
+
+def _slots(tx: Transaction, target: Target) -> int:
+    """How many of the target's builds can run at once now."""
+    queues = {target.queue(arch, source) for arch in target.arches for source in ("", *target.large_sources)}
+    return sum(w.slots for w in tx.find(Worker, state=WorkerState.READY) if queues & set(w.queues))
 
 
 def _is_broken(target: Target, build: Build) -> bool:

@@ -7,7 +7,7 @@ assignment who works (domain.worker). A tick is safe to repeat; whatever a crash
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Protocol
 
@@ -38,6 +38,10 @@ class Planner(Protocol):
 
     def plan(self, target: Target) -> dict[str, object]:
         """What builder tasks of the target are pinned to (``generation``, ``buildroot_key``); empty: nothing can build."""
+
+    @property
+    def ways(self) -> Mapping[str, float]:
+        """Seconds of work behind each build, by its id."""
 
 
 class Scheduler:
@@ -93,7 +97,7 @@ class Scheduler:
         with self._hub.store.begin() as tx:
             for target in self._hub.config.targets.values():
                 self._publish(tx, target)
-            assigned = tasks.assign_free(tx, pinned=pinned)
+            assigned = tasks.assign_free(tx, pinned=pinned, ways=self._planner.ways)
         tasks.send(self._hub.messages, assigned)
 
     def sweep(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -213,15 +213,21 @@ def sweep(tx: Transaction, timing: Timing) -> Swept:
     return Swept(resend=tuple(resend), gave_up=tuple(gave_up))
 
 
-def assign_free(tx: Transaction, *, pinned: dict[str, dict[str, object]] | None = None) -> list[Task]:
-    """Give free tasks to free slots; what is left over says why.
+def assign_free(
+    tx: Transaction, *, pinned: dict[str, dict[str, object]] | None = None, ways: Mapping[str, float] | None = None
+) -> list[Task]:
+    """Give free tasks to free slots: by priority, then the one with the longest way behind it, then the oldest.
+
+    What is left over says why.
 
     :param pinned: for each task's target the generation and buildroot key it is pinned to from now on.
+    :param ways: seconds of work behind a build, by its id (:attr:`buildfarm.services.planning.PlanningService.ways`).
     """
     free = tx.find(Task, state=TaskState.FREE, order_by="priority,created")
     if not free:
         return []
-    free.sort(key=lambda task: (-task.priority, task.created, task.id))
+    behind = ways or {}
+    free.sort(key=lambda task: (-task.priority, -behind.get(task.subject, 0.0), task.created, task.id))
     workers = tx.find(Worker, state=WorkerState.READY)
     busy: dict[str, int] = {}
     for task in tx.find(Task, state=(TaskState.ASSIGNED, TaskState.OPEN)):
@@ -230,7 +236,9 @@ def assign_free(tx: Transaction, *, pinned: dict[str, dict[str, object]] | None 
     given, left = assign(ready, workers, busy)
     sent: list[Task] = []
     for task, worker in given:
-        pin = (pinned or {}).get(task.target, {}) if task.kind.station == "builder" else {}
+        pin = dict((pinned or {}).get(task.target, {})) if task.kind.station == "builder" else {}
+        if task.subject in behind:
+            pin["way_s"] = round(behind[task.subject], 1)  # why it went before others
         changed = tx.change(
             task, only_if={"state": TaskState.FREE}, state=TaskState.ASSIGNED, worker=worker.id, sent=tx.now,
             reason="", order=pin, generation=str(pin.get("generation", "")),

@@ -76,6 +76,29 @@ def test_no_brand_word_is_left_in_what_users_get(line: Line) -> None:
     assert line[0].get("/targets/reef-9")["brand_hits"] == 0
 
 
+def test_when_all_is_done_nothing_is_foretold_and_what_is_stuck_says_why(line: Line) -> None:
+    farm, _ = line
+    plan = farm.get("/targets/reef-9/plan")
+    assert plan["steps"] == []
+    stuck = {one["nvr"]: one["reason"] for one in plan["stuck"]}
+    assert stuck.keys() == {
+        build["nvr"] for build in line[1]["builds"] if build["state"] in ("failed", "on_hold", "excluded")
+    }
+    assert all(stuck.values())
+    why = farm.get(f"/builds/{of(line, 'popt')['id']}/why")
+    assert "libpopt" in why["reason"]
+    assert why["estimated_start"] is None
+
+
+def test_builders_were_given_out_by_the_way_behind_them(line: Line) -> None:
+    farm, _ = line
+    ways = {}
+    for source in ("zlib", "libpng", "qrencode"):
+        tasks = farm.get(f"/builds/{of(line, source)['id']}")["tasks"]
+        ways[source] = next(task["way"] for task in tasks if task["kind"] == "build")
+    assert ways["zlib"] > ways["libpng"] > ways["qrencode"] > 0
+
+
 def test_every_page_and_its_json_twin_answer(line: Line) -> None:
     farm, drop = line
     paths = [

@@ -8,7 +8,7 @@ from buildfarm.domain.records import SourceOverride
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import audit, builds, drops, farm, history, logs, targets, tasks, waivers
+from buildfarm_web.read_models import audit, builds, drops, farm, history, logs, outlook, targets, tasks, waivers
 from buildfarm_web.read_models.build import build_page, override_json, tasks_of
 from buildfarm_web.read_models.findings import newest_comparisons, reading
 from buildfarm_web.read_models.plain import numbered
@@ -90,6 +90,21 @@ def show_findings(build: str) -> Response:
     if comparison is None:
         raise NotFound(f"{found.nvr} was not compared yet", hint=f"it is {found.state}: {found.reason or 'on its way'}")
     return jsonify(reading(comparison))
+
+
+@blueprint.get("/builds/<build>/why")
+def show_why(build: str) -> Response:
+    """Why it is where it is, what it waits for, its rank and its estimated start."""
+    with the_hub().store.read() as tx:
+        return jsonify(outlook.why(tx, builds.find_build(tx, build)))
+
+
+@blueprint.get("/targets/<target>/plan")
+def show_plan(target: str) -> Response:
+    """What comes: waves, the longest way, the estimated end, circles, and what waits or is stuck with its reason."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(outlook.outlook(hub, tx, target))
 
 
 @blueprint.get("/builds/<build>/audit")

@@ -1,5 +1,6 @@
 """One scheduler leads by a database lease; any number may stand by."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ class Nobody:
 
     def wait(self, seconds: float) -> bool:
         return False
+
+    ways: Mapping[str, float] = {}  # noqa: RUF012  # nobody writes into it
 
     def plan(self, target: Target) -> dict[str, object]:
         raise AssertionError("nothing is to be planned")

@@ -41,6 +41,22 @@ def test_a_task_is_created_once_while_one_is_active(store: SqlStore) -> None:
         assert tx.count(Task) == 1
 
 
+def test_of_what_is_free_the_longest_way_goes_first_but_priority_before_it(store: SqlStore) -> None:
+    add_worker(store, slots=2)
+    for subject in ("short", "long", "urgent"):
+        add_task(store, subject)
+    with store.begin() as tx:
+        (urgent,) = tx.find(Task, subject="urgent")
+        tx.change(urgent, priority=5)
+        given = tasks.assign_free(
+            tx, pinned={"t": {"generation": "g1"}}, ways={"short": 10.0, "long": 900.04, "urgent": 1.0}
+        )
+        (left,) = tx.find(Task, subject="short")
+    assert [task.subject for task in given] == ["urgent", "long"]
+    assert given[1].order == {"generation": "g1", "way_s": 900.0}
+    assert left.reason == "all 2 slots of q are busy"
+
+
 def test_exactly_one_of_many_claims_wins(store: SqlStore) -> None:
     add_worker(store)
     add_task(store)

@@ -9,7 +9,7 @@ from buildfarm.domain.repository import Artifact, Generation
 from buildfarm.domain.task import Task, TaskKind
 from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
-from buildfarm_web.read_models import builds
+from buildfarm_web.read_models import builds, outlook
 from buildfarm_web.read_models.findings import newest_comparisons, reading
 from buildfarm_web.read_models.history import about_build, event_json, states_of
 from buildfarm_web.read_models.plain import Json, stamp
@@ -36,6 +36,7 @@ def build_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
         "nevra": str(build.nevra),
         "moving": _is_moving(build),
         "act": builds.act_on(build),
+        "outlook": outlook.why(tx, build),
         "who": builds.sig_of(hub, build.target),
         "drop_name": drop.name if drop else "",
         "arches": list(build.arches),

@@ -12,6 +12,7 @@ from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.drops import drops
 from buildfarm_web.read_models.findings import newest_comparisons
+from buildfarm_web.read_models.outlook import outlook
 from buildfarm_web.read_models.plain import Json, find_each, stamp
 from buildfarm_web.read_models.shares import Shares, share_of_builds
 
@@ -99,6 +100,7 @@ def target_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
             "macros": target.buildroot.macros,
         },
         "external": [{"id": repo.id, "priority": repo.priority, "baseurl": repo.baseurl} for repo in target.external],
+        "outlook": outlook(hub, tx, target.name),
         "self_hosted_share": share["share"],
         "self_hosted": share,
         "brand_hits": sum(is_of_binaries(hit) for hit in hits),

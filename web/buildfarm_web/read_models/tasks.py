@@ -12,7 +12,7 @@ from buildfarm_web.read_models.plain import Json, find_each, stamp
 
 
 def task_json(task: Task, now: datetime) -> Json:
-    """One task; ``seconds`` counts on while it runs."""
+    """One task; ``seconds`` counts on while it runs, ``way`` are the seconds of work behind it when it was given out."""
     seconds = task.seconds
     if seconds is None and task.state is TaskState.OPEN and task.started is not None:
         seconds = max((now - task.started).total_seconds(), 0.0)
@@ -34,6 +34,7 @@ def task_json(task: Task, now: datetime) -> Json:
         "failure_kind": task.failure_kind,
         "reason": task.reason,
         "generation": task.generation,
+        "way": task.order.get("way_s"),
         "lock": task.lock,
         "log": task.log,
         "created": stamp(task.created),

@@ -1,0 +1,79 @@
+"""What comes: the forecast of a target, and of one build why it waits, where it stands and when it should start."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from buildfarm.domain.build import TO_BUILD, Build, BuildState
+from buildfarm.domain.records import ForecastRecord
+from buildfarm.domain.task import Task, TaskKind, TaskState
+from buildfarm.ports import Transaction
+from buildfarm.services.hub import Hub
+from buildfarm_web.read_models.plain import Json, stamp
+
+_STUCK = (BuildState.ON_HOLD, BuildState.EXCLUDED, BuildState.FAILED)
+
+
+def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
+    """The newest forecast with its waves, and what is not in it and why. :raises NotFound: no such target."""
+    target = hub.target(name)
+    record = tx.first(ForecastRecord, id=target.name)
+    found: Json = dict(record.forecast) if record else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
+    coming = {build.id for build in tx.find(Build, target=target.name, state=TO_BUILD)}
+    steps: list[Json] = [step for step in found["steps"] if step["build"] in coming]  # others were built meanwhile
+    waves: dict[int, list[str]] = {}
+    for step in steps:
+        waves.setdefault(step["wave"], []).append(step["name"])
+    waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="source")
+    stuck = tx.find(Build, target=target.name, state=_STUCK, order_by="source")
+    return {
+        **found,
+        "steps": steps,
+        "makespan": max((step["end"] for step in steps), default=0.0),
+        "target": target.name,
+        "created": stamp(record.created) if record else None,
+        "waves": [sorted(waves[number]) for number in sorted(waves)],
+        "critical": [step["name"] for step in steps if step["critical"]],
+        "waiting": [{"id": b.id, "nvr": b.nvr, "kind": b.wait_kind, "reason": b.reason} for b in waiting],
+        "stuck": [{"id": b.id, "nvr": b.nvr, "state": b.state.value, "reason": b.reason} for b in stuck],
+    }  # fmt: skip
+
+
+def why(tx: Transaction, build: Build) -> Json:
+    """Why a build is where it is: its reason, what it waits for, its rank among those that could start, and when it should."""
+    record = tx.first(ForecastRecord, id=build.target)
+    steps: list[Json] = record.forecast["steps"] if record else []  # type: ignore[assignment]  # JSON
+    by_id = {step["build"]: step for step in steps}
+    step = by_id.get(build.id) if build.state in TO_BUILD else None
+    tasks = tx.find(Task, subject=build.id, order_by="created", descending=True, limit=1)
+    task = tasks[0] if tasks else None
+    start = record.created + timedelta(seconds=step["start"]) if record and step else None
+    return {
+        "id": build.id,
+        "nvr": build.nvr,
+        "state": build.state.value,
+        "since": stamp(build.state_since),
+        "wait_kind": build.wait_kind,
+        "reason": build.reason or build.gate_reason or (task.reason if task else ""),
+        "task": {"kind": task.kind.value, "state": task.state.value, "reason": task.reason, "stage": task.stage} if task else None,
+        "rank": _rank(tx, task, by_id),
+        "waits_for": [by_id[key]["name"] for key in (step or {}).get("needs", ()) if key in by_id],
+        "wave": step["wave"] if step else None,
+        "critical": bool(step and step["critical"]),
+        "seconds_behind_it": round(step["way"], 1) if step else None,
+        "estimated_start": stamp(start),
+        "estimated_end": stamp(start + timedelta(seconds=step["cost"])) if start and step else None,
+    }  # fmt: skip
+
+
+def _rank(tx: Transaction, task: Task | None, steps: dict[str, Json]) -> Json | None:
+    """The place of a free task in its queue, by the order in which the scheduler gives tasks out."""
+    if task is None or task.state is not TaskState.FREE:
+        return None
+    free = tx.find(Task, state=TaskState.FREE, queue=task.queue, kind=(TaskKind.BUILD, TaskKind.SRPM))
+
+    def order(one: Task) -> tuple[float, float, object, str]:
+        return -one.priority, -float(steps.get(one.subject, {}).get("way", 0.0)), one.created, one.id
+
+    ordered = sorted(free, key=order)
+    return {"place": [one.id for one in ordered].index(task.id) + 1, "of": len(ordered), "queue": task.queue}
