@@ -134,6 +134,8 @@ def plan(target: str, *, as_json: bool) -> None:
         output.as_json(found)
         return
     say = output.out.print
+    if found["paused"]:
+        say(f"{target} is {found['paused']}", highlight=False, markup=False)
     if not found["steps"]:
         say(f"{target}: nothing is to be built", highlight=False)
     else:
@@ -156,6 +158,32 @@ def plan(target: str, *, as_json: bool) -> None:
         say(f"{one['nvr']} is {one['state']}: {one['reason']}", highlight=False, markup=False)
 
 
+@click.command("failures")
+@click.argument("target")
+@json_option
+def failures(target: str, *, as_json: bool) -> None:
+    """What failed for TARGET, by cause: one line for all builds that failed alike."""
+    found = client().get(f"/targets/{target}/failures")
+    if as_json:
+        output.as_json(found)
+        return
+    rows = [
+        (
+            one["id"],
+            str(len(one["builds"])),
+            one["kind"],
+            one["words"],
+            ", ".join(build["nvr"] for build in one["builds"][:3]),
+        )
+        for one in found["clusters"]
+    ]
+    output.table(("Cluster", "Builds", "Kind", "Cause", "First"), rows)
+    if rows:
+        output.out.print(
+            f"to retry one: buildfarm retry --cluster ID -t {target} --reason …", highlight=False, markup=False
+        )
+
+
 @click.command("why")
 @click.argument("build")
 @json_option
@@ -168,6 +196,8 @@ def why(build: str, *, as_json: bool) -> None:
     lines = [
         f"{found['nvr']} is {found['state']} since {found['since']}{': ' if found['reason'] else ''}{found['reason']}"
     ]
+    if found["paused"]:
+        lines.append(f"{found['paused']}: nothing of its target begins")
     if found["waits_for"]:
         lines.append(f"waits for {', '.join(found['waits_for'])}")
     if found["rank"]:
@@ -192,4 +222,4 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-COMMANDS = (drop, builds, show, logs, events, plan, why)
+COMMANDS = (drop, builds, show, logs, events, plan, why, failures)

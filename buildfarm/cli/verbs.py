@@ -102,12 +102,43 @@ def _act(build: str, action: str, reason: str) -> None:
 
 
 @click.command("retry")
-@click.argument("builds", nargs=-1, required=True)
+@click.argument("builds", nargs=-1)
+@click.option("--failed", is_flag=True, help="Every failed build of the target.")
+@click.option("--cluster", default="", help="Every build of one cluster (`buildfarm failures`).")
+@click.option("--target", "-t", default="", help="Whose failed builds.")
 @click.option("--reason", default="", help="Why it should go better now.")
-def retry(builds: tuple[str, ...], reason: str) -> None:
-    """Send failed, canceled or excluded BUILDS through the line again."""
+def retry(builds: tuple[str, ...], target: str, cluster: str, reason: str, *, failed: bool) -> None:
+    """Send failed, canceled or excluded BUILDS through the line again; or all that failed, or all that failed alike."""
+    if (failed or cluster) and not target:
+        raise InputError("whose failed builds?", hint="--target NAME")
+    if failed or cluster:
+        found = client().get(f"/targets/{target}/failures")["clusters"]
+        chosen = [one for one in found if failed or one["id"] == cluster]
+        if not chosen:
+            raise InputError(f"{target} has no such failures", hint="`buildfarm failures TARGET` lists them")
+        builds += tuple(build["id"] for one in chosen for build in one["builds"])
+    if not builds:
+        raise InputError("which builds?", hint="name them, or --failed, or --cluster ID")
     for build in builds:
         _act(build, "retry", reason)
+
+
+@click.command("pause")
+@click.argument("target")
+@click.option("--reason", required=True, help="Why.")
+def pause(target: str, reason: str) -> None:
+    """Begin no more builds of TARGET; what runs ends."""
+    client().post(f"/targets/{target}/pause", {"reason": reason})
+    output.out.print(f"{target}: paused", highlight=False)
+
+
+@click.command("resume")
+@click.argument("target")
+@click.option("--reason", default="", help="What has changed.")
+def resume(target: str, reason: str) -> None:
+    """Go on with a paused TARGET."""
+    client().post(f"/targets/{target}/resume", {"reason": reason})
+    output.out.print(f"{target}: goes on", highlight=False)
 
 
 @click.command("cancel")
@@ -164,4 +195,4 @@ def override(  # one option a setting
     output.out.print(f"{source}: override {'removed' if remove else 'recorded'}; it applies from the next build on")
 
 
-COMMANDS = (ingest, retry, cancel, release_hold, override)
+COMMANDS = (ingest, retry, cancel, release_hold, override, pause, resume)

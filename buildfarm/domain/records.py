@@ -68,6 +68,17 @@ class ForecastRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """The last pause of a target (``id``); ``active`` while it holds."""
+
+    id: str
+    active: bool
+    actor: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
     """The database lease that makes one scheduler the leader."""
 

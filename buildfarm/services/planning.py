@@ -24,7 +24,7 @@ from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.errors import BuildFarmError, InputError
 from buildfarm.ports import Solver, Transaction, Universe
-from buildfarm.services import building, builds, publishing
+from buildfarm.services import building, builds, pausing, publishing
 from buildfarm.services.building import OWN_PRIORITY
 from buildfarm.services.hub import Hub
 
@@ -54,6 +54,11 @@ class PlanningService:
 
     def plan(self, target: Target) -> dict[str, object]:
         """Plan one target; what its builder tasks are pinned to from now on (empty: nothing can be built)."""
+        with self._hub.store.read() as tx:
+            pause = pausing.paused(tx, target.name)
+        if pause is not None:
+            self._all_wait(target, WaitKind.PAUSED, pausing.words(pause))
+            return {}
         try:
             generation, universe = self._open(target)
             base = universe.base(target.buildroot.packages)
@@ -61,7 +66,8 @@ class PlanningService:
         except BuildFarmError as error:
             generation, universe, base, problem = None, None, None, str(error)
         if universe is None or base is None or problem:
-            self._all_wait(target, problem)
+            log.get().warning("plan.impossible", target=target.name, reason=problem)
+            self._all_wait(target, WaitKind.UNRESOLVABLE, problem)
             return {}
         nodes = self.nodes(target, universe)
         self._carry_out(target, plan(nodes))
@@ -147,11 +153,10 @@ class PlanningService:
                 else:
                     builds.wait(tx, build, decision.wait, decision.reason)
 
-    def _all_wait(self, target: Target, reason: str) -> None:
-        log.get().warning("plan.impossible", target=target.name, reason=reason)
+    def _all_wait(self, target: Target, kind: WaitKind, reason: str) -> None:
         with self._hub.store.begin() as tx:
             for build in tx.find(Build, target=target.name, state=BuildState.WAITING):
-                builds.wait(tx, build, WaitKind.UNRESOLVABLE, reason)
+                builds.wait(tx, build, kind, reason)
 
 
 class Durations:

@@ -8,7 +8,19 @@ from buildfarm.domain.records import SourceOverride
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import audit, builds, drops, farm, history, logs, outlook, targets, tasks, waivers
+from buildfarm_web.read_models import (
+    audit,
+    builds,
+    drops,
+    failures,
+    farm,
+    history,
+    logs,
+    outlook,
+    targets,
+    tasks,
+    waivers,
+)
 from buildfarm_web.read_models.build import build_page, override_json, tasks_of
 from buildfarm_web.read_models.findings import newest_comparisons, reading
 from buildfarm_web.read_models.plain import numbered
@@ -97,6 +109,14 @@ def show_why(build: str) -> Response:
     """Why it is where it is, what it waits for, its rank and its estimated start."""
     with the_hub().store.read() as tx:
         return jsonify(outlook.why(tx, builds.find_build(tx, build)))
+
+
+@blueprint.get("/targets/<target>/failures")
+def show_failures(target: str) -> Response:
+    """Failed builds by cause."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(failures.failures(hub, tx, target))
 
 
 @blueprint.get("/targets/<target>/plan")

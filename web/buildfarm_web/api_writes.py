@@ -14,7 +14,7 @@ from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.drop import ItemKind
 from buildfarm.errors import InputError
 from buildfarm.ports import Transaction
-from buildfarm.services import builds, drops, overrides, tasks, waivers
+from buildfarm.services import builds, drops, overrides, pausing, tasks, waivers
 from buildfarm.services.drops import Offered
 from buildfarm_web.access import body, engineer, holder
 from buildfarm_web.parts import the_hub, the_parts
@@ -72,6 +72,26 @@ def release_drop(drop: str) -> Response:
     released = drops.release_hold(hub, identity, actor=actor, why=wish.reason)
     with hub.store.read() as tx:
         return jsonify(drop_json(tx, released))
+
+
+@blueprint.post("/targets/<target>/pause")
+def pause_target(target: str) -> Response:
+    """Begin no more builds of a target; what runs ends. A reason is due."""
+    actor, wish, hub = engineer(), body(ReasonRequest), the_hub()
+    with hub.store.begin() as tx:
+        held = pausing.pause(tx, hub.target(target), actor=actor, why=wish.reason)
+    hub.wakeup.notify()
+    return jsonify({"target": held.id, "paused": True, "reason": held.reason, "actor": held.actor})
+
+
+@blueprint.post("/targets/<target>/resume")
+def resume_target(target: str) -> Response:
+    """Go on with a paused target."""
+    actor, wish, hub = engineer(), body(ReasonRequest), the_hub()
+    with hub.store.begin() as tx:
+        pausing.resume(tx, hub.target(target), actor=actor, why=wish.reason)
+    hub.wakeup.notify()
+    return jsonify({"target": target, "paused": False})
 
 
 @blueprint.post("/builds/<build>/cancel")

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from buildfarm.domain.build import Build
 from buildfarm.domain.drop import Drop, DropItem, VendorRpm
-from buildfarm.domain.records import ApiToken, Comparison, Event, ForecastRecord, Leader, SourceOverride
+from buildfarm.domain.records import ApiToken, Comparison, Event, ForecastRecord, Leader, Pause, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation, TagHead
 from buildfarm.domain.task import Task
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
@@ -125,5 +125,6 @@ TABLES: dict[type, sa.Table] = {
     WaiverUse: _table(WaiverUse, sa.Index(None, "waiver"), sa.Index(None, "build")),
     ApiToken: _table(ApiToken),
     ForecastRecord: _table(ForecastRecord, name="forecast"),
+    Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),
 }

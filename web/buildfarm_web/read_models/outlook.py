@@ -8,6 +8,7 @@ from buildfarm.domain.build import TO_BUILD, Build, BuildState
 from buildfarm.domain.records import ForecastRecord
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.ports import Transaction
+from buildfarm.services import pausing
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json, stamp
 
@@ -24,6 +25,7 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
     waves: dict[int, list[str]] = {}
     for step in steps:
         waves.setdefault(step["wave"], []).append(step["name"])
+    pause = pausing.paused(tx, target.name)
     waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="source")
     stuck = tx.find(Build, target=target.name, state=_STUCK, order_by="source")
     return {
@@ -31,6 +33,7 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
         "steps": steps,
         "makespan": max((step["end"] for step in steps), default=0.0),
         "target": target.name,
+        "paused": pausing.words(pause) if pause else "",
         "created": stamp(record.created) if record else None,
         "waves": [sorted(waves[number]) for number in sorted(waves)],
         "critical": [step["name"] for step in steps if step["critical"]],
@@ -41,7 +44,7 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
 
 def why(tx: Transaction, build: Build) -> Json:
     """Why a build is where it is: its reason, what it waits for, its rank among those that could start, and when it should."""
-    record = tx.first(ForecastRecord, id=build.target)
+    record, pause = tx.first(ForecastRecord, id=build.target), pausing.paused(tx, build.target)
     steps: list[Json] = record.forecast["steps"] if record else []  # type: ignore[assignment]  # JSON
     by_id = {step["build"]: step for step in steps}
     step = by_id.get(build.id) if build.state in TO_BUILD else None
@@ -54,6 +57,7 @@ def why(tx: Transaction, build: Build) -> Json:
         "state": build.state.value,
         "since": stamp(build.state_since),
         "wait_kind": build.wait_kind,
+        "paused": pausing.words(pause) if pause and build.state in TO_BUILD else "",
         "reason": build.reason or build.gate_reason or (task.reason if task else ""),
         "task": {"kind": task.kind.value, "state": task.state.value, "reason": task.reason, "stage": task.stage} if task else None,
         "rank": _rank(tx, task, by_id),

@@ -1,0 +1,90 @@
+"""Pauses, failures by cause and outlooks over HTTP."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask.testing import FlaskClient
+
+from buildfarm.domain.build import Build, BuildState, FailureKind, WaitKind
+from buildfarm.domain.records import Event, ForecastRecord
+from buildfarm.services import builds
+from buildfarm.services.hub import Hub
+from tests.integration.web.conftest import Clock
+from tests.integration.web.web_story import Story
+
+TARGET = "/api/v1/targets/reef-9"
+
+
+def test_a_pause_needs_a_reason_holds_once_and_is_seen_until_it_ends(
+    client: FlaskClient, hub: Hub, story: Story, engineer: dict[str, str]
+):
+    assert client.post(f"{TARGET}/pause", json={"reason": " "}, headers=engineer).status_code == 422
+    assert client.post(f"{TARGET}/pause", json={"reason": "disks are full"}, headers=engineer).status_code == 200
+    again = client.post(f"{TARGET}/pause", json={"reason": "still"}, headers=engineer)
+    assert again.status_code == 409
+    assert "disks are full" in again.get_json()["detail"]
+    assert "disks are full" in client.get(f"{TARGET}/plan").get_json()["paused"]
+    assert "disks are full" in client.get("/targets/reef-9").get_data(as_text=True)
+    assert client.post(f"{TARGET}/resume", json={"reason": ""}, headers=engineer).status_code == 200
+    assert client.post(f"{TARGET}/resume", json={"reason": ""}, headers=engineer).status_code == 409
+    assert client.get(f"{TARGET}/plan").get_json()["paused"] == ""
+    assert client.post(f"{TARGET}/pause", json={"reason": "again"}, headers=engineer).status_code == 200
+    with hub.store.read() as tx:
+        told = [
+            event.kind for event in tx.find(Event, subject="reef-9", order_by="id") if event.kind.startswith("target.")
+        ]
+    assert told == ["target.paused", "target.resumed", "target.paused"]
+
+
+def test_who_may_only_read_pauses_nothing(client: FlaskClient):
+    assert client.post(f"{TARGET}/pause", json={"reason": "x"}).status_code in (401, 403)
+    assert client.get(f"{TARGET}/plan").get_json()["paused"] == ""
+
+
+def test_builds_that_failed_alike_are_one_line(client: FlaskClient, hub: Hub, story: Story):
+    for source in ("alike-one", "alike-two"):
+        build = story.until_waiting(story._build(source))
+        with hub.store.begin() as tx:
+            why = f"%build: /builddir/build/BUILD/{source}-1.0/main.c:7: error: 'gone' undeclared"
+            builds.fail(tx, tx.get(Build, build.id), FailureKind.BUILD, why, actor="worker")
+    found = client.get(f"{TARGET}/failures").get_json()
+    assert found["failed"] == sum(len(one["builds"]) for one in found["clusters"])
+    (cluster,) = [one for one in found["clusters"] if any(b["nvr"].startswith("alike-one") for b in one["builds"])]
+    assert {build["nvr"].rsplit("-", 2)[0] for build in cluster["builds"]} >= {"alike-one", "alike-two"}
+    assert "Failures by cause" in client.get("/targets/reef-9").get_data(as_text=True)
+
+
+def test_a_build_says_what_it_waits_for_and_when_it_should_start(
+    client: FlaskClient, hub: Hub, clock: Clock, story: Story
+):
+    first, second = (story.until_waiting(story._build(source)) for source in ("comes-first", "comes-second"))
+    with hub.store.begin() as tx:
+        builds.wait(tx, tx.get(Build, second.id), WaitKind.BLOCKED, "waits for comes-first (for libfirst)")
+        step = {"cost": 60.0, "way": 60.0, "wave": 0, "critical": True}
+        steps = [
+            {**step, "build": first.id, "name": first.nvr, "start": 0.0, "end": 60.0, "way": 120.0, "needs": []},
+            {
+                **step,
+                "build": second.id,
+                "name": second.nvr,
+                "start": 60.0,
+                "end": 120.0,
+                "wave": 1,
+                "needs": [first.id],
+            },
+            {**step, "build": "gone", "name": "gone", "start": 500.0, "end": 900.0, "needs": []},
+        ]
+        found = {"steps": steps, "workers": 2, "makespan": 900.0, "bound": 120.0, "critical_path": 120.0, "circles": []}
+        if not tx.add_once(ForecastRecord(id="reef-9", forecast=found, created=tx.now)):
+            tx.change(tx.get(ForecastRecord, "reef-9"), forecast=found, created=tx.now)
+    why = client.get(f"/api/v1/builds/{second.id}/why").get_json()
+    assert (why["state"], why["waits_for"], why["wave"], why["critical"]) == (BuildState.WAITING, [first.nvr], 1, True)
+    assert why["estimated_start"].startswith((clock() + timedelta(seconds=60)).strftime("%Y-%m-%dT%H:%M:%S"))
+    plan = client.get(f"{TARGET}/plan").get_json()
+    assert [step["name"] for step in plan["steps"]] == [first.nvr, second.nvr]
+    assert plan["makespan"] == 120.0
+    assert plan["waves"] == [[first.nvr], [second.nvr]]
+    page = client.get(f"/builds/{second.id}").get_data(as_text=True)
+    assert f"Waits for {first.nvr}" in page
+    assert "What comes" in client.get("/targets/reef-9").get_data(as_text=True)
