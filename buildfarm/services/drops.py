@@ -22,6 +22,7 @@ from buildfarm.services import builds, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 
 _BATCH = 64
+_NOT_BEGUN = (BuildState.INGESTED, BuildState.DEBRANDED, BuildState.WAITING, BuildState.QUEUED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +260,15 @@ def _ingest_srpm(
         builds.move(tx, build, BuildState.ON_HOLD, actor="ingest", why=problem)
     elif header is not None and (why := excluded(header.exclusivearch, header.excludearch, (), target.arches)):
         builds.move(tx, build, BuildState.EXCLUDED, actor="ingest", why=why)
+    elif not drop.scratch:
+        _supersede(tx, build)
+
+
+def _supersede(tx: Transaction, build: Build) -> None:
+    """Cancel what is older, came earlier and has not begun: no tag would carry it. What builds already ends in peace."""
+    for older in tx.find(Build, target=build.target, source=build.source, scratch=False, state=_NOT_BEGUN):
+        if older.drop_id != build.drop_id and older.nevra.evr < build.nevra.evr:
+            builds.cancel(tx, older, actor="ingest", why=f"superseded by {build.nvr}")
 
 
 def _from_filename(filename: str) -> str:

@@ -226,7 +226,8 @@ def table() -> str:
             "spec. It is caught only if a finding of this kind and this verdict names the thing. Made from",
             "`tests/integration/compare/mutants.py` by `python -m tests.integration.compare.mutants`; a test keeps both alike.", "",
             f"{len(MUTANTS)} mutants, {len({kind for _, kind, _, _ in MUTANTS.values()})} kinds of findings. More, of single files, are in",
-            "`test_compare_elf.py`, `test_compare_objects.py`, `test_compare_java.py` and `test_compare_normalisers.py`.", "",
+            "`test_compare_elf.py`, `test_compare_objects.py`, `test_compare_java.py`, `test_compare_both_sides.py`",
+            "and `test_compare_normalisers.py`.", "",
             "| mutant | instead of | there is | kind | verdict |", "| --- | --- | --- | --- | --- |", *rows, "",
         ]
     )  # fmt: skip

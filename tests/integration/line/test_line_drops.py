@@ -241,3 +241,29 @@ def test_the_vendors_binaries_are_kept_to_compare_with_and_an_untrusted_one_says
     assert refused.problem.startswith("expat-1.0-1.el9.noarch.rpm: it is not signed")
     assert item is not None
     assert item.build == build.id
+
+
+def test_a_newer_evr_supersedes_an_older_one_that_has_not_begun_and_nothing_else(world: World):
+    (old,) = ingest(world, world.srpm("zlib", "1.2", "9.el9"))
+    (begun,) = ingest(world, world.srpm("expat", "2.0", "1.el9"))
+    with world.hub.store.begin() as tx:
+        for state in (BuildState.DEBRANDED, BuildState.WAITING, BuildState.QUEUED, BuildState.BUILDING):
+            builds.move(tx, tx.get(Build, begun.id), state, actor="test", why="on its way")
+    ingest(
+        world,
+        world.srpm("zlib", "1.2", "10.el9"),
+        world.srpm("expat", "2.1", "1.el9"),
+        world.srpm("popt", "1.0", "1.el9"),
+    )
+    older_again = ingest(world, world.srpm("zlib", "1.2", "8.el9"))
+    with world.hub.store.read() as tx:
+        states = {build.nvr: (build.state, build.reason) for build in tx.find(Build)}
+    assert states[old.nvr] == (BuildState.CANCELED, "superseded by zlib-1.2-10.el9")
+    assert states["zlib-1.2-10.el9"][0] is BuildState.INGESTED
+    assert states[begun.nvr][0] is BuildState.BUILDING
+    assert older_again[0].state is BuildState.INGESTED
+
+
+def test_two_evrs_of_one_drop_are_both_built(world: World):
+    made = ingest(world, world.srpm("zlib", "1.2", "9.el9"), world.srpm("zlib", "1.2", "10.el9"))
+    assert [build.state for build in made] == [BuildState.INGESTED] * 2
