@@ -39,14 +39,14 @@ class Conversation:
         self._thread.start()
 
     def _run(self, asked: int, out: int, files: Sequence[Path], memory: int) -> None:
-        with os.fdopen(asked, "rb") as stdin, os.fdopen(out, "wb") as stdout:
-            try:
+        try:
+            with os.fdopen(asked, "rb") as stdin, os.fdopen(out, "wb") as stdout:
                 sandbox.python(
                     READER, read_only=list(dict.fromkeys(files)), stdin=stdin, out=stdout, timeout=_LONGEST_SECONDS,
                     memory=memory, max_output=_MAX_OUTPUT, ok=None, watch=self._overdue,
                 )  # fmt: skip
-            except BuildFarmError:
-                return  # no answer comes; see above
+        except (BuildFarmError, BrokenPipeError):  # no answer comes, or nobody waits for it any more; see above
+            return
 
     def _overdue(self) -> str:
         return "time limit reached" if time.monotonic() > self._deadline else ""
@@ -78,8 +78,8 @@ class Conversation:
         return found
 
     def close(self) -> None:
-        """End it."""
+        """End it, whatever it is at; an answer that nobody has read must not keep it."""
         os.close(self._ask)
+        self._answers.close()
         self._deadline = 0.0
         self._thread.join()
-        self._answers.close()
