@@ -1,24 +1,26 @@
-"""Compressed files and archives of files: what is in them, within bounds, without what packing them again changes."""
+"""Compressed files and archives of files: what is in them, within bounds, without what packing them again changes.
+
+Libraries are imported by those who need them: most files are no containers, and a reader starts with every comparison.
+"""
+
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
-import bz2
 import lzma
-import tarfile
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from typing import TYPE_CHECKING
 
-import zstandard
+if TYPE_CHECKING:
+    import bz2
 
 MAX_UNPACKED = 96 << 20
 MAX_MEMBERS = 20_000
-UNREADABLE = (
-    zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError, OSError, EOFError, ValueError,
-    RuntimeError, NotImplementedError,
-)  # fmt: skip
+UNREADABLE = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, RuntimeError, NotImplementedError)
 """What says that a file only looks like a container: it is compared as it is."""
 _BLOCK = 1 << 20
 _NEWC, _NEWC_FIELDS, _NEWC_HEADER = 6, 13, 110
@@ -35,6 +37,15 @@ class Member:
     name: str
     attributes: str
     body: bytes
+
+
+@contextmanager
+def _none_of(kind: type[Exception]) -> Iterator[None]:
+    """A library's own error, as one that says: it only looks like a container."""
+    try:
+        yield
+    except kind as error:
+        raise ValueError(str(error)) from error
 
 
 def gunzip(data: bytes) -> bytes:
@@ -61,6 +72,8 @@ def _unlzma(data: bytes) -> bytes:
 
 
 def _bunzip2(data: bytes) -> bytes:
+    import bz2
+
     return _bounded(bz2.BZ2Decompressor(), data)
 
 
@@ -74,10 +87,11 @@ def _bounded(stream: lzma.LZMADecompressor | bz2.BZ2Decompressor, data: bytes) -
 
 
 def _unzstd(data: bytes) -> bytes:
+    import zstandard
+
     parts, room = [], MAX_UNPACKED
-    with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(
-        BytesIO(data), read_across_frames=True
-    ) as stream:
+    whole = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+    with _none_of(zstandard.ZstdError), whole.stream_reader(BytesIO(data), read_across_frames=True) as stream:
         while block := stream.read(_BLOCK):
             room -= len(block)
             if room < 0:
@@ -93,8 +107,10 @@ COMPRESSORS: tuple[tuple[bytes, str, Callable[[bytes], bytes]], ...] = (
 
 
 def _zip(data: bytes) -> Iterator[Member]:
+    import zipfile
+
     room = MAX_UNPACKED
-    with zipfile.ZipFile(BytesIO(data)) as box:
+    with _none_of(zipfile.BadZipFile), zipfile.ZipFile(BytesIO(data)) as box:
         for entry in box.infolist():
             room -= entry.file_size
             if room < 0:
@@ -105,8 +121,10 @@ def _zip(data: bytes) -> Iterator[Member]:
 
 
 def _tar(data: bytes) -> Iterator[Member]:
+    import tarfile
+
     room = MAX_UNPACKED
-    with tarfile.open(fileobj=BytesIO(data), mode="r:") as box:
+    with _none_of(tarfile.TarError), tarfile.open(fileobj=BytesIO(data), mode="r:") as box:
         for entry in box:
             room -= entry.size
             if room < 0:

@@ -10,6 +10,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from buildfarm.adapters.rpm_facts.errors import MalformedError
+
 MAGIC = b"\x7fELF"
 REL, EXEC, DYN = 1, 2, 3
 SYMTAB, NOTE, NOBITS, DYNAMIC, DYNSYM = 2, 7, 8, 6, 11
@@ -24,7 +26,7 @@ _MAX_NAMES = 96 << 20
 _SLACK = 1 << 20
 
 
-class ElfError(ValueError):
+class ElfError(MalformedError):
     """Not a well-formed ELF file."""
 
 

@@ -9,6 +9,7 @@ import hashlib
 import struct
 from dataclasses import dataclass
 
+from buildfarm.adapters.rpm_facts.errors import MalformedError
 from buildfarm.domain.compare.java import PRIVATE, PROTECTED, PUBLIC, ClassFacts, ClassMember
 
 MAGIC = b"\xca\xfe\xba\xbe"
@@ -19,7 +20,7 @@ _SYNTHETIC, _SUPER = 0x1000, 0x20
 _MAX_NAMES = 64 << 20
 
 
-class JavaClassError(ValueError):
+class JavaClassError(MalformedError):
     """Not a well-formed class file."""
 
 

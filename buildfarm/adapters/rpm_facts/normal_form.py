@@ -1,8 +1,10 @@
 """Named normalisers: the bytes of a file reduced to what two builds of one source must have in common.
 
 Each normaliser that changed something is recorded by name. A normal form begins with the names of the containers it was
-in, so that a compressed file never equals a plain one.
+in, so that a compressed file never equals a plain one. What reads compiled code is imported with the first file that is some.
 """
+
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -10,11 +12,13 @@ import hashlib
 import re
 from dataclasses import dataclass, field, replace
 
-from buildfarm.adapters.rpm_facts import archive, containers, elf, java_class, kernel_module, normalisers
+from buildfarm.adapters.rpm_facts import containers, normalisers
+from buildfarm.adapters.rpm_facts.errors import MalformedError
 from buildfarm.domain.compare.elf_facts import ElfFacts
 from buildfarm.domain.compare.java import ClassFacts
 from buildfarm.domain.compare.normalise import Mask
 
+_ELF, _JAVA_CLASS, _AR = b"\x7fELF", b"\xca\xfe\xba\xbe", b"!<arch>\n"
 _MAX_DEPTH = 4
 _TEXT_PROBE = 1 << 16
 _MAX_TEXT = 16 << 20
@@ -56,9 +60,13 @@ def reduce(data: bytes, path: str, mask: Mask, *, depth: int = 0) -> NormalForm:
     inside = _container(data, path, mask, depth) if depth < _MAX_DEPTH else None
     if inside is not None:
         return inside
-    if data.startswith(elf.MAGIC):
+    if data.startswith(_ELF):
+        from buildfarm.adapters.rpm_facts import elf
+
         return _elf(elf.read(data, mask.apply), "elf-sections")
-    if data.startswith(java_class.MAGIC) and path.endswith(".class"):
+    if data.startswith(_JAVA_CLASS) and path.endswith(".class"):
+        from buildfarm.adapters.rpm_facts import java_class
+
         return NormalForm(material=data, nature="class", classes=(java_class.read(data),))
     if _is_text(data):
         return _text(data, path, mask)
@@ -68,7 +76,7 @@ def reduce(data: bytes, path: str, mask: Mask, *, depth: int = 0) -> NormalForm:
 
 def _container(data: bytes, path: str, mask: Mask, depth: int) -> NormalForm | None:
     """``None`` if it is none, or only looks like one: then it is compared as it is."""
-    if data.startswith(archive.MAGIC):
+    if data.startswith(_AR):
         return _ar(data)
     try:
         for magic, name, unpack in containers.COMPRESSORS:
@@ -80,7 +88,7 @@ def _container(data: bytes, path: str, mask: Mask, depth: int) -> NormalForm | N
         for name, (looks, members) in containers.ARCHIVES.items():
             if looks(data):
                 return _members(name, list(members(data)), mask, depth)
-    except (elf.ElfError, java_class.JavaClassError):
+    except MalformedError:
         raise
     except containers.UNREADABLE:
         return None
@@ -108,9 +116,11 @@ def _elf(facts: ElfFacts, fired: str) -> NormalForm:
 
 
 def _ar(data: bytes) -> NormalForm:
+    from buildfarm.adapters.rpm_facts import archive
+
     try:
         facts = archive.read(data)
-    except elf.ElfError:
+    except MalformedError:
         raise
     except ValueError:
         return NormalForm(material=data)
@@ -139,6 +149,12 @@ def mask_build_paths(text: str) -> str:
     return "".join([*parts, text[done:]])
 
 
+def _symvers(text: str) -> tuple[tuple[str, str], ...]:
+    from buildfarm.adapters.rpm_facts import kernel_module
+
+    return kernel_module.symvers(text) or ()
+
+
 def _text(data: bytes, path: str, mask: Mask) -> NormalForm:
     fired = []
     text = data.decode("utf-8", "surrogateescape")
@@ -156,6 +172,6 @@ def _text(data: bytes, path: str, mask: Mask) -> NormalForm:
         nature="script" if shebang else "text",
         interpreter=shebang[1].decode("utf-8", "backslashreplace").strip() if shebang else "",
         text=material.decode("utf-8", "backslashreplace") if len(material) <= _EVIDENCE else "",
-        symvers=(kernel_module.symvers(text) or ()) if _SYMVERS.search(path) else (),
+        symvers=_symvers(text) if _SYMVERS.search(path) else (),
         fired=fired,
     )
