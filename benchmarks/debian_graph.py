@@ -27,7 +27,7 @@ def fetch(folder: Path, suite: str = "bookworm") -> tuple[Path, Path]:
     lists = folder / "lists"
     (lists / "partial").mkdir(parents=True)
     sources = folder / "sources.list"
-    line = f"[signed-by={_KEYRING}] http://deb.debian.org/debian {suite} main"
+    line = f"[signed-by={_KEYRING}] {_mirror()} {suite} main"
     sources.write_text(f"deb {line}\ndeb-src {line}\n", encoding="ascii")
     options = [
         "-o",
@@ -47,6 +47,13 @@ def fetch(folder: Path, suite: str = "bookworm") -> tuple[Path, Path]:
             subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", next(lists.glob(pattern))], check=True, stdout=file)
         found.append(plain)
     return found[0], found[1]
+
+
+def _mirror() -> str:
+    """The mirror that this machine's own apt uses. :raises StopIteration: it knows none of Debian."""
+    words = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"]
+    listed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    return next(line.split()[2] for line in listed.splitlines() if line.startswith("Debian Debian "))
 
 
 def write(sources: Path, packages: Path, file: Path) -> None:

@@ -13,6 +13,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +25,7 @@ from buildfarm.adapters import repository_metadata
 from buildfarm.adapters.repository_metadata import Chunks
 from buildfarm.errors import InfraError, InputError
 
+_DAY, _MONTH = 86_400.0, 30 * 86_400.0
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 _MARK = "\0"  # XML cannot hold it
 
@@ -80,6 +82,7 @@ class RepositoryWriter:
     def __init__(self, cache: Path) -> None:
         self._chunks = ChunkCache(cache / "rpms")
         self._buckets = repository_metadata.BucketCache(cache / "buckets")
+        self._forgot = 0.0
 
     def __call__(self, folder: Path, files: Sequence[RepoRpm]) -> None:
         """What services ask for: :meth:`write` without its answer."""
@@ -106,9 +109,18 @@ class RepositoryWriter:
                 _link(file.path, f"{folder}/{href}")
                 chunks = functools.partial(self._chunks_of, file, href)
                 entries.append(repository_metadata.Entry(sha256=file.sha256, href=href, chunks=chunks))
-            return repository_metadata.write(folder / "repodata", entries, self._buckets)
+            revision = repository_metadata.write(folder / "repodata", entries, self._buckets)
+            self._forget()
         except (cr.CreaterepoCError, OSError) as error:
             raise InfraError(f"repository {folder}: {error}", hint="is the disk full?") from error
+        return revision
+
+    def _forget(self) -> None:
+        """Once a day, let go of buckets that no repository needed for a month."""
+        now = time.time()
+        if now - self._forgot > _DAY:
+            self._forgot = now
+            self._buckets.forget(older_than=now - _MONTH)
 
     def _chunks_of(self, file: RepoRpm, href: str) -> Chunks:
         chunks = self._chunks.get(file.sha256, href)

@@ -62,9 +62,10 @@ class ReadAhead:
 
     def both_sides(self, requests: Sequence[PairRequest]) -> list[Mapping[str, BothSides]]:
         """What takes both files, by the new side's path of each request, in that order."""
-        if self._begun is not None and not any(
+        with_abidiff = any(
             request.abi for request in requests
-        ):  # abidiff needs debuginfo and more memory
+        )  # it needs debuginfo, and more memory than this sandbox has
+        if self._begun is not None and not with_abidiff:
             from buildfarm.adapters.rpm_facts.content_codec import both_sides_from_json  # noqa: PLC0415  # as above
 
             self._begun.tell({"pairs": [asdict(request) for request in requests]}, seconds=self._seconds)

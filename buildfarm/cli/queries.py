@@ -137,7 +137,8 @@ def plan(target: str, *, as_json: bool) -> None:
     if found["paused"]:
         say(f"{target} is {found['paused']}", highlight=False, markup=False)
     if not found["steps"]:
-        say(f"{target}: nothing is to be built", highlight=False)
+        what = "nothing is foretold yet" if found["waiting"] and not found["paused"] else "nothing is to begin"
+        say(f"{target}: {what}", highlight=False)
     else:
         say(
             f"{target}: {len(found['steps'])} builds in {len(found['waves'])} waves, {_span(found['makespan'])} "
@@ -196,7 +197,7 @@ def why(build: str, *, as_json: bool) -> None:
     lines = [
         f"{found['nvr']} is {found['state']} since {found['since']}{': ' if found['reason'] else ''}{found['reason']}"
     ]
-    if found["paused"]:
+    if found["paused"] and found["paused"] not in found["reason"]:
         lines.append(f"{found['paused']}: nothing of its target begins")
     if found["waits_for"]:
         lines.append(f"waits for {', '.join(found['waits_for'])}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from buildfarm.domain.build import NEEDS_NOTHING, BuildState, Gate
 from buildfarm.errors import InputError
 
 _POLL_SECONDS = 0.5
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @click.command("ingest")
@@ -34,13 +36,17 @@ def ingest(
     """Send SRPMs and vendor binaries (files, or folders searched for *.rpm), or sources of dist-git, to the hub as one drop."""
     files = sorted(set(_rpms(paths)))
     if not files and not sources:
-        raise InputError(
-            f"no *.rpm under {', '.join(map(str, paths)) or 'nothing'}", hint="give files, folders or --dist-git"
-        )
+        where = f"no *.rpm under {', '.join(map(str, paths))}" if paths else "nothing to ingest"
+        raise InputError(where, hint="give files, folders or --dist-git")
     hub = client()
     items: dict[str, list[Json]] = {"srpms": [], "binaries": [], "dist_git": []}
     for source in sources:
         named, _, commit = source.partition("@")
+        if not _COMMIT.fullmatch(commit):
+            raise InputError(
+                f"{source}: a source of dist-git is named SOURCE@COMMIT, with all 40 digits of the commit",
+                hint="`git ls-remote URL REF` prints them",
+            )
         items["dist_git"].append({"source": named, "commit": commit})
     with Progress(console=output.err, transient=True) as progress:
         for file in progress.track(files, description="uploading"):

@@ -58,10 +58,11 @@ def _at_once(answer: Callable[[list[Any]], Iterator[object]], items: list[Any]) 
     for item in items[1:]:
         here, there = os.pipe()
         if os.fork() == 0:
-            with os.fdopen(there, "w") as out:
-                out.write("".join(json.dumps(one, separators=(",", ":")) for one in answer([item])))
-                out.flush()
-                os._exit(0)
+            try:
+                with os.fdopen(there, "w") as out:
+                    out.write("".join(json.dumps(one, separators=(",", ":")) for one in answer([item])))
+            finally:
+                os._exit(0)  # whatever broke: the other process must not be lived twice
         os.close(there)
         ends.append(here)
     yield from answer(items[:1])

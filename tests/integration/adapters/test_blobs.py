@@ -156,11 +156,13 @@ def test_many_threads_may_put_the_same_blob(blobs: Blobs):
 
 def test_a_killed_writer_leaves_a_temporary_file_only_and_the_sweep_takes_it(blobs: Blobs):
     program = (
-        "import sys, time; from pathlib import Path; from buildfarm.adapters.blobs import Blobs\n"
-        "def slow():\n    yield b'x' * 100000\n    print('half', flush=True)\n    time.sleep(60)\n"
+        "import sys; from pathlib import Path; from buildfarm.adapters.blobs import Blobs\n"
+        "def slow():\n    yield b'x' * 100000\n    print('half', flush=True)\n    sys.stdin.read()\n"
         "Blobs(Path(sys.argv[1])).put_stream(slow())"
     )
-    with subprocess.Popen([sys.executable, "-c", program, str(blobs._root)], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(blobs._root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"half\n"
         process.send_signal(signal.SIGKILL)

@@ -145,8 +145,7 @@ def test_a_killed_signer_leaves_no_agent_and_the_next_one_goes_on(signer: Signer
     program = (
         "import sys; from pathlib import Path; from buildfarm.adapters.signing import Signer\n"
         "s = Signer(Path(sys.argv[1]), name='Test Signer', email='signer@example.org'); s.fingerprint()\n"
-        "print('go', flush=True)\n"
-        "while True: s.sign_repomd(Path(sys.argv[2]))"
+        "while True: print('go', flush=True); s.sign_repomd(Path(sys.argv[2]))"
     )
     other = tmp_path / "other.xml"
     other.write_text("<other/>")
@@ -154,9 +153,9 @@ def test_a_killed_signer_leaves_no_agent_and_the_next_one_goes_on(signer: Signer
     argv = [sys.executable, "-c", program, str(signer._home), str(other)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
-        while b"go" not in process.stdout.readline():
-            pass
-        time.sleep(0.1)
+        for _ in range(3):  # two signatures are done, it is at the third
+            while b"go" not in process.stdout.readline():
+                pass
         process.send_signal(signal.SIGKILL)
     wait_until_gone(before)
     signer.sign_repomd(repomd)
