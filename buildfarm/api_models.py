@@ -46,12 +46,16 @@ class DistGitSource(Request):
 
 
 class DropRequest(Request):
-    """``POST /drops``. ``id``, where given, must be the drop's own (see :func:`buildfarm.domain.drop.drop_id`)."""
+    """``POST /drops``. ``id``, where given, must be the drop's own (see :func:`buildfarm.domain.drop.drop_id`).
+
+    A negative ``priority`` is background work: it gets slots that nobody else can use.
+    """
 
     target: str
     id: str = ""
     name: str = Field(default="", max_length=200)
     scratch: bool = False
+    priority: int = Field(default=0, ge=-100, le=100)
     srpms: tuple[DropFile, ...] = ()
     binaries: tuple[DropFile, ...] = ()
     dist_git: tuple[DistGitSource, ...] = ()
@@ -60,6 +64,13 @@ class DropRequest(Request):
 class ReasonRequest(Request):
     """``POST /builds/<id>/{cancel,retry,release-hold}`` and ``POST /drops/<id>/release-hold``."""
 
+    reason: str = Field(default="", max_length=2000)
+
+
+class PriorityRequest(Request):
+    """``POST /builds/<id>/priority``: higher goes first, below zero after everything else."""
+
+    priority: int = Field(ge=-100, le=100)
     reason: str = Field(default="", max_length=2000)
 
 

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from buildfarm.domain.sharing import Sharing
 from buildfarm.domain.target import Target
 from buildfarm.errors import ConfigError, NotFound
 from buildfarm.places import CHECKOUT, home
@@ -56,7 +57,7 @@ class Farm:
     """``farm.yaml``. Empty ``database`` and ``redis`` mean the embedded ones under ``home``.
 
     ``drop_folders`` are the only folders whose files a drop may name by path; ``local_workers`` builders run beside the hub,
-    ``guests`` in machines beside it.
+    ``guests`` in machines beside it. ``sharing`` says who may use how many slots.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -72,6 +73,7 @@ class Farm:
     distribution: str = "Rebuild Distribution"
     signing_email: str = "signing@localhost"
     timing: Timing = field(default_factory=Timing)
+    sharing: Sharing = field(default_factory=Sharing)
 
     @property
     def home_path(self) -> Path:
@@ -105,6 +107,11 @@ class Config:
         except KeyError:
             known = ", ".join(sorted(self.targets)) or "none"
             raise NotFound(f"no target {name!r}", hint=f"configured targets: {known}") from None
+
+    @property
+    def sigs(self) -> dict[str, str]:
+        """The SIG that answers for each target."""
+        return {name: target.owner.sig for name, target in self.targets.items()}
 
     def path(self, text: str) -> Path:
         """A path as written in a configuration file: relative ones start at the folder of farm.yaml."""

@@ -203,6 +203,8 @@ def why(build: str, *, as_json: bool) -> None:
         lines.append(f"waits for {', '.join(found['waits_for'])}")
     if found["rank"]:
         lines.append(f"number {found['rank']['place']} of {found['rank']['of']} in the queue {found['rank']['queue']}")
+    if found["decision"]:
+        lines.append(f"was given a builder as the {found['decision']['why']}")
     if found["estimated_start"]:
         place = "on the longest way" if found["critical"] else f"{_span(found['seconds_behind_it'])} of work behind it"
         lines.append(

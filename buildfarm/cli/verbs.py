@@ -28,10 +28,12 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 )
 @click.option("--name", default="", help="A name for people.")
 @click.option("--scratch", is_flag=True, help="Build and compare, publish nothing.")
+@click.option("--priority", type=click.IntRange(-100, 100), default=0, help="Below zero: in the background.")
 @click.option("--wait", is_flag=True, help="Stay until every build has come to rest.")
 @json_option
 def ingest(
-    paths: tuple[Path, ...], target: str, sources: tuple[str, ...], name: str, *, scratch: bool, wait: bool, as_json: bool
+    paths: tuple[Path, ...], target: str, sources: tuple[str, ...], name: str, priority: int, *, scratch: bool, wait: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Send SRPMs and vendor binaries (files, or folders searched for *.rpm), or sources of dist-git, to the hub as one drop."""
     files = sorted(set(_rpms(paths)))
@@ -52,7 +54,7 @@ def ingest(
         for file in progress.track(files, description="uploading"):
             group = "srpms" if file.name.endswith((".src.rpm", ".nosrc.rpm")) else "binaries"
             items[group].append({"sha256": hub.upload(file), "filename": file.name})
-    answer = hub.post("/drops", {"target": target, "name": name, "scratch": scratch, **items})
+    answer = hub.post("/drops", {"target": target, "name": name, "scratch": scratch, "priority": priority, **items})
     if wait:
         wait_for(hub, answer["id"])
         answer = {**answer, **hub.get(f"/drops/{answer['id']}")}
@@ -156,6 +158,27 @@ def cancel(builds: tuple[str, ...], reason: str) -> None:
         _act(build, "cancel", reason)
 
 
+@click.command("prioritise")
+@click.argument("priority", type=click.IntRange(-100, 100))
+@click.argument("builds", nargs=-1, required=True)
+@click.option("--reason", required=True, help="Why.")
+def prioritise(priority: int, builds: tuple[str, ...], reason: str) -> None:
+    """Give BUILDS a PRIORITY: higher goes first, below zero after everything else (background)."""
+    for build in builds:
+        answer = client().post(f"/builds/{build}/priority", {"priority": priority, "reason": reason})
+        output.out.print(f"{answer['nvr']}: priority {priority}", highlight=False)
+
+
+@click.command("worker-drain")
+@click.argument("worker")
+@click.option("--reason", required=True, help="Why.")
+@click.option("--resume", "back", is_flag=True, help="Take it back into service.")
+def worker_drain(worker: str, reason: str, *, back: bool) -> None:
+    """Give WORKER nothing more; what it has it finishes."""
+    answer = client().post(f"/workers/{worker}/{'resume' if back else 'drain'}", {"reason": reason})
+    output.out.print(f"{answer['id']}: {answer['state']}", highlight=False)
+
+
 @click.command("release-hold")
 @click.argument("subject")
 @click.option("--reason", required=True, help="Why it may go on in spite of what held it.")
@@ -201,4 +224,4 @@ def override(  # one option a setting
     output.out.print(f"{source}: override {'removed' if remove else 'recorded'}; it applies from the next build on")
 
 
-COMMANDS = (ingest, retry, cancel, release_hold, override, pause, resume)
+COMMANDS = (ingest, retry, cancel, release_hold, override, pause, resume, prioritise, worker_drain)

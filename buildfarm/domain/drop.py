@@ -28,7 +28,10 @@ class ItemKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
-    """One drop for one target; ``id`` is :func:`drop_id` of its content, so the same drop twice is the same drop."""
+    """One drop for one target; ``id`` is :func:`drop_id` of its content, so the same drop twice is the same drop.
+
+    Its builds start with its ``priority``; a negative one is background work.
+    """
 
     id: str
     target: str
@@ -38,6 +41,7 @@ class Drop:
     state: DropState
     reason: str = ""
     scratch: bool = False
+    priority: int = 0
     created: datetime
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import ClassVar, Literal
 
@@ -129,6 +130,49 @@ class TaskLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MachineNeeds:
+    """What a source's builds need of a worker: MiB of memory, cores, hardware virtualisation. Workers say what they have."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    memory_mib: int = 0
+    cores: int = 0
+    kvm: bool = False
+
+    @classmethod
+    def of(cls, stored: Mapping[str, object]) -> MachineNeeds:
+        """From a task's own ``needs``."""
+        return cls(
+            memory_mib=int(str(stored.get("memory_mib", 0))), cores=int(str(stored.get("cores", 0))), kvm=bool(stored.get("kvm")),
+        )  # fmt: skip
+
+    def stored(self) -> dict[str, object]:
+        """What a task keeps; empty if any worker will do."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+    def met_by(self, features: Mapping[str, object]) -> bool:
+        """Whether a worker with these features will do; what it does not say it does not have.
+
+        >>> MachineNeeds(cores=4).met_by({"cores": "8"}), MachineNeeds(kvm=True).met_by({"cores": "8"})
+        (True, False)
+        """
+        enough = all(
+            not wanted or (str(features.get(name, "")).isdigit() and int(str(features[name])) >= wanted)
+            for name, wanted in (("memory_mib", self.memory_mib), ("cores", self.cores))
+        )
+        return enough and (not self.kvm or features.get("kvm") == "yes")
+
+    def __bool__(self) -> bool:
+        """Whether it needs anything."""
+        return bool(self.stored())
+
+    def __str__(self) -> str:
+        """In words."""
+        said = [f"{self.memory_mib} MiB of memory"] if self.memory_mib else []
+        said += [f"{self.cores} cores"] if self.cores else []
+        return ", ".join([*said, "KVM"] if self.kvm else said)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
     """The SIG that answers for the target."""
 
@@ -143,6 +187,7 @@ class Target:
 
     ``dist`` is the vendor's default dist tag with its dot; a build takes the dist of its own SRPM's Release.
     ``suffix`` is what rules append to the Release of a debranded source. ``header_tags`` are the values our RPMs carry.
+    ``needs`` says for a source what its builds need of a worker.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -165,6 +210,11 @@ class Target:
     brand: str = ""
     header_tags: dict[str, str] = field(default_factory=dict)
     large_sources: tuple[str, ...] = ()
+    needs: dict[str, MachineNeeds] = field(default_factory=dict)
+
+    def needs_of(self, source: str) -> MachineNeeds:
+        """What a source's builds need of a worker."""
+        return self.needs.get(source, MachineNeeds())
 
     def size_of(self, source: str) -> str:
         """The queue's size word for a source: ``large`` for those named in the target, else ``small``."""

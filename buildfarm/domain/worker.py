@@ -1,13 +1,10 @@
-"""Workers and which of them gets the next task."""
+"""Workers, and the machines that run guests."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-
-from buildfarm.domain.task import Task
 
 
 class WorkerState(enum.StrEnum):
@@ -58,33 +55,3 @@ class Host:
     arches: tuple[str, ...]
     queues: tuple[str, ...]
     seen: datetime | None = None
-
-
-def assign(
-    tasks: Sequence[Task], workers: Sequence[Worker], busy: Mapping[str, int]
-) -> tuple[list[tuple[Task, Worker]], dict[str, str]]:
-    """Give free slots to tasks, in the order of ``tasks``; the rest get a reason.
-
-    A worker on which the task's surroundings failed before is taken only if no other could do it.
-
-    :return: the assignments, and for each task left over why it waits.
-    """
-    free = {worker.id: worker.slots - busy.get(worker.id, 0) for worker in workers if worker.state is WorkerState.READY}
-    by_id = {worker.id: worker for worker in workers}
-    given: list[tuple[Task, Worker]] = []
-    left: dict[str, str] = {}
-    for task in tasks:
-        able = [w for w in workers if task.queue in w.queues and w.state is WorkerState.READY]
-        if not able:
-            left[task.id] = f"no worker in service takes {task.queue}"
-            continue
-        fresh = [w for w in able if w.id not in task.tried] or able
-        open_ = sorted((w for w in fresh if free[w.id] > 0), key=lambda w: (-free[w.id], w.id))
-        if not open_:
-            count = sum(w.slots for w in able)
-            left[task.id] = f"all {count} slots of {task.queue} are busy"
-            continue
-        chosen = by_id[open_[0].id]
-        free[chosen.id] -= 1
-        given.append((task, chosen))
-    return given, left

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buildfarm.domain.build import Build, BuildState, FailureKind, Gate, WaitKind, check_transition
+from buildfarm.domain.build import TO_BUILD, Build, BuildState, FailureKind, Gate, WaitKind, check_transition
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.errors import Conflict, InputError
 from buildfarm.ports import Transaction
@@ -52,6 +52,26 @@ def cancel(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
     for task in tx.find(Task, subject=build.id, state=ACTIVE):
         tx.change(task, only_if={"state": task.state}, state=TaskState.CANCELED, finished=tx.now, reason=why)
     return moved
+
+
+def prioritise(tx: Transaction, build: Build, priority: int, *, actor: str, why: str) -> Build:
+    """Let a build and its free tasks go before others (or, below zero, after all others).
+
+    :raises InputError: no reason given. :raises Conflict: it is built already.
+    """
+    if not why.strip():
+        raise InputError(f"build {build.nvr}: another priority needs a reason", hint="--reason TEXT")
+    if build.state not in TO_BUILD:
+        raise Conflict(
+            f"build {build.nvr} is {build.state}", hint="only what is still to be built has a turn to wait for"
+        )
+    changed = tx.change(build, only_if={"state": build.state}, priority=priority)
+    if changed is None:
+        raise Conflict(f"build {build.nvr} was moved by somebody else", hint="read it again")
+    for task in tx.find(Task, subject=build.id, state=TaskState.FREE):
+        tx.change(task, only_if={"state": TaskState.FREE}, priority=priority)
+    tx.event("build.priority", build.id, actor=actor, why=why, was=build.priority, now=priority)
+    return changed
 
 
 def retry(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:

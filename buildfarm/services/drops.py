@@ -61,7 +61,7 @@ class Received:
 
 def receive(
     hub: Hub, target_name: str, offered: Sequence[Offered], *, trigger: str, actor: str, name: str = "",
-    claimed_id: str = "", scratch: bool = False,
+    claimed_id: str = "", scratch: bool = False, priority: int = 0,
 ) -> Received:  # fmt: skip
     """Take a drop's files into the blob store and its list into the database.
 
@@ -78,7 +78,8 @@ def receive(
     with hub.store.begin() as tx:
         drop = Drop(
             id=identity, target=target.name, name=name or f"{target.name} {tx.now:%Y-%m-%d %H:%M}", trigger=trigger,
-            owner=actor, state=DropState.RECEIVED, scratch=scratch, created=tx.now,
+            owner=actor, state=DropState.RECEIVED, scratch=scratch, priority=priority,
+            created=tx.now,
         )  # fmt: skip
         if not tx.add_once(drop):
             return Received(drop=tx.get(Drop, identity), created=False)
@@ -251,7 +252,8 @@ def _ingest_srpm(
         release=release, dist=dist_of_release(release, target.dist), srpm=item.sha256,
         srpm_filename=f"{source}-{version}-{release}.src.rpm" if version else item.filename,
         state=BuildState.INGESTED, state_since=tx.now, owner=drop.owner, arches=arches, requires=requires, provides=provides,
-        scratch=drop.scratch, signed_by="" if problem or header is None else origin or header.key_id, created=tx.now,
+        scratch=drop.scratch, priority=drop.priority,
+        signed_by="" if problem or header is None else origin or header.key_id, created=tx.now,
     )  # fmt: skip
     tx.add(build)
     tx.event("build.ingested", build.id, actor="ingest", srpm=item.filename, sha256=item.sha256, drop=drop.id)

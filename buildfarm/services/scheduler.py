@@ -1,7 +1,7 @@
 """The scheduler: one leader that moves every build on, plans, assigns and sweeps.
 
 It decides nothing itself: the line says what a build needs (domain.line), the plan what is ready (services.planning), the
-assignment who works (domain.worker). A tick is safe to repeat; whatever a crash left undone the next tick does.
+assignment who works (domain.sharing). A tick is safe to repeat; whatever a crash left undone the next tick does.
 """
 
 from __future__ import annotations
@@ -97,7 +97,13 @@ class Scheduler:
         with self._hub.store.begin() as tx:
             for target in self._hub.config.targets.values():
                 self._publish(tx, target)
-            assigned = tasks.assign_free(tx, pinned=pinned, ways=self._planner.ways)
+            assigned = tasks.assign_free(
+                tx,
+                pinned=pinned,
+                ways=self._planner.ways,
+                sigs=self._hub.config.sigs,
+                sharing=self._hub.config.farm.sharing,
+            )
         tasks.send(self._hub.messages, assigned)
 
     def sweep(self) -> None:
@@ -147,7 +153,11 @@ class Scheduler:
         for arch in arches:
             if (kind.value, build.id, arch) not in active and not self._done(tx, build, kind, arch):
                 queue = target.queue(arch, build.source) if station == "builder" else station
-                tasks.ensure(tx, kind, build.id, target=build.target, arch=arch, queue=queue, priority=build.priority)
+                needs = target.needs_of(build.source) if kind is TaskKind.BUILD else None
+                tasks.ensure(
+                    tx, kind, build.id, target=build.target, arch=arch, queue=queue, priority=build.priority,
+                    owner=build.owner, needs=needs,
+                )  # fmt: skip
 
     def _done(self, tx: Transaction, build: Build, kind: TaskKind, arch: str) -> bool:
         """One arch of a build may be finished while another still builds."""

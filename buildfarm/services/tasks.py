@@ -16,6 +16,8 @@ from datetime import timedelta
 from buildfarm import log
 from buildfarm.config import Timing
 from buildfarm.domain.build import FailureKind
+from buildfarm.domain.sharing import Demand, Sharing, assign
+from buildfarm.domain.target import MachineNeeds
 from buildfarm.domain.task import (
     ACTIVE,
     AfterInfraFailure,
@@ -27,7 +29,7 @@ from buildfarm.domain.task import (
     lease_is_over,
     message_is_overdue,
 )
-from buildfarm.domain.worker import Worker, WorkerState, assign
+from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.errors import Conflict, IllegalTransition, InfraError
 from buildfarm.ports import Messages, Store, Transaction
 
@@ -43,12 +45,13 @@ def token_hash(token: str) -> str:
 
 
 def ensure(
-    tx: Transaction, kind: TaskKind, subject: str, *, target: str, arch: str = "", queue: str, priority: int = 0
-) -> bool:
+    tx: Transaction, kind: TaskKind, subject: str, *, target: str, arch: str = "", queue: str, priority: int = 0,
+    owner: str = "", needs: MachineNeeds | None = None,
+) -> bool:  # fmt: skip
     """Create the task unless an active one of its kind, subject and arch exists; True when it is new."""
     task = Task(
         id=new_id(), kind=kind, subject=subject, target=target, arch=arch, queue=queue, state=TaskState.FREE,
-        priority=priority, created=tx.now,
+        priority=priority, owner=owner, needs=needs.stored() if needs else {}, created=tx.now,
     )  # fmt: skip
     return tx.add_once(task)
 
@@ -214,37 +217,53 @@ def sweep(tx: Transaction, timing: Timing) -> Swept:
 
 
 def assign_free(
-    tx: Transaction, *, pinned: dict[str, dict[str, object]] | None = None, ways: Mapping[str, float] | None = None
+    tx: Transaction,
+    *,
+    pinned: dict[str, dict[str, object]] | None = None,
+    ways: Mapping[str, float] | None = None,
+    sigs: Mapping[str, str] | None = None,
+    sharing: Sharing | None = None,
 ) -> list[Task]:
-    """Give free tasks to free slots: by priority, then the one with the longest way behind it, then the oldest.
+    """Give free tasks to free slots, see :mod:`buildfarm.domain.sharing`. What is left over says why.
 
-    What is left over says why.
+    Why a task was chosen is kept with it (``order["decision"]``) and in the history.
 
     :param pinned: for each task's target the generation and buildroot key it is pinned to from now on.
     :param ways: seconds of work behind a build, by its id (:attr:`buildfarm.services.planning.PlanningService.ways`).
+    :param sigs: the SIG of each target.
     """
-    free = tx.find(Task, state=TaskState.FREE, order_by="priority,created")
+    free = [
+        task
+        for task in tx.find(Task, state=TaskState.FREE, order_by="priority,created")
+        if task.kind.station != "builder" or (pinned or {}).get(task.target)
+    ]
     if not free:
         return []
-    behind = ways or {}
-    free.sort(key=lambda task: (-task.priority, -behind.get(task.subject, 0.0), task.created, task.id))
-    workers = tx.find(Worker, state=WorkerState.READY)
-    busy: dict[str, int] = {}
-    for task in tx.find(Task, state=(TaskState.ASSIGNED, TaskState.OPEN)):
-        busy[task.worker] = busy.get(task.worker, 0) + 1
-    ready = [task for task in free if task.kind.station != "builder" or (pinned or {}).get(task.target)]
-    given, left = assign(ready, workers, busy)
+    demand = Demand(
+        free=free, held=tx.find(Task, state=(TaskState.ASSIGNED, TaskState.OPEN)), sigs=sigs or {}, ways=ways or {},
+        sharing=sharing or Sharing(),
+    )  # fmt: skip
+    given, left = assign(demand, tx.find(Worker, state=WorkerState.READY))
     sent: list[Task] = []
-    for task, worker in given:
-        pin = dict((pinned or {}).get(task.target, {})) if task.kind.station == "builder" else {}
-        if task.subject in behind:
-            pin["way_s"] = round(behind[task.subject], 1)  # why it went before others
+    for decision in given:
+        task = decision.task
+        pin: dict[str, object] = {}
+        if task.kind.station == "builder":
+            passed = [{"subject": subject, "way_s": round(way, 1)} for subject, way in decision.passed_over]
+            pin = {**(pinned or {}).get(task.target, {}), "decision": {"why": decision.why, "passed_over": passed}}
+        if decision.way is not None:
+            pin["way_s"] = round(decision.way, 1)
         changed = tx.change(
-            task, only_if={"state": TaskState.FREE}, state=TaskState.ASSIGNED, worker=worker.id, sent=tx.now,
+            task, only_if={"state": TaskState.FREE}, state=TaskState.ASSIGNED, worker=decision.worker.id, sent=tx.now,
             reason="", order=pin, generation=str(pin.get("generation", "")),
         )  # fmt: skip
-        if changed is not None:
-            sent.append(changed)
+        if changed is None:
+            continue
+        sent.append(changed)
+        if task.kind.station == "builder":
+            tx.event(
+                "task.assigned", task.id, actor="scheduler", why=decision.why, about=task.subject, worker=decision.worker.id,
+            )  # fmt: skip
     for task in free:
         if task.id in left and task.reason != left[task.id]:
             tx.change(task, only_if={"state": TaskState.FREE}, reason=left[task.id])

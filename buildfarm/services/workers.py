@@ -9,6 +9,7 @@ from typing import Protocol
 
 from buildfarm.domain.task import Task, TaskState
 from buildfarm.domain.worker import Worker, WorkerState
+from buildfarm.errors import Conflict, InputError
 from buildfarm.services import tasks
 from buildfarm.services.hub import Hub
 
@@ -66,11 +67,18 @@ def introduce_station(hub: Hub, name: str, queue: str, *, slots: int) -> None:
 
 
 def set_drained(hub: Hub, name: str, *, drained: bool, actor: str, why: str) -> Worker:
-    """Take a worker out of service after what it has, or back in. :raises NotFound: there is no such worker."""
+    """Take a worker out of service after what it has, or back in.
+
+    :raises NotFound: there is no such worker. :raises InputError: no reason given. :raises Conflict: it is so already.
+    """
+    if not why.strip():
+        raise InputError(f"{name}: to {'drain' if drained else 'resume'} a worker needs a reason", hint="--reason TEXT")
     with hub.store.begin() as tx:
         worker = tx.get(Worker, name)
-        state = WorkerState.DRAINED if drained else WorkerState.READY
-        changed = tx.change(worker, state=state) or worker
+        if (worker.state is WorkerState.DRAINED) is drained or worker.state is WorkerState.RETIRED:
+            raise Conflict(f"{name} is {worker.state}")
+        state = WorkerState.DRAINED if drained else WorkerState.READY  # if it is silent, the sweep finds it lost
+        changed = tx.change(worker, only_if={"state": worker.state}, state=state) or tx.get(Worker, name)
         tx.event(f"worker.{state.value}", name, actor=actor, why=why)
     hub.wakeup.notify()
     return changed

@@ -108,7 +108,7 @@ def show_findings(build: str) -> Response:
 def show_why(build: str) -> Response:
     """Why it is where it is, what it waits for, its rank and its estimated start."""
     with the_hub().store.read() as tx:
-        return jsonify(outlook.why(tx, builds.find_build(tx, build)))
+        return jsonify(outlook.why(the_hub(), tx, builds.find_build(tx, build)))
 
 
 @blueprint.get("/targets/<target>/failures")

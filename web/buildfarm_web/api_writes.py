@@ -8,13 +8,21 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request, url_for
 
-from buildfarm.api_models import SHA256, DropFile, DropRequest, OverrideRequest, ReasonRequest, WaiverRequest
+from buildfarm.api_models import (
+    SHA256,
+    DropFile,
+    DropRequest,
+    OverrideRequest,
+    PriorityRequest,
+    ReasonRequest,
+    WaiverRequest,
+)
 from buildfarm.domain.build import Build
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.drop import ItemKind
 from buildfarm.errors import InputError
 from buildfarm.ports import Transaction
-from buildfarm.services import builds, drops, overrides, pausing, tasks, waivers
+from buildfarm.services import builds, drops, overrides, pausing, tasks, waivers, workers
 from buildfarm.services.drops import Offered
 from buildfarm_web.access import body, engineer, holder
 from buildfarm_web.parts import the_hub, the_parts
@@ -49,8 +57,9 @@ def post_drop() -> tuple[Response, HTTPStatus]:
     offered = [*_offered(wish.srpms, ItemKind.SRPM), *_offered(wish.binaries, ItemKind.BINARY)]
     offered += [Offered(kind=ItemKind.DIST_GIT, filename=f"{one.source}@{one.commit}") for one in wish.dist_git]
     received = drops.receive(
-        hub, wish.target, offered, trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch
-    )
+        hub, wish.target, offered, trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch,
+        priority=wish.priority,
+    )  # fmt: skip
     with hub.store.read() as tx:
         answer = jsonify({**drop_json(tx, received.drop), "created": received.created})
     answer.headers["Location"] = url_for("api.show_drop", drop=received.drop.id)
@@ -104,6 +113,35 @@ def cancel_build(build: str) -> Response:
         return builds.cancel(tx, found, actor=actor, why=why)
 
     return _act(build, cancel)
+
+
+@blueprint.post("/builds/<build>/priority")
+def prioritise_build(build: str) -> Response:
+    """Let a build go before others, or after all others. A reason is due."""
+    actor, wish, hub = engineer(), body(PriorityRequest), the_hub()
+    with hub.store.begin() as tx:
+        changed = builds.prioritise(tx, find_build(tx, build), wish.priority, actor=actor, why=wish.reason)
+        answer = rows(hub, tx, [changed])[0]
+    hub.wakeup.notify()
+    return jsonify(answer)
+
+
+@blueprint.post("/workers/<worker>/drain")
+def drain_worker(worker: str) -> Response:
+    """Give a worker nothing more; what it has it finishes. A reason is due."""
+    return _drain(worker, drained=True)
+
+
+@blueprint.post("/workers/<worker>/resume")
+def resume_worker(worker: str) -> Response:
+    """Take a drained worker back into service."""
+    return _drain(worker, drained=False)
+
+
+def _drain(name: str, *, drained: bool) -> Response:
+    actor, wish = engineer(), body(ReasonRequest)
+    changed = workers.set_drained(the_hub(), name, drained=drained, actor=actor, why=wish.reason)
+    return jsonify({"id": changed.id, "state": changed.state.value})
 
 
 @blueprint.post("/builds/<build>/retry")

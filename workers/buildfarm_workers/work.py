@@ -21,6 +21,7 @@ from buildfarm_workers.builders import Builder, Outcome
 from buildfarm_workers.builders.overlay import remove_stale, remove_tree
 from buildfarm_workers.builders.port import one_line
 from buildfarm_workers.builders.resultdir import BUILD_LOG, SIDE_LOGS
+from buildfarm_workers.capacity import capacity
 from buildfarm_workers.config import WorkerConfig
 from buildfarm_workers.hub import Hub, Lease, LeaseLost, NotClaimable, Refused
 from buildfarm_workers.leasekeeper import LogStream, Stage, StopSign, heartbeat
@@ -62,7 +63,7 @@ class Worker:
             arches=self._config.arches,
             builder=self._config.builder,
             slots=self._config.slots,
-            features={**self._features, "builder": self._version},
+            features={**capacity(), **self._features, "builder": self._version},
             version=__version__,
         )
         welcome = self._hub.hello(hello, patience=patience)

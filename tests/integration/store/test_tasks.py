@@ -53,7 +53,9 @@ def test_of_what_is_free_the_longest_way_goes_first_but_priority_before_it(store
         )
         (left,) = tx.find(Task, subject="short")
     assert [task.subject for task in given] == ["urgent", "long"]
-    assert given[1].order == {"generation": "g1", "way_s": 900.0}
+    why = "first of 3 in q: 900 s of work behind it"
+    passed = [{"subject": "short", "way_s": 10.0}]
+    assert given[1].order == {"generation": "g1", "way_s": 900.0, "decision": {"why": why, "passed_over": passed}}
     assert left.reason == "all 2 slots of q are busy"
 
 

@@ -36,7 +36,7 @@ def build_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
         "nevra": str(build.nevra),
         "moving": _is_moving(build),
         "act": builds.act_on(build),
-        "outlook": outlook.why(tx, build),
+        "outlook": outlook.why(hub, tx, build),
         "who": builds.sig_of(hub, build.target),
         "drop_name": drop.name if drop else "",
         "arches": list(build.arches),

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from buildfarm.domain.build import TO_BUILD, Build, BuildState
 from buildfarm.domain.records import ForecastRecord
+from buildfarm.domain.sharing import Demand, in_turn
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.ports import Transaction
 from buildfarm.services import pausing
@@ -42,7 +43,7 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
     }  # fmt: skip
 
 
-def why(tx: Transaction, build: Build) -> Json:
+def why(hub: Hub, tx: Transaction, build: Build) -> Json:
     """Why a build is where it is: its reason, what it waits for, its rank among those that could start, and when it should."""
     record, pause = tx.first(ForecastRecord, id=build.target), pausing.paused(tx, build.target)
     steps: list[Json] = record.forecast["steps"] if record else []  # type: ignore[assignment]  # JSON
@@ -60,7 +61,8 @@ def why(tx: Transaction, build: Build) -> Json:
         "paused": pausing.words(pause) if pause and build.state in TO_BUILD else "",
         "reason": build.reason or build.gate_reason or (task.reason if task else ""),
         "task": {"kind": task.kind.value, "state": task.state.value, "reason": task.reason, "stage": task.stage} if task else None,
-        "rank": _rank(tx, task, by_id),
+        "decision": task.order.get("decision") if task else None,
+        "rank": _rank(hub, tx, task, by_id),
         "waits_for": [by_id[key]["name"] for key in (step or {}).get("needs", ()) if key in by_id],
         "wave": step["wave"] if step else None,
         "critical": bool(step and step["critical"]),
@@ -70,14 +72,16 @@ def why(tx: Transaction, build: Build) -> Json:
     }  # fmt: skip
 
 
-def _rank(tx: Transaction, task: Task | None, steps: dict[str, Json]) -> Json | None:
-    """The place of a free task in its queue, by the order in which the scheduler gives tasks out."""
+def _rank(hub: Hub, tx: Transaction, task: Task | None, steps: dict[str, Json]) -> Json | None:
+    """The place of a free task in its queue, by the order in which the scheduler gives slots away."""
     if task is None or task.state is not TaskState.FREE:
         return None
-    free = tx.find(Task, state=TaskState.FREE, queue=task.queue, kind=(TaskKind.BUILD, TaskKind.SRPM))
-
-    def order(one: Task) -> tuple[float, float, object, str]:
-        return -one.priority, -float(steps.get(one.subject, {}).get("way", 0.0)), one.created, one.id
-
-    ordered = sorted(free, key=order)
-    return {"place": [one.id for one in ordered].index(task.id) + 1, "of": len(ordered), "queue": task.queue}
+    demand = Demand(
+        free=tx.find(Task, state=TaskState.FREE, kind=(TaskKind.BUILD, TaskKind.SRPM)),
+        held=tx.find(Task, state=(TaskState.ASSIGNED, TaskState.OPEN)),
+        sigs=hub.config.sigs,
+        ways={key: float(step["way"]) for key, step in steps.items()},
+        sharing=hub.config.farm.sharing,
+    )
+    ordered = [one.id for one in in_turn(demand) if one.queue == task.queue]
+    return {"place": ordered.index(task.id) + 1, "of": len(ordered), "queue": task.queue}

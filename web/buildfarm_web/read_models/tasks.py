@@ -12,7 +12,10 @@ from buildfarm_web.read_models.plain import Json, find_each, stamp
 
 
 def task_json(task: Task, now: datetime) -> Json:
-    """One task; ``seconds`` counts on while it runs, ``way`` are the seconds of work behind it when it was given out."""
+    """One task; ``seconds`` counts on while it runs, ``way`` are the seconds of work behind it when it was given out.
+
+    ``decision`` is why it was given out then: ``why`` in words, and the first few of its share that it went before.
+    """
     seconds = task.seconds
     if seconds is None and task.state is TaskState.OPEN and task.started is not None:
         seconds = max((now - task.started).total_seconds(), 0.0)
@@ -34,7 +37,11 @@ def task_json(task: Task, now: datetime) -> Json:
         "failure_kind": task.failure_kind,
         "reason": task.reason,
         "generation": task.generation,
+        "priority": task.priority,
+        "owner": task.owner,
+        "needs": task.needs,
         "way": task.order.get("way_s"),
+        "decision": task.order.get("decision"),
         "lock": task.lock,
         "log": task.log,
         "created": stamp(task.created),
