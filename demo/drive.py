@@ -176,5 +176,5 @@ class Farm:
 def _rests(build: Json) -> bool:
     state = build["state"]
     if state == "compared":
-        return build.get("gate") == "refused"
+        return bool(build.get("gate") == "refused" and build.get("settled"))
     return state in _REST or (state == "waiting" and build.get("wait_kind") in _STUCK)

@@ -32,6 +32,16 @@ def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
     share = target.get("self_hosted_share")
     if share is not None:
         _out.print(f"self-hosted share of the buildroots: {share:.1%}")
+    seeds = farm.get(f"/targets/{drop['target']}/seeds")
+    rising = [one for one in seeds["over_time"] if one["share"] is not None]
+    if rising:
+        _out.print(
+            f"  from {rising[0]['share']:.1%} in generation {rising[0]['number']} to {rising[-1]['share']:.1%} in generation "
+            f"{rising[-1]['number']}; {len(seeds['seeds'])} RPMs still come from the seed (buildfarm seeds {drop['target']})"
+        )
+    for one in seeds["circles"]:
+        took = f"took {', '.join(one['seeded'])} from the seed" if one["seeded"] else "took nothing of it from the seed"
+        _out.print(f"circle {' and '.join(one['circle'])}: {one['nvr']}, round {one['round']}, {took}", highlight=False)
     _out.print(
         f"brand words left in our RPMs: {target.get('brand_hits', 0)}, in our SRPMs: {target.get('source_brand_hits', 0)}"
     )

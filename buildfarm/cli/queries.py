@@ -159,6 +159,34 @@ def plan(target: str, *, as_json: bool) -> None:
         say(f"{one['nvr']} is {one['state']}: {one['reason']}", highlight=False, markup=False)
 
 
+@click.command("seeds")
+@click.argument("target")
+@json_option
+def seeds(target: str, *, as_json: bool) -> None:
+    """What still comes from a seed in the buildroots of TARGET and why, and its self-hosted share over time."""
+    found = client().get(f"/targets/{target}/seeds")
+    if as_json:
+        output.as_json(found)
+        return
+    say = output.out.print
+    shares = [one for one in found["over_time"] if one["share"] is not None]
+    if shares:
+        first, last = shares[0], shares[-1]
+        say(
+            f"self-hosted share: {first['share']:.1%} in generation {first['number']}, {last['share']:.1%} in generation {last['number']}; "
+            f"with the buildroots behind them {found['transitive']['share'] or 0:.1%}", highlight=False,
+        )  # fmt: skip
+    for one in found["circles"]:
+        took = (
+            f"took {', '.join(one['seeded'])} from a seed"
+            if one["seeded"]
+            else "took nothing of its circle from a seed"
+        )
+        say(f"circle {', '.join(one['circle'])}: {one['nvr']}, round {one['round']}, {took}", highlight=False)
+    rows = [(one["nevra"], str(one["buildroots"]), one["why"]) for one in found["seeds"]]
+    output.table(("Seed", "Buildroots", "Why not ours"), rows)
+
+
 @click.command("failures")
 @click.argument("target")
 @json_option
@@ -225,4 +253,4 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-COMMANDS = (drop, builds, show, logs, events, plan, why, failures)
+COMMANDS = (drop, builds, show, logs, events, plan, why, seeds, failures)

@@ -130,6 +130,10 @@ class Build:
 
     ``requires`` and ``provides`` come from the header of the SRPM that will be built; ``tags`` are those that carry it.
     ``signed_by`` is the id of the vendor's key that was verified at intake; empty where a person released the SRPM.
+
+    ``round`` counts how often the SRPM was built to get its circle off the seed, ``circle`` are the sources it needs and is
+    needed by, ``seeded`` the RPMs of that circle that its buildroot took from a seed; ``successor`` is the build of the next
+    round. ``lock_ours`` of the ``lock_rpms`` in its buildroots are RPMs that we built. See :mod:`buildfarm.domain.selfhosting`.
     """
 
     id: str
@@ -167,6 +171,12 @@ class Build:
     provides: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     override: dict[str, object] = field(default_factory=dict)
+    round: int = 1
+    circle: tuple[str, ...] = ()
+    seeded: tuple[str, ...] = ()
+    successor: str = ""
+    lock_ours: int = 0
+    lock_rpms: int = 0
     created: datetime
     finished: datetime | None = None
 

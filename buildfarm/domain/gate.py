@@ -19,10 +19,13 @@ class Decision:
     reason: str
 
 
-def decide(verdict: Verdict, *, policy: GatePolicy, scratch: bool, brands: Sequence[str] = ()) -> Decision:
+def decide(
+    verdict: Verdict, *, policy: GatePolicy, scratch: bool, brands: Sequence[str] = (), held_back: str = ""
+) -> Decision:
     """Decide both tags at once.
 
     :param brands: what the scan found in its RPMs that nobody allowed, a line each; users never get such a build.
+    :param held_back: why users must not get it though it is good (:func:`buildfarm.domain.selfhosting.held_back`).
 
     The build tag takes whatever is not INCOMPATIBLE or worse: a MISSING sub-package is the worst finding of its
     SRPM and would hide an INCOMPATIBLE one beside it, so it is refused too.
@@ -34,6 +37,8 @@ def decide(verdict: Verdict, *, policy: GatePolicy, scratch: bool, brands: Seque
     if decision.gate is Gate.PASSED and brands:
         reason = f"{len(brands)} brand hits that no rule allows: {brands[0]}; the build tag takes it, the destination tag does not"
         return replace(decision, gate=Gate.REFUSED, reason=reason)
+    if decision.gate is Gate.PASSED and held_back:
+        return replace(decision, gate=Gate.REFUSED, reason=held_back)
     return decision
 
 

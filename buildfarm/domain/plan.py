@@ -113,13 +113,14 @@ class Decision:
     """Ready to be queued (``wait`` is ``None``), or why not.
 
     ``reason`` is one line that names the blocker or the dependency, ``blockers`` the keys of the sources waited for;
-    ``note`` tells of a cycle that is broken here.
+    ``note`` tells of a cycle that is broken here, ``circle`` are the keys of its members.
     """
 
     key: str
     wait: WaitKind | None = None
     reason: str = ""
     note: str = ""
+    circle: tuple[str, ...] = ()
     blockers: tuple[str, ...] = ()
 
 
@@ -173,7 +174,8 @@ def _decide(node: Node, by_key: Mapping[str, Node], knot: frozenset[str], ring: 
         return Decision(key=node.key)
     what = _spell(ring, by_key, len(knot))
     if node.resolves_now:
-        return Decision(key=node.key, note=f"{what}; broken by what the repositories hold today (seed)")
+        note = f"{what}; broken by what the repositories hold today (seed)"
+        return Decision(key=node.key, note=note, circle=tuple(sorted(knot)))
     inside = tuple(sorted(key for key in node.needs if key in knot))
     return Decision(key=node.key, wait=WaitKind.CYCLE, reason=f"{what}; no repository breaks it here", blockers=inside)
 

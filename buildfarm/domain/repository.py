@@ -68,7 +68,10 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """One immutable state of a tag's repositories. ``digest`` covers every file in it, not the time it was made."""
+    """One immutable state of a tag's repositories. ``digest`` covers every file in it, not the time it was made.
+
+    ``lock_ours`` of ``lock_rpms`` lines in the buildroots of its builds are RPMs that we built: its self-hosted share.
+    """
 
     id: str
     target: str
@@ -78,6 +81,8 @@ class Generation:
     digest: str
     builds: tuple[str, ...] = ()
     rpms: int = 0
+    lock_ours: int = 0
+    lock_rpms: int = 0
     created: datetime
     ready: datetime | None = None
 
@@ -98,14 +103,16 @@ class Candidate:
     build: str
     source: str
     evr: EVR = field(hash=False)
+    round: int = 1
 
 
 def newest_of_each_source(candidates: Iterable[Candidate]) -> tuple[str, ...]:
-    """The builds a tag carries: of each source the highest EVR (never "last tagged", Koji's known trap)."""
+    """The builds a tag carries: of each source the highest EVR (never "last tagged", Koji's known trap), its last round."""
     newest: dict[str, Candidate] = {}
     for candidate in candidates:
         held = newest.get(candidate.source)
-        if held is None or held.evr < candidate.evr:
+        newer = held is None or held.evr < candidate.evr
+        if newer or (held is not None and held.evr == candidate.evr and held.round < candidate.round):
             newest[candidate.source] = candidate
     return tuple(sorted(candidate.build for candidate in newest.values()))
 

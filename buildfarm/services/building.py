@@ -14,7 +14,7 @@ from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker
 from buildfarm.errors import InfraError, InputError
 from buildfarm.ports import Intake, RpmHeader, Transaction
-from buildfarm.services import builds, tasks
+from buildfarm.services import builds, rounds, tasks
 from buildfarm.services.hub import Hub
 
 OWN_PRIORITY = 10
@@ -143,6 +143,8 @@ def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Re
         }  # fmt: skip
         if report.ok:
             task = tasks.close(tx, task, **fields)
+            if task.kind is TaskKind.BUILD:
+                build = rounds.note_lock(tx, build, report.lock)
             _built(tx, build, task, made)
         elif report.failure_kind is None or report.failure_kind.is_infrastructure:
             reason = report.reason or "the worker gave no reason"

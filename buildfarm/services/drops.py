@@ -239,7 +239,9 @@ def _ingest_srpm(
         source, epoch, version, release = header.name, header.epoch, header.version, header.release
         requires, provides = tuple(header.requires), tuple(header.provides)
         arches = tuple(a for a in target.arches if not excluded(header.exclusivearch, header.excludearch, (), (a,)))
-    same = tx.find(Build, target=target.name, source=source, epoch=epoch, version=version, release=release)
+    same = tx.find(
+        Build, target=target.name, source=source, epoch=epoch, version=version, release=release, successor=""
+    )
     known = next((build for build in same if build.srpm == item.sha256), None)
     if known is not None:
         tx.change(item, build=known.id)

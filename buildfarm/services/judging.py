@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from buildfarm.domain import selfhosting
 from buildfarm.domain.brand import is_of_binaries
 from buildfarm.domain.build import Build, Gate
 from buildfarm.domain.compare.expect import WAIVER
@@ -51,7 +52,10 @@ def judge(
     # what matches nothing in one build may be for another: the list of waivers says it, not each build
     lifted = replace(lifted, expired_waivers=(), unused_waivers=())
     brands = [f"{hit['rpm']}: {hit['where']}: {hit['context']}" for hit in brand_hits if is_of_binaries(hit)]
-    decision = decide(lifted.verdict, policy=target.gate, scratch=build.scratch, brands=brands)
+    decision = decide(
+        lifted.verdict, policy=target.gate, scratch=build.scratch, brands=brands,
+        held_back=selfhosting.held_back(build.seeded, build.round),
+    )  # fmt: skip
     reason = decision.reason
     if reason and not lifted.verdict.is_compatible and (line := worst_line(lifted)):
         reason = f"{reason}; {line}"

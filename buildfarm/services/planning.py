@@ -70,7 +70,7 @@ class PlanningService:
             self._all_wait(target, WaitKind.UNRESOLVABLE, problem)
             return {}
         nodes = self.nodes(target, universe)
-        self._carry_out(target, plan(nodes))
+        self._carry_out(target, plan(nodes), {node.key: node.name for node in nodes})
         self._look_ahead(target, nodes)
         return {"generation": generation.id if generation else "", "buildroot_key": base.key}
 
@@ -141,7 +141,7 @@ class PlanningService:
             if not tx.add_once(record):
                 tx.change(tx.get(ForecastRecord, target.name), forecast=found, created=tx.now)
 
-    def _carry_out(self, target: Target, decided: Plan) -> None:
+    def _carry_out(self, target: Target, decided: Plan, names: Mapping[str, str]) -> None:
         with self._hub.store.begin() as tx:
             waiting = {build.id: build for build in tx.find(Build, target=target.name, state=BuildState.WAITING)}
             for decision in decided.decisions:
@@ -149,7 +149,8 @@ class PlanningService:
                 if build is None:
                     continue
                 if decision.wait is None:
-                    builds.move(tx, build, BuildState.QUEUED, actor="plan", why=decision.note)
+                    circle = tuple(sorted(names[key] for key in decision.circle)) or build.circle
+                    builds.move(tx, build, BuildState.QUEUED, actor="plan", why=decision.note, circle=circle)
                 else:
                     builds.wait(tx, build, decision.wait, decision.reason)
 

@@ -28,7 +28,7 @@ from buildfarm.domain.task import TaskKind
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import Conflict
 from buildfarm.ports import RepoFile, RepositoryWriter, Sealer, Transaction
-from buildfarm.services import builds, tasks
+from buildfarm.services import builds, rounds, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 
 KEY_FILE = "RPM-GPG-KEY"
@@ -41,7 +41,9 @@ def wanted(tx: Transaction, target: Target, tag: str) -> tuple[str, ...]:
     # what a tag carries already stays while it is compared again
     again = tx.find(Build, target=target.name, state=(BuildState.BUILT, BuildState.COMPARING))
     taken += [build for build in again if tag in build.tags]
-    candidates = [Candidate(build=build.id, source=build.source, evr=build.nevra.evr) for build in taken]
+    candidates = [
+        Candidate(build=build.id, source=build.source, evr=build.nevra.evr, round=build.round) for build in taken
+    ]
     return newest_of_each_source(candidates)
 
 
@@ -96,13 +98,16 @@ def stage(hub: Hub, write: RepositoryWriter, target_name: str, heartbeat: Heartb
             _discard(hub, last)
         heartbeat(f"writing generation {number} of {tag}")
         artifacts = [artifact for group in files.values() for artifact in group]
+        with hub.store.read() as tx:
+            carried = [build for build in tx.find(Build, target=target.name) if build.id in files]
         folder = hub.repos / tag / str(number)
         _write(hub, write, target, artifacts, folder)
         with hub.store.begin() as tx:
             generation = Generation(
                 id=tasks.new_id(), target=target.name, tag=tag, number=number, state=GenerationState.STAGED,
                 digest=generation_digest((a.filename, a.signed) for a in artifacts), builds=chosen,
-                rpms=len(artifacts), created=tx.now,
+                rpms=len(artifacts), lock_ours=sum(b.lock_ours for b in carried), lock_rpms=sum(b.lock_rpms for b in carried),
+                created=tx.now,
             )  # fmt: skip
             tx.add(generation)
             tx.event("generation.staged", generation.id, actor="publish", tag=tag, number=number, builds=len(chosen))
@@ -189,6 +194,8 @@ def seal(hub: Hub, sealer: Sealer, generation_id: str) -> None:
             tx.change(tx.get(TagHead, generation.tag), generation=generation.id, number=generation.number)
         tx.event("generation.ready", generation.id, actor="signer", tag=generation.tag, number=generation.number)
         _mark(tx, target, ready)
+        if ready.tag == target.tags.build:
+            rounds.begin_next(tx, target)
     follow(hub, generation.tag, generation.number)
 
 

@@ -23,9 +23,9 @@ SPECS = Path(__file__).resolve().parents[1] / "specs"
 BUILDER, HOST = "vbuild", "build07.pnaelv.example"
 TOPDIR = "/home/vendor/rpmbuild"
 _BASE = ("bash coreutils cpio diffutils findutils gawk gcc glibc-devel grep gzip make patch redhat-rpm-config rpm-build sed "
-         "shadow-utils tar xz bzip2").split()  # fmt: skip
+         "shadow-utils tar xz bzip2 byacc mawk").split()  # fmt: skip
 WAVES = (
-    ("diffutils", "zlib", "bzip2", "popt", "tree", "micro-httpd", "pnaelv-release", "pnaelv-logos"),
+    ("diffutils", "zlib", "bzip2", "popt", "tree", "micro-httpd", "pnaelv-release", "pnaelv-logos", "byacc", "mawk"),
     ("libpng", "pngcheck"),
     ("qrencode", "optipng"),
 )

@@ -90,6 +90,38 @@ def test_when_all_is_done_nothing_is_foretold_and_what_is_stuck_says_why(line: L
     assert why["estimated_start"] is None
 
 
+def test_a_circle_begins_with_the_seed_and_is_built_again_with_itself(line: Line) -> None:
+    farm, _ = line
+    seeds = farm.get("/targets/reef-9/seeds")
+    rounds = [one for one in seeds["circles"] if one["nvr"].startswith(("byacc-", "mawk-"))]
+    first = [one for one in rounds if one["round"] == 1]
+    assert {one["nvr"].split("-")[0] for one in first} == {"byacc", "mawk"}
+    assert all(one["circle"] == ["byacc", "mawk"] for one in rounds)
+    seeded = [one for one in first if one["seeded"]]
+    assert seeded  # whichever began had nothing but the seed
+    for one in seeded:
+        assert one["state"] == "compared"  # users never get it
+        assert "with seeds of its own circle" in farm.get(f"/builds/{one['id']}")["gate_reason"]
+        assert one["successor"] in {other["id"] for other in rounds if other["round"] == 2}
+    last = [one for one in rounds if not one["successor"]]
+    assert {one["nvr"].split("-")[0] for one in last} == {"byacc", "mawk"}
+    assert not any(one["seeded"] for one in last)
+
+
+def test_the_self_hosted_share_rises_and_what_is_left_of_the_seed_is_listed_with_its_reason(line: Line) -> None:
+    farm, _ = line
+    seeds = farm.get("/targets/reef-9/seeds")
+    shares = [one["share"] for one in seeds["over_time"]]
+    assert shares[0] == 0.0
+    assert shares[-1] > 0.0
+    reasons = {one["name"]: one["why"] for one in seeds["seeds"]}
+    assert reasons["gcc"].startswith("no source of ours makes it")
+    assert "bzip2-1.0.8-8.el9" in reasons["bzip2"]
+    assert "came later" in reasons["bzip2"]
+    assert not {"libpng", "libpng-devel", "zlib-devel"} & reasons.keys()
+    assert 0 < seeds["transitive"]["ours"] < seeds["transitive"]["all"]
+
+
 def test_whoever_got_a_builder_had_no_shorter_way_behind_it_than_those_it_went_before(line: Line) -> None:
     farm, drop = line
     chosen = [

@@ -17,6 +17,7 @@ from buildfarm_web.read_models import (
     history,
     logs,
     outlook,
+    seeds,
     targets,
     tasks,
     waivers,
@@ -117,6 +118,14 @@ def show_failures(target: str) -> Response:
     hub = the_hub()
     with hub.store.read() as tx:
         return jsonify(failures.failures(hub, tx, target))
+
+
+@blueprint.get("/targets/<target>/seeds")
+def show_seeds(target: str) -> Response:
+    """What still comes from a seed and why, and the self-hosted share over time."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        return jsonify(seeds.seeds(parts.hub, tx, parts.shares, target))
 
 
 @blueprint.get("/targets/<target>/plan")

@@ -10,9 +10,9 @@ from buildfarm.domain.build import BuildState
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
-from buildfarm_web.drawings import lanes, waves
+from buildfarm_web.drawings import lanes, share_line, waves
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import audit, builds, drops, farm, logs, targets, waivers
+from buildfarm_web.read_models import audit, builds, drops, farm, logs, seeds, targets, waivers
 from buildfarm_web.read_models.build import build_page, tasks_of
 from buildfarm_web.read_models.plain import Json, numbered, stamp
 from buildfarm_web.read_models.shares import locks_of
@@ -130,6 +130,15 @@ def list_targets() -> str:
     return _render("targets.html", now, it=found)
 
 
+@blueprint.get("/targets/<target>/seeds")
+def show_seeds(target: str) -> str:
+    """What still comes from a seed, and the self-hosted share over time."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        found, now = seeds.seeds(parts.hub, tx, parts.shares, target), stamp(tx.now)
+    return _render("seeds.html", now, it=found, share=share_line.draw(found["over_time"]))
+
+
 @blueprint.get("/targets/<target>")
 def show_target(target: str) -> str:
     """One target."""
@@ -137,7 +146,7 @@ def show_target(target: str) -> str:
     with parts.hub.store.read() as tx:
         found = targets.target_page(parts.hub, tx, parts.shares, target)
         now = stamp(tx.now)
-    return _render("target.html", now, it=found)
+    return _render("target.html", now, it=found, share=share_line.draw(found["share_over_time"]))
 
 
 @blueprint.get("/workers")

@@ -83,7 +83,7 @@ _ACTIVE = sa.text("state IN ('FREE', 'ASSIGNED', 'OPEN')")
 TABLES: dict[type, sa.Table] = {
     Build: _table(
         Build,
-        sa.UniqueConstraint("target", "source", "epoch", "version", "release", "srpm"),
+        sa.UniqueConstraint("target", "source", "epoch", "version", "release", "srpm", "round"),
         sa.Index(None, "target", "state"),
         sa.Index(None, "drop_id"),
         sa.CheckConstraint(

@@ -52,7 +52,7 @@ def test_a_source_that_ended_without_a_result_is_named_with_its_state():
 def test_a_cycle_is_broken_where_todays_repositories_do():
     found = plan([node("a", "b", now=True), node("b", "a")])
     assert decision(found, "a") == Decision(
-        key="a", note="cycle A → B → A; broken by what the repositories hold today (seed)"
+        key="a", note="cycle A → B → A; broken by what the repositories hold today (seed)", circle=("a", "b")
     )
     assert decision(found, "b").wait is WaitKind.CYCLE
     assert decision(found, "b").reason == "cycle B → A → B; no repository breaks it here"

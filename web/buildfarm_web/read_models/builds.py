@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from buildfarm.domain.build import Build, BuildState, Gate, WaitKind
 from buildfarm.domain.drop import Drop
 from buildfarm.domain.records import Comparison
+from buildfarm.domain.selfhosting import MAX_ROUNDS
 from buildfarm.domain.target import Target
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import InputError, NotFound
@@ -35,11 +36,18 @@ def is_refused(build: Build) -> bool:
     return build.state is BuildState.COMPARED and build.gate is Gate.REFUSED
 
 
+def is_between_rounds(build: Build) -> bool:
+    """Seeded and only there to build its circle anew: the next round takes its place by itself."""
+    return bool(build.successor) or (
+        bool(build.seeded) and build.round < MAX_ROUNDS and Verdict(build.verdict).is_compatible
+    )
+
+
 def need_of(build: Build) -> str:
     """What about a build needs a person now, as one word; empty if nothing does."""
     if build.state in (BuildState.ON_HOLD, BuildState.FAILED):
         return build.state.value
-    if is_refused(build) and not build.scratch:
+    if is_refused(build) and not build.scratch and not is_between_rounds(build):
         return "refused"
     return "stuck" if build.state is BuildState.WAITING and build.wait_kind in STUCK else ""
 
@@ -80,12 +88,17 @@ def row(hub: Hub, build: Build, comparison: Comparison | None) -> Json:
         "failure_kind": build.failure_kind,
         "verdict": build.verdict,
         "gate": build.gate.value,
+        "gate_reason": build.gate_reason,
         "settled": is_refused(build) and _is_settled(build, hub.config.targets.get(build.target)),
         "why": why_of(build, comparison),
         "needs_person": need_of(build),
         "scratch": build.scratch,
         "priority": build.priority,
         "attempt": build.attempt,
+        "round": build.round,
+        "circle": list(build.circle),
+        "seeded": list(build.seeded),
+        "successor": build.successor,
         "owner": build.owner,
         "tags": list(build.tags),
         "created": stamp(build.created),
@@ -197,10 +210,11 @@ def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> l
     found: list[Build] = []
     for state in (BuildState.ON_HOLD, BuildState.FAILED):
         found += tx.find(Build, state=state, order_by="state_since", limit=limit, **where)  # type: ignore[arg-type]  # field names
-    found += tx.find(
-        Build, state=BuildState.COMPARED, gate=Gate.REFUSED, scratch=False, order_by="state_since", limit=limit,
+    refused = tx.find(
+        Build, state=BuildState.COMPARED, gate=Gate.REFUSED, scratch=False, successor="", order_by="state_since", limit=limit,
         **where,  # type: ignore[arg-type]  # field names
     )  # fmt: skip
+    found += [build for build in refused if need_of(build)]
     found += tx.find(
         Build, state=BuildState.WAITING, wait_kind=tuple(kind.value for kind in STUCK), order_by="state_since",
         limit=limit, **where,  # type: ignore[arg-type]  # field names
@@ -240,8 +254,8 @@ def is_moving(tx: Transaction, states: Mapping[str, int], **where: object) -> bo
 
 
 def by_state(tx: Transaction, **where: object) -> dict[str, int]:
-    """How many builds are in each state; empty states are left out."""
-    counts = {state.value: tx.count(Build, state=state, **where) for state in BuildState}
+    """How many builds are in each state, of each the last round; empty states are left out."""
+    counts = {state.value: tx.count(Build, state=state, successor="", **where) for state in BuildState}
     return {state: count for state, count in counts.items() if count}
 
 

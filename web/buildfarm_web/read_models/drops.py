@@ -58,6 +58,7 @@ def drop_page(hub: Hub, tx: Transaction, name: str) -> Json:
     for build in find_each(tx, Build, "srpm_filename", (rpm.sourcerpm for rpm in vendor), target=drop.target):
         related.add(build.id)
     comparisons = newest_comparisons(tx, related)
+    everything = [build for build in everything if not build.successor]  # of each circle the last round
     listed = builds.rows(hub, tx, sorted(everything, key=lambda build: (build.source, build.created)))
     history = tx.find(Event, subject=drop.id, order_by="id")
     return {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from sys import intern
 from threading import Lock
 
 from buildfarm.domain.build import Build
+from buildfarm.domain.nevra import EVR
 from buildfarm.domain.repository import Artifact
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.errors import NotFound
@@ -15,14 +17,42 @@ from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json, find_each
 
 _KEPT = 20_000
+_KEPT_LINES = 5_000
+
+
+def nevra_of(entry: Json) -> str:
+    """The NEVRA of a lock's line."""
+    evr = EVR(epoch=int(entry["epoch"]), version=entry["version"], release=entry["release"])
+    return f"{entry['name']}-{evr}.{entry['arch']}"
 
 
 class Shares:
-    """Counts of locks, kept by the lock's digest: a lock never changes, and what we built stays built."""
+    """What locks say, kept by the lock's digest: a lock never changes, and what we built stays built."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[int, int]] = {}
+        self._lines: dict[str, tuple[Json, ...]] = {}
         self._lock = Lock()
+
+    def lines(self, hub: Hub, tx: Transaction, digest: str) -> tuple[Json, ...]:
+        """``{name, nevra, sha256, ours}`` for each RPM of a lock; empty if there is none to read."""
+        known = self._lines.get(digest)
+        if known is not None:
+            return known
+        entries = lock_entries(hub, digest)
+        if entries is None:
+            return ()
+        ours = own_headers(tx, entries)
+        made = tuple(
+            {"name": intern(str(one["name"])), "nevra": intern(nevra_of(one)), "sha256": one.get("sha256") or "",
+             "ours": one.get("sha256") in ours}
+            for one in entries
+        )  # fmt: skip
+        with self._lock:
+            if len(self._lines) >= _KEPT_LINES:
+                self._lines.clear()
+            self._lines[digest] = made
+        return made
 
     def of(self, hub: Hub, tx: Transaction, digest: str) -> tuple[int, int] | None:
         """``(ours, all)`` of the lock with this digest; ``None`` if there is none to read."""

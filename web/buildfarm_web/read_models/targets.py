@@ -15,6 +15,7 @@ from buildfarm_web.read_models.failures import failures
 from buildfarm_web.read_models.findings import newest_comparisons
 from buildfarm_web.read_models.outlook import outlook
 from buildfarm_web.read_models.plain import Json, find_each, stamp
+from buildfarm_web.read_models.seeds import share_over_time
 from buildfarm_web.read_models.shares import Shares, share_of_builds
 
 
@@ -105,6 +106,7 @@ def target_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
         "failures": failures(hub, tx, target.name)["clusters"],
         "self_hosted_share": share["share"],
         "self_hosted": share,
+        "share_over_time": share_over_time(tx, target.tags.build),
         "brand_hits": sum(is_of_binaries(hit) for hit in hits),
         "source_brand_hits": sum(not is_of_binaries(hit) for hit in hits),
         "verdicts": builds.by_verdict(carried),

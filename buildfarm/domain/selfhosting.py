@@ -1,0 +1,86 @@
+"""Self-hosting: what still comes from a seed, and when a circle of sources has to be built once more.
+
+Sources that need each other can only begin with binaries from elsewhere. Such a build is *seeded*: users never get it. When all
+of its circle stands in the build tag, the circle is built again, with itself; the round whose buildroots took nothing of the
+circle from a seed is the last one (the same idea as the stages of a compiler's bootstrap).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+MAX_ROUNDS = 3
+"""The first is seeded and the second is not; if the third still is, something else is wrong and a person looks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockLine:
+    """One RPM of a buildroot; ``ours`` if its header is one of our own RPMs'."""
+
+    name: str
+    nevra: str
+    ours: bool
+
+
+def seeded_by(lines: Iterable[LockLine], made_by_circle: Collection[str]) -> tuple[str, ...]:
+    """The RPMs of a buildroot that came from a seed though the build's own circle makes them.
+
+    >>> seeded_by([LockLine(name="mawk", nevra="mawk-1-1", ours=False)], {"mawk", "byacc"})
+    ('mawk-1-1',)
+    """
+    return tuple(sorted({line.nevra for line in lines if not line.ours and line.name in made_by_circle}))
+
+
+def held_back(seeded: Collection[str], round_: int) -> str:
+    """Why the destination tag does not take a seeded build; empty if it is not seeded."""
+    if not seeded:
+        return ""
+    what = f"built with seeds of its own circle ({', '.join(sorted(seeded))})"
+    if round_ >= MAX_ROUNDS:
+        return f"{what} even in round {round_}: the build tag should offer ours first"
+    return f"{what}: round {round_ + 1}, built with itself, takes its place"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the farm knows of RPMs by a name: ours in the build tag, ours elsewhere and why not there, and who would make it."""
+
+    carried: str = ""
+    refused: str = ""
+    stuck: str = ""
+
+
+def why_from_seed(known: Known) -> str:
+    """Why buildroots took an RPM of this name from a seed.
+
+    >>> why_from_seed(Known(carried="zlib-1.2.13-5.el9"))
+    'ours (zlib-1.2.13-5.el9) came later: a rebuild takes it'
+    """
+    if known.carried:
+        return f"ours ({known.carried}) came later: a rebuild takes it"
+    if known.refused:
+        return f"ours is not in the build tag: {known.refused}"
+    if known.stuck:
+        return f"its source is not built: {known.stuck}"
+    return "no source of ours makes it: its SRPM was in no drop"
+
+
+def share(ours: int, of: int) -> float | None:
+    """The self-hosted share; ``None`` where nothing was built yet."""
+    return ours / of if of else None
+
+
+def reached(start: Iterable[str], lock_of: Mapping[str, Collection[str]]) -> set[str]:
+    """Every RPM (by header digest) that stands in the buildroots of ``start``, in the buildroots of those, and so on.
+
+    :param lock_of: for each RPM that we built the RPMs of its buildroot; what is not in it came from a seed.
+    """
+    seen: set[str] = set()
+    ahead = list(start)
+    while ahead:
+        one = ahead.pop()
+        if one not in seen:
+            seen.add(one)
+            ahead += lock_of.get(one, ())
+    return seen
