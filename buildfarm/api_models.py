@@ -48,7 +48,8 @@ class DistGitSource(Request):
 class DropRequest(Request):
     """``POST /drops``. ``id``, where given, must be the drop's own (see :func:`buildfarm.domain.drop.drop_id`).
 
-    A negative ``priority`` is background work: it gets slots that nobody else can use.
+    A negative ``priority`` is background work: it gets slots that nobody else can use. With ``plan_first`` nothing is built until
+    somebody approves the plan.
     """
 
     target: str
@@ -56,6 +57,7 @@ class DropRequest(Request):
     name: str = Field(default="", max_length=200)
     scratch: bool = False
     priority: int = Field(default=0, ge=-100, le=100)
+    plan_first: bool = False
     srpms: tuple[DropFile, ...] = ()
     binaries: tuple[DropFile, ...] = ()
     dist_git: tuple[DistGitSource, ...] = ()
@@ -65,6 +67,12 @@ class ReasonRequest(Request):
     """``POST /builds/<id>/{cancel,retry,release-hold}`` and ``POST /drops/<id>/release-hold``."""
 
     reason: str = Field(default="", max_length=2000)
+
+
+class ResumeRequest(ReasonRequest):
+    """``POST /targets/<name>/resume`` and ``POST /drops/<id>/resume``; ``drop_waiting`` cancels what has not begun."""
+
+    drop_waiting: bool = False
 
 
 class PriorityRequest(Request):

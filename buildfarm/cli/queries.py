@@ -125,23 +125,45 @@ def events(subject: str, *, as_json: bool) -> None:
 
 
 @click.command("plan")
-@click.argument("target")
+@click.argument("subject", metavar="DROP|TARGET")
 @json_option
-def plan(target: str, *, as_json: bool) -> None:
-    """What comes for TARGET: waves, the longest way, the estimated end, circles, and what waits or is stuck and why."""
-    found = client().get(f"/targets/{target}/plan")
+def plan(subject: str, *, as_json: bool) -> None:
+    """What comes of a DROP or for a TARGET: waves, the longest way, the estimated end, circles, what waits or is stuck and why."""
+    hub = client()
+    is_target = any(one["name"] == subject for one in hub.get("/targets")["targets"])
+    found = hub.get(f"/{'targets' if is_target else 'drops'}/{subject}/plan")
     if as_json:
         output.as_json(found)
         return
     say = output.out.print
     if found["paused"]:
-        say(f"{target} is {found['paused']}", highlight=False, markup=False)
+        say(f"{subject} is {found['paused']}", highlight=False, markup=False)
+    _say_steps(subject, found)
+    if is_target:
+        for one in found["waiting"]:
+            say(f"{one['nvr']} waits ({one['kind']}): {one['reason']}", highlight=False, markup=False)
+        for one in found["stuck"]:
+            say(f"{one['nvr']} is {one['state']}: {one['reason']}", highlight=False, markup=False)
+        return
+    for cycle in found["cycles"]:
+        closing = "; ".join(f"{source} needs {needed}" for source, needed in cycle["closing"])
+        say(f"circle of {', '.join(cycle['members'])}, closed by: {closing}", highlight=False, markup=False)
+    for one in found["problems"]:
+        say(f"{one['nvr']} ({one['kind']}): {one['reason']}", highlight=False, markup=False)
+    for one in found["left_out"]:
+        say(f"{one['nvr']} is {one['state']}: {one['reason']}", highlight=False, markup=False)
+    if found["approval"] == "awaited":
+        say(f"{found['reason']}: `buildfarm approve {subject} --reason …`, or `refuse`", highlight=False, markup=False)
+
+
+def _say_steps(subject: str, found: dict[str, Any]) -> None:
+    say = output.out.print
     if not found["steps"]:
-        what = "nothing is foretold yet" if found["waiting"] and not found["paused"] else "nothing is to begin"
-        say(f"{target}: {what}", highlight=False)
+        what = "nothing is foretold yet" if found.get("waiting") and not found["paused"] else "nothing is to begin"
+        say(f"{subject}: {what}", highlight=False)
     else:
         say(
-            f"{target}: {len(found['steps'])} builds in {len(found['waves'])} waves, {_span(found['makespan'])} "
+            f"{subject}: {len(found['steps'])} builds in {len(found['waves'])} waves, {_span(found['makespan'])} "
             f"on {found['workers']} builders (no order is faster than {_span(found['bound'])}; as of {found['created']})", highlight=False,
         )  # fmt: skip
         say(f"longest way, {_span(found['critical_path'])}: {' → '.join(found['critical'])}", highlight=False)
@@ -153,10 +175,6 @@ def plan(target: str, *, as_json: bool) -> None:
     for circle in found.get("circles", ()):
         names = {step["build"]: step["name"] for step in found["steps"]}
         say(f"circle: {', '.join(names.get(key, key) for key in circle)}", highlight=False, markup=False)
-    for one in found["waiting"]:
-        say(f"{one['nvr']} waits ({one['kind']}): {one['reason']}", highlight=False, markup=False)
-    for one in found["stuck"]:
-        say(f"{one['nvr']} is {one['state']}: {one['reason']}", highlight=False, markup=False)
 
 
 @click.command("seeds")

@@ -13,10 +13,11 @@ from rich.progress import Progress
 from buildfarm.cli import output
 from buildfarm.cli.client import Client, Json
 from buildfarm.cli.queries import client, json_option
-from buildfarm.domain.build import NEEDS_NOTHING, BuildState, Gate
+from buildfarm.domain.build import NEEDS_NOTHING, BuildState, Gate, WaitKind
 from buildfarm.errors import InputError
 
 _POLL_SECONDS = 0.5
+_UNTIL_SOMEBODY_ACTS = (WaitKind.UNRESOLVABLE, WaitKind.BLOCKED, WaitKind.CYCLE, WaitKind.APPROVAL, WaitKind.PAUSED)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -29,11 +30,14 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 @click.option("--name", default="", help="A name for people.")
 @click.option("--scratch", is_flag=True, help="Build and compare, publish nothing.")
 @click.option("--priority", type=click.IntRange(-100, 100), default=0, help="Below zero: in the background.")
+@click.option(
+    "--plan-first", is_flag=True, help="Build nothing before the plan is approved (buildfarm plan, approve, refuse)."
+)
 @click.option("--wait", is_flag=True, help="Stay until every build has come to rest.")
 @json_option
 def ingest(
-    paths: tuple[Path, ...], target: str, sources: tuple[str, ...], name: str, priority: int, *, scratch: bool, wait: bool,
-    as_json: bool,
+    paths: tuple[Path, ...], target: str, sources: tuple[str, ...], name: str, priority: int, *, scratch: bool, plan_first: bool,
+    wait: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Send SRPMs and vendor binaries (files, or folders searched for *.rpm), or sources of dist-git, to the hub as one drop."""
     files = sorted(set(_rpms(paths)))
@@ -54,7 +58,10 @@ def ingest(
         for file in progress.track(files, description="uploading"):
             group = "srpms" if file.name.endswith((".src.rpm", ".nosrc.rpm")) else "binaries"
             items[group].append({"sha256": hub.upload(file), "filename": file.name})
-    answer = hub.post("/drops", {"target": target, "name": name, "scratch": scratch, "priority": priority, **items})
+    answer = hub.post(
+        "/drops",
+        {"target": target, "name": name, "scratch": scratch, "priority": priority, "plan_first": plan_first, **items},
+    )
     if wait:
         wait_for(hub, answer["id"])
         answer = {**answer, **hub.get(f"/drops/{answer['id']}")}
@@ -81,7 +88,7 @@ def at_rest(build: Json) -> bool:
         return True
     if state == BuildState.COMPARED:
         return bool(build.get("gate") == Gate.REFUSED and build.get("settled", True))
-    return state == BuildState.WAITING and build.get("wait_kind") in ("unresolvable", "blocked", "cycle")
+    return state == BuildState.WAITING and build.get("wait_kind") in _UNTIL_SOMEBODY_ACTS
 
 
 def wait_for(hub: Client, drop: str, *, seconds: float = 24 * 3600) -> Json:
@@ -132,21 +139,44 @@ def retry(builds: tuple[str, ...], target: str, cluster: str, reason: str, *, fa
 
 
 @click.command("pause")
-@click.argument("target")
+@click.argument("subject")
 @click.option("--reason", required=True, help="Why.")
-def pause(target: str, reason: str) -> None:
-    """Begin no more builds of TARGET; what runs ends."""
-    client().post(f"/targets/{target}/pause", {"reason": reason})
-    output.out.print(f"{target}: paused", highlight=False)
+@click.option("--drop", "is_drop", is_flag=True, help="SUBJECT is a drop, not a target.")
+def pause(subject: str, reason: str, *, is_drop: bool) -> None:
+    """Begin no more builds of a target (or a drop); what runs ends."""
+    client().post(f"/{'drops' if is_drop else 'targets'}/{subject}/pause", {"reason": reason})
+    output.out.print(f"{subject}: paused", highlight=False)
 
 
 @click.command("resume")
-@click.argument("target")
+@click.argument("subject")
 @click.option("--reason", default="", help="What has changed.")
-def resume(target: str, reason: str) -> None:
-    """Go on with a paused TARGET."""
-    client().post(f"/targets/{target}/resume", {"reason": reason})
-    output.out.print(f"{target}: goes on", highlight=False)
+@click.option("--drop", "is_drop", is_flag=True, help="SUBJECT is a drop, not a target.")
+@click.option("--cancel-waiting", is_flag=True, help="Cancel what has not begun instead of building it.")
+def resume(subject: str, reason: str, *, is_drop: bool, cancel_waiting: bool) -> None:
+    """Go on with a paused target (or drop)."""
+    body = {"reason": reason, "drop_waiting": cancel_waiting}
+    answer = client().post(f"/{'drops' if is_drop else 'targets'}/{subject}/resume", body)
+    canceled = f", {answer['canceled']} builds canceled" if cancel_waiting else ""
+    output.out.print(f"{subject}: goes on{canceled}", highlight=False)
+
+
+@click.command("approve")
+@click.argument("drop")
+@click.option("--reason", required=True, help="Why the plan is good.")
+def approve(drop: str, reason: str) -> None:
+    """Let the plan of a DROP that awaits approval become work."""
+    answer = client().post(f"/drops/{drop}/approve", {"reason": reason})
+    output.out.print(f"drop {answer['id'][:12]}: approved, {answer['builds']} builds", highlight=False)
+
+
+@click.command("refuse")
+@click.argument("drop")
+@click.option("--reason", required=True, help="Why nothing of it is built.")
+def refuse(drop: str, reason: str) -> None:
+    """Build nothing of a DROP that awaits approval."""
+    answer = client().post(f"/drops/{drop}/refuse", {"reason": reason})
+    output.out.print(f"drop {answer['id'][:12]}: refused, its builds are canceled", highlight=False)
 
 
 @click.command("cancel")
@@ -224,4 +254,4 @@ def override(  # one option a setting
     output.out.print(f"{source}: override {'removed' if remove else 'recorded'}; it applies from the next build on")
 
 
-COMMANDS = (ingest, retry, cancel, release_hold, override, pause, resume, prioritise, worker_drain)
+COMMANDS = (ingest, retry, cancel, release_hold, override, pause, resume, approve, refuse, prioritise, worker_drain)

@@ -114,6 +114,7 @@ class WaitKind(enum.StrEnum):
     CYCLE = "cycle"
     CAPACITY = "capacity"
     PAUSED = "paused"
+    APPROVAL = "approval"
 
 
 class Gate(enum.StrEnum):

@@ -17,6 +17,15 @@ class DropState(enum.StrEnum):
     ON_HOLD = "on_hold"
 
 
+class Approval(enum.StrEnum):
+    """Whether a person has to agree before anything of a drop is built, and whether one did."""
+
+    NOT_NEEDED = ""
+    AWAITED = "awaited"
+    GIVEN = "given"
+    REFUSED = "refused"
+
+
 class ItemKind(enum.StrEnum):
     """What one file of a drop is."""
 
@@ -30,7 +39,8 @@ class ItemKind(enum.StrEnum):
 class Drop:
     """One drop for one target; ``id`` is :func:`drop_id` of its content, so the same drop twice is the same drop.
 
-    Its builds start with its ``priority``; a negative one is background work.
+    Its builds start with its ``priority``; a negative one is background work. While ``approval`` is awaited they are planned and
+    wait; ``reason`` says why it is on hold or awaits approval.
     """
 
     id: str
@@ -42,6 +52,7 @@ class Drop:
     reason: str = ""
     scratch: bool = False
     priority: int = 0
+    approval: Approval = Approval.NOT_NEEDED
     created: datetime
 
 

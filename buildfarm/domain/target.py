@@ -130,6 +130,29 @@ class TaskLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StormGuard:
+    """What one trigger may start without a person: nothing with ``approval``, else at most ``most_builds`` (``None``: any number)."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    approval: bool = False
+    most_builds: int | None = None
+
+    def objection(self, builds: int, *, asked: bool = False) -> str:
+        """Why so many builds await approval; empty if they need none. ``asked``: whoever sent them wants to see the plan first.
+
+        >>> StormGuard(most_builds=100).objection(3000)
+        '3000 builds at once, the target allows 100 without approval'
+        """
+        if asked:
+            return "its sender wants to see the plan first"
+        if self.approval:
+            return "the target has every plan approved"
+        if self.most_builds is not None and builds > self.most_builds:
+            return f"{builds} builds at once, the target allows {self.most_builds} without approval"
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MachineNeeds:
     """What a source's builds need of a worker: MiB of memory, cores, hardware virtualisation. Workers say what they have."""
 
@@ -187,7 +210,7 @@ class Target:
 
     ``dist`` is the vendor's default dist tag with its dot; a build takes the dist of its own SRPM's Release.
     ``suffix`` is what rules append to the Release of a debranded source. ``header_tags`` are the values our RPMs carry.
-    ``needs`` says for a source what its builds need of a worker.
+    ``needs`` says for a source what its builds need of a worker, ``storm`` what one trigger may start by itself.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -211,6 +234,7 @@ class Target:
     header_tags: dict[str, str] = field(default_factory=dict)
     large_sources: tuple[str, ...] = ()
     needs: dict[str, MachineNeeds] = field(default_factory=dict)
+    storm: StormGuard = StormGuard()
 
     def needs_of(self, source: str) -> MachineNeeds:
         """What a source's builds need of a worker."""

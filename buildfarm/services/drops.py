@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
+from buildfarm.domain.drop import Approval, Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
 from buildfarm.domain.nevra import EVR, split_filename
 from buildfarm.domain.plan import excluded
 from buildfarm.domain.target import DistGit, Phase, Target, dist_of_release
@@ -62,6 +62,7 @@ class Received:
 def receive(
     hub: Hub, target_name: str, offered: Sequence[Offered], *, trigger: str, actor: str, name: str = "",
     claimed_id: str = "", scratch: bool = False, priority: int = 0,
+    plan_first: bool = False,
 ) -> Received:  # fmt: skip
     """Take a drop's files into the blob store and its list into the database.
 
@@ -75,11 +76,14 @@ def receive(
     identity = drop_id(target.name, [sha256 for _, sha256, _ in files])
     if claimed_id and claimed_id != identity:
         raise InputError(f"the drop calls itself {claimed_id}, its content is {identity}", hint="leave `id` out")
+    sources = sum(kind is not ItemKind.BINARY for kind, _, _ in files)
+    objection = target.storm.objection(sources, asked=plan_first) if sources else ""
+    approval = Approval.AWAITED if objection else Approval.NOT_NEEDED
     with hub.store.begin() as tx:
         drop = Drop(
             id=identity, target=target.name, name=name or f"{target.name} {tx.now:%Y-%m-%d %H:%M}", trigger=trigger,
             owner=actor, state=DropState.RECEIVED, scratch=scratch, priority=priority,
-            created=tx.now,
+            approval=approval, reason=f"awaits approval: {objection}" if objection else "", created=tx.now,
         )  # fmt: skip
         if not tx.add_once(drop):
             return Received(drop=tx.get(Drop, identity), created=False)
@@ -87,6 +91,8 @@ def receive(
             tx.add_once(DropItem(id=tasks.new_id(), drop_id=identity, kind=kind, sha256=sha256, filename=filename))
         phase = target.lifecycle.phase(tx.now.date())
         tx.event("drop.received", identity, actor=actor, why=trigger, files=len(files), target=target.name)
+        if objection:
+            tx.event("drop.approval_awaited", identity, actor="ingest", why=objection)
         if phase is Phase.END_OF_LIFE:
             reason = f"target {target.name} reached its end of life on {target.lifecycle.end_of_life}"
             drop = tx.change(drop, state=DropState.ON_HOLD, reason=reason) or drop

@@ -7,13 +7,14 @@ generation of the build tag, the target's seeds, and what the drop itself will s
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import ChainMap, deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from buildfarm import log, wire
 from buildfarm.domain.build import TO_BUILD, Build, BuildState, WaitKind
-from buildfarm.domain.drop import VendorRpm
+from buildfarm.domain.drop import Approval, Drop, DropState, VendorRpm
 from buildfarm.domain.forecast import forecast, graph_of, seconds_of
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.plan import Expected, Node, PinnedRepository, Plan, plan
@@ -70,8 +71,10 @@ class PlanningService:
             self._all_wait(target, WaitKind.UNRESOLVABLE, problem)
             return {}
         nodes = self.nodes(target, universe)
-        self._carry_out(target, plan(nodes), {node.key: node.name for node in nodes})
+        decided = plan(nodes)
+        self._carry_out(target, decided, {node.key: node.name for node in nodes})
         self._look_ahead(target, nodes)
+        self._plan_drops(target, nodes, decided)
         return {"generation": generation.id if generation else "", "buildroot_key": base.key}
 
     def buildroot(self, target: Target, arch: str) -> wire.Buildroot:
@@ -144,15 +147,59 @@ class PlanningService:
     def _carry_out(self, target: Target, decided: Plan, names: Mapping[str, str]) -> None:
         with self._hub.store.begin() as tx:
             waiting = {build.id: build for build in tx.find(Build, target=target.name, state=BuildState.WAITING)}
+            held = _held_drops(tx, target, {build.drop_id for build in waiting.values()})
             for decision in decided.decisions:
                 build = waiting.get(decision.key)
                 if build is None:
                     continue
-                if decision.wait is None:
+                if decision.wait is None and build.drop_id in held:
+                    builds.wait(tx, build, *held[build.drop_id])
+                elif decision.wait is None:
                     circle = tuple(sorted(names[key] for key in decision.circle)) or build.circle
                     builds.move(tx, build, BuildState.QUEUED, actor="plan", why=decision.note, circle=circle)
                 else:
                     builds.wait(tx, build, decision.wait, decision.reason)
+
+    def _plan_drops(self, target: Target, nodes: Sequence[Node], decided: Plan) -> None:
+        """Write down the plan of each drop that came since, and of those that await approval as it is now."""
+        by_key = {node.key: node for node in nodes}
+        with self._hub.store.begin() as tx:
+            there = {
+                build.id: build for build in tx.find(Build, target=target.name, state=TO_BUILD) if build.id in by_key
+            }
+            for drop in tx.find(Drop, target=target.name, id=tuple({build.drop_id for build in there.values()})):
+                record = tx.first(ForecastRecord, id=drop.id)
+                if drop.state is not DropState.INGESTED or (record and drop.approval is not Approval.AWAITED):
+                    continue
+                own = {key: build for key, build in there.items() if build.drop_id == drop.id}
+                made = self._plan_of(own, by_key, decided, workers=_slots(tx, target))
+                if record is None:
+                    tx.add(ForecastRecord(id=drop.id, forecast=made, created=tx.now))
+                elif record.forecast != made:
+                    tx.change(record, forecast=made, created=tx.now)
+
+    def _plan_of(
+        self, own: Mapping[str, Build], by_key: Mapping[str, Node], decided: Plan, *, workers: int
+    ) -> dict[str, object]:
+        """The plan of a drop's builds as the page reads it: a forecast, what cannot be resolved, circles and what closes them."""
+        needs = {key: [other for other in by_key[key].needs if other in own] for key in own}
+        costs = {key: self._durations.of(build) for key, build in own.items()}
+        nvrs = {key: build.nvr for key, build in own.items()}
+        problems = [
+            {"nvr": nvrs[one.key], "kind": one.wait.value, "reason": one.reason}
+            for one in decided.decisions
+            if one.key in own and one.wait in (WaitKind.UNRESOLVABLE, WaitKind.CYCLE)
+        ]
+        cycles = [
+            {
+                "members": [by_key[key].name for key in cycle.members],
+                "closing": [[by_key[source].name, by_key[needed].name] for source, needed in cycle.closing],
+            }
+            for cycle in decided.cycles
+            if any(key in own for key in cycle.members)
+        ]
+        found = dataclasses.asdict(forecast(needs, costs, nvrs, workers=workers))
+        return json.loads(json.dumps({**found, "problems": problems, "cycles": cycles}))  # type: ignore[no-any-return]  # as stored
 
     def _all_wait(self, target: Target, kind: WaitKind, reason: str) -> None:
         with self._hub.store.begin() as tx:
@@ -200,6 +247,17 @@ def _slots(tx: Transaction, target: Target) -> int:
     """How many of the target's builds can run at once now."""
     queues = {target.queue(arch, source) for arch in target.arches for source in ("", *target.large_sources)}
     return sum(w.slots for w in tx.find(Worker, state=WorkerState.READY) if queues & set(w.queues))
+
+
+def _held_drops(tx: Transaction, target: Target, drops: Iterable[str]) -> dict[str, tuple[WaitKind, str]]:
+    """Drops of which nothing may begin, and why: they await approval or are paused."""
+    held: dict[str, tuple[WaitKind, str]] = {}
+    for drop in tx.find(Drop, target=target.name, id=tuple(drops)):
+        if drop.approval is Approval.AWAITED:
+            held[drop.id] = (WaitKind.APPROVAL, f"its drop {drop.reason}")
+        elif pause := pausing.paused(tx, drop.id):
+            held[drop.id] = (WaitKind.PAUSED, pausing.words(pause))
+    return held
 
 
 def _is_broken(target: Target, build: Build) -> bool:

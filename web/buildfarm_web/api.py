@@ -120,6 +120,13 @@ def show_failures(target: str) -> Response:
         return jsonify(failures.failures(hub, tx, target))
 
 
+@blueprint.get("/drops/<drop>/plan")
+def show_drop_plan(drop: str) -> Response:
+    """The plan of a drop: waves, longest way, circles and the needs that close them, what nothing provides, what is left out."""
+    with the_hub().store.read() as tx:
+        return jsonify(outlook.drop_plan(tx, builds.find_drop(tx, drop)))
+
+
 @blueprint.get("/targets/<target>/seeds")
 def show_seeds(target: str) -> Response:
     """What still comes from a seed and why, and the self-hosted share over time."""

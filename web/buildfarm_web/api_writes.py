@@ -22,7 +22,7 @@ from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.drop import ItemKind
 from buildfarm.errors import InputError
 from buildfarm.ports import Transaction
-from buildfarm.services import builds, drops, overrides, pausing, tasks, waivers, workers
+from buildfarm.services import builds, drops, overrides, tasks, waivers
 from buildfarm.services.drops import Offered
 from buildfarm_web.access import body, engineer, holder
 from buildfarm_web.parts import the_hub, the_parts
@@ -58,7 +58,7 @@ def post_drop() -> tuple[Response, HTTPStatus]:
     offered += [Offered(kind=ItemKind.DIST_GIT, filename=f"{one.source}@{one.commit}") for one in wish.dist_git]
     received = drops.receive(
         hub, wish.target, offered, trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch,
-        priority=wish.priority,
+        priority=wish.priority, plan_first=wish.plan_first,
     )  # fmt: skip
     with hub.store.read() as tx:
         answer = jsonify({**drop_json(tx, received.drop), "created": received.created})
@@ -83,26 +83,6 @@ def release_drop(drop: str) -> Response:
         return jsonify(drop_json(tx, released))
 
 
-@blueprint.post("/targets/<target>/pause")
-def pause_target(target: str) -> Response:
-    """Begin no more builds of a target; what runs ends. A reason is due."""
-    actor, wish, hub = engineer(), body(ReasonRequest), the_hub()
-    with hub.store.begin() as tx:
-        held = pausing.pause(tx, hub.target(target), actor=actor, why=wish.reason)
-    hub.wakeup.notify()
-    return jsonify({"target": held.id, "paused": True, "reason": held.reason, "actor": held.actor})
-
-
-@blueprint.post("/targets/<target>/resume")
-def resume_target(target: str) -> Response:
-    """Go on with a paused target."""
-    actor, wish, hub = engineer(), body(ReasonRequest), the_hub()
-    with hub.store.begin() as tx:
-        pausing.resume(tx, hub.target(target), actor=actor, why=wish.reason)
-    hub.wakeup.notify()
-    return jsonify({"target": target, "paused": False})
-
-
 @blueprint.post("/builds/<build>/cancel")
 def cancel_build(build: str) -> Response:
     """Cancel a build; a running task learns it with its next heart-beat. A reason is due."""
@@ -124,24 +104,6 @@ def prioritise_build(build: str) -> Response:
         answer = rows(hub, tx, [changed])[0]
     hub.wakeup.notify()
     return jsonify(answer)
-
-
-@blueprint.post("/workers/<worker>/drain")
-def drain_worker(worker: str) -> Response:
-    """Give a worker nothing more; what it has it finishes. A reason is due."""
-    return _drain(worker, drained=True)
-
-
-@blueprint.post("/workers/<worker>/resume")
-def resume_worker(worker: str) -> Response:
-    """Take a drained worker back into service."""
-    return _drain(worker, drained=False)
-
-
-def _drain(name: str, *, drained: bool) -> Response:
-    actor, wish = engineer(), body(ReasonRequest)
-    changed = workers.set_drained(the_hub(), name, drained=drained, actor=actor, why=wish.reason)
-    return jsonify({"id": changed.id, "state": changed.state.value})
 
 
 @blueprint.post("/builds/<build>/retry")

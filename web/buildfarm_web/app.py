@@ -10,7 +10,19 @@ from buildfarm.ports import Intake
 from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
 from buildfarm.wire import MEBIBYTE
-from buildfarm_web import api, api_writes, guest_api, pages, parts, problems, repos, security, words, worker_api
+from buildfarm_web import (
+    api,
+    api_decisions,
+    api_writes,
+    guest_api,
+    pages,
+    parts,
+    problems,
+    repos,
+    security,
+    words,
+    worker_api,
+)
 from buildfarm_web.drawings import bars
 from buildfarm_web.read_models.shares import Shares
 
@@ -50,6 +62,7 @@ def create_app(
     for blueprint in (
         api.blueprint,
         api_writes.blueprint,
+        api_decisions.blueprint,
         worker_api.blueprint,
         guest_api.blueprint,
         repos.blueprint,

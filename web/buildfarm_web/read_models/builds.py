@@ -17,7 +17,7 @@ from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.findings import newest_comparisons, worst_line
 from buildfarm_web.read_models.plain import Json, stamp
 
-STUCK = (WaitKind.UNRESOLVABLE, WaitKind.CYCLE, WaitKind.PAUSED)
+STUCK = (WaitKind.UNRESOLVABLE, WaitKind.CYCLE, WaitKind.PAUSED, WaitKind.APPROVAL)
 """What a waiting build does not get out of by itself. ``blocked`` is not here: the one that blocks is."""
 
 MOVING = (

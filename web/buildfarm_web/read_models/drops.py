@@ -14,6 +14,7 @@ from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.findings import newest_comparisons, reading
 from buildfarm_web.read_models.history import event_json
+from buildfarm_web.read_models.outlook import drop_plan
 from buildfarm_web.read_models.plain import Json, find_each, stamp
 from buildfarm_web.read_models.waves import waves
 
@@ -30,6 +31,8 @@ def drop_json(tx: Transaction, drop: Drop) -> Json:
         "trigger": drop.trigger,
         "owner": drop.owner,
         "scratch": drop.scratch,
+        "priority": drop.priority,
+        "approval": drop.approval.value,
         "created": stamp(drop.created),
         "states": states,
         "builds": sum(states.values()),
@@ -70,6 +73,7 @@ def drop_page(hub: Hub, tx: Transaction, name: str) -> Json:
             [item for item in items if item.kind is ItemKind.BINARY], vendor, comparisons.values()
         ),
         "plan": waves(everything, vendor),
+        "outlook": drop_plan(tx, drop),
         "files": {
             "srpms": sum(item.kind is not ItemKind.BINARY for item in items),
             "binaries": sum(item.kind is ItemKind.BINARY for item in items),

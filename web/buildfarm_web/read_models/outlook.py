@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from buildfarm.domain.build import TO_BUILD, Build, BuildState
+from buildfarm.domain.drop import Drop
 from buildfarm.domain.records import ForecastRecord
 from buildfarm.domain.sharing import Demand, in_turn
 from buildfarm.domain.task import Task, TaskKind, TaskState
@@ -23,9 +24,6 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
     found: Json = dict(record.forecast) if record else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
     coming = {build.id for build in tx.find(Build, target=target.name, state=TO_BUILD)}
     steps: list[Json] = [step for step in found["steps"] if step["build"] in coming]  # others were built meanwhile
-    waves: dict[int, list[str]] = {}
-    for step in steps:
-        waves.setdefault(step["wave"], []).append(step["name"])
     pause = pausing.paused(tx, target.name)
     waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="source")
     stuck = tx.find(Build, target=target.name, state=_STUCK, order_by="source")
@@ -36,11 +34,39 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
         "target": target.name,
         "paused": pausing.words(pause) if pause else "",
         "created": stamp(record.created) if record else None,
-        "waves": [sorted(waves[number]) for number in sorted(waves)],
-        "critical": [step["name"] for step in steps if step["critical"]],
+        **_in_waves(steps),
         "waiting": [{"id": b.id, "nvr": b.nvr, "kind": b.wait_kind, "reason": b.reason} for b in waiting],
         "stuck": [{"id": b.id, "nvr": b.nvr, "state": b.state.value, "reason": b.reason} for b in stuck],
     }  # fmt: skip
+
+
+def drop_plan(tx: Transaction, drop: Drop) -> Json:
+    """The plan of a drop as it was made (while it awaits approval: as it is), and what of it will not be built and why."""
+    record, pause = tx.first(ForecastRecord, id=drop.id), pausing.paused(tx, drop.id)
+    found: Json = dict(record.forecast) if record else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
+    left_out = tx.find(Build, drop_id=drop.id, state=_STUCK, order_by="source")
+    return {
+        "problems": [], "cycles": [], "critical_path": 0.0,
+        **found,
+        **_in_waves(found["steps"]),
+        "drop": drop.id,
+        "target": drop.target,
+        "approval": drop.approval.value,
+        "reason": drop.reason,
+        "paused": pausing.words(pause) if pause else "",
+        "created": stamp(record.created) if record else None,
+        "left_out": [{"id": b.id, "nvr": b.nvr, "state": b.state.value, "reason": b.reason} for b in left_out],
+    }  # fmt: skip
+
+
+def _in_waves(steps: list[Json]) -> Json:
+    waves: dict[int, list[str]] = {}
+    for step in steps:
+        waves.setdefault(step["wave"], []).append(step["name"])
+    return {
+        "waves": [sorted(waves[number]) for number in sorted(waves)],
+        "critical": [step["name"] for step in steps if step["critical"]],
+    }
 
 
 def why(hub: Hub, tx: Transaction, build: Build) -> Json:

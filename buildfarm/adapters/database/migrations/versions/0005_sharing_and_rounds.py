@@ -1,4 +1,4 @@
-"""Who pays for a task's slot and what it needs of a worker; the priority of a drop; rounds of a circle, self-hosted shares."""
+"""Who pays for a task's slot and what it needs of a worker; priority and approval of a drop; rounds of a circle, self-hosted shares."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _IDENTITY = ("target", "source", "epoch", "version", "release", "srpm")
 _UNIQUE = "uq_build_" + "_".join(_IDENTITY)
 _ADDED: dict[str, dict[str, tuple[sa.types.TypeEngine[Any], str]]] = {
     "task": {"owner": (sa.Text(), ""), "needs": (sa.JSON(), "{}")},
-    "drop": {"priority": (sa.BigInteger(), "0")},
+    "drop": {"priority": (sa.BigInteger(), "0"), "approval": (sa.Text(), "")},
     "generation": {"lock_ours": (sa.BigInteger(), "0"), "lock_rpms": (sa.BigInteger(), "0")},
     "build": {
         "round": (sa.BigInteger(), "1"), "circle": (sa.JSON(), "[]"), "seeded": (sa.JSON(), "[]"), "successor": (sa.Text(), ""),
