@@ -33,7 +33,7 @@ from buildfarm.domain.records import ApiToken
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import TaskKind
 from buildfarm.ports import Intake
-from buildfarm.services import comparing, debranding, drops, publishing
+from buildfarm.services import collecting, comparing, debranding, drops, publishing
 from buildfarm.services.comparing import CompareTools
 from buildfarm.services.debranding import DebrandTools
 from buildfarm.services.guests import Reception
@@ -216,4 +216,5 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
         TaskKind.DEBRAND: lambda task, heartbeat: debranding.debrand(hub, debrand, task.subject, heartbeat),
         TaskKind.COMPARE: lambda task, heartbeat: comparing.compare(hub, compare, task.subject, heartbeat),
         TaskKind.PUBLISH: lambda task, heartbeat: publishing.stage(hub, write, task.subject, heartbeat),
+        TaskKind.RESTORE: lambda task, heartbeat: collecting.restore(hub, write, task.subject, heartbeat),
     }

@@ -47,6 +47,20 @@ class Client:
             found.setdefault("url", str(httpx.URL(self.url).join(location)))
         return found
 
+    def download(self, path: str, to: Path) -> None:
+        """Fetch a file, streamed. :raises BuildFarmError: what the hub answered. :raises InputError: it cannot be written."""
+        try:
+            with self._http.stream("GET", path) as answer, to.open("wb") as file:
+                if not answer.is_success:
+                    answer.read()
+                    raise _error_of(answer)
+                for chunk in answer.iter_bytes(_CHUNK):
+                    file.write(chunk)
+        except OSError as error:
+            raise InputError(f"{to}: {error.strerror}") from error
+        except httpx.HTTPError as error:
+            raise InfraError(f"the hub at {self.url} does not answer: {error}") from error
+
     def upload(self, path: Path) -> str:
         """Put a file into the hub's blob store, streamed; its SHA-256."""
         try:
@@ -67,9 +81,14 @@ class Client:
             ) from error
         if answer.is_success:
             return answer
-        problem: Json = {}
-        if "json" in answer.headers.get("content-type", ""):
-            problem = answer.json()
-        kind = _ERRORS.get(answer.status_code, InfraError)
-        message = str(problem.get("detail") or problem.get("title") or answer.text[:300] or answer.reason_phrase)
-        raise kind(message, hint=str(problem.get("hint") or ""))
+        raise _error_of(answer)
+
+
+def _error_of(answer: httpx.Response) -> BuildFarmError:
+    """The hub's problem as the error it was there."""
+    problem: Json = {}
+    if "json" in answer.headers.get("content-type", ""):
+        problem = answer.json()
+    kind = _ERRORS.get(answer.status_code, InfraError)
+    message = str(problem.get("detail") or problem.get("title") or answer.text[:300] or answer.reason_phrase)
+    return kind(message, hint=str(problem.get("hint") or ""))

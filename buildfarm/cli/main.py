@@ -24,6 +24,7 @@ _MODULES = (
     "debrand",
     "brand_scan",
     "compare",
+    "reproduce",
     "simulate",
 )
 _ALONE = {"compare": "compare", "simulate": "simulate"}

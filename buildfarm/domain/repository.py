@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 from buildfarm.domain.nevra import EVR
 
@@ -20,11 +21,15 @@ class RepositoryKind(enum.StrEnum):
 
 
 class GenerationState(enum.StrEnum):
-    """Koji's repository states: INIT while it is written, READY once users can reach it."""
+    """Koji's repository states: INIT while it is written, READY once users can reach it.
+
+    Of a ``collected`` one only the record is left; the same files can be written from it again.
+    """
 
     STAGED = "staged"
     READY = "ready"
     BROKEN = "broken"
+    COLLECTED = "collected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +120,23 @@ def newest_of_each_source(candidates: Iterable[Candidate]) -> tuple[str, ...]:
         if newer or (held is not None and held.evr == candidate.evr and held.round < candidate.round):
             newest[candidate.source] = candidate
     return tuple(sorted(candidate.build for candidate in newest.values()))
+
+
+def to_collect(
+    generations: Iterable[Generation], *, held: Collection[str], keep: int, older_than: datetime
+) -> list[Generation]:
+    """The generations of one tag whose files may go: not held, not among the newest ``keep``, replaced before ``older_than``.
+
+    One that was restored counts from then.
+    """
+    ready = [one for one in generations if one.state is GenerationState.READY and one.ready is not None]
+    ready.sort(key=lambda one: one.number, reverse=True)
+    found = []
+    for newer, one in pairwise(ready):
+        since = max(moment for moment in (newer.ready, one.ready) if moment is not None)
+        if one not in ready[:keep] and one.id not in held and since < older_than:
+            found.append(one)
+    return found
 
 
 def generation_digest(files: Iterable[tuple[str, str]]) -> str:

@@ -38,6 +38,7 @@ class TaskKind(enum.StrEnum):
     COMPARE = "compare"
     SIGN = "sign"
     PUBLISH = "publish"
+    RESTORE = "restore"  # write the files of a collected generation again
     SEAL = "seal"  # sign a staged generation's repomd.xml files and switch to it
 
     @property

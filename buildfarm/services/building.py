@@ -12,7 +12,7 @@ from buildfarm.domain.repository import Artifact, Generation
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker
-from buildfarm.errors import InfraError, InputError
+from buildfarm.errors import InfraError, InputError, NotFound
 from buildfarm.ports import Intake, RpmHeader, Transaction
 from buildfarm.services import builds, rounds, tasks
 from buildfarm.services.hub import Hub
@@ -57,6 +57,24 @@ def buildroot(target: Target, generation: Generation | None, arch: str, *, key: 
         repositories=repositories(target, generation, arch),
         releasever=target.buildroot.releasever,
     )
+
+
+def order_as_built(hub: Hub, tx: Transaction, build: Build, arch: str = "") -> tuple[Task, wire.WorkOrder]:
+    """The order of a build's last successful task on an arch, with the exception that held then: to build it once more.
+
+    :raises NotFound: it was not built (on that arch).
+    """
+    where = {"arch": arch} if arch else {}
+    task = tx.first(
+        Task, subject=build.id, kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="created", descending=True,
+        **where,
+    )  # fmt: skip
+    if task is None:
+        raise NotFound(
+            f"{build.nvr} was not built{' on ' + arch if arch else ''}", hint=f"`buildfarm show {build.nvr}`"
+        )
+    override = wire.Override.model_validate(build.override) if build.override else wire.Override()
+    return task, order_for(hub, tx, task).model_copy(update={"override": override})
 
 
 def order_for(hub: Hub, tx: Transaction, task: Task) -> wire.WorkOrder:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from buildfarm.domain.build import Build, BuildState, Gate
@@ -93,7 +93,7 @@ def stage(hub: Hub, write: RepositoryWriter, target_name: str, heartbeat: Heartb
         number = last.number + 1 if last else 1
         if last is not None and last.state is GenerationState.STAGED:
             if set(last.builds) == set(chosen):
-                _ask_for_seal(hub, last)  # written before a crash: the seal is all that is missing
+                ask_for_seal(hub, last)  # written before a crash: the seal is all that is missing
                 continue
             _discard(hub, last)
         heartbeat(f"writing generation {number} of {tag}")
@@ -101,20 +101,26 @@ def stage(hub: Hub, write: RepositoryWriter, target_name: str, heartbeat: Heartb
         with hub.store.read() as tx:
             carried = [build for build in tx.find(Build, target=target.name) if build.id in files]
         folder = hub.repos / tag / str(number)
-        _write(hub, write, target, artifacts, folder)
+        write_files(hub, write, target, artifacts, folder)
         with hub.store.begin() as tx:
             generation = Generation(
                 id=tasks.new_id(), target=target.name, tag=tag, number=number, state=GenerationState.STAGED,
-                digest=generation_digest((a.filename, a.signed) for a in artifacts), builds=chosen,
+                digest=digest_of(artifacts), builds=chosen,
                 rpms=len(artifacts), lock_ours=sum(b.lock_ours for b in carried), lock_rpms=sum(b.lock_rpms for b in carried),
                 created=tx.now,
             )  # fmt: skip
             tx.add(generation)
             tx.event("generation.staged", generation.id, actor="publish", tag=tag, number=number, builds=len(chosen))
-        _ask_for_seal(hub, generation)
+        ask_for_seal(hub, generation)
 
 
-def _ask_for_seal(hub: Hub, generation: Generation) -> None:
+def digest_of(artifacts: Iterable[Artifact]) -> str:
+    """The digest of a generation with these artifacts, as published."""
+    return generation_digest((artifact.filename, artifact.signed) for artifact in artifacts)
+
+
+def ask_for_seal(hub: Hub, generation: Generation) -> None:
+    """Have the signer sign a staged generation and put it in force."""
     with hub.store.begin() as tx:
         tasks.ensure(tx, TaskKind.SEAL, generation.id, target=generation.target, queue="signer")
 
@@ -124,7 +130,7 @@ def _discard(hub: Hub, generation: Generation) -> None:
         tx.change(generation, only_if={"state": GenerationState.STAGED}, state=GenerationState.BROKEN)
 
 
-def _write(hub: Hub, write: RepositoryWriter, target: Target, artifacts: Sequence[Artifact], folder: Path) -> None:
+def write_files(hub: Hub, write: RepositoryWriter, target: Target, artifacts: Sequence[Artifact], folder: Path) -> None:
     """All repositories of one generation, into place by one rename."""
     aside = folder.with_name(f".{folder.name}.new")
     for leftover in (aside, folder):  # of a crash: no generation in the database has this number
@@ -189,10 +195,13 @@ def seal(hub: Hub, sealer: Sealer, generation_id: str) -> None:
         )
         if ready is None:
             raise Conflict(f"generation {generation.number} of {generation.tag} was discarded")
+        tx.event("generation.ready", generation.id, actor="signer", tag=generation.tag, number=generation.number)
+        now = head(tx, generation.tag)
+        if now is not None and now.number > generation.number:
+            return  # an old one that was restored: the tag stays where it is
         new = TagHead(id=generation.tag, generation=generation.id, number=generation.number)
         if not tx.add_once(new):
             tx.change(tx.get(TagHead, generation.tag), generation=generation.id, number=generation.number)
-        tx.event("generation.ready", generation.id, actor="signer", tag=generation.tag, number=generation.number)
         _mark(tx, target, ready)
         if ready.tag == target.tags.build:
             rounds.begin_next(tx, target)

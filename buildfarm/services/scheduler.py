@@ -20,7 +20,7 @@ from buildfarm.domain.target import Target
 from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.errors import BuildFarmError, InfraError
 from buildfarm.ports import Transaction
-from buildfarm.services import building, builds, publishing, stations, tasks, waivers
+from buildfarm.services import building, builds, collecting, publishing, stations, tasks, waivers
 from buildfarm.services.hub import Hub
 
 _MOVING = (
@@ -107,7 +107,7 @@ class Scheduler:
         tasks.send(self._hub.messages, assigned)
 
     def sweep(self) -> None:
-        """Find lost messages and dead workers, put the repositories' links right, end waivers whose day is over."""
+        """Find lost messages and dead workers, put the repositories' links right, end waivers whose day is over, collect."""
         with self._hub.store.begin() as tx:
             swept = tasks.sweep(tx, self._timing)
         for task in swept.gave_up:
@@ -117,6 +117,7 @@ class Scheduler:
                 stations.broke_for_good(self._hub, task)
         tasks.send(self._hub.messages, swept.resend)
         publishing.follow_all(self._hub)
+        collecting.collect(self._hub)
         waivers.expire(self._hub)
 
     def _advance(self) -> None:

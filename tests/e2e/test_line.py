@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +122,16 @@ def test_the_self_hosted_share_rises_and_what_is_left_of_the_seed_is_listed_with
     assert "came later" in reasons["bzip2"]
     assert not {"libpng", "libpng-devel", "zlib-devel"} & reasons.keys()
     assert 0 < seeds["transitive"]["ours"] < seeds["transitive"]["all"]
+
+
+def test_a_build_can_be_made_once_more_in_the_buildroot_it_had(line: Line, tmp_path: Path) -> None:
+    farm, _ = line
+    env = {**os.environ, "BUILDFARM_HOME": str(farm.home), "BUILDFARM_CONFIG": str(farm.home / "farm.yaml")}
+    argv = [Path(sys.prefix) / "bin/buildfarm", "reproduce", "tree-2.1.0-2.el9_4.1", "--out", tmp_path / "again"]
+    done = subprocess.run(argv, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "buildroot: the same" in done.stdout
+    assert "3 of 3 of the vendor's RPMs have a compatible one" in done.stdout
 
 
 def test_whoever_got_a_builder_had_no_shorter_way_behind_it_than_those_it_went_before(line: Line) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
-from flask import Blueprint, Response, jsonify, request, url_for
+from flask import Blueprint, Response, jsonify, request, send_file, url_for
 
 from buildfarm.api_models import (
     SHA256,
@@ -20,9 +20,10 @@ from buildfarm.api_models import (
 from buildfarm.domain.build import Build
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.drop import ItemKind
-from buildfarm.errors import InputError
+from buildfarm.domain.repository import Artifact
+from buildfarm.errors import InputError, NotFound
 from buildfarm.ports import Transaction
-from buildfarm.services import builds, drops, overrides, tasks, waivers
+from buildfarm.services import building, builds, collecting, drops, overrides, tasks, waivers
 from buildfarm.services.drops import Offered
 from buildfarm_web.access import body, engineer, holder
 from buildfarm_web.parts import the_hub, the_parts
@@ -127,6 +128,42 @@ def _act(name: str, do: Callable[..., Build]) -> Response:
         answer = rows(hub, tx, [changed])[0]
     hub.wakeup.notify()
     return jsonify(answer)
+
+
+@blueprint.get("/builds/<build>/order")
+def show_order(build: str) -> Response:
+    """What is needed to build it once more in the same buildroot: ``{order, generation, lock, files}``.
+
+    A generation that was collected is written again; ask until its ``state`` is ``ready``. ``files`` are what was made then.
+    """
+    actor, hub = engineer(), the_hub()
+    with hub.store.read() as tx:
+        found = find_build(tx, build)
+        task, order = building.order_as_built(hub, tx, found, request.args.get("arch", ""))
+        made = [artifact for artifact in tx.find(Artifact, build=found.id, task=task.id) if not artifact.is_source]
+    state = "ready"
+    if order.buildroot.generation:
+        why = f"{found.nvr} is to be built once more in its buildroot"
+        state = collecting.ask_for_restore(hub, order.buildroot.generation, actor=actor, why=why).state.value
+    return jsonify({
+        "order": order.model_dump(mode="json"),
+        "generation": {"id": order.buildroot.generation, "state": state},
+        "lock": task.lock,
+        "files": [{"filename": artifact.filename, "sha256": artifact.sha256} for artifact in made],
+    })  # fmt: skip
+
+
+@blueprint.get("/builds/<build>/files/<sha256>")
+def get_file(build: str, sha256: str) -> Response:
+    """The SRPM that was built, or an RPM that was made of it (as built, unsigned). :raises NotFound: it is not of this build."""
+    engineer()
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found = find_build(tx, build)
+        ours = {found.srpm_to_build} | {artifact.sha256 for artifact in tx.find(Artifact, build=found.id)}
+    if sha256 not in ours:
+        raise NotFound(f"{found.nvr} has no file {sha256[:16]}", hint=f"GET /api/v1/builds/{found.id} lists them")
+    return send_file(hub.blobs.path(sha256), mimetype="application/octet-stream", etag=sha256, conditional=True)
 
 
 @blueprint.post("/overrides")
