@@ -52,6 +52,8 @@ class Artifact:
     sha256: str
     header: str = ""
     signed: str = ""
+    provides: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
 
     @property
     def is_source(self) -> bool:

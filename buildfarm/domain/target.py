@@ -211,7 +211,8 @@ class Target:
     ``dist`` is the vendor's default dist tag with its dot; a build takes the dist of its own SRPM's Release.
     ``suffix`` is what rules append to the Release of a debranded source. ``header_tags`` are the values our RPMs carry.
     ``needs`` says for a source what its builds need of a worker, ``storm`` what one trigger may start by itself;
-    ``keep_generations`` of each tag keep their files.
+    ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources are built again when a soname or symbol
+    version they use goes away; they are named in any case.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -237,6 +238,7 @@ class Target:
     needs: dict[str, MachineNeeds] = field(default_factory=dict)
     storm: StormGuard = StormGuard()
     keep_generations: int = 30
+    rebuild_on_change: bool = False
 
     def needs_of(self, source: str) -> MachineNeeds:
         """What a source's builds need of a worker."""

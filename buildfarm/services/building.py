@@ -251,7 +251,7 @@ def _check_artifacts(hub: Hub, intake: Intake, task: Task, report: wire.Report) 
         artifact = Artifact(
             id=tasks.new_id(), build=task.subject, task=task.id, filename=filename, name=header.name,
             epoch=header.epoch, version=header.version, release=header.release, arch=arch, size=item.size,
-            sha256=item.sha256, header=header.sha256header,
+            sha256=item.sha256, header=header.sha256header, provides=tuple(header.provides), requires=tuple(header.requires),
         )  # fmt: skip
         made.append((artifact, header))
     return made

@@ -28,7 +28,7 @@ from buildfarm.domain.task import TaskKind
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import Conflict
 from buildfarm.ports import RepoFile, RepositoryWriter, Sealer, Transaction
-from buildfarm.services import builds, rounds, tasks
+from buildfarm.services import builds, impacts, rounds, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 
 KEY_FILE = "RPM-GPG-KEY"
@@ -199,6 +199,8 @@ def seal(hub: Hub, sealer: Sealer, generation_id: str) -> None:
         now = head(tx, generation.tag)
         if now is not None and now.number > generation.number:
             return  # an old one that was restored: the tag stays where it is
+        if ready.tag == target.tags.build and now is not None:
+            impacts.after_switch(tx, target, now.builds, ready.builds)
         new = TagHead(id=generation.tag, generation=generation.id, number=generation.number)
         if not tx.add_once(new):
             tx.change(tx.get(TagHead, generation.tag), generation=generation.id, number=generation.number)

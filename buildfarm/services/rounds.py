@@ -74,15 +74,22 @@ def _carries(tx: Transaction, target: Target, source: str) -> bool:
 
 
 def _again(tx: Transaction, build: Build) -> Build:
-    number = build.round + 1
     took = ", ".join(build.seeded)
-    why = f"round {number}: built again with its circle ({', '.join(build.circle)}); round {build.round} took {took} from a seed"
+    circle = ", ".join(build.circle)
+    why = (
+        f"round {build.round + 1}: built again with its circle ({circle}); round {build.round} took {took} from a seed"
+    )
+    return again(tx, build, why=why, drop=build.drop_id, actor="self-hosting")
+
+
+def again(tx: Transaction, build: Build, *, why: str, drop: str, actor: str) -> Build:
+    """The next round of a build: the same SRPM once more, in the buildroot of then."""
     new = replace(
-        build, id=tasks.new_id(), round=number, state=BuildState.WAITING, state_since=tx.now, wait_kind=WaitKind.PLANNING.value,
-        reason=why, verdict="", gate=Gate.NONE, gate_reason="", tags=(), attempt=1, override={}, seeded=(), lock_ours=0,
-        lock_rpms=0, created=tx.now, finished=None,
+        build, id=tasks.new_id(), round=build.round + 1, drop_id=drop, state=BuildState.WAITING, state_since=tx.now,
+        wait_kind=WaitKind.PLANNING.value, reason=why, verdict="", gate=Gate.NONE, gate_reason="", tags=(), attempt=1, override={},
+        seeded=(), lock_ours=0, lock_rpms=0, created=tx.now, finished=None,
     )  # fmt: skip
     tx.add(new)
     tx.change(build, successor=new.id)
-    tx.event("build.waiting", new.id, actor="self-hosting", why=why, was=build.id, round=number)
+    tx.event("build.waiting", new.id, actor=actor, why=why, was=build.id, round=new.round)
     return new

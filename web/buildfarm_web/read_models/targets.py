@@ -13,6 +13,7 @@ from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.drops import drops
 from buildfarm_web.read_models.failures import failures
 from buildfarm_web.read_models.findings import newest_comparisons
+from buildfarm_web.read_models.impacts import impacts
 from buildfarm_web.read_models.outlook import outlook
 from buildfarm_web.read_models.plain import Json, find_each, stamp
 from buildfarm_web.read_models.seeds import share_over_time
@@ -103,6 +104,7 @@ def target_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
         },
         "external": [{"id": repo.id, "priority": repo.priority, "baseurl": repo.baseurl} for repo in target.external],
         "outlook": outlook(hub, tx, target.name),
+        "impacts": impacts(tx, target),
         "failures": failures(hub, tx, target.name)["clusters"],
         "self_hosted_share": share["share"],
         "self_hosted": share,

@@ -1,4 +1,4 @@
-"""Who pays for a task's slot and what it needs of a worker; priority and approval of a drop; rounds of a circle, self-hosted shares."""
+"""Shares of slots, approval of drops, rounds of a circle, self-hosted shares, what our RPMs provide and require."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _UNIQUE = "uq_build_" + "_".join(_IDENTITY)
 _ADDED: dict[str, dict[str, tuple[sa.types.TypeEngine[Any], str]]] = {
     "task": {"owner": (sa.Text(), ""), "needs": (sa.JSON(), "{}")},
     "drop": {"priority": (sa.BigInteger(), "0"), "approval": (sa.Text(), "")},
+    "artifact": {"provides": (sa.JSON(), "[]"), "requires": (sa.JSON(), "[]")},
     "generation": {"lock_ours": (sa.BigInteger(), "0"), "lock_rpms": (sa.BigInteger(), "0")},
     "build": {
         "round": (sa.BigInteger(), "1"), "circle": (sa.JSON(), "[]"), "seeded": (sa.JSON(), "[]"), "successor": (sa.Text(), ""),

@@ -1,0 +1,53 @@
+"""What a new build takes away from others: sonames and symbol versions that RPMs of other sources were linked against.
+
+Such an RPM still installs nowhere beside the new one, and its source has to be built again. A build that provides what its
+predecessor did touches nobody, so a rebuild that changed nothing goes no further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impact:
+    """``source`` no longer provides ``lost``; ``affected`` maps the key of each build that needs some of it to what it needs."""
+
+    source: str
+    lost: tuple[str, ...]
+    affected: Mapping[str, tuple[str, ...]]
+
+
+def is_linked(capability: str) -> bool:
+    """Whether rpm's ELF generator made it: a soname, with a symbol version or without (rpm manual, "Dependency generators").
+
+    >>> is_linked("libpng16.so.16(PNG16_0)(64bit)"), is_linked("libpng = 2:1.6.37"), is_linked("perl(Foo.so)")
+    (True, False, False)
+    """
+    soname = capability.split("(", 1)[0]
+    return " " not in capability and "/" not in soname and (soname.endswith(".so") or ".so." in soname)
+
+
+def lost(before: Iterable[str], after: Iterable[str]) -> set[str]:
+    """What was provided to the linker before and is not any more."""
+    return {capability for capability in before if is_linked(capability)} - set(after)
+
+
+def impact(
+    source: str,
+    before: Iterable[str],
+    after: Iterable[str],
+    users: Mapping[str, Iterable[str]],
+    still: Iterable[str] = (),
+) -> Impact | None:
+    """What a new build of ``source`` does to others; ``None`` if it takes nothing away.
+
+    :param users: what the RPMs of each other build require, by the build's key.
+    :param still: what other sources provide: it is not lost.
+    """
+    gone = lost(before, after) - set(still)
+    if not gone:
+        return None
+    affected = {key: tuple(sorted(needed)) for key, requires in users.items() if (needed := gone & set(requires))}
+    return Impact(source=source, lost=tuple(sorted(gone)), affected=dict(sorted(affected.items())))
