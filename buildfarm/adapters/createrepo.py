@@ -15,6 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +28,7 @@ from buildfarm.errors import InfraError, InputError
 
 _DAY, _MONTH = 86_400.0, 30 * 86_400.0
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
+_LINKERS = 2
 _MARK = "\0"  # XML cannot hold it
 
 
@@ -101,15 +103,23 @@ class RepositoryWriter:
         _check_names([file.filename for file in ordered])
         try:
             (folder / "repodata").mkdir(parents=True)
-            for letter in {file.filename[0].lower() for file in ordered}:
-                (folder / "Packages" / letter).mkdir(parents=True)
-            entries = []
+            letters: dict[str, list[RepoRpm]] = {}
             for file in ordered:
-                href = f"Packages/{file.filename[0].lower()}/{file.filename}"
-                _link(file.path, f"{folder}/{href}")
-                chunks = functools.partial(self._chunks_of, file, href)
-                entries.append(repository_metadata.Entry(sha256=file.sha256, href=href, chunks=chunks))
-            revision = repository_metadata.write(folder / "repodata", entries, self._buckets)
+                letters.setdefault(file.filename[0].lower(), []).append(file)
+            with ThreadPoolExecutor(_LINKERS) as linkers:  # the file system works while the metadata is put together
+                links = [
+                    linkers.submit(_link_all, f"{folder}/Packages/{letter}", some) for letter, some in letters.items()
+                ]
+                entries = [
+                    repository_metadata.Entry(
+                        file.sha256, f"Packages/{letter}/{file.filename}", functools.partial(self._chunks_of, file)
+                    )
+                    for letter, some in letters.items()
+                    for file in some
+                ]
+                revision = repository_metadata.write(folder / "repodata", entries, self._buckets)
+                for link in links:
+                    link.result()
             self._forget()
         except (cr.CreaterepoCError, OSError) as error:
             raise InfraError(f"repository {folder}: {error}", hint="is the disk full?") from error
@@ -141,6 +151,12 @@ def _check_names(names: Sequence[str]) -> None:
         raise InputError(f"{bad[0]!r} is no file name for a repository")
     if twice := [name for name, following in pairwise(names) if name == following]:
         raise InputError(f"{twice[0]} twice in one repository", hint="one build of a NEVRA can be in a tag")
+
+
+def _link_all(folder: str, files: Sequence[RepoRpm]) -> None:
+    os.makedirs(folder)  # noqa: PTH103  # no Path for each of ten thousand files
+    for file in files:
+        _link(file.path, f"{folder}/{file.filename}")
 
 
 def _link(source: Path, place: str) -> None:

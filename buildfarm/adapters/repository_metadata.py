@@ -16,7 +16,9 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 import createrepo_c as cr
 
@@ -25,19 +27,20 @@ _FIXED_TIME = 0
 _KINDS = {"primary": cr.PrimaryXmlFile, "filelists": cr.FilelistsXmlFile, "other": cr.OtherXmlFile}
 _RPMS_A_BUCKET = 32
 _MOST_BUCKETS = 4096
+_VERSION = str(cr.VERSION)
+_HREF = attrgetter("href")
 _LENGTHS = struct.Struct(">6Q")
 
 Chunks = tuple[str, str, str]
 """One RPM's part of primary, filelists and other, in this order."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One RPM of a repository: its file's digest, its place there, and where its chunks come from if they are needed."""
+class Entry(NamedTuple):
+    """One RPM of a repository: its file's digest, its place there, and what gives its chunks for that place if they are needed."""
 
     sha256: str
     href: str
-    chunks: Callable[[], Chunks]
+    chunks: Callable[[str], Chunks]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +60,12 @@ class BucketCache:
     def get(self, entries: Sequence[Entry]) -> Bucket:
         """The bucket of these RPMs, made if it is not there."""
         key = hashlib.sha256(
-            "\n".join([str(cr.VERSION), *(f"{e.sha256} {e.href}" for e in entries)]).encode()
+            "\n".join([_VERSION, *(f"{sha256} {href}" for sha256, href, _ in entries)]).encode()
         ).hexdigest()
         place = self._folder / key[:2] / key
         with contextlib.suppress(FileNotFoundError, ValueError, struct.error):
             return _read(place)
-        chunks = [entry.chunks() for entry in entries]
+        chunks = [entry.chunks(entry.href) for entry in entries]
         plain = tuple("".join(chunk[at] for chunk in chunks).encode() for at in range(3))
         bucket = Bucket(plain=plain, packed=tuple(map(pack, plain)))  # type: ignore[arg-type]  # three
         _write(place, bucket)
@@ -115,11 +118,11 @@ def buckets(entries: Iterable[Entry]) -> list[list[Entry]]:
 
     How many there are follows from the number of RPMs, in powers of two, so that it seldom changes.
     """
-    ordered = sorted(entries, key=lambda entry: entry.href)
+    ordered = sorted(entries, key=_HREF)
     count = min(_MOST_BUCKETS, 1 << (len(ordered) // _RPMS_A_BUCKET).bit_length())
     found: list[list[Entry]] = [[] for _ in range(count)]
     for entry in ordered:
-        name = entry.href.rpartition("/")[2].rsplit("-", 2)[0]
+        name = entry[1].rsplit("/", 1)[1].rsplit("-", 2)[0]
         found[zlib.crc32(name.encode()) % count].append(entry)
     return [some for some in found if some]
 

@@ -103,7 +103,7 @@ def test_many_rpms_lie_in_buckets_and_one_that_changes_touches_only_its_own(rpms
     def entry(number: int, version: str = "1.0") -> Entry:
         name = f"rpm{number:04}-{version}-1.noarch.rpm"
 
-        def chunks() -> tuple[str, str, str]:
+        def chunks(_: str) -> tuple[str, str, str]:
             made.append(name)
             return (f"<package>{name}</package>\n",) * 3
 
