@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
 from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
+from buildfarm.domain.target import CarriedKind
 from buildfarm.errors import InputError
 
 R = TypeVar("R")
@@ -186,10 +187,19 @@ class RepoFile:
     filename: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedFile:
+    """What goes into a repository beside its RPMs; ``names`` maps the vendor's file names to ours."""
+
+    kind: CarriedKind
+    path: Path
+    names: Mapping[str, str]
+
+
 class RepositoryWriter(Protocol):
     """Writes one repository (files and repodata) into an empty folder."""
 
-    def __call__(self, folder: Path, files: Sequence[RepoFile]) -> None: ...
+    def __call__(self, folder: Path, files: Sequence[RepoFile], carried: Sequence[CarriedFile] = ()) -> None: ...
 
 
 class Sealer(Protocol):

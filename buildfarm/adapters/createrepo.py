@@ -22,9 +22,10 @@ from typing import Protocol
 
 import createrepo_c as cr
 
-from buildfarm.adapters import repository_metadata
+from buildfarm.adapters import carried_metadata, repository_metadata
 from buildfarm.adapters.repository_metadata import Chunks
 from buildfarm.errors import InfraError, InputError
+from buildfarm.ports import CarriedFile
 
 _DAY, _MONTH = 86_400.0, 30 * 86_400.0
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
@@ -86,21 +87,29 @@ class RepositoryWriter:
         self._buckets = repository_metadata.BucketCache(cache / "buckets")
         self._forgot = 0.0
 
-    def __call__(self, folder: Path, files: Sequence[RepoRpm]) -> None:
+    def __call__(self, folder: Path, files: Sequence[RepoRpm], carried: Sequence[CarriedFile] = ()) -> None:
         """What services ask for: :meth:`write` without its answer."""
-        self.write(folder, files)
+        self.write(folder, files, carried)
 
-    def write(self, folder: Path, files: Sequence[RepoRpm]) -> str:
+    def write(self, folder: Path, files: Sequence[RepoRpm], carried: Sequence[CarriedFile] = ()) -> str:
         """Lay out ``folder/Packages`` (hard links, copies where the file system will not have them) and ``repodata``.
 
         The answer is the revision, a SHA-256 over all metadata; the order of ``files`` does not matter.
 
-        :raises InputError: two files of one name, or a name that is a path.
+        :raises InputError: two files of one name, a name that is a path, or a carried file that is not what it should be.
         :raises InfraError: createrepo_c refused an RPM, a file is not what its digest says, the folder is there
             already or the disk is full.
         """
         ordered = sorted(files, key=lambda file: file.filename)
         _check_names([file.filename for file in ordered])
+        beside = [
+            (
+                carried_metadata.RECORD[one.kind],
+                carried_metadata.SUFFIX[one.kind],
+                carried_metadata.carried(one.kind, one.path, one.names),
+            )
+            for one in carried
+        ]
         try:
             (folder / "repodata").mkdir(parents=True)
             letters: dict[str, list[RepoRpm]] = {}
@@ -117,7 +126,7 @@ class RepositoryWriter:
                     for letter, some in letters.items()
                     for file in some
                 ]
-                revision = repository_metadata.write(folder / "repodata", entries, self._buckets)
+                revision = repository_metadata.write(folder / "repodata", entries, self._buckets, beside)
                 for link in links:
                     link.result()
             self._forget()

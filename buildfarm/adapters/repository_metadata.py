@@ -127,8 +127,12 @@ def buckets(entries: Iterable[Entry]) -> list[list[Entry]]:
     return [some for some in found if some]
 
 
-def write(repodata: Path, entries: Sequence[Entry], cache: BucketCache) -> str:
+def write(
+    repodata: Path, entries: Sequence[Entry], cache: BucketCache, beside: Sequence[tuple[str, str, bytes]] = ()
+) -> str:
     """Write the metadata into an empty folder; the answer is its revision, a SHA-256 over all of it.
+
+    :param beside: further records, ``(type, file name, content)``.
 
     :raises OSError, createrepo_c.CreaterepoCError: as the system and the library say.
     """
@@ -140,12 +144,16 @@ def write(repodata: Path, entries: Sequence[Entry], cache: BucketCache) -> str:
         head, foot = _frame(name, len(entries))
         plain = [head, *(bucket.plain[at] for bucket in parts), foot]
         packed = [pack(head), *(bucket.packed[at] for bucket in parts), pack(foot)]
-        return _record(repodata, name, plain, packed)
+        return _record(repodata, name, f"{name}.xml", plain, packed)
 
     with ThreadPoolExecutor(len(_KINDS)) as pool:  # digests are taken beside each other
         for record in pool.map(record_of, range(len(_KINDS)), _KINDS):
             repomd.set_record(record)
             revision.update(record.checksum_open.encode())
+    for kind, filename, content in beside:
+        record = _record(repodata, kind, filename, [content], [pack(content)])
+        repomd.set_record(record)
+        revision.update(record.checksum_open.encode())
     repomd.set_revision(revision.hexdigest())
     (repodata / "repomd.xml").write_text(repomd.xml_dump(), encoding="utf-8")
     for path in (*repodata.iterdir(), repodata):
@@ -165,13 +173,15 @@ def _frame(name: str, count: int) -> tuple[bytes, bytes]:
     return text[:cut], text[cut:]
 
 
-def _record(repodata: Path, name: str, plain: Sequence[bytes], packed: Sequence[bytes]) -> cr.RepomdRecord:
+def _record(
+    repodata: Path, name: str, filename: str, plain: Sequence[bytes], packed: Sequence[bytes]
+) -> cr.RepomdRecord:
     opened, closed = hashlib.sha256(), hashlib.sha256()
     for part in plain:
         opened.update(part)
     for part in packed:
         closed.update(part)
-    path = repodata / f"{closed.hexdigest()}-{name}.xml.gz"  # so that no cache mixes two generations
+    path = repodata / f"{closed.hexdigest()}-{filename}.gz"  # so that no cache mixes two generations
     with path.open("wb") as file:
         file.writelines(packed)
     record = cr.RepomdRecord(name, str(path))

@@ -78,6 +78,7 @@ class Generation:
     """One immutable state of a tag's repositories. ``digest`` covers every file in it, not the time it was made.
 
     ``lock_ours`` of ``lock_rpms`` lines in the buildroots of its builds are RPMs that we built: its self-hosted share.
+    ``carried`` are the digests of the vendor's comps, updateinfo and modules that went into it, by kind.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Generation:
     rpms: int = 0
     lock_ours: int = 0
     lock_rpms: int = 0
+    carried: dict[str, str] = field(default_factory=dict)
     created: datetime
     ready: datetime | None = None
 

@@ -129,6 +129,14 @@ class TaskLimits:
     log_mib: int = 64
 
 
+class CarriedKind(enum.StrEnum):
+    """What a repository says beside its RPMs: groups, advisories, modules."""
+
+    COMPS = "comps"
+    UPDATEINFO = "updateinfo"
+    MODULES = "modules"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StormGuard:
     """What one trigger may start without a person: nothing with ``approval``, else at most ``most_builds`` (``None``: any number)."""
@@ -213,6 +221,7 @@ class Target:
     ``needs`` says for a source what its builds need of a worker, ``storm`` what one trigger may start by itself;
     ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources are built again when a soname or symbol
     version they use goes away; they are named in any case.
+    ``carry`` names files whose groups, advisories and modules go into each binary repository.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -239,6 +248,7 @@ class Target:
     storm: StormGuard = StormGuard()
     keep_generations: int = 30
     rebuild_on_change: bool = False
+    carry: dict[CarriedKind, str] = field(default_factory=dict)
 
     def needs_of(self, source: str) -> MachineNeeds:
         """What a source's builds need of a worker."""

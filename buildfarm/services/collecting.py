@@ -77,7 +77,7 @@ def restore(hub: Hub, write: RepositoryWriter, generation_id: str, heartbeat: He
         generation = tx.get(Generation, generation_id)
         artifacts = [artifact for build in generation.builds for artifact in tx.find(Artifact, build=build)]
     if generation.state is GenerationState.COLLECTED:
-        digest = publishing.digest_of(artifacts)
+        digest = publishing.digest_of(artifacts, generation.carried)
         if digest != generation.digest:
             raise InfraError(
                 f"generation {generation.number} of {generation.tag} cannot be restored: its files have the digest {digest}, "
@@ -85,7 +85,8 @@ def restore(hub: Hub, write: RepositoryWriter, generation_id: str, heartbeat: He
             )  # fmt: skip
         heartbeat(f"writing generation {generation.number} of {generation.tag} again")
         target = hub.target(generation.target)
-        publishing.write_files(hub, write, target, artifacts, hub.repos / generation.tag / str(generation.number))
+        folder = hub.repos / generation.tag / str(generation.number)
+        publishing.write_files(hub, write, target, artifacts, folder, generation.carried)
         with hub.store.begin() as tx:
             staged = tx.change(
                 generation, only_if={"state": GenerationState.COLLECTED}, state=GenerationState.STAGED, ready=None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from buildfarm.domain.build import Build, BuildState, Gate
@@ -23,11 +23,11 @@ from buildfarm.domain.repository import (
     generation_digest,
     newest_of_each_source,
 )
-from buildfarm.domain.target import Target
+from buildfarm.domain.target import CarriedKind, Target
 from buildfarm.domain.task import TaskKind
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import Conflict
-from buildfarm.ports import RepoFile, RepositoryWriter, Sealer, Transaction
+from buildfarm.ports import CarriedFile, RepoFile, RepositoryWriter, Sealer, Transaction
 from buildfarm.services import builds, impacts, rounds, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 
@@ -99,14 +99,15 @@ def stage(hub: Hub, write: RepositoryWriter, target_name: str, heartbeat: Heartb
         heartbeat(f"writing generation {number} of {tag}")
         artifacts = [artifact for group in files.values() for artifact in group]
         with hub.store.read() as tx:
-            carried = [build for build in tx.find(Build, target=target.name) if build.id in files]
+            inside = [build for build in tx.find(Build, target=target.name) if build.id in files]
+        carried = {kind.value: hub.blobs.put_file(hub.config.path(path)).sha256 for kind, path in target.carry.items()}
         folder = hub.repos / tag / str(number)
-        write_files(hub, write, target, artifacts, folder)
+        write_files(hub, write, target, artifacts, folder, carried)
         with hub.store.begin() as tx:
             generation = Generation(
                 id=tasks.new_id(), target=target.name, tag=tag, number=number, state=GenerationState.STAGED,
-                digest=digest_of(artifacts), builds=chosen,
-                rpms=len(artifacts), lock_ours=sum(b.lock_ours for b in carried), lock_rpms=sum(b.lock_rpms for b in carried),
+                digest=digest_of(artifacts, carried), builds=chosen, carried=carried,
+                rpms=len(artifacts), lock_ours=sum(b.lock_ours for b in inside), lock_rpms=sum(b.lock_rpms for b in inside),
                 created=tx.now,
             )  # fmt: skip
             tx.add(generation)
@@ -114,9 +115,9 @@ def stage(hub: Hub, write: RepositoryWriter, target_name: str, heartbeat: Heartb
         ask_for_seal(hub, generation)
 
 
-def digest_of(artifacts: Iterable[Artifact]) -> str:
-    """The digest of a generation with these artifacts, as published."""
-    return generation_digest((artifact.filename, artifact.signed) for artifact in artifacts)
+def digest_of(artifacts: Iterable[Artifact], carried: Mapping[str, str]) -> str:
+    """The digest of a generation with these artifacts, as published, and these carried files."""
+    return generation_digest([*((one.filename, one.signed) for one in artifacts), *carried.items()])
 
 
 def ask_for_seal(hub: Hub, generation: Generation) -> None:
@@ -130,17 +131,39 @@ def _discard(hub: Hub, generation: Generation) -> None:
         tx.change(generation, only_if={"state": GenerationState.STAGED}, state=GenerationState.BROKEN)
 
 
-def write_files(hub: Hub, write: RepositoryWriter, target: Target, artifacts: Sequence[Artifact], folder: Path) -> None:
-    """All repositories of one generation, into place by one rename."""
+def write_files(
+    hub: Hub,
+    write: RepositoryWriter,
+    target: Target,
+    artifacts: Sequence[Artifact],
+    folder: Path,
+    carried: Mapping[str, str],
+) -> None:
+    """All repositories of one generation, into place by one rename; ``carried`` are digests of what goes beside the RPMs."""
     aside = folder.with_name(f".{folder.name}.new")
     for leftover in (aside, folder):  # of a crash: no generation in the database has this number
         shutil.rmtree(leftover, ignore_errors=True)
     for arch in target.arches:
         for kind, name in ((RepositoryKind.BINARY, arch), (RepositoryKind.DEBUG, f"{arch}-debug")):
             chosen = [a for a in artifacts if a.repository is kind and a.arch in (arch, "noarch")]
-            write(aside / name, _repo_files(hub, chosen))
+            beside = _carried_files(hub, target, chosen, carried) if kind is RepositoryKind.BINARY else []
+            write(aside / name, _repo_files(hub, chosen), beside)
     write(aside / "source", _repo_files(hub, [a for a in artifacts if a.is_source]))
     aside.rename(folder)
+
+
+def _carried_files(
+    hub: Hub, target: Target, artifacts: Sequence[Artifact], carried: Mapping[str, str]
+) -> list[CarriedFile]:
+    """The vendor's name of each RPM is ours without what debranding appended to its Release."""
+    names = {
+        f"{one.name}-{one.version}-{one.release.removesuffix(target.suffix)}.{one.arch}.rpm": one.filename
+        for one in artifacts
+    }
+    return [
+        CarriedFile(kind=CarriedKind(kind), path=hub.blobs.path(digest), names=names)
+        for kind, digest in sorted(carried.items())
+    ]
 
 
 def _repo_files(hub: Hub, artifacts: Sequence[Artifact]) -> list[RepoFile]:

@@ -16,7 +16,7 @@ _ADDED: dict[str, dict[str, tuple[sa.types.TypeEngine[Any], str]]] = {
     "task": {"owner": (sa.Text(), ""), "needs": (sa.JSON(), "{}")},
     "drop": {"priority": (sa.BigInteger(), "0"), "approval": (sa.Text(), "")},
     "artifact": {"provides": (sa.JSON(), "[]"), "requires": (sa.JSON(), "[]")},
-    "generation": {"lock_ours": (sa.BigInteger(), "0"), "lock_rpms": (sa.BigInteger(), "0")},
+    "generation": {"lock_ours": (sa.BigInteger(), "0"), "lock_rpms": (sa.BigInteger(), "0"), "carried": (sa.JSON(), "{}")},
     "build": {
         "round": (sa.BigInteger(), "1"), "circle": (sa.JSON(), "[]"), "seeded": (sa.JSON(), "[]"), "successor": (sa.Text(), ""),
         "lock_ours": (sa.BigInteger(), "0"), "lock_rpms": (sa.BigInteger(), "0"),
