@@ -7,6 +7,7 @@ generation of the build tag, the target's seeds, and what the drop itself will s
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections import ChainMap, deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from buildfarm import log, wire
 from buildfarm.domain.build import TO_BUILD, Build, BuildState, WaitKind
 from buildfarm.domain.drop import Approval, Drop, DropState, VendorRpm
 from buildfarm.domain.forecast import forecast, graph_of, seconds_of
+from buildfarm.domain.graph import strongly_connected
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.plan import Expected, Node, PinnedRepository, Plan, plan
 from buildfarm.domain.records import ForecastRecord
@@ -47,6 +49,7 @@ class PlanningService:
         self._durations = Durations(hub)
         self._ways: dict[str, dict[str, float]] = {}
         self._written: dict[str, datetime] = {}
+        self._solved: dict[str, dict[str, _Solved]] = {}
 
     @property
     def ways(self) -> Mapping[str, float]:
@@ -106,17 +109,33 @@ class PlanningService:
         return generation, self._solver.open(repositories, arch)
 
     def nodes(self, target: Target, universe: Universe) -> list[Node]:
-        """What is still to be built, and what each takes from others; changes nothing."""
+        """What is still to be built, and what each takes from others; changes nothing.
+
+        libsolv is asked about the frontier only: a build that waits for another one is asked about again when that one has come
+        or stopped, any other when what is there or expected changes.
+        """
         with self._hub.store.read() as tx:
             found = tx.find(Build, target=target.name, scratch=False, state=tuple({*_PENDING, *_BROKEN}))
             waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="created,id")
-            vendor = tx.find(VendorRpm, target=target.name, problem="")
         stuck = {build.id: build for build in found if _is_broken(target, build)}
         coming = {build.id: build for build in found if build.id not in stuck and target.tags.build not in build.tags}
-        expected = _expected(coming.values(), vendor)
-        lost = _expected(stuck.values(), vendor)
-        packages = target.buildroot.packages
-        nodes = [_node(build, universe, packages, expected, lost, known={**coming, **stuck}) for build in waiting]
+        frontier = _Frontier(self._solved.get(target.name, {}), universe, coming, stuck)
+
+        @functools.cache
+        def question() -> _Question:  # most rounds ask nothing, and this reads every RPM of the vendor
+            with self._hub.store.read() as tx:
+                vendor = tx.find(VendorRpm, target=target.name, problem="")
+            return _Question(
+                universe=universe, base=target.buildroot.packages, expected=_expected(coming.values(), vendor),
+                lost=_expected(stuck.values(), vendor), known={**coming, **stuck},
+            )  # fmt: skip
+
+        for build in [build for build in waiting if not frontier.holds(build)]:
+            frontier.take(build, question().node(build))
+        for build in frontier.circling(waiting):  # what the repositories hold now may break their circle
+            frontier.take(build, question().node(build))
+        self._solved[target.name] = frontier.solved
+        nodes = [frontier.solved[build.id].node for build in waiting]
         known = {node.key for node in nodes}
         nodes += [
             Node(key=key, name=build.source, needs={}, broken={}) for key, build in coming.items() if key not in known
@@ -267,30 +286,97 @@ def _is_broken(target: Target, build: Build) -> bool:
     return build.state in _BROKEN
 
 
-def _node(
-    build: Build, universe: Universe, base: Sequence[str], expected: Sequence[Expected], lost: Sequence[Expected],
-    *, known: Mapping[str, Build],
-) -> Node:  # fmt: skip
-    answer = universe.resolve(build.requires, base, [rpm for rpm in expected if rpm.build != build.id])
-    broken: dict[str, str] = {}
-    problem = "; ".join(answer.problems)
-    if problem and lost:
-        with_lost = universe.resolve(build.requires, base, [*expected, *lost])
-        stuck = {rpm.build for rpm in lost}
-        broken = {
-            f"{name} from {known[key].nvr}": f"{known[key].state}, {known[key].reason or known[key].gate_reason}"
-            for key, name in with_lost.taken.items()
-            if key in stuck
-        }
-    now = universe.resolve(build.requires, base, ()) if answer.taken else None
-    return Node(
-        key=build.id,
-        name=build.source,
-        needs=answer.taken,
-        broken=broken,
-        problem="" if broken else problem,
-        resolves_now=now is not None and not now.problems,
-    )
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Solved:
+    """What libsolv said of a build, and of what it was asked."""
+
+    node: Node
+    universe: Universe
+    around: frozenset[tuple[str, str]]
+    asked: tuple[object, ...]
+
+
+class _Frontier:
+    """Answers that still hold, and those that do not."""
+
+    def __init__(
+        self, before: Mapping[str, _Solved], universe: Universe, coming: Mapping[str, Build], stuck: Mapping[str, Build]
+    ) -> None:
+        self._before = before
+        self._universe = universe
+        self._coming = coming
+        self._stuck = stuck
+        self._around = frozenset(
+            [
+                *((key, "") for key in coming),
+                *((key, f"{build.state} {build.reason or build.gate_reason}") for key, build in stuck.items()),
+            ]
+        )
+        self.solved: dict[str, _Solved] = {}
+
+    def holds(self, build: Build) -> bool:
+        """Whether the last answer does for now; it is taken over then."""
+        held = self._before.get(build.id)
+        if held is None or held.asked != _asked(build):
+            return False
+        same = held.universe is self._universe and held.around == self._around
+        needs = held.node.needs.keys()
+        waits = not needs.isdisjoint(self._coming) and needs.isdisjoint(self._stuck)
+        if same or waits:
+            self.solved[build.id] = held
+        return same or waits
+
+    def take(self, build: Build, node: Node) -> None:
+        """A fresh answer."""
+        self.solved[build.id] = _Solved(node=node, universe=self._universe, around=self._around, asked=_asked(build))
+
+    def circling(self, waiting: Iterable[Build]) -> list[Build]:
+        """Builds that wait for each other by answers over other repositories than those of now."""
+        edges = {key: [other for other in held.node.needs if other in self.solved] for key, held in self.solved.items()}
+        circles = {key for group in strongly_connected(edges) if len(group) > 1 for key in group}
+        return [
+            build for build in waiting if build.id in circles and self.solved[build.id].universe is not self._universe
+        ]
+
+
+def _asked(build: Build) -> tuple[object, ...]:
+    return build.requires, build.attempt
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """What libsolv is asked of each build: over which RPMs, those that are coming and those that are stuck."""
+
+    universe: Universe
+    base: Sequence[str]
+    expected: Sequence[Expected]
+    lost: Sequence[Expected]
+    known: Mapping[str, Build]
+
+    def node(self, build: Build) -> Node:
+        """Where a build stands."""
+        answer = self.universe.resolve(
+            build.requires, self.base, [rpm for rpm in self.expected if rpm.build != build.id]
+        )
+        broken: dict[str, str] = {}
+        problem = "; ".join(answer.problems)
+        if problem and self.lost:
+            with_lost = self.universe.resolve(build.requires, self.base, [*self.expected, *self.lost])
+            stuck = {rpm.build for rpm in self.lost}
+            broken = {
+                f"{name} from {self.known[key].nvr}": f"{self.known[key].state}, {self.known[key].reason or self.known[key].gate_reason}"
+                for key, name in with_lost.taken.items()
+                if key in stuck
+            }
+        now = self.universe.resolve(build.requires, self.base, ()) if answer.taken else None
+        return Node(
+            key=build.id,
+            name=build.source,
+            needs=answer.taken,
+            broken=broken,
+            problem="" if broken else problem,
+            resolves_now=now is not None and not now.problems,
+        )
 
 
 def _expected(sources: Iterable[Build], vendor: Sequence[VendorRpm]) -> tuple[Expected, ...]:

@@ -155,6 +155,7 @@ def test_every_page_and_its_json_twin_answer(line: Line) -> None:
         "/",
         f"/drops/{drop['id']}",
         "/targets/reef-9",
+        "/targets/reef-9/seeds",
         "/workers",
         *(f"/builds/{b['id']}" for b in drop["builds"]),
     ]

@@ -70,7 +70,7 @@ def test_every_page_fits_and_the_console_stays_silent(
 ) -> None:
     url, story = farm
     page, said = open_page(browser, color_scheme=scheme, viewport={"width": width, "height": 844})
-    paths = ("/", "/builds", "/drops", f"/drops/{story.drop}", "/targets/reef-9", "/workers", "/generations",
+    paths = ("/", "/builds", "/drops", f"/drops/{story.drop}", "/targets/reef-9", "/targets/reef-9/seeds", "/workers", "/generations",
              "/builds/bzip2-1.0-1.el9", "/builds/reef-release-1.0-1.el9", "/builds/diffutils-1.0-1.el9")  # fmt: skip
     for number, path in enumerate(paths):
         page.goto(url + path)

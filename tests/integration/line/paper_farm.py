@@ -84,6 +84,7 @@ class PaperFarm:
     doomed: frozenset[str] = frozenset()
     fuse: int | None = None
     clock: Clock = field(default_factory=Clock)
+    _universe: PaperFarm._Universe | None = None
 
     def __post_init__(self) -> None:
         for name in ("etc/targets", "home/scratch", "home/repos", "home/logs/tasks", "seed"):
@@ -99,6 +100,7 @@ class PaperFarm:
             messages=RecordingMessages(), wakeup=RecordingWakeup(), scratch=home / "scratch",
         )  # fmt: skip
         self.target = self.hub.target("reef-9")
+        self.asked = 0
         self.begun: list[tuple[str, str, frozenset[str]]] = []
         self._add_records()
         self.start_scheduler()
@@ -207,10 +209,13 @@ class PaperFarm:
         for repository in repositories:
             if repository.id == self.target.tags.build:
                 own = frozenset(json.loads((repository.folder / "names.json").read_text()))
-        return PaperFarm._Universe(own, self.seed)
+        if self._universe is None or self._universe.own != own:  # as LibsolvSolver keeps those it opened
+            self._universe = PaperFarm._Universe(self, own, self.seed)
+        return self._universe
 
     @dataclass
     class _Universe:
+        farm: PaperFarm
         own: frozenset[str]
         seed: frozenset[str]
 
@@ -218,6 +223,7 @@ class PaperFarm:
             return BaseResolution(names=frozenset(), key="base", problems=())
 
         def resolve(self, requires: Sequence[str], base: Sequence[str], expected: Sequence[Expected]) -> Resolution:
+            self.farm.asked += 1
             coming = {rpm.name: rpm.build for rpm in expected}
             taken = {coming[name]: name for name in requires if name not in self.own and name in coming}
             known = self.own | coming.keys() | self.seed

@@ -116,3 +116,20 @@ def toggle_pause(farm: PaperFarm, chance: random.Random) -> None:
             pausing.resume(tx, subject, actor="ada", why="go on")
         else:
             pausing.pause(tx, subject, actor="ada", why="the disks are full")
+
+
+def test_libsolv_is_asked_about_the_frontier_and_not_in_every_round(template: Path, tmp_path: Path) -> None:
+    """A chain of sources: each is asked about when it came and when what it waited for was there, not in between."""
+    length = 24
+    chain = {f"s{number:02}": [f"s{number - 1:02}"] if number else [] for number in range(length)}
+    farm = PaperFarm(folder=tmp_path, template=template, needs=chain, seed=frozenset())
+    try:
+        farm.finish()
+        check_rest(farm)
+        assert length <= farm.asked <= 5 * length  # in every round each, that were more than 24 * 24
+        asked = farm.asked
+        for _ in range(5):
+            farm.tick()
+        assert farm.asked == asked
+    finally:
+        farm.close()
