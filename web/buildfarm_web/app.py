@@ -15,6 +15,7 @@ from buildfarm_web import (
     api_decisions,
     api_writes,
     guest_api,
+    operating,
     pages,
     parts,
     problems,
@@ -67,6 +68,7 @@ def create_app(
         guest_api.blueprint,
         repos.blueprint,
         pages.blueprint,
+        operating.blueprint,
     ):
         app.register_blueprint(blueprint)
     return app
