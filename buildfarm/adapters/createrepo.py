@@ -60,6 +60,7 @@ class ChunkCache:
         with contextlib.suppress(FileNotFoundError, ValueError):
             check, body = self._place(sha256, href).read_text(encoding="utf-8").split("\n", 1)
             if check == _sha256(body):
+                os.utime(self._place(sha256, href))  # it is in use; see forget
                 primary, filelists, other = body.split(_MARK)
                 return primary, filelists, other
         return None
@@ -73,6 +74,10 @@ class ChunkCache:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(f"{_sha256(body)}\n{body}")
         Path(name).replace(place)
+
+    def forget(self, *, older_than: float) -> int:
+        """Remove what no bucket was made from since ``older_than`` (seconds since 1970); how many."""
+        return repository_metadata.forget(self._folder, older_than=older_than)
 
     def _place(self, sha256: str, href: str) -> Path:
         key = _sha256(f"{sha256} {href} {cr.VERSION}")
@@ -135,11 +140,12 @@ class RepositoryWriter:
         return revision
 
     def _forget(self) -> None:
-        """Once a day, let go of buckets that no repository needed for a month."""
+        """Once a day, let go of buckets and chunks that no repository needed for a month."""
         now = time.time()
         if now - self._forgot > _DAY:
             self._forgot = now
             self._buckets.forget(older_than=now - _MONTH)
+            self._chunks.forget(older_than=now - _MONTH)
 
     def _chunks_of(self, file: RepoRpm, href: str) -> Chunks:
         chunks = self._chunks.get(file.sha256, href)

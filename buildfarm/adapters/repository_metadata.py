@@ -73,12 +73,17 @@ class BucketCache:
 
     def forget(self, *, older_than: float) -> int:
         """Remove buckets that no generation was written from since ``older_than`` (seconds since 1970); how many."""
-        count = 0
-        for place in self._folder.glob("??/*"):
-            if place.stat().st_mtime < older_than:
-                place.unlink()
-                count += 1
-        return count
+        return forget(self._folder, older_than=older_than)
+
+
+def forget(folder: Path, *, older_than: float) -> int:
+    """Remove the files of a cache that were not used since ``older_than`` (seconds since 1970); how many."""
+    count = 0
+    for place in folder.glob("??/*"):
+        if place.stat().st_mtime < older_than:
+            place.unlink()
+            count += 1
+    return count
 
 
 def _read(place: Path) -> Bucket:

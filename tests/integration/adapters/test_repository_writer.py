@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 import createrepo_c as cr
 import pytest
 
-from buildfarm.adapters.createrepo import RepositoryWriter, repository_writer
+from buildfarm.adapters.createrepo import ChunkCache, RepositoryWriter, repository_writer
 from buildfarm.adapters.repository_metadata import BucketCache, Entry, write
 from buildfarm.errors import InfraError, InputError
 from tests.integration.adapters.conftest import Dnf, Rpm, RpmMaker, spec
@@ -193,3 +194,15 @@ def test_dnf_sees_what_was_written(
     fetched = dnf(repositories, "download", f"--destdir={tmp_path / 'fetched'}", "alpha")
     if fetched.returncode == 0:  # the download plug-in is not everywhere
         assert (tmp_path / "fetched" / "alpha-1.0-1.noarch.rpm").exists()
+
+
+def test_chunks_that_no_bucket_was_made_from_for_long_are_let_go(rpms: list[Rpm], tmp_path: Path):
+    cache = ChunkCache(tmp_path / "cache")
+    for number, digest in enumerate(("old", "used")):
+        cache.put(digest, "Packages/r/r.rpm", ("p", "f", "o"))
+        for file in (tmp_path / "cache").glob("??/*"):
+            os.utime(file, (1000 + number, 1000 + number))
+    assert cache.get("used", "Packages/r/r.rpm") == ("p", "f", "o")  # touches it
+    assert cache.forget(older_than=2000) == 1
+    assert cache.get("old", "Packages/r/r.rpm") is None
+    assert cache.get("used", "Packages/r/r.rpm") is not None
