@@ -15,6 +15,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from buildfarm.domain.sharing import Sharing
+from buildfarm.domain.sig import Sig, sig_of
 from buildfarm.domain.target import Target
 from buildfarm.errors import ConfigError, NotFound
 from buildfarm.places import CHECKOUT, home
@@ -57,7 +58,7 @@ class Farm:
     """``farm.yaml``. Empty ``database`` and ``redis`` mean the embedded ones under ``home``.
 
     ``drop_folders`` are the only folders whose files a drop may name by path; ``local_workers`` builders run beside the hub,
-    ``guests`` in machines beside it. ``sharing`` says who may use how many slots.
+    ``guests`` in machines beside it. ``sharing`` says who may use how many slots, ``sigs`` who answers for which sources.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -74,6 +75,7 @@ class Farm:
     signing_email: str = "signing@localhost"
     timing: Timing = field(default_factory=Timing)
     sharing: Sharing = field(default_factory=Sharing)
+    sigs: dict[str, Sig] = field(default_factory=dict)
 
     @property
     def home_path(self) -> Path:
@@ -112,6 +114,12 @@ class Config:
     def sigs(self) -> dict[str, str]:
         """The SIG that answers for each target."""
         return {name: target.owner.sig for name, target in self.targets.items()}
+
+    def sig_of(self, target: str, source: str = "") -> str:
+        """The SIG that answers for a source of a target; without a source, for the target. Empty if nobody does."""
+        known = self.targets.get(target)
+        owner = known.owner.sig if known else ""
+        return sig_of(self.farm.sigs, source, owner=owner) if source else owner
 
     def path(self, text: str) -> Path:
         """A path as written in a configuration file: relative ones start at the folder of farm.yaml."""
