@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
 from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
+from buildfarm.domain.records import Event
 from buildfarm.domain.target import CarriedKind
 from buildfarm.errors import InputError
 
@@ -55,6 +56,12 @@ class Transaction(Protocol):
     def count(self, kind: type[object], /, **where: object) -> int:
         """How many :meth:`find` would give."""
 
+    def tally(self, kind: type[object], /, *fields: str, **where: object) -> dict[tuple[object, ...], int]:
+        """How many :meth:`find` would give, by the values of ``fields``."""
+
+    def remove(self, kind: type[object], ids: Sequence[str], /) -> None:
+        """Forget records by their ids; only what is no history may be forgotten."""
+
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; with ``only_if`` a compare-and-set that gives ``None`` when the row differs."""
 
@@ -74,6 +81,9 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Transaction]:
         """A consistent read."""
+
+    def settled(self, after: int, limit: int) -> list[Event]:
+        """The events that follow ``after``, in order, so that none with a number in between will ever come."""
 
 
 class StoredBlob(Protocol):
@@ -213,3 +223,54 @@ class Sealer(Protocol):
 
     def export(self) -> bytes:
         """The public key, ASCII-armored."""
+
+
+class EventStream(Protocol):
+    """One message an event for other systems; it knows by itself which event it told last."""
+
+    def last(self) -> int | None:
+        """The number of the last event told; ``None`` if it has told none, or was lost. :raises InfraError: not reachable."""
+
+    def tell(self, messages: Iterable[tuple[int, Mapping[str, str]]]) -> int:
+        """Append messages, each under its event's number; what was told already is left out. The length afterwards.
+
+        :raises InfraError: not reachable.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of one try to deliver; ``status`` says it in words, ``final`` that trying again is of no use, ``gone`` that the
+    receiver wants no more."""
+
+    accepted: bool
+    status: str
+    final: bool = False
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One mail. ``batch`` is the same however often it is sent, ``threads`` are the drops it is about, ``unsubscribe`` is a URL."""
+
+    to: str
+    subject: str
+    text: str
+    batch: str
+    threads: tuple[str, ...]
+    unsubscribe: str
+    at: datetime
+
+
+class WebhookSender(Protocol):
+    """Posts one signed message."""
+
+    def __call__(self, url: str, *, message_id: str, subscription: str, body: bytes, at: datetime) -> Answer:
+        """What the receiver answered; being unreachable is an answer too."""
+
+
+class Mailer(Protocol):
+    """Hands one message over to a mail server."""
+
+    def __call__(self, letter: Letter) -> Answer:
+        """What the server answered; being unreachable is an answer too."""

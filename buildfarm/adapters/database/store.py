@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import typing
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -18,6 +18,7 @@ from alembic.config import Config as AlembicConfig
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from buildfarm.adapters.database.history import settled_rows
 from buildfarm.adapters.database.tables import TABLES, plain_type
 from buildfarm.domain.records import Event
 from buildfarm.errors import Conflict, InfraError, NotFound
@@ -81,6 +82,13 @@ class SqlStore:
                 connection.info["write"] = False
                 with connection.begin():
                     yield SqlTransaction(connection, self._clock())
+        except DBAPIError as error:
+            raise InfraError(f"database {self.name}: {error.orig}", hint="is it up?") from error
+
+    def settled(self, after: int, limit: int) -> list[Event]:
+        """The events that follow ``after``, in an order that stays (see :mod:`buildfarm.adapters.database.history`)."""
+        try:
+            return [_to_record(Event, row) for row in settled_rows(self._engine, after, limit)]
         except DBAPIError as error:
             raise InfraError(f"database {self.name}: {error.orig}", hint="is it up?") from error
 
@@ -151,6 +159,18 @@ class SqlTransaction:
         table = TABLES[kind]
         query = sa.select(sa.func.count()).select_from(table).where(*_conditions(table, where))
         return int(self._connection.execute(query).scalar_one())
+
+    def tally(self, kind: type[object], /, *fields: str, **where: object) -> dict[tuple[object, ...], int]:
+        """How many :meth:`find` would give, by the values of ``fields``."""
+        table = TABLES[kind]
+        by = [table.c[name] for name in fields]
+        query = sa.select(*by, sa.func.count()).where(*_conditions(table, where)).group_by(*by)
+        return {tuple(row[:-1]): int(row[-1]) for row in self._connection.execute(query)}
+
+    def remove(self, kind: type[object], ids: Sequence[str], /) -> None:
+        """Forget records by their ids; only what is no history may be forgotten."""
+        table = TABLES[kind]
+        self._connection.execute(table.delete().where(table.c.id.in_(ids)))
 
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; ``None`` when ``only_if`` did not hold (or the record is gone)."""

@@ -16,8 +16,20 @@ import sqlalchemy as sa
 
 from buildfarm.domain.build import Build
 from buildfarm.domain.drop import Drop, DropItem, VendorRpm
-from buildfarm.domain.records import ApiToken, Comparison, Event, ForecastRecord, Leader, Pause, SourceOverride
+from buildfarm.domain.meter import Meter
+from buildfarm.domain.notice import Notice
+from buildfarm.domain.records import (
+    ApiToken,
+    Comparison,
+    Event,
+    Follower,
+    ForecastRecord,
+    Leader,
+    Pause,
+    SourceOverride,
+)
 from buildfarm.domain.repository import Artifact, Generation, TagHead
+from buildfarm.domain.subscription import Delivery, Subscription
 from buildfarm.domain.task import Task
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
 from buildfarm.domain.worker import Host, Worker
@@ -86,6 +98,7 @@ TABLES: dict[type, sa.Table] = {
         sa.UniqueConstraint("target", "source", "epoch", "version", "release", "srpm", "round"),
         sa.Index(None, "target", "state"),
         sa.Index(None, "drop_id"),
+        sa.Index(None, "target", "successor", "scratch", "state", "verdict"),  # what is counted is read from it alone
         sa.CheckConstraint(
             "state NOT IN ('waiting', 'on_hold', 'failed', 'excluded') OR reason <> ''", name="says_why"
         ),
@@ -110,6 +123,7 @@ TABLES: dict[type, sa.Table] = {
     Worker: _table(
         Worker,
         sa.Index(None, "host"),
+        sa.Index(None, "state"),
         sa.CheckConstraint("state <> 'retired' OR (host <> '' AND token_hash = '')", name="retired_has_no_token"),
     ),
     Host: _table(Host),
@@ -127,4 +141,15 @@ TABLES: dict[type, sa.Table] = {
     ForecastRecord: _table(ForecastRecord, name="forecast"),
     Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),
+    Follower: _table(Follower),
+    Notice: _table(Notice, sa.Index(None, "target", "id"), sa.Index(None, "source", "id"), sa.Index(None, "sig", "id")),
+    Subscription: _table(Subscription, sa.Index(None, "owner")),
+    Delivery: _table(
+        Delivery,
+        sa.Index(None, "subscription", "state", "due"),
+        sa.Index(None, "address", "state", "settled"),
+        sa.Index(None, "state", "due"),
+        sa.CheckConstraint("(state = 'pending') = (settled IS NULL)", name="settled_unless_pending"),
+    ),
+    Meter: _table(Meter),
 }
