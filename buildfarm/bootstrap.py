@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from buildfarm import config as configuration
-from buildfarm.adapters import celery_hub, dist_git, message_keys, srpm_tree
+from buildfarm.adapters import celery_hub, dist_git, message_keys, outward, srpm_tree
 from buildfarm.adapters.blobs import Blobs
 from buildfarm.adapters.brand_policies import load_brand_policy
 from buildfarm.adapters.brand_scan import scan_rpms
@@ -207,6 +207,11 @@ def scheduler_of(hub: Hub, *, owner: str) -> Scheduler:
 def telling_keys(config: Config) -> TellingKeys:
     """What webhooks and unsubscribe links are signed with."""
     return TellingKeys(home_of(config).secrets / "telling.key")
+
+
+def check_webhook(config: Config, url: str) -> None:
+    """:raises NotAllowed: the hub may not post there. :raises InfraError: nobody knows the host's name."""
+    outward.address_of(url, config.farm.telling.allowed_urls)
 
 
 def couriers_of(hub: Hub) -> Couriers:

@@ -240,8 +240,10 @@ class EventStream(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of one try to deliver; ``status`` says it in words, ``final`` that trying again is of no use, ``gone`` that the
-    receiver wants no more."""
+    """What came of one try to deliver, ``status`` in words.
+
+    ``final``: trying again is of no use; ``gone``: the receiver wants no more at all.
+    """
 
     accepted: bool
     status: str
@@ -272,5 +274,5 @@ class WebhookSender(Protocol):
 class Mailer(Protocol):
     """Hands one message over to a mail server."""
 
-    def __call__(self, letter: Letter) -> Answer:
+    def __call__(self, letter: Letter, /) -> Answer:
         """What the server answered; being unreachable is an answer too."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 import redis
 
@@ -41,7 +42,7 @@ class RedisStream:
         try:
             pipe = self._redis.pipeline(transaction=False)
             for number, fields in messages:
-                pipe.xadd(KEY, {**fields}, id=f"{number}-0", maxlen=self._length, approximate=True)
+                pipe.xadd(KEY, cast("dict[Any, Any]", fields), id=f"{number}-0", maxlen=self._length, approximate=True)
             for answer in pipe.execute(raise_on_error=False):
                 if isinstance(answer, redis.RedisError) and _TOLD_ALREADY not in str(answer):
                     raise answer
@@ -56,7 +57,17 @@ def add_reader(url: str, name: str) -> str:
     :raises InfraError: Redis does not answer.
     """
     password = secrets.token_urlsafe(24)
-    allowed = ("+xread", "+xrange", "+xrevrange", "+xlen", "+xinfo|stream", "+ping", "+hello", "+auth", "+client|setinfo")
+    allowed = (
+        "+xread",
+        "+xrange",
+        "+xrevrange",
+        "+xlen",
+        "+xinfo|stream",
+        "+ping",
+        "+hello",
+        "+auth",
+        "+client|setinfo",
+    )
     try:
         client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5)
         words = ("ACL", "SETUSER", f"r-{name}", "reset", "on", f">{password}", f"%R~{KEY}", "resetchannels", *allowed)

@@ -52,7 +52,8 @@ def address_of(url: str, prefixes: Sequence[str]) -> str:
         for address in found:
             if not is_public(address):
                 raise NotAllowed(
-                    f"{host} is {address}, not a public address", hint="`telling.allowed_urls` in farm.yaml names exceptions"
+                    f"{host} is {address}, not a public address",
+                    hint="`telling.allowed_urls` in farm.yaml names exceptions",
                 )
     return found[0]
 

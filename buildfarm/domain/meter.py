@@ -59,7 +59,8 @@ class Observation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meter:
     """A meter's row: so many observations, their sum in seconds, and how many fell into each bucket (not cumulated; the last is
-    everything above the last bound)."""
+    everything above the last bound).
+    """
 
     id: str
     name: str

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from buildfarm.domain.notice import Notice, Topic
+from buildfarm.domain.notice import Notice
 
 MOST_ATTEMPTS = 12
 _FIRST_PAUSE_S, _FACTOR, _LONGEST_PAUSE_S = 5.0, 4.0, 6 * 3600.0

@@ -150,5 +150,12 @@ def _settle_one(tx: Transaction, owed: Delivery, answer: Answer, chance: float) 
         values |= {"due": tx.now + pause}
     changed = tx.change(owed, only_if={"state": DeliveryState.PENDING, "attempts": owed.attempts}, **values)
     if changed is not None and changed.state is DeliveryState.DEAD:
-        tx.event("delivery.dead", owed.id, actor="teller", why=answer.status, attempts=attempts, subscription=owed.subscription)
+        tx.event(
+            "delivery.dead",
+            owed.id,
+            actor="teller",
+            why=answer.status,
+            attempts=attempts,
+            subscription=owed.subscription,
+        )
         log.get().warning("delivery.dead", delivery=owed.id, channel=owed.channel.value, reason=answer.status)

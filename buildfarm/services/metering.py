@@ -49,7 +49,9 @@ def _observe(tx: Transaction, events: Sequence[Event]) -> list[Observation]:
             made += of_claim(task)
         elif build is not None and event.kind == "build.compared" and event.data.get("verdict"):
             made.append(Observation(kind=COMPARISONS, labels=(build.target, str(event.data["verdict"]))))
-    published = [(event, build) for event in events if (build := builds.get(event.subject)) and event.kind == "build.published"]
+    published = [
+        (event, build) for event in events if (build := builds.get(event.subject)) and event.kind == "build.published"
+    ]
     return made + _publishing(tx, published) + _guests(tx, events)
 
 

@@ -112,7 +112,9 @@ def _say_what_rests(tx: Transaction, events: Sequence[Event]) -> None:
         if said is not None and last.state_since <= said.at:
             continue
         counts: Counter[str] = Counter()
-        for where, count in tx.tally(Build, "state", "wait_kind", "gate", "scratch", drop_id=drop.id, successor="").items():
+        for where, count in tx.tally(
+            Build, "state", "wait_kind", "gate", "scratch", drop_id=drop.id, successor=""
+        ).items():
             state, wait_kind, gate, scratch = where
             if _is_moving(BuildState(str(state)), str(wait_kind), str(gate), scratch=bool(scratch)):
                 break

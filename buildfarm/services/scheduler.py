@@ -123,7 +123,7 @@ class Scheduler:
                 try:
                     self._advance_one(tx, build, active)
                 except BuildFarmError as error:
-                    log.get().error("build.stuck", build=build.nvr, reason=str(error))
+                    log.get().error("build.stuck", build=build.id, nvr=build.nvr, reason=str(error))
 
     def _advance_one(self, tx: Transaction, build: Build, active: ActiveTasks) -> None:
         if build.target not in self._hub.config.targets:

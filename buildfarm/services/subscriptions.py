@@ -52,7 +52,9 @@ def record(
             raise Conflict(f"subscription {same[0].id} says that already", hint="`buildfarm subscriptions` lists them")
         tx.add(made)
         scope = {"target": target, "source": source, "sig": sig}
-        tx.event("subscription.recorded", made.id, actor=asker.name, channel=channel.value, topics=list(topics), **scope)
+        tx.event(
+            "subscription.recorded", made.id, actor=asker.name, channel=channel.value, topics=list(topics), **scope
+        )
     return made
 
 
@@ -90,7 +92,11 @@ def end_in(tx: Transaction, found: Subscription, *, actor: str, why: str) -> Sub
         raise Conflict(f"subscription {found.id} has ended already: {found.ended_why}")
     for owed in tx.find(Delivery, subscription=found.id, state=DeliveryState.PENDING):
         tx.change(
-            owed, only_if={"state": DeliveryState.PENDING}, state=DeliveryState.DEAD, status="no longer wanted", settled=tx.now
+            owed,
+            only_if={"state": DeliveryState.PENDING},
+            state=DeliveryState.DEAD,
+            status="no longer wanted",
+            settled=tx.now,
         )
     tx.event("subscription.ended", found.id, actor=actor, why=why)
     return ended
@@ -105,13 +111,21 @@ def redeliver(store: Store, identity: str, asker: Asker) -> Delivery:
     with store.begin() as tx:
         owed = tx.first(Delivery, id=identity)
         if owed is None:
-            raise NotFound(f"no delivery {identity}", hint="`buildfarm deliveries` lists them; settled ones go after 30 days")
+            raise NotFound(
+                f"no delivery {identity}", hint="`buildfarm deliveries` lists them; settled ones go after 30 days"
+            )
         if _own(tx, owed.subscription, asker).ended is not None:
             raise Conflict(f"the subscription of {identity} has ended", hint="subscribe again")
         if owed.state is DeliveryState.PENDING:
             raise Conflict(f"{identity} is tried again at {owed.due:%Y-%m-%d %H:%M:%S} UTC anyway")
         again = tx.change(
-            owed, only_if={"state": owed.state}, state=DeliveryState.PENDING, attempts=0, due=tx.now, batch="", settled=None
+            owed,
+            only_if={"state": owed.state},
+            state=DeliveryState.PENDING,
+            attempts=0,
+            due=tx.now,
+            batch="",
+            settled=None,
         )
         if again is None:
             raise Conflict(f"{identity} was changed by somebody else", hint="try again")

@@ -103,7 +103,9 @@ def warn(hub: Hub) -> tuple[str, ...]:
         with hub.store.begin() as tx:
             one = tx.get(WaiverRecord, identity)
             if one.ended is None and tx.first(Event, subject=identity, kind="waiver.expiring") is None:
-                tx.event("waiver.expiring", identity, actor="scheduler", why=f"its last day is {one.expires}: {one.reason}")
+                tx.event(
+                    "waiver.expiring", identity, actor="scheduler", why=f"its last day is {one.expires}: {one.reason}"
+                )
                 warned.append(identity)
     return tuple(warned)
 

@@ -14,13 +14,17 @@ from buildfarm_web import (
     api,
     api_decisions,
     api_writes,
+    badges,
+    feeds,
     guest_api,
     operating,
     pages,
     parts,
     problems,
     repos,
+    request_log,
     security,
+    telling_api,
     words,
     worker_api,
 )
@@ -58,6 +62,7 @@ def create_app(
     )
     words.register(app)
     app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress)
+    request_log.register(app)
     problems.register(app)
     security.register(app)
     for blueprint in (
@@ -69,6 +74,9 @@ def create_app(
         repos.blueprint,
         pages.blueprint,
         operating.blueprint,
+        telling_api.blueprint,
+        feeds.blueprint,
+        badges.blueprint,
     ):
         app.register_blueprint(blueprint)
     return app
