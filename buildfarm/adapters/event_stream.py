@@ -57,17 +57,7 @@ def add_reader(url: str, name: str) -> str:
     :raises InfraError: Redis does not answer.
     """
     password = secrets.token_urlsafe(24)
-    allowed = (
-        "+xread",
-        "+xrange",
-        "+xrevrange",
-        "+xlen",
-        "+xinfo|stream",
-        "+ping",
-        "+hello",
-        "+auth",
-        "+client|setinfo",
-    )
+    allowed = ("+@connection", "-@dangerous", "+xread", "+xrange", "+xrevrange", "+xlen", "+xinfo|stream")
     try:
         client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5)
         words = ("ACL", "SETUSER", f"r-{name}", "reset", "on", f">{password}", f"%R~{KEY}", "resetchannels", *allowed)

@@ -50,10 +50,8 @@ def due_at(notices: Sequence[Notice], last_sent: datetime | None, pace: Pace) ->
     """
     newest = max(notice.at for notice in notices)
     oldest = min(notice.at for notice in notices)
-    if any(notice.topic is Topic.AT_REST for notice in notices):
-        wanted = newest
-    else:
-        wanted = min(newest + pace.quiet, oldest + pace.longest)
+    is_over = any(notice.topic is Topic.AT_REST for notice in notices)
+    wanted = newest if is_over else min(newest + pace.quiet, oldest + pace.longest)
     return max(wanted, last_sent + pace.least) if last_sent is not None else wanted
 
 

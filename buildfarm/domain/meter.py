@@ -58,8 +58,9 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meter:
-    """A meter's row: so many observations, their sum in seconds, and how many fell into each bucket (not cumulated; the last is
-    everything above the last bound).
+    """A meter's row: so many observations, their sum, and how many fell into each bucket.
+
+    Buckets are not cumulated; the last one is everything above the last bound.
     """
 
     id: str
