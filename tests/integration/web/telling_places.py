@@ -67,7 +67,7 @@ class Mailbox:
         self.refuse = ""
         self.port = 0
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's name
         if self.refuse:
             return self.refuse
         self.letters.append(message_from_bytes(envelope.content, policy=policy.default))

@@ -9,6 +9,7 @@ from typing import Any
 
 import feedparser
 import pytest
+from buildfarm_web.read_models.plain import Json
 from flask.testing import FlaskClient
 from web_story import Clock, Story
 
@@ -18,7 +19,6 @@ from buildfarm.domain.records import Event, Follower
 from buildfarm.domain.subscription import Delivery, DeliveryState
 from buildfarm.services import following, noticing
 from buildfarm.services.hub import Hub
-from buildfarm_web.read_models.plain import Json
 
 Headers = dict[str, str]
 MAIL = {"channel": "mail", "address": "ann@reef.example"}
