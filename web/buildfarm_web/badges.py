@@ -33,10 +33,12 @@ def of_target(target: str) -> Response:
 
 def _compatible(tx: Transaction, target: str) -> float | None:
     """The share of compatible verdicts among all, of each circle the last round; UNCOMPARED counts against it."""
-    counts = tx.tally(Build, "verdict", target=target, successor="", scratch=False)
-    known = {Verdict(str(verdict[0])): count for verdict, count in counts.items() if verdict[0]}
-    total = sum(known.values())
-    return sum(count for verdict, count in known.items() if verdict.is_compatible) / total if total else None
+    total = good = 0
+    for (_, verdict), count in tx.tally(Build, "state", "verdict", target=target, successor="", scratch=False).items():
+        if verdict:  # counted by state, too: in the order of the index
+            total += count
+            good += count if Verdict(str(verdict)).is_compatible else 0
+    return good / total if total else None
 
 
 @blueprint.get("/<target>/<source>.svg")

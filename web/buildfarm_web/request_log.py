@@ -39,7 +39,9 @@ def _begin() -> None:
 
 def _end(answer: Response) -> Response:
     answer.headers.setdefault("X-Request-ID", g.request_id)
-    broke = answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    broke = (
+        answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR and request.path != "/readyz"
+    )  # which is asked all day
     if broke or (request.method not in _READING and not request.path.startswith("/worker/")):
         milliseconds = round((time.monotonic() - g.began) * 1000)
         said = {"method": request.method, "path": request.path, "status": answer.status_code, "ms": milliseconds}
