@@ -20,7 +20,7 @@ _ORDER = (
 )  # fmt: skip
 _HEADS = {
     Topic.APPROVAL: "awaiting approval", Topic.ON_HOLD: "on hold", Topic.FAILED: "failed", Topic.REFUSED: "refused",
-    Topic.WAIVER: "waivers that end", Topic.AT_REST: "drops at rest", Topic.RECEIVED: "drops that came",
+    Topic.WAIVER: "about to end", Topic.AT_REST: "at rest", Topic.RECEIVED: "received",
     Topic.PUBLISHED: "published",
 }  # fmt: skip
 

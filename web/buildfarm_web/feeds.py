@@ -18,7 +18,8 @@ from buildfarm_web.read_models import feed
 
 blueprint = Blueprint("feeds", __name__, url_prefix="/feeds")
 
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = datetime(2026, 1, 1, tzinfo=UTC)
+"""The date of a feed with nothing in it, and in every feed's own id: it must never change."""
 
 
 @blueprint.get("/all.atom")
