@@ -80,7 +80,7 @@ class Telling:
     quiet: float = 120.0
     longest: float = 1800.0
     least: float = 900.0
-    stream_length: int = 100_000
+    stream_length: int = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,14 @@ from buildfarm import bootstrap
 from buildfarm.api_models import ReasonRequest, SubscriptionRequest
 from buildfarm.domain.notice import WANT_A_PERSON
 from buildfarm.domain.subscription import Channel, Subscription
-from buildfarm.errors import NotFound
+from buildfarm.errors import InputError, NotFound
 from buildfarm.services import subscriptions
+from buildfarm.services.hub import Hub
 from buildfarm.services.subscriptions import Asker
 from buildfarm_web import access
 from buildfarm_web.api import limit
 from buildfarm_web.parts import the_hub
+from buildfarm_web.read_models import feed
 from buildfarm_web.read_models import subscriptions as reading
 
 blueprint = Blueprint("telling", __name__)
@@ -43,8 +45,7 @@ def list_subscriptions() -> Response:
 def post_subscription() -> tuple[Response, HTTPStatus]:
     """Begin to tell somebody. The answer holds a webhook's ``secret``, which is shown this once."""
     asker, wish, hub = _asker(), access.body(SubscriptionRequest), the_hub()
-    if wish.channel is Channel.WEBHOOK:
-        bootstrap.check_webhook(hub.config, wish.address)
+    _check(hub, wish)
     made = subscriptions.record(
         hub.store, asker, channel=wish.channel, address=wish.address, topics=wish.topics or WANT_A_PERSON, target=wish.target,
         source=wish.source, sig=wish.sig,
@@ -54,6 +55,16 @@ def post_subscription() -> tuple[Response, HTTPStatus]:
     if made.channel is Channel.WEBHOOK:
         answer["secret"] = bootstrap.telling_keys(hub.config).secret(made.id)
     return jsonify(answer), HTTPStatus.CREATED
+
+
+def _check(hub: Hub, wish: SubscriptionRequest) -> None:
+    """Refuse at once what would never be told."""
+    if wish.sig and wish.sig not in feed.sigs(hub):
+        raise InputError(f"no SIG {wish.sig!r}", hint=f"known: {', '.join(feed.sigs(hub)) or 'none'}")
+    if wish.channel is Channel.WEBHOOK:
+        bootstrap.check_webhook(hub.config, wish.address)
+    elif hub.config.farm.mail is None:
+        raise InputError("this farm sends no mail", hint="`mail:` in farm.yaml names a server")
 
 
 @blueprint.delete("/api/v1/subscriptions/<subscription>")

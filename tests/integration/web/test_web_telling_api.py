@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from flask.testing import FlaskClient
 from web_story import Clock, Story
 
 from buildfarm import bootstrap
+from buildfarm.config import Mail
 from buildfarm.domain.build import Build
 from buildfarm.domain.records import Event, Follower
 from buildfarm.domain.subscription import Delivery, DeliveryState
@@ -23,6 +25,13 @@ from buildfarm.services.hub import Hub
 Headers = dict[str, str]
 MAIL = {"channel": "mail", "address": "ann@reef.example"}
 HOOK = {"channel": "webhook", "address": "http://93.184.215.14/hook", "topics": ["failed"], "source": "z*"}
+
+
+@pytest.fixture
+def hub(hub: Hub) -> Hub:
+    """The hub with a mail server, which nothing here writes to."""
+    farm = replace(hub.config.farm, mail=Mail(host="127.0.0.1", sender="builds@reef.example"))
+    return replace(hub, config=replace(hub.config, farm=farm))
 
 
 def post(client: FlaskClient, path: str, body: object, headers: Headers) -> Any:
@@ -76,6 +85,7 @@ def test_a_webhooks_secret_is_shown_once_and_stands_nowhere(client: FlaskClient,
         {"channel": "webhook", "address": "http://name:word@93.184.215.14/"},
         {"channel": "pigeon", "address": "roof"},
         {**MAIL, "topics": ["gossip"]},
+        {**MAIL, "sig": "nobody"},
     ],
 )
 def test_what_is_no_subscription_is_refused(client: FlaskClient, engineer: Headers, wish: Json) -> None:
