@@ -108,9 +108,10 @@ class Couriers:
 
     def _settle(self, owed: Sequence[Delivery], answer: Answer) -> None:
         """Write down what one try met with. A receiver that is gone for good (HTTP 410) is told no more."""
+        chance = self.chance()  # one for all: what goes out together is tried again together
         with self.store.begin() as tx:
             for one in owed:
-                _settle_one(tx, one, answer, self.chance())
+                _settle_one(tx, one, answer, chance)
             if answer.gone:
                 for subscription in {one.subscription for one in owed}:
                     found = tx.first(Subscription, id=subscription, ended=None)
