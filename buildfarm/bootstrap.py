@@ -202,7 +202,7 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
             TaskKind.SIGN: lambda task, _: publishing.sign(hub, signer, task.subject),
             TaskKind.SEAL: lambda task, _: publishing.seal(hub, signer, task.subject),
         }
-    write = repository_writer(hub.config.farm.home_path / "cache" / "repodata")
+    write = repository_writer(hub.config.farm.home_path / "cache" / "repodata", hub.repos / ".shelves")
     verify = intake()
     compare = compare_tools(hub.config)
     debrand = DebrandTools(

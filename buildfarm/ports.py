@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
 from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
+from buildfarm.domain.repodata import RepodataStyle
 from buildfarm.domain.target import CarriedKind
 from buildfarm.errors import InputError
 
@@ -199,7 +200,9 @@ class CarriedFile:
 class RepositoryWriter(Protocol):
     """Writes one repository (files and repodata) into an empty folder."""
 
-    def __call__(self, folder: Path, files: Sequence[RepoFile], carried: Sequence[CarriedFile] = ()) -> None: ...
+    def __call__(
+        self, folder: Path, files: Sequence[RepoFile], carried: Sequence[CarriedFile], style: RepodataStyle
+    ) -> None: ...
 
 
 class Sealer(Protocol):

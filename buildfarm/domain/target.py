@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import ClassVar, Literal
 
+from buildfarm.domain.repodata import RepodataStyle
+
 _FORBID: dict[str, str] = {"extra": "forbid"}  # read by the loader: an unknown key is an error, not a silent wish
 
 
@@ -221,7 +223,8 @@ class Target:
     ``needs`` says for a source what its builds need of a worker, ``storm`` what one trigger may start by itself;
     ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources are built again when a soname or symbol
     version they use goes away; they are named in any case.
-    ``carry`` names files whose groups, advisories and modules go into each binary repository.
+    ``carry`` names files whose groups, advisories and modules go into each binary repository; ``repodata`` says in which checksums
+    and compressions its metadata is written.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -249,6 +252,7 @@ class Target:
     keep_generations: int = 30
     rebuild_on_change: bool = False
     carry: dict[CarriedKind, str] = field(default_factory=dict)
+    repodata: RepodataStyle = field(default_factory=RepodataStyle)
 
     def needs_of(self, source: str) -> MachineNeeds:
         """What a source's builds need of a worker."""
