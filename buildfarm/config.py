@@ -7,6 +7,7 @@ The only place that reads the environment: ``BUILDFARM_HOME`` (runtime data), ``
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal, TypeVar
@@ -110,6 +111,10 @@ class Config:
             known = ", ".join(sorted(self.targets)) or "none"
             raise NotFound(f"no target {name!r}", hint=f"configured targets: {known}") from None
 
+    def below(self, target: Target) -> tuple[Target, ...]:
+        """The target itself, and the one it is layered on."""
+        return (target, self.target(target.base)) if target.base else (target,)
+
     @property
     def sigs(self) -> dict[str, str]:
         """The SIG that answers for each target."""
@@ -163,7 +168,26 @@ def load(path: Path | None = None) -> Config:
         if target.name != file.stem:
             raise ConfigError(f"{file}: names its target {target.name!r}", hint="name the file like the target")
         targets[target.name] = target
+    _check_layers(targets, folder / farm.targets)
     return Config(farm=farm, targets=targets, folder=folder, file=path)
+
+
+def _check_layers(targets: Mapping[str, Target], folder: Path) -> None:
+    """:raises ConfigError: a base that is not there, is layered itself, or builds for fewer arches."""
+    for target in targets.values():
+        if not target.base:
+            continue
+        file, base = folder / f"{target.name}.yaml", targets.get(target.base)
+        if base is None:
+            raise ConfigError(f"{file}: base: no target {target.base!r}", hint=f"targets: {', '.join(sorted(targets))}")
+        if base.base:
+            raise ConfigError(
+                f"{file}: base: {base.name} is layered itself", hint=f"name {base.base}, or give it no base"
+            )
+        if lacking := sorted(set(target.arches) - set(base.arches)):
+            raise ConfigError(
+                f"{file}: base: {base.name} does not build for {', '.join(lacking)}", hint="leave these arches out"
+            )
 
 
 def client_settings(config: Config) -> tuple[str, str]:

@@ -21,14 +21,13 @@ from buildfarm.domain.graph import strongly_connected
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.plan import Expected, Node, PinnedRepository, Plan, plan
 from buildfarm.domain.records import ForecastRecord
-from buildfarm.domain.repository import Generation
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.errors import BuildFarmError, InputError
 from buildfarm.ports import Solver, Transaction, Universe
 from buildfarm.services import building, builds, pausing, publishing
-from buildfarm.services.building import OWN_PRIORITY
+from buildfarm.services.building import OWN_PRIORITY, Layer
 from buildfarm.services.hub import Hub
 
 _PENDING = (
@@ -64,11 +63,11 @@ class PlanningService:
             self._all_wait(target, WaitKind.PAUSED, pausing.words(pause))
             return {}
         try:
-            generation, universe = self._open(target)
+            layers, universe = self._open(target)
             base = universe.base(target.buildroot.packages)
             problem = f"buildroot of {target.name}: {'; '.join(base.problems)}" if base.problems else ""
         except BuildFarmError as error:
-            generation, universe, base, problem = None, None, None, str(error)
+            layers, universe, base, problem = (), None, None, str(error)
         if universe is None or base is None or problem:
             log.get().warning("plan.impossible", target=target.name, reason=problem)
             self._all_wait(target, WaitKind.UNRESOLVABLE, problem)
@@ -78,7 +77,9 @@ class PlanningService:
         self._carry_out(target, decided, {node.key: node.name for node in nodes})
         self._look_ahead(target, nodes)
         self._plan_drops(target, nodes, decided)
-        return {"generation": generation.id if generation else "", "buildroot_key": base.key}
+        root = building.buildroot(layers, target.arches[0], key=base.key)
+        below = {"below": list(root.below)} if root.below else {}
+        return {"generation": root.generation, "buildroot_key": base.key, **below}
 
     def buildroot(self, target: Target, arch: str) -> wire.Buildroot:
         """The buildroot that a task of ``arch`` would get now.
@@ -87,26 +88,32 @@ class PlanningService:
         """
         if arch not in target.arches:
             raise InputError(f"{target.name} does not build for {arch}", hint=f"its arches: {', '.join(target.arches)}")
-        generation, universe = self._open(target)
+        layers, universe = self._open(target)
         base = universe.base(target.buildroot.packages)
         if base.problems:
             raise InputError(f"buildroot of {target.name}: {'; '.join(base.problems)}")
-        return building.buildroot(target, generation, arch, key=base.key)
+        return building.buildroot(layers, arch, key=base.key)
 
-    def _open(self, target: Target) -> tuple[Generation | None, Universe]:
+    def _open(self, target: Target) -> tuple[tuple[Layer, ...], Universe]:
         with self._hub.store.read() as tx:
-            generation = publishing.head(tx, target.tags.build)
+            layers = building.layers_now(self._hub, tx, target)
         arch = target.arches[0]
-        repositories = [
+        own = [
+            PinnedRepository(
+                id=generation.tag,
+                folder=self._hub.repos / generation.tag / str(generation.number) / arch,
+                priority=OWN_PRIORITY + depth,
+            )
+            for depth, generation in enumerate(layer.generation for layer in layers)
+            if generation is not None
+        ]
+        external = [
             PinnedRepository(id=repo.id, folder=self._hub.config.path(repo.path), priority=repo.priority)
-            for repo in target.external
+            for layer in layers
+            for repo in layer.target.external
             if repo.path
         ]
-        if generation is not None:
-            folder = self._hub.repos / generation.tag / str(generation.number) / arch
-            own = PinnedRepository(id=generation.tag, folder=folder, priority=OWN_PRIORITY)
-            repositories.insert(0, own)
-        return generation, self._solver.open(repositories, arch)
+        return layers, self._solver.open([*own, *external], arch)
 
     def nodes(self, target: Target, universe: Universe) -> list[Node]:
         """What is still to be built, and what each takes from others; changes nothing.

@@ -141,10 +141,10 @@ def show_order(build: str) -> Response:
         found = find_build(tx, build)
         task, order = building.order_as_built(hub, tx, found, request.args.get("arch", ""))
         made = [artifact for artifact in tx.find(Artifact, build=found.id, task=task.id) if not artifact.is_source]
-    state = "ready"
-    if order.buildroot.generation:
-        why = f"{found.nvr} is to be built once more in its buildroot"
-        state = collecting.ask_for_restore(hub, order.buildroot.generation, actor=actor, why=why).state.value
+    state, why = "ready", f"{found.nvr} is to be built once more in its buildroot"
+    for generation in filter(None, (order.buildroot.generation, *order.buildroot.below)):
+        restored = collecting.ask_for_restore(hub, generation, actor=actor, why=why).state.value
+        state = restored if state == "ready" else state
     return jsonify({
         "order": order.model_dump(mode="json"),
         "generation": {"id": order.buildroot.generation, "state": state},
