@@ -8,6 +8,7 @@ from buildfarm.domain.records import SourceOverride
 from buildfarm.domain.repository import Artifact, Generation
 from buildfarm.domain.task import Task, TaskKind
 from buildfarm.ports import Transaction
+from buildfarm.services import building
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds, outlook
 from buildfarm_web.read_models.findings import newest_comparisons, reading
@@ -125,7 +126,8 @@ def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: lis
     """The chain from the vendor's signature to our verdict, one link a line: ``[{link, value, digest, note}]``."""
     items = tx.find(DropItem, drop_id=build.drop_id, sha256=build.srpm)
     problem = next((item.problem for item in items if item.problem), "")
-    note = f"not trusted: {problem}" if problem else f"signature verified, key {build.signed_by}"
+    by_key = f"signature verified, key {build.signed_by}"
+    note = f"not trusted: {problem}" if problem else f"digests verified, {build.signed_by}" if " " in build.signed_by else by_key
     chain = [
         _link("vendor's SRPM", build.srpm_filename, build.srpm, note),
         _link("debrand rule", build.rule_date or ("applied" if build.rule_digest else "no rule for this source"),
@@ -138,6 +140,8 @@ def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: lis
             generation = tx.first(Generation, id=task.generation) if task.generation else None
             value = f"{generation.tag} {generation.number}" if generation else "seed only"
             chain.append(_link("repository generation", value, generation.digest if generation else "", task.arch))
+            for below in tx.find(Generation, id=building.pinned(task.order)[1:]):
+                chain.append(_link("on top of", f"{below.tag} {below.number}", below.digest, task.arch))
             built = f"{task.worker}, {task.result.get('builder') or 'unknown builder'}"
             chain.append(_link("worker", built, "", ""))
             found = task.result.get("host")
