@@ -140,8 +140,10 @@ def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: lis
             generation = tx.first(Generation, id=task.generation) if task.generation else None
             value = f"{generation.tag} {generation.number}" if generation else "seed only"
             chain.append(_link("repository generation", value, generation.digest if generation else "", task.arch))
-            for below in tx.find(Generation, id=building.pinned(task.order)[1:]):
-                chain.append(_link("on top of", f"{below.tag} {below.number}", below.digest, task.arch))
+            chain += [
+                _link("on top of", f"{below.tag} {below.number}", below.digest, task.arch)
+                for below in tx.find(Generation, id=building.pinned(task.order)[1:])
+            ]
             built = f"{task.worker}, {task.result.get('builder') or 'unknown builder'}"
             chain.append(_link("worker", built, "", ""))
             found = task.result.get("host")
