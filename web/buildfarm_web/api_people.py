@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from buildfarm.api_models import AccountRequest, PasswordRequest, ReasonRequest, RightsRequest, TokenRequest
 from buildfarm.domain.people import Action, Principal
-from buildfarm.errors import InputError, NotAllowed
+from buildfarm.errors import InputError, NotAllowed, TooManyTries
 from buildfarm.ports import Passwords
 from buildfarm.services import accounts, logging_in, tokens
 from buildfarm_web import access
@@ -98,10 +98,15 @@ def own_password() -> Response:
 
 
 def change_own_password(asker: Principal, former: str, password: str) -> None:
-    """Change the asker's password and end every other session. :raises NotAllowed: the former one is wrong."""
+    """Change the asker's password and end every other session. :raises InputError: the former one is wrong."""
     if not asker.account:
         raise InputError(f"{asker.name} is a token without an account", hint="ask with a token of your account")
-    logging_in.with_password(the_hub(), passwords(), asker.account, former, address=request.remote_addr or "")
+    try:
+        logging_in.with_password(the_hub(), passwords(), asker.account, former, address=request.remote_addr or "")
+    except TooManyTries:
+        raise
+    except NotAllowed as error:
+        raise InputError("the former password is wrong", hint="an admin can give you another") from error
     accounts.set_password(
         the_hub(), passwords(), asker.account, password, actor=asker.name, keep_session=access.session_id()
     )
