@@ -11,8 +11,8 @@ _KIBIBYTES = 19 * 1024
 class Argon2Passwords:
     """See :class:`buildfarm.ports.Passwords`."""
 
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=_KIBIBYTES, parallelism=1)
+    def __init__(self, *, kibibytes: int = _KIBIBYTES) -> None:
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=kibibytes, parallelism=1)
         self._nobodys = self._hasher.hash("nobody has this password")
 
     def hashed(self, password: str) -> str:

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from buildfarm.api_models import TokenRequest
 from buildfarm.domain.account import Account
 from buildfarm.domain.people import Action, Role
-from buildfarm.errors import BuildFarmError, NotAllowed, TooManyTries
+from buildfarm.errors import BuildFarmError, NotAllowed, NotFound, TooManyTries
 from buildfarm.ports import IdentityProvider
 from buildfarm.services import logging_in, sessions
 from buildfarm_web import access, api_people, cookies
@@ -102,7 +102,7 @@ def come_back() -> Response:
 def _issuer() -> IdentityProvider:
     tools = the_parts().login
     if tools is None or tools.issuer is None:
-        raise NotAllowed("no OIDC issuer is configured here", hint="`login.oidc` in farm.yaml")
+        raise NotFound("no OIDC issuer is configured here", hint="`login.oidc` in farm.yaml")
     return tools.issuer
 
 
