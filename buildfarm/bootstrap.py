@@ -20,6 +20,8 @@ from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup, prefix_
 from buildfarm.adapters.createrepo import repository_writer
 from buildfarm.adapters.database import SqlStore
 from buildfarm.adapters.debrand_outside import SandboxedOutside
+from buildfarm.adapters.oidc import OidcIssuer
+from buildfarm.adapters.passwords import Argon2Passwords
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.adapters.rpm_verify import verify_many
 from buildfarm.adapters.rule_files import load_rules
@@ -38,6 +40,7 @@ from buildfarm.services.comparing import CompareTools
 from buildfarm.services.debranding import DebrandTools
 from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
+from buildfarm.services.logging_in import LoginTools
 from buildfarm.services.planning import PlanningService
 from buildfarm.services.scheduler import Scheduler
 from buildfarm.services.stations import Station
@@ -167,6 +170,15 @@ def hub_of(config: Config) -> Hub:
         wakeup=RedisWakeup(url),
         scratch=config.farm.home_path / "scratch",
     )
+
+
+def login_tools(config: Config) -> LoginTools:
+    """What people are let in with. :raises ConfigError: the OIDC client's secret cannot be read."""
+    settings = config.farm.login.oidc
+    if settings is None:
+        return LoginTools(passwords=Argon2Passwords())
+    secret = config.secret(settings.client_secret_file) if settings.client_secret_file else ""
+    return LoginTools(passwords=Argon2Passwords(), issuer=OidcIssuer(settings, secret))
 
 
 def web_parts() -> tuple[Hub, Intake, Reception]:

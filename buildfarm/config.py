@@ -15,6 +15,8 @@ from typing import ClassVar, Literal, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from buildfarm.domain.login import LoginSettings
+from buildfarm.domain.people import Place
 from buildfarm.domain.sharing import Sharing
 from buildfarm.domain.sig import Sig, sig_of
 from buildfarm.domain.target import Target
@@ -59,7 +61,8 @@ class Farm:
     """``farm.yaml``. Empty ``database`` and ``redis`` mean the embedded ones under ``home``.
 
     ``drop_folders`` are the only folders whose files a drop may name by path; ``local_workers`` builders run beside the hub,
-    ``guests`` in machines beside it. ``sharing`` says who may use how many slots, ``sigs`` who answers for which sources.
+    ``guests`` in machines beside it. ``sharing`` says who may use how many slots, ``sigs`` who answers for which sources,
+    ``login`` how people log in.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -77,6 +80,7 @@ class Farm:
     timing: Timing = field(default_factory=Timing)
     sharing: Sharing = field(default_factory=Sharing)
     sigs: dict[str, Sig] = field(default_factory=dict)
+    login: LoginSettings = field(default_factory=LoginSettings)
 
     @property
     def home_path(self) -> Path:
@@ -125,6 +129,18 @@ class Config:
         known = self.targets.get(target)
         owner = known.owner.sig if known else ""
         return sig_of(self.farm.sigs, source, owner=owner) if source else owner
+
+    def place(self, target: str, source: str = "") -> Place:
+        """A source of a target, or a whole target, with the SIGs that may decide there: the target's, and the source's."""
+        whose = dict.fromkeys(sig for sig in (self.sig_of(target), self.sig_of(target, source)) if sig)
+        return Place(what=f"{source} in {target}" if source else f"target {target}", sigs=tuple(whose))
+
+    def secret(self, text: str) -> str:
+        """What the file at this path holds, without the last line's end. :raises ConfigError: it cannot be read."""
+        try:
+            return self.path(text).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"{self.path(text)}: {error.strerror}", hint="a file with the secret alone") from error
 
     def path(self, text: str) -> Path:
         """A path as written in a configuration file: relative ones start at the folder of farm.yaml."""

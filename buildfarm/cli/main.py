@@ -21,6 +21,7 @@ _MODULES = (
     "machine",
     "processes",
     "enrolling",
+    "accounts",
     "debrand",
     "brand_scan",
     "compare",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import date
 
+from buildfarm.config import Config
 from buildfarm.domain.build import Build, BuildState, Gate
 from buildfarm.domain.compare.expect import SECURITY, glob
 from buildfarm.domain.compare.kinds import NEVER_EXPECTED, Kind
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.compare.report import from_json
+from buildfarm.domain.people import Place
 from buildfarm.domain.records import Comparison
 from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.errors import Conflict, InputError, NotAllowed, NotFound
@@ -58,6 +60,12 @@ def _check(waiver: Waiver, role: str) -> None:
             f"waiver {waiver.id} speaks for the security authority, your role is {role}",
             hint="ask a holder of a token with the role `security`",
         )
+
+
+def places(config: Config, waiver: Waiver) -> list[Place]:
+    """Every place that a waiver reaches: of each target it covers the source, or the whole target if it names more than one."""
+    source = "" if set(waiver.source) & set("*?") else waiver.source
+    return [config.place(name, source) for name in sorted(config.targets) if waiver.covers_target(name)]
 
 
 def revoke(hub: Hub, identity: str, *, actor: str, why: str) -> WaiverRecord:

@@ -7,8 +7,10 @@ from flask import Blueprint, Response, jsonify, request
 from buildfarm.domain.records import SourceOverride
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
+from buildfarm_web.access import seen
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import (
+    acts,
     audit,
     builds,
     drops,
@@ -250,11 +252,12 @@ def list_events() -> Response:
     """History; ``after`` goes on from an event's number."""
     args = request.args
     after = numbered(args["after"], 0, most=2**62) if args.get("after") else None
-    subject = args.get("subject", "")
+    subject, asker = args.get("subject", ""), seen()
     with the_hub().store.read() as tx:
         if subject and (named := _build_of(tx, subject)):
             subject = named
-        return jsonify(history.events(tx, subject=subject, after=after, limit=limit(200)))
+        found = history.events(tx, subject=subject, after=after, limit=limit(200))
+    return jsonify({**found, "events": [event for event in found["events"] if acts.may_see(asker, event)]})
 
 
 def _build_of(tx: Transaction, subject: str) -> str:

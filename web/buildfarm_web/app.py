@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from buildfarm.adapters import report_page
 from buildfarm.ports import Intake
 from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
+from buildfarm.services.logging_in import LoginTools
 from buildfarm.wire import MEBIBYTE
 from buildfarm_web import (
+    access,
     api,
     api_decisions,
+    api_people,
     api_writes,
+    cookies,
     guest_api,
     operating,
+    page_actions,
     pages,
     parts,
+    people_pages,
     problems,
     repos,
     security,
@@ -36,6 +43,7 @@ def create_app(
     *,
     intake: Intake,
     reception: Reception | None = None,
+    login: LoginTools | None = None,
     blob_limit: int = 8192 * MEBIBYTE,
     body_limit: int = BODY_LIMIT,
 ) -> Flask:
@@ -43,6 +51,7 @@ def create_app(
 
     :param intake: reads and verifies what workers upload.
     :param reception: what guests' identities are made of; without it KVM hosts are refused.
+    :param login: what people are let in with; without it tokens alone open something.
     :param blob_limit: the largest file that may be uploaded, in bytes.
     :param body_limit: the largest JSON body, in bytes.
     """
@@ -53,21 +62,27 @@ def create_app(
     own = app.jinja_loader
     assert own is not None
     app.jinja_env.loader = ChoiceLoader([own, FileSystemLoader(report_page.TEMPLATES)])
-    parts.keep(
-        app.extensions, parts.Parts(hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares(), reception=reception)
-    )
+    made = parts.Parts(hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares(), reception=reception, login=login)
+    parts.keep(app.extensions, made)
+    if proxies := hub.config.farm.login.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     words.register(app)
     app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress)
+    app.jinja_env.globals.update(you=access.seen, csrf=cookies.csrf, done=page_actions.done)
+    app.before_request(cookies.guard)
     problems.register(app)
     security.register(app)
     for blueprint in (
         api.blueprint,
         api_writes.blueprint,
         api_decisions.blueprint,
+        api_people.blueprint,
         worker_api.blueprint,
         guest_api.blueprint,
         repos.blueprint,
         pages.blueprint,
+        page_actions.blueprint,
+        people_pages.blueprint,
         operating.blueprint,
     ):
         app.register_blueprint(blueprint)

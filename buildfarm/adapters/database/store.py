@@ -19,9 +19,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from buildfarm.adapters.database.tables import TABLES, plain_type
+from buildfarm.domain.people import is_person
 from buildfarm.domain.records import Event
 from buildfarm.errors import Conflict, InfraError, NotFound
-from buildfarm.ports import Clock
+from buildfarm.ports import Below, Clock
 
 R = TypeVar("R")
 _BUSY_SECONDS = 30
@@ -164,7 +165,8 @@ class SqlTransaction:
 
     def event(self, kind: str, subject: str, *, actor: str, why: str = "", **data: object) -> None:
         """Append one line of history."""
-        row = _to_row(Event(at=self._now, actor=actor, kind=kind, subject=subject, why=why, data=data))
+        person = is_person(actor)
+        row = _to_row(Event(at=self._now, actor=actor, kind=kind, subject=subject, why=why, data=data, person=person))
         del row["id"]
         self._connection.execute(TABLES[Event].insert().values(row))
 
@@ -198,6 +200,8 @@ def _conditions(table: sa.Table, where: Mapping[str, object]) -> list[sa.ColumnE
         column = table.c[name]
         if isinstance(value, tuple | frozenset | set | list):
             conditions.append(column.in_([_to_column(item) for item in value]))
+        elif isinstance(value, Below):
+            conditions.append(column < _to_column(value.value))
         elif value is None:
             conditions.append(column.is_(None))
         else:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from buildfarm.domain.account import Account, LoginTries, Session
 from buildfarm.domain.build import Build
 from buildfarm.domain.drop import Drop, DropItem, VendorRpm
 from buildfarm.domain.records import ApiToken, Comparison, Event, ForecastRecord, Leader, Pause, SourceOverride
@@ -113,7 +114,13 @@ TABLES: dict[type, sa.Table] = {
         sa.CheckConstraint("state <> 'retired' OR (host <> '' AND token_hash = '')", name="retired_has_no_token"),
     ),
     Host: _table(Host),
-    Event: _table(Event, sa.Index(None, "subject"), sa.Index(None, "at")),
+    Event: _table(
+        Event,
+        sa.Index(None, "subject"),
+        sa.Index(None, "at"),
+        sa.Index(None, "person", "id"),
+        sa.Index(None, "person", "actor", "id"),
+    ),
     Comparison: _table(Comparison, sa.Index(None, "build")),
     SourceOverride: _table(SourceOverride, sa.Index(None, "target", "source")),
     WaiverRecord: _table(
@@ -123,7 +130,10 @@ TABLES: dict[type, sa.Table] = {
         name="waiver",
     ),
     WaiverUse: _table(WaiverUse, sa.Index(None, "waiver"), sa.Index(None, "build")),
-    ApiToken: _table(ApiToken),
+    ApiToken: _table(ApiToken, sa.Index(None, "account")),
+    Account: _table(Account, sa.Index(None, "subject")),
+    Session: _table(Session, sa.Index(None, "account")),
+    LoginTries: _table(LoginTries),
     ForecastRecord: _table(ForecastRecord, name="forecast"),
     Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),

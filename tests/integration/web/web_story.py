@@ -15,6 +15,7 @@ from buildfarm.domain.build import Build, BuildState, FailureKind, Gate, WaitKin
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
 from buildfarm.domain.records import ApiToken, Comparison, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation, GenerationState, TagHead
+from buildfarm.domain.sig import Sig
 from buildfarm.domain.target import (
     BuildrootSpec,
     ExternalRepository,
@@ -125,7 +126,14 @@ def make_hub(home: Path, clock: Clock) -> Hub:
 
 def open_hub(home: Path, clock: Clock) -> Hub:
     """The hub of a farm that is there."""
-    farm = Farm(home=str(home), distribution="Reef Linux", timing=Timing(lease=45), drop_folders=(str(home / "drop"),))
+    sigs = {"virt": Sig(sources=("qemu*",)), "media": Sig(sources=("gstreamer*",))}
+    farm = Farm(
+        home=str(home),
+        distribution="Reef Linux",
+        timing=Timing(lease=45),
+        drop_folders=(str(home / "drop"),),
+        sigs=sigs,
+    )
     config = Config(farm=farm, targets={"reef-9": target(home)}, folder=home, file=home / "farm.yaml")
     return Hub(
         config=config, store=SqlStore(f"sqlite:///{home / 'farm.db'}", clock=clock), blobs=Blobs(home / "blobs"),
