@@ -54,6 +54,9 @@ NEEDS_NOTHING = frozenset({_S.PUBLISHED, _S.ON_HOLD, _S.FAILED, _S.CANCELED, _S.
 """States a build stays in until a person, an upload or a rule changes something."""
 
 
+SETTLED = (_S.COMPARED, _S.PUBLISHED, _S.ON_HOLD, _S.FAILED, _S.CANCELED, _S.EXCLUDED)
+"""States in which a build can be superseded: nothing is under way."""
+
 TO_BUILD = (_S.INGESTED, _S.DEBRANDED, _S.WAITING, _S.QUEUED, _S.BUILDING)
 """States of a build that is not built yet and can be without anybody doing anything."""
 
@@ -135,6 +138,10 @@ class Build:
     ``round`` counts how often the SRPM was built to get its circle off the seed, ``circle`` are the sources it needs and is
     needed by, ``seeded`` the RPMs of that circle that its buildroot took from a seed; ``successor`` is the build of the next
     round. ``lock_ours`` of the ``lock_rpms`` in its buildroots are RPMs that we built. See :mod:`buildfarm.domain.selfhosting`.
+
+    ``finding`` is the line that decided its verdict, in plain words; ``brand_hits`` and ``source_brand_hits`` count what the scan
+    found in its RPMs and in its SRPM: copies of the comparison in force, so that a list need not read reports.
+    ``superseded``: every tag of its target carries a newer build of its source, this one is history.
     """
 
     id: str
@@ -178,6 +185,10 @@ class Build:
     successor: str = ""
     lock_ours: int = 0
     lock_rpms: int = 0
+    finding: str = ""
+    brand_hits: int = 0
+    source_brand_hits: int = 0
+    superseded: bool = False
     created: datetime
     finished: datetime | None = None
 

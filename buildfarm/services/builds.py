@@ -107,5 +107,5 @@ def _start_again(tx: Transaction, build: Build, *, actor: str, why: str) -> Buil
         tx, build, BuildState.INGESTED, actor=actor, why=why,
         attempt=build.attempt + 1, debranded_srpm="", debranded_tree="", debranded_release="", debranded_name="",
         rule_digest="", rule_date="", audit="", verdict="", gate=Gate.NONE, gate_reason="", finished=None, override={},
-        circle=(), seeded=(), lock_ours=0, lock_rpms=0,
+        circle=(), seeded=(), lock_ours=0, lock_rpms=0, finding="", brand_hits=0, source_brand_hits=0, superseded=False,
     )  # fmt: skip

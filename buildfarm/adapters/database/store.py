@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import typing
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from buildfarm.adapters.database.tables import TABLES, plain_type
 from buildfarm.domain.records import Event
 from buildfarm.errors import Conflict, InfraError, NotFound
-from buildfarm.ports import Clock
+from buildfarm.ports import Above, Among, Clock, Prefix
 
 R = TypeVar("R")
 _BUSY_SECONDS = 30
@@ -113,6 +113,12 @@ class SqlTransaction:
         statement = insert(table).values(_to_row(record)).on_conflict_do_nothing().returning(table.c.id)
         return self._connection.execute(statement).first() is not None
 
+    def add_all(self, records: Sequence[object]) -> None:
+        """Insert records of one kind whose ids the store gives."""
+        if records:
+            rows = [{name: value for name, value in _to_row(one).items() if name != "id"} for one in records]
+            self._connection.execute(TABLES[type(records[0])].insert(), rows)
+
     def get(self, kind: type[R], key: str, /) -> R:
         """One record by its id."""
         found = self.first(kind, id=key)
@@ -128,45 +134,119 @@ class SqlTransaction:
         order_by: str = "",
         descending: bool = False,
         limit: int | None = None,
+        after: Sequence[object] = (),
         **where: object,
     ) -> list[R]:
         """All records whose fields equal ``where``."""
-        table = TABLES[kind]
-        query = sa.select(table).where(*_conditions(table, where))
-        if order_by:
-            for name in order_by.split(","):
-                column = table.c[name.strip()]
-                query = query.order_by(column.desc() if descending else column)
-        if limit is not None:
-            query = query.limit(limit)
+        query = self._query(kind, (), order_by, where, descending=descending, limit=limit, after=after)
         return [_to_record(kind, row) for row in self._connection.execute(query).mappings()]
+
+    def pick(
+        self,
+        kind: type[object],
+        fields: Sequence[str],
+        /,
+        *,
+        order_by: str = "",
+        descending: bool = False,
+        limit: int | None = None,
+        **where: object,
+    ) -> list[tuple[Any, ...]]:
+        """Some fields of what :meth:`find` would give, as the column has them (text for an enumeration, lists for tuples)."""
+        query = self._query(kind, fields, order_by, where, descending=descending, limit=limit)
+        return [tuple(row) for row in self._connection.execute(query)]
+
+    def _query(
+        self,
+        kind: type[object],
+        fields: Sequence[str],
+        order_by: str,
+        where: Mapping[str, object],
+        *,
+        descending: bool,
+        limit: int | None,
+        after: Sequence[object] = (),
+    ) -> sa.Select[Any]:
+        table = TABLES[kind]
+        chosen = [table.c[name] for name in fields] or [table]
+        query = sa.select(*chosen).where(*self._conditions(table, where))
+        columns = [table.c[name.strip()] for name in order_by.split(",")] if order_by else []
+        if after:
+            seen = sa.tuple_(*(sa.bindparam(None, value, column.type) for value, column in zip(after, columns, strict=True)))
+            query = query.where(sa.tuple_(*columns) < seen if descending else sa.tuple_(*columns) > seen)
+        query = query.order_by(*(column.desc() if descending else column for column in columns))
+        return query if limit is None else query.limit(limit)
 
     def first(self, kind: type[R], /, *, order_by: str = "", descending: bool = False, **where: object) -> R | None:
         """The first of what :meth:`find` would give."""
         found = self.find(kind, order_by=order_by, descending=descending, limit=1, **where)
         return found[0] if found else None
 
-    def count(self, kind: type[object], /, **where: object) -> int:
-        """How many :meth:`find` would give."""
+    def count(self, kind: type[object], /, *, most: int | None = None, **where: object) -> int:
+        """How many :meth:`find` would give; no further than ``most``."""
         table = TABLES[kind]
-        query = sa.select(sa.func.count()).select_from(table).where(*_conditions(table, where))
+        if most is None:
+            query = sa.select(sa.func.count()).select_from(table).where(*self._conditions(table, where))
+        else:
+            few = sa.select(sa.literal(1)).select_from(table).where(*self._conditions(table, where)).limit(most)
+            query = sa.select(sa.func.count()).select_from(few.subquery())
         return int(self._connection.execute(query).scalar_one())
+
+    def tally(self, kind: type[object], by: Sequence[str], /, **where: object) -> dict[tuple[Any, ...], int]:
+        """How many :meth:`find` would give, for each combination of the values of ``by`` that occurs."""
+        table = TABLES[kind]
+        columns = [table.c[name] for name in by]
+        query = sa.select(*columns, sa.func.count()).where(*self._conditions(table, where)).group_by(*columns)
+        return {tuple(row[:-1]): int(row[-1]) for row in self._connection.execute(query)}
 
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; ``None`` when ``only_if`` did not hold (or the record is gone)."""
         table = TABLES[type(record)]
         key = {"id": record.id, **(only_if or {})}  # type: ignore[attr-defined]  # every record has an id
         row = {name: _to_column(value) for name, value in values.items()}
-        result = self._connection.execute(table.update().where(*_conditions(table, key)).values(row))
+        result = self._connection.execute(table.update().where(*self._conditions(table, key)).values(row))
         if not result.rowcount:
             return None
         return dataclasses.replace(record, **values)  # type: ignore[type-var]  # records are dataclasses
+
+    def change_all(self, kind: type[object], where: Mapping[str, object], /, **values: object) -> int:
+        """Set fields of all records that ``where`` chooses; how many."""
+        table = TABLES[kind]
+        row = {name: _to_column(value) for name, value in values.items()}
+        return self._connection.execute(table.update().where(*self._conditions(table, where)).values(row)).rowcount
+
+    def remove(self, kind: type[object], /, **where: object) -> int:
+        """Take records away that only index what others say; how many."""
+        table = TABLES[kind]
+        return self._connection.execute(table.delete().where(*self._conditions(table, where))).rowcount
 
     def event(self, kind: str, subject: str, *, actor: str, why: str = "", **data: object) -> None:
         """Append one line of history."""
         row = _to_row(Event(at=self._now, actor=actor, kind=kind, subject=subject, why=why, data=data))
         del row["id"]
         self._connection.execute(TABLES[Event].insert().values(row))
+
+    def _conditions(self, table: sa.Table, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
+        return [self._condition(table.c[name], value) for name, value in where.items()]
+
+    def _condition(self, column: sa.Column[Any], value: object) -> sa.ColumnElement[bool]:
+        match value:
+            case Prefix(text=text) if self._connection.dialect.name == "postgresql":
+                return column.startswith(text, autoescape=True)  # LIKE, for an index with text_pattern_ops
+            case Prefix(text=text):  # SQLite's LIKE knows no case, so its indices cannot help; its text is ordered by bytes
+                return sa.and_(column >= text, column < f"{text}\U0010ffff")
+            case Above(value=least):
+                return column > least
+            case Among(kind=kind, field=field, where=inner):
+                table = TABLES[kind]
+                return column.in_(sa.select(table.c[field]).where(*self._conditions(table, inner)))
+            case tuple() | frozenset() | set() | list():
+                return column.in_([_to_column(item) for item in value])
+            case None:
+                return column.is_(None)
+            case "":
+                return column == sa.literal_column("''")  # written out: a partial index is used only where it can be seen
+        return column == _to_column(value)
 
 
 def _is_sqlite(url: str) -> bool:
@@ -190,19 +270,6 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     """A writer takes the write lock at the start: a reader that turns writer half-way would fail with "locked"."""
     write = connection.info.get("write", True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-def _conditions(table: sa.Table, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    for name, value in where.items():
-        column = table.c[name]
-        if isinstance(value, tuple | frozenset | set | list):
-            conditions.append(column.in_([_to_column(item) for item in value]))
-        elif value is None:
-            conditions.append(column.is_(None))
-        else:
-            conditions.append(column == _to_column(value))
-    return conditions
 
 
 def _to_column(value: object) -> object:
