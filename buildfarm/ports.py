@@ -36,7 +36,7 @@ class Above:
     value: object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Among:
     """In a filter: one of the values that ``field`` has in the records of ``kind`` that ``where`` chooses."""
 
@@ -59,7 +59,7 @@ class Transaction(Protocol):
         """Insert unless it exists; False when it did."""
 
     def add_all(self, records: Sequence[object]) -> None:
-        """Insert records of one kind whose ids the store gives, in one statement."""
+        """Insert records of one kind in one statement; those that exist are left as they are."""
 
     def get(self, kind: type[R], key: str, /) -> R:
         """One record by its id. :raises NotFound: there is none."""
@@ -202,6 +202,8 @@ class RpmHeader(Protocol):
     def sha256header(self) -> str: ...
     @property
     def key_id(self) -> str: ...
+    @property
+    def files(self) -> tuple[str, ...]: ...
 
 
 class Intake(Protocol):

@@ -108,16 +108,15 @@ class SqlTransaction:
     def add_once(self, record: object) -> bool:
         """Insert unless it exists; False when it did."""
         table = TABLES[type(record)]
-        dialect = self._connection.dialect.name
-        insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        statement = insert(table).values(_to_row(record)).on_conflict_do_nothing().returning(table.c.id)
+        statement = self._insert(table).values(_to_row(record)).on_conflict_do_nothing().returning(table.c.id)
         return self._connection.execute(statement).first() is not None
 
     def add_all(self, records: Sequence[object]) -> None:
-        """Insert records of one kind whose ids the store gives."""
-        if records:
-            rows = [{name: value for name, value in _to_row(one).items() if name != "id"} for one in records]
-            self._connection.execute(TABLES[type(records[0])].insert(), rows)
+        """Insert records of one kind in one statement; those that exist are left as they are."""
+        rows = [_to_row(one) for one in records]
+        if rows:
+            given = [{name: value for name, value in row.items() if name != "id" or value is not None} for row in rows]
+            self._connection.execute(self._insert(TABLES[type(records[0])]).on_conflict_do_nothing(), given)
 
     def get(self, kind: type[R], key: str, /) -> R:
         """One record by its id."""
@@ -225,6 +224,9 @@ class SqlTransaction:
         row = _to_row(Event(at=self._now, actor=actor, kind=kind, subject=subject, why=why, data=data))
         del row["id"]
         self._connection.execute(TABLES[Event].insert().values(row))
+
+    def _insert(self, table: sa.Table) -> Any:  # noqa: ANN401  # each dialect has a type of its own
+        return (postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert)(table)
 
     def _conditions(self, table: sa.Table, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
         return [self._condition(table.c[name], value) for name, value in where.items()]
