@@ -23,7 +23,7 @@ from buildfarm.domain.build import Build, BuildState, FailureKind, Gate, WaitKin
 from buildfarm.domain.clusters import clusters
 from buildfarm.domain.compare import plain
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm
-from buildfarm.domain.records import Comparison, Event, FindingRecord, ForecastRecord, SourceOverride
+from buildfarm.domain.records import Comparison, Event, FindingRecord, ForecastRecord, SearchEntry, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation, GenerationState, TagHead
 from buildfarm.domain.target import BuildrootSpec, Lifecycle, Owner, Tags, Target, Upstream
 from buildfarm.domain.task import Task, TaskKind, TaskState
@@ -39,7 +39,10 @@ _LOCKS, _GENERATIONS, _GUESTS, _RUNNING = 300, 60, 3_000, 30
 _FIRST = "lib perl- python3- rust- golang- gnome- kde- texlive- ghc- ruby- java- php- xorg- qt6- r- ocaml- node- mingw64- fonts- git-".split()
 _LAST = "archive audio base bridge cache client codec config core crypt daemon data dict draw engine event filter font gate graph".split()
 _FAILURES = (
-    (FailureKind.BUILD, "/builddir/build/BUILD/{nvr}/src/main.c:{line}:7: error: implicit declaration of function 'strlcpy'"),
+    (
+        FailureKind.BUILD,
+        "/builddir/build/BUILD/{nvr}/src/main.c:{line}:7: error: implicit declaration of function 'strlcpy'",
+    ),
     (FailureKind.BUILD, "/builddir/build/BUILD/{nvr}/lib/io.cc:{line}:1: error: 'uint8_t' does not name a type"),
     (FailureKind.BUILD, "/usr/bin/ld: cannot find -lssl: No such file or directory"),
     (FailureKind.BUILD, "Bad exit status from /var/tmp/rpm-tmp.{line} (%check)"),
@@ -86,7 +89,9 @@ def target(name: str, title: str) -> Target:
     )  # fmt: skip
 
 
-TARGETS = {one.name: one for one in (target("reef-9", "Reef 9"), target("reef-8", "Reef 8"), target("reef-7", "Reef 7"))}
+TARGETS = {
+    one.name: one for one in (target("reef-9", "Reef 9"), target("reef-8", "Reef 8"), target("reef-7", "Reef 7"))
+}
 
 
 class _Nothing:
@@ -111,7 +116,12 @@ def open_hub(home: Path, url: str) -> Hub:
     config = Config(farm=farm, targets=TARGETS, folder=home, file=home / "farm.yaml")
     store = SqlStore(url, clock=lambda: NOW)
     return Hub(
-        config=config, store=store, blobs=Blobs(home / "blobs"), messages=_Nothing(), wakeup=_Nothing(), scratch=home / "scratch"
+        config=config,
+        store=store,
+        blobs=Blobs(home / "blobs"),
+        messages=_Nothing(),
+        wakeup=_Nothing(),
+        scratch=home / "scratch",
     )
 
 
@@ -169,7 +179,14 @@ class _Years:
 
     def _lock(self, number: int) -> bytes:
         lines = [
-            {"name": f"seed-{n}", "epoch": 0, "version": "1", "release": "1.el9", "arch": "x86_64", "sha256": _sha(f"header {number} {n}")}
+            {
+                "name": f"seed-{n}",
+                "epoch": 0,
+                "version": "1",
+                "release": "1.el9",
+                "arch": "x86_64",
+                "sha256": _sha(f"header {number} {n}"),
+            }
             for n in range(250)
         ]
         return json.dumps({"lock": lines}).encode()
@@ -178,7 +195,9 @@ class _Years:
         for number in range(40):
             self._bulk.add(self._worker(f"builder-{number:02}", WorkerState.READY))
         for number in range(_GUESTS):
-            self._bulk.add(replace(self._worker(f"guest-{number:05}", WorkerState.RETIRED), host="kvm-1", token_hash=""))
+            self._bulk.add(
+                replace(self._worker(f"guest-{number:05}", WorkerState.RETIRED), host="kvm-1", token_hash="")
+            )
         for number in range(100):
             ended = NOW - timedelta(days=number) if number >= 60 else None  # noqa: PLR2004  # sixty are in force
             waiver = WaiverRecord(
@@ -192,7 +211,13 @@ class _Years:
     @staticmethod
     def _worker(name: str, state: WorkerState) -> Worker:
         return Worker(
-            id=name, token_hash=_sha(name), arches=("x86_64",), queues=("reef-9.x86_64.small",), builder="mock", state=state, seen=NOW
+            id=name,
+            token_hash=_sha(name),
+            arches=("x86_64",),
+            queues=("reef-9.x86_64.small",),
+            builder="mock",
+            state=state,
+            seen=NOW,
         )
 
     def _target(self, one: Target, sources: Sequence[str], count: int) -> None:
@@ -215,7 +240,9 @@ class _Years:
             yield _sha(f"{one.name} {number}"), self._random.sample(sources, min(_UPDATE, left, len(sources)))
             left -= _UPDATE
 
-    def _drop(self, one: Target, drop_id: str, members: Sequence[str], moment: datetime, lines: dict[str, _Line]) -> None:
+    def _drop(
+        self, one: Target, drop_id: str, members: Sequence[str], moment: datetime, lines: dict[str, _Line]
+    ) -> None:
         drop = Drop(
             id=drop_id, target=one.name, name=f"{one.title} {moment:%Y-%m-%d %H:%M}", trigger="poll", owner="poller",
             state=DropState.INGESTED, created=moment,
@@ -238,7 +265,16 @@ class _Years:
             state_since=moment + timedelta(minutes=9), owner="poller", arches=("x86_64",), requires=("gcc", "make", "libcore0-devel >= 1"),
             provides=(source, f"{source}-devel"), lock_ours=200, lock_rpms=250, created=moment, finished=moment + timedelta(minutes=9),
         )  # fmt: skip
-        self._bulk.add(DropItem(id=self._id(), drop_id=drop.id, kind=ItemKind.SRPM, sha256=build.srpm, filename=build.srpm_filename, build=build.id))
+        self._bulk.add(
+            DropItem(
+                id=self._id(),
+                drop_id=drop.id,
+                kind=ItemKind.SRPM,
+                sha256=build.srpm,
+                filename=build.srpm_filename,
+                build=build.id,
+            )
+        )
         return build
 
     def _settle(self, one: Target, lines: dict[str, _Line]) -> list[Build]:
@@ -258,13 +294,19 @@ class _Years:
 
     def _ended(self, build: Build, *, is_last: bool) -> Build:
         chance = self._random.random()
-        if chance < (0.93 if is_last else 0.9):  # noqa: PLR2004  # published
-            verdict = self._random.choices([Verdict.EQUIVALENT, Verdict.EXPECTED, Verdict.COMPATIBLE, Verdict.IDENTICAL], [5, 3, 2, 1])[0]
+        if chance < (0.93 if is_last else 0.9):  # published
+            verdict = self._random.choices(
+                [Verdict.EQUIVALENT, Verdict.EXPECTED, Verdict.COMPATIBLE, Verdict.IDENTICAL], [5, 3, 2, 1]
+            )[0]
             return replace(build, verdict=verdict.value, gate=Gate.PASSED)
         if chance < 0.95:  # noqa: PLR2004  # refused
             verdict = self._random.choice([Verdict.REVIEW, Verdict.INCOMPATIBLE])
             return replace(
-                build, state=BuildState.COMPARED, verdict=verdict.value, gate=Gate.REFUSED, gate_reason=f"verdict {verdict}: no tag takes it"
+                build,
+                state=BuildState.COMPARED,
+                verdict=verdict.value,
+                gate=Gate.REFUSED,
+                gate_reason=f"verdict {verdict}: no tag takes it",
             )
         if chance < 0.98:  # noqa: PLR2004  # failed
             kind, words = self._random.choices(_FAILURES, [9, 7, 5, 4, 3, 1, 1])[0]
@@ -274,7 +316,10 @@ class _Years:
         if chance < 0.985 or not is_last:  # noqa: PLR2004  # canceled
             return replace(build, state=BuildState.CANCELED, reason="superseded by a newer one")
         state = self._random.choice([BuildState.ON_HOLD, BuildState.WAITING, BuildState.QUEUED])
-        reason = {BuildState.ON_HOLD: "signed by an unknown key", BuildState.WAITING: "nothing provides newlib-devel >= 2"}.get(state, "")
+        reason = {
+            BuildState.ON_HOLD: "signed by an unknown key",
+            BuildState.WAITING: "nothing provides newlib-devel >= 2",
+        }.get(state, "")
         wait = WaitKind.UNRESOLVABLE.value if state is BuildState.WAITING else ""
         return replace(build, state=state, reason=reason, wait_kind=wait, finished=None)
 
@@ -282,7 +327,9 @@ class _Years:
         """The build itself and what is told of it elsewhere."""
         was_built = build.state in (BuildState.PUBLISHED, BuildState.COMPARED)
         tasks = self._tasks(build, was_built=was_built)
-        history = ["ingested", "debranded", "waiting", "queued"] if build.state is not BuildState.ON_HOLD else ["ingested"]
+        history = (
+            ["ingested", "debranded", "waiting", "queued"] if build.state is not BuildState.ON_HOLD else ["ingested"]
+        )
         history += ["building", "built", "comparing", "compared"] if was_built else []
         if build.state.value not in history:
             history.append(build.state.value)
@@ -331,12 +378,29 @@ class _Years:
                 sourcerpm=build.srpm_filename, evr=f"{build.version}-{build.release}", provides=(name,), verdict=build.verdict,
             )  # fmt: skip
             self._bulk.add(rpm)
-            self._bulk.add(DropItem(id=self._id(), drop_id=build.drop_id, kind=ItemKind.BINARY, sha256=vendor, filename=filename))
+            self._bulk.add(
+                DropItem(id=self._id(), drop_id=build.drop_id, kind=ItemKind.BINARY, sha256=vendor, filename=filename)
+            )
             pairs.append({"old": filename, "new": filename, "name": name, "source": source, "old_sha256": vendor,
                           "verdict": build.verdict, "findings": self._findings(build)})  # fmt: skip
         self._artifact(build, task, source, "src")
-        report = {"schema": 1, "verdict": build.verdict, "pairs": pairs, "missing": [], "extra": [], "waivers": {"expired": [], "unused": []}}
-        self._bulk.add(Comparison(id=self._id(), build=build.id, verdict=build.verdict, report=report, created=build.created + timedelta(minutes=8)))
+        report = {
+            "schema": 1,
+            "verdict": build.verdict,
+            "pairs": pairs,
+            "missing": [],
+            "extra": [],
+            "waivers": {"expired": [], "unused": []},
+        }
+        self._bulk.add(
+            Comparison(
+                id=self._id(),
+                build=build.id,
+                verdict=build.verdict,
+                report=report,
+                created=build.created + timedelta(minutes=8),
+            )
+        )
         for found in plain.findings_of(report):
             self._bulk.add(FindingRecord(
                 build=build.id, target=build.target, source=source, superseded=build.superseded,
@@ -389,7 +453,10 @@ class _Years:
             entries = [*search.of_source(source, target=one.name)]
             for name in (source, f"{source}-devel"):
                 entries += search.of_rpm(name, source=source, target=one.name)
-                paths = [f"/usr/share/{name}/part{number}" for number in range(6)] + [f"/usr/bin/{name}", f"/etc/{name}.conf"]
+                paths = [f"/usr/share/{name}/part{number}" for number in range(6)] + [
+                    f"/usr/bin/{name}",
+                    f"/etc/{name}.conf",
+                ]
                 for path in paths:
                     entries += search.of_file(path, rpm=name, source=source, target=one.name)
             for entry in entries:
@@ -397,7 +464,7 @@ class _Years:
 
     def _rest(self, one: Target, lines: dict[str, _Line]) -> None:
         """Failures by their words, the forecast, overrides."""
-        made: dict[str, search.SearchEntry] = {}
+        made: dict[str, SearchEntry] = {}
         last = [line.builds[-1] for line in lines.values() if line.builds]
         for build in last:
             if build.state is BuildState.FAILED:
@@ -412,7 +479,14 @@ class _Years:
              "end": 60.0 * number + 60, "critical": number == 0}
             for number, build in enumerate(coming)
         ]  # fmt: skip
-        forecast: dict[str, object] = {"steps": steps, "workers": 40, "makespan": 60.0 * len(steps), "bound": 60.0, "critical_path": 60.0, "circles": []}
+        forecast: dict[str, object] = {
+            "steps": steps,
+            "workers": 40,
+            "makespan": 60.0 * len(steps),
+            "bound": 60.0,
+            "critical_path": 60.0,
+            "circles": [],
+        }
         self._bulk.add(ForecastRecord(id=one.name, forecast=forecast, created=NOW))
         for source in list(lines)[:50]:
             self._bulk.add(SourceOverride(

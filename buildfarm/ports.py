@@ -72,10 +72,10 @@ class Transaction(Protocol):
         order_by: str = "",
         descending: bool = False,
         limit: int | None = None,
-        after: Sequence[object] = (),
+        after: object = None,
         **where: object,
     ) -> list[R]:
-        """All records whose fields equal ``where``; ``after`` are the ``order_by`` values of the last one seen, to go on from."""
+        """All records whose fields equal ``where``; ``after`` is the last one seen, whose ``order_by`` values to go on from."""
 
     def pick(
         self,

@@ -128,6 +128,21 @@ class Gate(enum.StrEnum):
     REFUSED = "refused"
 
 
+NVR_FIELDS = ("srpm_filename", "source", "debranded_name", "version", "release", "debranded_release")
+"""What :func:`nvr_of` takes, as a build names it."""
+
+
+def nvr_of(srpm: str, source: str, new_source: str, version: str, release: str, new_release: str) -> str:
+    """Name, version and release of what is built, the new ones where debranding gave such.
+
+    >>> nvr_of("bash-5-1.src.rpm", "bash", "", "5", "1", "1.reef")
+    'bash-5-1.reef'
+    """
+    if not version:  # on hold from the start: nothing but its file name is known
+        return srpm.removesuffix(".src.rpm")
+    return f"{new_source or source}-{version}-{new_release or release}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """One SRPM for one target. Digests are SHA-256 in hex; empty text means "not yet" or "does not apply".
@@ -202,9 +217,7 @@ class Build:
     @property
     def nvr(self) -> str:
         """Name, version and release of what we build (the debranded name and release where there are such)."""
-        if not self.version:  # on hold from the start: nothing but its file name is known
-            return self.srpm_filename.removesuffix(".src.rpm")
-        return f"{self.debranded_name or self.source}-{self.version}-{self.debranded_release or self.release}"
+        return nvr_of(*(getattr(self, name) for name in NVR_FIELDS))
 
     @property
     def srpm_to_build(self) -> str:

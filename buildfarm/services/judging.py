@@ -18,8 +18,8 @@ from buildfarm.domain.compare.fold import refold
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.compare.report import Report, to_json
 from buildfarm.domain.compare.text import describe
-from buildfarm.domain.gate import decide
 from buildfarm.domain.drop import VendorRpm
+from buildfarm.domain.gate import decide
 from buildfarm.domain.records import Comparison, FindingRecord
 from buildfarm.domain.target import Target
 from buildfarm.domain.verdict import Finding

@@ -116,7 +116,9 @@ class PlanningService:
         or stopped, any other when what is there or expected changes.
         """
         with self._hub.store.read() as tx:
-            found = tx.find(Build, target=target.name, scratch=False, superseded=False, state=tuple({*_PENDING, *_BROKEN}))
+            found = tx.find(
+                Build, target=target.name, scratch=False, superseded=False, state=tuple({*_PENDING, *_BROKEN})
+            )
             waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="created,id")
         stuck = {build.id: build for build in found if _is_broken(target, build)}
         coming = {build.id: build for build in found if build.id not in stuck and target.tags.build not in build.tags}

@@ -62,16 +62,17 @@ class _Settled:
 
     @property
     def candidate(self) -> Candidate:
+        """What decides among builds of one source."""
         evr = EVR(epoch=self.epoch, version=self.version, release=self.release)
         return Candidate(build=self.id, source=self.source, evr=evr, round=self.round)
 
 
-def _settled(tx: Transaction, target: Target, **where: object) -> list[_Settled]:
-    """Builds that a tag of the target may carry, or carries while they are compared again."""
-    found = [
-        _Settled(**dict(zip(_ASKED, row, strict=True)))
-        for row in tx.pick(Build, _ASKED, target=target.name, scratch=False, state=_CARRIABLE, **where)
-    ]
+def _settled(tx: Transaction, target: Target, *, superseded: bool, sources: Sequence[str] = ()) -> list[_Settled]:
+    """Builds that a tag of the target may carry, or carries while they are compared again; of these sources, or of all."""
+    where: dict[str, object] = {"target": target.name, "scratch": False, "state": _CARRIABLE, "superseded": superseded}
+    where |= {"source": tuple(sources)} if sources else {}
+    rows = tx.pick(Build, _ASKED, order_by="", descending=False, limit=None, **where)
+    found = [_Settled(**dict(zip(_ASKED, row, strict=True))) for row in rows]
     unsigned = {key for (key,) in tx.pick(Artifact, ("build",), signed="")}
     return [build for build in found if build.id not in unsigned or build.state in _AGAIN]
 
@@ -92,8 +93,8 @@ def _wanted(
     taken = [build for build in settled if _is_wanted(target, tag, build)]
     kept = {build.id for build in taken}
     if gone := [key for key in carried if key not in kept]:
-        sources = {source for (source,) in tx.pick(Build, ("source",), id=tuple(gone))}
-        older = _settled(tx, target, superseded=True, source=tuple(sources)) if sources else []
+        sources = sorted({source for (source,) in tx.pick(Build, ("source",), id=tuple(gone))})
+        older = _settled(tx, target, superseded=True, sources=sources) if sources else []
         taken += [build for build in older if _is_wanted(target, tag, build)]
     return newest_of_each_source(build.candidate for build in taken)
 
@@ -108,9 +109,12 @@ class Judged(Protocol):
     """What the comparison and the gate said of a build."""
 
     @property
-    def verdict(self) -> str: ...
+    def verdict(self) -> str:
+        """Of the comparison; empty before."""
+
     @property
-    def gate(self) -> str: ...
+    def gate(self) -> str:
+        """Of the destination tag."""
 
 
 def takes(target: Target, tag: str, build: Judged) -> bool:

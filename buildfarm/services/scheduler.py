@@ -125,7 +125,9 @@ class Scheduler:
         with self._hub.store.read() as tx:
             moving = [key for (key,) in tx.pick(Build, ("id",), state=_MOVING, order_by="created")]
             unsigned = Among(Artifact, "build", {"signed": ""})  # all that a compared build can still need
-            moving += [key for (key,) in tx.pick(Build, ("id",), state=BuildState.COMPARED, id=unsigned, order_by="created")]
+            moving += [
+                key for (key,) in tx.pick(Build, ("id",), state=BuildState.COMPARED, id=unsigned, order_by="created")
+            ]
         if not moving:
             return
         with self._hub.store.begin() as tx:

@@ -27,9 +27,7 @@ class _Row:
     rank: tuple[EVR, int]
 
 
-def after_switch(
-    tx: Transaction, target: Target, carried: Sequence[Collection[str]], *, went: Collection[str]
-) -> None:
+def after_switch(tx: Transaction, target: Target, carried: Sequence[Collection[str]], *, went: Collection[str]) -> None:
     """Mark what is superseded now that the tags carry these builds; ``went`` has left the one that was switched."""
     there = [list(_rows(tx, ids)) for ids in carried]
     newest = [{row.source: row.rank for row in rows} for rows in there]

@@ -102,7 +102,7 @@ def prioritise_build(build: str) -> Response:
     actor, wish, hub = engineer(), body(PriorityRequest), the_hub()
     with hub.store.begin() as tx:
         changed = builds.prioritise(tx, find_build(tx, build), wish.priority, actor=actor, why=wish.reason)
-        answer = rows(hub, tx, [changed])[0]
+        answer = rows(hub, [changed])[0]
     hub.wakeup.notify()
     return jsonify(answer)
 
@@ -125,7 +125,7 @@ def _act(name: str, do: Callable[..., Build]) -> Response:
     hub = the_hub()
     with hub.store.begin() as tx:
         changed = do(tx, find_build(tx, name), actor=actor, why=wish.reason)
-        answer = rows(hub, tx, [changed])[0]
+        answer = rows(hub, [changed])[0]
     hub.wakeup.notify()
     return jsonify(answer)
 

@@ -49,7 +49,7 @@ def overview() -> str:
     parts = the_parts()
     filters = builds.filters_of(request.args)
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, parts.shares, filters)
+        found = farm.overview(parts.hub, tx, filters)
     for drop in found["drops"]:
         drop["drawing"] = waves.draw(drop["plan"], drop["builds"])
     return _render(
@@ -63,12 +63,12 @@ def list_builds() -> str:
     """All builds, filtered."""
     hub = the_hub()
     filters = builds.filters_of(request.args)
-    offset = numbered(request.args.get("offset"), 0, most=10**7)
+    after = request.args.get("after", "")
     limit = numbered(request.args.get("limit"), _PAGE, most=1000, least=1)
     with hub.store.read() as tx:
-        found = builds.find_builds(hub, tx, limit=limit, offset=offset, **filters)
+        found = builds.find_builds(hub, tx, limit=limit, after=after, **filters)
         now = stamp(tx.now)
-    return _render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit)
+    return _render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit, after=after)
 
 
 @blueprint.get("/builds/<build>")
@@ -144,7 +144,7 @@ def show_target(target: str) -> str:
     """One target."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        found = targets.target_page(parts.hub, tx, parts.shares, target)
+        found = targets.target_page(parts.hub, tx, target)
         now = stamp(tx.now)
     return _render("target.html", now, it=found, share=share_line.draw(found["share_over_time"]))
 

@@ -133,7 +133,7 @@ class SqlTransaction:
         order_by: str = "",
         descending: bool = False,
         limit: int | None = None,
-        after: Sequence[object] = (),
+        after: object = None,
         **where: object,
     ) -> list[R]:
         """All records whose fields equal ``where``."""
@@ -164,14 +164,14 @@ class SqlTransaction:
         *,
         descending: bool,
         limit: int | None,
-        after: Sequence[object] = (),
+        after: object = None,
     ) -> sa.Select[Any]:
         table = TABLES[kind]
-        chosen = [table.c[name] for name in fields] or [table]
+        chosen: list[Any] = [table.c[name] for name in fields] or [table]
         query = sa.select(*chosen).where(*self._conditions(table, where))
         columns = [table.c[name.strip()] for name in order_by.split(",")] if order_by else []
-        if after:
-            seen = sa.tuple_(*(sa.bindparam(None, value, column.type) for value, column in zip(after, columns, strict=True)))
+        if after is not None:
+            seen = sa.tuple_(*(sa.bindparam(None, getattr(after, column.name), column.type) for column in columns))
             query = query.where(sa.tuple_(*columns) < seen if descending else sa.tuple_(*columns) > seen)
         query = query.order_by(*(column.desc() if descending else column for column in columns))
         return query if limit is None else query.limit(limit)
@@ -232,23 +232,30 @@ class SqlTransaction:
         return [self._condition(table.c[name], value) for name, value in where.items()]
 
     def _condition(self, column: sa.Column[Any], value: object) -> sa.ColumnElement[bool]:
+        condition: sa.ColumnElement[bool]
         match value:
             case Prefix(text=text) if self._connection.dialect.name == "postgresql":
-                return column.startswith(text, autoescape=True)  # LIKE, for an index with text_pattern_ops
-            case Prefix(text=text):  # SQLite's LIKE knows no case, so its indices cannot help; its text is ordered by bytes
-                return sa.and_(column >= text, column < f"{text}\U0010ffff")
+                condition = column.startswith(text, autoescape=True)  # LIKE, for an index with text_pattern_ops
+            case Prefix(
+                text=text
+            ):  # SQLite's LIKE knows no case, so its indices cannot help; its text is ordered by bytes
+                condition = sa.and_(column >= text, column < f"{text}\U0010ffff")
             case Above(value=least):
-                return column > least
+                condition = column > least
             case Among(kind=kind, field=field, where=inner):
                 table = TABLES[kind]
-                return column.in_(sa.select(table.c[field]).where(*self._conditions(table, inner)))
+                condition = column.in_(sa.select(table.c[field]).where(*self._conditions(table, inner)))
             case tuple() | frozenset() | set() | list():
-                return column.in_([_to_column(item) for item in value])
+                condition = column.in_([_to_column(item) for item in value])
             case None:
-                return column.is_(None)
+                condition = column.is_(None)
             case "":
-                return column == sa.literal_column("''")  # written out: a partial index is used only where it can be seen
-        return column == _to_column(value)
+                condition = column == sa.literal_column(
+                    "''"
+                )  # written out: a partial index is used only where it can be seen
+            case _:
+                condition = column == _to_column(value)
+        return condition
 
 
 def _is_sqlite(url: str) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from buildfarm.domain.build import Build
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.errors import InputError
 from buildfarm.ports import Transaction
-from buildfarm_web.read_models.plain import Json, find_each, stamp
+from buildfarm_web.read_models import builds
+from buildfarm_web.read_models.plain import Json, stamp
 
 
 def task_json(task: Task, now: datetime) -> Json:
@@ -72,8 +72,8 @@ def _state(text: str) -> TaskState:
 
 def named(tx: Transaction, listed: list[Json]) -> list[Json]:
     """Tasks with ``about``: the name-version-release of the build each is about, where it is about one."""
-    builds = {build.id: build.nvr for build in find_each(tx, Build, "id", (task["subject"] for task in listed))}
-    return [{**task, "about": builds.get(task["subject"], "")} for task in listed]
+    names = builds.nvrs(tx, (task["subject"] for task in listed))
+    return [{**task, "about": names.get(task["subject"], "")} for task in listed]
 
 
 def recent_runs(tx: Transaction, *, limit: int) -> list[Json]:

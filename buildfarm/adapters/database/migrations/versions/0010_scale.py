@@ -13,6 +13,7 @@ from alembic import op
 from buildfarm.domain import search
 from buildfarm.domain.brand import is_of_binaries
 from buildfarm.domain.compare import plain
+from buildfarm.domain.records import SearchEntry
 
 revision = "0010"
 down_revision = "0005"
@@ -80,8 +81,8 @@ _AT_ONCE = 200
 
 
 def upgrade() -> None:
-    for name, indices in _REPLACED.items():
-        for index in indices:
+    for name, replaced in _REPLACED.items():
+        for index in replaced:
             op.drop_index(op.f(index), table_name=name)
     for name, columns in _ADDED.items():
         with op.batch_alter_table(name) as table:
@@ -104,11 +105,11 @@ def upgrade() -> None:
           for name in ("id", "kind", "token", "label", "detail", "source", "target")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_search_entry")),
     )  # fmt: skip
-    for name, index, columns, options in _INDICES:
+    for name, index, over, options in _INDICES:
         given = dict(options)
         if given.pop("begins", False):
-            given["postgresql_ops"] = {columns[-1]: "text_pattern_ops"}
-        op.create_index(op.f(index), name, columns, **given)
+            given["postgresql_ops"] = {over[-1]: "text_pattern_ops"}
+        op.create_index(op.f(index), name, over, **given)
     _fill(op.get_bind())
 
 
@@ -151,12 +152,16 @@ def _fill_findings(bind: sa.Connection, t: Any, ids: Any) -> None:  # noqa: ANN4
 
 def _fill_search(bind: sa.Connection, t: Any) -> None:  # noqa: ANN401  # reflected tables
     build, drop, artifact = t["build"], t["drop"], t["artifact"]
-    made: dict[str, search.SearchEntry] = {}
+    made: dict[str, SearchEntry] = {}
     for row in bind.execute(sa.select(build.c.source, build.c.target).distinct()):
         made |= {e.id: e for e in search.of_source(row.source, target=row.target)}
     for row in bind.execute(sa.select(drop.c.id, drop.c.name, drop.c.target)):
         made |= {e.id: e for e in search.of_drop(row.id, row.name, target=row.target)}
-    rpms = sa.select(artifact.c.name, build.c.source, build.c.target).join(build, build.c.id == artifact.c.build).distinct()
+    rpms = (
+        sa.select(artifact.c.name, build.c.source, build.c.target)
+        .join(build, build.c.id == artifact.c.build)
+        .distinct()
+    )
     for row in bind.execute(rpms):
         made |= {e.id: e for e in search.of_rpm(row.name, source=row.source, target=row.target)}
     columns = [column.name for column in t["search_entry"].columns]
