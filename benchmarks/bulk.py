@@ -89,7 +89,7 @@ def _as_sqlite_has_it(moment: datetime | None) -> str | None:
 
 @contextmanager
 def filling(url: str) -> Iterator[Bulk]:
-    """Fill the (migrated, empty) database at ``url``; it is analysed and its numbers go on at the end."""
+    """Fill the (migrated, empty) database at ``url``; its numbers go on at the end."""
     engine = sa.create_engine(url)
     indices = [index for table in TABLES.values() for index in table.indexes if not index.unique]
     with engine.connect() as connection:
@@ -109,6 +109,6 @@ def filling(url: str) -> Iterator[Bulk]:
                 if isinstance(table.c.id.type, sa.BigInteger):
                     last = f"SELECT coalesce(max(id), 1) FROM {table.name}"  # noqa: S608  # our own names
                     connection.exec_driver_sql(f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), ({last}))")
-        connection.exec_driver_sql("ANALYZE")
+            connection.exec_driver_sql("ANALYZE")  # as its autovacuum does; nobody does so to a farm's SQLite
         connection.commit()
     engine.dispose()

@@ -17,6 +17,7 @@ from buildfarm_web.read_models import (
     history,
     logs,
     outlook,
+    search,
     seeds,
     targets,
     tasks,
@@ -194,6 +195,14 @@ def list_overrides() -> Response:
     with the_hub().store.read() as tx:
         found = tx.find(SourceOverride, order_by="created,id", descending=True, limit=limit(), **where)
     return jsonify({"overrides": [override_json(override) for override in found]})
+
+
+@blueprint.get("/search")
+def show_search() -> Response:
+    """What begins with ``q``, in each kind of thing, a few of each with where they lead."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(search.search(hub, tx, request.args.get("q", "")))
 
 
 @blueprint.get("/waivers")

@@ -24,7 +24,7 @@ from buildfarm_web import (
     words,
     worker_api,
 )
-from buildfarm_web.drawings import bars
+from buildfarm_web.drawings import bars, waves
 from buildfarm_web.read_models.shares import Shares
 
 BODY_LIMIT = 32 * MEBIBYTE
@@ -57,7 +57,7 @@ def create_app(
         app.extensions, parts.Parts(hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares(), reception=reception)
     )
     words.register(app)
-    app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress)
+    app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress, wave_rows=waves.rows)
     problems.register(app)
     security.register(app)
     for blueprint in (

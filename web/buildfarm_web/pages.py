@@ -12,7 +12,7 @@ from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
 from buildfarm_web.drawings import lanes, share_line, waves
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import audit, builds, drops, farm, logs, seeds, targets, waivers
+from buildfarm_web.read_models import audit, builds, drops, farm, logs, search, seeds, targets, waivers
 from buildfarm_web.read_models.build import build_page, tasks_of
 from buildfarm_web.read_models.plain import Json, numbered, stamp
 from buildfarm_web.read_models.shares import locks_of
@@ -167,6 +167,15 @@ def list_generations() -> str:
         found = targets.generations(tx, limit=_PAGE, tag=args.get("tag", ""), target=args.get("target", ""))
         now = stamp(tx.now)
     return _render("generations.html", now, it=found, tag=args.get("tag", ""))
+
+
+@blueprint.get("/search")
+def show_search() -> str:
+    """What begins with a text, in each kind of thing."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found, now = search.search(hub, tx, request.args.get("q", "")), stamp(tx.now)
+    return _render("search.html", now, it=found)
 
 
 @blueprint.get("/waivers")

@@ -90,6 +90,7 @@ def _table(record: type, *extra: sa.schema.SchemaItem, name: str = "") -> sa.Tab
 
 _ACTIVE = sa.text("state IN ('FREE', 'ASSIGNED', 'OPEN')")
 _UNSIGNED = sa.text("signed = ''")
+_COUNTED = ("verdict", "scratch", "wait_kind", "gate", "successor")
 
 
 def _begins(name: str, *columns: str) -> sa.Index:
@@ -97,19 +98,13 @@ def _begins(name: str, *columns: str) -> sa.Index:
     return sa.Index(name, *columns, postgresql_ops={columns[-1]: "text_pattern_ops"})
 
 
-def _current(name: str, *columns: str) -> sa.Index:
-    """An index of the builds that are not superseded: of the distribution, not of its history."""
-    return sa.Index(
-        name, *columns, sqlite_where=sa.text("superseded = 0"), postgresql_where=sa.text("superseded = false")
-    )
-
-
 TABLES: dict[type, sa.Table] = {
     Build: _table(
         Build,
         sa.UniqueConstraint("target", "source", "epoch", "version", "release", "srpm", "round"),
-        _current("ix_build_current", "target", "state", "successor", "verdict"),
-        _current("ix_build_current_since", "state", "state_since"),
+        # of the distribution and not of its history
+        sa.Index("ix_build_current", "superseded", "target", "state", *_COUNTED),
+        sa.Index("ix_build_current_since", "superseded", "state", "state_since"),
         # one for each filter of the list, each in the list's order
         sa.Index("ix_build_created", "created", "id"),
         sa.Index("ix_build_list_target", "target", "created", "id"),
@@ -120,6 +115,7 @@ TABLES: dict[type, sa.Table] = {
         sa.Index("ix_build_list_target_verdict", "target", "verdict", "created", "id"),
         sa.Index("ix_build_list_source", "source", "created", "id"),
         sa.Index("ix_build_list_drop", "drop_id", "created", "id"),
+        sa.Index("ix_build_drop", "drop_id", "state", "wait_kind", "gate", "verdict", "successor"),
         sa.Index("ix_build_debranded_name", "debranded_name", "version"),
         _begins("ix_build_srpm_filename", "srpm_filename"),
         sa.CheckConstraint(
@@ -147,13 +143,19 @@ TABLES: dict[type, sa.Table] = {
         sa.Index("ix_drop_created", "created", "id"),
         _begins("ix_drop_begins", "id"),
     ),
-    DropItem: _table(DropItem, sa.UniqueConstraint("drop_id", "sha256", "kind"), sa.Index(None, "build")),
+    DropItem: _table(
+        DropItem,
+        sa.UniqueConstraint("drop_id", "sha256", "kind"),
+        sa.Index(None, "build"),
+        sa.Index("ix_dropitem_drop", "drop_id", "kind", "problem", "sha256"),
+    ),
     VendorRpm: _table(
         VendorRpm,
         sa.UniqueConstraint("target", "sha256"),
         sa.Index(None, "target", "sourcerpm"),
         sa.Index(None, "target", "source"),
         sa.Index(None, "target", "name"),
+        sa.Index("ix_vendorrpm_said", "target", "sha256", "problem", "verdict", "waived"),
     ),
     Artifact: _table(
         Artifact,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
 from itertools import product
 from typing import Any, TypedDict
 
@@ -14,7 +17,7 @@ from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import InputError, NotFound
 from buildfarm.ports import Prefix, Transaction
 from buildfarm.services.hub import Hub
-from buildfarm_web.read_models.plain import Json, pick_each, stamp
+from buildfarm_web.read_models.plain import Json, find_each, pick_each, stamp
 
 STUCK = (WaitKind.UNRESOLVABLE, WaitKind.CYCLE, WaitKind.PAUSED, WaitKind.APPROVAL)
 """What a waiting build does not get out of by itself. ``blocked`` is not here: the one that blocks is."""
@@ -33,25 +36,41 @@ _NEXT_STEP = {
 }
 
 
-def is_refused(build: Build) -> bool:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a build says whether it needs a person; named as :class:`Build` names it."""
+
+    id: str
+    state: str
+    state_since: datetime
+    wait_kind: str
+    verdict: str
+    gate: str
+    seeded: Sequence[str]
+    round: int
+    successor: str
+    scratch: bool
+
+
+def is_refused(build: Build | Standing) -> bool:
     """Compared, and the destination tag does not take it."""
-    return build.state is BuildState.COMPARED and build.gate is Gate.REFUSED
+    return build.state == BuildState.COMPARED and build.gate == Gate.REFUSED
 
 
-def is_between_rounds(build: Build) -> bool:
+def is_between_rounds(build: Build | Standing) -> bool:
     """Seeded and only there to build its circle anew: the next round takes its place by itself."""
     return bool(build.successor) or (
         bool(build.seeded) and build.round < MAX_ROUNDS and Verdict(build.verdict).is_compatible
     )
 
 
-def need_of(build: Build) -> str:
+def need_of(build: Build | Standing) -> str:
     """What about a build needs a person now, as one word; empty if nothing does."""
     if build.state in (BuildState.ON_HOLD, BuildState.FAILED):
-        return build.state.value
+        return str(build.state)
     if is_refused(build) and not build.scratch and not is_between_rounds(build):
         return "refused"
-    return "stuck" if build.state is BuildState.WAITING and build.wait_kind in STUCK else ""
+    return "stuck" if build.state == BuildState.WAITING and build.wait_kind in STUCK else ""
 
 
 def why_of(build: Build) -> str:
@@ -221,23 +240,24 @@ def find_build(tx: Transaction, name: str) -> Build:
     raise NotFound(f"no build {name}", hint="`buildfarm builds` lists them; use an id or name-version-release")
 
 
+_STANDING = tuple(field.name for field in fields(Standing))
+
+
 def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> list[Json]:
     """What needs a person now, the longest wait first, with who can act and how; what is superseded needs nobody."""
-    where = {**where, "superseded": False}
-    found: list[Build] = []
-    for state in (BuildState.ON_HOLD, BuildState.FAILED):
-        found += tx.find(Build, state=state, order_by="state_since", limit=limit, **where)  # type: ignore[arg-type]  # field names
-    refused = tx.find(
-        Build, state=BuildState.COMPARED, gate=Gate.REFUSED, scratch=False, successor="", order_by="state_since", limit=limit,
-        **where,  # type: ignore[arg-type]  # field names
-    )  # fmt: skip
-    found += [build for build in refused if need_of(build)]
-    found += tx.find(
-        Build, state=BuildState.WAITING, wait_kind=tuple(kind.value for kind in STUCK), order_by="state_since",
-        limit=limit, **where,  # type: ignore[arg-type]  # field names
-    )  # fmt: skip
-    found.sort(key=lambda build: build.state_since)
-    return with_next_step(hub, rows(hub, found[:limit]), found)
+    stuck = {"state": BuildState.WAITING, "wait_kind": tuple(kind.value for kind in STUCK)}
+    refused = {"state": BuildState.COMPARED, "gate": Gate.REFUSED, "scratch": False, "successor": ""}
+    found: list[Standing] = []
+    for kind in ({"state": BuildState.ON_HOLD}, {"state": BuildState.FAILED}, refused, stuck):
+        wanted = {**kind, **where, "superseded": False}
+        found += [
+            Standing(*row)
+            for row in tx.pick(Build, _STANDING, order_by="state_since", descending=False, limit=limit, **wanted)
+        ]
+    first = sorted((one for one in found if need_of(one)), key=lambda one: one.state_since)[:limit]
+    by_id = {build.id: build for build in find_each(tx, Build, "id", (one.id for one in first))}
+    shown = [by_id[one.id] for one in first]
+    return with_next_step(hub, rows(hub, shown), shown)
 
 
 def with_next_step(hub: Hub, listed: Sequence[Json], builds: Sequence[Build]) -> list[Json]:
@@ -266,17 +286,35 @@ def moves(state: str, wait_kind: str, gate: str) -> bool:
     return state in MOVING or (state == BuildState.COMPARED and gate == Gate.PASSED)
 
 
-def is_moving(tx: Transaction, **where: object) -> bool:
-    """Whether some of these builds will change without a person."""
-    counted = tx.tally(
-        Build, ("state", "wait_kind", "gate"), state=(*MOVING, BuildState.WAITING, BuildState.COMPARED), **where
-    )
-    return any(moves(*standing) for standing in counted)
+_CENSUS = ("target", "state", "verdict", "scratch", "wait_kind", "gate")
 
 
-def by_state(tx: Transaction, **where: object) -> dict[str, int]:
-    """How many builds are in each state, of each the last round; empty states are left out."""
-    return ordered(BuildState, tx.tally(Build, ("state",), successor="", **where))
+class Census:
+    """All builds that are not superseded, counted at once, of each the last round."""
+
+    def __init__(self, tx: Transaction) -> None:
+        found = tx.tally(Build, _CENSUS, superseded=False, successor="")
+        self._found = [(dict(zip(_CENSUS, row, strict=True)), count) for row, count in found.items()]
+
+    def states(self, target: str = "") -> dict[str, int]:
+        """How many are in each state, of a target or of all; empty states are left out."""
+        return ordered(BuildState, self._counted("state", target))
+
+    def verdicts(self, target: str = "") -> dict[str, int]:
+        """How many have each verdict; scratch builds and those without one are not counted."""
+        return ordered(Verdict, self._counted("verdict", target, scratch=False))
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether some will change without a person."""
+        return any(moves(one["state"], one["wait_kind"], one["gate"]) for one, _ in self._found)
+
+    def _counted(self, by: str, target: str, **where: object) -> Counter[tuple[str]]:
+        counted: Counter[tuple[str]] = Counter()
+        for one, count in self._found:
+            if (not target or one["target"] == target) and all(one[name] == value for name, value in where.items()):
+                counted[one[by],] += count
+        return counted
 
 
 def ordered(words: type[BuildState] | type[Verdict], counted: Mapping[tuple[str], int]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from buildfarm_web.read_models.outlook import drop_plan
 from buildfarm_web.read_models.plain import Json, find_each, stamp
 from buildfarm_web.read_models.waves import waves
 
-MOST = 200
+MOST = 150
 """Builds of a drop that its page lists and draws; of a larger drop it names the rest."""
 
 

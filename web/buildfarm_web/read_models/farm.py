@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.build import BuildState
 from buildfarm.domain.drop import DropState
 from buildfarm.domain.selfhosting import share
 from buildfarm.domain.task import Task, TaskState
-from buildfarm.domain.verdict import Verdict
 from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
@@ -17,7 +16,7 @@ from buildfarm_web.read_models.plain import Json, stamp
 
 _DROPS = 8
 _NEEDS = 40
-_RUNS = 240
+_RUNS = 160
 _BUILDS = 30
 _IN_SERVICE = (WorkerState.READY, WorkerState.DRAINED, WorkerState.LOST)
 """A guest whose one task is over is history: its builds name it."""
@@ -56,17 +55,17 @@ def overview(hub: Hub, tx: Transaction, filters: Filters) -> Json:
     """What a person who comes in the morning wants to know first; ``filters`` choose the builds listed at its end."""
     listed = drops(tx, limit=_DROPS)["drops"]
     shown = [drop for drop in listed if drop["moving"] or drop["state"] == DropState.ON_HOLD] or listed[:1]
-    known = targets.targets(hub, tx)["targets"]
+    census = builds.Census(tx)
+    known = targets.targets(hub, tx, census)["targets"]
     active = [target for target in known if target["states"] or target["heads"]]
-    states = builds.by_state(tx, superseded=False)
     return {
         "distribution": hub.config.farm.distribution,
         "now": stamp(tx.now),
         "targets": [{**target, **_figures(hub, tx, target)} for target in active],
         "idle_targets": [target["name"] for target in known if target not in active],
-        "states": states,
-        "moving": builds.is_moving(tx, superseded=False) or any(drop["moving"] for drop in listed),
-        "verdicts": builds.ordered(Verdict, tx.tally(Build, ("verdict",), scratch=False, superseded=False)),
+        "states": census.states(),
+        "moving": census.is_moving or any(drop["moving"] for drop in listed),
+        "verdicts": census.verdicts(),
         "needs_person": builds.needs_person(hub, tx, limit=_NEEDS),
         "drops": [drop_page(hub, tx, drop["id"]) for drop in shown[:3]],
         **builds.find_builds(hub, tx, limit=_BUILDS, **filters),

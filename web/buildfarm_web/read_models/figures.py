@@ -12,7 +12,7 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.build import BuildState
 from buildfarm.domain.selfhosting import share
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.domain.verdict import Verdict
@@ -35,32 +35,33 @@ class Figures(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The families, all from one consistent read."""
         with self._hub.store.read() as tx:
-            yield from (self._builds(tx), self._verdicts(tx), self._workers(tx), *self._generations(tx))
+            census = builds.Census(tx)
+            yield from (self._builds(census), self._verdicts(census), self._workers(tx), *self._generations(tx))
             yield from self._tasks(tx)
             yield from self._recent(tx)
 
-    def _builds(self, tx: Transaction) -> GaugeMetricFamily:
+    def _builds(self, census: builds.Census) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
             "buildfarm_builds",
             "Builds by state, of each the last round, without superseded ones.",
             labels=("target", "state"),
         )
         for target in sorted(self._hub.config.targets):
-            counts = builds.by_state(tx, target=target, superseded=False)
+            counts = census.states(target)
             for state in BuildState:
                 family.add_metric((target, state.value), counts.get(state.value, 0))
         return family
 
-    def _verdicts(self, tx: Transaction) -> GaugeMetricFamily:
+    def _verdicts(self, census: builds.Census) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
             "buildfarm_verdicts",
             "Builds by verdict, of each the last round, without superseded ones.",
             labels=("target", "verdict"),
         )
         for target in sorted(self._hub.config.targets):
-            counted = tx.tally(Build, ("verdict",), target=target, scratch=False, successor="", superseded=False)
+            counts = census.verdicts(target)
             for verdict in Verdict:
-                family.add_metric((target, verdict.value), counted.get((verdict.value,), 0))
+                family.add_metric((target, verdict.value), counts.get(verdict.value, 0))
         return family
 
     def _workers(self, tx: Transaction) -> GaugeMetricFamily:

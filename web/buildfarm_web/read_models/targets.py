@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import fields
 
 from buildfarm.domain.build import Build
@@ -18,7 +19,7 @@ from buildfarm_web.read_models.drops import drops
 from buildfarm_web.read_models.failures import failures
 from buildfarm_web.read_models.impacts import impacts
 from buildfarm_web.read_models.outlook import outlook
-from buildfarm_web.read_models.plain import Json, pick_each, stamp
+from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.read_models.seeds import share_over_time
 
 
@@ -75,7 +76,7 @@ def _heads(tx: Transaction, target: Target) -> list[Json]:
     return found
 
 
-def target_json(tx: Transaction, target: Target) -> Json:
+def target_json(tx: Transaction, target: Target, census: builds.Census) -> Json:
     """One target as lists show it."""
     return {
         "name": target.name,
@@ -86,26 +87,34 @@ def target_json(tx: Transaction, target: Target) -> Json:
         "arches": list(target.arches),
         "tags": {"build": target.tags.build, "destination": target.tags.destination},
         "heads": _heads(tx, target),
-        "states": builds.by_state(tx, target=target.name, superseded=False),
+        "states": census.states(target.name),
     }
 
 
-def targets(hub: Hub, tx: Transaction) -> Json:
-    """Every configured target."""
-    return {"targets": [target_json(tx, target) for _, target in sorted(hub.config.targets.items())]}
+def targets(hub: Hub, tx: Transaction, census: builds.Census | None = None) -> Json:
+    """Every configured target; ``census`` if somebody has it already."""
+    counted = census or builds.Census(tx)
+    return {"targets": [target_json(tx, target, counted) for _, target in sorted(hub.config.targets.items())]}
+
+
+def _carried(tx: Transaction, target: Target, builds_of_head: Collection[str]) -> tuple[Counter[tuple[str]], int, int]:
+    """The builds that a tag carries by verdict, and how many brand hits their RPMs and their SRPMs have."""
+    carried = set(builds_of_head)
+    asked = ("id", "verdict", "brand_hits", "source_brand_hits")
+    found = [row for row in tx.pick(Build, asked, target=target.name, superseded=False) if row[0] in carried]
+    return Counter((row[1],) for row in found), sum(row[2] for row in found), sum(row[3] for row in found)
 
 
 def target_page(hub: Hub, tx: Transaction, name: str) -> Json:
     """One target. :raises NotFound: it is not configured."""
     target = hub.target(name)
     head = publishing.head(tx, target.tags.build)
-    asked = ("verdict", "brand_hits", "source_brand_hits")
-    carried = pick_each(tx, Build, asked, "id", head.builds) if head else []
     ours, rpms = (head.lock_ours, head.lock_rpms) if head else (0, 0)
     self_hosted = share(ours, rpms)
+    verdicts, hits, source_hits = _carried(tx, target, head.builds if head else ())
     lifecycle = target.lifecycle
     return {
-        **target_json(tx, target),
+        **target_json(tx, target, builds.Census(tx)),
         "dist": target.dist,
         "suffix": target.suffix,
         "builder": target.builder,
@@ -124,11 +133,11 @@ def target_page(hub: Hub, tx: Transaction, name: str) -> Json:
         "impacts": impacts(tx, target),
         "failures": failures(hub, tx, target.name)["clusters"],
         "self_hosted_share": self_hosted,
-        "self_hosted": {"ours": ours, "all": rpms, "share": self_hosted, "builds": len(carried)},
+        "self_hosted": {"ours": ours, "all": rpms, "share": self_hosted, "builds": verdicts.total()},
         "share_over_time": share_over_time(tx, target.tags.build),
-        "brand_hits": sum(hits for _, hits, _ in carried),
-        "source_brand_hits": sum(hits for _, _, hits in carried),
-        "verdicts": builds.ordered(Verdict, Counter((verdict,) for verdict, _, _ in carried)),
+        "brand_hits": hits,
+        "source_brand_hits": source_hits,
+        "verdicts": builds.ordered(Verdict, verdicts),
         "generations": generations(tx, target=target.name, limit=20)["generations"],
         "drops": drops(tx, target=target.name, limit=20)["drops"],
         "needs_person": builds.needs_person(hub, tx, target=target.name, limit=50),

@@ -52,15 +52,14 @@ def task_json(task: Task, now: datetime) -> Json:
 
 def tasks(tx: Transaction, *, active: bool, state: str = "", subject: str = "", limit: int = 200) -> Json:
     """Tasks, the newest first; ``active`` only those that still have something to do."""
-    where: dict[str, object] = {}
-    if active:
-        where["state"] = ACTIVE
-    elif state:
-        where["state"] = _state(state)
-    if subject:
-        where["subject"] = subject
-    found = tx.find(Task, order_by="created,id", descending=True, limit=limit, **where)
-    return {"tasks": named(tx, [task_json(task, tx.now) for task in found])}
+    where: dict[str, object] = {"subject": subject} if subject else {}
+    states: tuple[TaskState | None, ...] = ACTIVE if active else (_state(state) if state else None,)
+    found: list[Task] = []
+    for one in states:  # each walks along its index and stops
+        chosen = {**where, "state": one} if one else where
+        found += tx.find(Task, order_by="created,id", descending=True, limit=limit, after=None, **chosen)
+    found.sort(key=lambda task: (task.created, task.id), reverse=True)
+    return {"tasks": named(tx, [task_json(task, tx.now) for task in found[:limit]])}
 
 
 def _state(text: str) -> TaskState:

@@ -33,12 +33,12 @@ _REPLACED = {
     "event": {"ix_event_subject": ["subject"]},
     "comparison": {"ix_comparison_build": ["build"]},
 }
-_CURRENT = {"sqlite_where": sa.text("superseded = 0"), "postgresql_where": sa.text("superseded = false")}
 _UNSIGNED = {"sqlite_where": sa.text("signed = ''"), "postgresql_where": sa.text("signed = ''")}
 _LIST = ["created", "id"]
+_COUNTED = ["verdict", "scratch", "wait_kind", "gate", "successor"]
 _INDICES: list[tuple[str, str, list[str], dict[str, Any]]] = [
-    ("build", "ix_build_current", ["target", "state", "successor", "verdict"], _CURRENT),
-    ("build", "ix_build_current_since", ["state", "state_since"], _CURRENT),
+    ("build", "ix_build_current", ["superseded", "target", "state", *_COUNTED], {}),
+    ("build", "ix_build_current_since", ["superseded", "state", "state_since"], {}),
     ("build", "ix_build_created", _LIST, {}),
     ("build", "ix_build_list_target", ["target", *_LIST], {}),
     ("build", "ix_build_list_state", ["state", *_LIST], {}),
@@ -48,6 +48,7 @@ _INDICES: list[tuple[str, str, list[str], dict[str, Any]]] = [
     ("build", "ix_build_list_target_verdict", ["target", "verdict", *_LIST], {}),
     ("build", "ix_build_list_source", ["source", *_LIST], {}),
     ("build", "ix_build_list_drop", ["drop_id", *_LIST], {}),
+    ("build", "ix_build_drop", ["drop_id", "state", "wait_kind", "gate", "verdict", "successor"], {}),
     ("build", "ix_build_debranded_name", ["debranded_name", "version"], {}),
     ("build", "ix_build_srpm_filename", ["srpm_filename"], {"begins": True}),
     ("task", "ix_task_state", ["state", *_LIST], {}),
@@ -61,6 +62,8 @@ _INDICES: list[tuple[str, str, list[str], dict[str, Any]]] = [
     ("drop", "ix_drop_begins", ["id"], {"begins": True}),
     ("vendorrpm", "ix_vendorrpm_target_source", ["target", "source"], {}),
     ("vendorrpm", "ix_vendorrpm_target_name", ["target", "name"], {}),
+    ("vendorrpm", "ix_vendorrpm_said", ["target", "sha256", "problem", "verdict", "waived"], {}),
+    ("dropitem", "ix_dropitem_drop", ["drop_id", "kind", "problem", "sha256"], {}),
     ("artifact", "ix_artifact_name", ["name"], {}),
     ("artifact", "ix_artifact_filename", ["filename"], {"begins": True}),
     ("artifact", "ix_artifact_unsigned", ["build"], _UNSIGNED),
