@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
 from buildfarm.domain.repodata import RepodataStyle
@@ -30,10 +30,34 @@ class Below:
     value: object
 
 
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """In a filter: text that begins so, byte by byte."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """In a filter: greater than this."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """In a filter: one of the values that ``field`` has in the records of ``kind`` that ``where`` chooses."""
+
+    kind: type[object]
+    field: str
+    where: Mapping[str, object]
+
+
 class Transaction(Protocol):
     """One unit of work on the store; what it changed is seen by others all at once, or not at all.
 
-    Records are the frozen dataclasses of :mod:`buildfarm.domain`. In a filter, a tuple means "one of these".
+    Records are the frozen dataclasses of :mod:`buildfarm.domain`. In a filter, a tuple means "one of these"; there are
+    :class:`Prefix`, :class:`Above` and :class:`Among` too.
     """
 
     def add(self, record: object) -> None:
@@ -41,6 +65,9 @@ class Transaction(Protocol):
 
     def add_once(self, record: object) -> bool:
         """Insert unless it exists; False when it did."""
+
+    def add_all(self, records: Sequence[object]) -> None:
+        """Insert records of one kind in one statement; those that exist are left as they are."""
 
     def get(self, kind: type[R], key: str, /) -> R:
         """One record by its id. :raises NotFound: there is none."""
@@ -53,18 +80,41 @@ class Transaction(Protocol):
         order_by: str = "",
         descending: bool = False,
         limit: int | None = None,
+        after: object = None,
         **where: object,
     ) -> list[R]:
-        """All records whose fields equal ``where``."""
+        """All records whose fields equal ``where``; ``after`` is the last one seen, whose ``order_by`` values to go on from."""
+
+    def pick(
+        self,
+        kind: type[object],
+        fields: Sequence[str],
+        /,
+        *,
+        order_by: str = "",
+        descending: bool = False,
+        limit: int | None = None,
+        **where: object,
+    ) -> list[tuple[Any, ...]]:
+        """Some fields of what :meth:`find` would give; what is not asked for is not read."""
 
     def first(self, kind: type[R], /, *, order_by: str = "", descending: bool = False, **where: object) -> R | None:
         """The first of what :meth:`find` would give."""
 
-    def count(self, kind: type[object], /, **where: object) -> int:
-        """How many :meth:`find` would give."""
+    def count(self, kind: type[object], /, *, most: int | None = None, **where: object) -> int:
+        """How many :meth:`find` would give; no further than ``most``."""
+
+    def tally(self, kind: type[object], by: Sequence[str], /, **where: object) -> dict[tuple[Any, ...], int]:
+        """How many :meth:`find` would give, for each combination of the values of ``by`` that occurs."""
 
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; with ``only_if`` a compare-and-set that gives ``None`` when the row differs."""
+
+    def change_all(self, kind: type[object], where: Mapping[str, object], /, **values: object) -> int:
+        """Set fields of all records that ``where`` chooses; how many."""
+
+    def remove(self, kind: type[object], /, **where: object) -> int:
+        """Take records away that only index what others say; how many. Nothing else is ever deleted."""
 
     def event(self, kind: str, subject: str, *, actor: str, why: str = "", **data: object) -> None:
         """Append one line of history, at the transaction's time."""
@@ -160,6 +210,8 @@ class RpmHeader(Protocol):
     def sha256header(self) -> str: ...
     @property
     def key_id(self) -> str: ...
+    @property
+    def files(self) -> tuple[str, ...]: ...
 
 
 class Intake(Protocol):

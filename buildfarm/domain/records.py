@@ -36,6 +36,43 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRecord:
+    """One finding of a comparison in force, so that findings can be asked for over the distribution; the report is the evidence.
+
+    ``rpm`` is the file it is in, ``name`` the last part of ``path``; ``superseded`` follows the build's.
+    """
+
+    id: int | None = None
+    build: str
+    target: str
+    source: str
+    rpm: str
+    kind: str
+    path: str
+    name: str
+    subject: str
+    verdict: str
+    superseded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchEntry:
+    """Something that people look for by name: what begins with ``token`` (lower case) is found by it.
+
+    ``label`` is shown, ``detail`` says where it belongs; ``source`` and ``target`` are where it leads. ``id`` is
+    :func:`buildfarm.domain.search.entry_id`, so that noting it twice is noting it once.
+    """
+
+    id: str
+    kind: str
+    token: str
+    label: str
+    detail: str = ""
+    source: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceOverride:
     """An engineer's exception for one source of one target, in force until it is replaced; ``reason`` is never empty."""
 

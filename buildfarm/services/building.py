@@ -16,7 +16,7 @@ from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker
 from buildfarm.errors import InfraError, InputError, NotFound
 from buildfarm.ports import Intake, RpmHeader, Transaction
-from buildfarm.services import builds, publishing, rounds, tasks
+from buildfarm.services import builds, publishing, rounds, searching, tasks
 from buildfarm.services.hub import Hub
 
 OWN_PRIORITY = 10
@@ -251,6 +251,7 @@ def _built(tx: Transaction, build: Build, task: Task, made: list[tuple[Artifact,
         return
     for artifact, _ in made:
         tx.add_once(artifact)
+    searching.note_rpms(tx, build, [header for _, header in made])
     if not [other for other in tasks.active_of(tx, build.id) if other.kind is TaskKind.BUILD]:
         tx.add_once(_source_artifact(build, task))
         builds.move(tx, build, BuildState.BUILT, actor=f"worker:{task.worker}")

@@ -35,9 +35,9 @@ def collect(hub: Hub) -> list[Generation]:
                             "generation.collected", generation.id, actor="scheduler", tag=tag, number=generation.number
                         )
                         collected.append(changed)
-        gone = tx.find(Generation, state=(GenerationState.COLLECTED, GenerationState.BROKEN))
-    for generation in gone:
-        folder = hub.repos / generation.tag / str(generation.number)
+        gone = tx.pick(Generation, ("tag", "number"), state=(GenerationState.COLLECTED, GenerationState.BROKEN))
+    for tag, number in gone:
+        folder = hub.repos / tag / str(number)
         if folder.exists():
             try:
                 shutil.rmtree(folder)

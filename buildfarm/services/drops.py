@@ -18,7 +18,7 @@ from buildfarm.domain.target import DistGit, Phase, Target, dist_of_release
 from buildfarm.domain.task import TaskKind
 from buildfarm.errors import BuildFarmError, Conflict, InputError
 from buildfarm.ports import Intake, RpmHeader, Transaction
-from buildfarm.services import builds, tasks
+from buildfarm.services import builds, searching, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 
 _BATCH = 64
@@ -87,6 +87,7 @@ def receive(
         )  # fmt: skip
         if not tx.add_once(drop):
             return Received(drop=tx.get(Drop, identity), created=False)
+        searching.note_drop(tx, drop)
         for kind, sha256, filename in files:
             tx.add_once(DropItem(id=tasks.new_id(), drop_id=identity, kind=kind, sha256=sha256, filename=filename))
         phase = target.lifecycle.phase(tx.now.date())
@@ -266,6 +267,7 @@ def _ingest_srpm(
         signed_by="" if problem or header is None else origin or header.key_id, created=tx.now,
     )  # fmt: skip
     tx.add(build)
+    searching.note_source(tx, build)
     tx.event("build.ingested", build.id, actor="ingest", srpm=item.filename, sha256=item.sha256, drop=drop.id)
     tx.change(item, build=build.id, problem=problem)
     if problem:

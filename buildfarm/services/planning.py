@@ -36,6 +36,7 @@ _PENDING = (
 )  # fmt: skip
 _BETWEEN_FORECASTS = timedelta(seconds=5)
 _HISTORY, _RECENT, _KEPT = 10_000, 100, 5
+_AT_ONCE = 500
 _BROKEN = (BuildState.FAILED, BuildState.ON_HOLD, BuildState.CANCELED, BuildState.EXCLUDED, BuildState.COMPARED)
 
 
@@ -122,16 +123,25 @@ class PlanningService:
         or stopped, any other when what is there or expected changes.
         """
         with self._hub.store.read() as tx:
-            found = tx.find(Build, target=target.name, scratch=False, state=tuple({*_PENDING, *_BROKEN}))
+            found = tx.find(
+                Build, target=target.name, scratch=False, superseded=False, state=tuple({*_PENDING, *_BROKEN})
+            )
             waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="created,id")
         stuck = {build.id: build for build in found if _is_broken(target, build)}
         coming = {build.id: build for build in found if build.id not in stuck and target.tags.build not in build.tags}
         frontier = _Frontier(self._solved.get(target.name, {}), universe, coming, stuck)
 
         @functools.cache
-        def question() -> _Question:  # most rounds ask nothing, and this reads every RPM of the vendor
+        def question() -> _Question:  # most rounds ask nothing, and this reads what the vendor made of all of them
+            srpms = sorted({build.srpm_filename for build in found})
             with self._hub.store.read() as tx:
-                vendor = tx.find(VendorRpm, target=target.name, problem="")
+                vendor = [
+                    rpm
+                    for start in range(0, len(srpms), _AT_ONCE)
+                    for rpm in tx.find(
+                        VendorRpm, target=target.name, problem="", sourcerpm=tuple(srpms[start : start + _AT_ONCE])
+                    )
+                ]
             return _Question(
                 universe=universe, base=target.buildroot.packages, expected=_expected(coming.values(), vendor),
                 lost=_expected(stuck.values(), vendor), known={**coming, **stuck},
@@ -254,19 +264,22 @@ class Durations:
         self._learn(tx, _RECENT if self._seen else _HISTORY)
 
     def _learn(self, tx: Transaction, limit: int) -> None:
-        found = tx.find(
-            Task, kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="finished", descending=True, limit=limit
-        )
-        fresh = [task for task in found if task.id not in self._seen and task.seconds]
-        sources = (
-            {build.id: build.source for build in tx.find(Build, id=tuple({task.subject for task in fresh}))}
-            if fresh
-            else {}
-        )
-        for task in reversed(fresh):
-            self._seen.add(task.id)
-            if task.subject in sources:
-                self._seconds.setdefault(sources[task.subject], deque(maxlen=_KEPT)).appendleft(task.seconds or 0.0)
+        found = tx.pick(
+            Task, ("id", "subject", "started", "finished"), kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="finished",
+            descending=True, limit=limit,
+        )  # fmt: skip
+        fresh = [row for row in found if row[0] not in self._seen and row[2] and row[3]]
+        subjects = sorted({row[1] for row in fresh})
+        sources = {
+            build: source
+            for start in range(0, len(subjects), _AT_ONCE)
+            for build, source in tx.pick(Build, ("id", "source"), id=tuple(subjects[start : start + _AT_ONCE]))
+        }
+        for task, subject, started, finished in reversed(fresh):
+            self._seen.add(task)
+            seconds = (finished - started).total_seconds()
+            if subject in sources and seconds:
+                self._seconds.setdefault(sources[subject], deque(maxlen=_KEPT)).appendleft(seconds)
 
 
 def _slots(tx: Transaction, target: Target) -> int:

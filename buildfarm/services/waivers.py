@@ -123,10 +123,10 @@ def _judge_again(hub: Hub, tx: Transaction, waiver: Waiver, *, actor: str, why: 
     for name in sorted(hub.config.targets):
         if not waiver.covers_target(name):
             continue
-        for build in tx.find(Build, target=name, state=_JUDGED, order_by="created"):
-            names = {build.source, build.debranded_name or build.source}
-            if any(glob(waiver.source).fullmatch(source) for source in names):
-                _judge_one(hub, tx, build, actor=actor, why=why)
+        judged = tx.pick(Build, ("id", "source", "debranded_name"), target=name, state=_JUDGED, order_by="created")
+        for identity, source, debranded in judged:
+            if any(glob(waiver.source).fullmatch(one) for one in {source, debranded or source}):
+                _judge_one(hub, tx, tx.get(Build, identity), actor=actor, why=why)
 
 
 def _judge_one(hub: Hub, tx: Transaction, build: Build, *, actor: str, why: str) -> None:

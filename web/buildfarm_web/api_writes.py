@@ -112,8 +112,7 @@ def _act(name: str, action: Action, do: Callable[..., Build]) -> Response:
 
 
 def _row(build: Build) -> Response:
-    with the_hub().store.read() as tx:
-        return jsonify(rows(the_hub(), tx, [build])[0])
+    return jsonify(rows(the_hub(), [build])[0])
 
 
 @blueprint.get("/builds/<build>/order")

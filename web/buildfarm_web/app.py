@@ -31,7 +31,7 @@ from buildfarm_web import (
     words,
     worker_api,
 )
-from buildfarm_web.drawings import bars
+from buildfarm_web.drawings import bars, waves
 from buildfarm_web.read_models.shares import Shares
 
 BODY_LIMIT = 32 * MEBIBYTE
@@ -67,9 +67,9 @@ def create_app(
     if proxies := hub.config.farm.login.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     words.register(app)
-    app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress)
     app.jinja_env.globals.update(you=access.seen, csrf=cookies.csrf, done=page_actions.done)
     app.before_request(cookies.guard)
+    app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress, wave_rows=waves.rows)
     problems.register(app)
     security.register(app)
     for blueprint in (

@@ -14,7 +14,7 @@ from buildfarm.ports import Transaction
 from buildfarm_web.access import seen
 from buildfarm_web.drawings import lanes, share_line, waves
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import audit, builds, drops, farm, logs, offers, seeds, targets, waivers
+from buildfarm_web.read_models import audit, builds, drops, farm, logs, offers, search, seeds, targets, waivers
 from buildfarm_web.read_models.build import build_page, tasks_of
 from buildfarm_web.read_models.plain import Json, numbered, stamp
 from buildfarm_web.read_models.shares import locks_of
@@ -52,7 +52,7 @@ def overview() -> str:
     parts = the_parts()
     filters = builds.filters_of(request.args)
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, parts.shares, filters)
+        found = farm.overview(parts.hub, tx, filters)
     for drop in found["drops"]:
         drop["drawing"] = waves.draw(drop["plan"], drop["builds"])
     return render(
@@ -66,12 +66,12 @@ def list_builds() -> str:
     """All builds, filtered."""
     hub = the_hub()
     filters = builds.filters_of(request.args)
-    offset = numbered(request.args.get("offset"), 0, most=10**7)
+    after = request.args.get("after", "")
     limit = numbered(request.args.get("limit"), _PAGE, most=1000, least=1)
     with hub.store.read() as tx:
-        found = builds.find_builds(hub, tx, limit=limit, offset=offset, **filters)
+        found = builds.find_builds(hub, tx, limit=limit, after=after, **filters)
         now = stamp(tx.now)
-    return render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit)
+    return render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit, after=after)
 
 
 @blueprint.get("/builds/<build>")
@@ -151,7 +151,7 @@ def show_target(target: str) -> str:
     """One target."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        found = targets.target_page(parts.hub, tx, parts.shares, target)
+        found = targets.target_page(parts.hub, tx, target)
         now = stamp(tx.now)
     return render(
         "target.html", now, it=found, share=share_line.draw(found["share_over_time"]),
@@ -180,6 +180,15 @@ def list_generations() -> str:
         found = targets.generations(tx, limit=_PAGE, tag=args.get("tag", ""), target=args.get("target", ""))
         now = stamp(tx.now)
     return render("generations.html", now, it=found, tag=args.get("tag", ""))
+
+
+@blueprint.get("/search")
+def show_search() -> str:
+    """What begins with a text, in each kind of thing."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found, now = search.search(hub, tx, request.args.get("q", "")), stamp(tx.now)
+    return render("search.html", now, it=found)
 
 
 @blueprint.get("/waivers")

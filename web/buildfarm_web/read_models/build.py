@@ -11,7 +11,7 @@ from buildfarm.ports import Transaction
 from buildfarm.services import building
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds, outlook
-from buildfarm_web.read_models.findings import newest_comparisons, reading
+from buildfarm_web.read_models.findings import newest_comparison, reading
 from buildfarm_web.read_models.history import about_build, event_json, states_of
 from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.read_models.shares import Shares
@@ -28,11 +28,11 @@ def build_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
     build = builds.find_build(tx, name)
     found = tasks_of(tx, build)
     history = about_build(tx, build.id, [task.id for task in found])
-    comparison = newest_comparisons(tx, [build.id]).get(build.id)
+    comparison = newest_comparison(tx, build.id)
     artifacts = tx.find(Artifact, build=build.id, order_by="arch,filename")
     locks = _locks(hub, tx, shares, found)
     drop = tx.first(Drop, id=build.drop_id)
-    page = builds.row(hub, build, comparison)
+    page = builds.row(hub, build)
     page |= {
         "nevra": str(build.nevra),
         "moving": _is_moving(build),

@@ -5,19 +5,22 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.build import BuildState
 from buildfarm.domain.selfhosting import share
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.domain.verdict import Verdict
 from buildfarm.domain.worker import Worker
 from buildfarm.ports import Transaction
-from buildfarm.services import publishing
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
+from buildfarm_web.read_models.targets import head_of
 
 _RECENT = 500
 _QUANTILES = (0.5, 0.9)
@@ -32,28 +35,33 @@ class Figures(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The families, all from one consistent read."""
         with self._hub.store.read() as tx:
-            yield from (self._builds(tx), self._verdicts(tx), self._workers(tx), *self._generations(tx))
+            census = builds.Census(tx)
+            yield from (self._builds(census), self._verdicts(census), self._workers(tx), *self._generations(tx))
             yield from self._tasks(tx)
             yield from self._recent(tx)
 
-    def _builds(self, tx: Transaction) -> GaugeMetricFamily:
+    def _builds(self, census: builds.Census) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
-            "buildfarm_builds", "Builds by state, of each the last round.", labels=("target", "state")
+            "buildfarm_builds",
+            "Builds by state, of each the last round, without superseded ones.",
+            labels=("target", "state"),
         )
         for target in sorted(self._hub.config.targets):
-            counts = builds.by_state(tx, target=target)
+            counts = census.states(target)
             for state in BuildState:
                 family.add_metric((target, state.value), counts.get(state.value, 0))
         return family
 
-    def _verdicts(self, tx: Transaction) -> GaugeMetricFamily:
+    def _verdicts(self, census: builds.Census) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
-            "buildfarm_verdicts", "Builds by verdict, of each the last round.", labels=("target", "verdict")
+            "buildfarm_verdicts",
+            "Builds by verdict, of each the last round, without superseded ones.",
+            labels=("target", "verdict"),
         )
         for target in sorted(self._hub.config.targets):
+            counts = census.verdicts(target)
             for verdict in Verdict:
-                count = tx.count(Build, target=target, verdict=verdict.value, scratch=False, successor="")
-                family.add_metric((target, verdict.value), count)
+                family.add_metric((target, verdict.value), counts.get(verdict.value, 0))
         return family
 
     def _workers(self, tx: Transaction) -> GaugeMetricFamily:
@@ -75,7 +83,7 @@ class Figures(Collector):
         )
         for name, target in sorted(self._hub.config.targets.items()):
             for tag in (target.tags.build, target.tags.destination):
-                head = publishing.head(tx, tag)
+                head = head_of(tx, tag)
                 if head is None:
                     continue
                 number.add_metric((tag,), head.number)
@@ -91,15 +99,15 @@ class Figures(Collector):
         age = GaugeMetricFamily(
             "buildfarm_queue_age_seconds", "Age of the oldest task that no worker has.", labels=("kind",)
         )
-        active = tx.find(Task, state=ACTIVE, order_by="created")
-        for (kind, state), count in sorted(Counter((task.kind.value, task.state.value) for task in active).items()):
+        active = tx.pick(Task, ("kind", "state", "created"), state=ACTIVE, order_by="created")
+        for (kind, state), count in sorted(Counter((kind, state) for kind, state, _ in active).items()):
             tasks.add_metric((kind, state), count)
-        oldest: dict[str, Task] = {}
-        for task in active:
-            if task.state is TaskState.FREE:
-                oldest.setdefault(task.kind.value, task)
-        for kind, task in sorted(oldest.items()):
-            age.add_metric((kind,), (tx.now - task.created).total_seconds())
+        oldest: dict[str, datetime] = {}
+        for kind, state, created in active:
+            if state == TaskState.FREE:
+                oldest.setdefault(kind, created)
+        for kind, created in sorted(oldest.items()):
+            age.add_metric((kind,), (tx.now - created).total_seconds())
         yield from (tasks, age)
 
     @staticmethod
@@ -113,15 +121,13 @@ class Figures(Collector):
             f"How long the last {_RECENT} tasks waited for a worker.",
             labels=labels[:1] + labels[2:],
         )
-        ended = tx.find(
-            Task, state=(TaskState.CLOSED, TaskState.FAILED), order_by="finished", descending=True, limit=_RECENT
-        )
+        ended = [row for state in (TaskState.CLOSED, TaskState.FAILED) for row in _ended(tx, state)]
         seconds: dict[tuple[str, str], list[float]] = {}
         waits: dict[str, list[float]] = {}
-        for task in ended:
-            if task.started is not None and task.seconds is not None:
-                seconds.setdefault((task.kind.value, task.failure_kind or "ok"), []).append(task.seconds)
-                waits.setdefault(task.kind.value, []).append((task.started - task.created).total_seconds())
+        for kind, failure, created, started, finished in sorted(ended, key=itemgetter(-1), reverse=True)[:_RECENT]:
+            if started is not None:
+                seconds.setdefault((kind, failure or "ok"), []).append((finished - started).total_seconds())
+                waits.setdefault(kind, []).append((started - created).total_seconds())
         for (kind, outcome), values in sorted(seconds.items()):
             for quantile in _QUANTILES:
                 took.add_metric((kind, outcome, str(quantile)), _quantile(values, quantile))
@@ -129,6 +135,11 @@ class Figures(Collector):
             for quantile in _QUANTILES:
                 waited.add_metric((kind, str(quantile)), _quantile(values, quantile))
         yield from (took, waited)
+
+
+def _ended(tx: Transaction, state: TaskState) -> list[tuple[Any, ...]]:
+    asked = ("kind", "failure_kind", "created", "started", "finished")
+    return tx.pick(Task, asked, state=state, order_by="finished", descending=True, limit=_RECENT)
 
 
 def _quantile(values: list[float], part: float) -> float:
