@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from buildfarm.domain.notice import Topic
+from buildfarm.domain.people import Action, Role
 from buildfarm.domain.subscription import Channel
 from buildfarm.wire import Override
 
@@ -114,6 +115,39 @@ class WaiverRequest(Request):
     subject: str = Field(default="*", max_length=2000)
     target: str = Field(default="*", max_length=200)
     authority: Literal["anyone", "security"] = "anyone"
+
+
+class RightsRequest(Request):
+    """``POST /accounts/<name>/rights``: the role and all SIGs the account speaks for from now on."""
+
+    role: Role
+    sigs: tuple[str, ...] = ()
+    reason: str = Field(default="", max_length=2000)
+
+
+class AccountRequest(RightsRequest):
+    """``POST /accounts``; without a password a token or an OIDC issuer lets its owner in."""
+
+    name: str = Field(min_length=1, max_length=64)
+    password: str = Field(default="", max_length=1024)
+
+
+class PasswordRequest(Request):
+    """``POST /account/password`` with the ``former`` one, and ``POST /accounts/<name>/password`` without."""
+
+    password: str = Field(max_length=1024)
+    former: str = Field(default="", max_length=1024)
+
+
+class TokenRequest(Request):
+    """``POST /tokens``: for one's own account, or (admins) another; without a role as much as one may."""
+
+    name: str = Field(min_length=1, max_length=200)
+    account: str = Field(default="", max_length=64)
+    role: Role | None = None
+    sigs: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
+    days: int = Field(default=90, ge=1, le=366)
 
 
 class SubscriptionRequest(Request):

@@ -24,6 +24,8 @@ from buildfarm.adapters.database import SqlStore
 from buildfarm.adapters.debrand_outside import SandboxedOutside
 from buildfarm.adapters.event_stream import RedisStream
 from buildfarm.adapters.mail import Smtp
+from buildfarm.adapters.oidc import OidcIssuer
+from buildfarm.adapters.passwords import Argon2Passwords
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.adapters.rpm_verify import verify_many
 from buildfarm.adapters.rule_files import load_rules
@@ -46,6 +48,7 @@ from buildfarm.services.couriers import Couriers
 from buildfarm.services.debranding import DebrandTools
 from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
+from buildfarm.services.logging_in import LoginTools
 from buildfarm.services.planning import PlanningService
 from buildfarm.services.scheduler import Scheduler
 from buildfarm.services.stations import Station
@@ -179,6 +182,15 @@ def hub_of(config: Config) -> Hub:
     )
 
 
+def login_tools(config: Config) -> LoginTools:
+    """What people are let in with. :raises ConfigError: the OIDC client's secret cannot be read."""
+    settings = config.farm.login.oidc
+    if settings is None:
+        return LoginTools(passwords=Argon2Passwords())
+    secret = config.secret(settings.client_secret_file) if settings.client_secret_file else ""
+    return LoginTools(passwords=Argon2Passwords(), issuer=OidcIssuer(settings, secret))
+
+
 def web_parts() -> tuple[Hub, Intake, Reception]:
     """What the Flask application is made with (each web process calls this once)."""
     loaded = configuration.load()
@@ -249,7 +261,7 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
             TaskKind.SIGN: lambda task, _: publishing.sign(hub, signer, task.subject),
             TaskKind.SEAL: lambda task, _: publishing.seal(hub, signer, task.subject),
         }
-    write = repository_writer(hub.config.farm.home_path / "cache" / "repodata")
+    write = repository_writer(hub.config.farm.home_path / "cache" / "repodata", hub.repos / ".shelves")
     verify = intake()
     compare = compare_tools(hub.config)
     debrand = DebrandTools(

@@ -7,6 +7,7 @@ The only place that reads the environment: ``BUILDFARM_HOME`` (runtime data), ``
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
@@ -14,6 +15,8 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
+from buildfarm.domain.login import LoginSettings
+from buildfarm.domain.people import Place
 from buildfarm.domain.sharing import Sharing
 from buildfarm.domain.sig import Sig, sig_of
 from buildfarm.domain.target import Target
@@ -88,7 +91,8 @@ class Farm:
     """``farm.yaml``. Empty ``database`` and ``redis`` mean the embedded ones under ``home``.
 
     ``drop_folders`` are the only folders whose files a drop may name by path; ``local_workers`` builders run beside the hub,
-    ``guests`` in machines beside it. ``sharing`` says who may use how many slots, ``sigs`` who answers for which sources.
+    ``guests`` in machines beside it. ``sharing`` says who may use how many slots, ``sigs`` who answers for which sources,
+    ``login`` how people log in.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -108,6 +112,7 @@ class Farm:
     sigs: dict[str, Sig] = field(default_factory=dict)
     mail: Mail | None = None
     telling: Telling = field(default_factory=Telling)
+    login: LoginSettings = field(default_factory=LoginSettings)
 
     @property
     def home_path(self) -> Path:
@@ -147,6 +152,10 @@ class Config:
             known = ", ".join(sorted(self.targets)) or "none"
             raise NotFound(f"no target {name!r}", hint=f"configured targets: {known}") from None
 
+    def below(self, target: Target) -> tuple[Target, ...]:
+        """The target itself, and the one it is layered on."""
+        return (target, self.target(target.base)) if target.base else (target,)
+
     @property
     def sigs(self) -> dict[str, str]:
         """The SIG that answers for each target."""
@@ -157,6 +166,18 @@ class Config:
         known = self.targets.get(target)
         owner = known.owner.sig if known else ""
         return sig_of(self.farm.sigs, source, owner=owner) if source else owner
+
+    def place(self, target: str, source: str = "") -> Place:
+        """A source of a target, or a whole target, with the SIGs that may decide there: the target's, and the source's."""
+        whose = dict.fromkeys(sig for sig in (self.sig_of(target), self.sig_of(target, source)) if sig)
+        return Place(what=f"{source} in {target}" if source else f"target {target}", sigs=tuple(whose))
+
+    def secret(self, text: str) -> str:
+        """What the file at this path holds, without the last line's end. :raises ConfigError: it cannot be read."""
+        try:
+            return self.path(text).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"{self.path(text)}: {error.strerror}", hint="a file with the secret alone") from error
 
     def path(self, text: str) -> Path:
         """A path as written in a configuration file: relative ones start at the folder of farm.yaml."""
@@ -200,7 +221,26 @@ def load(path: Path | None = None) -> Config:
         if target.name != file.stem:
             raise ConfigError(f"{file}: names its target {target.name!r}", hint="name the file like the target")
         targets[target.name] = target
+    _check_layers(targets, folder / farm.targets)
     return Config(farm=farm, targets=targets, folder=folder, file=path)
+
+
+def _check_layers(targets: Mapping[str, Target], folder: Path) -> None:
+    """:raises ConfigError: a base that is not there, is layered itself, or builds for fewer arches."""
+    for target in targets.values():
+        if not target.base:
+            continue
+        file, base = folder / f"{target.name}.yaml", targets.get(target.base)
+        if base is None:
+            raise ConfigError(f"{file}: base: no target {target.base!r}", hint=f"targets: {', '.join(sorted(targets))}")
+        if base.base:
+            raise ConfigError(
+                f"{file}: base: {base.name} is layered itself", hint=f"name {base.base}, or give it no base"
+            )
+        if lacking := sorted(set(target.arches) - set(base.arches)):
+            raise ConfigError(
+                f"{file}: base: {base.name} does not build for {', '.join(lacking)}", hint="leave these arches out"
+            )
 
 
 def client_settings(config: Config) -> tuple[str, str]:

@@ -35,6 +35,14 @@ class NotAllowed(BuildFarmError):
     """The caller is known (or not) but may not do this."""
 
 
+class TooManyTries(NotAllowed):
+    """Somebody tries too often; ``seconds`` later the next try is looked at."""
+
+    def __init__(self, message: str, *, seconds: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.seconds = seconds
+
+
 class Conflict(BuildFarmError):
     """The thing exists already or is not in a state in which this can be done."""
 

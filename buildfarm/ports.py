@@ -10,10 +10,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
 from buildfarm.domain.records import Event
+from buildfarm.domain.repodata import RepodataStyle
 from buildfarm.domain.target import CarriedKind
 from buildfarm.errors import InputError
 
@@ -23,10 +24,41 @@ Clock = Callable[[], datetime]
 """The present moment, with time zone UTC."""
 
 
+@dataclass(frozen=True, slots=True)
+class Below:
+    """In a filter: less than this; with an order and a limit, the page of a list that comes next."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """In a filter: text that begins so, byte by byte."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """In a filter: greater than this."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """In a filter: one of the values that ``field`` has in the records of ``kind`` that ``where`` chooses."""
+
+    kind: type[object]
+    field: str
+    where: Mapping[str, object]
+
+
 class Transaction(Protocol):
     """One unit of work on the store; what it changed is seen by others all at once, or not at all.
 
-    Records are the frozen dataclasses of :mod:`buildfarm.domain`. In a filter, a tuple means "one of these".
+    Records are the frozen dataclasses of :mod:`buildfarm.domain`. In a filter, a tuple means "one of these"; there are
+    :class:`Prefix`, :class:`Above` and :class:`Among` too.
     """
 
     def add(self, record: object) -> None:
@@ -34,6 +66,9 @@ class Transaction(Protocol):
 
     def add_once(self, record: object) -> bool:
         """Insert unless it exists; False when it did."""
+
+    def add_all(self, records: Sequence[object]) -> None:
+        """Insert records of one kind in one statement; those that exist are left as they are."""
 
     def get(self, kind: type[R], key: str, /) -> R:
         """One record by its id. :raises NotFound: there is none."""
@@ -46,24 +81,41 @@ class Transaction(Protocol):
         order_by: str = "",
         descending: bool = False,
         limit: int | None = None,
+        after: object = None,
         **where: object,
     ) -> list[R]:
-        """All records whose fields equal ``where``."""
+        """All records whose fields equal ``where``; ``after`` is the last one seen, whose ``order_by`` values to go on from."""
+
+    def pick(
+        self,
+        kind: type[object],
+        fields: Sequence[str],
+        /,
+        *,
+        order_by: str = "",
+        descending: bool = False,
+        limit: int | None = None,
+        **where: object,
+    ) -> list[tuple[Any, ...]]:
+        """Some fields of what :meth:`find` would give; what is not asked for is not read."""
 
     def first(self, kind: type[R], /, *, order_by: str = "", descending: bool = False, **where: object) -> R | None:
         """The first of what :meth:`find` would give."""
 
-    def count(self, kind: type[object], /, **where: object) -> int:
-        """How many :meth:`find` would give."""
+    def count(self, kind: type[object], /, *, most: int | None = None, **where: object) -> int:
+        """How many :meth:`find` would give; no further than ``most``."""
 
-    def tally(self, kind: type[object], /, *fields: str, **where: object) -> dict[tuple[object, ...], int]:
-        """How many :meth:`find` would give, by the values of ``fields``."""
-
-    def remove(self, kind: type[object], ids: Sequence[str], /) -> None:
-        """Forget records by their ids; only what is no history may be forgotten."""
+    def tally(self, kind: type[object], by: Sequence[str], /, **where: object) -> dict[tuple[Any, ...], int]:
+        """How many :meth:`find` would give, for each combination of the values of ``by`` that occurs."""
 
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; with ``only_if`` a compare-and-set that gives ``None`` when the row differs."""
+
+    def change_all(self, kind: type[object], where: Mapping[str, object], /, **values: object) -> int:
+        """Set fields of all records that ``where`` chooses; how many."""
+
+    def remove(self, kind: type[object], /, **where: object) -> int:
+        """Take records away that only index what others say, or were told long ago; how many. Nothing else is ever deleted."""
 
     def event(self, kind: str, subject: str, *, actor: str, why: str = "", **data: object) -> None:
         """Append one line of history, at the transaction's time."""
@@ -162,6 +214,8 @@ class RpmHeader(Protocol):
     def sha256header(self) -> str: ...
     @property
     def key_id(self) -> str: ...
+    @property
+    def files(self) -> tuple[str, ...]: ...
 
 
 class Intake(Protocol):
@@ -209,7 +263,9 @@ class CarriedFile:
 class RepositoryWriter(Protocol):
     """Writes one repository (files and repodata) into an empty folder."""
 
-    def __call__(self, folder: Path, files: Sequence[RepoFile], carried: Sequence[CarriedFile] = ()) -> None: ...
+    def __call__(
+        self, folder: Path, files: Sequence[RepoFile], carried: Sequence[CarriedFile], style: RepodataStyle
+    ) -> None: ...
 
 
 class Sealer(Protocol):
@@ -276,3 +332,35 @@ class Mailer(Protocol):
 
     def __call__(self, letter: Letter, /) -> Answer:
         """What the server answered; being unreachable is an answer too."""
+
+
+class Passwords(Protocol):
+    """Keeps passwords as slow, salted hashes."""
+
+    def hashed(self, password: str) -> str: ...
+
+    def fits(self, password: str, kept: str) -> bool:
+        """Whether it is the password behind ``kept``; with an empty ``kept`` it takes as long and is False."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """A login that is under way at an OIDC issuer; the browser keeps it until it comes back."""
+
+    state: str
+    nonce: str
+    verifier: str
+
+
+class IdentityProvider(Protocol):
+    """An OIDC issuer that says who somebody is."""
+
+    def send_off(self, come_back: str) -> tuple[str, Errand]:
+        """Where to send the browser, and what must be kept meanwhile. :raises InfraError: the issuer does not answer."""
+
+    def welcome(self, errand: Errand, come_back: str, answer: Mapping[str, str]) -> Mapping[str, object]:
+        """The verified claims about who came back with ``answer``, the query's words.
+
+        :raises NotAllowed: the answer is not one to this errand, or the issuer said no.
+        :raises InfraError: the issuer does not answer.
+        """

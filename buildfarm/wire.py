@@ -55,7 +55,7 @@ def _at(hub_url: str, address: str) -> str:
 
 
 class Buildroot(Message):
-    """What a buildroot is made of, pinned to one generation.
+    """What a buildroot is made of, pinned to one generation (and one of each target ``below`` that it is layered on).
 
     ``key`` is a digest over every RPM the base packages resolve to and over the list itself: two orders with one
     key may share a base root.
@@ -63,6 +63,7 @@ class Buildroot(Message):
 
     key: str
     generation: str
+    below: tuple[str, ...] = ()
     packages: tuple[str, ...]
     repositories: tuple[Repository, ...]
     releasever: str = "9"

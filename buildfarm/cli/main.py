@@ -22,6 +22,7 @@ _MODULES = (
     "machine",
     "processes",
     "enrolling",
+    "accounts",
     "debrand",
     "brand_scan",
     "compare",

@@ -259,6 +259,23 @@ def why(build: str, *, as_json: bool) -> None:
     output.out.print("\n".join(lines), highlight=False, markup=False)
 
 
+@click.command("search")
+@click.argument("text", nargs=-1, required=True)
+@json_option
+def search(text: tuple[str, ...], *, as_json: bool) -> None:
+    """Find sources, SRPMs, RPMs, files in them, findings, drops, failures and workers by how they begin."""
+    found = client().get("/search", q=" ".join(text))
+    if as_json:
+        output.as_json(found)
+        return
+    rows = [
+        (group["title"], hit["label"], hit["detail"], hit["target"], hit["href"])
+        for group in found["groups"]
+        for hit in group["hits"]
+    ]
+    output.table(("Kind", "Found", "What", "Target", "Page"), rows)
+
+
 def _span(seconds: float) -> str:
     """Seconds as people say them.
 
@@ -271,4 +288,4 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-COMMANDS = (drop, builds, show, logs, events, plan, why, seeds, failures)
+COMMANDS = (drop, builds, show, logs, events, plan, why, seeds, failures, search)

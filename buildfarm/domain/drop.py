@@ -74,6 +74,7 @@ class VendorRpm:
     """One of the vendor's binaries, kept to compare with; ``source`` and ``sourcerpm`` say which SRPM made it.
 
     ``provides`` and ``requires`` are what the plan expects of our own rebuild; ``problem`` is why it cannot be trusted.
+    ``verdict`` and ``waived`` are what the comparison in force says of it: a copy, so that counting need not read reports.
     """
 
     id: str
@@ -88,6 +89,8 @@ class VendorRpm:
     provides: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     problem: str = ""
+    verdict: str = ""
+    waived: bool = False
 
 
 def drop_id(target: str, digests: Iterable[str]) -> str:

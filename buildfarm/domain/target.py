@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import ClassVar, Literal
 
+from buildfarm.domain.repodata import RepodataStyle
+
 _FORBID: dict[str, str] = {"extra": "forbid"}  # read by the loader: an unknown key is an error, not a silent wish
 
 
@@ -60,10 +62,15 @@ class DistGit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
-    """The vendor: name, public keys (files) that sign its SRPMs, where its packages come from (for people), its dist-git."""
+    """The vendor: name, public keys (files) that sign its SRPMs, where its packages come from (for people), its dist-git.
+
+    A SIG's own target has no ``vendor``. With ``submitted`` an SRPM needs no signature: whoever may send drops to the target answers
+    for it, and is named where a key would be.
+    """
 
     __pydantic_config__: ClassVar = _FORBID
-    vendor: str
+    vendor: str = ""
+    submitted: bool = False
     keys: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     dist_git: DistGit | None = None
@@ -217,11 +224,13 @@ class Target:
     """What to build for: dist tag, arches, buildroot, upstream, both tags, lifecycle and owner.
 
     ``dist`` is the vendor's default dist tag with its dot; a build takes the dist of its own SRPM's Release.
+    A layered target builds on what users of its ``base`` (another target) have, and on the base's own external repositories.
     ``suffix`` is what rules append to the Release of a debranded source. ``header_tags`` are the values our RPMs carry.
     ``needs`` says for a source what its builds need of a worker, ``storm`` what one trigger may start by itself;
     ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources are built again when a soname or symbol
     version they use goes away; they are named in any case.
-    ``carry`` names files whose groups, advisories and modules go into each binary repository.
+    ``carry`` names files whose groups, advisories and modules go into each binary repository; ``repodata`` says in which checksums
+    and compressions its metadata is written.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -249,6 +258,8 @@ class Target:
     keep_generations: int = 30
     rebuild_on_change: bool = False
     carry: dict[CarriedKind, str] = field(default_factory=dict)
+    repodata: RepodataStyle = field(default_factory=RepodataStyle)
+    base: str = ""
 
     def needs_of(self, source: str) -> MachineNeeds:
         """What a source's builds need of a worker."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
@@ -14,48 +16,83 @@ from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker
 from buildfarm.errors import InfraError, InputError, NotFound
 from buildfarm.ports import Intake, RpmHeader, Transaction
-from buildfarm.services import builds, rounds, tasks
+from buildfarm.services import builds, publishing, rounds, searching, tasks
 from buildfarm.services.hub import Hub
 
 OWN_PRIORITY = 10
 """dnf priority of our own generation; seeds come after it (90 by default)."""
 
 
-def repositories(target: Target, generation: Generation | None, arch: str) -> tuple[wire.Repository, ...]:
-    """The repositories of a buildroot: our own generation first, then the seeds."""
-    own: tuple[wire.Repository, ...] = ()
-    if generation is not None:
-        own = (
-            wire.Repository(
-                id=generation.tag,
-                baseurl=f"/repos/{generation.tag}/{generation.number}/{arch}",
-                priority=OWN_PRIORITY,
-                gpgcheck=True,
-                repo_gpgcheck=True,
-                gpgkey="/repos/RPM-GPG-KEY",
-            ),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A target that a buildroot stands on, and which of its generations; ``None`` while it has none."""
+
+    target: Target
+    generation: Generation | None
+
+
+def layers_now(hub: Hub, tx: Transaction, target: Target) -> tuple[Layer, ...]:
+    """What a build of the target stands on now: its build tag, and what users have of the target it is layered on."""
+    own, *below = hub.config.below(target)
+    return (
+        Layer(target=own, generation=publishing.head(tx, own.tags.build)),
+        *(Layer(target=base, generation=publishing.head(tx, base.tags.destination)) for base in below),
+    )
+
+
+def repositories(layers: Sequence[Layer], arch: str) -> tuple[wire.Repository, ...]:
+    """The repositories of a buildroot: our own generations first, each layer before the one below it, then the seeds of all."""
+    own = [
+        wire.Repository(
+            id=generation.tag,
+            baseurl=f"/repos/{generation.tag}/{generation.number}/{arch}",
+            priority=OWN_PRIORITY + depth,
+            gpgcheck=True,
+            repo_gpgcheck=True,
+            gpgkey="/repos/RPM-GPG-KEY",
         )
-    external = tuple(
+        for depth, generation in enumerate(layer.generation for layer in layers)
+        if generation is not None
+    ]
+    external = [
         wire.Repository(
             id=repo.id,
-            baseurl=repo.baseurl or f"/repos/external/{target.name}/{repo.id}",
+            baseurl=repo.baseurl or f"/repos/external/{layer.target.name}/{repo.id}",
             priority=repo.priority,
             gpgcheck=repo.gpgcheck,
             gpgkey=repo.gpgkey,
         )
-        for repo in target.external
-    )
+        for layer in layers
+        for repo in layer.target.external
+    ]
     return (*own, *external)
 
 
-def buildroot(target: Target, generation: Generation | None, arch: str, *, key: str) -> wire.Buildroot:
-    """The buildroot of a target, pinned to one generation; ``key`` is the planner's digest over its base."""
+def buildroot(layers: Sequence[Layer], arch: str, *, key: str) -> wire.Buildroot:
+    """The buildroot of the first layer's target, pinned to the layers' generations; ``key`` is the planner's digest over its base."""
+    target = layers[0].target
+    pinned = [layer.generation.id if layer.generation else "" for layer in layers]
     return wire.Buildroot(
         key=key,
-        generation=generation.id if generation else "",
+        generation=pinned[0],
+        below=tuple(pinned[1:]),
         packages=target.buildroot.packages,
-        repositories=repositories(target, generation, arch),
+        repositories=repositories(layers, arch),
         releasever=target.buildroot.releasever,
+    )
+
+
+def pinned(order: Mapping[str, object]) -> tuple[str, ...]:
+    """The ids of the generations that a task's order is pinned to, its target's own first; empty text where there was none."""
+    below = order.get("below", ())
+    return (str(order.get("generation", "")), *(str(one) for one in (below if isinstance(below, list | tuple) else ())))
+
+
+def _layers_of(hub: Hub, tx: Transaction, target: Target, order: Mapping[str, object]) -> tuple[Layer, ...]:
+    """The layers that a task was assigned with."""
+    return tuple(
+        Layer(target=one, generation=tx.get(Generation, identity) if identity else None)
+        for one, identity in zip(hub.config.below(target), (*pinned(order), ""), strict=False)
     )
 
 
@@ -81,8 +118,6 @@ def order_for(hub: Hub, tx: Transaction, task: Task) -> wire.WorkOrder:
     """Everything the builder needs, pinned to the generation the task was assigned with."""
     build = tx.get(Build, task.subject)
     target = hub.target(build.target)
-    pinned = str(task.order.get("generation", ""))
-    generation = tx.get(Generation, pinned) if pinned else None
     override = override_of(tx, build)
     payload = build.debranded_tree if task.kind is TaskKind.SRPM else build.srpm_to_build
     filename = f"{build.source}.tar" if task.kind is TaskKind.SRPM else f"{build.nvr}.src.rpm"
@@ -95,7 +130,9 @@ def order_for(hub: Hub, tx: Transaction, task: Task) -> wire.WorkOrder:
         nvr=build.nvr,
         arch=task.arch,
         payload=wire.BlobRef(sha256=payload, filename=filename, size=hub.blobs.path(payload).stat().st_size),
-        buildroot=buildroot(target, generation, task.arch, key=str(task.order.get("buildroot_key", ""))),
+        buildroot=buildroot(
+            _layers_of(hub, tx, target, task.order), task.arch, key=str(task.order.get("buildroot_key", ""))
+        ),
         macros={**target.header_tags, **target.buildroot.macros, **({"dist": build.dist} if build.dist else {})},
         limits=wire.Limits(
             seconds=override.seconds or limits.seconds,
@@ -214,6 +251,7 @@ def _built(tx: Transaction, build: Build, task: Task, made: list[tuple[Artifact,
         return
     for artifact, _ in made:
         tx.add_once(artifact)
+    searching.note_rpms(tx, build, [header for _, header in made])
     if not [other for other in tasks.active_of(tx, build.id) if other.kind is TaskKind.BUILD]:
         tx.add_once(_source_artifact(build, task))
         builds.move(tx, build, BuildState.BUILT, actor=f"worker:{task.worker}")

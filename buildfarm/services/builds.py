@@ -6,6 +6,7 @@ from buildfarm.domain.build import TO_BUILD, Build, BuildState, FailureKind, Gat
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.errors import Conflict, InputError
 from buildfarm.ports import Transaction
+from buildfarm.services import searching
 
 _TOLD = ("verdict", "gate", "gate_reason", "failure_kind")
 """What an event of a build says of it, so that whoever reads it later need not ask what became of the build since."""
@@ -41,10 +42,12 @@ def wait(tx: Transaction, build: Build, kind: WaitKind, reason: str) -> Build:
 
 def fail(tx: Transaction, build: Build, kind: FailureKind, reason: str, *, actor: str) -> Build:
     """End a build with its failure kind and a reason a person can read."""
-    return move(
+    failed = move(
         tx, build, BuildState.FAILED, actor=actor, why=reason or "no reason was given", failure_kind=kind.value,
         finished=tx.now,
     )  # fmt: skip
+    searching.note_failure(tx, failed)
+    return failed
 
 
 def cancel(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
@@ -111,5 +114,5 @@ def _start_again(tx: Transaction, build: Build, *, actor: str, why: str) -> Buil
         tx, build, BuildState.INGESTED, actor=actor, why=why,
         attempt=build.attempt + 1, debranded_srpm="", debranded_tree="", debranded_release="", debranded_name="",
         rule_digest="", rule_date="", audit="", verdict="", gate=Gate.NONE, gate_reason="", finished=None, override={},
-        circle=(), seeded=(), lock_ours=0, lock_rpms=0,
+        circle=(), seeded=(), lock_ours=0, lock_rpms=0, finding="", brand_hits=0, source_brand_hits=0, superseded=False,
     )  # fmt: skip

@@ -126,7 +126,7 @@ class Couriers:
                 found = tx.find(Delivery, state=state, order_by="due", limit=_FORGOTTEN_AT_ONCE)
                 old += [one.id for one in found if one.settled is not None and one.settled < tx.now - _KEPT]
             if old:
-                tx.remove(Delivery, old)
+                tx.remove(Delivery, id=tuple(old))
         return len(old)
 
 

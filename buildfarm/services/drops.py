@@ -18,7 +18,7 @@ from buildfarm.domain.target import DistGit, Phase, Target, dist_of_release
 from buildfarm.domain.task import TaskKind
 from buildfarm.errors import BuildFarmError, Conflict, InputError
 from buildfarm.ports import Intake, RpmHeader, Transaction
-from buildfarm.services import builds, tasks
+from buildfarm.services import builds, searching, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 
 _BATCH = 64
@@ -87,6 +87,7 @@ def receive(
         )  # fmt: skip
         if not tx.add_once(drop):
             return Received(drop=tx.get(Drop, identity), created=False)
+        searching.note_drop(tx, drop)
         for kind, sha256, filename in files:
             tx.add_once(DropItem(id=tasks.new_id(), drop_id=identity, kind=kind, sha256=sha256, filename=filename))
         phase = target.lifecycle.phase(tx.now.date())
@@ -163,7 +164,9 @@ def ingest(hub: Hub, intake: Intake, checkout: Checkout, drop: str, heartbeat: H
         heartbeat(f"checking out {item.filename}")
         _ingest_dist_git(hub, target, record, item, intake=intake, checkout=checkout)
     items = [item for item in items if item.kind is not ItemKind.DIST_GIT]
-    keys = [hub.config.path(key) for key in target.upstream.keys]
+    trusted = target.upstream.submitted  # digests are verified all the same; who sent it answers for what it is
+    keys = None if trusted else [hub.config.path(key) for key in target.upstream.keys]
+    origin = f"submitted by {record.owner}" if trusted else ""
     for start in range(0, len(items), _BATCH):
         batch = items[start : start + _BATCH]
         heartbeat(f"verifying {start + 1} to {start + len(batch)} of {len(items)} files")
@@ -172,7 +175,7 @@ def ingest(hub: Hub, intake: Intake, checkout: Checkout, drop: str, heartbeat: H
         with hub.store.begin() as tx:
             for item, answer in zip(batch, answers, strict=True):
                 if item.kind is ItemKind.SRPM:
-                    _ingest_srpm(tx, target, record, item, answer=answer, intact=intact.get(item.id))
+                    _ingest_srpm(tx, target, record, item, answer=answer, intact=intact.get(item.id), origin=origin)
                 else:
                     _ingest_binary(tx, target, item, answer)
     with hub.store.begin() as tx:
@@ -264,6 +267,7 @@ def _ingest_srpm(
         signed_by="" if problem or header is None else origin or header.key_id, created=tx.now,
     )  # fmt: skip
     tx.add(build)
+    searching.note_source(tx, build)
     tx.event("build.ingested", build.id, actor="ingest", srpm=item.filename, sha256=item.sha256, drop=drop.id)
     tx.change(item, build=build.id, problem=problem)
     if problem:

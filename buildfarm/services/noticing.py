@@ -113,7 +113,7 @@ def _say_what_rests(tx: Transaction, events: Sequence[Event]) -> None:
             continue
         counts: Counter[str] = Counter()
         for where, count in tx.tally(
-            Build, "state", "wait_kind", "gate", "scratch", drop_id=drop.id, successor=""
+            Build, ("state", "wait_kind", "gate", "scratch"), drop_id=drop.id, successor=""
         ).items():
             state, wait_kind, gate, scratch = where
             if _is_moving(BuildState(str(state)), str(wait_kind), str(gate), scratch=bool(scratch)):

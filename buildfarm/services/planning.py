@@ -21,14 +21,13 @@ from buildfarm.domain.graph import strongly_connected
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.plan import Expected, Node, PinnedRepository, Plan, plan
 from buildfarm.domain.records import ForecastRecord
-from buildfarm.domain.repository import Generation
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.errors import BuildFarmError, InputError
 from buildfarm.ports import Solver, Transaction, Universe
 from buildfarm.services import building, builds, pausing, publishing
-from buildfarm.services.building import OWN_PRIORITY
+from buildfarm.services.building import OWN_PRIORITY, Layer
 from buildfarm.services.hub import Hub
 
 _PENDING = (
@@ -37,6 +36,7 @@ _PENDING = (
 )  # fmt: skip
 _BETWEEN_FORECASTS = timedelta(seconds=5)
 _HISTORY, _RECENT, _KEPT = 10_000, 100, 5
+_AT_ONCE = 500
 _BROKEN = (BuildState.FAILED, BuildState.ON_HOLD, BuildState.CANCELED, BuildState.EXCLUDED, BuildState.COMPARED)
 
 
@@ -64,11 +64,11 @@ class PlanningService:
             self._all_wait(target, WaitKind.PAUSED, pausing.words(pause))
             return {}
         try:
-            generation, universe = self._open(target)
+            layers, universe = self._open(target)
             base = universe.base(target.buildroot.packages)
             problem = f"buildroot of {target.name}: {'; '.join(base.problems)}" if base.problems else ""
         except BuildFarmError as error:
-            generation, universe, base, problem = None, None, None, str(error)
+            layers, universe, base, problem = (), None, None, str(error)
         if universe is None or base is None or problem:
             log.get().warning("plan.impossible", target=target.name, reason=problem)
             self._all_wait(target, WaitKind.UNRESOLVABLE, problem)
@@ -78,7 +78,9 @@ class PlanningService:
         self._carry_out(target, decided, {node.key: node.name for node in nodes})
         self._look_ahead(target, nodes)
         self._plan_drops(target, nodes, decided)
-        return {"generation": generation.id if generation else "", "buildroot_key": base.key}
+        root = building.buildroot(layers, target.arches[0], key=base.key)
+        below = {"below": list(root.below)} if root.below else {}
+        return {"generation": root.generation, "buildroot_key": base.key, **below}
 
     def buildroot(self, target: Target, arch: str) -> wire.Buildroot:
         """The buildroot that a task of ``arch`` would get now.
@@ -87,26 +89,32 @@ class PlanningService:
         """
         if arch not in target.arches:
             raise InputError(f"{target.name} does not build for {arch}", hint=f"its arches: {', '.join(target.arches)}")
-        generation, universe = self._open(target)
+        layers, universe = self._open(target)
         base = universe.base(target.buildroot.packages)
         if base.problems:
             raise InputError(f"buildroot of {target.name}: {'; '.join(base.problems)}")
-        return building.buildroot(target, generation, arch, key=base.key)
+        return building.buildroot(layers, arch, key=base.key)
 
-    def _open(self, target: Target) -> tuple[Generation | None, Universe]:
+    def _open(self, target: Target) -> tuple[tuple[Layer, ...], Universe]:
         with self._hub.store.read() as tx:
-            generation = publishing.head(tx, target.tags.build)
+            layers = building.layers_now(self._hub, tx, target)
         arch = target.arches[0]
-        repositories = [
+        own = [
+            PinnedRepository(
+                id=generation.tag,
+                folder=self._hub.repos / generation.tag / str(generation.number) / arch,
+                priority=OWN_PRIORITY + depth,
+            )
+            for depth, generation in enumerate(layer.generation for layer in layers)
+            if generation is not None
+        ]
+        external = [
             PinnedRepository(id=repo.id, folder=self._hub.config.path(repo.path), priority=repo.priority)
-            for repo in target.external
+            for layer in layers
+            for repo in layer.target.external
             if repo.path
         ]
-        if generation is not None:
-            folder = self._hub.repos / generation.tag / str(generation.number) / arch
-            own = PinnedRepository(id=generation.tag, folder=folder, priority=OWN_PRIORITY)
-            repositories.insert(0, own)
-        return generation, self._solver.open(repositories, arch)
+        return layers, self._solver.open([*own, *external], arch)
 
     def nodes(self, target: Target, universe: Universe) -> list[Node]:
         """What is still to be built, and what each takes from others; changes nothing.
@@ -115,16 +123,25 @@ class PlanningService:
         or stopped, any other when what is there or expected changes.
         """
         with self._hub.store.read() as tx:
-            found = tx.find(Build, target=target.name, scratch=False, state=tuple({*_PENDING, *_BROKEN}))
+            found = tx.find(
+                Build, target=target.name, scratch=False, superseded=False, state=tuple({*_PENDING, *_BROKEN})
+            )
             waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="created,id")
         stuck = {build.id: build for build in found if _is_broken(target, build)}
         coming = {build.id: build for build in found if build.id not in stuck and target.tags.build not in build.tags}
         frontier = _Frontier(self._solved.get(target.name, {}), universe, coming, stuck)
 
         @functools.cache
-        def question() -> _Question:  # most rounds ask nothing, and this reads every RPM of the vendor
+        def question() -> _Question:  # most rounds ask nothing, and this reads what the vendor made of all of them
+            srpms = sorted({build.srpm_filename for build in found})
             with self._hub.store.read() as tx:
-                vendor = tx.find(VendorRpm, target=target.name, problem="")
+                vendor = [
+                    rpm
+                    for start in range(0, len(srpms), _AT_ONCE)
+                    for rpm in tx.find(
+                        VendorRpm, target=target.name, problem="", sourcerpm=tuple(srpms[start : start + _AT_ONCE])
+                    )
+                ]
             return _Question(
                 universe=universe, base=target.buildroot.packages, expected=_expected(coming.values(), vendor),
                 lost=_expected(stuck.values(), vendor), known={**coming, **stuck},
@@ -247,19 +264,22 @@ class Durations:
         self._learn(tx, _RECENT if self._seen else _HISTORY)
 
     def _learn(self, tx: Transaction, limit: int) -> None:
-        found = tx.find(
-            Task, kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="finished", descending=True, limit=limit
-        )
-        fresh = [task for task in found if task.id not in self._seen and task.seconds]
-        sources = (
-            {build.id: build.source for build in tx.find(Build, id=tuple({task.subject for task in fresh}))}
-            if fresh
-            else {}
-        )
-        for task in reversed(fresh):
-            self._seen.add(task.id)
-            if task.subject in sources:
-                self._seconds.setdefault(sources[task.subject], deque(maxlen=_KEPT)).appendleft(task.seconds or 0.0)
+        found = tx.pick(
+            Task, ("id", "subject", "started", "finished"), kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="finished",
+            descending=True, limit=limit,
+        )  # fmt: skip
+        fresh = [row for row in found if row[0] not in self._seen and row[2] and row[3]]
+        subjects = sorted({row[1] for row in fresh})
+        sources = {
+            build: source
+            for start in range(0, len(subjects), _AT_ONCE)
+            for build, source in tx.pick(Build, ("id", "source"), id=tuple(subjects[start : start + _AT_ONCE]))
+        }
+        for task, subject, started, finished in reversed(fresh):
+            self._seen.add(task)
+            seconds = (finished - started).total_seconds()
+            if subject in sources and seconds:
+                self._seconds.setdefault(sources[subject], deque(maxlen=_KEPT)).appendleft(seconds)
 
 
 def _slots(tx: Transaction, target: Target) -> int:

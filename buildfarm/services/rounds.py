@@ -87,7 +87,7 @@ def again(tx: Transaction, build: Build, *, why: str, drop: str, actor: str) -> 
     new = replace(
         build, id=tasks.new_id(), round=build.round + 1, drop_id=drop, state=BuildState.WAITING, state_since=tx.now,
         wait_kind=WaitKind.PLANNING.value, reason=why, verdict="", gate=Gate.NONE, gate_reason="", tags=(), attempt=1, override={},
-        seeded=(), lock_ours=0, lock_rpms=0, created=tx.now, finished=None,
+        seeded=(), lock_ours=0, lock_rpms=0, finding="", brand_hits=0, source_brand_hits=0, superseded=False, created=tx.now, finished=None,
     )  # fmt: skip
     tx.add(new)
     tx.change(build, successor=new.id)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import date, timedelta
 
+from buildfarm.config import Config
 from buildfarm.domain.build import Build, BuildState, Gate
 from buildfarm.domain.compare.expect import SECURITY, glob
 from buildfarm.domain.compare.kinds import NEVER_EXPECTED, Kind
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.compare.report import from_json
+from buildfarm.domain.people import Place
 from buildfarm.domain.records import Comparison, Event
 from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.errors import Conflict, InputError, NotAllowed, NotFound
@@ -59,6 +61,12 @@ def _check(waiver: Waiver, role: str) -> None:
             f"waiver {waiver.id} speaks for the security authority, your role is {role}",
             hint="ask a holder of a token with the role `security`",
         )
+
+
+def places(config: Config, waiver: Waiver) -> list[Place]:
+    """Every place that a waiver reaches: of each target it covers the source, or the whole target if it names more than one."""
+    source = "" if set(waiver.source) & set("*?") else waiver.source
+    return [config.place(name, source) for name in sorted(config.targets) if waiver.covers_target(name)]
 
 
 def revoke(hub: Hub, identity: str, *, actor: str, why: str) -> WaiverRecord:
@@ -133,10 +141,10 @@ def _judge_again(hub: Hub, tx: Transaction, waiver: Waiver, *, actor: str, why: 
     for name in sorted(hub.config.targets):
         if not waiver.covers_target(name):
             continue
-        for build in tx.find(Build, target=name, state=_JUDGED, order_by="created"):
-            names = {build.source, build.debranded_name or build.source}
-            if any(glob(waiver.source).fullmatch(source) for source in names):
-                _judge_one(hub, tx, build, actor=actor, why=why)
+        judged = tx.pick(Build, ("id", "source", "debranded_name"), target=name, state=_JUDGED, order_by="created")
+        for identity, source, debranded in judged:
+            if any(glob(waiver.source).fullmatch(one) for one in {source, debranded or source}):
+                _judge_one(hub, tx, tx.get(Build, identity), actor=actor, why=why)
 
 
 def _judge_one(hub: Hub, tx: Transaction, build: Build, *, actor: str, why: str) -> None:

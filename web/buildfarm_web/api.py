@@ -7,8 +7,10 @@ from flask import Blueprint, Response, jsonify, request
 from buildfarm.domain.records import SourceOverride
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
+from buildfarm_web.access import seen
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import (
+    acts,
     audit,
     builds,
     drops,
@@ -17,13 +19,14 @@ from buildfarm_web.read_models import (
     history,
     logs,
     outlook,
+    search,
     seeds,
     targets,
     tasks,
     waivers,
 )
 from buildfarm_web.read_models.build import build_page, override_json, tasks_of
-from buildfarm_web.read_models.findings import newest_comparisons, reading
+from buildfarm_web.read_models.findings import newest_comparison, reading
 from buildfarm_web.read_models.plain import numbered
 from buildfarm_web.read_models.shares import locks_of
 
@@ -44,7 +47,7 @@ def overview() -> Response:
     """The twin of the overview page."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        return jsonify(farm.overview(parts.hub, tx, parts.shares, builds.filters_of(request.args)))
+        return jsonify(farm.overview(parts.hub, tx, builds.filters_of(request.args)))
 
 
 @blueprint.get("/health")
@@ -80,7 +83,7 @@ def list_builds() -> Response:
                 hub,
                 tx,
                 limit=limit(most=MOST_BUILDS),
-                offset=numbered(args.get("offset"), 0, most=10**7),
+                after=args.get("after", ""),
                 **builds.filters_of(args),
             )
         )
@@ -99,7 +102,7 @@ def show_findings(build: str) -> Response:
     """The comparison, worst findings first. :raises NotFound: nothing was compared yet."""
     with the_hub().store.read() as tx:
         found = builds.find_build(tx, build)
-        comparison = newest_comparisons(tx, [found.id]).get(found.id)
+        comparison = newest_comparison(tx, found.id)
     if comparison is None:
         raise NotFound(f"{found.nvr} was not compared yet", hint=f"it is {found.state}: {found.reason or 'on its way'}")
     return jsonify(reading(comparison))
@@ -196,6 +199,14 @@ def list_overrides() -> Response:
     return jsonify({"overrides": [override_json(override) for override in found]})
 
 
+@blueprint.get("/search")
+def show_search() -> Response:
+    """What begins with ``q``, in each kind of thing, a few of each with where they lead."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(search.search(hub, tx, request.args.get("q", "")))
+
+
 @blueprint.get("/waivers")
 def list_waivers() -> Response:
     """Waivers, the newest first: those in force, or with ``all=1`` all that ever were."""
@@ -216,7 +227,7 @@ def show_target(target: str) -> Response:
     """One target."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        return jsonify(targets.target_page(parts.hub, tx, parts.shares, target))
+        return jsonify(targets.target_page(parts.hub, tx, target))
 
 
 @blueprint.get("/generations")
@@ -250,11 +261,12 @@ def list_events() -> Response:
     """History; ``after`` goes on from an event's number."""
     args = request.args
     after = numbered(args["after"], 0, most=2**62) if args.get("after") else None
-    subject = args.get("subject", "")
+    subject, asker = args.get("subject", ""), seen()
     with the_hub().store.read() as tx:
         if subject and (named := _build_of(tx, subject)):
             subject = named
-        return jsonify(history.events(tx, subject=subject, after=after, limit=limit(200)))
+        found = history.events(tx, subject=subject, after=after, limit=limit(200))
+    return jsonify({**found, "events": [event for event in found["events"] if acts.may_see(asker, event)]})
 
 
 def _build_of(tx: Transaction, subject: str) -> str:

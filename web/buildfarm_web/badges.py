@@ -9,6 +9,7 @@ from buildfarm.domain.verdict import Verdict
 from buildfarm.ports import Transaction
 from buildfarm_web.drawings import badge
 from buildfarm_web.parts import the_hub
+from buildfarm_web.read_models.builds import Census
 from buildfarm_web.words import percent, said, tone
 
 blueprint = Blueprint("badges", __name__, url_prefix="/badges")
@@ -32,13 +33,10 @@ def of_target(target: str) -> Response:
 
 
 def _compatible(tx: Transaction, target: str) -> float | None:
-    """The share of compatible verdicts among all, of each circle the last round; UNCOMPARED counts against it."""
-    total = good = 0
-    for (_, verdict), count in tx.tally(Build, "state", "verdict", target=target, successor="", scratch=False).items():
-        if verdict:  # counted by state, too: in the order of the index
-            total += count
-            good += count if Verdict(str(verdict)).is_compatible else 0
-    return good / total if total else None
+    """The share of compatible verdicts among those of the distribution of now; UNCOMPARED counts against it."""
+    known = {Verdict(word): count for word, count in Census(tx).verdicts(target).items()}
+    total = sum(known.values())
+    return sum(count for verdict, count in known.items() if verdict.is_compatible) / total if total else None
 
 
 @blueprint.get("/<target>/<source>.svg")

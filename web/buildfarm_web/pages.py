@@ -8,12 +8,27 @@ from flask import Blueprint, render_template, request
 
 from buildfarm.domain.build import BuildState
 from buildfarm.domain.verdict import Verdict
+from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
 from buildfarm_web import telling_api
+from buildfarm_web.access import seen
 from buildfarm_web.drawings import lanes, share_line, waves
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import audit, builds, drops, farm, feed, logs, seeds, subscriptions, targets, waivers
+from buildfarm_web.read_models import (
+    audit,
+    builds,
+    drops,
+    farm,
+    feed,
+    logs,
+    offers,
+    search,
+    seeds,
+    subscriptions,
+    targets,
+    waivers,
+)
 from buildfarm_web.read_models.build import build_page, tasks_of
 from buildfarm_web.read_models.plain import Json, numbered, stamp
 from buildfarm_web.read_models.shares import locks_of
@@ -24,7 +39,8 @@ _TAIL = 48 * 1024
 _PAGE = 100
 
 
-def _render(template: str, tx_now: str | None, **values: Any) -> str:  # noqa: ANN401  # a template takes anything
+def render(template: str, tx_now: str | None, **values: Any) -> str:  # noqa: ANN401  # a template takes anything
+    """A page made of ``values``, with its twin's address and the distribution's name."""
     query = request.query_string.decode("utf-8", "replace")
     twin = f"/api/v1{request.path}" + (f"?{query}" if query else "")
     return render_template(
@@ -50,10 +66,10 @@ def overview() -> str:
     parts = the_parts()
     filters = builds.filters_of(request.args)
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, parts.shares, filters)
+        found = farm.overview(parts.hub, tx, filters)
     for drop in found["drops"]:
         drop["drawing"] = waves.draw(drop["plan"], drop["builds"])
-    return _render(
+    return render(
         "overview.html", found["now"], it=found, filters=filters, choices=_choices(),
         lanes=lanes.draw(found["runs"], found["now"]),
     )  # fmt: skip
@@ -64,12 +80,12 @@ def list_builds() -> str:
     """All builds, filtered."""
     hub = the_hub()
     filters = builds.filters_of(request.args)
-    offset = numbered(request.args.get("offset"), 0, most=10**7)
+    after = request.args.get("after", "")
     limit = numbered(request.args.get("limit"), _PAGE, most=1000, least=1)
     with hub.store.read() as tx:
-        found = builds.find_builds(hub, tx, limit=limit, offset=offset, **filters)
+        found = builds.find_builds(hub, tx, limit=limit, after=after, **filters)
         now = stamp(tx.now)
-    return _render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit)
+    return render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit, after=after)
 
 
 @blueprint.get("/builds/<build>")
@@ -82,9 +98,10 @@ def show_build(build: str) -> str:
         locks = locks_of(parts.hub, tx, tasks_of(tx, builds.find_build(tx, found["id"])))
         now = stamp(tx.now)
     audited = audit.audit_of(parts.hub, found["audit"])
-    return _render(
-        "build.html", now, it=found, log=log, locks=locks, diffs=audit.diffs_of(audited), facts=audit.facts_of(audited)
-    )
+    return render(
+        "build.html", now, it=found, log=log, locks=locks, diffs=audit.diffs_of(audited), facts=audit.facts_of(audited),
+        offers=offers.of_build(parts.hub, seen(), found),
+    )  # fmt: skip
 
 
 def _tail(tx: Transaction, build: str) -> Json | None:
@@ -108,7 +125,7 @@ def list_drops() -> str:
     with hub.store.read() as tx:
         found = drops.drops(tx, limit=_PAGE, target=request.args.get("target", ""))
         now = stamp(tx.now)
-    return _render("drops.html", now, it=found)
+    return render("drops.html", now, it=found)
 
 
 @blueprint.get("/drops/<drop>")
@@ -118,7 +135,10 @@ def show_drop(drop: str) -> str:
     with hub.store.read() as tx:
         found = drops.drop_page(hub, tx, drop)
         now = stamp(tx.now)
-    return _render("drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"]))
+    return render(
+        "drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"]),
+        offers=offers.of_drop(hub, seen(), found),
+    )  # fmt: skip
 
 
 @blueprint.get("/targets")
@@ -128,7 +148,7 @@ def list_targets() -> str:
     with hub.store.read() as tx:
         found = targets.targets(hub, tx)
         now = stamp(tx.now)
-    return _render("targets.html", now, it=found)
+    return render("targets.html", now, it=found)
 
 
 @blueprint.get("/targets/<target>/seeds")
@@ -137,7 +157,7 @@ def show_seeds(target: str) -> str:
     parts = the_parts()
     with parts.hub.store.read() as tx:
         found, now = seeds.seeds(parts.hub, tx, parts.shares, target), stamp(tx.now)
-    return _render("seeds.html", now, it=found, share=share_line.draw(found["over_time"]))
+    return render("seeds.html", now, it=found, share=share_line.draw(found["over_time"]))
 
 
 @blueprint.get("/targets/<target>")
@@ -145,9 +165,12 @@ def show_target(target: str) -> str:
     """One target."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        found = targets.target_page(parts.hub, tx, parts.shares, target)
+        found = targets.target_page(parts.hub, tx, target)
         now = stamp(tx.now)
-    return _render("target.html", now, it=found, share=share_line.draw(found["share_over_time"]))
+    return render(
+        "target.html", now, it=found, share=share_line.draw(found["share_over_time"]),
+        offers=offers.of_target(parts.hub, seen(), found),
+    )  # fmt: skip
 
 
 @blueprint.get("/workers")
@@ -156,7 +179,10 @@ def list_workers() -> str:
     hub = the_hub()
     with hub.store.read() as tx:
         found = farm.workers(tx)
-    return _render("workers.html", found["now"], it=found, lanes=lanes.draw(found["runs"], found["now"]))
+    return render(
+        "workers.html", found["now"], it=found, lanes=lanes.draw(found["runs"], found["now"]),
+        offers=offers.of_workers(seen(), found["workers"]),
+    )  # fmt: skip
 
 
 @blueprint.get("/generations")
@@ -167,7 +193,16 @@ def list_generations() -> str:
     with hub.store.read() as tx:
         found = targets.generations(tx, limit=_PAGE, tag=args.get("tag", ""), target=args.get("target", ""))
         now = stamp(tx.now)
-    return _render("generations.html", now, it=found, tag=args.get("tag", ""))
+    return render("generations.html", now, it=found, tag=args.get("tag", ""))
+
+
+@blueprint.get("/search")
+def show_search() -> str:
+    """What begins with a text, in each kind of thing."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found, now = search.search(hub, tx, request.args.get("q", "")), stamp(tx.now)
+    return render("search.html", now, it=found)
 
 
 @blueprint.get("/waivers")
@@ -176,8 +211,10 @@ def list_waivers() -> str:
     everything = bool(request.args.get("all"))
     with the_hub().store.read() as tx:
         found = waivers.waivers(tx, everything=everything)
+        in_force = tx.find(WaiverRecord, ended=None)
         now = stamp(tx.now)
-    return _render("waivers.html", now, it=found, everything=everything)
+    revoking = offers.of_waivers(the_hub(), seen(), in_force)
+    return render("waivers.html", now, it=found, everything=everything, offers=revoking)
 
 
 @blueprint.get("/subscriptions")
@@ -187,4 +224,4 @@ def list_subscriptions() -> str:
     with hub.store.read() as tx:
         found = subscriptions.subscriptions(tx, asker, everything=bool(request.args.get("all")))
         now = stamp(tx.now)
-    return _render("subscriptions.html", now, it=found, targets=sorted(hub.config.targets), sigs=feed.sigs(hub))
+    return render("subscriptions.html", now, it=found, targets=sorted(hub.config.targets), sigs=feed.sigs(hub))

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, render_template, request
 from buildfarm import bootstrap
 from buildfarm.api_models import ReasonRequest, SubscriptionRequest
 from buildfarm.domain.notice import WANT_A_PERSON
+from buildfarm.domain.people import Action
 from buildfarm.domain.subscription import Channel, Subscription
 from buildfarm.errors import InputError, NotFound
 from buildfarm.services import subscriptions
@@ -24,13 +25,14 @@ blueprint = Blueprint("telling", __name__)
 
 
 def _asker() -> Asker:
-    """Who asks. Every holder of a token that may write may act for all; errors as :func:`access.holder`."""
-    return Asker(name=access.holder().name, may_all=True)
+    """Who asks: anybody the farm knows for what is theirs, whoever operates it for all. :raises Unauthenticated: nobody knows who."""
+    known = access.known()
+    return Asker(name=known.account or known.name, may_all=access.may(Action.OPERATE))
 
 
 def reader() -> Asker | None:
     """Who looks; ``None`` for a stranger."""
-    return _asker() if "Authorization" in request.headers else None
+    return _asker() if access.seen().is_known else None
 
 
 @blueprint.get("/api/v1/subscriptions")

@@ -20,7 +20,7 @@ from buildfarm.domain.records import Event
 
 _PATIENCE = "2s"
 
-Row = sa.RowMapping
+Row = sa.Row[Any]
 
 
 def settled_rows(engine: sa.Engine, after: int, limit: int) -> list[Row]:
@@ -49,12 +49,12 @@ def _under_lock(engine: sa.Engine, after: int, limit: int) -> list[Row]:
 def _following(connection: sa.Connection, after: int, limit: int) -> list[Row]:
     table = TABLES[Event]
     query: sa.Select[Any] = sa.select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
-    return list(connection.execute(query).mappings())
+    return list(connection.execute(query))
 
 
 def _is_whole(rows: Sequence[Row], after: int) -> bool:
-    return not rows or rows[-1]["id"] == after + len(rows)
+    return not rows or rows[-1].id == after + len(rows)
 
 
 def _before_gap(rows: Sequence[Row], after: int) -> list[Row]:
-    return [row for at, row in enumerate(rows, 1) if row["id"] == after + at]
+    return [row for at, row in enumerate(rows, 1) if row.id == after + at]

@@ -75,6 +75,7 @@ class Verified:
     sha256header: str
     vendor: str
     buildtime: int
+    files: tuple[str, ...]
     key_id: str
 
 

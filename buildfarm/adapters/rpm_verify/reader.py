@@ -123,6 +123,7 @@ def facts(header: Any) -> dict[str, object]:  # noqa: ANN401
         "sha256header": header[rpm.RPMTAG_SHA256HEADER] or "",
         "vendor": header[rpm.RPMTAG_VENDOR] or "",
         "buildtime": header[rpm.RPMTAG_BUILDTIME] or 0,
+        "files": [] if is_source else list(header[rpm.RPMTAG_FILENAMES]),
     }
     if absent := [name for name in ("name", "version", "release", "arch") if not found[name]]:
         raise Problem("Damaged", f"the header has no {absent[0]}", _RESEND)

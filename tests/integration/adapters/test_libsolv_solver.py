@@ -61,7 +61,9 @@ def rpms(make_rpm: Callable[[str], Path]) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def seed(rpms: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> PinnedRepository:
     folder = tmp_path_factory.mktemp("seed")
-    RepositoryWriter(folder / "cache").write(folder / "repo", [Rpm.of(rpm) for rpm in rpms.values()])
+    RepositoryWriter(folder / "cache", folder / ".shelves").write(
+        folder / "repo", [Rpm.of(rpm) for rpm in rpms.values()]
+    )
     return PinnedRepository(id="seed", folder=folder / "repo", priority=90)
 
 
@@ -75,7 +77,7 @@ def new_zlib(make_rpm: Callable[[str], Path], tmp_path_factory: pytest.TempPathF
     """Our own generation: a zlib that is newer than the seed's, in a repository that dnf prefers."""
     folder = tmp_path_factory.mktemp("own")
     made = [make_rpm(SPECS[name].replace("1.0", "0.9")) for name in ("zlib", "zlib-devel")]
-    RepositoryWriter(folder / "cache").write(folder / "repo", [Rpm.of(rpm) for rpm in made])
+    RepositoryWriter(folder / "cache", folder / ".shelves").write(folder / "repo", [Rpm.of(rpm) for rpm in made])
     return PinnedRepository(id="own", folder=folder / "repo", priority=10)
 
 
@@ -101,7 +103,7 @@ def askers(make_rpms: Callable[[str], list[Path]], tmp_path_factory: pytest.Temp
     )
     folder = tmp_path_factory.mktemp("ask")
     rpms = [rpm for rpm in make_rpms(spec("ask", more=subs)) if not rpm.name.endswith(".src.rpm")]
-    RepositoryWriter(folder / "cache").write(folder / "repo", [Rpm.of(rpm) for rpm in rpms])
+    RepositoryWriter(folder / "cache", folder / ".shelves").write(folder / "repo", [Rpm.of(rpm) for rpm in rpms])
     return folder / "repo"
 
 
@@ -141,7 +143,9 @@ def test_the_bases_key_follows_the_content_of_its_rpms(
 ):
     changed = make_rpm(SPECS["libbase"] + "\n%changelog\n")
     others = [rpm for name, rpm in rpms.items() if name != "libbase"]
-    RepositoryWriter(tmp_path / "cache").write(tmp_path / "repo", [Rpm.of(rpm) for rpm in [*others, changed]])
+    RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves").write(
+        tmp_path / "repo", [Rpm.of(rpm) for rpm in [*others, changed]]
+    )
     same_nevra = PinnedRepository(id="seed", folder=tmp_path / "repo", priority=90)
     assert LibsolvSolver().open([same_nevra], "x86_64").base(BASE).key != universe.base(BASE).key
 
@@ -235,7 +239,7 @@ def test_many_rounds_of_planning_do_not_pile_up(universe: Universe):
 
 
 def test_a_repository_is_read_again_only_when_it_changed(seed: PinnedRepository, rpms: dict[str, Path], tmp_path: Path):
-    writer = RepositoryWriter(tmp_path / "cache")
+    writer = RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves")
     writer.write(tmp_path / "1", [Rpm.of(rpms["shell"])])
     link = tmp_path / "current"
     link.symlink_to("1")
@@ -252,7 +256,7 @@ def test_a_repository_is_read_again_only_when_it_changed(seed: PinnedRepository,
 def test_a_repository_that_cannot_be_read_is_named(tmp_path: Path, rpms: dict[str, Path]):
     with pytest.raises(InfraError, match="absent"):
         LibsolvSolver().open([PinnedRepository(id="x", folder=tmp_path / "absent", priority=1)], "x86_64")
-    RepositoryWriter(tmp_path / "cache").write(tmp_path / "torn", [Rpm.of(rpms["shell"])])
+    RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves").write(tmp_path / "torn", [Rpm.of(rpms["shell"])])
     pinned = PinnedRepository(id="x", folder=tmp_path / "torn", priority=1)
     for file in (tmp_path / "torn" / "repodata").glob("*-primary.xml.gz"):
         file.unlink()

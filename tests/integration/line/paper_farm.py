@@ -71,6 +71,7 @@ class Header:
     excludearch: tuple[str, ...] = ()
     sourcerpm: str = ""
     key_id: str = ""
+    files: tuple[str, ...] = ()
 
 
 @dataclass

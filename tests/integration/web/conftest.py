@@ -11,7 +11,9 @@ from flask.testing import FlaskClient
 from web_story import Clock, Story
 
 from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.passwords import Argon2Passwords
 from buildfarm.services.hub import Hub
+from buildfarm.services.logging_in import LoginTools
 
 
 class BufferedClient(FlaskClient):
@@ -68,9 +70,14 @@ def story(hub: Hub, clock: Clock, told: tuple[Path, Story]) -> Story:
     return found
 
 
+@pytest.fixture(scope="session")
+def login_tools() -> LoginTools:
+    return LoginTools(passwords=Argon2Passwords(kibibytes=64))  # quick, for nobody's sake
+
+
 @pytest.fixture
-def app(hub: Hub) -> Flask:
-    made = create_app(hub, intake=web_story.fake_intake, blob_limit=1 << 20)
+def app(hub: Hub, login_tools: LoginTools) -> Flask:
+    made = create_app(hub, intake=web_story.fake_intake, login=login_tools, blob_limit=1 << 20)
     made.test_client_class = BufferedClient
     return made
 

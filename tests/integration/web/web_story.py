@@ -15,6 +15,7 @@ from buildfarm.domain.build import Build, BuildState, FailureKind, Gate, WaitKin
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
 from buildfarm.domain.records import ApiToken, Comparison, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation, GenerationState, TagHead
+from buildfarm.domain.sig import Sig
 from buildfarm.domain.target import (
     BuildrootSpec,
     ExternalRepository,
@@ -28,7 +29,7 @@ from buildfarm.domain.target import (
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.errors import InputError
-from buildfarm.services import builds, tasks
+from buildfarm.services import builds, judging, tasks
 from buildfarm.services.building import log_path
 from buildfarm.services.hub import Hub
 
@@ -85,6 +86,7 @@ class FakeHeader:
     excludearch: tuple[str, ...] = ()
     sourcerpm: str = ""
     sha256header: str = ""
+    files: tuple[str, ...] = ()
 
 
 def fake_intake(paths: list[Path], keys: list[Path] | None) -> list[FakeHeader | InputError]:
@@ -125,7 +127,14 @@ def make_hub(home: Path, clock: Clock) -> Hub:
 
 def open_hub(home: Path, clock: Clock) -> Hub:
     """The hub of a farm that is there."""
-    farm = Farm(home=str(home), distribution="Reef Linux", timing=Timing(lease=45), drop_folders=(str(home / "drop"),))
+    sigs = {"virt": Sig(sources=("qemu*",)), "media": Sig(sources=("gstreamer*",))}
+    farm = Farm(
+        home=str(home),
+        distribution="Reef Linux",
+        timing=Timing(lease=45),
+        drop_folders=(str(home / "drop"),),
+        sigs=sigs,
+    )
     config = Config(farm=farm, targets={"reef-9": target(home)}, folder=home, file=home / "farm.yaml")
     return Hub(
         config=config, store=SqlStore(f"sqlite:///{home / 'farm.db'}", clock=clock), blobs=Blobs(home / "blobs"),
@@ -286,8 +295,10 @@ class Story:
         self._move(build, BuildState.COMPARING, "compare")
         self.clock.pass_seconds(0.9)
         with self.hub.store.begin() as tx:
-            tx.add(Comparison(id=tasks.new_id(), build=build.id, verdict=verdict, created=tx.now, brand_hits=hits,
-                              report=report(verdict, build.source, findings, missing)))  # fmt: skip
+            comparison = Comparison(id=tasks.new_id(), build=build.id, verdict=verdict, created=tx.now, brand_hits=hits,
+                                    report=report(verdict, build.source, findings, missing))  # fmt: skip
+            tx.add(comparison)
+            judging.index(tx, tx.get(Build, build.id), comparison)
         self._move(build, BuildState.COMPARED, "compare", verdict=verdict, gate=gate, gate_reason=reason)
 
     def _passes(self, source: str, provides: tuple[str, ...], requires: tuple[str, ...], verdict: str,
@@ -304,7 +315,7 @@ class Story:
             for tag in ("reef-9-build", "reef-9"):
                 generation = Generation(
                     id=tasks.new_id(), target="reef-9", tag=tag, number=number, state=GenerationState.READY,
-                    digest=sha(f"{tag} {number}"), builds=tuple(b.id for b in carried), rpms=len(carried),
+                    digest=sha(f"{tag} {number}"), builds=tuple(b.id for b in carried), rpms=len(carried), sources=len(carried), lock_ours=len(carried), lock_rpms=5 * len(carried),
                     created=tx.now, ready=tx.now,
                 )  # fmt: skip
                 tx.add(generation)

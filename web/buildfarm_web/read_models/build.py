@@ -8,9 +8,10 @@ from buildfarm.domain.records import SourceOverride
 from buildfarm.domain.repository import Artifact, Generation
 from buildfarm.domain.task import Task, TaskKind
 from buildfarm.ports import Transaction
+from buildfarm.services import building
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds, outlook
-from buildfarm_web.read_models.findings import newest_comparisons, reading
+from buildfarm_web.read_models.findings import newest_comparison, reading
 from buildfarm_web.read_models.history import about_build, event_json, states_of
 from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.read_models.shares import Shares
@@ -27,11 +28,11 @@ def build_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
     build = builds.find_build(tx, name)
     found = tasks_of(tx, build)
     history = about_build(tx, build.id, [task.id for task in found])
-    comparison = newest_comparisons(tx, [build.id]).get(build.id)
+    comparison = newest_comparison(tx, build.id)
     artifacts = tx.find(Artifact, build=build.id, order_by="arch,filename")
     locks = _locks(hub, tx, shares, found)
     drop = tx.first(Drop, id=build.drop_id)
-    page = builds.row(hub, build, comparison)
+    page = builds.row(hub, build)
     page |= {
         "nevra": str(build.nevra),
         "moving": _is_moving(build),
@@ -125,7 +126,8 @@ def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: lis
     """The chain from the vendor's signature to our verdict, one link a line: ``[{link, value, digest, note}]``."""
     items = tx.find(DropItem, drop_id=build.drop_id, sha256=build.srpm)
     problem = next((item.problem for item in items if item.problem), "")
-    note = f"not trusted: {problem}" if problem else f"signature verified, key {build.signed_by}"
+    by_key = f"signature verified, key {build.signed_by}"
+    note = f"not trusted: {problem}" if problem else f"digests verified, {build.signed_by}" if " " in build.signed_by else by_key
     chain = [
         _link("vendor's SRPM", build.srpm_filename, build.srpm, note),
         _link("debrand rule", build.rule_date or ("applied" if build.rule_digest else "no rule for this source"),
@@ -138,6 +140,10 @@ def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: lis
             generation = tx.first(Generation, id=task.generation) if task.generation else None
             value = f"{generation.tag} {generation.number}" if generation else "seed only"
             chain.append(_link("repository generation", value, generation.digest if generation else "", task.arch))
+            chain += [
+                _link("on top of", f"{below.tag} {below.number}", below.digest, task.arch)
+                for below in tx.find(Generation, id=building.pinned(task.order)[1:])
+            ]
             built = f"{task.worker}, {task.result.get('builder') or 'unknown builder'}"
             chain.append(_link("worker", built, "", ""))
             found = task.result.get("host")

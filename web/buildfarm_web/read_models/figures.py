@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.build import BuildState
 from buildfarm.domain.meter import METERS, Meter, cumulated
 from buildfarm.domain.records import Event, Follower
 from buildfarm.domain.selfhosting import share
@@ -17,8 +16,10 @@ from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.domain.verdict import Verdict
 from buildfarm.domain.worker import Worker
 from buildfarm.ports import Transaction
-from buildfarm.services import publishing, streaming
+from buildfarm.services import streaming
 from buildfarm.services.hub import Hub
+from buildfarm_web.read_models import builds
+from buildfarm_web.read_models.targets import head_of
 
 _IN_SERVICE = ("ready", "drained", "lost")
 
@@ -34,38 +35,41 @@ class Figures(Collector):
     def collect(self) -> Iterator[Family]:
         """The families, all from one consistent read."""
         with self._hub.store.read() as tx:
-            yield from self._builds(tx)
-            yield self._workers(tx)
-            yield from self._generations(tx)
+            census = builds.Census(tx)
+            yield from (self._builds(census), self._verdicts(census), self._workers(tx), *self._generations(tx))
             yield from self._tasks(tx)
             yield from self._telling(tx)
             yield from self._meters(tx)
 
-    def _builds(self, tx: Transaction) -> Iterator[Family]:
-        """States and verdicts, counted in one go over an index that holds all it needs."""
-        states = GaugeMetricFamily(
-            "buildfarm_builds", "Builds by state, of each the last round.", labels=("target", "state")
-        )
-        verdicts = GaugeMetricFamily(
-            "buildfarm_verdicts", "Builds by verdict, of each the last round.", labels=("target", "verdict")
+    def _builds(self, census: builds.Census) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "buildfarm_builds",
+            "Builds by state, of each the last round, without superseded ones.",
+            labels=("target", "state"),
         )
         for target in sorted(self._hub.config.targets):
-            by_state, by_verdict = Counter[str](), Counter[str]()
-            for where, count in tx.tally(Build, "scratch", "state", "verdict", target=target, successor="").items():
-                scratch, state, verdict = where
-                by_state[str(state)] += count
-                by_verdict[str(verdict)] += 0 if scratch else count
+            counts = census.states(target)
             for state in BuildState:
-                states.add_metric((target, state.value), by_state[state.value])
+                family.add_metric((target, state.value), counts.get(state.value, 0))
+        return family
+
+    def _verdicts(self, census: builds.Census) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "buildfarm_verdicts",
+            "Builds by verdict, of each the last round, without superseded ones.",
+            labels=("target", "verdict"),
+        )
+        for target in sorted(self._hub.config.targets):
+            counts = census.verdicts(target)
             for verdict in Verdict:
-                verdicts.add_metric((target, verdict.value), by_verdict[verdict.value])
-        yield from (states, verdicts)
+                family.add_metric((target, verdict.value), counts.get(verdict.value, 0))
+        return family
 
     def _workers(self, tx: Transaction) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
             "buildfarm_workers", "Workers by state; guests that are over are not counted.", labels=("state",)
         )
-        counts = tx.tally(Worker, "state", state=_IN_SERVICE)
+        counts = tx.tally(Worker, ("state",), state=_IN_SERVICE)
         for state in _IN_SERVICE:
             family.add_metric((state,), counts.get((state,), 0))
         return family
@@ -80,7 +84,7 @@ class Figures(Collector):
         )
         for name, target in sorted(self._hub.config.targets.items()):
             for tag in (target.tags.build, target.tags.destination):
-                head = publishing.head(tx, tag)
+                head = head_of(tx, tag)
                 if head is None:
                     continue
                 number.add_metric((tag,), head.number)
@@ -97,11 +101,11 @@ class Figures(Collector):
         age = GaugeMetricFamily(
             "buildfarm_queue_age_seconds", "Age of the oldest task that no worker has.", labels=("kind", "queue")
         )
-        for (kind, state), count in sorted(tx.tally(Task, "kind", "state", state=ACTIVE).items(), key=str):
+        for (kind, state), count in sorted(tx.tally(Task, ("kind", "state"), state=ACTIVE).items(), key=str):
             tasks.add_metric((str(kind), str(state)), count)
-        for (queue,), count in sorted(tx.tally(Task, "queue", state=TaskState.FREE).items(), key=str):
+        for (queue,), count in sorted(tx.tally(Task, ("queue",), state=TaskState.FREE).items(), key=str):
             length.add_metric((str(queue),), count)
-        for kind, queue in sorted(tx.tally(Task, "kind", "queue", state=TaskState.FREE), key=str):
+        for kind, queue in sorted(tx.tally(Task, ("kind", "queue"), state=TaskState.FREE), key=str):
             oldest = tx.first(Task, state=TaskState.FREE, queue=queue, kind=kind, order_by="created")
             if oldest is not None:
                 age.add_metric((str(kind), str(queue)), (tx.now - oldest.created).total_seconds())
@@ -118,7 +122,7 @@ class Figures(Collector):
             "buildfarm_delivery_age_seconds", "Age of the oldest delivery that waits.", labels=("channel",)
         )
         waiting = (DeliveryState.PENDING, DeliveryState.DEAD)
-        counts = tx.tally(Delivery, "channel", "state", state=waiting)
+        counts = tx.tally(Delivery, ("channel", "state"), state=waiting)
         for channel in Channel:
             for state in waiting:
                 owed.add_metric((channel.value, state.value), counts.get((channel.value, state.value), 0))

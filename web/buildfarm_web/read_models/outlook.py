@@ -22,11 +22,11 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
     target = hub.target(name)
     record = tx.first(ForecastRecord, id=target.name)
     found: Json = dict(record.forecast) if record else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
-    coming = {build.id for build in tx.find(Build, target=target.name, state=TO_BUILD)}
+    coming = {key for (key,) in tx.pick(Build, ("id",), target=target.name, state=TO_BUILD)}
     steps: list[Json] = [step for step in found["steps"] if step["build"] in coming]  # others were built meanwhile
     pause = pausing.paused(tx, target.name)
     waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="source")
-    stuck = tx.find(Build, target=target.name, state=_STUCK, order_by="source")
+    stuck = tx.find(Build, target=target.name, state=_STUCK, superseded=False, order_by="source")
     return {
         **found,
         "steps": steps,

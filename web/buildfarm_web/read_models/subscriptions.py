@@ -41,7 +41,7 @@ def _visible(tx: Transaction, asker: Asker | None, *, everything: bool) -> list[
 
 def subscription_json(tx: Transaction, one: Subscription) -> Json:
     """One subscription, how much is owed to it, and what the last try met with."""
-    counts = {str(state[0]): count for state, count in tx.tally(Delivery, "state", subscription=one.id).items()}
+    counts = {str(state[0]): count for state, count in tx.tally(Delivery, ("state",), subscription=one.id).items()}
     last = tx.find(
         Delivery, subscription=one.id, state=DeliveryState.DELIVERED, order_by="settled", descending=True, limit=1
     )

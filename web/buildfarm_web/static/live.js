@@ -33,7 +33,8 @@
       if (!old) { location.reload(); return; }
       const busy = old.contains(document.activeElement) && document.activeElement.matches("input, select");
       const ownLog = old.dataset.live === "log" && document.getElementById("log-text");
-      if (!busy && !ownLog && old.innerHTML !== fresh.innerHTML) exchange(old, document.adoptNode(fresh));
+      const filling = old.querySelector(".action[open]");
+      if (!busy && !filling && !ownLog && old.innerHTML !== fresh.innerHTML) exchange(old, document.adoptNode(fresh));
     }
     document.title = page.title;
     const stamp = document.querySelector("footer time");

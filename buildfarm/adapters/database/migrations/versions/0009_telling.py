@@ -1,4 +1,4 @@
-"""Telling: followers of the event table, notices, subscriptions and what is owed to them, meters; figures from an index alone."""
+"""Telling: followers of the event table, notices, subscriptions and what is owed to them, meters."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from alembic import op
 from buildfarm.adapters.database.tables import UtcDateTime
 
 revision = "0009"
-down_revision = "0005"
-
-_COUNTED = ["target", "successor", "scratch", "state", "verdict"]
+down_revision = "0010"
 
 
 def _text(*names: str) -> list[sa.Column[str]]:
@@ -28,7 +26,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "notice",
-        sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
         *_text("topic", "kind", "subject", "name", "target", "source", "sig", "drop_id", "actor", "why"),
         sa.Column("data", sa.JSON(), nullable=False),
@@ -71,12 +69,8 @@ def upgrade() -> None:
         sa.Column("buckets", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_meter")),
     )
-    op.create_index(op.f("ix_build_target_successor_scratch_state_verdict"), "build", _COUNTED)
-    op.create_index(op.f("ix_worker_state"), "worker", ["state"])
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_worker_state"), "worker")
-    op.drop_index(op.f("ix_build_target_successor_scratch_state_verdict"), "build")
     for name in ("meter", "delivery", "subscription", "notice", "follower"):
         op.drop_table(name)
