@@ -102,7 +102,7 @@ def ask_unsubscribe(subscription: str) -> str:
     """Ask whether to stop: a mail program that follows links must not end anything."""
     found = _proved(subscription)
     return render_template(
-        "unsubscribe.html", subscription=found, done=found.ended is not None, proof=request.args["proof"]
+        "unsubscribe.html", subscription=found, stopped=found.ended is not None, proof=request.args["proof"]
     )
 
 
@@ -113,7 +113,7 @@ def unsubscribe(subscription: str) -> str:
     with the_hub().store.begin() as tx:
         for one in tx.find(Subscription, address=found.address, channel=Channel.MAIL, ended=None):
             subscriptions.end_in(tx, one, actor="mail", why="its reader wants no more mail")
-    return render_template("unsubscribe.html", subscription=found, done=True)
+    return render_template("unsubscribe.html", subscription=found, stopped=True)
 
 
 def _proved(identity: str) -> Subscription:

@@ -17,6 +17,7 @@ from web_story import Clock, Story
 
 from buildfarm.adapters import event_stream
 from buildfarm.adapters.broker import PrivateRedis
+from buildfarm.adapters.database import SqlStore
 from buildfarm.adapters.event_stream import RedisStream
 from buildfarm.adapters.mail import Smtp
 from buildfarm.adapters.telling_keys import TellingKeys
@@ -35,6 +36,7 @@ from buildfarm.services import builds, following, metering, noticing, streaming,
 from buildfarm.services.couriers import Couriers
 from buildfarm.services.hub import Hub
 from buildfarm.services.subscriptions import Asker
+from tests.integration.scale.query_plans import recording, whole_reads
 from tests.integration.web.telling_places import Mailbox, Receiver, free_port, receiving, taking_mail
 
 ANN = Asker(name="ann", may_all=False)
@@ -583,3 +585,23 @@ def test_each_task_and_verdict_is_counted_once_whatever_crashes(telling: Telling
     assert meters["buildfarm_comparisons|reef-9|INCOMPATIBLE"].count == 1
     assert meters["buildfarm_publish_seconds|reef-9"].count == 5
     assert meters["buildfarm_events|build.published"].count == 5
+
+
+# --- at scale
+
+
+def test_the_teller_reads_no_whole_table(telling: Telling, receiver: Receiver, story: Story) -> None:
+    allow(telling, receiver)
+    telling.subscribe(Channel.WEBHOOK, receiver.url)
+    telling.subscribe(Channel.MAIL, "ann@reef.example")
+    assert isinstance(telling.hub.store, SqlStore)
+    with recording(telling.hub.store) as recorded:
+        telling.notice()
+        while following.follow(telling.hub.store, "meters", metering.write):
+            pass
+        telling.clock.pass_seconds(200)
+        assert telling.couriers.webhooks()
+        assert telling.couriers.mails()
+        telling.couriers.forget()
+    assert len(recorded.statements) > 15
+    assert whole_reads(telling.hub.store, recorded) == []
