@@ -32,6 +32,7 @@ from buildfarm_web import (
     request_log,
     security,
     telling_api,
+    telling_pages,
     words,
     worker_api,
 )
@@ -90,6 +91,7 @@ def create_app(
         people_pages.blueprint,
         operating.blueprint,
         telling_api.blueprint,
+        telling_pages.blueprint,
         feeds.blueprint,
         badges.blueprint,
     ):

@@ -11,24 +11,10 @@ from buildfarm.domain.verdict import Verdict
 from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
-from buildfarm_web import telling_api
 from buildfarm_web.access import seen
 from buildfarm_web.drawings import lanes, share_line, waves
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import (
-    audit,
-    builds,
-    drops,
-    farm,
-    feed,
-    logs,
-    offers,
-    search,
-    seeds,
-    subscriptions,
-    targets,
-    waivers,
-)
+from buildfarm_web.read_models import audit, builds, drops, farm, logs, offers, search, seeds, targets, waivers
 from buildfarm_web.read_models.build import build_page, tasks_of
 from buildfarm_web.read_models.plain import Json, numbered, stamp
 from buildfarm_web.read_models.shares import locks_of
@@ -215,13 +201,3 @@ def list_waivers() -> str:
         now = stamp(tx.now)
     revoking = offers.of_waivers(the_hub(), seen(), in_force)
     return render("waivers.html", now, it=found, everything=everything, offers=revoking)
-
-
-@blueprint.get("/subscriptions")
-def list_subscriptions() -> str:
-    """Whom the farm tells what, and where its feeds are."""
-    asker, hub = telling_api.reader(), the_hub()
-    with hub.store.read() as tx:
-        found = subscriptions.subscriptions(tx, asker, everything=bool(request.args.get("all")))
-        now = stamp(tx.now)
-    return render("subscriptions.html", now, it=found, targets=sorted(hub.config.targets), sigs=feed.sigs(hub))
