@@ -127,7 +127,13 @@ def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: lis
     items = tx.find(DropItem, drop_id=build.drop_id, sha256=build.srpm)
     problem = next((item.problem for item in items if item.problem), "")
     by_key = f"signature verified, key {build.signed_by}"
-    note = f"not trusted: {problem}" if problem else f"digests verified, {build.signed_by}" if " " in build.signed_by else by_key
+    note = (
+        f"not trusted: {problem}"
+        if problem
+        else f"digests verified, {build.signed_by}"
+        if " " in build.signed_by
+        else by_key
+    )
     chain = [
         _link("vendor's SRPM", build.srpm_filename, build.srpm, note),
         _link("debrand rule", build.rule_date or ("applied" if build.rule_digest else "no rule for this source"),
