@@ -39,7 +39,8 @@ _FOLLOWS: dict[BuildState, frozenset[BuildState]] = {
     _S.DEBRANDED: frozenset({_S.WAITING, _S.EXCLUDED}) | _STOP,
     _S.WAITING: frozenset({_S.QUEUED, _S.EXCLUDED}) | _STOP,
     _S.QUEUED: frozenset({_S.BUILDING, _S.WAITING}) | _STOP,
-    _S.BUILDING: frozenset({_S.BUILT, _S.QUEUED}) | _STOP,
+    _S.BUILDING: frozenset({_S.BUILT, _S.QUEUED, _S.WAITING})
+    | _STOP,  # waiting: it asked for more than its header names
     _S.BUILT: frozenset({_S.COMPARING}) | _STOP,
     _S.COMPARING: frozenset({_S.COMPARED, _S.BUILT}) | _STOP,
     _S.COMPARED: frozenset({_S.PUBLISHED, _S.BUILT}) | _STOP,
@@ -135,6 +136,10 @@ class Build:
     ``round`` counts how often the SRPM was built to get its circle off the seed, ``circle`` are the sources it needs and is
     needed by, ``seeded`` the RPMs of that circle that its buildroot took from a seed; ``successor`` is the build of the next
     round. ``lock_ours`` of the ``lock_rpms`` in its buildroots are RPMs that we built. See :mod:`buildfarm.domain.selfhosting`.
+
+    ``bootstrap`` is the condition it is built under, should its circle have no other way out (:mod:`buildfarm.domain.bootstrapping`).
+    ``found_requires`` are BuildRequires that its header does not name and its build asked for (``%generate_buildrequires``);
+    ``replans`` counts how often that sent it back to the plan.
     """
 
     id: str
@@ -178,6 +183,9 @@ class Build:
     successor: str = ""
     lock_ours: int = 0
     lock_rpms: int = 0
+    bootstrap: str = ""
+    found_requires: tuple[str, ...] = ()
+    replans: int = 0
     created: datetime
     finished: datetime | None = None
 

@@ -73,7 +73,8 @@ class DropItem:
 class VendorRpm:
     """One of the vendor's binaries, kept to compare with; ``source`` and ``sourcerpm`` say which SRPM made it.
 
-    ``provides`` and ``requires`` are what the plan expects of our own rebuild; ``problem`` is why it cannot be trusted.
+    ``provides``, ``requires`` and ``files`` (those that others may require: programs, /etc) are what the plan expects of our own
+    rebuild; ``problem`` is why it cannot be trusted.
     """
 
     id: str
@@ -87,6 +88,7 @@ class VendorRpm:
     evr: str = ""
     provides: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     problem: str = ""
 
 

@@ -50,8 +50,9 @@ def wanted(tx: Transaction, target: Target, tag: str) -> tuple[str, ...]:
 def takes(target: Target, tag: str, build: Build) -> bool:
     """Whether ``tag`` takes a compared build, by its verdict."""
     if tag == target.tags.build:
-        uncompared = build.verdict == Verdict.UNCOMPARED
-        return uncompared or Verdict(build.verdict).badness < Verdict.INCOMPATIBLE.badness
+        if build.verdict == Verdict.UNCOMPARED or (build.bootstrap and build.verdict != Verdict.ERROR):
+            return True
+        return Verdict(build.verdict).badness < Verdict.INCOMPATIBLE.badness
     return build.gate is Gate.PASSED
 
 

@@ -116,6 +116,11 @@ def fail(tx: Transaction, task: Task, kind: FailureKind, reason: str, **fields: 
     return _end(tx, task, TaskState.FAILED, failure_kind=kind.value, reason=reason, **fields)
 
 
+def hand_back(tx: Transaction, task: Task, reason: str, **fields: object) -> Task:
+    """End an OPEN task that cannot be done as things are: nobody's fault, another one will come."""
+    return _end(tx, task, TaskState.CANCELED, reason=reason, **fields)
+
+
 def _end(tx: Transaction, task: Task, state: TaskState, **fields: object) -> Task:
     ended = tx.change(
         task, only_if={"state": TaskState.OPEN, "lease_token": task.lease_token}, state=state, finished=tx.now, **fields

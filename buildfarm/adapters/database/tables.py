@@ -16,7 +16,19 @@ import sqlalchemy as sa
 
 from buildfarm.domain.build import Build
 from buildfarm.domain.drop import Drop, DropItem, VendorRpm
-from buildfarm.domain.records import ApiToken, Comparison, Event, ForecastRecord, Leader, Pause, SourceOverride
+from buildfarm.domain.records import (
+    ApiToken,
+    BootstrapVariant,
+    Comparison,
+    Event,
+    ForecastRecord,
+    Leader,
+    LearnedRequires,
+    Pause,
+    ReferenceLock,
+    SourceOverride,
+    SourceSurvey,
+)
 from buildfarm.domain.repository import Artifact, Generation, TagHead
 from buildfarm.domain.task import Task
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
@@ -127,4 +139,8 @@ TABLES: dict[type, sa.Table] = {
     ForecastRecord: _table(ForecastRecord, name="forecast"),
     Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),
+    SourceSurvey: _table(SourceSurvey, name="source_survey"),
+    BootstrapVariant: _table(BootstrapVariant, name="bootstrap_variant"),
+    LearnedRequires: _table(LearnedRequires, name="learned_requires"),
+    ReferenceLock: _table(ReferenceLock, sa.Index(None, "build"), name="reference_lock"),
 }

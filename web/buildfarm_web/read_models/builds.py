@@ -38,8 +38,10 @@ def is_refused(build: Build) -> bool:
 
 def is_between_rounds(build: Build) -> bool:
     """Seeded and only there to build its circle anew: the next round takes its place by itself."""
-    return bool(build.successor) or (
-        bool(build.seeded) and build.round < MAX_ROUNDS and Verdict(build.verdict).is_compatible
+    return (
+        bool(build.successor)
+        or (bool(build.seeded) and build.round < MAX_ROUNDS and Verdict(build.verdict).is_compatible)
+        or (bool(build.bootstrap) and build.state is BuildState.COMPARED and build.verdict != Verdict.ERROR)
     )
 
 
@@ -99,6 +101,7 @@ def row(hub: Hub, build: Build, comparison: Comparison | None) -> Json:
         "circle": list(build.circle),
         "seeded": list(build.seeded),
         "successor": build.successor,
+        "bootstrap": build.bootstrap,
         "owner": build.owner,
         "tags": list(build.tags),
         "created": stamp(build.created),

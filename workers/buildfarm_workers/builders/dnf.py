@@ -161,6 +161,16 @@ def explain(said: str) -> tuple[FailureKind, str]:
     return FailureKind.DEPENDENCIES, reason
 
 
+def missing(said: str) -> tuple[str, ...]:
+    r"""The requirements that dnf found nothing for, as they were asked for.
+
+    >>> missing("No matching package to install: 'python3dist(flit-core) >= 3'\n")
+    ('python3dist(flit-core) >= 3',)
+    """
+    found = (match["a"] or match["b"] for match in _NOT_THERE.finditer(said))
+    return tuple(dict.fromkeys(name.strip() for name in found if name))
+
+
 def _problem(said: str) -> str:
     """The lines in which dnf says what is wrong, or its last one."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
