@@ -25,6 +25,7 @@ from buildfarm.adapters.rpm_verify import verify_many
 from buildfarm.adapters.rule_files import load_rules
 from buildfarm.adapters.signing import Signer
 from buildfarm.adapters.solver import LibsolvSolver
+from buildfarm.adapters.source_survey import survey as read_sources
 from buildfarm.config import Config
 from buildfarm.domain.brand import BrandPolicy
 from buildfarm.domain.compare.policy import ComparePolicy, suffix_pattern
@@ -33,7 +34,7 @@ from buildfarm.domain.records import ApiToken
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import TaskKind
 from buildfarm.ports import Intake
-from buildfarm.services import collecting, comparing, debranding, drops, publishing
+from buildfarm.services import collecting, comparing, debranding, drops, publishing, surveying
 from buildfarm.services.comparing import CompareTools
 from buildfarm.services.debranding import DebrandTools
 from buildfarm.services.guests import Reception
@@ -211,7 +212,9 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
         rules=lambda target: rules_of(hub.config, target),
         outside=SandboxedOutside,
     )
+    survey = surveying.SurveyTools(read=read_sources, brand_policy=lambda target: brand_policy_of(hub.config, target))
     return {
+        TaskKind.SURVEY: lambda task, heartbeat: surveying.survey(hub, survey, task.subject, heartbeat),
         TaskKind.INGEST: lambda task, heartbeat: drops.ingest(hub, verify, dist_git.checkout, task.subject, heartbeat),
         TaskKind.DEBRAND: lambda task, heartbeat: debranding.debrand(hub, debrand, task.subject, heartbeat),
         TaskKind.COMPARE: lambda task, heartbeat: comparing.compare(hub, compare, task.subject, heartbeat),

@@ -145,11 +145,23 @@ def plan(subject: str, *, as_json: bool) -> None:
         for one in found["stuck"]:
             say(f"{one['nvr']} is {one['state']}: {one['reason']}", highlight=False, markup=False)
         return
+    _say_drop(subject, found)
+
+
+def _say_drop(subject: str, found: dict[str, Any]) -> None:
+    say = output.out.print
     for cycle in found["cycles"]:
         closing = "; ".join(f"{source} needs {needed}" for source, needed in cycle["closing"])
         say(f"circle of {', '.join(cycle['members'])}, closed by: {closing}", highlight=False, markup=False)
     for one in found["problems"]:
         say(f"{one['nvr']} ({one['kind']}): {one['reason']}", highlight=False, markup=False)
+    for one in found["branded"]:
+        said = f"{one['nvr']} (brand words and no rule): {one['hits']}, first {one['first']}"
+        say(said, highlight=False, markup=False)
+    for one in found["unread"]:
+        say(f"{one['nvr']} (not read for brand words): {one['reason']}", highlight=False, markup=False)
+    if (read := found["surveyed"])["read"] < read["of"]:
+        say(f"{read['of'] - read['read']} SRPMs are still to be read for brand words", highlight=False)
     for one in found["left_out"]:
         say(f"{one['nvr']} is {one['state']}: {one['reason']}", highlight=False, markup=False)
     if found["approval"] == "awaited":

@@ -13,14 +13,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 _NAME = r"(?:\w+_)?bootstrap(?:ping)?(?:_\w+)?"
-_BCOND_WITH = re.compile(rf"^\s*%bcond_with\s+(?P<name>{_NAME})\b", re.MULTILINE)
-_BCOND = re.compile(rf"^\s*%bcond\s+(?P<name>{_NAME})\s+(?P<default>\S.*)$", re.MULTILINE)
-_ON_ALREADY = re.compile(rf"^\s*%bcond_without\s+(?P<name>{_NAME})\b", re.MULTILINE)
+_BCOND_WITH = re.compile(rf"^[ \t]*%bcond_with[ \t]+(?P<name>{_NAME})\b", re.MULTILINE)
+_BCOND = re.compile(rf"^[ \t]*%bcond[ \t]+(?P<name>{_NAME})[ \t]+(?P<default>\S.*)$", re.MULTILINE)
+_ON_ALREADY = re.compile(rf"^[ \t]*%bcond_without[ \t]+(?P<name>{_NAME})\b", re.MULTILINE)
 _WITH_OPTION = re.compile(rf"%\{{[!?]*_with_(?P<name>{_NAME})\b")
 _MACRO = re.compile(rf"%\{{(?:[!?]+|(?:un)?defined\s+)(?P<name>{_NAME})\b|%(?:un)?defined\s+(?P<bare>{_NAME})\b")
-_FIXED = re.compile(rf"^\s*%(?:global|define)\s+(?P<name>{_NAME})\b", re.MULTILINE)
+_FIXED = re.compile(rf"^[ \t]*%(?:global|define)[ \t]+(?P<name>{_NAME})\b", re.MULTILINE)
 _CHANGELOG = re.compile(r"^%changelog\b.*\Z", re.MULTILINE | re.DOTALL)
-_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 _OPTION = re.compile(r"--with (?P<with>\w+)|--define '(?P<define>\w+) 1'")
 
 

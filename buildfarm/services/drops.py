@@ -178,6 +178,7 @@ def ingest(hub: Hub, intake: Intake, checkout: Checkout, drop: str, heartbeat: H
     with hub.store.begin() as tx:
         tx.change(record, only_if={"state": DropState.RECEIVED}, state=DropState.INGESTED)
         tx.event("drop.ingested", drop, actor="ingest", files=len(items))
+        tasks.ensure(tx, TaskKind.SURVEY, drop, target=target.name, queue="services", priority=-1)
 
 
 def _ingest_dist_git(
