@@ -41,6 +41,8 @@ _FLAGS = (
 _CLASHES = frozenset({
     solv.Solver.SOLVER_RULE_PKG_CONFLICTS, solv.Solver.SOLVER_RULE_PKG_OBSOLETES, solv.Solver.SOLVER_RULE_PKG_SAME_NAME,
 })  # fmt: skip
+_PROGRAMS = ("*bin/*", "/etc/*")
+_GLOB = solv.Dataiterator.SEARCH_GLOB | solv.Dataiterator.SEARCH_FILES | solv.Dataiterator.SEARCH_COMPLETE_FILELIST
 _THIS = solv.Job.SOLVER_SOLVABLE
 _EXPECTED = "expected"
 _EXPECTED_PRIORITY = -50  # libsolv's: the higher one wins, so the negative of dnf's
@@ -200,11 +202,33 @@ class Universe:
 
     def _unprovided(self, text: str) -> str:
         name = text.split(maxsplit=1)[0]
-        near = [f"{rpm} in {rpm.repo.name}" for rpm in self._pool.whatprovides(self._pool.str2id(name))]
-        if not near:
-            alike = [one for one in (*self._names, *self._expected.names) if one[:1] == name[:1]]
-            near = difflib.get_close_matches(name, alike, n=2, cutoff=0.8)
-        return f"nothing provides {text}" + (f" (nearest: {', '.join(sorted(near)[:2])})" if near else "")
+        near = sorted(f"{rpm} in {rpm.repo.name}" for rpm in self._pool.whatprovides(self._pool.str2id(name)))
+        near = near or self._elsewhere(name) or self._alike(name)
+        return f"nothing provides {text}" + (f" (nearest: {', '.join(near[:2])})" if near else "")
+
+    def _elsewhere(self, name: str) -> list[str]:
+        """RPMs that would provide ``name`` if they were for this arch: libsolv does not count them."""
+        return sorted(
+            f"{rpm} in {rpm.repo.name}, which is for another arch"
+            for rpm in self._pool.solvables
+            if rpm.name == name and not rpm.installable()
+        )
+
+    def _alike(self, name: str) -> list[str]:
+        """Names that are one letter or one ending away: a typing error, another case, ``-devel`` or a ``lib`` too much or too little."""
+        names = (*self._names, *self._expected.names) if name[0] != "/" else self._programs
+        plain = _plain(name)
+        same = {one for one in names if _plain(one) == plain and one != name}
+        if same:
+            return sorted(same, key=lambda one: (one.lower() != name.lower(), abs(len(one) - len(name)), one))
+        return difflib.get_close_matches(name, [one for one in names if one[:1] == name[:1]], n=2, cutoff=0.8)
+
+    @cached_property
+    def _programs(self) -> list[str]:
+        """Files that somebody may mean by a path: what the pinned repositories have in a folder of programs or in /etc."""
+        return sorted(
+            {match.str for glob in _PROGRAMS for match in self._pool.Dataiterator(solv.SOLVABLE_FILELIST, glob, _GLOB)}
+        )
 
     @cached_property
     def _names(self) -> list[str]:
@@ -216,6 +240,17 @@ class Universe:
             for provided in rpm.lookup_deparray(solv.SOLVABLE_PROVIDES)
         }
         return sorted(name for name in names if ".so" not in name and name[0] != "/")
+
+
+def _plain(name: str) -> str:
+    """A name without what is easily confused.
+
+    >>> _plain("libFoo-devel") == _plain("foo"), _plain("/usr/sbin/foo") == _plain("/usr/bin/foo")
+    (True, True)
+    """
+    if name.startswith("/"):
+        return name.rpartition("/")[2]
+    return name.lower().removeprefix("lib").removesuffix("-devel").replace("_", "-")
 
 
 class _Expectations:

@@ -307,7 +307,7 @@ def _ingest_binary(tx: Transaction, target: Target, item: DropItem, answer: RpmH
             id=tasks.new_id(), target=target.name, sha256=item.sha256, filename=item.filename, name=answer.name,
             arch=answer.arch, source=source, sourcerpm=answer.sourcerpm,
             evr=str(EVR(epoch=answer.epoch, version=answer.version, release=answer.release)),
-            provides=tuple(answer.provides), requires=tuple(answer.requires),
+            provides=tuple(answer.provides), requires=tuple(answer.requires), files=tuple(answer.files),
         )  # fmt: skip
     if not tx.add_once(rpm) or not rpm.sourcerpm:
         return

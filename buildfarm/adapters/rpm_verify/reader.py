@@ -28,6 +28,10 @@ import rpm
 _LEAD_MAGIC = b"\xed\xab\xee\xdb"
 _RING = Path("/tmp/ring")  # the sandbox's own tmpfs
 _LINKS = Path("/tmp/files")
+_OTHERS_REQUIRE = re.compile(
+    r"bin/|^/etc/|^/usr/lib/sendmail$|^/usr/lib/rpm/|^/usr/libexec/|^/usr/share/(?:xml|sgml|aclocal|java)/"
+)
+"""Files that others name in their Requires: createrepo_c's primary ones (cr_is_primary), and those that specs name beside them."""
 _RESEND = "fetch it again from the vendor"
 _LINE = re.compile(r"^ {4}(?P<what>.+?): (?P<word>OK|BAD|NOKEY|NOTTRUSTED|NOTFOUND|FAIL|UNKNOWN)\b(?P<rest>.*)$")
 _KEY_ID = re.compile(r"key ID ([0-9a-fA-F]+)")
@@ -119,6 +123,7 @@ def facts(header: Any) -> dict[str, object]:  # noqa: ANN401
         "buildarchs": header[rpm.RPMTAG_BUILDARCHS],
         "sources": header[rpm.RPMTAG_SOURCE],
         "patches": header[rpm.RPMTAG_PATCH],
+        "files": [] if is_source else [name for name in header[rpm.RPMTAG_FILENAMES] if _OTHERS_REQUIRE.search(name)],
         "sourcerpm": header[rpm.RPMTAG_SOURCERPM] or "",
         "sha256header": header[rpm.RPMTAG_SHA256HEADER] or "",
         "vendor": header[rpm.RPMTAG_VENDOR] or "",

@@ -69,6 +69,7 @@ class Header:
     provides: tuple[str, ...] = ()
     exclusivearch: tuple[str, ...] = ()
     excludearch: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     sourcerpm: str = ""
     key_id: str = ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from buildfarm_web.read_models.outlook import drop_plan
 
 from buildfarm.adapters.source_survey import survey as read
 from buildfarm.domain.brand import BrandPolicy, BrandWord
@@ -15,7 +16,6 @@ from buildfarm.domain.survey import Surveyed
 from buildfarm.errors import InputError
 from buildfarm.services import surveying
 from buildfarm.services.surveying import SurveyTools
-from buildfarm_web.read_models.outlook import drop_plan
 from tests.integration.line.conftest import MakeRpms, World
 
 POLICY = BrandPolicy(words=(BrandWord(pattern="acme", kind="trademark"),))
