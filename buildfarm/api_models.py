@@ -98,6 +98,13 @@ class OverrideRequest(Request):
     remove: bool = False
 
 
+class ReferenceRequest(Request):
+    """``POST /builds/<id>/reference`` and ``POST /targets/<name>/reference``: the text of a lock (:mod:`buildfarm.domain.parity`)."""
+
+    text: str = Field(min_length=1, max_length=8 * 1024 * 1024)
+    arch: str = Field(default="", max_length=32, pattern=r"^[a-z0-9_]*$")
+
+
 class WaiverRequest(Request):
     """``POST /waivers``: the words of a line of ``waivers export``; ``id`` is made where it is not given."""
 

@@ -132,10 +132,10 @@ class LearnedRequires:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceLock:
-    """The vendor's buildroot of a build (``id`` is ``BUILD/ARCH``): ``rpms`` are NEVRAs; ``form`` is what kind of file told it."""
+    """The vendor's buildroot of a build or target (``id`` is ``SUBJECT/ARCH``): ``rpms`` are NEVRAs, ``form`` the kind of file."""
 
     id: str
-    build: str
+    subject: str
     arch: str
     form: str
     digest: str

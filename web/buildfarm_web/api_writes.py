@@ -15,6 +15,7 @@ from buildfarm.api_models import (
     OverrideRequest,
     PriorityRequest,
     ReasonRequest,
+    ReferenceRequest,
     WaiverRequest,
 )
 from buildfarm.domain.build import Build
@@ -23,7 +24,7 @@ from buildfarm.domain.drop import ItemKind
 from buildfarm.domain.repository import Artifact
 from buildfarm.errors import InputError, NotFound
 from buildfarm.ports import Transaction
-from buildfarm.services import building, builds, collecting, drops, overrides, tasks, waivers
+from buildfarm.services import building, builds, collecting, drops, overrides, references, tasks, waivers
 from buildfarm.services.drops import Offered
 from buildfarm_web.access import body, engineer, holder
 from buildfarm_web.parts import the_hub, the_parts
@@ -175,6 +176,35 @@ def post_override() -> tuple[Response, HTTPStatus]:
         the_hub(), wish.target, wish.source, wish.settings, reason=wish.reason, remove=wish.remove, actor=actor
     )
     return jsonify(override_json(made)), HTTPStatus.OK if wish.remove else HTTPStatus.CREATED
+
+
+@blueprint.post("/builds/<build>/reference")
+def post_reference(build: str) -> tuple[Response, HTTPStatus]:
+    """Attach the vendor's buildroot to a build."""
+    actor = engineer()
+    with the_hub().store.read() as tx:
+        subject = find_build(tx, build).id
+    return _reference(subject, actor)
+
+
+@blueprint.post("/targets/<target>/reference")
+def post_target_reference(target: str) -> tuple[Response, HTTPStatus]:
+    """Attach the vendor's buildroot to a target: for builds that have none of their own."""
+    actor = engineer()
+    return _reference(f"{references.TARGET}{the_hub().target(target).name}", actor)
+
+
+def _reference(subject: str, actor: str) -> tuple[Response, HTTPStatus]:
+    wish = body(ReferenceRequest)
+    made = references.add(the_hub(), subject, wish.text, arch=wish.arch, actor=actor)
+    answer = {
+        "subject": made.subject,
+        "arch": made.arch,
+        "form": made.form,
+        "rpms": len(made.rpms),
+        "digest": made.digest,
+    }
+    return jsonify(answer), HTTPStatus.CREATED
 
 
 @blueprint.post("/waivers")

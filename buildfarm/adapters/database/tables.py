@@ -142,5 +142,5 @@ TABLES: dict[type, sa.Table] = {
     SourceSurvey: _table(SourceSurvey, name="source_survey"),
     BootstrapVariant: _table(BootstrapVariant, name="bootstrap_variant"),
     LearnedRequires: _table(LearnedRequires, name="learned_requires"),
-    ReferenceLock: _table(ReferenceLock, sa.Index(None, "build"), name="reference_lock"),
+    ReferenceLock: _table(ReferenceLock, sa.Index(None, "subject"), name="reference_lock"),
 }

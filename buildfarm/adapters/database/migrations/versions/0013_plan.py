@@ -45,8 +45,10 @@ def upgrade() -> None:
     _new("source_survey", _text("policy"), _text("condition"), found, _json("hits"), _text("problem"))
     _new("bootstrap_variant", _text("target"), _text("condition"), _text("srpm"), _json("requires"), _text("problem"))
     _new("learned_requires", _text("build"), _json("requires"))
-    _new("reference_lock", _text("build"), _text("arch"), _text("form"), _text("digest"), _json("rpms"), _text("actor"))
-    op.create_index(op.f("ix_reference_lock_build"), "reference_lock", ["build"])
+    _new(
+        "reference_lock", _text("subject"), _text("arch"), _text("form"), _text("digest"), _json("rpms"), _text("actor")
+    )
+    op.create_index(op.f("ix_reference_lock_subject"), "reference_lock", ["subject"])
 
 
 def downgrade() -> None:
