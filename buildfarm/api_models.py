@@ -75,6 +75,12 @@ class ResumeRequest(ReasonRequest):
     drop_waiting: bool = False
 
 
+class ReserveRequest(ReasonRequest):
+    """``POST /workers/<name>/reserve``: ``sig:NAME``, ``target:NAME``, ``source:NAME``; none is for everybody."""
+
+    reserved: tuple[str, ...] = Field(default=(), max_length=100)
+
+
 class PriorityRequest(Request):
     """``POST /builds/<id>/priority``: higher goes first, below zero after everything else."""
 

@@ -268,6 +268,8 @@ def why(build: str, *, as_json: bool) -> None:
         lines.append(
             f"should start {found['estimated_start']} and end {found['estimated_end']}; wave {found['wave'] + 1}, {place}"
         )
+    if found["next"]:
+        lines.append(f"next: {found['next']}")
     output.out.print("\n".join(lines), highlight=False, markup=False)
 
 

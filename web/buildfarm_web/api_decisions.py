@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from flask import Blueprint, Response, jsonify
 
-from buildfarm.api_models import ReasonRequest, ResumeRequest
+from buildfarm.api_models import ReasonRequest, ReserveRequest, ResumeRequest
 from buildfarm.domain.drop import Drop
 from buildfarm.ports import Transaction
 from buildfarm.services import approving, pausing, workers
@@ -102,6 +102,14 @@ def drain_worker(worker: str) -> Response:
 def resume_worker(worker: str) -> Response:
     """Take a drained worker back into service."""
     return _drain(worker, drained=False)
+
+
+@blueprint.post("/workers/<worker>/reserve")
+def reserve_worker(worker: str) -> Response:
+    """Let a worker work for some SIGs, targets or sources alone. A reason is due."""
+    actor, wish = engineer(), body(ReserveRequest)
+    changed = workers.reserve(the_hub(), worker, wish.reserved, actor=actor, why=wish.reason)
+    return jsonify({"id": changed.id, "reserved": list(changed.reserved)})
 
 
 def _drain(name: str, *, drained: bool) -> Response:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from buildfarm.domain.build import TO_BUILD, Build, BuildState
 from buildfarm.domain.drop import Drop
+from buildfarm.domain.next_step import next_step
 from buildfarm.domain.records import ForecastRecord, SourceSurvey
 from buildfarm.domain.sharing import Demand, in_turn
 from buildfarm.domain.task import Task, TaskKind, TaskState
@@ -113,6 +114,7 @@ def why(hub: Hub, tx: Transaction, build: Build) -> Json:
         "wait_kind": build.wait_kind,
         "paused": pausing.words(pause) if pause and build.state in TO_BUILD else "",
         "reason": build.reason or build.gate_reason or (task.reason if task else ""),
+        "next": next_step(build, task_reason=task.reason if task and task.state is TaskState.FREE else ""),
         "task": {"kind": task.kind.value, "state": task.state.value, "reason": task.reason, "stage": task.stage} if task else None,
         "decision": task.order.get("decision") if task else None,
         "rank": _rank(hub, tx, task, by_id),
