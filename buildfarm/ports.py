@@ -176,8 +176,10 @@ class Universe(Protocol):
 class Solver(Protocol):
     """Opens pinned repositories."""
 
-    def open(self, repositories: Sequence[PinnedRepository], arch: str) -> Universe:
-        """:raises InfraError: metadata is missing or unreadable."""
+    def open(
+        self, repositories: Sequence[PinnedRepository], arch: str, *, modules: Sequence[str] = (), releasever: str = ""
+    ) -> Universe:
+        """:raises InfraError: metadata is missing or unreadable, or no repository has one of the module streams."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

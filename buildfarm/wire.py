@@ -55,7 +55,7 @@ def _at(hub_url: str, address: str) -> str:
 
 
 class Buildroot(Message):
-    """What a buildroot is made of, pinned to one generation.
+    """What a buildroot is made of, pinned to one generation; ``modules`` are the streams (``NAME:STREAM``) that are enabled in it.
 
     ``key`` is a digest over every RPM the base packages resolve to and over the list itself: two orders with one
     key may share a base root.
@@ -66,6 +66,7 @@ class Buildroot(Message):
     packages: tuple[str, ...]
     repositories: tuple[Repository, ...]
     releasever: str = "9"
+    modules: tuple[str, ...] = ()
 
     def at(self, hub_url: str) -> Buildroot:
         """With every repository as ``hub_url`` reaches it."""

@@ -221,7 +221,8 @@ class Target:
     ``needs`` says for a source what its builds need of a worker, ``storm`` what one trigger may start by itself;
     ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources are built again when a soname or symbol
     version they use goes away; they are named in any case.
-    ``carry`` names files whose groups, advisories and modules go into each binary repository.
+    ``carry`` names files whose groups, advisories and modules go into each binary repository. ``modules`` are the streams
+    (``NAME:STREAM``) that its buildroots enable beside the default ones.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -249,6 +250,13 @@ class Target:
     keep_generations: int = 30
     rebuild_on_change: bool = False
     carry: dict[CarriedKind, str] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: a module without its stream."""
+        for one in self.modules:
+            if not re.fullmatch(r"[^\s:]+:[^\s:]+", one):
+                raise ValueError(f"modules: {one!r} is no NAME:STREAM")
 
     def needs_of(self, source: str) -> MachineNeeds:
         """What a source's builds need of a worker."""

@@ -61,6 +61,7 @@ def buildroot(target: Target, generation: Generation | None, arch: str, *, key: 
         packages=target.buildroot.packages,
         repositories=repositories(target, generation, arch),
         releasever=target.buildroot.releasever,
+        modules=target.modules,
     )
 
 

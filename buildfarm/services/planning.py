@@ -105,7 +105,8 @@ class PlanningService:
             folder = self._hub.repos / generation.tag / str(generation.number) / arch
             own = PinnedRepository(id=generation.tag, folder=folder, priority=OWN_PRIORITY)
             repositories.insert(0, own)
-        return generation, self._solver.open(repositories, arch)
+        releasever = target.buildroot.releasever
+        return generation, self._solver.open(repositories, arch, modules=target.modules, releasever=releasever)
 
     def nodes(self, target: Target, universe: Universe) -> list[Node]:
         """What is still to be built, and what each takes from others; changes nothing.

@@ -212,7 +212,9 @@ class PaperFarm:
             if self.fuse <= 0:
                 raise Killed
 
-    def open(self, repositories: Sequence[PinnedRepository], arch: str) -> PaperFarm._Universe:
+    def open(
+        self, repositories: Sequence[PinnedRepository], arch: str, *, modules: Sequence[str] = (), releasever: str = ""
+    ) -> PaperFarm._Universe:
         """Solver."""
         own: frozenset[str] = frozenset()
         for repository in repositories:

@@ -286,6 +286,7 @@ def configuration(order: WorkOrder, *, basedir: Path, cache: Path, isolation: st
         packages=order.buildroot.packages,
         repositories=tuple(MockRepository(**repo.model_dump()) for repo in order.buildroot.repositories),
         releasever=order.buildroot.releasever,
+        modules=order.buildroot.modules,
         macros=macros.for_order(order),
         with_=order.override.with_,
         without=order.override.without,
