@@ -215,7 +215,7 @@ def _hope(node: Node, by_key: Mapping[str, Node], knot: frozenset[str], ways: Ma
     if node.key not in ways:
         return ""
     if way := ways.get(node.key):
-        asks = f", what it requires with {node.condition} is being found out"
+        asks = f", what it requires with {node.condition} is to be found out"
         return asks if way is WayOut.ASK else f", so it is built with {node.condition} first"
     if others := sorted(by_key[key].name for key in knot if ways.get(key)):
         return f"; the bootstrap condition of {', '.join(others[:_NAMES_IN_A_RING])} is to break it"

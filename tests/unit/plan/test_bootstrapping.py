@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from buildfarm.adapters import sandbox
 from buildfarm.domain.bootstrapping import Condition, Member, Variant, WayOut, condition_in, stuck, ways_out
 
 SPECS = {
@@ -69,3 +73,17 @@ def test_who_is_not_stuck_can_be_put_into_an_order(circle: dict[str, Member]) ->
     for _ in able:
         done |= {key for key in able if circle[key].free or not (circle[key].needs & circle.keys()) - done}
     assert done == able
+
+
+@pytest.mark.corpus
+def test_a_real_compilers_condition_takes_it_off_itself() -> None:
+    """CentOS Stream 10's golang; what it requires either way is rpm's own word, asked in the sandbox."""
+    (file,) = [path.resolve() for path in Path(os.environ["BUILDFARM_CORPUS"]).rglob("golang-a10s.spec")]
+    found = condition_in(file.read_text())
+    assert str(found) == "--with bootstrap"
+    ask = ["rpmspec", "-q", "--buildrequires", file]
+    plain = sandbox.run(ask, read_only=[file]).text.split("\n")
+    under = sandbox.run([*ask, *str(found).split()], read_only=[file]).text.split("\n")
+    assert any(line.startswith("golang ") for line in plain)
+    assert not any(line.startswith("golang ") for line in under)
+    assert any(line.startswith("gcc-go ") for line in under)
