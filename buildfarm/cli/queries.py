@@ -152,7 +152,8 @@ def _say_drop(subject: str, found: dict[str, Any]) -> None:
     say = output.out.print
     for cycle in found["cycles"]:
         closing = "; ".join(f"{source} needs {needed}" for source, needed in cycle["closing"])
-        say(f"circle of {', '.join(cycle['members'])}, closed by: {closing}", highlight=False, markup=False)
+        conditions = "".join(f"; {source} has {condition}" for source, condition in cycle.get("conditions", ()))
+        say(f"circle of {', '.join(cycle['members'])}, closed by: {closing}{conditions}", highlight=False, markup=False)
     for one in found["problems"]:
         say(f"{one['nvr']} ({one['kind']}): {one['reason']}", highlight=False, markup=False)
     for one in found["branded"]:
@@ -208,10 +209,11 @@ def seeds(target: str, *, as_json: bool) -> None:
         )  # fmt: skip
     for one in found["circles"]:
         took = (
-            f"took {', '.join(one['seeded'])} from a seed"
+            f"took {', '.join(one['seeded'])} from a seed or a bootstrap"
             if one["seeded"]
             else "took nothing of its circle from a seed"
         )
+        took = f"built with {one['bootstrap']}, without its circle" if one["bootstrap"] else took
         say(f"circle {', '.join(one['circle'])}: {one['nvr']}, round {one['round']}, {took}", highlight=False)
     rows = [(one["nevra"], str(one["buildroots"]), one["why"]) for one in found["seeds"]]
     output.table(("Seed", "Buildroots", "Why not ours"), rows)

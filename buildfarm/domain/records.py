@@ -125,6 +125,7 @@ class LearnedRequires:
     """What the last good build of a source (``id`` is ``TARGET/SOURCE``) asked for while it was built, beyond its header."""
 
     id: str
+    target: str
     build: str
     requires: tuple[str, ...]
     created: datetime

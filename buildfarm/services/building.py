@@ -231,7 +231,9 @@ def _learn(tx: Transaction, build: Build, asked: Sequence[str]) -> Build:
     found = _beyond_header(build, asked)
     all_found = tuple(dict.fromkeys([*build.found_requires, *found]))
     if not build.scratch:
-        record = LearnedRequires(id=learned_id(build), build=build.id, requires=all_found, created=tx.now)
+        record = LearnedRequires(
+            id=learned_id(build), target=build.target, build=build.id, requires=all_found, created=tx.now
+        )
         known = tx.first(LearnedRequires, id=record.id)
         if known is None and all_found:
             tx.add_once(record)

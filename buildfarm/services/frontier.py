@@ -96,10 +96,10 @@ class Wish:
         return self.requires, self.hints, self.build.attempt, variant and (variant.srpm, variant.problem)
 
 
-def wishes(tx: Transaction, builds: Sequence[Build]) -> list[Wish]:
-    """What each of these builds of one target wants."""
-    variants = {one.id: one for one in tx.find(BootstrapVariant, id=tuple(build.id for build in builds))}
-    learned = {one.id: one.requires for one in tx.find(LearnedRequires, id=tuple({learned_id(one) for one in builds}))}
+def wishes(tx: Transaction, target: str, builds: Sequence[Build]) -> list[Wish]:
+    """What each of these builds of a target wants."""
+    variants = {one.id: one for one in tx.find(BootstrapVariant, target=target)} if builds else {}
+    learned = {one.id: one.requires for one in tx.find(LearnedRequires, target=target)} if builds else {}
     made: list[Wish] = []
     for build in builds:
         variant = variants.get(build.id)

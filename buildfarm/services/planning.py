@@ -117,7 +117,7 @@ class PlanningService:
         with self._hub.store.read() as tx:
             found = tx.find(Build, target=target.name, scratch=False, state=tuple({*_PENDING, *_BROKEN}))
             waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="created,id")
-            wanted = wishes(tx, waiting)
+            wanted = wishes(tx, target.name, waiting)
         stuck = {build.id: build for build in found if _is_broken(target, build)}
         coming = {build.id: build for build in found if build.id not in stuck and target.tags.build not in build.tags}
         frontier = Frontier(self._solved.get(target.name, {}), universe, coming, stuck)
@@ -221,6 +221,9 @@ class PlanningService:
             {
                 "members": [by_key[key].name for key in cycle.members],
                 "closing": [[by_key[source].name, by_key[needed].name] for source, needed in cycle.closing],
+                "conditions": [
+                    [by_key[key].name, by_key[key].condition] for key in cycle.members if by_key[key].condition
+                ],
             }
             for cycle in decided.cycles
             if any(key in own for key in cycle.members)

@@ -27,7 +27,7 @@ def take_way_out(tx: Transaction, target: Target, build: Build, way: WayOut, cir
     """Have a worker find out what the condition requires, or build under it from now on. Safe to repeat."""
     variant = tx.get(BootstrapVariant, build.id)
     if way is WayOut.ASK:
-        arch = build.arches[0]
+        arch = (*build.arches, *target.arches)[0]
         asked = tasks.ensure(
             tx, TaskKind.SRPM, build.id, target=target.name, arch=arch, queue=target.queue(arch, build.source),
             priority=build.priority, owner=build.owner,

@@ -24,7 +24,7 @@ from buildfarm.domain.drop import ItemKind
 from buildfarm.domain.repository import Artifact
 from buildfarm.errors import InputError, NotFound
 from buildfarm.ports import Transaction
-from buildfarm.services import building, builds, collecting, drops, overrides, references, tasks, waivers
+from buildfarm.services import building, builds, collecting, drops, overrides, references, tasks, variants, waivers
 from buildfarm.services.drops import Offered
 from buildfarm_web.access import body, engineer, holder
 from buildfarm_web.parts import the_hub, the_parts
@@ -161,7 +161,9 @@ def get_file(build: str, sha256: str) -> Response:
     hub = the_hub()
     with hub.store.read() as tx:
         found = find_build(tx, build)
-        ours = {found.srpm_to_build} | {artifact.sha256 for artifact in tx.find(Artifact, build=found.id)}
+        variant = variants.of(tx, found)
+        ours = {variant.srpm if variant else found.srpm_to_build}
+        ours |= {artifact.sha256 for artifact in tx.find(Artifact, build=found.id)}
     if sha256 not in ours:
         raise NotFound(f"{found.nvr} has no file {sha256[:16]}", hint=f"GET /api/v1/builds/{found.id} lists them")
     return send_file(hub.blobs.path(sha256), mimetype="application/octet-stream", etag=sha256, conditional=True)

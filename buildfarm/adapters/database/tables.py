@@ -140,7 +140,7 @@ TABLES: dict[type, sa.Table] = {
     Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),
     SourceSurvey: _table(SourceSurvey, name="source_survey"),
-    BootstrapVariant: _table(BootstrapVariant, name="bootstrap_variant"),
-    LearnedRequires: _table(LearnedRequires, name="learned_requires"),
+    BootstrapVariant: _table(BootstrapVariant, sa.Index(None, "target"), name="bootstrap_variant"),
+    LearnedRequires: _table(LearnedRequires, sa.Index(None, "target"), name="learned_requires"),
     ReferenceLock: _table(ReferenceLock, sa.Index(None, "subject"), name="reference_lock"),
 }

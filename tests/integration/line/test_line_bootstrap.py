@@ -128,7 +128,7 @@ def test_what_nobody_will_ever_make_leaves_it_waiting_with_its_reason_and_no_fai
 def test_what_the_last_build_asked_for_orders_the_next_one_and_does_not_bind_it(make: Make) -> None:
     farm = make({"app": ["make"], "flit": ["make"]}, generated={"app": ["flit"]})
     with farm.hub.store.begin() as tx:
-        tx.add(LearnedRequires(id="reef-9/app", build="x", requires=("flit", "gone"), created=tx.now))
+        tx.add(LearnedRequires(id="reef-9/app", target="reef-9", build="x", requires=("flit", "gone"), created=tx.now))
     farm.finish()
     app = last(farm, "app")
     assert app.state is BuildState.PUBLISHED

@@ -66,7 +66,11 @@ def test_the_page_says_what_a_build_wants_beyond_its_header(client: FlaskClient,
     build = build_of(hub, "tree")
     with hub.store.begin() as tx:
         tx.change(tx.get(Build, build.id), found_requires=("python3dist(flit)",))
-        tx.add(LearnedRequires(id="reef-9/tree", build="x", requires=("python3dist(old)",), created=tx.now))
+        tx.add(
+            LearnedRequires(
+                id="reef-9/tree", target="reef-9", build="x", requires=("python3dist(old)",), created=tx.now
+            )
+        )
         tx.add(BootstrapVariant(id=build.id, target="reef-9", condition="--with bootstrap", srpm="s", created=tx.now))
     twin = client.get(f"/api/v1/builds/{build.id}").get_json()
     assert twin["found_requires"] == ["python3dist(flit)"]

@@ -8,6 +8,7 @@ from buildfarm.domain.records import BootstrapVariant, LearnedRequires, SourceOv
 from buildfarm.domain.repository import Artifact, Generation
 from buildfarm.domain.task import Task, TaskKind
 from buildfarm.ports import Transaction
+from buildfarm.services import variants
 from buildfarm.services.frontier import learned_id
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds, outlook
@@ -157,6 +158,10 @@ def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: lis
     ]  # fmt: skip
     if build.debranded_srpm:
         chain.append(_link("debranded SRPM", f"{build.nvr}.src.rpm", build.debranded_srpm, ""))
+    if variant := variants.of(tx, build):
+        chain.append(
+            _link("SRPM under its bootstrap condition", f"{build.nvr}.src.rpm", variant.srpm, variant.condition)
+        )
     for task in tasks:
         if task.kind is TaskKind.BUILD and task.lock:
             generation = tx.first(Generation, id=task.generation) if task.generation else None

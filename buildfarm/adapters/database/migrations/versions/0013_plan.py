@@ -44,11 +44,16 @@ def upgrade() -> None:
     found: sa.Column[Any] = sa.Column("found", sa.BigInteger(), nullable=False)
     _new("source_survey", _text("policy"), _text("condition"), found, _json("hits"), _text("problem"))
     _new("bootstrap_variant", _text("target"), _text("condition"), _text("srpm"), _json("requires"), _text("problem"))
-    _new("learned_requires", _text("build"), _json("requires"))
+    _new("learned_requires", _text("target"), _text("build"), _json("requires"))
     _new(
         "reference_lock", _text("subject"), _text("arch"), _text("form"), _text("digest"), _json("rpms"), _text("actor")
     )
-    op.create_index(op.f("ix_reference_lock_subject"), "reference_lock", ["subject"])
+    for name, column in (
+        ("bootstrap_variant", "target"),
+        ("learned_requires", "target"),
+        ("reference_lock", "subject"),
+    ):
+        op.create_index(op.f(f"ix_{name}_{column}"), name, [column])
 
 
 def downgrade() -> None:
