@@ -20,6 +20,7 @@ from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup, prefix_
 from buildfarm.adapters.createrepo import repository_writer
 from buildfarm.adapters.database import SqlStore
 from buildfarm.adapters.debrand_outside import SandboxedOutside
+from buildfarm.adapters.remote_metadata import RemoteMetadata
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.adapters.rpm_verify import verify_many
 from buildfarm.adapters.rule_files import load_rules
@@ -181,7 +182,7 @@ def reception_of(hub: Hub) -> Reception:
     """What guests are received with."""
     config = hub.config
     _, certificate = message_keys.ensure_pair(home_of(config).secrets / "messages", "hub")
-    planning = PlanningService(hub, LibsolvSolver())
+    planning = PlanningService(hub, LibsolvSolver(), remote_of(hub))
     return Reception(
         broker=Broker(redis_url(config)),
         prefix=prefix_of,
@@ -192,7 +193,12 @@ def reception_of(hub: Hub) -> Reception:
 
 def scheduler_of(hub: Hub, *, owner: str) -> Scheduler:
     """The scheduler with libsolv behind its planner."""
-    return Scheduler(hub, PlanningService(hub, LibsolvSolver()), owner=owner)
+    return Scheduler(hub, PlanningService(hub, LibsolvSolver(), remote_of(hub)), owner=owner)
+
+
+def remote_of(hub: Hub) -> RemoteMetadata:
+    """What the plan knows of repositories behind a URL; the scheduler is woken when there is news."""
+    return RemoteMetadata(hub.config.farm.home_path / "cache" / "metadata", ready=hub.wakeup.notify)
 
 
 def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:

@@ -173,6 +173,16 @@ class Universe(Protocol):
         """Resolve BuildRequires beside the base, with what the drop will provide."""
 
 
+class RemoteRepositories(Protocol):
+    """Pins repositories behind a URL."""
+
+    def pin(self, baseurl: str, *, arch: str, releasever: str) -> Path:
+        """A folder with the repodata of its newest known state, which does not change.
+
+        :raises InfraError: none is known yet.
+        """
+
+
 class Solver(Protocol):
     """Opens pinned repositories."""
 

@@ -12,6 +12,7 @@ import json
 from collections import ChainMap, deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from buildfarm import log, wire
 from buildfarm.domain.build import TO_BUILD, Build, BuildState, WaitKind
@@ -20,11 +21,11 @@ from buildfarm.domain.forecast import forecast, graph_of, seconds_of
 from buildfarm.domain.plan import Node, PinnedRepository, Plan, plan
 from buildfarm.domain.records import ForecastRecord
 from buildfarm.domain.repository import Generation
-from buildfarm.domain.target import Target
+from buildfarm.domain.target import ExternalRepository, Target
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.errors import BuildFarmError, InputError
-from buildfarm.ports import Solver, Transaction, Universe
+from buildfarm.ports import RemoteRepositories, Solver, Transaction, Universe
 from buildfarm.services import building, builds, pausing, publishing, variants
 from buildfarm.services.building import OWN_PRIORITY
 from buildfarm.services.frontier import Frontier, Question, Solved, blind, expected, wishes
@@ -42,8 +43,9 @@ _BROKEN = (BuildState.FAILED, BuildState.ON_HOLD, BuildState.CANCELED, BuildStat
 class PlanningService:
     """Moves waiting builds to ``queued`` or writes down why they wait."""
 
-    def __init__(self, hub: Hub, solver: Solver) -> None:
+    def __init__(self, hub: Hub, solver: Solver, remote: RemoteRepositories | None = None) -> None:
         self._hub = hub
+        self._remote = remote
         self._solver = solver
         self._durations = Durations(hub)
         self._ways: dict[str, dict[str, float]] = {}
@@ -97,9 +99,9 @@ class PlanningService:
             generation = publishing.head(tx, target.tags.build)
         arch = target.arches[0]
         repositories = [
-            PinnedRepository(id=repo.id, folder=self._hub.config.path(repo.path), priority=repo.priority)
+            PinnedRepository(id=repo.id, folder=self._folder(target, repo, arch), priority=repo.priority)
             for repo in target.external
-            if repo.path
+            if repo.path or self._remote
         ]
         if generation is not None:
             folder = self._hub.repos / generation.tag / str(generation.number) / arch
@@ -107,6 +109,11 @@ class PlanningService:
             repositories.insert(0, own)
         releasever = target.buildroot.releasever
         return generation, self._solver.open(repositories, arch, modules=target.modules, releasever=releasever)
+
+    def _folder(self, target: Target, repository: ExternalRepository, arch: str) -> Path:
+        if repository.path or self._remote is None:
+            return self._hub.config.path(repository.path)
+        return self._remote.pin(repository.baseurl, arch=arch, releasever=target.buildroot.releasever)
 
     def nodes(self, target: Target, universe: Universe) -> list[Node]:
         """What is still to be built, and what each takes from others; changes nothing.
