@@ -76,6 +76,12 @@ class ResumeRequest(ReasonRequest):
     drop_waiting: bool = False
 
 
+class ReserveRequest(ReasonRequest):
+    """``POST /workers/<name>/reserve``: ``sig:NAME``, ``target:NAME``, ``source:NAME``; none is for everybody."""
+
+    reserved: tuple[str, ...] = Field(default=(), max_length=100)
+
+
 class PriorityRequest(Request):
     """``POST /builds/<id>/priority``: higher goes first, below zero after everything else."""
 
@@ -97,6 +103,13 @@ class OverrideRequest(Request):
     reason: str = Field(min_length=1, max_length=2000)
     settings: OverrideSettings = OverrideSettings()
     remove: bool = False
+
+
+class ReferenceRequest(Request):
+    """``POST /builds/<id>/reference`` and ``POST /targets/<name>/reference``: the text of a lock (:mod:`buildfarm.domain.parity`)."""
+
+    text: str = Field(min_length=1, max_length=8 * 1024 * 1024)
+    arch: str = Field(default="", max_length=32, pattern=r"^[a-z0-9_]*$")
 
 
 class WaiverRequest(Request):

@@ -22,11 +22,13 @@ from buildfarm.adapters.database import SqlStore
 from buildfarm.adapters.debrand_outside import SandboxedOutside
 from buildfarm.adapters.oidc import OidcIssuer
 from buildfarm.adapters.passwords import Argon2Passwords
+from buildfarm.adapters.remote_metadata import RemoteMetadata
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.adapters.rpm_verify import verify_many
 from buildfarm.adapters.rule_files import load_rules
 from buildfarm.adapters.signing import Signer
 from buildfarm.adapters.solver import LibsolvSolver
+from buildfarm.adapters.source_survey import survey as read_sources
 from buildfarm.config import Config
 from buildfarm.domain.brand import BrandPolicy
 from buildfarm.domain.compare.policy import ComparePolicy, suffix_pattern
@@ -35,7 +37,7 @@ from buildfarm.domain.records import ApiToken
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import TaskKind
 from buildfarm.ports import Intake
-from buildfarm.services import collecting, comparing, debranding, drops, publishing
+from buildfarm.services import collecting, comparing, debranding, drops, publishing, surveying
 from buildfarm.services.comparing import CompareTools
 from buildfarm.services.debranding import DebrandTools
 from buildfarm.services.guests import Reception
@@ -192,7 +194,7 @@ def reception_of(hub: Hub) -> Reception:
     """What guests are received with."""
     config = hub.config
     _, certificate = message_keys.ensure_pair(home_of(config).secrets / "messages", "hub")
-    planning = PlanningService(hub, LibsolvSolver())
+    planning = PlanningService(hub, LibsolvSolver(), remote_of(hub))
     return Reception(
         broker=Broker(redis_url(config)),
         prefix=prefix_of,
@@ -203,7 +205,12 @@ def reception_of(hub: Hub) -> Reception:
 
 def scheduler_of(hub: Hub, *, owner: str) -> Scheduler:
     """The scheduler with libsolv behind its planner."""
-    return Scheduler(hub, PlanningService(hub, LibsolvSolver()), owner=owner)
+    return Scheduler(hub, PlanningService(hub, LibsolvSolver(), remote_of(hub)), owner=owner)
+
+
+def remote_of(hub: Hub) -> RemoteMetadata:
+    """What the plan knows of repositories behind a URL; the scheduler is woken when there is news."""
+    return RemoteMetadata(hub.config.farm.home_path / "cache" / "metadata", ready=hub.wakeup.notify)
 
 
 def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
@@ -223,7 +230,9 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
         rules=lambda target: rules_of(hub.config, target),
         outside=SandboxedOutside,
     )
+    survey = surveying.SurveyTools(read=read_sources, brand_policy=lambda target: brand_policy_of(hub.config, target))
     return {
+        TaskKind.SURVEY: lambda task, heartbeat: surveying.survey(hub, survey, task.subject, heartbeat),
         TaskKind.INGEST: lambda task, heartbeat: drops.ingest(hub, verify, dist_git.checkout, task.subject, heartbeat),
         TaskKind.DEBRAND: lambda task, heartbeat: debranding.debrand(hub, debrand, task.subject, heartbeat),
         TaskKind.COMPARE: lambda task, heartbeat: comparing.compare(hub, compare, task.subject, heartbeat),

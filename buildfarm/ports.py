@@ -205,13 +205,13 @@ class RpmHeader(Protocol):
     @property
     def excludearch(self) -> tuple[str, ...]: ...
     @property
+    def files(self) -> tuple[str, ...]: ...
+    @property
     def sourcerpm(self) -> str: ...
     @property
     def sha256header(self) -> str: ...
     @property
     def key_id(self) -> str: ...
-    @property
-    def files(self) -> tuple[str, ...]: ...
 
 
 class Intake(Protocol):
@@ -231,11 +231,23 @@ class Universe(Protocol):
         """Resolve BuildRequires beside the base, with what the drop will provide."""
 
 
+class RemoteRepositories(Protocol):
+    """Pins repositories behind a URL."""
+
+    def pin(self, baseurl: str, *, arch: str, releasever: str) -> Path:
+        """A folder with the repodata of its newest known state, which does not change.
+
+        :raises InfraError: none is known yet.
+        """
+
+
 class Solver(Protocol):
     """Opens pinned repositories."""
 
-    def open(self, repositories: Sequence[PinnedRepository], arch: str) -> Universe:
-        """:raises InfraError: metadata is missing or unreadable."""
+    def open(
+        self, repositories: Sequence[PinnedRepository], arch: str, *, modules: Sequence[str] = (), releasever: str = ""
+    ) -> Universe:
+        """:raises InfraError: metadata is missing or unreadable, or no repository has one of the module streams."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ _MODULES = (
     "compare",
     "reproduce",
     "simulate",
+    "parity",
 )
 _ALONE = {"compare": "compare", "simulate": "simulate"}
 """Commands that start fast: only the module that holds them is imported."""

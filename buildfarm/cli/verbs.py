@@ -121,12 +121,18 @@ def _act(build: str, action: str, reason: str) -> None:
 @click.option("--failed", is_flag=True, help="Every failed build of the target.")
 @click.option("--cluster", default="", help="Every build of one cluster (`buildfarm failures`).")
 @click.option("--target", "-t", default="", help="Whose failed builds.")
+@click.option("--drop", default="", help="Or the failed builds of this drop.")
 @click.option("--reason", default="", help="Why it should go better now.")
-def retry(builds: tuple[str, ...], target: str, cluster: str, reason: str, *, failed: bool) -> None:
+def retry(builds: tuple[str, ...], target: str, drop: str, cluster: str, reason: str, *, failed: bool) -> None:
     """Send failed, canceled or excluded BUILDS through the line again; or all that failed, or all that failed alike."""
-    if (failed or cluster) and not target:
-        raise InputError("whose failed builds?", hint="--target NAME")
-    if failed or cluster:
+    if (failed or cluster) and not (target or (drop and failed)):
+        raise InputError("whose failed builds?", hint="--target NAME, or --failed --drop DROP")
+    if failed and drop:
+        listed = client().get(f"/drops/{drop}")["builds"]
+        builds += tuple(build["id"] for build in listed if build["state"] == BuildState.FAILED)
+        if not builds:
+            raise InputError(f"drop {drop} has no failed builds", hint="`buildfarm drop DROP` lists them all")
+    elif failed or cluster:
         found = client().get(f"/targets/{target}/failures")["clusters"]
         chosen = [one for one in found if failed or one["id"] == cluster]
         if not chosen:
@@ -209,6 +215,18 @@ def worker_drain(worker: str, reason: str, *, back: bool) -> None:
     output.out.print(f"{answer['id']}: {answer['state']}", highlight=False)
 
 
+@click.command("worker-reserve")
+@click.argument("worker")
+@click.option(
+    "--for", "reserved", multiple=True, metavar="sig:S|target:T|source:N", help="Nobody else (none: everybody)."
+)
+@click.option("--reason", required=True, help="Why.")
+def worker_reserve(worker: str, reserved: tuple[str, ...], reason: str) -> None:
+    """Let WORKER work for some SIGs, targets or sources alone; without --for for everybody again."""
+    answer = client().post(f"/workers/{worker}/reserve", {"reserved": list(reserved), "reason": reason})
+    output.out.print(f"{answer['id']}: for {', '.join(answer['reserved']) or 'everybody'}", highlight=False)
+
+
 @click.command("release-hold")
 @click.argument("subject")
 @click.option("--reason", required=True, help="Why it may go on in spite of what held it.")
@@ -254,4 +272,6 @@ def override(  # one option a setting
     output.out.print(f"{source}: override {'removed' if remove else 'recorded'}; it applies from the next build on")
 
 
-COMMANDS = (ingest, retry, cancel, release_hold, override, pause, resume, approve, refuse, prioritise, worker_drain)
+COMMANDS = (
+    ingest, retry, cancel, release_hold, override, pause, resume, approve, refuse, prioritise, worker_drain, worker_reserve,
+)  # fmt: skip

@@ -230,7 +230,8 @@ class Target:
     ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources are built again when a soname or symbol
     version they use goes away; they are named in any case.
     ``carry`` names files whose groups, advisories and modules go into each binary repository; ``repodata`` says in which checksums
-    and compressions its metadata is written.
+    and compressions its metadata is written. ``modules`` are the streams (``NAME:STREAM``) that its buildroots enable beside the
+    default ones.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -260,6 +261,13 @@ class Target:
     carry: dict[CarriedKind, str] = field(default_factory=dict)
     repodata: RepodataStyle = field(default_factory=RepodataStyle)
     base: str = ""
+    modules: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: a module without its stream."""
+        for one in self.modules:
+            if not re.fullmatch(r"[^\s:]+:[^\s:]+", one):
+                raise ValueError(f"modules: {one!r} is no NAME:STREAM")
 
     def needs_of(self, source: str) -> MachineNeeds:
         """What a source's builds need of a worker."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import Approval, Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
+from buildfarm.domain.drop import Approval, Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id, may_be_required
 from buildfarm.domain.nevra import EVR, split_filename
 from buildfarm.domain.plan import excluded
 from buildfarm.domain.target import DistGit, Phase, Target, dist_of_release
@@ -181,6 +181,7 @@ def ingest(hub: Hub, intake: Intake, checkout: Checkout, drop: str, heartbeat: H
     with hub.store.begin() as tx:
         tx.change(record, only_if={"state": DropState.RECEIVED}, state=DropState.INGESTED)
         tx.event("drop.ingested", drop, actor="ingest", files=len(items))
+        tasks.ensure(tx, TaskKind.SURVEY, drop, target=target.name, queue="services", priority=-1)
 
 
 def _ingest_dist_git(
@@ -310,7 +311,7 @@ def _ingest_binary(tx: Transaction, target: Target, item: DropItem, answer: RpmH
             id=tasks.new_id(), target=target.name, sha256=item.sha256, filename=item.filename, name=answer.name,
             arch=answer.arch, source=source, sourcerpm=answer.sourcerpm,
             evr=str(EVR(epoch=answer.epoch, version=answer.version, release=answer.release)),
-            provides=tuple(answer.provides), requires=tuple(answer.requires),
+            provides=tuple(answer.provides), requires=tuple(answer.requires), files=tuple(filter(may_be_required, answer.files)),
         )  # fmt: skip
     if not tx.add_once(rpm) or not rpm.sourcerpm:
         return

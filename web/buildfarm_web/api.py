@@ -19,6 +19,7 @@ from buildfarm_web.read_models import (
     history,
     logs,
     outlook,
+    parity,
     search,
     seeds,
     targets,
@@ -168,6 +169,21 @@ def show_lock(build: str) -> Response:
     if not locks:
         raise NotFound(f"{found.nvr} has no lock", hint="a buildroot is written down when its task ends well")
     return jsonify({"build": found.id, "nvr": found.nvr, "locks": locks})
+
+
+@blueprint.get("/builds/<build>/parity")
+def show_parity(build: str) -> Response:
+    """Its buildroots beside the vendor's, differences first. :raises NotFound: no reference is known."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        found = builds.find_build(tx, build)
+        beside = parity.parities(parts.hub, tx, parts.shares, found, tasks_of(tx, found))
+    if not beside:
+        raise NotFound(
+            f"{found.nvr} has no reference to stand beside",
+            hint="`buildfarm reference add BUILD FILE`, and a finished build",
+        )
+    return jsonify({"build": found.id, "nvr": found.nvr, "parity": beside})
 
 
 @blueprint.get("/builds/<build>/log")

@@ -19,14 +19,18 @@ from buildfarm.domain.build import Build
 from buildfarm.domain.drop import Drop, DropItem, VendorRpm
 from buildfarm.domain.records import (
     ApiToken,
+    BootstrapVariant,
     Comparison,
     Event,
     FindingRecord,
     ForecastRecord,
     Leader,
+    LearnedRequires,
     Pause,
+    ReferenceLock,
     SearchEntry,
     SourceOverride,
+    SourceSurvey,
 )
 from buildfarm.domain.repository import Artifact, Generation, TagHead
 from buildfarm.domain.task import Task
@@ -214,4 +218,8 @@ TABLES: dict[type, sa.Table] = {
     ForecastRecord: _table(ForecastRecord, name="forecast"),
     Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),
+    SourceSurvey: _table(SourceSurvey, name="source_survey"),
+    BootstrapVariant: _table(BootstrapVariant, sa.Index(None, "target"), name="bootstrap_variant"),
+    LearnedRequires: _table(LearnedRequires, sa.Index(None, "target"), name="learned_requires"),
+    ReferenceLock: _table(ReferenceLock, sa.Index(None, "subject"), name="reference_lock"),
 }
