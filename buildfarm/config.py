@@ -162,6 +162,8 @@ def load(path: Path | None = None) -> Config:
         target = load_typed(Target, file)
         if target.name != file.stem:
             raise ConfigError(f"{file}: names its target {target.name!r}", hint="name the file like the target")
+        if target.triggers.ambiguous:
+            raise ConfigError(f"{file}: two triggers are called {target.triggers.ambiguous}", hint="rename one")
         targets[target.name] = target
     return Config(farm=farm, targets=targets, folder=folder, file=path)
 

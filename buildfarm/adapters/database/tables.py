@@ -19,6 +19,7 @@ from buildfarm.domain.drop import Drop, DropItem, VendorRpm
 from buildfarm.domain.records import ApiToken, Comparison, Event, ForecastRecord, Leader, Pause, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation, TagHead
 from buildfarm.domain.task import Task
+from buildfarm.domain.trigger import Delivery, SeenFile, TriggerState
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
 from buildfarm.domain.worker import Host, Worker
 
@@ -125,6 +126,9 @@ TABLES: dict[type, sa.Table] = {
     WaiverUse: _table(WaiverUse, sa.Index(None, "waiver"), sa.Index(None, "build")),
     ApiToken: _table(ApiToken),
     ForecastRecord: _table(ForecastRecord, name="forecast"),
+    TriggerState: _table(TriggerState),
+    SeenFile: _table(SeenFile, sa.Index(None, "trigger")),
+    Delivery: _table(Delivery, sa.Index(None, "trigger", "received")),
     Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),
 }
