@@ -247,3 +247,24 @@ class LookAt(Protocol):
 
     def __call__(self, place: str, known: Mapping[str, str], *, allowed: Sequence[AllowedUrl], work: Path) -> Look:
         """What is there, unless it is what was ``known``. Errors as of :class:`Fetch`; ``work`` is a folder for scratch files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """Something happened to a file; ``settled``: whoever wrote it has closed it, or it was renamed into place."""
+
+    path: Path
+    settled: bool
+
+
+class FolderEvents(Protocol):
+    """What happens in a folder and below it, as the kernel tells it."""
+
+    def start(self) -> None:
+        """Begin to listen, or begin again after the folder was gone. :raises InputError: it is not there."""
+
+    def wait(self, seconds: float) -> list[Heard]:
+        """What happened since the last call, after waiting for something as long as that."""
+
+    def stop(self) -> None:
+        """Listen no more."""

@@ -115,7 +115,10 @@ class Fetcher:
 def _judge(answer: httpx.Response, url: str, limit: int) -> None:
     """:raises InputError, NotNow: the answer is not one to read."""
     status = answer.status_code
-    if status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.REQUEST_TIMEOUT) or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+    if (
+        status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.REQUEST_TIMEOUT)
+        or status >= httpx.codes.INTERNAL_SERVER_ERROR
+    ):
         raise NotNow(f"{url} answers {status}", retry_after=seconds_of(answer.headers.get("Retry-After", "")))
     if status not in (httpx.codes.OK, httpx.codes.NOT_MODIFIED):
         raise InputError(f"{url} answers {status}", hint="is the URL right, and open to the hub?")

@@ -26,6 +26,7 @@ _MODULES = (
     "compare",
     "reproduce",
     "simulate",
+    "triggers",
 )
 _ALONE = {"compare": "compare", "simulate": "simulate"}
 """Commands that start fast: only the module that holds them is imported."""

@@ -57,7 +57,9 @@ def parsed(url: str) -> SplitResult:
     if parts.scheme not in _PORTS or not parts.hostname:
         raise InputError(f"{url}: only http and https are fetched", hint="give the whole URL")
     if parts.username is not None or parts.password is not None or parts.fragment:
-        raise InputError(f"{parts.scheme}://{parts.hostname}…: a URL with a user, a password or a fragment is not fetched")
+        raise InputError(
+            f"{parts.scheme}://{parts.hostname}…: a URL with a user, a password or a fragment is not fetched"
+        )
     if not url.isprintable() or not decoded.isprintable() or " " in url or "\\" in decoded:
         raise InputError(f"{url!r}: holds characters that no URL of ours has", hint="encode them with %")
     if {".", ".."} & set(decoded.split("/")):

@@ -264,12 +264,14 @@ class Target:
     keep_generations: int = 30
     rebuild_on_change: bool = False
     carry: dict[CarriedKind, str] = field(default_factory=dict)
-    triggers: Triggers = Triggers()
+    triggers: Triggers = field(default_factory=Triggers)
 
     @property
     def allowed_urls(self) -> tuple[AllowedUrl, ...]:
         """Where files of its drops may be fetched from."""
-        polled = (AllowedUrl(prefix=place, private=poll.private) for poll in self.triggers.polls for place in poll.places)
+        polled = (
+            AllowedUrl(prefix=place, private=poll.private) for poll in self.triggers.polls for place in poll.places
+        )
         return (*self.upstream.allowed_urls, *polled)
 
     def needs_of(self, source: str) -> MachineNeeds:

@@ -67,7 +67,9 @@ def verified(forge: Forge, message: Message, secrets: Sequence[str]) -> str:
         given = message.headers.get("x-gitlab-token", "").encode()
         fits = [hmac.compare_digest(given, secret.encode()) for secret in secrets]
     else:
-        header = {"gitea": "x-gitea-signature", "github": "x-hub-signature-256", "pagure": "x-pagure-signature-256"}[forge.value]
+        header = {"gitea": "x-gitea-signature", "github": "x-hub-signature-256", "pagure": "x-pagure-signature-256"}[
+            forge.value
+        ]
         given = message.headers.get(header, "").removeprefix("sha256=").encode()
         made = [hmac.new(secret.encode(), message.body, hashlib.sha256).hexdigest() for secret in secrets]
         fits = [hmac.compare_digest(given, one.encode()) for one in made]
@@ -106,7 +108,8 @@ def key_of(secret: str) -> bytes:
         key = b""
     if not secret.startswith(_PREFIX) or not key:
         raise ConfigError(
-            "a secret of Standard Webhooks is whsec_ and base64", hint='make one: echo "whsec_$(openssl rand -base64 32)"'
+            "a secret of Standard Webhooks is whsec_ and base64",
+            hint='make one: echo "whsec_$(openssl rand -base64 32)"',
         )
     return key
 
@@ -149,7 +152,9 @@ def push_of(forge: Forge, message: Message) -> Push | str:
     if event.lower() not in {"push", "push hook", "tag push hook"}:
         return f"the event is {event or 'not named'}, not a push"
     project = sent.get("project" if forge is Forge.GITLAB else "repository")
-    names = ("git_http_url", "git_ssh_url", "web_url") if forge is Forge.GITLAB else ("clone_url", "ssh_url", "html_url")
+    names = (
+        ("git_http_url", "git_ssh_url", "web_url") if forge is Forge.GITLAB else ("clone_url", "ssh_url", "html_url")
+    )
     urls = tuple(str(project[name]) for name in names if project.get(name)) if isinstance(project, dict) else ()
     ref, after = str(sent.get("ref") or ""), str(sent.get("after") or "")
     if sent.get("deleted") or not after.strip("0"):

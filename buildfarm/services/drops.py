@@ -46,7 +46,9 @@ def offered_in(wish: DropRequest) -> list[Offered]:
     """What a request names."""
 
     def files(named: Sequence[DropFile], kind: ItemKind) -> list[Offered]:
-        return [Offered(kind=kind, path=one.path, sha256=one.sha256, filename=one.filename, url=one.url) for one in named]
+        return [
+            Offered(kind=kind, path=one.path, sha256=one.sha256, filename=one.filename, url=one.url) for one in named
+        ]
 
     sources = [Offered(kind=ItemKind.DIST_GIT, filename=f"{one.source}@{one.commit}") for one in wish.dist_git]
     return [*files(wish.srpms, ItemKind.SRPM), *files(wish.binaries, ItemKind.BINARY), *sources]

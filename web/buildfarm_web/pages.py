@@ -12,7 +12,7 @@ from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
 from buildfarm_web.drawings import lanes, share_line, waves
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import audit, builds, drops, farm, logs, seeds, targets, waivers
+from buildfarm_web.read_models import audit, builds, drops, farm, logs, seeds, targets, triggers, waivers
 from buildfarm_web.read_models.build import build_page, tasks_of
 from buildfarm_web.read_models.plain import Json, numbered, stamp
 from buildfarm_web.read_models.shares import locks_of
@@ -177,3 +177,13 @@ def list_waivers() -> str:
         found = waivers.waivers(tx, everything=everything)
         now = stamp(tx.now)
     return _render("waivers.html", now, it=found, everything=everything)
+
+
+@blueprint.get("/triggers")
+def list_triggers() -> str:
+    """What lets drops begin by themselves."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found = triggers.triggers(hub, tx, target=request.args.get("target", ""))
+        now = stamp(tx.now)
+    return _render("triggers.html", now, it=found)

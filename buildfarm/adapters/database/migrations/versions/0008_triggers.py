@@ -32,7 +32,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "seenfile",
-        *(sa.Column(name, sa.Text(), nullable=False) for name in ("id", "trigger", "sha256", "name", "stamp", "drop_id")),
+        *(
+            sa.Column(name, sa.Text(), nullable=False)
+            for name in ("id", "trigger", "sha256", "name", "stamp", "drop_id")
+        ),
         sa.Column("seen", UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_seenfile")),
     )
