@@ -9,6 +9,7 @@ from __future__ import annotations
 import email.utils
 import ipaddress
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -50,14 +51,16 @@ class Answer:
 
 
 class Fetcher:
-    """See :class:`buildfarm.ports.Fetch`. ``seconds`` bounds one file."""
+    """See :class:`buildfarm.ports.Fetch`. ``seconds`` bounds one file; ``trust`` says whose certificates hold (default: certifi's)."""
 
-    def __init__(self, *, resolve: Resolve = system_resolve, seconds: float = _SECONDS) -> None:
+    def __init__(
+        self, *, resolve: Resolve = system_resolve, seconds: float = _SECONDS, trust: ssl.SSLContext | None = None
+    ) -> None:
         self._resolve = resolve
         self._seconds = seconds
         # No connection is kept: one to an address was made for one name and must not serve another.
         limits = httpx.Limits(max_keepalive_connections=0)
-        self._http = httpx.Client(timeout=_TIMEOUT, trust_env=False, follow_redirects=False, limits=limits)
+        self._http = httpx.Client(timeout=_TIMEOUT, trust_env=False, follow_redirects=False, limits=limits, verify=trust or True)
 
     def close(self) -> None:
         """Let go of what it holds."""
