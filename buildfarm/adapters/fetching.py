@@ -60,7 +60,9 @@ class Fetcher:
         self._seconds = seconds
         # No connection is kept: one to an address was made for one name and must not serve another.
         limits = httpx.Limits(max_keepalive_connections=0)
-        self._http = httpx.Client(timeout=_TIMEOUT, trust_env=False, follow_redirects=False, limits=limits, verify=trust or True)
+        self._http = httpx.Client(
+            timeout=_TIMEOUT, trust_env=False, follow_redirects=False, limits=limits, verify=trust or True
+        )
 
     def close(self) -> None:
         """Let go of what it holds."""

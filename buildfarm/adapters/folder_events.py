@@ -39,10 +39,15 @@ class InotifyFolder(FileSystemEventHandler):
         try:
             inode = self._folder.stat().st_ino
         except OSError as error:
+            self.stop()  # a folder that comes back may get the same inode
             raise InputError(
                 f"{self._folder}: {error.strerror}", hint="make the folder, or take it out of the target"
             ) from error
-        if self._observer is not None and self._observer.is_alive() and inode == self._inode:
+        if (
+            self._observer is not None
+            and inode == self._inode
+            and all(one.is_alive() for one in self._observer.emitters)
+        ):
             return
         self.stop()
         observer = InotifyObserver()

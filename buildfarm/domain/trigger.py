@@ -59,12 +59,16 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedFolder:
-    """RPMs that come to rest in ``path`` (at any depth) become a drop once nothing moved there for ``quiet`` seconds."""
+    """RPMs that come to rest in ``path`` (at any depth) become a drop once nothing moved there for ``quiet`` seconds.
+
+    What the kernel did not tell of (it came while nobody watched) is found by looks that are ``look`` seconds apart.
+    """
 
     __pydantic_config__: ClassVar = _FORBID
     name: str
     path: str
     quiet: float = 10.0
+    look: float = 15.0
     priority: int = 0
     kind: ClassVar = TriggerKind.FOLDER
 

@@ -77,7 +77,10 @@ def verified(forge: Forge, message: Message, secrets: Sequence[str]) -> str:
         raise _refused()
     if forge is Forge.PAGURE:
         return _pagure_id(message)
-    return f"sha256:{hashlib.sha256(message.body).hexdigest()}"
+    event = message.headers.get(
+        f"x-{forge.value}-event", "message"
+    )  # nobody signed it: another event is another message
+    return f"{event} sha256:{hashlib.sha256(message.body).hexdigest()}"
 
 
 def _standard(message: Message, secrets: Sequence[str], *, strict: bool) -> str:

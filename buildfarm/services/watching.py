@@ -25,8 +25,6 @@ from buildfarm.services.drops import Offered
 from buildfarm.services.hub import Hub
 
 _LISTEN_SECONDS = 1.0
-_LOOK_SECONDS = 15.0
-_LEASE_SECONDS = 60.0
 NOTE = ".problem"
 
 
@@ -68,7 +66,9 @@ class FolderWatch:
         led = False
         while not stop.is_set():
             try:
-                leads = leading.lead(self._hub.store, "watcher", owner, seconds=_LEASE_SECONDS)
+                leads = leading.lead(
+                    self._hub.store, "watcher", owner, seconds=self._hub.config.farm.timing.leader_lease
+                )
                 if leads and not led:
                     self.begin()
                 led = leads
@@ -105,7 +105,7 @@ class FolderWatch:
         """Look if it is time, read what is complete, and send what is ready once nothing moves any more."""
         now = self._clock()
         if now >= self._next_look:
-            self._next_look = now + timedelta(seconds=_LOOK_SECONDS)
+            self._next_look = now + timedelta(seconds=self._folder.look)
             self._look()
         for path in sorted(self._settled):
             self._read(path)

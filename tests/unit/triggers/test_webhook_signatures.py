@@ -88,7 +88,7 @@ def test_whatever_part_does_not_fit_the_refusal_is_the_same(message):
 )
 def test_a_forges_hex_hmac_is_accepted_and_the_message_is_named_by_its_body(forge, header, prefix):
     named = verified(forge, signed(header, prefix=prefix), ["s3cret"])
-    assert named == f"sha256:{hashlib.sha256(BODY).hexdigest()}"
+    assert named == f"message sha256:{hashlib.sha256(BODY).hexdigest()}"
     for wrong in (
         signed(header, secret="other"),
         signed("x-other"),
