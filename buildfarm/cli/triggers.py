@@ -56,7 +56,11 @@ def poll(*, once: bool) -> None:
             return
         states = poller.round(everything=True)
         hub.wakeup.notify()
-    rows = [(state.target, state.name, state.problem or state.found, state.drop_id[:12]) for state in states]
+    url = f"{loaded.farm.url}/drops/"
+    rows = [
+        (state.target, state.name, state.problem or state.found, state.drop_id and f"{url}{state.drop_id[:12]}")
+        for state in states
+    ]
     output.table(("Target", "Poll", "Found", "Last drop"), rows)
     if any(state.problem for state in states):
         sys.exit(1)

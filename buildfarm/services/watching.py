@@ -63,15 +63,16 @@ class FolderWatch:
 
     def run(self, owner: str, stop: threading.Event) -> None:
         """Watch if nobody else does, until ``stop``."""
-        led = False
+        lease = self._hub.config.farm.timing.leader_lease
+        led, renew = False, self._clock()
         while not stop.is_set():
             try:
-                leads = leading.lead(
-                    self._hub.store, "watcher", owner, seconds=self._hub.config.farm.timing.leader_lease
-                )
-                if leads and not led:
-                    self.begin()
-                led = leads
+                if self._clock() >= renew:
+                    renew = self._clock() + timedelta(seconds=lease / 3)
+                    leads = leading.lead(self._hub.store, "watcher", owner, seconds=lease)
+                    if leads and not led:
+                        self.begin()
+                    led = leads
                 heard = self._events.wait(_LISTEN_SECONDS)
                 if led:
                     for one in heard:
@@ -92,6 +93,7 @@ class FolderWatch:
             sent = tx.find(SeenFile, trigger=self._trigger, order_by="seen")
         self._seen = {file.sha256: file.drop_id for file in sent}
         self._known = {self._root / file.name: file.stamp for file in sent}
+        self._ready = {path: one for path, one in self._ready.items() if one.sha256 not in self._seen}
         self._next_look = self._clock()
 
     def heard(self, path: Path, *, settled: bool) -> None:
