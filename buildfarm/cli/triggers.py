@@ -30,14 +30,23 @@ def triggers(target: str, *, as_json: bool) -> None:
     if as_json:
         output.as_json(found)
         return
-    rows = [
-        (
-            one["target"], f"{one['kind']} {one['name']}", one["state"], " ".join(one["follows"]), one["problem"] or one["found"],
-            (one["looked"] or "")[:16], (one["next_look"] or "")[:16], one["drop"][:12],
-        )
-        for one in found["triggers"]
-    ]  # fmt: skip
-    output.table(("Target", "Trigger", "State", "Follows", "Found, or why not", "Looked", "Next", "Drop"), rows)
+    for one in found["triggers"]:
+        say(f"{one['target']} {one['kind']} {one['name']}: {one['state']}")
+        for what in one["follows"]:
+            say(f"  follows {what}")
+        if one["problem"]:
+            say(f"  {one['problem']} (since {one['problem_since'][:16]}, {one['failures']} times)")
+        if one["found"]:
+            say(f"  found {one['found']}{', drop ' + one['drop'][:12] if one['drop'] else ''}")
+        if one["looked"]:
+            say(f"  looked {one['looked'][:16]}{', next ' + one['next_look'][:16] if one['next_look'] else ''}")
+    if not found["triggers"]:
+        say("no target has triggers: `triggers:` in its file names them")
+
+
+def say(line: str) -> None:
+    """One line as it is."""
+    output.out.print(line, highlight=False, markup=False)
 
 
 @click.command("poll")

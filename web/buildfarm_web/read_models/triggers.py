@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from buildfarm.domain.target import Target
-from buildfarm.domain.trigger import Poll, Trigger, TriggerState, WatchedFolder, place_of, trigger_id
+from buildfarm.domain.trigger import Poll, Trigger, TriggerKind, TriggerState, WatchedFolder, place_of, trigger_id
 from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json, stamp
 
 
 def triggers(hub: Hub, tx: Transaction, *, target: str = "") -> Json:
-    """Every configured trigger, by target; ``state`` is ``listening`` or ``failing`` (``problem`` says why)."""
+    """Every configured trigger, by target; ``state`` is ``listening`` or ``failing``, ``problem`` says why.
+
+    A webhook whose last message was refused still listens: anybody can send one that is not signed.
+    """
     states = {state.id: state for state in tx.find(TriggerState)}
     return {
         "triggers": [
@@ -29,7 +32,7 @@ def _trigger_json(target: Target, trigger: Trigger, state: TriggerState | None) 
         "name": trigger.name,
         "follows": _follows(target, trigger),
         "priority": trigger.priority,
-        "state": "failing" if state and state.problem else "listening",
+        "state": "failing" if state and state.problem and trigger.kind is not TriggerKind.WEBHOOK else "listening",
         "looked": stamp(state.looked if state else None),
         "next_look": stamp(state.next_look if state else None),
         "found": state.found if state else "",
