@@ -23,19 +23,22 @@ class Request(BaseModel):
 
 
 class DropFile(Request):
-    """One file of a drop: a ``path`` below one of the hub's drop folders, or the ``sha256`` of an uploaded blob.
+    """One file of a drop: a ``path`` below one of the hub's drop folders, a ``url`` that the target allows, or the ``sha256`` of a blob.
 
-    Both together: the file at ``path`` must have that digest.
+    With ``path`` or ``url``, ``sha256`` is what the file must be; a drop of a URL without it is the same drop for ever.
     """
 
     path: str = ""
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     filename: str = Field(default="", max_length=512)
+    url: str = Field(default="", max_length=2000)
 
     @model_validator(mode="after")
     def _names_something(self) -> DropFile:
-        if not self.path and not self.sha256:
-            raise ValueError("name a `path` or a `sha256`")
+        if not (self.path or self.sha256 or self.url):
+            raise ValueError("name a `path`, a `url` or a `sha256`")
+        if self.path and self.url:
+            raise ValueError("name a `path` or a `url`, not both")
         return self
 
 
@@ -62,6 +65,12 @@ class DropRequest(Request):
     srpms: tuple[DropFile, ...] = ()
     binaries: tuple[DropFile, ...] = ()
     dist_git: tuple[DistGitSource, ...] = ()
+
+
+class HookRequest(DropRequest):
+    """The body of a generic webhook: a drop; ``target`` is the webhook's own and need not be said."""
+
+    target: str = ""
 
 
 class ReasonRequest(Request):

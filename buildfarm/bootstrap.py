@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +21,13 @@ from buildfarm.adapters.brand_scan import scan_rpms
 from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup, prefix_of
 from buildfarm.adapters.createrepo import repository_writer
 from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.database.store import utc_now
 from buildfarm.adapters.debrand_outside import SandboxedOutside
+from buildfarm.adapters.fetching import Fetcher
+from buildfarm.adapters.folder_events import InotifyFolder, nobody_writes
 from buildfarm.adapters.oidc import OidcIssuer
 from buildfarm.adapters.passwords import Argon2Passwords
+from buildfarm.adapters.polled_repository import RepositoryLook
 from buildfarm.adapters.remote_metadata import RemoteMetadata
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.adapters.rpm_verify import verify_many
@@ -35,18 +41,20 @@ from buildfarm.domain.compare.policy import ComparePolicy, suffix_pattern
 from buildfarm.domain.debrand.rule import Rule
 from buildfarm.domain.records import ApiToken
 from buildfarm.domain.target import Target
-from buildfarm.domain.task import TaskKind
+from buildfarm.domain.task import Task, TaskKind
 from buildfarm.ports import Intake
-from buildfarm.services import collecting, comparing, debranding, drops, publishing, surveying
+from buildfarm.services import collecting, comparing, debranding, downloads, drops, publishing, surveying
 from buildfarm.services.comparing import CompareTools
 from buildfarm.services.debranding import DebrandTools
 from buildfarm.services.guests import Reception
-from buildfarm.services.hub import Hub
+from buildfarm.services.hub import Heartbeat, Hub
 from buildfarm.services.logging_in import LoginTools
 from buildfarm.services.planning import PlanningService
+from buildfarm.services.polling import Poller
 from buildfarm.services.scheduler import Scheduler
 from buildfarm.services.stations import Station
 from buildfarm.services.tasks import token_hash
+from buildfarm.services.watching import FolderWatch
 
 ADMIN = "admin"
 
@@ -213,6 +221,28 @@ def remote_of(hub: Hub) -> RemoteMetadata:
     return RemoteMetadata(hub.config.farm.home_path / "cache" / "metadata", ready=hub.wakeup.notify)
 
 
+@contextmanager
+def poller_of(hub: Hub, *, owner: str, chance: Callable[[], float]) -> Iterator[Poller]:
+    """What looks at the vendors' repositories."""
+    fetch = Fetcher()
+    try:
+        yield Poller(hub, RepositoryLook(fetch), owner=owner, chance=chance)
+    finally:
+        fetch.close()
+
+
+def watches_of(hub: Hub) -> list[FolderWatch]:
+    """What watches the targets' folders, one each."""
+    return [
+        FolderWatch(
+            hub, target, folder, intake=intake(), events=InotifyFolder(hub.config.path(folder.path)), clock=utc_now,
+            nobody_writes=nobody_writes,
+        )
+        for target in hub.config.targets.values()
+        for folder in target.triggers.folders
+    ]  # fmt: skip
+
+
 def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
     """What the hub worker of ``queue`` (``services`` or ``signer``) can do; only the signer opens the key."""
     if queue == "signer":
@@ -223,6 +253,12 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
         }
     write = repository_writer(hub.config.farm.home_path / "cache" / "repodata", hub.repos / ".shelves")
     verify = intake()
+    fetch = Fetcher()
+
+    def ingest(task: Task, heartbeat: Heartbeat) -> None:
+        downloads.bring(hub, fetch, task.subject, heartbeat)
+        drops.ingest(hub, verify, dist_git.checkout, task.subject, heartbeat)
+
     compare = compare_tools(hub.config)
     debrand = DebrandTools(
         unpack=srpm_tree.unpack,
@@ -233,7 +269,7 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
     survey = surveying.SurveyTools(read=read_sources, brand_policy=lambda target: brand_policy_of(hub.config, target))
     return {
         TaskKind.SURVEY: lambda task, heartbeat: surveying.survey(hub, survey, task.subject, heartbeat),
-        TaskKind.INGEST: lambda task, heartbeat: drops.ingest(hub, verify, dist_git.checkout, task.subject, heartbeat),
+        TaskKind.INGEST: ingest,
         TaskKind.DEBRAND: lambda task, heartbeat: debranding.debrand(hub, debrand, task.subject, heartbeat),
         TaskKind.COMPARE: lambda task, heartbeat: comparing.compare(hub, compare, task.subject, heartbeat),
         TaskKind.PUBLISH: lambda task, heartbeat: publishing.stage(hub, write, task.subject, heartbeat),

@@ -27,6 +27,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 @click.option(
     "--dist-git", "sources", multiple=True, metavar="SOURCE@COMMIT", help="A source of the target's dist-git."
 )
+@click.option("--url", "urls", multiple=True, metavar="URL[#SHA256]", help="A file at a URL that the target allows.")
 @click.option("--name", default="", help="A name for people.")
 @click.option("--scratch", is_flag=True, help="Build and compare, publish nothing.")
 @click.option("--priority", type=click.IntRange(-100, 100), default=0, help="Below zero: in the background.")
@@ -36,14 +37,14 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 @click.option("--wait", is_flag=True, help="Stay until every build has come to rest.")
 @json_option
 def ingest(
-    paths: tuple[Path, ...], target: str, sources: tuple[str, ...], name: str, priority: int, *, scratch: bool, plan_first: bool,
-    wait: bool, as_json: bool,
+    paths: tuple[Path, ...], target: str, sources: tuple[str, ...], urls: tuple[str, ...], name: str, priority: int, *, scratch: bool,
+    plan_first: bool, wait: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Send SRPMs and vendor binaries (files, or folders searched for *.rpm), or sources of dist-git, to the hub as one drop."""
     files = sorted(set(_rpms(paths)))
-    if not files and not sources:
+    if not files and not sources and not urls:
         where = f"no *.rpm under {', '.join(map(str, paths))}" if paths else "nothing to ingest"
-        raise InputError(where, hint="give files, folders or --dist-git")
+        raise InputError(where, hint="give files, folders, --url or --dist-git")
     hub = client()
     items: dict[str, list[Json]] = {"srpms": [], "binaries": [], "dist_git": []}
     for source in sources:
@@ -54,10 +55,12 @@ def ingest(
                 hint="`git ls-remote URL REF` prints them",
             )
         items["dist_git"].append({"source": named, "commit": commit})
+    for url in urls:
+        place, _, sha256 = url.partition("#")
+        items[_group(place)].append({"url": place, "sha256": sha256})
     with Progress(console=output.err, transient=True) as progress:
         for file in progress.track(files, description="uploading"):
-            group = "srpms" if file.name.endswith((".src.rpm", ".nosrc.rpm")) else "binaries"
-            items[group].append({"sha256": hub.upload(file), "filename": file.name})
+            items[_group(file.name)].append({"sha256": hub.upload(file), "filename": file.name})
     answer = hub.post(
         "/drops",
         {"target": target, "name": name, "scratch": scratch, "priority": priority, "plan_first": plan_first, **items},
@@ -71,6 +74,10 @@ def ingest(
         output.out.print(f"{'drop' if answer.get('created', True) else 'known drop'} {answer['id']}\n{answer['url']}")
         if wait:
             output.builds_table(answer["builds"])
+
+
+def _group(name: str) -> str:
+    return "srpms" if name.endswith((".src.rpm", ".nosrc.rpm")) else "binaries"
 
 
 def _rpms(paths: Sequence[Path]) -> Iterator[Path]:

@@ -59,7 +59,10 @@ class Drop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropItem:
-    """One file of a drop. ``build`` names the build it became or belongs to; ``problem`` why it did not."""
+    """One file of a drop. ``build`` names the build it became or belongs to; ``problem`` why it did not.
+
+    ``url`` is where it is fetched from; without a digest in the drop, ``sha256`` is that of the URL until it was.
+    """
 
     id: str
     drop_id: str
@@ -68,6 +71,7 @@ class DropItem:
     filename: str
     build: str = ""
     problem: str = ""
+    url: str = ""
 
 
 _OTHERS_REQUIRE = re.compile(

@@ -24,6 +24,7 @@ from buildfarm_web.read_models import (
     seeds,
     targets,
     tasks,
+    triggers,
     waivers,
 )
 from buildfarm_web.read_models.build import build_page, override_json, tasks_of
@@ -252,6 +253,14 @@ def list_generations() -> Response:
     args = request.args
     with the_hub().store.read() as tx:
         return jsonify(targets.generations(tx, limit=limit(), tag=args.get("tag", ""), target=args.get("target", "")))
+
+
+@blueprint.get("/triggers")
+def list_triggers() -> Response:
+    """What lets drops begin by themselves, with what each found last and why it waits or fails."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(triggers.triggers(hub, tx, target=request.args.get("target", "")))
 
 
 @blueprint.get("/tasks")

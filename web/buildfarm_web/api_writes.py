@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request, send_file, url_for
 
 from buildfarm.api_models import (
     SHA256,
-    DropFile,
     DropRequest,
     OverrideRequest,
     PriorityRequest,
@@ -19,12 +18,10 @@ from buildfarm.api_models import (
     WaiverRequest,
 )
 from buildfarm.domain.build import Build
-from buildfarm.domain.drop import ItemKind
 from buildfarm.domain.people import Action
 from buildfarm.domain.repository import Artifact
 from buildfarm.errors import InputError, NotFound
 from buildfarm.services import building, builds, collecting, drops, overrides, references, variants
-from buildfarm.services.drops import Offered
 from buildfarm_web import deciding
 from buildfarm_web.access import body, could, require
 from buildfarm_web.parts import the_hub, the_parts
@@ -56,20 +53,14 @@ def post_drop() -> tuple[Response, HTTPStatus]:
     could(Action.SUBMIT)
     wish = body(DropRequest)
     actor, hub = require(Action.SUBMIT, target=wish.target).name, the_hub()
-    offered = [*_offered(wish.srpms, ItemKind.SRPM), *_offered(wish.binaries, ItemKind.BINARY)]
-    offered += [Offered(kind=ItemKind.DIST_GIT, filename=f"{one.source}@{one.commit}") for one in wish.dist_git]
     received = drops.receive(
-        hub, wish.target, offered, trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch,
+        hub, wish.target, drops.offered_in(wish), trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch,
         priority=wish.priority, plan_first=wish.plan_first,
     )  # fmt: skip
     with hub.store.read() as tx:
         answer = jsonify({**drop_json(tx, received.drop), "created": received.created})
     answer.headers["Location"] = url_for("api.show_drop", drop=received.drop.id)
     return answer, HTTPStatus.ACCEPTED if received.created else HTTPStatus.OK
-
-
-def _offered(files: Sequence[DropFile], kind: ItemKind) -> list[Offered]:
-    return [Offered(kind=kind, path=file.path, sha256=file.sha256, filename=file.filename) for file in files]
 
 
 @blueprint.post("/drops/<drop>/release-hold")

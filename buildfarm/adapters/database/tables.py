@@ -34,6 +34,7 @@ from buildfarm.domain.records import (
 )
 from buildfarm.domain.repository import Artifact, Generation, TagHead
 from buildfarm.domain.task import Task
+from buildfarm.domain.trigger import Delivery, SeenFile, TriggerState
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
 from buildfarm.domain.worker import Host, Worker
 
@@ -216,6 +217,9 @@ TABLES: dict[type, sa.Table] = {
     Session: _table(Session, sa.Index(None, "account")),
     LoginTries: _table(LoginTries),
     ForecastRecord: _table(ForecastRecord, name="forecast"),
+    TriggerState: _table(TriggerState),
+    SeenFile: _table(SeenFile, sa.Index(None, "trigger")),
+    Delivery: _table(Delivery, sa.Index(None, "trigger", "received")),
     Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),
     SourceSurvey: _table(SourceSurvey, name="source_survey"),

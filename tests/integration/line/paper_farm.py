@@ -27,7 +27,7 @@ from buildfarm.domain.selfhosting import held_back
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker
 from buildfarm.errors import BuildFarmError
-from buildfarm.ports import CarriedFile, RepoFile
+from buildfarm.ports import RepoFile
 from buildfarm.services import building, builds, publishing, stations, tasks, variants
 from buildfarm.services.hub import Heartbeat, Hub
 from buildfarm.services.planning import PlanningService
@@ -241,7 +241,7 @@ class PaperFarm:
             problems = tuple(f"nothing provides {name}" for name in requires if name not in known)
             return Resolution(problems=problems, taken={} if problems else taken)
 
-    def write(self, folder: Path, files: Sequence[RepoFile], carried: Sequence[CarriedFile] = ()) -> None:
+    def write(self, folder: Path, files: Sequence[RepoFile], *_: object) -> None:
         """Repository writer: the names of what is in it."""
         self._burn()
         (folder / "repodata").mkdir(parents=True)
