@@ -10,7 +10,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from buildfarm.domain.notice import Topic
 from buildfarm.domain.people import Action, Role
+from buildfarm.domain.subscription import Channel
 from buildfarm.wire import Override
 
 SHA256 = r"^[0-9a-f]{64}$"
@@ -168,6 +170,17 @@ class TokenRequest(Request):
     sigs: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
     days: int = Field(default=90, ge=1, le=366)
+
+
+class SubscriptionRequest(Request):
+    """``POST /subscriptions``: ``target`` and ``source`` are globs, ``sig`` a SIG's name; empty ``topics`` are all that want a person."""
+
+    channel: Channel
+    address: str = Field(min_length=3, max_length=2000)
+    topics: tuple[Topic, ...] = ()
+    target: str = Field(default="*", min_length=1, max_length=200)
+    source: str = Field(default="*", min_length=1, max_length=500)
+    sig: str = Field(default="", max_length=200)
 
 
 class Problem(BaseModel):

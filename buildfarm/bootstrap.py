@@ -6,15 +6,17 @@ Every process of the farm starts here; nothing happens at import.
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from buildfarm import config as configuration
-from buildfarm.adapters import celery_hub, dist_git, message_keys, srpm_tree
+from buildfarm.adapters import celery_hub, dist_git, message_keys, outward, srpm_tree
 from buildfarm.adapters.blobs import Blobs
 from buildfarm.adapters.brand_policies import load_brand_policy
 from buildfarm.adapters.brand_scan import scan_rpms
@@ -23,8 +25,10 @@ from buildfarm.adapters.createrepo import repository_writer
 from buildfarm.adapters.database import SqlStore
 from buildfarm.adapters.database.store import utc_now
 from buildfarm.adapters.debrand_outside import SandboxedOutside
+from buildfarm.adapters.event_stream import RedisStream
 from buildfarm.adapters.fetching import Fetcher
 from buildfarm.adapters.folder_events import InotifyFolder, nobody_writes
+from buildfarm.adapters.mail import Smtp
 from buildfarm.adapters.oidc import OidcIssuer
 from buildfarm.adapters.passwords import Argon2Passwords
 from buildfarm.adapters.polled_repository import RepositoryLook
@@ -35,16 +39,20 @@ from buildfarm.adapters.rule_files import load_rules
 from buildfarm.adapters.signing import Signer
 from buildfarm.adapters.solver import LibsolvSolver
 from buildfarm.adapters.source_survey import survey as read_sources
+from buildfarm.adapters.telling_keys import TellingKeys
+from buildfarm.adapters.webhooks import Webhooks
 from buildfarm.config import Config
 from buildfarm.domain.brand import BrandPolicy
 from buildfarm.domain.compare.policy import ComparePolicy, suffix_pattern
 from buildfarm.domain.debrand.rule import Rule
+from buildfarm.domain.digest import Pace
 from buildfarm.domain.records import ApiToken
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import Task, TaskKind
-from buildfarm.ports import Intake
-from buildfarm.services import collecting, comparing, debranding, downloads, drops, publishing, surveying
+from buildfarm.ports import Answer, Intake, Letter
+from buildfarm.services import collecting, comparing, debranding, downloads, drops, following, publishing, surveying
 from buildfarm.services.comparing import CompareTools
+from buildfarm.services.couriers import Couriers
 from buildfarm.services.debranding import DebrandTools
 from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Heartbeat, Hub
@@ -54,6 +62,7 @@ from buildfarm.services.polling import Poller
 from buildfarm.services.scheduler import Scheduler
 from buildfarm.services.stations import Station
 from buildfarm.services.tasks import token_hash
+from buildfarm.services.teller import FOLLOWERS, Teller
 from buildfarm.services.watching import FolderWatch
 
 ADMIN = "admin"
@@ -127,6 +136,7 @@ def initialise(config: Config) -> None:
     token = token_file.read_text(encoding="utf-8").strip()
     with store.begin() as tx:
         tx.add_once(ApiToken(id=token_hash(token), name=ADMIN, role="admin", created=tx.now))
+    following.begin(store, FOLLOWERS)
     store.dispose()
 
 
@@ -241,6 +251,43 @@ def watches_of(hub: Hub) -> list[FolderWatch]:
         for target in hub.config.targets.values()
         for folder in target.triggers.folders
     ]  # fmt: skip
+
+
+def telling_keys(config: Config) -> TellingKeys:
+    """What webhooks and unsubscribe links are signed with."""
+    return TellingKeys(home_of(config).secrets / "telling.key")
+
+
+def check_webhook(config: Config, url: str) -> None:
+    """:raises NotAllowed: the hub may not post there. :raises InfraError: nobody knows the host's name."""
+    outward.address_of(url, config.farm.telling.allowed_urls)
+
+
+def couriers_of(hub: Hub) -> Couriers:
+    """What brings notices to webhooks and mailboxes."""
+    farm, keys = hub.config.farm, telling_keys(hub.config)
+    pace = Pace(
+        quiet=timedelta(seconds=farm.telling.quiet), longest=timedelta(seconds=farm.telling.longest),
+        least=timedelta(seconds=farm.telling.least),
+    )  # fmt: skip
+    mail = farm.mail
+    password = hub.config.path(mail.password_file) if mail is not None and mail.password_file else None
+    return Couriers(
+        store=hub.store, post=Webhooks(keys, allowed=farm.telling.allowed_urls), pace=pace, url=farm.public_url,
+        mail=Smtp(mail, password_file=password) if mail is not None else _no_mail,
+        unsubscribe=lambda one: f"{farm.public_url}/subscriptions/{one}/unsubscribe?proof={keys.proof(one)}",
+        chance=random.SystemRandom().random,
+    )  # fmt: skip
+
+
+def _no_mail(_: Letter) -> Answer:
+    return Answer(accepted=False, status="no mail server: `mail:` in farm.yaml names one")
+
+
+def teller_of(hub: Hub, *, owner: str) -> Teller:
+    """The teller with Redis, HTTP and SMTP behind it."""
+    stream = RedisStream(redis_url(hub.config), length=hub.config.farm.telling.stream_length)
+    return Teller(hub, stream, couriers_of(hub), owner=owner)
 
 
 def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:

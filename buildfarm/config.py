@@ -10,10 +10,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from buildfarm.domain.allowed_url import parsed
 from buildfarm.domain.login import LoginSettings
@@ -58,6 +58,36 @@ class LocalGuests:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """``mail:`` of farm.yaml: the server that takes our mail, and as whom (``from``) we write."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    host: str
+    sender: Annotated[str, Field(alias="from")]
+    port: int = 25
+    starttls: bool = False
+    user: str = ""
+    password_file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """``telling:`` of farm.yaml. ``url`` is where people reach the page (default: where workers do).
+
+    ``allowed_urls`` are URL prefixes to which webhooks may go though their address is not a public one. ``quiet``, ``longest`` and
+    ``least`` are seconds, see :class:`buildfarm.domain.digest.Pace`; ``stream_length`` is how many messages the stream keeps.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    url: str = ""
+    allowed_urls: tuple[str, ...] = ()
+    quiet: float = 120.0
+    longest: float = 1800.0
+    least: float = 900.0
+    stream_length: int = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Farm:
     """``farm.yaml``. Empty ``database`` and ``redis`` mean the embedded ones under ``home``.
 
@@ -81,6 +111,8 @@ class Farm:
     timing: Timing = field(default_factory=Timing)
     sharing: Sharing = field(default_factory=Sharing)
     sigs: dict[str, Sig] = field(default_factory=dict)
+    mail: Mail | None = None
+    telling: Telling = field(default_factory=Telling)
     login: LoginSettings = field(default_factory=LoginSettings)
 
     @property
@@ -92,6 +124,11 @@ class Farm:
     def url(self) -> str:
         """Where workers and the CLI reach the hub."""
         return self.hub_url or f"http://{self.listen}"
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach the page: in mails, feeds and webhooks."""
+        return (self.telling.url or self.url).rstrip("/")
 
     @property
     def database_url(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 from buildfarm.domain.allowed_url import AllowedUrl
 from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
 from buildfarm.domain.polling import Look
+from buildfarm.domain.records import Event
 from buildfarm.domain.repodata import RepodataStyle
 from buildfarm.domain.target import CarriedKind
 from buildfarm.errors import InputError
@@ -116,7 +117,7 @@ class Transaction(Protocol):
         """Set fields of all records that ``where`` chooses; how many."""
 
     def remove(self, kind: type[object], /, **where: object) -> int:
-        """Take records away that only index what others say; how many. Nothing else is ever deleted."""
+        """Take records away that only index what others say, or were told long ago; how many. Nothing else is ever deleted."""
 
     def event(self, kind: str, subject: str, *, actor: str, why: str = "", **data: object) -> None:
         """Append one line of history, at the transaction's time."""
@@ -134,6 +135,9 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Transaction]:
         """A consistent read."""
+
+    def settled(self, after: int, limit: int) -> list[Event]:
+        """The events that follow ``after``, in order, so that none with a number in between will ever come."""
 
 
 class StoredBlob(Protocol):
@@ -289,6 +293,59 @@ class Sealer(Protocol):
 
     def export(self) -> bytes:
         """The public key, ASCII-armored."""
+
+
+class EventStream(Protocol):
+    """One message an event for other systems; it knows by itself which event it told last."""
+
+    def last(self) -> int | None:
+        """The number of the last event told; ``None`` if it has told none, or was lost. :raises InfraError: not reachable."""
+
+    def tell(self, messages: Iterable[tuple[int, Mapping[str, str]]]) -> int:
+        """Append messages, each under its event's number; what was told already is left out. The length afterwards.
+
+        :raises InfraError: not reachable.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of one try to deliver, ``status`` in words.
+
+    ``final``: trying again is of no use; ``gone``: the receiver wants no more at all.
+    """
+
+    accepted: bool
+    status: str
+    final: bool = False
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One mail. ``batch`` is the same however often it is sent, ``threads`` are the drops it is about, ``unsubscribe`` is a URL."""
+
+    to: str
+    subject: str
+    text: str
+    batch: str
+    threads: tuple[str, ...]
+    unsubscribe: str
+    at: datetime
+
+
+class WebhookSender(Protocol):
+    """Posts one signed message."""
+
+    def __call__(self, url: str, *, message_id: str, subscription: str, body: bytes, at: datetime) -> Answer:
+        """What the receiver answered; being unreachable is an answer too."""
+
+
+class Mailer(Protocol):
+    """Hands one message over to a mail server."""
+
+    def __call__(self, letter: Letter, /) -> Answer:
+        """What the server answered; being unreachable is an answer too."""
 
 
 class Passwords(Protocol):

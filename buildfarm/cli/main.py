@@ -18,6 +18,7 @@ _MODULES = (
     "queries",
     "verbs",
     "waivers",
+    "telling",
     "machine",
     "processes",
     "enrolling",

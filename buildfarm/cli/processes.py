@@ -48,6 +48,14 @@ def scheduler() -> None:
     bootstrap.scheduler_of(hub, owner=owner).run(stop.is_set)
 
 
+@click.command("teller")
+def teller() -> None:
+    """Run the teller (stream, feeds, webhooks, mail); any number may stand by, one leads."""
+    hub = bootstrap.hub_of(config.load())
+    owner = f"{socket.gethostname()}:{threading.get_native_id()}"
+    bootstrap.teller_of(hub, owner=owner).run(stop_event())
+
+
 @click.command("services-worker")
 @click.option("--queue", type=click.Choice(["services", "signer"]), default="services")
 @click.option("--name", default="", help="Default: <queue>-1.")
@@ -80,7 +88,7 @@ def _be_heard(hub: Hub, name: str) -> None:
 
 @click.command("serve")
 def serve() -> None:
-    """Run the whole farm on this machine until Ctrl-C: Redis, the page, the scheduler, services, signer, builders."""
+    """Run the whole farm on this machine until Ctrl-C: Redis, the page, the scheduler, the teller, services, signer, builders."""
     loaded = config.load()
     bootstrap.initialise(loaded)
     stop = stop_event()
@@ -115,6 +123,7 @@ def serve() -> None:
         for name, wanted in (("poll", "polls"), ("watch", "folders")):
             if any(getattr(target.triggers, wanted) for target in loaded.targets.values()):
                 farm.add(supervisor.Child(name=name, argv=[mine, name], env=env))
+        farm.add(supervisor.Child(name="teller", argv=[mine, "teller"], env=env))
         for number in range(1, loaded.farm.local_workers + 1):
             file = enrolling.enroll_local(loaded, hub, broker, number)
             argv = [here / "buildfarm-worker", "--config", file]
@@ -147,4 +156,4 @@ def _answers(url: str) -> None:
         raise InfraError(f"{url} answers {answer.status_code}")
 
 
-COMMANDS = (init, scheduler, services_worker, serve)
+COMMANDS = (init, scheduler, teller, services_worker, serve)

@@ -128,7 +128,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
-    """The database lease that makes one scheduler the leader."""
+    """The database lease that makes one process (``id``: ``scheduler``, ``teller``) the leader among its kind."""
 
     id: str
     owner: str
@@ -191,3 +191,13 @@ class ReferenceLock:
     rpms: tuple[str, ...]
     actor: str
     created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Follower:
+    """How far one that tells events has come: ``event`` is the last it has told; of the stream ``length`` is how long it is."""
+
+    id: str
+    event: int = 0
+    length: int = 0
+    moved: datetime

@@ -170,7 +170,7 @@ class SeenFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class HookCall:
     """A webhook's message that was answered; the same message again gets the same answer and does nothing."""
 
     id: str

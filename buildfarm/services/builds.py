@@ -8,6 +8,9 @@ from buildfarm.errors import Conflict, InputError
 from buildfarm.ports import Transaction
 from buildfarm.services import searching, variants
 
+_TOLD = ("verdict", "gate", "gate_reason", "failure_kind")
+"""What an event of a build says of it, so that whoever reads it later need not ask what became of the build since."""
+
 
 def move(tx: Transaction, build: Build, to: BuildState, *, actor: str, why: str = "", **fields: object) -> Build:
     """Take ``build`` to another state, with its event.
@@ -20,7 +23,8 @@ def move(tx: Transaction, build: Build, to: BuildState, *, actor: str, why: str 
     moved = tx.change(build, only_if={"state": build.state}, state=to, state_since=tx.now, **values)
     if moved is None:
         raise Conflict(f"build {build.nvr} was moved by somebody else", hint="read it again")
-    tx.event(f"build.{to.value}", build.id, actor=actor, why=why, was=build.state.value)
+    told = {name: str(value) for name in _TOLD if (value := fields.get(name))}
+    tx.event(f"build.{to.value}", build.id, actor=actor, why=why, was=build.state.value, **told)
     return moved
 
 

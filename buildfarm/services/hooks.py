@@ -12,7 +12,7 @@ from datetime import timedelta
 from buildfarm.api_models import HookRequest
 from buildfarm.domain.drop import Drop, ItemKind
 from buildfarm.domain.target import Target
-from buildfarm.domain.trigger import Delivery, Forge, Webhook, memory_key
+from buildfarm.domain.trigger import Forge, HookCall, Webhook, memory_key
 from buildfarm.domain.webhook import BadSignature, Message, follows, push_of, source_of, verified
 from buildfarm.errors import ConfigError, InputError, NotFound
 from buildfarm.services import drops, triggers
@@ -57,7 +57,7 @@ def answer(hub: Hub, target: Target, hook: Webhook, message: Message) -> Answere
     with hub.store.read() as tx:
         state = triggers.state_of(tx, target, hook)
         key = memory_key(state.id, identity)
-        before = tx.first(Delivery, id=key)
+        before = tx.first(HookCall, id=key)
         if before is not None:
             known = tx.first(Drop, id=before.drop_id) if before.drop_id else None
             return Answered(drop=known, reason=before.answer, known=True)
@@ -65,7 +65,7 @@ def answer(hub: Hub, target: Target, hook: Webhook, message: Message) -> Answere
     with hub.store.begin() as tx:
         drop_id = done.drop.id if done.drop else ""
         new = tx.add_once(
-            Delivery(
+            HookCall(
                 id=key, trigger=state.id, message=identity[:200], drop_id=drop_id, answer=done.reason, received=tx.now
             )
         )

@@ -1,4 +1,4 @@
-"""One leader by a database lease: of any number of processes that may do a thing, one does it."""
+"""One leader among processes of a kind, by a lease in the database; any number may stand by."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from buildfarm.domain.records import Leader
 from buildfarm.ports import Store
 
 
-def lead(store: Store, role: str, owner: str, *, seconds: float) -> bool:
-    """Take or renew the lease of ``role`` for ``seconds``; False while another ``owner`` holds it."""
+def lead(store: Store, role: str, *, owner: str, seconds: float) -> bool:
+    """Take or renew the lease of ``role`` for so long; False while another process holds it."""
     with store.begin() as tx:
         mine = Leader(id=role, owner=owner, until=tx.now + timedelta(seconds=seconds))
         if tx.add_once(mine):

@@ -50,7 +50,7 @@ class Poller:
     def lead(self) -> bool:
         """Take or renew the poller's lease; should it run out during a long look, another's look makes the same drop."""
         lease = max(self._hub.config.farm.timing.leader_lease, 3 * _ROUND_SECONDS)
-        return leading.lead(self._hub.store, "poller", self._owner, seconds=lease)
+        return leading.lead(self._hub.store, "poller", owner=self._owner, seconds=lease)
 
     def round(self, *, everything: bool = False) -> list[TriggerState]:
         """Look at every poll that is due (or at all of them); their states afterwards."""

@@ -70,7 +70,7 @@ class Scheduler:
 
     def lead(self) -> bool:
         """Take or renew the leader's lease; False while another scheduler holds it."""
-        return leading.lead(self._hub.store, "scheduler", self._owner, seconds=self._timing.leader_lease)
+        return leading.lead(self._hub.store, "scheduler", owner=self._owner, seconds=self._timing.leader_lease)
 
     def tick(self) -> None:
         """One round: sweep if it is time, move builds on, plan, publish, assign, send."""
@@ -108,6 +108,7 @@ class Scheduler:
         publishing.follow_all(self._hub)
         collecting.collect(self._hub)
         waivers.expire(self._hub)
+        waivers.warn(self._hub)
 
     def _advance(self) -> None:
         """Give every build that moves by itself the tasks (or the state) it needs next."""
@@ -126,7 +127,7 @@ class Scheduler:
                 try:
                     self._advance_one(tx, build, active)
                 except BuildFarmError as error:
-                    log.get().error("build.stuck", build=build.nvr, reason=str(error))
+                    log.get().error("build.stuck", build=build.id, nvr=build.nvr, reason=str(error))
 
     def _advance_one(self, tx: Transaction, build: Build, active: ActiveTasks) -> None:
         if build.target not in self._hub.config.targets:

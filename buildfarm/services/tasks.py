@@ -292,7 +292,13 @@ def send(messages: Messages, tasks: Sequence[Task]) -> None:
         try:
             messages.send(worker=task.worker, queue=task.queue, task=task.id)
         except InfraError as error:
-            log.get().warning("message.not_sent", task=task.id, worker=task.worker, reason=str(error))
+            log.get().warning(
+                "message.not_sent",
+                task=task.id,
+                worker=task.worker,
+                reason=str(error),
+                **{task.kind.about: task.subject},
+            )
 
 
 def hear_of(store: Store, worker_id: str) -> None:

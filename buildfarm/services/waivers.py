@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 
 from buildfarm.config import Config
 from buildfarm.domain.build import Build, BuildState, Gate
@@ -12,7 +12,7 @@ from buildfarm.domain.compare.kinds import NEVER_EXPECTED, Kind
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.compare.report import from_json
 from buildfarm.domain.people import Place
-from buildfarm.domain.records import Comparison
+from buildfarm.domain.records import Comparison, Event
 from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.errors import Conflict, InputError, NotAllowed, NotFound
 from buildfarm.ports import Transaction
@@ -20,6 +20,7 @@ from buildfarm.services import builds, judging
 from buildfarm.services.hub import Hub
 
 _JUDGED = (BuildState.COMPARED, BuildState.PUBLISHED)
+_WARNED_BEFORE = timedelta(days=7)
 _SECURITY_ROLES = ("security", "admin")
 AUTHORITIES = ("anyone", SECURITY)
 
@@ -98,6 +99,23 @@ def expire(hub: Hub) -> tuple[str, ...]:
                 _end(hub, tx, fresh, actor="scheduler", event="waiver.expired", why=f"expired on {one.expires}")
                 ended.append(one.id)
     return tuple(ended)
+
+
+def warn(hub: Hub) -> tuple[str, ...]:
+    """Say once of each waiver that it ends within days; their ids. Safe to repeat."""
+    with hub.store.read() as tx:
+        last = tx.now.date() + _WARNED_BEFORE
+        due = [one.id for one in tx.find(WaiverRecord, ended=None) if date.fromisoformat(one.expires) <= last]
+    warned = []
+    for identity in due:
+        with hub.store.begin() as tx:
+            one = tx.get(WaiverRecord, identity)
+            if one.ended is None and tx.first(Event, subject=identity, kind="waiver.expiring") is None:
+                tx.event(
+                    "waiver.expiring", identity, actor="scheduler", why=f"its last day is {one.expires}: {one.reason}"
+                )
+                warned.append(identity)
+    return tuple(warned)
 
 
 def _is_over(record: WaiverRecord, today: date) -> bool:

@@ -69,7 +69,7 @@ class FolderWatch:
             try:
                 if self._clock() >= renew:
                     renew = self._clock() + timedelta(seconds=lease / 3)
-                    leads = leading.lead(self._hub.store, "watcher", owner, seconds=lease)
+                    leads = leading.lead(self._hub.store, "watcher", owner=owner, seconds=lease)
                     if leads and not led:
                         self.begin()
                     led = leads

@@ -18,7 +18,9 @@ from buildfarm_web import (
     api_decisions,
     api_people,
     api_writes,
+    badges,
     cookies,
+    feeds,
     guest_api,
     hooks_api,
     operating,
@@ -28,7 +30,9 @@ from buildfarm_web import (
     people_pages,
     problems,
     repos,
+    request_log,
     security,
+    telling_api,
     words,
     worker_api,
 )
@@ -68,6 +72,7 @@ def create_app(
     if proxies := hub.config.farm.login.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     words.register(app)
+    request_log.register(app)
     app.jinja_env.globals.update(you=access.seen, csrf=cookies.csrf, done=page_actions.done)
     app.before_request(cookies.guard)
     app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress, wave_rows=waves.rows)
@@ -86,6 +91,9 @@ def create_app(
         page_actions.blueprint,
         people_pages.blueprint,
         operating.blueprint,
+        telling_api.blueprint,
+        feeds.blueprint,
+        badges.blueprint,
     ):
         app.register_blueprint(blueprint)
     return app

@@ -11,6 +11,7 @@ from buildfarm.domain.verdict import Verdict
 from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
+from buildfarm_web import telling_api
 from buildfarm_web.access import seen
 from buildfarm_web.drawings import lanes, share_line, waves
 from buildfarm_web.parts import the_hub, the_parts
@@ -19,10 +20,12 @@ from buildfarm_web.read_models import (
     builds,
     drops,
     farm,
+    feed,
     logs,
     offers,
     search,
     seeds,
+    subscriptions,
     targets,
     triggers,
     waivers,
@@ -223,3 +226,13 @@ def list_triggers() -> str:
         found = triggers.triggers(hub, tx, target=request.args.get("target", ""))
         now = stamp(tx.now)
     return render("triggers.html", now, it=found)
+
+
+@blueprint.get("/subscriptions")
+def list_subscriptions() -> str:
+    """Whom the farm tells what, and where its feeds are."""
+    asker, hub = telling_api.reader(), the_hub()
+    with hub.store.read() as tx:
+        found = subscriptions.subscriptions(tx, asker, everything=bool(request.args.get("all")))
+        now = stamp(tx.now)
+    return render("subscriptions.html", now, it=found, targets=sorted(hub.config.targets), sigs=feed.sigs(hub))

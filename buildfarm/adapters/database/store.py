@@ -19,6 +19,7 @@ from alembic.config import Config as AlembicConfig
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from buildfarm.adapters.database.history import settled_rows
 from buildfarm.adapters.database.tables import TABLES, plain_type
 from buildfarm.domain.people import is_person
 from buildfarm.domain.records import Event
@@ -86,6 +87,14 @@ class SqlStore:
                 connection.info["write"] = False
                 with connection.begin():
                     yield SqlTransaction(connection, self._clock())
+        except DBAPIError as error:
+            raise InfraError(f"database {self.name}: {error.orig}", hint="is it up?") from error
+
+    def settled(self, after: int, limit: int) -> list[Event]:
+        """The events that follow ``after``, in an order that stays (see :mod:`buildfarm.adapters.database.history`)."""
+        try:
+            read = _reader(Event)
+            return [read(row) for row in settled_rows(self._engine, after, limit)]
         except DBAPIError as error:
             raise InfraError(f"database {self.name}: {error.orig}", hint="is it up?") from error
 

@@ -17,12 +17,15 @@ import sqlalchemy as sa
 from buildfarm.domain.account import Account, LoginTries, Session
 from buildfarm.domain.build import Build
 from buildfarm.domain.drop import Drop, DropItem, VendorRpm
+from buildfarm.domain.meter import Meter
+from buildfarm.domain.notice import Notice
 from buildfarm.domain.records import (
     ApiToken,
     BootstrapVariant,
     Comparison,
     Event,
     FindingRecord,
+    Follower,
     ForecastRecord,
     Leader,
     LearnedRequires,
@@ -33,8 +36,9 @@ from buildfarm.domain.records import (
     SourceSurvey,
 )
 from buildfarm.domain.repository import Artifact, Generation, TagHead
+from buildfarm.domain.subscription import Delivery, Subscription
 from buildfarm.domain.task import Task
-from buildfarm.domain.trigger import Delivery, SeenFile, TriggerState
+from buildfarm.domain.trigger import HookCall, SeenFile, TriggerState
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
 from buildfarm.domain.worker import Host, Worker
 
@@ -219,11 +223,22 @@ TABLES: dict[type, sa.Table] = {
     ForecastRecord: _table(ForecastRecord, name="forecast"),
     TriggerState: _table(TriggerState),
     SeenFile: _table(SeenFile, sa.Index(None, "trigger")),
-    Delivery: _table(Delivery, sa.Index(None, "trigger", "received")),
+    HookCall: _table(HookCall, sa.Index(None, "trigger", "received"), name="hook_call"),
     Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),
     SourceSurvey: _table(SourceSurvey, name="source_survey"),
     BootstrapVariant: _table(BootstrapVariant, sa.Index(None, "target"), name="bootstrap_variant"),
     LearnedRequires: _table(LearnedRequires, sa.Index(None, "target"), name="learned_requires"),
     ReferenceLock: _table(ReferenceLock, sa.Index(None, "subject"), name="reference_lock"),
+    Follower: _table(Follower),
+    Notice: _table(Notice, sa.Index(None, "target", "id"), sa.Index(None, "source", "id"), sa.Index(None, "sig", "id")),
+    Subscription: _table(Subscription, sa.Index(None, "owner")),
+    Delivery: _table(
+        Delivery,
+        sa.Index(None, "subscription", "state", "due"),
+        sa.Index(None, "address", "state", "settled"),
+        sa.Index(None, "state", "due"),
+        sa.CheckConstraint("(state = 'pending') = (settled IS NULL)", name="settled_unless_pending"),
+    ),
+    Meter: _table(Meter),
 }

@@ -20,7 +20,7 @@ from buildfarm.adapters.rpm_verify import verify_many
 from buildfarm.domain.drop import Approval, Drop, DropItem, ItemKind
 from buildfarm.domain.records import Event
 from buildfarm.domain.task import Task
-from buildfarm.domain.trigger import Delivery, TriggerState
+from buildfarm.domain.trigger import HookCall, TriggerState
 from tests.integration.line.conftest import Clock, World
 
 SECRET = "whsec_" + base64.b64encode(b"a key of thirty-two bytes, truly").decode()
@@ -96,7 +96,7 @@ def test_a_signed_drop_is_taken_once_and_answered_with_where_to_follow_it(make, 
     assert (again.status_code, again.json["id"], again.json["known"]) == (200, first.json["id"], True)
     other = standard(client, clock, body, identity="msg_2")
     assert (other.status_code, other.json["created"], other.json["known"]) == (200, False, False)
-    assert (count(world, Drop), count(world, Task), count(world, Delivery)) == (1, 1, 2)
+    assert (count(world, Drop), count(world, Task), count(world, HookCall)) == (1, 1, 2)
 
 
 def test_a_replayed_message_does_nothing_and_an_old_one_is_refused(make, clock):

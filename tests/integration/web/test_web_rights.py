@@ -32,7 +32,9 @@ GET = {
         "/", "/account", "/audit", "/builds", "/builds/<build>", "/drops", "/drops/<drop>", "/generations", "/healthz", "/login",
         "/login/oidc", "/login/oidc/return", "/metrics", "/readyz", "/repos/<tag>/<number>/<path:path>", "/repos/RPM-GPG-KEY",
         "/repos/external/<target>/<repository>/<path:path>", "/static/<path:filename>", "/targets", "/targets/<target>",
-        "/targets/<target>/seeds", "/waivers", "/workers", "/api/v1/", "/api/v1/audit", "/api/v1/builds", "/api/v1/builds/<build>",
+        "/targets/<target>/seeds", "/waivers", "/workers", "/subscriptions", "/subscriptions/<subscription>/unsubscribe",
+        "/badges/<target>.svg", "/badges/<target>/<source>.svg", "/feeds/all.atom", "/feeds/<scope>/<path:name>.atom",
+        "/api/v1/subscriptions", "/api/v1/", "/api/v1/audit", "/api/v1/builds", "/api/v1/builds/<build>",
         "/api/v1/builds/<build>/audit", "/api/v1/builds/<build>/findings", "/api/v1/builds/<build>/lock",
         "/api/v1/builds/<build>/log", "/api/v1/builds/<build>/why", "/api/v1/drops", "/api/v1/drops/<drop>",
         "/api/v1/drops/<drop>/plan", "/api/v1/events", "/api/v1/generations", "/api/v1/health", "/api/v1/login",
@@ -40,16 +42,17 @@ GET = {
         "/api/v1/targets/<target>/failures", "/api/v1/targets/<target>/plan", "/api/v1/targets/<target>/seeds",
         "/api/v1/tasks", "/api/v1/waivers", "/api/v1/workers",
     ),
-    KNOWN: ("/api/v1/account", "/api/v1/tokens"),
+    KNOWN: ("/api/v1/account", "/api/v1/tokens", "/api/v1/deliveries"),
     OF_SOURCE: ("/api/v1/builds/<build>/order", "/api/v1/builds/<build>/files/<sha256>"),
     ADMINS: ("/api/v1/accounts",),
     MACHINES: ("/worker/v1/guests", "/worker/v1/guests/buildroots/<target>/<arch>", "/worker/v1/tasks/<task>/payload"),
 }  # fmt: skip
 POST = {
-    EVERYBODY: ("/logout",),
+    EVERYBODY: ("/logout", "/subscriptions/<subscription>/unsubscribe"),  # the link in a mail carries its own proof
     KNOWN: (
         "/account/password", "/account/sessions/end", "/account/tokens", "/account/tokens/<token>/revoke",
-        "/api/v1/account/password", "/api/v1/tokens", "/api/v1/tokens/<token>/revoke",
+        "/api/v1/account/password", "/api/v1/tokens", "/api/v1/tokens/<token>/revoke", "/api/v1/subscriptions",
+        "/api/v1/deliveries/<delivery>/redeliver",
     ),
     OF_SOURCE: (
         "/builds/<build>/retry", "/builds/<build>/cancel", "/builds/<build>/release-hold", "/builds/<build>/priority",
@@ -83,6 +86,7 @@ ROUTES: dict[tuple[str, str], frozenset[str]] = {
     ("PUT", "/api/v1/blobs/<sha256>"): MAINTAINERS,
     ("PUT", "/worker/v1/tasks/<task>/artifacts/<sha256>"): MACHINES,
     ("DELETE", "/worker/v1/guests/<name>"): MACHINES,
+    ("DELETE", "/api/v1/subscriptions/<subscription>"): KNOWN,
 }
 APART = {("POST", "/login"): "test_web_login.py: its answer is 401 for whoever has no password"}
 
@@ -92,6 +96,7 @@ BODIES: dict[str, dict[str, object]] = {
     "/api/v1/overrides": {"target": "reef-9", "source": "qemu-kvm", "reason": "r", "settings": {"nocheck": True}},
     "/api/v1/waivers": WAIVER,
     "/api/v1/tokens": {"name": "for a test"},
+    "/api/v1/subscriptions": {"channel": "webhook", "address": "http://93.184.215.14/"},
     "/api/v1/account/password": {"former": "x", "password": "a long pass phrase"},
     "/api/v1/accounts/<account>/password": {"password": "a long pass phrase"},
     "/api/v1/accounts/<account>/rights": {"role": "viewer", "reason": "r"},
@@ -129,7 +134,8 @@ def place(hub: Hub, clock: Clock) -> dict[str, str]:
     return {
         "build": build.id, "drop": story.drop, "target": "reef-9", "worker": "local-1", "waiver": "W1", "account": "dummy",
         "token": "0" * 16, "sha256": "0" * 64, "tag": "reef-9", "number": "1", "path:path": "x", "repository": "seed",
-        "path:filename": "farm.css", "name": "guest", "arch": "x86_64", "task": task.id,
+        "path:filename": "farm.css", "name": "guest", "subscription": "none", "delivery": "none", "source": "qemu-kvm", "scope": "source",
+        "path:name": "qemu-kvm", "arch": "x86_64", "task": task.id,
     }  # fmt: skip
 
 

@@ -41,16 +41,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_seenfile_trigger"), "seenfile", ["trigger"])
     op.create_table(
-        "delivery",
+        "hook_call",
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("id", "trigger", "message", "drop_id", "answer")),
         sa.Column("received", UtcDateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hook_call")),
     )
-    op.create_index(op.f("ix_delivery_trigger_received"), "delivery", ["trigger", "received"])
+    op.create_index(op.f("ix_hook_call_trigger_received"), "hook_call", ["trigger", "received"])
 
 
 def downgrade() -> None:
-    for name in ("delivery", "seenfile", "triggerstate"):
+    for name in ("hook_call", "seenfile", "triggerstate"):
         op.drop_table(name)
     with op.batch_alter_table("dropitem") as table:
         table.drop_column("url")
