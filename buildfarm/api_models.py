@@ -25,19 +25,22 @@ class Request(BaseModel):
 
 
 class DropFile(Request):
-    """One file of a drop: a ``path`` below one of the hub's drop folders, or the ``sha256`` of an uploaded blob.
+    """One file of a drop: a ``path`` below one of the hub's drop folders, a ``url`` that the target allows, or the ``sha256`` of a blob.
 
-    Both together: the file at ``path`` must have that digest.
+    With ``path`` or ``url``, ``sha256`` is what the file must be; a drop of a URL without it is the same drop for ever.
     """
 
     path: str = ""
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     filename: str = Field(default="", max_length=512)
+    url: str = Field(default="", max_length=2000)
 
     @model_validator(mode="after")
     def _names_something(self) -> DropFile:
-        if not self.path and not self.sha256:
-            raise ValueError("name a `path` or a `sha256`")
+        if not (self.path or self.sha256 or self.url):
+            raise ValueError("name a `path`, a `url` or a `sha256`")
+        if self.path and self.url:
+            raise ValueError("name a `path` or a `url`, not both")
         return self
 
 
@@ -66,6 +69,12 @@ class DropRequest(Request):
     dist_git: tuple[DistGitSource, ...] = ()
 
 
+class HookRequest(DropRequest):
+    """The body of a generic webhook: a drop; ``target`` is the webhook's own and need not be said."""
+
+    target: str = ""
+
+
 class ReasonRequest(Request):
     """``POST /builds/<id>/{cancel,retry,release-hold}`` and ``POST /drops/<id>/release-hold``."""
 
@@ -76,6 +85,12 @@ class ResumeRequest(ReasonRequest):
     """``POST /targets/<name>/resume`` and ``POST /drops/<id>/resume``; ``drop_waiting`` cancels what has not begun."""
 
     drop_waiting: bool = False
+
+
+class ReserveRequest(ReasonRequest):
+    """``POST /workers/<name>/reserve``: ``sig:NAME``, ``target:NAME``, ``source:NAME``; none is for everybody."""
+
+    reserved: tuple[str, ...] = Field(default=(), max_length=100)
 
 
 class PriorityRequest(Request):
@@ -99,6 +114,13 @@ class OverrideRequest(Request):
     reason: str = Field(min_length=1, max_length=2000)
     settings: OverrideSettings = OverrideSettings()
     remove: bool = False
+
+
+class ReferenceRequest(Request):
+    """``POST /builds/<id>/reference`` and ``POST /targets/<name>/reference``: the text of a lock (:mod:`buildfarm.domain.parity`)."""
+
+    text: str = Field(min_length=1, max_length=8 * 1024 * 1024)
+    arch: str = Field(default="", max_length=32, pattern=r"^[a-z0-9_]*$")
 
 
 class WaiverRequest(Request):

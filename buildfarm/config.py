@@ -15,12 +15,13 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
+from buildfarm.domain.allowed_url import parsed
 from buildfarm.domain.login import LoginSettings
 from buildfarm.domain.people import Place
 from buildfarm.domain.sharing import Sharing
 from buildfarm.domain.sig import Sig, sig_of
 from buildfarm.domain.target import Target
-from buildfarm.errors import ConfigError, NotFound
+from buildfarm.errors import ConfigError, InputError, NotFound
 from buildfarm.places import CHECKOUT, home
 
 T = TypeVar("T")
@@ -220,6 +221,13 @@ def load(path: Path | None = None) -> Config:
         target = load_typed(Target, file)
         if target.name != file.stem:
             raise ConfigError(f"{file}: names its target {target.name!r}", hint="name the file like the target")
+        if target.triggers.ambiguous:
+            raise ConfigError(f"{file}: two triggers are called {target.triggers.ambiguous}", hint="rename one")
+        for allowed in target.allowed_urls:
+            try:
+                parsed(allowed.prefix)
+            except InputError as error:
+                raise ConfigError(f"{file}: {error}") from error
         targets[target.name] = target
     _check_layers(targets, folder / farm.targets)
     return Config(farm=farm, targets=targets, folder=folder, file=path)

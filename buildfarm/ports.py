@@ -12,7 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
+from buildfarm.domain.allowed_url import AllowedUrl
 from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
+from buildfarm.domain.polling import Look
 from buildfarm.domain.records import Event
 from buildfarm.domain.repodata import RepodataStyle
 from buildfarm.domain.target import CarriedKind
@@ -209,13 +211,13 @@ class RpmHeader(Protocol):
     @property
     def excludearch(self) -> tuple[str, ...]: ...
     @property
+    def files(self) -> tuple[str, ...]: ...
+    @property
     def sourcerpm(self) -> str: ...
     @property
     def sha256header(self) -> str: ...
     @property
     def key_id(self) -> str: ...
-    @property
-    def files(self) -> tuple[str, ...]: ...
 
 
 class Intake(Protocol):
@@ -235,11 +237,23 @@ class Universe(Protocol):
         """Resolve BuildRequires beside the base, with what the drop will provide."""
 
 
+class RemoteRepositories(Protocol):
+    """Pins repositories behind a URL."""
+
+    def pin(self, baseurl: str, *, arch: str, releasever: str) -> Path:
+        """A folder with the repodata of its newest known state, which does not change.
+
+        :raises InfraError: none is known yet.
+        """
+
+
 class Solver(Protocol):
     """Opens pinned repositories."""
 
-    def open(self, repositories: Sequence[PinnedRepository], arch: str) -> Universe:
-        """:raises InfraError: metadata is missing or unreadable."""
+    def open(
+        self, repositories: Sequence[PinnedRepository], arch: str, *, modules: Sequence[str] = (), releasever: str = ""
+    ) -> Universe:
+        """:raises InfraError: metadata is missing or unreadable, or no repository has one of the module streams."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,3 +378,56 @@ class IdentityProvider(Protocol):
         :raises NotAllowed: the answer is not one to this errand, or the issuer said no.
         :raises InfraError: the issuer does not answer.
         """
+
+
+class Fetched(Protocol):
+    """An answer that is being read; ``chunks`` are the bytes as they were sent, never decoded, never more than was allowed."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def chunks(self) -> Iterable[bytes]: ...
+
+
+class Fetch(Protocol):
+    """Gets a URL, and nothing that the target does not allow: neither by a redirect nor by a name that leads inside."""
+
+    def __call__(
+        self, url: str, *, allowed: Sequence[AllowedUrl], limit: int, headers: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Fetched]:
+        """The answer (200, or 304 to a condition in ``headers``), until the block ends.
+
+        :param limit: bytes of the body.
+        :raises InputError: the URL, an address or a redirect is not allowed, there is nothing, or it is longer than ``limit``.
+        :raises NotNow: no answer, or the server asks to come later.
+        """
+
+
+class LookAt(Protocol):
+    """Looks at a repository of RPMs."""
+
+    def __call__(self, place: str, known: Mapping[str, str], *, allowed: Sequence[AllowedUrl], work: Path) -> Look:
+        """What is there, unless it is what was ``known``. Errors as of :class:`Fetch`; ``work`` is a folder for scratch files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """Something happened to a file; ``settled``: whoever wrote it has closed it, or it was renamed into place."""
+
+    path: Path
+    settled: bool
+
+
+class FolderEvents(Protocol):
+    """What happens in a folder and below it, as the kernel tells it."""
+
+    def start(self) -> None:
+        """Begin to listen, or begin again after the folder was gone. :raises InputError: it is not there."""
+
+    def wait(self, seconds: float) -> list[Heard]:
+        """What happened since the last call, after waiting for something as long as that."""
+
+    def stop(self) -> None:
+        """Listen no more."""

@@ -28,6 +28,8 @@ _MODULES = (
     "compare",
     "reproduce",
     "simulate",
+    "parity",
+    "triggers",
 )
 _ALONE = {"compare": "compare", "simulate": "simulate"}
 """Commands that start fast: only the module that holds them is imported."""

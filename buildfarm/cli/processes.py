@@ -25,7 +25,8 @@ from buildfarm.services.tasks import hear_of
 _SERVICES_SLOTS = 2
 
 
-def _stop_event() -> threading.Event:
+def stop_event() -> threading.Event:
+    """Set once somebody asks this process to end."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -42,7 +43,7 @@ def init() -> None:
 def scheduler() -> None:
     """Run the scheduler; any number may stand by, one leads."""
     hub = bootstrap.hub_of(config.load())
-    stop = _stop_event()
+    stop = stop_event()
     owner = f"{socket.gethostname()}:{threading.get_native_id()}"
     bootstrap.scheduler_of(hub, owner=owner).run(stop.is_set)
 
@@ -52,7 +53,7 @@ def teller() -> None:
     """Run the teller (stream, feeds, webhooks, mail); any number may stand by, one leads."""
     hub = bootstrap.hub_of(config.load())
     owner = f"{socket.gethostname()}:{threading.get_native_id()}"
-    bootstrap.teller_of(hub, owner=owner).run(_stop_event())
+    bootstrap.teller_of(hub, owner=owner).run(stop_event())
 
 
 @click.command("services-worker")
@@ -90,7 +91,7 @@ def serve() -> None:
     """Run the whole farm on this machine until Ctrl-C: Redis, the page, the scheduler, the teller, services, signer, builders."""
     loaded = config.load()
     bootstrap.initialise(loaded)
-    stop = _stop_event()
+    stop = stop_event()
     here = Path(sys.prefix) / "bin"
     env = {
         "BUILDFARM_HOME": loaded.farm.home, "BUILDFARM_CONFIG": str(loaded.file), "PYTHONUNBUFFERED": "1",
@@ -119,6 +120,9 @@ def serve() -> None:
             argv: list[str | Path] = [mine, "services-worker", "--queue", queue]
             farm.add(supervisor.Child(name=queue, argv=argv, env=env))
         farm.add(supervisor.Child(name="scheduler", argv=[mine, "scheduler"], env=env))
+        for name, wanted in (("poll", "polls"), ("watch", "folders")):
+            if any(getattr(target.triggers, wanted) for target in loaded.targets.values()):
+                farm.add(supervisor.Child(name=name, argv=[mine, name], env=env))
         farm.add(supervisor.Child(name="teller", argv=[mine, "teller"], env=env))
         for number in range(1, loaded.farm.local_workers + 1):
             file = enrolling.enroll_local(loaded, hub, broker, number)

@@ -136,6 +136,64 @@ class Leader:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSurvey:
+    """What an SRPM's text says (``id`` is its SHA-256): the bootstrap condition of its spec, and brand words in spec, patches and names.
+
+    ``policy`` is the digest of the brand policy it was read with. ``hits`` are the first of the ``found`` there are; ``problem`` says
+    why it could not be read.
+    """
+
+    id: str
+    policy: str
+    condition: str = ""
+    found: int = 0
+    hits: tuple[dict[str, object], ...] = ()
+    problem: str = ""
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootstrapVariant:
+    """A build (``id``) under the bootstrap ``condition`` of its spec, should its circle have no other way out.
+
+    ``srpm`` is what a worker made under the condition and ``requires`` what its header says; ``problem`` why there is none.
+    """
+
+    id: str
+    target: str
+    condition: str
+    srpm: str = ""
+    requires: tuple[str, ...] = ()
+    problem: str = ""
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedRequires:
+    """What the last good build of a source (``id`` is ``TARGET/SOURCE``) asked for while it was built, beyond its header."""
+
+    id: str
+    target: str
+    build: str
+    requires: tuple[str, ...]
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceLock:
+    """The vendor's buildroot of a build or target (``id`` is ``SUBJECT/ARCH``): ``rpms`` are NEVRAs, ``form`` the kind of file."""
+
+    id: str
+    subject: str
+    arch: str
+    form: str
+    digest: str
+    rpms: tuple[str, ...]
+    actor: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Follower:
     """How far one that tells events has come: ``event`` is the last it has told; of the stream ``length`` is how long it is."""
 

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import ClassVar, Literal
 
+from buildfarm.domain.allowed_url import AllowedUrl
 from buildfarm.domain.repodata import RepodataStyle
+from buildfarm.domain.trigger import Triggers
 
 _FORBID: dict[str, str] = {"extra": "forbid"}  # read by the loader: an unknown key is an error, not a silent wish
 
@@ -66,6 +68,7 @@ class Upstream:
 
     A SIG's own target has no ``vendor``. With ``submitted`` an SRPM needs no signature: whoever may send drops to the target answers
     for it, and is named where a key would be.
+    A drop may name files by URL under ``allowed_urls`` (and under the repositories that are polled), nowhere else.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -74,6 +77,7 @@ class Upstream:
     keys: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     dist_git: DistGit | None = None
+    allowed_urls: tuple[AllowedUrl, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,14 +150,20 @@ class CarriedKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StormGuard:
-    """What one trigger may start without a person: nothing with ``approval``, else at most ``most_builds`` (``None``: any number)."""
+    """What one trigger may start without a person: nothing with ``approval``, else at most ``most_builds`` (``None``: any number).
+
+    That is at once; a webhook, a folder or a poll may also start no more than that in ``hours``, however small its drops are.
+    """
 
     __pydantic_config__: ClassVar = _FORBID
     approval: bool = False
     most_builds: int | None = None
+    hours: float = 24.0
 
-    def objection(self, builds: int, *, asked: bool = False) -> str:
+    def objection(self, builds: int, *, asked: bool = False, lately: int = 0) -> str:
         """Why so many builds await approval; empty if they need none. ``asked``: whoever sent them wants to see the plan first.
+
+        ``lately`` is how many the same trigger has started in ``hours``.
 
         >>> StormGuard(most_builds=100).objection(3000)
         '3000 builds at once, the target allows 100 without approval'
@@ -164,6 +174,8 @@ class StormGuard:
             return "the target has every plan approved"
         if self.most_builds is not None and builds > self.most_builds:
             return f"{builds} builds at once, the target allows {self.most_builds} without approval"
+        if self.most_builds is not None and lately and builds + lately > self.most_builds:
+            return f"{builds} builds after {lately} by the same trigger in {self.hours:g} h, the target allows {self.most_builds}"
         return ""
 
 
@@ -230,7 +242,8 @@ class Target:
     ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources are built again when a soname or symbol
     version they use goes away; they are named in any case.
     ``carry`` names files whose groups, advisories and modules go into each binary repository; ``repodata`` says in which checksums
-    and compressions its metadata is written.
+    and compressions its metadata is written. ``modules`` are the streams (``NAME:STREAM``) that its buildroots enable beside the
+    default ones. ``triggers`` start drops by themselves.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -260,6 +273,22 @@ class Target:
     carry: dict[CarriedKind, str] = field(default_factory=dict)
     repodata: RepodataStyle = field(default_factory=RepodataStyle)
     base: str = ""
+    modules: tuple[str, ...] = ()
+    triggers: Triggers = field(default_factory=Triggers)
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: a module without its stream."""
+        for one in self.modules:
+            if not re.fullmatch(r"[^\s:]+:[^\s:]+", one):
+                raise ValueError(f"modules: {one!r} is no NAME:STREAM")
+
+    @property
+    def allowed_urls(self) -> tuple[AllowedUrl, ...]:
+        """Where files of its drops may be fetched from."""
+        polled = (
+            AllowedUrl(prefix=place, private=poll.private) for poll in self.triggers.polls for place in poll.places
+        )
+        return (*self.upstream.allowed_urls, *polled)
 
     def needs_of(self, source: str) -> MachineNeeds:
         """What a source's builds need of a worker."""

@@ -32,6 +32,7 @@ class TaskKind(enum.StrEnum):
     """What is to be done; the subject is a drop, a build or a target."""
 
     INGEST = "ingest"
+    SURVEY = "survey"  # read the SRPMs of a drop as text, for the plan
     DEBRAND = "debrand"
     SRPM = "srpm"
     BUILD = "build"

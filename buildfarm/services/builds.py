@@ -6,7 +6,7 @@ from buildfarm.domain.build import TO_BUILD, Build, BuildState, FailureKind, Gat
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.errors import Conflict, InputError
 from buildfarm.ports import Transaction
-from buildfarm.services import searching
+from buildfarm.services import searching, variants
 
 _TOLD = ("verdict", "gate", "gate_reason", "failure_kind")
 """What an event of a build says of it, so that whoever reads it later need not ask what became of the build since."""
@@ -110,9 +110,11 @@ def release_hold(tx: Transaction, build: Build, *, actor: str, why: str) -> Buil
 
 
 def _start_again(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
+    variants.forget(tx, build)
     return move(
         tx, build, BuildState.INGESTED, actor=actor, why=why,
         attempt=build.attempt + 1, debranded_srpm="", debranded_tree="", debranded_release="", debranded_name="",
         rule_digest="", rule_date="", audit="", verdict="", gate=Gate.NONE, gate_reason="", finished=None, override={},
         circle=(), seeded=(), lock_ours=0, lock_rpms=0, finding="", brand_hits=0, source_brand_hits=0, superseded=False,
+        bootstrap="", found_requires=(), replans=0,
     )  # fmt: skip

@@ -32,6 +32,6 @@ def mock_config(config: Config, target: Target, arch: str, *, generation: str = 
         MockConfig(
             root=root_name(target.name, arch, ""), arch=arch, packages=target.buildroot.packages,
             repositories=(*own, *external), releasever=target.buildroot.releasever, title=target.title, macros=macros,
-            timeout=target.limits.seconds,
+            timeout=target.limits.seconds, modules=target.modules,
         )
     )  # fmt: skip

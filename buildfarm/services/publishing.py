@@ -42,7 +42,7 @@ _AT_ONCE = 500
 
 
 _ASKED = (
-    "id", "source", "epoch", "version", "release", "round", "state", "verdict", "gate", "tags", "superseded",
+    "id", "source", "epoch", "version", "release", "round", "state", "verdict", "gate", "tags", "superseded", "bootstrap",
 )  # fmt: skip
 """What decides which build a tag carries; the rest of a build is not read for it."""
 
@@ -62,6 +62,7 @@ class _Settled:
     gate: str
     tags: tuple[str, ...]
     superseded: bool
+    bootstrap: str
 
     @property
     def candidate(self) -> Candidate:
@@ -119,12 +120,17 @@ class Judged(Protocol):
     def gate(self) -> str:
         """Of the destination tag."""
 
+    @property
+    def bootstrap(self) -> str:
+        """The condition it was built under to open its circle; empty for an ordinary build."""
+
 
 def takes(target: Target, tag: str, build: Judged) -> bool:
     """Whether ``tag`` takes a compared build, by its verdict."""
     if tag == target.tags.build:
-        uncompared = build.verdict == Verdict.UNCOMPARED
-        return uncompared or Verdict(build.verdict).badness < Verdict.INCOMPATIBLE.badness
+        if build.verdict == Verdict.UNCOMPARED or (build.bootstrap and build.verdict != Verdict.ERROR):
+            return True
+        return Verdict(build.verdict).badness < Verdict.INCOMPATIBLE.badness
     return build.gate == Gate.PASSED
 
 

@@ -19,10 +19,12 @@ from buildfarm_web.read_models import (
     history,
     logs,
     outlook,
+    parity,
     search,
     seeds,
     targets,
     tasks,
+    triggers,
     waivers,
 )
 from buildfarm_web.read_models.build import build_page, override_json, tasks_of
@@ -170,6 +172,21 @@ def show_lock(build: str) -> Response:
     return jsonify({"build": found.id, "nvr": found.nvr, "locks": locks})
 
 
+@blueprint.get("/builds/<build>/parity")
+def show_parity(build: str) -> Response:
+    """Its buildroots beside the vendor's, differences first. :raises NotFound: no reference is known."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        found = builds.find_build(tx, build)
+        beside = parity.parities(parts.hub, tx, parts.shares, found, tasks_of(tx, found))
+    if not beside:
+        raise NotFound(
+            f"{found.nvr} has no reference to stand beside",
+            hint="`buildfarm reference add BUILD FILE`, and a finished build",
+        )
+    return jsonify({"build": found.id, "nvr": found.nvr, "parity": beside})
+
+
 @blueprint.get("/builds/<build>/log")
 def show_log(build: str) -> Response:
     """The log from ``offset`` bytes on, as text. ``X-Log-Offset`` is where to go on, ``X-Log-Growing`` whether to."""
@@ -236,6 +253,14 @@ def list_generations() -> Response:
     args = request.args
     with the_hub().store.read() as tx:
         return jsonify(targets.generations(tx, limit=limit(), tag=args.get("tag", ""), target=args.get("target", "")))
+
+
+@blueprint.get("/triggers")
+def list_triggers() -> Response:
+    """What lets drops begin by themselves, with what each found last and why it waits or fails."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(triggers.triggers(hub, tx, target=request.args.get("target", "")))
 
 
 @blueprint.get("/tasks")

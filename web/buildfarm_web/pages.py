@@ -14,7 +14,19 @@ from buildfarm.ports import Transaction
 from buildfarm_web.access import seen
 from buildfarm_web.drawings import lanes, share_line, waves
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import audit, builds, drops, farm, logs, offers, search, seeds, targets, waivers
+from buildfarm_web.read_models import (
+    audit,
+    builds,
+    drops,
+    farm,
+    logs,
+    offers,
+    search,
+    seeds,
+    targets,
+    triggers,
+    waivers,
+)
 from buildfarm_web.read_models.build import build_page, tasks_of
 from buildfarm_web.read_models.plain import Json, numbered, stamp
 from buildfarm_web.read_models.shares import locks_of
@@ -201,3 +213,13 @@ def list_waivers() -> str:
         now = stamp(tx.now)
     revoking = offers.of_waivers(the_hub(), seen(), in_force)
     return render("waivers.html", now, it=found, everything=everything, offers=revoking)
+
+
+@blueprint.get("/triggers")
+def list_triggers() -> str:
+    """What lets drops begin by themselves."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found = triggers.triggers(hub, tx, target=request.args.get("target", ""))
+        now = stamp(tx.now)
+    return render("triggers.html", now, it=found)

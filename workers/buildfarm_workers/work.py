@@ -169,6 +169,7 @@ class Worker:
             reason=outcome.reason,
             artifacts=artifacts,
             lock=outcome.lock,
+            asked_for=outcome.asked_for,
             seconds=dict(outcome.seconds),
             builder=self._version,
             host={"name": platform.node(), "boot_id": _boot_id(), **self._features, **outcome.facts},

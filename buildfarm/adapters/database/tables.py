@@ -21,19 +21,24 @@ from buildfarm.domain.meter import Meter
 from buildfarm.domain.notice import Notice
 from buildfarm.domain.records import (
     ApiToken,
+    BootstrapVariant,
     Comparison,
     Event,
     FindingRecord,
     Follower,
     ForecastRecord,
     Leader,
+    LearnedRequires,
     Pause,
+    ReferenceLock,
     SearchEntry,
     SourceOverride,
+    SourceSurvey,
 )
 from buildfarm.domain.repository import Artifact, Generation, TagHead
 from buildfarm.domain.subscription import Delivery, Subscription
 from buildfarm.domain.task import Task
+from buildfarm.domain.trigger import HookCall, SeenFile, TriggerState
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
 from buildfarm.domain.worker import Host, Worker
 
@@ -216,8 +221,15 @@ TABLES: dict[type, sa.Table] = {
     Session: _table(Session, sa.Index(None, "account")),
     LoginTries: _table(LoginTries),
     ForecastRecord: _table(ForecastRecord, name="forecast"),
+    TriggerState: _table(TriggerState),
+    SeenFile: _table(SeenFile, sa.Index(None, "trigger")),
+    HookCall: _table(HookCall, sa.Index(None, "trigger", "received"), name="hook_call"),
     Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),
+    SourceSurvey: _table(SourceSurvey, name="source_survey"),
+    BootstrapVariant: _table(BootstrapVariant, sa.Index(None, "target"), name="bootstrap_variant"),
+    LearnedRequires: _table(LearnedRequires, sa.Index(None, "target"), name="learned_requires"),
+    ReferenceLock: _table(ReferenceLock, sa.Index(None, "subject"), name="reference_lock"),
     Follower: _table(Follower),
     Notice: _table(Notice, sa.Index(None, "target", "id"), sa.Index(None, "source", "id"), sa.Index(None, "sig", "id")),
     Subscription: _table(Subscription, sa.Index(None, "owner")),

@@ -166,6 +166,30 @@ def test_every_missing_dependency_is_named_with_what_is_near(universe: Universe)
     )
 
 
+def test_what_is_near_is_what_somebody_may_have_meant(universe: Universe):
+    said = {
+        "Zlib-devel": "zlib-devel", "libgcc-devel": "gcc", "/usr/sbin/shell": "/usr/bin/shell", "/usr/bin/shel": "/usr/bin/shell",
+        "zlib-devle": "zlib-devel",
+    }  # fmt: skip
+    for asked, meant in said.items():
+        (problem,) = universe.resolve([asked], BASE, ()).problems
+        assert problem.startswith(f"nothing provides {asked} (nearest: {meant}"), problem
+
+
+def test_an_rpm_of_another_arch_is_named_as_such(make_rpm: Callable[[str], Path], tmp_path: Path):
+    other = make_rpm(SPECS["zlib"].replace("zlib", "firmware").replace("BuildArch: noarch\n", ""))
+    RepositoryWriter(tmp_path / "cache").write(tmp_path / "repo", [Rpm.of(other)])
+    universe = LibsolvSolver().open([PinnedRepository(id="seed", folder=tmp_path / "repo", priority=90)], "aarch64")
+    (problem,) = universe.resolve(["firmware"], (), ()).problems
+    assert problem == ("nothing provides firmware (nearest: firmware-1.0-1.x86_64 in seed, which is for another arch)")
+
+
+def test_a_file_that_only_the_drop_makes_is_waited_for(universe: Universe):
+    drop = [coming("b-awk", "mawk", "/usr/bin/awk")]  # as the plan gives an RPM's files: beside its Provides
+    assert universe.resolve(["/usr/bin/awk"], BASE, drop).taken == {"b-awk": "/usr/bin/awk"}
+    assert universe.resolve(["(/usr/bin/awk or nowhere)"], BASE, drop).taken == {"b-awk": "(/usr/bin/awk or nowhere)"}
+
+
 def test_a_dependency_of_a_dependency_is_named_with_who_needs_it(universe: Universe):
     assert universe.resolve(["hungry"], BASE, ()).problems == (
         "nothing provides nowhere >= 3, needed by hungry-1.0-1.noarch",

@@ -50,6 +50,7 @@ class Standing:
     round: int
     successor: str
     scratch: bool
+    bootstrap: str
 
 
 def is_refused(build: Build | Standing) -> bool:
@@ -59,8 +60,10 @@ def is_refused(build: Build | Standing) -> bool:
 
 def is_between_rounds(build: Build | Standing) -> bool:
     """Seeded and only there to build its circle anew: the next round takes its place by itself."""
-    return bool(build.successor) or (
-        bool(build.seeded) and build.round < MAX_ROUNDS and Verdict(build.verdict).is_compatible
+    return (
+        bool(build.successor)
+        or (bool(build.seeded) and build.round < MAX_ROUNDS and Verdict(build.verdict).is_compatible)
+        or (bool(build.bootstrap) and build.state == BuildState.COMPARED and build.verdict != Verdict.ERROR)
     )
 
 
@@ -120,6 +123,7 @@ def row(hub: Hub, build: Build) -> Json:
         "seeded": list(build.seeded),
         "successor": build.successor,
         "superseded": build.superseded,
+        "bootstrap": build.bootstrap,
         "owner": build.owner,
         "tags": list(build.tags),
         "created": stamp(build.created),

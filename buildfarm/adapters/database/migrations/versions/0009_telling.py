@@ -8,7 +8,7 @@ from alembic import op
 from buildfarm.adapters.database.tables import UtcDateTime
 
 revision = "0009"
-down_revision = "0010"
+down_revision = "0008"
 
 
 def _text(*names: str) -> list[sa.Column[str]]:
