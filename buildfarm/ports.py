@@ -10,13 +10,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
 from buildfarm.domain.target import CarriedKind
 from buildfarm.errors import InputError
 
 R = TypeVar("R")
+
+Row = Mapping[str, Any]
+"""Some columns of a record, by name."""
 
 Clock = Callable[[], datetime]
 """The present moment, with time zone UTC."""
@@ -54,6 +57,27 @@ class Transaction(Protocol):
 
     def count(self, kind: type[object], /, **where: object) -> int:
         """How many :meth:`find` would give."""
+
+    def pick(
+        self,
+        kind: type[object],
+        columns: Sequence[str],
+        /,
+        *,
+        order_by: str = "",
+        descending: bool = False,
+        limit: int | None = None,
+        **where: object,
+    ) -> list[Row]:
+        """A few columns of what :meth:`find` would give, as plain values by their names."""
+
+    def tally(self, kind: type[object], by: Sequence[str], /, **where: object) -> dict[tuple[str, ...], int]:
+        """How many there are with each combination of values in the columns ``by``."""
+
+    def newest(
+        self, kind: type[object], columns: Sequence[str], /, *, of_each: str, by: str = "created", **where: object
+    ) -> list[Row]:
+        """A few columns of the newest record (the largest ``by``) for each value of ``of_each``, in the order of these values."""
 
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; with ``only_if`` a compare-and-set that gives ``None`` when the row differs."""
@@ -152,6 +176,8 @@ class RpmHeader(Protocol):
     def sha256header(self) -> str: ...
     @property
     def key_id(self) -> str: ...
+    @property
+    def buildtime(self) -> int: ...
 
 
 class Intake(Protocol):

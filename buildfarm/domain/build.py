@@ -135,6 +135,9 @@ class Build:
     ``round`` counts how often the SRPM was built to get its circle off the seed, ``circle`` are the sources it needs and is
     needed by, ``seeded`` the RPMs of that circle that its buildroot took from a seed; ``successor`` is the build of the next
     round. ``lock_ours`` of the ``lock_rpms`` in its buildroots are RPMs that we built. See :mod:`buildfarm.domain.selfhosting`.
+
+    ``shipped`` is when the vendor built the SRPM, by its header; ``spent`` the seconds in each stage the build has left, and
+    ``stage_since`` when the present one began (``None``: with its state). See :mod:`buildfarm.domain.lag`.
     """
 
     id: str
@@ -178,6 +181,9 @@ class Build:
     successor: str = ""
     lock_ours: int = 0
     lock_rpms: int = 0
+    shipped: datetime | None = None
+    stage_since: datetime | None = None
+    spent: dict[str, float] = field(default_factory=dict)
     created: datetime
     finished: datetime | None = None
 

@@ -13,6 +13,7 @@ from buildfarm.wire import MEBIBYTE
 from buildfarm_web import (
     api,
     api_decisions,
+    api_views,
     api_writes,
     guest_api,
     operating,
@@ -21,11 +22,13 @@ from buildfarm_web import (
     problems,
     repos,
     security,
+    views,
     words,
     worker_api,
 )
-from buildfarm_web.drawings import bars
+from buildfarm_web.drawings import bars, verdict_map
 from buildfarm_web.read_models.shares import Shares
+from buildfarm_web.read_models.standings import Standings
 
 BODY_LIMIT = 32 * MEBIBYTE
 """A JSON body: a drop that names some 100,000 files, or a report with its lock, fits."""
@@ -53,11 +56,13 @@ def create_app(
     own = app.jinja_loader
     assert own is not None
     app.jinja_env.loader = ChoiceLoader([own, FileSystemLoader(report_page.TEMPLATES)])
-    parts.keep(
-        app.extensions, parts.Parts(hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares(), reception=reception)
+    kept = parts.Parts(
+        hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares(), standings=Standings(), reception=reception
     )
+    parts.keep(app.extensions, kept)
     words.register(app)
-    app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress)
+    app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress, stage_words=words.STAGES)
+    app.jinja_env.filters.update(map_shape=verdict_map.shape)
     problems.register(app)
     security.register(app)
     for blueprint in (
@@ -68,6 +73,8 @@ def create_app(
         guest_api.blueprint,
         repos.blueprint,
         pages.blueprint,
+        api_views.blueprint,
+        views.blueprint,
         operating.blueprint,
     ):
         app.register_blueprint(blueprint)

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import Blueprint, render_template, request
+from flask import Blueprint, request
 
 from buildfarm.domain.build import BuildState
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
-from buildfarm_web.drawings import lanes, share_line, waves
+from buildfarm_web.drawings import curves, lanes, share_line, stages, verdict_map, waves
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import audit, builds, drops, farm, logs, seeds, targets, waivers
+from buildfarm_web.read_models import audit, builds, drops, farm, glance, logs, seeds, targets, waivers
 from buildfarm_web.read_models.build import build_page, tasks_of
 from buildfarm_web.read_models.plain import Json, numbered, stamp
 from buildfarm_web.read_models.shares import locks_of
+from buildfarm_web.rendering import render as _render
 
 blueprint = Blueprint("pages", __name__)
 
 _TAIL = 48 * 1024
 _PAGE = 100
-
-
-def _render(template: str, tx_now: str | None, **values: Any) -> str:  # noqa: ANN401  # a template takes anything
-    query = request.query_string.decode("utf-8", "replace")
-    twin = f"/api/v1{request.path}" + (f"?{query}" if query else "")
-    return render_template(
-        template,
-        now=tx_now,
-        twin=twin,
-        distribution=the_hub().config.farm.distribution,
-        **values,
-    )
 
 
 def _choices() -> Json:
@@ -49,13 +36,20 @@ def overview() -> str:
     parts = the_parts()
     filters = builds.filters_of(request.args)
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, parts.shares, filters)
+        found = farm.overview(parts.hub, tx, parts.shares, filters) | glance.glance(parts.hub, tx, parts.standings)
     for drop in found["drops"]:
-        drop["drawing"] = waves.draw(drop["plan"], drop["builds"])
+        drop["drawing"] = waves.draw(drop["plan"], drop["builds"], critical_of(drop["outlook"]))
     return _render(
         "overview.html", found["now"], it=found, filters=filters, choices=_choices(),
-        lanes=lanes.draw(found["runs"], found["now"]),
+        lanes=lanes.draw(found["runs"], found["now"]), verdict_map=verdict_map.draw(found["map"]),
+        curve=curves.lag_curve(found["lag"]["over_time"]),
+        stages=stages.draw((one["sig"], one["stages"]) for one in found["lag"]["sigs"]),
     )  # fmt: skip
+
+
+def critical_of(outlook: Json) -> set[str]:
+    """The builds on the longest way of a plan."""
+    return {step["build"] for step in outlook["steps"] if step["critical"]}
 
 
 @blueprint.get("/builds")
@@ -117,7 +111,9 @@ def show_drop(drop: str) -> str:
     with hub.store.read() as tx:
         found = drops.drop_page(hub, tx, drop)
         now = stamp(tx.now)
-    return _render("drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"]))
+    return _render(
+        "drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"], critical_of(found["outlook"]))
+    )
 
 
 @blueprint.get("/targets")

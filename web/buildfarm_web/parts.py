@@ -10,6 +10,7 @@ from buildfarm.ports import Intake
 from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.shares import Shares
+from buildfarm_web.read_models.standings import Standings
 
 _KEY = "buildfarm"
 
@@ -22,6 +23,7 @@ class Parts:
     intake: Intake
     blob_limit: int
     shares: Shares
+    standings: Standings
     reception: Reception | None
 
 

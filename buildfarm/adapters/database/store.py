@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import typing
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -18,10 +18,11 @@ from alembic.config import Config as AlembicConfig
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from buildfarm.adapters.database.newest import newest_of_each
 from buildfarm.adapters.database.tables import TABLES, plain_type
 from buildfarm.domain.records import Event
 from buildfarm.errors import Conflict, InfraError, NotFound
-from buildfarm.ports import Clock
+from buildfarm.ports import Clock, Row
 
 R = TypeVar("R")
 _BUSY_SECONDS = 30
@@ -152,6 +153,39 @@ class SqlTransaction:
         query = sa.select(sa.func.count()).select_from(table).where(*_conditions(table, where))
         return int(self._connection.execute(query).scalar_one())
 
+    def pick(
+        self,
+        kind: type[object],
+        columns: Sequence[str],
+        /,
+        *,
+        order_by: str = "",
+        descending: bool = False,
+        limit: int | None = None,
+        **where: object,
+    ) -> list[Row]:
+        """A few columns of what :meth:`find` would give."""
+        table = TABLES[kind]
+        query = sa.select(*(table.c[name] for name in columns)).where(*_conditions(table, where)).limit(limit)
+        for name in order_by.split(",") if order_by else ():
+            query = query.order_by(table.c[name.strip()].desc() if descending else table.c[name.strip()])
+        return list(self._connection.execute(query).mappings())
+
+    def tally(self, kind: type[object], by: Sequence[str], /, **where: object) -> dict[tuple[str, ...], int]:
+        """How many there are with each combination of values."""
+        table = TABLES[kind]
+        columns = [table.c[name] for name in by]
+        query = sa.select(*columns, sa.func.count()).where(*_conditions(table, where)).group_by(*columns)
+        return {tuple(row[:-1]): int(row[-1]) for row in self._connection.execute(query)}
+
+    def newest(
+        self, kind: type[object], columns: Sequence[str], /, *, of_each: str, by: str = "created", **where: object
+    ) -> list[Row]:
+        """The newest of each, by :func:`buildfarm.adapters.database.newest.newest_of_each`."""
+        table = TABLES[kind]
+        query = newest_of_each(table, columns, of_each=of_each, by=by, only=lambda some: _conditions(some, where))
+        return list(self._connection.execute(query).mappings())
+
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; ``None`` when ``only_if`` did not hold (or the record is gone)."""
         table = TABLES[type(record)]
@@ -192,7 +226,7 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _conditions(table: sa.Table, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
+def _conditions(table: sa.FromClause, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
     for name, value in where.items():
         column = table.c[name]

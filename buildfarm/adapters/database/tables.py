@@ -86,6 +86,8 @@ TABLES: dict[type, sa.Table] = {
         sa.UniqueConstraint("target", "source", "epoch", "version", "release", "srpm", "round"),
         sa.Index(None, "target", "state"),
         sa.Index(None, "drop_id"),
+        sa.Index(None, "target", "source", "created"),
+        sa.Index(None, "state", "finished"),
         sa.CheckConstraint(
             "state NOT IN ('waiting', 'on_hold', 'failed', 'excluded') OR reason <> ''", name="says_why"
         ),

@@ -13,8 +13,10 @@ from buildfarm.adapters.database import SqlStore
 from buildfarm.config import Config, Farm, Timing
 from buildfarm.domain.build import Build, BuildState, FailureKind, Gate, WaitKind
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
+from buildfarm.domain.lag import arrived
 from buildfarm.domain.records import ApiToken, Comparison, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation, GenerationState, TagHead
+from buildfarm.domain.sig import Sig
 from buildfarm.domain.target import (
     BuildrootSpec,
     ExternalRepository,
@@ -34,6 +36,7 @@ from buildfarm.services.hub import Hub
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ENGINEER, READER, WORKER_TOKEN = "engineer-token", "reader-token", "worker-token"
+SIGS = {"archives": Sig(title="Archives", contact="archives@reef.example", sources=("zlib", "bzip2", "lib*", "tree"))}
 HOSTILE = "<script>alert('x')</script>"
 
 
@@ -125,7 +128,13 @@ def make_hub(home: Path, clock: Clock) -> Hub:
 
 def open_hub(home: Path, clock: Clock) -> Hub:
     """The hub of a farm that is there."""
-    farm = Farm(home=str(home), distribution="Reef Linux", timing=Timing(lease=45), drop_folders=(str(home / "drop"),))
+    farm = Farm(
+        home=str(home),
+        distribution="Reef Linux",
+        timing=Timing(lease=45),
+        drop_folders=(str(home / "drop"),),
+        sigs=SIGS,
+    )
     config = Config(farm=farm, targets={"reef-9": target(home)}, folder=home, file=home / "farm.yaml")
     return Hub(
         config=config, store=SqlStore(f"sqlite:///{home / 'farm.db'}", clock=clock), blobs=Blobs(home / "blobs"),
@@ -207,6 +216,7 @@ class Story:
             build = Build(
                 id=tasks.new_id(), target="reef-9", drop_id=self.drop, source=source, epoch=0, version=version,
                 release="1.el9", dist=".el9", srpm=sha(f"srpm {source}"), srpm_filename=f"{source}-1.0-1.el9.src.rpm",
+                shipped=(shipped := tx.now - timedelta(hours=3 + len(source))), spent=arrived(shipped, tx.now),
                 state=BuildState.INGESTED, state_since=tx.now, owner="ann", arches=("x86_64",), requires=requires,
                 provides=(source, *provides), created=tx.now,
             )  # fmt: skip
@@ -314,7 +324,14 @@ class Story:
                 self._files(tag, number)
             for build in carried:
                 if build.state is BuildState.COMPARED:
-                    builds.move(tx, build, BuildState.PUBLISHED, actor="signer", tags=("reef-9", "reef-9-build"))
+                    builds.move(
+                        tx,
+                        build,
+                        BuildState.PUBLISHED,
+                        actor="signer",
+                        tags=("reef-9", "reef-9-build"),
+                        finished=tx.now,
+                    )
         self.clock.pass_seconds(2)
 
     def _files(self, tag: str, number: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from buildfarm.domain.build import Build, BuildState, Gate, WaitKind
 from buildfarm.domain.drop import Drop
+from buildfarm.domain.lag import STUCK
 from buildfarm.domain.records import Comparison
 from buildfarm.domain.selfhosting import MAX_ROUNDS
 from buildfarm.domain.target import Target
@@ -16,9 +17,6 @@ from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.findings import newest_comparisons, worst_line
 from buildfarm_web.read_models.plain import Json, stamp
-
-STUCK = (WaitKind.UNRESOLVABLE, WaitKind.CYCLE, WaitKind.PAUSED, WaitKind.APPROVAL)
-"""What a waiting build does not get out of by itself. ``blocked`` is not here: the one that blocks is."""
 
 MOVING = (
     BuildState.INGESTED, BuildState.DEBRANDED, BuildState.QUEUED, BuildState.BUILDING, BuildState.BUILT,
