@@ -45,7 +45,7 @@ def list_needs() -> str:
     """What needs a person now."""
     hub, filters = the_hub(), _filters("target", "sig", "kind")
     with hub.store.read() as tx:
-        found = needs.needs(hub, tx, **filters)
+        found = needs.needs(hub, tx, target=filters["target"], sig=filters["sig"], kind=filters["kind"])
     return render("needs.html", found["now"], it=found, filters=filters, choices=_choices())
 
 

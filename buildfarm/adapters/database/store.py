@@ -169,7 +169,7 @@ class SqlTransaction:
         query = sa.select(*(table.c[name] for name in columns)).where(*_conditions(table, where)).limit(limit)
         for name in order_by.split(",") if order_by else ():
             query = query.order_by(table.c[name.strip()].desc() if descending else table.c[name.strip()])
-        return list(self._connection.execute(query).mappings())
+        return [dict(zip(columns, row, strict=True)) for row in self._connection.execute(query)]
 
     def tally(self, kind: type[object], by: Sequence[str], /, **where: object) -> dict[tuple[str, ...], int]:
         """How many there are with each combination of values."""
@@ -184,7 +184,7 @@ class SqlTransaction:
         """The newest of each, by :func:`buildfarm.adapters.database.newest.newest_of_each`."""
         table = TABLES[kind]
         query = newest_of_each(table, columns, of_each=of_each, by=by, only=lambda some: _conditions(some, where))
-        return list(self._connection.execute(query).mappings())
+        return [dict(zip(columns, row, strict=True)) for row in self._connection.execute(query)]
 
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; ``None`` when ``only_if`` did not hold (or the record is gone)."""

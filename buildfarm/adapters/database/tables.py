@@ -98,6 +98,7 @@ TABLES: dict[type, sa.Table] = {
         Task,
         sa.Index(None, "state", "queue"),
         sa.Index(None, "subject"),
+        sa.Index(None, "kind", "state", "finished"),
         sa.Index(
             "uq_task_active", "kind", "subject", "arch", unique=True, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE
         ),

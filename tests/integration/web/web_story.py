@@ -212,10 +212,11 @@ class Story:
     def _build(
         self, source: str, provides: tuple[str, ...] = (), requires: tuple[str, ...] = (), version: str = "1.0"
     ) -> Build:
+        which = source if version == "1.0" else f"{source} {version}"
         with self.hub.store.begin() as tx:
             build = Build(
                 id=tasks.new_id(), target="reef-9", drop_id=self.drop, source=source, epoch=0, version=version,
-                release="1.el9", dist=".el9", srpm=sha(f"srpm {source}"), srpm_filename=f"{source}-1.0-1.el9.src.rpm",
+                release="1.el9", dist=".el9", srpm=sha(f"srpm {which}"), srpm_filename=f"{source}-{version}-1.el9.src.rpm",
                 shipped=(shipped := tx.now - timedelta(hours=3 + len(source))), spent=arrived(shipped, tx.now),
                 state=BuildState.INGESTED, state_since=tx.now, owner="ann", arches=("x86_64",), requires=requires,
                 provides=(source, *provides), created=tx.now,
@@ -224,8 +225,8 @@ class Story:
             tx.add(DropItem(id=tasks.new_id(), drop_id=self.drop, kind=ItemKind.SRPM, sha256=build.srpm,
                             filename=build.srpm_filename, build=build.id))  # fmt: skip
             tx.event("build.ingested", build.id, actor="ingest", srpm=build.srpm_filename)
-            name = f"{source}-1.0-1.el9.x86_64.rpm"
-            digest = sha(f"vendor {source}")
+            name = f"{source}-{version}-1.el9.x86_64.rpm"
+            digest = sha(f"vendor {which}")
             tx.add(VendorRpm(id=tasks.new_id(), target="reef-9", sha256=digest, filename=name, name=source,
                              arch="x86_64", source=source, sourcerpm=build.srpm_filename))  # fmt: skip
             tx.add(DropItem(id=tasks.new_id(), drop_id=self.drop, kind=ItemKind.BINARY, sha256=digest, filename=name))
@@ -310,7 +311,7 @@ class Story:
 
     def _publish(self, number: int) -> None:
         with self.hub.store.begin() as tx:
-            carried = tx.find(Build, state=(BuildState.COMPARED, BuildState.PUBLISHED))
+            carried = tx.find(Build, state=(BuildState.COMPARED, BuildState.PUBLISHED), gate=Gate.PASSED)
             for tag in ("reef-9-build", "reef-9"):
                 generation = Generation(
                     id=tasks.new_id(), target="reef-9", tag=tag, number=number, state=GenerationState.READY,

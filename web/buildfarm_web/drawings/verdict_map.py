@@ -15,13 +15,13 @@ from buildfarm_web.read_models.plain import Json
 PITCH = 16
 _FEW, _MANY = 120, 400
 """Up to so many marks in a group each is a link; beyond so many in a group it takes the whole width."""
-_NARROW, _WIDE = 24, 64
+_SPARSE, _NARROW, _WIDE = 12, 24, 64
 
 _SQUARE = "h12v12h-12z"
 _SHAPES: dict[str, str] = {
     # each from the upper left corner of a cell of 12, drawn with fill-rule evenodd
     "IDENTICAL": _SQUARE,
-    "EQUIVALENT": "m3 0h6l3 3v6l-3 3h-6l-3 -3v-6z",
+    "EQUIVALENT": "m6 0l6 6l-6 6l-6 -6z",
     "EXPECTED": "h8l4 4v8h-12z",
     "COMPATIBLE": "m6 0a6 6 0 1 0 .01 0z",
     "UNCOMPARED": "m3 3h6v6h-6z",
@@ -29,8 +29,8 @@ _SHAPES: dict[str, str] = {
     "EXTRA": "m4 0h4v4h4v4h-4v4h-4v-4h-4v-4h4z",
     "INCOMPATIBLE": "m2 0l4 4l4 -4l2 2l-4 4l4 4l-2 2l-4 -4l-4 4l-2 -2l4 -4l-4 -4z",
     "MISSING": "h12v12h-12zm3 3v6h6v-6z",
-    "ERROR": "m6 0l6 6l-6 6l-6 -6zm-1 3v4h2v-4zm0 5v1.5h2v-1.5z",
-    "failed": "m2 0l4 4l4 -4l2 2l-4 4l4 4l-2 2l-4 -4l-4 4l-2 -2l4 -4l-4 -4z",
+    "ERROR": "m3 0h6l3 3v6l-3 3h-6l-3 -3v-6zm2 2v5h2v-5zm0 6v2h2v-2z",
+    "failed": "h12v12h-12zm3.5 2l2.5 2.5l2.5 -2.5l1.5 1.5l-2.5 2.5l2.5 2.5l-1.5 1.5l-2.5 -2.5l-2.5 2.5l-1.5 -1.5l2.5 -2.5l-2.5 -2.5z",
     "on_hold": "m1 0h4v12h-4zm6 0h4v12h-4z",
     "stuck": "m6 0l6 12h-12zm-1 4v4h2v-4zm0 5v1.5h2v-1.5z",
     "building": "m1 0l11 6l-11 6z",
@@ -92,14 +92,14 @@ def draw(groups: Sequence[Json]) -> tuple[Group, ...]:
 
 def _group(group: Json) -> Group:
     cells = group["cells"]
-    columns = _WIDE if len(cells) > _MANY else _NARROW
+    columns = _WIDE if len(cells) > _MANY else _NARROW if len(cells) > _SPARSE * 4 else _SPARSE
     runs = []
     for word, some in groupby(enumerate(cells), key=lambda cell: str(cell[1][2])):
         marks = list(_placed(word, some, columns))
         path = "".join(mark.path for mark in marks)
         runs.append(Run(word=word, count=len(marks), path=path, marks=tuple(marks) if len(cells) <= _FEW else ()))
     return Group(
-        sig=group["sig"], total=len(cells), width=min(columns, max(len(cells), _NARROW)) * PITCH, height=-(-len(cells) // columns) * PITCH,
+        sig=group["sig"], total=len(cells), width=columns * PITCH, height=-(-len(cells) // columns) * PITCH,
         is_wide=len(cells) > _MANY, runs=tuple(runs),
         words=", ".join(f"{count} {word.replace('_', ' ')}" for word, count in group["words"].items()),
     )  # fmt: skip

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from buildfarm.domain.build import Build
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.repository import Artifact, Generation, GenerationState
 from buildfarm.errors import NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports import Row, Transaction
 from buildfarm.services import publishing
-from buildfarm_web.read_models.plain import Json, find_each, stamp
+from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.read_models.standings import COLUMNS, as_far_as_read
 from buildfarm_web.read_models.targets import generation_json
 
-_LISTED = 500
-_RPM = ("name", "epoch", "version", "release", "arch", "filename", "build")
+_LISTED = 200
+_AT_ONCE = 500
+_RPM = ("name", "arch", "epoch", "version", "release")
 
 
 def generation_page(tx: Transaction, name: str) -> Json:
@@ -69,17 +70,22 @@ def changes(tx: Transaction, old: Iterable[str], new: Iterable[str]) -> Json:
 
 
 def _builds(tx: Transaction, ids: Iterable[str]) -> dict[str, Build]:
-    wanted = sorted(ids)
-    found: list[Build] = []
-    for start in range(0, len(wanted), 500):
-        found += [as_far_as_read(row) for row in tx.pick(Build, COLUMNS, id=tuple(wanted[start : start + 500]))]
-    return {build.source: build for build in found}
+    return {build.source: build for build in map(as_far_as_read, _picked(tx, Build, COLUMNS, "id", ids))}
 
 
 def _rpms(tx: Transaction, builds: Iterable[Build]) -> dict[tuple[str, str], str]:
     """Name and arch of each RPM of some builds with its EVR."""
-    made = find_each(tx, Artifact, "build", (build.id for build in builds))
-    return {(rpm.name, rpm.arch): str(EVR(epoch=rpm.epoch, version=rpm.version, release=rpm.release)) for rpm in made}
+    made = _picked(tx, Artifact, _RPM, "build", (build.id for build in builds))
+    return {
+        (rpm["name"], rpm["arch"]): str(EVR(epoch=rpm["epoch"], version=rpm["version"], release=rpm["release"]))
+        for rpm in made
+    }
+
+
+def _picked(tx: Transaction, kind: type, columns: Sequence[str], field: str, values: Iterable[str]) -> list[Row]:
+    wanted = sorted(values)
+    pieces = (tuple(wanted[start : start + _AT_ONCE]) for start in range(0, len(wanted), _AT_ONCE))
+    return [row for piece in pieces for row in tx.pick(kind, columns, **{field: piece})]  # type: ignore[arg-type]  # field names
 
 
 def _source(source: str, old: Build | None, new: Build | None) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from buildfarm.domain.build import Build, BuildState
@@ -14,7 +14,7 @@ from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.read_models.standings import Standing, Standings, row
 
-_PUBLISHED = 1000
+_PUBLISHED = 600
 _SLOWEST = 12
 _POINTS = 48
 _STEPS = (
@@ -25,7 +25,9 @@ _STEPS = (
     timedelta(days=7),
     timedelta(days=28),
 )
-_UNDER_WAY = frozenset(BuildState) - {BuildState.PUBLISHED, BuildState.CANCELED, BuildState.EXCLUDED}
+_EPOCH = datetime(2000, 1, 3, tzinfo=UTC)
+"""A Monday at midnight: steps begin on the hour, the day and the week."""
+_NO_LAG = (BuildState.CANCELED, BuildState.EXCLUDED)
 
 
 def stages_of(build: Build, now: datetime) -> dict[str, float]:
@@ -41,35 +43,36 @@ def lag(hub: Hub, tx: Transaction, standings: Standings, *, target: str = "", si
 
 
 def summary(tx: Transaction, standings: Sequence[Standing]) -> Json:
-    """``published`` and ``under_way`` in figures, what each SIG's time goes into, and who is behind the longest."""
-    known = [
-        one
-        for one in standings
-        if one.build.shipped and one.build.state not in (BuildState.CANCELED, BuildState.EXCLUDED)
-    ]
-    spent = {one.build.id: stages_of(one.build, tx.now) for one in known}
-    groups: dict[str, list[Standing]] = {}
+    """``published`` and ``under_way`` in figures, what each SIG's time goes into, and who is behind the longest.
+
+    ``published_here`` leaves out what passed before the SRPM came here.
+    """
+    known = [one for one in standings if one.build.shipped and one.build.state not in _NO_LAG]
+    spent = {one.build.id: spent_until(one.build, tx.now) for one in known}
+    total = {build: sum(stages.values()) for build, stages in spent.items()}
+    published = [one.build.id for one in known if one.build.state is BuildState.PUBLISHED]
+    under_way = sorted(
+        (one for one in known if one.build.state is not BuildState.PUBLISHED), key=lambda one: -total[one.build.id]
+    )
+    groups: dict[str, list[str]] = {}
     for one in known:
-        groups.setdefault(one.sig, []).append(one)
-    under_way = [one for one in known if one.build.state in _UNDER_WAY]
-    under_way.sort(key=lambda one: -sum(spent[one.build.id].values()))
+        groups.setdefault(one.sig, []).append(one.build.id)
     return {
         "unknown": len(standings) - len(known),
-        "published": _figures(
-            sum(spent[one.build.id].values()) for one in known if one.build.state is BuildState.PUBLISHED
-        ),
-        "under_way": _figures(sum(spent[one.build.id].values()) for one in under_way),
+        "published": _figures(total[build] for build in published),
+        "published_here": _figures(total[build] - spent[build].get(Stage.ARRIVING, 0.0) for build in published),
+        "under_way": _figures(total[one.build.id] for one in under_way),
         "stages": mean_stages(spent.values()),
         "sigs": [
             {
                 "sig": sig,
                 "sources": len(group),
-                "stages": mean_stages(spent[one.build.id] for one in group),
-                **_figures(sum(spent[one.build.id].values()) for one in group),
+                "stages": mean_stages(spent[build] for build in group),
+                **_figures(total[build] for build in group),
             }
             for sig, group in sorted(groups.items())
         ],
-        "slowest": [row(tx, one) | {"stages": spent[one.build.id]} for one in under_way[:_SLOWEST]],
+        "slowest": [row(tx, one) | {"stages": stages_of(one.build, tx.now)} for one in under_way[:_SLOWEST]],
     }
 
 
@@ -79,9 +82,12 @@ def mean_stages(each: Iterable[dict[str, float]]) -> dict[str, float]:
     >>> mean_stages([{"ingest": 2.0, "building": 4.0}, {"building": 8.0}])
     {'ingest': 1.0, 'building': 6.0}
     """
-    listed = list(each)
-    sums = {stage.value: sum(one.get(stage, 0.0) for one in listed) for stage in Stage}
-    return {stage: round(seconds / len(listed), 1) for stage, seconds in sums.items() if seconds}
+    count, sums = 0, dict.fromkeys((stage.value for stage in Stage), 0.0)
+    for one in each:
+        count += 1
+        for stage, seconds in one.items():
+            sums[stage] += seconds
+    return {stage: round(seconds / count, 1) for stage, seconds in sums.items() if seconds}
 
 
 def _figures(seconds: Iterable[float]) -> Json:
@@ -108,7 +114,7 @@ def _over_time(hub: Hub, tx: Transaction, *, target: str, sig: str) -> list[Json
     step = next((step for step in _STEPS if (last - first) / step <= _POINTS), _STEPS[-1])
     points: dict[datetime, list[dict[str, Any]]] = {}
     for one in wanted:
-        at = first + (one["finished"] - first) // step * step
+        at = _EPOCH + (one["finished"] - _EPOCH) // step * step
         points.setdefault(at, []).append(one["spent"])
     return [
         {

@@ -74,5 +74,5 @@ def _last(tx: Transaction) -> list[Json]:
     return named(tx, [
         task_json(task, tx.now) | {"guest": host["guest"], "kvm_host": host.get("kvm_host", ""), "image": host.get("image", ""),
                                    "accelerator": host.get("accelerator", "")}
-        for task, host in in_guests
+        for task, host in in_guests[:_LAST]
     ])  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from buildfarm.domain.build import Build, BuildState, Gate
-from buildfarm.domain.clusters import Cluster, clusters
+from buildfarm.domain.clusters import Cluster, clusters, fingerprint
 from buildfarm.domain.drop import Approval, Drop, DropState
 from buildfarm.domain.lag import STUCK
 from buildfarm.domain.waiver import WaiverRecord
@@ -37,7 +37,9 @@ _Own = Callable[[str, str], bool]
 
 
 def needs(hub: Hub, tx: Transaction, *, target: str = "", sig: str = "", kind: str = "", most: int = 100) -> Json:
-    """``{total, groups: [{kind, title, total, items}]}``, each group the longest wait first; ``total`` counts builds, drops, waivers.
+    """``{total, groups: [{kind, title, total, more, items}]}``, what waits longest first.
+
+    ``total`` counts builds, drops and waivers; an item stands for ``count`` of them that have one cause; ``more`` are not listed.
 
     Groups without an item are left out. :raises NotFound: no such target.
     """
@@ -58,7 +60,9 @@ def needs(hub: Hub, tx: Transaction, *, target: str = "", sig: str = "", kind: s
     for name, read in readers.items():
         total, items = read() if kind in ("", name) else (0, [])
         if items:
-            groups.append({"kind": name, "title": TITLES[name], "total": total, "items": items[:most]})
+            shown = items[:most]
+            more = total - sum(item.get("count", 1) for item in shown)
+            groups.append({"kind": name, "title": TITLES[name], "total": total, "more": more, "items": shown})
     return {"now": stamp(tx.now), "total": sum(group["total"] for group in groups), "groups": groups}
 
 
@@ -68,17 +72,23 @@ def _read(tx: Transaction, is_own: _Own, **where: object) -> list[Build]:
 
 
 def _items(hub: Hub, tx: Transaction, found: Sequence[Build], most: int) -> tuple[int, list[Item]]:
-    """Builds one by one; only of those that are shown is it read why."""
-    ordered = sorted(found, key=lambda build: since_of(build) or "")
-    shown = ordered[:most]
-    return len(found), [
-        {
-            "build": build.id, "title": build.nvr, "source": build.source, "target": build.target, "state": item["state"],
-            "verdict": build.verdict, "since": since_of(build), "why": item["why"] or "no reason was recorded",
-            "act": builds.act_on(build), **answers(hub, build.target, build.source),
-        }
-        for build, item in zip(shown, builds.rows(hub, tx, shown), strict=True)
-    ]  # fmt: skip
+    """Builds by cause, a line each; only of those that are shown is it read why."""
+    causes: dict[str, list[Build]] = {}
+    for build in sorted(found, key=lambda build: (since_of(build) or "", build.source)):
+        causes.setdefault(f"{build.verdict} {fingerprint(build, build.gate_reason)}", []).append(build)
+    shown = list(causes.values())[:most]
+    first = builds.rows(hub, tx, [some[0] for some in shown])
+    return len(found), [_item(hub, some, item) for some, item in zip(shown, first, strict=True)]
+
+
+def _item(hub: Hub, some: Sequence[Build], row: Json) -> Item:
+    build = some[0]
+    return {
+        "build": build.id, "title": build.nvr, "source": build.source, "target": build.target, "state": row["state"],
+        "verdict": build.verdict, "since": since_of(build), "why": row["why"] or "no reason was recorded",
+        "act": builds.act_on(build), "count": len(some), **answers(hub, build.target, build.source),
+        "others": [{"id": other.id, "nvr": other.nvr} for other in some[1:]],
+    }  # fmt: skip
 
 
 def _held(hub: Hub, tx: Transaction, is_own: _Own, most: int) -> tuple[int, list[Item]]:

@@ -9,9 +9,9 @@ from buildfarm_web.read_models import needs
 from buildfarm_web.read_models.answers import contact_of, names
 from buildfarm_web.read_models.lag import summary
 from buildfarm_web.read_models.plain import Json, stamp
-from buildfarm_web.read_models.standings import Standings, by_word, map_of, row
+from buildfarm_web.read_models.standings import Standings, by_word, chosen, map_of, row
 
-_LISTED = 500
+_LISTED = 100
 
 
 def _about(hub: Hub, sig: str) -> Json:
@@ -51,6 +51,6 @@ def sig_page(hub: Hub, tx: Transaction, standings: Standings, name: str) -> Json
         "map": map_of(own),
         "lag": summary(tx, own),
         "needs": needs.needs(hub, tx, sig=name),
-        "sources": [row(tx, one) for one in own[:_LISTED]],
+        "sources": [row(tx, one) for one in chosen(own)[:_LISTED]],
         "total": len(own),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
 
@@ -25,11 +26,17 @@ COLUMNS = (
 )  # fmt: skip
 """What lists need of a build: the long lists of its header and its lock stay unread."""
 
+_WHOLE = timedelta(minutes=1)
+_STEPS = 400
+"""After how long, and after how many events, everything is read anew."""
+
 WORDS = (
     "failed", "on_hold", "stuck", "ERROR", "MISSING", "INCOMPATIBLE", "EXTRA", "REVIEW", "UNCOMPARED", "building", "comparing",
     "built", "queued", "waiting", "debranded", "ingested", "COMPATIBLE", "EXPECTED", "EQUIVALENT", "IDENTICAL", "canceled", "excluded",
 )  # fmt: skip
 """What a source can be on the map, the most pressing first: its verdict, or without one its state."""
+
+_RANK = {word: place for place, word in enumerate(WORDS)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,27 +55,57 @@ class Standing:
 
 
 class Standings:
-    """The standings of the newest event: while nothing happens, nothing is read twice."""
+    """The standings, kept: what events say has changed is read anew, everything once a minute.
+
+    The minute is for databases that show a later event before an earlier one (PostgreSQL numbers at insert, not at commit).
+    """
 
     def __init__(self) -> None:
         self._event = 0
-        self._found: dict[str, tuple[Standing, ...]] = {}
+        self._read_at: datetime | None = None
+        self._known: dict[str, dict[str, Standing]] = {}
         self._lock = Lock()
 
     def of(self, hub: Hub, tx: Transaction, target: str = "") -> tuple[Standing, ...]:
         """Of one target or of all, by target and source. :raises NotFound: no such target."""
-        newest = last_event(tx)
         names = (hub.target(target).name,) if target else sorted(hub.config.targets)
         with self._lock:
-            if newest != self._event:
-                self._event, self._found = newest, {}
-            known = dict(self._found)
-        fresh = {name: _read(hub, tx, name) for name in names if name not in known}
-        with self._lock:
-            if newest == self._event:
-                self._found |= fresh
-        known |= fresh
-        return tuple(standing for name in names for standing in known[name])
+            self._catch_up(hub, tx)
+            for name in names:
+                if name not in self._known:
+                    self._known[name] = _read(hub, tx, name)
+            return tuple(self._known[name][source] for name in names for source in sorted(self._known[name]))
+
+    def _catch_up(self, hub: Hub, tx: Transaction) -> None:
+        """Bring what is known to the newest event this transaction sees."""
+        newest = last_event(tx)
+        is_old = self._read_at is None or not timedelta(0) <= tx.now - self._read_at < _WHOLE
+        if is_old or newest < self._event or newest - self._event > _STEPS:
+            self._known, self._read_at = {}, tx.now
+        else:
+            for build in _changed(tx, self._event, newest):
+                if build["target"] in self._known:
+                    self._refresh(hub, tx, build["target"], build["source"])
+        self._event = newest
+
+    def _refresh(self, hub: Hub, tx: Transaction, target: str, source: str) -> None:
+        known = {**self._known[target]}
+        known.pop(source, None)
+        rows = tx.pick(
+            Build, COLUMNS, target=target, source=source, scratch=False, order_by="created", descending=True, limit=1
+        )
+        if rows:
+            known[source] = _standing(as_far_as_read(rows[0]), hub.config.sig_of(target, source))
+        self._known[target] = known
+
+
+def _changed(tx: Transaction, after: int, newest: int) -> list[Row]:
+    """Target and source of the builds that something happened to."""
+    if newest == after:
+        return []
+    told = tx.pick(Event, ("subject", "kind"), id=tuple(range(after + 1, newest + 1)))
+    subjects = sorted({event["subject"] for event in told if event["kind"].startswith("build.")})
+    return tx.pick(Build, ("target", "source"), id=tuple(subjects)) if subjects else []
 
 
 def last_event(tx: Transaction) -> int:
@@ -77,10 +114,10 @@ def last_event(tx: Transaction) -> int:
     return int(found[0]["id"]) if found else 0
 
 
-def _read(hub: Hub, tx: Transaction, target: str) -> tuple[Standing, ...]:
+def _read(hub: Hub, tx: Transaction, target: str) -> dict[str, Standing]:
     rows = tx.newest(Build, COLUMNS, of_each="source", target=target, scratch=False)
     answers = partial(hub.config.sig_of, target)
-    return tuple(_standing(build, answers(build.source)) for build in map(as_far_as_read, rows))
+    return {row["source"]: _standing(as_far_as_read(row), answers(row["source"])) for row in rows}
 
 
 def as_far_as_read(row: Row) -> Build:
@@ -127,7 +164,6 @@ def map_of(standings: Sequence[Standing]) -> list[Json]:
     groups: dict[str, list[Standing]] = {}
     for standing in standings:
         groups.setdefault(standing.sig, []).append(standing)
-    rank = {word: place for place, word in enumerate(WORDS)}
     return [
         {
             "sig": sig,
@@ -135,7 +171,7 @@ def map_of(standings: Sequence[Standing]) -> list[Json]:
             "words": by_word(group),
             "cells": [
                 [one.source, one.build.target, one.word, one.build.id]
-                for one in sorted(group, key=lambda one: (rank.get(one.word, len(rank)), one.source))
+                for one in sorted(group, key=lambda one: (_RANK.get(one.word, len(_RANK)), one.source))
             ],
         }
         for sig, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
@@ -145,14 +181,18 @@ def map_of(standings: Sequence[Standing]) -> list[Json]:
 def chosen(
     standings: Sequence[Standing], *, sig: str = "", word: str = "", need: str = "", source: str = ""
 ) -> list[Standing]:
-    """Those that pass the filters of a list; ``source`` is a part of the name. :raises InputError: no such word."""
+    """Those that pass the filters of a list, the most pressing first; ``source`` is a part of the name.
+
+    :raises InputError: no such word.
+    """
     if word and word not in WORDS and word not in set(BuildState) | set(Verdict):
         raise InputError(f"no verdict or state {word!r}", hint=f"one of {', '.join(WORDS)}")
-    return [
+    passed = (
         one
         for one in standings
         if (not sig or one.sig == sig)
         and (not word or one.word == word)
         and (not need or one.need)
         and (not source or source.casefold() in one.source.casefold())
-    ]
+    )
+    return sorted(passed, key=lambda one: (_RANK.get(one.word, len(_RANK)), one.source))

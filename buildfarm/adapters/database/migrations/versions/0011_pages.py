@@ -16,7 +16,11 @@ _NULLABLE: dict[str, sa.types.TypeEngine[Any]] = {
     "shipped": UtcDateTime(timezone=True),
     "stage_since": UtcDateTime(timezone=True),
 }
-_INDICES = (("target", "source", "created"), ("state", "finished"))
+_INDICES = (
+    ("build", "target", "source", "created"),
+    ("build", "state", "finished"),
+    ("task", "kind", "state", "finished"),
+)
 
 
 def upgrade() -> None:
@@ -26,13 +30,13 @@ def upgrade() -> None:
         table.add_column(sa.Column("spent", sa.JSON(), nullable=False, server_default="{}"))
     with op.batch_alter_table("build") as table:
         table.alter_column("spent", server_default=None)
-        for columns in _INDICES:
-            table.create_index(op.f(f"ix_build_{'_'.join(columns)}"), list(columns))
+    for table_name, *columns in _INDICES:
+        op.create_index(op.f(f"ix_{table_name}_{'_'.join(columns)}"), table_name, columns)
 
 
 def downgrade() -> None:
+    for table_name, *columns in reversed(_INDICES):
+        op.drop_index(op.f(f"ix_{table_name}_{'_'.join(columns)}"), table_name)
     with op.batch_alter_table("build") as table:
-        for columns in reversed(_INDICES):
-            table.drop_index(op.f(f"ix_build_{'_'.join(columns)}"))
         for name in ("spent", *reversed(_NULLABLE)):
             table.drop_column(name)
