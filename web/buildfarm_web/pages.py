@@ -101,7 +101,9 @@ def list_drops() -> str:
     with hub.store.read() as tx:
         found = drops.drops(tx, limit=_PAGE, target=request.args.get("target", ""))
         now = stamp(tx.now)
-    return _render("drops.html", now, it=found)
+    return _render(
+        "drops.html", now, it=found, target=request.args.get("target", ""), targets=sorted(hub.config.targets)
+    )
 
 
 @blueprint.get("/drops/<drop>")
@@ -162,7 +164,10 @@ def list_generations() -> str:
     with hub.store.read() as tx:
         found = targets.generations(tx, limit=_PAGE, tag=args.get("tag", ""), target=args.get("target", ""))
         now = stamp(tx.now)
-    return _render("generations.html", now, it=found, tag=args.get("tag", ""))
+    tags = sorted(
+        {tag for target in hub.config.targets.values() for tag in (target.tags.build, target.tags.destination)}
+    )
+    return _render("generations.html", now, it=found, tag=args.get("tag", ""), tags=tags)
 
 
 @blueprint.get("/waivers")

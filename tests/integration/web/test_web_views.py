@@ -1,9 +1,15 @@
 """The pages that look at the farm from a side: by source, SIG, cause, lag, machine and generation."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 
 import later_story
 import pytest
@@ -13,6 +19,7 @@ from buildfarm_web.read_models.standings import Standings
 from flask.testing import FlaskClient
 from later_story import Morning
 from web_story import HOSTILE, Clock, Story
+from werkzeug.serving import make_server
 
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.lag import stage_of
@@ -22,6 +29,7 @@ from buildfarm.services import builds
 from buildfarm.services.building import log_path
 from buildfarm.services.hub import Hub
 
+BUILDFARM = Path(sys.executable).with_name("buildfarm")
 VIEWS = ("/needs", "/sources", "/sigs", "/sigs/core", "/lag", "/machines")
 
 
@@ -248,6 +256,29 @@ def test_the_longest_way_is_drawn_and_said(morning: Morning) -> None:
     assert page.count('class="need critical"') == 2
     assert "zlib-1.0-1.el9 → libpng-1.0-1.el9 → tree-1.0-1.el9" in page
     assert page.count("on the longest way</small>") == 3
+
+
+@pytest.fixture
+def url(morning: Morning) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, morning.client.application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_command_line_says_the_same(url: str) -> None:
+    def run(*words: str) -> str:
+        env = os.environ | {"BUILDFARM_URL": url, "BUILDFARM_TOKEN": web_story.READER, "COLUMNS": "250"}
+        done = subprocess.run([BUILDFARM, *words], capture_output=True, text=True, check=True, env=env)
+        return done.stdout
+
+    said = run("needs", "--sig", "archives")
+    assert "bzip2-1.0-1.el9" in said
+    assert "chrpath" not in said
+    assert "archives" in run("lag")
 
 
 def test_hostile_text_is_text_on_these_pages_too(client: FlaskClient, hub: Hub, clock: Clock, later: Story) -> None:

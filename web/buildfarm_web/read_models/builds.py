@@ -224,7 +224,10 @@ def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> l
 def with_next_step(hub: Hub, listed: Sequence[Json], builds: Sequence[Build]) -> list[Json]:
     """Rows with who can act (``who``) and the command that usually comes next (``act``)."""
     by_id = {build.id: build for build in builds}
-    return [{**item, "act": act_on(by_id[item["id"]]), "who": sig_of(hub, item["target"], item["source"])} for item in listed]
+    return [
+        {**item, "act": act_on(by_id[item["id"]]), "who": sig_of(hub, item["target"], item["source"])}
+        for item in listed
+    ]
 
 
 def act_on(build: Build) -> str:
