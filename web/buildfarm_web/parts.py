@@ -11,6 +11,7 @@ from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
 from buildfarm.services.logging_in import LoginTools
 from buildfarm_web.read_models.shares import Shares
+from buildfarm_web.read_models.standings import Standings
 
 _KEY = "buildfarm"
 
@@ -23,6 +24,7 @@ class Parts:
     intake: Intake
     blob_limit: int
     shares: Shares
+    standings: Standings
     reception: Reception | None
     login: LoginTools | None
 
