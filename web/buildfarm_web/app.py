@@ -25,6 +25,8 @@ from buildfarm_web import (
     worker_api,
 )
 from buildfarm_web.drawings import bars
+from buildfarm_web.live import following
+from buildfarm_web.live import routes as live_routes
 from buildfarm_web.read_models.shares import Shares
 
 BODY_LIMIT = 32 * MEBIBYTE
@@ -53,8 +55,10 @@ def create_app(
     own = app.jinja_loader
     assert own is not None
     app.jinja_env.loader = ChoiceLoader([own, FileSystemLoader(report_page.TEMPLATES)])
+    live = following.Following(hub.store, hub.config.farm.live)
     parts.keep(
-        app.extensions, parts.Parts(hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares(), reception=reception)
+        app.extensions,
+        parts.Parts(hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares(), reception=reception, live=live),
     )
     words.register(app)
     app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress)
@@ -69,6 +73,7 @@ def create_app(
         repos.blueprint,
         pages.blueprint,
         operating.blueprint,
+        live_routes.blueprint,
     ):
         app.register_blueprint(blueprint)
     return app

@@ -9,6 +9,7 @@ from flask import current_app
 from buildfarm.ports import Intake
 from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
+from buildfarm_web.live.following import Following
 from buildfarm_web.read_models.shares import Shares
 
 _KEY = "buildfarm"
@@ -23,6 +24,7 @@ class Parts:
     blob_limit: int
     shares: Shares
     reception: Reception | None
+    live: Following
 
 
 def keep(extensions: dict[str, object], parts: Parts) -> None:

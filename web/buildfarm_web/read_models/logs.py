@@ -41,7 +41,7 @@ class LogFile:
         with self.path.open("rb") as file:
             file.seek(max(size - 4, 0))
             tail = file.read()
-        return size - _unfinished(tail)
+        return size - unfinished(tail)
 
     def read(self, offset: int, end: int) -> Iterator[bytes]:
         """The bytes from ``offset`` to ``end``."""
@@ -63,10 +63,10 @@ class LogFile:
         return begin, end, data.decode("utf-8", "replace")
 
 
-def _unfinished(tail: bytes) -> int:
+def unfinished(tail: bytes) -> int:
     """How many bytes at the end begin a UTF-8 character that is not all there.
 
-    >>> _unfinished("aä".encode()), _unfinished("aä".encode()[:-1]), _unfinished(b"abc")
+    >>> unfinished("aä".encode()), unfinished("aä".encode()[:-1]), unfinished(b"abc")
     (0, 1, 0)
     """
     for back in range(1, min(4, len(tail)) + 1):
