@@ -15,6 +15,7 @@ from buildfarm_web import (
     api_decisions,
     api_writes,
     guest_api,
+    log_pages,
     operating,
     pages,
     parts,
@@ -73,6 +74,7 @@ def create_app(
         repos.blueprint,
         pages.blueprint,
         operating.blueprint,
+        log_pages.blueprint,
         live_routes.blueprint,
     ):
         app.register_blueprint(blueprint)

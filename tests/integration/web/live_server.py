@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -20,13 +20,16 @@ from flask import Flask
 
 from buildfarm.adapters.database.store import utc_now
 from buildfarm.cli.processes import web_server
+from buildfarm.config import Live
 
-HOME = "BUILDFARM_TOLD_HOME"
+HOME, ROOM = "BUILDFARM_TOLD_HOME", "BUILDFARM_TOLD_ROOM"
 
 
 def application() -> Flask:
-    """What gunicorn starts: the farm whose home the environment names."""
-    return create_app(web_story.open_hub(Path(os.environ[HOME]), utc_now), intake=web_story.fake_intake)
+    """What gunicorn starts: the farm whose home the environment names, with room for so many followers."""
+    hub = web_story.open_hub(Path(os.environ[HOME]), utc_now)
+    farm = replace(hub.config.farm, live=Live(per_address=int(os.environ[ROOM])))
+    return create_app(replace(hub, config=replace(hub.config, farm=farm)), intake=web_story.fake_intake)
 
 
 @dataclass
@@ -55,11 +58,11 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Server]:
+def serving(home: Path, *, room: int = 200) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{probe.getsockname()[1]}"
-    env = {**os.environ, HOME: str(home), "PYTHONPATH": str(Path(__file__).parent)}
+    env = {**os.environ, HOME: str(home), ROOM: str(room), "PYTHONPATH": str(Path(__file__).parent)}
     with (home / "web.log").open("wb") as log:
         argv = web_server(listen, "live_server:application()")
         process = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
@@ -97,8 +100,15 @@ class Follower:
     def heard(self) -> str:
         return "".join(self.text)
 
-    async def follow(self, url: str, path: str, *, until_bytes: int = 1 << 62) -> None:
-        """Read until the server ends the stream, an ``end`` event comes or ``until_bytes`` were heard."""
+    @property
+    def is_gapless(self) -> bool:
+        """Whether each text began where the one before had ended."""
+        ends = [offset + len(text.encode()) for offset, text in zip(self.offsets, self.text, strict=True)]
+        return self.offsets[1:] == ends[:-1]
+
+    async def follow(self, url: str, path: str, *, events: int = 1 << 62) -> None:
+        """Read until the server ends the stream, or so many events came."""
+        wanted = len(self.events) + events
         host, port = url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port), limit=1 << 22)
         again = f"Last-Event-ID: {self.last_id}\r\n" if self.last_id else ""
@@ -116,9 +126,7 @@ class Follower:
                 self.events.append(value)
             elif key == "data" and name == "lines":
                 self._hear(json.loads(value))
-                if sum(map(len, self.text)) >= until_bytes:
-                    break
-            elif not key and name == "end":
+            elif not key and len(self.events) >= wanted:
                 break
         writer.close()
 

@@ -267,9 +267,7 @@ class Following(Collector):
             asked = [one for one in followed if ask or one.task in names]
             tasks = find_each(tx, Task, "id", (one.task for one in asked))
         states = {task.id: task.state.value for task in tasks if task.state is not TaskState.OPEN}
-        for one in asked:
-            if one.task not in states and one.tail.is_replaced():
-                states[one.task] = "replaced"
+        states = {one.task: "replaced" for one in followed if one.tail.is_replaced()} | states
         moved = [one for one in followed if (one.tail.finish if one.task in states else one.tail.look)()]
         return moved, states, not names.isdisjoint(watched)
 

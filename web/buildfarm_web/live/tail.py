@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildfarm_web.live import sse
-from buildfarm_web.read_models.logs import is_error, unfinished
+from buildfarm_web.read_models.logs import lines_of, unfinished
 
 _STEP = 1 << 16
 _LONGEST_LINE = 1 << 12
@@ -82,8 +82,9 @@ class Tail:
             cut = data.find(b"\n", step - begin - 1) + 1
             data = data[:cut] if cut else data[: len(data) - unfinished(data[-4:])]
         end = begin + len(data)
-        lines = _marked(begin, self._line_before(begin), data)
-        return Piece(begin=begin, end=end, message=sse.event("lines", lines, last_id=end))
+        lines = lines_of(begin, data, before=self._line_before(begin))
+        told = [(line.offset, line.text, int(line.error)) for line in lines]
+        return Piece(begin=begin, end=end, message=sse.event("lines", told, last_id=end))
 
     def _whole_lines(self, size: int) -> int:
         """Where the last whole line before ``size`` ends; ``published`` if none has ended since."""
@@ -98,29 +99,3 @@ class Tail:
     def _read(self, begin: int, end: int) -> bytes:
         self.reads += 1
         return os.pread(self._file, end - begin, begin)
-
-
-def _marked(begin: int, before: bytes, data: bytes) -> list[tuple[int, str, int]]:
-    r"""Lines with their offset and whether they look like the reason of a failure; ``before`` is how the first one began.
-
-    >>> _marked(10, b"x.c: ", b"error: y\nmake\n")
-    [(10, 'error: y\n', 1), (19, 'make\n', 0)]
-    """
-    lines = []
-    for line in _split(data):
-        text = line.decode("utf-8", "replace")
-        whole = before.decode("utf-8", "replace") + text
-        lines.append((begin, text, int(is_error(whole.rstrip("\n")))))
-        begin, before = begin + len(line), b""
-    return lines
-
-
-def _split(data: bytes) -> list[bytes]:
-    r"""Lines end at a line feed alone: a progress bar's carriage returns stay inside one.
-
-    >>> _split(b"a\rb\nc")
-    [b'a\rb\n', b'c']
-    """
-    lines = [line + b"\n" for line in data.split(b"\n")]
-    lines[-1] = lines[-1][:-1]
-    return lines if lines[-1] else lines[:-1]
