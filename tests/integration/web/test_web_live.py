@@ -201,9 +201,7 @@ def test_a_page_is_told_of_what_concerns_it_and_of_nothing_else(farm: Farm) -> N
             change_priority(farm, farm.ids["tree"], "the other's turn")
         return followers
 
-    assert {name: follower.events for name, follower in asyncio.run(watch()).items()} == dict.fromkeys(
-        subjects, ["change"]
-    )
+    assert all(follower.events == ["change"] for follower in asyncio.run(watch()).values())
 
 
 def change_priority(farm: Farm, build: str, why: str) -> None:
