@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -64,6 +64,7 @@ def run(runs: int) -> None:
         home = Path(work) / "home"
         prepare_home(home, CHECKOUT)
         loaded = config.load(home / "farm.yaml")
+        loaded = replace(loaded, farm=replace(loaded.farm, home=str(home)))
         bootstrap.initialise(loaded)
         store = bootstrap.store_of(loaded)
         with store.begin() as tx:
