@@ -12,7 +12,7 @@ from buildfarm_web.parts import the_hub
 from buildfarm_web.read_models import builds, log_lines, logs
 from buildfarm_web.read_models.build import tasks_of
 from buildfarm_web.read_models.logs import LogFile
-from buildfarm_web.read_models.plain import numbered, stamp
+from buildfarm_web.read_models.plain import Json, numbered, stamp
 
 blueprint = Blueprint("log_pages", __name__)
 
@@ -34,14 +34,14 @@ def _asked(name: str) -> tuple[Build, list[Task], LogFile, str | None]:
 def show_log(build: str) -> str:
     """A page of the log, or with ``q`` the lines in which it stands."""
     found, tasks, log, now = _asked(build)
-    query = request.args.get("q", "")
-    hits = log_lines.search(log, query, after=_after(), limit=_HITS) if query.strip() else None
+    query, is_marked = request.args.get("q", ""), bool(request.args.get("marked"))
+    hits = _hits(log) if query.strip() or is_marked else None
     page = None if hits else log_lines.window(log, _line())
-    wanted = {"task": log.task.id, **({"q": query} if hits else {"line": _line()})}
-    twin = f"/api/v1/builds/{found.id}/log/{'search' if hits else 'lines'}?{urlencode(wanted)}"
+    ask = {"marked": "1"} if is_marked else {"q": query} if hits else {"line": str(_line())}
+    twin = f"/api/v1/builds/{found.id}/log/{'search' if hits else 'lines'}?{urlencode({'task': log.task.id, **ask})}"
     return render_template(
         "log.html", now=now, twin=twin, distribution=the_hub().config.farm.distribution, build=found, tasks=tasks, log=log,
-        page=page, hits=hits, query=query, step=log_lines.LINES,
+        page=page, hits=hits, query=query, asked=urlencode(ask), step=log_lines.LINES,
     )  # fmt: skip
 
 
@@ -53,9 +53,19 @@ def show_lines(build: str) -> Response:
 
 @blueprint.get("/api/v1/builds/<build>/log/search")
 def search(build: str) -> Response:
-    """The lines in which ``q`` stands, from the byte ``after`` on. :raises InputError: there is nothing to look for."""
-    limit = numbered(request.args.get("limit"), _HITS, most=1000, least=1)
-    return jsonify(log_lines.search(_asked(build)[2], request.args.get("q", ""), after=_after(), limit=limit))
+    """The lines in which ``q`` stands, or with ``marked`` those that look like the reason of a failure, from the byte ``after`` on.
+
+    :raises InputError: there is nothing to look for.
+    """
+    return jsonify(_hits(_asked(build)[2]))
+
+
+def _hits(log: LogFile) -> Json:
+    args = request.args
+    limit = numbered(args.get("limit"), _HITS, most=1000, least=1)
+    if args.get("marked"):
+        return log_lines.marked(log, after=_after(), limit=limit)
+    return log_lines.search(log, args.get("q", ""), after=_after(), limit=limit)
 
 
 def _line() -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 from buildfarm.errors import InputError
-from buildfarm_web.read_models.logs import LogFile, is_error
+from buildfarm_web.read_models.logs import ERROR, LogFile, is_error
 from buildfarm_web.read_models.plain import Json
 
 LINES = 1000
@@ -17,6 +17,7 @@ _MOST_TEXT = 2000
 _CONTEXT_BYTES = 500
 _LONGEST_QUERY = 200
 _BLOCK = 1 << 20
+_MARKED_BYTES = 8 << 20
 
 
 def window(log: LogFile, line: int) -> Json:
@@ -54,25 +55,38 @@ def search(log: LogFile, query: str, *, after: int = 0, limit: int = 100) -> Jso
     wanted = query.encode().lower()
     if not wanted.strip() or len(query) > _LONGEST_QUERY or b"\n" in wanted:
         raise InputError("q is what to look for", hint=f"1 to {_LONGEST_QUERY} characters of one line")
+    scan = _Scan(log, after, log.end(), lambda _, low, at: low.find(wanted, at))
+    return {"query": query, **_hits(log, scan, limit, lambda raw: _around(raw, wanted))}
+
+
+def marked(log: LogFile, *, after: int = 0, limit: int = 100) -> Json:
+    """The lines that look like the reason of a failure, in the form of :func:`search`; 8 MiB are looked at in one answer."""
+
+    def find(data: bytes, _: bytes, at: int) -> int:
+        found = ERROR.search(data, at)
+        return found.end() - 1 if found else -1
+
+    scan = _Scan(log, after, min(after + _MARKED_BYTES, log.end()), find)
+    return {"query": "", **_hits(log, scan, limit, _text, only_errors=True)}
+
+
+def _hits(log: LogFile, scan: _Scan, limit: int, text_of: Callable[[bytes], str], *, only_errors: bool = False) -> Json:
     hits: list[Json] = []
     more = None
-    for number, offset, raw in _lines_with(log, wanted):
-        if offset < after:
+    for number, offset, raw in scan.lines():
+        text = text_of(raw)
+        error = is_error(text)
+        if only_errors and not error:
             continue
         if len(hits) == limit:
             more = offset
             break
-        text = _around(raw, wanted)
         hits.append(
-            {
-                "number": number,
-                "offset": offset,
-                "text": text,
-                "error": is_error(text),
-                **_context(log, offset, len(raw)),
-            }
+            {"number": number, "offset": offset, "text": text, "error": error, **_context(log, offset, len(raw))}
         )
-    return {"query": query, "task": log.task.id, "hits": hits, "next": more, "growing": log.growing}
+    if more is None and scan.reached < log.end():
+        more = scan.reached
+    return {"task": log.task.id, "hits": hits, "next": more, "growing": log.growing}
 
 
 def _starts_of_pages(log: LogFile) -> tuple[list[int], int]:
@@ -104,23 +118,35 @@ def _after_line(block: bytes, count: int) -> int:
     return at
 
 
-def _lines_with(log: LogFile, wanted: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Number, offset and bytes of each line with ``wanted``; one longer than a block is looked at in pieces."""
-    number, offset, rest = 1, 0, b""
-    for block in chain(log.read(0, log.end()), (b"",)):
-        data = rest + block
-        whole = len(data) if not block or len(data) > _BLOCK else data.rfind(b"\n") + 1
-        data, rest = data[:whole], data[whole:]
-        low, counted, at = data.lower(), 0, 0
-        while (found := low.find(wanted, at)) >= 0:
-            begin = data.rfind(b"\n", 0, found) + 1
-            stop = data.find(b"\n", found)
-            stop = whole if stop < 0 else stop
-            number += data.count(b"\n", counted, begin)
-            counted, at = begin, stop
-            yield number, offset + begin, data[begin:stop]
-        number += data.count(b"\n", counted)
-        offset += whole
+class _Scan:
+    """Goes through a log from the byte ``begin`` to about ``end``, block by block.
+
+    :ivar reached: the byte up to which it came; a line that was cut there is left for the next scan.
+    """
+
+    def __init__(self, log: LogFile, begin: int, end: int, find: Callable[[bytes, bytes, int], int]) -> None:
+        """``find`` is given bytes, the same in lower case, and where to begin; it answers with a place or -1."""
+        self._log, self._end, self._find = log, end, find
+        self.reached = min(begin, end)
+
+    def lines(self) -> Iterator[tuple[int, int, bytes]]:
+        """Number, offset and bytes of each line in which something is found; one longer than a block is looked at in pieces."""
+        number, rest = 1 + sum(block.count(b"\n") for block in self._log.read(0, self.reached)), b""
+        is_all = self._end == self._log.end()
+        for block in chain(self._log.read(self.reached, self._end), (b"",)):
+            data = rest + block
+            whole = len(data) if (is_all and not block) or len(data) > _BLOCK else data.rfind(b"\n") + 1
+            data, rest = data[:whole], data[whole:]
+            low, counted, at = data.lower(), 0, 0
+            while (found := self._find(data, low, at)) >= 0:
+                begin = data.rfind(b"\n", 0, found) + 1
+                stop = data.find(b"\n", found)
+                stop = whole if stop < 0 else stop
+                number += data.count(b"\n", counted, begin)
+                counted, at = begin, stop
+                yield number, self.reached + begin, data[begin:stop]
+            number += data.count(b"\n", counted)
+            self.reached += whole
 
 
 def _text(raw: bytes) -> str:

@@ -22,6 +22,9 @@ _ERROR = re.compile(
     r"|cannot find|failed|traceback|segmentation fault|killed|bad exit status)(?:$|[\s:!.,)\]])|^\*\*\*|\*\*\* \[",
     re.IGNORECASE,
 )
+ERROR = re.compile(_ERROR.pattern.encode(), re.IGNORECASE | re.MULTILINE)
+"""The same for the bytes of many lines; :func:`is_error` has the last word on each."""
+
 _HARMLESS = re.compile(r"\b0 (?:errors?|failed)\b|^checking .*\.\.\.|-Werror|errors?\s*[:=]\s*0\b", re.IGNORECASE)
 
 
