@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 import web_story
+from buildfarm_web.live import following
+from buildfarm_web.read_models.logs import LogFile
 from flask.testing import FlaskClient
 from live_server import Follower, Server, serving
 from web_story import Story
@@ -228,6 +230,28 @@ def test_who_leaves_is_forgotten_and_the_log_is_closed(farm: Farm) -> None:
         assert farm.server.open_files(farm.log(task)) == 1
     asyncio.run(asyncio.wait_for(until(lambda: farm.server.figure("buildfarm_live_followers") == 0), 20))
     asyncio.run(asyncio.wait_for(until(lambda: farm.server.open_files(farm.log(task)) == 0), 20))
+
+
+def test_who_does_not_read_is_dropped_and_holds_nobody_up(
+    hub: Hub, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_PATIENCE_SECONDS", 0.3)
+    with hub.store.read() as tx:
+        task = tx.find(Task, subject=story.ids["diffutils"], state=TaskState.OPEN)[0]
+    path = log_path(hub, task.id)
+    path.write_text(PIECE * 2_000, encoding="utf-8")  # more than the kernel takes for somebody who does not read
+    live = following.Following(hub.store, hub.config.farm.live)
+    ends = [socket.socketpair() for _ in range(2)]
+    for number, (ours, _) in enumerate(ends):
+        live.log(ours, b"", address=str(number), file=LogFile(task=task, path=path, growing=True), offset=0)
+    heard = bytearray()
+    ends[1][1].settimeout(30)
+    while f"id: {path.stat().st_size}\n".encode() not in heard:
+        heard += ends[1][1].recv(1 << 20)
+    asyncio.run(asyncio.wait_for(until(lambda: live.followers == 1), 30))
+    for _, theirs in ends:
+        theirs.close()
+    asyncio.run(asyncio.wait_for(until(lambda: live.followers == 0), 30))
 
 
 def test_what_cannot_be_followed_is_a_problem_with_a_next_step(farm: Farm) -> None:

@@ -23,10 +23,9 @@ from prometheus_client.registry import Collector
 from buildfarm import log
 from buildfarm.config import Live
 from buildfarm.domain.task import Task, TaskState
-from buildfarm.errors import BuildFarmError
 from buildfarm.ports import Store
 from buildfarm_web.live import sse
-from buildfarm_web.live.changes import Changes
+from buildfarm_web.live.changes import Changes, happened_since
 from buildfarm_web.live.tail import Piece, Tail
 from buildfarm_web.problems import TooMany
 from buildfarm_web.read_models.logs import LogFile
@@ -38,7 +37,7 @@ _LOOK_SECONDS = 0.5
 _HEARTBEAT_LOOKS = 30
 _STATE_LOOKS = 10
 """Every so many looks: a heartbeat for all; and tasks are asked for their state even though no event told of them."""
-_PACE_SECONDS = 2.0
+_PACE_SECONDS = 3.0
 """A page is told of changes so often at most."""
 _PATIENCE_SECONDS = 60.0
 """A follower whose connection takes nothing for so long is dropped; it comes back with the offset it got to."""
@@ -180,17 +179,17 @@ class Following(Collector):
         self._watched[subject] += 1
         try:
             self._keep_watching()
-            told = self._changes.latest.get(subject, 0)
-            if since is not None and await self._in_reader(self._is_newer, since):
+            told = self._changes.seen.get(subject, 0)
+            if since is not None and await self._in_reader(self._happened, since):
                 yield sse.event("change", {})
             while True:
-                if (newest := self._changes.latest.get(subject, 0)) > told:
-                    told = newest
-                    yield sse.event("change", {}, last_id=told)
+                if (seen := self._changes.seen.get(subject, 0)) != told:
+                    told = seen
+                    yield sse.event("change", {})
                     await asyncio.sleep(_PACE_SECONDS)
                 else:
                     await self._changed.wait()
-                    if self._changes.latest.get(subject, 0) <= told:
+                    if self._changes.seen.get(subject, 0) == told:
                         yield sse.HEARTBEAT
         finally:
             self._watched[subject] -= 1
@@ -227,21 +226,21 @@ class Following(Collector):
 
     def _keep_watching(self) -> None:
         if self._watch is None:
-            started = self._in_reader(self._start_changes)
-            self._watch = asyncio.ensure_future(self._watch_all(started))
+            self._changes = Changes()
+            self._in_reader(self._look, (), (), False)  # noqa: FBT003  # what happens from now on counts
+            self._watch = asyncio.ensure_future(self._watch_all())
 
-    async def _watch_all(self, started: asyncio.Future[None]) -> None:
+    async def _watch_all(self) -> None:
         """Look as long as anybody follows."""
         looks = 0
         try:
-            await started
             while self._logs or self._watched:
                 await asyncio.sleep(_LOOK_SECONDS)
                 looks += 1
                 try:
                     await self._look_at_all(beat=looks % _HEARTBEAT_LOOKS == 0, ask=looks % _STATE_LOOKS == 0)
-                except (BuildFarmError, OSError) as error:
-                    log.get().warning("live.look_failed", reason=str(error))
+                except Exception as error:  # noqa: BLE001  # the next look may do better, and all followers wait for it
+                    log.get().warning("live.look_failed", exc_info=error)
         finally:
             self._watch = None
 
@@ -271,13 +270,9 @@ class Following(Collector):
         moved = [one for one in followed if (one.tail.finish if one.task in states else one.tail.look)()]
         return moved, states, not names.isdisjoint(watched)
 
-    def _start_changes(self) -> None:
+    def _happened(self, since: datetime) -> bool:
         with self._store.read() as tx:
-            self._changes.start(tx)
-
-    def _is_newer(self, since: datetime) -> bool:
-        with self._store.read() as tx:
-            return self._changes.is_newer(tx, since)
+            return happened_since(tx, since)
 
     def _in_reader(self, ask: Callable[..., R], *given: object) -> asyncio.Future[R]:
         """What ``ask`` answers in the one thread that reads."""

@@ -17,7 +17,7 @@ _MOST_TEXT = 2000
 _CONTEXT_BYTES = 500
 _LONGEST_QUERY = 200
 _BLOCK = 1 << 20
-_MARKED_BYTES = 8 << 20
+_MARKED_BYTES = 4 << 20
 
 
 def window(log: LogFile, line: int) -> Json:
@@ -60,7 +60,7 @@ def search(log: LogFile, query: str, *, after: int = 0, limit: int = 100) -> Jso
 
 
 def marked(log: LogFile, *, after: int = 0, limit: int = 100) -> Json:
-    """The lines that look like the reason of a failure, in the form of :func:`search`; 8 MiB are looked at in one answer."""
+    """The lines that look like the reason of a failure, in the form of :func:`search`; 4 MiB are looked at in one answer."""
 
     def find(data: bytes, _: bytes, at: int) -> int:
         found = ERROR.search(data, at)
