@@ -108,7 +108,7 @@ def test_a_log_is_searched_and_its_errors_are_visited_by_keyboard(browser: Any, 
     page.keyboard.type("UNDECLARED")
     page.keyboard.press("Enter")
     page.locator("#log-hits a", has_text="line 2").wait_for(timeout=5_000)
-    assert page.locator("#log-said").inner_text() == "1 lines found"
+    assert page.locator("#log-said").inner_text() == "1 line found"
     page.locator("#log-hits a").focus()
     page.keyboard.press("Enter")
     assert "undeclared" in page.locator("#log-text .found").inner_text()

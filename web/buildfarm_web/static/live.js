@@ -157,8 +157,8 @@
     const found = await answer.json();
     list.replaceChildren(...(found.hits || []).map((hit) => hitOf(form, asked, hit)));
     list.hidden = !list.childElementCount;
-    const count = `${list.childElementCount}${found.next ? " and more" : ""}`;
-    part("log-said").textContent = answer.ok ? `${list.hidden ? "no" : count} lines found` : found.detail;
+    const count = list.childElementCount, more = found.next ? " and more" : "";
+    part("log-said").textContent = answer.ok ? `${count || "no"}${more} line${count === 1 ? "" : "s"} found` : found.detail;
   }
 
   function hitOf(form, asked, hit) {
