@@ -152,13 +152,21 @@ def append(log: Path, text: str) -> None:
 
 def test_where_the_hub_cannot_tell_the_page_asks_by_itself(browser: Any, farm: tuple[str, Story]) -> None:
     url, story = farm
-    page, _ = open_page(browser)
-    page.route("**/live/**", lambda route: route.fulfill(status=204))
-    page.goto(f"{url}/drops/{story.drop}")
     with story.hub.store.begin() as tx:
-        tx.event("drop.said", story.drop, actor="ann", why="nobody was told of this")
-    page.locator("#events", has_text="nobody was told of this").wait_for(timeout=15_000)
+        build = tx.get(Build, story.ids["less"])
+    task = story.start(build)
+    page, said = open_page(browser)
+    page.route(
+        "**/live/**", lambda route: route.fulfill(status=204)
+    )  # as a server does that cannot hand a connection over
+    page.goto(f"{url}/builds/{build.id}")
+    append(log_path(story.hub, task.id), "x.c:1: error: nobody told\n")
+    with story.hub.store.begin() as tx:
+        tx.event("build.said", build.id, actor="ann", why="nobody told of this")
+    page.locator("#events", has_text="nobody told of this").wait_for(timeout=15_000)
+    page.locator("#log-text .err", has_text="nobody told").wait_for(timeout=15_000)
     page.context.close()
+    assert said == []
 
 
 def test_the_filter_works_without_script(browser: Any, farm: tuple[str, Story]) -> None:

@@ -52,7 +52,8 @@
 
   // ---- when to read them anew
 
-  let changes = null, timer = 0, deaf = false, busy = false, again = false;
+  let changes = null, timer = 0, deafUntil = 0, busy = false, again = false;
+  const isDeaf = () => Date.now() < deafUntil;
 
   async function readAnew() {
     again = busy;
@@ -69,8 +70,8 @@
     part("following").hidden = !pace;
     if (!pace || document.hidden) { changes?.close(); changes = null; }
     if (pace && !document.hidden) {
-      if (!changes && !deaf) listen();
-      timer = setTimeout(readAnew, 1000 * pace * (deaf ? 1 : SLOWLY));
+      if (!changes && !isDeaf()) listen();
+      timer = setTimeout(readAnew, 1000 * pace * (changes ? SLOWLY : 1));
     }
     followLog();
   }
@@ -81,9 +82,14 @@
     changes.addEventListener("change", readAnew);
     changes.addEventListener("error", () => {
       if (changes?.readyState !== EventSource.CLOSED) return;  // the browser tries again by itself
-      [changes, deaf] = [null, true];
-      follow();
+      changes = null;
+      poll();
     });
+  }
+
+  function poll() {  // the hub has no room, or cannot tell: ask it again in a minute
+    deafUntil = Date.now() + 60000;
+    follow();
   }
 
   document.addEventListener("visibilitychange", () => (document.hidden ? follow() : readAnew()));
@@ -95,7 +101,7 @@
   function followLog() {
     const log = part("log-text");
     if (stream && (document.hidden || stream.log !== log)) { stream.source.close(); stream = null; }
-    if (!log || stream || document.hidden || log.dataset.growing !== "1") return;
+    if (!log || stream || document.hidden || isDeaf() || log.dataset.growing !== "1") return;
     const source = new EventSource(`${log.dataset.stream}&offset=${log.dataset.offset}`);
     stream = { log, source };
     source.addEventListener("lines", (event) => {
@@ -103,15 +109,19 @@
       [log.dataset.streamed, log.dataset.offset] = ["1", event.lastEventId];
     });
     source.addEventListener("again", () => log.replaceChildren());
-    source.addEventListener("end", () => { stopLog(log); readAnew(); });
-    source.addEventListener("error", () => { if (source.readyState === EventSource.CLOSED) stopLog(log); });
-  }
-
-  function stopLog(log) {
-    stream?.source.close();
-    stream = null;
-    log.dataset.growing = "0";
-    if (part("growing")) part("growing").hidden = true;
+    source.addEventListener("end", () => {
+      source.close();
+      stream = null;
+      log.dataset.growing = "0";
+      if (part("growing")) part("growing").hidden = true;
+      readAnew();
+    });
+    source.addEventListener("error", () => {
+      if (source.readyState !== EventSource.CLOSED) return;
+      stream = null;
+      delete log.dataset.streamed;  // the log is a part like the others then
+      poll();
+    });
   }
 
   function append(log, lines) {
