@@ -24,6 +24,7 @@ from buildfarm_web import (
     feeds,
     guest_api,
     hooks_api,
+    log_pages,
     operating,
     page_actions,
     pages,
@@ -39,6 +40,8 @@ from buildfarm_web import (
     worker_api,
 )
 from buildfarm_web.drawings import bars, verdict_map, waves
+from buildfarm_web.live import following
+from buildfarm_web.live import routes as live_routes
 from buildfarm_web.read_models.shares import Shares
 from buildfarm_web.read_models.standings import Standings
 
@@ -70,6 +73,7 @@ def create_app(
     own = app.jinja_loader
     assert own is not None
     app.jinja_env.loader = ChoiceLoader([own, FileSystemLoader(report_page.TEMPLATES)])
+    live = following.Following(hub.store, hub.config.farm.live)
     made = parts.Parts(
         hub=hub,
         intake=intake,
@@ -78,6 +82,7 @@ def create_app(
         standings=Standings(),
         reception=reception,
         login=login,
+        live=live,
     )
     parts.keep(app.extensions, made)
     if proxies := hub.config.farm.login.proxies:
@@ -108,6 +113,8 @@ def create_app(
         telling_api.blueprint,
         feeds.blueprint,
         badges.blueprint,
+        log_pages.blueprint,
+        live_routes.blueprint,
     ):
         app.register_blueprint(blueprint)
     return app

@@ -106,10 +106,8 @@ def _tail(tx: Transaction, build: str) -> Json | None:
         log = logs.log_of(hub, tasks_of(tx, builds.find_build(tx, build)))
     except NotFound:
         return None
-    begin, end, text = log.tail(_TAIL)
-    lines = [{"text": line, "error": logs.is_error(line)} for line in text.split("\n")]
-    if lines and not lines[-1]["text"]:
-        lines.pop()
+    end, lines = log.tail(_TAIL)
+    begin = lines[0].offset if lines else 0
     return {"task": log.task.id, "begin": begin, "end": end, "growing": log.growing, "lines": lines}
 
 

@@ -72,7 +72,7 @@ def _read(tx: Transaction, is_own: _Own, **where: object) -> list[Build]:
     return [as_far_as_read(row) for row in by_name(COLUMNS, rows) if is_own(row["target"], row["source"])]
 
 
-def _items(hub: Hub, tx: Transaction, found: Sequence[Build], most: int) -> tuple[int, list[Item]]:
+def _items(hub: Hub, found: Sequence[Build], most: int) -> tuple[int, list[Item]]:
     """Builds by cause, a line each; only of those that are shown is it read why."""
     causes: dict[str, list[Build]] = {}
     for build in sorted(found, key=lambda build: (since_of(build) or "", build.source)):
@@ -93,17 +93,17 @@ def _item(hub: Hub, some: Sequence[Build], row: Json) -> Item:
 
 
 def _held(hub: Hub, tx: Transaction, is_own: _Own, most: int) -> tuple[int, list[Item]]:
-    return _items(hub, tx, _read(tx, is_own, state=BuildState.ON_HOLD), most)
+    return _items(hub, _read(tx, is_own, state=BuildState.ON_HOLD), most)
 
 
 def _refused(hub: Hub, tx: Transaction, is_own: _Own, most: int) -> tuple[int, list[Item]]:
     found = _read(tx, is_own, state=BuildState.COMPARED, gate=Gate.REFUSED, successor="")
-    return _items(hub, tx, [build for build in found if builds.need_of(build)], most)
+    return _items(hub, [build for build in found if builds.need_of(build)], most)
 
 
 def _stuck(hub: Hub, tx: Transaction, is_own: _Own, most: int) -> tuple[int, list[Item]]:
     kinds = tuple(kind.value for kind in STUCK)
-    return _items(hub, tx, _read(tx, is_own, state=BuildState.WAITING, wait_kind=kinds), most)
+    return _items(hub, _read(tx, is_own, state=BuildState.WAITING, wait_kind=kinds), most)
 
 
 def _failed(hub: Hub, tx: Transaction, is_own: _Own) -> tuple[int, list[Item]]:
