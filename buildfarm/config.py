@@ -88,6 +88,18 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """How many may follow logs and pages at a time: in one web process, and from one address.
+
+    Behind a reverse proxy all come from its address: give ``per_address`` the value of ``followers`` there.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    followers: int = 2000
+    per_address: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Farm:
     """``farm.yaml``. Empty ``database`` and ``redis`` mean the embedded ones under ``home``.
 
@@ -109,6 +121,7 @@ class Farm:
     distribution: str = "Rebuild Distribution"
     signing_email: str = "signing@localhost"
     timing: Timing = field(default_factory=Timing)
+    live: Live = field(default_factory=Live)
     sharing: Sharing = field(default_factory=Sharing)
     sigs: dict[str, Sig] = field(default_factory=dict)
     mail: Mail | None = None

@@ -110,6 +110,11 @@ class Transaction(Protocol):
     def tally(self, kind: type[object], by: Sequence[str], /, **where: object) -> dict[tuple[Any, ...], int]:
         """How many :meth:`find` would give, for each combination of the values of ``by`` that occurs."""
 
+    def newest(
+        self, kind: type[object], fields: Sequence[str], /, *, of_each: str, by: str = "created", **where: object
+    ) -> list[tuple[Any, ...]]:
+        """Some fields of the newest record (the largest ``by``) for each value of ``of_each``, in the order of these values."""
+
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; with ``only_if`` a compare-and-set that gives ``None`` when the row differs."""
 
@@ -218,6 +223,8 @@ class RpmHeader(Protocol):
     def sha256header(self) -> str: ...
     @property
     def key_id(self) -> str: ...
+    @property
+    def buildtime(self) -> int: ...
 
 
 class Intake(Protocol):

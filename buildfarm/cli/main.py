@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _MODULES = (
     "queries",
     "verbs",
+    "views",
     "waivers",
     "telling",
     "machine",

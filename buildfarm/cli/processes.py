@@ -109,11 +109,7 @@ def serve() -> None:
             )
         hub = bootstrap.hub_of(loaded)
         broker = Broker(bootstrap.redis_url(loaded))
-        web: list[str | Path] = [
-            here / "gunicorn", "--bind", loaded.farm.listen, "--workers", "1", "--threads", "16", "--worker-class",
-            "gthread", "--timeout", "300", "--graceful-timeout", "5", "--worker-tmp-dir", "/dev/shm",
-            "buildfarm_web.wsgi:application()",
-        ]  # fmt: skip
+        web = web_server(loaded.farm.listen)
         farm.add(supervisor.Child(name="web", argv=web, env=env, ready=lambda: _answers(loaded.farm.url)))
         mine = here / "buildfarm"
         for queue in ("services", "signer"):
@@ -134,6 +130,14 @@ def serve() -> None:
         farm.run(stop.is_set)
     finally:
         farm.stop()
+
+
+def web_server(listen: str, application: str = "buildfarm_web.wsgi:application()") -> list[str | Path]:
+    """The command that serves the page: threads for requests; who follows live parts needs none."""
+    return [
+        Path(sys.prefix) / "bin" / "gunicorn", "--bind", listen, "--workers", "1", "--threads", "16", "--worker-class",
+        "gthread", "--timeout", "300", "--graceful-timeout", "5", "--worker-tmp-dir", "/dev/shm", application,
+    ]  # fmt: skip
 
 
 def _add_guests(farm: supervisor.Supervisor, loaded: Config, hub: Hub, local: LocalGuests) -> None:

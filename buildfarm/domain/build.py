@@ -161,6 +161,8 @@ class Build:
     ``bootstrap`` is the condition it is built under, should its circle have no other way out (:mod:`buildfarm.domain.bootstrapping`).
     ``found_requires`` are BuildRequires that its header does not name and its build asked for (``%generate_buildrequires``);
     ``replans`` counts how often that sent it back to the plan.
+    ``shipped`` is when the vendor built the SRPM, by its header; ``spent`` the seconds in each stage the build has left, and
+    ``stage_since`` when the present one began (``None``: with its state). See :mod:`buildfarm.domain.lag`.
     """
 
     id: str
@@ -211,6 +213,9 @@ class Build:
     bootstrap: str = ""
     found_requires: tuple[str, ...] = ()
     replans: int = 0
+    shipped: datetime | None = None
+    stage_since: datetime | None = None
+    spent: dict[str, float] = field(default_factory=dict)
     created: datetime
     finished: datetime | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from buildfarm.domain.build import TO_BUILD, Build, BuildState, FailureKind, Gate, WaitKind, check_transition
+from buildfarm.domain.lag import spent_until
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.errors import Conflict, InputError
 from buildfarm.ports import Transaction
@@ -19,7 +20,7 @@ def move(tx: Transaction, build: Build, to: BuildState, *, actor: str, why: str 
     :raises Conflict: somebody else moved it meanwhile; read it again.
     """
     check_transition(build.nvr, build.state, to)
-    values: dict[str, object] = {"reason": why, "wait_kind": "", "failure_kind": "", **fields}
+    values: dict[str, object] = {"reason": why, "wait_kind": "", "failure_kind": "", **next_stage(tx, build), **fields}
     moved = tx.change(build, only_if={"state": build.state}, state=to, state_since=tx.now, **values)
     if moved is None:
         raise Conflict(f"build {build.nvr} was moved by somebody else", hint="read it again")
@@ -28,11 +29,17 @@ def move(tx: Transaction, build: Build, to: BuildState, *, actor: str, why: str 
     return moved
 
 
+def next_stage(tx: Transaction, build: Build) -> dict[str, object]:
+    """What to set when a build leaves its stage now (see :mod:`buildfarm.domain.lag`)."""
+    return {"spent": spent_until(build, tx.now), "stage_since": tx.now}
+
+
 def wait(tx: Transaction, build: Build, kind: WaitKind, reason: str) -> Build:
     """Say why a waiting build waits; an event only when the reason is a new one."""
     if build.wait_kind == kind and build.reason == reason:
         return build
-    changed = tx.change(build, only_if={"state": BuildState.WAITING}, wait_kind=kind.value, reason=reason)
+    waiting = {"state": BuildState.WAITING}
+    changed = tx.change(build, only_if=waiting, wait_kind=kind.value, reason=reason, **next_stage(tx, build))
     if changed is None:
         return build
     if kind is not WaitKind.PLANNING:

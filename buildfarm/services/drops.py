@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from buildfarm.api_models import DropFile, DropRequest
 from buildfarm.domain.allowed_url import parsed, permitted
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import Approval, Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id, may_be_required
+from buildfarm.domain.lag import arrived
 from buildfarm.domain.nevra import EVR, split_filename
 from buildfarm.domain.plan import excluded
 from buildfarm.domain.target import DistGit, Phase, Target, dist_of_release
@@ -283,6 +284,7 @@ def _ingest_srpm(
     arches: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
+    shipped: datetime | None = None
     header = intact if isinstance(answer, BuildFarmError) else answer
     if header is not None and not header.is_source:
         problem = f"{item.filename}: a binary RPM among the SRPMs"
@@ -291,6 +293,7 @@ def _ingest_srpm(
         source, epoch, version, release = _from_filename(item.filename), 0, "", ""
     else:
         source, epoch, version, release = header.name, header.epoch, header.version, header.release
+        shipped = _shipped(header, tx.now)
         requires, provides = tuple(header.requires), tuple(header.provides)
         arches = tuple(a for a in target.arches if not excluded(header.exclusivearch, header.excludearch, (), (a,)))
     same = tx.find(
@@ -308,7 +311,7 @@ def _ingest_srpm(
         release=release, dist=dist_of_release(release, target.dist), srpm=item.sha256,
         srpm_filename=f"{source}-{version}-{release}.src.rpm" if version else item.filename,
         state=BuildState.INGESTED, state_since=tx.now, owner=drop.owner, arches=arches, requires=requires, provides=provides,
-        scratch=drop.scratch, priority=drop.priority,
+        scratch=drop.scratch, priority=drop.priority, shipped=shipped, spent=arrived(shipped, tx.now),
         signed_by="" if problem or header is None else origin or header.key_id, created=tx.now,
     )  # fmt: skip
     tx.add(build)
@@ -321,6 +324,12 @@ def _ingest_srpm(
         builds.move(tx, build, BuildState.EXCLUDED, actor="ingest", why=why)
     elif not drop.scratch:
         _supersede(tx, build)
+
+
+def _shipped(header: RpmHeader, now: datetime) -> datetime | None:
+    """When the vendor built an SRPM; ``None`` if its header names no time, or one that is still to come."""
+    shipped = datetime.fromtimestamp(header.buildtime, UTC) if header.buildtime > 0 else None
+    return shipped if shipped is not None and shipped <= now else None
 
 
 def _supersede(tx: Transaction, build: Build) -> None:

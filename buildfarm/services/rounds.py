@@ -8,6 +8,7 @@ from dataclasses import replace
 from buildfarm import wire
 from buildfarm.domain.build import Build, BuildState, Gate, WaitKind
 from buildfarm.domain.drop import VendorRpm
+from buildfarm.domain.lag import spent_until
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.repository import Artifact
 from buildfarm.domain.selfhosting import MAX_ROUNDS, LockLine, seeded_by
@@ -95,11 +96,13 @@ def _again(tx: Transaction, build: Build) -> Build:
 
 def again(tx: Transaction, build: Build, *, why: str, drop: str, actor: str) -> Build:
     """The next round of a build: the same SRPM once more, in the buildroot of then."""
+    fresh = build.state is BuildState.PUBLISHED  # its lag is over; what is built again owes the vendor nothing
     new = replace(
         build, id=tasks.new_id(), round=build.round + 1, drop_id=drop, state=BuildState.WAITING, state_since=tx.now,
         wait_kind=WaitKind.PLANNING.value, reason=why, verdict="", gate=Gate.NONE, gate_reason="", tags=(), attempt=1, override={},
         seeded=(), lock_ours=0, lock_rpms=0, finding="", brand_hits=0, source_brand_hits=0, superseded=False,
-        bootstrap="", replans=0, created=tx.now, finished=None,
+        bootstrap="", replans=0, created=tx.now, finished=None, stage_since=None,
+        shipped=None if fresh else build.shipped, spent={} if fresh else spent_until(build, tx.now),
     )  # fmt: skip
     tx.add(new)
     tx.change(build, successor=new.id)

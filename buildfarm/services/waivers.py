@@ -166,7 +166,7 @@ def _judge_one(hub: Hub, tx: Transaction, build: Build, *, actor: str, why: str)
         # the next generation of the destination tag goes without it
         builds.move(tx, build, BuildState.COMPARED, actor=actor, why=why, finished=None, **values)
         return
-    changed = tx.change(build, only_if={"state": build.state}, **values)
+    changed = tx.change(build, only_if={"state": build.state}, **builds.next_stage(tx, build), **values)
     if changed is None:
         raise Conflict(f"build {build.nvr} was moved by somebody else", hint="try again")
     tx.event("build.judged", build.id, actor=actor, why=why, verdict=values["verdict"], gate=judged.gate.value)

@@ -16,6 +16,7 @@ from buildfarm_web.read_models import (
     drops,
     failures,
     farm,
+    glance,
     history,
     logs,
     outlook,
@@ -49,7 +50,8 @@ def overview() -> Response:
     """The twin of the overview page."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        return jsonify(farm.overview(parts.hub, tx, builds.filters_of(request.args)))
+        found = farm.overview(parts.hub, tx, builds.filters_of(request.args))
+        return jsonify(found | glance.glance(parts.hub, tx, parts.standings))
 
 
 @blueprint.get("/health")

@@ -17,12 +17,14 @@ from buildfarm_web import (
     api,
     api_decisions,
     api_people,
+    api_views,
     api_writes,
     badges,
     cookies,
     feeds,
     guest_api,
     hooks_api,
+    log_pages,
     operating,
     page_actions,
     pages,
@@ -34,11 +36,15 @@ from buildfarm_web import (
     security,
     telling_api,
     telling_pages,
+    views,
     words,
     worker_api,
 )
-from buildfarm_web.drawings import bars, waves
+from buildfarm_web.drawings import bars, verdict_map, waves
+from buildfarm_web.live import following
+from buildfarm_web.live import routes as live_routes
 from buildfarm_web.read_models.shares import Shares
+from buildfarm_web.read_models.standings import Standings
 
 BODY_LIMIT = 32 * MEBIBYTE
 """A JSON body: a drop that names some 100,000 files, or a report with its lock, fits."""
@@ -68,7 +74,17 @@ def create_app(
     own = app.jinja_loader
     assert own is not None
     app.jinja_env.loader = ChoiceLoader([own, FileSystemLoader(report_page.TEMPLATES)])
-    made = parts.Parts(hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares(), reception=reception, login=login)
+    live = following.Following(hub.store, hub.config.farm.live)
+    made = parts.Parts(
+        hub=hub,
+        intake=intake,
+        blob_limit=blob_limit,
+        shares=Shares(),
+        standings=Standings(),
+        reception=reception,
+        login=login,
+        live=live,
+    )
     parts.keep(app.extensions, made)
     if proxies := hub.config.farm.login.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
@@ -76,7 +92,8 @@ def create_app(
     request_log.register(app)
     app.jinja_env.globals.update(you=access.seen, csrf=cookies.csrf, done=page_actions.done)
     app.before_request(cookies.guard)
-    app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress, wave_rows=waves.rows)
+    app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress, wave_rows=waves.rows, stage_words=words.STAGES)
+    app.jinja_env.filters.update(map_shape=verdict_map.shape)
     problems.register(app)
     security.register(app)
     for blueprint in (
@@ -91,11 +108,15 @@ def create_app(
         pages.blueprint,
         page_actions.blueprint,
         people_pages.blueprint,
+        api_views.blueprint,
+        views.blueprint,
         operating.blueprint,
         telling_api.blueprint,
         telling_pages.blueprint,
         feeds.blueprint,
         badges.blueprint,
+        log_pages.blueprint,
+        live_routes.blueprint,
     ):
         app.register_blueprint(blueprint)
     return app

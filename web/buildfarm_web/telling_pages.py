@@ -14,11 +14,11 @@ from buildfarm.domain.subscription import Channel, Subscription
 from buildfarm.errors import NotFound
 from buildfarm.services import subscriptions
 from buildfarm_web import telling_api
-from buildfarm_web.pages import render
 from buildfarm_web.parts import the_hub
 from buildfarm_web.read_models import feed
 from buildfarm_web.read_models import subscriptions as reading
 from buildfarm_web.read_models.plain import stamp
+from buildfarm_web.rendering import render
 
 blueprint = Blueprint("telling_pages", __name__)
 

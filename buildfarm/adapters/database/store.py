@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from buildfarm.adapters.database.history import settled_rows
+from buildfarm.adapters.database.newest import newest_of_each
 from buildfarm.adapters.database.tables import TABLES, plain_type
 from buildfarm.domain.people import is_person
 from buildfarm.domain.records import Event
@@ -218,6 +219,14 @@ class SqlTransaction:
         query = sa.select(*columns, sa.func.count()).where(*self._conditions(table, where)).group_by(*columns)
         return {tuple(row[:-1]): int(row[-1]) for row in self._connection.execute(query)}
 
+    def newest(
+        self, kind: type[object], fields: Sequence[str], /, *, of_each: str, by: str = "created", **where: object
+    ) -> list[tuple[Any, ...]]:
+        """The newest of each, by :func:`buildfarm.adapters.database.newest.newest_of_each`."""
+        table = TABLES[kind]
+        query = newest_of_each(table, fields, of_each=of_each, by=by, only=lambda some: self._conditions(some, where))
+        return [tuple(row) for row in self._connection.execute(query)]
+
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; ``None`` when ``only_if`` did not hold (or the record is gone)."""
         table = TABLES[type(record)]
@@ -249,10 +258,10 @@ class SqlTransaction:
     def _insert(self, table: sa.Table) -> Any:  # noqa: ANN401  # each dialect has a type of its own
         return (postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert)(table)
 
-    def _conditions(self, table: sa.Table, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
+    def _conditions(self, table: sa.FromClause, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
         return [self._condition(table.c[name], value) for name, value in where.items()]
 
-    def _condition(self, column: sa.Column[Any], value: object) -> sa.ColumnElement[bool]:
+    def _condition(self, column: sa.ColumnElement[Any], value: object) -> sa.ColumnElement[bool]:
         condition: sa.ColumnElement[bool]
         match value:
             case Prefix(text=text) if self._connection.dialect.name == "postgresql":

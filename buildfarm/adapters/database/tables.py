@@ -126,6 +126,8 @@ TABLES: dict[type, sa.Table] = {
         sa.Index("ix_build_list_source", "source", "created", "id"),
         sa.Index("ix_build_list_drop", "drop_id", "created", "id"),
         sa.Index("ix_build_drop", "drop_id", "state", "wait_kind", "gate", "verdict", "successor"),
+        sa.Index(None, "target", "source", "created"),
+        sa.Index(None, "state", "finished"),
         sa.Index("ix_build_debranded_name", "debranded_name", "version"),
         _begins("ix_build_srpm_filename", "srpm_filename"),
         sa.CheckConstraint(
@@ -142,6 +144,7 @@ TABLES: dict[type, sa.Table] = {
         sa.Index("ix_task_worker", "worker", "state"),
         sa.Index("ix_task_created", "created", "id"),
         sa.Index("ix_task_subject", "subject", "created"),
+        sa.Index(None, "kind", "state", "finished"),
         sa.Index(
             "uq_task_active", "kind", "subject", "arch", unique=True, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE
         ),
