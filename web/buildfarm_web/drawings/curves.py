@@ -6,6 +6,7 @@ Content-Security-Policy hold, and the same figures give the same bytes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
@@ -14,6 +15,10 @@ from markupsafe import Markup
 
 from buildfarm_web.read_models.plain import Json
 from buildfarm_web.words import moment
+
+# pygal's finder for its map plugins has find_module only, which Python 3.12 took out and 3.11 warns of at each later import of
+# something that is not there. We draw no maps. To be removed with a pygal whose sys.meta_path entry has find_spec.
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
 
 _HOUR = 3600.0
 _SVG = "{http://www.w3.org/2000/svg}"
