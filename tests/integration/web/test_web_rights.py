@@ -41,6 +41,8 @@ GET = {
         "/api/v1/overrides", "/api/v1/overview", "/api/v1/targets", "/api/v1/targets/<target>",
         "/api/v1/targets/<target>/failures", "/api/v1/targets/<target>/plan", "/api/v1/targets/<target>/seeds",
         "/api/v1/tasks", "/api/v1/waivers", "/api/v1/workers",
+        "/builds/<build>/log", "/api/v1/builds/<build>/log/lines", "/api/v1/builds/<build>/log/search",
+        "/live/builds/<build>/log", "/live/changes",
     ),
     KNOWN: ("/api/v1/account", "/api/v1/tokens", "/api/v1/deliveries"),
     OF_SOURCE: ("/api/v1/builds/<build>/order", "/api/v1/builds/<build>/files/<sha256>"),
