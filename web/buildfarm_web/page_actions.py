@@ -28,6 +28,8 @@ _DONE = {
     "resume": "It goes on.", "approve": "The plan is approved.", "refuse": "The plan is refused.",
     "drain": "The worker gets nothing more.", "revoke": "The waiver is revoked.", "password": "The password is changed.",
     "revoke-token": "The token is revoked.", "end": "The other sessions are ended.",
+    "subscribe": "The subscription is made.", "unsubscribe": "The subscription is ended.",
+    "redeliver": "It is tried again at once.",
 }  # fmt: skip
 
 

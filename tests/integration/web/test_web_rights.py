@@ -54,7 +54,8 @@ POST = {
     KNOWN: (
         "/account/password", "/account/sessions/end", "/account/tokens", "/account/tokens/<token>/revoke",
         "/api/v1/account/password", "/api/v1/tokens", "/api/v1/tokens/<token>/revoke", "/api/v1/subscriptions",
-        "/api/v1/deliveries/<delivery>/redeliver",
+        "/api/v1/deliveries/<delivery>/redeliver", "/subscriptions", "/subscriptions/<subscription>/end",
+        "/deliveries/<delivery>/redeliver",
     ),
     OF_SOURCE: (
         "/builds/<build>/retry", "/builds/<build>/cancel", "/builds/<build>/release-hold", "/builds/<build>/priority",
@@ -107,6 +108,7 @@ BODIES: dict[str, dict[str, object]] = {
     "/worker/v1/tasks/<task>/finish": {"ok": True},
 }
 FORM = {
+    "channel": "webhook", "address": "http://93.184.215.14/form",
     "reason": "r", "priority": "1", "owner": "o", "expires": "2030-01-01", "name": "for a test", "former": "x",
     "finding": json.dumps(["tag", "", "", "qemu-kvm-1.0-1.el9.x86_64.rpm"]),
 }  # fmt: skip
