@@ -11,7 +11,7 @@ from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds, targets, tasks
 from buildfarm_web.read_models.builds import Filters
-from buildfarm_web.read_models.drops import drop_page, drops
+from buildfarm_web.read_models.drops import drop_summary, drops
 from buildfarm_web.read_models.plain import Json, stamp
 
 _DROPS = 8
@@ -67,7 +67,7 @@ def overview(hub: Hub, tx: Transaction, filters: Filters) -> Json:
         "moving": census.is_moving or any(drop["moving"] for drop in listed),
         "verdicts": census.verdicts(),
         "needs_person": builds.needs_person(hub, tx, limit=_NEEDS),
-        "drops": [drop_page(hub, tx, drop["id"]) for drop in shown[:3]],
+        "drops": [drop_summary(hub, tx, drop["id"]) for drop in shown[:3]],
         **builds.find_builds(hub, tx, limit=_BUILDS, **filters),
         **workers(tx),
     }
