@@ -20,7 +20,7 @@ from buildfarm.domain.worker import Worker
 from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
-from buildfarm_web.read_models.targets import head_of
+from buildfarm_web.read_models.targets import heads_of
 
 _RECENT = 500
 _QUANTILES = (0.5, 0.9)
@@ -81,9 +81,10 @@ class Figures(Collector):
             "RPMs in the buildroots of a build tag's builds that we built, over all.",
             labels=("target",),
         )
+        heads = heads_of(tx)
         for name, target in sorted(self._hub.config.targets.items()):
             for tag in (target.tags.build, target.tags.destination):
-                head = head_of(tx, tag)
+                head = heads.get(tag)
                 if head is None:
                     continue
                 number.add_metric((tag,), head.number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from buildfarm.domain.build import TO_BUILD, Build, BuildState
+from buildfarm.domain.build import NVR_FIELDS, TO_BUILD, Build, BuildState, nvr_of
 from buildfarm.domain.drop import Drop
 from buildfarm.domain.records import ForecastRecord
 from buildfarm.domain.sharing import Demand, in_turn
@@ -25,8 +25,8 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
     coming = {key for (key,) in tx.pick(Build, ("id",), target=target.name, state=TO_BUILD)}
     steps: list[Json] = [step for step in found["steps"] if step["build"] in coming]  # others were built meanwhile
     pause = pausing.paused(tx, target.name)
-    waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="source")
-    stuck = tx.find(Build, target=target.name, state=_STUCK, superseded=False, order_by="source")
+    waiting = _named(tx, target=target.name, state=BuildState.WAITING)
+    stuck = _named(tx, target=target.name, state=_STUCK, superseded=False)
     return {
         **found,
         "steps": steps,
@@ -35,8 +35,8 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
         "paused": pausing.words(pause) if pause else "",
         "created": stamp(record.created) if record else None,
         **_in_waves(steps),
-        "waiting": [{"id": b.id, "nvr": b.nvr, "kind": b.wait_kind, "reason": b.reason} for b in waiting],
-        "stuck": [{"id": b.id, "nvr": b.nvr, "state": b.state.value, "reason": b.reason} for b in stuck],
+        "waiting": [{"id": b["id"], "nvr": b["nvr"], "kind": b["wait_kind"], "reason": b["reason"]} for b in waiting],
+        "stuck": [_left_out(b) for b in stuck],
     }  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def drop_plan(tx: Transaction, drop: Drop) -> Json:
     """The plan of a drop as it was made (while it awaits approval: as it is), and what of it will not be built and why."""
     record, pause = tx.first(ForecastRecord, id=drop.id), pausing.paused(tx, drop.id)
     found: Json = dict(record.forecast) if record else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
-    left_out = tx.find(Build, drop_id=drop.id, state=_STUCK, order_by="source")
+    left_out = _named(tx, drop_id=drop.id, state=_STUCK)
     return {
         "problems": [], "cycles": [], "critical_path": 0.0,
         **found,
@@ -55,8 +55,22 @@ def drop_plan(tx: Transaction, drop: Drop) -> Json:
         "reason": drop.reason,
         "paused": pausing.words(pause) if pause else "",
         "created": stamp(record.created) if record else None,
-        "left_out": [{"id": b.id, "nvr": b.nvr, "state": b.state.value, "reason": b.reason} for b in left_out],
+        "left_out": [_left_out(b) for b in left_out],
     }  # fmt: skip
+
+
+_ASKED = ("id", "state", "wait_kind", "reason")
+
+
+def _named(tx: Transaction, **where: object) -> list[Json]:
+    """Builds by source, with no more than their names and why they stand where they do."""
+    asked = (*_ASKED, *NVR_FIELDS)
+    found = tx.pick(Build, asked, order_by="source", descending=False, limit=None, **where)
+    return [{**dict(zip(_ASKED, row, strict=False)), "nvr": nvr_of(*row[len(_ASKED) :])} for row in found]
+
+
+def _left_out(build: Json) -> Json:
+    return {name: build[name] for name in ("id", "nvr", "state", "reason")}
 
 
 def _in_waves(steps: list[Json]) -> Json:
