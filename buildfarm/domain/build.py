@@ -39,7 +39,8 @@ _FOLLOWS: dict[BuildState, frozenset[BuildState]] = {
     _S.DEBRANDED: frozenset({_S.WAITING, _S.EXCLUDED}) | _STOP,
     _S.WAITING: frozenset({_S.QUEUED, _S.EXCLUDED}) | _STOP,
     _S.QUEUED: frozenset({_S.BUILDING, _S.WAITING}) | _STOP,
-    _S.BUILDING: frozenset({_S.BUILT, _S.QUEUED}) | _STOP,
+    _S.BUILDING: frozenset({_S.BUILT, _S.QUEUED, _S.WAITING})
+    | _STOP,  # waiting: it asked for more than its header names
     _S.BUILT: frozenset({_S.COMPARING}) | _STOP,
     _S.COMPARING: frozenset({_S.COMPARED, _S.BUILT}) | _STOP,
     _S.COMPARED: frozenset({_S.PUBLISHED, _S.BUILT}) | _STOP,
@@ -157,6 +158,11 @@ class Build:
     ``finding`` is the line that decided its verdict, in plain words; ``brand_hits`` and ``source_brand_hits`` count what the scan
     found in its RPMs and in its SRPM: copies of the comparison in force, so that a list need not read reports.
     ``superseded``: every tag of its target carries a newer build of its source, this one is history.
+    ``bootstrap`` is the condition it is built under, should its circle have no other way out (:mod:`buildfarm.domain.bootstrapping`).
+    ``found_requires`` are BuildRequires that its header does not name and its build asked for (``%generate_buildrequires``);
+    ``replans`` counts how often that sent it back to the plan.
+    ``shipped`` is when the vendor built the SRPM, by its header; ``spent`` the seconds in each stage the build has left, and
+    ``stage_since`` when the present one began (``None``: with its state). See :mod:`buildfarm.domain.lag`.
     """
 
     id: str
@@ -204,6 +210,12 @@ class Build:
     brand_hits: int = 0
     source_brand_hits: int = 0
     superseded: bool = False
+    bootstrap: str = ""
+    found_requires: tuple[str, ...] = ()
+    replans: int = 0
+    shipped: datetime | None = None
+    stage_since: datetime | None = None
+    spent: dict[str, float] = field(default_factory=dict)
     created: datetime
     finished: datetime | None = None
 

@@ -56,10 +56,10 @@ def judge(
     brands = [f"{hit['rpm']}: {hit['where']}: {hit['context']}" for hit in brand_hits if is_of_binaries(hit)]
     decision = decide(
         lifted.verdict, policy=target.gate, scratch=build.scratch, brands=brands,
-        held_back=selfhosting.held_back(build.seeded, build.round),
+        held_back=selfhosting.held_back(build.seeded, build.round, build.bootstrap), bootstrap=bool(build.bootstrap),
     )  # fmt: skip
     reason = decision.reason
-    if reason and not lifted.verdict.is_compatible and (line := worst_line(lifted)):
+    if reason and not build.bootstrap and not lifted.verdict.is_compatible and (line := worst_line(lifted)):
         reason = f"{reason}; {line}"
     return Judgement(report=lifted, gate=decision.gate, reason=reason)
 

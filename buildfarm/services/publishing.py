@@ -7,10 +7,13 @@ follow it and are put right by :func:`follow` after a crash.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -39,7 +42,7 @@ _AT_ONCE = 500
 
 
 _ASKED = (
-    "id", "source", "epoch", "version", "release", "round", "state", "verdict", "gate", "tags", "superseded",
+    "id", "source", "epoch", "version", "release", "round", "state", "verdict", "gate", "tags", "superseded", "bootstrap",
 )  # fmt: skip
 """What decides which build a tag carries; the rest of a build is not read for it."""
 
@@ -59,6 +62,7 @@ class _Settled:
     gate: str
     tags: tuple[str, ...]
     superseded: bool
+    bootstrap: str
 
     @property
     def candidate(self) -> Candidate:
@@ -116,23 +120,56 @@ class Judged(Protocol):
     def gate(self) -> str:
         """Of the destination tag."""
 
+    @property
+    def bootstrap(self) -> str:
+        """The condition it was built under to open its circle; empty for an ordinary build."""
+
 
 def takes(target: Target, tag: str, build: Judged) -> bool:
     """Whether ``tag`` takes a compared build, by its verdict."""
     if tag == target.tags.build:
-        uncompared = build.verdict == Verdict.UNCOMPARED
-        return uncompared or Verdict(build.verdict).badness < Verdict.INCOMPATIBLE.badness
+        if build.verdict == Verdict.UNCOMPARED or (build.bootstrap and build.verdict != Verdict.ERROR):
+            return True
+        return Verdict(build.verdict).badness < Verdict.INCOMPATIBLE.badness
     return build.gate == Gate.PASSED
 
 
-def needs_publishing(tx: Transaction, target: Target) -> bool:
-    """Whether some tag of the target does not carry what it ought to."""
+def needs_publishing(tx: Transaction, target: Target, carried: Mapping[str, str]) -> bool:
+    """Whether some tag of the target does not carry what it ought to: builds, or ``carried`` files (see :func:`carried_now`)."""
     settled = _settled(tx, target, superseded=False)
     for tag in _tags(target):
-        carried = _carried(tx, tag)
-        if set(_wanted(tx, target, tag, settled, carried)) != set(carried):
+        now = head(tx, tag)
+        if _differs(now, _wanted(tx, target, tag, settled, now.builds if now else ()), carried):
             return True
     return False
+
+
+def _differs(generation: Generation | None, chosen: Collection[str], carried: Mapping[str, str]) -> bool:
+    """Whether a tag does not carry these builds yet, or these files beside them."""
+    if generation is None:
+        return bool(chosen)
+    return set(generation.builds) != set(chosen) or generation.carried != carried
+
+
+def carried_now(hub: Hub, target: Target) -> dict[str, str]:
+    """The digests of the files that go beside the RPMs of a target, by kind.
+
+    One that cannot be read has none; whoever writes the next generation says so.
+    """
+    found = {}
+    for kind, path in sorted(target.carry.items()):
+        place = hub.config.path(path)
+        with contextlib.suppress(OSError):
+            seen = place.stat()
+            found[kind.value] = _digest_of_file(place, seen.st_mtime_ns, seen.st_size)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _digest_of_file(path: Path, _changed: int, _size: int) -> str:
+    """Read again only when it was touched: the scheduler asks with every round."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _tags(target: Target) -> tuple[str, str]:
@@ -153,17 +190,18 @@ def _carried(tx: Transaction, tag: str) -> tuple[str, ...]:
 def stage(hub: Hub, write: RepositoryWriter, target_name: str, heartbeat: Heartbeat) -> None:
     """Write the next generation of each tag that needs one, and ask for its seal."""
     target = hub.target(target_name)
+    carried = carried_now(hub, target)
     for tag in _tags(target):
         with hub.store.read() as tx:
             chosen = wanted(tx, target, tag)
-            if set(chosen) == set(_carried(tx, tag)):
+            if not _differs(head(tx, tag), chosen, carried):
                 continue
             files = {build: tx.find(Artifact, build=build) for build in chosen}
             inside = _each(tx, chosen)
             last = tx.first(Generation, tag=tag, order_by="number", descending=True)
         number = last.number + 1 if last else 1
         if last is not None and last.state is GenerationState.STAGED:
-            if set(last.builds) == set(chosen):
+            if not _differs(last, chosen, carried):
                 ask_for_seal(hub, last)  # written before a crash: the seal is all that is missing
                 continue
             _discard(hub, last)
@@ -216,8 +254,8 @@ def write_files(
         for kind, name in ((RepositoryKind.BINARY, arch), (RepositoryKind.DEBUG, f"{arch}-debug")):
             chosen = [a for a in artifacts if a.repository is kind and a.arch in (arch, "noarch")]
             beside = _carried_files(hub, target, chosen, carried) if kind is RepositoryKind.BINARY else []
-            write(aside / name, _repo_files(hub, chosen), beside)
-    write(aside / "source", _repo_files(hub, [a for a in artifacts if a.is_source]))
+            write(aside / name, _repo_files(hub, chosen), beside, target.repodata)
+    write(aside / "source", _repo_files(hub, [a for a in artifacts if a.is_source]), (), target.repodata)
     aside.rename(folder)
 
 

@@ -14,13 +14,12 @@ from typing import Protocol
 from buildfarm import log
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.line import next_step
-from buildfarm.domain.records import Leader
 from buildfarm.domain.repository import Artifact
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.errors import BuildFarmError, InfraError
 from buildfarm.ports import Among, Transaction
-from buildfarm.services import building, builds, collecting, publishing, stations, tasks, waivers
+from buildfarm.services import building, builds, collecting, leading, publishing, stations, tasks, waivers
 from buildfarm.services.hub import Hub
 
 _MOVING = (
@@ -71,17 +70,7 @@ class Scheduler:
 
     def lead(self) -> bool:
         """Take or renew the leader's lease; False while another scheduler holds it."""
-        until = timedelta(seconds=self._timing.leader_lease)
-        with self._hub.store.begin() as tx:
-            mine = Leader(id="scheduler", owner=self._owner, until=tx.now + until)
-            if tx.add_once(mine):
-                return True
-            held = tx.get(Leader, "scheduler")
-            if held.owner != self._owner and held.until > tx.now:
-                return False
-            if held.owner != self._owner:
-                tx.event("scheduler.leads", "scheduler", actor=self._owner, why=f"the lease of {held.owner} ran out")
-            return tx.change(held, only_if={"owner": held.owner}, owner=self._owner, until=mine.until) is not None
+        return leading.lead(self._hub.store, "scheduler", owner=self._owner, seconds=self._timing.leader_lease)
 
     def tick(self) -> None:
         """One round: sweep if it is time, move builds on, plan, publish, assign, send."""
@@ -119,6 +108,7 @@ class Scheduler:
         publishing.follow_all(self._hub)
         collecting.collect(self._hub)
         waivers.expire(self._hub)
+        waivers.warn(self._hub)
 
     def _advance(self) -> None:
         """Give every build that moves by itself the tasks (or the state) it needs next."""
@@ -137,7 +127,7 @@ class Scheduler:
                 try:
                     self._advance_one(tx, build, active)
                 except BuildFarmError as error:
-                    log.get().error("build.stuck", build=build.nvr, reason=str(error))
+                    log.get().error("build.stuck", build=build.id, nvr=build.nvr, reason=str(error))
 
     def _advance_one(self, tx: Transaction, build: Build, active: ActiveTasks) -> None:
         if build.target not in self._hub.config.targets:
@@ -174,7 +164,7 @@ class Scheduler:
         return last is not None and last.created >= build.state_since
 
     def _publish(self, tx: Transaction, target: Target) -> None:
-        if not publishing.needs_publishing(tx, target):
+        if not publishing.needs_publishing(tx, target, publishing.carried_now(self._hub, target)):
             return
         for kind in (TaskKind.PUBLISH, TaskKind.SEAL):
             if tx.count(Task, kind=kind, target=target.name, state=ACTIVE):

@@ -7,20 +7,25 @@ from flask import Blueprint, Response, jsonify, request
 from buildfarm.domain.records import SourceOverride
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
+from buildfarm_web.access import seen
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import (
+    acts,
     audit,
     builds,
     drops,
     failures,
     farm,
+    glance,
     history,
     logs,
     outlook,
+    parity,
     search,
     seeds,
     targets,
     tasks,
+    triggers,
     waivers,
 )
 from buildfarm_web.read_models.build import build_page, override_json, tasks_of
@@ -45,7 +50,8 @@ def overview() -> Response:
     """The twin of the overview page."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        return jsonify(farm.overview(parts.hub, tx, builds.filters_of(request.args)))
+        found = farm.overview(parts.hub, tx, builds.filters_of(request.args))
+        return jsonify(found | glance.glance(parts.hub, tx, parts.standings))
 
 
 @blueprint.get("/health")
@@ -168,6 +174,21 @@ def show_lock(build: str) -> Response:
     return jsonify({"build": found.id, "nvr": found.nvr, "locks": locks})
 
 
+@blueprint.get("/builds/<build>/parity")
+def show_parity(build: str) -> Response:
+    """Its buildroots beside the vendor's, differences first. :raises NotFound: no reference is known."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        found = builds.find_build(tx, build)
+        beside = parity.parities(parts.hub, tx, parts.shares, found, tasks_of(tx, found))
+    if not beside:
+        raise NotFound(
+            f"{found.nvr} has no reference to stand beside",
+            hint="`buildfarm reference add BUILD FILE`, and a finished build",
+        )
+    return jsonify({"build": found.id, "nvr": found.nvr, "parity": beside})
+
+
 @blueprint.get("/builds/<build>/log")
 def show_log(build: str) -> Response:
     """The log from ``offset`` bytes on, as text. ``X-Log-Offset`` is where to go on, ``X-Log-Growing`` whether to."""
@@ -236,6 +257,14 @@ def list_generations() -> Response:
         return jsonify(targets.generations(tx, limit=limit(), tag=args.get("tag", ""), target=args.get("target", "")))
 
 
+@blueprint.get("/triggers")
+def list_triggers() -> Response:
+    """What lets drops begin by themselves, with what each found last and why it waits or fails."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(triggers.triggers(hub, tx, target=request.args.get("target", "")))
+
+
 @blueprint.get("/tasks")
 def list_tasks() -> Response:
     """Tasks, the newest first."""
@@ -259,11 +288,12 @@ def list_events() -> Response:
     """History; ``after`` goes on from an event's number."""
     args = request.args
     after = numbered(args["after"], 0, most=2**62) if args.get("after") else None
-    subject = args.get("subject", "")
+    subject, asker = args.get("subject", ""), seen()
     with the_hub().store.read() as tx:
         if subject and (named := _build_of(tx, subject)):
             subject = named
-        return jsonify(history.events(tx, subject=subject, after=after, limit=limit(200)))
+        found = history.events(tx, subject=subject, after=after, limit=limit(200))
+    return jsonify({**found, "events": [event for event in found["events"] if acts.may_see(asker, event)]})
 
 
 def _build_of(tx: Transaction, subject: str) -> str:

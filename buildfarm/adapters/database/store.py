@@ -19,10 +19,13 @@ from alembic.config import Config as AlembicConfig
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from buildfarm.adapters.database.history import settled_rows
+from buildfarm.adapters.database.newest import newest_of_each
 from buildfarm.adapters.database.tables import TABLES, plain_type
+from buildfarm.domain.people import is_person
 from buildfarm.domain.records import Event
 from buildfarm.errors import Conflict, InfraError, NotFound
-from buildfarm.ports import Above, Among, Clock, Prefix
+from buildfarm.ports import Above, Among, Below, Clock, Prefix
 
 R = TypeVar("R")
 _BUSY_SECONDS = 30
@@ -85,6 +88,14 @@ class SqlStore:
                 connection.info["write"] = False
                 with connection.begin():
                     yield SqlTransaction(connection, self._clock())
+        except DBAPIError as error:
+            raise InfraError(f"database {self.name}: {error.orig}", hint="is it up?") from error
+
+    def settled(self, after: int, limit: int) -> list[Event]:
+        """The events that follow ``after``, in an order that stays (see :mod:`buildfarm.adapters.database.history`)."""
+        try:
+            read = _reader(Event)
+            return [read(row) for row in settled_rows(self._engine, after, limit)]
         except DBAPIError as error:
             raise InfraError(f"database {self.name}: {error.orig}", hint="is it up?") from error
 
@@ -208,6 +219,14 @@ class SqlTransaction:
         query = sa.select(*columns, sa.func.count()).where(*self._conditions(table, where)).group_by(*columns)
         return {tuple(row[:-1]): int(row[-1]) for row in self._connection.execute(query)}
 
+    def newest(
+        self, kind: type[object], fields: Sequence[str], /, *, of_each: str, by: str = "created", **where: object
+    ) -> list[tuple[Any, ...]]:
+        """The newest of each, by :func:`buildfarm.adapters.database.newest.newest_of_each`."""
+        table = TABLES[kind]
+        query = newest_of_each(table, fields, of_each=of_each, by=by, only=lambda some: self._conditions(some, where))
+        return [tuple(row) for row in self._connection.execute(query)]
+
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; ``None`` when ``only_if`` did not hold (or the record is gone)."""
         table = TABLES[type(record)]
@@ -231,17 +250,18 @@ class SqlTransaction:
 
     def event(self, kind: str, subject: str, *, actor: str, why: str = "", **data: object) -> None:
         """Append one line of history."""
-        row = _to_row(Event(at=self._now, actor=actor, kind=kind, subject=subject, why=why, data=data))
+        person = is_person(actor)
+        row = _to_row(Event(at=self._now, actor=actor, kind=kind, subject=subject, why=why, data=data, person=person))
         del row["id"]
         self._connection.execute(TABLES[Event].insert().values(row))
 
     def _insert(self, table: sa.Table) -> Any:  # noqa: ANN401  # each dialect has a type of its own
         return (postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert)(table)
 
-    def _conditions(self, table: sa.Table, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
+    def _conditions(self, table: sa.FromClause, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
         return [self._condition(table.c[name], value) for name, value in where.items()]
 
-    def _condition(self, column: sa.Column[Any], value: object) -> sa.ColumnElement[bool]:
+    def _condition(self, column: sa.ColumnElement[Any], value: object) -> sa.ColumnElement[bool]:
         condition: sa.ColumnElement[bool]
         match value:
             case Prefix(text=text) if self._connection.dialect.name == "postgresql":
@@ -252,6 +272,8 @@ class SqlTransaction:
                 condition = sa.and_(column >= text, column < f"{text}\U0010ffff")
             case Above(value=least):
                 condition = column > least
+            case Below(value=most):
+                condition = column < most
             case Among(kind=kind, field=field, where=inner):
                 table = TABLES[kind]
                 condition = column.in_(sa.select(table.c[field]).where(*self._conditions(table, inner)))

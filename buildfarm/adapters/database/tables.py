@@ -14,21 +14,31 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from buildfarm.domain.account import Account, LoginTries, Session
 from buildfarm.domain.build import Build
 from buildfarm.domain.drop import Drop, DropItem, VendorRpm
+from buildfarm.domain.meter import Meter
+from buildfarm.domain.notice import Notice
 from buildfarm.domain.records import (
     ApiToken,
+    BootstrapVariant,
     Comparison,
     Event,
     FindingRecord,
+    Follower,
     ForecastRecord,
     Leader,
+    LearnedRequires,
     Pause,
+    ReferenceLock,
     SearchEntry,
     SourceOverride,
+    SourceSurvey,
 )
 from buildfarm.domain.repository import Artifact, Generation, TagHead
+from buildfarm.domain.subscription import Delivery, Subscription
 from buildfarm.domain.task import Task
+from buildfarm.domain.trigger import HookCall, SeenFile, TriggerState
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
 from buildfarm.domain.worker import Host, Worker
 
@@ -116,6 +126,8 @@ TABLES: dict[type, sa.Table] = {
         sa.Index("ix_build_list_source", "source", "created", "id"),
         sa.Index("ix_build_list_drop", "drop_id", "created", "id"),
         sa.Index("ix_build_drop", "drop_id", "state", "wait_kind", "gate", "verdict", "successor"),
+        sa.Index(None, "target", "source", "created"),
+        sa.Index(None, "state", "finished"),
         sa.Index("ix_build_debranded_name", "debranded_name", "version"),
         _begins("ix_build_srpm_filename", "srpm_filename"),
         sa.CheckConstraint(
@@ -132,6 +144,7 @@ TABLES: dict[type, sa.Table] = {
         sa.Index("ix_task_worker", "worker", "state"),
         sa.Index("ix_task_created", "created", "id"),
         sa.Index("ix_task_subject", "subject", "created"),
+        sa.Index(None, "kind", "state", "finished"),
         sa.Index(
             "uq_task_active", "kind", "subject", "arch", unique=True, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE
         ),
@@ -182,7 +195,13 @@ TABLES: dict[type, sa.Table] = {
         sa.CheckConstraint("state <> 'retired' OR (host <> '' AND token_hash = '')", name="retired_has_no_token"),
     ),
     Host: _table(Host),
-    Event: _table(Event, sa.Index("ix_event_subject", "subject", "id"), sa.Index(None, "at")),
+    Event: _table(
+        Event,
+        sa.Index("ix_event_subject", "subject", "id"),
+        sa.Index(None, "at"),
+        sa.Index(None, "person", "id"),
+        sa.Index(None, "person", "actor", "id"),
+    ),
     Comparison: _table(Comparison, sa.Index("ix_comparison_build", "build", "created", "id")),
     FindingRecord: _table(
         FindingRecord,
@@ -200,8 +219,29 @@ TABLES: dict[type, sa.Table] = {
         name="waiver",
     ),
     WaiverUse: _table(WaiverUse, sa.Index(None, "waiver"), sa.Index(None, "build")),
-    ApiToken: _table(ApiToken),
+    ApiToken: _table(ApiToken, sa.Index(None, "account")),
+    Account: _table(Account, sa.Index(None, "subject")),
+    Session: _table(Session, sa.Index(None, "account")),
+    LoginTries: _table(LoginTries),
     ForecastRecord: _table(ForecastRecord, name="forecast"),
+    TriggerState: _table(TriggerState),
+    SeenFile: _table(SeenFile, sa.Index(None, "trigger")),
+    HookCall: _table(HookCall, sa.Index(None, "trigger", "received"), name="hook_call"),
     Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),
+    SourceSurvey: _table(SourceSurvey, name="source_survey"),
+    BootstrapVariant: _table(BootstrapVariant, sa.Index(None, "target"), name="bootstrap_variant"),
+    LearnedRequires: _table(LearnedRequires, sa.Index(None, "target"), name="learned_requires"),
+    ReferenceLock: _table(ReferenceLock, sa.Index(None, "subject"), name="reference_lock"),
+    Follower: _table(Follower),
+    Notice: _table(Notice, sa.Index(None, "target", "id"), sa.Index(None, "source", "id"), sa.Index(None, "sig", "id")),
+    Subscription: _table(Subscription, sa.Index(None, "owner")),
+    Delivery: _table(
+        Delivery,
+        sa.Index(None, "subscription", "state", "due"),
+        sa.Index(None, "address", "state", "settled"),
+        sa.Index(None, "state", "due"),
+        sa.CheckConstraint("(state = 'pending') = (settled IS NULL)", name="settled_unless_pending"),
+    ),
+    Meter: _table(Meter),
 }

@@ -119,11 +119,11 @@ def facts(header: Any) -> dict[str, object]:  # noqa: ANN401
         "buildarchs": header[rpm.RPMTAG_BUILDARCHS],
         "sources": header[rpm.RPMTAG_SOURCE],
         "patches": header[rpm.RPMTAG_PATCH],
+        "files": [] if is_source else list(header[rpm.RPMTAG_FILENAMES]),
         "sourcerpm": header[rpm.RPMTAG_SOURCERPM] or "",
         "sha256header": header[rpm.RPMTAG_SHA256HEADER] or "",
         "vendor": header[rpm.RPMTAG_VENDOR] or "",
         "buildtime": header[rpm.RPMTAG_BUILDTIME] or 0,
-        "files": [] if is_source else list(header[rpm.RPMTAG_FILENAMES]),
     }
     if absent := [name for name in ("name", "version", "release", "arch") if not found[name]]:
         raise Problem("Damaged", f"the header has no {absent[0]}", _RESEND)

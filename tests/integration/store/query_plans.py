@@ -16,7 +16,19 @@ from buildfarm.adapters.database import SqlStore
 BOUNDED = ("ix_artifact_unsigned", "uq_task_active")
 """Partial indices that hold the distribution of now, not its history: reading all of one is reading what is shown."""
 
-LARGE = ("build", "task", "event", "comparison", "finding", "artifact", "dropitem", "vendorrpm", "search_entry")
+LARGE = (
+    "build",
+    "task",
+    "event",
+    "comparison",
+    "finding",
+    "artifact",
+    "dropitem",
+    "vendorrpm",
+    "search_entry",
+    "notice",
+    "delivery",
+)
 
 
 @dataclass

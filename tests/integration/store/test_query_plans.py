@@ -67,7 +67,7 @@ def test_no_tick_reads_a_large_table_from_end_to_end(hub: Hub) -> None:
             tasks.sweep(tx, hub.config.farm.timing)
             tasks.assign_free(tx)
             for target in hub.config.targets.values():
-                publishing.needs_publishing(tx, target)
+                publishing.needs_publishing(tx, target, {})
                 scheduler._has_builder_work(target) if hub.store.name.startswith("postgresql") else None
                 scheduler._publish(tx, target)
     assert query_plans.whole_reads(store_of(hub), recorded) == []

@@ -62,7 +62,7 @@ class Farm:
                     tx.change(head, generation=made.id, number=made.number)
                 publishing._mark(tx, TARGET, before.builds if before else (), made)
         with self.store.read() as tx:
-            assert not publishing.needs_publishing(tx, TARGET)
+            assert not publishing.needs_publishing(tx, TARGET, {})
             return {tag: set(found.builds) for tag in ("t-build", "t") if (found := publishing.head(tx, tag))}
 
     def superseded(self) -> set[str]:

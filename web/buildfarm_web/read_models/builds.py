@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 from buildfarm.domain.build import NVR_FIELDS, Build, BuildState, Gate, WaitKind, nvr_of
 from buildfarm.domain.drop import Drop
+from buildfarm.domain.lag import STUCK
 from buildfarm.domain.selfhosting import MAX_ROUNDS
 from buildfarm.domain.target import Target
 from buildfarm.domain.verdict import Verdict
@@ -18,9 +19,6 @@ from buildfarm.errors import InputError, NotFound
 from buildfarm.ports import Prefix, Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json, find_each, pick_each, stamp
-
-STUCK = (WaitKind.UNRESOLVABLE, WaitKind.CYCLE, WaitKind.PAUSED, WaitKind.APPROVAL)
-"""What a waiting build does not get out of by itself. ``blocked`` is not here: the one that blocks is."""
 
 MOVING = (
     BuildState.INGESTED, BuildState.DEBRANDED, BuildState.QUEUED, BuildState.BUILDING, BuildState.BUILT,
@@ -50,6 +48,7 @@ class Standing:
     round: int
     successor: str
     scratch: bool
+    bootstrap: str
 
 
 def is_refused(build: Build | Standing) -> bool:
@@ -59,8 +58,10 @@ def is_refused(build: Build | Standing) -> bool:
 
 def is_between_rounds(build: Build | Standing) -> bool:
     """Seeded and only there to build its circle anew: the next round takes its place by itself."""
-    return bool(build.successor) or (
-        bool(build.seeded) and build.round < MAX_ROUNDS and Verdict(build.verdict).is_compatible
+    return (
+        bool(build.successor)
+        or (bool(build.seeded) and build.round < MAX_ROUNDS and Verdict(build.verdict).is_compatible)
+        or (bool(build.bootstrap) and build.state == BuildState.COMPARED and build.verdict != Verdict.ERROR)
     )
 
 
@@ -120,6 +121,7 @@ def row(hub: Hub, build: Build) -> Json:
         "seeded": list(build.seeded),
         "successor": build.successor,
         "superseded": build.superseded,
+        "bootstrap": build.bootstrap,
         "owner": build.owner,
         "tags": list(build.tags),
         "created": stamp(build.created),
@@ -263,7 +265,10 @@ def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> l
 def with_next_step(hub: Hub, listed: Sequence[Json], builds: Sequence[Build]) -> list[Json]:
     """Rows with who can act (``who``) and the command that usually comes next (``act``)."""
     by_id = {build.id: build for build in builds}
-    return [{**item, "act": act_on(by_id[item["id"]]), "who": sig_of(hub, item["target"])} for item in listed]
+    return [
+        {**item, "act": act_on(by_id[item["id"]]), "who": sig_of(hub, item["target"], item["source"])}
+        for item in listed
+    ]
 
 
 def act_on(build: Build) -> str:
@@ -273,10 +278,10 @@ def act_on(build: Build) -> str:
     return _NEXT_STEP.get(build.state, "").format(id=build.nvr if build.version else build.id)
 
 
-def sig_of(hub: Hub, target: str) -> str:
-    """Who answers for a target."""
-    known = hub.config.targets.get(target)
-    return f"SIG {known.owner.sig}" if known else ""
+def sig_of(hub: Hub, target: str, source: str = "") -> str:
+    """Who answers for a source of a target; without a source, for the target."""
+    sig = hub.config.sig_of(target, source)
+    return f"SIG {sig}" if sig else ""
 
 
 def moves(state: str, wait_kind: str, gate: str) -> bool:

@@ -36,6 +36,7 @@ def workers(tx: Transaction) -> Json:
                 "builder": worker.builder,
                 "arches": list(worker.arches),
                 "queues": list(worker.queues),
+                "reserved": list(worker.reserved),
                 "slots": worker.slots,
                 "seen": stamp(worker.seen),
                 "features": worker.features,

@@ -159,7 +159,7 @@ def _circles(tx: Transaction, target: str) -> list[Json]:
     return [
         {
             "id": build.id, "nvr": build.nvr, "round": build.round, "circle": list(build.circle), "seeded": list(build.seeded),
-            "state": build.state.value, "successor": build.successor,
+            "state": build.state.value, "successor": build.successor, "bootstrap": build.bootstrap,
         }
         for build in found
     ]  # fmt: skip

@@ -82,6 +82,7 @@ def target_json(tx: Transaction, target: Target, census: builds.Census, heads: H
         "phase": target.lifecycle.phase(tx.now.date()).value,
         "owner": {"sig": target.owner.sig, "contact": target.owner.contact},
         "vendor": target.upstream.vendor,
+        "base": target.base,
         "arches": list(target.arches),
         "tags": {"build": target.tags.build, "destination": target.tags.destination},
         "heads": _heads(target, heads),
