@@ -28,7 +28,9 @@ from benchmarks import large_store
 from benchmarks.large_store import Size
 from buildfarm.adapters.database import SqlStore
 from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.clusters import clusters
 from buildfarm.domain.drop import Drop
+from buildfarm.domain.repository import TagHead
 from buildfarm.errors import InputError
 from buildfarm.ports import RpmHeader
 from buildfarm.services import publishing
@@ -139,14 +141,21 @@ def paths(hub: Hub) -> list[str]:
         published = tx.find(
             Build, target="reef-9", state=BuildState.PUBLISHED, order_by="created", descending=True, limit=1
         )[0]
-        failed = tx.find(Build, target="reef-9", state=BuildState.FAILED, order_by="created", descending=True, limit=1)[
-            0
-        ]
+        failed = tx.find(
+            Build,
+            target="reef-9",
+            state=BuildState.FAILED,
+            superseded=False,
+            order_by="created",
+            descending=True,
+            limit=1,
+        )[0]
         refused = tx.find(
             Build, target="reef-9", state=BuildState.COMPARED, order_by="created", descending=True, limit=1
         )[0]
         usual = tx.find(Drop, target="reef-9", order_by="created", descending=True, limit=2)[1]
         first = tx.find(Drop, target="reef-9", order_by="created", limit=1)[0]
+        head = tx.find(TagHead, id="reef-9")[0]
         middle = tx.find(Build, target="reef-9", order_by="created", limit=1)[0]
     return [
         "/", "/builds", f"/builds?after={middle.id}", "/builds?state=failed", "/builds?state=failed,on_hold&target=reef-8",
@@ -154,7 +163,9 @@ def paths(hub: Hub) -> list[str]:
         f"/builds?drop={first.id[:12]}", f"/builds/{published.id}", f"/builds/{failed.nvr}", f"/builds/{refused.id}", "/drops",
         f"/drops/{usual.id}", f"/drops/{first.id[:12]}", "/targets", "/targets/reef-9", "/targets/reef-9/seeds", "/workers", "/generations",
         "/generations?tag=reef-9", "/waivers", "/waivers?all=1", f"/search?q={published.source}", "/search?q=/etc/lib", "/search?q=strlcpy",
-        f"/search?q={published.nvr}",
+        f"/search?q={published.nvr}", "/needs", "/sources", f"/sources/reef-9/{published.source}",
+        f"/clusters/reef-9/{clusters([failed])[0].id}", "/sigs", "/sigs/core", "/lag", "/machines", f"/generations/{head.generation}",
+        f"/builds/{published.id}/buildroot", "/triggers", "/subscriptions",
     ]  # fmt: skip
 
 

@@ -97,11 +97,12 @@ def _summary(tx: Transaction, read: _Drop) -> Json:
         "counts": read.said["states"] if read.is_large else _counts(read.rows),
         "compatibility": compatibility(tx, drop, binaries),
         "plan": waves([], []) if read.is_large else waves(read.builds, _vendor(tx, drop)),
+        "outlook": drop_plan(tx, drop),
     }
 
 
 def drop_summary(hub: Hub, tx: Transaction, name: str) -> Json:
-    """What the overview says of a drop: its builds, counts, waves and compatibility. :raises NotFound: there is none."""
+    """What the overview says of a drop: its builds, counts, waves, compatibility and plan. :raises NotFound: there is none."""
     return _summary(tx, _read(hub, tx, name))
 
 
@@ -124,7 +125,6 @@ def drop_page(hub: Hub, tx: Transaction, name: str) -> Json:
     return {
         **_summary(tx, read),
         "verdicts": verdicts,
-        "outlook": drop_plan(tx, drop),
         "files": {
             "srpms": sum(kinds.values()) - binaries,
             "binaries": binaries,

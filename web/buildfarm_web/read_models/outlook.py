@@ -10,7 +10,7 @@ from buildfarm.domain.next_step import next_step
 from buildfarm.domain.records import ForecastRecord, SourceSurvey
 from buildfarm.domain.sharing import Demand, in_turn
 from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.ports import Transaction
+from buildfarm.ports import Above, Transaction
 from buildfarm.services import pausing
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json, find_each, stamp
@@ -63,20 +63,22 @@ def drop_plan(tx: Transaction, drop: Drop) -> Json:
 
 def _surveyed(tx: Transaction, drop: Drop) -> Json:
     """Sources with brand words and no rule, those that could not be read for it, and how many were read."""
-    found = [build for build in tx.find(Build, drop_id=drop.id, order_by="source") if build.version]
-    surveys = {one.id: one for one in find_each(tx, SourceSurvey, "id", {build.srpm for build in found})}
+    asked = ("id", "srpm", "state", "rule_digest", *NVR_FIELDS)
+    rows = tx.pick(Build, asked, drop_id=drop.id, version=Above(""), order_by="source")
+    found = [(*row[:4], nvr_of(*row[4:])) for row in rows]
+    surveys = {one.id: one for one in find_each(tx, SourceSurvey, "id", {row[1] for row in found})}
     ruled = {BuildState.INGESTED, BuildState.EXCLUDED}  # whether a rule is there is known once it was debranded
     unruled = [
-        {"id": build.id, "nvr": build.nvr, "hits": survey.found, "first": _first(survey)}
-        for build in found
-        if (survey := surveys.get(build.srpm)) and survey.found and not build.rule_digest and build.state not in ruled
+        {"id": build, "nvr": nvr, "hits": survey.found, "first": _first(survey)}
+        for build, srpm, state, rule, nvr in found
+        if (survey := surveys.get(srpm)) and survey.found and not rule and state not in ruled
     ]
     unread = [
-        {"id": build.id, "nvr": build.nvr, "reason": survey.problem}
-        for build in found
-        if (survey := surveys.get(build.srpm)) and survey.problem
+        {"id": build, "nvr": nvr, "reason": survey.problem}
+        for build, srpm, *_, nvr in found
+        if (survey := surveys.get(srpm)) and survey.problem
     ]
-    surveyed = {"read": sum(build.srpm in surveys for build in found), "of": len(found)}
+    surveyed = {"read": sum(row[1] in surveys for row in found), "of": len(found)}
     return {"branded": unruled, "unread": unread, "surveyed": surveyed}
 
 
