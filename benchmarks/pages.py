@@ -141,15 +141,10 @@ def paths(hub: Hub) -> list[str]:
         published = tx.find(
             Build, target="reef-9", state=BuildState.PUBLISHED, order_by="created", descending=True, limit=1
         )[0]
-        failed = tx.find(
-            Build,
-            target="reef-9",
-            state=BuildState.FAILED,
-            superseded=False,
-            order_by="created",
-            descending=True,
-            limit=1,
-        )[0]
+        failed = tx.find(Build, target="reef-9", state=BuildState.FAILED, order_by="created", descending=True, limit=1)[
+            0
+        ]
+        current = tx.first(Build, state=BuildState.FAILED, superseded=False)
         refused = tx.find(
             Build, target="reef-9", state=BuildState.COMPARED, order_by="created", descending=True, limit=1
         )[0]
@@ -164,8 +159,9 @@ def paths(hub: Hub) -> list[str]:
         f"/drops/{usual.id}", f"/drops/{first.id[:12]}", "/targets", "/targets/reef-9", "/targets/reef-9/seeds", "/workers", "/generations",
         "/generations?tag=reef-9", "/waivers", "/waivers?all=1", f"/search?q={published.source}", "/search?q=/etc/lib", "/search?q=strlcpy",
         f"/search?q={published.nvr}", "/needs", "/sources", f"/sources/reef-9/{published.source}",
-        f"/clusters/reef-9/{clusters([failed])[0].id}", "/sigs", "/sigs/core", "/lag", "/machines", f"/generations/{head.generation}",
+        "/sigs", "/sigs/core", "/lag", "/machines", f"/generations/{head.generation}",
         f"/builds/{published.id}/buildroot", "/triggers", "/subscriptions",
+        *([f"/clusters/{current.target}/{clusters([current])[0].id}"] if current else []),
     ]  # fmt: skip
 
 

@@ -77,7 +77,10 @@ def _sqlite(connection: sa.Connection, sql: str, parameters: Any) -> Iterator[st
 
 def _postgresql(connection: sa.Connection, sql: str, parameters: Any) -> Iterator[str]:
     """A sequential scan, or an index read with nothing to look up by; the same exceptions."""
+    # a small table is soon read; of a large one each look-up costs as much, and reading costs more: the planner is told so
     connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    connection.exec_driver_sql("SET LOCAL random_page_cost = 0.01")
+    connection.exec_driver_sql("SET LOCAL cpu_index_tuple_cost = 1")
     plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}", parameters).scalar_one()
     tree = plan if isinstance(plan, list) else json.loads(plan)
     sorts = any(node["Node Type"] in ("Sort", "Incremental Sort") for node in _nodes(tree[0]["Plan"]))
