@@ -7,6 +7,7 @@ once and kept in ``var/bench/large``.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import shutil
@@ -27,6 +28,7 @@ from werkzeug.serving import make_server
 from benchmarks import large_store
 from benchmarks.large_store import Size
 from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.database.tables import TABLES
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.clusters import clusters
 from buildfarm.domain.drop import Drop
@@ -68,7 +70,7 @@ def run(runs: int) -> None:
 def _sqlite(size: Size) -> Iterator[Hub]:
     home = (_KEPT / size.name / "sqlite").absolute()
     url = f"sqlite:///{home / 'farm.db'}"
-    if not (home / "done").exists():
+    if not _is_made(home):
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         _fill(home, url, size)
@@ -83,7 +85,7 @@ def _postgresql(size: Size) -> Iterator[Hub]:
     home = (_KEPT / size.name / "postgresql").absolute()
     socket = Path("/tmp") / f"buildfarm-bench-{os.getpid()}"
     socket.mkdir(mode=0o700)
-    is_new = not (home / "done").exists()
+    is_new = not _is_made(home)
     data = home / "data"
     if is_new:
         shutil.rmtree(home, ignore_errors=True)
@@ -127,7 +129,20 @@ def _fill(home: Path, url: str, size: Size) -> None:
     print(
         f"made {size.builds:,} builds of {size.sources:,} sources with {size.findings:,} findings in {time.perf_counter() - began:.0f} s"
     )
-    (home / "done").touch()
+    (home / "done").write_text(_made_of(), encoding="ascii")
+
+
+def _is_made(home: Path) -> bool:
+    """Whether there is a store of these tables by this generator."""
+    done = home / "done"
+    return done.exists() and done.read_text(encoding="ascii") == _made_of()
+
+
+def _made_of() -> str:
+    tables = [f"{table.name} {column.name} {column.type}" for table in TABLES.values() for column in table.columns]
+    indices = sorted(str(index.name) for table in TABLES.values() for index in table.indexes)
+    generator = Path(large_store.__file__).read_text(encoding="utf-8")
+    return hashlib.sha256("\n".join([*tables, *indices, generator]).encode()).hexdigest()
 
 
 def _close(hub: Hub) -> None:
@@ -202,7 +217,7 @@ def _ticks(hub: Hub) -> None:
         began = time.perf_counter()
         with hub.store.read() as tx:
             for target in hub.config.targets.values():
-                publishing.needs_publishing(tx, target, {})
+                publishing.needs_publishing(tx, target, publishing.carried_now(hub, target))
         took.append((time.perf_counter() - began) * 1000)
     print(
         f"  a tick's look at {len(hub.config.targets)} targets for something to publish: {statistics.median(took):.0f} ms"
