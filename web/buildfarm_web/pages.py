@@ -138,7 +138,7 @@ def list_targets() -> str:
     """All targets."""
     hub = the_hub()
     with hub.store.read() as tx:
-        found = targets.targets(hub, tx)
+        found = targets.targets_page(hub, tx)
         now = stamp(tx.now)
     return render("targets.html", now, it=found)
 
