@@ -37,7 +37,7 @@ def build_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
         "moving": _is_moving(build),
         "act": builds.act_on(build),
         "outlook": outlook.why(hub, tx, build),
-        "who": builds.sig_of(hub, build.target),
+        "who": builds.sig_of(hub, build.target, build.source),
         "drop_name": drop.name if drop else "",
         "arches": list(build.arches),
         "dist": build.dist,

@@ -226,7 +226,10 @@ def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> l
 def with_next_step(hub: Hub, listed: Sequence[Json], builds: Sequence[Build]) -> list[Json]:
     """Rows with who can act (``who``) and the command that usually comes next (``act``)."""
     by_id = {build.id: build for build in builds}
-    return [{**item, "act": act_on(by_id[item["id"]]), "who": sig_of(hub, item["target"])} for item in listed]
+    return [
+        {**item, "act": act_on(by_id[item["id"]]), "who": sig_of(hub, item["target"], item["source"])}
+        for item in listed
+    ]
 
 
 def act_on(build: Build) -> str:
@@ -236,10 +239,10 @@ def act_on(build: Build) -> str:
     return _NEXT_STEP.get(build.state, "").format(id=build.nvr if build.version else build.id)
 
 
-def sig_of(hub: Hub, target: str) -> str:
-    """Who answers for a target."""
-    known = hub.config.targets.get(target)
-    return f"SIG {known.owner.sig}" if known else ""
+def sig_of(hub: Hub, target: str, source: str) -> str:
+    """Who answers for a source of a target."""
+    sig = hub.config.sig_of(target, source)
+    return f"SIG {sig}" if sig else ""
 
 
 def is_moving(tx: Transaction, states: Mapping[str, int], **where: object) -> bool:
