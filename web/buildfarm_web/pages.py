@@ -111,7 +111,7 @@ def list_drops() -> str:
     with hub.store.read() as tx:
         found = drops.drops(tx, limit=_PAGE, target=request.args.get("target", ""))
         now = stamp(tx.now)
-    return render("drops.html", now, it=found)
+    return render("drops.html", now, it=found, submit_to=offers.of_drops(hub, seen()))
 
 
 @blueprint.get("/drops/<drop>")

@@ -107,9 +107,8 @@ def _issuer() -> IdentityProvider:
 
 
 def _come_back() -> str:
-    """The address the issuer must know us by: ``hub_url`` where it is set, else where the browser is."""
-    base = the_hub().config.farm.hub_url or request.url_root
-    return base.rstrip("/") + url_for("people_pages.come_back")
+    """The address the issuer sends the browser back to: where it is now."""
+    return url_for("people_pages.come_back", _external=True)
 
 
 @blueprint.post("/logout")

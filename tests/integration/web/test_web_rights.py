@@ -59,7 +59,7 @@ POST = {
     ),
     OF_TARGET: (
         "/targets/<target>/pause", "/targets/<target>/resume", "/drops/<drop>/pause", "/drops/<drop>/resume",
-        "/drops/<drop>/approve", "/drops/<drop>/refuse", "/drops/<drop>/release-hold", "/api/v1/drops",
+        "/drops/<drop>/approve", "/drops/<drop>/refuse", "/drops/<drop>/release-hold", "/drops", "/api/v1/drops",
         "/api/v1/targets/<target>/pause", "/api/v1/targets/<target>/resume", "/api/v1/drops/<drop>/pause",
         "/api/v1/drops/<drop>/resume", "/api/v1/drops/<drop>/approve", "/api/v1/drops/<drop>/refuse",
         "/api/v1/drops/<drop>/release-hold",
@@ -101,7 +101,7 @@ BODIES: dict[str, dict[str, object]] = {
 }
 FORM = {
     "reason": "r", "priority": "1", "owner": "o", "expires": "2030-01-01", "name": "for a test", "former": "x",
-    "finding": json.dumps(["tag", "", "", "qemu-kvm-1.0-1.el9.x86_64.rpm"]),
+    "target": "reef-9", "finding": json.dumps(["tag", "", "", "qemu-kvm-1.0-1.el9.x86_64.rpm"]),
 }  # fmt: skip
 
 
