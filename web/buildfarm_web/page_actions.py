@@ -26,7 +26,8 @@ from buildfarm_web.read_models.builds import find_build
 blueprint = Blueprint("page_actions", __name__)
 
 _DONE = {
-    "submit": "The drop is here; its files are being verified.",
+    "account": "The account is made.", "rights": "The rights are changed.", "disable": "The account is closed.",
+    "enable": "The account is open again.", "submit": "The drop is here; its files are being verified.",
     "retry": "The build goes through the line again.", "cancel": "The build is canceled.",
     "release-hold": "Released from hold.", "priority": "The priority is changed.",
     "waive": "The waiver is in force, and the build was judged anew.", "pause": "Paused: nothing else begins.",

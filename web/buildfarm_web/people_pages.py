@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from buildfarm.api_models import TokenRequest
 from buildfarm.domain.account import Account
-from buildfarm.domain.people import Action, Role
+from buildfarm.domain.people import Role
 from buildfarm.errors import BuildFarmError, NotAllowed, NotFound, TooManyTries
 from buildfarm.ports import IdentityProvider
 from buildfarm.services import logging_in, sessions
@@ -18,7 +18,7 @@ from buildfarm_web import access, api_people, cookies
 from buildfarm_web.pages import render
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import acts, people
-from buildfarm_web.read_models.plain import numbered, stamp
+from buildfarm_web.read_models.plain import stamp
 
 blueprint = Blueprint("people_pages", __name__)
 
@@ -151,11 +151,10 @@ def change_password() -> Response:
 def issue_token() -> Response:
     """Issue a token and show it, this once."""
     form = request.form
-    actions = tuple(Action(word) for word in form.getlist("actions") if word in list(Action))
-    wish = TokenRequest(
-        name=form.get("name", ""), role=Role.of(form["role"]) if form.get("role") else None, actions=actions,
-        days=numbered(form.get("days"), 90, most=366, least=1),
-    )  # fmt: skip
+    wish = TokenRequest.model_validate({
+        "name": form.get("name", ""), "role": form.get("role") or None, "actions": form.getlist("actions"),
+        "days": form.get("days", "90"),
+    })  # fmt: skip
     return _account_page(api_people.issue_token(access.known(), wish).secret)
 
 

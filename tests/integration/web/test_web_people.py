@@ -281,6 +281,21 @@ def test_accounts_are_made_changed_and_closed_by_admins(client: FlaskClient, hub
     assert kinds == ["account.created", "account.rights", "account.disabled"]
 
 
+def test_an_admin_makes_changes_and_closes_an_account_on_its_page(app: Flask, hub: Hub, people: None) -> None:
+    browser = browser_of(app, hub, "admin")
+    assert 'href="/accounts"' in browser.client.get("/account").get_data(as_text=True)
+    new = {"name": "vera", "role": "maintainer", "sigs": "virt", "password": PASSWORD}
+    assert "The account is made" in browser.post("/accounts", **new)
+    assert "The rights are changed" in browser.post("/accounts/vera/rights", role="engineer", reason="releng")
+    assert "The account is closed" in browser.post("/accounts/vera/disable", reason="left")
+    with hub.store.read() as tx:
+        vera = accounts.find(tx, "vera")
+    assert (vera.role, vera.sigs, vera.disabled) == (Role.ENGINEER, (), True)
+    answer = browser.client.post("/accounts", data={"csrf": browser.csrf, **new})
+    assert answer.status_code == 409
+    assert browser.client.post("/accounts", data={"csrf": browser.csrf, **new, "role": "king"}).status_code == 422
+
+
 def test_a_hostile_name_is_text_on_every_page(app: Flask, hub: Hub, story: Story, people: None) -> None:
     """Such a name cannot be made here; if one came in by another way it stays text."""
     with hub.store.begin() as tx:
@@ -288,7 +303,16 @@ def test_a_hostile_name_is_text_on_every_page(app: Flask, hub: Hub, story: Story
         tx.add(ApiToken(id="0" * 64, name=HOSTILE, role="admin", account=HOSTILE, created=tx.now))
         tx.event("build.retried", HOSTILE, actor=HOSTILE, why=HOSTILE)
     browser = browser_of(app, hub, HOSTILE)
-    for path in ("/account", "/audit", "/builds", "/workers", "/builds/bzip2-1.0-1.el9", "/targets/reef-9", "/waivers"):
+    for path in (
+        "/account",
+        "/accounts",
+        "/audit",
+        "/builds",
+        "/workers",
+        "/builds/bzip2-1.0-1.el9",
+        "/targets/reef-9",
+        "/waivers",
+    ):
         page = browser.client.get(path).get_data(as_text=True)
         assert "<script>alert" not in page, path
         assert "&lt;script&gt;alert" in page, path

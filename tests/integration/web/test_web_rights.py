@@ -42,7 +42,7 @@ GET = {
     ),
     KNOWN: ("/api/v1/account", "/api/v1/tokens"),
     OF_SOURCE: ("/api/v1/builds/<build>/order", "/api/v1/builds/<build>/files/<sha256>"),
-    ADMINS: ("/api/v1/accounts",),
+    ADMINS: ("/accounts", "/api/v1/accounts"),
     MACHINES: ("/worker/v1/guests", "/worker/v1/guests/buildroots/<target>/<arch>", "/worker/v1/tasks/<task>/payload"),
 }  # fmt: skip
 POST = {
@@ -69,6 +69,7 @@ POST = {
         "/api/v1/workers/<worker>/resume",
     ),
     ADMINS: (
+        "/accounts", "/accounts/<account>/rights", "/accounts/<account>/disable", "/accounts/<account>/enable",
         "/api/v1/accounts", "/api/v1/accounts/<account>/disable", "/api/v1/accounts/<account>/enable",
         "/api/v1/accounts/<account>/password", "/api/v1/accounts/<account>/rights",
     ),
