@@ -55,6 +55,14 @@ class InfraError(BuildFarmError):
     """The farm's own surroundings failed (disk, network, a tool that crashed): retryable, counted."""
 
 
+class NotNow(InfraError):
+    """A server does not answer, or asks to come later; ``retry_after`` is when, in seconds, if it said so."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
 class ToolFailed(InfraError):
     """An external program ended with an exit code nobody expected.
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _MODULES = (
     "queries",
     "verbs",
+    "views",
     "waivers",
+    "telling",
     "machine",
     "processes",
     "enrolling",
@@ -27,6 +29,8 @@ _MODULES = (
     "compare",
     "reproduce",
     "simulate",
+    "parity",
+    "triggers",
 )
 _ALONE = {"compare": "compare", "simulate": "simulate"}
 """Commands that start fast: only the module that holds them is imported."""

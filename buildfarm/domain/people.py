@@ -186,6 +186,7 @@ def _who(role: Role) -> str:
 
 _MACHINES = frozenset({
     "scheduler", "ingest", "debrand", "plan", "compare", "signer", "publish", "pause", "self-hosting", "serve", "services",
+    "teller", "mail",
 })  # fmt: skip
 """What the farm's own parts call themselves in events; those of the outside have a colon (``worker:local-1``)."""
 

@@ -12,10 +12,10 @@ from buildfarm.domain.people import Action, Role
 from buildfarm.services import accounts
 from buildfarm_web.access import require
 from buildfarm_web.api_people import passwords
-from buildfarm_web.pages import render
 from buildfarm_web.parts import the_hub
 from buildfarm_web.read_models import people
 from buildfarm_web.read_models.plain import stamp
+from buildfarm_web.rendering import render
 
 blueprint = Blueprint("account_pages", __name__, url_prefix="/accounts")
 

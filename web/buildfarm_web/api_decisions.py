@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify
 
-from buildfarm.api_models import ReasonRequest, ResumeRequest
+from buildfarm.api_models import ReasonRequest, ReserveRequest, ResumeRequest
 from buildfarm.domain.drop import Drop
 from buildfarm.domain.people import Action
-from buildfarm.services import approving, pausing
+from buildfarm.services import approving, pausing, workers
 from buildfarm_web import deciding
-from buildfarm_web.access import body, could
+from buildfarm_web.access import body, could, require
 from buildfarm_web.parts import the_hub
 from buildfarm_web.read_models.drops import drop_json
 
@@ -82,6 +82,14 @@ def drain_worker(worker: str) -> Response:
 def resume_worker(worker: str) -> Response:
     """Take a drained worker back into service."""
     return _drain(worker, drained=False)
+
+
+@blueprint.post("/workers/<worker>/reserve")
+def reserve_worker(worker: str) -> Response:
+    """Let a worker work for some SIGs, targets or sources alone. A reason is due."""
+    actor, wish = require(Action.DRAIN).name, body(ReserveRequest)
+    changed = workers.reserve(the_hub(), worker, wish.reserved, actor=actor, why=wish.reason)
+    return jsonify({"id": changed.id, "reserved": list(changed.reserved)})
 
 
 def _drain(name: str, *, drained: bool) -> Response:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request, send_file, url_for
 
 from buildfarm.api_models import (
     SHA256,
-    DropFile,
     DropRequest,
     OverrideRequest,
     PriorityRequest,
     ReasonRequest,
+    ReferenceRequest,
     WaiverRequest,
 )
 from buildfarm.domain.build import Build
-from buildfarm.domain.drop import ItemKind
 from buildfarm.domain.people import Action
 from buildfarm.domain.repository import Artifact
 from buildfarm.errors import InputError, NotFound
-from buildfarm.services import building, builds, collecting, drops, overrides
-from buildfarm.services.drops import Offered
+from buildfarm.services import building, builds, collecting, drops, overrides, references, variants
 from buildfarm_web import deciding
 from buildfarm_web.access import body, could, require
 from buildfarm_web.parts import the_hub, the_parts
@@ -55,20 +53,14 @@ def post_drop() -> tuple[Response, HTTPStatus]:
     could(Action.SUBMIT)
     wish = body(DropRequest)
     actor, hub = require(Action.SUBMIT, target=wish.target).name, the_hub()
-    offered = [*_offered(wish.srpms, ItemKind.SRPM), *_offered(wish.binaries, ItemKind.BINARY)]
-    offered += [Offered(kind=ItemKind.DIST_GIT, filename=f"{one.source}@{one.commit}") for one in wish.dist_git]
     received = drops.receive(
-        hub, wish.target, offered, trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch,
+        hub, wish.target, drops.offered_in(wish), trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch,
         priority=wish.priority, plan_first=wish.plan_first,
     )  # fmt: skip
     with hub.store.read() as tx:
         answer = jsonify({**drop_json(tx, received.drop), "created": received.created})
     answer.headers["Location"] = url_for("api.show_drop", drop=received.drop.id)
     return answer, HTTPStatus.ACCEPTED if received.created else HTTPStatus.OK
-
-
-def _offered(files: Sequence[DropFile], kind: ItemKind) -> list[Offered]:
-    return [Offered(kind=kind, path=file.path, sha256=file.sha256, filename=file.filename) for file in files]
 
 
 @blueprint.post("/drops/<drop>/release-hold")
@@ -112,8 +104,7 @@ def _act(name: str, action: Action, do: Callable[..., Build]) -> Response:
 
 
 def _row(build: Build) -> Response:
-    with the_hub().store.read() as tx:
-        return jsonify(rows(the_hub(), tx, [build])[0])
+    return jsonify(rows(the_hub(), [build])[0])
 
 
 @blueprint.get("/builds/<build>/order")
@@ -129,10 +120,10 @@ def show_order(build: str) -> Response:
         actor = require(Action.READ_FILES, target=found.target, source=found.source).name
         task, order = building.order_as_built(hub, tx, found, request.args.get("arch", ""))
         made = [artifact for artifact in tx.find(Artifact, build=found.id, task=task.id) if not artifact.is_source]
-    state = "ready"
-    if order.buildroot.generation:
-        why = f"{found.nvr} is to be built once more in its buildroot"
-        state = collecting.ask_for_restore(hub, order.buildroot.generation, actor=actor, why=why).state.value
+    state, why = "ready", f"{found.nvr} is to be built once more in its buildroot"
+    for generation in filter(None, (order.buildroot.generation, *order.buildroot.below)):
+        restored = collecting.ask_for_restore(hub, generation, actor=actor, why=why).state.value
+        state = restored if state == "ready" else state
     return jsonify({
         "order": order.model_dump(mode="json"),
         "generation": {"id": order.buildroot.generation, "state": state},
@@ -149,7 +140,9 @@ def get_file(build: str, sha256: str) -> Response:
     with hub.store.read() as tx:
         found = find_build(tx, build)
         require(Action.READ_FILES, target=found.target, source=found.source)
-        ours = {found.srpm_to_build} | {artifact.sha256 for artifact in tx.find(Artifact, build=found.id)}
+        variant = variants.of(tx, found)
+        ours = {variant.srpm if variant else found.srpm_to_build}
+        ours |= {artifact.sha256 for artifact in tx.find(Artifact, build=found.id)}
     if sha256 not in ours:
         raise NotFound(f"{found.nvr} has no file {sha256[:16]}", hint=f"GET /api/v1/builds/{found.id} lists them")
     return send_file(hub.blobs.path(sha256), mimetype="application/octet-stream", etag=sha256, conditional=True)
@@ -165,6 +158,35 @@ def post_override() -> tuple[Response, HTTPStatus]:
         the_hub(), wish.target, wish.source, wish.settings, reason=wish.reason, remove=wish.remove, actor=actor
     )
     return jsonify(override_json(made)), HTTPStatus.OK if wish.remove else HTTPStatus.CREATED
+
+
+@blueprint.post("/builds/<build>/reference")
+def post_reference(build: str) -> tuple[Response, HTTPStatus]:
+    """Attach the vendor's buildroot to a build."""
+    actor = require(Action.OPERATE).name
+    with the_hub().store.read() as tx:
+        subject = find_build(tx, build).id
+    return _reference(subject, actor)
+
+
+@blueprint.post("/targets/<target>/reference")
+def post_target_reference(target: str) -> tuple[Response, HTTPStatus]:
+    """Attach the vendor's buildroot to a target: for builds that have none of their own."""
+    actor = require(Action.OPERATE).name
+    return _reference(f"{references.TARGET}{the_hub().target(target).name}", actor)
+
+
+def _reference(subject: str, actor: str) -> tuple[Response, HTTPStatus]:
+    wish = body(ReferenceRequest)
+    made = references.add(the_hub(), subject, wish.text, arch=wish.arch, actor=actor)
+    answer = {
+        "subject": made.subject,
+        "arch": made.arch,
+        "form": made.form,
+        "rpms": len(made.rpms),
+        "digest": made.digest,
+    }
+    return jsonify(answer), HTTPStatus.CREATED
 
 
 @blueprint.post("/waivers")

@@ -18,9 +18,14 @@ from buildfarm_web import (
     api,
     api_decisions,
     api_people,
+    api_views,
     api_writes,
+    badges,
     cookies,
+    feeds,
     guest_api,
+    hooks_api,
+    log_pages,
     operating,
     page_actions,
     pages,
@@ -28,12 +33,18 @@ from buildfarm_web import (
     people_pages,
     problems,
     repos,
+    request_log,
     security,
+    telling_api,
+    views,
     words,
     worker_api,
 )
-from buildfarm_web.drawings import bars
+from buildfarm_web.drawings import bars, verdict_map, waves
+from buildfarm_web.live import following
+from buildfarm_web.live import routes as live_routes
 from buildfarm_web.read_models.shares import Shares
+from buildfarm_web.read_models.standings import Standings
 
 BODY_LIMIT = 32 * MEBIBYTE
 """A JSON body: a drop that names some 100,000 files, or a report with its lock, fits."""
@@ -63,14 +74,26 @@ def create_app(
     own = app.jinja_loader
     assert own is not None
     app.jinja_env.loader = ChoiceLoader([own, FileSystemLoader(report_page.TEMPLATES)])
-    made = parts.Parts(hub=hub, intake=intake, blob_limit=blob_limit, shares=Shares(), reception=reception, login=login)
+    live = following.Following(hub.store, hub.config.farm.live)
+    made = parts.Parts(
+        hub=hub,
+        intake=intake,
+        blob_limit=blob_limit,
+        shares=Shares(),
+        standings=Standings(),
+        reception=reception,
+        login=login,
+        live=live,
+    )
     parts.keep(app.extensions, made)
     if proxies := hub.config.farm.login.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     words.register(app)
-    app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress)
+    request_log.register(app)
     app.jinja_env.globals.update(you=access.seen, csrf=cookies.csrf, done=page_actions.done)
     app.before_request(cookies.guard)
+    app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress, wave_rows=waves.rows, stage_words=words.STAGES)
+    app.jinja_env.filters.update(map_shape=verdict_map.shape)
     problems.register(app)
     security.register(app)
     for blueprint in (
@@ -80,12 +103,20 @@ def create_app(
         api_people.blueprint,
         worker_api.blueprint,
         guest_api.blueprint,
+        hooks_api.blueprint,
         repos.blueprint,
         pages.blueprint,
         page_actions.blueprint,
         people_pages.blueprint,
         account_pages.blueprint,
+        api_views.blueprint,
+        views.blueprint,
         operating.blueprint,
+        telling_api.blueprint,
+        feeds.blueprint,
+        badges.blueprint,
+        log_pages.blueprint,
+        live_routes.blueprint,
     ):
         app.register_blueprint(blueprint)
     return app

@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import Blueprint, render_template, request
+from flask import Blueprint, request
 
 from buildfarm.domain.build import BuildState
 from buildfarm.domain.verdict import Verdict
 from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
+from buildfarm_web import telling_api
 from buildfarm_web.access import seen
-from buildfarm_web.drawings import lanes, share_line, waves
+from buildfarm_web.drawings import curves, lanes, share_line, stages, verdict_map, waves
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import audit, builds, drops, farm, logs, offers, seeds, targets, waivers
+from buildfarm_web.read_models import (
+    audit,
+    builds,
+    drops,
+    farm,
+    feed,
+    glance,
+    logs,
+    offers,
+    search,
+    seeds,
+    subscriptions,
+    targets,
+    triggers,
+    waivers,
+)
 from buildfarm_web.read_models.build import build_page, tasks_of
 from buildfarm_web.read_models.plain import Json, numbered, stamp
 from buildfarm_web.read_models.shares import locks_of
+from buildfarm_web.rendering import render
 
 blueprint = Blueprint("pages", __name__)
 
 _TAIL = 48 * 1024
 _PAGE = 100
-
-
-def render(template: str, tx_now: str | None, **values: Any) -> str:  # noqa: ANN401  # a template takes anything
-    """A page made of ``values``, with its twin's address and the distribution's name."""
-    query = request.query_string.decode("utf-8", "replace")
-    twin = f"/api/v1{request.path}" + (f"?{query}" if query else "")
-    return render_template(
-        template,
-        now=tx_now,
-        twin=twin,
-        distribution=the_hub().config.farm.distribution,
-        **values,
-    )
 
 
 def _choices() -> Json:
@@ -52,13 +54,20 @@ def overview() -> str:
     parts = the_parts()
     filters = builds.filters_of(request.args)
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, parts.shares, filters)
+        found = farm.overview(parts.hub, tx, filters) | glance.glance(parts.hub, tx, parts.standings)
     for drop in found["drops"]:
-        drop["drawing"] = waves.draw(drop["plan"], drop["builds"])
+        drop["drawing"] = waves.draw(drop["plan"], drop["builds"], critical_of(drop["outlook"]))
     return render(
         "overview.html", found["now"], it=found, filters=filters, choices=_choices(),
-        lanes=lanes.draw(found["runs"], found["now"]),
+        lanes=lanes.draw(found["runs"], found["now"]), verdict_map=verdict_map.draw(found["map"]),
+        curve=curves.lag_curve(found["lag"]["over_time"]),
+        stages=stages.draw((one["sig"], one["stages"]) for one in found["lag"]["sigs"]),
     )  # fmt: skip
+
+
+def critical_of(outlook: Json) -> set[str]:
+    """The builds on the longest way of a plan."""
+    return {step["build"] for step in outlook["steps"] if step["critical"]}
 
 
 @blueprint.get("/builds")
@@ -66,12 +75,12 @@ def list_builds() -> str:
     """All builds, filtered."""
     hub = the_hub()
     filters = builds.filters_of(request.args)
-    offset = numbered(request.args.get("offset"), 0, most=10**7)
+    after = request.args.get("after", "")
     limit = numbered(request.args.get("limit"), _PAGE, most=1000, least=1)
     with hub.store.read() as tx:
-        found = builds.find_builds(hub, tx, limit=limit, offset=offset, **filters)
+        found = builds.find_builds(hub, tx, limit=limit, after=after, **filters)
         now = stamp(tx.now)
-    return render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit)
+    return render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit, after=after)
 
 
 @blueprint.get("/builds/<build>")
@@ -97,10 +106,8 @@ def _tail(tx: Transaction, build: str) -> Json | None:
         log = logs.log_of(hub, tasks_of(tx, builds.find_build(tx, build)))
     except NotFound:
         return None
-    begin, end, text = log.tail(_TAIL)
-    lines = [{"text": line, "error": logs.is_error(line)} for line in text.split("\n")]
-    if lines and not lines[-1]["text"]:
-        lines.pop()
+    end, lines = log.tail(_TAIL)
+    begin = lines[0].offset if lines else 0
     return {"task": log.task.id, "begin": begin, "end": end, "growing": log.growing, "lines": lines}
 
 
@@ -111,7 +118,10 @@ def list_drops() -> str:
     with hub.store.read() as tx:
         found = drops.drops(tx, limit=_PAGE, target=request.args.get("target", ""))
         now = stamp(tx.now)
-    return render("drops.html", now, it=found, submit_to=offers.of_drops(hub, seen()))
+    return render(
+        "drops.html", now, it=found, target=request.args.get("target", ""), targets=sorted(hub.config.targets),
+        submit_to=offers.of_drops(hub, seen()),
+    )  # fmt: skip
 
 
 @blueprint.get("/drops/<drop>")
@@ -122,7 +132,7 @@ def show_drop(drop: str) -> str:
         found = drops.drop_page(hub, tx, drop)
         now = stamp(tx.now)
     return render(
-        "drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"]),
+        "drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"], critical_of(found["outlook"])),
         offers=offers.of_drop(hub, seen(), found),
     )  # fmt: skip
 
@@ -151,7 +161,7 @@ def show_target(target: str) -> str:
     """One target."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        found = targets.target_page(parts.hub, tx, parts.shares, target)
+        found = targets.target_page(parts.hub, tx, target)
         now = stamp(tx.now)
     return render(
         "target.html", now, it=found, share=share_line.draw(found["share_over_time"]),
@@ -179,7 +189,19 @@ def list_generations() -> str:
     with hub.store.read() as tx:
         found = targets.generations(tx, limit=_PAGE, tag=args.get("tag", ""), target=args.get("target", ""))
         now = stamp(tx.now)
-    return render("generations.html", now, it=found, tag=args.get("tag", ""))
+    tags = sorted(
+        {tag for target in hub.config.targets.values() for tag in (target.tags.build, target.tags.destination)}
+    )
+    return render("generations.html", now, it=found, tag=args.get("tag", ""), tags=tags)
+
+
+@blueprint.get("/search")
+def show_search() -> str:
+    """What begins with a text, in each kind of thing."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found, now = search.search(hub, tx, request.args.get("q", "")), stamp(tx.now)
+    return render("search.html", now, it=found)
 
 
 @blueprint.get("/waivers")
@@ -192,3 +214,23 @@ def list_waivers() -> str:
         now = stamp(tx.now)
     revoking = offers.of_waivers(the_hub(), seen(), in_force)
     return render("waivers.html", now, it=found, everything=everything, offers=revoking)
+
+
+@blueprint.get("/triggers")
+def list_triggers() -> str:
+    """What lets drops begin by themselves."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found = triggers.triggers(hub, tx, target=request.args.get("target", ""))
+        now = stamp(tx.now)
+    return render("triggers.html", now, it=found)
+
+
+@blueprint.get("/subscriptions")
+def list_subscriptions() -> str:
+    """Whom the farm tells what, and where its feeds are."""
+    asker, hub = telling_api.reader(), the_hub()
+    with hub.store.read() as tx:
+        found = subscriptions.subscriptions(tx, asker, everything=bool(request.args.get("all")))
+        now = stamp(tx.now)
+    return render("subscriptions.html", now, it=found, targets=sorted(hub.config.targets), sigs=feed.sigs(hub))

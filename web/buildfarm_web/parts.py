@@ -10,7 +10,9 @@ from buildfarm.ports import Intake
 from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
 from buildfarm.services.logging_in import LoginTools
+from buildfarm_web.live.following import Following
 from buildfarm_web.read_models.shares import Shares
+from buildfarm_web.read_models.standings import Standings
 
 _KEY = "buildfarm"
 
@@ -23,8 +25,10 @@ class Parts:
     intake: Intake
     blob_limit: int
     shares: Shares
+    standings: Standings
     reception: Reception | None
     login: LoginTools | None
+    live: Following
 
 
 def keep(extensions: dict[str, object], parts: Parts) -> None:

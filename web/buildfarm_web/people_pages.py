@@ -15,10 +15,10 @@ from buildfarm.errors import BuildFarmError, NotAllowed, NotFound, TooManyTries
 from buildfarm.ports import IdentityProvider
 from buildfarm.services import logging_in, sessions
 from buildfarm_web import access, api_people, cookies
-from buildfarm_web.pages import render
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import acts, people
 from buildfarm_web.read_models.plain import stamp
+from buildfarm_web.rendering import render
 
 blueprint = Blueprint("people_pages", __name__)
 

@@ -17,6 +17,10 @@ class Unauthenticated(NotAllowed):
     """Nobody knows who asks: the token is missing or not one of ours."""
 
 
+class TooMany(BuildFarmError):
+    """More at a time than one caller, or all together, may have; later is fine."""
+
+
 class Malformed(InputError):  # named like its siblings in buildfarm.errors
     """The body is not JSON at all."""
 
@@ -28,6 +32,7 @@ _STATUS: tuple[tuple[type[BuildFarmError], HTTPStatus], ...] = (
     (Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (TooManyTries, HTTPStatus.TOO_MANY_REQUESTS),
     (NotAllowed, HTTPStatus.FORBIDDEN),
+    (TooMany, HTTPStatus.TOO_MANY_REQUESTS),
     (Conflict, HTTPStatus.CONFLICT),
     (InfraError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
@@ -71,7 +76,7 @@ def _unforeseen(error: Exception) -> Response:
 
 
 def _answer(status: HTTPStatus, detail: str, hint: str) -> Response:
-    if request.path.startswith(("/api/", "/worker/")):
+    if request.path.startswith(("/api/", "/live/", "/worker/")):
         problem = Problem(title=status.phrase, status=status.value, detail=detail, hint=hint)
         return Response(problem.model_dump_json(), status=status, content_type="application/problem+json")
     back = request.path.rpartition("/")[0] if request.method == "POST" else ""  # a form's path is its page's and a verb

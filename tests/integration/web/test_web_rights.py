@@ -32,24 +32,33 @@ GET = {
         "/", "/account", "/audit", "/builds", "/builds/<build>", "/drops", "/drops/<drop>", "/generations", "/healthz", "/login",
         "/login/oidc", "/login/oidc/return", "/metrics", "/readyz", "/repos/<tag>/<number>/<path:path>", "/repos/RPM-GPG-KEY",
         "/repos/external/<target>/<repository>/<path:path>", "/static/<path:filename>", "/targets", "/targets/<target>",
-        "/targets/<target>/seeds", "/waivers", "/workers", "/api/v1/", "/api/v1/audit", "/api/v1/builds", "/api/v1/builds/<build>",
+        "/targets/<target>/seeds", "/waivers", "/workers", "/subscriptions", "/subscriptions/<subscription>/unsubscribe",
+        "/badges/<target>.svg", "/badges/<target>/<source>.svg", "/feeds/all.atom", "/feeds/<scope>/<path:name>.atom",
+        "/api/v1/subscriptions", "/api/v1/", "/api/v1/audit", "/api/v1/builds", "/api/v1/builds/<build>",
         "/api/v1/builds/<build>/audit", "/api/v1/builds/<build>/findings", "/api/v1/builds/<build>/lock",
         "/api/v1/builds/<build>/log", "/api/v1/builds/<build>/why", "/api/v1/drops", "/api/v1/drops/<drop>",
         "/api/v1/drops/<drop>/plan", "/api/v1/events", "/api/v1/generations", "/api/v1/health", "/api/v1/login",
         "/api/v1/overrides", "/api/v1/overview", "/api/v1/targets", "/api/v1/targets/<target>",
         "/api/v1/targets/<target>/failures", "/api/v1/targets/<target>/plan", "/api/v1/targets/<target>/seeds",
-        "/api/v1/tasks", "/api/v1/waivers", "/api/v1/workers",
+        "/api/v1/tasks", "/api/v1/waivers", "/api/v1/workers", "/api/v1/builds/<build>/buildroot",
+        "/api/v1/builds/<build>/log/lines", "/api/v1/builds/<build>/log/search", "/api/v1/builds/<build>/parity",
+        "/api/v1/clusters/<target>/<cluster>", "/api/v1/generations/<generation_id>", "/api/v1/lag", "/api/v1/machines",
+        "/api/v1/needs", "/api/v1/search", "/api/v1/sigs", "/api/v1/sigs/<sig>", "/api/v1/sources",
+        "/api/v1/sources/<target>/<source>", "/api/v1/triggers", "/builds/<build>/buildroot", "/builds/<build>/log",
+        "/clusters/<target>/<cluster>", "/generations/<generation_id>", "/lag", "/machines", "/needs", "/search", "/sigs",
+        "/sigs/<sig>", "/sources", "/sources/<target>/<source>", "/triggers",
     ),
-    KNOWN: ("/api/v1/account", "/api/v1/tokens"),
+    KNOWN: ("/api/v1/account", "/api/v1/tokens", "/api/v1/deliveries"),
     OF_SOURCE: ("/api/v1/builds/<build>/order", "/api/v1/builds/<build>/files/<sha256>"),
     ADMINS: ("/accounts", "/api/v1/accounts"),
     MACHINES: ("/worker/v1/guests", "/worker/v1/guests/buildroots/<target>/<arch>", "/worker/v1/tasks/<task>/payload"),
 }  # fmt: skip
 POST = {
-    EVERYBODY: ("/logout",),
+    EVERYBODY: ("/logout", "/subscriptions/<subscription>/unsubscribe"),  # the link in a mail carries its own proof
     KNOWN: (
         "/account/password", "/account/sessions/end", "/account/tokens", "/account/tokens/<token>/revoke",
-        "/api/v1/account/password", "/api/v1/tokens", "/api/v1/tokens/<token>/revoke",
+        "/api/v1/account/password", "/api/v1/tokens", "/api/v1/tokens/<token>/revoke", "/api/v1/subscriptions",
+        "/api/v1/deliveries/<delivery>/redeliver",
     ),
     OF_SOURCE: (
         "/builds/<build>/retry", "/builds/<build>/cancel", "/builds/<build>/release-hold", "/builds/<build>/priority",
@@ -66,7 +75,8 @@ POST = {
     ),
     ENGINEERS: (
         "/workers/<worker>/drain", "/workers/<worker>/resume", "/api/v1/workers/<worker>/drain",
-        "/api/v1/workers/<worker>/resume",
+        "/api/v1/workers/<worker>/resume", "/api/v1/workers/<worker>/reserve", "/api/v1/builds/<build>/reference",
+        "/api/v1/targets/<target>/reference",
     ),
     ADMINS: (
         "/accounts", "/accounts/<account>/rights", "/accounts/<account>/disable", "/accounts/<account>/enable",
@@ -84,8 +94,14 @@ ROUTES: dict[tuple[str, str], frozenset[str]] = {
     ("PUT", "/api/v1/blobs/<sha256>"): MAINTAINERS,
     ("PUT", "/worker/v1/tasks/<task>/artifacts/<sha256>"): MACHINES,
     ("DELETE", "/worker/v1/guests/<name>"): MACHINES,
+    ("DELETE", "/api/v1/subscriptions/<subscription>"): KNOWN,
 }
-APART = {("POST", "/login"): "test_web_login.py: its answer is 401 for whoever has no password"}
+APART = {
+    ("POST", "/login"): "test_web_login.py: its answer is 401 for whoever has no password",
+    ("POST", "/api/v1/hooks/<target>/<name>"): "its signature is its only credential",
+    ("GET", "/live/changes"): "open to all, and does not end",
+    ("GET", "/live/builds/<build>/log"): "open to all, and does not end",
+}
 
 WAIVER = {"owner": "o", "reason": "r", "expires": "2030-01-01", "kind": "tag", "source": "qemu-kvm", "target": "reef-9"}
 BODIES: dict[str, dict[str, object]] = {
@@ -93,6 +109,7 @@ BODIES: dict[str, dict[str, object]] = {
     "/api/v1/overrides": {"target": "reef-9", "source": "qemu-kvm", "reason": "r", "settings": {"nocheck": True}},
     "/api/v1/waivers": WAIVER,
     "/api/v1/tokens": {"name": "for a test"},
+    "/api/v1/subscriptions": {"channel": "webhook", "address": "http://93.184.215.14/"},
     "/api/v1/account/password": {"former": "x", "password": "a long pass phrase"},
     "/api/v1/accounts/<account>/password": {"password": "a long pass phrase"},
     "/api/v1/accounts/<account>/rights": {"role": "viewer", "reason": "r"},
@@ -130,7 +147,9 @@ def place(hub: Hub, clock: Clock) -> dict[str, str]:
     return {
         "build": build.id, "drop": story.drop, "target": "reef-9", "worker": "local-1", "waiver": "W1", "account": "dummy",
         "token": "0" * 16, "sha256": "0" * 64, "tag": "reef-9", "number": "1", "path:path": "x", "repository": "seed",
-        "path:filename": "farm.css", "name": "guest", "arch": "x86_64", "task": task.id,
+        "path:filename": "farm.css", "name": "guest", "cluster": "0" * 8, "generation_id": "none", "sig": "core",
+        "subscription": "none", "delivery": "none", "source": "qemu-kvm", "scope": "source",
+        "path:name": "qemu-kvm", "arch": "x86_64", "task": task.id,
     }  # fmt: skip
 
 
