@@ -116,8 +116,9 @@ def list_drops() -> str:
         found = drops.drops(tx, limit=_PAGE, target=request.args.get("target", ""))
         now = stamp(tx.now)
     return render(
-        "drops.html", now, it=found, target=request.args.get("target", ""), targets=sorted(hub.config.targets)
-    )
+        "drops.html", now, it=found, target=request.args.get("target", ""), targets=sorted(hub.config.targets),
+        submit_to=offers.of_drops(hub, seen()),
+    )  # fmt: skip
 
 
 @blueprint.get("/drops/<drop>")

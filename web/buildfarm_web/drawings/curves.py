@@ -16,9 +16,8 @@ from markupsafe import Markup
 from buildfarm_web.read_models.plain import Json
 from buildfarm_web.words import moment
 
-# pygal leaves a finder for its plug-ins behind that knows find_module alone, and Python warns of it at every later import that fails
-# (Kozea/pygal, pygal/__init__.py: PluginImportFixer); we use none. Drop when it has a find_spec.
-sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
+# pygal 3.0 adds an importer without find_spec, for maps, and Python warns of it at every later import; away once pygal has one that fits
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
 
 _HOUR = 3600.0
 _SVG = "{http://www.w3.org/2000/svg}"
