@@ -14,6 +14,7 @@ from buildfarm.services.logging_in import LoginTools
 from buildfarm.wire import MEBIBYTE
 from buildfarm_web import (
     access,
+    account_pages,
     api,
     api_decisions,
     api_people,
@@ -108,6 +109,7 @@ def create_app(
         pages.blueprint,
         page_actions.blueprint,
         people_pages.blueprint,
+        account_pages.blueprint,
         api_views.blueprint,
         views.blueprint,
         operating.blueprint,

@@ -116,8 +116,9 @@ def list_drops() -> str:
         found = drops.drops(tx, limit=_PAGE, target=request.args.get("target", ""))
         now = stamp(tx.now)
     return render(
-        "drops.html", now, it=found, target=request.args.get("target", ""), targets=sorted(hub.config.targets)
-    )
+        "drops.html", now, it=found, target=request.args.get("target", ""), targets=sorted(hub.config.targets),
+        submit_to=offers.of_drops(hub, seen()),
+    )  # fmt: skip
 
 
 @blueprint.get("/drops/<drop>")
@@ -138,7 +139,7 @@ def list_targets() -> str:
     """All targets."""
     hub = the_hub()
     with hub.store.read() as tx:
-        found = targets.targets(hub, tx)
+        found = targets.targets_page(hub, tx)
         now = stamp(tx.now)
     return render("targets.html", now, it=found)
 

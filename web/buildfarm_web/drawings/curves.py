@@ -16,8 +16,7 @@ from markupsafe import Markup
 from buildfarm_web.read_models.plain import Json
 from buildfarm_web.words import moment
 
-# pygal's finder for its map plugins has find_module only, which Python 3.12 took out and 3.11 warns of at each later import of
-# something that is not there. We draw no maps. To be removed with a pygal whose sys.meta_path entry has find_spec.
+# pygal 3.0 adds an importer without find_spec, for maps, and Python warns of it at every later import; away once pygal has one that fits
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
 
 _HOUR = 3600.0

@@ -63,7 +63,9 @@ def deliveries(tx: Transaction, of: Sequence[Subscription], *, limit: int, state
             found += tx.find(Delivery, subscription=one.id, state=wanted, order_by="due", descending=True, limit=limit)
     found.sort(key=lambda owed: (owed.due, owed.id), reverse=True)
     shown = found[:limit]
-    about = {one.id: one.headline for one in tx.find(Notice, id=tuple({owed.notice for owed in shown}))} if shown else {}
+    about = (
+        {one.id: one.headline for one in tx.find(Notice, id=tuple({owed.notice for owed in shown}))} if shown else {}
+    )
     return [{**delivery_json(owed), "about": about.get(owed.notice, "")} for owed in shown]
 
 
