@@ -47,6 +47,10 @@ class Client:
             found.setdefault("url", str(httpx.URL(self.url).join(location)))
         return found
 
+    def delete(self, path: str, body: object) -> Json:
+        """End something."""
+        return self._send("DELETE", path, json=body).json()  # type: ignore[no-any-return]
+
     def download(self, path: str, to: Path) -> None:
         """Fetch a file, streamed. :raises BuildFarmError: what the hub answered. :raises InputError: it cannot be written."""
         try:

@@ -145,11 +145,24 @@ def plan(subject: str, *, as_json: bool) -> None:
         for one in found["stuck"]:
             say(f"{one['nvr']} is {one['state']}: {one['reason']}", highlight=False, markup=False)
         return
+    _say_drop(subject, found)
+
+
+def _say_drop(subject: str, found: dict[str, Any]) -> None:
+    say = output.out.print
     for cycle in found["cycles"]:
         closing = "; ".join(f"{source} needs {needed}" for source, needed in cycle["closing"])
-        say(f"circle of {', '.join(cycle['members'])}, closed by: {closing}", highlight=False, markup=False)
+        conditions = "".join(f"; {source} has {condition}" for source, condition in cycle.get("conditions", ()))
+        say(f"circle of {', '.join(cycle['members'])}, closed by: {closing}{conditions}", highlight=False, markup=False)
     for one in found["problems"]:
         say(f"{one['nvr']} ({one['kind']}): {one['reason']}", highlight=False, markup=False)
+    for one in found["branded"]:
+        said = f"{one['nvr']} (brand words and no rule): {one['hits']}, first {one['first']}"
+        say(said, highlight=False, markup=False)
+    for one in found["unread"]:
+        say(f"{one['nvr']} (not read for brand words): {one['reason']}", highlight=False, markup=False)
+    if (read := found["surveyed"])["read"] < read["of"]:
+        say(f"{read['of'] - read['read']} SRPMs are still to be read for brand words", highlight=False)
     for one in found["left_out"]:
         say(f"{one['nvr']} is {one['state']}: {one['reason']}", highlight=False, markup=False)
     if found["approval"] == "awaited":
@@ -196,10 +209,11 @@ def seeds(target: str, *, as_json: bool) -> None:
         )  # fmt: skip
     for one in found["circles"]:
         took = (
-            f"took {', '.join(one['seeded'])} from a seed"
+            f"took {', '.join(one['seeded'])} from a seed or a bootstrap"
             if one["seeded"]
             else "took nothing of its circle from a seed"
         )
+        took = f"built with {one['bootstrap']}, without its circle" if one["bootstrap"] else took
         say(f"circle {', '.join(one['circle'])}: {one['nvr']}, round {one['round']}, {took}", highlight=False)
     rows = [(one["nevra"], str(one["buildroots"]), one["why"]) for one in found["seeds"]]
     output.table(("Seed", "Buildroots", "Why not ours"), rows)
@@ -256,7 +270,26 @@ def why(build: str, *, as_json: bool) -> None:
         lines.append(
             f"should start {found['estimated_start']} and end {found['estimated_end']}; wave {found['wave'] + 1}, {place}"
         )
+    if found["next"]:
+        lines.append(f"next: {found['next']}")
     output.out.print("\n".join(lines), highlight=False, markup=False)
+
+
+@click.command("search")
+@click.argument("text", nargs=-1, required=True)
+@json_option
+def search(text: tuple[str, ...], *, as_json: bool) -> None:
+    """Find sources, SRPMs, RPMs, files in them, findings, drops, failures and workers by how they begin."""
+    found = client().get("/search", q=" ".join(text))
+    if as_json:
+        output.as_json(found)
+        return
+    rows = [
+        (group["title"], hit["label"], hit["detail"], hit["target"], hit["href"])
+        for group in found["groups"]
+        for hit in group["hits"]
+    ]
+    output.table(("Kind", "Found", "What", "Target", "Page"), rows)
 
 
 def _span(seconds: float) -> str:
@@ -271,4 +304,4 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-COMMANDS = (drop, builds, show, logs, events, plan, why, seeds, failures)
+COMMANDS = (drop, builds, show, logs, events, plan, why, seeds, failures, search)

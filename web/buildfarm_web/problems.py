@@ -10,11 +10,15 @@ from werkzeug.exceptions import HTTPException
 
 from buildfarm import log
 from buildfarm.api_models import Problem
-from buildfarm.errors import BuildFarmError, Conflict, InfraError, InputError, NotAllowed, NotFound
+from buildfarm.errors import BuildFarmError, Conflict, InfraError, InputError, NotAllowed, NotFound, TooManyTries
 
 
 class Unauthenticated(NotAllowed):
     """Nobody knows who asks: the token is missing or not one of ours."""
+
+
+class TooMany(BuildFarmError):
+    """More at a time than one caller, or all together, may have; later is fine."""
 
 
 class Malformed(InputError):  # named like its siblings in buildfarm.errors
@@ -26,7 +30,9 @@ _STATUS: tuple[tuple[type[BuildFarmError], HTTPStatus], ...] = (
     (Malformed, HTTPStatus.BAD_REQUEST),
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (Unauthenticated, HTTPStatus.UNAUTHORIZED),
+    (TooManyTries, HTTPStatus.TOO_MANY_REQUESTS),
     (NotAllowed, HTTPStatus.FORBIDDEN),
+    (TooMany, HTTPStatus.TOO_MANY_REQUESTS),
     (Conflict, HTTPStatus.CONFLICT),
     (InfraError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
@@ -45,6 +51,8 @@ def _ours(error: BuildFarmError) -> Response:
     answer = _answer(status, str(error.args[0]) if error.args else str(error), error.hint)
     if status is HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="buildfarm"'
+    if isinstance(error, TooManyTries):
+        answer.headers["Retry-After"] = str(error.seconds)
     return answer
 
 
@@ -68,8 +76,9 @@ def _unforeseen(error: Exception) -> Response:
 
 
 def _answer(status: HTTPStatus, detail: str, hint: str) -> Response:
-    if request.path.startswith(("/api/", "/worker/")):
+    if request.path.startswith(("/api/", "/live/", "/worker/")):
         problem = Problem(title=status.phrase, status=status.value, detail=detail, hint=hint)
         return Response(problem.model_dump_json(), status=status, content_type="application/problem+json")
-    page = render_template("error.html", status=status, detail=detail, hint=hint)
+    back = request.path.rpartition("/")[0] if request.method == "POST" else ""  # a form's path is its page's and a verb
+    page = render_template("error.html", status=status, detail=detail, hint=hint, back=back)
     return make_response(page, status.value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
+from buildfarm_web import cookies
+
 _CSP = "; ".join(
     (
         "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",
@@ -22,6 +24,9 @@ def _harden(answer: Response) -> Response:
     answer.headers.setdefault("Content-Security-Policy", _CSP)
     answer.headers.setdefault("X-Content-Type-Options", "nosniff")
     answer.headers.setdefault("Referrer-Policy", "same-origin")
+    if cookies.session():
+        answer.vary.add("Cookie")
+        answer.headers.setdefault("Cache-Control", "private, no-cache")
     if request.method == "GET" and answer.status_code == _OK and not answer.is_streamed:
         answer.headers.setdefault("Cache-Control", "no-cache")
         answer.add_etag()  # who polls gets a 304 while nothing moves

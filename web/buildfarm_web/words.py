@@ -33,6 +33,8 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     # tasks
     "FREE": ("clock", "wait"), "ASSIGNED": ("clock", "wait"), "OPEN": ("play", "info"), "CLOSED": ("check", "good"),
     "CANCELED": ("ban", "mute"), "FAILED": ("cross", "bad"),
+    # triggers
+    "listening": ("check", "good"), "failing": ("alert", "warn"),
     # workers, generations, gate, needs
     "ready": ("check", "good"), "drained": ("pause", "hold"), "lost": ("cross", "bad"), "staged": ("clock", "wait"),
     "broken": ("cross", "bad"), "passed": ("check", "good"), "refused": ("alert", "warn"), "stuck": ("alert", "warn"),

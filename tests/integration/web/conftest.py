@@ -13,7 +13,9 @@ from later_story import Morning
 from web_story import Clock, Story
 
 from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.passwords import Argon2Passwords
 from buildfarm.services.hub import Hub
+from buildfarm.services.logging_in import LoginTools
 
 
 class BufferedClient(FlaskClient):
@@ -91,6 +93,11 @@ def story(hub: Hub, clock: Clock, told: tuple[Path, Story]) -> Story:
 
 
 @pytest.fixture(scope="session")
+def login_tools() -> LoginTools:
+    return LoginTools(passwords=Argon2Passwords(kibibytes=64))  # quick, for nobody's sake
+
+
+@pytest.fixture(scope="session")
 def morning(told_later: tuple[Path, Story]) -> Iterator[Morning]:
     home, story = told_later
     hub = web_story.open_hub(home, Clock(story.clock.now))
@@ -110,8 +117,8 @@ def later(hub: Hub, clock: Clock, told_later: tuple[Path, Story]) -> Story:
 
 
 @pytest.fixture
-def app(hub: Hub) -> Flask:
-    made = create_app(hub, intake=web_story.fake_intake, blob_limit=1 << 20)
+def app(hub: Hub, login_tools: LoginTools) -> Flask:
+    made = create_app(hub, intake=web_story.fake_intake, login=login_tools, blob_limit=1 << 20)
     made.test_client_class = BufferedClient
     return made
 

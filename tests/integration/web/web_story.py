@@ -30,13 +30,17 @@ from buildfarm.domain.target import (
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.errors import InputError
-from buildfarm.services import builds, tasks
+from buildfarm.services import builds, judging, tasks
 from buildfarm.services.building import log_path
 from buildfarm.services.hub import Hub
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ENGINEER, READER, WORKER_TOKEN = "engineer-token", "reader-token", "worker-token"
-SIGS = {"archives": Sig(title="Archives", contact="archives@reef.example", sources=("zlib", "bzip2", "lib*", "tree"))}
+SIGS = {
+    "archives": Sig(title="Archives", contact="archives@reef.example", sources=("zlib", "bzip2", "lib*", "tree")),
+    "virt": Sig(sources=("qemu*",)),
+    "media": Sig(sources=("gstreamer*",)),
+}
 HOSTILE = "<script>alert('x')</script>"
 
 
@@ -88,6 +92,7 @@ class FakeHeader:
     excludearch: tuple[str, ...] = ()
     sourcerpm: str = ""
     sha256header: str = ""
+    files: tuple[str, ...] = ()
 
 
 def fake_intake(paths: list[Path], keys: list[Path] | None) -> list[FakeHeader | InputError]:
@@ -297,8 +302,10 @@ class Story:
         self._move(build, BuildState.COMPARING, "compare")
         self.clock.pass_seconds(0.9)
         with self.hub.store.begin() as tx:
-            tx.add(Comparison(id=tasks.new_id(), build=build.id, verdict=verdict, created=tx.now, brand_hits=hits,
-                              report=report(verdict, build.source, findings, missing)))  # fmt: skip
+            comparison = Comparison(id=tasks.new_id(), build=build.id, verdict=verdict, created=tx.now, brand_hits=hits,
+                                    report=report(verdict, build.source, findings, missing))  # fmt: skip
+            tx.add(comparison)
+            judging.index(tx, tx.get(Build, build.id), comparison)
         self._move(build, BuildState.COMPARED, "compare", verdict=verdict, gate=gate, gate_reason=reason)
 
     def _passes(self, source: str, provides: tuple[str, ...], requires: tuple[str, ...], verdict: str,
@@ -319,6 +326,7 @@ class Story:
                 generation = Generation(
                     id=tasks.new_id(), target="reef-9", tag=tag, number=number, state=GenerationState.READY,
                     digest=sha(f"{tag} {number}"), builds=tuple(b.id for b in carried), rpms=len(carried),
+                    sources=len(carried), lock_ours=len(carried), lock_rpms=5 * len(carried),
                     created=tx.now, ready=tx.now,
                 )  # fmt: skip
                 tx.add(generation)

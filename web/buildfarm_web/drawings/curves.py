@@ -6,6 +6,7 @@ Content-Security-Policy hold, and the same figures give the same bytes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
@@ -14,6 +15,10 @@ from markupsafe import Markup
 
 from buildfarm_web.read_models.plain import Json
 from buildfarm_web.words import moment
+
+# pygal leaves a finder without find_spec behind, for map plugins we have none of: Python then warns of every optional
+# module that is not there. To be removed when pygal (3.1.3 here) no longer does it.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
 
 _HOUR = 3600.0
 _SVG = "{http://www.w3.org/2000/svg}"

@@ -101,14 +101,30 @@ def draw(plan: Mapping[str, object], rows: Sequence[Json], critical: Collection[
     )
 
 
+def rows(plan: Mapping[str, object], builds: Sequence[Json]) -> list[tuple[int, Json, list[str]]]:
+    """The same as a table: the number of the wave, the build, what it needs from others of the drop."""
+    by_id = {build["id"]: build for build in builds}
+    waves: list[list[str]] = list(plan["waves"])  # type: ignore[call-overload]  # JSON
+    needs: dict[str, list[str]] = {}
+    for edge in plan["edges"]:  # type: ignore[attr-defined]  # JSON
+        needs.setdefault(edge["to"], []).append(edge["what"])
+    return [
+        (number, by_id[key], needs.get(key, [])) for number, wave in enumerate(waves, 1) for key in wave if key in by_id
+    ]
+
+
 def _ordered(
     wave: Sequence[str], edges: Sequence[Json], boxes: Mapping[str, Box], by_id: Mapping[str, Json]
 ) -> list[str]:
     """Each build near what it needs, so that few lines cross; those nobody needs and that need nobody come last."""
     connected = {edge["from"] for edge in edges} | {edge["to"] for edge in edges}
+    from_above: dict[str, list[int]] = {}
+    for edge in edges:
+        if edge["from"] in boxes:
+            from_above.setdefault(edge["to"], []).append(boxes[edge["from"]].y)
 
     def height(key: str) -> tuple[bool, float, str]:
-        needs = [boxes[edge["from"]].y for edge in edges if edge["to"] == key and edge["from"] in boxes]
+        needs = from_above.get(key, [])
         return (key not in connected, sum(needs) / len(needs) if needs else 0.0, str(by_id[key]["source"]))
 
     return sorted(wave, key=height)

@@ -8,7 +8,7 @@ from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.needs import cluster_item
-from buildfarm_web.read_models.plain import Json, stamp
+from buildfarm_web.read_models.plain import Json, by_name, stamp
 from buildfarm_web.read_models.standings import COLUMNS, as_far_as_read, since_of
 
 _READ = 5000
@@ -17,7 +17,8 @@ _READ = 5000
 def cluster_page(hub: Hub, tx: Transaction, target: str, name: str) -> Json:
     """A cluster by its id. :raises NotFound: no such target, or no build fails like that now."""
     known = hub.target(target)
-    rows = tx.pick(Build, COLUMNS, target=known.name, state=BuildState.FAILED, order_by="state_since", limit=_READ)
+    failed = {"target": known.name, "state": BuildState.FAILED, "superseded": False}
+    rows = by_name(COLUMNS, tx.pick(Build, COLUMNS, order_by="state_since", limit=_READ, **failed))  # type: ignore[arg-type]  # field names
     found = next((one for one in clusters(map(as_far_as_read, rows)) if one.id == name), None)
     if found is None:
         raise NotFound(

@@ -9,9 +9,9 @@ from buildfarm.domain.build import Build
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.repository import Artifact, Generation, GenerationState
 from buildfarm.errors import NotFound
-from buildfarm.ports import Row, Transaction
+from buildfarm.ports import Transaction
 from buildfarm.services import publishing
-from buildfarm_web.read_models.plain import Json, stamp
+from buildfarm_web.read_models.plain import Json, Row, by_name, stamp
 from buildfarm_web.read_models.standings import COLUMNS, as_far_as_read
 from buildfarm_web.read_models.targets import generation_json
 
@@ -43,7 +43,7 @@ def _before(tx: Transaction, generation: Generation) -> int:
     """The number of the newest earlier generation that came into force."""
     for number in range(generation.number - 1, 0, -1):
         one = tx.pick(Generation, ("state",), tag=generation.tag, number=number)
-        if one and one[0]["state"] in (GenerationState.READY, GenerationState.COLLECTED):
+        if one and one[0][0] in (GenerationState.READY, GenerationState.COLLECTED):
             return number
     return 0
 
@@ -92,7 +92,7 @@ def _rpms(tx: Transaction, builds: Iterable[str]) -> dict[tuple[str, str], str]:
 def _picked(tx: Transaction, kind: type, columns: Sequence[str], field: str, values: Iterable[str]) -> list[Row]:
     wanted = sorted(values)
     pieces = (tuple(wanted[start : start + _AT_ONCE]) for start in range(0, len(wanted), _AT_ONCE))
-    return [row for piece in pieces for row in tx.pick(kind, columns, **{field: piece})]  # type: ignore[arg-type]  # field names
+    return [row for piece in pieces for row in by_name(columns, tx.pick(kind, columns, **{field: piece}))]  # type: ignore[arg-type]  # field names
 
 
 def _source(source: str, old: Build | None, new: Build | None) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from buildfarm.domain.build import BuildState
@@ -11,7 +12,13 @@ from buildfarm.ports import Transaction
 from buildfarm_web.read_models.plain import Json, stamp
 
 _STATE_EVENTS = {f"build.{state.value}": state.value for state in BuildState}
-_STRIDE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The number of the last event that somebody has."""
+
+    id: int
 
 
 def event_json(event: Event) -> Json:
@@ -27,25 +34,12 @@ def events(tx: Transaction, *, subject: str = "", after: int | None = None, limi
 
     Without ``after`` the newest ``limit`` lines. Event numbers may have gaps (PostgreSQL), never repeats.
     """
-    if subject:
-        found = tx.find(Event, subject=subject, order_by="id")
-        found = found[-limit:] if after is None else [e for e in found if (e.id or 0) > after][:limit]
-    elif after is None:
-        found = tx.find(Event, order_by="id", descending=True, limit=limit)[::-1]
+    where: dict[str, object] = {"subject": subject} if subject else {}
+    if after is None:
+        found = tx.find(Event, order_by="id", descending=True, limit=limit, after=None, **where)[::-1]
     else:
-        found = _following(tx, after, limit)
+        found = tx.find(Event, order_by="id", descending=False, limit=limit, after=_Seen(after), **where)
     return {"events": [event_json(event) for event in found], "next": found[-1].id if found else after}
-
-
-def _following(tx: Transaction, after: int, limit: int) -> list[Event]:
-    newest = tx.first(Event, order_by="id", descending=True)
-    last = (newest.id or 0) if newest else 0
-    found: list[Event] = []
-    while after < last and len(found) < limit:
-        until = min(after + _STRIDE, last)
-        found += tx.find(Event, id=tuple(range(after + 1, until + 1)), order_by="id")
-        after = until
-    return found[:limit]
 
 
 def about_build(tx: Transaction, build: str, tasks: Iterable[str]) -> list[Event]:

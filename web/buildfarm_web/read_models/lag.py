@@ -9,9 +9,9 @@ from typing import Any
 
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.lag import Stage, spent_until
-from buildfarm.ports import Row, Transaction
+from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
-from buildfarm_web.read_models.plain import Json, stamp
+from buildfarm_web.read_models.plain import Json, Row, by_name, stamp
 from buildfarm_web.read_models.standings import Standing, Standings, row
 
 _PUBLISHED = 600
@@ -107,7 +107,9 @@ def _over_time(hub: Hub, tx: Transaction, *, target: str, sig: str) -> list[Json
     """The lag of the newest published builds by the time they were published; each point stands for as long as the others."""
     columns = ("source", "target", "shipped", "spent", "finished")
     rows = tx.pick(Build, columns, state=BuildState.PUBLISHED, order_by="finished", descending=True, limit=_PUBLISHED)
-    wanted = [one for one in rows if one["shipped"] and one["finished"] and _is_of(hub, one, target, sig)]
+    wanted = [
+        one for one in by_name(columns, rows) if one["shipped"] and one["finished"] and _is_of(hub, one, target, sig)
+    ]
     if not wanted:
         return []
     first, last = min(one["finished"] for one in wanted), max(one["finished"] for one in wanted)

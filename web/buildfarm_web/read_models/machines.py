@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Host, Worker, WorkerState
-from buildfarm.ports import Row, Transaction
-from buildfarm_web.read_models.plain import Json, stamp
+from buildfarm.ports import Transaction
+from buildfarm_web.read_models.plain import Json, Row, by_name, stamp
 from buildfarm_web.read_models.tasks import named, task_json
 
 _LAST = 100
@@ -18,7 +18,7 @@ _WORKER = ("id", "state", "seen", "host", "image", "machine", "builder")
 def machines(tx: Transaction) -> Json:
     """``{hosts, guests, images, last}``; ``last`` are the newest builds that ran in a guest, with what it was."""
     running = tx.pick(Worker, _WORKER, state=(WorkerState.READY, WorkerState.DRAINED, WorkerState.LOST), order_by="id")
-    guests = [guest for guest in running if guest["host"]]
+    guests = [guest for guest in by_name(_WORKER, running) if guest["host"]]
     busy = _busy(tx, guests)
     last = _last(tx)
     images = Counter(str(guest["image"]) for guest in guests)

@@ -16,7 +16,7 @@ from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.answers import answers, contact_of
-from buildfarm_web.read_models.plain import Json, stamp
+from buildfarm_web.read_models.plain import Json, by_name, stamp
 from buildfarm_web.read_models.standings import COLUMNS, as_far_as_read, since_of
 
 _READ = 500
@@ -77,19 +77,19 @@ def needs(hub: Hub, tx: Transaction, *, target: str = "", sig: str = "", kind: s
 
 def _read(tx: Transaction, scope: _Scope, **where: object) -> tuple[int, list[Build]]:
     """How many builds there are, and those that wait longest; beyond what is read they are only counted."""
-    asked = {"scratch": False, "target": tuple(scope.targets), **where}
+    asked = {"scratch": False, "superseded": False, "target": tuple(scope.targets), **where}
     rows = tx.pick(Build, COLUMNS, order_by="state_since", limit=_READ, **asked)  # type: ignore[arg-type]  # field names
-    found = [as_far_as_read(row) for row in rows if scope.has(row["target"], row["source"])]
-    return (tx.count(Build, **asked) if len(rows) == _READ and not scope.sig else len(found)), found
+    found = [as_far_as_read(row) for row in by_name(COLUMNS, rows) if scope.has(row["target"], row["source"])]
+    return (tx.count(Build, **asked) if len(rows) == _READ and not scope.sig else len(found)), found  # type: ignore[arg-type]  # field names
 
 
-def _items(tx: Transaction, scope: _Scope, found: Sequence[Build], most: int) -> list[Item]:
+def _items(scope: _Scope, found: Sequence[Build], most: int) -> list[Item]:
     """Builds by cause, a line each; only of those that are shown is it read why."""
     causes: dict[str, list[Build]] = {}
     for build in sorted(found, key=lambda build: (since_of(build) or "", build.source)):
         causes.setdefault(f"{build.verdict} {fingerprint(build, build.gate_reason)}", []).append(build)
     shown = list(causes.values())[:most]
-    first = builds.rows(scope.hub, tx, [some[0] for some in shown])
+    first = builds.rows(scope.hub, [some[0] for some in shown])
     return [_item(scope.hub, some, item) for some, item in zip(shown, first, strict=True)]
 
 
@@ -105,19 +105,19 @@ def _item(hub: Hub, some: Sequence[Build], row: Json) -> Item:
 
 def _held(tx: Transaction, scope: _Scope, most: int) -> tuple[int, list[Item]]:
     total, found = _read(tx, scope, state=BuildState.ON_HOLD)
-    return total, _items(tx, scope, found, most)
+    return total, _items(scope, found, most)
 
 
 def _refused(tx: Transaction, scope: _Scope, most: int) -> tuple[int, list[Item]]:
     total, found = _read(tx, scope, state=BuildState.COMPARED, gate=Gate.REFUSED, successor="")
     waiting = [build for build in found if builds.need_of(build)]
-    return total - (len(found) - len(waiting)), _items(tx, scope, waiting, most)
+    return total - (len(found) - len(waiting)), _items(scope, waiting, most)
 
 
 def _stuck(tx: Transaction, scope: _Scope, most: int) -> tuple[int, list[Item]]:
     kinds = tuple(kind.value for kind in STUCK)
     total, found = _read(tx, scope, state=BuildState.WAITING, wait_kind=kinds)
-    return total, _items(tx, scope, found, most)
+    return total, _items(scope, found, most)
 
 
 def _failed(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:

@@ -70,7 +70,7 @@ def source_page(hub: Hub, tx: Transaction, target: str, source: str) -> Json:
     if not found:
         raise NotFound(f"no source {source} in {known.name}", hint="`/sources` lists them")
     overrides = tx.find(SourceOverride, target=known.name, source=source, order_by="created", descending=True, limit=20)
-    listed = builds.rows(hub, tx, found)
+    listed = builds.rows(hub, found)
     newest = found[0]
     return {
         "now": stamp(tx.now),

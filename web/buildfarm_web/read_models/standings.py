@@ -14,15 +14,15 @@ from buildfarm.domain.lag import Stage, spent_until, stage_of
 from buildfarm.domain.records import Event
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import InputError
-from buildfarm.ports import Row, Transaction
+from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.builds import need_of, why_of
-from buildfarm_web.read_models.plain import Json, stamp
+from buildfarm_web.read_models.plain import Json, Row, by_name, stamp
 
 COLUMNS = (
     "id", "target", "source", "epoch", "version", "release", "debranded_name", "debranded_release", "srpm_filename", "state",
     "state_since", "stage_since", "wait_kind", "reason", "failure_kind", "verdict", "gate", "gate_reason", "round", "seeded",
-    "successor", "shipped", "spent", "created", "finished",
+    "successor", "bootstrap", "finding", "shipped", "spent", "created", "finished",
 )  # fmt: skip
 """What lists need of a build: the long lists of its header and its lock stay unread."""
 
@@ -109,7 +109,7 @@ class Standings:
             Build, COLUMNS, target=target, source=source, scratch=False, order_by="created", descending=True, limit=1
         )
         if rows:
-            known[source] = _standing(as_far_as_read(rows[0]), hub.config.sig_of(target, source))
+            known[source] = _standing(as_far_as_read(by_name(COLUMNS, rows)[0]), hub.config.sig_of(target, source))
         self._known[target] = known
 
 
@@ -118,18 +118,19 @@ def _changed(tx: Transaction, after: int, newest: int) -> list[Row]:
     if newest == after:
         return []
     told = tx.pick(Event, ("subject", "kind"), id=tuple(range(after + 1, newest + 1)))
-    subjects = sorted({event["subject"] for event in told if event["kind"].startswith("build.")})
-    return tx.pick(Build, ("target", "source"), id=tuple(subjects)) if subjects else []
+    subjects = sorted({subject for subject, kind in told if kind.startswith("build.")})
+    asked = ("target", "source")
+    return by_name(asked, tx.pick(Build, asked, id=tuple(subjects))) if subjects else []
 
 
 def last_event(tx: Transaction) -> int:
     """The number of the newest event, 0 before the first."""
     found = tx.pick(Event, ("id",), order_by="id", descending=True, limit=1)
-    return int(found[0]["id"]) if found else 0
+    return int(found[0][0]) if found else 0
 
 
 def _read(hub: Hub, tx: Transaction, target: str) -> dict[str, Standing]:
-    rows = tx.newest(Build, COLUMNS, of_each="source", target=target, scratch=False)
+    rows = by_name(COLUMNS, tx.newest(Build, COLUMNS, of_each="source", target=target, scratch=False))
     answers = partial(hub.config.sig_of, target)
     return {row["source"]: _standing(as_far_as_read(row), answers(row["source"])) for row in rows}
 
@@ -163,7 +164,7 @@ def row(tx: Transaction, standing: Standing) -> Json:
     return {
         "source": build.source, "target": build.target, "sig": standing.sig, "build": build.id, "nvr": build.nvr,
         "state": build.state.value, "verdict": build.verdict, "word": standing.word, "needs_person": standing.need,
-        "why": why_of(build, None), "since": since_of(build), "lag": lag_of(build, tx),
+        "why": why_of(build), "since": since_of(build), "lag": lag_of(build, tx),
     }  # fmt: skip
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from buildfarm.domain.build import Build
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.errors import InputError
 from buildfarm.ports import Transaction
-from buildfarm_web.read_models.plain import Json, find_each, stamp
+from buildfarm_web.read_models import builds
+from buildfarm_web.read_models.plain import Json, stamp
 
 
 def task_json(task: Task, now: datetime) -> Json:
@@ -52,15 +52,14 @@ def task_json(task: Task, now: datetime) -> Json:
 
 def tasks(tx: Transaction, *, active: bool, state: str = "", subject: str = "", limit: int = 200) -> Json:
     """Tasks, the newest first; ``active`` only those that still have something to do."""
-    where: dict[str, object] = {}
-    if active:
-        where["state"] = ACTIVE
-    elif state:
-        where["state"] = _state(state)
-    if subject:
-        where["subject"] = subject
-    found = tx.find(Task, order_by="created,id", descending=True, limit=limit, **where)
-    return {"tasks": named(tx, [task_json(task, tx.now) for task in found])}
+    where: dict[str, object] = {"subject": subject} if subject else {}
+    states: tuple[TaskState | None, ...] = ACTIVE if active else (_state(state) if state else None,)
+    found: list[Task] = []
+    for one in states:  # each walks along its index and stops
+        chosen = {**where, "state": one} if one else where
+        found += tx.find(Task, order_by="created,id", descending=True, limit=limit, after=None, **chosen)
+    found.sort(key=lambda task: (task.created, task.id), reverse=True)
+    return {"tasks": named(tx, [task_json(task, tx.now) for task in found[:limit]])}
 
 
 def _state(text: str) -> TaskState:
@@ -72,8 +71,8 @@ def _state(text: str) -> TaskState:
 
 def named(tx: Transaction, listed: list[Json]) -> list[Json]:
     """Tasks with ``about``: the name-version-release of the build each is about, where it is about one."""
-    builds = {build.id: build.nvr for build in find_each(tx, Build, "id", (task["subject"] for task in listed))}
-    return [{**task, "about": builds.get(task["subject"], "")} for task in listed]
+    names = builds.nvrs(tx, (task["subject"] for task in listed))
+    return [{**task, "about": names.get(task["subject"], "")} for task in listed]
 
 
 def recent_runs(tx: Transaction, *, limit: int) -> list[Json]:
