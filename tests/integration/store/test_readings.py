@@ -38,9 +38,7 @@ def test_the_newest_of_each_source_is_what_looking_at_all_of_them_finds(store: S
     with store.read() as tx:
         found = tx.newest(Build, ("source", "id", "created"), of_each="source", target="reef-9", scratch=False)
         assert tx.newest(Build, ("id",), of_each="source", target="reef-8") == []
-    assert [tuple(row) for row in found] == [
-        (source, build.id, build.created) for source, build in sorted(expected.items())
-    ]
+    assert found == [(source, build.id, build.created) for source, build in sorted(expected.items())]
 
 
 def test_counts_by_value_and_a_few_columns_say_what_the_records_say(store: SqlStore):

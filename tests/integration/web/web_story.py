@@ -326,8 +326,7 @@ class Story:
                 generation = Generation(
                     id=tasks.new_id(), target="reef-9", tag=tag, number=number, state=GenerationState.READY,
                     digest=sha(f"{tag} {number}"), builds=tuple(b.id for b in carried), rpms=len(carried),
-                    sources=len(carried), lock_ours=len(carried), lock_rpms=5 * len(carried),
-                    created=tx.now, ready=tx.now,
+                    sources=len(carried), lock_ours=len(carried), lock_rpms=5 * len(carried), created=tx.now, ready=tx.now,
                 )  # fmt: skip
                 tx.add(generation)
                 head = TagHead(id=tag, generation=generation.id, number=number)

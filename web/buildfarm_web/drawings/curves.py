@@ -16,9 +16,8 @@ from markupsafe import Markup
 from buildfarm_web.read_models.plain import Json
 from buildfarm_web.words import moment
 
-# pygal leaves a finder without find_spec behind, for map plugins we have none of: Python then warns of every optional
-# module that is not there. To be removed when pygal (3.1.3 here) no longer does it.
-sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
+# pygal 3.0 adds an importer without find_spec, for maps, and Python warns of it at every later import; away once pygal has one that fits
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
 
 _HOUR = 3600.0
 _SVG = "{http://www.w3.org/2000/svg}"
