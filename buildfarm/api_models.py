@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from buildfarm.wire import Override
 
@@ -19,6 +19,14 @@ class Request(BaseModel):
     """Base of all request bodies: unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _is_storable(cls, value: object) -> object:
+        """PostgreSQL keeps no NUL in a text."""
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("has a NUL character in it")
+        return value
 
 
 class DropFile(Request):
@@ -114,11 +122,20 @@ class WaiverRequest(Request):
     authority: Literal["anyone", "security"] = "anyone"
 
 
+class Fault(BaseModel):
+    """One thing that is wrong with a request: the query ``parameter``, or the JSON ``pointer`` of the field, and why."""
+
+    detail: str
+    parameter: str = ""
+    pointer: str = ""
+
+
 class Problem(BaseModel):
-    """An error (RFC 9457, application/problem+json); ``hint`` is the next step a person can take."""
+    """An error (RFC 9457, application/problem+json); ``hint`` is the next step a person can take, ``errors`` name what is wrong."""
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
     hint: str = ""
+    errors: tuple[Fault, ...] = ()

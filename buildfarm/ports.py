@@ -45,9 +45,13 @@ class Transaction(Protocol):
         order_by: str = "",
         descending: bool = False,
         limit: int | None = None,
+        beyond: tuple[object, ...] = (),
         **where: object,
     ) -> list[R]:
-        """All records whose fields equal ``where``."""
+        """All records whose fields equal ``where``.
+
+        ``beyond`` are values of the fields of ``order_by``: only what comes after them in that order.
+        """
 
     def first(self, kind: type[R], /, *, order_by: str = "", descending: bool = False, **where: object) -> R | None:
         """The first of what :meth:`find` would give."""
@@ -57,6 +61,9 @@ class Transaction(Protocol):
 
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; with ``only_if`` a compare-and-set that gives ``None`` when the row differs."""
+
+    def remove(self, record: object) -> None:
+        """Delete one record: for what is kept for a time only, never for history."""
 
     def event(self, kind: str, subject: str, *, actor: str, why: str = "", **data: object) -> None:
         """Append one line of history, at the transaction's time."""

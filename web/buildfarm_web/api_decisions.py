@@ -11,10 +11,11 @@ from buildfarm.api_models import ReasonRequest, ResumeRequest
 from buildfarm.domain.drop import Drop
 from buildfarm.ports import Transaction
 from buildfarm.services import approving, pausing, workers
+from buildfarm_web import etags
 from buildfarm_web.access import body, engineer
 from buildfarm_web.parts import the_hub
 from buildfarm_web.read_models.builds import find_drop
-from buildfarm_web.read_models.drops import drop_json
+from buildfarm_web.read_models.drops import drop_json, drop_page
 from buildfarm_web.read_models.plain import Json
 
 W = TypeVar("W", bound=ReasonRequest)
@@ -87,7 +88,10 @@ def refuse_drop(drop: str) -> Response:
 def _on_drop(name: str, kind: type[W], do: Callable[[Transaction, Drop, W, str], Json]) -> Response:
     actor, wish, hub = engineer(), body(kind), the_hub()
     with hub.store.begin() as tx:
-        answer = do(tx, find_drop(tx, name), wish, actor)
+        found = find_drop(tx, name)
+        if etags.wanted():
+            etags.unchanged(jsonify(drop_page(hub, tx, found.id)), f"drop {found.name or found.id}")
+        answer = do(tx, found, wish, actor)
     hub.wakeup.notify()
     return jsonify(answer)
 

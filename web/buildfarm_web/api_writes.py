@@ -25,9 +25,10 @@ from buildfarm.errors import InputError, NotFound
 from buildfarm.ports import Transaction
 from buildfarm.services import building, builds, collecting, drops, overrides, tasks, waivers
 from buildfarm.services.drops import Offered
+from buildfarm_web import etags
 from buildfarm_web.access import body, engineer, holder
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models.build import override_json
+from buildfarm_web.read_models.build import build_page, override_json
 from buildfarm_web.read_models.builds import find_build, find_drop, rows
 from buildfarm_web.read_models.drops import drop_json
 from buildfarm_web.read_models.waivers import waiver_json
@@ -101,7 +102,9 @@ def prioritise_build(build: str) -> Response:
     """Let a build go before others, or after all others. A reason is due."""
     actor, wish, hub = engineer(), body(PriorityRequest), the_hub()
     with hub.store.begin() as tx:
-        changed = builds.prioritise(tx, find_build(tx, build), wish.priority, actor=actor, why=wish.reason)
+        found = find_build(tx, build)
+        _as_seen(tx, found)
+        changed = builds.prioritise(tx, found, wish.priority, actor=actor, why=wish.reason)
         answer = rows(hub, tx, [changed])[0]
     hub.wakeup.notify()
     return jsonify(answer)
@@ -119,12 +122,20 @@ def release_build(build: str) -> Response:
     return _act(build, builds.release_hold)
 
 
+def _as_seen(tx: Transaction, build: Build) -> None:
+    """Hold ``If-Match`` against the build's page. :raises Stale: it is another by now."""
+    if etags.wanted():
+        etags.unchanged(jsonify(build_page(the_hub(), tx, the_parts().shares, build.id)), build.nvr)
+
+
 def _act(name: str, do: Callable[..., Build]) -> Response:
     actor = engineer()
     wish = body(ReasonRequest)
     hub = the_hub()
     with hub.store.begin() as tx:
-        changed = do(tx, find_build(tx, name), actor=actor, why=wish.reason)
+        found = find_build(tx, name)
+        _as_seen(tx, found)
+        changed = do(tx, found, actor=actor, why=wish.reason)
         answer = rows(hub, tx, [changed])[0]
     hub.wakeup.notify()
     return jsonify(answer)

@@ -13,6 +13,7 @@ from buildfarm.wire import MEBIBYTE
 from buildfarm_web import (
     api,
     api_decisions,
+    api_docs,
     api_writes,
     guest_api,
     operating,
@@ -25,6 +26,7 @@ from buildfarm_web import (
     worker_api,
 )
 from buildfarm_web.drawings import bars
+from buildfarm_web.openapi import contract
 from buildfarm_web.read_models.shares import Shares
 
 BODY_LIMIT = 32 * MEBIBYTE
@@ -60,10 +62,12 @@ def create_app(
     app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress)
     problems.register(app)
     security.register(app)
+    contract.register(app)
     for blueprint in (
         api.blueprint,
         api_writes.blueprint,
         api_decisions.blueprint,
+        api_docs.blueprint,
         worker_api.blueprint,
         guest_api.blueprint,
         repos.blueprint,

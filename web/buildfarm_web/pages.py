@@ -11,6 +11,7 @@ from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
 from buildfarm_web.drawings import lanes, share_line, waves
+from buildfarm_web.openapi.contract import twin_of
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import audit, builds, drops, farm, logs, seeds, targets, waivers
 from buildfarm_web.read_models.build import build_page, tasks_of
@@ -24,12 +25,10 @@ _PAGE = 100
 
 
 def _render(template: str, tx_now: str | None, **values: Any) -> str:  # noqa: ANN401  # a template takes anything
-    query = request.query_string.decode("utf-8", "replace")
-    twin = f"/api/v1{request.path}" + (f"?{query}" if query else "")
     return render_template(
         template,
         now=tx_now,
-        twin=twin,
+        twin=twin_of(request.path, request.args),
         distribution=the_hub().config.farm.distribution,
         **values,
     )

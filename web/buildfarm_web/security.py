@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
+from buildfarm_web import etags
+
 _CSP = "; ".join(
     (
         "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",
@@ -22,8 +24,8 @@ def _harden(answer: Response) -> Response:
     answer.headers.setdefault("Content-Security-Policy", _CSP)
     answer.headers.setdefault("X-Content-Type-Options", "nosniff")
     answer.headers.setdefault("Referrer-Policy", "same-origin")
-    if request.method == "GET" and answer.status_code == _OK and not answer.is_streamed:
+    if request.method in ("GET", "HEAD") and answer.status_code == _OK and not answer.is_streamed:
         answer.headers.setdefault("Cache-Control", "no-cache")
-        answer.add_etag()  # who polls gets a 304 while nothing moves
+        etags.mark(answer)  # who polls gets a 304 while nothing moves
         answer.make_conditional(request)
     return answer

@@ -128,11 +128,14 @@ class SqlTransaction:
         order_by: str = "",
         descending: bool = False,
         limit: int | None = None,
+        beyond: tuple[object, ...] = (),
         **where: object,
     ) -> list[R]:
-        """All records whose fields equal ``where``."""
+        """All records whose fields equal ``where``; ``beyond`` goes on behind a position in the order."""
         table = TABLES[kind]
         query = sa.select(table).where(*_conditions(table, where))
+        if beyond:
+            query = query.where(_beyond(table, order_by, beyond, descending=descending))
         if order_by:
             for name in order_by.split(","):
                 column = table.c[name.strip()]
@@ -161,6 +164,11 @@ class SqlTransaction:
         if not result.rowcount:
             return None
         return dataclasses.replace(record, **values)  # type: ignore[type-var]  # records are dataclasses
+
+    def remove(self, record: object) -> None:
+        """Delete one record; nothing happens if it is gone."""
+        table = TABLES[type(record)]
+        self._connection.execute(table.delete().where(table.c.id == record.id))  # type: ignore[attr-defined]  # every record has an id
 
     def event(self, kind: str, subject: str, *, actor: str, why: str = "", **data: object) -> None:
         """Append one line of history."""
@@ -203,6 +211,16 @@ def _conditions(table: sa.Table, where: Mapping[str, object]) -> list[sa.ColumnE
         else:
             conditions.append(column == _to_column(value))
     return conditions
+
+
+def _beyond(
+    table: sa.Table, order_by: str, place: tuple[object, ...], *, descending: bool
+) -> sa.ColumnElement[bool]:
+    """Rows behind ``place`` as one comparison of row values, which an index on the columns serves."""
+    columns = [table.c[name.strip()] for name in order_by.split(",")]
+    here = sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(place, columns, strict=True)))
+    row = sa.tuple_(*columns)
+    return row < here if descending else row > here
 
 
 def _to_column(value: object) -> object:

@@ -15,6 +15,7 @@ from buildfarm.errors import InputError, NotFound
 from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.findings import newest_comparisons, worst_line
+from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, stamp
 
 STUCK = (WaitKind.UNRESOLVABLE, WaitKind.CYCLE, WaitKind.PAUSED, WaitKind.APPROVAL)
@@ -141,9 +142,9 @@ def filters_of(args: Mapping[str, str]) -> Filters:
 
 def find_builds(
     hub: Hub, tx: Transaction, *, limit: int, offset: int = 0, target: str = "", state: str = "", verdict: str = "",
-    source: str = "", drop: str = "",
+    source: str = "", drop: str = "", cursor: str = "",
 ) -> Json:  # fmt: skip
-    """A page of builds, the newest first; ``next`` is the offset of the next page, ``None`` on the last.
+    """A page of builds, the newest first; ``cursor`` goes on with the next page, ``next`` is that page's offset.
 
     ``state`` and ``verdict`` may be several, with commas. :raises InputError: an unknown state or verdict.
     """
@@ -152,13 +153,13 @@ def find_builds(
         "state": tuple(_known(state, BuildState, "state")), "verdict": tuple(_known(verdict, Verdict, "verdict")),
     }  # fmt: skip
     given = {name: value for name, value in where.items() if value}
-    found = tx.find(Build, order_by="created,id", descending=True, limit=offset + limit + 1, **given)
-    page = found[offset : offset + limit]
+    found = page(tx, Build, "created,id", limit=offset + limit, cursor=cursor, **given)
     return {
-        "builds": rows(hub, tx, page),
+        "builds": rows(hub, tx, found.records[offset:]),
         "total": tx.count(Build, **given),
         "offset": offset,
-        "next": offset + limit if len(found) > offset + limit else None,
+        "next": offset + limit if found.cursor and not cursor else None,
+        "cursor": found.cursor,
     }
 
 

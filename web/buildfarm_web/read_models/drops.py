@@ -15,6 +15,7 @@ from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.findings import newest_comparisons, reading
 from buildfarm_web.read_models.history import event_json
 from buildfarm_web.read_models.outlook import drop_plan
+from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, find_each, stamp
 from buildfarm_web.read_models.waves import waves
 
@@ -40,11 +41,11 @@ def drop_json(tx: Transaction, drop: Drop) -> Json:
     }
 
 
-def drops(tx: Transaction, *, limit: int, target: str = "") -> Json:
-    """The newest drops."""
+def drops(tx: Transaction, *, limit: int, target: str = "", cursor: str = "") -> Json:
+    """A page of drops, the newest first."""
     where: dict[str, object] = {"target": target} if target else {}
-    found = tx.find(Drop, order_by="created,id", descending=True, limit=limit, **where)
-    return {"drops": [drop_json(tx, drop) for drop in found]}
+    found = page(tx, Drop, "created,id", limit=limit, cursor=cursor, **where)
+    return {"drops": [drop_json(tx, drop) for drop in found.records], "cursor": found.cursor}
 
 
 def drop_page(hub: Hub, tx: Transaction, name: str) -> Json:

@@ -8,10 +8,10 @@ from datetime import datetime
 from buildfarm.domain.build import BuildState
 from buildfarm.domain.records import Event
 from buildfarm.ports import Transaction
+from buildfarm_web.read_models.paging import encoded, page
 from buildfarm_web.read_models.plain import Json, stamp
 
 _STATE_EVENTS = {f"build.{state.value}": state.value for state in BuildState}
-_STRIDE = 500
 
 
 def event_json(event: Event) -> Json:
@@ -22,30 +22,22 @@ def event_json(event: Event) -> Json:
     }  # fmt: skip
 
 
-def events(tx: Transaction, *, subject: str = "", after: int | None = None, limit: int = 200) -> Json:
-    """History, oldest first; ``next`` is the ``after`` that goes on from here.
+def events(
+    tx: Transaction, *, subject: str = "", after: int | None = None, limit: int = 200, cursor: str = ""
+) -> Json:
+    """A page of history, oldest first; ``next`` is the ``after`` that goes on from here, and ``cursor`` too while more is there.
 
-    Without ``after`` the newest ``limit`` lines. Event numbers may have gaps (PostgreSQL), never repeats.
+    Without ``after`` and ``cursor`` the newest ``limit`` lines. Event numbers may have gaps (PostgreSQL), never repeats.
     """
-    if subject:
-        found = tx.find(Event, subject=subject, order_by="id")
-        found = found[-limit:] if after is None else [e for e in found if (e.id or 0) > after][:limit]
-    elif after is None:
-        found = tx.find(Event, order_by="id", descending=True, limit=limit)[::-1]
+    where: dict[str, object] = {"subject": subject} if subject else {}
+    if after is None and not cursor:
+        found = tx.find(Event, order_by="id", descending=True, limit=limit, **where)[::-1]
+        more = None
     else:
-        found = _following(tx, after, limit)
-    return {"events": [event_json(event) for event in found], "next": found[-1].id if found else after}
-
-
-def _following(tx: Transaction, after: int, limit: int) -> list[Event]:
-    newest = tx.first(Event, order_by="id", descending=True)
-    last = (newest.id or 0) if newest else 0
-    found: list[Event] = []
-    while after < last and len(found) < limit:
-        until = min(after + _STRIDE, last)
-        found += tx.find(Event, id=tuple(range(after + 1, until + 1)), order_by="id")
-        after = until
-    return found[:limit]
+        start = cursor or encoded((after,))
+        following = page(tx, Event, "id", limit=limit, cursor=start, descending=False, **where)
+        found, more = following.records, following.cursor
+    return {"events": [event_json(event) for event in found], "next": found[-1].id if found else after, "cursor": more}
 
 
 def about_build(tx: Transaction, build: str, tasks: Iterable[str]) -> list[Event]:

@@ -15,6 +15,7 @@ from buildfarm_web.read_models.failures import failures
 from buildfarm_web.read_models.findings import newest_comparisons
 from buildfarm_web.read_models.impacts import impacts
 from buildfarm_web.read_models.outlook import outlook
+from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, find_each, stamp
 from buildfarm_web.read_models.seeds import share_over_time
 from buildfarm_web.read_models.shares import Shares, share_of_builds
@@ -38,15 +39,16 @@ def generation_json(generation: Generation, *, in_force: bool) -> Json:
     }
 
 
-def generations(tx: Transaction, *, limit: int, tag: str = "", target: str = "") -> Json:
-    """The newest generations, of one tag or of all."""
+def generations(tx: Transaction, *, limit: int, tag: str = "", target: str = "", cursor: str = "") -> Json:
+    """A page of generations, the newest first, of one tag or of all."""
     where: dict[str, object] = {name: value for name, value in (("tag", tag), ("target", target)) if value}
-    found = tx.find(Generation, order_by="created,number", descending=True, limit=limit, **where)
-    heads = {name: publishing.head(tx, name) for name in {generation.tag for generation in found}}
+    found = page(tx, Generation, "created,number,id", limit=limit, cursor=cursor, **where)
+    heads = {name: publishing.head(tx, name) for name in {generation.tag for generation in found.records}}
     listed = [
-        generation_json(item, in_force=(head := heads[item.tag]) is not None and head.id == item.id) for item in found
+        generation_json(item, in_force=(head := heads[item.tag]) is not None and head.id == item.id)
+        for item in found.records
     ]
-    return {"generations": listed}
+    return {"generations": listed, "cursor": found.cursor}
 
 
 def _heads(tx: Transaction, target: Target) -> list[Json]:

@@ -8,6 +8,7 @@ from buildfarm.domain.build import Build
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.errors import InputError
 from buildfarm.ports import Transaction
+from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, find_each, stamp
 
 
@@ -50,8 +51,10 @@ def task_json(task: Task, now: datetime) -> Json:
     }
 
 
-def tasks(tx: Transaction, *, active: bool, state: str = "", subject: str = "", limit: int = 200) -> Json:
-    """Tasks, the newest first; ``active`` only those that still have something to do."""
+def tasks(
+    tx: Transaction, *, active: bool, state: str = "", subject: str = "", limit: int = 200, cursor: str = ""
+) -> Json:
+    """A page of tasks, the newest first; ``active`` only those that still have something to do."""
     where: dict[str, object] = {}
     if active:
         where["state"] = ACTIVE
@@ -59,8 +62,8 @@ def tasks(tx: Transaction, *, active: bool, state: str = "", subject: str = "", 
         where["state"] = _state(state)
     if subject:
         where["subject"] = subject
-    found = tx.find(Task, order_by="created,id", descending=True, limit=limit, **where)
-    return {"tasks": named(tx, [task_json(task, tx.now) for task in found])}
+    found = page(tx, Task, "created,id", limit=limit, cursor=cursor, **where)
+    return {"tasks": named(tx, [task_json(task, tx.now) for task in found.records]), "cursor": found.cursor}
 
 
 def _state(text: str) -> TaskState:

@@ -6,20 +6,23 @@ from dataclasses import asdict
 
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
 from buildfarm.ports import Transaction
+from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, stamp
 
 _SOON_DAYS = 30
 
 
-def waivers(tx: Transaction, *, everything: bool) -> Json:
-    """The newest first; ``unused`` and ``expiring`` name the ids of those in force that want a look."""
-    records = tx.find(WaiverRecord, order_by="created,id", descending=True)
-    found = [waiver_json(tx, record) for record in records if everything or record.ended is None]
+def waivers(tx: Transaction, *, everything: bool, limit: int = 1000, cursor: str = "") -> Json:
+    """A page of waivers, the newest first; ``unused`` and ``expiring`` are ids of its waivers in force that want a look."""
+    where: dict[str, object] = {} if everything else {"ended": None}
+    records = page(tx, WaiverRecord, "created,id", limit=limit, cursor=cursor, **where)
+    found = [waiver_json(tx, record) for record in records.records]
     active = [item for item in found if item["state"] == "active"]
     return {
         "waivers": found,
         "unused": [item["id"] for item in active if not item["findings"]],
         "expiring": [item["id"] for item in active if item["days_left"] <= _SOON_DAYS],
+        "cursor": records.cursor,
     }
 
 

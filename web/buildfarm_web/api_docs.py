@@ -1,0 +1,38 @@
+"""``/api/v1/openapi.json``, and the same to read: made on the server, without script."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from flask import Blueprint, Response, current_app, jsonify, render_template, url_for
+
+from buildfarm_web.openapi.document import document
+from buildfarm_web.parts import the_hub
+from buildfarm_web.read_models.plain import Json
+
+blueprint = Blueprint("api_docs", __name__, url_prefix="/api/v1")
+
+_KEY = "buildfarm_openapi"
+
+
+def the_document() -> Json:
+    """The document of this application, made once."""
+    found: Json | None = current_app.extensions.get(_KEY)
+    if found is None:
+        found = document(current_app, title=the_hub().config.farm.distribution, version=version("buildfarm"))
+        current_app.extensions[_KEY] = found
+    return found
+
+
+@blueprint.get("/openapi.json")
+def show_document() -> Response:
+    """This API as an OpenAPI 3.1 document."""
+    return jsonify(the_document())
+
+
+@blueprint.get("/docs")
+def show_docs() -> str:
+    """This API to read."""
+    return render_template(
+        "api_docs.html", it=the_document(), twin=url_for(".show_document"), distribution=the_hub().config.farm.distribution
+    )

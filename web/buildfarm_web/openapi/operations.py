@@ -1,0 +1,109 @@
+"""Every route under ``/api/v1``, by its endpoint: a test asserts that all are here and nothing else is.
+
+A new route is one line here, with the model of its answer in :mod:`buildfarm.api_answers`; summary and problems come from the
+view's docstring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from buildfarm.api_answers.builds import Audit, Build, BuildList, BuildLocks, BuildOrder, BuildPage
+from buildfarm.api_answers.decisions import DropPaused, DropResumed, StoredBlob, TargetPaused, TargetResumed
+from buildfarm.api_answers.drops import Drop, DropList, DropPage, ReceivedDrop
+from buildfarm.api_answers.events import EventList
+from buildfarm.api_answers.farm import Health, Overview
+from buildfarm.api_answers.findings import Findings
+from buildfarm.api_answers.outlook import DropPlan, TargetOutlook, Why
+from buildfarm.api_answers.overrides import OverrideList, SourceOverride
+from buildfarm.api_answers.targets import Failures, GenerationList, Seeds, TargetList, TargetPage
+from buildfarm.api_answers.tasks import TaskList
+from buildfarm.api_answers.waivers import Waiver, WaiverList
+from buildfarm.api_answers.workers import WorkerChanged, WorkerList
+from buildfarm.api_models import (
+    DropRequest,
+    OverrideRequest,
+    PriorityRequest,
+    ReasonRequest,
+    ResumeRequest,
+    WaiverRequest,
+)
+from buildfarm_web.openapi.operation import (
+    BYTES,
+    HTML,
+    JSON,
+    TEXT,
+    BuildFilters,
+    BuildsQuery,
+    DropsQuery,
+    EventsQuery,
+    GenerationsQuery,
+    LogQuery,
+    Operation,
+    OrderQuery,
+    OverridesQuery,
+    TasksQuery,
+    WaiversQuery,
+    read,
+    write,
+)
+
+_OK, _CREATED, _ACCEPTED = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED
+_NOT_FOUND, _CONFLICT = HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT
+_TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+_LOG_HEADERS = ("X-Log-Task", "X-Log-Offset", "X-Log-Growing")
+
+READS: Mapping[str, Operation] = {
+    "api.overview": read("farm", Overview, BuildFilters),
+    "api.health": read("farm", Health),
+    "api.list_drops": read("drops", DropList, DropsQuery),
+    "api.show_drop": read("drops", DropPage),
+    "api.show_drop_plan": read("drops", DropPlan),
+    "api.list_builds": read("builds", BuildList, BuildsQuery),
+    "api.show_build": read("builds", BuildPage),
+    "api.show_findings": read("builds", Findings),
+    "api.show_why": read("builds", Why),
+    "api.show_audit": read("builds", Audit),
+    "api.show_lock": read("builds", BuildLocks),
+    "api.show_log": read("builds", TEXT, LogQuery, headers=_LOG_HEADERS),
+    "api.list_targets": read("targets", TargetList),
+    "api.show_target": read("targets", TargetPage),
+    "api.show_plan": read("targets", TargetOutlook),
+    "api.show_seeds": read("targets", Seeds),
+    "api.show_failures": read("targets", Failures),
+    "api.list_generations": read("targets", GenerationList, GenerationsQuery),
+    "api.list_overrides": read("overrides", OverrideList, OverridesQuery),
+    "api.list_waivers": read("waivers", WaiverList, WaiversQuery),
+    "api.list_tasks": read("workers", TaskList, TasksQuery),
+    "api.list_workers": read("workers", WorkerList),
+    "api.list_events": read("farm", EventList, EventsQuery),
+    "api_writes.show_order": read("builds", BuildOrder, OrderQuery, secured=True),
+    "api_writes.get_file": read("builds", BYTES, secured=True),
+    "api_docs.show_document": read("farm", JSON),
+    "api_docs.show_docs": read("farm", HTML),
+}
+
+WRITES: Mapping[str, Operation] = {
+    "api_writes.put_blob": write("drops", BYTES, {_OK: StoredBlob, _CREATED: StoredBlob}, _TOO_LARGE),
+    "api_writes.post_drop": write("drops", DropRequest, {_ACCEPTED: ReceivedDrop, _OK: ReceivedDrop}, _NOT_FOUND, _CONFLICT),
+    "api_writes.release_drop": write("drops", ReasonRequest, Drop, _CONFLICT),
+    "api_decisions.pause_drop": write("drops", ReasonRequest, DropPaused, _CONFLICT, guarded=True),
+    "api_decisions.resume_drop": write("drops", ResumeRequest, DropResumed, _CONFLICT, guarded=True),
+    "api_decisions.approve_drop": write("drops", ReasonRequest, Drop, _CONFLICT, guarded=True),
+    "api_decisions.refuse_drop": write("drops", ReasonRequest, Drop, _CONFLICT, guarded=True),
+    "api_writes.cancel_build": write("builds", ReasonRequest, Build, _CONFLICT, guarded=True),
+    "api_writes.prioritise_build": write("builds", PriorityRequest, Build, _CONFLICT, guarded=True),
+    "api_writes.retry_build": write("builds", ReasonRequest, Build, _CONFLICT, guarded=True),
+    "api_writes.release_build": write("builds", ReasonRequest, Build, _CONFLICT, guarded=True),
+    "api_decisions.pause_target": write("targets", ReasonRequest, TargetPaused, _CONFLICT),
+    "api_decisions.resume_target": write("targets", ResumeRequest, TargetResumed, _CONFLICT),
+    "api_writes.post_override": write("overrides", OverrideRequest, {_CREATED: SourceOverride, _OK: SourceOverride}, _NOT_FOUND),
+    "api_writes.post_waiver": write("waivers", WaiverRequest, {_CREATED: Waiver}, _CONFLICT),
+    "api_writes.revoke_waiver": write("waivers", ReasonRequest, Waiver, _CONFLICT),
+    "api_decisions.drain_worker": write("workers", ReasonRequest, WorkerChanged, _CONFLICT),
+    "api_decisions.resume_worker": write("workers", ReasonRequest, WorkerChanged, _CONFLICT),
+}  # fmt: skip
+
+OPERATIONS: Mapping[str, Operation] = {**READS, **WRITES}

@@ -1,0 +1,69 @@
+"""Pages of lists by keyset: a cursor names the last record that was given, so a page costs the same wherever it lies.
+
+A cursor is opaque to whoever sends it: base64url over a JSON list of the values of the fields that order the list.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar, get_type_hints
+
+from buildfarm.errors import InputError
+from buildfarm.ports import Transaction
+
+R = TypeVar("R")
+Place = tuple[object, ...]
+_BEYOND_NUMBERS = 2**63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[R]):
+    """Records in their order; ``cursor`` goes on behind the last, ``None`` where nothing follows."""
+
+    records: list[R]
+    cursor: str | None
+
+
+def page(
+    tx: Transaction, kind: type[R], order_by: str, *, limit: int, cursor: str = "", descending: bool = True, **where: object
+) -> Page[R]:  # fmt: skip
+    """The ``limit`` records behind ``cursor`` (or the first ones). :raises InputError: it is no cursor of this list."""
+    fields = order_by.split(",")
+    hints = get_type_hints(kind)
+    beyond = decoded(cursor, [hints[name] for name in fields]) if cursor else ()
+    found = tx.find(kind, order_by=order_by, descending=descending, limit=limit + 1, beyond=beyond, **where)
+    kept = found[:limit]
+    more = len(found) > limit and bool(kept)
+    return Page(records=kept, cursor=encoded(tuple(getattr(kept[-1], name) for name in fields)) if more else None)
+
+
+def encoded(place: Place) -> str:
+    """A place in an order as a cursor.
+
+    >>> encoded((7, "a")), decoded(encoded((7, "a")), [int, str])
+    ('WzcsImEiXQ', (7, 'a'))
+    """
+    values = [{"at": value.isoformat()} if isinstance(value, datetime) else value for value in place]
+    return base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def decoded(cursor: str, types: Sequence[Any]) -> Place:
+    """The place a cursor names. :raises InputError: it is none of ours, or of a list in another order."""
+    try:
+        values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        place = tuple(datetime.fromisoformat(value["at"]) if isinstance(value, dict) else value for value in values)
+        fits = [isinstance(value, kind) and _storable(value) for value, kind in zip(place, types, strict=True)]
+        if not all(fits) or encoded(place) != cursor:
+            raise ValueError(cursor)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError("`cursor` is none of this list", hint="take it from the answer of the page before") from error
+    return place
+
+
+def _storable(value: object) -> bool:
+    """Whether a database takes it: PostgreSQL no NUL in text, neither of them a number beyond 63 bits."""
+    return "\0" not in value if isinstance(value, str) else not isinstance(value, int) or abs(value) < _BEYOND_NUMBERS
