@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from buildfarm.domain.sharing import Sharing
 from buildfarm.domain.sig import Sig, sig_of
@@ -53,6 +53,18 @@ class LocalGuests:
     accelerator: Literal["auto", "kvm", "tcg"] = "auto"
 
 
+_Rate = Annotated[str, Field(pattern=r"^(?:[1-9][0-9]*/(?:second|minute|hour|day))?$")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Requests a caller (a token, else an address) may make to ``/api/v1``, as ``3000/minute``; empty means no limit."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    reads: _Rate = "3000/minute"
+    writes: _Rate = "600/minute"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Farm:
     """``farm.yaml``. Empty ``database`` and ``redis`` mean the embedded ones under ``home``.
@@ -74,6 +86,7 @@ class Farm:
     distribution: str = "Rebuild Distribution"
     signing_email: str = "signing@localhost"
     timing: Timing = field(default_factory=Timing)
+    limits: Limits = field(default_factory=Limits)
     sharing: Sharing = field(default_factory=Sharing)
     sigs: dict[str, Sig] = field(default_factory=dict)
 

@@ -209,6 +209,10 @@ class Audit(Answer):
     date: str = ""
     why: str = ""
     suffix: str = ""
-    diff: str = ""
+    rename: dict[str, str] = Field(default_factory=dict)
+    expect: list[Json] = Field(default_factory=list)
+    allow: list[Json] = Field(default_factory=list)
+    scripts: list[str] = Field(default_factory=list)
     actions: list[Json] = Field(default_factory=list)
     sources: list[Json] = Field(default_factory=list)
+    diff: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from buildfarm.api_answers.base import Answer, Moment
 from buildfarm.api_answers.tasks import Decision
 from buildfarm.domain.build import BuildState
@@ -31,7 +33,7 @@ class Forecast(Answer):
     makespan: float
     bound: float
     critical_path: float = 0.0
-    circles: list[list[str]] = []
+    circles: list[list[str]] = Field(default_factory=list)
     waves: list[list[str]]
     critical: list[str]
     target: str

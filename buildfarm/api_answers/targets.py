@@ -89,7 +89,7 @@ class Lifecycle(Answer):
 class GateRules(Answer):
     """What the destination tag does with builds that could not be compared."""
 
-    uncompared: str
+    uncompared: bool
 
 
 class BuildrootWords(Answer):

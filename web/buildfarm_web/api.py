@@ -216,7 +216,7 @@ def list_overrides() -> Response:
     if not flag("all"):
         where["active"] = True
     with the_hub().store.read() as tx:
-        found = page(tx, SourceOverride, "created,id", limit=limit(), cursor=cursor(), **where)
+        found = page(tx, SourceOverride, "created,id", where, limit=limit(), cursor=cursor())
     return listed({"overrides": [override_json(override) for override in found.records], "cursor": found.cursor})
 
 
@@ -224,9 +224,7 @@ def list_overrides() -> Response:
 def list_waivers() -> Response:
     """Waivers, the newest first: those in force, or with ``all=1`` all that ever were."""
     with the_hub().store.read() as tx:
-        return listed(
-            waivers.waivers(tx, everything=flag("all"), limit=limit(1000), cursor=cursor())
-        )
+        return listed(waivers.waivers(tx, everything=flag("all"), limit=limit(1000), cursor=cursor()))
 
 
 @blueprint.get("/targets")
@@ -264,9 +262,13 @@ def list_tasks() -> Response:
     with the_hub().store.read() as tx:
         return listed(
             tasks.tasks(
-                tx, active=flag("active"), state=args.get("state", ""), subject=args.get("subject", ""), limit=limit(),
+                tx,
+                active=flag("active"),
+                state=args.get("state", ""),
+                subject=args.get("subject", ""),
+                limit=limit(),
                 cursor=cursor(),
-            )  # fmt: skip
+            )
         )
 
 

@@ -26,13 +26,16 @@ def the_document() -> Json:
 
 @blueprint.get("/openapi.json")
 def show_document() -> Response:
-    """This API as an OpenAPI 3.1 document."""
+    """The API as an OpenAPI 3.1 document."""
     return jsonify(the_document())
 
 
 @blueprint.get("/docs")
 def show_docs() -> str:
-    """This API to read."""
+    """The API to read."""
     return render_template(
-        "api_docs.html", it=the_document(), twin=url_for(".show_document"), distribution=the_hub().config.farm.distribution
+        "api_docs.html",
+        it=the_document(),
+        twin=url_for(".show_document"),
+        distribution=the_hub().config.farm.distribution,
     )

@@ -16,10 +16,12 @@ from buildfarm_web import (
     api_docs,
     api_writes,
     guest_api,
+    idempotency,
     operating,
     pages,
     parts,
     problems,
+    rate_limits,
     repos,
     security,
     words,
@@ -40,6 +42,7 @@ def create_app(
     reception: Reception | None = None,
     blob_limit: int = 8192 * MEBIBYTE,
     body_limit: int = BODY_LIMIT,
+    limits_storage: str = "memory://",
 ) -> Flask:
     """Make the Flask application.
 
@@ -47,6 +50,7 @@ def create_app(
     :param reception: what guests' identities are made of; without it KVM hosts are refused.
     :param blob_limit: the largest file that may be uploaded, in bytes.
     :param body_limit: the largest JSON body, in bytes.
+    :param limits_storage: where requests are counted: the farm's Redis, or this process alone.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = body_limit
@@ -62,7 +66,9 @@ def create_app(
     app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress)
     problems.register(app)
     security.register(app)
+    rate_limits.register(app, hub.config.farm.limits, storage=limits_storage)
     contract.register(app)
+    idempotency.register(app)
     for blueprint in (
         api.blueprint,
         api_writes.blueprint,

@@ -46,5 +46,3 @@ def unchanged(seen: Response, what: str) -> None:
     tag, _ = tag_of(seen.get_data())
     if not given.star_tag and not given.contains_weak(tag):
         raise Stale(f"{what} has changed since you looked", hint="GET it again, and send its ETag in If-Match")
-
-

@@ -13,7 +13,6 @@ from buildfarm import log
 from buildfarm.api_models import Fault, Problem
 from buildfarm.errors import BuildFarmError, Conflict, InfraError, InputError, NotAllowed, NotFound
 
-
 _MOST_FAULTS = 20
 
 
@@ -108,6 +107,8 @@ def _answer(status: HTTPStatus, detail: str, hint: str, faults: tuple[Fault, ...
             type="about:blank", title=status.phrase, status=status.value, detail=detail, hint=hint,
             **({"errors": faults} if faults else {}),
         )  # fmt: skip
-        return Response(problem.model_dump_json(exclude_unset=True), status=status, content_type="application/problem+json")
+        return Response(
+            problem.model_dump_json(exclude_unset=True), status=status, content_type="application/problem+json"
+        )
     page = render_template("error.html", status=status, detail=detail, hint=hint)
     return make_response(page, status.value)

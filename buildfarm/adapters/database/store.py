@@ -146,7 +146,7 @@ class SqlTransaction:
 
     def first(self, kind: type[R], /, *, order_by: str = "", descending: bool = False, **where: object) -> R | None:
         """The first of what :meth:`find` would give."""
-        found = self.find(kind, order_by=order_by, descending=descending, limit=1, **where)
+        found = self.find(kind, order_by=order_by, descending=descending, limit=1, beyond=(), **where)
         return found[0] if found else None
 
     def count(self, kind: type[object], /, **where: object) -> int:
@@ -213,9 +213,7 @@ def _conditions(table: sa.Table, where: Mapping[str, object]) -> list[sa.ColumnE
     return conditions
 
 
-def _beyond(
-    table: sa.Table, order_by: str, place: tuple[object, ...], *, descending: bool
-) -> sa.ColumnElement[bool]:
+def _beyond(table: sa.Table, order_by: str, place: tuple[object, ...], *, descending: bool) -> sa.ColumnElement[bool]:
     """Rows behind ``place`` as one comparison of row values, which an index on the columns serves."""
     columns = [table.c[name.strip()] for name in order_by.split(",")]
     here = sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(place, columns, strict=True)))

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from buildfarm.domain.build import Build
 from buildfarm.domain.drop import Drop, DropItem, VendorRpm
+from buildfarm.domain.idempotency import KeptAnswer
 from buildfarm.domain.records import ApiToken, Comparison, Event, ForecastRecord, Leader, Pause, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation, TagHead
 from buildfarm.domain.task import Task
@@ -127,4 +128,5 @@ TABLES: dict[type, sa.Table] = {
     ForecastRecord: _table(ForecastRecord, name="forecast"),
     Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),
+    KeptAnswer: _table(KeptAnswer, sa.Index(None, "created")),
 }

@@ -161,7 +161,11 @@ def _told(docstring: str) -> tuple[str, dict[HTTPStatus, str]]:
 
 def _path(rule: Rule) -> Iterator[Json]:
     for name in _PLACEHOLDER.findall(rule.rule):
-        schema = {"type": "string", "pattern": SHA256} if name == "sha256" else {"type": "string", "minLength": 1, "maxLength": 500}
+        schema = (
+            {"type": "string", "pattern": SHA256}
+            if name == "sha256"
+            else {"type": "string", "minLength": 1, "maxLength": 500}
+        )
         words = _PATH_WORDS.get(name, f"The {name}'s name or id.")
         yield {"name": name, "in": "path", "required": True, "schema": schema, "description": words}
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from buildfarm.domain.build import BuildState
 from buildfarm.domain.task import TaskState
@@ -37,9 +38,29 @@ Text = Annotated[str, Field(max_length=500)]
 Cursor = Annotated[str, Field(max_length=500, description="`cursor` of the page before.")]
 
 
-def _some_of(words: type[BuildState | Verdict]) -> str:
-    one = "|".join(words)
-    return rf"^(?:(?:{one})(?:,(?:{one}))*)?$"
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")] if text else []
+
+
+def _names(kind: type[StrEnum]) -> AfterValidator:
+    """Text whose words are members of an enumeration."""
+
+    def check(text: str) -> str:
+        for word in _words(text):
+            if word not in list(kind):
+                raise ValueError(f"{word!r} is none of {', '.join(kind)}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _form(kind: type[StrEnum]) -> WithJsonSchema:
+    one = "|".join(kind)
+    return WithJsonSchema({"type": "string", "default": "", "pattern": rf"^(?:(?:{one})(?:,(?:{one}))*)?$"})
+
+
+States = Annotated[str, _names(BuildState), _form(BuildState)]
+Verdicts = Annotated[str, _names(Verdict), _form(Verdict)]
 
 
 class Query(BaseModel):
@@ -52,8 +73,8 @@ class BuildFilters(Query):
     """Which builds; several states or verdicts are separated by commas, what is empty filters nothing."""
 
     target: Text = ""
-    state: str = Field(default="", max_length=500, pattern=_some_of(BuildState))
-    verdict: str = Field(default="", max_length=500, pattern=_some_of(Verdict))
+    state: States = ""
+    verdict: Verdicts = ""
     source: Text = ""
     drop: Text = ""
 
@@ -63,7 +84,9 @@ class BuildsQuery(BuildFilters):
 
     limit: Number = Field(default=100, ge=1, le=5000)
     cursor: Cursor = ""
-    offset: Number = Field(default=0, ge=0, le=10**7, description="The older way through; `cursor` costs the same on every page.")
+    offset: Number = Field(
+        default=0, ge=0, le=10**7, description="The older way through; `cursor` costs the same on every page."
+    )
 
 
 class ListQuery(Query):
@@ -153,7 +176,9 @@ class Operation:
     headers: tuple[str, ...] = ()
 
 
-def read(tag: str, answer: Body | str, query: type[Query] = Query, *, secured: bool = False, headers: tuple[str, ...] = ()) -> Operation:
+def read(
+    tag: str, answer: Body | str, query: type[Query] = Query, *, secured: bool = False, headers: tuple[str, ...] = ()
+) -> Operation:
     """A route that only looks."""
     return Operation(tag=tag, answers={HTTPStatus.OK: answer}, query=query, secured=secured, headers=headers)
 

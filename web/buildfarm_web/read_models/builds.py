@@ -153,7 +153,7 @@ def find_builds(
         "state": tuple(_known(state, BuildState, "state")), "verdict": tuple(_known(verdict, Verdict, "verdict")),
     }  # fmt: skip
     given = {name: value for name, value in where.items() if value}
-    found = page(tx, Build, "created,id", limit=offset + limit, cursor=cursor, **given)
+    found = page(tx, Build, "created,id", given, limit=offset + limit, cursor=cursor)
     return {
         "builds": rows(hub, tx, found.records[offset:]),
         "total": tx.count(Build, **given),

@@ -44,7 +44,7 @@ def drop_json(tx: Transaction, drop: Drop) -> Json:
 def drops(tx: Transaction, *, limit: int, target: str = "", cursor: str = "") -> Json:
     """A page of drops, the newest first."""
     where: dict[str, object] = {"target": target} if target else {}
-    found = page(tx, Drop, "created,id", limit=limit, cursor=cursor, **where)
+    found = page(tx, Drop, "created,id", where, limit=limit, cursor=cursor)
     return {"drops": [drop_json(tx, drop) for drop in found.records], "cursor": found.cursor}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -29,7 +29,8 @@ class Page(Generic[R]):
 
 
 def page(
-    tx: Transaction, kind: type[R], order_by: str, *, limit: int, cursor: str = "", descending: bool = True, **where: object
+    tx: Transaction, kind: type[R], order_by: str, where: Mapping[str, object], *, limit: int, cursor: str = "",
+    descending: bool = True,
 ) -> Page[R]:  # fmt: skip
     """The ``limit`` records behind ``cursor`` (or the first ones). :raises InputError: it is no cursor of this list."""
     fields = order_by.split(",")
@@ -57,10 +58,10 @@ def decoded(cursor: str, types: Sequence[Any]) -> Place:
         values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
         place = tuple(datetime.fromisoformat(value["at"]) if isinstance(value, dict) else value for value in values)
         fits = [isinstance(value, kind) and _storable(value) for value, kind in zip(place, types, strict=True)]
-        if not all(fits) or encoded(place) != cursor:
-            raise ValueError(cursor)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise InputError("`cursor` is none of this list", hint="take it from the answer of the page before") from error
+    except (ValueError, TypeError, KeyError, RecursionError):
+        fits, place = [False], ()
+    if not all(fits) or encoded(place) != cursor:
+        raise InputError("`cursor` is none of this list", hint="take it from the answer of the page before")
     return place
 
 

@@ -42,7 +42,7 @@ def generation_json(generation: Generation, *, in_force: bool) -> Json:
 def generations(tx: Transaction, *, limit: int, tag: str = "", target: str = "", cursor: str = "") -> Json:
     """A page of generations, the newest first, of one tag or of all."""
     where: dict[str, object] = {name: value for name, value in (("tag", tag), ("target", target)) if value}
-    found = page(tx, Generation, "created,number,id", limit=limit, cursor=cursor, **where)
+    found = page(tx, Generation, "created,number,id", where, limit=limit, cursor=cursor)
     heads = {name: publishing.head(tx, name) for name in {generation.tag for generation in found.records}}
     listed = [
         generation_json(item, in_force=(head := heads[item.tag]) is not None and head.id == item.id)

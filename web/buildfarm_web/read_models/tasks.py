@@ -62,7 +62,7 @@ def tasks(
         where["state"] = _state(state)
     if subject:
         where["subject"] = subject
-    found = page(tx, Task, "created,id", limit=limit, cursor=cursor, **where)
+    found = page(tx, Task, "created,id", where, limit=limit, cursor=cursor)
     return {"tasks": named(tx, [task_json(task, tx.now) for task in found.records]), "cursor": found.cursor}
 
 

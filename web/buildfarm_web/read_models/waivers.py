@@ -15,7 +15,7 @@ _SOON_DAYS = 30
 def waivers(tx: Transaction, *, everything: bool, limit: int = 1000, cursor: str = "") -> Json:
     """A page of waivers, the newest first; ``unused`` and ``expiring`` are ids of its waivers in force that want a look."""
     where: dict[str, object] = {} if everything else {"ended": None}
-    records = page(tx, WaiverRecord, "created,id", limit=limit, cursor=cursor, **where)
+    records = page(tx, WaiverRecord, "created,id", where, limit=limit, cursor=cursor)
     found = [waiver_json(tx, record) for record in records.records]
     active = [item for item in found if item["state"] == "active"]
     return {

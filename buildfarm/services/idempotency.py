@@ -1,0 +1,50 @@
+"""Keeps answers under their keys: one transaction takes a key, a second keeps what came of it."""
+
+from __future__ import annotations
+
+from buildfarm.domain.idempotency import KEPT_FOR, KeptAnswer, answered
+from buildfarm.ports import Store
+
+_AT_ONCE = 1000
+
+
+def begin(store: Store, key: str, fingerprint: str) -> KeptAnswer:
+    """Take a key for a request. A ``status`` in what is returned is the answer to give again; without one the request is ours to do.
+
+    Errors as :func:`buildfarm.domain.idempotency.answered`.
+    """
+    with store.begin() as tx:
+        mine = KeptAnswer(id=key, fingerprint=fingerprint, created=tx.now)
+        if tx.add_once(mine):
+            return mine
+        kept = tx.get(KeptAnswer, key)
+        if answered(kept, fingerprint, tx.now):
+            return kept
+        tx.remove(kept)
+        tx.add(mine)
+        return mine
+
+
+def finish(store: Store, taken: KeptAnswer, *, status: int, content_type: str, location: str, body: str) -> None:
+    """Keep what came of a request; nothing happens where somebody took the key over meanwhile."""
+    mine = {"status": 0, "created": taken.created}
+    with store.begin() as tx:
+        tx.change(taken, only_if=mine, status=status, content_type=content_type, location=location, body=body)
+
+
+def let_go(store: Store, taken: KeptAnswer) -> None:
+    """Forget a request that did nothing: it may be sent again."""
+    with store.begin() as tx:
+        if tx.first(KeptAnswer, id=taken.id, status=0, created=taken.created):
+            tx.remove(taken)
+
+
+def prune(store: Store) -> int:
+    """Forget answers whose time is over, so many at once; how many."""
+    with store.begin() as tx:
+        old = tx.find(
+            KeptAnswer, order_by="created", descending=True, beyond=(tx.now - KEPT_FOR,), limit=_AT_ONCE
+        )  # fmt: skip
+        for kept in old:
+            tx.remove(kept)
+    return len(old)
