@@ -16,6 +16,10 @@ GIVEN_UP_AFTER = timedelta(minutes=10)
 """A request that is at work for longer died with its process; no request of ours takes that long."""
 
 
+class StillAtWork(Conflict):
+    """The same request was sent before and is not answered yet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAnswer:
     """What a caller's key stands for. ``status`` is 0 while the request is at work; ``fingerprint`` is the digest of the request.
@@ -35,7 +39,7 @@ class KeptAnswer:
 def answered(kept: KeptAnswer, fingerprint: str, now: datetime) -> bool:
     """Whether the stored answer is to be given again; False: the request is to be done (again).
 
-    :raises InputError: the key stands for another request. :raises Conflict: the first is still at work.
+    :raises InputError: the key stands for another request. :raises StillAtWork: the first is still at work.
 
     >>> from datetime import UTC
     >>> then = datetime(2026, 1, 1, tzinfo=UTC)
@@ -51,4 +55,4 @@ def answered(kept: KeptAnswer, fingerprint: str, now: datetime) -> bool:
         return True
     if now - kept.created >= GIVEN_UP_AFTER:
         return False
-    raise Conflict("the request with this Idempotency-Key is still at work", hint="ask again in a moment")
+    raise StillAtWork("the request with this Idempotency-Key is still at work", hint="ask again in a moment")

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from buildfarm import log
 from buildfarm.api_models import Fault, Problem
+from buildfarm.domain.idempotency import StillAtWork
 from buildfarm.errors import BuildFarmError, Conflict, InfraError, InputError, NotAllowed, NotFound
 
 _MOST_FAULTS = 20
@@ -69,6 +70,8 @@ def _ours(error: BuildFarmError) -> Response:
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
     faults = error.faults if isinstance(error, WrongParameter) else ()
     answer = _answer(status, str(error.args[0]) if error.args else str(error), error.hint, faults)
+    if isinstance(error, StillAtWork | InfraError):
+        answer.headers["Retry-After"] = "1"
     if status is HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="buildfarm"'
     return answer

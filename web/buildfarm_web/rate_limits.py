@@ -6,6 +6,7 @@ draft-ietf-httpapi-ratelimit-headers-10.
 
 from __future__ import annotations
 
+import math
 import time
 from http import HTTPStatus
 
@@ -40,7 +41,7 @@ def register(app: Flask, limits: Limits, *, storage: str) -> None:
         if held is None or _is_free():
             return answer
         kind = "reads" if request.method in ("GET", "HEAD") else "writes"
-        seconds = max(0, held.reset_at - int(time.time()))
+        seconds = max(0, math.ceil(held.window.reset_time - time.time()))
         answer.headers["RateLimit-Policy"] = f'"{kind}";q={held.limit.amount};w={held.limit.get_expiry()}'
         answer.headers["RateLimit"] = f'"{kind}";r={max(0, held.remaining)};t={seconds}'
         if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
