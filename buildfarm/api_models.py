@@ -6,19 +6,29 @@ Answers are plain JSON made by ``buildfarm_web.read_models``; only what comes fr
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, field_validator, model_validator
 
 from buildfarm.wire import Override
 
 SHA256 = r"^[0-9a-f]{64}$"
 
 
-class Request(BaseModel):
-    """Base of all request bodies: unknown fields are errors."""
+def _no_word(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError("is not a whole number")  # noqa: TRY004  # pydantic asks for a ValueError
+    return value
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+Whole = Annotated[int, Strict(strict=False), BeforeValidator(_no_word)]
+"""A whole number as JSON Schema has it: 5.0 is one, true and "5" are none."""
+
+
+class Request(BaseModel):
+    """Base of all request bodies: unknown fields are errors, and so is ``"yes"`` where a boolean is wanted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     @field_validator("*")
     @classmethod
@@ -64,7 +74,7 @@ class DropRequest(Request):
     id: str = ""
     name: str = Field(default="", max_length=200)
     scratch: bool = False
-    priority: int = Field(default=0, ge=-100, le=100)
+    priority: Whole = Field(default=0, ge=-100, le=100)
     plan_first: bool = False
     srpms: tuple[DropFile, ...] = ()
     binaries: tuple[DropFile, ...] = ()
@@ -77,6 +87,12 @@ class ReasonRequest(Request):
     reason: str = Field(default="", max_length=2000)
 
 
+class DueReason(ReasonRequest):
+    """The same where a reason is due: some word must be said."""
+
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S")
+
+
 class ResumeRequest(ReasonRequest):
     """``POST /targets/<name>/resume`` and ``POST /drops/<id>/resume``; ``drop_waiting`` cancels what has not begun."""
 
@@ -86,13 +102,23 @@ class ResumeRequest(ReasonRequest):
 class PriorityRequest(Request):
     """``POST /builds/<id>/priority``: higher goes first, below zero after everything else."""
 
-    priority: int = Field(ge=-100, le=100)
+    priority: Whole = Field(ge=-100, le=100)
     reason: str = Field(default="", max_length=2000)
+
+
+class DuePriority(PriorityRequest):
+    """``POST /builds/<id>/priority`` as it has to be: a reason is due."""
+
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S")
 
 
 class OverrideSettings(Override):
     """What of :class:`buildfarm.wire.Override` an engineer may set; the reason stands beside it."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    seconds: Whole | None = None
+    memory: Whole | None = None
     reason: str = Field(default="", max_length=0)
 
 

@@ -15,7 +15,9 @@ from buildfarm_web.openapi.document import PREFIX
 from buildfarm_web.parts import the_hub
 from buildfarm_web.problems import Malformed
 
-_KEY = re.compile(r'^"?([!-~]{1,255}?)"?$')
+_KEY = re.compile(r'"([!#-~]{1,253})"|([!#-~]{1,255})')
+"""A structured field's string as the draft has it, or the bare word that many send."""
+
 _REPLAYED = "Idempotency-Replayed"
 _NOT_DONE = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 
@@ -27,17 +29,17 @@ def register(app: Flask) -> None:
 
 
 def _before() -> Response | None:
-    given = request.headers.get("Idempotency-Key", "")
-    if request.method != "POST" or not request.path.startswith(PREFIX) or not request.endpoint or not given:
+    given = request.headers.get("Idempotency-Key")
+    if request.method != "POST" or not request.path.startswith(PREFIX) or not request.endpoint or given is None:
         return None
-    key = _KEY.match(given)
+    key = _KEY.fullmatch(given)
     if key is None:
         raise Malformed("Idempotency-Key must be 1 to 255 visible characters", hint="a UUID will do")
     token = known_token()
     if not token:
         return None  # the route will say who may not
     request_digest = hashlib.sha256(f"{request.method} {request.full_path}\n".encode() + request.get_data()).hexdigest()
-    kept = idempotency.begin(the_hub().store, _digest(token, key[1]), request_digest)
+    kept = idempotency.begin(the_hub().store, _digest(token, key[1] or key[2]), request_digest)
     if kept.status:
         answer = Response(kept.body, status=kept.status, content_type=kept.content_type)
         answer.headers[_REPLAYED] = "true"

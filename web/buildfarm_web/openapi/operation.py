@@ -177,10 +177,13 @@ class Operation:
 
 
 def read(
-    tag: str, answer: Body | str, query: type[Query] = Query, *, secured: bool = False, headers: tuple[str, ...] = ()
-) -> Operation:
+    tag: str, answer: Body | str, query: type[Query] = Query, *, secured: bool = False, headers: tuple[str, ...] = (),
+    problems: tuple[HTTPStatus, ...] = (),
+) -> Operation:  # fmt: skip
     """A route that only looks."""
-    return Operation(tag=tag, answers={HTTPStatus.OK: answer}, query=query, secured=secured, headers=headers)
+    return Operation(
+        tag=tag, answers={HTTPStatus.OK: answer}, query=query, secured=secured, headers=headers, problems=frozenset(problems)
+    )  # fmt: skip
 
 
 def write(

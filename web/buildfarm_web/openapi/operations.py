@@ -23,8 +23,9 @@ from buildfarm.api_answers.waivers import Waiver, WaiverList
 from buildfarm.api_answers.workers import WorkerChanged, WorkerList
 from buildfarm.api_models import (
     DropRequest,
+    DuePriority,
+    DueReason,
     OverrideRequest,
-    PriorityRequest,
     ReasonRequest,
     ResumeRequest,
     WaiverRequest,
@@ -56,12 +57,12 @@ _TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 _LOG_HEADERS = ("X-Log-Task", "X-Log-Offset", "X-Log-Growing")
 
 READS: Mapping[str, Operation] = {
-    "api.overview": read("farm", Overview, BuildFilters),
+    "api.overview": read("farm", Overview, BuildFilters, problems=(_NOT_FOUND,)),
     "api.health": read("farm", Health),
     "api.list_drops": read("drops", DropList, DropsQuery),
     "api.show_drop": read("drops", DropPage),
     "api.show_drop_plan": read("drops", DropPlan),
-    "api.list_builds": read("builds", BuildList, BuildsQuery),
+    "api.list_builds": read("builds", BuildList, BuildsQuery, problems=(_NOT_FOUND,)),
     "api.show_build": read("builds", BuildPage),
     "api.show_findings": read("builds", Findings),
     "api.show_why": read("builds", Why),
@@ -88,22 +89,22 @@ READS: Mapping[str, Operation] = {
 WRITES: Mapping[str, Operation] = {
     "api_writes.put_blob": write("drops", BYTES, {_OK: StoredBlob, _CREATED: StoredBlob}, _TOO_LARGE),
     "api_writes.post_drop": write("drops", DropRequest, {_ACCEPTED: ReceivedDrop, _OK: ReceivedDrop}, _NOT_FOUND, _CONFLICT),
-    "api_writes.release_drop": write("drops", ReasonRequest, Drop, _CONFLICT),
-    "api_decisions.pause_drop": write("drops", ReasonRequest, DropPaused, _CONFLICT, guarded=True),
+    "api_writes.release_drop": write("drops", DueReason, Drop, _CONFLICT),
+    "api_decisions.pause_drop": write("drops", DueReason, DropPaused, _CONFLICT, guarded=True),
     "api_decisions.resume_drop": write("drops", ResumeRequest, DropResumed, _CONFLICT, guarded=True),
-    "api_decisions.approve_drop": write("drops", ReasonRequest, Drop, _CONFLICT, guarded=True),
-    "api_decisions.refuse_drop": write("drops", ReasonRequest, Drop, _CONFLICT, guarded=True),
-    "api_writes.cancel_build": write("builds", ReasonRequest, Build, _CONFLICT, guarded=True),
-    "api_writes.prioritise_build": write("builds", PriorityRequest, Build, _CONFLICT, guarded=True),
+    "api_decisions.approve_drop": write("drops", DueReason, Drop, _CONFLICT, guarded=True),
+    "api_decisions.refuse_drop": write("drops", DueReason, Drop, _CONFLICT, guarded=True),
+    "api_writes.cancel_build": write("builds", DueReason, Build, _CONFLICT, guarded=True),
+    "api_writes.prioritise_build": write("builds", DuePriority, Build, _CONFLICT, guarded=True),
     "api_writes.retry_build": write("builds", ReasonRequest, Build, _CONFLICT, guarded=True),
-    "api_writes.release_build": write("builds", ReasonRequest, Build, _CONFLICT, guarded=True),
-    "api_decisions.pause_target": write("targets", ReasonRequest, TargetPaused, _CONFLICT),
+    "api_writes.release_build": write("builds", DueReason, Build, _CONFLICT, guarded=True),
+    "api_decisions.pause_target": write("targets", DueReason, TargetPaused, _CONFLICT),
     "api_decisions.resume_target": write("targets", ResumeRequest, TargetResumed, _CONFLICT),
     "api_writes.post_override": write("overrides", OverrideRequest, {_CREATED: SourceOverride, _OK: SourceOverride}, _NOT_FOUND),
     "api_writes.post_waiver": write("waivers", WaiverRequest, {_CREATED: Waiver}, _CONFLICT),
-    "api_writes.revoke_waiver": write("waivers", ReasonRequest, Waiver, _CONFLICT),
-    "api_decisions.drain_worker": write("workers", ReasonRequest, WorkerChanged, _CONFLICT),
-    "api_decisions.resume_worker": write("workers", ReasonRequest, WorkerChanged, _CONFLICT),
+    "api_writes.revoke_waiver": write("waivers", DueReason, Waiver, _CONFLICT),
+    "api_decisions.drain_worker": write("workers", DueReason, WorkerChanged, _CONFLICT),
+    "api_decisions.resume_worker": write("workers", DueReason, WorkerChanged, _CONFLICT),
 }  # fmt: skip
 
 OPERATIONS: Mapping[str, Operation] = {**READS, **WRITES}
