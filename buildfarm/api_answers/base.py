@@ -26,7 +26,7 @@ Json = dict[str, Any]
 class Answer(BaseModel):
     """Base of all answers. A newer hub may say more: what is not known here is kept, and written again as it came."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, defer_build=True)
 
     def to_json(self) -> Json:
         """The JSON that the hub answered."""

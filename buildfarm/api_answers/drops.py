@@ -36,10 +36,11 @@ class Drop(_Named):
 
 
 class ReceivedDrop(_Named):
-    """A drop that was taken; ``created`` is whether it is new, not when."""
+    """A drop that was taken; ``created`` is whether it is new, not when. The client adds ``url`` from the ``Location`` header."""
 
     builds: int
     created: bool
+    url: str = ""
 
 
 class DropList(Page):

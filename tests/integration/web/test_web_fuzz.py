@@ -64,7 +64,12 @@ def fresh_key(context: Any, case: Any, kwargs: Any) -> None:
 
 
 def configuration(story: Story, examples: int, *, stateful: bool) -> schemathesis.Config:
-    known = {"build": [*story.ids.values(), "zlib-1.0-1.el9"], "drop": [story.drop], "target": ["reef-9"], "worker": ["local-1"]}
+    known = {
+        "build": [*story.ids.values(), "zlib-1.0-1.el9"],
+        "drop": [story.drop],
+        "target": ["reef-9"],
+        "worker": ["local-1"],
+    }
     return schemathesis.Config.from_dict({
         "seed": 20260302,
         "auth": {"openapi": {"token": {"bearer": web_story.ENGINEER}}},
@@ -121,7 +126,9 @@ def _broken(schema: Any) -> tuple[int, list[str]]:
             for check in checks:
                 if check.failure_info is not None:
                     failure = check.failure_info.failure
-                    found.append(f"{event.label}: {check.name}: {failure.title}: {failure.message}\n{check.failure_info.code_sample}")
+                    found.append(
+                        f"{event.label}: {check.name}: {failure.title}: {failure.message}\n{check.failure_info.code_sample}"
+                    )
     return count, found
 
 

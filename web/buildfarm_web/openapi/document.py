@@ -57,7 +57,8 @@ _HEADERS: Mapping[str, Json] = {
     "X-Log-Growing": {"description": "1 while its task runs.", "schema": {"type": "string"}},
 }
 _KEY = {
-    "name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 255, "pattern": '^(?:[!#-~]+|"[!#-~]+")$'},
+    "name": "Idempotency-Key", "in": "header", "required": False,
+    "schema": {"type": "string", "maxLength": 255, "pattern": '^(?:[!#-~]+|"[!#-~]+")$'},
     "description": "The same key with the same body gives the stored answer again, for 24 hours.",
 }  # fmt: skip
 _IF_MATCH = {
