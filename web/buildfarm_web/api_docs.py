@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
 
 from flask import Blueprint, Response, current_app, jsonify, render_template, url_for
+from markupsafe import Markup, escape
 
 from buildfarm_web.openapi.document import document
 from buildfarm_web.parts import the_hub
@@ -13,6 +15,7 @@ from buildfarm_web.read_models.plain import Json
 blueprint = Blueprint("api_docs", __name__, url_prefix="/api/v1")
 
 _KEY = "buildfarm_openapi"
+_CODE = re.compile(r"`([^`]+)`")
 
 
 def the_document() -> Json:
@@ -22,6 +25,16 @@ def the_document() -> Json:
         found = document(current_app, title=the_hub().config.farm.distribution, version=version("buildfarm"))
         current_app.extensions[_KEY] = found
     return found
+
+
+@blueprint.app_template_filter("coded")
+def coded(text: str) -> Markup:
+    """Words with `code` in them, as Markdown has it.
+
+    >>> coded("a `b<c`")
+    Markup('a <code>b&lt;c</code>')
+    """
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped first
 
 
 @blueprint.get("/openapi.json")

@@ -15,10 +15,14 @@ def known_token() -> str:
     if found is None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         digest = token_hash(token.strip()) if scheme.lower() == "bearer" and token.strip() else ""
-        with the_hub().store.read() as tx:
-            found = digest if digest and tx.count(ApiToken, id=digest) else ""
+        found = digest if digest and _is_known(digest) else ""
         g.known_token = found
     return found
+
+
+def _is_known(digest: str) -> bool:
+    with the_hub().store.read() as tx:
+        return tx.count(ApiToken, id=digest) > 0
 
 
 def caller() -> str:

@@ -83,7 +83,8 @@ def _invalid(error: ValidationError) -> Response:
     faults = tuple(
         Fault(pointer="#/" + "/".join(str(part) for part in item["loc"]), detail=item["msg"]) for item in wrong
     )
-    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(lines), "GET /api/v1/docs describes the fields", faults)
+    where = "buildfarm/wire.py" if request.path.startswith("/worker/") else "GET /api/v1/docs"
+    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(lines), f"{where} describes the fields", faults)
 
 
 def _http(error: HTTPException) -> Response:

@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from buildfarm.api_models import SHA256, Problem
-from buildfarm_web.openapi.operation import BYTES, HTML, JSON, TEXT, Body, Operation
+from buildfarm_web.openapi.operation import JSON, Body, Operation
 from buildfarm_web.openapi.operations import OPERATIONS
 from buildfarm_web.problems import status_named
 
@@ -191,10 +191,8 @@ def _header_parameters(one: Described) -> Iterator[Json]:
 def _content(body: Body | str, refs: Mapping[Body, Json]) -> Json:
     if isinstance(body, type) and issubclass(body, BaseModel):
         return {JSON: {"schema": refs[body]}}
-    form: Mapping[str, Json] = {
-        TEXT: {"schema": {"type": "string"}}, HTML: {"schema": {"type": "string"}}, JSON: {"schema": {"type": "object"}}, BYTES: {},
-    }  # fmt: skip
-    return {str(body): form[str(body)]}
+    kind = "object" if body == JSON else "string" if str(body).startswith("text/") else ""
+    return {str(body): {"schema": {"type": kind}} if kind else {}}
 
 
 def _good(one: Described, refs: Mapping[Body, Json]) -> Json:

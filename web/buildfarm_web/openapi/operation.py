@@ -56,7 +56,9 @@ def _names(kind: type[StrEnum]) -> AfterValidator:
 
 def _form(kind: type[StrEnum]) -> WithJsonSchema:
     one = "|".join(kind)
-    return WithJsonSchema({"type": "string", "default": "", "pattern": rf"^(?:(?:{one})(?:,(?:{one}))*)?$"})
+    words = f"One or several, with commas: {', '.join(kind)}."
+    pattern = rf"^(?:(?:{one})(?:,(?:{one}))*)?$"
+    return WithJsonSchema({"type": "string", "default": "", "pattern": pattern, "description": words})
 
 
 States = Annotated[str, _names(BuildState), _form(BuildState)]
@@ -75,8 +77,8 @@ class BuildFilters(Query):
     target: Text = ""
     state: States = ""
     verdict: Verdicts = ""
-    source: Text = ""
-    drop: Text = ""
+    source: Text = Field(default="", description="The name of the SRPM.")
+    drop: Text = Field(default="", description="Id, or a beginning of it that only one drop has.")
 
 
 class BuildsQuery(BuildFilters):
