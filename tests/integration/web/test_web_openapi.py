@@ -11,6 +11,7 @@ import pytest
 import web_story
 from buildfarm_web.openapi.operation import Operation
 from buildfarm_web.openapi.operations import OPERATIONS
+from buildfarm_web.read_models.findings import reading
 from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -18,7 +19,10 @@ from pydantic import BaseModel, ValidationError
 from web_story import Story
 
 from buildfarm.api_answers.base import Answer
-from buildfarm.domain.records import ForecastRecord
+from buildfarm.api_answers.findings import Findings
+from buildfarm.domain.compare.report import Distribution, PairResult, Report, Unpaired, to_json
+from buildfarm.domain.records import Comparison, ForecastRecord
+from buildfarm.domain.verdict import Finding, Verdict
 from buildfarm.services.hub import Hub
 
 SAID = {"target": "reef-9", "drop": "", "build": "libpng-1.0-1.el9"}
@@ -102,6 +106,34 @@ def test_every_real_answer_is_what_the_models_say(
         if isinstance(answer, type) and status is HTTPStatus.OK and not one.body
     }  # fmt: skip
     assert described - models <= {"BuildOrder"}, "the story shows no answer of these"
+
+
+def test_a_whole_report_is_what_the_models_say(hub: Hub) -> None:
+    """The story tells small reports; this one has everything a comparison can write."""
+    lifted = Finding(kind="file-mode", path="/bin/a", subject="", verdict=Verdict.EXPECTED, rule="waiver:W1", old="0755", new="0644",
+                     was="REVIEW mode", diff="--- a\n+++ b\n")  # fmt: skip
+    bad = Finding(
+        kind="export-removed",
+        path="/lib/a.so",
+        subject="f",
+        verdict=Verdict.INCOMPATIBLE,
+        rule="elf",
+        old="T f",
+        new="",
+    )
+    alone = Unpaired(kind="rpm-missing", rpm="b-1-1.noarch.rpm", name="b", source="a", verdict=Verdict.MISSING, rule="rpm-missing",
+                     sha256="ab" * 32, was="MISSING")  # fmt: skip
+    pair = PairResult(old="a.rpm", new="a2.rpm", name="a", source="a", verdict=Verdict.INCOMPATIBLE, findings=(lifted, bad),
+                      old_sha256="cd" * 32, new_sha256="ef" * 32)  # fmt: skip
+    whole = Report(
+        verdict=Verdict.MISSING, pairs=(pair,), missing=(alone,), extra=(alone,), expired_waivers=("W2",), unused_waivers=("W3",),
+        sources=Distribution(old=2, new=1, missing=("c",), missing_provides=(("x", "y"),), worst=(("a", Verdict.MISSING, 1),)),
+    )  # fmt: skip
+    stored = Comparison(
+        id="c", build="b", verdict="MISSING", report=json.loads(json.dumps(to_json(whole))), created=web_story.START,
+        brand_hits=({"word": "PNAELV", "rpm": "a.rpm", "path": "/a"},),
+    )  # fmt: skip
+    assert strictly(Findings, reading(stored)) == []
 
 
 def _add_what_the_story_leaves_out(hub: Hub, story: Story) -> None:
