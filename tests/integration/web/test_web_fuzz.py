@@ -137,6 +137,7 @@ def _broken(schema: Any) -> tuple[int, list[str]]:
     return count, found
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
 def test_the_hub_does_what_the_document_says(quiet_hub: Hub, told: tuple[Path, Story]) -> None:
     count, found = broken_words(quiet_hub, told[1], 2, at_length=False)
