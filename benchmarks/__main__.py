@@ -14,14 +14,14 @@ from types import FrameType
 
 import httpx
 
-from benchmarks import build_overhead, compare, debrand_check, debrand_scan, guests, publish, schedule
+from benchmarks import build_overhead, compare, debrand_check, debrand_scan, guests, publish, schedule, web
 from demo.drive import DemoFailed
 from demo.world.run import WorldError
 
 ALL: Mapping[str, Callable[[int], None]] = {
     "build_overhead": build_overhead.run, "compare": compare.run, "debrand_check": debrand_check.run,
     "debrand_scan": debrand_scan.run, "guests": guests.run, "publish": publish.run,
-    "schedule": schedule.run,
+    "schedule": schedule.run, "web": web.run,
 }  # fmt: skip
 
 

@@ -10,6 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, field_validator, model_validator
 
+from buildfarm.domain.notice import Topic
+from buildfarm.domain.people import Action, Role
+from buildfarm.domain.subscription import Channel
 from buildfarm.wire import Override
 
 SHA256 = r"^[0-9a-f]{64}$"
@@ -40,19 +43,22 @@ class Request(BaseModel):
 
 
 class DropFile(Request):
-    """One file of a drop: a ``path`` below one of the hub's drop folders, or the ``sha256`` of an uploaded blob.
+    """One file of a drop: a ``path`` below one of the hub's drop folders, a ``url`` that the target allows, or the ``sha256`` of a blob.
 
-    Both together: the file at ``path`` must have that digest.
+    With ``path`` or ``url``, ``sha256`` is what the file must be; a drop of a URL without it is the same drop for ever.
     """
 
     path: str = ""
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     filename: str = Field(default="", max_length=512)
+    url: str = Field(default="", max_length=2000)
 
     @model_validator(mode="after")
     def _names_something(self) -> DropFile:
-        if not self.path and not self.sha256:
-            raise ValueError("name a `path` or a `sha256`")
+        if not (self.path or self.sha256 or self.url):
+            raise ValueError("name a `path`, a `url` or a `sha256`")
+        if self.path and self.url:
+            raise ValueError("name a `path` or a `url`, not both")
         return self
 
 
@@ -81,6 +87,12 @@ class DropRequest(Request):
     dist_git: tuple[DistGitSource, ...] = ()
 
 
+class HookRequest(DropRequest):
+    """The body of a generic webhook: a drop; ``target`` is the webhook's own and need not be said."""
+
+    target: str = ""
+
+
 class ReasonRequest(Request):
     """``POST /builds/<id>/{cancel,retry,release-hold}`` and ``POST /drops/<id>/release-hold``."""
 
@@ -97,6 +109,12 @@ class ResumeRequest(ReasonRequest):
     """``POST /targets/<name>/resume`` and ``POST /drops/<id>/resume``; ``drop_waiting`` cancels what has not begun."""
 
     drop_waiting: bool = False
+
+
+class ReserveRequest(ReasonRequest):
+    """``POST /workers/<name>/reserve``: ``sig:NAME``, ``target:NAME``, ``source:NAME``; none is for everybody."""
+
+    reserved: tuple[str, ...] = Field(default=(), max_length=100)
 
 
 class PriorityRequest(Request):
@@ -132,6 +150,13 @@ class OverrideRequest(Request):
     remove: bool = False
 
 
+class ReferenceRequest(Request):
+    """``POST /builds/<id>/reference`` and ``POST /targets/<name>/reference``: the text of a lock (:mod:`buildfarm.domain.parity`)."""
+
+    text: str = Field(min_length=1, max_length=8 * 1024 * 1024)
+    arch: str = Field(default="", max_length=32, pattern=r"^[a-z0-9_]*$")
+
+
 class WaiverRequest(Request):
     """``POST /waivers``: the words of a line of ``waivers export``; ``id`` is made where it is not given."""
 
@@ -146,6 +171,50 @@ class WaiverRequest(Request):
     subject: str = Field(default="*", max_length=2000)
     target: str = Field(default="*", max_length=200)
     authority: Literal["anyone", "security"] = "anyone"
+
+
+class RightsRequest(Request):
+    """``POST /accounts/<name>/rights``: the role and all SIGs the account speaks for from now on."""
+
+    role: Role
+    sigs: tuple[str, ...] = ()
+    reason: str = Field(default="", max_length=2000)
+
+
+class AccountRequest(RightsRequest):
+    """``POST /accounts``; without a password a token or an OIDC issuer lets its owner in."""
+
+    name: str = Field(min_length=1, max_length=64)
+    password: str = Field(default="", max_length=1024)
+
+
+class PasswordRequest(Request):
+    """``POST /account/password`` with the ``former`` one, and ``POST /accounts/<name>/password`` without."""
+
+    password: str = Field(max_length=1024)
+    former: str = Field(default="", max_length=1024)
+
+
+class TokenRequest(Request):
+    """``POST /tokens``: for one's own account, or (admins) another; without a role as much as one may."""
+
+    name: str = Field(min_length=1, max_length=200)
+    account: str = Field(default="", max_length=64)
+    role: Role | None = None
+    sigs: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
+    days: int = Field(default=90, ge=1, le=366)
+
+
+class SubscriptionRequest(Request):
+    """``POST /subscriptions``: ``target`` and ``source`` are globs, ``sig`` a SIG's name; empty ``topics`` are all that want a person."""
+
+    channel: Channel
+    address: str = Field(min_length=3, max_length=2000)
+    topics: tuple[Topic, ...] = ()
+    target: str = Field(default="*", min_length=1, max_length=200)
+    source: str = Field(default="*", min_length=1, max_length=500)
+    sig: str = Field(default="", max_length=200)
 
 
 class Fault(BaseModel):

@@ -6,42 +6,64 @@ Every process of the farm starts here; nothing happens at import.
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from buildfarm import config as configuration
-from buildfarm.adapters import celery_hub, dist_git, message_keys, srpm_tree
+from buildfarm.adapters import celery_hub, dist_git, message_keys, outward, srpm_tree
 from buildfarm.adapters.blobs import Blobs
 from buildfarm.adapters.brand_policies import load_brand_policy
 from buildfarm.adapters.brand_scan import scan_rpms
 from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup, prefix_of
 from buildfarm.adapters.createrepo import repository_writer
 from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.database.store import utc_now
 from buildfarm.adapters.debrand_outside import SandboxedOutside
+from buildfarm.adapters.event_stream import RedisStream
+from buildfarm.adapters.fetching import Fetcher
+from buildfarm.adapters.folder_events import InotifyFolder, nobody_writes
+from buildfarm.adapters.mail import Smtp
+from buildfarm.adapters.oidc import OidcIssuer
+from buildfarm.adapters.passwords import Argon2Passwords
+from buildfarm.adapters.polled_repository import RepositoryLook
+from buildfarm.adapters.remote_metadata import RemoteMetadata
 from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.adapters.rpm_verify import verify_many
 from buildfarm.adapters.rule_files import load_rules
 from buildfarm.adapters.signing import Signer
 from buildfarm.adapters.solver import LibsolvSolver
+from buildfarm.adapters.source_survey import survey as read_sources
+from buildfarm.adapters.telling_keys import TellingKeys
+from buildfarm.adapters.webhooks import Webhooks
 from buildfarm.config import Config
 from buildfarm.domain.brand import BrandPolicy
 from buildfarm.domain.compare.policy import ComparePolicy, suffix_pattern
 from buildfarm.domain.debrand.rule import Rule
+from buildfarm.domain.digest import Pace
 from buildfarm.domain.records import ApiToken
 from buildfarm.domain.target import Target
-from buildfarm.domain.task import TaskKind
-from buildfarm.ports import Intake
-from buildfarm.services import collecting, comparing, debranding, drops, publishing
+from buildfarm.domain.task import Task, TaskKind
+from buildfarm.ports import Answer, Intake, Letter
+from buildfarm.services import collecting, comparing, debranding, downloads, drops, following, publishing, surveying
 from buildfarm.services.comparing import CompareTools
+from buildfarm.services.couriers import Couriers
 from buildfarm.services.debranding import DebrandTools
 from buildfarm.services.guests import Reception
-from buildfarm.services.hub import Hub
+from buildfarm.services.hub import Heartbeat, Hub
+from buildfarm.services.logging_in import LoginTools
 from buildfarm.services.planning import PlanningService
+from buildfarm.services.polling import Poller
 from buildfarm.services.scheduler import Scheduler
 from buildfarm.services.stations import Station
 from buildfarm.services.tasks import token_hash
+from buildfarm.services.teller import FOLLOWERS, Teller
+from buildfarm.services.watching import FolderWatch
 
 ADMIN = "admin"
 
@@ -114,6 +136,7 @@ def initialise(config: Config) -> None:
     token = token_file.read_text(encoding="utf-8").strip()
     with store.begin() as tx:
         tx.add_once(ApiToken(id=token_hash(token), name=ADMIN, role="admin", created=tx.now))
+    following.begin(store, FOLLOWERS)
     store.dispose()
 
 
@@ -169,6 +192,15 @@ def hub_of(config: Config) -> Hub:
     )
 
 
+def login_tools(config: Config) -> LoginTools:
+    """What people are let in with. :raises ConfigError: the OIDC client's secret cannot be read."""
+    settings = config.farm.login.oidc
+    if settings is None:
+        return LoginTools(passwords=Argon2Passwords())
+    secret = config.secret(settings.client_secret_file) if settings.client_secret_file else ""
+    return LoginTools(passwords=Argon2Passwords(), issuer=OidcIssuer(settings, secret))
+
+
 def web_parts() -> tuple[Hub, Intake, Reception]:
     """What the Flask application is made with (each web process calls this once)."""
     loaded = configuration.load()
@@ -180,7 +212,7 @@ def reception_of(hub: Hub) -> Reception:
     """What guests are received with."""
     config = hub.config
     _, certificate = message_keys.ensure_pair(home_of(config).secrets / "messages", "hub")
-    planning = PlanningService(hub, LibsolvSolver())
+    planning = PlanningService(hub, LibsolvSolver(), remote_of(hub))
     return Reception(
         broker=Broker(redis_url(config)),
         prefix=prefix_of,
@@ -191,7 +223,71 @@ def reception_of(hub: Hub) -> Reception:
 
 def scheduler_of(hub: Hub, *, owner: str) -> Scheduler:
     """The scheduler with libsolv behind its planner."""
-    return Scheduler(hub, PlanningService(hub, LibsolvSolver()), owner=owner)
+    return Scheduler(hub, PlanningService(hub, LibsolvSolver(), remote_of(hub)), owner=owner)
+
+
+def remote_of(hub: Hub) -> RemoteMetadata:
+    """What the plan knows of repositories behind a URL; the scheduler is woken when there is news."""
+    return RemoteMetadata(hub.config.farm.home_path / "cache" / "metadata", ready=hub.wakeup.notify)
+
+
+@contextmanager
+def poller_of(hub: Hub, *, owner: str, chance: Callable[[], float]) -> Iterator[Poller]:
+    """What looks at the vendors' repositories."""
+    fetch = Fetcher()
+    try:
+        yield Poller(hub, RepositoryLook(fetch), owner=owner, chance=chance)
+    finally:
+        fetch.close()
+
+
+def watches_of(hub: Hub) -> list[FolderWatch]:
+    """What watches the targets' folders, one each."""
+    return [
+        FolderWatch(
+            hub, target, folder, intake=intake(), events=InotifyFolder(hub.config.path(folder.path)), clock=utc_now,
+            nobody_writes=nobody_writes,
+        )
+        for target in hub.config.targets.values()
+        for folder in target.triggers.folders
+    ]  # fmt: skip
+
+
+def telling_keys(config: Config) -> TellingKeys:
+    """What webhooks and unsubscribe links are signed with."""
+    return TellingKeys(home_of(config).secrets / "telling.key")
+
+
+def check_webhook(config: Config, url: str) -> None:
+    """:raises NotAllowed: the hub may not post there. :raises InfraError: nobody knows the host's name."""
+    outward.address_of(url, config.farm.telling.allowed_urls)
+
+
+def couriers_of(hub: Hub) -> Couriers:
+    """What brings notices to webhooks and mailboxes."""
+    farm, keys = hub.config.farm, telling_keys(hub.config)
+    pace = Pace(
+        quiet=timedelta(seconds=farm.telling.quiet), longest=timedelta(seconds=farm.telling.longest),
+        least=timedelta(seconds=farm.telling.least),
+    )  # fmt: skip
+    mail = farm.mail
+    password = hub.config.path(mail.password_file) if mail is not None and mail.password_file else None
+    return Couriers(
+        store=hub.store, post=Webhooks(keys, allowed=farm.telling.allowed_urls), pace=pace, url=farm.public_url,
+        mail=Smtp(mail, password_file=password) if mail is not None else _no_mail,
+        unsubscribe=lambda one: f"{farm.public_url}/subscriptions/{one}/unsubscribe?proof={keys.proof(one)}",
+        chance=random.SystemRandom().random,
+    )  # fmt: skip
+
+
+def _no_mail(_: Letter) -> Answer:
+    return Answer(accepted=False, status="no mail server: `mail:` in farm.yaml names one")
+
+
+def teller_of(hub: Hub, *, owner: str) -> Teller:
+    """The teller with Redis, HTTP and SMTP behind it."""
+    stream = RedisStream(redis_url(hub.config), length=hub.config.farm.telling.stream_length)
+    return Teller(hub, stream, couriers_of(hub), owner=owner)
 
 
 def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
@@ -202,8 +298,14 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
             TaskKind.SIGN: lambda task, _: publishing.sign(hub, signer, task.subject),
             TaskKind.SEAL: lambda task, _: publishing.seal(hub, signer, task.subject),
         }
-    write = repository_writer(hub.config.farm.home_path / "cache" / "repodata")
+    write = repository_writer(hub.config.farm.home_path / "cache" / "repodata", hub.repos / ".shelves")
     verify = intake()
+    fetch = Fetcher()
+
+    def ingest(task: Task, heartbeat: Heartbeat) -> None:
+        downloads.bring(hub, fetch, task.subject, heartbeat)
+        drops.ingest(hub, verify, dist_git.checkout, task.subject, heartbeat)
+
     compare = compare_tools(hub.config)
     debrand = DebrandTools(
         unpack=srpm_tree.unpack,
@@ -211,8 +313,10 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
         rules=lambda target: rules_of(hub.config, target),
         outside=SandboxedOutside,
     )
+    survey = surveying.SurveyTools(read=read_sources, brand_policy=lambda target: brand_policy_of(hub.config, target))
     return {
-        TaskKind.INGEST: lambda task, heartbeat: drops.ingest(hub, verify, dist_git.checkout, task.subject, heartbeat),
+        TaskKind.SURVEY: lambda task, heartbeat: surveying.survey(hub, survey, task.subject, heartbeat),
+        TaskKind.INGEST: ingest,
         TaskKind.DEBRAND: lambda task, heartbeat: debranding.debrand(hub, debrand, task.subject, heartbeat),
         TaskKind.COMPARE: lambda task, heartbeat: comparing.compare(hub, compare, task.subject, heartbeat),
         TaskKind.PUBLISH: lambda task, heartbeat: publishing.stage(hub, write, task.subject, heartbeat),

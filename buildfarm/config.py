@@ -7,6 +7,7 @@ The only place that reads the environment: ``BUILDFARM_HOME`` (runtime data), ``
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
@@ -14,10 +15,13 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
+from buildfarm.domain.allowed_url import parsed
+from buildfarm.domain.login import LoginSettings
+from buildfarm.domain.people import Place
 from buildfarm.domain.sharing import Sharing
 from buildfarm.domain.sig import Sig, sig_of
 from buildfarm.domain.target import Target
-from buildfarm.errors import ConfigError, NotFound
+from buildfarm.errors import ConfigError, InputError, NotFound
 from buildfarm.places import CHECKOUT, home
 
 T = TypeVar("T")
@@ -66,11 +70,54 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """``mail:`` of farm.yaml: the server that takes our mail, and as whom (``from``) we write."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    host: str
+    sender: Annotated[str, Field(alias="from")]
+    port: int = 25
+    starttls: bool = False
+    user: str = ""
+    password_file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """``telling:`` of farm.yaml. ``url`` is where people reach the page (default: where workers do).
+
+    ``allowed_urls`` are URL prefixes to which webhooks may go though their address is not a public one. ``quiet``, ``longest`` and
+    ``least`` are seconds, see :class:`buildfarm.domain.digest.Pace`; ``stream_length`` is how many messages the stream keeps.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    url: str = ""
+    allowed_urls: tuple[str, ...] = ()
+    quiet: float = 120.0
+    longest: float = 1800.0
+    least: float = 900.0
+    stream_length: int = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """How many may follow logs and pages at a time: in one web process, and from one address.
+
+    Behind a reverse proxy all come from its address: give ``per_address`` the value of ``followers`` there.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    followers: int = 2000
+    per_address: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Farm:
     """``farm.yaml``. Empty ``database`` and ``redis`` mean the embedded ones under ``home``.
 
     ``drop_folders`` are the only folders whose files a drop may name by path; ``local_workers`` builders run beside the hub,
-    ``guests`` in machines beside it. ``sharing`` says who may use how many slots, ``sigs`` who answers for which sources.
+    ``guests`` in machines beside it. ``sharing`` says who may use how many slots, ``sigs`` who answers for which sources,
+    ``login`` how people log in.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -87,8 +134,12 @@ class Farm:
     signing_email: str = "signing@localhost"
     timing: Timing = field(default_factory=Timing)
     limits: Limits = field(default_factory=Limits)
+    live: Live = field(default_factory=Live)
     sharing: Sharing = field(default_factory=Sharing)
     sigs: dict[str, Sig] = field(default_factory=dict)
+    mail: Mail | None = None
+    telling: Telling = field(default_factory=Telling)
+    login: LoginSettings = field(default_factory=LoginSettings)
 
     @property
     def home_path(self) -> Path:
@@ -99,6 +150,11 @@ class Farm:
     def url(self) -> str:
         """Where workers and the CLI reach the hub."""
         return self.hub_url or f"http://{self.listen}"
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach the page: in mails, feeds and webhooks."""
+        return (self.telling.url or self.url).rstrip("/")
 
     @property
     def database_url(self) -> str:
@@ -123,6 +179,10 @@ class Config:
             known = ", ".join(sorted(self.targets)) or "none"
             raise NotFound(f"no target {name!r}", hint=f"configured targets: {known}") from None
 
+    def below(self, target: Target) -> tuple[Target, ...]:
+        """The target itself, and the one it is layered on."""
+        return (target, self.target(target.base)) if target.base else (target,)
+
     @property
     def sigs(self) -> dict[str, str]:
         """The SIG that answers for each target."""
@@ -133,6 +193,18 @@ class Config:
         known = self.targets.get(target)
         owner = known.owner.sig if known else ""
         return sig_of(self.farm.sigs, source, owner=owner) if source else owner
+
+    def place(self, target: str, source: str = "") -> Place:
+        """A source of a target, or a whole target, with the SIGs that may decide there: the target's, and the source's."""
+        whose = dict.fromkeys(sig for sig in (self.sig_of(target), self.sig_of(target, source)) if sig)
+        return Place(what=f"{source} in {target}" if source else f"target {target}", sigs=tuple(whose))
+
+    def secret(self, text: str) -> str:
+        """What the file at this path holds, without the last line's end. :raises ConfigError: it cannot be read."""
+        try:
+            return self.path(text).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"{self.path(text)}: {error.strerror}", hint="a file with the secret alone") from error
 
     def path(self, text: str) -> Path:
         """A path as written in a configuration file: relative ones start at the folder of farm.yaml."""
@@ -175,8 +247,34 @@ def load(path: Path | None = None) -> Config:
         target = load_typed(Target, file)
         if target.name != file.stem:
             raise ConfigError(f"{file}: names its target {target.name!r}", hint="name the file like the target")
+        if target.triggers.ambiguous:
+            raise ConfigError(f"{file}: two triggers are called {target.triggers.ambiguous}", hint="rename one")
+        for allowed in target.allowed_urls:
+            try:
+                parsed(allowed.prefix)
+            except InputError as error:
+                raise ConfigError(f"{file}: {error}") from error
         targets[target.name] = target
+    _check_layers(targets, folder / farm.targets)
     return Config(farm=farm, targets=targets, folder=folder, file=path)
+
+
+def _check_layers(targets: Mapping[str, Target], folder: Path) -> None:
+    """:raises ConfigError: a base that is not there, is layered itself, or builds for fewer arches."""
+    for target in targets.values():
+        if not target.base:
+            continue
+        file, base = folder / f"{target.name}.yaml", targets.get(target.base)
+        if base is None:
+            raise ConfigError(f"{file}: base: no target {target.base!r}", hint=f"targets: {', '.join(sorted(targets))}")
+        if base.base:
+            raise ConfigError(
+                f"{file}: base: {base.name} is layered itself", hint=f"name {base.base}, or give it no base"
+            )
+        if lacking := sorted(set(target.arches) - set(base.arches)):
+            raise ConfigError(
+                f"{file}: base: {base.name} does not build for {', '.join(lacking)}", hint="leave these arches out"
+            )
 
 
 def client_settings(config: Config) -> tuple[str, str]:

@@ -35,6 +35,14 @@ class NotAllowed(BuildFarmError):
     """The caller is known (or not) but may not do this."""
 
 
+class TooManyTries(NotAllowed):
+    """Somebody tries too often; ``seconds`` later the next try is looked at."""
+
+    def __init__(self, message: str, *, seconds: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.seconds = seconds
+
+
 class Conflict(BuildFarmError):
     """The thing exists already or is not in a state in which this can be done."""
 
@@ -45,6 +53,14 @@ class IllegalTransition(Conflict):
 
 class InfraError(BuildFarmError):
     """The farm's own surroundings failed (disk, network, a tool that crashed): retryable, counted."""
+
+
+class NotNow(InfraError):
+    """A server does not answer, or asks to come later; ``retry_after`` is when, in seconds, if it said so."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class ToolFailed(InfraError):

@@ -55,7 +55,9 @@ def _at(hub_url: str, address: str) -> str:
 
 
 class Buildroot(Message):
-    """What a buildroot is made of, pinned to one generation.
+    """What a buildroot is made of, pinned to one generation (and one of each target ``below`` that it is layered on).
+
+    ``modules`` are the streams (``NAME:STREAM``) that are enabled in it.
 
     ``key`` is a digest over every RPM the base packages resolve to and over the list itself: two orders with one
     key may share a base root.
@@ -63,9 +65,11 @@ class Buildroot(Message):
 
     key: str
     generation: str
+    below: tuple[str, ...] = ()
     packages: tuple[str, ...]
     repositories: tuple[Repository, ...]
     releasever: str = "9"
+    modules: tuple[str, ...] = ()
 
     def at(self, hub_url: str) -> Buildroot:
         """With every repository as ``hub_url`` reaches it."""
@@ -99,7 +103,8 @@ class WorkOrder(Message):
     """Everything a builder needs for one task.
 
     ``kind`` ``build``: ``payload`` is the SRPM to rebuild. ``kind`` ``srpm``: ``payload`` is a tar of a debranded
-    source tree (``SPECS/<source>.spec`` and ``SOURCES/*``) from which the SRPM is to be made. ``macros`` are the target's (``dist``
+    source tree (``SPECS/<source>.spec`` and ``SOURCES/*``) from which the SRPM is to be made, or an SRPM (``*.src.rpm``) that is to be
+    made anew under the override's conditions. ``macros`` are the target's (``dist``
     among them, with its leading dot). ``source_date_epoch`` is set where the rule fixes it.
     """
 
@@ -137,13 +142,17 @@ class Artifact(Message):
 
 
 class Report(Message):
-    """How a task ended. A failure has a kind and a reason of one line that a person can act on."""
+    """How a task ended. A failure has a kind and a reason of one line that a person can act on.
+
+    ``asked_for`` are the requirements that the build asked for while it ran (``%generate_buildrequires``), installed or not.
+    """
 
     ok: bool
     failure_kind: FailureKind | None = None
     reason: str = ""
     artifacts: tuple[Artifact, ...] = ()
     lock: tuple[InstalledRpm, ...] = ()
+    asked_for: tuple[str, ...] = ()
     seconds: dict[str, float] = Field(default_factory=dict)
     builder: str = ""
     host: dict[str, str] = Field(default_factory=dict)

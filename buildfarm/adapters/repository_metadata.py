@@ -1,54 +1,63 @@
-"""Repository metadata whose cost follows what changed: RPMs in buckets by name, each bucket's XML kept compressed.
+"""Repository metadata whose cost follows what changed: the XML of some stacks' RPMs is kept, plain and compressed.
 
-A gzip file may be several members, one behind the other (RFC 1952, 2.2), and every reader of repodata (dnf, libsolv, createrepo_c,
-Python's gzip) reads them as one. So ``primary.xml.gz`` is a head, one member a bucket and a foot; a new build touches the few
-buckets its names fall into, all others are copied as they are. Same RPMs, same bytes: no time of day goes in.
+A compressed file may be several streams, one behind the other (:mod:`buildfarm.adapters.repodata_compression`), and every reader of
+repodata (dnf, libsolv, createrepo_c) reads them as one. So ``primary.xml.gz`` is a head, one stream a bucket and a foot; a new build
+touches the few buckets its names fall into, all others are copied as they are. Same RPMs, same bytes: no time of day goes in.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import mmap
 import os
 import struct
 import tempfile
-import zlib
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
 import createrepo_c as cr
 
+from buildfarm.adapters.repodata_compression import Buffer, piece, whole
+from buildfarm.adapters.shelves import STACKS, RepoRpm, Stack
+from buildfarm.domain.repodata import RepodataStyle
+
 _FIXED_TIME = 0
 """Times in the metadata: dnf goes by checksums; a clock here would make equal generations differ."""
 _KINDS = {"primary": cr.PrimaryXmlFile, "filelists": cr.FilelistsXmlFile, "other": cr.OtherXmlFile}
-_RPMS_A_BUCKET = 32
-_MOST_BUCKETS = 4096
+_RPMS_A_BUCKET = 64
+_A_WHILE = 86_400.0
+"""Seconds: what is used every minute is not marked so every minute."""
 _VERSION = str(cr.VERSION)
-_HREF = attrgetter("href")
 _LENGTHS = struct.Struct(">6Q")
+HASHES = {"sha": hashlib.sha1, "sha256": hashlib.sha256, "sha512": hashlib.sha512}
 
 Chunks = tuple[str, str, str]
 """One RPM's part of primary, filelists and other, in this order."""
 
+ChunksOf = Callable[[RepoRpm, str], Chunks]
+"""Gives the chunks of an RPM that stands at a place of its repository."""
 
-class Entry(NamedTuple):
-    """One RPM of a repository: its file's digest, its place there, and what gives its chunks for that place if they are needed."""
 
-    sha256: str
-    href: str
-    chunks: Callable[[str], Chunks]
+class Record(NamedTuple):
+    """A further file of the metadata: its type in repomd.xml, its name and its content."""
+
+    kind: str
+    filename: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
     """Plain and compressed XML of some RPMs, for primary, filelists and other."""
 
-    plain: tuple[bytes, bytes, bytes]
-    packed: tuple[bytes, bytes, bytes]
+    plain: tuple[Buffer, Buffer, Buffer]
+    packed: tuple[Buffer, Buffer, Buffer]
 
 
 class BucketCache:
@@ -57,18 +66,17 @@ class BucketCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def get(self, entries: Sequence[Entry]) -> Bucket:
-        """The bucket of these RPMs, made if it is not there."""
-        key = hashlib.sha256(
-            "\n".join([_VERSION, *(f"{sha256} {href}" for sha256, href, _ in entries)]).encode()
-        ).hexdigest()
-        place = self._folder / key[:2] / key
+    def get(self, some: Sequence[Stack], style: RepodataStyle, chunks_of: ChunksOf) -> Bucket:
+        """The bucket of these stacks, made if it is not there."""
+        words = [_VERSION, style.checksum, style.compression, *(f"{stack.number} {stack.key}" for stack in some)]
+        key = hashlib.sha256("\n".join(words).encode()).hexdigest()
+        place = f"{self._folder}/{key[:2]}/{key}"
         with contextlib.suppress(FileNotFoundError, ValueError, struct.error):
             return _read(place)
-        chunks = [entry.chunks(entry.href) for entry in entries]
+        chunks = [chunks_of(file, stack.href(file)) for stack in some for file in stack.files]
         plain = tuple("".join(chunk[at] for chunk in chunks).encode() for at in range(3))
-        bucket = Bucket(plain=plain, packed=tuple(map(pack, plain)))  # type: ignore[arg-type]  # three
-        _write(place, bucket)
+        bucket = Bucket(plain=plain, packed=tuple(piece(one, style.compression) for one in plain))  # type: ignore[arg-type]  # three
+        _write(Path(place), bucket)
         return bucket
 
     def forget(self, *, older_than: float) -> int:
@@ -86,9 +94,11 @@ def forget(folder: Path, *, older_than: float) -> int:
     return count
 
 
-def _read(place: Path) -> Bucket:
+def _read(place: str) -> Bucket:
     """:raises ValueError, struct.error, FileNotFoundError: it is not whole, or not there."""
-    data = place.read_bytes()
+    with open(place, "rb", buffering=0) as file:  # noqa: PTH123  # no Path for each of hundreds
+        used = os.fstat(file.fileno()).st_mtime
+        data = memoryview(mmap.mmap(file.fileno(), 0, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ))
     lengths = _LENGTHS.unpack_from(data)
     if len(data) != _LENGTHS.size + sum(lengths):
         raise ValueError("torn")
@@ -96,7 +106,8 @@ def _read(place: Path) -> Bucket:
     for length in lengths:
         parts.append(data[at : at + length])
         at += length
-    os.utime(place)  # it is in use; see forget
+    if time.time() - used > _A_WHILE:
+        os.utime(place)  # it is in use; see forget
     return Bucket(plain=tuple(parts[:3]), packed=tuple(parts[3:]))  # type: ignore[arg-type]  # three
 
 
@@ -112,62 +123,128 @@ def _write(place: Path, bucket: Bucket) -> None:
     Path(name).replace(place)
 
 
-def pack(data: bytes) -> bytes:
-    """One gzip member, without a time and without a name."""
-    stream = zlib.compressobj(6, zlib.DEFLATED, 31)
-    return stream.compress(data) + stream.flush()
-
-
-def buckets(entries: Iterable[Entry]) -> list[list[Entry]]:
-    """The RPMs of a repository in buckets; an RPM's bucket follows from its name without version, release and arch.
+def buckets(stacks: Sequence[Stack]) -> list[list[Stack]]:
+    """The stacks of a repository in buckets.
 
     How many there are follows from the number of RPMs, in powers of two, so that it seldom changes.
     """
-    ordered = sorted(entries, key=_HREF)
-    count = min(_MOST_BUCKETS, 1 << (len(ordered) // _RPMS_A_BUCKET).bit_length())
-    found: list[list[Entry]] = [[] for _ in range(count)]
-    for entry in ordered:
-        name = entry[1].rsplit("/", 1)[1].rsplit("-", 2)[0]
-        found[zlib.crc32(name.encode()) % count].append(entry)
+    rpms = sum(len(stack.files) for stack in stacks)
+    count = min(STACKS, 1 << (rpms // _RPMS_A_BUCKET).bit_length())
+    found: list[list[Stack]] = [[] for _ in range(count)]
+    for stack in stacks:
+        found[stack.number % count].append(stack)
     return [some for some in found if some]
 
 
+class _Stream:
+    """One metadata file on its way to the disk: both digests and both sizes are taken as the pieces come."""
+
+    def __init__(self, repodata: Path, filename: str, style: RepodataStyle) -> None:
+        self._repodata, self._filename, self._style = repodata, filename, style
+        self._opened, self._closed = HASHES[style.checksum](), HASHES[style.checksum]()
+        self._size_open = self._size = 0
+        self._aside = repodata / f".{filename}"
+        self._file = self._aside.open("wb")
+        self._broken: OSError | None = None
+        self._packer = whole(style.compression)
+
+    def __enter__(self) -> _Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, plain: Buffer, packed: Buffer) -> None:
+        """What comes next; what goes wrong is said by :meth:`close`."""
+        if self._broken is None:
+            try:
+                self._add(plain, packed)
+            except OSError as error:
+                self._broken = error
+
+    def _add(self, plain: Buffer, packed: Buffer) -> None:
+        self._opened.update(plain)
+        self._size_open += len(plain)
+        self._write(packed if self._packer is None else self._packer.compress(plain))
+
+    def _write(self, packed: Buffer) -> None:
+        self._closed.update(packed)
+        self._size += len(packed)
+        self._file.write(packed)
+
+    def close(self, kind: str) -> cr.RepomdRecord:
+        """Give the file its name, which has its digest in it so that no cache mixes two generations. :raises OSError: a full disk."""
+        if self._broken is not None:
+            raise self._broken
+        if self._packer is not None:
+            self._write(self._packer.flush())
+        self._file.flush()
+        os.fsync(self._file.fileno())  # a tag is switched to this by one rename: a power cut must not find it empty
+        self._file.close()
+        path = self._repodata / f"{self._closed.hexdigest()}-{self._filename}.{self._style.suffix}"
+        self._aside.rename(path)
+        record = cr.RepomdRecord(kind, str(path))
+        record.location_href = f"repodata/{path.name}"
+        record.checksum_type = record.checksum_open_type = self._style.checksum
+        record.checksum, record.checksum_open = self._closed.hexdigest(), self._opened.hexdigest()
+        record.size, record.size_open = self._size, self._size_open
+        record.timestamp = _FIXED_TIME
+        return record
+
+
 def write(
-    repodata: Path, entries: Sequence[Entry], cache: BucketCache, beside: Sequence[tuple[str, str, bytes]] = ()
+    repodata: Path,
+    stacks: Sequence[Stack],
+    chunks_of: ChunksOf,
+    cache: BucketCache,
+    *,
+    style: RepodataStyle,
+    beside: Sequence[Record] = (),
 ) -> str:
     """Write the metadata into an empty folder; the answer is its revision, a SHA-256 over all of it.
 
-    :param beside: further records, ``(type, file name, content)``.
-
+    :param beside: further records.
     :raises OSError, createrepo_c.CreaterepoCError: as the system and the library say.
     """
+    count = sum(len(stack.files) for stack in stacks)
+    with ExitStack() as open_:  # digests are taken while the next bucket is read, and beside each other
+        streams = [open_.enter_context(_Stream(repodata, f"{name}.xml", style)) for name in _KINDS]
+        hands = [open_.enter_context(ThreadPoolExecutor(1)) for _ in streams]
+        for bucket in _framed(buckets(stacks), count, style, chunks_of, cache):
+            for hand, stream, plain, packed in zip(hands, streams, bucket.plain, bucket.packed, strict=True):
+                hand.submit(stream.add, plain, packed)
+        closing = [hand.submit(stream.close, kind) for hand, stream, kind in zip(hands, streams, _KINDS, strict=True)]
+        records = [one.result() for one in closing]
+    for one in beside:
+        with _Stream(repodata, one.filename, style) as stream:
+            stream.add(one.content, piece(one.content, style.compression))
+            records.append(stream.close(one.kind))
+    revision = hashlib.sha256("".join(record.checksum_open for record in records).encode()).hexdigest()
     repomd = cr.Repomd()
-    revision = hashlib.sha256()
-    parts = [cache.get(some) for some in buckets(entries)]
-
-    def record_of(at: int, name: str) -> cr.RepomdRecord:
-        head, foot = _frame(name, len(entries))
-        plain = [head, *(bucket.plain[at] for bucket in parts), foot]
-        packed = [pack(head), *(bucket.packed[at] for bucket in parts), pack(foot)]
-        return _record(repodata, name, f"{name}.xml", plain, packed)
-
-    with ThreadPoolExecutor(len(_KINDS)) as pool:  # digests are taken beside each other
-        for record in pool.map(record_of, range(len(_KINDS)), _KINDS):
-            repomd.set_record(record)
-            revision.update(record.checksum_open.encode())
-    for kind, filename, content in beside:
-        record = _record(repodata, kind, filename, [content], [pack(content)])
+    for record in records:
         repomd.set_record(record)
-        revision.update(record.checksum_open.encode())
-    repomd.set_revision(revision.hexdigest())
+    repomd.set_revision(revision)
     (repodata / "repomd.xml").write_text(repomd.xml_dump(), encoding="utf-8")
-    for path in (*repodata.iterdir(), repodata):
+    for path in (repodata / "repomd.xml", repodata):
         _flush(path)
-    return revision.hexdigest()
+    return revision
+
+
+def _framed(
+    grouped: Sequence[Sequence[Stack]], count: int, style: RepodataStyle, chunks_of: ChunksOf, cache: BucketCache
+) -> Iterator[Bucket]:
+    """What createrepo_c writes before the first RPM, the buckets, and what it writes behind the last."""
+    frames = [_frame(name, count) for name in _KINDS]
+    for at in (0, 1):
+        edge = tuple(frame[at] for frame in frames)
+        packed = tuple(piece(part, style.compression) for part in edge)
+        if at == 1:
+            yield from (cache.get(some, style, chunks_of) for some in grouped)
+        yield Bucket(plain=edge, packed=packed)  # type: ignore[arg-type]  # three
 
 
 def _frame(name: str, count: int) -> tuple[bytes, bytes]:
-    """What createrepo_c writes before the first RPM and behind the last."""
+    """Head and foot of one file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.xml"
         xml = _KINDS[name](str(path), cr.NO_COMPRESSION)
@@ -178,28 +255,7 @@ def _frame(name: str, count: int) -> tuple[bytes, bytes]:
     return text[:cut], text[cut:]
 
 
-def _record(
-    repodata: Path, name: str, filename: str, plain: Sequence[bytes], packed: Sequence[bytes]
-) -> cr.RepomdRecord:
-    opened, closed = hashlib.sha256(), hashlib.sha256()
-    for part in plain:
-        opened.update(part)
-    for part in packed:
-        closed.update(part)
-    path = repodata / f"{closed.hexdigest()}-{filename}.gz"  # so that no cache mixes two generations
-    with path.open("wb") as file:
-        file.writelines(packed)
-    record = cr.RepomdRecord(name, str(path))
-    record.location_href = f"repodata/{path.name}"
-    record.checksum_type = record.checksum_open_type = "sha256"
-    record.checksum, record.checksum_open = closed.hexdigest(), opened.hexdigest()
-    record.size, record.size_open = sum(map(len, packed)), sum(map(len, plain))
-    record.timestamp = _FIXED_TIME
-    return record
-
-
 def _flush(path: Path) -> None:
-    """Onto the disk: a tag is switched to this by one rename, and a power cut must not find it empty."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -6,7 +6,6 @@ Its metadata says which RPMs there are and their digests; an RPM is fetched when
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import threading
 import time
@@ -20,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from buildfarm.adapters import sandbox
+from buildfarm.adapters import repodata
 from buildfarm.adapters.process import MEBIBYTE
 from buildfarm.adapters.rpm_sides import HeaderReader
 from buildfarm.domain.compare.facts import RpmFacts
@@ -33,7 +32,6 @@ _SCHEMES = ("http", "https")
 _TRIES, _PAUSE_SECONDS = 3, 1.0
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _METADATA_LIMIT, _RPM_LIMIT = 2048 * MEBIBYTE, 8192 * MEBIBYTE
-_PARSE_SECONDS = 300.0
 _NOT_THERE = (404, 410)
 
 
@@ -88,16 +86,7 @@ class RepositorySide:
                 self._let_go(file)
 
     def _parse(self, kind: str, file: Path) -> list[Json]:
-        done = sandbox.python(
-            "buildfarm.adapters.repodata", read_only=[file], stdin=json.dumps({kind: str(file)}).encode(),
-            timeout=_PARSE_SECONDS, max_output=1024 * MEBIBYTE, ok=None,
-        )  # fmt: skip
-        if done.returncode != 0 or done.stopped:
-            why = done.stopped or done.error_text.strip().splitlines()[-1:] or ["no reason given"]
-            raise InputError(
-                f"{self._place(_REPOMD)}: {kind} cannot be read: {why}", hint="is it a repository of RPMs?"
-            )
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return repodata.parse(kind, file, self._place(_REPOMD))
 
     def _keep(self, row: Json) -> None:
         if row["arch"] in ("src", "nosrc"):

@@ -20,6 +20,8 @@ from pathlib import Path
 import createrepo_c as cr
 import solv
 
+from buildfarm.adapters.module_metadata import read_modules
+from buildfarm.domain.modules import unknown_streams, visibility
 from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
 from buildfarm.errors import InfraError
 
@@ -41,7 +43,10 @@ _FLAGS = (
 _CLASHES = frozenset({
     solv.Solver.SOLVER_RULE_PKG_CONFLICTS, solv.Solver.SOLVER_RULE_PKG_OBSOLETES, solv.Solver.SOLVER_RULE_PKG_SAME_NAME,
 })  # fmt: skip
+_PROGRAMS = ("*bin/*", "/etc/*")
+_GLOB = solv.Dataiterator.SEARCH_GLOB | solv.Dataiterator.SEARCH_FILES | solv.Dataiterator.SEARCH_COMPLETE_FILELIST
 _THIS = solv.Job.SOLVER_SOLVABLE
+_HIDDEN = "hidden"
 _EXPECTED = "expected"
 _EXPECTED_PRIORITY = -50  # libsolv's: the higher one wins, so the negative of dnf's
 _BUILD = "build"
@@ -55,10 +60,20 @@ class LibsolvSolver:
     def __init__(self) -> None:
         self._open: dict[tuple[object, ...], Universe] = {}
 
-    def open(self, repositories: Sequence[PinnedRepository], arch: str) -> Universe:
-        """The RPMs of ``repositories`` for one arch. :raises InfraError: metadata is missing or unreadable."""
-        key = (arch, *((repo.id, str(repo.folder), repo.priority, _stamp(repo.folder)) for repo in repositories))
-        universe = self._open.pop(key, None) or Universe(repositories, arch)
+    def open(
+        self, repositories: Sequence[PinnedRepository], arch: str, *, modules: Sequence[str] = (), releasever: str = ""
+    ) -> Universe:
+        """The RPMs of ``repositories`` for one arch, with these module streams enabled.
+
+        :raises InfraError: metadata is missing or unreadable, or no repository has one of the streams.
+        """
+        key = (
+            arch,
+            tuple(modules),
+            releasever,
+            *((repo.id, str(repo.folder), repo.priority, _stamp(repo.folder)) for repo in repositories),
+        )
+        universe = self._open.pop(key, None) or Universe(repositories, arch, modules=modules, releasever=releasever)
         self._open[key] = universe  # the last used stands last
         while len(self._open) > _KEPT_UNIVERSES:
             del self._open[next(iter(self._open))]
@@ -84,12 +99,15 @@ class _Answer:
 class Universe:
     """One pool: pinned repositories, a repository of what is expected, and one with the build that asks."""
 
-    def __init__(self, repositories: Sequence[PinnedRepository], arch: str) -> None:
+    def __init__(
+        self, repositories: Sequence[PinnedRepository], arch: str, *, modules: Sequence[str] = (), releasever: str = ""
+    ) -> None:
         self._pool = solv.Pool()
         self._pool.setdisttype(solv.Pool.DISTTYPE_RPM)
         self._pool.setarch(arch)
-        for repository in repositories:
-            _load(self._pool, repository)
+        loaded = [_load(self._pool, repository) for repository in repositories]
+        self._modules = tuple(sorted(modules))
+        self._hidden = _hide_modules(self._pool, [file for file in loaded if file], self._modules, releasever)
         self._expected = _Expectations(self._pool)
         self._build = self._pool.add_repo(_BUILD).add_solvable()
         self._build.name, self._build.evr, self._build.arch = _BUILD, "0-0", "noarch"
@@ -101,7 +119,8 @@ class Universe:
         """What the base packages of a buildroot resolve to, from the pinned repositories alone."""
         answer = self._base(tuple(packages))
         lines = sorted(f"{rpm} {rpm.repo.name} {_checksum(rpm)}" for rpm in answer.solvables)
-        digest = hashlib.sha256("\n".join([*sorted(set(packages)), "--", *lines]).encode()).hexdigest()
+        streams = [f"module {stream}" for stream in self._modules]
+        digest = hashlib.sha256("\n".join([*sorted(set(packages)), "--", *lines, *streams]).encode()).hexdigest()
         return BaseResolution(
             names=frozenset(rpm.name for rpm in answer.solvables),
             key=digest,
@@ -200,11 +219,35 @@ class Universe:
 
     def _unprovided(self, text: str) -> str:
         name = text.split(maxsplit=1)[0]
-        near = [f"{rpm} in {rpm.repo.name}" for rpm in self._pool.whatprovides(self._pool.str2id(name))]
-        if not near:
-            alike = [one for one in (*self._names, *self._expected.names) if one[:1] == name[:1]]
-            near = difflib.get_close_matches(name, alike, n=2, cutoff=0.8)
-        return f"nothing provides {text}" + (f" (nearest: {', '.join(sorted(near)[:2])})" if near else "")
+        near = sorted(f"{rpm} in {rpm.repo.name}" for rpm in self._pool.whatprovides(self._pool.str2id(name)))
+        near = near or self._elsewhere(name) or self._alike(name)
+        return f"nothing provides {text}" + (f" (nearest: {', '.join(near[:2])})" if near else "")
+
+    def _elsewhere(self, name: str) -> list[str]:
+        """RPMs that would provide ``name`` if they were for this arch, or their module's stream were enabled."""
+        return sorted(
+            f"{self._hidden[rpm.id]} in {rpm.repo.name}, of a module stream that is not enabled"
+            if rpm.id in self._hidden
+            else f"{rpm} in {rpm.repo.name}, which is for another arch"
+            for rpm in self._pool.solvables
+            if rpm.name == name and not rpm.installable()
+        )
+
+    def _alike(self, name: str) -> list[str]:
+        """Names that are one letter or one ending away: a typing error, another case, ``-devel`` or a ``lib`` too much or too little."""
+        names = (*self._names, *self._expected.names) if name[0] != "/" else self._programs
+        plain = _plain(name)
+        same = {one for one in names if _plain(one) == plain and one != name}
+        if same:
+            return sorted(same, key=lambda one: (one.lower() != name.lower(), abs(len(one) - len(name)), one))
+        return difflib.get_close_matches(name, [one for one in names if one[:1] == name[:1]], n=2, cutoff=0.8)
+
+    @cached_property
+    def _programs(self) -> list[str]:
+        """Files that somebody may mean by a path: what the pinned repositories have in a folder of programs or in /etc."""
+        return sorted(
+            {match.str for glob in _PROGRAMS for match in self._pool.Dataiterator(solv.SOLVABLE_FILELIST, glob, _GLOB)}
+        )
 
     @cached_property
     def _names(self) -> list[str]:
@@ -216,6 +259,17 @@ class Universe:
             for provided in rpm.lookup_deparray(solv.SOLVABLE_PROVIDES)
         }
         return sorted(name for name in names if ".so" not in name and name[0] != "/")
+
+
+def _plain(name: str) -> str:
+    """A name without what is easily confused.
+
+    >>> _plain("libFoo-devel") == _plain("foo"), _plain("/usr/sbin/foo") == _plain("/usr/bin/foo")
+    (True, True)
+    """
+    if name.startswith("/"):
+        return name.rpartition("/")[2]
+    return name.lower().removeprefix("lib").removesuffix("-devel").replace("_", "-")
 
 
 class _Expectations:
@@ -276,7 +330,8 @@ class _Expectations:
         return int(solvable.id)
 
 
-def _load(pool: solv.Pool, repository: PinnedRepository) -> None:
+def _load(pool: solv.Pool, repository: PinnedRepository) -> Path | None:
+    """Read a repository into the pool; where its modules are, if it has any."""
     repo = pool.add_repo(repository.id)
     repo.priority = -repository.priority
     try:
@@ -293,6 +348,32 @@ def _load(pool: solv.Pool, repository: PinnedRepository) -> None:
             problem = f"{kind} metadata cannot be read {pool.errstr}".strip()
             raise InfraError(f"repository {repository.folder}: {problem}", hint="make its repodata again")
         file.close()
+    modules = next((record.location_href for record in repomd.records if record.type == "modules"), None)
+    return repository.folder / modules if modules else None
+
+
+def _hide_modules(pool: solv.Pool, files: Sequence[Path], enabled: Sequence[str], releasever: str) -> dict[int, str]:
+    """Take RPMs out of sight that dnf would hide (:mod:`buildfarm.domain.modules`); what each is really called, by its id."""
+    found = read_modules(files)
+    if unknown := unknown_streams(found, enabled):
+        raise InfraError(
+            f"no repository has the module stream {', '.join(unknown)}", hint="see `modules` of the target"
+        )
+    if not found.streams:
+        return {}
+    seen = visibility(found, enabled, f"el{releasever.partition('.')[0]}")
+    hidden: dict[int, str] = {}
+    for rpm in pool.solvables:
+        nevra = f"{rpm.name}-{rpm.evr if ':' in rpm.evr else f'0:{rpm.evr}'}.{rpm.arch}"
+        if nevra in seen.hidden or (nevra not in seen.shown and _names(rpm) & seen.names):
+            hidden[rpm.id] = str(rpm)
+    for identity in hidden:
+        pool.id2solvable(identity).arch = _HIDDEN  # an arch that no machine has: libsolv counts it nowhere
+    return hidden
+
+
+def _names(rpm: solv.XSolvable) -> set[str]:
+    return {rpm.name, *(str(one).split(maxsplit=1)[0] for one in rpm.lookup_deparray(solv.SOLVABLE_PROVIDES))}
 
 
 def _index(pool: solv.Pool) -> None:

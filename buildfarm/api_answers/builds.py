@@ -11,6 +11,7 @@ from buildfarm.api_answers.events import Event
 from buildfarm.api_answers.findings import Findings
 from buildfarm.api_answers.outlook import Why
 from buildfarm.api_answers.overrides import SourceOverride
+from buildfarm.api_answers.parity import Parity
 from buildfarm.api_answers.tasks import Task
 from buildfarm.domain.build import BuildState, FailureKind, Gate, WaitKind
 from buildfarm.domain.repository import RepositoryKind
@@ -44,6 +45,8 @@ class Build(Answer):
     circle: list[str]
     seeded: list[str]
     successor: str
+    superseded: bool
+    bootstrap: str
     owner: str
     tags: list[str]
     created: Moment
@@ -58,12 +61,12 @@ class NeedyBuild(Build):
 
 
 class BuildList(Page):
-    """Builds, the newest first. ``offset`` and ``next`` (the next page's offset) are the older way through; use ``cursor``."""
+    """Builds, the newest first. ``total`` counts no further than it is exact; ``next`` is the ``after`` of the next page."""
 
     builds: list[Build]
     total: int
-    offset: int
-    next: int | None
+    is_exact: bool
+    next: str | None
 
 
 class StateSpan(Answer):
@@ -121,6 +124,14 @@ class VendorRpm(Answer):
     problem: str
 
 
+class BootstrapVariant(Answer):
+    """The spec's bootstrap condition, and what it would require under it once that is known."""
+
+    condition: str
+    requires: list[str] | None
+    problem: str
+
+
 class BuildPage(Build):
     """Everything about one build."""
 
@@ -138,6 +149,10 @@ class BuildPage(Build):
     tasks: list[Task]
     artifacts: list[BuiltRpm]
     locks: list[LockSummary]
+    found_requires: list[str]
+    learned_requires: list[str]
+    bootstrap_variant: BootstrapVariant | None
+    parity: list[Parity]
     self_hosted_share: float | None
     audit: str
     comparison: Findings | None

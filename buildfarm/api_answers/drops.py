@@ -93,10 +93,11 @@ class DropFiles(Answer):
 
 
 class DropPage(_Named):
-    """One drop with its builds."""
+    """One drop with its builds; ``more`` of them are not listed."""
 
     created: Moment
     builds: list[Build]
+    more: int
     counts: dict[BuildState, int]
     verdicts: dict[Verdict, int]
     compatibility: Compatibility | None

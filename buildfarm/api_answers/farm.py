@@ -7,6 +7,8 @@ from typing import Literal
 from buildfarm.api_answers.base import Answer, Moment
 from buildfarm.api_answers.builds import BuildList, NeedyBuild
 from buildfarm.api_answers.drops import DropPage
+from buildfarm.api_answers.lag import Lag
+from buildfarm.api_answers.needs import Needs
 from buildfarm.api_answers.targets import Target
 from buildfarm.api_answers.workers import WorkerList
 from buildfarm.domain.build import BuildState
@@ -20,6 +22,15 @@ class TargetFigures(Target):
     published: int
 
 
+class SigMap(Answer):
+    """One SIG's sources by word, and each as ``[source, target, word, build]``, the most pressing first."""
+
+    sig: str
+    total: int
+    words: dict[str, int]
+    cells: list[tuple[str, str, str, str]]
+
+
 class Overview(WorkerList, BuildList):
     """What a person who comes in the morning wants to know first; the list of builds at its end is filtered by the query."""
 
@@ -31,6 +42,10 @@ class Overview(WorkerList, BuildList):
     verdicts: dict[Verdict, int]
     needs_person: list[NeedyBuild]
     drops: list[DropPage]
+    needs: Needs
+    words: dict[str, int]
+    map: list[SigMap]
+    lag: Lag
 
 
 class Health(Answer):

@@ -67,10 +67,11 @@ class TargetOutlook(Forecast):
 
 
 class Circle(Answer):
-    """Sources that need each other; ``closing`` are the needs that close the circle."""
+    """Sources that need each other; ``closing`` are the needs that close the circle, ``conditions`` what would open it."""
 
     members: list[str]
     closing: list[tuple[str, str]]
+    conditions: list[tuple[str, str]] = Field(default_factory=list)
 
 
 class PlanProblem(Answer):
@@ -79,6 +80,30 @@ class PlanProblem(Answer):
     nvr: str
     kind: str
     reason: str
+
+
+class Branded(Answer):
+    """A source with brand words and no rule."""
+
+    id: str
+    nvr: str
+    hits: int
+    first: str
+
+
+class Unread(Answer):
+    """A source that could not be read for brand words."""
+
+    id: str
+    nvr: str
+    reason: str
+
+
+class Surveyed(Answer):
+    """How many SRPMs were read for brand words, of all."""
+
+    read: int
+    of: int
 
 
 class DropPlan(Forecast):
@@ -90,6 +115,9 @@ class DropPlan(Forecast):
     problems: list[PlanProblem]
     cycles: list[Circle]
     left_out: list[Stopped]
+    branded: list[Branded]
+    unread: list[Unread]
+    surveyed: Surveyed
 
 
 class Rank(Answer):
@@ -119,6 +147,7 @@ class Why(Answer):
     wait_kind: str
     paused: str
     reason: str
+    next: str
     task: TaskNow | None
     decision: Decision | None
     rank: Rank | None

@@ -64,6 +64,7 @@ class Target(Answer):
     name: str
     title: str
     phase: Phase
+    base: str
     owner: Owner
     vendor: str
     arches: list[str]
@@ -161,10 +162,10 @@ class Share(Answer):
     share: float | None
 
 
-class BuildrootShare(Share):
-    """The self-hosted share over so many buildroots."""
+class BuildsShare(Share):
+    """The self-hosted share over the buildroots of so many builds."""
 
-    buildroots: int
+    builds: int
 
 
 class GenerationShare(Share):
@@ -189,7 +190,7 @@ class TargetPage(Target):
     impacts: list[Impact]
     failures: list[Cluster]
     self_hosted_share: float | None
-    self_hosted: BuildrootShare
+    self_hosted: BuildsShare
     share_over_time: list[GenerationShare]
     brand_hits: int
     source_brand_hits: int
@@ -216,6 +217,7 @@ class CircleBuild(Answer):
     round: int
     circle: list[str]
     seeded: list[str]
+    bootstrap: str
     state: BuildState
     successor: str
 

@@ -16,6 +16,7 @@ class Worker(Answer):
     arches: list[str]
     queues: list[str]
     slots: int
+    reserved: list[str]
     seen: Moment | None
     features: Json
     host: str

@@ -85,17 +85,18 @@ def _write_private(file: Path, data: dict[str, object]) -> None:
 @click.option("--arch", "arches", multiple=True, default=("x86_64",))
 @click.option("--builder", type=click.Choice(["chroot", "mock"]), default="mock")
 @click.option("--slots", type=int, default=1)
+@click.option("--reserve", "reserved", multiple=True, metavar="sig:S|target:T|source:N", help="Only for these.")
 @click.option("--output", "-o", "file", type=click.Path(path_type=Path), required=True, help="worker.yaml to write.")
 def worker_add(
-    name: str, names: tuple[str, ...], arches: tuple[str, ...], builder: str, slots: int, file: Path
-) -> None:
+    name: str, names: tuple[str, ...], arches: tuple[str, ...], builder: str, slots: int, file: Path, reserved: tuple[str, ...]
+) -> None:  # fmt: skip
     """Enroll a worker and write the configuration it starts with (run again to renew its credentials)."""
     loaded = config.load()
     hub = bootstrap.hub_of(loaded)
     queues = [q for t in names for q in loaded.target(t).queues() if q.split(".")[-2] in arches]
     credentials = workers.enroll(
         hub, Broker(bootstrap.redis_url(loaded)), name, arches=arches, queues=queues, builder=builder, slots=slots,
-        actor="cli",
+        actor="cli", reserved=reserved,
     )  # fmt: skip
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_worker_config(loaded, credentials, file.absolute())

@@ -17,15 +17,20 @@ if TYPE_CHECKING:
 _MODULES = (
     "queries",
     "verbs",
+    "views",
     "waivers",
+    "telling",
     "machine",
     "processes",
     "enrolling",
+    "accounts",
     "debrand",
     "brand_scan",
     "compare",
     "reproduce",
     "simulate",
+    "parity",
+    "triggers",
 )
 _ALONE = {"compare": "compare", "simulate": "simulate"}
 """Commands that start fast: only the module that holds them is imported."""

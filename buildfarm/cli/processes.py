@@ -25,7 +25,8 @@ from buildfarm.services.tasks import hear_of
 _SERVICES_SLOTS = 2
 
 
-def _stop_event() -> threading.Event:
+def stop_event() -> threading.Event:
+    """Set once somebody asks this process to end."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -42,9 +43,17 @@ def init() -> None:
 def scheduler() -> None:
     """Run the scheduler; any number may stand by, one leads."""
     hub = bootstrap.hub_of(config.load())
-    stop = _stop_event()
+    stop = stop_event()
     owner = f"{socket.gethostname()}:{threading.get_native_id()}"
     bootstrap.scheduler_of(hub, owner=owner).run(stop.is_set)
+
+
+@click.command("teller")
+def teller() -> None:
+    """Run the teller (stream, feeds, webhooks, mail); any number may stand by, one leads."""
+    hub = bootstrap.hub_of(config.load())
+    owner = f"{socket.gethostname()}:{threading.get_native_id()}"
+    bootstrap.teller_of(hub, owner=owner).run(stop_event())
 
 
 @click.command("services-worker")
@@ -79,10 +88,10 @@ def _be_heard(hub: Hub, name: str) -> None:
 
 @click.command("serve")
 def serve() -> None:
-    """Run the whole farm on this machine until Ctrl-C: Redis, the page, the scheduler, services, signer, builders."""
+    """Run the whole farm on this machine until Ctrl-C: Redis, the page, the scheduler, the teller, services, signer, builders."""
     loaded = config.load()
     bootstrap.initialise(loaded)
-    stop = _stop_event()
+    stop = stop_event()
     here = Path(sys.prefix) / "bin"
     env = {
         "BUILDFARM_HOME": loaded.farm.home, "BUILDFARM_CONFIG": str(loaded.file), "PYTHONUNBUFFERED": "1",
@@ -100,17 +109,17 @@ def serve() -> None:
             )
         hub = bootstrap.hub_of(loaded)
         broker = Broker(bootstrap.redis_url(loaded))
-        web: list[str | Path] = [
-            here / "gunicorn", "--bind", loaded.farm.listen, "--workers", "1", "--threads", "16", "--worker-class",
-            "gthread", "--timeout", "300", "--graceful-timeout", "5", "--worker-tmp-dir", "/dev/shm",
-            "buildfarm_web.wsgi:application()",
-        ]  # fmt: skip
+        web = web_server(loaded.farm.listen)
         farm.add(supervisor.Child(name="web", argv=web, env=env, ready=lambda: _answers(loaded.farm.url)))
         mine = here / "buildfarm"
         for queue in ("services", "signer"):
             argv: list[str | Path] = [mine, "services-worker", "--queue", queue]
             farm.add(supervisor.Child(name=queue, argv=argv, env=env))
         farm.add(supervisor.Child(name="scheduler", argv=[mine, "scheduler"], env=env))
+        for name, wanted in (("poll", "polls"), ("watch", "folders")):
+            if any(getattr(target.triggers, wanted) for target in loaded.targets.values()):
+                farm.add(supervisor.Child(name=name, argv=[mine, name], env=env))
+        farm.add(supervisor.Child(name="teller", argv=[mine, "teller"], env=env))
         for number in range(1, loaded.farm.local_workers + 1):
             file = enrolling.enroll_local(loaded, hub, broker, number)
             argv = [here / "buildfarm-worker", "--config", file]
@@ -121,6 +130,14 @@ def serve() -> None:
         farm.run(stop.is_set)
     finally:
         farm.stop()
+
+
+def web_server(listen: str, application: str = "buildfarm_web.wsgi:application()") -> list[str | Path]:
+    """The command that serves the page: threads for requests; who follows live parts needs none."""
+    return [
+        Path(sys.prefix) / "bin" / "gunicorn", "--bind", listen, "--workers", "1", "--threads", "16", "--worker-class",
+        "gthread", "--timeout", "300", "--graceful-timeout", "5", "--worker-tmp-dir", "/dev/shm", application,
+    ]  # fmt: skip
 
 
 def _add_guests(farm: supervisor.Supervisor, loaded: Config, hub: Hub, local: LocalGuests) -> None:
@@ -143,4 +160,4 @@ def _answers(url: str) -> None:
         raise InfraError(f"{url} answers {answer.status_code}")
 
 
-COMMANDS = (init, scheduler, services_worker, serve)
+COMMANDS = (init, scheduler, teller, services_worker, serve)

@@ -155,9 +155,16 @@ def _say(text: str) -> None:
 def _say_left_out(subject: str, found: DropPlan) -> None:
     for cycle in found.cycles:
         closing = "; ".join(f"{source} needs {needed}" for source, needed in cycle.closing)
-        _say(f"circle of {', '.join(cycle.members)}, closed by: {closing}")
+        conditions = "".join(f"; {source} has {condition}" for source, condition in cycle.conditions)
+        _say(f"circle of {', '.join(cycle.members)}, closed by: {closing}{conditions}")
     for problem in found.problems:
         _say(f"{problem.nvr} ({problem.kind}): {problem.reason}")
+    for branded in found.branded:
+        _say(f"{branded.nvr} (brand words and no rule): {branded.hits}, first {branded.first}")
+    for unread in found.unread:
+        _say(f"{unread.nvr} (not read for brand words): {unread.reason}")
+    if found.surveyed.read < found.surveyed.of:
+        _say(f"{found.surveyed.of - found.surveyed.read} SRPMs are still to be read for brand words")
     for stopped in found.left_out:
         _say(f"{stopped.nvr} is {stopped.state}: {stopped.reason}")
     if found.approval == Approval.AWAITED:
@@ -202,7 +209,9 @@ def seeds(target: str, *, as_json: bool) -> None:
             f"with the buildroots behind them {found.transitive.share or 0:.1%}"
         )
     for one in found.circles:
-        took = f"took {', '.join(one.seeded)} from a seed" if one.seeded else "took nothing of its circle from a seed"
+        seeded = f"took {', '.join(one.seeded)} from a seed or a bootstrap"
+        took = seeded if one.seeded else "took nothing of its circle from a seed"
+        took = f"built with {one.bootstrap}, without its circle" if one.bootstrap else took
         _say(f"circle {', '.join(one.circle)}: {one.nvr}, round {one.round}, {took}")
     rows = [(seed.nevra, str(seed.buildroots), seed.why) for seed in found.seeds]
     output.table(("Seed", "Buildroots", "Why not ours"), rows)
@@ -250,7 +259,26 @@ def why(build: str, *, as_json: bool) -> None:
         lines.append(
             f"should start {_at(found.estimated_start)} and end {_at(found.estimated_end)}; wave {(found.wave or 0) + 1}, {place}"
         )
+    if found.next:
+        lines.append(f"next: {found.next}")
     _say("\n".join(lines))
+
+
+@click.command("search")
+@click.argument("text", nargs=-1, required=True)
+@json_option
+def search(text: tuple[str, ...], *, as_json: bool) -> None:
+    """Find sources, SRPMs, RPMs, files in them, findings, drops, failures and workers by how they begin."""
+    found = client().get("/search", q=" ".join(text))
+    if as_json:
+        output.as_json(found)
+        return
+    rows = [
+        (group["title"], hit["label"], hit["detail"], hit["target"], hit["href"])
+        for group in found["groups"]
+        for hit in group["hits"]
+    ]
+    output.table(("Kind", "Found", "What", "Target", "Page"), rows)
 
 
 def _span(seconds: float) -> str:
@@ -265,4 +293,4 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-COMMANDS = (drop, builds, show, logs, events, plan, why, seeds, failures)
+COMMANDS = (drop, builds, show, logs, events, plan, why, seeds, failures, search)

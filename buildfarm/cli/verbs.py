@@ -32,6 +32,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 @click.option(
     "--dist-git", "sources", multiple=True, metavar="SOURCE@COMMIT", help="A source of the target's dist-git."
 )
+@click.option("--url", "urls", multiple=True, metavar="URL[#SHA256]", help="A file at a URL that the target allows.")
 @click.option("--name", default="", help="A name for people.")
 @click.option("--scratch", is_flag=True, help="Build and compare, publish nothing.")
 @click.option("--priority", type=click.IntRange(-100, 100), default=0, help="Below zero: in the background.")
@@ -41,18 +42,18 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 @click.option("--wait", is_flag=True, help="Stay until every build has come to rest.")
 @json_option
 def ingest(
-    paths: tuple[Path, ...], target: str, sources: tuple[str, ...], name: str, priority: int, *, scratch: bool, plan_first: bool,
-    wait: bool, as_json: bool,
+    paths: tuple[Path, ...], target: str, sources: tuple[str, ...], urls: tuple[str, ...], name: str, priority: int, *, scratch: bool,
+    plan_first: bool, wait: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Send SRPMs and vendor binaries (files, or folders searched for *.rpm), or sources of dist-git, to the hub as one drop."""
     files = sorted(set(_rpms(paths)))
-    if not files and not sources:
+    if not files and not sources and not urls:
         where = f"no *.rpm under {', '.join(map(str, paths))}" if paths else "nothing to ingest"
-        raise InputError(where, hint="give files, folders or --dist-git")
+        raise InputError(where, hint="give files, folders, --url or --dist-git")
     hub = client()
     named = _dist_git(sources)
     wishes = DropWishes(name=name, scratch=scratch, priority=priority, plan_first=plan_first)
-    received = hub.drops.send(target, {**_uploaded(hub, files), "dist_git": named}, **wishes)
+    received = hub.drops.send(target, {**_named(hub, files, urls), "dist_git": named}, **wishes)
     settled = wait_for(hub, received.id) if wait else None
     if as_json:
         output.as_json({**received.to_json(), **(settled.to_json() if settled else {})})
@@ -73,15 +74,20 @@ def _dist_git(sources: Sequence[str]) -> list[Json]:
     return [dict(zip(("source", "commit"), source.split("@", 1), strict=True)) for source in sources]
 
 
-def _uploaded(hub: Client, files: Sequence[Path]) -> DropFiles:
-    """The files in the hub's blob store, as a drop names them."""
-    srpms: list[Json] = []
-    binaries: list[Json] = []
+def _named(hub: Client, files: Sequence[Path], urls: Sequence[str]) -> DropFiles:
+    """The files, once they are in the hub's blob store, and ``URL#SHA256`` as a drop names them."""
+    items: dict[str, list[Json]] = {"srpms": [], "binaries": []}
+    for url in urls:
+        place, _, sha256 = url.partition("#")
+        items[_group(place)].append({"url": place, "sha256": sha256})
     with Progress(console=output.err, transient=True) as progress:
         for file in progress.track(files, description="uploading"):
-            group = srpms if file.name.endswith((".src.rpm", ".nosrc.rpm")) else binaries
-            group.append({"sha256": hub.upload(file), "filename": file.name})
-    return {"srpms": srpms, "binaries": binaries}
+            items[_group(file.name)].append({"sha256": hub.upload(file), "filename": file.name})
+    return {"srpms": items["srpms"], "binaries": items["binaries"]}
+
+
+def _group(name: str) -> str:
+    return "srpms" if name.endswith((".src.rpm", ".nosrc.rpm")) else "binaries"
 
 
 def _rpms(paths: Sequence[Path]) -> Iterator[Path]:
@@ -129,13 +135,18 @@ def _say(build: Build) -> None:
 @click.option("--failed", is_flag=True, help="Every failed build of the target.")
 @click.option("--cluster", default="", help="Every build of one cluster (`buildfarm failures`).")
 @click.option("--target", "-t", default="", help="Whose failed builds.")
+@click.option("--drop", default="", help="Or the failed builds of this drop.")
 @click.option("--reason", default="", help="Why it should go better now.")
-def retry(builds: tuple[str, ...], target: str, cluster: str, reason: str, *, failed: bool) -> None:
+def retry(builds: tuple[str, ...], target: str, drop: str, cluster: str, reason: str, *, failed: bool) -> None:
     """Send failed, canceled or excluded BUILDS through the line again; or all that failed, or all that failed alike."""
-    if (failed or cluster) and not target:
-        raise InputError("whose failed builds?", hint="--target NAME")
+    if (failed or cluster) and not (target or (drop and failed)):
+        raise InputError("whose failed builds?", hint="--target NAME, or --failed --drop DROP")
     hub = client()
-    if failed or cluster:
+    if failed and drop:
+        builds += tuple(build.id for build in hub.drops.get(drop).builds if build.state is BuildState.FAILED)
+        if not builds:
+            raise InputError(f"drop {drop} has no failed builds", hint="`buildfarm drop DROP` lists them all")
+    elif failed or cluster:
         chosen = [one for one in hub.targets.failures(target).clusters if failed or one.id == cluster]
         if not chosen:
             raise InputError(f"{target} has no such failures", hint="`buildfarm failures TARGET` lists them")
@@ -224,6 +235,18 @@ def worker_drain(worker: str, reason: str, *, back: bool) -> None:
     output.out.print(f"{answer.id}: {answer.state}", highlight=False)
 
 
+@click.command("worker-reserve")
+@click.argument("worker")
+@click.option(
+    "--for", "reserved", multiple=True, metavar="sig:S|target:T|source:N", help="Nobody else (none: everybody)."
+)
+@click.option("--reason", required=True, help="Why.")
+def worker_reserve(worker: str, reserved: tuple[str, ...], reason: str) -> None:
+    """Let WORKER work for some SIGs, targets or sources alone; without --for for everybody again."""
+    answer = client().post(f"/workers/{worker}/reserve", {"reserved": list(reserved), "reason": reason})
+    output.out.print(f"{answer['id']}: for {', '.join(answer['reserved']) or 'everybody'}", highlight=False)
+
+
 @click.command("release-hold")
 @click.argument("subject")
 @click.option("--reason", required=True, help="Why it may go on in spite of what held it.")
@@ -268,4 +291,6 @@ def override(  # one option a setting
     output.out.print(f"{source}: override {'removed' if remove else 'recorded'}; it applies from the next build on")
 
 
-COMMANDS = (ingest, retry, cancel, release_hold, override, pause, resume, approve, refuse, prioritise, worker_drain)
+COMMANDS = (
+    ingest, retry, cancel, release_hold, override, pause, resume, approve, refuse, prioritise, worker_drain, worker_reserve,
+)  # fmt: skip

@@ -95,6 +95,10 @@ class Client:
         """What has no method here, as JSON: ``path`` is below ``/api/v1``."""
         return self._hub.get(path, **query)
 
+    def delete(self, path: str, body: object) -> Json:
+        """The same for what ends."""
+        return self._hub.delete(path, body)
+
     def post(self, path: str, body: object) -> Json:
         """What has no method here, as JSON; ``url`` is added where the hub says where to follow it."""
         return self._hub.post(path, body)

@@ -96,6 +96,11 @@ class Transport:
             found.setdefault("url", str(httpx.URL(self.url).join(location)))
         return found
 
+    def delete(self, path: str, body: object) -> Json:
+        """End something."""
+        answer = self._send("DELETE", path, json=body)
+        return answer.json()  # type: ignore[no-any-return]
+
     def change(self, model: type[A], path: str, body: object, *, if_match: str = "") -> A:
         """The same, with the answer as what it is."""
         return model.model_validate(self.post(path, body, if_match=if_match))

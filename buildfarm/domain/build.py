@@ -39,7 +39,8 @@ _FOLLOWS: dict[BuildState, frozenset[BuildState]] = {
     _S.DEBRANDED: frozenset({_S.WAITING, _S.EXCLUDED}) | _STOP,
     _S.WAITING: frozenset({_S.QUEUED, _S.EXCLUDED}) | _STOP,
     _S.QUEUED: frozenset({_S.BUILDING, _S.WAITING}) | _STOP,
-    _S.BUILDING: frozenset({_S.BUILT, _S.QUEUED}) | _STOP,
+    _S.BUILDING: frozenset({_S.BUILT, _S.QUEUED, _S.WAITING})
+    | _STOP,  # waiting: it asked for more than its header names
     _S.BUILT: frozenset({_S.COMPARING}) | _STOP,
     _S.COMPARING: frozenset({_S.COMPARED, _S.BUILT}) | _STOP,
     _S.COMPARED: frozenset({_S.PUBLISHED, _S.BUILT}) | _STOP,
@@ -53,6 +54,9 @@ _FOLLOWS: dict[BuildState, frozenset[BuildState]] = {
 NEEDS_NOTHING = frozenset({_S.PUBLISHED, _S.ON_HOLD, _S.FAILED, _S.CANCELED, _S.EXCLUDED})
 """States a build stays in until a person, an upload or a rule changes something."""
 
+
+SETTLED = (_S.COMPARED, _S.PUBLISHED, _S.ON_HOLD, _S.FAILED, _S.CANCELED, _S.EXCLUDED)
+"""States in which a build can be superseded: nothing is under way."""
 
 TO_BUILD = (_S.INGESTED, _S.DEBRANDED, _S.WAITING, _S.QUEUED, _S.BUILDING)
 """States of a build that is not built yet and can be without anybody doing anything."""
@@ -125,6 +129,21 @@ class Gate(enum.StrEnum):
     REFUSED = "refused"
 
 
+NVR_FIELDS = ("srpm_filename", "source", "debranded_name", "version", "release", "debranded_release")
+"""What :func:`nvr_of` takes, as a build names it."""
+
+
+def nvr_of(srpm: str, source: str, new_source: str, version: str, release: str, new_release: str) -> str:
+    """Name, version and release of what is built, the new ones where debranding gave such.
+
+    >>> nvr_of("bash-5-1.src.rpm", "bash", "", "5", "1", "1.reef")
+    'bash-5-1.reef'
+    """
+    if not version:  # on hold from the start: nothing but its file name is known
+        return srpm.removesuffix(".src.rpm")
+    return f"{new_source or source}-{version}-{new_release or release}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """One SRPM for one target. Digests are SHA-256 in hex; empty text means "not yet" or "does not apply".
@@ -135,6 +154,15 @@ class Build:
     ``round`` counts how often the SRPM was built to get its circle off the seed, ``circle`` are the sources it needs and is
     needed by, ``seeded`` the RPMs of that circle that its buildroot took from a seed; ``successor`` is the build of the next
     round. ``lock_ours`` of the ``lock_rpms`` in its buildroots are RPMs that we built. See :mod:`buildfarm.domain.selfhosting`.
+
+    ``finding`` is the line that decided its verdict, in plain words; ``brand_hits`` and ``source_brand_hits`` count what the scan
+    found in its RPMs and in its SRPM: copies of the comparison in force, so that a list need not read reports.
+    ``superseded``: every tag of its target carries a newer build of its source, this one is history.
+    ``bootstrap`` is the condition it is built under, should its circle have no other way out (:mod:`buildfarm.domain.bootstrapping`).
+    ``found_requires`` are BuildRequires that its header does not name and its build asked for (``%generate_buildrequires``);
+    ``replans`` counts how often that sent it back to the plan.
+    ``shipped`` is when the vendor built the SRPM, by its header; ``spent`` the seconds in each stage the build has left, and
+    ``stage_since`` when the present one began (``None``: with its state). See :mod:`buildfarm.domain.lag`.
     """
 
     id: str
@@ -178,6 +206,16 @@ class Build:
     successor: str = ""
     lock_ours: int = 0
     lock_rpms: int = 0
+    finding: str = ""
+    brand_hits: int = 0
+    source_brand_hits: int = 0
+    superseded: bool = False
+    bootstrap: str = ""
+    found_requires: tuple[str, ...] = ()
+    replans: int = 0
+    shipped: datetime | None = None
+    stage_since: datetime | None = None
+    spent: dict[str, float] = field(default_factory=dict)
     created: datetime
     finished: datetime | None = None
 
@@ -191,9 +229,7 @@ class Build:
     @property
     def nvr(self) -> str:
         """Name, version and release of what we build (the debranded name and release where there are such)."""
-        if not self.version:  # on hold from the start: nothing but its file name is known
-            return self.srpm_filename.removesuffix(".src.rpm")
-        return f"{self.debranded_name or self.source}-{self.version}-{self.debranded_release or self.release}"
+        return nvr_of(*(getattr(self, name) for name in NVR_FIELDS))
 
     @property
     def srpm_to_build(self) -> str:

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from buildfarm.domain.build import Build
 
@@ -29,15 +30,18 @@ class Cluster:
     builds: tuple[Build, ...]
 
 
-def fingerprint(build: Build) -> str:
-    """The reason of a failed build without its own name, paths, positions and numbers.
+def fingerprint(build: Build, reason: str = "") -> str:
+    """The reason of a failed build (or another ``reason`` it gives) without its own name, paths, positions and numbers.
 
     What lies in a folder is kept by its last name when that is a header or a library: that is often the cause.
     """
-    words = build.reason
-    for own in sorted(
-        {build.nvr, build.source, f"{build.version}-{build.release}", build.version} - {""}, key=len, reverse=True
-    ):
+    own = {build.nvr, build.source, f"{build.version}-{build.release}", build.version} - {""}
+    return _without(tuple(sorted(own, key=len, reverse=True)), reason or build.reason)
+
+
+@lru_cache(maxsize=20_000)
+def _without(names: tuple[str, ...], words: str) -> str:
+    for own in names:
         words = re.sub(rf"(?<![\w-]){re.escape(own)}(?![\w-])", "@", words)
     words = _PLACE.sub(_kept, words)
     return _NUMBER.sub("#", _POSITION.sub(":", words)).strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,7 +59,10 @@ class Drop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropItem:
-    """One file of a drop. ``build`` names the build it became or belongs to; ``problem`` why it did not."""
+    """One file of a drop. ``build`` names the build it became or belongs to; ``problem`` why it did not.
+
+    ``url`` is where it is fetched from; without a digest in the drop, ``sha256`` is that of the URL until it was.
+    """
 
     id: str
     drop_id: str
@@ -67,13 +71,30 @@ class DropItem:
     filename: str
     build: str = ""
     problem: str = ""
+    url: str = ""
+
+
+_OTHERS_REQUIRE = re.compile(
+    r"bin/|^/etc/|^/usr/lib/sendmail$|^/usr/lib/rpm/|^/usr/libexec/|^/usr/share/(?:xml|sgml|aclocal|java)/"
+)
+
+
+def may_be_required(path: str) -> bool:
+    """Whether others name such a file in their Requires: createrepo_c's primary ones (cr_is_primary), and those that specs name too.
+
+    >>> may_be_required("/usr/bin/awk"), may_be_required("/usr/share/doc/awk/README")
+    (True, False)
+    """
+    return bool(_OTHERS_REQUIRE.search(path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorRpm:
     """One of the vendor's binaries, kept to compare with; ``source`` and ``sourcerpm`` say which SRPM made it.
 
-    ``provides`` and ``requires`` are what the plan expects of our own rebuild; ``problem`` is why it cannot be trusted.
+    ``provides``, ``requires`` and ``files`` (those that others may require: programs, /etc) are what the plan expects of our own
+    rebuild; ``problem`` is why it cannot be trusted.
+    ``verdict`` and ``waived`` are what the comparison in force says of it: a copy, so that counting need not read reports.
     """
 
     id: str
@@ -87,7 +108,10 @@ class VendorRpm:
     evr: str = ""
     provides: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     problem: str = ""
+    verdict: str = ""
+    waived: bool = False
 
 
 def drop_id(target: str, digests: Iterable[str]) -> str:

@@ -20,12 +20,15 @@ class Decision:
 
 
 def decide(
-    verdict: Verdict, *, policy: GatePolicy, scratch: bool, brands: Sequence[str] = (), held_back: str = ""
-) -> Decision:
+    verdict: Verdict, *, policy: GatePolicy, scratch: bool, brands: Sequence[str] = (), held_back: str = "",
+    bootstrap: bool = False,
+) -> Decision:  # fmt: skip
     """Decide both tags at once.
 
     :param brands: what the scan found in its RPMs that nobody allowed, a line each; users never get such a build.
     :param held_back: why users must not get it though it is good (:func:`buildfarm.domain.selfhosting.held_back`).
+    :param bootstrap: it was built under a bootstrap condition, so that something is missing in it on purpose: builders get it
+        whatever the comparison says, users never do.
 
     The build tag takes whatever is not INCOMPATIBLE or worse: a MISSING sub-package is the worst finding of its
     SRPM and would hide an INCOMPATIBLE one beside it, so it is refused too.
@@ -33,6 +36,8 @@ def decide(
     >>> decide(Verdict.REVIEW, policy=GatePolicy(), scratch=False).build_tag
     True
     """
+    if bootstrap and not scratch and verdict is not Verdict.ERROR:
+        return Decision(build_tag=True, gate=Gate.REFUSED, reason=held_back)
     decision = _by_verdict(verdict, policy, scratch=scratch)
     if decision.gate is Gate.PASSED and brands:
         reason = f"{len(brands)} brand hits that no rule allows: {brands[0]}; the build tag takes it, the destination tag does not"

@@ -30,8 +30,8 @@ class MockRepository:
 class MockConfig:
     """What a configuration says. ``root`` names chroot and cache: one name for what may share a cached root.
 
-    ``macros`` are names without percent sign. ``timeout`` is seconds of rpmbuild, 0 for none. ``basedir`` and
-    ``cache`` empty leave mock's own places. ``title`` becomes a comment.
+    ``macros`` are names without percent sign, ``modules`` streams (``NAME:STREAM``) to enable. ``timeout`` is seconds of rpmbuild,
+    0 for none. ``basedir`` and ``cache`` empty leave mock's own places. ``title`` becomes a comment.
     """
 
     root: str
@@ -44,6 +44,7 @@ class MockConfig:
     with_: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     nocheck: bool = False
+    modules: tuple[str, ...] = ()
     timeout: int = 0
     network: bool = False
     isolation: str = "auto"
@@ -113,6 +114,8 @@ def _options(config: MockConfig) -> dict[str, object]:
         "cleanup_on_success": not config.keep_root,
         "cleanup_on_failure": not config.keep_root,
     }
+    if config.modules:
+        options["module_setup_commands"] = [("enable", stream) for stream in config.modules]
     if config.basedir:
         options["basedir"] = config.basedir
     if config.cache:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from buildfarm.domain.bootstrapping import Member, Variant, WayOut, stuck, ways_out
 from buildfarm.domain.build import WaitKind
 from buildfarm.domain.graph import back_edges, reachable, shortest_ring, strongly_connected, waves
 
@@ -97,7 +98,8 @@ class Node:
     ``needs`` maps the key of each source it would take RPMs from to the requirement that does so; a source that is
     finished is in nobody's ``needs``. ``broken`` names what only a source that ended without a result would give, and
     how that ended. ``problem`` is why it cannot be resolved at all; ``resolves_now`` whether today's repositories alone
-    would do.
+    would do. ``condition`` is its spec's bootstrap condition, ``variant`` what it needs under it, once that is known; ``trouble``
+    why the condition is of no use.
     """
 
     key: str
@@ -106,6 +108,9 @@ class Node:
     broken: Mapping[str, str]
     problem: str = ""
     resolves_now: bool = False
+    condition: str = ""
+    variant: Variant | None = None
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,8 @@ class Decision:
     """Ready to be queued (``wait`` is ``None``), or why not.
 
     ``reason`` is one line that names the blocker or the dependency, ``blockers`` the keys of the sources waited for;
-    ``note`` tells of a cycle that is broken here, ``circle`` are the keys of its members.
+    ``note`` tells of a cycle that is broken here, ``circle`` are the keys of its members; ``way_out`` is what is to be done with
+    its bootstrap condition.
     """
 
     key: str
@@ -122,6 +128,7 @@ class Decision:
     note: str = ""
     circle: tuple[str, ...] = ()
     blockers: tuple[str, ...] = ()
+    way_out: WayOut | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,14 +160,34 @@ def plan(nodes: Iterable[Node]) -> Plan:
     knots = [sorted(group) for group in components if len(group) > 1 or group[0] in edges[group[0]]]
     knot_of = {key: frozenset(knot) for knot in knots for key in knot}
     rings = _rings(knots, edges)
+    ways = {key: way for knot in knots for key, way in _ways_out(knot, edges, by_key).items()}
     decisions = tuple(
-        _decide(node, by_key, knot_of.get(key, frozenset()), rings.get(key, ())) for key, node in by_key.items()
+        _decide(node, by_key, knot_of.get(key, frozenset()), rings.get(key, ()), ways) for key, node in by_key.items()
     )
     cycles = tuple(Cycle(members=tuple(knot), closing=_closing(knot, edges, by_key)) for knot in sorted(knots))
     return Plan(decisions=decisions, waves=waves(edges, components), cycles=cycles)
 
 
-def _decide(node: Node, by_key: Mapping[str, Node], knot: frozenset[str], ring: Sequence[str]) -> Decision:
+def _ways_out(
+    knot: Sequence[str], edges: Mapping[str, Sequence[str]], by_key: Mapping[str, Node]
+) -> dict[str, WayOut | None]:
+    """Who of a circle can never begin, and what the bootstrap conditions are good for, once nothing outside is still to come."""
+    inside = set(knot)
+    if any(needed not in inside for key in knot for needed in edges[key]):
+        return {}
+    members = {
+        key: Member(
+            needs=edges[key], free=by_key[key].resolves_now, condition="" if by_key[key].trouble else by_key[key].condition,
+            variant=by_key[key].variant,
+        )
+        for key in knot
+    }  # fmt: skip
+    return dict.fromkeys(stuck(members)) | ways_out(members)
+
+
+def _decide(
+    node: Node, by_key: Mapping[str, Node], knot: frozenset[str], ring: Sequence[str], ways: Mapping[str, WayOut | None]
+) -> Decision:
     if node.broken:
         blockers = "; ".join(f"{what}: {how}" for what, how in sorted(node.broken.items()))
         return Decision(key=node.key, wait=WaitKind.BLOCKED, reason=f"needs {blockers}")
@@ -176,8 +203,28 @@ def _decide(node: Node, by_key: Mapping[str, Node], knot: frozenset[str], ring: 
     if node.resolves_now:
         note = f"{what}; broken by what the repositories hold today (seed)"
         return Decision(key=node.key, note=note, circle=tuple(sorted(knot)))
-    inside = tuple(sorted(key for key in node.needs if key in knot))
-    return Decision(key=node.key, wait=WaitKind.CYCLE, reason=f"{what}; no repository breaks it here", blockers=inside)
+    inside, way = tuple(sorted(key for key in node.needs if key in knot)), ways.get(node.key)
+    return Decision(
+        key=node.key, wait=WaitKind.CYCLE, reason=f"{what}; no repository breaks it here{_hope(node, by_key, knot, ways)}",
+        blockers=inside, circle=tuple(sorted(knot)) if way else (), way_out=way,
+    )  # fmt: skip
+
+
+def _hope(node: Node, by_key: Mapping[str, Node], knot: frozenset[str], ways: Mapping[str, WayOut | None]) -> str:
+    """What the bootstrap conditions of a circle are good for, in words; nothing to say where it can begin without."""
+    if node.key not in ways:
+        return ""
+    if way := ways.get(node.key):
+        asks = f", what it requires with {node.condition} is to be found out"
+        return asks if way is WayOut.ASK else f", so it is built with {node.condition} first"
+    if others := sorted(by_key[key].name for key in knot if ways.get(key)):
+        return f"; the bootstrap condition of {', '.join(others[:_NAMES_IN_A_RING])} is to break it"
+    conditions = [by_key[key] for key in sorted(knot) if by_key[key].condition]
+    if not conditions:
+        return ", and no spec of it has a bootstrap condition: add a seed or an older build"
+    tried = conditions[0]
+    why = tried.trouble or (tried.variant.problem if tried.variant else "") or "the circle stands even so"
+    return f"; {tried.name} has {tried.condition}, which does not help: {why}"
 
 
 def _spell(ring: Sequence[str], by_key: Mapping[str, Node], size: int) -> str:

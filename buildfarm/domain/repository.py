@@ -78,6 +78,7 @@ class Generation:
     """One immutable state of a tag's repositories. ``digest`` covers every file in it, not the time it was made.
 
     ``lock_ours`` of ``lock_rpms`` lines in the buildroots of its builds are RPMs that we built: its self-hosted share.
+    ``sources`` counts its builds, so that a list need not read which.
     ``carried`` are the digests of the vendor's comps, updateinfo and modules that went into it, by kind.
     """
 
@@ -88,6 +89,7 @@ class Generation:
     state: GenerationState
     digest: str
     builds: tuple[str, ...] = ()
+    sources: int = 0
     rpms: int = 0
     lock_ours: int = 0
     lock_rpms: int = 0

@@ -16,24 +16,32 @@ MAX_ROUNDS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockLine:
-    """One RPM of a buildroot; ``ours`` if its header is one of our own RPMs'."""
+    """One RPM of a buildroot; ``ours`` if its header is one of our own RPMs', ``bootstrap`` the condition that one was built under."""
 
     name: str
     nevra: str
     ours: bool
+    bootstrap: str = ""
 
 
 def seeded_by(lines: Iterable[LockLine], made_by_circle: Collection[str]) -> tuple[str, ...]:
-    """The RPMs of a buildroot that came from a seed though the build's own circle makes them.
+    """The RPMs of a buildroot that came from a seed, or were built under a bootstrap condition, though the build's own circle makes them.
 
     >>> seeded_by([LockLine(name="mawk", nevra="mawk-1-1", ours=False)], {"mawk", "byacc"})
     ('mawk-1-1',)
     """
-    return tuple(sorted({line.nevra for line in lines if not line.ours and line.name in made_by_circle}))
+    provisional = (line for line in lines if not line.ours or line.bootstrap)
+    return tuple(sorted({line.nevra for line in provisional if line.name in made_by_circle}))
 
 
-def held_back(seeded: Collection[str], round_: int) -> str:
-    """Why the destination tag does not take a seeded build; empty if it is not seeded."""
+def held_back(seeded: Collection[str], round_: int, bootstrap: str = "") -> str:
+    """Why the destination tag does not take a seeded build, or one under a bootstrap condition; empty if it is neither.
+
+    >>> held_back((), 1, "--with bootstrap")
+    'built with --with bootstrap, without its own circle: round 2, built with it, takes its place'
+    """
+    if bootstrap:
+        return f"built with {bootstrap}, without its own circle: round {round_ + 1}, built with it, takes its place"
     if not seeded:
         return ""
     what = f"built with seeds of its own circle ({', '.join(sorted(seeded))})"

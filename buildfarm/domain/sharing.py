@@ -3,7 +3,8 @@
 A share is what one SIG, one of its targets and one owner use of the slots of an arch, over its weight: the one that uses least
 is served next (max-min fairness, as Slurm's fair tree has it level by level). Inside a share the source with the longest way
 behind it goes first, see :mod:`buildfarm.domain.dispatch`. A negative priority is background work: it gets what nobody else can
-use. A worker is reserved by the queues it was enrolled for, and drained by its state.
+use. A worker is reserved by the queues it was enrolled for and by the SIGs, targets and sources it was reserved for (one that is takes
+nobody else, and is taken first), and drained by its state.
 """
 
 from __future__ import annotations
@@ -74,13 +75,17 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What wants slots and what holds them: free tasks, those given out, the SIG of each target, seconds behind each subject."""
+    """What wants slots and what holds them: free tasks, those given out, the SIG of each target, seconds behind each subject.
+
+    ``sources`` names the source of those subjects whose source a worker is reserved for.
+    """
 
     free: Sequence[Task]
     held: Sequence[Task] = ()
     sigs: Mapping[str, str] = field(default_factory=dict)
     ways: Mapping[str, float] = field(default_factory=dict)
     sharing: Sharing = field(default_factory=Sharing)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def account(self, task: Task) -> Account:
         """Who pays for a task's slot."""
@@ -90,6 +95,14 @@ class Demand:
         """Seconds of work behind a task."""
         return self.ways.get(task.subject, 0.0)
 
+    def source(self, task: Task) -> str:
+        """The source a task is about, if a worker is reserved for it."""
+        return self.sources.get(task.subject, "")
+
+    def called(self, task: Task) -> tuple[str, ...]:
+        """The words by which a worker may be reserved for a task."""
+        return f"sig:{self.sigs.get(task.target, '')}", f"target:{task.target}", f"source:{self.source(task)}"
+
 
 def assign(demand: Demand, workers: Sequence[Worker]) -> tuple[list[Decision], dict[str, str]]:
     """Give free slots to free tasks; the rest get a reason.
@@ -98,7 +111,7 @@ def assign(demand: Demand, workers: Sequence[Worker]) -> tuple[list[Decision], d
 
     :return: the decisions in their order, and for each task left over why it waits.
     """
-    slots = _Slots(workers, demand.held)
+    slots = _Slots(workers, demand)
     waiting = Counter(task.queue for task in demand.free)
     lanes = _Lanes(demand)
     given: list[Decision] = []
@@ -146,8 +159,9 @@ def _words(task: Task, waiting: int, way: float | None, share: str) -> str:
 class _Slots:
     """Free slots of the workers in service."""
 
-    def __init__(self, workers: Sequence[Worker], held: Sequence[Task]) -> None:
-        busy = Counter(task.worker for task in held)
+    def __init__(self, workers: Sequence[Worker], demand: Demand) -> None:
+        self._demand = demand
+        busy = Counter(task.worker for task in demand.held)
         self._workers = [worker for worker in workers if worker.state is WorkerState.READY]
         self._free = {worker.id: worker.slots - busy[worker.id] for worker in self._workers}
 
@@ -159,6 +173,12 @@ class _Slots:
         serving = [worker for worker in self._workers if task.queue in worker.queues]
         if not serving:
             return None, f"no worker in service takes {task.queue}"
+        called = self._demand.called(task)
+        ours = [worker for worker in serving if not worker.reserved or any(word in worker.reserved for word in called)]
+        if not ours:
+            others = ", ".join(sorted({word for worker in serving for word in worker.reserved}))
+            return None, f"every worker in service of {task.queue} is reserved for others: {others}"
+        serving = ours
         needs = MachineNeeds.of(task.needs)
         able = [worker for worker in serving if needs.met_by(worker.features)]
         if not able:
@@ -168,7 +188,7 @@ class _Slots:
         if not open_:
             only = f" with {needs}" if needs else ""
             return None, f"all {sum(worker.slots for worker in able)} slots of {task.queue}{only} are busy"
-        return min(open_, key=lambda worker: (-self._free[worker.id], worker.id)), ""
+        return min(open_, key=lambda worker: (not worker.reserved, -self._free[worker.id], worker.id)), ""
 
 
 @dataclass(slots=True, eq=False)
@@ -191,7 +211,8 @@ class _Lanes:
             self._count(demand.account(task))
         groups: dict[tuple[object, ...], list[Task]] = {}
         for task in demand.free:
-            key = (task.priority, demand.account(task), task.queue, tuple(sorted(task.needs.items())))
+            needs = tuple(sorted(task.needs.items()))
+            key = (task.priority, demand.account(task), task.queue, needs, demand.source(task))
             groups.setdefault(key, []).append(task)
         self._lanes = [
             _Lane(group[0].priority, demand.account(group[0]), deque(sorted(group, key=self._place)))

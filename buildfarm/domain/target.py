@@ -9,6 +9,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import ClassVar, Literal
 
+from buildfarm.domain.allowed_url import AllowedUrl
+from buildfarm.domain.repodata import RepodataStyle
+from buildfarm.domain.trigger import Triggers
+
 _FORBID: dict[str, str] = {"extra": "forbid"}  # read by the loader: an unknown key is an error, not a silent wish
 
 
@@ -60,13 +64,20 @@ class DistGit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
-    """The vendor: name, public keys (files) that sign its SRPMs, where its packages come from (for people), its dist-git."""
+    """The vendor: name, public keys (files) that sign its SRPMs, where its packages come from (for people), its dist-git.
+
+    A SIG's own target has no ``vendor``. With ``submitted`` an SRPM needs no signature: whoever may send drops to the target answers
+    for it, and is named where a key would be.
+    A drop may name files by URL under ``allowed_urls`` (and under the repositories that are polled), nowhere else.
+    """
 
     __pydantic_config__: ClassVar = _FORBID
-    vendor: str
+    vendor: str = ""
+    submitted: bool = False
     keys: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     dist_git: DistGit | None = None
+    allowed_urls: tuple[AllowedUrl, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,14 +150,20 @@ class CarriedKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StormGuard:
-    """What one trigger may start without a person: nothing with ``approval``, else at most ``most_builds`` (``None``: any number)."""
+    """What one trigger may start without a person: nothing with ``approval``, else at most ``most_builds`` (``None``: any number).
+
+    That is at once; a webhook, a folder or a poll may also start no more than that in ``hours``, however small its drops are.
+    """
 
     __pydantic_config__: ClassVar = _FORBID
     approval: bool = False
     most_builds: int | None = None
+    hours: float = 24.0
 
-    def objection(self, builds: int, *, asked: bool = False) -> str:
+    def objection(self, builds: int, *, asked: bool = False, lately: int = 0) -> str:
         """Why so many builds await approval; empty if they need none. ``asked``: whoever sent them wants to see the plan first.
+
+        ``lately`` is how many the same trigger has started in ``hours``.
 
         >>> StormGuard(most_builds=100).objection(3000)
         '3000 builds at once, the target allows 100 without approval'
@@ -157,6 +174,8 @@ class StormGuard:
             return "the target has every plan approved"
         if self.most_builds is not None and builds > self.most_builds:
             return f"{builds} builds at once, the target allows {self.most_builds} without approval"
+        if self.most_builds is not None and lately and builds + lately > self.most_builds:
+            return f"{builds} builds after {lately} by the same trigger in {self.hours:g} h, the target allows {self.most_builds}"
         return ""
 
 
@@ -217,11 +236,14 @@ class Target:
     """What to build for: dist tag, arches, buildroot, upstream, both tags, lifecycle and owner.
 
     ``dist`` is the vendor's default dist tag with its dot; a build takes the dist of its own SRPM's Release.
+    A layered target builds on what users of its ``base`` (another target) have, and on the base's own external repositories.
     ``suffix`` is what rules append to the Release of a debranded source. ``header_tags`` are the values our RPMs carry.
     ``needs`` says for a source what its builds need of a worker, ``storm`` what one trigger may start by itself;
     ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources are built again when a soname or symbol
     version they use goes away; they are named in any case.
-    ``carry`` names files whose groups, advisories and modules go into each binary repository.
+    ``carry`` names files whose groups, advisories and modules go into each binary repository; ``repodata`` says in which checksums
+    and compressions its metadata is written. ``modules`` are the streams (``NAME:STREAM``) that its buildroots enable beside the
+    default ones. ``triggers`` start drops by themselves.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -249,6 +271,24 @@ class Target:
     keep_generations: int = 30
     rebuild_on_change: bool = False
     carry: dict[CarriedKind, str] = field(default_factory=dict)
+    repodata: RepodataStyle = field(default_factory=RepodataStyle)
+    base: str = ""
+    modules: tuple[str, ...] = ()
+    triggers: Triggers = field(default_factory=Triggers)
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: a module without its stream."""
+        for one in self.modules:
+            if not re.fullmatch(r"[^\s:]+:[^\s:]+", one):
+                raise ValueError(f"modules: {one!r} is no NAME:STREAM")
+
+    @property
+    def allowed_urls(self) -> tuple[AllowedUrl, ...]:
+        """Where files of its drops may be fetched from."""
+        polled = (
+            AllowedUrl(prefix=place, private=poll.private) for poll in self.triggers.polls for place in poll.places
+        )
+        return (*self.upstream.allowed_urls, *polled)
 
     def needs_of(self, source: str) -> MachineNeeds:
         """What a source's builds need of a worker."""

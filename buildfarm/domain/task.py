@@ -32,6 +32,7 @@ class TaskKind(enum.StrEnum):
     """What is to be done; the subject is a drop, a build or a target."""
 
     INGEST = "ingest"
+    SURVEY = "survey"  # read the SRPMs of a drop as text, for the plan
     DEBRAND = "debrand"
     SRPM = "srpm"
     BUILD = "build"
@@ -48,6 +49,15 @@ class TaskKind(enum.StrEnum):
             return "builder"
         return "signer" if self in (TaskKind.SIGN, TaskKind.SEAL) else "services"
 
+    @property
+    def about(self) -> str:
+        """What its subject is: a ``drop``, a ``target``, a ``generation``, else a ``build``."""
+        return _ABOUT.get(self, "build")
+
+
+_ABOUT = {
+    TaskKind.INGEST: "drop", TaskKind.PUBLISH: "target", TaskKind.RESTORE: "generation", TaskKind.SEAL: "generation",
+}  # fmt: skip
 
 MAX_INFRASTRUCTURE_FAILURES = 3
 """Copr retries infrastructure faults on up to three hosts; so do we."""

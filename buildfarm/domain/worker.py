@@ -24,7 +24,8 @@ class Worker:
     """One worker process. ``token_hash`` is the SHA-256 of its token; ``queues`` are what it consumes.
 
     The worker of a guest names the KVM host that made it, the digest of the image it boots from, and what the host says of the
-    machine (``accelerator``, ``hypervisor``, …); it takes one task.
+    machine (``accelerator``, ``hypervisor``, …); it takes one task. ``reserved`` names for whom it works, all others are turned
+    away: ``sig:NAME``, ``target:NAME``, ``source:NAME``; empty for everybody.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Worker:
     host: str = ""
     image: str = ""
     machine: dict[str, object] = field(default_factory=dict)
+    reserved: tuple[str, ...] = ()
 
     @property
     def is_guest(self) -> bool:

@@ -2,60 +2,102 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 from buildfarm import wire
-from buildfarm.domain.build import Build, BuildState, FailureKind
-from buildfarm.domain.records import SourceOverride
+from buildfarm.domain.build import Build, BuildState, FailureKind, WaitKind
+from buildfarm.domain.records import BootstrapVariant, LearnedRequires, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker
 from buildfarm.errors import InfraError, InputError, NotFound
 from buildfarm.ports import Intake, RpmHeader, Transaction
-from buildfarm.services import builds, rounds, tasks
+from buildfarm.services import builds, publishing, rounds, searching, tasks, variants
+from buildfarm.services.frontier import learned_id
 from buildfarm.services.hub import Hub
+
+MAX_REPLANS = 6
+"""How often a build may come back with BuildRequires found while building; after that it is its own failure."""
 
 OWN_PRIORITY = 10
 """dnf priority of our own generation; seeds come after it (90 by default)."""
 
 
-def repositories(target: Target, generation: Generation | None, arch: str) -> tuple[wire.Repository, ...]:
-    """The repositories of a buildroot: our own generation first, then the seeds."""
-    own: tuple[wire.Repository, ...] = ()
-    if generation is not None:
-        own = (
-            wire.Repository(
-                id=generation.tag,
-                baseurl=f"/repos/{generation.tag}/{generation.number}/{arch}",
-                priority=OWN_PRIORITY,
-                gpgcheck=True,
-                repo_gpgcheck=True,
-                gpgkey="/repos/RPM-GPG-KEY",
-            ),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A target that a buildroot stands on, and which of its generations; ``None`` while it has none."""
+
+    target: Target
+    generation: Generation | None
+
+
+def layers_now(hub: Hub, tx: Transaction, target: Target) -> tuple[Layer, ...]:
+    """What a build of the target stands on now: its build tag, and what users have of the target it is layered on."""
+    own, *below = hub.config.below(target)
+    return (
+        Layer(target=own, generation=publishing.head(tx, own.tags.build)),
+        *(Layer(target=base, generation=publishing.head(tx, base.tags.destination)) for base in below),
+    )
+
+
+def repositories(layers: Sequence[Layer], arch: str) -> tuple[wire.Repository, ...]:
+    """The repositories of a buildroot: our own generations first, each layer before the one below it, then the seeds of all."""
+    own = [
+        wire.Repository(
+            id=generation.tag,
+            baseurl=f"/repos/{generation.tag}/{generation.number}/{arch}",
+            priority=OWN_PRIORITY + depth,
+            gpgcheck=True,
+            repo_gpgcheck=True,
+            gpgkey="/repos/RPM-GPG-KEY",
         )
-    external = tuple(
+        for depth, generation in enumerate(layer.generation for layer in layers)
+        if generation is not None
+    ]
+    external = [
         wire.Repository(
             id=repo.id,
-            baseurl=repo.baseurl or f"/repos/external/{target.name}/{repo.id}",
+            baseurl=repo.baseurl or f"/repos/external/{layer.target.name}/{repo.id}",
             priority=repo.priority,
             gpgcheck=repo.gpgcheck,
             gpgkey=repo.gpgkey,
         )
-        for repo in target.external
-    )
+        for layer in layers
+        for repo in layer.target.external
+    ]
     return (*own, *external)
 
 
-def buildroot(target: Target, generation: Generation | None, arch: str, *, key: str) -> wire.Buildroot:
-    """The buildroot of a target, pinned to one generation; ``key`` is the planner's digest over its base."""
+def buildroot(layers: Sequence[Layer], arch: str, *, key: str) -> wire.Buildroot:
+    """The buildroot of the first layer's target, pinned to the layers' generations; ``key`` is the planner's digest over its base."""
+    target = layers[0].target
+    pinned = [layer.generation.id if layer.generation else "" for layer in layers]
     return wire.Buildroot(
         key=key,
-        generation=generation.id if generation else "",
+        generation=pinned[0],
+        below=tuple(pinned[1:]),
         packages=target.buildroot.packages,
-        repositories=repositories(target, generation, arch),
+        repositories=repositories(layers, arch),
         releasever=target.buildroot.releasever,
+        modules=target.modules,
+    )
+
+
+def pinned(order: Mapping[str, object]) -> tuple[str, ...]:
+    """The ids of the generations that a task's order is pinned to, its target's own first; empty text where there was none."""
+    below = order.get("below", ())
+    return (str(order.get("generation", "")), *(str(one) for one in (below if isinstance(below, list | tuple) else ())))
+
+
+def _layers_of(hub: Hub, tx: Transaction, target: Target, order: Mapping[str, object]) -> tuple[Layer, ...]:
+    """The layers that a task was assigned with."""
+    return tuple(
+        Layer(target=one, generation=tx.get(Generation, identity) if identity else None)
+        for one, identity in zip(hub.config.below(target), (*pinned(order), ""), strict=False)
     )
 
 
@@ -74,6 +116,7 @@ def order_as_built(hub: Hub, tx: Transaction, build: Build, arch: str = "") -> t
             f"{build.nvr} was not built{' on ' + arch if arch else ''}", hint=f"`buildfarm show {build.nvr}`"
         )
     override = wire.Override.model_validate(build.override) if build.override else wire.Override()
+    override = variants.conditioned(override, "" if build.override else build.bootstrap)
     return task, order_for(hub, tx, task).model_copy(update={"override": override})
 
 
@@ -81,11 +124,13 @@ def order_for(hub: Hub, tx: Transaction, task: Task) -> wire.WorkOrder:
     """Everything the builder needs, pinned to the generation the task was assigned with."""
     build = tx.get(Build, task.subject)
     target = hub.target(build.target)
-    pinned = str(task.order.get("generation", ""))
-    generation = tx.get(Generation, pinned) if pinned else None
-    override = override_of(tx, build)
-    payload = build.debranded_tree if task.kind is TaskKind.SRPM else build.srpm_to_build
-    filename = f"{build.source}.tar" if task.kind is TaskKind.SRPM else f"{build.nvr}.src.rpm"
+    variant = variants.of(tx, build)
+    asks = _asks(task, build)
+    condition = tx.get(BootstrapVariant, build.id).condition if asks else build.bootstrap
+    override = variants.conditioned(override_of(tx, build), condition)
+    payload, filename = (variant.srpm if variant else build.srpm_to_build), f"{build.nvr}.src.rpm"
+    if task.kind is TaskKind.SRPM and not asks:
+        payload, filename = build.debranded_tree, f"{build.source}.tar"
     limits = target.limits
     return wire.WorkOrder(
         task=task.id,
@@ -95,7 +140,9 @@ def order_for(hub: Hub, tx: Transaction, task: Task) -> wire.WorkOrder:
         nvr=build.nvr,
         arch=task.arch,
         payload=wire.BlobRef(sha256=payload, filename=filename, size=hub.blobs.path(payload).stat().st_size),
-        buildroot=buildroot(target, generation, task.arch, key=str(task.order.get("buildroot_key", ""))),
+        buildroot=buildroot(
+            _layers_of(hub, tx, target, task.order), task.arch, key=str(task.order.get("buildroot_key", ""))
+        ),
         macros={**target.header_tags, **target.buildroot.macros, **({"dist": build.dist} if build.dist else {})},
         limits=wire.Limits(
             seconds=override.seconds or limits.seconds,
@@ -140,7 +187,8 @@ def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Re
     """
     with hub.store.read() as tx:
         task = tx.get(Task, task_id)
-        if task.state in (TaskState.CLOSED, TaskState.FAILED) and task.lease_token == tasks.token_hash(token):
+        ended = task.state in (TaskState.CLOSED, TaskState.FAILED) or (task.state is TaskState.CANCELED and task.result)
+        if ended and task.lease_token == tasks.token_hash(token):
             return
         tasks.held(tx, task_id, token)
     made: list[tuple[Artifact, RpmHeader]] = []
@@ -163,7 +211,10 @@ def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Re
             task = tasks.close(tx, task, **fields)
             if task.kind is TaskKind.BUILD:
                 build = rounds.note_lock(tx, build, report.lock)
+                build = _learn(tx, build, report.asked_for)
             _built(tx, build, task, made)
+        elif found := _found_anew(build, task, report):
+            _back_to_the_plan(tx, build, task, found, **fields)
         elif report.failure_kind is None or report.failure_kind.is_infrastructure:
             reason = report.reason or "the worker gave no reason"
             changed = tasks.infrastructure_failure(tx, task, f"{task.worker}: {reason}")
@@ -171,9 +222,62 @@ def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Re
                 _give_up(tx, build, changed)
         else:
             tasks.fail(tx, task, report.failure_kind, report.reason, **fields)
+            if _asks(task, build):
+                variants.unusable(tx, build, report.reason, actor=f"worker:{task.worker}")
+                return
             builds.fail(tx, build, report.failure_kind, report.reason, actor=f"worker:{task.worker}")
             _cancel_siblings(tx, build, task)
     hub.wakeup.notify()
+
+
+def _asks(task: Task, build: Build) -> bool:
+    """Whether an ``srpm`` task only finds out what a bootstrap condition requires: the build itself waits in the plan."""
+    return task.kind is TaskKind.SRPM and build.state is not BuildState.DEBRANDED
+
+
+def _beyond_header(build: Build, asked: Sequence[str]) -> tuple[str, ...]:
+    """What a build asked for that the header of its SRPM does not name."""
+    return tuple(dict.fromkeys(text for text in asked if text not in build.requires))
+
+
+def _found_anew(build: Build, task: Task, report: wire.Report) -> tuple[str, ...]:
+    """BuildRequires that nobody knew of and that could not be installed: a matter of the plan, not the SRPM's fault.
+
+    Each return brings something new, and there are at most :data:`MAX_REPLANS`: no build goes round for ever.
+    """
+    if task.kind is not TaskKind.BUILD or report.failure_kind is not FailureKind.DEPENDENCIES:
+        return ()
+    known = build.found_requires
+    found = tuple(text for text in _beyond_header(build, report.asked_for) if text not in known)
+    return found if build.replans < MAX_REPLANS else ()
+
+
+def _back_to_the_plan(tx: Transaction, build: Build, task: Task, found: Sequence[str], **fields: object) -> None:
+    why = f"while it was built it asked for {', '.join(found)}, which its header does not name and no repository had"
+    tasks.hand_back(tx, task, why, **fields)
+    builds.move(
+        tx, build, BuildState.WAITING, actor=f"worker:{task.worker}", why=f"{why}: to be planned anew",
+        wait_kind=WaitKind.PLANNING.value, found_requires=(*build.found_requires, *found), replans=build.replans + 1,
+    )  # fmt: skip
+    _cancel_siblings(tx, build, task)
+
+
+def _learn(tx: Transaction, build: Build, asked: Sequence[str]) -> Build:
+    """Keep what a good build had to ask for: the next plan of its source reckons with it."""
+    found = _beyond_header(build, asked)
+    all_found = tuple(dict.fromkeys([*build.found_requires, *found]))
+    if not build.scratch:
+        record = LearnedRequires(
+            id=learned_id(build), target=build.target, build=build.id, requires=all_found, created=tx.now
+        )
+        known = tx.first(LearnedRequires, id=record.id)
+        if known is None and all_found:
+            tx.add_once(record)
+        elif known is not None and known.requires != all_found:
+            tx.change(known, build=build.id, requires=all_found, created=tx.now)
+    if all_found == build.found_requires:
+        return build
+    return tx.change(build, found_requires=all_found) or build
 
 
 def _guest_facts(worker: Worker) -> dict[str, object]:
@@ -190,7 +294,9 @@ def gave_up(hub: Hub, task: Task) -> None:
 
 
 def _give_up(tx: Transaction, build: Build, task: Task) -> None:
-    if build.state in (BuildState.QUEUED, BuildState.BUILDING, BuildState.DEBRANDED):
+    if _asks(task, build):
+        variants.unusable(tx, build, task.reason, actor="scheduler")
+    elif build.state in (BuildState.QUEUED, BuildState.BUILDING, BuildState.DEBRANDED):
         reason = f"{task.failures} infrastructure failures (on {', '.join(task.tried)}); the last: {task.reason}"
         builds.fail(tx, build, FailureKind.INFRASTRUCTURE, reason, actor="scheduler")
         _cancel_siblings(tx, build, task)
@@ -206,6 +312,9 @@ def _cancel_siblings(tx: Transaction, build: Build, task: Task) -> None:
 def _built(tx: Transaction, build: Build, task: Task, made: list[tuple[Artifact, RpmHeader]]) -> None:
     if task.kind is TaskKind.SRPM:
         artifact, header = made[0]
+        if _asks(task, build):
+            variants.made(tx, build, artifact.sha256, header, actor=f"worker:{task.worker}")
+            return
         tx.change(
             build, only_if={"state": BuildState.DEBRANDED}, debranded_srpm=artifact.sha256, debranded_name=artifact.name,
             requires=tuple(header.requires), provides=tuple(header.provides),
@@ -214,6 +323,7 @@ def _built(tx: Transaction, build: Build, task: Task, made: list[tuple[Artifact,
         return
     for artifact, _ in made:
         tx.add_once(artifact)
+    searching.note_rpms(tx, build, [header for _, header in made])
     if not [other for other in tasks.active_of(tx, build.id) if other.kind is TaskKind.BUILD]:
         tx.add_once(_source_artifact(build, task))
         builds.move(tx, build, BuildState.BUILT, actor=f"worker:{task.worker}")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from buildfarm.domain.build import TO_BUILD, Build, BuildState, FailureKind, Gate, WaitKind, check_transition
+from buildfarm.domain.lag import spent_until
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.errors import Conflict, InputError
 from buildfarm.ports import Transaction
+from buildfarm.services import searching, variants
+
+_TOLD = ("verdict", "gate", "gate_reason", "failure_kind")
+"""What an event of a build says of it, so that whoever reads it later need not ask what became of the build since."""
 
 
 def move(tx: Transaction, build: Build, to: BuildState, *, actor: str, why: str = "", **fields: object) -> Build:
@@ -15,19 +20,26 @@ def move(tx: Transaction, build: Build, to: BuildState, *, actor: str, why: str 
     :raises Conflict: somebody else moved it meanwhile; read it again.
     """
     check_transition(build.nvr, build.state, to)
-    values: dict[str, object] = {"reason": why, "wait_kind": "", "failure_kind": "", **fields}
+    values: dict[str, object] = {"reason": why, "wait_kind": "", "failure_kind": "", **next_stage(tx, build), **fields}
     moved = tx.change(build, only_if={"state": build.state}, state=to, state_since=tx.now, **values)
     if moved is None:
         raise Conflict(f"build {build.nvr} was moved by somebody else", hint="read it again")
-    tx.event(f"build.{to.value}", build.id, actor=actor, why=why, was=build.state.value)
+    told = {name: str(value) for name in _TOLD if (value := fields.get(name))}
+    tx.event(f"build.{to.value}", build.id, actor=actor, why=why, was=build.state.value, **told)
     return moved
+
+
+def next_stage(tx: Transaction, build: Build) -> dict[str, object]:
+    """What to set when a build leaves its stage now (see :mod:`buildfarm.domain.lag`)."""
+    return {"spent": spent_until(build, tx.now), "stage_since": tx.now}
 
 
 def wait(tx: Transaction, build: Build, kind: WaitKind, reason: str) -> Build:
     """Say why a waiting build waits; an event only when the reason is a new one."""
     if build.wait_kind == kind and build.reason == reason:
         return build
-    changed = tx.change(build, only_if={"state": BuildState.WAITING}, wait_kind=kind.value, reason=reason)
+    waiting = {"state": BuildState.WAITING}
+    changed = tx.change(build, only_if=waiting, wait_kind=kind.value, reason=reason, **next_stage(tx, build))
     if changed is None:
         return build
     if kind is not WaitKind.PLANNING:
@@ -37,10 +49,12 @@ def wait(tx: Transaction, build: Build, kind: WaitKind, reason: str) -> Build:
 
 def fail(tx: Transaction, build: Build, kind: FailureKind, reason: str, *, actor: str) -> Build:
     """End a build with its failure kind and a reason a person can read."""
-    return move(
+    failed = move(
         tx, build, BuildState.FAILED, actor=actor, why=reason or "no reason was given", failure_kind=kind.value,
         finished=tx.now,
     )  # fmt: skip
+    searching.note_failure(tx, failed)
+    return failed
 
 
 def cancel(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
@@ -103,9 +117,11 @@ def release_hold(tx: Transaction, build: Build, *, actor: str, why: str) -> Buil
 
 
 def _start_again(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
+    variants.forget(tx, build)
     return move(
         tx, build, BuildState.INGESTED, actor=actor, why=why,
         attempt=build.attempt + 1, debranded_srpm="", debranded_tree="", debranded_release="", debranded_name="",
         rule_digest="", rule_date="", audit="", verdict="", gate=Gate.NONE, gate_reason="", finished=None, override={},
-        circle=(), seeded=(), lock_ours=0, lock_rpms=0,
+        circle=(), seeded=(), lock_ours=0, lock_rpms=0, finding="", brand_hits=0, source_brand_hits=0, superseded=False,
+        bootstrap="", found_requires=(), replans=0,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from buildfarm.domain.repository import Artifact, Generation, GenerationState, T
 from buildfarm.domain.task import ACTIVE, Task, TaskKind
 from buildfarm.errors import Conflict, InfraError
 from buildfarm.ports import RepositoryWriter, Transaction
-from buildfarm.services import publishing, tasks
+from buildfarm.services import building, publishing, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 
 _IN_USE = timedelta(days=2)
@@ -35,9 +35,9 @@ def collect(hub: Hub) -> list[Generation]:
                             "generation.collected", generation.id, actor="scheduler", tag=tag, number=generation.number
                         )
                         collected.append(changed)
-        gone = tx.find(Generation, state=(GenerationState.COLLECTED, GenerationState.BROKEN))
-    for generation in gone:
-        folder = hub.repos / generation.tag / str(generation.number)
+        gone = tx.pick(Generation, ("tag", "number"), state=(GenerationState.COLLECTED, GenerationState.BROKEN))
+    for tag, number in gone:
+        folder = hub.repos / tag / str(number)
         if folder.exists():
             try:
                 shutil.rmtree(folder)
@@ -50,7 +50,8 @@ def _held(tx: Transaction) -> set[str]:
     """In force, or what an unfinished task builds on or works at."""
     active = tx.find(Task, state=ACTIVE)
     heads = {head.generation for head in tx.find(TagHead)}
-    return heads | {task.generation for task in active} | {task.subject for task in active}
+    below = {generation for task in active for generation in building.pinned(task.order)}
+    return heads | below | {task.generation for task in active} | {task.subject for task in active}
 
 
 def ask_for_restore(hub: Hub, generation_id: str, *, actor: str, why: str) -> Generation:

@@ -7,18 +7,22 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from buildfarm.api_models import DropFile, DropRequest
+from buildfarm.domain.allowed_url import parsed, permitted
 from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import Approval, Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
+from buildfarm.domain.drop import Approval, Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id, may_be_required
+from buildfarm.domain.lag import arrived
 from buildfarm.domain.nevra import EVR, split_filename
 from buildfarm.domain.plan import excluded
 from buildfarm.domain.target import DistGit, Phase, Target, dist_of_release
 from buildfarm.domain.task import TaskKind
 from buildfarm.errors import BuildFarmError, Conflict, InputError
 from buildfarm.ports import Intake, RpmHeader, Transaction
-from buildfarm.services import builds, tasks
+from buildfarm.services import builds, searching, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 
 _BATCH = 64
@@ -27,15 +31,28 @@ _NOT_BEGUN = (BuildState.INGESTED, BuildState.DEBRANDED, BuildState.WAITING, Bui
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """One file of a drop as a trigger named it: a path under a drop folder, or the digest of an uploaded blob.
+    """One file of a drop as a trigger named it: a path under a drop folder, the digest of an uploaded blob, or a URL.
 
-    A source of dist-git has ``filename`` alone: ``SOURCE@COMMIT``.
+    What a URL names is fetched when the drop is ingested. A source of dist-git has ``filename`` alone: ``SOURCE@COMMIT``.
     """
 
     kind: ItemKind
     path: str = ""
     sha256: str = ""
     filename: str = ""
+    url: str = ""
+
+
+def offered_in(wish: DropRequest) -> list[Offered]:
+    """What a request names."""
+
+    def files(named: Sequence[DropFile], kind: ItemKind) -> list[Offered]:
+        return [
+            Offered(kind=kind, path=one.path, sha256=one.sha256, filename=one.filename, url=one.url) for one in named
+        ]
+
+    sources = [Offered(kind=ItemKind.DIST_GIT, filename=f"{one.source}@{one.commit}") for one in wish.dist_git]
+    return [*files(wish.srpms, ItemKind.SRPM), *files(wish.binaries, ItemKind.BINARY), *sources]
 
 
 class Checkout(Protocol):
@@ -62,24 +79,27 @@ class Received:
 def receive(
     hub: Hub, target_name: str, offered: Sequence[Offered], *, trigger: str, actor: str, name: str = "",
     claimed_id: str = "", scratch: bool = False, priority: int = 0,
-    plan_first: bool = False,
+    plan_first: bool = False, automatic: bool = False, because: str = "",
 ) -> Received:  # fmt: skip
     """Take a drop's files into the blob store and its list into the database.
 
-    :raises InputError: a file is missing or not under a drop folder, or ``claimed_id`` is not the drop's id.
+    :param automatic: no person sent it: all that ``trigger`` has started lately counts for the storm guard.
+    :param because: why it awaits approval, whatever the storm guard says.
+    :raises InputError: a file is missing or not under a drop folder, a URL is not allowed, or ``claimed_id`` is not the drop's id.
     :raises NotFound: no such target.
     """
     target = hub.target(target_name)
     if not offered:
         raise InputError("the drop is empty", hint="name at least one SRPM or binary RPM")
-    files = [(item.kind, *_take_in(hub, target, item)) for item in offered]
+    files = [(item, *_take_in(hub, target, item)) for item in offered]
     identity = drop_id(target.name, [sha256 for _, sha256, _ in files])
     if claimed_id and claimed_id != identity:
         raise InputError(f"the drop calls itself {claimed_id}, its content is {identity}", hint="leave `id` out")
-    sources = sum(kind is not ItemKind.BINARY for kind, _, _ in files)
-    objection = target.storm.objection(sources, asked=plan_first) if sources else ""
-    approval = Approval.AWAITED if objection else Approval.NOT_NEEDED
+    sources = sum(item.kind is not ItemKind.BINARY for item in offered)
     with hub.store.begin() as tx:
+        lately = _lately(tx, target, trigger) if automatic else 0
+        objection = because or target.storm.objection(sources, asked=plan_first, lately=lately) if sources else ""
+        approval = Approval.AWAITED if objection else Approval.NOT_NEEDED
         drop = Drop(
             id=identity, target=target.name, name=name or f"{target.name} {tx.now:%Y-%m-%d %H:%M}", trigger=trigger,
             owner=actor, state=DropState.RECEIVED, scratch=scratch, priority=priority,
@@ -87,8 +107,13 @@ def receive(
         )  # fmt: skip
         if not tx.add_once(drop):
             return Received(drop=tx.get(Drop, identity), created=False)
-        for kind, sha256, filename in files:
-            tx.add_once(DropItem(id=tasks.new_id(), drop_id=identity, kind=kind, sha256=sha256, filename=filename))
+        searching.note_drop(tx, drop)
+        for item, sha256, filename in files:
+            tx.add_once(
+                DropItem(
+                    id=tasks.new_id(), drop_id=identity, kind=item.kind, sha256=sha256, filename=filename, url=item.url
+                )
+            )
         phase = target.lifecycle.phase(tx.now.date())
         tx.event("drop.received", identity, actor=actor, why=trigger, files=len(files), target=target.name)
         if objection:
@@ -101,6 +126,19 @@ def receive(
             tasks.ensure(tx, TaskKind.INGEST, identity, target=target.name, queue="services")
     hub.wakeup.notify()
     return Received(drop=drop, created=True)
+
+
+def _lately(tx: Transaction, target: Target, trigger: str) -> int:
+    """How many builds a trigger has started by itself in the storm guard's hours."""
+    most = target.storm.most_builds
+    if most is None:
+        return 0
+    recent = tx.find(
+        Drop, target=target.name, trigger=trigger, approval=Approval.NOT_NEEDED, order_by="created", descending=True, limit=most + 1
+    )  # fmt: skip
+    since = tx.now - timedelta(hours=target.storm.hours)
+    counted = tuple(drop.id for drop in recent if drop.created > since)
+    return tx.count(DropItem, drop_id=counted, kind=(ItemKind.SRPM, ItemKind.DIST_GIT)) if counted else 0
 
 
 def release_hold(hub: Hub, drop: str, *, actor: str, why: str) -> Drop:
@@ -124,6 +162,9 @@ def _take_in(hub: Hub, target: Target, item: Offered) -> tuple[str, str]:
         source, _, commit = item.filename.partition("@")
         where = f"dist-git {_dist_git(target).repository(source)} {commit}"
         return hashlib.sha256(where.encode()).hexdigest(), item.filename
+    if item.url:
+        permitted(item.url, target.allowed_urls)
+        return item.sha256 or url_digest(item.url), item.filename or parsed(item.url).path.rpartition("/")[2]
     if item.sha256 and not item.path:
         if not hub.blobs.has(item.sha256):
             raise InputError(
@@ -147,6 +188,11 @@ def _take_in(hub: Hub, target: Target, item: Offered) -> tuple[str, str]:
     return blob.sha256, path.name
 
 
+def url_digest(url: str) -> str:
+    """What stands for a file of unknown content until it is fetched: no file's own digest."""
+    return hashlib.sha256(f"url {url}".encode()).hexdigest()
+
+
 def _dist_git(target: Target) -> DistGit:
     if target.upstream.dist_git is None:
         raise InputError(f"target {target.name} names no dist-git", hint="set `upstream.dist_git` in its file")
@@ -163,7 +209,9 @@ def ingest(hub: Hub, intake: Intake, checkout: Checkout, drop: str, heartbeat: H
         heartbeat(f"checking out {item.filename}")
         _ingest_dist_git(hub, target, record, item, intake=intake, checkout=checkout)
     items = [item for item in items if item.kind is not ItemKind.DIST_GIT]
-    keys = [hub.config.path(key) for key in target.upstream.keys]
+    trusted = target.upstream.submitted  # digests are verified all the same; who sent it answers for what it is
+    keys = None if trusted else [hub.config.path(key) for key in target.upstream.keys]
+    origin = f"submitted by {record.owner}" if trusted else ""
     for start in range(0, len(items), _BATCH):
         batch = items[start : start + _BATCH]
         heartbeat(f"verifying {start + 1} to {start + len(batch)} of {len(items)} files")
@@ -172,12 +220,13 @@ def ingest(hub: Hub, intake: Intake, checkout: Checkout, drop: str, heartbeat: H
         with hub.store.begin() as tx:
             for item, answer in zip(batch, answers, strict=True):
                 if item.kind is ItemKind.SRPM:
-                    _ingest_srpm(tx, target, record, item, answer=answer, intact=intact.get(item.id))
+                    _ingest_srpm(tx, target, record, item, answer=answer, intact=intact.get(item.id), origin=origin)
                 else:
                     _ingest_binary(tx, target, item, answer)
     with hub.store.begin() as tx:
         tx.change(record, only_if={"state": DropState.RECEIVED}, state=DropState.INGESTED)
         tx.event("drop.ingested", drop, actor="ingest", files=len(items))
+        tasks.ensure(tx, TaskKind.SURVEY, drop, target=target.name, queue="services", priority=-1)
 
 
 def _ingest_dist_git(
@@ -235,6 +284,7 @@ def _ingest_srpm(
     arches: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
+    shipped: datetime | None = None
     header = intact if isinstance(answer, BuildFarmError) else answer
     if header is not None and not header.is_source:
         problem = f"{item.filename}: a binary RPM among the SRPMs"
@@ -243,6 +293,7 @@ def _ingest_srpm(
         source, epoch, version, release = _from_filename(item.filename), 0, "", ""
     else:
         source, epoch, version, release = header.name, header.epoch, header.version, header.release
+        shipped = _shipped(header, tx.now)
         requires, provides = tuple(header.requires), tuple(header.provides)
         arches = tuple(a for a in target.arches if not excluded(header.exclusivearch, header.excludearch, (), (a,)))
     same = tx.find(
@@ -260,10 +311,11 @@ def _ingest_srpm(
         release=release, dist=dist_of_release(release, target.dist), srpm=item.sha256,
         srpm_filename=f"{source}-{version}-{release}.src.rpm" if version else item.filename,
         state=BuildState.INGESTED, state_since=tx.now, owner=drop.owner, arches=arches, requires=requires, provides=provides,
-        scratch=drop.scratch, priority=drop.priority,
+        scratch=drop.scratch, priority=drop.priority, shipped=shipped, spent=arrived(shipped, tx.now),
         signed_by="" if problem or header is None else origin or header.key_id, created=tx.now,
     )  # fmt: skip
     tx.add(build)
+    searching.note_source(tx, build)
     tx.event("build.ingested", build.id, actor="ingest", srpm=item.filename, sha256=item.sha256, drop=drop.id)
     tx.change(item, build=build.id, problem=problem)
     if problem:
@@ -272,6 +324,12 @@ def _ingest_srpm(
         builds.move(tx, build, BuildState.EXCLUDED, actor="ingest", why=why)
     elif not drop.scratch:
         _supersede(tx, build)
+
+
+def _shipped(header: RpmHeader, now: datetime) -> datetime | None:
+    """When the vendor built an SRPM; ``None`` if its header names no time, or one that is still to come."""
+    shipped = datetime.fromtimestamp(header.buildtime, UTC) if header.buildtime > 0 else None
+    return shipped if shipped is not None and shipped <= now else None
 
 
 def _supersede(tx: Transaction, build: Build) -> None:
@@ -306,7 +364,7 @@ def _ingest_binary(tx: Transaction, target: Target, item: DropItem, answer: RpmH
             id=tasks.new_id(), target=target.name, sha256=item.sha256, filename=item.filename, name=answer.name,
             arch=answer.arch, source=source, sourcerpm=answer.sourcerpm,
             evr=str(EVR(epoch=answer.epoch, version=answer.version, release=answer.release)),
-            provides=tuple(answer.provides), requires=tuple(answer.requires),
+            provides=tuple(answer.provides), requires=tuple(answer.requires), files=tuple(filter(may_be_required, answer.files)),
         )  # fmt: skip
     if not tx.add_once(rpm) or not rpm.sourcerpm:
         return

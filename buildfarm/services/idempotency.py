@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from buildfarm.domain.idempotency import KEPT_FOR, KeptAnswer, answered
-from buildfarm.ports import Store
-
-_AT_ONCE = 1000
+from buildfarm.ports import Below, Store
 
 
 def begin(store: Store, key: str, fingerprint: str) -> KeptAnswer:
@@ -20,7 +18,7 @@ def begin(store: Store, key: str, fingerprint: str) -> KeptAnswer:
         kept = tx.get(KeptAnswer, key)
         if answered(kept, fingerprint, tx.now):
             return kept
-        tx.remove(kept)
+        tx.remove(KeptAnswer, id=key)
         tx.add(mine)
         return mine
 
@@ -35,16 +33,10 @@ def finish(store: Store, taken: KeptAnswer, *, status: int, content_type: str, l
 def let_go(store: Store, taken: KeptAnswer) -> None:
     """Forget a request that did nothing: it may be sent again."""
     with store.begin() as tx:
-        if tx.first(KeptAnswer, id=taken.id, status=0, created=taken.created):
-            tx.remove(taken)
+        tx.remove(KeptAnswer, id=taken.id, status=0, created=taken.created)
 
 
 def prune(store: Store) -> int:
-    """Forget answers whose time is over, so many at once; how many."""
+    """Forget answers whose time is over; how many."""
     with store.begin() as tx:
-        old = tx.find(
-            KeptAnswer, order_by="created", descending=True, beyond=(tx.now - KEPT_FOR,), limit=_AT_ONCE
-        )  # fmt: skip
-        for kept in old:
-            tx.remove(kept)
-    return len(old)
+        return tx.remove(KeptAnswer, created=Below(tx.now - KEPT_FOR))

@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from buildfarm.domain import selfhosting
 from buildfarm.domain.brand import is_of_binaries
 from buildfarm.domain.build import Build, Gate
+from buildfarm.domain.compare import plain
 from buildfarm.domain.compare.expect import WAIVER
 from buildfarm.domain.compare.fold import refold
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.compare.report import Report, to_json
 from buildfarm.domain.compare.text import describe
+from buildfarm.domain.drop import VendorRpm
 from buildfarm.domain.gate import decide
-from buildfarm.domain.records import Comparison
+from buildfarm.domain.records import Comparison, FindingRecord
 from buildfarm.domain.target import Target
 from buildfarm.domain.verdict import Finding
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
@@ -54,10 +56,10 @@ def judge(
     brands = [f"{hit['rpm']}: {hit['where']}: {hit['context']}" for hit in brand_hits if is_of_binaries(hit)]
     decision = decide(
         lifted.verdict, policy=target.gate, scratch=build.scratch, brands=brands,
-        held_back=selfhosting.held_back(build.seeded, build.round),
+        held_back=selfhosting.held_back(build.seeded, build.round, build.bootstrap), bootstrap=bool(build.bootstrap),
     )  # fmt: skip
     reason = decision.reason
-    if reason and not lifted.verdict.is_compatible and (line := worst_line(lifted)):
+    if reason and not build.bootstrap and not lifted.verdict.is_compatible and (line := worst_line(lifted)):
         reason = f"{reason}; {line}"
     return Judgement(report=lifted, gate=decision.gate, reason=reason)
 
@@ -69,6 +71,7 @@ def write(tx: Transaction, build: Build, judged: Judgement, *, brand_hits: tuple
         brand_hits=brand_hits, created=tx.now,
     )  # fmt: skip
     tx.add(comparison)
+    index(tx, build, comparison)
     lifts = Counter(item.rule.removeprefix(WAIVER) for item in _findings(judged.report) if item.rule.startswith(WAIVER))
     known = {use.waiver: use for use in tx.find(WaiverUse, build=build.id)}
     for waiver in lifts.keys() | known.keys():
@@ -77,6 +80,29 @@ def write(tx: Transaction, build: Build, judged: Judgement, *, brand_hits: tuple
         else:
             tx.add(WaiverUse(id=f"{waiver}/{build.id}", waiver=waiver, build=build.id, findings=lifts[waiver]))
     return comparison
+
+
+def index(tx: Transaction, build: Build, comparison: Comparison) -> None:
+    """Let lists, counts and the search see a comparison that came into force without reading its report."""
+    report = comparison.report
+    tx.remove(FindingRecord, build=build.id)
+    tx.add_all([
+        FindingRecord(
+            build=build.id, target=build.target, source=build.source, superseded=build.superseded,
+            name=found["path"].rpartition("/")[2], **found,
+        )
+        for found in plain.findings_of(report)
+    ])  # fmt: skip
+    of_binaries = sum(is_of_binaries(hit) for hit in comparison.brand_hits)
+    tx.change(
+        build, finding=plain.worst_line(report), brand_hits=of_binaries,
+        source_brand_hits=len(comparison.brand_hits) - of_binaries,
+    )  # fmt: skip
+    judged = plain.judged_of(report)
+    for rpm in tx.find(VendorRpm, target=build.target, sourcerpm=build.srpm_filename):
+        verdict, waived = judged.get(rpm.sha256) or judged.get(rpm.filename) or ("", False)
+        if (rpm.verdict, rpm.waived) != (verdict, waived):
+            tx.change(rpm, verdict=verdict, waived=waived)
 
 
 def _findings(report: Report) -> Iterable[Finding]:

@@ -12,23 +12,22 @@ import json
 from collections import ChainMap, deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from buildfarm import log, wire
 from buildfarm.domain.build import TO_BUILD, Build, BuildState, WaitKind
 from buildfarm.domain.drop import Approval, Drop, DropState, VendorRpm
 from buildfarm.domain.forecast import forecast, graph_of, seconds_of
-from buildfarm.domain.graph import strongly_connected
-from buildfarm.domain.nevra import EVR
-from buildfarm.domain.plan import Expected, Node, PinnedRepository, Plan, plan
+from buildfarm.domain.plan import Node, PinnedRepository, Plan, plan
 from buildfarm.domain.records import ForecastRecord
-from buildfarm.domain.repository import Generation
-from buildfarm.domain.target import Target
+from buildfarm.domain.target import ExternalRepository, Target
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.errors import BuildFarmError, InputError
-from buildfarm.ports import Solver, Transaction, Universe
-from buildfarm.services import building, builds, pausing, publishing
-from buildfarm.services.building import OWN_PRIORITY
+from buildfarm.ports import RemoteRepositories, Solver, Transaction, Universe
+from buildfarm.services import building, builds, pausing, publishing, variants
+from buildfarm.services.building import OWN_PRIORITY, Layer
+from buildfarm.services.frontier import Frontier, Question, Solved, blind, expected, wishes
 from buildfarm.services.hub import Hub
 
 _PENDING = (
@@ -37,19 +36,21 @@ _PENDING = (
 )  # fmt: skip
 _BETWEEN_FORECASTS = timedelta(seconds=5)
 _HISTORY, _RECENT, _KEPT = 10_000, 100, 5
+_AT_ONCE = 500
 _BROKEN = (BuildState.FAILED, BuildState.ON_HOLD, BuildState.CANCELED, BuildState.EXCLUDED, BuildState.COMPARED)
 
 
 class PlanningService:
     """Moves waiting builds to ``queued`` or writes down why they wait."""
 
-    def __init__(self, hub: Hub, solver: Solver) -> None:
+    def __init__(self, hub: Hub, solver: Solver, remote: RemoteRepositories | None = None) -> None:
         self._hub = hub
+        self._remote = remote
         self._solver = solver
         self._durations = Durations(hub)
         self._ways: dict[str, dict[str, float]] = {}
         self._written: dict[str, datetime] = {}
-        self._solved: dict[str, dict[str, _Solved]] = {}
+        self._solved: dict[str, dict[str, Solved]] = {}
 
     @property
     def ways(self) -> Mapping[str, float]:
@@ -64,11 +65,11 @@ class PlanningService:
             self._all_wait(target, WaitKind.PAUSED, pausing.words(pause))
             return {}
         try:
-            generation, universe = self._open(target)
+            layers, universe = self._open(target)
             base = universe.base(target.buildroot.packages)
             problem = f"buildroot of {target.name}: {'; '.join(base.problems)}" if base.problems else ""
         except BuildFarmError as error:
-            generation, universe, base, problem = None, None, None, str(error)
+            layers, universe, base, problem = (), None, None, str(error)
         if universe is None or base is None or problem:
             log.get().warning("plan.impossible", target=target.name, reason=problem)
             self._all_wait(target, WaitKind.UNRESOLVABLE, problem)
@@ -78,7 +79,9 @@ class PlanningService:
         self._carry_out(target, decided, {node.key: node.name for node in nodes})
         self._look_ahead(target, nodes)
         self._plan_drops(target, nodes, decided)
-        return {"generation": generation.id if generation else "", "buildroot_key": base.key}
+        root = building.buildroot(layers, target.arches[0], key=base.key)
+        below = {"below": list(root.below)} if root.below else {}
+        return {"generation": root.generation, "buildroot_key": base.key, **below}
 
     def buildroot(self, target: Target, arch: str) -> wire.Buildroot:
         """The buildroot that a task of ``arch`` would get now.
@@ -87,26 +90,38 @@ class PlanningService:
         """
         if arch not in target.arches:
             raise InputError(f"{target.name} does not build for {arch}", hint=f"its arches: {', '.join(target.arches)}")
-        generation, universe = self._open(target)
+        layers, universe = self._open(target)
         base = universe.base(target.buildroot.packages)
         if base.problems:
             raise InputError(f"buildroot of {target.name}: {'; '.join(base.problems)}")
-        return building.buildroot(target, generation, arch, key=base.key)
+        return building.buildroot(layers, arch, key=base.key)
 
-    def _open(self, target: Target) -> tuple[Generation | None, Universe]:
+    def _open(self, target: Target) -> tuple[tuple[Layer, ...], Universe]:
         with self._hub.store.read() as tx:
-            generation = publishing.head(tx, target.tags.build)
+            layers = building.layers_now(self._hub, tx, target)
         arch = target.arches[0]
-        repositories = [
-            PinnedRepository(id=repo.id, folder=self._hub.config.path(repo.path), priority=repo.priority)
-            for repo in target.external
-            if repo.path
+        own = [
+            PinnedRepository(
+                id=generation.tag,
+                folder=self._hub.repos / generation.tag / str(generation.number) / arch,
+                priority=OWN_PRIORITY + depth,
+            )
+            for depth, generation in enumerate(layer.generation for layer in layers)
+            if generation is not None
         ]
-        if generation is not None:
-            folder = self._hub.repos / generation.tag / str(generation.number) / arch
-            own = PinnedRepository(id=generation.tag, folder=folder, priority=OWN_PRIORITY)
-            repositories.insert(0, own)
-        return generation, self._solver.open(repositories, arch)
+        external = [
+            PinnedRepository(id=repo.id, folder=self._folder(layer.target, repo, arch), priority=repo.priority)
+            for layer in layers
+            for repo in layer.target.external
+            if repo.path or self._remote
+        ]
+        releasever = target.buildroot.releasever
+        return layers, self._solver.open([*own, *external], arch, modules=target.modules, releasever=releasever)
+
+    def _folder(self, target: Target, repository: ExternalRepository, arch: str) -> Path:
+        if repository.path or self._remote is None:
+            return self._hub.config.path(repository.path)
+        return self._remote.pin(repository.baseurl, arch=arch, releasever=target.buildroot.releasever)
 
     def nodes(self, target: Target, universe: Universe) -> list[Node]:
         """What is still to be built, and what each takes from others; changes nothing.
@@ -115,25 +130,35 @@ class PlanningService:
         or stopped, any other when what is there or expected changes.
         """
         with self._hub.store.read() as tx:
-            found = tx.find(Build, target=target.name, scratch=False, state=tuple({*_PENDING, *_BROKEN}))
+            found = tx.find(
+                Build, target=target.name, scratch=False, superseded=False, state=tuple({*_PENDING, *_BROKEN})
+            )
             waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="created,id")
+            wanted = wishes(tx, target.name, waiting)
         stuck = {build.id: build for build in found if _is_broken(target, build)}
         coming = {build.id: build for build in found if build.id not in stuck and target.tags.build not in build.tags}
-        frontier = _Frontier(self._solved.get(target.name, {}), universe, coming, stuck)
+        frontier = Frontier(self._solved.get(target.name, {}), universe, coming, stuck)
 
         @functools.cache
-        def question() -> _Question:  # most rounds ask nothing, and this reads every RPM of the vendor
+        def question() -> Question:  # most rounds ask nothing, and this reads what the vendor made of all of them
+            srpms = sorted({build.srpm_filename for build in found})
             with self._hub.store.read() as tx:
-                vendor = tx.find(VendorRpm, target=target.name, problem="")
-            return _Question(
-                universe=universe, base=target.buildroot.packages, expected=_expected(coming.values(), vendor),
-                lost=_expected(stuck.values(), vendor), known={**coming, **stuck},
+                vendor = [
+                    rpm
+                    for start in range(0, len(srpms), _AT_ONCE)
+                    for rpm in tx.find(
+                        VendorRpm, target=target.name, problem="", sourcerpm=tuple(srpms[start : start + _AT_ONCE])
+                    )
+                ]
+            return Question(
+                universe=universe, base=target.buildroot.packages, expected=expected(coming.values(), vendor),
+                lost=expected(stuck.values(), vendor), known={**coming, **stuck}, blind=blind(coming.values(), vendor),
             )  # fmt: skip
 
-        for build in [build for build in waiting if not frontier.holds(build)]:
-            frontier.take(build, question().node(build))
-        for build in frontier.circling(waiting):  # what the repositories hold now may break their circle
-            frontier.take(build, question().node(build))
+        for wish in [wish for wish in wanted if not frontier.holds(wish)]:
+            frontier.take(wish, question().node(wish))
+        for wish in frontier.circling(wanted):  # what the repositories hold now may break their circle
+            frontier.take(wish, question().node(wish))
         self._solved[target.name] = frontier.solved
         nodes = [frontier.solved[build.id].node for build in waiting]
         known = {node.key for node in nodes}
@@ -149,7 +174,9 @@ class PlanningService:
             self._durations.learn(tx)
             there = {build.id: build for build in tx.find(Build, target=target.name, state=TO_BUILD)}
             ahead = {node.key: [key for key in node.needs if key in known] for node in nodes if node.key in there}
-            needs = {key: [other for other in wanted if other in ahead] for key, wanted in ahead.items()}
+            needs = {
+                key: [other for other in wanted if other in ahead and other != key] for key, wanted in ahead.items()
+            }
             costs = {key: self._durations.of(there[key]) for key in needs}
             graph = graph_of(needs, costs)
             self._ways[target.name] = dict(zip(graph.names, graph.levels, strict=True))
@@ -175,7 +202,12 @@ class PlanningService:
                     builds.wait(tx, build, *held[build.drop_id])
                 elif decision.wait is None:
                     circle = tuple(sorted(names[key] for key in decision.circle)) or build.circle
-                    builds.move(tx, build, BuildState.QUEUED, actor="plan", why=decision.note, circle=circle)
+                    note = decision.note or variants.note_of(build)
+                    builds.move(tx, build, BuildState.QUEUED, actor="plan", why=note, circle=circle)
+                elif decision.way_out is not None and build.drop_id not in held:
+                    builds.wait(tx, build, decision.wait, decision.reason)
+                    circle_of = [waiting[key] for key in decision.circle if key in waiting]
+                    variants.take_way_out(tx, target, build, decision.way_out, circle_of)
                 else:
                     builds.wait(tx, build, decision.wait, decision.reason)
 
@@ -201,7 +233,7 @@ class PlanningService:
         self, own: Mapping[str, Build], by_key: Mapping[str, Node], decided: Plan, *, workers: int
     ) -> dict[str, object]:
         """The plan of a drop's builds as the page reads it: a forecast, what cannot be resolved, circles and what closes them."""
-        needs = {key: [other for other in by_key[key].needs if other in own] for key in own}
+        needs = {key: [other for other in by_key[key].needs if other in own and other != key] for key in own}
         costs = {key: self._durations.of(build) for key, build in own.items()}
         nvrs = {key: build.nvr for key, build in own.items()}
         problems = [
@@ -213,6 +245,9 @@ class PlanningService:
             {
                 "members": [by_key[key].name for key in cycle.members],
                 "closing": [[by_key[source].name, by_key[needed].name] for source, needed in cycle.closing],
+                "conditions": [
+                    [by_key[key].name, by_key[key].condition] for key in cycle.members if by_key[key].condition
+                ],
             }
             for cycle in decided.cycles
             if any(key in own for key in cycle.members)
@@ -247,19 +282,22 @@ class Durations:
         self._learn(tx, _RECENT if self._seen else _HISTORY)
 
     def _learn(self, tx: Transaction, limit: int) -> None:
-        found = tx.find(
-            Task, kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="finished", descending=True, limit=limit
-        )
-        fresh = [task for task in found if task.id not in self._seen and task.seconds]
-        sources = (
-            {build.id: build.source for build in tx.find(Build, id=tuple({task.subject for task in fresh}))}
-            if fresh
-            else {}
-        )
-        for task in reversed(fresh):
-            self._seen.add(task.id)
-            if task.subject in sources:
-                self._seconds.setdefault(sources[task.subject], deque(maxlen=_KEPT)).appendleft(task.seconds or 0.0)
+        found = tx.pick(
+            Task, ("id", "subject", "started", "finished"), kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="finished",
+            descending=True, limit=limit,
+        )  # fmt: skip
+        fresh = [row for row in found if row[0] not in self._seen and row[2] and row[3]]
+        subjects = sorted({row[1] for row in fresh})
+        sources = {
+            build: source
+            for start in range(0, len(subjects), _AT_ONCE)
+            for build, source in tx.pick(Build, ("id", "source"), id=tuple(subjects[start : start + _AT_ONCE]))
+        }
+        for task, subject, started, finished in reversed(fresh):
+            self._seen.add(task)
+            seconds = (finished - started).total_seconds()
+            if subject in sources and seconds:
+                self._seconds.setdefault(sources[subject], deque(maxlen=_KEPT)).appendleft(seconds)
 
 
 def _slots(tx: Transaction, target: Target) -> int:
@@ -284,122 +322,3 @@ def _is_broken(target: Target, build: Build) -> bool:
     if build.state is BuildState.COMPARED:
         return bool(build.gate_reason) and not publishing.takes(target, target.tags.build, build)
     return build.state in _BROKEN
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Solved:
-    """What libsolv said of a build, and of what it was asked."""
-
-    node: Node
-    universe: Universe
-    around: frozenset[tuple[str, str]]
-    asked: tuple[object, ...]
-
-
-class _Frontier:
-    """Answers that still hold, and those that do not."""
-
-    def __init__(
-        self, before: Mapping[str, _Solved], universe: Universe, coming: Mapping[str, Build], stuck: Mapping[str, Build]
-    ) -> None:
-        self._before = before
-        self._universe = universe
-        self._coming = coming
-        self._stuck = stuck
-        self._around = frozenset(
-            [
-                *((key, "") for key in coming),
-                *((key, f"{build.state} {build.reason or build.gate_reason}") for key, build in stuck.items()),
-            ]
-        )
-        self.solved: dict[str, _Solved] = {}
-
-    def holds(self, build: Build) -> bool:
-        """Whether the last answer does for now; it is taken over then."""
-        held = self._before.get(build.id)
-        if held is None or held.asked != _asked(build):
-            return False
-        same = held.universe is self._universe and held.around == self._around
-        needs = held.node.needs.keys()
-        waits = not needs.isdisjoint(self._coming) and needs.isdisjoint(self._stuck)
-        if same or waits:
-            self.solved[build.id] = held
-        return same or waits
-
-    def take(self, build: Build, node: Node) -> None:
-        """A fresh answer."""
-        self.solved[build.id] = _Solved(node=node, universe=self._universe, around=self._around, asked=_asked(build))
-
-    def circling(self, waiting: Iterable[Build]) -> list[Build]:
-        """Builds that wait for each other by answers over other repositories than those of now."""
-        edges = {key: [other for other in held.node.needs if other in self.solved] for key, held in self.solved.items()}
-        circles = {key for group in strongly_connected(edges) if len(group) > 1 for key in group}
-        return [
-            build for build in waiting if build.id in circles and self.solved[build.id].universe is not self._universe
-        ]
-
-
-def _asked(build: Build) -> tuple[object, ...]:
-    return build.requires, build.attempt
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
-    """What libsolv is asked of each build: over which RPMs, those that are coming and those that are stuck."""
-
-    universe: Universe
-    base: Sequence[str]
-    expected: Sequence[Expected]
-    lost: Sequence[Expected]
-    known: Mapping[str, Build]
-
-    def node(self, build: Build) -> Node:
-        """Where a build stands."""
-        answer = self.universe.resolve(
-            build.requires, self.base, [rpm for rpm in self.expected if rpm.build != build.id]
-        )
-        broken: dict[str, str] = {}
-        problem = "; ".join(answer.problems)
-        if problem and self.lost:
-            with_lost = self.universe.resolve(build.requires, self.base, [*self.expected, *self.lost])
-            stuck = {rpm.build for rpm in self.lost}
-            broken = {
-                f"{name} from {self.known[key].nvr}": f"{self.known[key].state}, {self.known[key].reason or self.known[key].gate_reason}"
-                for key, name in with_lost.taken.items()
-                if key in stuck
-            }
-        now = self.universe.resolve(build.requires, self.base, ()) if answer.taken else None
-        return Node(
-            key=build.id,
-            name=build.source,
-            needs=answer.taken,
-            broken=broken,
-            problem="" if broken else problem,
-            resolves_now=now is not None and not now.problems,
-        )
-
-
-def _expected(sources: Iterable[Build], vendor: Sequence[VendorRpm]) -> tuple[Expected, ...]:
-    """What builds will provide: by the vendor's binaries where we have them, else by the SRPM's own Provides."""
-    by_srpm: dict[str, list[VendorRpm]] = {}
-    for rpm in vendor:
-        by_srpm.setdefault(rpm.sourcerpm, []).append(rpm)
-    made: list[Expected] = []
-    for build in sources:
-        known = by_srpm.get(build.srpm_filename, [])
-        made += [_from_vendor(build, rpm) for rpm in known] or _from_header(build)
-    return tuple(made)
-
-
-def _from_vendor(build: Build, rpm: VendorRpm) -> Expected:
-    return Expected(
-        build=build.id, name=rpm.name, evr=rpm.evr, arch=rpm.arch, provides=rpm.provides,
-        requires=tuple(text for text in rpm.requires if not text.startswith("/")),
-    )  # fmt: skip
-
-
-def _from_header(build: Build) -> list[Expected]:
-    """An SRPM's header carries the Provides of its sub-packages (rpm 4.16 and later), not those found while building."""
-    evr = str(EVR(epoch=build.epoch, version=build.version, release=build.debranded_release or build.release))
-    names = sorted({text.split()[0] for text in build.provides} | {build.source})
-    return [Expected(build=build.id, name=name, evr=evr, arch="noarch") for name in names if "(" not in name]

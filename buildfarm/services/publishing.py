@@ -7,12 +7,18 @@ follow it and are put right by :func:`follow` after a crash.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from buildfarm.domain.build import Build, BuildState, Gate
+from buildfarm.domain.nevra import EVR
 from buildfarm.domain.repository import (
     Artifact,
     Candidate,
@@ -28,41 +34,142 @@ from buildfarm.domain.task import TaskKind
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import Conflict
 from buildfarm.ports import CarriedFile, RepoFile, RepositoryWriter, Sealer, Transaction
-from buildfarm.services import builds, impacts, rounds, tasks
+from buildfarm.services import builds, impacts, rounds, superseding, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 
 KEY_FILE = "RPM-GPG-KEY"
+_AT_ONCE = 500
+
+
+_ASKED = (
+    "id", "source", "epoch", "version", "release", "round", "state", "verdict", "gate", "tags", "superseded", "bootstrap",
+)  # fmt: skip
+"""What decides which build a tag carries; the rest of a build is not read for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settled:
+    """What is asked of a build here; named as :class:`Build` names it."""
+
+    id: str
+    source: str
+    epoch: int
+    version: str
+    release: str
+    round: int
+    state: str
+    verdict: str
+    gate: str
+    tags: tuple[str, ...]
+    superseded: bool
+    bootstrap: str
+
+    @property
+    def candidate(self) -> Candidate:
+        """What decides among builds of one source."""
+        evr = EVR(epoch=self.epoch, version=self.version, release=self.release)
+        return Candidate(build=self.id, source=self.source, evr=evr, round=self.round)
+
+
+def _settled(tx: Transaction, target: Target, *, superseded: bool, sources: Sequence[str] = ()) -> list[_Settled]:
+    """Builds that a tag of the target may carry, or carries while they are compared again; of these sources, or of all."""
+    where: dict[str, object] = {"target": target.name, "scratch": False, "state": _CARRIABLE, "superseded": superseded}
+    where |= {"source": tuple(sources)} if sources else {}
+    rows = tx.pick(Build, _ASKED, order_by="", descending=False, limit=None, **where)
+    found = [_Settled(**dict(zip(_ASKED, row, strict=True))) for row in rows]
+    unsigned = {key for (key,) in tx.pick(Artifact, ("build",), signed="")}
+    return [build for build in found if build.id not in unsigned or build.state in _AGAIN]
+
+
+_AGAIN = (BuildState.BUILT, BuildState.COMPARING)
+_CARRIABLE = (BuildState.COMPARED, BuildState.PUBLISHED, *_AGAIN)
 
 
 def wanted(tx: Transaction, target: Target, tag: str) -> tuple[str, ...]:
     """The builds that ``tag`` ought to carry now, by their verdicts: newest EVR of each source."""
-    settled = tx.find(Build, target=target.name, scratch=False, state=(BuildState.COMPARED, BuildState.PUBLISHED))
-    taken = [build for build in settled if takes(target, tag, build) and _is_signed(tx, build)]
-    # what a tag carries already stays while it is compared again
-    again = tx.find(Build, target=target.name, state=(BuildState.BUILT, BuildState.COMPARING))
-    taken += [build for build in again if tag in build.tags]
-    candidates = [
-        Candidate(build=build.id, source=build.source, evr=build.nevra.evr, round=build.round) for build in taken
-    ]
-    return newest_of_each_source(candidates)
+    return _wanted(tx, target, tag, _settled(tx, target, superseded=False), _carried(tx, tag))
 
 
-def takes(target: Target, tag: str, build: Build) -> bool:
+def _wanted(
+    tx: Transaction, target: Target, tag: str, settled: Sequence[_Settled], carried: Collection[str]
+) -> tuple[str, ...]:
+    """:func:`wanted` of builds that are not superseded. What is, is looked at where the tag must let its source's build go."""
+    taken = [build for build in settled if _is_wanted(target, tag, build)]
+    kept = {build.id for build in taken}
+    if gone := [key for key in carried if key not in kept]:
+        sources = sorted({source for (source,) in tx.pick(Build, ("source",), id=tuple(gone))})
+        older = _settled(tx, target, superseded=True, sources=sources) if sources else []
+        taken += [build for build in older if _is_wanted(target, tag, build)]
+    return newest_of_each_source(build.candidate for build in taken)
+
+
+def _is_wanted(target: Target, tag: str, build: _Settled) -> bool:
+    if build.state in _AGAIN:
+        return tag in build.tags  # what a tag carries already stays while it is compared again
+    return takes(target, tag, build)
+
+
+class Judged(Protocol):
+    """What the comparison and the gate said of a build."""
+
+    @property
+    def verdict(self) -> str:
+        """Of the comparison; empty before."""
+
+    @property
+    def gate(self) -> str:
+        """Of the destination tag."""
+
+    @property
+    def bootstrap(self) -> str:
+        """The condition it was built under to open its circle; empty for an ordinary build."""
+
+
+def takes(target: Target, tag: str, build: Judged) -> bool:
     """Whether ``tag`` takes a compared build, by its verdict."""
     if tag == target.tags.build:
-        uncompared = build.verdict == Verdict.UNCOMPARED
-        return uncompared or Verdict(build.verdict).badness < Verdict.INCOMPATIBLE.badness
-    return build.gate is Gate.PASSED
+        if build.verdict == Verdict.UNCOMPARED or (build.bootstrap and build.verdict != Verdict.ERROR):
+            return True
+        return Verdict(build.verdict).badness < Verdict.INCOMPATIBLE.badness
+    return build.gate == Gate.PASSED
 
 
-def _is_signed(tx: Transaction, build: Build) -> bool:
-    artifacts = tx.find(Artifact, build=build.id)
-    return bool(artifacts) and all(artifact.signed for artifact in artifacts)
+def needs_publishing(tx: Transaction, target: Target, carried: Mapping[str, str]) -> bool:
+    """Whether some tag of the target does not carry what it ought to: builds, or ``carried`` files (see :func:`carried_now`)."""
+    settled = _settled(tx, target, superseded=False)
+    for tag in _tags(target):
+        now = head(tx, tag)
+        if _differs(now, _wanted(tx, target, tag, settled, now.builds if now else ()), carried):
+            return True
+    return False
 
 
-def needs_publishing(tx: Transaction, target: Target) -> bool:
-    """Whether some tag of the target does not carry what it ought to."""
-    return any(set(wanted(tx, target, tag)) != set(_carried(tx, tag)) for tag in _tags(target))
+def _differs(generation: Generation | None, chosen: Collection[str], carried: Mapping[str, str]) -> bool:
+    """Whether a tag does not carry these builds yet, or these files beside them."""
+    if generation is None:
+        return bool(chosen)
+    return set(generation.builds) != set(chosen) or generation.carried != carried
+
+
+def carried_now(hub: Hub, target: Target) -> dict[str, str]:
+    """The digests of the files that go beside the RPMs of a target, by kind.
+
+    One that cannot be read has none; whoever writes the next generation says so.
+    """
+    found = {}
+    for kind, path in sorted(target.carry.items()):
+        place = hub.config.path(path)
+        with contextlib.suppress(OSError):
+            seen = place.stat()
+            found[kind.value] = _digest_of_file(place, seen.st_mtime_ns, seen.st_size)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _digest_of_file(path: Path, _changed: int, _size: int) -> str:
+    """Read again only when it was touched: the scheduler asks with every round."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _tags(target: Target) -> tuple[str, str]:
@@ -83,30 +190,30 @@ def _carried(tx: Transaction, tag: str) -> tuple[str, ...]:
 def stage(hub: Hub, write: RepositoryWriter, target_name: str, heartbeat: Heartbeat) -> None:
     """Write the next generation of each tag that needs one, and ask for its seal."""
     target = hub.target(target_name)
+    carried = carried_now(hub, target)
     for tag in _tags(target):
         with hub.store.read() as tx:
             chosen = wanted(tx, target, tag)
-            if set(chosen) == set(_carried(tx, tag)):
+            if not _differs(head(tx, tag), chosen, carried):
                 continue
             files = {build: tx.find(Artifact, build=build) for build in chosen}
+            inside = _each(tx, chosen)
             last = tx.first(Generation, tag=tag, order_by="number", descending=True)
         number = last.number + 1 if last else 1
         if last is not None and last.state is GenerationState.STAGED:
-            if set(last.builds) == set(chosen):
+            if not _differs(last, chosen, carried):
                 ask_for_seal(hub, last)  # written before a crash: the seal is all that is missing
                 continue
             _discard(hub, last)
         heartbeat(f"writing generation {number} of {tag}")
         artifacts = [artifact for group in files.values() for artifact in group]
-        with hub.store.read() as tx:
-            inside = [build for build in tx.find(Build, target=target.name) if build.id in files]
         carried = {kind.value: hub.blobs.put_file(hub.config.path(path)).sha256 for kind, path in target.carry.items()}
         folder = hub.repos / tag / str(number)
         write_files(hub, write, target, artifacts, folder, carried)
         with hub.store.begin() as tx:
             generation = Generation(
                 id=tasks.new_id(), target=target.name, tag=tag, number=number, state=GenerationState.STAGED,
-                digest=digest_of(artifacts, carried), builds=chosen, carried=carried,
+                digest=digest_of(artifacts, carried), builds=chosen, sources=len(chosen), carried=carried,
                 rpms=len(artifacts), lock_ours=sum(b.lock_ours for b in inside), lock_rpms=sum(b.lock_rpms for b in inside),
                 created=tx.now,
             )  # fmt: skip
@@ -147,8 +254,8 @@ def write_files(
         for kind, name in ((RepositoryKind.BINARY, arch), (RepositoryKind.DEBUG, f"{arch}-debug")):
             chosen = [a for a in artifacts if a.repository is kind and a.arch in (arch, "noarch")]
             beside = _carried_files(hub, target, chosen, carried) if kind is RepositoryKind.BINARY else []
-            write(aside / name, _repo_files(hub, chosen), beside)
-    write(aside / "source", _repo_files(hub, [a for a in artifacts if a.is_source]))
+            write(aside / name, _repo_files(hub, chosen), beside, target.repodata)
+    write(aside / "source", _repo_files(hub, [a for a in artifacts if a.is_source]), (), target.repodata)
     aside.rename(folder)
 
 
@@ -227,23 +334,32 @@ def seal(hub: Hub, sealer: Sealer, generation_id: str) -> None:
         new = TagHead(id=generation.tag, generation=generation.id, number=generation.number)
         if not tx.add_once(new):
             tx.change(tx.get(TagHead, generation.tag), generation=generation.id, number=generation.number)
-        _mark(tx, target, ready)
+        _mark(tx, target, now.builds if now else (), ready)
         if ready.tag == target.tags.build:
             rounds.begin_next(tx, target)
     follow(hub, generation.tag, generation.number)
 
 
-def _mark(tx: Transaction, target: Target, generation: Generation) -> None:
+def _mark(tx: Transaction, target: Target, before: Sequence[str], generation: Generation) -> None:
     """Write down on the builds which tags carry them; a build that its last tag took is published."""
-    carried = set(generation.builds)
-    for build in tx.find(Build, target=target.name):
+    came, went = set(generation.builds) - set(before), set(before) - set(generation.builds)
+    for build in _each(tx, came | went):
         tags = {tag for tag in build.tags if tag != generation.tag}
-        if build.id in carried:
+        if build.id in came:
             tags.add(generation.tag)
-        if tags != set(build.tags):
-            changed = tx.change(build, tags=tuple(sorted(tags)))
-            if changed is not None and build.state is BuildState.COMPARED and target.tags.destination in tags:
-                builds.move(tx, changed, BuildState.PUBLISHED, actor="signer", finished=tx.now)
+        changed = tx.change(build, tags=tuple(sorted(tags)))
+        if changed is not None and build.state is BuildState.COMPARED and target.tags.destination in tags:
+            builds.move(tx, changed, BuildState.PUBLISHED, actor="signer", finished=tx.now)
+    superseding.after_switch(tx, target, [_carried(tx, tag) for tag in _tags(target)], went=went)
+
+
+def _each(tx: Transaction, ids: Collection[str]) -> list[Build]:
+    wanted_ids = sorted(ids)
+    return [
+        build
+        for start in range(0, len(wanted_ids), _AT_ONCE)
+        for build in tx.find(Build, id=tuple(wanted_ids[start : start + _AT_ONCE]))
+    ]
 
 
 def follow(hub: Hub, tag: str, number: int) -> None:

@@ -14,19 +14,18 @@ from typing import Protocol
 from buildfarm import log
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.line import next_step
-from buildfarm.domain.records import Leader
 from buildfarm.domain.repository import Artifact
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.errors import BuildFarmError, InfraError
-from buildfarm.ports import Transaction
-from buildfarm.services import building, builds, collecting, idempotency, publishing, stations, tasks, waivers
+from buildfarm.ports import Among, Transaction
+from buildfarm.services import building, builds, collecting, idempotency, leading, publishing, stations, tasks, waivers
 from buildfarm.services.hub import Hub
 
 _MOVING = (
     BuildState.INGESTED, BuildState.DEBRANDED, BuildState.QUEUED, BuildState.BUILT, BuildState.COMPARING,
-    BuildState.COMPARED,
 )  # fmt: skip
+_MADE_RPMS = (BuildState.BUILT, BuildState.COMPARING, BuildState.COMPARED)
 _PAUSE_AFTER_FAILURE = timedelta(seconds=60)
 """A publish that failed for good is asked for again only after this, or a full disk would be hammered."""
 
@@ -71,17 +70,7 @@ class Scheduler:
 
     def lead(self) -> bool:
         """Take or renew the leader's lease; False while another scheduler holds it."""
-        until = timedelta(seconds=self._timing.leader_lease)
-        with self._hub.store.begin() as tx:
-            mine = Leader(id="scheduler", owner=self._owner, until=tx.now + until)
-            if tx.add_once(mine):
-                return True
-            held = tx.get(Leader, "scheduler")
-            if held.owner != self._owner and held.until > tx.now:
-                return False
-            if held.owner != self._owner:
-                tx.event("scheduler.leads", "scheduler", actor=self._owner, why=f"the lease of {held.owner} ran out")
-            return tx.change(held, only_if={"owner": held.owner}, owner=self._owner, until=mine.until) is not None
+        return leading.lead(self._hub.store, "scheduler", owner=self._owner, seconds=self._timing.leader_lease)
 
     def tick(self) -> None:
         """One round: sweep if it is time, move builds on, plan, publish, assign, send."""
@@ -119,12 +108,17 @@ class Scheduler:
         publishing.follow_all(self._hub)
         collecting.collect(self._hub)
         waivers.expire(self._hub)
+        waivers.warn(self._hub)
         idempotency.prune(self._hub.store)
 
     def _advance(self) -> None:
         """Give every build that moves by itself the tasks (or the state) it needs next."""
         with self._hub.store.read() as tx:
-            moving = [build.id for build in tx.find(Build, state=_MOVING, order_by="created")]
+            moving = [key for (key,) in tx.pick(Build, ("id",), state=_MOVING, order_by="created")]
+            unsigned = Among(Artifact, "build", {"signed": ""})  # all that a compared build can still need
+            moving += [
+                key for (key,) in tx.pick(Build, ("id",), state=BuildState.COMPARED, id=unsigned, order_by="created")
+            ]
         if not moving:
             return
         with self._hub.store.begin() as tx:
@@ -134,12 +128,12 @@ class Scheduler:
                 try:
                     self._advance_one(tx, build, active)
                 except BuildFarmError as error:
-                    log.get().error("build.stuck", build=build.nvr, reason=str(error))
+                    log.get().error("build.stuck", build=build.id, nvr=build.nvr, reason=str(error))
 
     def _advance_one(self, tx: Transaction, build: Build, active: ActiveTasks) -> None:
         if build.target not in self._hub.config.targets:
             return  # its target was taken out of the configuration; the page says so
-        artifacts = tx.find(Artifact, build=build.id) if build.state in _MOVING[3:] else []
+        artifacts = tx.find(Artifact, build=build.id) if build.state in _MADE_RPMS else []
         needs = next_step(build, signed=bool(artifacts) and all(a.signed for a in artifacts))
         if needs.state is BuildState.WAITING:
             builds.move(tx, build, needs.state, actor="scheduler", why="to be planned", wait_kind="planning")
@@ -171,7 +165,7 @@ class Scheduler:
         return last is not None and last.created >= build.state_since
 
     def _publish(self, tx: Transaction, target: Target) -> None:
-        if not publishing.needs_publishing(tx, target):
+        if not publishing.needs_publishing(tx, target, publishing.carried_now(self._hub, target)):
             return
         for kind in (TaskKind.PUBLISH, TaskKind.SEAL):
             if tx.count(Task, kind=kind, target=target.name, state=ACTIVE):

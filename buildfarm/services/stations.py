@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import copy_context
 
 from buildfarm import log
 from buildfarm.domain.build import Build, BuildState, FailureKind
@@ -22,26 +23,34 @@ Station = Callable[[Task, Heartbeat], None]
 
 def serve(hub: Hub, stations: Mapping[TaskKind, Station], task_id: str, worker: str) -> None:
     """Claim one task and run its station; a message for a task that is not ours any more is dropped."""
-    try:
-        with hub.store.begin() as tx:
-            granted = tasks.claim(tx, task_id, worker, hub.config.farm.timing)
-    except BuildFarmError as error:
-        log.get().info("task.dropped", task=task_id, reason=str(error))
-        return
-    task, token = granted.task, granted.token
+    with log.bound(task=task_id, worker=worker):
+        try:
+            with hub.store.begin() as tx:
+                granted = tasks.claim(tx, task_id, worker, hub.config.farm.timing)
+        except BuildFarmError as error:
+            log.get().info("task.dropped", reason=str(error))
+            return
+        with log.bound(kind=granted.task.kind.value, **{granted.task.kind.about: granted.task.subject}):
+            _run(hub, stations, granted.task, granted.token)
+    hub.wakeup.notify()
+
+
+def _run(hub: Hub, stations: Mapping[TaskKind, Station], task: Task, token: str) -> None:
+    log.get().info("task.open")
     try:
         with _kept_alive(hub, task, token) as heartbeat:
             stations[task.kind](task, heartbeat)
         with hub.store.begin() as tx:
             tasks.close(tx, tasks.held(tx, task.id, token))
+        log.get().info("task.closed")
     except IllegalTransition as error:
-        log.get().info("task.taken_away", task=task.id, reason=str(error))
+        log.get().info("task.taken_away", reason=str(error))
     except InputError as error:
+        log.get().warning("task.refused", reason=str(error))
         _rejected(hub, task, token, error)
     except Exception as error:  # noqa: BLE001  # whatever it was, the task must say so and be tried again
-        log.get().exception("task.broke", task=task.id, kind=task.kind.value)
+        log.get().exception("task.broke")
         _broke(hub, task, token, f"{type(error).__name__}: {error}")
-    hub.wakeup.notify()
 
 
 def broke_for_good(hub: Hub, task: Task) -> None:
@@ -99,14 +108,14 @@ def _kept_alive(hub: Hub, task: Task, token: str) -> Iterator[Heartbeat]:
                 lost.set()
                 return
             except BuildFarmError as error:
-                log.get().warning("heartbeat.failed", task=task.id, reason=str(error))
+                log.get().warning("heartbeat.failed", reason=str(error))
 
     def heartbeat(stage: str) -> None:
         if lost.is_set():
             raise IllegalTransition(f"task {task.id} was taken away")
         beat(stage)
 
-    thread = threading.Thread(target=keep, name=f"heartbeat-{task.id}", daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=(keep,), name=f"heartbeat-{task.id}", daemon=True)
     thread.start()
     try:
         yield heartbeat

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from buildfarm import log
 from buildfarm.config import Timing
-from buildfarm.domain.build import FailureKind
+from buildfarm.domain.build import Build, FailureKind
 from buildfarm.domain.sharing import Demand, Sharing, assign
 from buildfarm.domain.target import MachineNeeds
 from buildfarm.domain.task import (
@@ -114,6 +114,11 @@ def close(tx: Transaction, task: Task, **fields: object) -> Task:
 def fail(tx: Transaction, task: Task, kind: FailureKind, reason: str, **fields: object) -> Task:
     """End an OPEN task for the SRPM's own fault."""
     return _end(tx, task, TaskState.FAILED, failure_kind=kind.value, reason=reason, **fields)
+
+
+def hand_back(tx: Transaction, task: Task, reason: str, **fields: object) -> Task:
+    """End an OPEN task that cannot be done as things are: nobody's fault, another one will come."""
+    return _end(tx, task, TaskState.CANCELED, reason=reason, **fields)
 
 
 def _end(tx: Transaction, task: Task, state: TaskState, **fields: object) -> Task:
@@ -239,11 +244,12 @@ def assign_free(
     ]
     if not free:
         return []
+    workers = tx.find(Worker, state=WorkerState.READY)
     demand = Demand(
         free=free, held=tx.find(Task, state=(TaskState.ASSIGNED, TaskState.OPEN)), sigs=sigs or {}, ways=ways or {},
-        sharing=sharing or Sharing(),
+        sharing=sharing or Sharing(), sources=_reserved_sources(tx, free, workers),
     )  # fmt: skip
-    given, left = assign(demand, tx.find(Worker, state=WorkerState.READY))
+    given, left = assign(demand, workers)
     sent: list[Task] = []
     for decision in given:
         task = decision.task
@@ -270,13 +276,29 @@ def assign_free(
     return sent
 
 
+def _reserved_sources(tx: Transaction, free: Sequence[Task], workers: Sequence[Worker]) -> dict[str, str]:
+    """The source of each build that some worker is reserved for by its source's name."""
+    words = {word for worker in workers for word in worker.reserved if word.startswith("source:")}
+    if not words:
+        return {}
+    subjects = tuple({task.subject for task in free if task.kind.station == "builder"})
+    sources = tuple(word.removeprefix("source:") for word in words)
+    return {build.id: build.source for build in tx.find(Build, id=subjects, source=sources)}
+
+
 def send(messages: Messages, tasks: Sequence[Task]) -> None:
     """Send the wake-up messages, after the transaction; a broker that is down costs a sweep, not a task."""
     for task in tasks:
         try:
             messages.send(worker=task.worker, queue=task.queue, task=task.id)
         except InfraError as error:
-            log.get().warning("message.not_sent", task=task.id, worker=task.worker, reason=str(error))
+            log.get().warning(
+                "message.not_sent",
+                task=task.id,
+                worker=task.worker,
+                reason=str(error),
+                **{task.kind.about: task.subject},
+            )
 
 
 def hear_of(store: Store, worker_id: str) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 
+from buildfarm.config import Config
 from buildfarm.domain.build import Build, BuildState, Gate
 from buildfarm.domain.compare.expect import SECURITY, glob
 from buildfarm.domain.compare.kinds import NEVER_EXPECTED, Kind
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.compare.report import from_json
-from buildfarm.domain.records import Comparison
+from buildfarm.domain.people import Place
+from buildfarm.domain.records import Comparison, Event
 from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.errors import Conflict, InputError, NotAllowed, NotFound
 from buildfarm.ports import Transaction
@@ -18,6 +20,7 @@ from buildfarm.services import builds, judging
 from buildfarm.services.hub import Hub
 
 _JUDGED = (BuildState.COMPARED, BuildState.PUBLISHED)
+_WARNED_BEFORE = timedelta(days=7)
 _SECURITY_ROLES = ("security", "admin")
 AUTHORITIES = ("anyone", SECURITY)
 
@@ -60,6 +63,12 @@ def _check(waiver: Waiver, role: str) -> None:
         )
 
 
+def places(config: Config, waiver: Waiver) -> list[Place]:
+    """Every place that a waiver reaches: of each target it covers the source, or the whole target if it names more than one."""
+    source = "" if set(waiver.source) & set("*?") else waiver.source
+    return [config.place(name, source) for name in sorted(config.targets) if waiver.covers_target(name)]
+
+
 def revoke(hub: Hub, identity: str, *, actor: str, why: str) -> WaiverRecord:
     """End a waiver before its day, and judge anew what it had lifted.
 
@@ -92,6 +101,23 @@ def expire(hub: Hub) -> tuple[str, ...]:
     return tuple(ended)
 
 
+def warn(hub: Hub) -> tuple[str, ...]:
+    """Say once of each waiver that it ends within days; their ids. Safe to repeat."""
+    with hub.store.read() as tx:
+        last = tx.now.date() + _WARNED_BEFORE
+        due = [one.id for one in tx.find(WaiverRecord, ended=None) if date.fromisoformat(one.expires) <= last]
+    warned = []
+    for identity in due:
+        with hub.store.begin() as tx:
+            one = tx.get(WaiverRecord, identity)
+            if one.ended is None and tx.first(Event, subject=identity, kind="waiver.expiring") is None:
+                tx.event(
+                    "waiver.expiring", identity, actor="scheduler", why=f"its last day is {one.expires}: {one.reason}"
+                )
+                warned.append(identity)
+    return tuple(warned)
+
+
 def _is_over(record: WaiverRecord, today: date) -> bool:
     return date.fromisoformat(record.expires) < today
 
@@ -115,10 +141,10 @@ def _judge_again(hub: Hub, tx: Transaction, waiver: Waiver, *, actor: str, why: 
     for name in sorted(hub.config.targets):
         if not waiver.covers_target(name):
             continue
-        for build in tx.find(Build, target=name, state=_JUDGED, order_by="created"):
-            names = {build.source, build.debranded_name or build.source}
-            if any(glob(waiver.source).fullmatch(source) for source in names):
-                _judge_one(hub, tx, build, actor=actor, why=why)
+        judged = tx.pick(Build, ("id", "source", "debranded_name"), target=name, state=_JUDGED, order_by="created")
+        for identity, source, debranded in judged:
+            if any(glob(waiver.source).fullmatch(one) for one in {source, debranded or source}):
+                _judge_one(hub, tx, tx.get(Build, identity), actor=actor, why=why)
 
 
 def _judge_one(hub: Hub, tx: Transaction, build: Build, *, actor: str, why: str) -> None:
@@ -140,7 +166,7 @@ def _judge_one(hub: Hub, tx: Transaction, build: Build, *, actor: str, why: str)
         # the next generation of the destination tag goes without it
         builds.move(tx, build, BuildState.COMPARED, actor=actor, why=why, finished=None, **values)
         return
-    changed = tx.change(build, only_if={"state": build.state}, **values)
+    changed = tx.change(build, only_if={"state": build.state}, **builds.next_stage(tx, build), **values)
     if changed is None:
         raise Conflict(f"build {build.nvr} was moved by somebody else", hint="try again")
     tx.event("build.judged", build.id, actor=actor, why=why, verdict=values["verdict"], gate=judged.gate.value)

@@ -125,6 +125,30 @@ def test_a_source_tree_becomes_an_srpm(builder: Builder, run: Build, tree_tar: M
     assert next(again.result.glob("*.rpm")).read_bytes() == srpm.read_bytes()
 
 
+def test_an_srpm_is_made_anew_under_a_condition_and_built_under_it(
+    builder: Builder, run: Build, make_srpm: Make
+) -> None:
+    """A bootstrap variant: only the header of the SRPM that is made under the condition says what that build requires."""
+    text = spec("ring", extra="%bcond_with bootstrap\n%if %{without bootstrap}\nBuildRequires: ring\n%endif")
+    srpm = make_srpm(text)
+    assert "ring" in rpm_query(srpm, "[%{REQUIRENAME} ]").split()
+    under = wire.Override(with_=("bootstrap",))
+    done = run(builder, srpm, kind="srpm", override=under)
+    assert done.outcome.ok, done.outcome.reason
+    (variant,) = done.result.glob("*.src.rpm")
+    assert "ring" not in rpm_query(variant, "[%{REQUIRENAME} ]").split()
+    built = run(builder, variant, override=under)
+    assert built.outcome.ok, built.outcome.reason
+    assert built.rpms == ["ring-1.0-3.el9.x86_64.rpm"]
+
+
+def test_a_generated_requirement_nobody_provides_is_handed_back(builder: Builder, run: Build, make_srpm: Make) -> None:
+    text = spec("dynamic").replace("%build\n", "%generate_buildrequires\necho 'no-such-thing >= 2'\n%build\n")
+    done = run(builder, make_srpm(text))
+    assert done.outcome.kind is FailureKind.DEPENDENCIES, done.outcome.reason
+    assert done.outcome.asked_for == ("no-such-thing >= 2",)
+
+
 def test_a_build_that_wants_the_network_gets_none(builder: Builder, run: Build, make_srpm: Make) -> None:
     if builder.name == "mock":
         pytest.skip(
@@ -184,6 +208,7 @@ def test_generated_build_requirements_are_installed(chroot: Builder, run: Build,
     done = run(chroot, make_srpm(text))
     assert done.outcome.ok, done.outcome.reason
     assert "unzip" in {rpm.name for rpm in done.outcome.lock}
+    assert done.outcome.asked_for == ("unzip",)
 
 
 class TestHostileBuilds:

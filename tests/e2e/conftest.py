@@ -60,8 +60,17 @@ def make_home(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="session")
 def line(make_home: MakeHome, world: Path) -> Iterator[tuple[Farm, dict[str, object]]]:
-    """A farm on which the whole drop of the demo has come to rest."""
-    with Farm(make_home("line")) as farm:
+    """A farm on which the whole drop of the demo has come to rest; a SIG has a target of its own on top of reef-9."""
+    home = make_home("line")
+    base = yaml.safe_load((home / "targets" / "reef-9.yaml").read_text())
+    layered = {
+        key: base[key] for key in ("schema", "dist", "suffix", "arches", "builder", "buildroot", "lifecycle", "limits")
+    } | {
+        "name": "reef-9-tools", "title": "Tools SIG", "base": "reef-9", "upstream": {"submitted": True}, "gate": {"uncompared": True},
+        "tags": {"build": "reef-9-tools-build", "destination": "reef-9-tools"}, "owner": {"sig": "tools"},
+    }  # fmt: skip
+    (home / "targets" / "reef-9-tools.yaml").write_text(yaml.safe_dump(layered))
+    with Farm(home) as farm:
         drop, _ = farm.run_drop(world / "drop.json")
         yield farm, drop
 

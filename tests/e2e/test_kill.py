@@ -100,6 +100,6 @@ def assert_published_once(farm: Farm, home: Path, build: dict[str, Any]) -> None
     assert len(done) == 1
     name = found["nvr"]
     packages = home / "repos" / "reef-9" / "current" / "source" / "Packages"
-    assert len(list(packages.rglob(f"{name}.src.rpm"))) == 1
+    assert len(list(packages.glob(f"*/{name}.src.rpm"))) == 1
     head = next(h for h in farm.get("/targets/reef-9")["heads"] if h["tag"] == "reef-9")
     assert (home / "repos" / "reef-9" / "current").readlink() == Path(str(head["number"]))

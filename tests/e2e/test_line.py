@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import feedparser
 import httpx
 import pytest
 
@@ -18,6 +20,7 @@ from demo.proof import prove
 pytestmark = [pytest.mark.world, pytest.mark.root, pytest.mark.timeout(900)]
 
 Line = tuple[Farm, dict[str, Any]]
+FOLLOWERS = ("notices", "meters", "stream")
 EXPECTED: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).resolve().parents[2] / "demo/specs/expected.json").read_text()
 )
@@ -164,3 +167,27 @@ def test_every_page_and_its_json_twin_answer(line: Line) -> None:
         assert page.status_code == 200, path
         twin = httpx.get(f"{farm.url}/api/v1{path if path != '/' else '/overview'}", trust_env=False)
         assert twin.status_code == 200, path
+
+
+def test_what_happened_is_told_in_the_feed_in_figures_and_on_the_stream(line: Line) -> None:
+    farm, drop = line
+    figures: dict[str, float] = {}
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        text = httpx.get(f"{farm.url}/metrics", trust_env=False).text
+        figures = {
+            key: float(value) for key, value in (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+        }
+        if all(figures.get(f'buildfarm_follower_lag_events{{follower="{name}"}}') == 0 for name in FOLLOWERS):
+            break
+        time.sleep(0.2)
+    published = sum(build["state"] == "published" for build in drop["builds"])
+    assert figures['buildfarm_publish_seconds_count{target="reef-9"}'] >= published
+    assert figures['buildfarm_task_seconds_count{kind="build",outcome="build",target="reef-9"}'] >= 1
+    assert figures["buildfarm_stream_length"] == farm.get("/events", limit="1")["events"][0]["id"]
+    feed = feedparser.parse(httpx.get(f"{farm.url}/feeds/target/reef-9.atom", trust_env=False).content)
+    titles = [entry.title for entry in feed.entries]
+    assert sum("has come to rest" in title for title in titles) == 1
+    assert {build["nvr"] for build in drop["builds"] if f"{build['nvr']} is published (reef-9)" in titles} >= {
+        build["nvr"] for build in drop["builds"] if build["state"] == "published"
+    }

@@ -2,18 +2,17 @@
 
 import shutil
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from werkzeug.serving import make_server
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration" / "web"))
 
 import web_story
-from buildfarm_web.app import create_app
+from live_server import serving
 from web_story import Story
 
 from buildfarm.domain.build import Build, BuildState
@@ -35,14 +34,10 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Story]]:
-    hub, _, story = web_story.told(tmp_path_factory.mktemp("farm"))
-    server = make_server("127.0.0.1", 0, create_app(hub, intake=web_story.fake_intake), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", story
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    home = tmp_path_factory.mktemp("farm")
+    hub, _, story = web_story.told(home)
+    with serving(home) as server:
+        yield server.url, story
     hub.store.dispose()  # type: ignore[attr-defined]  # of SqlStore
 
 
@@ -84,6 +79,8 @@ def test_a_build_page_follows_its_log_and_its_state(browser: Any, farm: tuple[st
     url, story = farm
     hub = story.hub
     page, said = open_page(browser)
+    streams: list[str] = []
+    page.on("request", lambda one: one.resource_type == "eventsource" and streams.append(urlsplit(one.url).path))
     page.goto(f"{url}/builds/{story.ids['diffutils']}")
     assert page.locator("#log-text .err").count() == 0
     with hub.store.read() as tx:
@@ -91,6 +88,7 @@ def test_a_build_page_follows_its_log_and_its_state(browser: Any, farm: tuple[st
     with log_path(hub, task.id).open("a", encoding="utf-8") as log:
         log.write("cmp.c:7: error: <b>something</b> broke\n")
     page.locator("#log-text .err", has_text="<b>something</b> broke").wait_for(timeout=10_000)
+    assert {"/live/changes", f"/live/builds/{story.ids['diffutils']}/log"} <= set(streams)
     page.locator("#lock summary, #events").first.scroll_into_view_if_needed()
     with hub.store.begin() as tx:
         tx.change(task, state=TaskState.CANCELED, finished=tx.now)
@@ -98,6 +96,75 @@ def test_a_build_page_follows_its_log_and_its_state(browser: Any, farm: tuple[st
     assert build.state is BuildState.CANCELED
     page.locator("#head .badge", has_text="canceled").wait_for(timeout=10_000)
     assert "seen in the browser" in page.locator("#head .callout").inner_text()
+    page.context.close()
+    assert said == []
+
+
+def test_a_log_is_searched_and_its_errors_are_visited_by_keyboard(browser: Any, farm: tuple[str, Story]) -> None:
+    url, story = farm
+    page, said = open_page(browser, reduced_motion="reduce")
+    page.goto(f"{url}/builds/{story.ids['reef-cannot-build']}")
+    page.locator("#log-search input[name=q]").focus()
+    page.keyboard.type("UNDECLARED")
+    page.keyboard.press("Enter")
+    page.locator("#log-hits a", has_text="line 2").wait_for(timeout=5_000)
+    assert page.locator("#log-said").inner_text() == "1 line found"
+    page.locator("#log-hits a").focus()
+    page.keyboard.press("Enter")
+    assert "undeclared" in page.locator("#log-text .found").inner_text()
+    page.locator("#next-error").focus()
+    page.keyboard.press("Enter")
+    assert "Error 1" in page.locator("#log-text .found").inner_text()
+    assert page.locator("#log-said").inner_text() == "2 of 2 marked here"
+    page.context.close()
+    assert said == []
+
+
+def test_who_reads_further_up_is_not_moved_by_what_comes(browser: Any, farm: tuple[str, Story]) -> None:
+    url, story = farm
+    hub = story.hub
+    page, said = open_page(browser)
+    page.goto(f"{url}/builds/{story.ids['tree']}")
+    with hub.store.begin() as tx:
+        build = tx.get(Build, story.ids["tree"])
+    task = story.start(build)
+    page.locator("#log-text").wait_for(timeout=10_000)  # the page was told that a worker has begun
+    log = log_path(hub, task.id)
+    append(log, "".join(f"gcc -c more{number}.c\n" for number in range(400)))
+    page.locator("#log-text .line", has_text="more399.c").wait_for(timeout=10_000)
+    at_end = "(() => { const l = document.getElementById('log-text'); return l.scrollHeight - l.scrollTop - l.clientHeight < 4; })()"
+    page.wait_for_function(at_end)
+    page.evaluate("document.getElementById('log-text').scrollTop = 100")
+    page.locator("#follow:not(:checked)").wait_for(timeout=5_000)
+    append(log, "the newest line\n")
+    page.locator("#log-text .line", has_text="the newest line").wait_for(state="attached", timeout=10_000)
+    assert page.evaluate("document.getElementById('log-text').scrollTop") == 100
+    page.check("#follow")
+    page.wait_for_function(at_end)
+    page.context.close()
+    assert said == []
+
+
+def append(log: Path, text: str) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def test_where_the_hub_cannot_tell_the_page_asks_by_itself(browser: Any, farm: tuple[str, Story]) -> None:
+    url, story = farm
+    with story.hub.store.begin() as tx:
+        build = tx.get(Build, story.ids["less"])
+    task = story.start(build)
+    page, said = open_page(browser)
+    page.route(
+        "**/live/**", lambda route: route.fulfill(status=204)
+    )  # as a server does that cannot hand a connection over
+    page.goto(f"{url}/builds/{build.id}")
+    append(log_path(story.hub, task.id), "x.c:1: error: nobody told\n")
+    with story.hub.store.begin() as tx:
+        tx.event("build.said", build.id, actor="ann", why="nobody told of this")
+    page.locator("#events", has_text="nobody told of this").wait_for(timeout=15_000)
+    page.locator("#log-text .err", has_text="nobody told").wait_for(timeout=15_000)
     page.context.close()
     assert said == []
 
@@ -110,4 +177,16 @@ def test_the_filter_works_without_script(browser: Any, farm: tuple[str, Story]) 
     page.click("button")
     assert "state=failed" in page.url
     assert page.locator("#build-table tbody tr").count() == 1
+    page.context.close()
+
+
+def test_a_log_is_searched_and_read_without_script(browser: Any, farm: tuple[str, Story]) -> None:
+    url, story = farm
+    page, _ = open_page(browser, java_script_enabled=False)
+    page.goto(f"{url}/builds/{story.ids['reef-cannot-build']}")
+    page.fill("#log-search input[name=q]", "undeclared")
+    page.click("#log-search button:not([type])")
+    page.click("#hits a")
+    assert page.url.endswith("#L2")
+    assert "undeclared" in page.locator("#L2").inner_text()
     page.context.close()

@@ -1,22 +1,26 @@
-"""Who asks: an engineer's API token, a worker's, a KVM host's, or the token of one task."""
+"""Who asks, and whether they may: the one place that turns a token or a session into a principal and refuses what is not theirs.
+
+Workers, KVM hosts and tasks have tokens of their own, which open their own API and nothing else.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
-from flask import request
+from flask import g, request
 from pydantic import BaseModel, ValidationError
 
-from buildfarm.domain.records import ApiToken
+from buildfarm.domain.people import NOBODY, Action, Place, Principal, Refusal, possible, refusal
 from buildfarm.domain.worker import Host, Worker
-from buildfarm.errors import NotAllowed
+from buildfarm.errors import BuildFarmError, NotAllowed
+from buildfarm.services import sessions, tokens
 from buildfarm.services.tasks import token_hash
+from buildfarm_web import cookies
 from buildfarm_web.parts import the_hub
 from buildfarm_web.problems import Malformed, Unauthenticated
 
 M = TypeVar("M", bound=BaseModel)
-
-_MAY_WRITE = frozenset({"engineer", "security", "admin"})
 
 
 def bearer() -> str:
@@ -27,25 +31,91 @@ def bearer() -> str:
     return token.strip()
 
 
-def engineer() -> str:
-    """The name of the engineer who asks.
+def principal() -> Principal:
+    """Whoever asks: by a bearer token, else by the session of the cookie, else nobody.
 
-    :raises Unauthenticated: the token is unknown.
-    :raises NotAllowed: its holder may only read.
+    :raises Unauthenticated: a token was sent that opens nothing.
     """
+    if "principal" not in g:
+        g.principal = _by_token() if request.headers.get("Authorization") else _by_session()
+    found: Principal = g.principal
+    return found
+
+
+def _by_token() -> Principal:
+    try:
+        return tokens.recognise(the_hub(), bearer())
+    except Unauthenticated:
+        raise
+    except NotAllowed as error:
+        raise Unauthenticated(str(error.args[0]), hint=error.hint) from error
+
+
+def _by_session() -> Principal:
+    cookie = cookies.session()
+    found = sessions.recognise(the_hub(), cookie) if cookie else None
+    g.session = found.session if found else None
+    return found.principal if found else NOBODY
+
+
+def seen() -> Principal:
+    """As :func:`principal`, for pages that anybody may read: a token that opens nothing is nobody's."""
+    try:
+        return principal()
+    except BuildFarmError:
+        return NOBODY
+
+
+def session_id() -> str:
+    """The id of the session that asks; empty if it is none."""
+    principal()
+    found = g.get("session")
+    return found.id if found else ""
+
+
+def require(action: Action, *, target: str = "", source: str = "", places: Sequence[Place] = ()) -> Principal:
+    """Whoever asks, if they may do this there (``target`` and ``source``, or every one of ``places``; else the whole farm).
+
+    :raises Unauthenticated: nobody knows who asks. :raises NotAllowed: they may not; the message says why and who may.
+    """
+    asker = principal()
+    where = [*places, *([the_hub().config.place(target, source)] if target else [])]
+    return _unless(asker, refusal(asker, action, *where))
+
+
+def could(action: Action) -> Principal:
+    """Whoever asks, if there may be places where they may do this: before a body is read. Errors as :func:`require`."""
+    return _unless(principal(), possible(principal(), action))
+
+
+def may(action: Action) -> bool:
+    """Whether whoever asks may do this on the whole farm."""
+    return refusal(principal(), action) is None
+
+
+def _unless(asker: Principal, refused: Refusal | None) -> Principal:
+    if refused is None:
+        return asker
+    kind = NotAllowed if asker.is_known else Unauthenticated
+    raise kind(refused.why, hint=refused.next_step)
+
+
+def known() -> Principal:
+    """Whoever asks, if anybody knows them. :raises Unauthenticated: nobody does."""
+    asker = principal()
+    if not asker.is_known:
+        raise Unauthenticated("this needs somebody the farm knows", hint="log in, or send a token")
+    return asker
+
+
+def engineer() -> str:
+    """The name of the engineer who asks: for what has no action of its own. Errors as :func:`require`."""
     return holder().name
 
 
-def holder() -> ApiToken:
-    """The token of the engineer who asks, with its role. Errors as :func:`engineer`."""
-    digest = token_hash(bearer())
-    with the_hub().store.read() as tx:
-        token = tx.first(ApiToken, id=digest)
-    if token is None:
-        raise Unauthenticated("this token is not known here", hint="the first one is in secrets/admin.token of the hub")
-    if token.role not in _MAY_WRITE:
-        raise NotAllowed(f"{token.name} has the role {token.role}, this needs `engineer`")
-    return token
+def holder() -> Principal:
+    """The engineer who asks, with the role. Errors as :func:`require`."""
+    return require(Action.OPERATE)
 
 
 def worker() -> Worker:

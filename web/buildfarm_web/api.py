@@ -9,23 +9,29 @@ from flask import Blueprint, Response, jsonify, request
 from buildfarm.domain.records import SourceOverride
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
+from buildfarm_web.access import seen
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import (
+    acts,
     audit,
     builds,
     drops,
     failures,
     farm,
+    glance,
     history,
     logs,
     outlook,
+    parity,
+    search,
     seeds,
     targets,
     tasks,
+    triggers,
     waivers,
 )
 from buildfarm_web.read_models.build import build_page, override_json, tasks_of
-from buildfarm_web.read_models.findings import newest_comparisons, reading
+from buildfarm_web.read_models.findings import newest_comparison, reading
 from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, numbered
 from buildfarm_web.read_models.shares import locks_of
@@ -56,7 +62,7 @@ def listed(page: Json) -> Response:
     answer = jsonify(page)
     if page["cursor"]:
         following = {**request.args.to_dict(), "cursor": page["cursor"]}
-        following.pop("offset", None)
+        following.pop("after", None)
         answer.headers["Link"] = f'<{request.path}?{urlencode(following)}>; rel="next"'
     return answer
 
@@ -67,7 +73,8 @@ def overview() -> Response:
     """The twin of the overview page."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        return jsonify(farm.overview(parts.hub, tx, parts.shares, builds.filters_of(request.args)))
+        found = farm.overview(parts.hub, tx, builds.filters_of(request.args))
+        return jsonify(found | glance.glance(parts.hub, tx, parts.standings))
 
 
 @blueprint.get("/health")
@@ -103,7 +110,7 @@ def list_builds() -> Response:
                 hub,
                 tx,
                 limit=limit(most=MOST_BUILDS),
-                offset=numbered(args.get("offset"), 0, most=10**7),
+                after=args.get("after", ""),
                 cursor=cursor(),
                 **builds.filters_of(args),
             )
@@ -123,7 +130,7 @@ def show_findings(build: str) -> Response:
     """The comparison, worst findings first. :raises NotFound: nothing was compared yet."""
     with the_hub().store.read() as tx:
         found = builds.find_build(tx, build)
-        comparison = newest_comparisons(tx, [found.id]).get(found.id)
+        comparison = newest_comparison(tx, found.id)
     if comparison is None:
         raise NotFound(f"{found.nvr} was not compared yet", hint=f"it is {found.state}: {found.reason or 'on its way'}")
     return jsonify(reading(comparison))
@@ -191,6 +198,21 @@ def show_lock(build: str) -> Response:
     return jsonify({"build": found.id, "nvr": found.nvr, "locks": locks})
 
 
+@blueprint.get("/builds/<build>/parity")
+def show_parity(build: str) -> Response:
+    """Its buildroots beside the vendor's, differences first. :raises NotFound: no reference is known."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        found = builds.find_build(tx, build)
+        beside = parity.parities(parts.hub, tx, parts.shares, found, tasks_of(tx, found))
+    if not beside:
+        raise NotFound(
+            f"{found.nvr} has no reference to stand beside",
+            hint="`buildfarm reference add BUILD FILE`, and a finished build",
+        )
+    return jsonify({"build": found.id, "nvr": found.nvr, "parity": beside})
+
+
 @blueprint.get("/builds/<build>/log")
 def show_log(build: str) -> Response:
     """The log from ``offset`` bytes on, as text. ``X-Log-Offset`` is where to go on, ``X-Log-Growing`` whether to."""
@@ -220,6 +242,14 @@ def list_overrides() -> Response:
     return listed({"overrides": [override_json(override) for override in found.records], "cursor": found.cursor})
 
 
+@blueprint.get("/search")
+def show_search() -> Response:
+    """What begins with ``q``, in each kind of thing, a few of each with where they lead."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(search.search(hub, tx, request.args.get("q", "")))
+
+
 @blueprint.get("/waivers")
 def list_waivers() -> Response:
     """Waivers, the newest first: those in force, or with ``all=1`` all that ever were."""
@@ -240,7 +270,7 @@ def show_target(target: str) -> Response:
     """One target."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        return jsonify(targets.target_page(parts.hub, tx, parts.shares, target))
+        return jsonify(targets.target_page(parts.hub, tx, target))
 
 
 @blueprint.get("/generations")
@@ -253,6 +283,14 @@ def list_generations() -> Response:
                 tx, limit=limit(), tag=args.get("tag", ""), target=args.get("target", ""), cursor=cursor()
             )
         )
+
+
+@blueprint.get("/triggers")
+def list_triggers() -> Response:
+    """What lets drops begin by themselves, with what each found last and why it waits or fails."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(triggers.triggers(hub, tx, target=request.args.get("target", "")))
 
 
 @blueprint.get("/tasks")
@@ -284,11 +322,12 @@ def list_events() -> Response:
     """History; ``after`` goes on from an event's number."""
     args = request.args
     after = numbered(args["after"], 0, most=2**62) if args.get("after") else None
-    subject = args.get("subject", "")
+    subject, asker = args.get("subject", ""), seen()
     with the_hub().store.read() as tx:
         if subject and (named := _build_of(tx, subject)):
             subject = named
-        return listed(history.events(tx, subject=subject, after=after, limit=limit(200), cursor=cursor()))
+        found = history.events(tx, subject=subject, after=after, limit=limit(200), cursor=cursor())
+    return listed({**found, "events": [event for event in found["events"] if acts.may_see(asker, event)]})
 
 
 def _build_of(tx: Transaction, subject: str) -> str:

@@ -1,35 +1,32 @@
-"""``/api/v1``, the writing half: uploads, drops, decisions. Each needs an engineer's token and says who did it."""
+"""``/api/v1``, the writing half: uploads, drops, decisions. Each asks :mod:`.access` whether this one may, and says who did it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request, send_file, url_for
 
 from buildfarm.api_models import (
     SHA256,
-    DropFile,
     DropRequest,
     OverrideRequest,
     PriorityRequest,
     ReasonRequest,
+    ReferenceRequest,
     WaiverRequest,
 )
 from buildfarm.domain.build import Build
-from buildfarm.domain.compare.policy import Waiver
-from buildfarm.domain.drop import ItemKind
+from buildfarm.domain.people import Action
 from buildfarm.domain.repository import Artifact
 from buildfarm.errors import InputError, NotFound
-from buildfarm.ports import Transaction
-from buildfarm.services import building, builds, collecting, drops, overrides, tasks, waivers
-from buildfarm.services.drops import Offered
-from buildfarm_web import etags
-from buildfarm_web.access import body, engineer, holder
+from buildfarm.services import building, builds, collecting, drops, overrides, references, variants
+from buildfarm_web import deciding
+from buildfarm_web.access import body, could, require
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models.build import build_page, override_json
-from buildfarm_web.read_models.builds import find_build, find_drop, rows
+from buildfarm_web.read_models.build import override_json
+from buildfarm_web.read_models.builds import find_build, rows
 from buildfarm_web.read_models.drops import drop_json
 from buildfarm_web.read_models.waivers import waiver_json
 
@@ -39,7 +36,7 @@ blueprint = Blueprint("api_writes", __name__, url_prefix="/api/v1")
 @blueprint.put("/blobs/<sha256>")
 def put_blob(sha256: str) -> tuple[Response, HTTPStatus]:
     """Take a file in, streamed to disk; what is there already is not sent again. :raises InputError: another digest."""
-    engineer()
+    could(Action.SUBMIT)
     parts = the_parts()
     if not re.fullmatch(SHA256, sha256):
         raise InputError(f"{sha256!r} is no SHA-256", hint="64 lower-case hexadecimal digits")
@@ -53,13 +50,11 @@ def put_blob(sha256: str) -> tuple[Response, HTTPStatus]:
 @blueprint.post("/drops")
 def post_drop() -> tuple[Response, HTTPStatus]:
     """Take a drop: 202 and where to follow it; the same drop again is a 200 with the same place."""
-    actor = engineer()
+    could(Action.SUBMIT)
     wish = body(DropRequest)
-    hub = the_hub()
-    offered = [*_offered(wish.srpms, ItemKind.SRPM), *_offered(wish.binaries, ItemKind.BINARY)]
-    offered += [Offered(kind=ItemKind.DIST_GIT, filename=f"{one.source}@{one.commit}") for one in wish.dist_git]
+    actor, hub = require(Action.SUBMIT, target=wish.target).name, the_hub()
     received = drops.receive(
-        hub, wish.target, offered, trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch,
+        hub, wish.target, drops.offered_in(wish), trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch,
         priority=wish.priority, plan_first=wish.plan_first,
     )  # fmt: skip
     with hub.store.read() as tx:
@@ -68,77 +63,48 @@ def post_drop() -> tuple[Response, HTTPStatus]:
     return answer, HTTPStatus.ACCEPTED if received.created else HTTPStatus.OK
 
 
-def _offered(files: Sequence[DropFile], kind: ItemKind) -> list[Offered]:
-    return [Offered(kind=kind, path=file.path, sha256=file.sha256, filename=file.filename) for file in files]
-
-
 @blueprint.post("/drops/<drop>/release-hold")
 def release_drop(drop: str) -> Response:
     """Ingest a drop that is on hold, for a reason of one's own."""
-    actor = engineer()
-    wish = body(ReasonRequest)
-    hub = the_hub()
-    with hub.store.read() as tx:
-        identity = find_drop(tx, drop).id
-    released = drops.release_hold(hub, identity, actor=actor, why=wish.reason)
-    with hub.store.read() as tx:
+    could(Action.RELEASE_HOLD)
+    released = deciding.release_drop(drop, why=body(ReasonRequest).reason)
+    with the_hub().store.read() as tx:
         return jsonify(drop_json(tx, released))
 
 
 @blueprint.post("/builds/<build>/cancel")
 def cancel_build(build: str) -> Response:
     """Cancel a build; a running task learns it with its next heart-beat. A reason is due."""
-
-    def cancel(tx: Transaction, found: Build, *, actor: str, why: str) -> Build:
-        if not why.strip():
-            raise InputError(f"{found.nvr}: to cancel a build needs a reason", hint="--reason TEXT")
-        return builds.cancel(tx, found, actor=actor, why=why)
-
-    return _act(build, cancel)
+    return _act(build, Action.CANCEL, deciding.cancel)
 
 
 @blueprint.post("/builds/<build>/priority")
 def prioritise_build(build: str) -> Response:
     """Let a build go before others, or after all others. A reason is due."""
-    actor, wish, hub = engineer(), body(PriorityRequest), the_hub()
-    with hub.store.begin() as tx:
-        found = find_build(tx, build)
-        _as_seen(tx, found)
-        changed = builds.prioritise(tx, found, wish.priority, actor=actor, why=wish.reason)
-        answer = rows(hub, tx, [changed])[0]
-    hub.wakeup.notify()
-    return jsonify(answer)
+    could(Action.PRIORITY)
+    wish = body(PriorityRequest)
+    return _row(deciding.on_build(build, Action.PRIORITY, deciding.priority(wish.priority), why=wish.reason))
 
 
 @blueprint.post("/builds/<build>/retry")
 def retry_build(build: str) -> Response:
     """Send an ended build through the line again."""
-    return _act(build, builds.retry)
+    return _act(build, Action.RETRY, builds.retry)
 
 
 @blueprint.post("/builds/<build>/release-hold")
 def release_build(build: str) -> Response:
     """Let a build on hold go on. A reason is due."""
-    return _act(build, builds.release_hold)
+    return _act(build, Action.RELEASE_HOLD, builds.release_hold)
 
 
-def _as_seen(tx: Transaction, build: Build) -> None:
-    """Hold ``If-Match`` against the build's page. :raises Stale: it is another by now."""
-    if etags.wanted():
-        etags.unchanged(jsonify(build_page(the_hub(), tx, the_parts().shares, build.id)), build.nvr)
+def _act(name: str, action: Action, do: Callable[..., Build]) -> Response:
+    could(action)
+    return _row(deciding.on_build(name, action, do, why=body(ReasonRequest).reason))
 
 
-def _act(name: str, do: Callable[..., Build]) -> Response:
-    actor = engineer()
-    wish = body(ReasonRequest)
-    hub = the_hub()
-    with hub.store.begin() as tx:
-        found = find_build(tx, name)
-        _as_seen(tx, found)
-        changed = do(tx, found, actor=actor, why=wish.reason)
-        answer = rows(hub, tx, [changed])[0]
-    hub.wakeup.notify()
-    return jsonify(answer)
+def _row(build: Build) -> Response:
+    return jsonify(rows(the_hub(), [build])[0])
 
 
 @blueprint.get("/builds/<build>/order")
@@ -147,15 +113,17 @@ def show_order(build: str) -> Response:
 
     A generation that was collected is written again; ask until its ``state`` is ``ready``. ``files`` are what was made then.
     """
-    actor, hub = engineer(), the_hub()
+    could(Action.READ_FILES)
+    hub = the_hub()
     with hub.store.read() as tx:
         found = find_build(tx, build)
+        actor = require(Action.READ_FILES, target=found.target, source=found.source).name
         task, order = building.order_as_built(hub, tx, found, request.args.get("arch", ""))
         made = [artifact for artifact in tx.find(Artifact, build=found.id, task=task.id) if not artifact.is_source]
-    state = "ready"
-    if order.buildroot.generation:
-        why = f"{found.nvr} is to be built once more in its buildroot"
-        state = collecting.ask_for_restore(hub, order.buildroot.generation, actor=actor, why=why).state.value
+    state, why = "ready", f"{found.nvr} is to be built once more in its buildroot"
+    for generation in filter(None, (order.buildroot.generation, *order.buildroot.below)):
+        restored = collecting.ask_for_restore(hub, generation, actor=actor, why=why).state.value
+        state = restored if state == "ready" else state
     return jsonify({
         "order": order.model_dump(mode="json"),
         "generation": {"id": order.buildroot.generation, "state": state},
@@ -167,11 +135,14 @@ def show_order(build: str) -> Response:
 @blueprint.get("/builds/<build>/files/<sha256>")
 def get_file(build: str, sha256: str) -> Response:
     """The SRPM that was built, or an RPM that was made of it (as built, unsigned). :raises NotFound: it is not of this build."""
-    engineer()
+    could(Action.READ_FILES)
     hub = the_hub()
     with hub.store.read() as tx:
         found = find_build(tx, build)
-        ours = {found.srpm_to_build} | {artifact.sha256 for artifact in tx.find(Artifact, build=found.id)}
+        require(Action.READ_FILES, target=found.target, source=found.source)
+        variant = variants.of(tx, found)
+        ours = {variant.srpm if variant else found.srpm_to_build}
+        ours |= {artifact.sha256 for artifact in tx.find(Artifact, build=found.id)}
     if sha256 not in ours:
         raise NotFound(f"{found.nvr} has no file {sha256[:16]}", hint=f"GET /api/v1/builds/{found.id} lists them")
     return send_file(hub.blobs.path(sha256), mimetype="application/octet-stream", etag=sha256, conditional=True)
@@ -180,21 +151,49 @@ def get_file(build: str, sha256: str) -> Response:
 @blueprint.post("/overrides")
 def post_override() -> tuple[Response, HTTPStatus]:
     """Record an exception for one source, or end it."""
-    actor = engineer()
+    could(Action.OVERRIDE)
     wish = body(OverrideRequest)
+    actor = require(Action.OVERRIDE, target=wish.target, source=wish.source).name
     made = overrides.record(
         the_hub(), wish.target, wish.source, wish.settings, reason=wish.reason, remove=wish.remove, actor=actor
     )
     return jsonify(override_json(made)), HTTPStatus.OK if wish.remove else HTTPStatus.CREATED
 
 
+@blueprint.post("/builds/<build>/reference")
+def post_reference(build: str) -> tuple[Response, HTTPStatus]:
+    """Attach the vendor's buildroot to a build."""
+    actor = require(Action.OPERATE).name
+    with the_hub().store.read() as tx:
+        subject = find_build(tx, build).id
+    return _reference(subject, actor)
+
+
+@blueprint.post("/targets/<target>/reference")
+def post_target_reference(target: str) -> tuple[Response, HTTPStatus]:
+    """Attach the vendor's buildroot to a target: for builds that have none of their own."""
+    actor = require(Action.OPERATE).name
+    return _reference(f"{references.TARGET}{the_hub().target(target).name}", actor)
+
+
+def _reference(subject: str, actor: str) -> tuple[Response, HTTPStatus]:
+    wish = body(ReferenceRequest)
+    made = references.add(the_hub(), subject, wish.text, arch=wish.arch, actor=actor)
+    answer = {
+        "subject": made.subject,
+        "arch": made.arch,
+        "form": made.form,
+        "rpms": len(made.rpms),
+        "digest": made.digest,
+    }
+    return jsonify(answer), HTTPStatus.CREATED
+
+
 @blueprint.post("/waivers")
 def post_waiver() -> tuple[Response, HTTPStatus]:
     """Accept a difference until a day; what it touches is judged anew at once."""
-    token = holder()
-    wish = body(WaiverRequest)
-    values = {**wish.model_dump(), "id": wish.id or f"W-{tasks.new_id()[:8]}"}
-    made = waivers.record(the_hub(), Waiver(**values), actor=token.name, role=token.role)
+    could(Action.WAIVE)
+    made = deciding.waive(body(WaiverRequest))
     with the_hub().store.read() as tx:
         return jsonify(waiver_json(tx, made)), HTTPStatus.CREATED
 
@@ -202,7 +201,7 @@ def post_waiver() -> tuple[Response, HTTPStatus]:
 @blueprint.post("/waivers/<waiver>/revoke")
 def revoke_waiver(waiver: str) -> Response:
     """End a waiver before its day. A reason is due."""
-    actor = engineer()
-    ended = waivers.revoke(the_hub(), waiver, actor=actor, why=body(ReasonRequest).reason)
+    could(Action.REVOKE)
+    ended = deciding.revoke(waiver, why=body(ReasonRequest).reason)
     with the_hub().store.read() as tx:
         return jsonify(waiver_json(tx, ended))

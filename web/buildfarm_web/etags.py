@@ -14,7 +14,7 @@ from flask import Response, request
 
 from buildfarm_web.problems import Stale
 
-_TICKS = re.compile(rb'"(?:now|seconds)": ?(?:"[^"]*"|[-+.0-9e]+|null),?')
+_TICKS = re.compile(rb'"(?:now|seconds|lag|median|nine_in_ten)": ?(?:"[^"]*"|[-+.0-9e]+|null),?|"stages": ?\{[^}]*\},?')
 
 
 def tag_of(data: bytes) -> tuple[str, bool]:

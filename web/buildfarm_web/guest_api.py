@@ -42,7 +42,8 @@ def list_guests() -> Response:
 @blueprint.post("")
 def admit() -> Response:
     """An identity for one new guest."""
-    identity = guests.admit(the_hub(), _reception(), host(), body(wire.GuestRequest))
+    known = host()
+    identity = guests.admit(the_hub(), _reception(), known, body(wire.GuestRequest))
     return Response(identity.model_dump_json(), status=HTTPStatus.CREATED, content_type="application/json")
 
 
@@ -63,5 +64,6 @@ def buildroot(target: str, arch: str) -> Response:
 @blueprint.delete("/<name>")
 def dismiss(name: str) -> Response:
     """The machine is gone. :raises NotFound: the host has no such guest."""
-    guests.dismiss(the_hub(), _reception(), host(), name, body(wire.GuestGone).reason)
+    known = host()
+    guests.dismiss(the_hub(), _reception(), known, name, body(wire.GuestGone).reason)
     return Response("{}", content_type="application/json")

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 
 from buildfarm.domain.idempotency import KeptAnswer
 from buildfarm.services import idempotency
-from buildfarm_web.callers import known_token
+from buildfarm_web.callers import known_caller
 from buildfarm_web.openapi.document import PREFIX
 from buildfarm_web.parts import the_hub
 from buildfarm_web.problems import Malformed
@@ -35,11 +35,11 @@ def _before() -> Response | None:
     key = _KEY.fullmatch(given)
     if key is None:
         raise Malformed("Idempotency-Key must be 1 to 255 visible characters", hint="a UUID will do")
-    token = known_token()
-    if not token:
+    asker = known_caller()
+    if not asker:
         return None  # the route will say who may not
     request_digest = hashlib.sha256(f"{request.method} {request.full_path}\n".encode() + request.get_data()).hexdigest()
-    kept = idempotency.begin(the_hub().store, _digest(token, key[1] or key[2]), request_digest)
+    kept = idempotency.begin(the_hub().store, _digest(asker, key[1] or key[2]), request_digest)
     if kept.status:
         answer = Response(kept.body, status=kept.status, content_type=kept.content_type)
         answer.headers[_REPLAYED] = "true"
@@ -50,8 +50,8 @@ def _before() -> Response | None:
     return None
 
 
-def _digest(token: str, key: str) -> str:
-    return hashlib.sha256(f"{token}\n{key}".encode()).hexdigest()
+def _digest(asker: str, key: str) -> str:
+    return hashlib.sha256(f"{asker}\n{key}".encode()).hexdigest()
 
 
 def _after(answer: Response) -> Response:

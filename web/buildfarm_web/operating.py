@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from buildfarm.domain.records import Leader
 from buildfarm.errors import BuildFarmError
-from buildfarm_web.parts import the_hub
+from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models.figures import Figures
 
 blueprint = Blueprint("operating", __name__)
@@ -20,6 +20,7 @@ def metrics() -> Response:
     """The farm in figures, in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Figures(the_hub()))
+    registry.register(the_parts().live)
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import Blueprint, render_template, request
+from flask import Blueprint, request
 
 from buildfarm.domain.build import BuildState
 from buildfarm.domain.verdict import Verdict
+from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
-from buildfarm_web.drawings import lanes, share_line, waves
-from buildfarm_web.openapi.contract import twin_of
+from buildfarm_web import telling_api
+from buildfarm_web.access import seen
+from buildfarm_web.drawings import curves, lanes, share_line, stages, verdict_map, waves
 from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import audit, builds, drops, farm, logs, seeds, targets, waivers
+from buildfarm_web.read_models import (
+    audit,
+    builds,
+    drops,
+    farm,
+    feed,
+    glance,
+    logs,
+    offers,
+    search,
+    seeds,
+    subscriptions,
+    targets,
+    triggers,
+    waivers,
+)
 from buildfarm_web.read_models.build import build_page, tasks_of
 from buildfarm_web.read_models.plain import Json, numbered, stamp
 from buildfarm_web.read_models.shares import locks_of
+from buildfarm_web.rendering import render
 
 blueprint = Blueprint("pages", __name__)
 
 _TAIL = 48 * 1024
 _PAGE = 100
-
-
-def _render(template: str, tx_now: str | None, **values: Any) -> str:  # noqa: ANN401  # a template takes anything
-    return render_template(
-        template,
-        now=tx_now,
-        twin=twin_of(request.path, request.args),
-        distribution=the_hub().config.farm.distribution,
-        **values,
-    )
 
 
 def _choices() -> Json:
@@ -48,13 +54,20 @@ def overview() -> str:
     parts = the_parts()
     filters = builds.filters_of(request.args)
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, parts.shares, filters)
+        found = farm.overview(parts.hub, tx, filters) | glance.glance(parts.hub, tx, parts.standings)
     for drop in found["drops"]:
-        drop["drawing"] = waves.draw(drop["plan"], drop["builds"])
-    return _render(
+        drop["drawing"] = waves.draw(drop["plan"], drop["builds"], critical_of(drop["outlook"]))
+    return render(
         "overview.html", found["now"], it=found, filters=filters, choices=_choices(),
-        lanes=lanes.draw(found["runs"], found["now"]),
+        lanes=lanes.draw(found["runs"], found["now"]), verdict_map=verdict_map.draw(found["map"]),
+        curve=curves.lag_curve(found["lag"]["over_time"]),
+        stages=stages.draw((one["sig"], one["stages"]) for one in found["lag"]["sigs"]),
     )  # fmt: skip
+
+
+def critical_of(outlook: Json) -> set[str]:
+    """The builds on the longest way of a plan."""
+    return {step["build"] for step in outlook["steps"] if step["critical"]}
 
 
 @blueprint.get("/builds")
@@ -62,12 +75,12 @@ def list_builds() -> str:
     """All builds, filtered."""
     hub = the_hub()
     filters = builds.filters_of(request.args)
-    offset = numbered(request.args.get("offset"), 0, most=10**7)
+    after = request.args.get("after", "")
     limit = numbered(request.args.get("limit"), _PAGE, most=1000, least=1)
     with hub.store.read() as tx:
-        found = builds.find_builds(hub, tx, limit=limit, offset=offset, **filters)
+        found = builds.find_builds(hub, tx, limit=limit, after=after, **filters)
         now = stamp(tx.now)
-    return _render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit)
+    return render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit, after=after)
 
 
 @blueprint.get("/builds/<build>")
@@ -80,9 +93,10 @@ def show_build(build: str) -> str:
         locks = locks_of(parts.hub, tx, tasks_of(tx, builds.find_build(tx, found["id"])))
         now = stamp(tx.now)
     audited = audit.audit_of(parts.hub, found["audit"])
-    return _render(
-        "build.html", now, it=found, log=log, locks=locks, diffs=audit.diffs_of(audited), facts=audit.facts_of(audited)
-    )
+    return render(
+        "build.html", now, it=found, log=log, locks=locks, diffs=audit.diffs_of(audited), facts=audit.facts_of(audited),
+        offers=offers.of_build(parts.hub, seen(), found),
+    )  # fmt: skip
 
 
 def _tail(tx: Transaction, build: str) -> Json | None:
@@ -92,10 +106,8 @@ def _tail(tx: Transaction, build: str) -> Json | None:
         log = logs.log_of(hub, tasks_of(tx, builds.find_build(tx, build)))
     except NotFound:
         return None
-    begin, end, text = log.tail(_TAIL)
-    lines = [{"text": line, "error": logs.is_error(line)} for line in text.split("\n")]
-    if lines and not lines[-1]["text"]:
-        lines.pop()
+    end, lines = log.tail(_TAIL)
+    begin = lines[0].offset if lines else 0
     return {"task": log.task.id, "begin": begin, "end": end, "growing": log.growing, "lines": lines}
 
 
@@ -106,7 +118,9 @@ def list_drops() -> str:
     with hub.store.read() as tx:
         found = drops.drops(tx, limit=_PAGE, target=request.args.get("target", ""))
         now = stamp(tx.now)
-    return _render("drops.html", now, it=found)
+    return render(
+        "drops.html", now, it=found, target=request.args.get("target", ""), targets=sorted(hub.config.targets)
+    )
 
 
 @blueprint.get("/drops/<drop>")
@@ -116,7 +130,10 @@ def show_drop(drop: str) -> str:
     with hub.store.read() as tx:
         found = drops.drop_page(hub, tx, drop)
         now = stamp(tx.now)
-    return _render("drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"]))
+    return render(
+        "drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"], critical_of(found["outlook"])),
+        offers=offers.of_drop(hub, seen(), found),
+    )  # fmt: skip
 
 
 @blueprint.get("/targets")
@@ -126,7 +143,7 @@ def list_targets() -> str:
     with hub.store.read() as tx:
         found = targets.targets(hub, tx)
         now = stamp(tx.now)
-    return _render("targets.html", now, it=found)
+    return render("targets.html", now, it=found)
 
 
 @blueprint.get("/targets/<target>/seeds")
@@ -135,7 +152,7 @@ def show_seeds(target: str) -> str:
     parts = the_parts()
     with parts.hub.store.read() as tx:
         found, now = seeds.seeds(parts.hub, tx, parts.shares, target), stamp(tx.now)
-    return _render("seeds.html", now, it=found, share=share_line.draw(found["over_time"]))
+    return render("seeds.html", now, it=found, share=share_line.draw(found["over_time"]))
 
 
 @blueprint.get("/targets/<target>")
@@ -143,9 +160,12 @@ def show_target(target: str) -> str:
     """One target."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        found = targets.target_page(parts.hub, tx, parts.shares, target)
+        found = targets.target_page(parts.hub, tx, target)
         now = stamp(tx.now)
-    return _render("target.html", now, it=found, share=share_line.draw(found["share_over_time"]))
+    return render(
+        "target.html", now, it=found, share=share_line.draw(found["share_over_time"]),
+        offers=offers.of_target(parts.hub, seen(), found),
+    )  # fmt: skip
 
 
 @blueprint.get("/workers")
@@ -154,7 +174,10 @@ def list_workers() -> str:
     hub = the_hub()
     with hub.store.read() as tx:
         found = farm.workers(tx)
-    return _render("workers.html", found["now"], it=found, lanes=lanes.draw(found["runs"], found["now"]))
+    return render(
+        "workers.html", found["now"], it=found, lanes=lanes.draw(found["runs"], found["now"]),
+        offers=offers.of_workers(seen(), found["workers"]),
+    )  # fmt: skip
 
 
 @blueprint.get("/generations")
@@ -165,7 +188,19 @@ def list_generations() -> str:
     with hub.store.read() as tx:
         found = targets.generations(tx, limit=_PAGE, tag=args.get("tag", ""), target=args.get("target", ""))
         now = stamp(tx.now)
-    return _render("generations.html", now, it=found, tag=args.get("tag", ""))
+    tags = sorted(
+        {tag for target in hub.config.targets.values() for tag in (target.tags.build, target.tags.destination)}
+    )
+    return render("generations.html", now, it=found, tag=args.get("tag", ""), tags=tags)
+
+
+@blueprint.get("/search")
+def show_search() -> str:
+    """What begins with a text, in each kind of thing."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found, now = search.search(hub, tx, request.args.get("q", "")), stamp(tx.now)
+    return render("search.html", now, it=found)
 
 
 @blueprint.get("/waivers")
@@ -174,5 +209,27 @@ def list_waivers() -> str:
     everything = bool(request.args.get("all"))
     with the_hub().store.read() as tx:
         found = waivers.waivers(tx, everything=everything)
+        in_force = tx.find(WaiverRecord, ended=None)
         now = stamp(tx.now)
-    return _render("waivers.html", now, it=found, everything=everything)
+    revoking = offers.of_waivers(the_hub(), seen(), in_force)
+    return render("waivers.html", now, it=found, everything=everything, offers=revoking)
+
+
+@blueprint.get("/triggers")
+def list_triggers() -> str:
+    """What lets drops begin by themselves."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found = triggers.triggers(hub, tx, target=request.args.get("target", ""))
+        now = stamp(tx.now)
+    return render("triggers.html", now, it=found)
+
+
+@blueprint.get("/subscriptions")
+def list_subscriptions() -> str:
+    """Whom the farm tells what, and where its feeds are."""
+    asker, hub = telling_api.reader(), the_hub()
+    with hub.store.read() as tx:
+        found = subscriptions.subscriptions(tx, asker, everything=bool(request.args.get("all")))
+        now = stamp(tx.now)
+    return render("subscriptions.html", now, it=found, targets=sorted(hub.config.targets), sigs=feed.sigs(hub))

@@ -9,7 +9,10 @@ from flask import current_app
 from buildfarm.ports import Intake
 from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
+from buildfarm.services.logging_in import LoginTools
+from buildfarm_web.live.following import Following
 from buildfarm_web.read_models.shares import Shares
+from buildfarm_web.read_models.standings import Standings
 
 _KEY = "buildfarm"
 
@@ -22,7 +25,10 @@ class Parts:
     intake: Intake
     blob_limit: int
     shares: Shares
+    standings: Standings
     reception: Reception | None
+    login: LoginTools | None
+    live: Following
 
 
 def keep(extensions: dict[str, object], parts: Parts) -> None:

@@ -12,13 +12,17 @@ from werkzeug.exceptions import HTTPException
 from buildfarm import log
 from buildfarm.api_models import Fault, Problem
 from buildfarm.domain.idempotency import StillAtWork
-from buildfarm.errors import BuildFarmError, Conflict, InfraError, InputError, NotAllowed, NotFound
+from buildfarm.errors import BuildFarmError, Conflict, InfraError, InputError, NotAllowed, NotFound, TooManyTries
 
 _MOST_FAULTS = 20
 
 
 class Unauthenticated(NotAllowed):
     """Nobody knows who asks: the token is missing or not one of ours."""
+
+
+class TooMany(BuildFarmError):
+    """More at a time than one caller, or all together, may have; later is fine."""
 
 
 class Malformed(InputError):  # named like its siblings in buildfarm.errors
@@ -42,8 +46,10 @@ _STATUS: tuple[tuple[type[BuildFarmError], HTTPStatus], ...] = (
     (Malformed, HTTPStatus.BAD_REQUEST),
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (Unauthenticated, HTTPStatus.UNAUTHORIZED),
+    (TooManyTries, HTTPStatus.TOO_MANY_REQUESTS),
     (NotAllowed, HTTPStatus.FORBIDDEN),
     (Stale, HTTPStatus.PRECONDITION_FAILED),
+    (TooMany, HTTPStatus.TOO_MANY_REQUESTS),
     (Conflict, HTTPStatus.CONFLICT),
     (InfraError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
@@ -74,6 +80,8 @@ def _ours(error: BuildFarmError) -> Response:
         answer.headers["Retry-After"] = "1"
     if status is HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="buildfarm"'
+    if isinstance(error, TooManyTries):
+        answer.headers["Retry-After"] = str(error.seconds)
     return answer
 
 
@@ -106,7 +114,7 @@ def _unforeseen(error: Exception) -> Response:
 
 
 def _answer(status: HTTPStatus, detail: str, hint: str, faults: tuple[Fault, ...] = ()) -> Response:
-    if request.path.startswith(("/api/", "/worker/")):
+    if request.path.startswith(("/api/", "/live/", "/worker/")):
         problem = Problem(
             type="about:blank", title=status.phrase, status=status.value, detail=detail, hint=hint,
             **({"errors": faults} if faults else {}),
@@ -114,5 +122,6 @@ def _answer(status: HTTPStatus, detail: str, hint: str, faults: tuple[Fault, ...
         return Response(
             problem.model_dump_json(exclude_unset=True), status=status, content_type="application/problem+json"
         )
-    page = render_template("error.html", status=status, detail=detail, hint=hint)
+    back = request.path.rpartition("/")[0] if request.method == "POST" else ""  # a form's path is its page's and a verb
+    page = render_template("error.html", status=status, detail=detail, hint=hint, back=back)
     return make_response(page, status.value)

@@ -40,7 +40,7 @@ def generation(tag: str, number: str, path: str) -> Response:
     tags = [target.tags for target in hub.config.targets.values()]
     if not any(tag in (known.build, known.destination) for known in tags) or not _NUMBER.match(number):
         raise NotFound(f"no repository {tag}/{number}", hint="GET /api/v1/generations lists them")
-    return _send(hub.repos / tag, f"{number}/{path}", max_age=None if number == "current" else _FOR_EVER)
+    return _send(hub.repos, f"{tag}/{number}/{path}", max_age=None if number == "current" else _FOR_EVER)
 
 
 def _send(folder: Path, path: str, *, max_age: int | None, mimetype: str | None = None) -> Response:

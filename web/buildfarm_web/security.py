@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from buildfarm_web import etags
+from buildfarm_web import cookies, etags
 
 _CSP = "; ".join(
     (
@@ -24,6 +24,9 @@ def _harden(answer: Response) -> Response:
     answer.headers.setdefault("Content-Security-Policy", _CSP)
     answer.headers.setdefault("X-Content-Type-Options", "nosniff")
     answer.headers.setdefault("Referrer-Policy", "same-origin")
+    if cookies.session():
+        answer.vary.add("Cookie")
+        answer.headers.setdefault("Cache-Control", "private, no-cache")
     if request.method in ("GET", "HEAD") and answer.status_code == _OK and not answer.is_streamed:
         answer.headers.setdefault("Cache-Control", "no-cache")
         etags.mark(answer)  # who polls gets a 304 while nothing moves

@@ -33,10 +33,20 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     # tasks
     "FREE": ("clock", "wait"), "ASSIGNED": ("clock", "wait"), "OPEN": ("play", "info"), "CLOSED": ("check", "good"),
     "CANCELED": ("ban", "mute"), "FAILED": ("cross", "bad"),
+    # triggers
+    "listening": ("check", "good"), "failing": ("alert", "warn"),
     # workers, generations, gate, needs
     "ready": ("check", "good"), "drained": ("pause", "hold"), "lost": ("cross", "bad"), "staged": ("clock", "wait"),
     "broken": ("cross", "bad"), "passed": ("check", "good"), "refused": ("alert", "warn"), "stuck": ("alert", "warn"),
+    # changes between two buildroots or generations
+    "added": ("plus", "good"), "removed": ("minus", "bad"), "updated": ("swap", "info"), "rebuilt": ("box", "wait"),
 }  # fmt: skip
+
+STAGES: Mapping[str, str] = {
+    "arriving": "arriving here", "ingest": "verified and debranded", "waiting": "waiting", "building": "building",
+    "comparing": "comparing", "publishing": "publishing", "held": "held for a person",
+}  # fmt: skip
+"""What the stages of :mod:`buildfarm.domain.lag` mean to a reader."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _SPANS = ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s"))

@@ -97,7 +97,8 @@ class Worker:
 
     def _hold(self, claim: Claim, lease: Lease) -> None:
         order = claim.order
-        log.get().info("task.claimed", build=order.build, nvr=order.nvr, kind=order.kind)
+        structlog.contextvars.bind_contextvars(build=order.build, nvr=order.nvr, kind=order.kind)
+        log.get().info("task.claimed")
         sign, stage = StopSign(), Stage()
         self._sign = sign
         if self._ending:
@@ -168,6 +169,7 @@ class Worker:
             reason=outcome.reason,
             artifacts=artifacts,
             lock=outcome.lock,
+            asked_for=outcome.asked_for,
             seconds=dict(outcome.seconds),
             builder=self._version,
             host={"name": platform.node(), "boot_id": _boot_id(), **self._features, **outcome.facts},

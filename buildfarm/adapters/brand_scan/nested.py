@@ -192,8 +192,11 @@ def _write_all(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def rpm_members(header: Mapping[int, object], handle: int) -> Members:
-    """The files of an opened RPM, ``handle`` standing behind its header; a link's content is its target."""
+def rpm_members(header: Mapping[int, object], handle: int, *, most: int = _PIECE) -> Members:
+    """The files of an opened RPM, ``handle`` standing behind its header.
+
+    A link's content is its target; a file beyond ``most`` bytes has none.
+    """
     files = rpm.files(header)
     payload = rpm.fd(os.dup(handle), "r", _PAYLOADS.get(str(header[rpm.RPMTAG_PAYLOADCOMPRESSOR] or "gzip"), "gzdio"))
     archive = files.archive(payload)
@@ -201,7 +204,7 @@ def rpm_members(header: Mapping[int, object], handle: int) -> Members:
         if entry.linkto:
             yield entry.name, raw(entry.linkto)
         elif archive.hascontent():
-            yield entry.name, archive.read(entry.size) if entry.size <= _PIECE else None
+            yield entry.name, archive.read(entry.size) if entry.size <= most else None
 
 
 def raw(text: str) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 import typing
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -18,13 +19,17 @@ from alembic.config import Config as AlembicConfig
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from buildfarm.adapters.database.history import settled_rows
+from buildfarm.adapters.database.newest import newest_of_each
 from buildfarm.adapters.database.tables import TABLES, plain_type
+from buildfarm.domain.people import is_person
 from buildfarm.domain.records import Event
 from buildfarm.errors import Conflict, InfraError, NotFound
-from buildfarm.ports import Clock
+from buildfarm.ports import Above, Among, Below, Clock, Prefix
 
 R = TypeVar("R")
 _BUSY_SECONDS = 30
+_PLUS: Any = sa.sql.operators.custom_op("+")
 
 
 def utc_now() -> datetime:
@@ -38,7 +43,9 @@ class SqlStore:
     def __init__(self, url: str, *, clock: Clock = utc_now) -> None:
         self._clock = clock
         self._url = url
-        self._engine = sa.create_engine(url, connect_args=_connect_args(url), pool_pre_ping=not _is_sqlite(url))
+        self._engine = sa.create_engine(
+            url, connect_args=_connect_args(url), pool_pre_ping=not _is_sqlite(url), json_deserializer=_from_json
+        )
         if _is_sqlite(url):
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
@@ -84,6 +91,14 @@ class SqlStore:
         except DBAPIError as error:
             raise InfraError(f"database {self.name}: {error.orig}", hint="is it up?") from error
 
+    def settled(self, after: int, limit: int) -> list[Event]:
+        """The events that follow ``after``, in an order that stays (see :mod:`buildfarm.adapters.database.history`)."""
+        try:
+            read = _reader(Event)
+            return [read(row) for row in settled_rows(self._engine, after, limit)]
+        except DBAPIError as error:
+            raise InfraError(f"database {self.name}: {error.orig}", hint="is it up?") from error
+
     def dispose(self) -> None:
         """Close every connection (before a fork)."""
         self._engine.dispose()
@@ -108,10 +123,15 @@ class SqlTransaction:
     def add_once(self, record: object) -> bool:
         """Insert unless it exists; False when it did."""
         table = TABLES[type(record)]
-        dialect = self._connection.dialect.name
-        insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        statement = insert(table).values(_to_row(record)).on_conflict_do_nothing().returning(table.c.id)
+        statement = self._insert(table).values(_to_row(record)).on_conflict_do_nothing().returning(table.c.id)
         return self._connection.execute(statement).first() is not None
+
+    def add_all(self, records: Sequence[object]) -> None:
+        """Insert records of one kind in one statement; those that exist are left as they are."""
+        rows = [_to_row(one) for one in records]
+        if rows:
+            given = [{name: value for name, value in row.items() if name != "id" or value is not None} for row in rows]
+            self._connection.execute(self._insert(TABLES[type(records[0])]).on_conflict_do_nothing(), given)
 
     def get(self, kind: type[R], key: str, /) -> R:
         """One record by its id."""
@@ -128,53 +148,147 @@ class SqlTransaction:
         order_by: str = "",
         descending: bool = False,
         limit: int | None = None,
-        beyond: tuple[object, ...] = (),
+        after: object = None,
         **where: object,
     ) -> list[R]:
-        """All records whose fields equal ``where``; ``beyond`` goes on behind a position in the order."""
+        """All records whose fields equal ``where``."""
+        query = self._query(kind, (), order_by, where, descending=descending, limit=limit, after=after)
+        read = _reader(cast("Hashable", kind))
+        return [read(row) for row in self._connection.execute(query)]
+
+    def pick(
+        self,
+        kind: type[object],
+        fields: Sequence[str],
+        /,
+        *,
+        order_by: str = "",
+        descending: bool = False,
+        limit: int | None = None,
+        after: object = None,
+        **where: object,
+    ) -> list[tuple[Any, ...]]:
+        """Some fields of what :meth:`find` would give, as the column has them (text for an enumeration, lists for tuples)."""
+        query = self._query(kind, fields, order_by, where, descending=descending, limit=limit, after=after)
+        return [tuple(row) for row in self._connection.execute(query)]
+
+    def _query(
+        self,
+        kind: type[object],
+        fields: Sequence[str],
+        order_by: str,
+        where: Mapping[str, object],
+        *,
+        descending: bool,
+        limit: int | None,
+        after: object = None,
+    ) -> sa.Select[Any]:
         table = TABLES[kind]
-        query = sa.select(table).where(*_conditions(table, where))
-        if beyond:
-            query = query.where(_beyond(table, order_by, beyond, descending=descending))
-        if order_by:
-            for name in order_by.split(","):
-                column = table.c[name.strip()]
-                query = query.order_by(column.desc() if descending else column)
-        if limit is not None:
-            query = query.limit(limit)
-        return [_to_record(kind, row) for row in self._connection.execute(query).mappings()]
+        chosen: list[Any] = [table.c[name] for name in fields] or [table]
+        query = sa.select(*chosen).where(*self._conditions(table, where))
+        columns = [table.c[name.strip()] for name in order_by.split(",")] if order_by else []
+        if after is not None:
+            seen = sa.tuple_(*(sa.bindparam(None, getattr(after, column.name), column.type) for column in columns))
+            query = query.where(sa.tuple_(*columns) < seen if descending else sa.tuple_(*columns) > seen)
+        if limit is None and where and self._connection.dialect.name == "sqlite":
+            # all of it is read anyway: "+" keeps SQLite from walking through everything in this order (its planner's manual, 5)
+            ordering: list[Any] = [sa.UnaryExpression(column, operator=_PLUS, type_=column.type) for column in columns]
+        else:
+            ordering = columns
+        query = query.order_by(*(column.desc() if descending else column for column in ordering))
+        return query if limit is None else query.limit(limit)
 
     def first(self, kind: type[R], /, *, order_by: str = "", descending: bool = False, **where: object) -> R | None:
         """The first of what :meth:`find` would give."""
-        found = self.find(kind, order_by=order_by, descending=descending, limit=1, beyond=(), **where)
+        found = self.find(kind, order_by=order_by, descending=descending, limit=1, **where)
         return found[0] if found else None
 
-    def count(self, kind: type[object], /, **where: object) -> int:
-        """How many :meth:`find` would give."""
+    def count(self, kind: type[object], /, *, most: int | None = None, **where: object) -> int:
+        """How many :meth:`find` would give; no further than ``most``."""
         table = TABLES[kind]
-        query = sa.select(sa.func.count()).select_from(table).where(*_conditions(table, where))
+        if most is None:
+            query = sa.select(sa.func.count()).select_from(table).where(*self._conditions(table, where))
+        else:
+            few = sa.select(sa.literal(1)).select_from(table).where(*self._conditions(table, where)).limit(most)
+            query = sa.select(sa.func.count()).select_from(few.subquery())
         return int(self._connection.execute(query).scalar_one())
+
+    def tally(self, kind: type[object], by: Sequence[str], /, **where: object) -> dict[tuple[Any, ...], int]:
+        """How many :meth:`find` would give, for each combination of the values of ``by`` that occurs."""
+        table = TABLES[kind]
+        columns = [table.c[name] for name in by]
+        query = sa.select(*columns, sa.func.count()).where(*self._conditions(table, where)).group_by(*columns)
+        return {tuple(row[:-1]): int(row[-1]) for row in self._connection.execute(query)}
+
+    def newest(
+        self, kind: type[object], fields: Sequence[str], /, *, of_each: str, by: str = "created", **where: object
+    ) -> list[tuple[Any, ...]]:
+        """The newest of each, by :func:`buildfarm.adapters.database.newest.newest_of_each`."""
+        table = TABLES[kind]
+        query = newest_of_each(table, fields, of_each=of_each, by=by, only=lambda some: self._conditions(some, where))
+        return [tuple(row) for row in self._connection.execute(query)]
 
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; ``None`` when ``only_if`` did not hold (or the record is gone)."""
         table = TABLES[type(record)]
         key = {"id": record.id, **(only_if or {})}  # type: ignore[attr-defined]  # every record has an id
         row = {name: _to_column(value) for name, value in values.items()}
-        result = self._connection.execute(table.update().where(*_conditions(table, key)).values(row))
+        result = self._connection.execute(table.update().where(*self._conditions(table, key)).values(row))
         if not result.rowcount:
             return None
         return dataclasses.replace(record, **values)  # type: ignore[type-var]  # records are dataclasses
 
-    def remove(self, record: object) -> None:
-        """Delete one record; nothing happens if it is gone."""
-        table = TABLES[type(record)]
-        self._connection.execute(table.delete().where(table.c.id == record.id))  # type: ignore[attr-defined]  # every record has an id
+    def change_all(self, kind: type[object], where: Mapping[str, object], /, **values: object) -> int:
+        """Set fields of all records that ``where`` chooses; how many."""
+        table = TABLES[kind]
+        row = {name: _to_column(value) for name, value in values.items()}
+        return self._connection.execute(table.update().where(*self._conditions(table, where)).values(row)).rowcount
+
+    def remove(self, kind: type[object], /, **where: object) -> int:
+        """Take records away that only index what others say; how many."""
+        table = TABLES[kind]
+        return self._connection.execute(table.delete().where(*self._conditions(table, where))).rowcount
 
     def event(self, kind: str, subject: str, *, actor: str, why: str = "", **data: object) -> None:
         """Append one line of history."""
-        row = _to_row(Event(at=self._now, actor=actor, kind=kind, subject=subject, why=why, data=data))
+        person = is_person(actor)
+        row = _to_row(Event(at=self._now, actor=actor, kind=kind, subject=subject, why=why, data=data, person=person))
         del row["id"]
         self._connection.execute(TABLES[Event].insert().values(row))
+
+    def _insert(self, table: sa.Table) -> Any:  # noqa: ANN401  # each dialect has a type of its own
+        return (postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert)(table)
+
+    def _conditions(self, table: sa.FromClause, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
+        return [self._condition(table.c[name], value) for name, value in where.items()]
+
+    def _condition(self, column: sa.ColumnElement[Any], value: object) -> sa.ColumnElement[bool]:
+        condition: sa.ColumnElement[bool]
+        match value:
+            case Prefix(text=text) if self._connection.dialect.name == "postgresql":
+                condition = column.startswith(text, autoescape=True)  # LIKE, for an index with text_pattern_ops
+            case Prefix(
+                text=text
+            ):  # SQLite's LIKE knows no case, so its indices cannot help; its text is ordered by bytes
+                condition = sa.and_(column >= text, column < f"{text}\U0010ffff")
+            case Above(value=least):
+                condition = column > least
+            case Below(value=most):
+                condition = column < most
+            case Among(kind=kind, field=field, where=inner):
+                table = TABLES[kind]
+                condition = column.in_(sa.select(table.c[field]).where(*self._conditions(table, inner)))
+            case tuple() | frozenset() | set() | list():
+                condition = column.in_([_to_column(item) for item in value])
+            case None:
+                condition = column.is_(None)
+            case "":
+                condition = column == sa.literal_column(
+                    "''"
+                )  # written out: a partial index is used only where it can be seen
+            case _:
+                condition = column == _to_column(value)
+        return condition
 
 
 def _is_sqlite(url: str) -> bool:
@@ -200,27 +314,6 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _conditions(table: sa.Table, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    for name, value in where.items():
-        column = table.c[name]
-        if isinstance(value, tuple | frozenset | set | list):
-            conditions.append(column.in_([_to_column(item) for item in value]))
-        elif value is None:
-            conditions.append(column.is_(None))
-        else:
-            conditions.append(column == _to_column(value))
-    return conditions
-
-
-def _beyond(table: sa.Table, order_by: str, place: tuple[object, ...], *, descending: bool) -> sa.ColumnElement[bool]:
-    """Rows behind ``place`` as one comparison of row values, which an index on the columns serves."""
-    columns = [table.c[name.strip()] for name in order_by.split(",")]
-    here = sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(place, columns, strict=True)))
-    row = sa.tuple_(*columns)
-    return row < here if descending else row > here
-
-
 def _to_column(value: object) -> object:
     if isinstance(value, enum.StrEnum):
         return value.value
@@ -235,20 +328,30 @@ def _to_row(record: object) -> dict[str, object]:
 
 
 @cache
-def _converters(kind: Hashable) -> dict[str, Any]:
-    """How each JSON or text column becomes the field's own type again."""
-    converters: dict[str, Any] = {}
-    for name, hint in typing.get_type_hints(kind).items():
-        plain, _ = plain_type(hint)
+def _reader(kind: Hashable) -> Callable[[Sequence[Any]], Any]:
+    """Makes a record of a row of its table, whose JSON and text columns become the fields' own types again."""
+    hints = typing.get_type_hints(kind)
+    names = [column.name for column in TABLES[cast("type", kind)].columns]
+    converters: list[tuple[int, Any]] = []
+    for place, name in enumerate(names):
+        plain, _ = plain_type(hints[name])
         origin = typing.get_origin(plain) or plain
         if origin is tuple or (isinstance(origin, type) and issubclass(origin, enum.StrEnum)):
-            converters[name] = origin
-    return converters
+            converters.append((place, origin))
+    make = cast("type", kind)
+
+    def read(row: Sequence[Any]) -> Any:  # noqa: ANN401  # of the kind that was asked for
+        values = list(row)
+        for place, convert in converters:
+            if values[place] is not None:
+                values[place] = convert(values[place])
+        return make(**dict(zip(names, values, strict=True)))
+
+    return read
 
 
-def _to_record(kind: type[R], row: Mapping[Any, Any]) -> R:
-    values = dict(row)
-    for name, convert in _converters(cast("Hashable", kind)).items():
-        if name in values and values[name] is not None:
-            values[name] = convert(values[name])
-    return kind(**values)
+def _from_json(text: str | bytes) -> object:
+    """JSON of a column; most lists of a record are empty, and each page reads thousands."""
+    if text == "[]":
+        return []
+    return {} if text == "{}" else json.loads(text)

@@ -14,12 +14,32 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from buildfarm.domain.account import Account, LoginTries, Session
 from buildfarm.domain.build import Build
 from buildfarm.domain.drop import Drop, DropItem, VendorRpm
 from buildfarm.domain.idempotency import KeptAnswer
-from buildfarm.domain.records import ApiToken, Comparison, Event, ForecastRecord, Leader, Pause, SourceOverride
+from buildfarm.domain.meter import Meter
+from buildfarm.domain.notice import Notice
+from buildfarm.domain.records import (
+    ApiToken,
+    BootstrapVariant,
+    Comparison,
+    Event,
+    FindingRecord,
+    Follower,
+    ForecastRecord,
+    Leader,
+    LearnedRequires,
+    Pause,
+    ReferenceLock,
+    SearchEntry,
+    SourceOverride,
+    SourceSurvey,
+)
 from buildfarm.domain.repository import Artifact, Generation, TagHead
+from buildfarm.domain.subscription import Delivery, Subscription
 from buildfarm.domain.task import Task
+from buildfarm.domain.trigger import HookCall, SeenFile, TriggerState
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
 from buildfarm.domain.worker import Host, Worker
 
@@ -71,7 +91,7 @@ def _table(record: type, *extra: sa.schema.SchemaItem, name: str = "") -> sa.Tab
     for field in dataclasses.fields(record):
         hint, nullable = plain_type(hints[field.name])
         kind = _column_type(typing.get_origin(hint) or hint)
-        if record is Event and field.name == "id":
+        if field.name == "id" and hint is int:
             big = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite counts up only an INTEGER key
             columns.append(sa.Column("id", big, primary_key=True, autoincrement=True))
         else:
@@ -80,13 +100,37 @@ def _table(record: type, *extra: sa.schema.SchemaItem, name: str = "") -> sa.Tab
 
 
 _ACTIVE = sa.text("state IN ('FREE', 'ASSIGNED', 'OPEN')")
+_UNSIGNED = sa.text("signed = ''")
+_COUNTED = ("verdict", "scratch", "wait_kind", "gate", "successor")
+
+
+def _begins(name: str, *columns: str) -> sa.Index:
+    """An index for :class:`buildfarm.ports.Prefix` on the last column; PostgreSQL wants to be told (its manual, 11.10)."""
+    return sa.Index(name, *columns, postgresql_ops={columns[-1]: "text_pattern_ops"})
+
 
 TABLES: dict[type, sa.Table] = {
     Build: _table(
         Build,
         sa.UniqueConstraint("target", "source", "epoch", "version", "release", "srpm", "round"),
-        sa.Index(None, "target", "state"),
-        sa.Index(None, "drop_id"),
+        # of the distribution and not of its history
+        sa.Index("ix_build_current", "superseded", "target", "state", *_COUNTED),
+        sa.Index("ix_build_current_since", "superseded", "state", "state_since"),
+        # one for each filter of the list, each in the list's order
+        sa.Index("ix_build_created", "created", "id"),
+        sa.Index("ix_build_list_target", "target", "created", "id"),
+        sa.Index("ix_build_list_state", "state", "created", "id"),
+        sa.Index("ix_build_list_verdict", "verdict", "created", "id"),
+        sa.Index("ix_build_list_state_verdict", "state", "verdict", "created", "id"),
+        sa.Index("ix_build_list_target_state", "target", "state", "created", "id"),
+        sa.Index("ix_build_list_target_verdict", "target", "verdict", "created", "id"),
+        sa.Index("ix_build_list_source", "source", "created", "id"),
+        sa.Index("ix_build_list_drop", "drop_id", "created", "id"),
+        sa.Index("ix_build_drop", "drop_id", "state", "wait_kind", "gate", "verdict", "successor"),
+        sa.Index(None, "target", "source", "created"),
+        sa.Index(None, "state", "finished"),
+        sa.Index("ix_build_debranded_name", "debranded_name", "version"),
+        _begins("ix_build_srpm_filename", "srpm_filename"),
         sa.CheckConstraint(
             "state NOT IN ('waiting', 'on_hold', 'failed', 'excluded') OR reason <> ''", name="says_why"
         ),
@@ -95,27 +139,79 @@ TABLES: dict[type, sa.Table] = {
     ),
     Task: _table(
         Task,
-        sa.Index(None, "state", "queue"),
-        sa.Index(None, "subject"),
+        sa.Index("ix_task_state", "state", "created", "id"),
+        sa.Index("ix_task_kind", "kind", "target", "state", "created"),
+        sa.Index("ix_task_finished", "state", "finished"),
+        sa.Index("ix_task_worker", "worker", "state"),
+        sa.Index("ix_task_created", "created", "id"),
+        sa.Index("ix_task_subject", "subject", "created"),
+        sa.Index(None, "kind", "state", "finished"),
         sa.Index(
             "uq_task_active", "kind", "subject", "arch", unique=True, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE
         ),
         sa.CheckConstraint("state <> 'OPEN' OR (worker <> '' AND lease_token <> '')", name="open_has_a_holder"),
     ),
-    Drop: _table(Drop, sa.Index(None, "target")),
-    DropItem: _table(DropItem, sa.UniqueConstraint("drop_id", "sha256", "kind"), sa.Index(None, "build")),
-    VendorRpm: _table(VendorRpm, sa.UniqueConstraint("target", "sha256"), sa.Index(None, "target", "sourcerpm")),
-    Artifact: _table(Artifact, sa.UniqueConstraint("build", "filename"), sa.Index(None, "header")),
-    Generation: _table(Generation, sa.UniqueConstraint("tag", "number")),
+    Drop: _table(
+        Drop,
+        sa.Index("ix_drop_target", "target", "created", "id"),
+        sa.Index("ix_drop_created", "created", "id"),
+        _begins("ix_drop_begins", "id"),
+    ),
+    DropItem: _table(
+        DropItem,
+        sa.UniqueConstraint("drop_id", "sha256", "kind"),
+        sa.Index(None, "build"),
+        sa.Index("ix_dropitem_drop", "drop_id", "kind", "problem", "sha256"),
+    ),
+    VendorRpm: _table(
+        VendorRpm,
+        sa.UniqueConstraint("target", "sha256"),
+        sa.Index(None, "target", "sourcerpm"),
+        sa.Index(None, "target", "source"),
+        sa.Index(None, "target", "name"),
+        sa.Index("ix_vendorrpm_said", "target", "sha256", "problem", "verdict", "waived"),
+    ),
+    Artifact: _table(
+        Artifact,
+        sa.UniqueConstraint("build", "filename"),
+        sa.Index(None, "header"),
+        sa.Index(None, "name"),
+        _begins("ix_artifact_filename", "filename"),
+        sa.Index("ix_artifact_unsigned", "build", sqlite_where=_UNSIGNED, postgresql_where=_UNSIGNED),
+    ),
+    Generation: _table(
+        Generation,
+        sa.UniqueConstraint("tag", "number"),
+        sa.Index("ix_generation_created", "created", "number"),
+        sa.Index("ix_generation_target", "target", "created", "number"),
+        sa.Index("ix_generation_state", "state"),
+    ),
     TagHead: _table(TagHead),
     Worker: _table(
         Worker,
         sa.Index(None, "host"),
+        sa.Index(None, "state"),
+        sa.Index(None, "token_hash"),
+        _begins("ix_worker_begins", "id"),
         sa.CheckConstraint("state <> 'retired' OR (host <> '' AND token_hash = '')", name="retired_has_no_token"),
     ),
     Host: _table(Host),
-    Event: _table(Event, sa.Index(None, "subject"), sa.Index(None, "at")),
-    Comparison: _table(Comparison, sa.Index(None, "build")),
+    Event: _table(
+        Event,
+        sa.Index("ix_event_subject", "subject", "id"),
+        sa.Index(None, "at"),
+        sa.Index(None, "person", "id"),
+        sa.Index(None, "person", "actor", "id"),
+    ),
+    Comparison: _table(Comparison, sa.Index("ix_comparison_build", "build", "created", "id")),
+    FindingRecord: _table(
+        FindingRecord,
+        sa.Index(None, "build"),
+        _begins("ix_finding_path", "superseded", "path"),
+        _begins("ix_finding_name", "superseded", "name"),
+        name="finding",
+    ),
+    SearchEntry: _table(SearchEntry, _begins("ix_search_entry_token", "kind", "token"), name="search_entry"),
     SourceOverride: _table(SourceOverride, sa.Index(None, "target", "source")),
     WaiverRecord: _table(
         WaiverRecord,
@@ -124,9 +220,30 @@ TABLES: dict[type, sa.Table] = {
         name="waiver",
     ),
     WaiverUse: _table(WaiverUse, sa.Index(None, "waiver"), sa.Index(None, "build")),
-    ApiToken: _table(ApiToken),
+    ApiToken: _table(ApiToken, sa.Index(None, "account")),
+    Account: _table(Account, sa.Index(None, "subject")),
+    Session: _table(Session, sa.Index(None, "account")),
+    LoginTries: _table(LoginTries),
     ForecastRecord: _table(ForecastRecord, name="forecast"),
+    TriggerState: _table(TriggerState),
+    SeenFile: _table(SeenFile, sa.Index(None, "trigger")),
+    HookCall: _table(HookCall, sa.Index(None, "trigger", "received"), name="hook_call"),
     Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),
     KeptAnswer: _table(KeptAnswer, sa.Index(None, "created")),
+    SourceSurvey: _table(SourceSurvey, name="source_survey"),
+    BootstrapVariant: _table(BootstrapVariant, sa.Index(None, "target"), name="bootstrap_variant"),
+    LearnedRequires: _table(LearnedRequires, sa.Index(None, "target"), name="learned_requires"),
+    ReferenceLock: _table(ReferenceLock, sa.Index(None, "subject"), name="reference_lock"),
+    Follower: _table(Follower),
+    Notice: _table(Notice, sa.Index(None, "target", "id"), sa.Index(None, "source", "id"), sa.Index(None, "sig", "id")),
+    Subscription: _table(Subscription, sa.Index(None, "owner")),
+    Delivery: _table(
+        Delivery,
+        sa.Index(None, "subscription", "state", "due"),
+        sa.Index(None, "address", "state", "settled"),
+        sa.Index(None, "state", "due"),
+        sa.CheckConstraint("(state = 'pending') = (settled IS NULL)", name="settled_unless_pending"),
+    ),
+    Meter: _table(Meter),
 }

@@ -55,7 +55,7 @@ class Verified:
     """What a verified header says. Dependencies are as rpm prints them, those on rpm itself (``rpmlib(…)``) left out.
 
     ``arch`` is ``src`` or ``nosrc`` for an SRPM, whose ``requires`` are its BuildRequires. ``buildtime`` is in seconds
-    since 1970. ``key_id`` is empty where no signature was asked for.
+    since 1970. ``files`` are those of a binary that others may require. ``key_id`` is empty where no signature was asked for.
     """
 
     name: str
@@ -71,6 +71,7 @@ class Verified:
     buildarchs: tuple[str, ...]
     sources: tuple[str, ...]
     patches: tuple[str, ...]
+    files: tuple[str, ...]
     sourcerpm: str
     sha256header: str
     vendor: str

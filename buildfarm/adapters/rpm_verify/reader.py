@@ -119,6 +119,7 @@ def facts(header: Any) -> dict[str, object]:  # noqa: ANN401
         "buildarchs": header[rpm.RPMTAG_BUILDARCHS],
         "sources": header[rpm.RPMTAG_SOURCE],
         "patches": header[rpm.RPMTAG_PATCH],
+        "files": [] if is_source else list(header[rpm.RPMTAG_FILENAMES]),
         "sourcerpm": header[rpm.RPMTAG_SOURCERPM] or "",
         "sha256header": header[rpm.RPMTAG_SHA256HEADER] or "",
         "vendor": header[rpm.RPMTAG_VENDOR] or "",

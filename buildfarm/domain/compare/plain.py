@@ -132,3 +132,50 @@ def reading(report: Mapping[str, Any]) -> Json:
         "waivers": report.get("waivers") or {"expired": [], "unused": []},
         "sources": report.get("sources"),
     }
+
+
+def worst_line(report: Mapping[str, object]) -> str:
+    """What decided a verdict, in words: the worst finding, the RPM it is in, and how many are as bad."""
+    lines: list[tuple[int, str]] = []
+    for pair in pairs_of(report):
+        rpm = pair["new"] or pair["old"]
+        lines += [(badness(item.get("verdict")), f"{rpm}: {item['plain']}") for item in pair["findings"]]
+    for item in unpaired_of(report, "missing", Verdict.MISSING):
+        lines.append((badness(item["verdict"]), f"the vendor's {item['rpm']} is missing from ours"))
+    for item in unpaired_of(report, "extra", Verdict.EXTRA):
+        lines.append((badness(item["verdict"]), f"{item['rpm']} is not the vendor's"))
+    worst = max((bad for bad, _ in lines), default=0)
+    if worst <= Verdict.COMPATIBLE.badness:
+        return ""
+    as_bad = [line for bad, line in lines if bad == worst]
+    more = f" (and {len(as_bad) - 1} more as bad)" if len(as_bad) > 1 else ""
+    return f"{as_bad[0]}{more}"
+
+
+def findings_of(report: Mapping[str, object]) -> Iterator[Json]:
+    """Every finding with the RPM it is in (``rpm``): ``{rpm, kind, path, subject, verdict}``; an RPM that stands alone is one."""
+    for pair in _list(report.get("pairs")):
+        if isinstance(pair, Mapping):
+            rpm = str(pair.get("new") or pair.get("old") or "")
+            for item in _list(pair.get("findings")):
+                if isinstance(item, Mapping):
+                    said = {name: str(item.get(name) or "") for name in ("kind", "path", "subject", "verdict")}
+                    yield {"rpm": rpm, **said}
+    for key, verdict in (("missing", Verdict.MISSING), ("extra", Verdict.EXTRA)):
+        for alone in unpaired_of(report, key, verdict):
+            subject = str(alone.get("name") or alone["rpm"])
+            yield {
+                "rpm": alone["rpm"], "kind": f"rpm-{key}", "path": "", "subject": subject, "verdict": str(alone["verdict"]),
+            }  # fmt: skip
+
+
+def judged_of(report: Mapping[str, object]) -> dict[str, tuple[str, bool]]:
+    """What a report says of each of the vendor's RPMs, by its digest (or its file name): its verdict, and whether a waiver lifted it."""
+    judged = {
+        pair.get("old_sha256") or pair["old"]: (str(pair.get("verdict") or ""), bool(pair["waived"]))
+        for pair in pairs_of(report)
+        if pair["old"]
+    }
+    for item in unpaired_of(report, "missing", Verdict.MISSING):
+        judged[item.get("sha256") or item["rpm"]] = (str(item["verdict"]), bool(item["waived"]))
+    return judged

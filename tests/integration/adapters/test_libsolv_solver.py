@@ -61,7 +61,9 @@ def rpms(make_rpm: Callable[[str], Path]) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def seed(rpms: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> PinnedRepository:
     folder = tmp_path_factory.mktemp("seed")
-    RepositoryWriter(folder / "cache").write(folder / "repo", [Rpm.of(rpm) for rpm in rpms.values()])
+    RepositoryWriter(folder / "cache", folder / ".shelves").write(
+        folder / "repo", [Rpm.of(rpm) for rpm in rpms.values()]
+    )
     return PinnedRepository(id="seed", folder=folder / "repo", priority=90)
 
 
@@ -75,7 +77,7 @@ def new_zlib(make_rpm: Callable[[str], Path], tmp_path_factory: pytest.TempPathF
     """Our own generation: a zlib that is newer than the seed's, in a repository that dnf prefers."""
     folder = tmp_path_factory.mktemp("own")
     made = [make_rpm(SPECS[name].replace("1.0", "0.9")) for name in ("zlib", "zlib-devel")]
-    RepositoryWriter(folder / "cache").write(folder / "repo", [Rpm.of(rpm) for rpm in made])
+    RepositoryWriter(folder / "cache", folder / ".shelves").write(folder / "repo", [Rpm.of(rpm) for rpm in made])
     return PinnedRepository(id="own", folder=folder / "repo", priority=10)
 
 
@@ -101,7 +103,7 @@ def askers(make_rpms: Callable[[str], list[Path]], tmp_path_factory: pytest.Temp
     )
     folder = tmp_path_factory.mktemp("ask")
     rpms = [rpm for rpm in make_rpms(spec("ask", more=subs)) if not rpm.name.endswith(".src.rpm")]
-    RepositoryWriter(folder / "cache").write(folder / "repo", [Rpm.of(rpm) for rpm in rpms])
+    RepositoryWriter(folder / "cache", folder / ".shelves").write(folder / "repo", [Rpm.of(rpm) for rpm in rpms])
     return folder / "repo"
 
 
@@ -141,7 +143,9 @@ def test_the_bases_key_follows_the_content_of_its_rpms(
 ):
     changed = make_rpm(SPECS["libbase"] + "\n%changelog\n")
     others = [rpm for name, rpm in rpms.items() if name != "libbase"]
-    RepositoryWriter(tmp_path / "cache").write(tmp_path / "repo", [Rpm.of(rpm) for rpm in [*others, changed]])
+    RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves").write(
+        tmp_path / "repo", [Rpm.of(rpm) for rpm in [*others, changed]]
+    )
     same_nevra = PinnedRepository(id="seed", folder=tmp_path / "repo", priority=90)
     assert LibsolvSolver().open([same_nevra], "x86_64").base(BASE).key != universe.base(BASE).key
 
@@ -160,6 +164,30 @@ def test_every_missing_dependency_is_named_with_what_is_near(universe: Universe)
         "nothing provides pkgconfig(zlbi) (nearest: pkgconfig(zlib))",
         "nothing provides nowhere",
     )
+
+
+def test_what_is_near_is_what_somebody_may_have_meant(universe: Universe):
+    said = {
+        "Zlib-devel": "zlib-devel", "libgcc-devel": "gcc", "/usr/sbin/shell": "/usr/bin/shell", "/usr/bin/shel": "/usr/bin/shell",
+        "zlib-devle": "zlib-devel",
+    }  # fmt: skip
+    for asked, meant in said.items():
+        (problem,) = universe.resolve([asked], BASE, ()).problems
+        assert problem.startswith(f"nothing provides {asked} (nearest: {meant}"), problem
+
+
+def test_an_rpm_of_another_arch_is_named_as_such(make_rpm: Callable[[str], Path], tmp_path: Path):
+    other = make_rpm(SPECS["zlib"].replace("zlib", "firmware").replace("BuildArch: noarch\n", ""))
+    RepositoryWriter(tmp_path / "cache").write(tmp_path / "repo", [Rpm.of(other)])
+    universe = LibsolvSolver().open([PinnedRepository(id="seed", folder=tmp_path / "repo", priority=90)], "aarch64")
+    (problem,) = universe.resolve(["firmware"], (), ()).problems
+    assert problem == ("nothing provides firmware (nearest: firmware-1.0-1.x86_64 in seed, which is for another arch)")
+
+
+def test_a_file_that_only_the_drop_makes_is_waited_for(universe: Universe):
+    drop = [coming("b-awk", "mawk", "/usr/bin/awk")]  # as the plan gives an RPM's files: beside its Provides
+    assert universe.resolve(["/usr/bin/awk"], BASE, drop).taken == {"b-awk": "/usr/bin/awk"}
+    assert universe.resolve(["(/usr/bin/awk or nowhere)"], BASE, drop).taken == {"b-awk": "(/usr/bin/awk or nowhere)"}
 
 
 def test_a_dependency_of_a_dependency_is_named_with_who_needs_it(universe: Universe):
@@ -235,7 +263,7 @@ def test_many_rounds_of_planning_do_not_pile_up(universe: Universe):
 
 
 def test_a_repository_is_read_again_only_when_it_changed(seed: PinnedRepository, rpms: dict[str, Path], tmp_path: Path):
-    writer = RepositoryWriter(tmp_path / "cache")
+    writer = RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves")
     writer.write(tmp_path / "1", [Rpm.of(rpms["shell"])])
     link = tmp_path / "current"
     link.symlink_to("1")
@@ -252,7 +280,7 @@ def test_a_repository_is_read_again_only_when_it_changed(seed: PinnedRepository,
 def test_a_repository_that_cannot_be_read_is_named(tmp_path: Path, rpms: dict[str, Path]):
     with pytest.raises(InfraError, match="absent"):
         LibsolvSolver().open([PinnedRepository(id="x", folder=tmp_path / "absent", priority=1)], "x86_64")
-    RepositoryWriter(tmp_path / "cache").write(tmp_path / "torn", [Rpm.of(rpms["shell"])])
+    RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves").write(tmp_path / "torn", [Rpm.of(rpms["shell"])])
     pinned = PinnedRepository(id="x", folder=tmp_path / "torn", priority=1)
     for file in (tmp_path / "torn" / "repodata").glob("*-primary.xml.gz"):
         file.unlink()

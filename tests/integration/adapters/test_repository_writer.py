@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,9 @@ import createrepo_c as cr
 import pytest
 
 from buildfarm.adapters.createrepo import ChunkCache, RepositoryWriter, repository_writer
-from buildfarm.adapters.repository_metadata import BucketCache, Entry, write
+from buildfarm.adapters.repository_metadata import BucketCache, write
+from buildfarm.adapters.shelves import RepoRpm, Shelves, stacks
+from buildfarm.domain.repodata import Checksum, Compression, RepodataStyle
 from buildfarm.errors import InfraError, InputError
 from tests.integration.adapters.conftest import Dnf, Rpm, RpmMaker, spec
 
@@ -31,11 +34,12 @@ def rpms(make_rpms: RpmMaker) -> list[Rpm]:
 
 @pytest.fixture
 def writer(tmp_path: Path) -> RepositoryWriter:
-    return RepositoryWriter(tmp_path / "cache")
+    return RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    every = (Path(place) / name for place, _, names in os.walk(folder, followlinks=True) for name in names)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in every}
 
 
 def packages(folder: Path) -> dict[str, cr.Package]:
@@ -43,11 +47,54 @@ def packages(folder: Path) -> dict[str, cr.Package]:
     return {package.nevra(): package for package in reader.iter_packages()}
 
 
-def test_rpms_are_hard_links_under_their_first_letter(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
-    writer.write(tmp_path / "repo", rpms)
-    for rpm in rpms:
-        place = tmp_path / "repo" / "Packages" / rpm.filename[0].lower() / rpm.filename
-        assert place.samefile(rpm.path)
+def test_rpms_are_hard_links_on_shelves_that_generations_share(
+    writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path
+):
+    generations = [tmp_path / "tag" / str(number) / "x86_64" for number in (1, 2)]
+    for folder, some in zip(generations, (rpms, rpms[:-1]), strict=True):
+        writer.write(folder, some)
+        for rpm in some:
+            (place,) = (folder / "Packages").glob(f"*/{rpm.filename}")
+            assert place.samefile(rpm.path)
+    old, new = ({link.name: link.readlink() for link in (folder / "Packages").iterdir()} for folder in generations)
+    assert len(old) == len({stack.number % 64 for stack in stacks(rpms)})
+    assert sum(old[name] == new.get(name) for name in old) == len(old) - 1
+
+
+def test_a_shelf_goes_when_no_repository_stands_on_it(rpms: list[Rpm], tmp_path: Path):
+    writer = RepositoryWriter(tmp_path / "cache", tmp_path / "repos" / ".shelves")
+    generations = [tmp_path / "repos" / "tag" / str(number) / "x86_64" for number in (1, 2)]
+    for folder, some in zip(generations, (rpms, rpms[:-1]), strict=True):
+        writer.write(folder, some)
+    shelves = Shelves(tmp_path / "repos" / ".shelves")
+    assert shelves.collect(older_than=2**33) == 0
+    before = contents(generations[1])
+    shutil.rmtree(generations[0])
+    assert shelves.collect(older_than=0) == 0  # filled just now: somebody may be about to link to it
+    assert shelves.collect(older_than=2**33) == 1
+    assert contents(generations[1]) == before
+
+
+@pytest.mark.parametrize("compression", ["gz", "bz2", "xz", "zstd"])
+@pytest.mark.parametrize("checksum", ["sha256", "sha512", "sha"])
+def test_metadata_in_other_checksums_and_compressions_reads_the_same(
+    writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path, dnf: Dnf, checksum: Checksum, compression: Compression
+):
+    """createrepo_c's reader is built without SHA-1 (``sha``), which dnf reads."""
+    style = RepodataStyle(checksum=checksum, compression=compression)
+    writer.write(tmp_path / "repo", rpms, (), style)
+    for record in cr.Repomd(str(tmp_path / "repo" / "repodata" / "repomd.xml")).records:
+        digest = hashlib.new(
+            "sha1" if checksum == "sha" else checksum, (tmp_path / "repo" / record.location_href).read_bytes()
+        )
+        assert (record.checksum_type, record.checksum) == (checksum, digest.hexdigest())
+    if checksum != "sha":
+        found = packages(tmp_path / "repo")
+        assert {(one.pkgId, one.checksum_type) for one in found.values()} == {
+            (hashlib.new(checksum, rpm.path.read_bytes()).hexdigest(), checksum) for rpm in rpms
+        }
+    listed = dnf({"ours": (tmp_path / "repo", 99)}, "repoquery", "--repo=ours", "--qf=%{name}-%{evr}.%{arch}")
+    assert sorted(listed.stdout.split()) == sorted(rpm.filename.removesuffix(".rpm") for rpm in rpms)
 
 
 def test_metadata_reads_the_same_as_createrepo_cs_own(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
@@ -70,8 +117,8 @@ def test_metadata_reads_the_same_as_createrepo_cs_own(writer: RepositoryWriter, 
 
 
 def test_same_rpms_same_bytes_in_whatever_order(rpms: list[Rpm], tmp_path: Path):
-    first = RepositoryWriter(tmp_path / "cache1").write(tmp_path / "one", rpms)
-    second = RepositoryWriter(tmp_path / "cache2").write(tmp_path / "two", list(reversed(rpms)))
+    first = RepositoryWriter(tmp_path / "cache1", tmp_path / ".shelves").write(tmp_path / "one", rpms)
+    second = RepositoryWriter(tmp_path / "cache2", tmp_path / ".shelves").write(tmp_path / "two", list(reversed(rpms)))
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert first == second
     assert cr.Repomd(str(tmp_path / "one" / "repodata" / "repomd.xml")).revision == first
@@ -100,33 +147,33 @@ def test_a_torn_cache_file_is_made_again(writer: RepositoryWriter, rpms: list[Rp
     assert contents(tmp_path / "one" / "repodata") == contents(tmp_path / "two" / "repodata")
 
 
-def test_many_rpms_lie_in_buckets_and_one_that_changes_touches_only_its_own(rpms: list[Rpm], tmp_path: Path):
-    def entry(number: int, version: str = "1.0") -> Entry:
+def test_many_rpms_lie_in_buckets_and_one_that_changes_touches_only_its_own(tmp_path: Path):
+    def named(number: int, version: str = "1.0") -> Rpm:
         name = f"rpm{number:04}-{version}-1.noarch.rpm"
+        return Rpm(path=tmp_path / name, sha256=hashlib.sha256(name.encode()).hexdigest(), filename=name)
 
-        def chunks(_: str) -> tuple[str, str, str]:
-            made.append(name)
-            return (f"<package>{name}</package>\n",) * 3
+    def chunks_of(file: RepoRpm, href: str) -> tuple[str, str, str]:
+        made.append(file.filename)
+        return (f"<package>{href}</package>\n",) * 3
 
-        digest = hashlib.sha256(name.encode()).hexdigest()
-        return Entry(sha256=digest, href=f"Packages/r/{name}", chunks=chunks)
+    def written(folder: str, files: list[Rpm]) -> None:
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, stacks(files), chunks_of, cache, style=RepodataStyle())
 
     made: list[str] = []
     cache = BucketCache(tmp_path / "cache")
-    entries = [entry(number) for number in range(500)]
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-    write(tmp_path / "one", entries, cache)
-    assert sorted(made) == sorted(one.href.rpartition("/")[2] for one in entries)
+    files = [named(number) for number in range(500)]
+    written("one", files)
+    assert sorted(made) == sorted(one.filename for one in files)
     made.clear()
-    write(tmp_path / "two", [*entries[:77], entry(77, "2.0"), *entries[78:]], cache)
+    written("two", [*files[:77], named(77, "2.0"), *files[78:]])
     assert "rpm0077-2.0-1.noarch.rpm" in made
-    assert 1 <= len(made) <= 64
+    assert 1 <= len(made) <= 128
     (text,) = (gzip.decompress(path.read_bytes()).decode() for path in (tmp_path / "two").glob("*-primary.xml.gz"))
     assert text.count("<package>") == 500
     assert 'packages="500"' in text
     assert cache.forget(older_than=0) == 0
-    assert cache.forget(older_than=2**33) >= 16
+    assert cache.forget(older_than=2**33) >= 8
 
 
 def test_a_file_that_is_not_what_its_digest_says_is_refused(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
@@ -166,10 +213,10 @@ def test_across_file_systems_rpms_are_copied(rpms: list[Rpm], tmp_path: Path):
     source = memory / f"{tmp_path.name}.rpm"
     source.write_bytes(rpms[0].path.read_bytes())
     try:
-        repository_writer(tmp_path / "cache")(tmp_path / "one", [replace(rpms[0], path=source)])
+        repository_writer(tmp_path / "cache", tmp_path / ".shelves")(tmp_path / "one", [replace(rpms[0], path=source)])
     finally:
         source.unlink()
-    (copy,) = (tmp_path / "one" / "Packages").rglob("*.rpm")
+    (copy,) = (tmp_path / "one" / "Packages").glob("*/*.rpm")
     assert hashlib.sha256(copy.read_bytes()).hexdigest() == rpms[0].sha256
 
 

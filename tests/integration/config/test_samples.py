@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from buildfarm import bootstrap, config
-from buildfarm.domain.target import Phase
+from buildfarm.domain.target import Phase, Target
 from buildfarm.errors import ConfigError
 from buildfarm.services.mock_configuration import mock_config
 from tests.conftest import CHECKOUT
@@ -63,3 +63,25 @@ def test_the_compose_file_is_valid(tmp_path: Path) -> None:
     argv = ["docker-compose", "--file", CHECKOUT / "compose.yaml", "--project-name", "buildfarm", "config", "--quiet"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_sample_of_triggers_that_is_commented_out_is_one_that_works(tmp_path: Path) -> None:
+    lines = (CHECKOUT / "configs" / "targets" / "centos-stream-9.yaml").read_text().splitlines()
+    file = tmp_path / "centos-stream-9.yaml"
+    file.write_text("\n".join(line.removeprefix("#: ") for line in lines))
+    target = config.load_typed(Target, file)
+    assert [one.kind.value for one in target.triggers.all] == ["webhook", "folder", "poll", "poll"]
+
+
+def test_a_farm_names_its_mail_server_and_whom_webhooks_may_reach(tmp_path: Path) -> None:
+    (tmp_path / "farm.yaml").write_text(
+        "mail: {host: mail.example.org, port: 587, from: builds@example.org, starttls: true}\n"
+        "telling: {url: 'https://builds.example.org/', allowed_urls: ['http://chat.internal:8065/hooks/']}\n"
+    )
+    farm = config.load(tmp_path / "farm.yaml").farm
+    assert farm.mail is not None
+    assert (farm.mail.sender, farm.mail.port, farm.public_url) == (
+        "builds@example.org",
+        587,
+        "https://builds.example.org",
+    )

@@ -27,8 +27,8 @@ from buildfarm.domain.selfhosting import held_back
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker
 from buildfarm.errors import BuildFarmError
-from buildfarm.ports import CarriedFile, RepoFile
-from buildfarm.services import building, builds, publishing, stations, tasks
+from buildfarm.ports import RepoFile
+from buildfarm.services import building, builds, publishing, stations, tasks, variants
 from buildfarm.services.hub import Heartbeat, Hub
 from buildfarm.services.planning import PlanningService
 from buildfarm.services.scheduler import Scheduler
@@ -69,19 +69,26 @@ class Header:
     provides: tuple[str, ...] = ()
     exclusivearch: tuple[str, ...] = ()
     excludearch: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     sourcerpm: str = ""
     key_id: str = ""
 
 
 @dataclass
 class PaperFarm:
-    """``needs`` are the BuildRequires of each source by name, ``seed`` what the seed holds, ``doomed`` what never builds."""
+    """``needs`` are the BuildRequires of each source by name, ``seed`` what the seed holds, ``doomed`` what never builds.
+
+    ``conditioned`` are the BuildRequires of those sources whose spec has a bootstrap condition, under that condition; ``generated``
+    what a source asks for only while it is built.
+    """
 
     folder: Path
     template: Path
     needs: Mapping[str, Sequence[str]]
     seed: frozenset[str]
     doomed: frozenset[str] = frozenset()
+    conditioned: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    generated: Mapping[str, Sequence[str]] = field(default_factory=dict)
     fuse: int | None = None
     clock: Clock = field(default_factory=Clock)
     _universe: PaperFarm._Universe | None = None
@@ -131,6 +138,8 @@ class PaperFarm:
                         created=tx.now,
                     )
                 )  # fmt: skip
+            for source in self.conditioned:
+                variants.offer(tx, tx.get(Build, source), "--with bootstrap")
 
     def start_scheduler(self) -> None:
         """Another process leads; what the last one knew by heart is gone."""
@@ -155,7 +164,7 @@ class PaperFarm:
 
     def work(self, task: Task, *, broken: bool = False) -> None:
         """Do one task as its worker does; ``broken``: the builder's surroundings fail."""
-        if task.kind is TaskKind.BUILD:
+        if task.kind.station == "builder":
             self._build(task, broken=broken)
             return
         stations.serve(self.hub, {
@@ -203,7 +212,9 @@ class PaperFarm:
             if self.fuse <= 0:
                 raise Killed
 
-    def open(self, repositories: Sequence[PinnedRepository], arch: str) -> PaperFarm._Universe:
+    def open(
+        self, repositories: Sequence[PinnedRepository], arch: str, *, modules: Sequence[str] = (), releasever: str = ""
+    ) -> PaperFarm._Universe:
         """Solver."""
         own: frozenset[str] = frozenset()
         for repository in repositories:
@@ -230,7 +241,7 @@ class PaperFarm:
             problems = tuple(f"nothing provides {name}" for name in requires if name not in known)
             return Resolution(problems=problems, taken={} if problems else taken)
 
-    def write(self, folder: Path, files: Sequence[RepoFile], carried: Sequence[CarriedFile] = ()) -> None:
+    def write(self, folder: Path, files: Sequence[RepoFile], *_: object) -> None:
         """Repository writer: the names of what is in it."""
         self._burn()
         (folder / "repodata").mkdir(parents=True)
@@ -270,7 +281,7 @@ class PaperFarm:
         with self.hub.store.begin() as tx:
             if tx.get(Build, build.id).state is not BuildState.COMPARING:
                 return
-            why = held_back(build.seeded, build.round)
+            why = held_back(build.seeded, build.round, build.bootstrap)
             builds.move(
                 tx, tx.get(Build, build.id), BuildState.COMPARED, actor="compare", verdict="EQUIVALENT",
                 gate=Gate.REFUSED if why else Gate.PASSED, gate_reason=why,
@@ -292,30 +303,47 @@ class PaperFarm:
             carried = tx.find(Build, id=generation.builds) if generation else []
             made = [rpm for one in carried for rpm in tx.find(Artifact, build=one.id)]
         ours = {rpm.name: rpm.header for rpm in made if not rpm.is_source}
-        self.begun.append((build.source, build.id, frozenset(ours)))
-        missing = [name for name in build.requires if name not in ours and name not in self.seed]
-        assert not missing, f"{build.source} began without {missing}"
-        lock = tuple(
-            wire.InstalledRpm(
-                name=name, epoch=0, version="1", release="1", arch="x86_64", sha256=ours.get(name, "0" * 64)
-            )
-            for name in build.requires
-        )
         if broken:
             report = wire.Report(ok=False, failure_kind=FailureKind.INFRASTRUCTURE, reason="the disk is full")
-        elif build.source in self.doomed:
-            report = wire.Report(ok=False, failure_kind=FailureKind.BUILD, reason="it does not compile")
+        elif order.kind == "srpm":
+            report = wire.Report(ok=True, artifacts=(self._made(build, "src"),))
         else:
-            blob = self.hub.blobs.put_bytes(f"rpm of {build.id}".encode())
-            file = wire.Artifact(filename=f"{build.source}-1-1.el9.x86_64.rpm", sha256=blob.sha256, size=blob.size)
-            report = wire.Report(ok=True, artifacts=(file,), lock=lock)
+            report = self._built(build, order, ours)
         self._burn()
 
         def intake(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[Header]:
+            if order.kind == "srpm":
+                under = tuple(self.conditioned[build.source])
+                return [Header(name=build.source, sha256header="", arch="src", is_source=True, requires=under)]
             return [Header(name=build.source, sha256header=f"header of {build.id}")]
 
         building.finished(self.hub, intake, task.id, token, report)  # type: ignore[arg-type]  # a fake's own header class
         self._burn()
+
+    def _built(self, build: Build, order: wire.WorkOrder, ours: Mapping[str, str]) -> wire.Report:
+        self.begun.append((build.source, build.id, frozenset(ours)))
+        bootstraps = order.override.with_ == ("bootstrap",)
+        requires = self.conditioned[build.source] if bootstraps else build.requires
+        there = ours.keys() | self.seed
+        missing = [name for name in requires if name not in there]
+        assert not missing, f"{build.source} began without {missing}"
+        if build.source in self.doomed:
+            return wire.Report(ok=False, failure_kind=FailureKind.BUILD, reason="it does not compile")
+        asked = () if bootstraps else tuple(self.generated.get(build.source, ()))
+        if unmet := [name for name in asked if name not in there]:
+            why = f"No matching package to install: {unmet}"
+            return wire.Report(ok=False, failure_kind=FailureKind.DEPENDENCIES, reason=why, asked_for=asked)
+        lock = tuple(
+            wire.InstalledRpm(
+                name=name, epoch=0, version="1", release="1", arch="x86_64", sha256=ours.get(name, "0" * 64)
+            )
+            for name in dict.fromkeys([*requires, *asked])
+        )
+        return wire.Report(ok=True, artifacts=(self._made(build, "x86_64"),), lock=lock, asked_for=asked)
+
+    def _made(self, build: Build, arch: str) -> wire.Artifact:
+        blob = self.hub.blobs.put_bytes(f"{arch} rpm of {build.id}".encode())
+        return wire.Artifact(filename=f"{build.source}-1-1.el9.{arch}.rpm", sha256=blob.sha256, size=blob.size)
 
 
 def random_action(farm: PaperFarm, chance: random.Random) -> None:

@@ -60,7 +60,9 @@ def make_press(make_world: Callable[..., World], signer: Signer, tmp_path: Path)
             (tmp_path / f"{kind}.txt").write_text(text)
             carry[kind] = f"../{kind}.txt"
         world = make_world(carry=carry)
-        return Press(world.hub, RepositoryWriter(tmp_path / "cache"), signer, world.rpmbuild)
+        return Press(
+            world.hub, RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"), signer, world.rpmbuild
+        )
 
     return make
 
@@ -94,6 +96,18 @@ def test_dnf_finds_groups_advisories_and_modules(make_press: Callable[..., Press
     assert all(f'type="{kind}"' in text for kind in ("group", "updateinfo", "modules"))
     source = (press.repository(DESTINATION, "source") / "repodata/repomd.xml").read_text()
     assert 'type="group"' not in source
+
+
+def test_a_changed_file_comes_to_users_by_itself(make_press: Callable[..., Press], tmp_path: Path) -> None:
+    press = make_press(comps=COMPS)
+    press.compared("zlib", Verdict.IDENTICAL)
+    press.publish()
+    press.publish()
+    assert press.repository(DESTINATION).parent.resolve().name == "1"
+    (tmp_path / "comps.txt").write_text(COMPS.replace("Small tools", "Large tools"))
+    press.publish()
+    assert press.repository(DESTINATION).parent.resolve().name == "2"
+    assert "Large tools" in dnf(press.repository(DESTINATION), tmp_path, "group", "list")
 
 
 def advisories_of(repository: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from tests.integration.line.test_line_publishing import BUILD, DESTINATION, Pres
 @pytest.fixture
 def press(make_world: object, signer: Signer, tmp_path: Path) -> Press:
     world: World = make_world(keep_generations=1)  # type: ignore[operator]  # a factory
-    return Press(world.hub, RepositoryWriter(tmp_path / "cache"), signer, world.rpmbuild)
+    return Press(world.hub, RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"), signer, world.rpmbuild)
 
 
 def three_generations(press: Press, clock: Clock) -> list[Generation]:
@@ -43,7 +44,8 @@ def folder_of(press: Press, generation: Generation) -> Path:
 
 def content(folder: Path) -> dict[str, str]:
     """Digests of all files but signatures, which carry their time."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".asc"]
+    every = (Path(place) / name for place, _, names in os.walk(folder, followlinks=True) for name in names)
+    files = [path for path in every if path.suffix != ".asc"]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

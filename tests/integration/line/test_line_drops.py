@@ -1,7 +1,9 @@
 """A drop comes in: real SRPMs signed with real keys, verified in the sandbox, written into the real store."""
 
 import shutil
+import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,19 @@ def test_a_signed_srpm_becomes_an_ingested_build_that_carries_its_header(world: 
     with world.hub.store.read() as tx:
         assert tx.get(Drop, build.drop_id).state is DropState.INGESTED
         assert [item.build for item in tx.find(DropItem)] == [build.id]
+
+
+def test_a_build_knows_when_the_vendor_built_its_srpm_by_rpms_own_word(world: World, clock: Clock):
+    file = world.srpm("zlib")
+    (early,) = ingest(world, file)
+    assert (early.shipped, early.spent) == (None, {})  # a time that is still to come is no time
+    said = subprocess.run(["rpm", "-qp", "--qf=%{BUILDTIME}", file], check=True, capture_output=True, text=True).stdout
+    shipped = datetime.fromtimestamp(int(said), UTC)
+    clock.now = shipped + timedelta(hours=5)
+    (build,) = ingest(world, world.srpm("expat"), file)[:1]
+    assert build.shipped is not None
+    assert abs(build.shipped - shipped) < timedelta(minutes=1)
+    assert build.spent == {"arriving": (clock.now - build.shipped).total_seconds()}
 
 
 def test_ingesting_twice_changes_nothing_the_second_time(world: World):

@@ -57,8 +57,8 @@ def check_rest(farm: PaperFarm) -> None:
             WaitKind.BLOCKED,
             WaitKind.CYCLE,
         )
-        held = (
-            build.state is BuildState.COMPARED and build.seeded
+        held = build.state is BuildState.COMPARED and (
+            build.seeded or build.bootstrap
         )  # a circle that lost a member cannot get off the seed
         assert ended or waits or held, f"{build.source} {build.state} {build.wait_kind} {build.reason}"
         assert build.state is BuildState.PUBLISHED or build.reason or build.gate_reason
@@ -75,20 +75,34 @@ def check_rest(farm: PaperFarm) -> None:
     whole = [
         group for group in groups if len(group) > 1 and all(state[one].state is BuildState.PUBLISHED for one in group)
     ]
-    assert not any(state[one].seeded for group in whole for one in group)
+    assert not any(state[one].seeded or state[one].bootstrap for group in whole for one in group)
+    assert not any(build.bootstrap and farm.target.tags.destination in build.tags for build in everyone.values())
 
 
-@given(graphs(), st.sets(st.sampled_from(SOURCES), max_size=1), st.randoms(use_true_random=False), st.integers(0, 40))
+@st.composite
+def specs(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, list[str]]]:
+    """Sources with what they need, what some of them need under a bootstrap condition, and what some ask for while they are built."""
+    needs = draw(graphs())
+    some = draw(st.sets(st.sampled_from(sorted(needs))))
+    conditioned = {source: [name for name in needs[source] if draw(st.booleans())] for source in sorted(some)}
+    names = st.sampled_from([*SOURCES, "make"])
+    generated = {source: sorted(draw(st.sets(names, max_size=1)) - {source}) for source in needs}
+    return needs, conditioned, generated
+
+
+@given(specs(), st.sets(st.sampled_from(SOURCES), max_size=1), st.randoms(use_true_random=False), st.integers(0, 40))
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_kills_pauses_and_lost_leases_at_any_moment_lose_nothing(
-    template: Path, needs: dict[str, list[str]], doomed: set[str], chance: random.Random, actions: int
+    template: Path, spec: tuple[dict[str, list[str]], ...], doomed: set[str], chance: random.Random, actions: int
 ) -> None:
+    needs, conditioned, generated = spec
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         numbers = itertools.count(1)
         patch.setattr(tasks, "new_id", lambda: f"{next(numbers):016}")  # the same example takes the same way
         farm = PaperFarm(
-            folder=Path(folder), template=template, needs=needs, seed=frozenset(SEEDED), doomed=frozenset(doomed)
-        )
+            folder=Path(folder), template=template, needs=needs, seed=frozenset(SEEDED), doomed=frozenset(doomed),
+            conditioned=conditioned, generated=generated,
+        )  # fmt: skip
         try:
             for _ in range(actions):
                 random_action(farm, chance)

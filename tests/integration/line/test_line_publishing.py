@@ -115,12 +115,12 @@ class Press:
 
     def published(self, tag: str) -> set[str]:
         """File names in the generation in force."""
-        return {path.name for path in (self.hub.repos / tag / "current").resolve().rglob("*.rpm")}
+        return {path.name for path in (self.hub.repos / tag / "current").resolve().glob("*/Packages/*/*.rpm")}
 
 
 @pytest.fixture
 def press(world: World, signer: Signer, tmp_path: Path) -> Press:
-    return Press(world.hub, RepositoryWriter(tmp_path / "cache"), signer, world.rpmbuild)
+    return Press(world.hub, RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"), signer, world.rpmbuild)
 
 
 def test_each_verdict_goes_to_the_tags_that_take_it(press: Press):
@@ -162,7 +162,7 @@ def test_the_highest_evr_of_a_source_is_carried_and_the_one_before_loses_its_tag
     press.publish()
     assert press.carried(BUILD) == press.carried(DESTINATION) == {newest}
     assert [press.build(identity).tags for identity in (old, new, newest)] == [(), (), (DESTINATION, BUILD)]
-    assert len(list((press.hub.repos / DESTINATION / "1").rglob("*.rpm"))) == 2
+    assert len(list((press.hub.repos / DESTINATION / "1").glob("*/Packages/*/*.rpm"))) == 2
 
 
 def test_a_generations_digest_is_its_files_and_not_the_time_or_the_order(press: Press, clock: Clock, tmp_path: Path):
@@ -177,7 +177,9 @@ def test_a_generations_digest_is_its_files_and_not_the_time_or_the_order(press: 
         press.hub, config=replace(press.hub.config, farm=farm), store=store, blobs=Blobs(twin_home / "blobs"),
         scratch=twin_home / "scratch",
     )  # fmt: skip
-    twin = Press(hub, RepositoryWriter(tmp_path / "another-cache"), press.signer, press.rpmbuild)
+    twin = Press(
+        hub, RepositoryWriter(tmp_path / "another-cache", hub.repos / ".shelves"), press.signer, press.rpmbuild
+    )
     clock.pass_seconds(-86_400)
     press.publish()
     clock.pass_seconds(86_400)
@@ -189,7 +191,7 @@ def test_a_generations_digest_is_its_files_and_not_the_time_or_the_order(press: 
     for name in ("x86_64", "x86_64-debug", "source"):
         mine, other = (p.repository(DESTINATION, name) / "repodata/repomd.xml" for p in (press, twin))
         assert mine.read_bytes() == other.read_bytes()
-    files = sorted((press.hub.repos / DESTINATION / "1").rglob("*.rpm"), key=lambda path: path.name)
+    files = sorted((press.hub.repos / DESTINATION / "1").glob("*/Packages/*/*.rpm"), key=lambda path: path.name)
     said = subprocess.run(["sha256sum", *files], capture_output=True, text=True, check=True).stdout
     lines = sorted((Path(line[66:]).name, line[:64]) for line in said.splitlines())
     text = "".join(f"{digest}  {name}\n" for name, digest in lines)
@@ -209,7 +211,7 @@ def test_staging_and_sealing_twice_publishes_once(press: Press):
         assert tx.count(Event, kind="generation.ready") == 2
         assert tx.count(Event, kind="build.published") == 1
         assert tx.count(Task, kind=TaskKind.SEAL) == 2
-        assert not publishing.needs_publishing(tx, press.hub.target("reef-9"))
+        assert not publishing.needs_publishing(tx, press.hub.target("reef-9"), {})
 
 
 def test_a_crash_between_stage_and_seal_ends_with_one_ready_generation(press: Press):
@@ -324,7 +326,7 @@ def test_a_published_build_that_is_compared_again_is_published_again(press: Pres
             )
         )  # fmt: skip
         builds.move(tx, tx.get(Build, identity), BuildState.BUILT, actor="ingest", why="vendor binaries arrived")
-        assert not publishing.needs_publishing(tx, target)
+        assert not publishing.needs_publishing(tx, target, {})
     tools = CompareTools(reader=SandboxedReader(), scan=lambda *_: [], brand_policy=lambda _: None)
     comparing.compare(press.hub, tools, identity, silent)
     build = press.build(identity)
@@ -369,7 +371,7 @@ def test_a_users_dnf_reads_the_sealed_repository_with_all_checks_on(press: Press
     assert done.stdout.split() == ["zlib", "1.0-1.el9", "noarch"]
     ring = ["rpmkeys", "--dbpath", tmp_path / "rpmdb"]
     subprocess.run([*ring, "--import", press.hub.repos / publishing.KEY_FILE], check=True)
-    files = sorted((press.hub.repos / DESTINATION / "current").resolve().rglob("*.rpm"))
+    files = sorted((press.hub.repos / DESTINATION / "current").resolve().glob("*/Packages/*/*.rpm"))
     said = subprocess.run([*ring, "-Kv", *files], capture_output=True, text=True, check=True).stdout
     signatures = {line.strip() for line in said.splitlines() if "key ID" in line}
     assert {line.rpartition("key ID ")[2] for line in signatures} == {f"{press.signer.fingerprint()[-8:].lower()}: OK"}

@@ -3,15 +3,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import later_story
 import pytest
 import web_story
 from buildfarm_web.app import create_app
 from flask import Flask
 from flask.testing import FlaskClient
+from later_story import Morning
 from web_story import Clock, Story
 
 from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.passwords import Argon2Passwords
 from buildfarm.services.hub import Hub
+from buildfarm.services.logging_in import LoginTools
 
 
 class BufferedClient(FlaskClient):
@@ -43,18 +47,38 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Story]:
     return home, story
 
 
+@pytest.fixture(scope="session")
+def told_later(told: tuple[Path, Story], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Story]:
+    """The next morning, told once and copied for each test."""
+    home = tmp_path_factory.mktemp("later") / "home"
+    shutil.copytree(told[0], home, symlinks=True)
+    clock = Clock(told[1].clock.now)
+    hub = web_story.open_hub(home, clock)
+    story = Story(hub, clock)
+    story.ids = dict(told[1].ids)
+    later_story.tell(story)
+    close(hub)
+    return home, story
+
+
+def _told(request: pytest.FixtureRequest) -> tuple[Path, Story] | None:
+    """The story that a test asks for, if it does."""
+    name = next(
+        (name for name, asked in (("told_later", "later"), ("told", "story")) if asked in request.fixturenames), ""
+    )
+    return request.getfixturevalue(name) if name else None
+
+
 @pytest.fixture
 def clock(request: pytest.FixtureRequest) -> Clock:
-    if "story" in request.fixturenames:
-        told_story: Story = request.getfixturevalue("told")[1]
-        return Clock(told_story.clock.now)
-    return Clock()
+    found = _told(request)
+    return Clock(found[1].clock.now) if found else Clock()
 
 
 @pytest.fixture
 def hub(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Hub]:
-    has_story = "story" in request.fixturenames
-    home = request.getfixturevalue("told")[0] if has_story else request.getfixturevalue("empty_home")
+    found = _told(request)
+    home = found[0] if found else request.getfixturevalue("empty_home")
     shutil.copytree(home, tmp_path, symlinks=True, dirs_exist_ok=True)
     made = web_story.open_hub(tmp_path, clock)
     yield made
@@ -68,9 +92,33 @@ def story(hub: Hub, clock: Clock, told: tuple[Path, Story]) -> Story:
     return found
 
 
+@pytest.fixture(scope="session")
+def login_tools() -> LoginTools:
+    return LoginTools(passwords=Argon2Passwords(kibibytes=64))  # quick, for nobody's sake
+
+
+@pytest.fixture(scope="session")
+def morning(told_later: tuple[Path, Story]) -> Iterator[Morning]:
+    home, story = told_later
+    hub = web_story.open_hub(home, Clock(story.clock.now))
+    looked_at = Story(hub, story.clock)
+    looked_at.ids = dict(story.ids)
+    made = create_app(hub, intake=web_story.fake_intake)
+    made.test_client_class = BufferedClient
+    yield Morning(client=made.test_client(), hub=hub, story=looked_at)
+    close(hub)
+
+
 @pytest.fixture
-def app(hub: Hub) -> Flask:
-    made = create_app(hub, intake=web_story.fake_intake, blob_limit=1 << 20)
+def later(hub: Hub, clock: Clock, told_later: tuple[Path, Story]) -> Story:
+    found = Story(hub, clock)
+    found.ids = dict(told_later[1].ids)
+    return found
+
+
+@pytest.fixture
+def app(hub: Hub, login_tools: LoginTools) -> Flask:
+    made = create_app(hub, intake=web_story.fake_intake, login=login_tools, blob_limit=1 << 20)
     made.test_client_class = BufferedClient
     return made
 

@@ -209,12 +209,12 @@ def test_builds_are_filtered_by_the_url(client: FlaskClient, story: Story, query
 
 def test_builds_come_in_pages(client: FlaskClient, story: Story) -> None:
     seen: list[str] = []
-    offset: int | None = 0
-    while offset is not None:
-        page = client.get(f"/api/v1/builds?limit=5&offset={offset}").json
+    after: str | None = ""
+    while after is not None:
+        page = client.get(f"/api/v1/builds?limit=5&after={after}").json
         assert page is not None
         seen += [build["id"] for build in page["builds"]]
-        offset = page["next"]
+        after = page["next"]
     assert sorted(seen) == sorted(story.ids.values())
 
 

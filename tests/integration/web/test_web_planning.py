@@ -88,3 +88,22 @@ def test_a_build_says_what_it_waits_for_and_when_it_should_start(
     page = client.get(f"/builds/{second.id}").get_data(as_text=True)
     assert f"Waits for {first.nvr}" in page
     assert "What comes" in client.get("/targets/reef-9").get_data(as_text=True)
+
+
+def test_a_worker_is_reserved_and_given_back_to_everybody(
+    client: FlaskClient, hub: Hub, story: Story, engineer: dict[str, str]
+):
+    place = "/api/v1/workers/local-1/reserve"
+    assert client.post(place, json={"reserved": ["sig:virt"], "reason": "x"}).status_code == 401
+    assert client.post(place, json={"reserved": ["virt"], "reason": "x"}, headers=engineer).status_code == 422
+    assert client.post(place, json={"reserved": ["sig:virt"], "reason": ""}, headers=engineer).status_code == 422
+    made = client.post(place, json={"reserved": ["sig:virt"], "reason": "its tests"}, headers=engineer)
+    assert made.get_json() == {"id": "local-1", "reserved": ["sig:virt"]}
+    assert "for sig:virt alone" in client.get("/workers").get_data(as_text=True)
+    assert client.post(place, json={"reason": "done"}, headers=engineer).get_json()["reserved"] == []
+
+
+def test_why_names_a_next_step(client: FlaskClient, story: Story):
+    (stuck,) = [b for b in client.get("/api/v1/builds").get_json()["builds"] if b["source"] == "reef-top"]
+    assert "ingest the source that makes it" in client.get(f"/api/v1/builds/{stuck['id']}/why").get_json()["next"]
+    assert "Next: add what is missing" in client.get(f"/builds/{stuck['id']}").get_data(as_text=True)

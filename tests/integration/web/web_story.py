@@ -13,8 +13,10 @@ from buildfarm.adapters.database import SqlStore
 from buildfarm.config import Config, Farm, Timing
 from buildfarm.domain.build import Build, BuildState, FailureKind, Gate, WaitKind
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
+from buildfarm.domain.lag import arrived
 from buildfarm.domain.records import ApiToken, Comparison, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation, GenerationState, TagHead
+from buildfarm.domain.sig import Sig
 from buildfarm.domain.target import (
     BuildrootSpec,
     ExternalRepository,
@@ -28,12 +30,17 @@ from buildfarm.domain.target import (
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.errors import InputError
-from buildfarm.services import builds, tasks
+from buildfarm.services import builds, judging, tasks
 from buildfarm.services.building import log_path
 from buildfarm.services.hub import Hub
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ENGINEER, READER, WORKER_TOKEN = "engineer-token", "reader-token", "worker-token"
+SIGS = {
+    "archives": Sig(title="Archives", contact="archives@reef.example", sources=("zlib", "bzip2", "lib*", "tree")),
+    "virt": Sig(sources=("qemu*",)),
+    "media": Sig(sources=("gstreamer*",)),
+}
 HOSTILE = "<script>alert('x')</script>"
 
 
@@ -85,6 +92,7 @@ class FakeHeader:
     excludearch: tuple[str, ...] = ()
     sourcerpm: str = ""
     sha256header: str = ""
+    files: tuple[str, ...] = ()
 
 
 def fake_intake(paths: list[Path], keys: list[Path] | None) -> list[FakeHeader | InputError]:
@@ -125,7 +133,13 @@ def make_hub(home: Path, clock: Clock) -> Hub:
 
 def open_hub(home: Path, clock: Clock) -> Hub:
     """The hub of a farm that is there."""
-    farm = Farm(home=str(home), distribution="Reef Linux", timing=Timing(lease=45), drop_folders=(str(home / "drop"),))
+    farm = Farm(
+        home=str(home),
+        distribution="Reef Linux",
+        timing=Timing(lease=45),
+        drop_folders=(str(home / "drop"),),
+        sigs=SIGS,
+    )
     config = Config(farm=farm, targets={"reef-9": target(home)}, folder=home, file=home / "farm.yaml")
     return Hub(
         config=config, store=SqlStore(f"sqlite:///{home / 'farm.db'}", clock=clock), blobs=Blobs(home / "blobs"),
@@ -203,10 +217,12 @@ class Story:
     def _build(
         self, source: str, provides: tuple[str, ...] = (), requires: tuple[str, ...] = (), version: str = "1.0"
     ) -> Build:
+        which = source if version == "1.0" else f"{source} {version}"
         with self.hub.store.begin() as tx:
             build = Build(
                 id=tasks.new_id(), target="reef-9", drop_id=self.drop, source=source, epoch=0, version=version,
-                release="1.el9", dist=".el9", srpm=sha(f"srpm {source}"), srpm_filename=f"{source}-1.0-1.el9.src.rpm",
+                release="1.el9", dist=".el9", srpm=sha(f"srpm {which}"), srpm_filename=f"{source}-{version}-1.el9.src.rpm",
+                shipped=(shipped := tx.now - timedelta(hours=3 + len(source))), spent=arrived(shipped, tx.now),
                 state=BuildState.INGESTED, state_since=tx.now, owner="ann", arches=("x86_64",), requires=requires,
                 provides=(source, *provides), created=tx.now,
             )  # fmt: skip
@@ -214,8 +230,8 @@ class Story:
             tx.add(DropItem(id=tasks.new_id(), drop_id=self.drop, kind=ItemKind.SRPM, sha256=build.srpm,
                             filename=build.srpm_filename, build=build.id))  # fmt: skip
             tx.event("build.ingested", build.id, actor="ingest", srpm=build.srpm_filename)
-            name = f"{source}-1.0-1.el9.x86_64.rpm"
-            digest = sha(f"vendor {source}")
+            name = f"{source}-{version}-1.el9.x86_64.rpm"
+            digest = sha(f"vendor {which}")
             tx.add(VendorRpm(id=tasks.new_id(), target="reef-9", sha256=digest, filename=name, name=source,
                              arch="x86_64", source=source, sourcerpm=build.srpm_filename))  # fmt: skip
             tx.add(DropItem(id=tasks.new_id(), drop_id=self.drop, kind=ItemKind.BINARY, sha256=digest, filename=name))
@@ -286,8 +302,10 @@ class Story:
         self._move(build, BuildState.COMPARING, "compare")
         self.clock.pass_seconds(0.9)
         with self.hub.store.begin() as tx:
-            tx.add(Comparison(id=tasks.new_id(), build=build.id, verdict=verdict, created=tx.now, brand_hits=hits,
-                              report=report(verdict, build.source, findings, missing)))  # fmt: skip
+            comparison = Comparison(id=tasks.new_id(), build=build.id, verdict=verdict, created=tx.now, brand_hits=hits,
+                                    report=report(verdict, build.source, findings, missing))  # fmt: skip
+            tx.add(comparison)
+            judging.index(tx, tx.get(Build, build.id), comparison)
         self._move(build, BuildState.COMPARED, "compare", verdict=verdict, gate=gate, gate_reason=reason)
 
     def _passes(self, source: str, provides: tuple[str, ...], requires: tuple[str, ...], verdict: str,
@@ -300,11 +318,12 @@ class Story:
 
     def _publish(self, number: int) -> None:
         with self.hub.store.begin() as tx:
-            carried = tx.find(Build, state=(BuildState.COMPARED, BuildState.PUBLISHED))
+            carried = tx.find(Build, state=(BuildState.COMPARED, BuildState.PUBLISHED), gate=Gate.PASSED)
             for tag in ("reef-9-build", "reef-9"):
                 generation = Generation(
                     id=tasks.new_id(), target="reef-9", tag=tag, number=number, state=GenerationState.READY,
                     digest=sha(f"{tag} {number}"), builds=tuple(b.id for b in carried), rpms=len(carried),
+                    sources=len(carried), lock_ours=len(carried), lock_rpms=5 * len(carried),
                     created=tx.now, ready=tx.now,
                 )  # fmt: skip
                 tx.add(generation)
@@ -314,7 +333,14 @@ class Story:
                 self._files(tag, number)
             for build in carried:
                 if build.state is BuildState.COMPARED:
-                    builds.move(tx, build, BuildState.PUBLISHED, actor="signer", tags=("reef-9", "reef-9-build"))
+                    builds.move(
+                        tx,
+                        build,
+                        BuildState.PUBLISHED,
+                        actor="signer",
+                        tags=("reef-9", "reef-9-build"),
+                        finished=tx.now,
+                    )
         self.clock.pass_seconds(2)
 
     def _files(self, tag: str, number: int) -> None:

@@ -73,7 +73,9 @@ def test_what_needs_a_cycle_waits_for_it_and_what_the_cycle_needs_comes_first():
 def test_a_source_that_needs_itself_is_a_cycle_of_one():
     found = plan([node("gcc", "gcc")])
     assert found.cycles[0].members == ("gcc",)
-    assert decision(found, "gcc").reason == "cycle GCC → GCC; no repository breaks it here"
+    assert decision(found, "gcc").reason.startswith(
+        "cycle GCC → GCC; no repository breaks it here, and no spec of it has"
+    )
 
 
 def test_the_way_named_is_a_real_one_however_big_the_cycle():

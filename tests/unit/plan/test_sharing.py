@@ -166,3 +166,21 @@ def test_with_slots_for_all_they_go_in_the_order_that_ranks_say(demand: Demand) 
     unlimited = Demand(free=demand.free, sigs=demand.sigs, ways=demand.ways)
     ranked = [one.id for one in in_turn(unlimited)]
     assert names(unlimited, worker(slots=len(demand.free))) == ranked
+
+
+def test_a_reserved_worker_takes_nobody_else_and_is_taken_first() -> None:
+    reserved = worker("big", reserved=("sig:virt", "source:gcc"))
+    free = [task("c"), task("v", "kvm"), task("g")]
+    given, left = assign(Demand(free=free, sigs=SIGS, sources={"g": "gcc"}), [worker("w", slots=2), reserved])
+    assert {one.task.id: one.worker.id for one in given} | left in (
+        {"v": "big", "g": "w", "c": "w"}, {"g": "big", "v": "w", "c": "w"},
+    )  # fmt: skip
+
+
+def test_who_finds_only_workers_that_are_reserved_for_others_is_told_for_whom() -> None:
+    free = [task("c"), task("g")]
+    given, left = assign(
+        Demand(free=free, sigs=SIGS, sources={"g": "gcc"}), [worker(slots=9, reserved=("source:gcc",))]
+    )
+    assert [one.task.id for one in given] == ["g"]
+    assert left == {"c": "every worker in service of q is reserved for others: source:gcc"}

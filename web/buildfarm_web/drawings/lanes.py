@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from buildfarm_web.read_models.plain import Json
-from buildfarm_web.words import moment
+from buildfarm_web.words import duration, moment
 
 WIDTH = 1000
 _GUTTER = 120
@@ -17,11 +17,12 @@ _LONGEST = timedelta(hours=2)
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _TICKS = 8
 _LETTER = 7.2
+_MARK = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One run of a task; ``label`` is empty where it would not fit."""
+    """One run of a task; ``label`` is empty where it would not fit. ``mark`` is the path of a cross on what failed."""
 
     task: Json
     x: float
@@ -29,6 +30,7 @@ class Bar:
     width: float
     label: str
     title: str
+    mark: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +102,24 @@ def _free_row(busy_until: list[datetime], since: datetime, until: datetime) -> i
 def _bar(run: Json, x: float, y: int, width: float) -> Bar:
     about = str(run["about"] or run["target"])
     source = about.rsplit("-", 2)[0]
-    fits = int((width - 8) / _LETTER)
+    failed = run["state"] == "FAILED"
+    fits = int((width - 8 - (_MARK if failed else 0)) / _LETTER)
     longest_first = (f"{run['kind']} {about}", about, source)
     label = next((text for text in longest_first if len(text) <= fits), "")
     seconds = f"{run['seconds']:.1f} s" if run["seconds"] is not None else "not ended"
-    title = f"{run['kind']} {about} on {run['worker']}: {run['state']}, {seconds}"
-    return Bar(task=run, x=round(x, 1), y=y, width=round(width, 1), label=label, title=title)
+    title = f"{run['kind']} {about} on {run['worker']}: {run['state']}, {seconds}{_waited(run)}"
+    mark = f"M{x + 4:.1f} {y + 5}l8 8m0 -8l-8 8" if failed else ""
+    return Bar(task=run, x=round(x, 1), y=y, width=round(width, 1), label=label, title=title, mark=mark)
+
+
+def _waited(run: Json) -> str:
+    """How long a task waited for a worker, where that was a while.
+
+    >>> _waited({"created": "2026-01-01T00:00:00Z", "started": "2026-01-01T00:02:00Z"})
+    ', had waited 2 min 0 s'
+    """
+    seconds = (moment(run["started"]) - moment(run["created"])).total_seconds()
+    return f", had waited {duration(seconds)}" if seconds >= 1 else ""
 
 
 def _ticks(begin: datetime, seconds: float, per_second: float) -> tuple[Tick, ...]:

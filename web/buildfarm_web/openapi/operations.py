@@ -15,39 +15,55 @@ from buildfarm.api_answers.drops import Drop, DropList, DropPage, ReceivedDrop
 from buildfarm.api_answers.events import EventList
 from buildfarm.api_answers.farm import Health, Overview
 from buildfarm.api_answers.findings import Findings
+from buildfarm.api_answers.lag import Lag
+from buildfarm.api_answers.needs import Needs
 from buildfarm.api_answers.outlook import DropPlan, TargetOutlook, Why
 from buildfarm.api_answers.overrides import OverrideList, SourceOverride
+from buildfarm.api_answers.parity import BuildParity
 from buildfarm.api_answers.targets import Failures, GenerationList, Seeds, TargetList, TargetPage
 from buildfarm.api_answers.tasks import TaskList
 from buildfarm.api_answers.waivers import Waiver, WaiverList
 from buildfarm.api_answers.workers import WorkerChanged, WorkerList
 from buildfarm.api_models import (
+    AccountRequest,
     DropRequest,
     DuePriority,
     DueReason,
     OverrideRequest,
+    PasswordRequest,
     ReasonRequest,
+    ReferenceRequest,
+    ReserveRequest,
     ResumeRequest,
+    RightsRequest,
+    SubscriptionRequest,
+    TokenRequest,
     WaiverRequest,
 )
-from buildfarm_web.openapi.operation import (
-    BYTES,
-    HTML,
-    JSON,
-    TEXT,
+from buildfarm_web.openapi.operation import BYTES, HTML, JSON, TEXT, Operation, read, write
+from buildfarm_web.openapi.queries import (
+    ActsQuery,
     BuildFilters,
     BuildsQuery,
+    DeliveriesQuery,
     DropsQuery,
     EventsQuery,
     GenerationsQuery,
+    LagQuery,
+    LoginQuery,
+    LogLinesQuery,
     LogQuery,
-    Operation,
+    LogSearchQuery,
+    NeedsQuery,
     OrderQuery,
     OverridesQuery,
+    SearchQuery,
+    SourcesQuery,
+    SubscriptionsQuery,
+    TargetQuery,
     TasksQuery,
+    TokensQuery,
     WaiversQuery,
-    read,
-    write,
 )
 
 _OK, _CREATED, _ACCEPTED = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED
@@ -67,6 +83,9 @@ READS: Mapping[str, Operation] = {
     "api.show_findings": read("builds", Findings),
     "api.show_why": read("builds", Why),
     "api.show_audit": read("builds", Audit),
+    "api.show_parity": read("builds", BuildParity),
+    "api_views.list_needs": read("farm", Needs, NeedsQuery, problems=(_NOT_FOUND,)),
+    "api_views.show_lag": read("farm", Lag, LagQuery, problems=(_NOT_FOUND,)),
     "api.show_lock": read("builds", BuildLocks),
     "api.show_log": read("builds", TEXT, LogQuery, headers=_LOG_HEADERS),
     "api.list_targets": read("targets", TargetList),
@@ -107,4 +126,47 @@ WRITES: Mapping[str, Operation] = {
     "api_decisions.resume_worker": write("workers", DueReason, WorkerChanged, _CONFLICT),
 }  # fmt: skip
 
-OPERATIONS: Mapping[str, Operation] = {**READS, **WRITES}
+UNTYPED: Mapping[str, Operation] = {
+    "api.list_triggers": read("farm", JSON, TargetQuery, problems=(_NOT_FOUND,)),
+    "api.show_search": read("farm", JSON, SearchQuery),
+    "api_people.audit": read("people", JSON, ActsQuery),
+    "api_people.list_accounts": read("people", JSON, secured=True),
+    "api_people.list_tokens": read("people", JSON, TokensQuery, secured=True),
+    "api_people.own_account": read("people", JSON, secured=True),
+    "api_people.ways_in": read("people", JSON, LoginQuery),
+    "api_views.list_machines": read("workers", JSON),
+    "api_views.list_sigs": read("farm", JSON),
+    "api_views.show_sig": read("farm", JSON),
+    "api_views.list_sources": read("builds", JSON, SourcesQuery, problems=(_NOT_FOUND,)),
+    "api_views.show_source": read("builds", JSON),
+    "api_views.show_buildroot": read("builds", JSON),
+    "api_views.show_cluster": read("targets", JSON),
+    "api_views.show_generation": read("targets", JSON),
+    "log_pages.search": read("builds", JSON, LogSearchQuery),
+    "log_pages.show_lines": read("builds", JSON, LogLinesQuery),
+    "telling.list_deliveries": read("telling", JSON, DeliveriesQuery, secured=True),
+    "telling.list_subscriptions": read("telling", JSON, SubscriptionsQuery, secured=True),
+    "api_decisions.reserve_worker": write("workers", ReserveRequest, JSON, _CONFLICT),
+    "api_people.post_account": write("people", AccountRequest, {_CREATED: JSON}, _CONFLICT),
+    "api_people.post_rights": write("people", RightsRequest, JSON, _CONFLICT),
+    "api_people.post_password": write("people", PasswordRequest, JSON, _CONFLICT),
+    "api_people.own_password": write("people", PasswordRequest, JSON, _CONFLICT),
+    "api_people.disable": write("people", DueReason, JSON, _CONFLICT),
+    "api_people.enable": write("people", DueReason, JSON, _CONFLICT),
+    "api_people.post_token": write("people", TokenRequest, {_CREATED: JSON}, _NOT_FOUND, _CONFLICT),
+    "api_people.revoke_token": write("people", ReasonRequest, JSON, _CONFLICT),
+    "api_writes.post_reference": write("builds", ReferenceRequest, {_CREATED: JSON}, _CONFLICT),
+    "api_writes.post_target_reference": write("targets", ReferenceRequest, {_CREATED: JSON}, _CONFLICT),
+    "hooks_api.post_hook": Operation(
+        tag="drops",
+        body=JSON,
+        answers={_ACCEPTED: JSON, _OK: JSON},
+        problems=frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, _CONFLICT, _TOO_LARGE}),
+    ),
+    "telling.post_subscription": write("telling", SubscriptionRequest, {_CREATED: JSON}, _CONFLICT),
+    "telling.delete_subscription": write("telling", "", JSON, _CONFLICT),
+    "telling.redeliver": write("telling", "", JSON, _CONFLICT),
+}
+"""Routes whose answers no model describes yet: an object, its members are the read model's."""
+
+OPERATIONS: Mapping[str, Operation] = {**READS, **WRITES, **UNTYPED}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from buildfarm.domain.build import NEEDS_NOTHING, Build
 from buildfarm.domain.drop import Drop, DropItem, VendorRpm
-from buildfarm.domain.records import SourceOverride
+from buildfarm.domain.records import BootstrapVariant, LearnedRequires, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation
 from buildfarm.domain.task import Task, TaskKind
 from buildfarm.ports import Transaction
+from buildfarm.services import building, variants
+from buildfarm.services.frontier import learned_id
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds, outlook
-from buildfarm_web.read_models.findings import newest_comparisons, reading
+from buildfarm_web.read_models.findings import newest_comparison, reading
 from buildfarm_web.read_models.history import about_build, event_json, states_of
+from buildfarm_web.read_models.parity import parities
 from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.read_models.shares import Shares
 from buildfarm_web.read_models.tasks import task_json
@@ -27,27 +30,31 @@ def build_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
     build = builds.find_build(tx, name)
     found = tasks_of(tx, build)
     history = about_build(tx, build.id, [task.id for task in found])
-    comparison = newest_comparisons(tx, [build.id]).get(build.id)
+    comparison = newest_comparison(tx, build.id)
     artifacts = tx.find(Artifact, build=build.id, order_by="arch,filename")
     locks = _locks(hub, tx, shares, found)
     drop = tx.first(Drop, id=build.drop_id)
-    page = builds.row(hub, build, comparison)
+    page = builds.row(hub, build)
     page |= {
         "nevra": str(build.nevra),
         "moving": _is_moving(build),
         "act": builds.act_on(build),
         "outlook": outlook.why(hub, tx, build),
-        "who": builds.sig_of(hub, build.target),
+        "who": builds.sig_of(hub, build.target, build.source),
         "drop_name": drop.name if drop else "",
         "arches": list(build.arches),
         "dist": build.dist,
         "requires": list(build.requires),
+        "found_requires": list(build.found_requires),
+        "learned_requires": _learned(tx, build),
+        "bootstrap_variant": _variant(tx, build),
         "provides": list(build.provides),
         "states": states_of(history, build.id, tx.now),
         "tasks": [task_json(task, tx.now) for task in found],
         "artifacts": [_artifact_json(artifact) for artifact in artifacts],
         "locks": locks,
         "self_hosted_share": _share(locks),
+        "parity": parities(hub, tx, shares, build, found),
         "audit": build.audit,
         "comparison": reading(comparison) if comparison else None,
         "override": build.override or None,
@@ -95,6 +102,24 @@ def _locks(hub: Hub, tx: Transaction, shares: Shares, tasks: list[Task]) -> list
     return found
 
 
+def _learned(tx: Transaction, build: Build) -> list[str]:
+    """What the last good build of the source asked for while it was built."""
+    found = tx.first(LearnedRequires, id=learned_id(build))
+    return list(found.requires) if found else []
+
+
+def _variant(tx: Transaction, build: Build) -> Json | None:
+    """The spec's bootstrap condition, and what it would require under it once that is known."""
+    found = tx.first(BootstrapVariant, id=build.id)
+    if found is None:
+        return None
+    return {
+        "condition": found.condition,
+        "requires": list(found.requires) if found.srpm else None,
+        "problem": found.problem,
+    }
+
+
 def _share(locks: list[Json]) -> float | None:
     counted = [lock for lock in locks if lock["kind"] == TaskKind.BUILD]
     total = sum(lock["all"] for lock in counted)
@@ -125,7 +150,14 @@ def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: lis
     """The chain from the vendor's signature to our verdict, one link a line: ``[{link, value, digest, note}]``."""
     items = tx.find(DropItem, drop_id=build.drop_id, sha256=build.srpm)
     problem = next((item.problem for item in items if item.problem), "")
-    note = f"not trusted: {problem}" if problem else f"signature verified, key {build.signed_by}"
+    by_key = f"signature verified, key {build.signed_by}"
+    note = (
+        f"not trusted: {problem}"
+        if problem
+        else f"digests verified, {build.signed_by}"
+        if " " in build.signed_by
+        else by_key
+    )
     chain = [
         _link("vendor's SRPM", build.srpm_filename, build.srpm, note),
         _link("debrand rule", build.rule_date or ("applied" if build.rule_digest else "no rule for this source"),
@@ -133,11 +165,19 @@ def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: lis
     ]  # fmt: skip
     if build.debranded_srpm:
         chain.append(_link("debranded SRPM", f"{build.nvr}.src.rpm", build.debranded_srpm, ""))
+    if variant := variants.of(tx, build):
+        chain.append(
+            _link("SRPM under its bootstrap condition", f"{build.nvr}.src.rpm", variant.srpm, variant.condition)
+        )
     for task in tasks:
         if task.kind is TaskKind.BUILD and task.lock:
             generation = tx.first(Generation, id=task.generation) if task.generation else None
             value = f"{generation.tag} {generation.number}" if generation else "seed only"
             chain.append(_link("repository generation", value, generation.digest if generation else "", task.arch))
+            chain += [
+                _link("on top of", f"{below.tag} {below.number}", below.digest, task.arch)
+                for below in tx.find(Generation, id=building.pinned(task.order)[1:])
+            ]
             built = f"{task.worker}, {task.result.get('builder') or 'unknown builder'}"
             chain.append(_link("worker", built, "", ""))
             found = task.result.get("host")

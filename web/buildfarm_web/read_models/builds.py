@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from itertools import product
 from typing import Any, TypedDict
 
-from buildfarm.domain.build import Build, BuildState, Gate, WaitKind
+from buildfarm.domain.build import NVR_FIELDS, Build, BuildState, Gate, WaitKind, nvr_of
 from buildfarm.domain.drop import Drop
-from buildfarm.domain.records import Comparison
+from buildfarm.domain.lag import STUCK
 from buildfarm.domain.selfhosting import MAX_ROUNDS
 from buildfarm.domain.target import Target
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import InputError, NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports import Prefix, Transaction
 from buildfarm.services.hub import Hub
-from buildfarm_web.read_models.findings import newest_comparisons, worst_line
-from buildfarm_web.read_models.paging import page
-from buildfarm_web.read_models.plain import Json, stamp
-
-STUCK = (WaitKind.UNRESOLVABLE, WaitKind.CYCLE, WaitKind.PAUSED, WaitKind.APPROVAL)
-"""What a waiting build does not get out of by itself. ``blocked`` is not here: the one that blocks is."""
+from buildfarm_web.read_models.paging import behind, cursor_of
+from buildfarm_web.read_models.plain import Json, find_each, pick_each, stamp
 
 MOVING = (
     BuildState.INGESTED, BuildState.DEBRANDED, BuildState.QUEUED, BuildState.BUILDING, BuildState.BUILT,
     BuildState.COMPARING,
 )  # fmt: skip
+
+_COUNTED = 5_000
+"""How far a list counts what it does not show."""
 
 _NEXT_STEP = {
     BuildState.ON_HOLD: "buildfarm release-hold {id} --reason '…'",
@@ -32,36 +35,54 @@ _NEXT_STEP = {
 }
 
 
-def is_refused(build: Build) -> bool:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a build says whether it needs a person; named as :class:`Build` names it."""
+
+    id: str
+    state: str
+    state_since: datetime
+    wait_kind: str
+    verdict: str
+    gate: str
+    seeded: Sequence[str]
+    round: int
+    successor: str
+    scratch: bool
+    bootstrap: str
+
+
+def is_refused(build: Build | Standing) -> bool:
     """Compared, and the destination tag does not take it."""
-    return build.state is BuildState.COMPARED and build.gate is Gate.REFUSED
+    return build.state == BuildState.COMPARED and build.gate == Gate.REFUSED
 
 
-def is_between_rounds(build: Build) -> bool:
+def is_between_rounds(build: Build | Standing) -> bool:
     """Seeded and only there to build its circle anew: the next round takes its place by itself."""
-    return bool(build.successor) or (
-        bool(build.seeded) and build.round < MAX_ROUNDS and Verdict(build.verdict).is_compatible
+    return (
+        bool(build.successor)
+        or (bool(build.seeded) and build.round < MAX_ROUNDS and Verdict(build.verdict).is_compatible)
+        or (bool(build.bootstrap) and build.state == BuildState.COMPARED and build.verdict != Verdict.ERROR)
     )
 
 
-def need_of(build: Build) -> str:
+def need_of(build: Build | Standing) -> str:
     """What about a build needs a person now, as one word; empty if nothing does."""
     if build.state in (BuildState.ON_HOLD, BuildState.FAILED):
-        return build.state.value
+        return str(build.state)
     if is_refused(build) and not build.scratch and not is_between_rounds(build):
         return "refused"
-    return "stuck" if build.state is BuildState.WAITING and build.wait_kind in STUCK else ""
+    return "stuck" if build.state == BuildState.WAITING and build.wait_kind in STUCK else ""
 
 
-def why_of(build: Build, comparison: Comparison | None) -> str:
+def why_of(build: Build) -> str:
     """Why a build is where it is, in words; for a verdict the finding that decided it."""
     if build.state in (BuildState.COMPARED, BuildState.PUBLISHED, BuildState.BUILT, BuildState.COMPARING):
         reason = build.gate_reason or build.reason
-        detail = worst_line(comparison) if comparison is not None else ""
-        if not detail:
+        if not build.finding:
             return reason
         decision = reason.partition("; ")[0]  # what follows is the same finding in the comparison's own terms
-        return f"{decision}; {detail}" if decision else detail
+        return f"{decision}; {build.finding}" if decision else build.finding
     if build.state is BuildState.FAILED and build.failure_kind and build.failure_kind not in build.reason:
         return f"{build.failure_kind}: {build.reason}"
     return build.reason
@@ -74,7 +95,7 @@ def _is_settled(build: Build, target: Target | None) -> bool:
     return build.verdict != Verdict.UNCOMPARED and Verdict(build.verdict).badness >= Verdict.INCOMPATIBLE.badness
 
 
-def row(hub: Hub, build: Build, comparison: Comparison | None) -> Json:
+def row(hub: Hub, build: Build) -> Json:
     """One build as lists show it."""
     return {
         "id": build.id,
@@ -91,7 +112,7 @@ def row(hub: Hub, build: Build, comparison: Comparison | None) -> Json:
         "gate": build.gate.value,
         "gate_reason": build.gate_reason,
         "settled": is_refused(build) and _is_settled(build, hub.config.targets.get(build.target)),
-        "why": why_of(build, comparison),
+        "why": why_of(build),
         "needs_person": need_of(build),
         "scratch": build.scratch,
         "priority": build.priority,
@@ -100,6 +121,8 @@ def row(hub: Hub, build: Build, comparison: Comparison | None) -> Json:
         "circle": list(build.circle),
         "seeded": list(build.seeded),
         "successor": build.successor,
+        "superseded": build.superseded,
+        "bootstrap": build.bootstrap,
         "owner": build.owner,
         "tags": list(build.tags),
         "created": stamp(build.created),
@@ -107,15 +130,14 @@ def row(hub: Hub, build: Build, comparison: Comparison | None) -> Json:
     }
 
 
-def rows(hub: Hub, tx: Transaction, builds: Sequence[Build]) -> list[Json]:
-    """Builds as lists show them; comparisons are read only where a finding explains something."""
-    explain = [build.id for build in builds if build.verdict and _wants_explanation(build)]
-    comparisons = newest_comparisons(tx, explain)
-    return [row(hub, build, comparisons.get(build.id)) for build in builds]
+def rows(hub: Hub, builds: Iterable[Build]) -> list[Json]:
+    """Builds as lists show them."""
+    return [row(hub, build) for build in builds]
 
 
-def _wants_explanation(build: Build) -> bool:
-    return not Verdict(build.verdict).is_compatible and build.verdict != Verdict.UNCOMPARED
+def nvrs(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
+    """The name-version-release of each of these that is a build, by its id."""
+    return {row[0]: nvr_of(*row[1:]) for row in pick_each(tx, Build, ("id", *NVR_FIELDS), "id", ids)}
 
 
 class Filters(TypedDict):
@@ -141,26 +163,44 @@ def filters_of(args: Mapping[str, str]) -> Filters:
 
 
 def find_builds(
-    hub: Hub, tx: Transaction, *, limit: int, offset: int = 0, target: str = "", state: str = "", verdict: str = "",
+    hub: Hub, tx: Transaction, *, limit: int, after: str = "", target: str = "", state: str = "", verdict: str = "",
     source: str = "", drop: str = "", cursor: str = "",
 ) -> Json:  # fmt: skip
-    """A page of builds, the newest first; ``cursor`` goes on with the next page, ``next`` is that page's offset.
+    """A page of builds, the newest first; it goes on behind ``cursor``, or behind the build ``after`` (``next``, ``None`` at the end).
 
-    ``state`` and ``verdict`` may be several, with commas. :raises InputError: an unknown state or verdict.
+    ``total`` is counted up to a bound; it ``is_exact`` below that. ``state`` and ``verdict`` may be several, with commas.
+
+    :raises InputError: an unknown state or verdict. :raises NotFound: no such drop, or no build ``after``.
     """
     where: dict[str, object] = {
         "target": target, "source": source, "drop_id": _whole_drop(tx, drop),
         "state": tuple(_known(state, BuildState, "state")), "verdict": tuple(_known(verdict, Verdict, "verdict")),
     }  # fmt: skip
     given = {name: value for name, value in where.items() if value}
-    found = page(tx, Build, "created,id", given, limit=offset + limit, cursor=cursor)
+    seen = tx.get(Build, after) if after else behind(cursor, Build, "created,id")
+    found = _newest(tx, given, limit=limit + 1, after=seen)
+    page = found[:limit]
+    total = tx.count(Build, most=_COUNTED + 1, **given)
+    more = len(found) > limit
     return {
-        "builds": rows(hub, tx, found.records[offset:]),
-        "total": tx.count(Build, **given),
-        "offset": offset,
-        "next": offset + limit if found.cursor and not cursor else None,
-        "cursor": found.cursor,
+        "builds": rows(hub, page),
+        "total": min(total, _COUNTED),
+        "is_exact": total <= _COUNTED,
+        "next": page[-1].id if more else None,
+        "cursor": cursor_of(page[-1], "created,id") if more else None,
     }
+
+
+def _newest(tx: Transaction, where: Mapping[str, object], *, limit: int, after: object) -> list[Build]:
+    """Several states or verdicts are asked for one by one, so that each walks along its index and stops."""
+    several = {name: value for name, value in where.items() if isinstance(value, tuple)}
+    one = {name: value for name, value in where.items() if name not in several}
+    found: list[Build] = []
+    for values in product(*several.values()):
+        chosen = dict(zip(several, values, strict=True))
+        found += tx.find(Build, order_by="created,id", descending=True, limit=limit, after=after, **one, **chosen)
+    found.sort(key=lambda build: (build.created, build.id), reverse=True)
+    return found[:limit]
 
 
 def _known(text: str, kind: type[BuildState] | type[Verdict], what: str) -> list[str]:
@@ -181,7 +221,7 @@ def find_drop(tx: Transaction, drop: str) -> Drop:
     if exact is not None:
         return exact
     short = 6
-    found = [known for known in tx.find(Drop) if known.id.startswith(drop)] if len(drop) >= short else []
+    found = tx.find(Drop, id=Prefix(drop), limit=2) if len(drop) >= short else []
     if len(found) != 1:
         raise NotFound(f"no drop {drop}", hint="`buildfarm drop` lists them")
     return found[0]
@@ -206,28 +246,33 @@ def find_build(tx: Transaction, name: str) -> Build:
     raise NotFound(f"no build {name}", hint="`buildfarm builds` lists them; use an id or name-version-release")
 
 
+_STANDING = tuple(field.name for field in fields(Standing))
+
+
 def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> list[Json]:
-    """What needs a person now, the longest wait first, with who can act and how."""
-    found: list[Build] = []
-    for state in (BuildState.ON_HOLD, BuildState.FAILED):
-        found += tx.find(Build, state=state, order_by="state_since", limit=limit, **where)  # type: ignore[arg-type]  # field names
-    refused = tx.find(
-        Build, state=BuildState.COMPARED, gate=Gate.REFUSED, scratch=False, successor="", order_by="state_since", limit=limit,
-        **where,  # type: ignore[arg-type]  # field names
-    )  # fmt: skip
-    found += [build for build in refused if need_of(build)]
-    found += tx.find(
-        Build, state=BuildState.WAITING, wait_kind=tuple(kind.value for kind in STUCK), order_by="state_since",
-        limit=limit, **where,  # type: ignore[arg-type]  # field names
-    )  # fmt: skip
-    found.sort(key=lambda build: build.state_since)
-    return with_next_step(hub, rows(hub, tx, found[:limit]), found)
+    """What needs a person now, the longest wait first, with who can act and how; what is superseded needs nobody."""
+    stuck = {"state": BuildState.WAITING, "wait_kind": tuple(kind.value for kind in STUCK)}
+    refused = {"state": BuildState.COMPARED, "gate": Gate.REFUSED, "scratch": False, "successor": ""}
+    found: list[Standing] = []
+    for kind in ({"state": BuildState.ON_HOLD}, {"state": BuildState.FAILED}, refused, stuck):
+        wanted = {**kind, **where, "superseded": False}
+        found += [
+            Standing(*row)
+            for row in tx.pick(Build, _STANDING, order_by="state_since", descending=False, limit=limit, **wanted)
+        ]
+    first = sorted((one for one in found if need_of(one)), key=lambda one: one.state_since)[:limit]
+    by_id = {build.id: build for build in find_each(tx, Build, "id", (one.id for one in first))}
+    shown = [by_id[one.id] for one in first]
+    return with_next_step(hub, rows(hub, shown), shown)
 
 
 def with_next_step(hub: Hub, listed: Sequence[Json], builds: Sequence[Build]) -> list[Json]:
     """Rows with who can act (``who``) and the command that usually comes next (``act``)."""
     by_id = {build.id: build for build in builds}
-    return [{**item, "act": act_on(by_id[item["id"]]), "who": sig_of(hub, item["target"])} for item in listed]
+    return [
+        {**item, "act": act_on(by_id[item["id"]]), "who": sig_of(hub, item["target"], item["source"])}
+        for item in listed
+    ]
 
 
 def act_on(build: Build) -> str:
@@ -237,27 +282,53 @@ def act_on(build: Build) -> str:
     return _NEXT_STEP.get(build.state, "").format(id=build.nvr if build.version else build.id)
 
 
-def sig_of(hub: Hub, target: str) -> str:
-    """Who answers for a target."""
-    known = hub.config.targets.get(target)
-    return f"SIG {known.owner.sig}" if known else ""
+def sig_of(hub: Hub, target: str, source: str = "") -> str:
+    """Who answers for a source of a target; without a source, for the target."""
+    sig = hub.config.sig_of(target, source)
+    return f"SIG {sig}" if sig else ""
 
 
-def is_moving(tx: Transaction, states: Mapping[str, int], **where: object) -> bool:
-    """Whether some of these builds will change without a person; ``states`` counts them (see :func:`by_state`)."""
-    if any(states.get(state) for state in MOVING):
-        return True
-    soon = (WaitKind.PLANNING.value, WaitKind.CAPACITY.value)
-    return bool(
-        (states.get(BuildState.WAITING) and tx.count(Build, state=BuildState.WAITING, wait_kind=soon, **where))
-        or (states.get(BuildState.COMPARED) and tx.count(Build, state=BuildState.COMPARED, gate=Gate.PASSED, **where))
-    )
+def moves(state: str, wait_kind: str, gate: str) -> bool:
+    """Whether a build that stands so will change without a person."""
+    if state == BuildState.WAITING:
+        return wait_kind in (WaitKind.PLANNING, WaitKind.CAPACITY)
+    return state in MOVING or (state == BuildState.COMPARED and gate == Gate.PASSED)
 
 
-def by_state(tx: Transaction, **where: object) -> dict[str, int]:
-    """How many builds are in each state, of each the last round; empty states are left out."""
-    counts = {state.value: tx.count(Build, state=state, successor="", **where) for state in BuildState}
-    return {state: count for state, count in counts.items() if count}
+_CENSUS = ("target", "state", "verdict", "scratch", "wait_kind", "gate")
+
+
+class Census:
+    """All builds that are not superseded, counted at once, of each the last round."""
+
+    def __init__(self, tx: Transaction) -> None:
+        found = tx.tally(Build, _CENSUS, superseded=False, successor="")
+        self._found = [(dict(zip(_CENSUS, row, strict=True)), count) for row, count in found.items()]
+
+    def states(self, target: str = "") -> dict[str, int]:
+        """How many are in each state, of a target or of all; empty states are left out."""
+        return ordered(BuildState, self._counted("state", target))
+
+    def verdicts(self, target: str = "") -> dict[str, int]:
+        """How many have each verdict; scratch builds and those without one are not counted."""
+        return ordered(Verdict, self._counted("verdict", target, scratch=False))
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether some will change without a person."""
+        return any(moves(one["state"], one["wait_kind"], one["gate"]) for one, _ in self._found)
+
+    def _counted(self, by: str, target: str, **where: object) -> Counter[tuple[str]]:
+        counted: Counter[tuple[str]] = Counter()
+        for one, count in self._found:
+            if (not target or one["target"] == target) and all(one[name] == value for name, value in where.items()):
+                counted[one[by],] += count
+        return counted
+
+
+def ordered(words: type[BuildState] | type[Verdict], counted: Mapping[tuple[str], int]) -> dict[str, int]:
+    """Counts in the order in which the words are defined."""
+    return {word.value: counted[word.value,] for word in words if counted.get((word.value,))}
 
 
 def by_verdict(builds: Iterable[Build]) -> dict[str, int]:

@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm
-from buildfarm.domain.records import Comparison, Event
+from buildfarm.domain.records import Event
 from buildfarm.domain.verdict import Verdict
-from buildfarm.ports import Transaction
+from buildfarm.ports import Above, Among, Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
-from buildfarm_web.read_models.findings import newest_comparisons, reading
 from buildfarm_web.read_models.history import event_json
 from buildfarm_web.read_models.outlook import drop_plan
 from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, find_each, stamp
 from buildfarm_web.read_models.waves import waves
 
+MOST = 150
+"""Builds of a drop that its page lists and draws; of a larger drop it names the rest."""
+
 
 def drop_json(tx: Transaction, drop: Drop) -> Json:
     """One drop as lists show it."""
-    states = builds.by_state(tx, drop_id=drop.id)
+    return _listed(tx, [drop])[0]
+
+
+def _listed(tx: Transaction, found: Sequence[Drop]) -> list[Json]:
+    """Drops as lists show them, counted all at once."""
+    counted = tx.tally(
+        Build, ("drop_id", "state", "wait_kind", "gate"), drop_id=tuple(drop.id for drop in found), successor=""
+    )  # fmt: skip
+    states: dict[str, Counter[tuple[str]]] = {drop.id: Counter() for drop in found}
+    moving = {drop.id for drop in found if drop.state is DropState.RECEIVED}
+    for (identity, state, wait_kind, gate), count in counted.items():
+        states[identity][state,] += count
+        if builds.moves(state, wait_kind, gate):
+            moving.add(identity)
+    return [_said(drop, builds.ordered(BuildState, states[drop.id]), is_moving=drop.id in moving) for drop in found]
+
+
+def _said(drop: Drop, states: dict[str, int], *, is_moving: bool) -> Json:
     return {
         "id": drop.id,
         "target": drop.target,
@@ -37,7 +56,7 @@ def drop_json(tx: Transaction, drop: Drop) -> Json:
         "created": stamp(drop.created),
         "states": states,
         "builds": sum(states.values()),
-        "moving": drop.state is DropState.RECEIVED or builds.is_moving(tx, states, drop_id=drop.id),
+        "moving": is_moving,
     }
 
 
@@ -45,88 +64,101 @@ def drops(tx: Transaction, *, limit: int, target: str = "", cursor: str = "") ->
     """A page of drops, the newest first."""
     where: dict[str, object] = {"target": target} if target else {}
     found = page(tx, Drop, "created,id", where, limit=limit, cursor=cursor)
-    return {"drops": [drop_json(tx, drop) for drop in found.records], "cursor": found.cursor}
+    return {"drops": _listed(tx, found.records), "cursor": found.cursor}
 
 
 def drop_page(hub: Hub, tx: Transaction, name: str) -> Json:
-    """One drop with its builds, counts, waves and compatibility. :raises NotFound: there is none."""
+    """One drop with its builds, counts, waves and compatibility. :raises NotFound: there is none.
+
+    Of a drop of more than :data:`MOST` builds ``builds`` are the first so many and ``more`` counts the rest; its waves are those
+    of ``outlook``, ``plan`` is empty.
+    """
     drop = builds.find_drop(tx, name)
-    items = tx.find(DropItem, drop_id=drop.id, order_by="kind,filename")
-    own = tx.find(Build, drop_id=drop.id)
-    elsewhere = {item.build for item in items if item.build} - {build.id for build in own}
-    everything = [*own, *find_each(tx, Build, "id", elsewhere)]
-    vendor = find_each(
-        tx, VendorRpm, "sha256", (item.sha256 for item in items if item.kind is ItemKind.BINARY), target=drop.target
-    )
-    related = {build.id for build in everything}
-    for build in find_each(tx, Build, "srpm_filename", (rpm.sourcerpm for rpm in vendor), target=drop.target):
-        related.add(build.id)
-    comparisons = newest_comparisons(tx, related)
-    everything = [build for build in everything if not build.successor]  # of each circle the last round
-    listed = builds.rows(hub, tx, sorted(everything, key=lambda build: (build.source, build.created)))
-    history = tx.find(Event, subject=drop.id, order_by="id")
+    said = drop_json(tx, drop)
+    is_large = said["builds"] > MOST
+    shown = _shown(tx, drop, is_large=is_large)
+    listed = builds.rows(hub, sorted(shown, key=lambda build: (build.source, build.created)))
+    if is_large:
+        verdicts = builds.ordered(Verdict, tx.tally(Build, ("verdict",), drop_id=drop.id, successor=""))
+        needs, states = builds.needs_person(hub, tx, limit=MOST, drop_id=drop.id), said["states"]
+    else:
+        verdicts, states = builds.by_verdict(shown), _counts(listed)
+        needs = builds.with_next_step(hub, [row for row in listed if row["needs_person"]], shown)
+    kinds = {kind: count for (kind,), count in tx.tally(DropItem, ("kind",), drop_id=drop.id).items()}
+    binaries = kinds.get(ItemKind.BINARY.value, 0)
     return {
-        **drop_json(tx, drop),
+        **said,
         "builds": listed,
-        "counts": _counts(listed),
-        "verdicts": builds.by_verdict(everything),
-        "compatibility": compatibility(
-            [item for item in items if item.kind is ItemKind.BINARY], vendor, comparisons.values()
-        ),
-        "plan": waves(everything, vendor),
+        "more": max(said["builds"] - len(listed), 0) if is_large else 0,
+        "counts": states,
+        "verdicts": verdicts,
+        "compatibility": compatibility(tx, drop, binaries),
+        "plan": waves([], []) if is_large else waves(shown, _vendor(tx, drop)),
         "outlook": drop_plan(tx, drop),
         "files": {
-            "srpms": sum(item.kind is not ItemKind.BINARY for item in items),
-            "binaries": sum(item.kind is ItemKind.BINARY for item in items),
+            "srpms": sum(kinds.values()) - binaries,
+            "binaries": binaries,
             "problems": [
                 {"filename": item.filename, "kind": item.kind.value, "sha256": item.sha256, "problem": item.problem}
-                for item in items
-                if item.problem
+                for item in tx.find(DropItem, drop_id=drop.id, problem=Above(""), order_by="kind,filename", limit=MOST)
             ],
         },
-        "needs_person": builds.with_next_step(hub, [row for row in listed if row["needs_person"]], everything),
-        "events": [event_json(event) for event in history],
+        "needs_person": needs,
+        "events": [event_json(event) for event in reversed(_history(tx, drop))],
     }
 
 
+def _shown(tx: Transaction, drop: Drop, *, is_large: bool) -> list[Build]:
+    """The drop's builds, and those of other drops that its files belong to; of each circle the last round."""
+    if is_large:
+        return tx.find(Build, drop_id=drop.id, successor="", order_by="created,id", limit=MOST)
+    own = tx.find(Build, drop_id=drop.id)
+    elsewhere = {build for (build,) in tx.tally(DropItem, ("build",), drop_id=drop.id) if build}
+    others = find_each(tx, Build, "id", elsewhere - {build.id for build in own})
+    return [build for build in (*own, *others[:MOST]) if not build.successor]
+
+
+def _vendor(tx: Transaction, drop: Drop) -> list[VendorRpm]:
+    """The vendor's binaries that came with a drop."""
+    return tx.find(VendorRpm, target=drop.target, sha256=Among(DropItem, "sha256", _binaries(drop)))
+
+
+def _binaries(drop: Drop) -> dict[str, object]:
+    return {"drop_id": drop.id, "kind": ItemKind.BINARY}
+
+
+def _history(tx: Transaction, drop: Drop) -> list[Event]:
+    return tx.find(Event, subject=drop.id, order_by="id", descending=True, limit=MOST)
+
+
 def _counts(listed: Sequence[Json]) -> dict[str, int]:
-    found = Counter(row["state"] for row in listed)
-    return {state.value: found[state.value] for state in BuildState if found[state.value]}
+    found = Counter((row["state"],) for row in listed)
+    return builds.ordered(BuildState, found)
 
 
-def compatibility(
-    items: Sequence[DropItem], vendor: Sequence[VendorRpm], comparisons: Iterable[Comparison]
-) -> Json | None:
-    """How many of the vendor's RPMs (``items``) ours can stand in for; ``None`` when the drop brought none.
+def compatibility(tx: Transaction, drop: Drop, total: int) -> Json | None:
+    """How many of the vendor's RPMs of a drop (``total``) ours can stand in for; ``None`` when it brought none.
 
     "100 %" counts over every vendor RPM: MISSING, ERROR and UNCOMPARED count against it, and what a waiver lifted is
     counted apart, in ``waived`` alone.
     """
-    if not items:
+    if not total:
         return None
-    damaged = {rpm.sha256 for rpm in vendor if rpm.problem}
-    judged: dict[str, tuple[str, bool]] = {}
-    for comparison in sorted(comparisons, key=lambda comparison: comparison.created):
-        found = reading(comparison)
-        for pair in found["pairs"]:
-            if pair["old"]:
-                judged[pair.get("old_sha256") or pair["old"]] = (str(pair.get("verdict")), pair["waived"])
-        for item in found["missing"]:
-            judged[item.get("sha256") or item["rpm"]] = (str(item["verdict"]), item["waived"])
+    sound = Among(DropItem, "sha256", {**_binaries(drop), "problem": ""})
+    judged = tx.tally(VendorRpm, ("verdict", "waived"), target=drop.target, problem="", sha256=sound)
     verdicts = dict.fromkeys((verdict.value for verdict in Verdict), 0)
     compatible = waived = 0
-    for item in items:
-        verdict, is_waived = judged.get(item.sha256) or judged.get(item.filename) or (Verdict.UNCOMPARED.value, False)
-        if item.problem or item.sha256 in damaged or verdict not in verdicts:
-            verdict = Verdict.ERROR.value
-        verdicts[verdict] += 1
-        if Verdict(verdict).is_compatible:
-            compatible += not is_waived
-            waived += is_waived
+    for (said, is_waived), count in judged.items():
+        verdict = Verdict(said) if said in verdicts else Verdict.ERROR if said else Verdict.UNCOMPARED
+        verdicts[verdict.value] += count
+        if verdict.is_compatible:
+            compatible += 0 if is_waived else count
+            waived += count if is_waived else 0
+    verdicts[Verdict.ERROR.value] += total - sum(judged.values())  # damaged, or not to be trusted
     return {
         "compatible": compatible,
-        "total": len(items),
+        "total": total,
         "waived": waived,
-        "share": compatible / len(items),
+        "share": compatible / total,
         "by_verdict": {verdict: count for verdict, count in verdicts.items() if count},
     }

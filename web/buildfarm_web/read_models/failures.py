@@ -12,7 +12,7 @@ from buildfarm_web.read_models.plain import Json, stamp
 def failures(hub: Hub, tx: Transaction, name: str) -> Json:
     """The clusters of a target's failed builds, the largest first. :raises NotFound: no such target."""
     target = hub.target(name)
-    failed = tx.find(Build, target=target.name, state=BuildState.FAILED)
+    failed = tx.find(Build, target=target.name, state=BuildState.FAILED, superseded=False)
     return {
         "target": target.name,
         "failed": len(failed),

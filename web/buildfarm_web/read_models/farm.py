@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.build import BuildState
 from buildfarm.domain.drop import DropState
+from buildfarm.domain.selfhosting import share
 from buildfarm.domain.task import Task, TaskState
-from buildfarm.domain.verdict import Verdict
 from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.ports import Transaction
-from buildfarm.services import publishing
 from buildfarm.services.hub import Hub
-from buildfarm_web.read_models import builds, tasks
+from buildfarm_web.read_models import builds, targets, tasks
 from buildfarm_web.read_models.builds import Filters
 from buildfarm_web.read_models.drops import drop_page, drops
-from buildfarm_web.read_models.plain import Json, find_each, stamp
-from buildfarm_web.read_models.shares import Shares, share_of_builds
-from buildfarm_web.read_models.targets import target_json
+from buildfarm_web.read_models.plain import Json, stamp
 
 _DROPS = 8
 _NEEDS = 40
-_RUNS = 240
+_RUNS = 160
 _BUILDS = 30
 _IN_SERVICE = (WorkerState.READY, WorkerState.DRAINED, WorkerState.LOST)
 """A guest whose one task is over is history: its builds name it."""
@@ -39,6 +36,7 @@ def workers(tx: Transaction) -> Json:
                 "builder": worker.builder,
                 "arches": list(worker.arches),
                 "queues": list(worker.queues),
+                "reserved": list(worker.reserved),
                 "slots": worker.slots,
                 "seen": stamp(worker.seen),
                 "features": worker.features,
@@ -54,21 +52,21 @@ def workers(tx: Transaction) -> Json:
     }
 
 
-def overview(hub: Hub, tx: Transaction, shares: Shares, filters: Filters) -> Json:
+def overview(hub: Hub, tx: Transaction, filters: Filters) -> Json:
     """What a person who comes in the morning wants to know first; ``filters`` choose the builds listed at its end."""
     listed = drops(tx, limit=_DROPS)["drops"]
     shown = [drop for drop in listed if drop["moving"] or drop["state"] == DropState.ON_HOLD] or listed[:1]
-    targets = [target_json(tx, target) for _, target in sorted(hub.config.targets.items())]
-    active = [target for target in targets if target["states"] or target["heads"]]
-    states = builds.by_state(tx)
+    census = builds.Census(tx)
+    known = targets.targets(hub, tx, census)["targets"]
+    active = [target for target in known if target["states"] or target["heads"]]
     return {
         "distribution": hub.config.farm.distribution,
         "now": stamp(tx.now),
-        "targets": [{**target, **_figures(hub, tx, shares, target["name"])} for target in active],
-        "idle_targets": [target["name"] for target in targets if target not in active],
-        "states": states,
-        "moving": builds.is_moving(tx, states) or any(drop["moving"] for drop in listed),
-        "verdicts": {v.value: n for v in Verdict if (n := tx.count(Build, verdict=v.value, scratch=False))},
+        "targets": [{**target, **_figures(hub, tx, target)} for target in active],
+        "idle_targets": [target["name"] for target in known if target not in active],
+        "states": census.states(),
+        "moving": census.is_moving or any(drop["moving"] for drop in listed),
+        "verdicts": census.verdicts(),
         "needs_person": builds.needs_person(hub, tx, limit=_NEEDS),
         "drops": [drop_page(hub, tx, drop["id"]) for drop in shown[:3]],
         **builds.find_builds(hub, tx, limit=_BUILDS, **filters),
@@ -76,12 +74,10 @@ def overview(hub: Hub, tx: Transaction, shares: Shares, filters: Filters) -> Jso
     }
 
 
-def _figures(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
-    target = hub.target(name)
-    head = publishing.head(tx, target.tags.build)
-    carried = find_each(tx, Build, "id", head.builds) if head else []
-    share = share_of_builds(hub, tx, shares, carried)
-    return {"self_hosted_share": share["share"], "published": tx.count(Build, target=name, state=BuildState.PUBLISHED)}
+def _figures(hub: Hub, tx: Transaction, target: Json) -> Json:
+    head = targets.head_of(tx, hub.target(target["name"]).tags.build)
+    known = share(head.lock_ours, head.lock_rpms) if head else None
+    return {"self_hosted_share": known, "published": target["states"].get(BuildState.PUBLISHED, 0)}
 
 
 def health(tx: Transaction) -> Json:

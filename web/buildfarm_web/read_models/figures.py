@@ -1,26 +1,29 @@
-"""The farm in figures, for Prometheus: what there is, what waits and for how long, how the last tasks went."""
+"""The farm in figures, for Prometheus: what there is, what waits and for how long, how long things took, what is told."""
 
 from __future__ import annotations
 
-import statistics
-from collections import Counter
 from collections.abc import Iterator
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.build import BuildState
+from buildfarm.domain.meter import METERS, Meter, cumulated
+from buildfarm.domain.records import Event, Follower
 from buildfarm.domain.selfhosting import share
+from buildfarm.domain.subscription import Channel, Delivery, DeliveryState
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.domain.verdict import Verdict
 from buildfarm.domain.worker import Worker
 from buildfarm.ports import Transaction
-from buildfarm.services import publishing
+from buildfarm.services import streaming
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
+from buildfarm_web.read_models.targets import head_of
 
-_RECENT = 500
-_QUANTILES = (0.5, 0.9)
+_IN_SERVICE = ("ready", "drained", "lost")
+
+Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
 
 
 class Figures(Collector):
@@ -29,40 +32,46 @@ class Figures(Collector):
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Family]:
         """The families, all from one consistent read."""
         with self._hub.store.read() as tx:
-            yield from (self._builds(tx), self._verdicts(tx), self._workers(tx), *self._generations(tx))
+            census = builds.Census(tx)
+            yield from (self._builds(census), self._verdicts(census), self._workers(tx), *self._generations(tx))
             yield from self._tasks(tx)
-            yield from self._recent(tx)
+            yield from self._telling(tx)
+            yield from self._meters(tx)
 
-    def _builds(self, tx: Transaction) -> GaugeMetricFamily:
+    def _builds(self, census: builds.Census) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
-            "buildfarm_builds", "Builds by state, of each the last round.", labels=("target", "state")
+            "buildfarm_builds",
+            "Builds by state, of each the last round, without superseded ones.",
+            labels=("target", "state"),
         )
         for target in sorted(self._hub.config.targets):
-            counts = builds.by_state(tx, target=target)
+            counts = census.states(target)
             for state in BuildState:
                 family.add_metric((target, state.value), counts.get(state.value, 0))
         return family
 
-    def _verdicts(self, tx: Transaction) -> GaugeMetricFamily:
+    def _verdicts(self, census: builds.Census) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
-            "buildfarm_verdicts", "Builds by verdict, of each the last round.", labels=("target", "verdict")
+            "buildfarm_verdicts",
+            "Builds by verdict, of each the last round, without superseded ones.",
+            labels=("target", "verdict"),
         )
         for target in sorted(self._hub.config.targets):
+            counts = census.verdicts(target)
             for verdict in Verdict:
-                count = tx.count(Build, target=target, verdict=verdict.value, scratch=False, successor="")
-                family.add_metric((target, verdict.value), count)
+                family.add_metric((target, verdict.value), counts.get(verdict.value, 0))
         return family
 
     def _workers(self, tx: Transaction) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
             "buildfarm_workers", "Workers by state; guests that are over are not counted.", labels=("state",)
         )
-        counts = Counter(worker.state.value for worker in tx.find(Worker, state=("ready", "drained", "lost")))
-        for state in ("ready", "drained", "lost"):
-            family.add_metric((state,), counts[state])
+        counts = tx.tally(Worker, ("state",), state=_IN_SERVICE)
+        for state in _IN_SERVICE:
+            family.add_metric((state,), counts.get((state,), 0))
         return family
 
     def _generations(self, tx: Transaction) -> Iterator[GaugeMetricFamily]:
@@ -75,7 +84,7 @@ class Figures(Collector):
         )
         for name, target in sorted(self._hub.config.targets.items()):
             for tag in (target.tags.build, target.tags.destination):
-                head = publishing.head(tx, tag)
+                head = head_of(tx, tag)
                 if head is None:
                     continue
                 number.add_metric((tag,), head.number)
@@ -86,57 +95,69 @@ class Figures(Collector):
         yield from (number, rpms, own)
 
     @staticmethod
-    def _tasks(tx: Transaction) -> Iterator[GaugeMetricFamily]:
+    def _tasks(tx: Transaction) -> Iterator[Family]:
         tasks = GaugeMetricFamily("buildfarm_tasks", "Tasks that still have something to do.", labels=("kind", "state"))
+        length = GaugeMetricFamily("buildfarm_queue_length", "Tasks that no worker has.", labels=("queue",))
         age = GaugeMetricFamily(
-            "buildfarm_queue_age_seconds", "Age of the oldest task that no worker has.", labels=("kind",)
+            "buildfarm_queue_age_seconds", "Age of the oldest task that no worker has.", labels=("kind", "queue")
         )
-        active = tx.find(Task, state=ACTIVE, order_by="created")
-        for (kind, state), count in sorted(Counter((task.kind.value, task.state.value) for task in active).items()):
-            tasks.add_metric((kind, state), count)
-        oldest: dict[str, Task] = {}
-        for task in active:
-            if task.state is TaskState.FREE:
-                oldest.setdefault(task.kind.value, task)
-        for kind, task in sorted(oldest.items()):
-            age.add_metric((kind,), (tx.now - task.created).total_seconds())
-        yield from (tasks, age)
+        for (kind, state), count in sorted(tx.tally(Task, ("kind", "state"), state=ACTIVE).items(), key=str):
+            tasks.add_metric((str(kind), str(state)), count)
+        for (queue,), count in sorted(tx.tally(Task, ("queue",), state=TaskState.FREE).items(), key=str):
+            length.add_metric((str(queue),), count)
+        for kind, queue in sorted(tx.tally(Task, ("kind", "queue"), state=TaskState.FREE), key=str):
+            oldest = tx.first(Task, state=TaskState.FREE, queue=queue, kind=kind, order_by="created")
+            if oldest is not None:
+                age.add_metric((str(kind), str(queue)), (tx.now - oldest.created).total_seconds())
+        yield from (tasks, length, age)
 
     @staticmethod
-    def _recent(tx: Transaction) -> Iterator[GaugeMetricFamily]:
-        labels = ("kind", "outcome", "quantile")
-        took = GaugeMetricFamily(
-            "buildfarm_recent_task_seconds", f"How long the last {_RECENT} tasks ran.", labels=labels
+    def _telling(tx: Transaction) -> Iterator[Family]:
+        owed = GaugeMetricFamily(
+            "buildfarm_deliveries",
+            "Deliveries that wait, and those given up in the last 30 days.",
+            labels=("channel", "state"),
         )
-        waited = GaugeMetricFamily(
-            "buildfarm_recent_wait_seconds",
-            f"How long the last {_RECENT} tasks waited for a worker.",
-            labels=labels[:1] + labels[2:],
+        late = GaugeMetricFamily(
+            "buildfarm_delivery_age_seconds", "Age of the oldest delivery that waits.", labels=("channel",)
         )
-        ended = tx.find(
-            Task, state=(TaskState.CLOSED, TaskState.FAILED), order_by="finished", descending=True, limit=_RECENT
+        waiting = (DeliveryState.PENDING, DeliveryState.DEAD)
+        counts = tx.tally(Delivery, ("channel", "state"), state=waiting)
+        for channel in Channel:
+            for state in waiting:
+                owed.add_metric((channel.value, state.value), counts.get((channel.value, state.value), 0))
+            if counts.get((channel.value, DeliveryState.PENDING.value)):
+                oldest = tx.first(Delivery, state=DeliveryState.PENDING, channel=channel, order_by="created")
+                if oldest is not None:
+                    late.add_metric((channel.value,), (tx.now - oldest.created).total_seconds())
+        behind = GaugeMetricFamily(
+            "buildfarm_follower_lag_events", "Events that are not told yet.", labels=("follower",)
         )
-        seconds: dict[tuple[str, str], list[float]] = {}
-        waits: dict[str, list[float]] = {}
-        for task in ended:
-            if task.started is not None and task.seconds is not None:
-                seconds.setdefault((task.kind.value, task.failure_kind or "ok"), []).append(task.seconds)
-                waits.setdefault(task.kind.value, []).append((task.started - task.created).total_seconds())
-        for (kind, outcome), values in sorted(seconds.items()):
-            for quantile in _QUANTILES:
-                took.add_metric((kind, outcome, str(quantile)), _quantile(values, quantile))
-        for kind, values in sorted(waits.items()):
-            for quantile in _QUANTILES:
-                waited.add_metric((kind, str(quantile)), _quantile(values, quantile))
-        yield from (took, waited)
+        length = GaugeMetricFamily(
+            "buildfarm_stream_length", "Messages in the Redis stream, when it was last told something."
+        )
+        newest = tx.first(Event, order_by="id", descending=True)
+        for follower in tx.find(Follower, order_by="id"):
+            last = (newest.id or 0) if newest else 0
+            behind.add_metric((follower.id,), max(last - follower.event, 0))
+            if follower.id == streaming.NAME:
+                length.add_metric((), follower.length)
+        yield from (owed, late, behind, length)
 
-
-def _quantile(values: list[float], part: float) -> float:
-    """The value below which so much of them lies.
-
-    >>> _quantile([4.0, 1.0, 3.0, 2.0, 5.0], 0.5), _quantile([7.0], 0.9)
-    (3.0, 7.0)
-    """
-    if len(values) == 1:
-        return values[0]
-    return statistics.quantiles(values, n=100, method="inclusive")[round(part * 100) - 1]
+    @staticmethod
+    def _meters(tx: Transaction) -> Iterator[Family]:
+        """What the teller counted, event by event: counters and histograms that never go back."""
+        rows: dict[str, list[Meter]] = {}
+        for row in tx.find(Meter, order_by="id"):
+            rows.setdefault(row.name, []).append(row)
+        for kind in METERS:
+            if kind.bounds:
+                histogram = HistogramMetricFamily(kind.name, kind.help, labels=kind.labels)
+                for row in rows.get(kind.name, ()):
+                    histogram.add_metric(row.labels, cumulated(row.buckets, kind.bounds), row.seconds)
+                yield histogram
+            else:
+                counter = CounterMetricFamily(kind.name, kind.help, labels=kind.labels)
+                for row in rows.get(kind.name, ()):
+                    counter.add_metric(row.labels, row.count)
+                yield counter

@@ -29,7 +29,7 @@ def events(tx: Transaction, *, subject: str = "", after: int | None = None, limi
     """
     where: dict[str, object] = {"subject": subject} if subject else {}
     if after is None and not cursor:
-        found = tx.find(Event, order_by="id", descending=True, limit=limit, beyond=(), **where)[::-1]
+        found = tx.find(Event, order_by="id", descending=True, limit=limit, after=None, **where)[::-1]
         more = None
     else:
         start = cursor or encoded((after,))

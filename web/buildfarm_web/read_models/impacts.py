@@ -16,7 +16,7 @@ _NEWEST = 50
 def impacts(tx: Transaction, target: Target) -> list[Json]:
     """The newest impacts that still concern somebody: what is lost, by whom, and whose RPMs in the build tag still need it."""
     told = tx.find(Event, subject=target.name, kind=EVENT, order_by="id", descending=True, limit=_NEWEST)
-    head = publishing.head(tx, target.tags.build)
+    head = publishing.head(tx, target.tags.build) if told else None
     carried = set(head.builds) if head else set()
     found = []
     for event in told:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildfarm.domain.task import Task, TaskKind, TaskState
@@ -22,7 +22,19 @@ _ERROR = re.compile(
     r"|cannot find|failed|traceback|segmentation fault|killed|bad exit status)(?:$|[\s:!.,)\]])|^\*\*\*|\*\*\* \[",
     re.IGNORECASE,
 )
+ERROR = re.compile(_ERROR.pattern.encode(), re.IGNORECASE | re.MULTILINE)
+"""The same for the bytes of many lines; :func:`is_error` has the last word on each."""
+
 _HARMLESS = re.compile(r"\b0 (?:errors?|failed)\b|^checking .*\.\.\.|-Werror|errors?\s*[:=]\s*0\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line with its line break, if it has one yet; ``offset`` in bytes, ``error`` if it looks like the reason of a failure."""
+
+    offset: int
+    text: str
+    error: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +53,7 @@ class LogFile:
         with self.path.open("rb") as file:
             file.seek(max(size - 4, 0))
             tail = file.read()
-        return size - _unfinished(tail)
+        return size - unfinished(tail)
 
     def read(self, offset: int, end: int) -> Iterator[bytes]:
         """The bytes from ``offset`` to ``end``."""
@@ -52,21 +64,21 @@ class LogFile:
                 left -= len(chunk)
                 yield chunk
 
-    def tail(self, size: int) -> tuple[int, int, str]:
-        """The last whole lines within ``size`` bytes: where they begin and end, and their text."""
+    def tail(self, size: int) -> tuple[int, list[Line]]:
+        """The last lines within ``size`` bytes, and where they end."""
         end = self.end()
         begin = max(end - size, 0)
         data = b"".join(self.read(begin, end))
         if begin:
             cut = data.find(b"\n") + 1
             begin, data = begin + cut, data[cut:]
-        return begin, end, data.decode("utf-8", "replace")
+        return end, lines_of(begin, data)
 
 
-def _unfinished(tail: bytes) -> int:
+def unfinished(tail: bytes) -> int:
     """How many bytes at the end begin a UTF-8 character that is not all there.
 
-    >>> _unfinished("aä".encode()), _unfinished("aä".encode()[:-1]), _unfinished(b"abc")
+    >>> unfinished("aä".encode()), unfinished("aä".encode()[:-1]), unfinished(b"abc")
     (0, 1, 0)
     """
     for back in range(1, min(4, len(tail)) + 1):
@@ -75,6 +87,26 @@ def _unfinished(tail: bytes) -> int:
             length = 1 + sum(byte >= first for first in _FIRST_OF_LONGER)
             return back if length > back else 0
     return 0
+
+
+def lines_of(offset: int, data: bytes, *, before: bytes = b"") -> list[Line]:
+    r"""The lines of ``data``, which begins at ``offset``; ``before`` is how its first line began.
+
+    Lines end at a line feed alone: a progress bar's carriage returns stay inside one.
+
+    >>> [(line.offset, line.text, line.error) for line in lines_of(10, b"error: y\r.\nmake", before=b"x.c: ")]
+    [(10, 'error: y\r.\n', True), (21, 'make', False)]
+    """
+    lines = []
+    for line in data.split(b"\n"):
+        text = line.decode("utf-8", "replace")
+        error = is_error(before.decode("utf-8", "replace") + text)
+        lines.append(Line(offset=offset, text=text + "\n", error=error))
+        offset, before = offset + len(line) + 1, b""
+    last = lines.pop()
+    if last.text != "\n":
+        lines.append(replace(last, text=last.text[:-1]))
+    return lines
 
 
 def file_of(hub: Hub, task: Task) -> LogFile | None:

@@ -6,13 +6,14 @@ from datetime import timedelta
 
 from buildfarm.domain.build import TO_BUILD, Build, BuildState
 from buildfarm.domain.drop import Drop
-from buildfarm.domain.records import ForecastRecord
+from buildfarm.domain.next_step import next_step
+from buildfarm.domain.records import ForecastRecord, SourceSurvey
 from buildfarm.domain.sharing import Demand, in_turn
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.ports import Transaction
 from buildfarm.services import pausing
 from buildfarm.services.hub import Hub
-from buildfarm_web.read_models.plain import Json, stamp
+from buildfarm_web.read_models.plain import Json, find_each, stamp
 
 _STUCK = (BuildState.ON_HOLD, BuildState.EXCLUDED, BuildState.FAILED)
 
@@ -22,11 +23,11 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
     target = hub.target(name)
     record = tx.first(ForecastRecord, id=target.name)
     found: Json = dict(record.forecast) if record else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
-    coming = {build.id for build in tx.find(Build, target=target.name, state=TO_BUILD)}
+    coming = {key for (key,) in tx.pick(Build, ("id",), target=target.name, state=TO_BUILD)}
     steps: list[Json] = [step for step in found["steps"] if step["build"] in coming]  # others were built meanwhile
     pause = pausing.paused(tx, target.name)
     waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="source")
-    stuck = tx.find(Build, target=target.name, state=_STUCK, order_by="source")
+    stuck = tx.find(Build, target=target.name, state=_STUCK, superseded=False, order_by="source")
     return {
         **found,
         "steps": steps,
@@ -56,7 +57,34 @@ def drop_plan(tx: Transaction, drop: Drop) -> Json:
         "paused": pausing.words(pause) if pause else "",
         "created": stamp(record.created) if record else None,
         "left_out": [{"id": b.id, "nvr": b.nvr, "state": b.state.value, "reason": b.reason} for b in left_out],
+        **_surveyed(tx, drop),
     }  # fmt: skip
+
+
+def _surveyed(tx: Transaction, drop: Drop) -> Json:
+    """Sources with brand words and no rule, those that could not be read for it, and how many were read."""
+    found = [build for build in tx.find(Build, drop_id=drop.id, order_by="source") if build.version]
+    surveys = {one.id: one for one in find_each(tx, SourceSurvey, "id", {build.srpm for build in found})}
+    ruled = {BuildState.INGESTED, BuildState.EXCLUDED}  # whether a rule is there is known once it was debranded
+    unruled = [
+        {"id": build.id, "nvr": build.nvr, "hits": survey.found, "first": _first(survey)}
+        for build in found
+        if (survey := surveys.get(build.srpm)) and survey.found and not build.rule_digest and build.state not in ruled
+    ]
+    unread = [
+        {"id": build.id, "nvr": build.nvr, "reason": survey.problem}
+        for build in found
+        if (survey := surveys.get(build.srpm)) and survey.problem
+    ]
+    surveyed = {"read": sum(build.srpm in surveys for build in found), "of": len(found)}
+    return {"branded": unruled, "unread": unread, "surveyed": surveyed}
+
+
+def _first(survey: SourceSurvey) -> str:
+    if not survey.hits:
+        return ""
+    hit = survey.hits[0]
+    return f"{hit['where']}:{hit['line']}: {hit['context']}" if hit["line"] else f"{hit['where']}: {hit['context']}"
 
 
 def _in_waves(steps: list[Json]) -> Json:
@@ -86,6 +114,7 @@ def why(hub: Hub, tx: Transaction, build: Build) -> Json:
         "wait_kind": build.wait_kind,
         "paused": pausing.words(pause) if pause and build.state in TO_BUILD else "",
         "reason": build.reason or build.gate_reason or (task.reason if task else ""),
+        "next": next_step(build, task_reason=task.reason if task and task.state is TaskState.FREE else ""),
         "task": {"kind": task.kind.value, "state": task.state.value, "reason": task.reason, "stage": task.stage} if task else None,
         "decision": task.order.get("decision") if task else None,
         "rank": _rank(hub, tx, task, by_id),

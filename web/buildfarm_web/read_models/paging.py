@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from buildfarm.errors import InputError
@@ -33,13 +34,27 @@ def page(
     descending: bool = True,
 ) -> Page[R]:  # fmt: skip
     """The ``limit`` records behind ``cursor`` (or the first ones). :raises InputError: it is no cursor of this list."""
+    after = behind(cursor, kind, order_by)
+    found = tx.find(kind, order_by=order_by, descending=descending, limit=limit + 1, after=after, **where)
+    kept = found[:limit]
+    return Page(records=kept, cursor=cursor_of(kept[-1], order_by) if len(found) > limit else None)
+
+
+def cursor_of(record: object, order_by: str) -> str:
+    """The cursor that goes on behind a record."""
+    return encoded(tuple(getattr(record, name) for name in order_by.split(",")))
+
+
+def behind(cursor: str, kind: type[object], order_by: str) -> object:
+    """What the store goes on behind: the ordering values of the last record seen. ``None`` at the beginning.
+
+    :raises InputError: it is no cursor of this list.
+    """
+    if not cursor:
+        return None
     fields = order_by.split(",")
     hints = get_type_hints(kind)
-    beyond = decoded(cursor, [hints[name] for name in fields]) if cursor else ()
-    found = tx.find(kind, order_by=order_by, descending=descending, limit=limit + 1, beyond=beyond, **where)
-    kept = found[:limit]
-    more = len(found) > limit and bool(kept)
-    return Page(records=kept, cursor=encoded(tuple(getattr(kept[-1], name) for name in fields)) if more else None)
+    return SimpleNamespace(**dict(zip(fields, decoded(cursor, [hints[name] for name in fields]), strict=True)))
 
 
 def encoded(place: Place) -> str:

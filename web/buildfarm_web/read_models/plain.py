@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -10,6 +10,8 @@ from buildfarm.ports import Transaction
 
 R = TypeVar("R")
 Json = dict[str, Any]
+Row = Mapping[str, Any]
+"""Some fields of a record, by name."""
 
 _AT_ONCE = 500
 
@@ -30,6 +32,26 @@ def find_each(tx: Transaction, kind: type[R], field: str, values: Iterable[str],
     for start in range(0, len(wanted), _AT_ONCE):
         found += tx.find(kind, **{field: tuple(wanted[start : start + _AT_ONCE])}, **where)  # type: ignore[arg-type]
     return found
+
+
+def pick_each(
+    tx: Transaction, kind: type[object], fields: Sequence[str], field: str, values: Iterable[str], /, **where: object
+) -> list[tuple[Any, ...]]:
+    """Some fields of what :func:`find_each` would give."""
+    wanted = sorted(set(values))
+    found: list[tuple[Any, ...]] = []
+    for start in range(0, len(wanted), _AT_ONCE):
+        found += tx.pick(kind, fields, **{field: tuple(wanted[start : start + _AT_ONCE])}, **where)  # type: ignore[arg-type]
+    return found
+
+
+def by_name(fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Row]:
+    """Picked rows by the names of their fields.
+
+    >>> by_name(("id", "name"), [(1, "a")])
+    [{'id': 1, 'name': 'a'}]
+    """
+    return [dict(zip(fields, row, strict=True)) for row in rows]
 
 
 def numbered(text: str | None, default: int, *, most: int, least: int = 0) -> int:

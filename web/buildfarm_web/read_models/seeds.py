@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import VendorRpm
@@ -13,94 +15,111 @@ from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.ports import Transaction
 from buildfarm.services import publishing
 from buildfarm.services.hub import Hub
-from buildfarm_web.read_models.plain import Json, find_each, stamp
+from buildfarm_web.read_models.plain import Json, find_each, pick_each, stamp
 from buildfarm_web.read_models.shares import Shares
 
 _GENERATIONS = 200
+_SOURCES = (".src.rpm", ".nosrc.rpm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What the buildroots behind one generation of a build tag took from elsewhere; it stays as it is.
+
+    ``seeds`` are the RPMs that are not ours: their names, and in how many buildroots each is.
+    """
+
+    buildroots: int
+    seeds: Mapping[str, tuple[str, int]]
+    transitive: Json
 
 
 def seeds(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
     """The seeds of a target's buildroots, the most used first, and its share over time. :raises NotFound: no such target."""
     target = hub.target(name)
     head = publishing.head(tx, target.tags.build)
-    carried = find_each(tx, Build, "id", head.builds) if head else []
-    locks = _locks(tx, carried)
-    counted: Counter[str] = Counter()
-    names: dict[str, str] = {}
-    for digest in locks.values():
-        for line in shares.lines(hub, tx, digest):
-            if not line["ours"]:
-                counted[line["nevra"]] += 1
-                names[line["nevra"]] = line["name"]
-    known = _known(tx, target.name, set(names.values()), carried)
+    carried = head.builds if head else ()
+    key = head.id if head else ""
+    counted: Counted = shares.kept(key, lambda: _counted(hub, tx, shares, carried))
+    known = _known(tx, target.name, {one for one, _ in counted.seeds.values()}, set(carried))
     listed = [
-        {
-            "nevra": nevra,
-            "name": names[nevra],
-            "buildroots": count,
-            "why": why_from_seed(known.get(names[nevra], Known())),
-        }
-        for nevra, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+        {"nevra": nevra, "name": one, "buildroots": count, "why": why_from_seed(known.get(one, Known()))}
+        for nevra, (one, count) in sorted(counted.seeds.items(), key=lambda item: (-item[1][1], item[0]))
     ]
     return {
         "target": target.name,
-        "buildroots": len(locks),
+        "buildroots": counted.buildroots,
         "seeds": listed,
         "over_time": share_over_time(tx, target.tags.build),
-        "transitive": _transitive(hub, tx, shares, locks),
+        "transitive": counted.transitive,
         "circles": _circles(tx, target.name),
     }
 
 
+def _counted(hub: Hub, tx: Transaction, shares: Shares, carried: Iterable[str]) -> Counted:
+    locks = _locks(tx, carried)
+    found: Counter[str] = Counter()
+    names: dict[str, str] = {}
+    for digest in locks.values():
+        for line in shares.lines(hub, tx, digest):
+            if not line["ours"]:
+                found[line["nevra"]] += 1
+                names[line["nevra"]] = line["name"]
+    seeds = {nevra: (names[nevra], count) for nevra, count in found.items()}
+    return Counted(buildroots=len(locks), seeds=seeds, transitive=_transitive(hub, tx, shares, locks))
+
+
 def share_over_time(tx: Transaction, tag: str) -> list[Json]:
     """The self-hosted share of each generation of a build tag that came into force, the oldest first."""
-    found = tx.find(Generation, tag=tag, order_by="number", descending=True, limit=_GENERATIONS)
+    asked = ("number", "ready", "sources", "lock_ours", "lock_rpms")
+    found = tx.pick(Generation, asked, tag=tag, order_by="number", descending=True, limit=_GENERATIONS)
     return [
-        {
-            "number": one.number, "ready": stamp(one.ready), "builds": len(one.builds), "ours": one.lock_ours,
-            "all": one.lock_rpms, "share": share(one.lock_ours, one.lock_rpms),
-        }
-        for one in reversed(found)
-        if one.ready is not None
+        {"number": number, "ready": stamp(ready), "builds": sources, "ours": ours, "all": rpms, "share": share(ours, rpms)}
+        for number, ready, sources, ours, rpms in reversed(found)
+        if ready is not None
     ]  # fmt: skip
 
 
-def _locks(tx: Transaction, builds: Iterable[Build]) -> dict[str, str]:
+def _locks(tx: Transaction, builds: Iterable[str]) -> dict[str, str]:
     """The digest of the last lock of each build and arch, by ``build arch``."""
-    newest: dict[str, Task] = {}
-    for task in find_each(tx, Task, "subject", [b.id for b in builds], kind=TaskKind.BUILD, state=TaskState.CLOSED):
-        key = f"{task.subject} {task.arch}"
-        if task.lock and (key not in newest or newest[key].created <= task.created):
-            newest[key] = task
-    return {key: task.lock for key, task in newest.items()}
+    newest: dict[str, tuple[datetime, str]] = {}
+    asked = ("subject", "arch", "created", "lock")
+    for subject, arch, created, lock in pick_each(
+        tx, Task, asked, "subject", builds, kind=TaskKind.BUILD, state=TaskState.CLOSED
+    ):
+        key = f"{subject} {arch}"
+        if lock and (key not in newest or newest[key][0] <= created):
+            newest[key] = (created, lock)
+    return {key: lock for key, (_, lock) in newest.items()}
 
 
-def _known(tx: Transaction, target: str, names: set[str], carried: Sequence[Build]) -> dict[str, Known]:
+def _known(tx: Transaction, target: str, names: set[str], carried: Collection[str]) -> dict[str, Known]:
     """For each name what the farm has by it, and if it is not in the build tag, why."""
-    by_id = {build.id: build for build in carried}
     found: dict[str, Known] = {}
-    made = [rpm for rpm in find_each(tx, Artifact, "name", names) if not rpm.is_source]
-    others = {build.id: build for build in find_each(tx, Build, "id", {rpm.build for rpm in made} - by_id.keys())}
-    for rpm in sorted(made, key=lambda rpm: rpm.filename):
-        if rpm.build in by_id:
-            found[rpm.name] = Known(carried=rpm.filename.removesuffix(".rpm"))
-        elif rpm.build in others and others[rpm.build].target == target:
-            build = others[rpm.build]
-            found.setdefault(
-                rpm.name, Known(refused=f"{build.nvr} is {build.state}: {build.gate_reason or build.reason}")
-            )
-    vendor = find_each(tx, VendorRpm, "name", names - found.keys(), target=target)
+    made = pick_each(tx, Artifact, ("filename", "name", "build"), "name", names)
+    rpms = sorted(row for row in made if not row[0].endswith(_SOURCES))
+    others = {
+        build.id: build
+        for build in find_each(tx, Build, "id", {build for *_, build in rpms if build not in carried}, superseded=False)
+    }
+    for filename, name, build_id in rpms:
+        if build_id in carried:
+            found[name] = Known(carried=filename.removesuffix(".rpm"))
+        elif build_id in others and others[build_id].target == target:
+            build = others[build_id]
+            words = f"{build.nvr} is {build.state}: {build.gate_reason or build.reason}"
+            found.setdefault(name, Known(refused=words))
+    vendor = pick_each(tx, VendorRpm, ("name", "sourcerpm"), "name", names - found.keys(), target=target)
+    srpms = {sourcerpm for _, sourcerpm in vendor}
     stuck = {
         build.srpm_filename: build
-        for build in find_each(tx, Build, "srpm_filename", {rpm.sourcerpm for rpm in vendor}, target=target)
+        for build in find_each(tx, Build, "srpm_filename", srpms, target=target, superseded=False)
         if build.state is not BuildState.PUBLISHED
     }
-    for shipped in vendor:
-        if shipped.sourcerpm in stuck:
-            build = stuck[shipped.sourcerpm]
-            found[shipped.name] = Known(
-                stuck=f"{build.nvr} is {build.state}{': ' if build.reason else ''}{build.reason}"
-            )
+    for name, sourcerpm in vendor:
+        if sourcerpm in stuck:
+            build = stuck[sourcerpm]
+            found[name] = Known(stuck=f"{build.nvr} is {build.state}{': ' if build.reason else ''}{build.reason}")
     return found
 
 
@@ -116,13 +135,12 @@ def _transitive(hub: Hub, tx: Transaction, shares: Shares, locks: dict[str, str]
         if not done:
             start = set().union(*headers.values())
         done |= headers.keys()
-        for artifact in find_each(tx, Artifact, "build", headers):
-            if artifact.header:
-                lock_of[artifact.header] = sorted(headers[artifact.build])
-        needed = find_each(tx, Artifact, "header", set().union(*headers.values()) - {""})
-        ours |= {artifact.header for artifact in needed}
-        further = find_each(tx, Build, "id", {artifact.build for artifact in needed} - done)
-        ahead = {key.partition(" ")[0]: digest for key, digest in _locks(tx, further).items()}
+        for header, build in pick_each(tx, Artifact, ("header", "build"), "build", headers):
+            if header:
+                lock_of[header] = sorted(headers[build])
+        needed = pick_each(tx, Artifact, ("header", "build"), "header", set().union(*headers.values()) - {""})
+        ours |= {header for header, _ in needed}
+        ahead = {key.partition(" ")[0]: digest for key, digest in _locks(tx, {b for _, b in needed} - done).items()}
     everything = reached(start, lock_of)
     return {
         "ours": len(everything & ours),
@@ -133,11 +151,15 @@ def _transitive(hub: Hub, tx: Transaction, shares: Shares, locks: dict[str, str]
 
 def _circles(tx: Transaction, target: str) -> list[Json]:
     """Every build that needed its own circle, with its rounds: from which seed it came, and whether it got off it."""
-    found = [build for build in tx.find(Build, target=target, order_by="source,round") if build.circle]
+    circling = {
+        source for source, circle in tx.pick(Build, ("source", "circle"), target=target, superseded=False) if circle
+    }
+    found = [build for build in find_each(tx, Build, "source", circling, target=target) if build.circle]
+    found.sort(key=lambda build: (build.source, build.round))
     return [
         {
             "id": build.id, "nvr": build.nvr, "round": build.round, "circle": list(build.circle), "seeded": list(build.seeded),
-            "state": build.state.value, "successor": build.successor,
+            "state": build.state.value, "successor": build.successor, "bootstrap": build.bootstrap,
         }
         for build in found
     ]  # fmt: skip

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from sys import intern
 from threading import Lock
+from typing import Any
 
-from buildfarm.domain.build import Build
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.repository import Artifact
-from buildfarm.domain.task import Task, TaskKind, TaskState
+from buildfarm.domain.task import Task
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
-from buildfarm_web.read_models.plain import Json, find_each
+from buildfarm_web.read_models.plain import Json, pick_each
 
 _KEPT = 20_000
 _KEPT_LINES = 5_000
+_KEPT_GENERATIONS = 50
 
 
 def nevra_of(entry: Json) -> str:
@@ -32,7 +33,20 @@ class Shares:
     def __init__(self) -> None:
         self._known: dict[str, tuple[int, int]] = {}
         self._lines: dict[str, tuple[Json, ...]] = {}
+        self._counted: dict[str, Any] = {}
         self._lock = Lock()
+
+    def kept(self, generation: str, count: Callable[[], Any]) -> Any:  # noqa: ANN401  # what is counted is the caller's
+        """What was counted over all locks of a generation, which never changes; ``""`` names none and is not kept."""
+        known = self._counted.get(generation)
+        if known is None:
+            known = count()
+            with self._lock:
+                if len(self._counted) >= _KEPT_GENERATIONS:
+                    self._counted.clear()
+                if generation:
+                    self._counted[generation] = known
+        return known
 
     def lines(self, hub: Hub, tx: Transaction, digest: str) -> tuple[Json, ...]:
         """``{name, nevra, sha256, ours}`` for each RPM of a lock; empty if there is none to read."""
@@ -85,21 +99,7 @@ def lock_entries(hub: Hub, digest: str) -> list[Json] | None:
 def own_headers(tx: Transaction, entries: Iterable[Json]) -> set[str]:
     """The header digests among a lock's lines that one of our own RPMs has."""
     wanted = {str(entry.get("sha256") or "") for entry in entries} - {""}
-    return {artifact.header for artifact in find_each(tx, Artifact, "header", wanted)}
-
-
-def share_of_builds(hub: Hub, tx: Transaction, shares: Shares, builds: Iterable[Build]) -> Json:
-    """The share over the buildroots of these builds: each lock's lines counted, all locks together."""
-    subjects = [build.id for build in builds]
-    newest: dict[tuple[str, str], Task] = {}
-    for task in find_each(tx, Task, "subject", subjects, kind=TaskKind.BUILD, state=TaskState.CLOSED):
-        held = newest.get((task.subject, task.arch))
-        if held is None or held.created <= task.created:
-            newest[task.subject, task.arch] = task
-    counted = [shares.of(hub, tx, task.lock) for task in newest.values() if task.lock]
-    ours = sum(found[0] for found in counted if found)
-    total = sum(found[1] for found in counted if found)
-    return {"ours": ours, "all": total, "share": ours / total if total else None, "buildroots": len(counted)}
+    return {header for (header,) in pick_each(tx, Artifact, ("header",), "header", wanted)}
 
 
 def locks_of(hub: Hub, tx: Transaction, tasks: Iterable[Task]) -> list[Json]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from buildfarm.domain.brand import is_of_binaries
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import fields
+
 from buildfarm.domain.build import Build
-from buildfarm.domain.repository import Generation
+from buildfarm.domain.repository import Generation, GenerationState, TagHead
+from buildfarm.domain.selfhosting import share
 from buildfarm.domain.target import Target
+from buildfarm.domain.verdict import Verdict
 from buildfarm.ports import Transaction
 from buildfarm.services import publishing
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.drops import drops
 from buildfarm_web.read_models.failures import failures
-from buildfarm_web.read_models.findings import newest_comparisons
 from buildfarm_web.read_models.impacts import impacts
 from buildfarm_web.read_models.outlook import outlook
-from buildfarm_web.read_models.paging import page
-from buildfarm_web.read_models.plain import Json, find_each, stamp
+from buildfarm_web.read_models.paging import behind, cursor_of
+from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.read_models.seeds import share_over_time
-from buildfarm_web.read_models.shares import Shares, share_of_builds
 
 
 def generation_json(generation: Generation, *, in_force: bool) -> Json:
@@ -30,7 +33,7 @@ def generation_json(generation: Generation, *, in_force: bool) -> Json:
         "number": generation.number,
         "state": generation.state.value,
         "digest": generation.digest,
-        "builds": len(generation.builds),
+        "builds": generation.sources,
         "rpms": generation.rpms,
         "in_force": in_force,
         "path": f"/repos/{generation.tag}/{generation.number}",
@@ -39,28 +42,50 @@ def generation_json(generation: Generation, *, in_force: bool) -> Json:
     }
 
 
+_ORDER = "created,number,id"
+_SHORT = tuple(field.name for field in fields(Generation) if field.name not in ("builds", "carried"))
+"""A generation without the names of its thousands of builds."""
+
+
+def _generations(
+    tx: Transaction, *, limit: int, order_by: str, after: object = None, **where: object
+) -> list[Generation]:
+    """Generations without their builds, the newest first."""
+    found = tx.pick(Generation, _SHORT, order_by=order_by, descending=True, limit=limit, after=after, **where)
+    named = [dict(zip(_SHORT, row, strict=True)) for row in found]
+    return [Generation(**{**one, "state": GenerationState(one["state"])}) for one in named]
+
+
+def head_of(tx: Transaction, tag: str) -> Generation | None:
+    """The generation of a tag that is in force, without its builds."""
+    head = tx.first(TagHead, id=tag)
+    found = _generations(tx, limit=1, order_by="number", tag=tag, number=head.number) if head else []
+    return found[0] if found else None
+
+
 def generations(tx: Transaction, *, limit: int, tag: str = "", target: str = "", cursor: str = "") -> Json:
     """A page of generations, the newest first, of one tag or of all."""
     where: dict[str, object] = {name: value for name, value in (("tag", tag), ("target", target)) if value}
-    found = page(tx, Generation, "created,number,id", where, limit=limit, cursor=cursor)
-    heads = {name: publishing.head(tx, name) for name in {generation.tag for generation in found.records}}
-    listed = [
-        generation_json(item, in_force=(head := heads[item.tag]) is not None and head.id == item.id)
-        for item in found.records
-    ]
-    return {"generations": listed, "cursor": found.cursor}
+    after = behind(cursor, Generation, _ORDER)
+    found = _generations(tx, limit=limit + 1, order_by=_ORDER, after=after, **where)
+    listed = found[:limit]
+    heads = {head.generation for head in tx.find(TagHead)}
+    return {
+        "generations": [generation_json(item, in_force=item.id in heads) for item in listed],
+        "cursor": cursor_of(listed[-1], _ORDER) if len(found) > limit else None,
+    }
 
 
 def _heads(tx: Transaction, target: Target) -> list[Json]:
     found: list[Json] = []
     for role, tag in (("destination", target.tags.destination), ("build", target.tags.build)):
-        head = publishing.head(tx, tag)
+        head = head_of(tx, tag)
         if head is not None:
             found.append({**generation_json(head, in_force=True), "role": role})
     return found
 
 
-def target_json(tx: Transaction, target: Target) -> Json:
+def target_json(tx: Transaction, target: Target, census: builds.Census) -> Json:
     """One target as lists show it."""
     return {
         "name": target.name,
@@ -68,29 +93,38 @@ def target_json(tx: Transaction, target: Target) -> Json:
         "phase": target.lifecycle.phase(tx.now.date()).value,
         "owner": {"sig": target.owner.sig, "contact": target.owner.contact},
         "vendor": target.upstream.vendor,
+        "base": target.base,
         "arches": list(target.arches),
         "tags": {"build": target.tags.build, "destination": target.tags.destination},
         "heads": _heads(tx, target),
-        "states": builds.by_state(tx, target=target.name),
+        "states": census.states(target.name),
     }
 
 
-def targets(hub: Hub, tx: Transaction) -> Json:
-    """Every configured target."""
-    return {"targets": [target_json(tx, target) for _, target in sorted(hub.config.targets.items())]}
+def targets(hub: Hub, tx: Transaction, census: builds.Census | None = None) -> Json:
+    """Every configured target; ``census`` if somebody has it already."""
+    counted = census or builds.Census(tx)
+    return {"targets": [target_json(tx, target, counted) for _, target in sorted(hub.config.targets.items())]}
 
 
-def target_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
+def _carried(tx: Transaction, target: Target, builds_of_head: Collection[str]) -> tuple[Counter[tuple[str]], int, int]:
+    """The builds that a tag carries by verdict, and how many brand hits their RPMs and their SRPMs have."""
+    carried = set(builds_of_head)
+    asked = ("id", "verdict", "brand_hits", "source_brand_hits")
+    found = [row for row in tx.pick(Build, asked, target=target.name, superseded=False) if row[0] in carried]
+    return Counter((row[1],) for row in found), sum(row[2] for row in found), sum(row[3] for row in found)
+
+
+def target_page(hub: Hub, tx: Transaction, name: str) -> Json:
     """One target. :raises NotFound: it is not configured."""
     target = hub.target(name)
     head = publishing.head(tx, target.tags.build)
-    carried = find_each(tx, Build, "id", head.builds) if head else []
-    share = share_of_builds(hub, tx, shares, carried)
-    comparisons = newest_comparisons(tx, [build.id for build in carried])
-    hits = [hit for comparison in comparisons.values() for hit in comparison.brand_hits]
+    ours, rpms = (head.lock_ours, head.lock_rpms) if head else (0, 0)
+    self_hosted = share(ours, rpms)
+    verdicts, hits, source_hits = _carried(tx, target, head.builds if head else ())
     lifecycle = target.lifecycle
     return {
-        **target_json(tx, target),
+        **target_json(tx, target, builds.Census(tx)),
         "dist": target.dist,
         "suffix": target.suffix,
         "builder": target.builder,
@@ -108,12 +142,12 @@ def target_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
         "outlook": outlook(hub, tx, target.name),
         "impacts": impacts(tx, target),
         "failures": failures(hub, tx, target.name)["clusters"],
-        "self_hosted_share": share["share"],
-        "self_hosted": share,
+        "self_hosted_share": self_hosted,
+        "self_hosted": {"ours": ours, "all": rpms, "share": self_hosted, "builds": verdicts.total()},
         "share_over_time": share_over_time(tx, target.tags.build),
-        "brand_hits": sum(is_of_binaries(hit) for hit in hits),
-        "source_brand_hits": sum(not is_of_binaries(hit) for hit in hits),
-        "verdicts": builds.by_verdict(carried),
+        "brand_hits": hits,
+        "source_brand_hits": source_hits,
+        "verdicts": builds.ordered(Verdict, verdicts),
         "generations": generations(tx, target=target.name, limit=20)["generations"],
         "drops": drops(tx, target=target.name, limit=20)["drops"],
         "needs_person": builds.needs_person(hub, tx, target=target.name, limit=50),

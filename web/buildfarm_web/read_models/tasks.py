@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from buildfarm.domain.build import Build
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.errors import InputError
 from buildfarm.ports import Transaction
-from buildfarm_web.read_models.paging import page
-from buildfarm_web.read_models.plain import Json, find_each, stamp
+from buildfarm_web.read_models import builds
+from buildfarm_web.read_models.paging import behind, cursor_of
+from buildfarm_web.read_models.plain import Json, stamp
+
+_ORDER = "created,id"
 
 
 def task_json(task: Task, now: datetime) -> Json:
@@ -55,15 +57,19 @@ def tasks(
     tx: Transaction, *, active: bool, state: str = "", subject: str = "", limit: int = 200, cursor: str = ""
 ) -> Json:
     """A page of tasks, the newest first; ``active`` only those that still have something to do."""
-    where: dict[str, object] = {}
-    if active:
-        where["state"] = ACTIVE
-    elif state:
-        where["state"] = _state(state)
-    if subject:
-        where["subject"] = subject
-    found = page(tx, Task, "created,id", where, limit=limit, cursor=cursor)
-    return {"tasks": named(tx, [task_json(task, tx.now) for task in found.records]), "cursor": found.cursor}
+    where: dict[str, object] = {"subject": subject} if subject else {}
+    states: tuple[TaskState | None, ...] = ACTIVE if active else (_state(state) if state else None,)
+    after = behind(cursor, Task, _ORDER)
+    found: list[Task] = []
+    for one in states:  # each walks along its index and stops
+        chosen = {**where, "state": one} if one else where
+        found += tx.find(Task, order_by=_ORDER, descending=True, limit=limit + 1, after=after, **chosen)
+    found.sort(key=lambda task: (task.created, task.id), reverse=True)
+    listed = found[:limit]
+    return {
+        "tasks": named(tx, [task_json(task, tx.now) for task in listed]),
+        "cursor": cursor_of(listed[-1], _ORDER) if len(found) > limit else None,
+    }
 
 
 def _state(text: str) -> TaskState:
@@ -75,8 +81,8 @@ def _state(text: str) -> TaskState:
 
 def named(tx: Transaction, listed: list[Json]) -> list[Json]:
     """Tasks with ``about``: the name-version-release of the build each is about, where it is about one."""
-    builds = {build.id: build.nvr for build in find_each(tx, Build, "id", (task["subject"] for task in listed))}
-    return [{**task, "about": builds.get(task["subject"], "")} for task in listed]
+    names = builds.nvrs(tx, (task["subject"] for task in listed))
+    return [{**task, "about": names.get(task["subject"], "")} for task in listed]
 
 
 def recent_runs(tx: Transaction, *, limit: int) -> list[Json]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from datetime import date
 
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
-from buildfarm.ports import Transaction
+from buildfarm.ports import Above, Transaction
 from buildfarm_web.read_models.paging import page
-from buildfarm_web.read_models.plain import Json, stamp
+from buildfarm_web.read_models.plain import Json, pick_each, stamp
 
 _SOON_DAYS = 30
 
@@ -16,7 +18,8 @@ def waivers(tx: Transaction, *, everything: bool, limit: int = 1000, cursor: str
     """A page of waivers, the newest first; ``unused`` and ``expiring`` are ids of its waivers in force that want a look."""
     where: dict[str, object] = {} if everything else {"ended": None}
     records = page(tx, WaiverRecord, "created,id", where, limit=limit, cursor=cursor)
-    found = [waiver_json(tx, record) for record in records.records]
+    lifts = _lifts(tx, (record.id for record in records.records))
+    found = [_said(record, tx.now.date(), lifts.get(record.id, [])) for record in records.records]
     active = [item for item in found if item["state"] == "active"]
     return {
         "waivers": found,
@@ -26,10 +29,22 @@ def waivers(tx: Transaction, *, everything: bool, limit: int = 1000, cursor: str
     }
 
 
+def _lifts(tx: Transaction, ids: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
+    """For each waiver the builds in which it lifts something, and how much."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    fields = ("waiver", "build", "findings")
+    for waiver, build, findings in pick_each(tx, WaiverUse, fields, "waiver", ids, findings=Above(0)):
+        found.setdefault(waiver, []).append((build, findings))
+    return found
+
+
 def waiver_json(tx: Transaction, record: WaiverRecord) -> Json:
     """One waiver; ``state`` is ``active``, ``expired`` or ``revoked``."""
-    uses = [use for use in tx.find(WaiverUse, waiver=record.id) if use.findings]
-    days_left = (record.waiver.expires - tx.now.date()).days
+    return _said(record, tx.now.date(), _lifts(tx, [record.id]).get(record.id, []))
+
+
+def _said(record: WaiverRecord, today: date, lifts: Sequence[tuple[str, int]]) -> Json:
+    days_left = (record.waiver.expires - today).days
     if record.ended is not None and record.ended_why.startswith("revoked"):
         state = "revoked"
     else:
@@ -40,6 +55,6 @@ def waiver_json(tx: Transaction, record: WaiverRecord) -> Json:
         "ended": stamp(record.ended),
         "state": state,
         "days_left": days_left,
-        "builds": [use.build for use in uses],
-        "findings": sum(use.findings for use in uses),
+        "builds": sorted(build for build, _ in lifts),
+        "findings": sum(findings for _, findings in lifts),
     }

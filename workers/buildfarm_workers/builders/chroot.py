@@ -104,7 +104,9 @@ class ChrootBuilder:
             kind = FailureKind.CHROOT if making.current == "buildroot" else FailureKind.INFRASTRUCTURE
             reason = one_line(str(error))
         making.say(f"Result: {kind or 'ok'} {reason}".rstrip())
-        return Outcome(kind=kind, reason=reason, lock=build.lock, seconds=making.seconds, facts=build.facts)
+        return Outcome(
+            kind=kind, reason=reason, lock=build.lock, seconds=making.seconds, facts=build.facts, asked_for=build.asked_for,
+        )  # fmt: skip
 
 
 class _Build:
@@ -114,6 +116,7 @@ class _Build:
 
     def __init__(self, order: WorkOrder, making: Resultdir, installer: Installer, work: Path, stop: Stop) -> None:
         self.lock: tuple[InstalledRpm, ...] = ()
+        self.asked_for: tuple[str, ...] = ()
         self._order = order
         self._making = making
         self._installer = installer
@@ -173,7 +176,6 @@ class _Build:
     def _rpmbuild(self, inside: str) -> None:
         """Run rpmbuild; while it asks for more requirements, install them and run it again."""
         deadline = Deadline(self._order.limits.seconds)
-        asked: set[str] = set()
         for _ in range(_ROUNDS):
             read_from = self._making.build_log.stat().st_size
             try:
@@ -188,10 +190,10 @@ class _Build:
             with self._making.build_log.open(encoding="utf-8", errors="replace") as said:
                 said.seek(read_from)
                 reading = reasons.read(said)
-            new = [name for name in reading.missing if name not in asked]
+            new = [name for name in reading.missing if name not in self.asked_for]
             if not new:
                 break
-            asked.update(new)
+            self.asked_for = (*self.asked_for, *new)
             self._making.say(f"rpmbuild asks for: {', '.join(new)}")
             self._installer.install(
                 self.room.root, self._order.buildroot, new,
@@ -205,6 +207,8 @@ class _Build:
 
     def _command(self, inside: str) -> list[str]:
         options = ["--target", self._order.arch, *macros.options(self._order)]
+        if self._order.kind == "srpm" and inside.endswith(".src.rpm"):
+            return ["rpmbuild", "-rs", "--nodeps", *options, inside]
         if self._order.kind == "srpm":
             return ["sh", "-c", _MAKE_SRPM, "make", inside, "rpmbuild", "-bs", "--nodeps", *options]
         return ["rpmbuild", "--rebuild", *options, inside]

@@ -17,6 +17,7 @@ from buildfarm_workers.builders.port import BuildFailed, Stop, Stopped, one_line
 from buildfarm_workers.builders.rpmdb import DBPATH
 
 _INSTALL_SECONDS = 1800
+_MODULES = "/etc/dnf/modules.d"
 _LOG_LIMIT = 64 * MEBIBYTE
 
 _MAIN = """\
@@ -112,6 +113,7 @@ class Installer:
         config.write_text(configuration(buildroot), encoding="utf-8")
         for mount_point in (box.CACHE_IN_ROOT, "/var/lib/dnf", "/dev", "/proc"):
             inside.make_folder(root, mount_point)  # bubblewrap would make them, and their parents, 0700
+        enable(root, buildroot.modules)
         plugins = [] if "--setopt=plugins=1" in words else ["--noplugins"]
         command = ["dnf", "--config", box.CONFIG_IN_BOX, "--installroot", box.ROOT_IN_BOX,
                    "--releasever", buildroot.releasever, *plugins, *words]  # fmt: skip
@@ -125,6 +127,17 @@ class Installer:
             said = _run_logged(boxed, out, log, stop)
         if said is not None:
             raise BuildFailed(*explain(said))
+
+
+def enable(root: Path, modules: Sequence[str]) -> None:
+    """Enable module streams in a root, in the files where dnf keeps what is enabled (dnf.modularity(7))."""
+    if not modules:
+        return
+    inside.make_folder(root, _MODULES)
+    for stream in modules:
+        name, _, version = stream.partition(":")
+        text = f"[{name}]\nname={name}\nstream={version}\nprofiles=\nstate=enabled\n"
+        inside.write_file(root, f"{_MODULES}/{name}.module", text)
 
 
 def _run_logged(boxed: list[str], out: BinaryIO, log: Path, stop: Stop) -> str | None:
@@ -159,6 +172,16 @@ def explain(said: str) -> tuple[FailureKind, str]:
     if _TRANSPORT.search(said) or "time limit reached" in said:
         return FailureKind.INFRASTRUCTURE, reason
     return FailureKind.DEPENDENCIES, reason
+
+
+def missing(said: str) -> tuple[str, ...]:
+    r"""The requirements that dnf found nothing for, as they were asked for.
+
+    >>> missing("No matching package to install: 'python3dist(flit-core) >= 3'\n")
+    ('python3dist(flit-core) >= 3',)
+    """
+    found = (match["a"] or match["b"] for match in _NOT_THERE.finditer(said))
+    return tuple(dict.fromkeys(name.strip() for name in found if name))
 
 
 def _problem(said: str) -> str:

@@ -39,6 +39,16 @@ def append_line(root: Path, path: str, line: str, *, first: str) -> None:
             file.write(line)
 
 
+def write_file(root: Path, path: str, text: str) -> None:
+    """Write a small file below ``root``, in the place of what it held; its folder is there already."""
+    *parents, name = path.strip("/").split("/")
+    with ExitStack() as stack:
+        folder = _open(stack, root, parents, 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        file = stack.enter_context(os.fdopen(os.open(name, flags, 0o644, dir_fd=folder), "w", encoding="utf-8"))
+        file.write(text)
+
+
 def _open(stack: ExitStack, root: Path, names: Sequence[str], owner: int) -> int:
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     stack.callback(os.close, fd)

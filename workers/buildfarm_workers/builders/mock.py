@@ -96,7 +96,9 @@ class MockBuilder:
         except (BuildFarmError, OSError) as error:
             kind, reason = FailureKind.INFRASTRUCTURE, one_line(str(error))
         making.say(f"Result: {kind or 'ok'} {reason}".rstrip())
-        return Outcome(kind=kind, reason=reason, lock=run.lock, seconds=making.seconds, facts=run.facts)
+        return Outcome(
+            kind=kind, reason=reason, lock=run.lock, seconds=making.seconds, facts=run.facts, asked_for=run.asked_for,
+        )  # fmt: skip
 
     def remove_stale(self) -> None:
         """Control groups of a killed predecessor; mock's own mounts went with its mount namespace."""
@@ -128,6 +130,7 @@ class _Run:
         self._owner = owner
         self.lock: tuple[InstalledRpm, ...] = ()
         self.facts: dict[str, str] = {}
+        self.asked_for: tuple[str, ...] = ()
         self._order = order
         self._making = making
         self._work = work
@@ -162,11 +165,18 @@ class _Run:
         tree = self._work / "tree"
         tree.mkdir()
         tree.chmod(0o777)  # the sandbox is nobody
+        spec_folder, source_folder = tree / "SPECS", tree / "SOURCES"
+        if self._order.payload.filename.endswith(".src.rpm"):  # to be made anew under a condition
+            spec_folder = source_folder = tree
+            copy = tree / "in.src.rpm"
+            shutil.copyfile(payload, copy)
+            sandbox.run(["rpm2archive", copy], writable=[tree])
+            payload = tree / "in.src.rpm.tgz"
         sandbox.run(["tar", "-xf", payload, "--no-same-owner", "-C", tree], read_only=[payload], writable=[tree])
-        specs = sorted((tree / "SPECS").glob("*.spec"))
+        specs = sorted(spec_folder.glob("*.spec"))
         if len(specs) != 1:
             raise BuildFailed(FailureKind.BAD_SRPM, f"the source tree has {len(specs)} spec files, not one")
-        return [*words, "--buildsrpm", "--spec", str(specs[0]), "--sources", str(tree / "SOURCES")]
+        return [*words, "--buildsrpm", "--spec", str(specs[0]), "--sources", str(source_folder)]
 
     def mock(self, command: Sequence[str], env: dict[str, str]) -> Completed:
         """Run mock inside the order's limits.
@@ -227,10 +237,12 @@ class _Run:
         errors = [line for line in done.error_text.splitlines() if line.startswith(("ERROR:", "Error:"))]
         first = one_line((errors or [done.error_text or f"exit code {done.returncode}"])[0].removeprefix("ERROR: "))
         if kind is FailureKind.DEPENDENCIES:
+            self.asked_for = dnf.missing(said)
             return dnf.explain(said)
         if kind is FailureKind.BUILD:
             found, reason = dnf.explain(said)
             if "No matching package to install" in reason:
+                self.asked_for = dnf.missing(said)
                 return found, reason  # 6.7 says 1 where dnf builddep failed
             with self._making.build_log.open(encoding="utf-8", errors="replace") as log:
                 reading = reasons.read(log)
@@ -274,6 +286,7 @@ def configuration(order: WorkOrder, *, basedir: Path, cache: Path, isolation: st
         packages=order.buildroot.packages,
         repositories=tuple(MockRepository(**repo.model_dump()) for repo in order.buildroot.repositories),
         releasever=order.buildroot.releasever,
+        modules=order.buildroot.modules,
         macros=macros.for_order(order),
         with_=order.override.with_,
         without=order.override.without,

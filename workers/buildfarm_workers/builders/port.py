@@ -45,6 +45,7 @@ class Outcome:
 
     ``lock`` is every RPM that stood in the buildroot when the build began (empty if it never did). ``seconds`` maps
     stages to wall clock. ``facts`` says what was special about this run: a limit that could not be set, and its peaks.
+    ``asked_for`` are requirements that the build asked for while it ran, whether or not they could be installed.
     """
 
     kind: FailureKind | None = None
@@ -52,6 +53,7 @@ class Outcome:
     lock: tuple[InstalledRpm, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    asked_for: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

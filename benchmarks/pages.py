@@ -1,0 +1,258 @@
+"""Every page and its JSON twin over a store of 100,000 builds, on SQLite and on PostgreSQL, beside Flask's empty page in the same run.
+
+Measured in process: the server's own time, without a network. First paint is Chromium's word for it, from a server on the loopback.
+Goals: each page's median under 50 ms, its first paint under 300 ms, no growth of memory over 1,000 requests. The stores are made
+once and kept in ``var/bench/large``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildfarm_web.app import create_app
+from flask import Flask
+from playwright.sync_api import Page, sync_playwright
+from werkzeug.serving import make_server
+
+from benchmarks import large_store
+from benchmarks.large_store import Size
+from buildfarm.adapters.database import SqlStore
+from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.drop import Drop
+from buildfarm.errors import InputError
+from buildfarm.ports import RpmHeader
+from buildfarm.services.hub import Hub
+
+_KEPT = Path("var/bench/large")
+_GOAL_MS, _GOAL_PAINT_MS, _GOAL_GROWTH_MIB = 50.0, 300.0, 8.0
+_REQUESTS = 1_000
+_EACH = 15
+_POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Milliseconds of one path."""
+
+    path: str
+    median: float
+    p95: float
+    bytes: int
+
+
+def run(runs: int) -> None:
+    """Print a table for each database."""
+    size = Size()
+    for name, kept in (("SQLite", _sqlite(size)), ("PostgreSQL", _postgresql(size))):
+        with kept as hub:
+            _measure(name, hub, max(runs, _EACH))
+
+
+@contextmanager
+def _sqlite(size: Size) -> Iterator[Hub]:
+    home = (_KEPT / size.name / "sqlite").absolute()
+    url = f"sqlite:///{home / 'farm.db'}"
+    if not (home / "done").exists():
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        _fill(home, url, size)
+    hub = large_store.open_hub(home, url)
+    yield hub
+    _close(hub)
+
+
+@contextmanager
+def _postgresql(size: Size) -> Iterator[Hub]:
+    """A private cluster in the folder, whose socket is in /tmp (its path must be short)."""
+    home = (_KEPT / size.name / "postgresql").absolute()
+    socket = Path("/tmp") / f"buildfarm-bench-{os.getpid()}"
+    socket.mkdir(mode=0o700)
+    is_new = not (home / "done").exists()
+    data = home / "data"
+    if is_new:
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        data.mkdir(mode=0o700)
+    as_user: list[str] = []
+    if os.geteuid() == 0:  # initdb refuses root
+        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
+        for folder in (socket, data):
+            shutil.chown(folder, "postgres", "postgres")
+    tool = _POSTGRES[-1]
+    if is_new:
+        argv: list[str | Path] = [
+            *as_user,
+            tool / "initdb",
+            "--pgdata",
+            data,
+            "--auth=trust",
+            "--username=farm",
+            "--no-sync",
+        ]
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd="/")
+    control: list[str | Path] = [*as_user, tool / "pg_ctl", "--pgdata", data, "--wait", "--silent"]
+    options = f"-k {socket} -c listen_addresses='' -c fsync=off -c shared_buffers=256MB"
+    subprocess.run([*control, "--log", socket / "log", "--options", options, "start"], check=True, cwd="/")
+    try:
+        url = f"postgresql+psycopg://farm@/postgres?host={socket}"
+        if is_new:
+            _fill(home, url, size)
+        hub = large_store.open_hub(home, url)
+        yield hub
+        _close(hub)
+    finally:
+        subprocess.run([*control, "--mode=fast", "stop"], check=True, cwd="/")
+        shutil.rmtree(socket)
+
+
+def _fill(home: Path, url: str, size: Size) -> None:
+    began = time.perf_counter()
+    large_store.fill(home, url, size)
+    print(
+        f"made {size.builds:,} builds of {size.sources:,} sources with {size.findings:,} findings in {time.perf_counter() - began:.0f} s"
+    )
+    (home / "done").touch()
+
+
+def _close(hub: Hub) -> None:
+    assert isinstance(hub.store, SqlStore)
+    hub.store.dispose()
+
+
+def paths(hub: Hub) -> list[str]:
+    """Every page, and those of builds and drops by name: usual ones and the largest."""
+    with hub.store.read() as tx:
+        published = tx.find(
+            Build, target="reef-9", state=BuildState.PUBLISHED, order_by="created", descending=True, limit=1
+        )[0]
+        failed = tx.find(Build, target="reef-9", state=BuildState.FAILED, order_by="created", descending=True, limit=1)[
+            0
+        ]
+        refused = tx.find(
+            Build, target="reef-9", state=BuildState.COMPARED, order_by="created", descending=True, limit=1
+        )[0]
+        usual = tx.find(Drop, target="reef-9", order_by="created", descending=True, limit=2)[1]
+        first = tx.find(Drop, target="reef-9", order_by="created", limit=1)[0]
+        middle = tx.find(Build, target="reef-9", order_by="created", limit=1)[0]
+    return [
+        "/", "/builds", f"/builds?after={middle.id}", "/builds?state=failed", "/builds?state=failed,on_hold&target=reef-8",
+        f"/builds?source={published.source}", "/builds?verdict=INCOMPATIBLE&state=compared", "/builds?verdict=ERROR",
+        f"/builds?drop={first.id[:12]}", f"/builds/{published.id}", f"/builds/{failed.nvr}", f"/builds/{refused.id}", "/drops",
+        f"/drops/{usual.id}", f"/drops/{first.id[:12]}", "/targets", "/targets/reef-9", "/targets/reef-9/seeds", "/workers", "/generations",
+        "/generations?tag=reef-9", "/waivers", "/waivers?all=1", f"/search?q={published.source}", "/search?q=/etc/lib", "/search?q=strlcpy",
+        f"/search?q={published.nvr}",
+    ]  # fmt: skip
+
+
+def twins(pages: Sequence[str]) -> list[str]:
+    """The JSON of each page, and what only programs ask."""
+    build = next(path for path in pages if path.startswith("/builds/"))
+    more = [f"{build}/why", f"{build}/findings", f"{build}/lock", "/events", f"/events?subject={build[8:]}", "/events?after=400000",
+            "/tasks", "/tasks?active=1", "/tasks?state=failed", "/overrides", "/targets/reef-9/failures", "/targets/reef-9/plan",
+            "/health"]  # fmt: skip
+    return [f"/api/v1{path}" for path in (*pages, *more)] + ["/metrics", "/readyz"]
+
+
+def _measure(name: str, hub: Hub, runs: int) -> None:
+    app = create_app(hub, intake=_no_intake)
+    floor = _timed(_empty(), "/", 200).median
+    pages = paths(hub)
+    found = [_timed(app, path, runs) for path in (*pages, *twins(pages))]
+    print(f"\n{name}: server time in ms, in process ({runs} requests each); Flask's empty page: {floor:.3f}")
+    print(f"{'median':>8} {'p95':>8} {'KiB':>7} {'RATIO':>8}  path")
+    for one in found:
+        late = "" if one.median < _GOAL_MS else "   NOT MET"
+        print(
+            f"{one.median:>8.1f} {one.p95:>8.1f} {one.bytes / 1024:>7.0f} {one.median / floor:>8.1f}  {one.path[:70]}{late}"
+        )
+    slow = [one for one in found if one.median >= _GOAL_MS]
+    print(
+        f"  goal: each median under {_GOAL_MS:.0f} ms: {'met' if not slow else f'NOT MET by {len(slow)} of {len(found)}'}"
+    )
+    _memory(app, pages)
+    _paint(app, pages)
+
+
+def _no_intake(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHeader | InputError]:  # noqa: ARG001  # nothing is uploaded
+    return []
+
+
+def _empty() -> Flask:
+    app = Flask("empty")
+    app.add_url_rule("/", view_func=lambda: "")
+    return app
+
+
+def _timed(app: Flask, path: str, runs: int) -> Measured:
+    client = app.test_client()
+    took: list[float] = []
+    size = 0
+    for number in range(runs + 2):
+        began = time.perf_counter()
+        answer = client.get(path, buffered=True)
+        if number >= 2:  # noqa: PLR2004  # the first ones compile templates and queries
+            took.append((time.perf_counter() - began) * 1000)
+        size = len(answer.data)
+        if answer.status_code != 200:  # noqa: PLR2004  # OK
+            raise InputError(f"{path} answers {answer.status_code}", hint=answer.get_data(as_text=True)[:300])
+    ordered = sorted(took)
+    return Measured(path=path, median=statistics.median(took), p95=ordered[int(len(ordered) * 0.95)], bytes=size)
+
+
+def _memory(app: Flask, pages: Sequence[str]) -> None:
+    """How much more this process has after 1,000 requests than after the first round."""
+    client = app.test_client()
+    for path in pages:
+        client.get(path, buffered=True)
+    before = _resident()
+    for number in range(_REQUESTS):
+        client.get(pages[number % len(pages)], buffered=True)
+    grown = _resident() - before
+    print(f"  memory: {before:.0f} MiB, {grown:+.1f} MiB after {_REQUESTS} requests; "
+          f"goal at most {_GOAL_GROWTH_MIB:.0f}: {'met' if grown <= _GOAL_GROWTH_MIB else 'NOT MET'}")  # fmt: skip
+
+
+def _resident() -> float:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def _paint(app: Flask, pages: Sequence[str]) -> None:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        with sync_playwright() as play:
+            browser = play.chromium.launch()
+            page = browser.new_page()
+            print("  first paint in Chromium, ms (median of 5):")
+            for path in [one for one in pages if "?" not in one or one.startswith("/search")]:
+                found = [_painted(page, f"http://127.0.0.1:{server.server_port}{path}") for _ in range(5)]
+                median = statistics.median(found)
+                print(f"{median:>8.0f}  {path[:70]}{'' if median < _GOAL_PAINT_MS else '   NOT MET'}")
+            browser.close()
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+def _painted(page: Page, url: str) -> float:
+    page.goto(url)
+    script = """() => new Promise(done => new PerformanceObserver(list => {
+        const one = list.getEntries().find(entry => entry.name === 'first-contentful-paint'); if (one) done(one.startTime);
+    }).observe({type: 'paint', buffered: true}))"""
+    return float(page.evaluate(script))
+
+
+if __name__ == "__main__":
+    run(int(sys.argv[1]) if len(sys.argv) > 1 else _EACH)

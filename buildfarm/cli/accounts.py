@@ -1,0 +1,180 @@
+"""``buildfarm account`` and ``buildfarm token``: who the farm knows, and what programs show to be known."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from buildfarm import bootstrap, config
+from buildfarm.cli import output
+from buildfarm.cli.queries import client, json_option
+from buildfarm.client.transport import Json
+from buildfarm.domain.people import Action, Role
+from buildfarm.services import accounts
+
+_ROLES = click.Choice([role.value for role in Role])
+_ACTIONS = click.Choice([action.value for action in Action])
+
+role_option = click.option("--role", type=_ROLES, required=True, help="What the account may do.")
+sig_option = click.option("--sig", "sigs", multiple=True, help="A SIG the account speaks for (again for another).")
+reason_option = click.option("--reason", required=True, help="Why.")
+
+
+def _asked_password(prompt: str = "Password") -> str:
+    """A password typed twice at a terminal, or one line of standard input."""
+    if sys.stdin.isatty():
+        return str(click.prompt(prompt, hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\n")
+
+
+def _said(account: Json) -> str:
+    sigs = f" for SIG {', '.join(account['sigs'])}" if account["sigs"] else ""
+    return f"{account['name']}: {account['role']}{sigs}{', disabled' if account['disabled'] else ''}"
+
+
+@click.group("account")
+def account() -> None:
+    """Make, list, change and disable accounts (admins)."""
+
+
+@account.command("add")
+@click.argument("name")
+@role_option
+@sig_option
+@click.option("--no-password", is_flag=True, help="Only a token lets its owner in.")
+@click.option("--local", is_flag=True, help="Write to this machine's own farm: it need not run yet.")
+@click.option("--reason", default="", help="Why.")
+@json_option
+def add(
+    name: str, role: str, sigs: tuple[str, ...], reason: str, *, no_password: bool, local: bool, as_json: bool
+) -> None:
+    """Make the account NAME; its password is asked for, or read from standard input."""
+    password = "" if no_password else _asked_password()
+    if local:
+        made = _add_here(name, Role(role), sigs, password, reason)
+    else:
+        body = {"name": name, "role": role, "sigs": sigs, "password": password, "reason": reason}
+        made = client().post("/accounts", body)
+    if as_json:
+        output.as_json(made)
+    else:
+        output.out.print(_said(made), highlight=False, markup=False)
+
+
+def _add_here(name: str, role: Role, sigs: tuple[str, ...], password: str, reason: str) -> Json:
+    """The first admin of a farm that does not run yet."""
+    loaded = config.load()
+    bootstrap.initialise(loaded)
+    passwords = bootstrap.login_tools(loaded).passwords if password else None
+    made = accounts.create(
+        bootstrap.hub_of(loaded), name, role=role, sigs=sigs, passwords=passwords, password=password, actor="cli", why=reason
+    )  # fmt: skip
+    return {"name": made.id, "role": made.role.value, "sigs": list(made.sigs), "disabled": made.disabled}
+
+
+@account.command("list")
+@json_option
+def list_accounts(*, as_json: bool) -> None:
+    """List accounts."""
+    found = client().get("/accounts")
+    if as_json:
+        output.as_json(found)
+        return
+    rows = [
+        (one["name"], one["role"], ", ".join(one["sigs"]), ", ".join(one["login"]) or "token", "disabled" if one["disabled"] else "")
+        for one in found["accounts"]
+    ]  # fmt: skip
+    output.table(("Account", "Role", "SIGs", "Logs in by", "State"), rows)
+
+
+@account.command("role")
+@click.argument("name")
+@role_option
+@sig_option
+@reason_option
+def role(name: str, role: str, sigs: tuple[str, ...], reason: str) -> None:
+    """Give the account NAME another role, and these SIGs alone."""
+    changed = client().post(f"/accounts/{name}/rights", {"role": role, "sigs": sigs, "reason": reason})
+    output.out.print(_said(changed), highlight=False, markup=False)
+
+
+@account.command("disable")
+@click.argument("name")
+@click.option("--undo", is_flag=True, help="Open it again.")
+@reason_option
+def disable(name: str, reason: str, *, undo: bool) -> None:
+    """Close the account NAME: its sessions end, its tokens open nothing."""
+    changed = client().post(f"/accounts/{name}/{'enable' if undo else 'disable'}", {"reason": reason})
+    output.out.print(_said(changed), highlight=False, markup=False)
+
+
+@account.command("password")
+@click.argument("name")
+def password(name: str) -> None:
+    """Give the account NAME another password; its sessions end."""
+    client().post(f"/accounts/{name}/password", {"password": _asked_password()})
+    output.out.print(f"{name}: the password is changed", highlight=False, markup=False)
+
+
+@click.group("token")
+def token() -> None:
+    """Issue, list and revoke API tokens: one's own, or (admins) anybody's."""
+
+
+@token.command("add")
+@click.argument("name")
+@click.option("--account", "owner", default="", help="Whose it is; else yours.")
+@click.option("--role", type=_ROLES, default=None, help="Less than the account's.")
+@sig_option
+@click.option("--action", "actions", type=_ACTIONS, multiple=True, help="Only this (again for another).")
+@click.option("--days", type=click.IntRange(1, 366), default=90, show_default=True, help="When it ends by itself.")
+@json_option
+def add_token(
+    name: str,
+    owner: str,
+    role: str | None,
+    sigs: tuple[str, ...],
+    actions: tuple[str, ...],
+    days: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Issue a token; NAME says what it is for. It is printed this once."""
+    body = {"name": name, "account": owner, "role": role, "sigs": sigs, "actions": actions, "days": days}
+    made = client().post("/tokens", body)
+    if as_json:
+        output.as_json(made)
+        return
+    output.err.print(f"token {made['id']} of {made['account']}, {made['role']}, until {made['expires']}", markup=False)
+    click.echo(made["token"])
+
+
+@token.command("list")
+@click.option("--account", "owner", default="", help="Whose; else yours.")
+@click.option("--all", "everything", is_flag=True, help="Everybody's.")
+@json_option
+def list_tokens(owner: str, *, everything: bool, as_json: bool) -> None:
+    """List tokens; never what they are."""
+    found = client().get("/tokens", account=owner, all="1" if everything else "")
+    if as_json:
+        output.as_json(found)
+        return
+    rows = [
+        (one["id"], one["account"], one["name"], ", ".join(one["actions"]) or one["role"], one["state"], one["expires"] or "never",
+         one["used"] or "never")
+        for one in found["tokens"]
+    ]  # fmt: skip
+    output.table(("Token", "Account", "For", "May", "State", "Ends", "Used"), rows)
+
+
+@token.command("revoke")
+@click.argument("token_id", metavar="TOKEN")
+@click.option("--reason", default="", help="Why.")
+def revoke_token(token_id: str, reason: str) -> None:
+    """End TOKEN (as `token list` names it) now."""
+    ended = client().post(f"/tokens/{token_id}/revoke", {"reason": reason})
+    output.out.print(f"{ended['id']}: {ended['state']}", highlight=False, markup=False)
+
+
+COMMANDS = (account, token)

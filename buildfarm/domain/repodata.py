@@ -1,0 +1,30 @@
+"""In which checksums and compressions a target's repositories are written: what its clients read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+Checksum = Literal["sha", "sha256", "sha512"]
+Compression = Literal["gz", "bz2", "xz", "zstd"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepodataStyle:
+    """The words of ``createrepo_c(8)``: ``--checksum`` (``sha`` is SHA-1) and ``--general-compress-type``.
+
+    ``sha256`` and ``gz`` is what dnf, yum since EL6 and libsolv read. yum of EL5 needs ``sha``.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    checksum: Checksum = "sha256"
+    compression: Compression = "gz"
+
+    @property
+    def suffix(self) -> str:
+        """Of the metadata's files.
+
+        >>> RepodataStyle(compression="zstd").suffix
+        'zst'
+        """
+        return "zst" if self.compression == "zstd" else self.compression

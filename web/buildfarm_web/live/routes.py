@@ -1,0 +1,61 @@
+"""``/live``: what a page follows. Everything it says can be read without it, from the page or its JSON twin."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+
+from flask import Blueprint, request
+
+from buildfarm.errors import InputError
+from buildfarm_web.live.handover import EventStream
+from buildfarm_web.parts import the_hub, the_parts
+from buildfarm_web.read_models import builds, logs
+from buildfarm_web.read_models.build import tasks_of
+from buildfarm_web.read_models.plain import numbered
+
+blueprint = Blueprint("live", __name__, url_prefix="/live")
+
+_MOST_SUBJECT = 200
+
+
+@blueprint.get("/builds/<build>/log")
+def follow_log(build: str) -> EventStream:
+    """A log from ``offset`` on (or from Last-Event-ID): ``lines`` events of ``[[offset, text, 1 if an error]]``, then ``end``.
+
+    A text without a line break at its end is gone on with by the next one. ``again`` says that the log began anew.
+
+    :raises NotFound: there is no such build, task or log.
+    :raises TooMany: enough follow already.
+    """
+    live, address = the_parts().live, request.remote_addr or ""
+    live.check_room(address)
+    hub = the_hub()
+    with hub.store.read() as tx:
+        tasks = tasks_of(tx, builds.find_build(tx, build))
+    file = logs.log_of(hub, tasks, request.args.get("task", ""))
+    offset = numbered(request.headers.get("Last-Event-ID") or request.args.get("offset"), 0, most=2**62)
+    return EventStream(partial(live.log, address=address, file=file, offset=offset))
+
+
+@blueprint.get("/changes")
+def follow_changes() -> EventStream:
+    """A ``change`` event whenever something happened to ``subject`` (a build's, drop's or task's id, a target), or to anything.
+
+    :raises InputError: ``since`` (when the page was made) is no time.
+    :raises TooMany: enough follow already.
+    """
+    live, address = the_parts().live, request.remote_addr or ""
+    live.check_room(address)
+    subject = request.args.get("subject", "")[:_MOST_SUBJECT]
+    return EventStream(partial(live.changes, address=address, subject=subject, since=_since()))
+
+
+def _since() -> datetime | None:
+    text = request.args.get("since", "")
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC) if text else None
+    except ValueError:
+        raise InputError(
+            f"since: {text[:40]!r} is no time", hint="as the page's footer has it: 2026-01-02T03:04:05Z"
+        ) from None

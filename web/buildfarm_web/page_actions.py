@@ -1,0 +1,132 @@
+"""The forms of the pages: each asks whether this one may, calls what the API calls, and leads back to the page with a word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from urllib.parse import quote
+
+from flask import Blueprint, redirect, request
+from werkzeug.wrappers import Response
+
+from buildfarm.api_models import PriorityRequest, WaiverRequest
+from buildfarm.domain.people import Action
+from buildfarm.errors import InputError
+from buildfarm.services import approving, builds, pausing
+from buildfarm_web import deciding
+from buildfarm_web.access import could
+from buildfarm_web.parts import the_hub
+from buildfarm_web.read_models.builds import find_build
+
+blueprint = Blueprint("page_actions", __name__)
+
+_DONE = {
+    "retry": "The build goes through the line again.", "cancel": "The build is canceled.",
+    "release-hold": "Released from hold.", "priority": "The priority is changed.",
+    "waive": "The waiver is in force, and the build was judged anew.", "pause": "Paused: nothing else begins.",
+    "resume": "It goes on.", "approve": "The plan is approved.", "refuse": "The plan is refused.",
+    "drain": "The worker gets nothing more.", "revoke": "The waiver is revoked.", "password": "The password is changed.",
+    "revoke-token": "The token is revoked.", "end": "The other sessions are ended.",
+}  # fmt: skip
+
+
+def done() -> str:
+    """What was done before this page came, in our own words; empty if nothing was."""
+    return _DONE.get(request.args.get("did", ""), "")
+
+
+def _reason() -> str:
+    return request.form.get("reason", "")[:2000]
+
+
+def _back(page: str, did: str) -> Response:
+    return redirect(f"{page}?did={did}", HTTPStatus.SEE_OTHER)
+
+
+@blueprint.post("/builds/<build>/<any(retry, cancel, 'release-hold', priority, waive):verb>")
+def on_build(build: str, verb: str) -> Response:
+    """Retry, cancel, release, prioritise a build, or waive one of its findings."""
+    action = Action(verb)
+    could(action)
+    if verb == "waive":
+        _waive(build)
+    elif verb == "priority":
+        wish = PriorityRequest(priority=request.form.get("priority", ""), reason=_reason())  # type: ignore[arg-type]  # parsed
+        deciding.on_build(build, action, deciding.priority(wish.priority), why=wish.reason)
+    else:
+        acts = {"retry": builds.retry, "cancel": deciding.cancel, "release-hold": builds.release_hold}
+        deciding.on_build(build, action, acts[verb], why=_reason())
+    return _back(f"/builds/{quote(build, safe='')}", verb)
+
+
+def _waive(name: str) -> None:
+    """Record a waiver of one finding of one build's source in its target."""
+    with the_hub().store.read() as tx:
+        build = find_build(tx, name)
+    form = request.form
+    try:
+        kind, path, subject, rpm = (str(word) for word in json.loads(form.get("finding", "")))
+    except (ValueError, TypeError) as error:
+        raise InputError("no finding was chosen", hint="choose one of the list") from error
+    deciding.waive(
+        WaiverRequest(
+            owner=form.get("owner", ""), reason=_reason(), expires=form.get("expires", ""),  # type: ignore[arg-type]  # parsed
+            kind=kind, path=_literal(path), subject=_literal(subject), rpm=_name_of(rpm), source=build.source,
+            target=build.target, authority="security" if form.get("security") else "anyone",
+        )
+    )  # fmt: skip
+
+
+def _literal(text: str) -> str:
+    """A glob that means this text (``?`` stands for what a glob would read as its own)."""
+    return text.replace("*", "?") if text else "**"
+
+
+def _name_of(rpm: str) -> str:
+    """The name in an RPM's file name, for the waiver outlives this version."""
+    return rpm.rsplit("-", 2)[0] or "*"
+
+
+@blueprint.post("/drops/<drop>/<any(pause, resume, approve, refuse, 'release-hold'):verb>")
+def on_drop(drop: str, verb: str) -> Response:
+    """Pause, resume, approve, refuse or release a drop."""
+    if verb == "release-hold":
+        could(Action.RELEASE_HOLD)
+        deciding.release_drop(drop, why=_reason())
+    else:
+        action = Action.APPROVE if verb in ("approve", "refuse") else Action.PAUSE
+        could(action)
+        resume = deciding.resume(drop_waiting=bool(request.form.get("drop_waiting")))
+        acts: dict[str, Callable[..., object]] = {
+            "pause": pausing.pause, "resume": resume, "approve": approving.approve, "refuse": approving.refuse,
+        }  # fmt: skip
+        deciding.on_drop(drop, action, acts[verb], why=_reason())
+    return _back(f"/drops/{quote(drop, safe='')}", verb)
+
+
+@blueprint.post("/targets/<target>/<any(pause, resume):verb>")
+def on_target(target: str, verb: str) -> Response:
+    """Pause or resume a target."""
+    could(Action.PAUSE)
+    if verb == "pause":
+        deciding.pause_target(target, why=_reason())
+    else:
+        deciding.resume_target(target, why=_reason(), drop_waiting=bool(request.form.get("drop_waiting")))
+    return _back(f"/targets/{quote(target, safe='')}", verb)
+
+
+@blueprint.post("/workers/<worker>/<any(drain, resume):verb>")
+def on_worker(worker: str, verb: str) -> Response:
+    """Drain a worker, or take it back."""
+    could(Action.DRAIN)
+    deciding.drain(worker, drained=verb == "drain", why=_reason())
+    return _back("/workers", verb)
+
+
+@blueprint.post("/waivers/<waiver>/revoke")
+def on_waiver(waiver: str) -> Response:
+    """Revoke a waiver."""
+    could(Action.REVOKE)
+    deciding.revoke(waiver, why=_reason())
+    return _back("/waivers", "revoke")

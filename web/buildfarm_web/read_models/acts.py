@@ -1,0 +1,60 @@
+"""The audit log: what people did to which thing, when and why; the newest first, a page after the other by event number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from buildfarm.domain.build import Build
+from buildfarm.domain.drop import Drop
+from buildfarm.domain.people import Action, Principal, possible
+from buildfarm.domain.records import Event
+from buildfarm.ports import Below, Transaction
+from buildfarm_web.read_models.history import event_json
+from buildfarm_web.read_models.plain import Json, find_each
+
+_OF_ACCOUNTS = frozenset({"account", "token", "session"})
+_PAGES = {"build": "/builds/", "drop": "/drops/", "target": "/targets/"}
+
+
+def may_see(asker: Principal, event: Json) -> bool:
+    """Whether an event is everybody's to read: what happens to accounts is their owner's and the admins' matter."""
+    if event["kind"].partition(".")[0] not in _OF_ACCOUNTS:
+        return True
+    return bool(asker.account and asker.account in (event["actor"], event["subject"])) or not possible(
+        asker, Action.ACCOUNTS
+    )
+
+
+def acts(
+    tx: Transaction,
+    asker: Principal,
+    *,
+    actor: str = "",
+    subject: str = "",
+    before: int | None = None,
+    limit: int = 100,
+) -> Json:
+    """People's acts by ``actor`` on ``subject`` (empty: any) below event ``before``; ``next`` is the ``before`` of the next page."""
+    where: dict[str, object] = {"person": True}
+    where |= {name: word for name, word in (("actor", actor), ("subject", subject)) if word}
+    if before is not None:
+        where["id"] = Below(before)
+    found = tx.find(Event, order_by="id", descending=True, limit=limit + 1, **where)
+    page = [item for item in (event_json(event) for event in found[:limit]) if may_see(asker, item)]
+    names = _names(tx, page)
+    return {
+        "acts": [{**item, **_thing(item, names)} for item in page],
+        "next": found[limit - 1].id if len(found) > limit else None,
+    }
+
+
+def _thing(item: Json, names: dict[str, str]) -> Json:
+    """What was acted on as people call it, and its page."""
+    page = _PAGES.get(item["kind"].partition(".")[0], "")
+    return {"about": names.get(item["subject"], item["subject"]), "page": f"{page}{item['subject']}" if page else ""}
+
+
+def _names(tx: Transaction, page: Sequence[Json]) -> dict[str, str]:
+    subjects = {item["subject"] for item in page}
+    named = {build.id: build.nvr for build in find_each(tx, Build, "id", subjects)}
+    return named | {drop.id: drop.name for drop in find_each(tx, Drop, "id", subjects)}

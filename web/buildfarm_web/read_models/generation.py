@@ -1,0 +1,112 @@
+"""One generation of a tag: what it carries, and what changed against the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from buildfarm.domain.build import Build
+from buildfarm.domain.nevra import EVR
+from buildfarm.domain.repository import Artifact, Generation, GenerationState
+from buildfarm.errors import NotFound
+from buildfarm.ports import Transaction
+from buildfarm.services import publishing
+from buildfarm_web.read_models.plain import Json, Row, by_name, stamp
+from buildfarm_web.read_models.standings import COLUMNS, as_far_as_read
+from buildfarm_web.read_models.targets import generation_json
+
+_LISTED = 200
+_AT_ONCE = 500
+_RPM = ("name", "arch", "epoch", "version", "release")
+
+
+def generation_page(tx: Transaction, name: str) -> Json:
+    """A generation by its id. :raises NotFound: there is none."""
+    found = tx.first(Generation, id=name)
+    if found is None:
+        raise NotFound(f"no generation {name}", hint="/generations lists them")
+    head = publishing.head(tx, found.tag)
+    before = tx.first(Generation, tag=found.tag, number=_before(tx, found)) if found.number > 1 else None
+    after = tx.first(Generation, tag=found.tag, number=found.number + 1)
+    return {
+        "now": stamp(tx.now),
+        **generation_json(found, in_force=head is not None and head.id == found.id),
+        "carried": dict(found.carried),
+        "self_hosted": {"ours": found.lock_ours, "all": found.lock_rpms},
+        "previous": _brief(before),
+        "next": _brief(after),
+        "changes": changes(tx, before.builds if before else (), found.builds),
+    }
+
+
+def _before(tx: Transaction, generation: Generation) -> int:
+    """The number of the newest earlier generation that came into force."""
+    for number in range(generation.number - 1, 0, -1):
+        one = tx.pick(Generation, ("state",), tag=generation.tag, number=number)
+        if one and one[0][0] in (GenerationState.READY, GenerationState.COLLECTED):
+            return number
+    return 0
+
+
+def _brief(generation: Generation | None) -> Json | None:
+    return {"id": generation.id, "number": generation.number, "state": generation.state.value} if generation else None
+
+
+def changes(tx: Transaction, old: Iterable[str], new: Iterable[str]) -> Json:
+    """What two generations differ in: builds by source, and RPMs by name and arch; only what differs is read."""
+    was, now = set(old), set(new)
+    gone, come = _builds(tx, was - now), _builds(tx, now - was)
+    sources = sorted({*gone, *come})
+    left, came = _rpms(tx, gone.values()), _rpms(tx, come.values())
+    rpms = [_change(*key, left.get(key), came.get(key)) for key in sorted({*left, *came})]
+    return {
+        "builds": [_source(source, gone.get(source), come.get(source)) for source in sources[:_LISTED]],
+        "builds_total": len(sources),
+        "rpms": rpms[:_LISTED],
+        "rpms_total": len(rpms),
+        "counts": {
+            kind: sum(one["change"] == kind for one in rpms) for kind in ("added", "removed", "updated", "rebuilt")
+        },
+    }
+
+
+def _builds(tx: Transaction, ids: Iterable[str]) -> dict[str, Build]:
+    return {build.source: build for build in map(as_far_as_read, _picked(tx, Build, COLUMNS, "id", ids))}
+
+
+def _rpms(tx: Transaction, builds: Iterable[Build]) -> dict[tuple[str, str], str]:
+    """Name and arch of each RPM of some builds with its EVR."""
+    made = _picked(tx, Artifact, _RPM, "build", (build.id for build in builds))
+    return {
+        (rpm["name"], rpm["arch"]): str(EVR(epoch=rpm["epoch"], version=rpm["version"], release=rpm["release"]))
+        for rpm in made
+    }
+
+
+def _picked(tx: Transaction, kind: type, columns: Sequence[str], field: str, values: Iterable[str]) -> list[Row]:
+    wanted = sorted(values)
+    pieces = (tuple(wanted[start : start + _AT_ONCE]) for start in range(0, len(wanted), _AT_ONCE))
+    return [row for piece in pieces for row in by_name(columns, tx.pick(kind, columns, **{field: piece}))]  # type: ignore[arg-type]  # field names
+
+
+def _source(source: str, old: Build | None, new: Build | None) -> Json:
+    return {
+        "source": source,
+        "change": _word(old.nvr if old else "", new.nvr if new else ""),
+        "old": {"id": old.id, "nvr": old.nvr} if old else None,
+        "new": {"id": new.id, "nvr": new.nvr, "verdict": new.verdict} if new else None,
+    }
+
+
+def _change(name: str, arch: str, old: str | None, new: str | None) -> Json:
+    return {"name": name, "arch": arch, "change": _word(old or "", new or ""), "old": old, "new": new}
+
+
+def _word(old: str, new: str) -> str:
+    """What became of something.
+
+    >>> _word("", "a-1"), _word("a-1", ""), _word("a-1", "a-2"), _word("a-1", "a-1")
+    ('added', 'removed', 'updated', 'rebuilt')
+    """
+    if not old or not new:
+        return "added" if new else "removed"
+    return "rebuilt" if old == new else "updated"

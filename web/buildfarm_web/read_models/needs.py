@@ -1,0 +1,170 @@
+"""What needs a person now, in groups: what it is, since when, why, who can act, and how."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from buildfarm.domain.build import Build, BuildState, Gate
+from buildfarm.domain.clusters import Cluster, clusters, fingerprint
+from buildfarm.domain.drop import Approval, Drop, DropState
+from buildfarm.domain.lag import STUCK
+from buildfarm.domain.waiver import WaiverRecord
+from buildfarm.ports import Transaction
+from buildfarm.services.hub import Hub
+from buildfarm_web.read_models import builds
+from buildfarm_web.read_models.answers import answers, contact_of
+from buildfarm_web.read_models.plain import Json, by_name, stamp
+from buildfarm_web.read_models.standings import COLUMNS, as_far_as_read, since_of
+
+_READ = 500
+_EXAMPLES = 6
+_SOON = timedelta(days=14)
+
+TITLES = {
+    "approval": "Plans that await approval",
+    "on_hold": "On hold",
+    "failed": "Failed, by cause",
+    "refused": "Built, but refused by the gate",
+    "stuck": "Stuck before it could start",
+    "waiver": "Waivers about to end",
+}
+"""The groups, in the order in which a person should look at them."""
+
+Item = Json
+_Own = Callable[[str, str], bool]
+
+
+def needs(hub: Hub, tx: Transaction, *, target: str = "", sig: str = "", kind: str = "", most: int = 100) -> Json:
+    """``{total, groups: [{kind, title, total, more, items}]}``, what waits longest first.
+
+    ``total`` counts builds, drops and waivers; an item stands for ``count`` of them that have one cause; ``more`` are not listed.
+
+    Groups without an item are left out. :raises NotFound: no such target.
+    """
+    names = [hub.target(target).name] if target else sorted(hub.config.targets)
+
+    def is_own(name: str, source: str) -> bool:
+        return name in names and (not sig or hub.config.sig_of(name, source) == sig)
+
+    readers: dict[str, Callable[[], tuple[int, list[Item]]]] = {
+        "approval": lambda: _drops(hub, tx, is_own),
+        "on_hold": lambda: _held(hub, tx, is_own, most),
+        "failed": lambda: _failed(hub, tx, is_own),
+        "refused": lambda: _refused(hub, tx, is_own, most),
+        "stuck": lambda: _stuck(hub, tx, is_own, most),
+        "waiver": lambda: _waivers(hub, tx, names, sig),
+    }
+    groups = []
+    for name, read in readers.items():
+        total, items = read() if kind in ("", name) else (0, [])
+        if items:
+            shown = items[:most]
+            more = total - sum(item.get("count", 1) for item in shown)
+            groups.append({"kind": name, "title": TITLES[name], "total": total, "more": more, "items": shown})
+    return {"now": stamp(tx.now), "total": sum(group["total"] for group in groups), "groups": groups}
+
+
+def _read(tx: Transaction, is_own: _Own, **where: object) -> list[Build]:
+    wanted = {"scratch": False, "superseded": False, **where}
+    rows = tx.pick(Build, COLUMNS, order_by="state_since", limit=_READ, **wanted)  # type: ignore[arg-type]  # field names
+    return [as_far_as_read(row) for row in by_name(COLUMNS, rows) if is_own(row["target"], row["source"])]
+
+
+def _items(hub: Hub, found: Sequence[Build], most: int) -> tuple[int, list[Item]]:
+    """Builds by cause, a line each; only of those that are shown is it read why."""
+    causes: dict[str, list[Build]] = {}
+    for build in sorted(found, key=lambda build: (since_of(build) or "", build.source)):
+        causes.setdefault(f"{build.verdict} {fingerprint(build, build.gate_reason)}", []).append(build)
+    shown = list(causes.values())[:most]
+    first = builds.rows(hub, [some[0] for some in shown])
+    return len(found), [_item(hub, some, item) for some, item in zip(shown, first, strict=True)]
+
+
+def _item(hub: Hub, some: Sequence[Build], row: Json) -> Item:
+    build = some[0]
+    return {
+        "build": build.id, "title": build.nvr, "source": build.source, "target": build.target, "state": row["state"],
+        "verdict": build.verdict, "since": since_of(build), "why": row["why"] or "no reason was recorded",
+        "act": builds.act_on(build), "count": len(some), **answers(hub, build.target, build.source),
+        "others": [{"id": other.id, "nvr": other.nvr} for other in some[1:]],
+    }  # fmt: skip
+
+
+def _held(hub: Hub, tx: Transaction, is_own: _Own, most: int) -> tuple[int, list[Item]]:
+    return _items(hub, _read(tx, is_own, state=BuildState.ON_HOLD), most)
+
+
+def _refused(hub: Hub, tx: Transaction, is_own: _Own, most: int) -> tuple[int, list[Item]]:
+    found = _read(tx, is_own, state=BuildState.COMPARED, gate=Gate.REFUSED, successor="")
+    return _items(hub, [build for build in found if builds.need_of(build)], most)
+
+
+def _stuck(hub: Hub, tx: Transaction, is_own: _Own, most: int) -> tuple[int, list[Item]]:
+    kinds = tuple(kind.value for kind in STUCK)
+    return _items(hub, _read(tx, is_own, state=BuildState.WAITING, wait_kind=kinds), most)
+
+
+def _failed(hub: Hub, tx: Transaction, is_own: _Own) -> tuple[int, list[Item]]:
+    failed = _read(tx, is_own, state=BuildState.FAILED)
+    found = [
+        (target, cluster)
+        for target in sorted({build.target for build in failed})
+        for cluster in clusters(build for build in failed if build.target == target)
+    ]
+    items = [cluster_item(hub, target, cluster) for target, cluster in found]
+    return len(failed), sorted(items, key=lambda item: (-item["count"], item["since"]))
+
+
+def cluster_item(hub: Hub, target: str, cluster: Cluster) -> Item:
+    """A cluster as one line: how many builds, since when, who answers for most of them."""
+    by_sig = Counter(hub.config.sig_of(target, build.source) for build in cluster.builds)
+    sig = by_sig.most_common(1)[0][0]
+    return {
+        "cluster": cluster.id, "target": target, "title": cluster.words, "failure_kind": cluster.kind, "why": cluster.example,
+        "count": len(cluster.builds), "since": stamp(cluster.builds[0].state_since),
+        "builds": [{"id": build.id, "nvr": build.nvr} for build in cluster.builds[:_EXAMPLES]],
+        "act": f"buildfarm retry --cluster {cluster.id} -t {target} --reason '…'", "sigs": dict(by_sig), "sig": sig,
+        "contact": contact_of(hub, sig),
+    }  # fmt: skip
+
+
+def _drops(hub: Hub, tx: Transaction, is_own: _Own) -> tuple[int, list[Item]]:
+    held = tx.find(Drop, state=DropState.ON_HOLD, order_by="created", limit=_READ)
+    awaiting = tx.find(Drop, approval=Approval.AWAITED, order_by="created", limit=_READ)
+    found = {drop.id: drop for drop in (*held, *awaiting) if is_own(drop.target, "")}.values()
+    return len(found), [
+        {
+            "drop": drop.id,
+            "title": drop.name or drop.id[:12],
+            "target": drop.target,
+            "state": drop.state.value,
+            "since": stamp(drop.created),
+            "why": drop.reason or "it waits for a person's word",
+            **answers(hub, drop.target),
+            "act": f"buildfarm approve {drop.id[:12]} --reason '…'"
+            if drop.approval is Approval.AWAITED
+            else f"buildfarm release-hold {drop.id[:12]} --reason '…'",
+        }
+        for drop in found
+    ]
+
+
+def _waivers(hub: Hub, tx: Transaction, targets: Sequence[str], sig: str) -> tuple[int, list[Item]]:
+    last = (tx.now + _SOON).date().isoformat()
+    found = [
+        record
+        for record in tx.find(WaiverRecord, ended=None, order_by="expires,id")
+        if record.expires <= last and any(record.waiver.covers_target(name) for name in targets)
+    ]
+    items = [
+        {
+            "waiver": record.id, "title": record.id, "since": stamp(record.created), "expires": record.expires,
+            "why": f"ends with {record.expires}: {record.kind} in {record.source} is refused again after that ({record.reason})",
+            "act": f"buildfarm waivers revoke {record.id} --reason '…'", "sig": record.owner, "contact": contact_of(hub, record.owner),
+        }
+        for record in found
+        if not sig or sig in (record.owner, hub.config.sig_of(targets[0], record.source))
+    ]  # fmt: skip
+    return len(items), items

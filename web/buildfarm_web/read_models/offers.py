@@ -1,0 +1,119 @@
+"""What may be done to a thing from its page: each act with its form, or why not and who may."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from urllib.parse import quote
+
+from buildfarm.domain.people import Action, Place, Principal, refusal
+from buildfarm.domain.verdict import Verdict
+from buildfarm.domain.waiver import WaiverRecord
+from buildfarm.services import waivers
+from buildfarm.services.hub import Hub
+from buildfarm_web.read_models.plain import Json
+
+_ENDED = ("failed", "canceled", "excluded")
+_STARTED = ("ingested", "debranded", "waiting", "queued", "building", "on_hold", "built", "comparing")
+_TO_BUILD = ("ingested", "debranded", "waiting", "queued", "building")
+_MOST_FINDINGS = 100
+
+
+def _offer(asker: Principal, places: Sequence[Place], path: str, action: Action, title: str, **form: object) -> Json:
+    """One act: ``path`` takes the form; ``refused`` says why this one may not, ``next`` who may."""
+    refused = refusal(asker, action, *places)
+    return {
+        "path": path, "title": title, "verb": path.rpartition("/")[2], "reason": True, "warn": False, "fields": [], **form,
+        "refused": refused.why if refused else "", "next": refused.next_step if refused else "",
+    }  # fmt: skip
+
+
+def of_build(hub: Hub, asker: Principal, build: Json) -> list[Json]:
+    """What may be done to a build in its state."""
+    place = [hub.config.place(build["target"], build["source"])]
+    path, state = f"/builds/{quote(build['id'], safe='')}", build["state"]
+    made: list[Json] = []
+    if state in _ENDED:
+        made.append(_offer(asker, place, f"{path}/retry", Action.RETRY, "Retry", reason=False))
+    if state == "on_hold" and build["act"]:
+        made.append(_offer(asker, place, f"{path}/release-hold", Action.RELEASE_HOLD, "Release from hold"))
+    if state in _TO_BUILD:
+        fields = [{"name": "priority", "label": "Priority, −100 to 100", "kind": "number", "value": build["priority"]}]
+        made.append(_offer(asker, place, f"{path}/priority", Action.PRIORITY, "Change its priority", fields=fields))
+    if findings := list(_to_waive(build)):
+        fields = [
+            {"name": "finding", "label": "Finding", "kind": "select", "options": findings[:_MOST_FINDINGS]},
+            {"name": "owner", "label": "Who answers for it", "kind": "text", "value": asker.name},
+            {"name": "expires", "label": "Its last day", "kind": "date"},
+        ]
+        if refusal(asker, Action.WAIVE_SECURITY) is None:
+            fields.append({"name": "security", "label": "For the security authority", "kind": "checkbox"})
+        made.append(_offer(asker, place, f"{path}/waive", Action.WAIVE, "Waive a finding", fields=fields))
+    if state in _STARTED:
+        made.append(_offer(asker, place, f"{path}/cancel", Action.CANCEL, "Cancel", warn=True))
+    return made
+
+
+def _to_waive(build: Json) -> Iterable[Json]:
+    """The findings that hold a build up, once each: ``{value, text}``."""
+    comparison = build.get("comparison") or {}
+    known: dict[str, str] = {}
+    for pair in comparison.get("pairs", ()):
+        for item in pair["findings"]:
+            if not Verdict(item["verdict"]).is_compatible and item["verdict"] != Verdict.ERROR:
+                value = json.dumps([item["kind"], item["path"], item["subject"], pair["new"] or pair["old"]])
+                where = " ".join(word for word in (item["path"], item["subject"]) if word)
+                known.setdefault(value, f"{item['kind']} {where} ({item['verdict']})")
+    for item in comparison.get("missing", ()):
+        if not item.get("waived"):
+            known.setdefault(json.dumps(["rpm-missing", "", "", item["rpm"]]), f"rpm-missing {item['rpm']} (MISSING)")
+    return ({"value": value, "text": text} for value, text in known.items())
+
+
+def _pausing(asker: Principal, place: Sequence[Place], path: str, *, paused: str, what: str) -> Json:
+    if not paused:
+        return _offer(asker, place, f"{path}/pause", Action.PAUSE, f"Pause {what}")
+    fields = [{"name": "drop_waiting", "label": "Cancel what has not begun instead", "kind": "checkbox"}]
+    return _offer(asker, place, f"{path}/resume", Action.PAUSE, f"Resume {what}", reason=False, fields=fields)
+
+
+def of_drop(hub: Hub, asker: Principal, drop: Json) -> list[Json]:
+    """What may be done to a drop."""
+    place, path = [hub.config.place(drop["target"])], f"/drops/{quote(drop['id'], safe='')}"
+    made: list[Json] = []
+    if drop["state"] == "on_hold":
+        made.append(_offer(asker, place, f"{path}/release-hold", Action.RELEASE_HOLD, "Release from hold"))
+    if drop["approval"] == "awaited":
+        made.append(_offer(asker, place, f"{path}/approve", Action.APPROVE, "Approve the plan"))
+        made.append(_offer(asker, place, f"{path}/refuse", Action.APPROVE, "Refuse the plan", warn=True))
+    paused = drop["outlook"]["paused"]
+    if drop["moving"] or paused:
+        made.append(_pausing(asker, place, path, paused=paused, what="this drop"))
+    return made
+
+
+def of_target(hub: Hub, asker: Principal, target: Json) -> list[Json]:
+    """What may be done to a target."""
+    place, path = [hub.config.place(target["name"])], f"/targets/{quote(target['name'], safe='')}"
+    return [_pausing(asker, place, path, paused=target["outlook"]["paused"], what="this target")]
+
+
+def of_workers(asker: Principal, workers: Sequence[Json]) -> dict[str, list[Json]]:
+    """Draining and taking back, for each worker that is no guest."""
+    made: dict[str, list[Json]] = {}
+    for worker in workers:
+        path = f"/workers/{quote(worker['id'], safe='')}"
+        word, title = ("resume", "Take back") if worker["state"] == "drained" else ("drain", "Drain")
+        if not worker["host"]:
+            made[worker["id"]] = [_offer(asker, (), f"{path}/{word}", Action.DRAIN, title)]
+    return made
+
+
+def of_waivers(hub: Hub, asker: Principal, records: Iterable[WaiverRecord]) -> dict[str, list[Json]]:
+    """Revoking, for each waiver in force."""
+    made: dict[str, list[Json]] = {}
+    for record in records:
+        path = f"/waivers/{quote(record.id, safe='')}/revoke"
+        places = waivers.places(hub.config, record.waiver)
+        made[record.id] = [_offer(asker, places, path, Action.REVOKE, "Revoke", warn=True)]
+    return made

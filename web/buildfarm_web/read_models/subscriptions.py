@@ -1,0 +1,80 @@
+"""Who is told what, and what became of it: subscriptions and their deliveries, for those who may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from buildfarm.domain.notice import Topic
+from buildfarm.domain.records import Follower
+from buildfarm.domain.subscription import Delivery, DeliveryState, Subscription
+from buildfarm.errors import InputError
+from buildfarm.ports import Transaction
+from buildfarm.services.subscriptions import Asker
+from buildfarm_web.read_models.plain import Json, stamp
+
+_RECENT = 50
+
+
+def subscriptions(tx: Transaction, asker: Asker | None, *, everything: bool = False) -> Json:
+    """Those of ``asker``, or all for whom may act on all; addresses are nobody else's business, so a stranger sees none."""
+    found = _visible(tx, asker, everything=everything)
+    return {
+        "who": asker.name if asker else "",
+        "subscriptions": [subscription_json(tx, one) for one in found],
+        "deliveries": deliveries(tx, found, limit=_RECENT),
+        "topics": [topic.value for topic in Topic],
+        "followers": [
+            {"id": one.id, "event": one.event, "length": one.length, "moved": stamp(one.moved)}
+            for one in tx.find(Follower, order_by="id")
+        ],
+    }
+
+
+def _visible(tx: Transaction, asker: Asker | None, *, everything: bool) -> list[Subscription]:
+    if asker is None:
+        return []
+    where: dict[str, object] = {} if asker.may_all else {"owner": asker.name}
+    if not everything:
+        where["ended"] = None
+    return tx.find(Subscription, order_by="created,id", descending=True, **where)  # type: ignore[arg-type]  # field names
+
+
+def subscription_json(tx: Transaction, one: Subscription) -> Json:
+    """One subscription, how much is owed to it, and what the last try met with."""
+    counts = {str(state[0]): count for state, count in tx.tally(Delivery, ("state",), subscription=one.id).items()}
+    last = tx.find(
+        Delivery, subscription=one.id, state=DeliveryState.DELIVERED, order_by="settled", descending=True, limit=1
+    )
+    return {
+        "id": one.id, "owner": one.owner, "channel": one.channel.value, "address": one.address, "topics": list(one.topics),
+        "target": one.target, "source": one.source, "sig": one.sig, "created": stamp(one.created), "ended": stamp(one.ended),
+        "ended_why": one.ended_why, "pending": counts.get("pending", 0), "dead": counts.get("dead", 0),
+        "last_delivered": stamp(last[0].settled) if last else None,
+    }  # fmt: skip
+
+
+def deliveries(tx: Transaction, of: Sequence[Subscription], *, limit: int, state: str = "") -> list[Json]:
+    """What is owed or was brought, the newest first. :raises InputError: no such state."""
+    if state and state not in {known.value for known in DeliveryState}:
+        raise InputError(f"no state {state!r}", hint=f"one of {', '.join(DeliveryState)}")
+    found: list[Delivery] = []
+    for one in of:
+        for wanted in (state,) if state else DeliveryState:
+            found += tx.find(Delivery, subscription=one.id, state=wanted, order_by="due", descending=True, limit=limit)
+    found.sort(key=lambda owed: (owed.due, owed.id), reverse=True)
+    return [delivery_json(owed) for owed in found[:limit]]
+
+
+def visible_deliveries(tx: Transaction, asker: Asker, *, limit: int, state: str = "", subscription: str = "") -> Json:
+    """The deliveries that ``asker`` may see; with ``subscription`` of that one only."""
+    mine = [one for one in _visible(tx, asker, everything=True) if not subscription or one.id == subscription]
+    return {"deliveries": deliveries(tx, mine, limit=limit, state=state)}
+
+
+def delivery_json(owed: Delivery) -> Json:
+    """One delivery."""
+    return {
+        "id": owed.id, "subscription": owed.subscription, "channel": owed.channel.value, "event": owed.notice,
+        "state": owed.state.value, "attempts": owed.attempts, "status": owed.status, "due": stamp(owed.due),
+        "created": stamp(owed.created), "settled": stamp(owed.settled),
+    }  # fmt: skip
