@@ -14,13 +14,13 @@ from types import FrameType
 
 import httpx
 
-from benchmarks import build_overhead, compare, debrand_check, debrand_scan, guests, publish, schedule, web
+from benchmarks import build_overhead, compare, debrand_check, debrand_scan, guests, pages, publish, schedule, web
 from demo.drive import DemoFailed
 from demo.world.run import WorldError
 
 ALL: Mapping[str, Callable[[int], None]] = {
     "build_overhead": build_overhead.run, "compare": compare.run, "debrand_check": debrand_check.run,
-    "debrand_scan": debrand_scan.run, "guests": guests.run, "publish": publish.run,
+    "debrand_scan": debrand_scan.run, "guests": guests.run, "pages": pages.run, "publish": publish.run,
     "schedule": schedule.run, "web": web.run,
 }  # fmt: skip
 

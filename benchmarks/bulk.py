@@ -109,6 +109,8 @@ def filling(url: str) -> Iterator[Bulk]:
                 if isinstance(table.c.id.type, sa.BigInteger):
                     last = f"SELECT coalesce(max(id), 1) FROM {table.name}"  # noqa: S608  # our own names
                     connection.exec_driver_sql(f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), ({last}))")
-            connection.exec_driver_sql("ANALYZE")  # as its autovacuum does; nobody does so to a farm's SQLite
         connection.commit()
+    if engine.dialect.name == "postgresql":  # as its autovacuum does; nobody does so to a farm's SQLite
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
     engine.dispose()

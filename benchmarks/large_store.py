@@ -36,8 +36,12 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 _BEGIN = NOW - timedelta(days=3 * 365)
 _UPDATE = 40
 _LOCKS, _GENERATIONS, _GUESTS, _RUNNING = 300, 60, 3_000, 30
-_FIRST = "lib perl- python3- rust- golang- gnome- kde- texlive- ghc- ruby- java- php- xorg- qt6- r- ocaml- node- mingw64- fonts- git-".split()
-_LAST = "archive audio base bridge cache client codec config core crypt daemon data dict draw engine event filter font gate graph".split()
+_FIRST = (
+    "lib perl- python3- rust- golang- gnome- kde- texlive- ghc- ruby- java- php- xorg- qt6- r- ocaml- node- mingw64- fonts- git-"
+).split()
+_LAST = (
+    "archive audio base bridge cache client codec config core crypt daemon data dict draw engine event filter font gate graph"
+).split()
 _FAILURES = (
     (
         FailureKind.BUILD,
@@ -155,7 +159,7 @@ class _Years:
         self._random = random.Random(size.seed)  # noqa: S311  # the same store each time
         self._number = 0
         self._each = size.findings / size.builds
-        self._locks = [blobs.put_bytes(self._lock(number)).sha256 for number in range(_LOCKS)]
+        self._locks = [blobs.put_bytes(self._lock(number)).sha256 for number in range(min(_LOCKS, size.sources // 10))]
         self._log = blobs.put_bytes("".join(f"gcc -c part{n}.c\n" for n in range(3_000)).encode()).sha256
         self._waivers: list[str] = []
 
@@ -420,13 +424,14 @@ class _Years:
         ))  # fmt: skip
 
     def _findings(self, build: Build) -> list[dict[str, str]]:
-        # nearly half of the builds of a store have none: they failed, were canceled or came to nothing
+        # of one of two RPMs; a few builds failed or were canceled and have none
         count = max(round(self._random.uniform(0.5, 1.5) * self._each / 2 / 0.93), 1)
         chosen = self._random.choices(_HARMLESS, k=count)
         if build.gate is Gate.REFUSED:
             chosen += [one for one in _GRAVE if one[3].value == build.verdict][:1]
         return [
-            {"kind": kind, "path": path.format(source=build.source), "subject": subject.format(source=build.source), "verdict": verdict.value,
+            {"kind": kind, "path": path.format(source=build.source), "subject": subject.format(source=build.source),
+             "verdict": verdict.value,
              "rule": kind, "old": "a", "new": "b"}
             for kind, path, subject, verdict in chosen
         ]  # fmt: skip
@@ -442,8 +447,9 @@ class _Years:
                 moment = NOW - timedelta(hours=6 * (_GENERATIONS - number) + 1)
                 state = GenerationState.READY if number > _GENERATIONS - 10 else GenerationState.COLLECTED
                 made = Generation(
-                    id=self._id(), target=one.name, tag=tag, number=number, state=state, digest=_sha(f"{tag} {number}"), builds=tuple(carried),
-                    sources=len(carried), rpms=3 * len(carried), lock_ours=200 * len(carried), lock_rpms=250 * len(carried), created=moment, ready=moment,
+                    id=self._id(), target=one.name, tag=tag, number=number, state=state, digest=_sha(f"{tag} {number}"),
+                    builds=tuple(carried), sources=len(carried), rpms=3 * len(carried), lock_ours=200 * len(carried),
+                    lock_rpms=250 * len(carried), created=moment, ready=moment,
                 )  # fmt: skip
                 self._bulk.add(made)
             self._bulk.add(TagHead(id=tag, generation=made.id, number=made.number))
@@ -475,8 +481,8 @@ class _Years:
             self._bulk.add(entry)
         coming = [build for build in last if build.state in (BuildState.WAITING, BuildState.QUEUED)]
         steps = [
-            {"build": build.id, "name": build.nvr, "wave": number % 5, "needs": [], "cost": 60.0, "way": 60.0 + number, "start": 60.0 * number,
-             "end": 60.0 * number + 60, "critical": number == 0}
+            {"build": build.id, "name": build.nvr, "wave": number % 5, "needs": [], "cost": 60.0, "way": 60.0 + number,
+             "start": 60.0 * number, "end": 60.0 * number + 60, "critical": number == 0}
             for number, build in enumerate(coming)
         ]  # fmt: skip
         forecast: dict[str, object] = {

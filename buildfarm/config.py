@@ -103,7 +103,7 @@ class Telling:
 class Live:
     """How many may follow logs and pages at a time: in one web process, and from one address.
 
-    Behind a reverse proxy all come from its address: give ``per_address`` the value of ``followers`` there.
+    Behind a reverse proxy all come from its address, unless ``login.proxies`` lets it say for whom it asks.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}

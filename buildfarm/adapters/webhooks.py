@@ -10,7 +10,7 @@ import httpx
 
 from buildfarm.adapters.outward import address_of
 from buildfarm.adapters.telling_keys import TellingKeys
-from buildfarm.errors import InfraError, NotAllowed
+from buildfarm.errors import BuildFarmError, InputError, NotAllowed
 from buildfarm.ports import Answer
 
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
@@ -23,7 +23,9 @@ class Webhooks:
     def __init__(self, keys: TellingKeys, *, allowed: Sequence[str]) -> None:
         self._keys = keys
         self._allowed = tuple(allowed)
-        self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+        # No connection is kept: one to an address was made for one name and must not serve another.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False, limits=limits)
 
     def __call__(self, url: str, *, message_id: str, subscription: str, body: bytes, at: datetime) -> Answer:
         """Post once; anything but a 2xx is a refusal. What the receiver says beyond its status is not read."""
@@ -43,9 +45,9 @@ class Webhooks:
                 "POST", there, content=body, headers=headers, extensions={"sni_hostname": host}
             ) as answer:
                 code = answer.status_code
-        except NotAllowed as error:
+        except (NotAllowed, InputError) as error:
             return Answer(accepted=False, status=str(error), final=True)
-        except (InfraError, httpx.HTTPError, httpx.InvalidURL) as error:
+        except (BuildFarmError, httpx.HTTPError, httpx.InvalidURL) as error:
             return Answer(accepted=False, status=f"{type(error).__name__}: {error}"[:300])
         status = f"HTTP {code}"
         if httpx.codes.is_redirect(code):

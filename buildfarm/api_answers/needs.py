@@ -37,7 +37,7 @@ class Need(Answer):
     others: list[NamedBuild] = Field(default_factory=list)
     cluster: str = ""
     failure_kind: str = ""
-    sigs: list[str] = Field(default_factory=list)
+    sigs: dict[str, int] = Field(default_factory=dict)
     builds: list[NamedBuild] = Field(default_factory=list)
 
 

@@ -59,7 +59,7 @@ def add(
     if as_json:
         output.as_json(made)
     else:
-        output.out.print(_said(made), highlight=False, markup=False)
+        click.echo(_said(made))
 
 
 def _add_here(name: str, role: Role, sigs: tuple[str, ...], password: str, reason: str) -> Json:
@@ -96,7 +96,7 @@ def list_accounts(*, as_json: bool) -> None:
 def role(name: str, role: str, sigs: tuple[str, ...], reason: str) -> None:
     """Give the account NAME another role, and these SIGs alone."""
     changed = client().post(f"/accounts/{name}/rights", {"role": role, "sigs": sigs, "reason": reason})
-    output.out.print(_said(changed), highlight=False, markup=False)
+    click.echo(_said(changed))
 
 
 @account.command("disable")
@@ -106,7 +106,7 @@ def role(name: str, role: str, sigs: tuple[str, ...], reason: str) -> None:
 def disable(name: str, reason: str, *, undo: bool) -> None:
     """Close the account NAME: its sessions end, its tokens open nothing."""
     changed = client().post(f"/accounts/{name}/{'enable' if undo else 'disable'}", {"reason": reason})
-    output.out.print(_said(changed), highlight=False, markup=False)
+    click.echo(_said(changed))
 
 
 @account.command("password")
@@ -114,7 +114,7 @@ def disable(name: str, reason: str, *, undo: bool) -> None:
 def password(name: str) -> None:
     """Give the account NAME another password; its sessions end."""
     client().post(f"/accounts/{name}/password", {"password": _asked_password()})
-    output.out.print(f"{name}: the password is changed", highlight=False, markup=False)
+    click.echo(f"{name}: the password is changed")
 
 
 @click.group("token")
@@ -146,7 +146,7 @@ def add_token(
     if as_json:
         output.as_json(made)
         return
-    output.err.print(f"token {made['id']} of {made['account']}, {made['role']}, until {made['expires']}", markup=False)
+    click.echo(f"token {made['id']} of {made['account']}, {made['role']}, until {made['expires']}", err=True)
     click.echo(made["token"])
 
 
@@ -174,7 +174,7 @@ def list_tokens(owner: str, *, everything: bool, as_json: bool) -> None:
 def revoke_token(token_id: str, reason: str) -> None:
     """End TOKEN (as `token list` names it) now."""
     ended = client().post(f"/tokens/{token_id}/revoke", {"reason": reason})
-    output.out.print(f"{ended['id']}: {ended['state']}", highlight=False, markup=False)
+    click.echo(f"{ended['id']}: {ended['state']}")
 
 
 COMMANDS = (account, token)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from email.utils import parseaddr
-from urllib.parse import urlsplit
 
+from buildfarm.domain.allowed_url import parsed
 from buildfarm.domain.notice import Topic
 from buildfarm.domain.subscription import Channel, Delivery, DeliveryState, Subscription
 from buildfarm.errors import Conflict, InputError, NotAllowed, NotFound
@@ -67,16 +67,7 @@ def _check(channel: Channel, address: str) -> None:
         if not _MAIL.fullmatch(address) or parseaddr(address)[1] != address:
             raise InputError(f"{address[:80]!r} is no e-mail address", hint="name@host, nothing around it")
         return
-    try:
-        parts = urlsplit(address)
-        port_is_good = parts.port != 0
-    except ValueError:
-        raise InputError(f"{address[:80]!r} is no URL", hint="https://host/path") from None
-    printable = all("!" <= letter <= "~" for letter in address)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not printable or not port_is_good:
-        raise InputError(f"{address[:80]!r} is no URL to post to", hint="https://host/path")
-    if parts.username is not None or parts.fragment:
-        raise InputError("the URL has a name, a password or a fragment in it", hint="a receiver checks the signature")
+    parsed(address)
 
 
 def end(store: Store, identity: str, asker: Asker, *, why: str = "") -> Subscription:

@@ -19,7 +19,7 @@ from buildfarm.services.tasks import token_hash
 PREFIX = "bf_"
 """How our tokens begin, so that a scanner of published text can know one."""
 LONGEST_DAYS = 366
-_SHOWN = 16
+_SHOWN, _LEAST = 16, 8
 _USED_EVERY = timedelta(minutes=5)
 
 
@@ -78,7 +78,7 @@ def revoke(hub: Hub, by: Principal, identity: str, *, of: str = "", why: str = "
 
 def _named(tx: Transaction, identity: str, of: str) -> ApiToken:
     everybodys = tx.find(ApiToken, account=of) if of else tx.find(ApiToken)
-    found = [token for token in everybodys if shown(token) == identity]
+    found = [token for token in everybodys if len(identity) >= _LEAST and shown(token).startswith(identity)]
     if len(found) != 1:
         raise NotFound(f"no token {identity}", hint="`buildfarm token list` shows them")
     return found[0]

@@ -262,7 +262,7 @@ def list_targets() -> Response:
     """Every configured target."""
     hub = the_hub()
     with hub.store.read() as tx:
-        return jsonify(targets.targets(hub, tx))
+        return jsonify(targets.targets_page(hub, tx))
 
 
 @blueprint.get("/targets/<target>")

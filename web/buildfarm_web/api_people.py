@@ -156,6 +156,8 @@ def revoke_token(token: str) -> Response:
 def revoke(asker: Principal, token: str, *, why: str) -> Json:
     """End a token of the asker's account, or (admins) any."""
     anybodys = access.may(Action.ACCOUNTS)
+    if asker.actions is not None and not anybodys:
+        raise NotAllowed("a token for some acts alone ends no tokens", hint="log in, or use a token for all acts")
     if not anybodys and not asker.account:
         require(Action.ACCOUNTS)
     ended = tokens.revoke(the_hub(), asker, token, of="" if anybodys else asker.account, why=why)

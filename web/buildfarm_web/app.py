@@ -14,6 +14,7 @@ from buildfarm.services.logging_in import LoginTools
 from buildfarm.wire import MEBIBYTE
 from buildfarm_web import (
     access,
+    account_pages,
     api,
     api_decisions,
     api_docs,
@@ -38,6 +39,7 @@ from buildfarm_web import (
     request_log,
     security,
     telling_api,
+    telling_pages,
     views,
     words,
     worker_api,
@@ -117,10 +119,12 @@ def create_app(
         pages.blueprint,
         page_actions.blueprint,
         people_pages.blueprint,
+        account_pages.blueprint,
         api_views.blueprint,
         views.blueprint,
         operating.blueprint,
         telling_api.blueprint,
+        telling_pages.blueprint,
         feeds.blueprint,
         badges.blueprint,
         log_pages.blueprint,

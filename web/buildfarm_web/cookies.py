@@ -86,6 +86,8 @@ def csrf() -> str:
 def guard() -> None:
     """Before every request: a write with our cookie, and a login, must come from our own pages.
 
+    A form with files has its word in the address, so that nothing is read before it is known whether they may send it.
+
     A request with a token of its own needs none of this: no browser sends one by itself.
 
     :raises ForeignRequest: it does not.
@@ -96,7 +98,7 @@ def guard() -> None:
     if not secret and request.endpoint != "people_pages.login":
         return
     _refuse_other_sites()
-    given = request.headers.get("X-CSRF-Token") or request.form.get("csrf", "")
+    given = request.headers.get("X-CSRF-Token") or request.args.get("csrf") or request.form.get("csrf", "")
     if secret and not hmac.compare_digest(given.encode(), csrf().encode()):
         raise ForeignRequest(
             "this was not sent by a page of this session", hint="load the page again and repeat what you did"

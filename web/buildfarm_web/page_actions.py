@@ -5,29 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from http import HTTPStatus
+from pathlib import PurePath
 from urllib.parse import quote
 
 from flask import Blueprint, redirect, request
+from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
 
 from buildfarm.api_models import PriorityRequest, WaiverRequest
+from buildfarm.domain.drop import ItemKind
 from buildfarm.domain.people import Action
 from buildfarm.errors import InputError
-from buildfarm.services import approving, builds, pausing
+from buildfarm.services import approving, builds, drops, pausing
+from buildfarm.services.drops import Offered
 from buildfarm_web import deciding
-from buildfarm_web.access import could
-from buildfarm_web.parts import the_hub
+from buildfarm_web.access import could, require
+from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models.builds import find_build
 
 blueprint = Blueprint("page_actions", __name__)
 
 _DONE = {
+    "account": "The account is made.", "rights": "The rights are changed.", "disable": "The account is closed.",
+    "enable": "The account is open again.", "submit": "The drop is here; its files are being verified.",
     "retry": "The build goes through the line again.", "cancel": "The build is canceled.",
     "release-hold": "Released from hold.", "priority": "The priority is changed.",
     "waive": "The waiver is in force, and the build was judged anew.", "pause": "Paused: nothing else begins.",
     "resume": "It goes on.", "approve": "The plan is approved.", "refuse": "The plan is refused.",
     "drain": "The worker gets nothing more.", "revoke": "The waiver is revoked.", "password": "The password is changed.",
     "revoke-token": "The token is revoked.", "end": "The other sessions are ended.",
+    "subscribe": "The subscription is made.", "unsubscribe": "The subscription is ended.",
+    "redeliver": "It is tried again at once.",
 }  # fmt: skip
 
 
@@ -86,6 +94,30 @@ def _literal(text: str) -> str:
 def _name_of(rpm: str) -> str:
     """The name in an RPM's file name, for the waiver outlives this version."""
     return rpm.rsplit("-", 2)[0] or "*"
+
+
+@blueprint.post("/drops")
+def submit() -> Response:
+    """Take the files of a form as a drop. :raises InputError: there are none, or one is too large."""
+    could(Action.SUBMIT)
+    parts = the_parts()
+    request.max_content_length = parts.blob_limit
+    form = request.form
+    actor = require(Action.SUBMIT, target=form.get("target", "")).name
+    offered = [_taken(upload) for upload in request.files.getlist("files") if upload.filename]
+    received = drops.receive(
+        parts.hub, form.get("target", ""), offered, trigger="page", actor=actor, name=form.get("name", "").strip()[:200],
+        scratch=bool(form.get("scratch")), plan_first=bool(form.get("plan_first")),
+    )  # fmt: skip
+    return _back(f"/drops/{received.drop.id}", "submit")
+
+
+def _taken(upload: FileStorage) -> Offered:
+    """One file of a form, which is in the blob store afterwards."""
+    filename = PurePath((upload.filename or "").replace("\\", "/")).name
+    kind = ItemKind.SRPM if filename.endswith((".src.rpm", ".nosrc.rpm")) else ItemKind.BINARY
+    blob = the_hub().blobs.put_stream(upload.stream, limit=the_parts().blob_limit)
+    return Offered(kind=kind, sha256=blob.sha256, filename=filename)
 
 
 @blueprint.post("/drops/<drop>/<any(pause, resume, approve, refuse, 'release-hold'):verb>")

@@ -9,7 +9,6 @@ from buildfarm.domain.verdict import Verdict
 from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
-from buildfarm_web import telling_api
 from buildfarm_web.access import seen
 from buildfarm_web.drawings import curves, lanes, share_line, stages, verdict_map, waves
 from buildfarm_web.parts import the_hub, the_parts
@@ -18,13 +17,11 @@ from buildfarm_web.read_models import (
     builds,
     drops,
     farm,
-    feed,
     glance,
     logs,
     offers,
     search,
     seeds,
-    subscriptions,
     targets,
     triggers,
     waivers,
@@ -119,8 +116,9 @@ def list_drops() -> str:
         found = drops.drops(tx, limit=_PAGE, target=request.args.get("target", ""))
         now = stamp(tx.now)
     return render(
-        "drops.html", now, it=found, target=request.args.get("target", ""), targets=sorted(hub.config.targets)
-    )
+        "drops.html", now, it=found, target=request.args.get("target", ""), targets=sorted(hub.config.targets),
+        submit_to=offers.of_drops(hub, seen()),
+    )  # fmt: skip
 
 
 @blueprint.get("/drops/<drop>")
@@ -141,7 +139,7 @@ def list_targets() -> str:
     """All targets."""
     hub = the_hub()
     with hub.store.read() as tx:
-        found = targets.targets(hub, tx)
+        found = targets.targets_page(hub, tx)
         now = stamp(tx.now)
     return render("targets.html", now, it=found)
 
@@ -223,13 +221,3 @@ def list_triggers() -> str:
         found = triggers.triggers(hub, tx, target=request.args.get("target", ""))
         now = stamp(tx.now)
     return render("triggers.html", now, it=found)
-
-
-@blueprint.get("/subscriptions")
-def list_subscriptions() -> str:
-    """Whom the farm tells what, and where its feeds are."""
-    asker, hub = telling_api.reader(), the_hub()
-    with hub.store.read() as tx:
-        found = subscriptions.subscriptions(tx, asker, everything=bool(request.args.get("all")))
-        now = stamp(tx.now)
-    return render("subscriptions.html", now, it=found, targets=sorted(hub.config.targets), sigs=feed.sigs(hub))

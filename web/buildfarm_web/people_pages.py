@@ -10,14 +10,14 @@ from werkzeug.wrappers import Response
 
 from buildfarm.api_models import TokenRequest
 from buildfarm.domain.account import Account
-from buildfarm.domain.people import Action, Role
+from buildfarm.domain.people import Role
 from buildfarm.errors import BuildFarmError, NotAllowed, NotFound, TooManyTries
 from buildfarm.ports import IdentityProvider
 from buildfarm.services import logging_in, sessions
 from buildfarm_web import access, api_people, cookies
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import acts, people
-from buildfarm_web.read_models.plain import numbered, stamp
+from buildfarm_web.read_models.plain import stamp
 from buildfarm_web.rendering import render
 
 blueprint = Blueprint("people_pages", __name__)
@@ -107,9 +107,8 @@ def _issuer() -> IdentityProvider:
 
 
 def _come_back() -> str:
-    """The address the issuer must know us by: ``hub_url`` where it is set, else where the browser is."""
-    base = the_hub().config.farm.hub_url or request.url_root
-    return base.rstrip("/") + url_for("people_pages.come_back")
+    """The address the issuer sends the browser back to: where it is now."""
+    return url_for("people_pages.come_back", _external=True)
 
 
 @blueprint.post("/logout")
@@ -152,11 +151,10 @@ def change_password() -> Response:
 def issue_token() -> Response:
     """Issue a token and show it, this once."""
     form = request.form
-    actions = tuple(Action(word) for word in form.getlist("actions") if word in list(Action))
-    wish = TokenRequest(
-        name=form.get("name", ""), role=Role.of(form["role"]) if form.get("role") else None, actions=actions,
-        days=numbered(form.get("days"), 90, most=366, least=1),
-    )  # fmt: skip
+    wish = TokenRequest.model_validate({
+        "name": form.get("name", ""), "role": form.get("role") or None, "actions": form.getlist("actions"),
+        "days": form.get("days", "90"),
+    })  # fmt: skip
     return _account_page(api_people.issue_token(access.known(), wish).secret)
 
 

@@ -1,17 +1,17 @@
-"""Subscriptions and deliveries over ``/api/v1``, and the link in a mail that ends it."""
+"""Subscriptions and deliveries over ``/api/v1``."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, jsonify, request
 
 from buildfarm import bootstrap
 from buildfarm.api_models import ReasonRequest, SubscriptionRequest
 from buildfarm.domain.notice import WANT_A_PERSON
 from buildfarm.domain.people import Action
 from buildfarm.domain.subscription import Channel, Subscription
-from buildfarm.errors import InputError, NotFound
+from buildfarm.errors import InputError
 from buildfarm.services import subscriptions
 from buildfarm.services.hub import Hub
 from buildfarm.services.subscriptions import Asker
@@ -21,10 +21,10 @@ from buildfarm_web.parts import the_hub
 from buildfarm_web.read_models import feed
 from buildfarm_web.read_models import subscriptions as reading
 
-blueprint = Blueprint("telling", __name__)
+blueprint = Blueprint("telling_api", __name__, url_prefix="/api/v1")
 
 
-def _asker() -> Asker:
+def asker() -> Asker:
     """Who asks: anybody the farm knows for what is theirs, whoever operates it for all. :raises Unauthenticated: nobody knows who."""
     known = access.known()
     return Asker(name=known.account or known.name, may_all=access.may(Action.OPERATE))
@@ -32,31 +32,36 @@ def _asker() -> Asker:
 
 def reader() -> Asker | None:
     """Who looks; ``None`` for a stranger."""
-    return _asker() if access.seen().is_known else None
+    return asker() if access.seen().is_known else None
 
 
-@blueprint.get("/api/v1/subscriptions")
+@blueprint.get("/subscriptions")
 def list_subscriptions() -> Response:
     """Whom the farm tells what: one's own, or all for an engineer; ``all=1`` shows ended ones too."""
-    asker = reader()
+    who = reader()
     with the_hub().store.read() as tx:
-        return jsonify(reading.subscriptions(tx, asker, everything=bool(request.args.get("all"))))
+        return jsonify(reading.subscriptions(tx, who, everything=bool(request.args.get("all"))))
 
 
-@blueprint.post("/api/v1/subscriptions")
+@blueprint.post("/subscriptions")
 def post_subscription() -> tuple[Response, HTTPStatus]:
     """Begin to tell somebody. The answer holds a webhook's ``secret``, which is shown this once."""
-    asker, wish, hub = _asker(), access.body(SubscriptionRequest), the_hub()
+    who = asker()
+    made, secret = begin(who, access.body(SubscriptionRequest))
+    with the_hub().store.read() as tx:
+        answer = reading.subscription_json(tx, made)
+    return jsonify({**answer, "secret": secret} if secret else answer), HTTPStatus.CREATED
+
+
+def begin(who: Asker, wish: SubscriptionRequest) -> tuple[Subscription, str]:
+    """Record what is wished for; the subscription, and a webhook's secret. Errors as :func:`subscriptions.record`."""
+    hub = the_hub()
     _check(hub, wish)
     made = subscriptions.record(
-        hub.store, asker, channel=wish.channel, address=wish.address, topics=wish.topics or WANT_A_PERSON, target=wish.target,
+        hub.store, who, channel=wish.channel, address=wish.address, topics=wish.topics or WANT_A_PERSON, target=wish.target,
         source=wish.source, sig=wish.sig,
     )  # fmt: skip
-    with hub.store.read() as tx:
-        answer = reading.subscription_json(tx, made)
-    if made.channel is Channel.WEBHOOK:
-        answer["secret"] = bootstrap.telling_keys(hub.config).secret(made.id)
-    return jsonify(answer), HTTPStatus.CREATED
+    return made, bootstrap.telling_keys(hub.config).secret(made.id) if made.channel is Channel.WEBHOOK else ""
 
 
 def _check(hub: Hub, wish: SubscriptionRequest) -> None:
@@ -69,57 +74,29 @@ def _check(hub: Hub, wish: SubscriptionRequest) -> None:
         raise InputError("this farm sends no mail", hint="`mail:` in farm.yaml names a server")
 
 
-@blueprint.delete("/api/v1/subscriptions/<subscription>")
+@blueprint.delete("/subscriptions/<subscription>")
 def delete_subscription(subscription: str) -> Response:
     """Tell no more; what is still owed is dropped."""
-    asker, hub = _asker(), the_hub()
+    who, hub = asker(), the_hub()
     why = access.body(ReasonRequest).reason if request.content_length else ""
-    ended = subscriptions.end(hub.store, subscription, asker, why=why)
+    ended = subscriptions.end(hub.store, subscription, who, why=why)
     with hub.store.read() as tx:
         return jsonify(reading.subscription_json(tx, ended))
 
 
-@blueprint.get("/api/v1/deliveries")
+@blueprint.get("/deliveries")
 def list_deliveries() -> Response:
     """What is owed to subscriptions and what became of it; ``state`` and ``subscription`` choose."""
-    asker, args = _asker(), request.args
+    who, args = asker(), request.args
     with the_hub().store.read() as tx:
         return jsonify(
             reading.visible_deliveries(
-                tx, asker, limit=limit(), state=args.get("state", ""), subscription=args.get("subscription", "")
+                tx, who, limit=limit(), state=args.get("state", ""), subscription=args.get("subscription", "")
             )
         )
 
 
-@blueprint.post("/api/v1/deliveries/<delivery>/redeliver")
+@blueprint.post("/deliveries/<delivery>/redeliver")
 def redeliver(delivery: str) -> Response:
     """Try a settled delivery again, under the same id."""
-    return jsonify(reading.delivery_json(subscriptions.redeliver(the_hub().store, delivery, _asker())))
-
-
-@blueprint.get("/subscriptions/<subscription>/unsubscribe")
-def ask_unsubscribe(subscription: str) -> str:
-    """Ask whether to stop: a mail program that follows links must not end anything."""
-    found = _proved(subscription)
-    return render_template(
-        "unsubscribe.html", subscription=found, stopped=found.ended is not None, proof=request.args["proof"]
-    )
-
-
-@blueprint.post("/subscriptions/<subscription>/unsubscribe")
-def unsubscribe(subscription: str) -> str:
-    """Stop all mail to that address (RFC 8058, one click); the link in the mail is proof enough. Safe to repeat."""
-    found = _proved(subscription)
-    with the_hub().store.begin() as tx:
-        for one in tx.find(Subscription, address=found.address, channel=Channel.MAIL, ended=None):
-            subscriptions.end_in(tx, one, actor="mail", why="its reader wants no more mail")
-    return render_template("unsubscribe.html", subscription=found, stopped=True)
-
-
-def _proved(identity: str) -> Subscription:
-    hub = the_hub()
-    with hub.store.read() as tx:
-        found = tx.first(Subscription, id=identity, channel=Channel.MAIL)
-    if found is None or not bootstrap.telling_keys(hub.config).is_proof(identity, request.args.get("proof", "")):
-        raise NotFound("this link is none of ours", hint="take it from the mail as it is")
-    return found
+    return jsonify(reading.delivery_json(subscriptions.redeliver(the_hub().store, delivery, asker())))

@@ -352,6 +352,6 @@ def _reader(kind: Hashable) -> Callable[[Sequence[Any]], Any]:
 
 def _from_json(text: str | bytes) -> object:
     """JSON of a column; most lists of a record are empty, and each page reads thousands."""
-    if text == "[]":
+    if text in ("[]", b"[]"):
         return []
-    return {} if text == "{}" else json.loads(text)
+    return {} if text in ("{}", b"{}") else json.loads(text)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gzip
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -23,8 +25,10 @@ from buildfarm.adapters.rpm_verify import verify_many
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import Approval, Drop, DropItem, VendorRpm
 from buildfarm.domain.records import Event
+from buildfarm.domain.task import Task
 from buildfarm.domain.trigger import TriggerState
 from buildfarm.errors import NotNow
+from buildfarm.ports import Store
 from buildfarm.services import downloads, drops
 from buildfarm.services.polling import Poller
 from tests.integration.line.conftest import Clock, Key, MakeRpms, World
@@ -290,6 +294,46 @@ def test_metadata_that_is_a_bomb_damaged_or_missing_is_a_problem_and_leaves_noth
     assert list(acme.world.hub.scratch.iterdir()) == []
 
 
+class Killed(BaseException):
+    """The poller's process is gone."""
+
+
+@dataclass
+class KilledAfter:
+    """The real store, until the process that uses it is killed in its next write."""
+
+    store: Store
+    writes: int
+
+    def begin(self):
+        if not self.writes:
+            raise Killed
+        self.writes -= 1
+        return self.store.begin()
+
+    def read(self):
+        return self.store.read()
+
+
+def test_a_poller_that_is_killed_behind_its_drop_makes_no_second_one(make):
+    acme = make(binaries=[])
+    acme.publish("source", acme.rpmbuild("zlib")[0], revision="100")
+    alive = acme.world.hub
+    acme.world.hub = dataclasses.replace(alive, store=KilledAfter(alive.store, writes=1))
+    with pytest.raises(Killed):
+        acme.look()
+    acme.world.hub = alive
+    (drop,) = acme.all(Drop)
+    assert acme.all(TriggerState) == []
+    state = acme.look()
+    assert (state.drop_id, state.found, len(acme.all(Drop)), len(acme.all(Task))) == (
+        drop.id,
+        "1 SRPMs and 0 binaries",
+        1,
+        1,
+    )
+
+
 def test_of_two_pollers_one_looks(make, clock: Clock):
     acme = make()
     first, second = acme.poller("one"), acme.poller("two")
@@ -297,3 +341,25 @@ def test_of_two_pollers_one_looks(make, clock: Clock):
     clock.pass_seconds(60)
     assert second.lead()
     assert [event.kind for event in acme.all(Event)] == ["poller.leads"]
+
+
+def test_the_command_looks_once_and_says_what_it_found_where_to_follow_it_and_what_failed(make):
+    acme = make(binaries=[])
+    acme.publish("source", acme.rpmbuild("zlib")[0], revision="100")
+    config = acme.world.hub.config
+    env = {
+        **os.environ,
+        "BUILDFARM_CONFIG": str(config.file),
+        "BUILDFARM_HOME": str(config.farm.home_path),
+        "COLUMNS": "200",
+    }
+    command = [f"{sys.prefix}/bin/buildfarm", "poll", "--once"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    (drop,) = acme.all(Drop)
+    assert done.returncode == 0, done.stderr
+    assert "1 SRPMs and 0 binaries" in done.stdout
+    assert f"{config.farm.url}/drops/{drop.id[:12]}" in done.stdout
+    acme.server.answer("/source/repodata/repomd.xml", 500)
+    failed = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert "answers 500" in failed.stdout

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from buildfarm.adapters.database import SqlStore
 from buildfarm.adapters.database.newest import newest_of_each
-from buildfarm.adapters.database.store import _conditions
 from buildfarm.adapters.database.tables import TABLES
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.services.tasks import new_id
@@ -39,9 +38,7 @@ def test_the_newest_of_each_source_is_what_looking_at_all_of_them_finds(store: S
     with store.read() as tx:
         found = tx.newest(Build, ("source", "id", "created"), of_each="source", target="reef-9", scratch=False)
         assert tx.newest(Build, ("id",), of_each="source", target="reef-8") == []
-    assert [(row["source"], row["id"], row["created"]) for row in found] == [
-        (source, build.id, build.created) for source, build in sorted(expected.items())
-    ]
+    assert found == [(source, build.id, build.created) for source, build in sorted(expected.items())]
 
 
 def test_counts_by_value_and_a_few_columns_say_what_the_records_say(store: SqlStore):
@@ -56,13 +53,13 @@ def test_counts_by_value_and_a_few_columns_say_what_the_records_say(store: SqlSt
         if (count := sum(b.target == target and b.state is state and not b.scratch for b in made))
     }
     newest = sorted((b for b in made if b.target == "reef-10"), key=lambda b: b.created, reverse=True)[:5]
-    assert picked == [{"id": build.id, "version": build.version} for build in newest]
+    assert picked == [(build.id, build.version) for build in newest]
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_no_list_of_sources_reads_all_builds(store: SqlStore):
     def only(table: sa.FromClause) -> list[sa.ColumnElement[bool]]:
-        return _conditions(table, {"target": "reef-9", "scratch": False})
+        return [table.c.target == "reef-9", table.c.scratch.is_(False)]
 
     build = TABLES[Build]
     newest = newest_of_each(build, ("id", "state"), of_each="source", by="created", only=only)

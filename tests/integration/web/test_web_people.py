@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from web_story import HOSTILE, Clock, Story
 
 from buildfarm.domain.account import Account
 from buildfarm.domain.build import Build, BuildState
+from buildfarm.domain.drop import Drop, DropItem
 from buildfarm.domain.people import Action, Role
 from buildfarm.domain.records import ApiToken, Event
 from buildfarm.domain.waiver import WaiverRecord
@@ -79,6 +81,31 @@ def test_every_form_of_the_pages_does_what_it_says(app: Flask, hub: Hub, story: 
     assert [kind for kind in acts if kind.startswith(("drop.", "target.", "worker."))] == [
         "drop.paused", "drop.resumed", "target.paused", "target.resumed", "worker.drained", "worker.ready",
     ]  # fmt: skip
+
+
+def test_a_drop_is_submitted_on_the_page_by_whom_its_target_belongs_to(app: Flask, hub: Hub, people: None) -> None:
+    browser, stranger = browser_of(app, hub, "target"), browser_of(app, hub, "source")
+    files = [(io.BytesIO(name.encode()), f"../{name}") for name in ("qemu-kvm-9-1.src.rpm", "qemu-kvm-9-1.x86_64.rpm")]
+    form = {"target": "reef-9", "name": "a fix", "plan_first": "1", "files": files}
+    assert "Submit a drop" not in stranger.client.get("/drops").get_data(as_text=True)
+    refused = stranger.client.post(f"/drops?csrf={stranger.csrf}", data={"target": "reef-9"})
+    assert refused.status_code == 403
+    assert browser.client.post("/drops", data={"target": "reef-9"}).status_code == 403  # without the word of its page
+    assert f'action="/drops?csrf={browser.csrf}"' in browser.client.get("/drops").get_data(as_text=True)
+    sent = browser.client.post(f"/drops?csrf={browser.csrf}", data=form)
+    assert sent.status_code == 303, sent.get_data(as_text=True)
+    assert "its files are being verified" in browser.client.get(sent.headers["Location"]).get_data(as_text=True)
+    with hub.store.read() as tx:
+        (drop,) = tx.find(Drop)
+        items = {(item.kind, item.filename) for item in tx.find(DropItem, drop_id=drop.id)}
+    assert (drop.name, drop.owner, drop.trigger, drop.approval) == ("a fix", "target", "page", "awaited")
+    assert items == {("srpm", "qemu-kvm-9-1.src.rpm"), ("binary", "qemu-kvm-9-1.x86_64.rpm")}
+    large = browser.client.post(
+        f"/drops?csrf={browser.csrf}", data={"target": "reef-9"}, environ_overrides={"CONTENT_LENGTH": str(2 << 20)}
+    )
+    assert large.status_code == 413
+    empty = browser.client.post(f"/drops?csrf={browser.csrf}", data={"target": "reef-9"})
+    assert "the drop is empty" in empty.get_data(as_text=True)
 
 
 def test_a_form_without_its_reason_says_so_and_leads_back(app: Flask, hub: Hub, story: Story, people: None) -> None:
@@ -221,7 +248,10 @@ def test_nobody_sees_or_ends_the_tokens_of_others(client: FlaskClient, hub: Hub,
     assert api(client, mine, "POST", f"/tokens/{kept.id[:16]}/revoke")[0] in (400, 404)
     assert api(client, mine, "POST", f"/tokens/{kept.id[:16]}/revoke", reason="r")[0] == 404
     assert api(client, theirs, "GET", "/account")[0] == 200
-    assert api(client, token_of(hub, "admin"), "POST", f"/tokens/{kept.id[:16]}/revoke", reason="leaked")[0] == 200
+    admin, narrow = token_of(hub, "admin"), token_of(hub, "engineer", Action.DRAIN)
+    assert api(client, narrow, "POST", f"/tokens/{kept.id[:16]}/revoke", reason="r")[0] == 403
+    assert api(client, admin, "POST", f"/tokens/{kept.id[:4]}/revoke", reason="leaked")[0] == 404
+    assert api(client, admin, "POST", f"/tokens/{kept.id[:8]}/revoke", reason="leaked")[0] == 200
     assert api(client, theirs, "GET", "/account")[0] == 401
 
 
@@ -251,6 +281,21 @@ def test_accounts_are_made_changed_and_closed_by_admins(client: FlaskClient, hub
     assert kinds == ["account.created", "account.rights", "account.disabled"]
 
 
+def test_an_admin_makes_changes_and_closes_an_account_on_its_page(app: Flask, hub: Hub, people: None) -> None:
+    browser = browser_of(app, hub, "admin")
+    assert 'href="/accounts"' in browser.client.get("/account").get_data(as_text=True)
+    new = {"name": "vera", "role": "maintainer", "sigs": "virt", "password": PASSWORD}
+    assert "The account is made" in browser.post("/accounts", **new)
+    assert "The rights are changed" in browser.post("/accounts/vera/rights", role="engineer", reason="releng")
+    assert "The account is closed" in browser.post("/accounts/vera/disable", reason="left")
+    with hub.store.read() as tx:
+        vera = accounts.find(tx, "vera")
+    assert (vera.role, vera.sigs, vera.disabled) == (Role.ENGINEER, (), True)
+    answer = browser.client.post("/accounts", data={"csrf": browser.csrf, **new})
+    assert answer.status_code == 409
+    assert browser.client.post("/accounts", data={"csrf": browser.csrf, **new, "role": "king"}).status_code == 422
+
+
 def test_a_hostile_name_is_text_on_every_page(app: Flask, hub: Hub, story: Story, people: None) -> None:
     """Such a name cannot be made here; if one came in by another way it stays text."""
     with hub.store.begin() as tx:
@@ -258,7 +303,16 @@ def test_a_hostile_name_is_text_on_every_page(app: Flask, hub: Hub, story: Story
         tx.add(ApiToken(id="0" * 64, name=HOSTILE, role="admin", account=HOSTILE, created=tx.now))
         tx.event("build.retried", HOSTILE, actor=HOSTILE, why=HOSTILE)
     browser = browser_of(app, hub, HOSTILE)
-    for path in ("/account", "/audit", "/builds", "/workers", "/builds/bzip2-1.0-1.el9", "/targets/reef-9", "/waivers"):
+    for path in (
+        "/account",
+        "/accounts",
+        "/audit",
+        "/builds",
+        "/workers",
+        "/builds/bzip2-1.0-1.el9",
+        "/targets/reef-9",
+        "/waivers",
+    ):
         page = browser.client.get(path).get_data(as_text=True)
         assert "<script>alert" not in page, path
         assert "&lt;script&gt;alert" in page, path

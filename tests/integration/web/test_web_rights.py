@@ -40,11 +40,18 @@ GET = {
         "/api/v1/drops/<drop>/plan", "/api/v1/events", "/api/v1/generations", "/api/v1/health", "/api/v1/login",
         "/api/v1/overrides", "/api/v1/overview", "/api/v1/targets", "/api/v1/targets/<target>",
         "/api/v1/targets/<target>/failures", "/api/v1/targets/<target>/plan", "/api/v1/targets/<target>/seeds",
-        "/api/v1/tasks", "/api/v1/waivers", "/api/v1/workers",
+        "/api/v1/tasks", "/api/v1/waivers", "/api/v1/workers", "/api/v1/builds/<build>/buildroot",
+        "/api/v1/builds/<build>/log/lines", "/api/v1/builds/<build>/log/search", "/api/v1/builds/<build>/parity",
+        "/api/v1/clusters/<target>/<cluster>", "/api/v1/generations/<generation_id>", "/api/v1/lag", "/api/v1/machines",
+        "/api/v1/needs", "/api/v1/search", "/api/v1/sigs", "/api/v1/sigs/<sig>", "/api/v1/sources",
+        "/api/v1/sources/<target>/<source>", "/api/v1/triggers", "/builds/<build>/buildroot", "/builds/<build>/log",
+        "/clusters/<target>/<cluster>", "/generations/<generation_id>", "/lag", "/machines", "/needs", "/search", "/sigs",
+        "/sigs/<sig>", "/sources", "/sources/<target>/<source>", "/triggers",
+         "/live/builds/<build>/log", "/live/changes",
     ),
     KNOWN: ("/api/v1/account", "/api/v1/tokens", "/api/v1/deliveries"),
     OF_SOURCE: ("/api/v1/builds/<build>/order", "/api/v1/builds/<build>/files/<sha256>"),
-    ADMINS: ("/api/v1/accounts",),
+    ADMINS: ("/accounts", "/api/v1/accounts"),
     MACHINES: ("/worker/v1/guests", "/worker/v1/guests/buildroots/<target>/<arch>", "/worker/v1/tasks/<task>/payload"),
 }  # fmt: skip
 POST = {
@@ -52,7 +59,8 @@ POST = {
     KNOWN: (
         "/account/password", "/account/sessions/end", "/account/tokens", "/account/tokens/<token>/revoke",
         "/api/v1/account/password", "/api/v1/tokens", "/api/v1/tokens/<token>/revoke", "/api/v1/subscriptions",
-        "/api/v1/deliveries/<delivery>/redeliver",
+        "/api/v1/deliveries/<delivery>/redeliver", "/subscriptions", "/subscriptions/<subscription>/end",
+        "/deliveries/<delivery>/redeliver",
     ),
     OF_SOURCE: (
         "/builds/<build>/retry", "/builds/<build>/cancel", "/builds/<build>/release-hold", "/builds/<build>/priority",
@@ -62,16 +70,18 @@ POST = {
     ),
     OF_TARGET: (
         "/targets/<target>/pause", "/targets/<target>/resume", "/drops/<drop>/pause", "/drops/<drop>/resume",
-        "/drops/<drop>/approve", "/drops/<drop>/refuse", "/drops/<drop>/release-hold", "/api/v1/drops",
+        "/drops/<drop>/approve", "/drops/<drop>/refuse", "/drops/<drop>/release-hold", "/drops", "/api/v1/drops",
         "/api/v1/targets/<target>/pause", "/api/v1/targets/<target>/resume", "/api/v1/drops/<drop>/pause",
         "/api/v1/drops/<drop>/resume", "/api/v1/drops/<drop>/approve", "/api/v1/drops/<drop>/refuse",
         "/api/v1/drops/<drop>/release-hold",
     ),
     ENGINEERS: (
         "/workers/<worker>/drain", "/workers/<worker>/resume", "/api/v1/workers/<worker>/drain",
-        "/api/v1/workers/<worker>/resume",
+        "/api/v1/workers/<worker>/resume", "/api/v1/workers/<worker>/reserve", "/api/v1/builds/<build>/reference",
+        "/api/v1/targets/<target>/reference",
     ),
     ADMINS: (
+        "/accounts", "/accounts/<account>/rights", "/accounts/<account>/disable", "/accounts/<account>/enable",
         "/api/v1/accounts", "/api/v1/accounts/<account>/disable", "/api/v1/accounts/<account>/enable",
         "/api/v1/accounts/<account>/password", "/api/v1/accounts/<account>/rights",
     ),
@@ -88,7 +98,12 @@ ROUTES: dict[tuple[str, str], frozenset[str]] = {
     ("DELETE", "/worker/v1/guests/<name>"): MACHINES,
     ("DELETE", "/api/v1/subscriptions/<subscription>"): KNOWN,
 }
-APART = {("POST", "/login"): "test_web_login.py: its answer is 401 for whoever has no password"}
+APART = {
+    ("POST", "/login"): "test_web_login.py: its answer is 401 for whoever has no password",
+    ("POST", "/api/v1/hooks/<target>/<name>"): "its signature is its only credential",
+    ("GET", "/live/changes"): "open to all, and does not end",
+    ("GET", "/live/builds/<build>/log"): "open to all, and does not end",
+}
 
 WAIVER = {"owner": "o", "reason": "r", "expires": "2030-01-01", "kind": "tag", "source": "qemu-kvm", "target": "reef-9"}
 BODIES: dict[str, dict[str, object]] = {
@@ -105,8 +120,9 @@ BODIES: dict[str, dict[str, object]] = {
     "/worker/v1/tasks/<task>/finish": {"ok": True},
 }
 FORM = {
+    "channel": "webhook", "address": "http://93.184.215.14/form",
     "reason": "r", "priority": "1", "owner": "o", "expires": "2030-01-01", "name": "for a test", "former": "x",
-    "finding": json.dumps(["tag", "", "", "qemu-kvm-1.0-1.el9.x86_64.rpm"]),
+    "target": "reef-9", "finding": json.dumps(["tag", "", "", "qemu-kvm-1.0-1.el9.x86_64.rpm"]),
 }  # fmt: skip
 
 
@@ -134,7 +150,8 @@ def place(hub: Hub, clock: Clock) -> dict[str, str]:
     return {
         "build": build.id, "drop": story.drop, "target": "reef-9", "worker": "local-1", "waiver": "W1", "account": "dummy",
         "token": "0" * 16, "sha256": "0" * 64, "tag": "reef-9", "number": "1", "path:path": "x", "repository": "seed",
-        "path:filename": "farm.css", "name": "guest", "subscription": "none", "delivery": "none", "source": "qemu-kvm", "scope": "source",
+        "path:filename": "farm.css", "name": "guest", "cluster": "0" * 8, "generation_id": "none", "sig": "core",
+        "subscription": "none", "delivery": "none", "source": "qemu-kvm", "scope": "source",
         "path:name": "qemu-kvm", "arch": "x86_64", "task": task.id,
     }  # fmt: skip
 

@@ -11,14 +11,16 @@ from typing import Any
 import feedparser
 import pytest
 from buildfarm_web.read_models.plain import Json
+from flask import Flask
 from flask.testing import FlaskClient
+from people_story import browser_of, introduce
 from web_story import Clock, Story
 
 from buildfarm import bootstrap
 from buildfarm.config import Mail
 from buildfarm.domain.build import Build
 from buildfarm.domain.records import Event, Follower
-from buildfarm.domain.subscription import Delivery, DeliveryState
+from buildfarm.domain.subscription import Delivery, DeliveryState, Subscription
 from buildfarm.services import following, noticing
 from buildfarm.services.hub import Hub
 
@@ -148,6 +150,33 @@ def test_deliveries_are_listed_and_a_dead_one_is_asked_for_again(
     assert post(client, f"/deliveries/{owed.id}/redeliver", {}, engineer).status_code == 409
     assert post(client, "/deliveries/none/redeliver", {}, engineer).status_code == 404
     assert client.get("/api/v1/deliveries?state=lost", headers=engineer).status_code == 422
+
+
+def test_a_person_of_no_rights_subscribes_on_the_page_and_sees_and_ends_what_is_theirs_alone(
+    app: Flask, hub: Hub, engineer: Headers
+) -> None:
+    introduce(hub)
+    post(app.test_client(), "/subscriptions", MAIL, engineer)
+    viewer = browser_of(app, hub, "viewer")
+    page = viewer.post(
+        "/subscriptions", channel="webhook", address="http://93.184.215.14/v", topics="failed", sig="core"
+    )
+    assert "whsec_" in page
+    assert "http://93.184.215.14/v" in page
+    assert "ann@reef.example" not in page
+    assert "whsec_" not in viewer.client.get("/subscriptions").text
+    with hub.store.read() as tx:
+        mine, foreign = tx.first(Subscription, owner="viewer"), tx.first(Subscription, owner="ann")
+    assert mine is not None
+    assert foreign is not None
+    refused = viewer.client.post(f"/subscriptions/{foreign.id}/end", data={"csrf": viewer.csrf})
+    assert refused.status_code == 403
+    assert viewer.client.post(f"/subscriptions/{mine.id}/end").status_code == 403, "no other site's form"
+    assert "The subscription is ended." in viewer.post(f"/subscriptions/{mine.id}/end")
+    chief = browser_of(app, hub, "engineer")
+    assert "ann@reef.example" in chief.client.get("/subscriptions").text
+    assert "The subscription is ended." in chief.post(f"/subscriptions/{foreign.id}/end")
+    assert chief.client.post("/subscriptions", data={"csrf": chief.csrf, "channel": "pigeon"}).status_code == 422
 
 
 # --- feeds

@@ -217,6 +217,8 @@ def test_a_generation_says_what_changed(morning: Morning) -> None:
     }
     third = twin(morning.client, f"/generations/{newest[0].id}")
     assert (third["previous"]["id"], third["in_force"], third["number"]) == (newest[1].id, True, 3)
+    (zlib,) = third["changes"]["builds"]
+    assert (zlib["change"], zlib["old"]["nvr"], zlib["new"]["nvr"]) == ("updated", "zlib-1.0-1.el9", "zlib-1.1-1.el9")
     page = html(morning.client, f"/generations/{newest[0].id}")
     assert newest[0].digest in page
     assert morning.client.get("/generations/none").status_code == 404

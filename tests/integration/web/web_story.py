@@ -318,13 +318,15 @@ class Story:
 
     def _publish(self, number: int) -> None:
         with self.hub.store.begin() as tx:
-            carried = tx.find(Build, state=(BuildState.COMPARED, BuildState.PUBLISHED), gate=Gate.PASSED)
+            carried = tx.find(
+                Build, state=(BuildState.COMPARED, BuildState.PUBLISHED), gate=Gate.PASSED, order_by="created"
+            )
+            carried = list({build.source: build for build in carried}.values())  # of each source the newest
             for tag in ("reef-9-build", "reef-9"):
                 generation = Generation(
                     id=tasks.new_id(), target="reef-9", tag=tag, number=number, state=GenerationState.READY,
                     digest=sha(f"{tag} {number}"), builds=tuple(b.id for b in carried), rpms=len(carried),
-                    sources=len(carried), lock_ours=len(carried), lock_rpms=5 * len(carried),
-                    created=tx.now, ready=tx.now,
+                    sources=len(carried), lock_ours=len(carried), lock_rpms=5 * len(carried), created=tx.now, ready=tx.now,
                 )  # fmt: skip
                 tx.add(generation)
                 head = TagHead(id=tag, generation=generation.id, number=number)

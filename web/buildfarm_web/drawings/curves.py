@@ -6,6 +6,7 @@ Content-Security-Policy hold, and the same figures give the same bytes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
@@ -14,6 +15,9 @@ from markupsafe import Markup
 
 from buildfarm_web.read_models.plain import Json
 from buildfarm_web.words import moment
+
+# pygal 3.0 adds an importer without find_spec, for maps, and Python warns of it at every later import; away once pygal has one that fits
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
 
 _HOUR = 3600.0
 _SVG = "{http://www.w3.org/2000/svg}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm
@@ -16,7 +18,7 @@ from buildfarm_web.read_models.history import event_json
 from buildfarm_web.read_models.outlook import drop_plan
 from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, find_each, stamp
-from buildfarm_web.read_models.waves import waves
+from buildfarm_web.read_models.waves import Shipped, waves
 
 MOST = 150
 """Builds of a drop that its page lists and draws; of a larger drop it names the rest."""
@@ -67,34 +69,63 @@ def drops(tx: Transaction, *, limit: int, target: str = "", cursor: str = "") ->
     return {"drops": _listed(tx, found.records), "cursor": found.cursor}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drop:
+    """A drop with the builds that its page shows: all, or of a large one the first so many."""
+
+    drop: Drop
+    said: Json
+    is_large: bool
+    builds: list[Build]
+    rows: list[Json]
+
+
+def _read(hub: Hub, tx: Transaction, name: str) -> _Drop:
+    drop = builds.find_drop(tx, name)
+    said = drop_json(tx, drop)
+    is_large = said["builds"] > MOST
+    shown = _shown(tx, drop, is_large=is_large)
+    rows = builds.rows(hub, sorted(shown, key=lambda build: (build.source, build.created)))
+    return _Drop(drop=drop, said=said, is_large=is_large, builds=shown, rows=rows)
+
+
+def _summary(tx: Transaction, read: _Drop) -> Json:
+    drop, binaries = read.drop, tx.count(DropItem, **_binaries(read.drop))
+    return {
+        **read.said,
+        "builds": read.rows,
+        "more": max(read.said["builds"] - len(read.rows), 0) if read.is_large else 0,
+        "counts": read.said["states"] if read.is_large else _counts(read.rows),
+        "compatibility": compatibility(tx, drop, binaries),
+        "plan": waves([], []) if read.is_large else waves(read.builds, _vendor(tx, drop)),
+        "outlook": drop_plan(tx, drop),
+    }
+
+
+def drop_summary(hub: Hub, tx: Transaction, name: str) -> Json:
+    """What the overview says of a drop: its builds, counts, waves, compatibility and plan. :raises NotFound: there is none."""
+    return _summary(tx, _read(hub, tx, name))
+
+
 def drop_page(hub: Hub, tx: Transaction, name: str) -> Json:
     """One drop with its builds, counts, waves and compatibility. :raises NotFound: there is none.
 
     Of a drop of more than :data:`MOST` builds ``builds`` are the first so many and ``more`` counts the rest; its waves are those
     of ``outlook``, ``plan`` is empty.
     """
-    drop = builds.find_drop(tx, name)
-    said = drop_json(tx, drop)
-    is_large = said["builds"] > MOST
-    shown = _shown(tx, drop, is_large=is_large)
-    listed = builds.rows(hub, sorted(shown, key=lambda build: (build.source, build.created)))
-    if is_large:
+    read = _read(hub, tx, name)
+    drop, shown = read.drop, read.builds
+    if read.is_large:
         verdicts = builds.ordered(Verdict, tx.tally(Build, ("verdict",), drop_id=drop.id, successor=""))
-        needs, states = builds.needs_person(hub, tx, limit=MOST, drop_id=drop.id), said["states"]
+        needs = builds.needs_person(hub, tx, limit=MOST, drop_id=drop.id)
     else:
-        verdicts, states = builds.by_verdict(shown), _counts(listed)
-        needs = builds.with_next_step(hub, [row for row in listed if row["needs_person"]], shown)
+        verdicts = builds.by_verdict(shown)
+        needs = builds.with_next_step(hub, [row for row in read.rows if row["needs_person"]], shown)
     kinds = {kind: count for (kind,), count in tx.tally(DropItem, ("kind",), drop_id=drop.id).items()}
     binaries = kinds.get(ItemKind.BINARY.value, 0)
     return {
-        **said,
-        "builds": listed,
-        "more": max(said["builds"] - len(listed), 0) if is_large else 0,
-        "counts": states,
+        **_summary(tx, read),
         "verdicts": verdicts,
-        "compatibility": compatibility(tx, drop, binaries),
-        "plan": waves([], []) if is_large else waves(shown, _vendor(tx, drop)),
-        "outlook": drop_plan(tx, drop),
         "files": {
             "srpms": sum(kinds.values()) - binaries,
             "binaries": binaries,
@@ -118,12 +149,14 @@ def _shown(tx: Transaction, drop: Drop, *, is_large: bool) -> list[Build]:
     return [build for build in (*own, *others[:MOST]) if not build.successor]
 
 
-def _vendor(tx: Transaction, drop: Drop) -> list[VendorRpm]:
+def _vendor(tx: Transaction, drop: Drop) -> list[Shipped]:
     """The vendor's binaries that came with a drop."""
-    return tx.find(VendorRpm, target=drop.target, sha256=Among(DropItem, "sha256", _binaries(drop)))
+    asked = ("name", "sourcerpm", "provides")
+    named = Among(DropItem, "sha256", _binaries(drop))
+    return [Shipped(*row) for row in tx.pick(VendorRpm, asked, target=drop.target, sha256=named)]
 
 
-def _binaries(drop: Drop) -> dict[str, object]:
+def _binaries(drop: Drop) -> dict[str, Any]:
     return {"drop_id": drop.id, "kind": ItemKind.BINARY}
 
 

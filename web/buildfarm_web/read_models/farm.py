@@ -11,7 +11,7 @@ from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds, targets, tasks
 from buildfarm_web.read_models.builds import Filters
-from buildfarm_web.read_models.drops import drop_page, drops
+from buildfarm_web.read_models.drops import drop_summary, drops
 from buildfarm_web.read_models.plain import Json, stamp
 
 _DROPS = 8
@@ -56,26 +56,26 @@ def overview(hub: Hub, tx: Transaction, filters: Filters) -> Json:
     """What a person who comes in the morning wants to know first; ``filters`` choose the builds listed at its end."""
     listed = drops(tx, limit=_DROPS)["drops"]
     shown = [drop for drop in listed if drop["moving"] or drop["state"] == DropState.ON_HOLD] or listed[:1]
-    census = builds.Census(tx)
-    known = targets.targets(hub, tx, census)["targets"]
+    census, heads = builds.Census(tx), targets.heads_of(tx)
+    known = targets.targets(hub, tx, census, heads)
     active = [target for target in known if target["states"] or target["heads"]]
     return {
         "distribution": hub.config.farm.distribution,
         "now": stamp(tx.now),
-        "targets": [{**target, **_figures(hub, tx, target)} for target in active],
+        "targets": [{**target, **_figures(hub, heads, target)} for target in active],
         "idle_targets": [target["name"] for target in known if target not in active],
         "states": census.states(),
         "moving": census.is_moving or any(drop["moving"] for drop in listed),
         "verdicts": census.verdicts(),
         "needs_person": builds.needs_person(hub, tx, limit=_NEEDS),
-        "drops": [drop_page(hub, tx, drop["id"]) for drop in shown[:3]],
+        "drops": [drop_summary(hub, tx, drop["id"]) for drop in shown[:3]],
         **builds.find_builds(hub, tx, limit=_BUILDS, **filters),
         **workers(tx),
     }
 
 
-def _figures(hub: Hub, tx: Transaction, target: Json) -> Json:
-    head = targets.head_of(tx, hub.target(target["name"]).tags.build)
+def _figures(hub: Hub, heads: targets.Heads, target: Json) -> Json:
+    head = heads.get(hub.target(target["name"]).tags.build)
     known = share(head.lock_ours, head.lock_rpms) if head else None
     return {"self_hosted_share": known, "published": target["states"].get(BuildState.PUBLISHED, 0)}
 

@@ -19,7 +19,7 @@ from buildfarm.ports import Transaction
 from buildfarm.services import streaming
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
-from buildfarm_web.read_models.targets import head_of
+from buildfarm_web.read_models.targets import heads_of
 
 _IN_SERVICE = ("ready", "drained", "lost")
 
@@ -82,9 +82,10 @@ class Figures(Collector):
             "RPMs in the buildroots of a build tag's builds that we built, over all.",
             labels=("target",),
         )
+        heads = heads_of(tx)
         for name, target in sorted(self._hub.config.targets.items()):
             for tag in (target.tags.build, target.tags.destination):
-                head = head_of(tx, tag)
+                head = heads.get(tag)
                 if head is None:
                     continue
                 number.add_metric((tag,), head.number)

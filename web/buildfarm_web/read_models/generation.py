@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from buildfarm.domain.build import Build
@@ -52,30 +53,36 @@ def _brief(generation: Generation | None) -> Json | None:
 
 
 def changes(tx: Transaction, old: Iterable[str], new: Iterable[str]) -> Json:
-    """What two generations differ in: builds by source, and RPMs by name and arch; only what differs is read."""
+    """What two generations differ in, by source; ``counts`` of all, in detail (with their RPMs) the first of them."""
     was, now = set(old), set(new)
-    gone, come = _builds(tx, was - now), _builds(tx, now - was)
+    gone, come = _evrs(tx, was - now), _evrs(tx, now - was)
     sources = sorted({*gone, *come})
-    left, came = _rpms(tx, gone.values()), _rpms(tx, come.values())
-    rpms = [_change(*key, left.get(key), came.get(key)) for key in sorted({*left, *came})]
+    words = Counter(_word(gone.get(source, ("", ""))[1], come.get(source, ("", ""))[1]) for source in sources)
+    shown = sources[:_LISTED]
+    left, came = ({source: one[source][0] for source in shown if source in one} for one in (gone, come))
+    before, after = _builds(tx, left.values()), _builds(tx, came.values())
+    old_rpms, new_rpms = _rpms(tx, left.values()), _rpms(tx, came.values())
     return {
-        "builds": [_source(source, gone.get(source), come.get(source)) for source in sources[:_LISTED]],
+        "counts": {kind: words[kind] for kind in ("added", "removed", "updated", "rebuilt")},
+        "builds": [_source(source, before.get(source), after.get(source)) for source in shown],
         "builds_total": len(sources),
-        "rpms": rpms[:_LISTED],
-        "rpms_total": len(rpms),
-        "counts": {
-            kind: sum(one["change"] == kind for one in rpms) for kind in ("added", "removed", "updated", "rebuilt")
-        },
+        "rpms": [_change(*key, old_rpms.get(key), new_rpms.get(key)) for key in sorted({*old_rpms, *new_rpms})],
     }
+
+
+def _evrs(tx: Transaction, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """The id and EVR of each of some builds, by source."""
+    rows = _picked(tx, Build, ("id", "source", "epoch", "version", "release"), "id", ids)
+    return {row["source"]: (row["id"], f"{row['epoch']}:{row['version']}-{row['release']}") for row in rows}
 
 
 def _builds(tx: Transaction, ids: Iterable[str]) -> dict[str, Build]:
     return {build.source: build for build in map(as_far_as_read, _picked(tx, Build, COLUMNS, "id", ids))}
 
 
-def _rpms(tx: Transaction, builds: Iterable[Build]) -> dict[tuple[str, str], str]:
+def _rpms(tx: Transaction, builds: Iterable[str]) -> dict[tuple[str, str], str]:
     """Name and arch of each RPM of some builds with its EVR."""
-    made = _picked(tx, Artifact, _RPM, "build", (build.id for build in builds))
+    made = _picked(tx, Artifact, _RPM, "build", builds)
     return {
         (rpm["name"], rpm["arch"]): str(EVR(epoch=rpm["epoch"], version=rpm["version"], release=rpm["release"]))
         for rpm in made

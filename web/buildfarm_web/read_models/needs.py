@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from buildfarm.domain.build import Build, BuildState, Gate
@@ -33,7 +34,18 @@ TITLES = {
 """The groups, in the order in which a person should look at them."""
 
 Item = Json
-_Own = Callable[[str, str], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scope:
+    """Of whose needs is asked: these targets, and all SIGs or one."""
+
+    hub: Hub
+    targets: Sequence[str]
+    sig: str
+
+    def has(self, target: str, source: str = "") -> bool:
+        return target in self.targets and (not self.sig or self.hub.config.sig_of(target, source) == self.sig)
 
 
 def needs(hub: Hub, tx: Transaction, *, target: str = "", sig: str = "", kind: str = "", most: int = 100) -> Json:
@@ -44,17 +56,14 @@ def needs(hub: Hub, tx: Transaction, *, target: str = "", sig: str = "", kind: s
     Groups without an item are left out. :raises NotFound: no such target.
     """
     names = [hub.target(target).name] if target else sorted(hub.config.targets)
-
-    def is_own(name: str, source: str) -> bool:
-        return name in names and (not sig or hub.config.sig_of(name, source) == sig)
-
+    scope = _Scope(hub=hub, targets=names, sig=sig)
     readers: dict[str, Callable[[], tuple[int, list[Item]]]] = {
-        "approval": lambda: _drops(hub, tx, is_own),
-        "on_hold": lambda: _held(hub, tx, is_own, most),
-        "failed": lambda: _failed(hub, tx, is_own),
-        "refused": lambda: _refused(hub, tx, is_own, most),
-        "stuck": lambda: _stuck(hub, tx, is_own, most),
-        "waiver": lambda: _waivers(hub, tx, names, sig),
+        "approval": lambda: _drops(tx, scope),
+        "on_hold": lambda: _held(tx, scope, most),
+        "failed": lambda: _failed(tx, scope),
+        "refused": lambda: _refused(tx, scope, most),
+        "stuck": lambda: _stuck(tx, scope, most),
+        "waiver": lambda: _waivers(tx, scope),
     }
     groups = []
     for name, read in readers.items():
@@ -66,20 +75,22 @@ def needs(hub: Hub, tx: Transaction, *, target: str = "", sig: str = "", kind: s
     return {"now": stamp(tx.now), "total": sum(group["total"] for group in groups), "groups": groups}
 
 
-def _read(tx: Transaction, is_own: _Own, **where: object) -> list[Build]:
-    wanted = {"scratch": False, "superseded": False, **where}
-    rows = tx.pick(Build, COLUMNS, order_by="state_since", limit=_READ, **wanted)  # type: ignore[arg-type]  # field names
-    return [as_far_as_read(row) for row in by_name(COLUMNS, rows) if is_own(row["target"], row["source"])]
+def _read(tx: Transaction, scope: _Scope, **where: object) -> tuple[int, list[Build]]:
+    """How many builds there are, and those that wait longest; beyond what is read they are only counted."""
+    asked = {"scratch": False, "superseded": False, "target": tuple(scope.targets), **where}
+    rows = tx.pick(Build, COLUMNS, order_by="state_since", limit=_READ, **asked)  # type: ignore[arg-type]  # field names
+    found = [as_far_as_read(row) for row in by_name(COLUMNS, rows) if scope.has(row["target"], row["source"])]
+    return (tx.count(Build, **asked) if len(rows) == _READ and not scope.sig else len(found)), found  # type: ignore[arg-type]  # field names
 
 
-def _items(hub: Hub, found: Sequence[Build], most: int) -> tuple[int, list[Item]]:
+def _items(scope: _Scope, found: Sequence[Build], most: int) -> list[Item]:
     """Builds by cause, a line each; only of those that are shown is it read why."""
     causes: dict[str, list[Build]] = {}
     for build in sorted(found, key=lambda build: (since_of(build) or "", build.source)):
         causes.setdefault(f"{build.verdict} {fingerprint(build, build.gate_reason)}", []).append(build)
     shown = list(causes.values())[:most]
-    first = builds.rows(hub, [some[0] for some in shown])
-    return len(found), [_item(hub, some, item) for some, item in zip(shown, first, strict=True)]
+    first = builds.rows(scope.hub, [some[0] for some in shown])
+    return [_item(scope.hub, some, item) for some, item in zip(shown, first, strict=True)]
 
 
 def _item(hub: Hub, some: Sequence[Build], row: Json) -> Item:
@@ -92,29 +103,32 @@ def _item(hub: Hub, some: Sequence[Build], row: Json) -> Item:
     }  # fmt: skip
 
 
-def _held(hub: Hub, tx: Transaction, is_own: _Own, most: int) -> tuple[int, list[Item]]:
-    return _items(hub, _read(tx, is_own, state=BuildState.ON_HOLD), most)
+def _held(tx: Transaction, scope: _Scope, most: int) -> tuple[int, list[Item]]:
+    total, found = _read(tx, scope, state=BuildState.ON_HOLD)
+    return total, _items(scope, found, most)
 
 
-def _refused(hub: Hub, tx: Transaction, is_own: _Own, most: int) -> tuple[int, list[Item]]:
-    found = _read(tx, is_own, state=BuildState.COMPARED, gate=Gate.REFUSED, successor="")
-    return _items(hub, [build for build in found if builds.need_of(build)], most)
+def _refused(tx: Transaction, scope: _Scope, most: int) -> tuple[int, list[Item]]:
+    total, found = _read(tx, scope, state=BuildState.COMPARED, gate=Gate.REFUSED, successor="")
+    waiting = [build for build in found if builds.need_of(build)]
+    return total - (len(found) - len(waiting)), _items(scope, waiting, most)
 
 
-def _stuck(hub: Hub, tx: Transaction, is_own: _Own, most: int) -> tuple[int, list[Item]]:
+def _stuck(tx: Transaction, scope: _Scope, most: int) -> tuple[int, list[Item]]:
     kinds = tuple(kind.value for kind in STUCK)
-    return _items(hub, _read(tx, is_own, state=BuildState.WAITING, wait_kind=kinds), most)
+    total, found = _read(tx, scope, state=BuildState.WAITING, wait_kind=kinds)
+    return total, _items(scope, found, most)
 
 
-def _failed(hub: Hub, tx: Transaction, is_own: _Own) -> tuple[int, list[Item]]:
-    failed = _read(tx, is_own, state=BuildState.FAILED)
+def _failed(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
+    total, failed = _read(tx, scope, state=BuildState.FAILED)
     found = [
         (target, cluster)
         for target in sorted({build.target for build in failed})
         for cluster in clusters(build for build in failed if build.target == target)
     ]
-    items = [cluster_item(hub, target, cluster) for target, cluster in found]
-    return len(failed), sorted(items, key=lambda item: (-item["count"], item["since"]))
+    items = [cluster_item(scope.hub, target, cluster) for target, cluster in found]
+    return total, sorted(items, key=lambda item: (-item["count"], item["since"]))
 
 
 def cluster_item(hub: Hub, target: str, cluster: Cluster) -> Item:
@@ -130,10 +144,10 @@ def cluster_item(hub: Hub, target: str, cluster: Cluster) -> Item:
     }  # fmt: skip
 
 
-def _drops(hub: Hub, tx: Transaction, is_own: _Own) -> tuple[int, list[Item]]:
+def _drops(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
     held = tx.find(Drop, state=DropState.ON_HOLD, order_by="created", limit=_READ)
     awaiting = tx.find(Drop, approval=Approval.AWAITED, order_by="created", limit=_READ)
-    found = {drop.id: drop for drop in (*held, *awaiting) if is_own(drop.target, "")}.values()
+    found = {drop.id: drop for drop in (*held, *awaiting) if scope.has(drop.target)}.values()
     return len(found), [
         {
             "drop": drop.id,
@@ -142,7 +156,7 @@ def _drops(hub: Hub, tx: Transaction, is_own: _Own) -> tuple[int, list[Item]]:
             "state": drop.state.value,
             "since": stamp(drop.created),
             "why": drop.reason or "it waits for a person's word",
-            **answers(hub, drop.target),
+            **answers(scope.hub, drop.target),
             "act": f"buildfarm approve {drop.id[:12]} --reason '…'"
             if drop.approval is Approval.AWAITED
             else f"buildfarm release-hold {drop.id[:12]} --reason '…'",
@@ -151,12 +165,13 @@ def _drops(hub: Hub, tx: Transaction, is_own: _Own) -> tuple[int, list[Item]]:
     ]
 
 
-def _waivers(hub: Hub, tx: Transaction, targets: Sequence[str], sig: str) -> tuple[int, list[Item]]:
+def _waivers(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
+    hub, sig = scope.hub, scope.sig
     last = (tx.now + _SOON).date().isoformat()
     found = [
         record
         for record in tx.find(WaiverRecord, ended=None, order_by="expires,id")
-        if record.expires <= last and any(record.waiver.covers_target(name) for name in targets)
+        if record.expires <= last and any(record.waiver.covers_target(name) for name in scope.targets)
     ]
     items = [
         {
@@ -165,6 +180,6 @@ def _waivers(hub: Hub, tx: Transaction, targets: Sequence[str], sig: str) -> tup
             "act": f"buildfarm waivers revoke {record.id} --reason '…'", "sig": record.owner, "contact": contact_of(hub, record.owner),
         }
         for record in found
-        if not sig or sig in (record.owner, hub.config.sig_of(targets[0], record.source))
+        if not sig or sig in (record.owner, hub.config.sig_of(scope.targets[0], record.source))
     ]  # fmt: skip
     return len(items), items

@@ -77,6 +77,12 @@ def _pausing(asker: Principal, place: Sequence[Place], path: str, *, paused: str
     return _offer(asker, place, f"{path}/resume", Action.PAUSE, f"Resume {what}", reason=False, fields=fields)
 
 
+def of_drops(hub: Hub, asker: Principal) -> list[str]:
+    """The targets that a drop may be submitted to."""
+    names = sorted(hub.config.targets)
+    return [name for name in names if refusal(asker, Action.SUBMIT, hub.config.place(name)) is None]
+
+
 def of_drop(hub: Hub, asker: Principal, drop: Json) -> list[Json]:
     """What may be done to a drop."""
     place, path = [hub.config.place(drop["target"])], f"/drops/{quote(drop['id'], safe='')}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from buildfarm.domain.build import TO_BUILD, Build, BuildState
+from buildfarm.domain.build import NVR_FIELDS, TO_BUILD, Build, BuildState, nvr_of
 from buildfarm.domain.drop import Drop
 from buildfarm.domain.next_step import next_step
 from buildfarm.domain.records import ForecastRecord, SourceSurvey
 from buildfarm.domain.sharing import Demand, in_turn
 from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.ports import Transaction
+from buildfarm.ports import Above, Transaction
 from buildfarm.services import pausing
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json, find_each, stamp
@@ -26,8 +26,8 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
     coming = {key for (key,) in tx.pick(Build, ("id",), target=target.name, state=TO_BUILD)}
     steps: list[Json] = [step for step in found["steps"] if step["build"] in coming]  # others were built meanwhile
     pause = pausing.paused(tx, target.name)
-    waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="source")
-    stuck = tx.find(Build, target=target.name, state=_STUCK, superseded=False, order_by="source")
+    waiting = _named(tx, target=target.name, state=BuildState.WAITING)
+    stuck = _named(tx, target=target.name, state=_STUCK, superseded=False)
     return {
         **found,
         "steps": steps,
@@ -36,8 +36,8 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
         "paused": pausing.words(pause) if pause else "",
         "created": stamp(record.created) if record else None,
         **_in_waves(steps),
-        "waiting": [{"id": b.id, "nvr": b.nvr, "kind": b.wait_kind, "reason": b.reason} for b in waiting],
-        "stuck": [{"id": b.id, "nvr": b.nvr, "state": b.state.value, "reason": b.reason} for b in stuck],
+        "waiting": [{"id": b["id"], "nvr": b["nvr"], "kind": b["wait_kind"], "reason": b["reason"]} for b in waiting],
+        "stuck": [_left_out(b) for b in stuck],
     }  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def drop_plan(tx: Transaction, drop: Drop) -> Json:
     """The plan of a drop as it was made (while it awaits approval: as it is), and what of it will not be built and why."""
     record, pause = tx.first(ForecastRecord, id=drop.id), pausing.paused(tx, drop.id)
     found: Json = dict(record.forecast) if record else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
-    left_out = tx.find(Build, drop_id=drop.id, state=_STUCK, order_by="source")
+    left_out = _named(tx, drop_id=drop.id, state=_STUCK)
     return {
         "problems": [], "cycles": [], "critical_path": 0.0,
         **found,
@@ -56,27 +56,29 @@ def drop_plan(tx: Transaction, drop: Drop) -> Json:
         "reason": drop.reason,
         "paused": pausing.words(pause) if pause else "",
         "created": stamp(record.created) if record else None,
-        "left_out": [{"id": b.id, "nvr": b.nvr, "state": b.state.value, "reason": b.reason} for b in left_out],
+        "left_out": [_left_out(b) for b in left_out],
         **_surveyed(tx, drop),
     }  # fmt: skip
 
 
 def _surveyed(tx: Transaction, drop: Drop) -> Json:
     """Sources with brand words and no rule, those that could not be read for it, and how many were read."""
-    found = [build for build in tx.find(Build, drop_id=drop.id, order_by="source") if build.version]
-    surveys = {one.id: one for one in find_each(tx, SourceSurvey, "id", {build.srpm for build in found})}
+    asked = ("id", "srpm", "state", "rule_digest", *NVR_FIELDS)
+    rows = tx.pick(Build, asked, drop_id=drop.id, version=Above(""), order_by="source")
+    found = [(*row[:4], nvr_of(*row[4:])) for row in rows]
+    surveys = {one.id: one for one in find_each(tx, SourceSurvey, "id", {row[1] for row in found})}
     ruled = {BuildState.INGESTED, BuildState.EXCLUDED}  # whether a rule is there is known once it was debranded
     unruled = [
-        {"id": build.id, "nvr": build.nvr, "hits": survey.found, "first": _first(survey)}
-        for build in found
-        if (survey := surveys.get(build.srpm)) and survey.found and not build.rule_digest and build.state not in ruled
+        {"id": build, "nvr": nvr, "hits": survey.found, "first": _first(survey)}
+        for build, srpm, state, rule, nvr in found
+        if (survey := surveys.get(srpm)) and survey.found and not rule and state not in ruled
     ]
     unread = [
-        {"id": build.id, "nvr": build.nvr, "reason": survey.problem}
-        for build in found
-        if (survey := surveys.get(build.srpm)) and survey.problem
+        {"id": build, "nvr": nvr, "reason": survey.problem}
+        for build, srpm, *_, nvr in found
+        if (survey := surveys.get(srpm)) and survey.problem
     ]
-    surveyed = {"read": sum(build.srpm in surveys for build in found), "of": len(found)}
+    surveyed = {"read": sum(row[1] in surveys for row in found), "of": len(found)}
     return {"branded": unruled, "unread": unread, "surveyed": surveyed}
 
 
@@ -85,6 +87,20 @@ def _first(survey: SourceSurvey) -> str:
         return ""
     hit = survey.hits[0]
     return f"{hit['where']}:{hit['line']}: {hit['context']}" if hit["line"] else f"{hit['where']}: {hit['context']}"
+
+
+_ASKED = ("id", "state", "wait_kind", "reason")
+
+
+def _named(tx: Transaction, **where: object) -> list[Json]:
+    """Builds by source, with no more than their names and why they stand where they do."""
+    asked = (*_ASKED, *NVR_FIELDS)
+    found = tx.pick(Build, asked, order_by="source", descending=False, limit=None, **where)
+    return [{**dict(zip(_ASKED, row, strict=False)), "nvr": nvr_of(*row[len(_ASKED) :])} for row in found]
+
+
+def _left_out(build: Json) -> Json:
+    return {name: build[name] for name in ("id", "nvr", "state", "reason")}
 
 
 def _in_waves(steps: list[Json]) -> Json:

@@ -18,6 +18,7 @@ from buildfarm_web.read_models.builds import find_build
 from buildfarm_web.read_models.plain import Json, pick_each
 
 SHORTEST = 2
+_LONGEST = 500
 MOST = 20
 _READ = 200
 """Entries read of a kind, of which the rest of the query's words and the repeats take some away."""
@@ -34,7 +35,7 @@ def search(hub: Hub, tx: Transaction, query: str) -> Json:
     Names are found by each of their words, in any case; SRPMs, RPM files, builds, drops by digest and workers by their beginning
     as it is written; files and findings by a path's beginning or by its last part. Too short a query finds nothing.
     """
-    text = query.strip()
+    text = query.replace("\0", "").strip()[:_LONGEST]
     groups: list[Json] = []
     if len(text) >= SHORTEST:
         exact = _exact(tx, text)

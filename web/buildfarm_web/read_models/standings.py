@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,6 +29,7 @@ COLUMNS = (
 _WHOLE = timedelta(minutes=1)
 _STEPS = 400
 """After how long, and after how many events, everything is read anew."""
+_SLOW = timedelta(seconds=10)
 
 WORDS = (
     "failed", "on_hold", "stuck", "ERROR", "MISSING", "INCOMPATIBLE", "EXTRA", "REVIEW", "UNCOMPARED", "building", "comparing",
@@ -64,6 +65,7 @@ class Standings:
         self._event = 0
         self._read_at: datetime | None = None
         self._known: dict[str, dict[str, Standing]] = {}
+        self._derived: dict[str, tuple[int, datetime, Json]] = {}
         self._lock = Lock()
 
     def of(self, hub: Hub, tx: Transaction, target: str = "") -> tuple[Standing, ...]:
@@ -75,6 +77,18 @@ class Standings:
                 if name not in self._known:
                     self._known[name] = _read(hub, tx, name)
             return tuple(self._known[name][source] for name in names for source in sorted(self._known[name]))
+
+    def derived(self, name: str, tx: Transaction, make: Callable[[], Json]) -> Json:
+        """What is made of all standings and moves slowly: the same until something happens, and then for a few seconds."""
+        newest = last_event(tx)
+        event, at, value = self._derived.get(name, (-1, tx.now, {}))
+        age = tx.now - at
+        if not timedelta(0) <= age < _SLOW or (
+            event != newest and not age
+        ):  # within one instant only the same event will do
+            value = make()
+            self._derived[name] = (newest, tx.now, value)
+        return value
 
     def _catch_up(self, hub: Hub, tx: Transaction) -> None:
         """Bring what is known to the newest event this transaction sees."""

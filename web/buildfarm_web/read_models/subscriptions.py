@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from buildfarm.domain.notice import Topic
+from buildfarm.domain.notice import Notice, Topic
 from buildfarm.domain.records import Follower
 from buildfarm.domain.subscription import Delivery, DeliveryState, Subscription
 from buildfarm.errors import InputError
@@ -62,7 +62,11 @@ def deliveries(tx: Transaction, of: Sequence[Subscription], *, limit: int, state
         for wanted in (state,) if state else DeliveryState:
             found += tx.find(Delivery, subscription=one.id, state=wanted, order_by="due", descending=True, limit=limit)
     found.sort(key=lambda owed: (owed.due, owed.id), reverse=True)
-    return [delivery_json(owed) for owed in found[:limit]]
+    shown = found[:limit]
+    about = (
+        {one.id: one.headline for one in tx.find(Notice, id=tuple({owed.notice for owed in shown}))} if shown else {}
+    )
+    return [{**delivery_json(owed), "about": about.get(owed.notice, "")} for owed in shown]
 
 
 def visible_deliveries(tx: Transaction, asker: Asker, *, limit: int, state: str = "", subscription: str = "") -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 
 from buildfarm.domain.build import Build
@@ -56,11 +56,13 @@ def _generations(
     return [Generation(**{**one, "state": GenerationState(one["state"])}) for one in named]
 
 
-def head_of(tx: Transaction, tag: str) -> Generation | None:
-    """The generation of a tag that is in force, without its builds."""
-    head = tx.first(TagHead, id=tag)
-    found = _generations(tx, limit=1, order_by="number", tag=tag, number=head.number) if head else []
-    return found[0] if found else None
+Heads = Mapping[str, Generation]
+
+
+def heads_of(tx: Transaction) -> Heads:
+    """The generation in force of each tag that has one, without its builds."""
+    ids = tuple(head.generation for head in tx.find(TagHead))
+    return {one.tag: one for one in _generations(tx, limit=len(ids), order_by="number", id=ids)}
 
 
 def generations(tx: Transaction, *, limit: int, tag: str = "", target: str = "", cursor: str = "") -> Json:
@@ -76,16 +78,12 @@ def generations(tx: Transaction, *, limit: int, tag: str = "", target: str = "",
     }
 
 
-def _heads(tx: Transaction, target: Target) -> list[Json]:
-    found: list[Json] = []
-    for role, tag in (("destination", target.tags.destination), ("build", target.tags.build)):
-        head = head_of(tx, tag)
-        if head is not None:
-            found.append({**generation_json(head, in_force=True), "role": role})
-    return found
+def _heads(target: Target, heads: Heads) -> list[Json]:
+    roles = (("destination", target.tags.destination), ("build", target.tags.build))
+    return [{**generation_json(heads[tag], in_force=True), "role": role} for role, tag in roles if tag in heads]
 
 
-def target_json(tx: Transaction, target: Target, census: builds.Census) -> Json:
+def target_json(tx: Transaction, target: Target, census: builds.Census, heads: Heads) -> Json:
     """One target as lists show it."""
     return {
         "name": target.name,
@@ -96,15 +94,19 @@ def target_json(tx: Transaction, target: Target, census: builds.Census) -> Json:
         "base": target.base,
         "arches": list(target.arches),
         "tags": {"build": target.tags.build, "destination": target.tags.destination},
-        "heads": _heads(tx, target),
+        "heads": _heads(target, heads),
         "states": census.states(target.name),
     }
 
 
-def targets(hub: Hub, tx: Transaction, census: builds.Census | None = None) -> Json:
-    """Every configured target; ``census`` if somebody has it already."""
-    counted = census or builds.Census(tx)
-    return {"targets": [target_json(tx, target, counted) for _, target in sorted(hub.config.targets.items())]}
+def targets(hub: Hub, tx: Transaction, census: builds.Census, heads: Heads) -> list[Json]:
+    """Every configured target."""
+    return [target_json(tx, target, census, heads) for _, target in sorted(hub.config.targets.items())]
+
+
+def targets_page(hub: Hub, tx: Transaction) -> Json:
+    """Every configured target."""
+    return {"targets": targets(hub, tx, builds.Census(tx), heads_of(tx))}
 
 
 def _carried(tx: Transaction, target: Target, builds_of_head: Collection[str]) -> tuple[Counter[tuple[str]], int, int]:
@@ -124,7 +126,7 @@ def target_page(hub: Hub, tx: Transaction, name: str) -> Json:
     verdicts, hits, source_hits = _carried(tx, target, head.builds if head else ())
     lifecycle = target.lifecycle
     return {
-        **target_json(tx, target, builds.Census(tx)),
+        **target_json(tx, target, builds.Census(tx), heads_of(tx)),
         "dist": target.dist,
         "suffix": target.suffix,
         "builder": target.builder,

@@ -7,9 +7,9 @@ binaries); what may really be dispatched is decided by :mod:`buildfarm.services.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from buildfarm.domain.build import Build
-from buildfarm.domain.drop import VendorRpm
 from buildfarm.domain.plan import Node, plan
 from buildfarm_web.read_models.plain import Json
 
@@ -23,7 +23,16 @@ def _name(capability: str) -> str:
     return capability.split(maxsplit=1)[0] if capability.strip() else ""
 
 
-def waves(builds: Sequence[Build], vendor: Sequence[VendorRpm]) -> Json:
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """One of the vendor's binaries: whose it is and what it provides."""
+
+    name: str
+    sourcerpm: str
+    provides: Sequence[str]
+
+
+def waves(builds: Sequence[Build], vendor: Sequence[Shipped]) -> Json:
     """``{waves: [[build id]], edges: [{from, to, what}], cycles: [[build id]]}``, dependencies first."""
     by_srpm = {build.srpm_filename: build.id for build in builds}
     provider: dict[str, str] = {}

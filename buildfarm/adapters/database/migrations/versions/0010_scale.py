@@ -16,7 +16,7 @@ from buildfarm.domain.compare import plain
 from buildfarm.domain.records import SearchEntry
 
 revision = "0010"
-down_revision = "0006"
+down_revision = "0009"
 
 _ADDED: dict[str, dict[str, tuple[sa.types.TypeEngine[Any], Any]]] = {
     "build": {

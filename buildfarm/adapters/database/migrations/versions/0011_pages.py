@@ -10,7 +10,7 @@ from alembic import op
 from buildfarm.adapters.database.tables import UtcDateTime
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 _NULLABLE: dict[str, sa.types.TypeEngine[Any]] = {
     "shipped": UtcDateTime(timezone=True),

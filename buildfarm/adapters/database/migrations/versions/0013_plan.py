@@ -10,7 +10,7 @@ from alembic import op
 from buildfarm.adapters.database.tables import UtcDateTime
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0011"
 
 _ADDED: dict[str, dict[str, tuple[sa.types.TypeEngine[Any], str]]] = {
     "build": {"bootstrap": (sa.Text(), ""), "found_requires": (sa.JSON(), "[]"), "replans": (sa.BigInteger(), "0")},
