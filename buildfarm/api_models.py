@@ -6,9 +6,9 @@ Answers are plain JSON made by ``buildfarm_web.read_models``; only what comes fr
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, field_validator, model_validator
 
 from buildfarm.domain.notice import Topic
 from buildfarm.domain.people import Action, Role
@@ -18,10 +18,28 @@ from buildfarm.wire import Override
 SHA256 = r"^[0-9a-f]{64}$"
 
 
-class Request(BaseModel):
-    """Base of all request bodies: unknown fields are errors."""
+def _no_word(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError("is not a whole number")  # noqa: TRY004  # pydantic asks for a ValueError
+    return value
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+Whole = Annotated[int, Strict(strict=False), BeforeValidator(_no_word)]
+"""A whole number as JSON Schema has it: 5.0 is one, true and "5" are none."""
+
+
+class Request(BaseModel):
+    """Base of all request bodies: unknown fields are errors, and so is ``"yes"`` where a boolean is wanted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @field_validator("*")
+    @classmethod
+    def _is_storable(cls, value: object) -> object:
+        """PostgreSQL keeps no NUL in a text."""
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("has a NUL character in it")
+        return value
 
 
 class DropFile(Request):
@@ -62,7 +80,7 @@ class DropRequest(Request):
     id: str = ""
     name: str = Field(default="", max_length=200)
     scratch: bool = False
-    priority: int = Field(default=0, ge=-100, le=100)
+    priority: Whole = Field(default=0, ge=-100, le=100)
     plan_first: bool = False
     srpms: tuple[DropFile, ...] = ()
     binaries: tuple[DropFile, ...] = ()
@@ -81,6 +99,12 @@ class ReasonRequest(Request):
     reason: str = Field(default="", max_length=2000)
 
 
+class DueReason(ReasonRequest):
+    """The same where a reason is due: some word must be said."""
+
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S")
+
+
 class ResumeRequest(ReasonRequest):
     """``POST /targets/<name>/resume`` and ``POST /drops/<id>/resume``; ``drop_waiting`` cancels what has not begun."""
 
@@ -96,13 +120,23 @@ class ReserveRequest(ReasonRequest):
 class PriorityRequest(Request):
     """``POST /builds/<id>/priority``: higher goes first, below zero after everything else."""
 
-    priority: int = Field(ge=-100, le=100)
+    priority: Whole = Field(ge=-100, le=100)
     reason: str = Field(default="", max_length=2000)
+
+
+class DuePriority(PriorityRequest):
+    """``POST /builds/<id>/priority`` as it has to be: a reason is due."""
+
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S")
 
 
 class OverrideSettings(Override):
     """What of :class:`buildfarm.wire.Override` an engineer may set; the reason stands beside it."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    seconds: Whole | None = None
+    memory: Whole | None = None
     reason: str = Field(default="", max_length=0)
 
 
@@ -183,11 +217,20 @@ class SubscriptionRequest(Request):
     sig: str = Field(default="", max_length=200)
 
 
+class Fault(BaseModel):
+    """One thing that is wrong with a request: the query ``parameter``, or the JSON ``pointer`` of the field, and why."""
+
+    detail: str
+    parameter: str = ""
+    pointer: str = ""
+
+
 class Problem(BaseModel):
-    """An error (RFC 9457, application/problem+json); ``hint`` is the next step a person can take."""
+    """An error (RFC 9457, application/problem+json); ``hint`` is the next step a person can take, ``errors`` name what is wrong."""
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
     hint: str = ""
+    errors: tuple[Fault, ...] = ()

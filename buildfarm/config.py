@@ -57,6 +57,18 @@ class LocalGuests:
     accelerator: Literal["auto", "kvm", "tcg"] = "auto"
 
 
+_Rate = Annotated[str, Field(pattern=r"^(?:[1-9][0-9]*/(?:second|minute|hour|day))?$")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Requests a caller (a token, else an address) may make to ``/api/v1``, as ``3000/minute``; empty means no limit."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    reads: _Rate = "3000/minute"
+    writes: _Rate = "600/minute"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
     """``mail:`` of farm.yaml: the server that takes our mail, and as whom (``from``) we write."""
@@ -121,6 +133,7 @@ class Farm:
     distribution: str = "Rebuild Distribution"
     signing_email: str = "signing@localhost"
     timing: Timing = field(default_factory=Timing)
+    limits: Limits = field(default_factory=Limits)
     live: Live = field(default_factory=Live)
     sharing: Sharing = field(default_factory=Sharing)
     sigs: dict[str, Sig] = field(default_factory=dict)

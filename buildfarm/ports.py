@@ -97,6 +97,7 @@ class Transaction(Protocol):
         order_by: str = "",
         descending: bool = False,
         limit: int | None = None,
+        after: object = None,
         **where: object,
     ) -> list[tuple[Any, ...]]:
         """Some fields of what :meth:`find` would give; what is not asked for is not read."""

@@ -8,8 +8,8 @@ import click
 
 from buildfarm import bootstrap, config
 from buildfarm.cli import output
-from buildfarm.cli.client import Json
 from buildfarm.cli.queries import client, json_option
+from buildfarm.client.transport import Json
 from buildfarm.domain.people import Action, Role
 from buildfarm.services import accounts
 

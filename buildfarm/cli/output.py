@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:  # `compare` starts without pydantic
+    from buildfarm.api_answers.builds import Build
 
 STYLE = {
     "published": "green", "compared": "yellow", "failed": "red", "on_hold": "magenta", "waiting": "cyan",
@@ -22,7 +26,8 @@ err = Console(file=sys.stderr)
 
 
 def as_json(data: object) -> None:
-    """One JSON document on standard output."""
+    """One JSON document on standard output; of an answer what the API gave."""
+    data = data.to_json() if hasattr(data, "to_json") else data
     sys.stdout.write(json.dumps(data, indent=2, sort_keys=True, default=str) + "\n")
 
 
@@ -34,9 +39,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
     out.print(made)
 
 
-def builds_table(builds: Sequence[dict[str, object]], *, title: str = "") -> None:
+def builds_table(builds: Iterable[Build], *, title: str = "") -> None:
     """The table everybody wants: SRPM, state, verdict, why."""
-    rows = [(b["nvr"], b["state"], b.get("verdict") or "", b.get("why") or "") for b in builds]
+    rows = [(build.nvr, build.state.value, str(build.verdict), build.why) for build in builds]
     table(("SRPM", "State", "Verdict", "Why"), rows, title=title)
 
 

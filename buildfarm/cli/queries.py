@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from datetime import UTC, datetime
 
 import click
 
 from buildfarm import config
+from buildfarm.api_answers.builds import BuildPage
+from buildfarm.api_answers.findings import Finding
+from buildfarm.api_answers.outlook import DropPlan, TargetOutlook
 from buildfarm.cli import output
-from buildfarm.cli.client import Client
-from buildfarm.domain.build import NEEDS_NOTHING, BuildState
+from buildfarm.client import Client
+from buildfarm.domain.build import BuildState
+from buildfarm.domain.drop import Approval
 from buildfarm.domain.verdict import Verdict
-
-_FOLLOW_SECONDS = 0.5
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 
@@ -28,19 +29,20 @@ def client() -> Client:
 @json_option
 def drop(drop: str | None, *, as_json: bool) -> None:
     """Show one DROP with its builds, or list all drops."""
+    hub = client()
     if drop is None:
-        found = client().get("/drops")
+        listed = hub.drops.page()
         if as_json:
-            output.as_json(found)
+            output.as_json(listed)
             return
-        rows = [(d["id"][:12], d["target"], d["name"], d["state"], d.get("reason") or "") for d in found["drops"]]
+        rows = [(one.id[:12], one.target, one.name, one.state.value, one.reason) for one in listed.drops]
         output.table(("Drop", "Target", "Name", "State", "Why"), rows)
         return
-    found = client().get(f"/drops/{drop}")
+    found = hub.drops.get(drop)
     if as_json:
         output.as_json(found)
         return
-    output.builds_table(found["builds"], title=f"{found['name']} ({found['state']})")
+    output.builds_table(found.builds, title=f"{found.name} ({found.state})")
 
 
 @click.command("builds")
@@ -50,11 +52,11 @@ def drop(drop: str | None, *, as_json: bool) -> None:
 @json_option
 def builds(target: str, state: str, source: str, *, as_json: bool) -> None:
     """List builds: SRPM, state, verdict, and why it waits, failed or was refused."""
-    found = client().get("/builds", target=target, state=state, source=source, limit=5000)
+    hub = client()
     if as_json:
-        output.as_json(found)
+        output.as_json(hub.builds.page(target=target, state=state, source=source, limit=5000))
     else:
-        output.builds_table(found["builds"])
+        output.builds_table(hub.builds.list(target=target, state=state, source=source))
 
 
 @click.command("show")
@@ -63,33 +65,39 @@ def builds(target: str, state: str, source: str, *, as_json: bool) -> None:
 @json_option
 def show(build: str, *, verbose: bool, as_json: bool) -> None:
     """Show one BUILD (id or name-version-release): states, reasons, tasks, findings."""
-    found = client().get(f"/builds/{build}")
+    found = client().builds.get(build)
     if as_json:
         output.as_json(found)
         return
-    output.out.print(f"[bold]{found['nvr']}[/]  {found['state']}  {found.get('verdict') or ''}")
-    if found.get("why"):
-        output.out.print(f"  why: {output.plain(found['why'])}", highlight=False)
-    for event in found.get("states", ()):
-        output.out.print(
-            f"  {event['at']}  {event['state']:<11} {output.plain(event.get('why') or '')}", highlight=False
-        )
-    for task in found.get("tasks", ()):
-        seconds = f"{task['seconds']:.1f} s" if task.get("seconds") else ""
-        output.out.print(f"  task {task['kind']:<8} {task['state']:<9} {task.get('worker') or '':<14} {seconds}")
+    output.out.print(f"[bold]{found.nvr}[/]  {found.state}  {found.verdict}")
+    if found.why:
+        output.out.print(f"  why: {output.plain(found.why)}", highlight=False)
+    for span in found.states:
+        output.out.print(f"  {_at(span.at)}  {span.state:<11} {output.plain(span.why)}", highlight=False)
+    for task in found.tasks:
+        seconds = f"{task.seconds:.1f} s" if task.seconds else ""
+        output.out.print(f"  task {task.kind:<8} {task.state:<9} {task.worker:<14} {seconds}")
     for finding in _findings(found):
-        if not verbose and finding["verdict"] in (Verdict.IDENTICAL, Verdict.EQUIVALENT):
+        if not verbose and finding.verdict in (Verdict.IDENTICAL, Verdict.EQUIVALENT):
             continue
         output.out.print(
-            f"  {finding['verdict']:<12} {finding['kind']}: {output.plain(finding['path'])} "
-            f"{output.plain(finding['subject'])}  {output.plain(finding['old'])} -> {output.plain(finding['new'])}",
+            f"  {finding.verdict:<12} {finding.kind}: {output.plain(finding.path)} "
+            f"{output.plain(finding.subject)}  {output.plain(finding.old)} -> {output.plain(finding.new)}",
             highlight=False,
         )
 
 
-def _findings(found: dict[str, Any]) -> list[dict[str, Any]]:
-    report = found.get("comparison") or {}
-    return [finding for pair in report.get("report", report).get("pairs", ()) for finding in pair["findings"]]
+def _findings(found: BuildPage) -> list[Finding]:
+    return [finding for pair in found.comparison.pairs for finding in pair.findings] if found.comparison else []
+
+
+def _at(moment: datetime) -> str:
+    """A time as the API writes it.
+
+    >>> _at(datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
+    '2026-01-02T03:04:05.678Z'
+    """
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @click.command("logs")
@@ -98,17 +106,10 @@ def _findings(found: dict[str, Any]) -> list[dict[str, Any]]:
 @click.option("--task", default="", help="The log of one task (default: the last build task).")
 def logs(build: str, task: str, *, follow: bool) -> None:
     """Print the build log of BUILD; it can still be growing."""
-    hub, offset = client(), 0
-    while True:
-        text, offset = hub.log(f"/builds/{build}/log", task=task, offset=offset)
+    hub = client()
+    parts = hub.builds.follow_log(build, task=task) if follow else [hub.builds.log(build, task=task).text]
+    for text in parts:
         click.echo(text, nl=False)
-        if not follow or hub.get(f"/builds/{build}")["state"] in {
-            *NEEDS_NOTHING,
-            BuildState.BUILT,
-            BuildState.COMPARED,
-        }:
-            return
-        time.sleep(_FOLLOW_SECONDS)
 
 
 @click.command("events")
@@ -116,11 +117,11 @@ def logs(build: str, task: str, *, follow: bool) -> None:
 @json_option
 def events(subject: str, *, as_json: bool) -> None:
     """Print the history: who did what, when and why (of one build, drop or worker, or of all)."""
-    found = client().get("/events", subject=subject)
+    found = client().newest_events(subject=subject)
     if as_json:
         output.as_json(found)
         return
-    rows = [(e["id"], e["at"], e["actor"], e["kind"], e["subject"], e["why"]) for e in found["events"]]
+    rows = [(e.id, _at(e.at), e.actor, e.kind, e.subject, e.why) for e in found.events]
     output.table(("Event", "When", "Who", "What", "About", "Why"), rows)
 
 
@@ -130,64 +131,65 @@ def events(subject: str, *, as_json: bool) -> None:
 def plan(subject: str, *, as_json: bool) -> None:
     """What comes of a DROP or for a TARGET: waves, the longest way, the estimated end, circles, what waits or is stuck and why."""
     hub = client()
-    is_target = any(one["name"] == subject for one in hub.get("/targets")["targets"])
-    found = hub.get(f"/{'targets' if is_target else 'drops'}/{subject}/plan")
+    is_target = any(one.name == subject for one in hub.targets.list())
+    found = hub.targets.plan(subject) if is_target else hub.drops.plan(subject)
     if as_json:
         output.as_json(found)
         return
-    say = output.out.print
-    if found["paused"]:
-        say(f"{subject} is {found['paused']}", highlight=False, markup=False)
+    if found.paused:
+        _say(f"{subject} is {found.paused}")
     _say_steps(subject, found)
-    if is_target:
-        for one in found["waiting"]:
-            say(f"{one['nvr']} waits ({one['kind']}): {one['reason']}", highlight=False, markup=False)
-        for one in found["stuck"]:
-            say(f"{one['nvr']} is {one['state']}: {one['reason']}", highlight=False, markup=False)
-        return
-    _say_drop(subject, found)
-
-
-def _say_drop(subject: str, found: dict[str, Any]) -> None:
-    say = output.out.print
-    for cycle in found["cycles"]:
-        closing = "; ".join(f"{source} needs {needed}" for source, needed in cycle["closing"])
-        conditions = "".join(f"; {source} has {condition}" for source, condition in cycle.get("conditions", ()))
-        say(f"circle of {', '.join(cycle['members'])}, closed by: {closing}{conditions}", highlight=False, markup=False)
-    for one in found["problems"]:
-        say(f"{one['nvr']} ({one['kind']}): {one['reason']}", highlight=False, markup=False)
-    for one in found["branded"]:
-        said = f"{one['nvr']} (brand words and no rule): {one['hits']}, first {one['first']}"
-        say(said, highlight=False, markup=False)
-    for one in found["unread"]:
-        say(f"{one['nvr']} (not read for brand words): {one['reason']}", highlight=False, markup=False)
-    if (read := found["surveyed"])["read"] < read["of"]:
-        say(f"{read['of'] - read['read']} SRPMs are still to be read for brand words", highlight=False)
-    for one in found["left_out"]:
-        say(f"{one['nvr']} is {one['state']}: {one['reason']}", highlight=False, markup=False)
-    if found["approval"] == "awaited":
-        say(f"{found['reason']}: `buildfarm approve {subject} --reason …`, or `refuse`", highlight=False, markup=False)
-
-
-def _say_steps(subject: str, found: dict[str, Any]) -> None:
-    say = output.out.print
-    if not found["steps"]:
-        what = "nothing is foretold yet" if found.get("waiting") and not found["paused"] else "nothing is to begin"
-        say(f"{subject}: {what}", highlight=False)
+    if isinstance(found, DropPlan):
+        _say_left_out(subject, found)
     else:
-        say(
-            f"{subject}: {len(found['steps'])} builds in {len(found['waves'])} waves, {_span(found['makespan'])} "
-            f"on {found['workers']} builders (no order is faster than {_span(found['bound'])}; as of {found['created']})", highlight=False,
-        )  # fmt: skip
-        say(f"longest way, {_span(found['critical_path'])}: {' → '.join(found['critical'])}", highlight=False)
+        for waiting in found.waiting:
+            _say(f"{waiting.nvr} waits ({waiting.kind}): {waiting.reason}")
+        for stuck in found.stuck:
+            _say(f"{stuck.nvr} is {stuck.state}: {stuck.reason}")
+
+
+def _say(text: str) -> None:
+    output.out.print(text, highlight=False, markup=False)
+
+
+def _say_left_out(subject: str, found: DropPlan) -> None:
+    for cycle in found.cycles:
+        closing = "; ".join(f"{source} needs {needed}" for source, needed in cycle.closing)
+        conditions = "".join(f"; {source} has {condition}" for source, condition in cycle.conditions)
+        _say(f"circle of {', '.join(cycle.members)}, closed by: {closing}{conditions}")
+    for problem in found.problems:
+        _say(f"{problem.nvr} ({problem.kind}): {problem.reason}")
+    for branded in found.branded:
+        _say(f"{branded.nvr} (brand words and no rule): {branded.hits}, first {branded.first}")
+    for unread in found.unread:
+        _say(f"{unread.nvr} (not read for brand words): {unread.reason}")
+    if found.surveyed.read < found.surveyed.of:
+        _say(f"{found.surveyed.of - found.surveyed.read} SRPMs are still to be read for brand words")
+    for stopped in found.left_out:
+        _say(f"{stopped.nvr} is {stopped.state}: {stopped.reason}")
+    if found.approval == Approval.AWAITED:
+        _say(f"{found.reason}: `buildfarm approve {subject} --reason …`, or `refuse`")
+
+
+def _say_steps(subject: str, found: TargetOutlook | DropPlan) -> None:
+    if found.steps:
+        at = _at(found.created) if found.created else None
+        _say(
+            f"{subject}: {len(found.steps)} builds in {len(found.waves)} waves, {_span(found.makespan)} "
+            f"on {found.workers} builders (no order is faster than {_span(found.bound)}; as of {at})"
+        )
+        _say(f"longest way, {_span(found.critical_path)}: {' → '.join(found.critical)}")
         rows = [
-            (str(step["wave"] + 1), step["name"], _span(step["start"]), _span(step["cost"]), _span(step["way"]))
-            for step in found["steps"]
-        ]
+            (str(step.wave + 1), step.name, _span(step.start), _span(step.cost), _span(step.way))
+            for step in found.steps
+        ]  # fmt: skip
         output.table(("Wave", "SRPM", "Starts in", "Takes", "Way behind it"), rows)
-    for circle in found.get("circles", ()):
-        names = {step["build"]: step["name"] for step in found["steps"]}
-        say(f"circle: {', '.join(names.get(key, key) for key in circle)}", highlight=False, markup=False)
+    else:
+        is_open = isinstance(found, TargetOutlook) and found.waiting and not found.paused
+        _say(f"{subject}: {'nothing is foretold yet' if is_open else 'nothing is to begin'}")
+    names = {step.build: step.name for step in found.steps}
+    for circle in found.circles:
+        _say(f"circle: {', '.join(names.get(key, key) for key in circle)}")
 
 
 @click.command("seeds")
@@ -195,27 +197,23 @@ def _say_steps(subject: str, found: dict[str, Any]) -> None:
 @json_option
 def seeds(target: str, *, as_json: bool) -> None:
     """What still comes from a seed in the buildroots of TARGET and why, and its self-hosted share over time."""
-    found = client().get(f"/targets/{target}/seeds")
+    found = client().targets.seeds(target)
     if as_json:
         output.as_json(found)
         return
-    say = output.out.print
-    shares = [one for one in found["over_time"] if one["share"] is not None]
+    shares = [(one.number, one.share) for one in found.over_time if one.share is not None]
     if shares:
-        first, last = shares[0], shares[-1]
-        say(
-            f"self-hosted share: {first['share']:.1%} in generation {first['number']}, {last['share']:.1%} in generation {last['number']}; "
-            f"with the buildroots behind them {found['transitive']['share'] or 0:.1%}", highlight=False,
-        )  # fmt: skip
-    for one in found["circles"]:
-        took = (
-            f"took {', '.join(one['seeded'])} from a seed or a bootstrap"
-            if one["seeded"]
-            else "took nothing of its circle from a seed"
+        (first, then), (last, now) = shares[0], shares[-1]
+        _say(
+            f"self-hosted share: {then:.1%} in generation {first}, {now:.1%} in generation {last}; "
+            f"with the buildroots behind them {found.transitive.share or 0:.1%}"
         )
-        took = f"built with {one['bootstrap']}, without its circle" if one["bootstrap"] else took
-        say(f"circle {', '.join(one['circle'])}: {one['nvr']}, round {one['round']}, {took}", highlight=False)
-    rows = [(one["nevra"], str(one["buildroots"]), one["why"]) for one in found["seeds"]]
+    for one in found.circles:
+        seeded = f"took {', '.join(one.seeded)} from a seed or a bootstrap"
+        took = seeded if one.seeded else "took nothing of its circle from a seed"
+        took = f"built with {one.bootstrap}, without its circle" if one.bootstrap else took
+        _say(f"circle {', '.join(one.circle)}: {one.nvr}, round {one.round}, {took}")
+    rows = [(seed.nevra, str(seed.buildroots), seed.why) for seed in found.seeds]
     output.table(("Seed", "Buildroots", "Why not ours"), rows)
 
 
@@ -224,25 +222,17 @@ def seeds(target: str, *, as_json: bool) -> None:
 @json_option
 def failures(target: str, *, as_json: bool) -> None:
     """What failed for TARGET, by cause: one line for all builds that failed alike."""
-    found = client().get(f"/targets/{target}/failures")
+    found = client().targets.failures(target)
     if as_json:
         output.as_json(found)
         return
     rows = [
-        (
-            one["id"],
-            str(len(one["builds"])),
-            one["kind"],
-            one["words"],
-            ", ".join(build["nvr"] for build in one["builds"][:3]),
-        )
-        for one in found["clusters"]
+        (one.id, str(len(one.builds)), one.kind, one.words, ", ".join(build.nvr for build in one.builds[:3]))
+        for one in found.clusters
     ]
     output.table(("Cluster", "Builds", "Kind", "Cause", "First"), rows)
     if rows:
-        output.out.print(
-            f"to retry one: buildfarm retry --cluster ID -t {target} --reason …", highlight=False, markup=False
-        )
+        _say(f"to retry one: buildfarm retry --cluster ID -t {target} --reason …")
 
 
 @click.command("why")
@@ -250,29 +240,28 @@ def failures(target: str, *, as_json: bool) -> None:
 @json_option
 def why(build: str, *, as_json: bool) -> None:
     """Why BUILD is where it is: what it waits for, its rank, and when it should start."""
-    found = client().get(f"/builds/{build}/why")
+    found = client().builds.why(build)
     if as_json:
         output.as_json(found)
         return
-    lines = [
-        f"{found['nvr']} is {found['state']} since {found['since']}{': ' if found['reason'] else ''}{found['reason']}"
-    ]
-    if found["paused"] and found["paused"] not in found["reason"]:
-        lines.append(f"{found['paused']}: nothing of its target begins")
-    if found["waits_for"]:
-        lines.append(f"waits for {', '.join(found['waits_for'])}")
-    if found["rank"]:
-        lines.append(f"number {found['rank']['place']} of {found['rank']['of']} in the queue {found['rank']['queue']}")
-    if found["decision"]:
-        lines.append(f"was given a builder as the {found['decision']['why']}")
-    if found["estimated_start"]:
-        place = "on the longest way" if found["critical"] else f"{_span(found['seconds_behind_it'])} of work behind it"
+    lines = [f"{found.nvr} is {found.state} since {_at(found.since)}{': ' if found.reason else ''}{found.reason}"]
+    if found.paused and found.paused not in found.reason:
+        lines.append(f"{found.paused}: nothing of its target begins")
+    if found.waits_for:
+        lines.append(f"waits for {', '.join(found.waits_for)}")
+    if found.rank:
+        lines.append(f"number {found.rank.place} of {found.rank.of} in the queue {found.rank.queue}")
+    if found.decision:
+        lines.append(f"was given a builder as the {found.decision.why}")
+    if found.estimated_start and found.estimated_end:
+        behind = _span(found.seconds_behind_it or 0.0)
+        place = "on the longest way" if found.critical else f"{behind} of work behind it"
         lines.append(
-            f"should start {found['estimated_start']} and end {found['estimated_end']}; wave {found['wave'] + 1}, {place}"
+            f"should start {_at(found.estimated_start)} and end {_at(found.estimated_end)}; wave {(found.wave or 0) + 1}, {place}"
         )
-    if found["next"]:
-        lines.append(f"next: {found['next']}")
-    output.out.print("\n".join(lines), highlight=False, markup=False)
+    if found.next:
+        lines.append(f"next: {found.next}")
+    _say("\n".join(lines))
 
 
 @click.command("search")

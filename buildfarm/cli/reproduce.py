@@ -6,15 +6,15 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 
 from buildfarm.adapters import process
+from buildfarm.api_answers.builds import BuildOrder
 from buildfarm.cli import output
-from buildfarm.cli.client import Client, Json
 from buildfarm.cli.compare import compare
 from buildfarm.cli.queries import client
+from buildfarm.client import Client
 from buildfarm.errors import InfraError, InputError
 from buildfarm.wire import WorkOrder
 
@@ -39,27 +39,27 @@ def reproduce(context: click.Context, build: str, out: Path, arch: str, builder:
     if out.exists():
         raise InputError(f"{out} exists", hint="name a folder that does not")
     found = _order(hub, build, arch)
-    order = WorkOrder.model_validate(found["order"])
+    order = found.order
     then, now = out / "then", out / "now"
     for folder in (then, now):
         folder.mkdir(parents=True)
     order = order.model_copy(update={"buildroot": order.buildroot.at(hub.url)})
     (out / "order.json").write_text(order.model_dump_json(indent=1), encoding="utf-8")
     payload = out / order.payload.filename
-    hub.download(f"/builds/{order.build}/files/{order.payload.sha256}", payload)
-    for file in found["files"]:
-        hub.download(f"/builds/{order.build}/files/{file['sha256']}", then / file["filename"])
+    hub.builds.download(order.build, order.payload.sha256, payload)
+    for file in found.files:
+        hub.builds.download(order.build, file.sha256, then / file.filename)
     _build(out, payload, now, builder, seconds=order.limits.seconds)
     _compare_locks(hub, order, now)
     context.invoke(compare, old=str(then), new=str(now))
 
 
-def _order(hub: Client, build: str, arch: str) -> Json:
+def _order(hub: Client, build: str, arch: str) -> BuildOrder:
     """The order, once its generation's files are there. :raises InfraError: they do not come."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        found = hub.get(f"/builds/{build}/order", arch=arch)
-        if found["generation"]["state"] == "ready":
+        found = hub.builds.order(build, arch=arch)
+        if found.generation.state == "ready":
             return found
         output.err.print("the generation it was built on is being written again …")
         time.sleep(_POLL)
@@ -92,13 +92,8 @@ def _build(out: Path, payload: Path, result: Path, builder: str, *, seconds: int
 
 def _compare_locks(hub: Client, order: WorkOrder, result: Path) -> None:
     """Say whether the buildroot was the same, RPM by RPM."""
-    lines: list[dict[str, Any]] = [
-        line
-        for lock in hub.get(f"/builds/{order.build}/lock")["locks"]
-        if lock["arch"] == order.arch
-        for line in lock["lock"]
-    ]
-    then = {f"{line['name']}-{line['version']}-{line['release']}.{line['arch']}" for line in lines}
+    lines = [line for lock in hub.builds.lock(order.build).locks if lock.arch == order.arch for line in lock.lock]
+    then = {f"{line.name}-{line.version}-{line.release}.{line.arch}" for line in lines}
     text = (result / "installed_pkgs.log").read_text(encoding="utf-8")
     now = {
         _EPOCH.sub("-", line.split()[0]) for line in text.splitlines() if line.strip()

@@ -10,10 +10,15 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
+from buildfarm.api_answers.builds import Build
+from buildfarm.api_answers.drops import DropPage
 from buildfarm.cli import output
-from buildfarm.cli.client import Client, Json
 from buildfarm.cli.queries import client, json_option
+from buildfarm.client import Client
+from buildfarm.client.drops import DropFiles, DropWishes
+from buildfarm.client.transport import Json
 from buildfarm.domain.build import NEEDS_NOTHING, BuildState, Gate, WaitKind
+from buildfarm.domain.drop import DropState
 from buildfarm.errors import InputError
 
 _POLL_SECONDS = 0.5
@@ -46,34 +51,39 @@ def ingest(
         where = f"no *.rpm under {', '.join(map(str, paths))}" if paths else "nothing to ingest"
         raise InputError(where, hint="give files, folders, --url or --dist-git")
     hub = client()
-    items: dict[str, list[Json]] = {"srpms": [], "binaries": [], "dist_git": []}
+    named = _dist_git(sources)
+    wishes = DropWishes(name=name, scratch=scratch, priority=priority, plan_first=plan_first)
+    received = hub.drops.send(target, {**_named(hub, files, urls), "dist_git": named}, **wishes)
+    settled = wait_for(hub, received.id) if wait else None
+    if as_json:
+        output.as_json({**received.to_json(), **(settled.to_json() if settled else {})})
+    else:
+        output.out.print(f"{'drop' if received.created else 'known drop'} {received.id}\n{received.url}")
+        if settled:
+            output.builds_table(settled.builds)
+
+
+def _dist_git(sources: Sequence[str]) -> list[Json]:
+    """``SOURCE@COMMIT`` as a drop names it. :raises InputError: it is not that, or the commit is cut short."""
     for source in sources:
-        named, _, commit = source.partition("@")
-        if not _COMMIT.fullmatch(commit):
+        if not _COMMIT.fullmatch(source.partition("@")[2]):
             raise InputError(
                 f"{source}: a source of dist-git is named SOURCE@COMMIT, with all 40 digits of the commit",
                 hint="`git ls-remote URL REF` prints them",
             )
-        items["dist_git"].append({"source": named, "commit": commit})
+    return [dict(zip(("source", "commit"), source.split("@", 1), strict=True)) for source in sources]
+
+
+def _named(hub: Client, files: Sequence[Path], urls: Sequence[str]) -> DropFiles:
+    """The files, once they are in the hub's blob store, and ``URL#SHA256`` as a drop names them."""
+    items: dict[str, list[Json]] = {"srpms": [], "binaries": []}
     for url in urls:
         place, _, sha256 = url.partition("#")
         items[_group(place)].append({"url": place, "sha256": sha256})
     with Progress(console=output.err, transient=True) as progress:
         for file in progress.track(files, description="uploading"):
             items[_group(file.name)].append({"sha256": hub.upload(file), "filename": file.name})
-    answer = hub.post(
-        "/drops",
-        {"target": target, "name": name, "scratch": scratch, "priority": priority, "plan_first": plan_first, **items},
-    )
-    if wait:
-        wait_for(hub, answer["id"])
-        answer = {**answer, **hub.get(f"/drops/{answer['id']}")}
-    if as_json:
-        output.as_json(answer)
-    else:
-        output.out.print(f"{'drop' if answer.get('created', True) else 'known drop'} {answer['id']}\n{answer['url']}")
-        if wait:
-            output.builds_table(answer["builds"])
+    return {"srpms": items["srpms"], "binaries": items["binaries"]}
 
 
 def _group(name: str) -> str:
@@ -88,39 +98,36 @@ def _rpms(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def at_rest(build: Json) -> bool:
+def at_rest(build: Build) -> bool:
     """Whether a build will not move by itself: ended, refused by the gate, or waiting for something that ended."""
-    state = build["state"]
-    if state in NEEDS_NOTHING:
+    if build.state in NEEDS_NOTHING:
         return True
-    if state == BuildState.COMPARED:
-        return bool(build.get("gate") == Gate.REFUSED and build.get("settled", True))
-    return state == BuildState.WAITING and build.get("wait_kind") in _UNTIL_SOMEBODY_ACTS
+    if build.state is BuildState.COMPARED:
+        return build.gate is Gate.REFUSED and build.settled
+    return build.state is BuildState.WAITING and build.wait_kind in _UNTIL_SOMEBODY_ACTS
 
 
-def wait_for(hub: Client, drop: str, *, seconds: float = 24 * 3600) -> Json:
+def wait_for(hub: Client, drop: str, *, seconds: float = 24 * 3600) -> DropPage:
     """Watch a drop with a progress bar until all its builds are at rest. :raises InputError: it takes too long."""
     deadline = time.monotonic() + seconds
     quiet = 0
     with Progress(console=output.err, transient=True) as progress:
         bar = progress.add_task("building", total=None)
         while time.monotonic() < deadline:
-            found = hub.get(f"/drops/{drop}")
-            builds: list[Json] = found["builds"]
-            done = [build for build in builds if at_rest(build)]
-            moving = ", ".join(f"{b['source']} {b['state']}" for b in builds if not at_rest(b))
-            progress.update(bar, total=len(builds) or None, completed=len(done), description=moving[:70] or "settling")
-            ingested = found["state"] != "received"
-            quiet = quiet + 1 if ingested and len(done) == len(builds) else 0
+            found = hub.drops.get(drop)
+            moving = [build for build in found.builds if not at_rest(build)]
+            done = len(found.builds) - len(moving)
+            words = ", ".join(f"{build.source} {build.state}" for build in moving)
+            progress.update(bar, total=len(found.builds) or None, completed=done, description=words[:70] or "settling")
+            quiet = quiet + 1 if found.state is not DropState.RECEIVED and not moving else 0
             if quiet > 1:  # a build that waits is looked at again after the last publish
                 return found
             time.sleep(_POLL_SECONDS)
     raise InputError(f"drop {drop} did not come to rest in {seconds:.0f} s", hint="`buildfarm builds` says what waits")
 
 
-def _act(build: str, action: str, reason: str) -> None:
-    answer = client().post(f"/builds/{build}/{action}", {"reason": reason})
-    output.out.print(f"{answer['nvr']}: {answer['state']}", highlight=False)
+def _say(build: Build) -> None:
+    output.out.print(f"{build.nvr}: {build.state}", highlight=False)
 
 
 @click.command("retry")
@@ -134,21 +141,20 @@ def retry(builds: tuple[str, ...], target: str, drop: str, cluster: str, reason:
     """Send failed, canceled or excluded BUILDS through the line again; or all that failed, or all that failed alike."""
     if (failed or cluster) and not (target or (drop and failed)):
         raise InputError("whose failed builds?", hint="--target NAME, or --failed --drop DROP")
+    hub = client()
     if failed and drop:
-        listed = client().get(f"/drops/{drop}")["builds"]
-        builds += tuple(build["id"] for build in listed if build["state"] == BuildState.FAILED)
+        builds += tuple(build.id for build in hub.drops.get(drop).builds if build.state is BuildState.FAILED)
         if not builds:
             raise InputError(f"drop {drop} has no failed builds", hint="`buildfarm drop DROP` lists them all")
     elif failed or cluster:
-        found = client().get(f"/targets/{target}/failures")["clusters"]
-        chosen = [one for one in found if failed or one["id"] == cluster]
+        chosen = [one for one in hub.targets.failures(target).clusters if failed or one.id == cluster]
         if not chosen:
             raise InputError(f"{target} has no such failures", hint="`buildfarm failures TARGET` lists them")
-        builds += tuple(build["id"] for one in chosen for build in one["builds"])
+        builds += tuple(build.id for one in chosen for build in one.builds)
     if not builds:
         raise InputError("which builds?", hint="name them, or --failed, or --cluster ID")
     for build in builds:
-        _act(build, "retry", reason)
+        _say(hub.builds.retry(build, reason=reason))
 
 
 @click.command("pause")
@@ -157,7 +163,11 @@ def retry(builds: tuple[str, ...], target: str, drop: str, cluster: str, reason:
 @click.option("--drop", "is_drop", is_flag=True, help="SUBJECT is a drop, not a target.")
 def pause(subject: str, reason: str, *, is_drop: bool) -> None:
     """Begin no more builds of a target (or a drop); what runs ends."""
-    client().post(f"/{'drops' if is_drop else 'targets'}/{subject}/pause", {"reason": reason})
+    hub = client()
+    if is_drop:
+        hub.drops.pause(subject, reason=reason)
+    else:
+        hub.targets.pause(subject, reason=reason)
     output.out.print(f"{subject}: paused", highlight=False)
 
 
@@ -168,9 +178,9 @@ def pause(subject: str, reason: str, *, is_drop: bool) -> None:
 @click.option("--cancel-waiting", is_flag=True, help="Cancel what has not begun instead of building it.")
 def resume(subject: str, reason: str, *, is_drop: bool, cancel_waiting: bool) -> None:
     """Go on with a paused target (or drop)."""
-    body = {"reason": reason, "drop_waiting": cancel_waiting}
-    answer = client().post(f"/{'drops' if is_drop else 'targets'}/{subject}/resume", body)
-    canceled = f", {answer['canceled']} builds canceled" if cancel_waiting else ""
+    resume_one = client().drops.resume if is_drop else client().targets.resume
+    answer = resume_one(subject, reason=reason, cancel_waiting=cancel_waiting)
+    canceled = f", {answer.canceled} builds canceled" if cancel_waiting else ""
     output.out.print(f"{subject}: goes on{canceled}", highlight=False)
 
 
@@ -179,8 +189,8 @@ def resume(subject: str, reason: str, *, is_drop: bool, cancel_waiting: bool) ->
 @click.option("--reason", required=True, help="Why the plan is good.")
 def approve(drop: str, reason: str) -> None:
     """Let the plan of a DROP that awaits approval become work."""
-    answer = client().post(f"/drops/{drop}/approve", {"reason": reason})
-    output.out.print(f"drop {answer['id'][:12]}: approved, {answer['builds']} builds", highlight=False)
+    answer = client().drops.approve(drop, reason=reason)
+    output.out.print(f"drop {answer.id[:12]}: approved, {answer.builds} builds", highlight=False)
 
 
 @click.command("refuse")
@@ -188,8 +198,8 @@ def approve(drop: str, reason: str) -> None:
 @click.option("--reason", required=True, help="Why nothing of it is built.")
 def refuse(drop: str, reason: str) -> None:
     """Build nothing of a DROP that awaits approval."""
-    answer = client().post(f"/drops/{drop}/refuse", {"reason": reason})
-    output.out.print(f"drop {answer['id'][:12]}: refused, its builds are canceled", highlight=False)
+    answer = client().drops.refuse(drop, reason=reason)
+    output.out.print(f"drop {answer.id[:12]}: refused, its builds are canceled", highlight=False)
 
 
 @click.command("cancel")
@@ -197,8 +207,9 @@ def refuse(drop: str, reason: str) -> None:
 @click.option("--reason", required=True, help="Why.")
 def cancel(builds: tuple[str, ...], reason: str) -> None:
     """Cancel BUILDS; a running one is stopped at its worker's next heart-beat."""
+    hub = client()
     for build in builds:
-        _act(build, "cancel", reason)
+        _say(hub.builds.cancel(build, reason=reason))
 
 
 @click.command("prioritise")
@@ -207,9 +218,10 @@ def cancel(builds: tuple[str, ...], reason: str) -> None:
 @click.option("--reason", required=True, help="Why.")
 def prioritise(priority: int, builds: tuple[str, ...], reason: str) -> None:
     """Give BUILDS a PRIORITY: higher goes first, below zero after everything else (background)."""
+    hub = client()
     for build in builds:
-        answer = client().post(f"/builds/{build}/priority", {"priority": priority, "reason": reason})
-        output.out.print(f"{answer['nvr']}: priority {priority}", highlight=False)
+        changed = hub.builds.prioritise(build, priority, reason=reason)
+        output.out.print(f"{changed.nvr}: priority {priority}", highlight=False)
 
 
 @click.command("worker-drain")
@@ -218,8 +230,9 @@ def prioritise(priority: int, builds: tuple[str, ...], reason: str) -> None:
 @click.option("--resume", "back", is_flag=True, help="Take it back into service.")
 def worker_drain(worker: str, reason: str, *, back: bool) -> None:
     """Give WORKER nothing more; what it has it finishes."""
-    answer = client().post(f"/workers/{worker}/{'resume' if back else 'drain'}", {"reason": reason})
-    output.out.print(f"{answer['id']}: {answer['state']}", highlight=False)
+    hub = client()
+    answer = hub.take_back(worker, reason=reason) if back else hub.drain(worker, reason=reason)
+    output.out.print(f"{answer.id}: {answer.state}", highlight=False)
 
 
 @click.command("worker-reserve")
@@ -241,10 +254,10 @@ def worker_reserve(worker: str, reserved: tuple[str, ...], reason: str) -> None:
 def release_hold(subject: str, reason: str, *, is_drop: bool) -> None:
     """Let a build (or a drop) that is on hold go on."""
     if is_drop:
-        answer = client().post(f"/drops/{subject}/release-hold", {"reason": reason})
-        output.out.print(f"drop {answer['id']}: {answer['state']}", highlight=False)
+        answer = client().drops.release_hold(subject, reason=reason)
+        output.out.print(f"drop {answer.id}: {answer.state}", highlight=False)
     else:
-        _act(subject, "release-hold", reason)
+        _say(client().builds.release_hold(subject, reason=reason))
 
 
 @click.command("override")
@@ -274,8 +287,7 @@ def override(  # one option a setting
         "macros": macros, "with_": list(with_), "without": list(without), "nocheck": nocheck, "network": network,
         "seconds": seconds, "memory": memory * 1024 * 1024 if memory else None,
     }  # fmt: skip
-    body = {"target": target, "source": source, "reason": reason, "settings": settings, "remove": remove}
-    client().post("/overrides", body)
+    client().targets.override(target, source, settings, reason=reason, remove=remove)
     output.out.print(f"{source}: override {'removed' if remove else 'recorded'}; it applies from the next build on")
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from buildfarm.adapters.waiver_files import AUTHORITIES, dump_waivers, load_waivers
+from buildfarm.api_answers.waivers import Waiver
 from buildfarm.cli import output
-from buildfarm.cli.client import Json
 from buildfarm.cli.queries import client, json_option
-from buildfarm.domain.compare.policy import Waiver
+from buildfarm.domain.compare import policy
 from buildfarm.errors import Conflict
 
-_WORDS = ("id", "owner", "reason", "kind", "source", "rpm", "path", "subject", "target", "authority")
+_WORDS = ("id", "owner", "reason", "expires", "kind", "source", "rpm", "path", "subject", "target", "authority")
 
 
 @click.command("waive")
@@ -40,7 +40,7 @@ _WORDS = ("id", "owner", "reason", "kind", "source", "rpm", "path", "subject", "
 @json_option
 def waive(kind: str, owner: str, reason: str, expires: datetime, identity: str, *, as_json: bool, **words: str) -> None:
     """Accept findings of KIND (see `compare --kinds`) until a day; what they hold up is judged anew at once."""
-    body = {
+    form = {
         "id": identity,
         "kind": kind,
         "owner": owner,
@@ -48,19 +48,15 @@ def waive(kind: str, owner: str, reason: str, expires: datetime, identity: str, 
         "expires": expires.date().isoformat(),
         **words,
     }
-    made = client().post("/waivers", body)
+    made = client().waivers.record(form)
     if as_json:
         output.as_json(made)
     else:
-        output.out.print(f"{made['id']}: in force until {made['expires']}, {_lifts(made)}", highlight=False)
+        output.out.print(f"{made.id}: in force until {made.expires}, {_lifts(made)}", highlight=False)
 
 
-def _lifts(item: Json) -> str:
-    return (
-        f"lifts {item['findings']} findings of {len(item['builds'])} builds"
-        if item["findings"]
-        else "lifts nothing now"
-    )
+def _lifts(item: Waiver) -> str:
+    return f"lifts {item.findings} findings of {len(item.builds)} builds" if item.findings else "lifts nothing now"
 
 
 @click.group("waivers", invoke_without_command=True)
@@ -76,29 +72,24 @@ def waivers(context: click.Context) -> None:
 @json_option
 def list_waivers(*, everything: bool, as_json: bool) -> None:
     """List waivers, and say which do nothing any more or end soon."""
-    found = client().get("/waivers", all="1" if everything else "")
+    pages = list(client().waivers.pages(everything=everything))
     if as_json:
-        output.as_json(found)
+        lists = {
+            key: [one for page in pages for one in page.to_json()[key]] for key in ("waivers", "unused", "expiring")
+        }
+        output.as_json({**pages[-1].to_json(), **lists})
         return
     rows = [
-        (
-            item["id"],
-            item["kind"],
-            item["source"],
-            item["owner"],
-            item["state"],
-            item["expires"],
-            _lifts(item),
-            item["reason"],
-        )
-        for item in found["waivers"]
+        (item.id, item.kind, item.source, item.owner, item.state, item.expires, _lifts(item), item.reason)
+        for page in pages
+        for item in page.waivers
     ]
     output.table(("Waiver", "Kind", "Source", "Owner", "State", "Expires", "Lifts", "Why"), rows)
-    for identity in found["unused"]:
+    for identity in (one for page in pages for one in page.unused):
         output.err.print(
             f"waiver {output.plain(identity)} matches nothing: revoke it, or wait for what it is for", highlight=False
         )
-    for identity in found["expiring"]:
+    for identity in (one for page in pages for one in page.expiring):
         output.err.print(f"waiver {output.plain(identity)} ends within 30 days", highlight=False)
 
 
@@ -106,9 +97,8 @@ def list_waivers(*, everything: bool, as_json: bool) -> None:
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 def export(file: Path | None) -> None:
     """Write the waivers in force as YAML to FILE, or print them."""
-    found = client().get("/waivers")["waivers"]
     text = dump_waivers(
-        Waiver(**{word: item[word] for word in _WORDS}, expires=date.fromisoformat(item["expires"])) for item in found
+        policy.Waiver(**{word: getattr(item, word) for word in _WORDS}) for item in client().waivers.list()
     )
     if file is None:
         click.echo(text, nl=False)
@@ -124,7 +114,7 @@ def import_(file: Path) -> None:
     for waiver in load_waivers(file):
         form = {**asdict(waiver), "expires": waiver.expires.isoformat()}
         try:
-            hub.post("/waivers", form)
+            hub.waivers.record(form)
         except Conflict:
             output.out.print(f"{waiver.id}: known", highlight=False)
         else:
@@ -136,8 +126,8 @@ def import_(file: Path) -> None:
 @click.option("--reason", required=True, help="Why it ends before its day.")
 def revoke(waiver: str, reason: str) -> None:
     """End WAIVER now; what it had lifted is judged anew."""
-    ended = client().post(f"/waivers/{waiver}/revoke", {"reason": reason})
-    output.out.print(f"{ended['id']}: {ended['ended_why']}", highlight=False)
+    ended = client().waivers.revoke(waiver, reason=reason)
+    output.out.print(f"{ended.id}: {ended.ended_why}", highlight=False)
 
 
 COMMANDS = (waive, waivers)

@@ -19,7 +19,7 @@ from buildfarm.domain.target import Target
 from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.errors import BuildFarmError, InfraError
 from buildfarm.ports import Among, Transaction
-from buildfarm.services import building, builds, collecting, leading, publishing, stations, tasks, waivers
+from buildfarm.services import building, builds, collecting, idempotency, leading, publishing, stations, tasks, waivers
 from buildfarm.services.hub import Hub
 
 _MOVING = (
@@ -96,7 +96,7 @@ class Scheduler:
         tasks.send(self._hub.messages, assigned)
 
     def sweep(self) -> None:
-        """Find lost messages and dead workers, put the repositories' links right, end waivers whose day is over, collect."""
+        """Find lost messages and dead workers, put the repositories' links right, end waivers whose day is over, collect, forget."""
         with self._hub.store.begin() as tx:
             swept = tasks.sweep(tx, self._timing)
         for task in swept.gave_up:
@@ -109,6 +109,7 @@ class Scheduler:
         collecting.collect(self._hub)
         waivers.expire(self._hub)
         waivers.warn(self._hub)
+        idempotency.prune(self._hub.store)
 
     def _advance(self) -> None:
         """Give every build that moves by itself the tasks (or the state) it needs next."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from flask import Blueprint, Response, jsonify, request
 
 from buildfarm.domain.records import SourceOverride
@@ -30,7 +32,8 @@ from buildfarm_web.read_models import (
 )
 from buildfarm_web.read_models.build import build_page, override_json, tasks_of
 from buildfarm_web.read_models.findings import newest_comparison, reading
-from buildfarm_web.read_models.plain import numbered
+from buildfarm_web.read_models.paging import page
+from buildfarm_web.read_models.plain import Json, numbered
 from buildfarm_web.read_models.shares import locks_of
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -42,6 +45,26 @@ MOST = 1000
 def limit(default: int = 100, *, most: int = MOST) -> int:
     """The query's ``limit``, within bounds."""
     return numbered(request.args.get("limit"), default, most=most, least=1)
+
+
+def cursor() -> str:
+    """Where the query wants a list to go on; empty at its beginning."""
+    return request.args.get("cursor", "")
+
+
+def flag(name: str) -> bool:
+    """Whether the query says yes to something."""
+    return request.args.get(name, "") not in ("", "0", "false")
+
+
+def listed(page: Json) -> Response:
+    """One page of a list, with a link to the next one (RFC 8288)."""
+    answer = jsonify(page)
+    if page["cursor"]:
+        following = {**request.args.to_dict(), "cursor": page["cursor"]}
+        following.pop("after", None)
+        answer.headers["Link"] = f'<{request.path}?{urlencode(following)}>; rel="next"'
+    return answer
 
 
 @blueprint.get("/")
@@ -65,7 +88,7 @@ def health() -> Response:
 def list_drops() -> Response:
     """The newest drops."""
     with the_hub().store.read() as tx:
-        return jsonify(drops.drops(tx, limit=limit(), target=request.args.get("target", "")))
+        return listed(drops.drops(tx, limit=limit(), target=request.args.get("target", ""), cursor=cursor()))
 
 
 @blueprint.get("/drops/<drop>")
@@ -82,12 +105,13 @@ def list_builds() -> Response:
     hub = the_hub()
     args = request.args
     with hub.store.read() as tx:
-        return jsonify(
+        return listed(
             builds.find_builds(
                 hub,
                 tx,
                 limit=limit(most=MOST_BUILDS),
                 after=args.get("after", ""),
+                cursor=cursor(),
                 **builds.filters_of(args),
             )
         )
@@ -211,11 +235,11 @@ def show_log(build: str) -> Response:
 def list_overrides() -> Response:
     """Overrides, the newest first; ``all=1`` shows those that no longer hold too."""
     where: dict[str, object] = {key: value for key in ("target", "source") if (value := request.args.get(key))}
-    if not request.args.get("all"):
+    if not flag("all"):
         where["active"] = True
     with the_hub().store.read() as tx:
-        found = tx.find(SourceOverride, order_by="created,id", descending=True, limit=limit(), **where)
-    return jsonify({"overrides": [override_json(override) for override in found]})
+        found = page(tx, SourceOverride, "created,id", where, limit=limit(), cursor=cursor())
+    return listed({"overrides": [override_json(override) for override in found.records], "cursor": found.cursor})
 
 
 @blueprint.get("/search")
@@ -230,7 +254,7 @@ def show_search() -> Response:
 def list_waivers() -> Response:
     """Waivers, the newest first: those in force, or with ``all=1`` all that ever were."""
     with the_hub().store.read() as tx:
-        return jsonify(waivers.waivers(tx, everything=bool(request.args.get("all"))))
+        return listed(waivers.waivers(tx, everything=flag("all"), limit=limit(1000), cursor=cursor()))
 
 
 @blueprint.get("/targets")
@@ -254,7 +278,11 @@ def list_generations() -> Response:
     """Generations, the newest first."""
     args = request.args
     with the_hub().store.read() as tx:
-        return jsonify(targets.generations(tx, limit=limit(), tag=args.get("tag", ""), target=args.get("target", "")))
+        return listed(
+            targets.generations(
+                tx, limit=limit(), tag=args.get("tag", ""), target=args.get("target", ""), cursor=cursor()
+            )
+        )
 
 
 @blueprint.get("/triggers")
@@ -269,10 +297,16 @@ def list_triggers() -> Response:
 def list_tasks() -> Response:
     """Tasks, the newest first."""
     args = request.args
-    active = args.get("active", "") not in ("", "0", "false")
     with the_hub().store.read() as tx:
-        return jsonify(
-            tasks.tasks(tx, active=active, state=args.get("state", ""), subject=args.get("subject", ""), limit=limit())
+        return listed(
+            tasks.tasks(
+                tx,
+                active=flag("active"),
+                state=args.get("state", ""),
+                subject=args.get("subject", ""),
+                limit=limit(),
+                cursor=cursor(),
+            )
         )
 
 
@@ -292,8 +326,8 @@ def list_events() -> Response:
     with the_hub().store.read() as tx:
         if subject and (named := _build_of(tx, subject)):
             subject = named
-        found = history.events(tx, subject=subject, after=after, limit=limit(200))
-    return jsonify({**found, "events": [event for event in found["events"] if acts.may_see(asker, event)]})
+        found = history.events(tx, subject=subject, after=after, limit=limit(200), cursor=cursor())
+    return listed({**found, "events": [event for event in found["events"] if acts.may_see(asker, event)]})
 
 
 def _build_of(tx: Transaction, subject: str) -> str:

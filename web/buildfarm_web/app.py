@@ -17,6 +17,7 @@ from buildfarm_web import (
     account_pages,
     api,
     api_decisions,
+    api_docs,
     api_people,
     api_views,
     api_writes,
@@ -25,6 +26,7 @@ from buildfarm_web import (
     feeds,
     guest_api,
     hooks_api,
+    idempotency,
     log_pages,
     operating,
     page_actions,
@@ -32,6 +34,7 @@ from buildfarm_web import (
     parts,
     people_pages,
     problems,
+    rate_limits,
     repos,
     request_log,
     security,
@@ -44,6 +47,7 @@ from buildfarm_web import (
 from buildfarm_web.drawings import bars, verdict_map, waves
 from buildfarm_web.live import following
 from buildfarm_web.live import routes as live_routes
+from buildfarm_web.openapi import contract
 from buildfarm_web.read_models.shares import Shares
 from buildfarm_web.read_models.standings import Standings
 
@@ -59,6 +63,7 @@ def create_app(
     login: LoginTools | None = None,
     blob_limit: int = 8192 * MEBIBYTE,
     body_limit: int = BODY_LIMIT,
+    limits_storage: str = "memory://",
 ) -> Flask:
     """Make the Flask application.
 
@@ -67,6 +72,7 @@ def create_app(
     :param login: what people are let in with; without it tokens alone open something.
     :param blob_limit: the largest file that may be uploaded, in bytes.
     :param body_limit: the largest JSON body, in bytes.
+    :param limits_storage: where requests are counted: the farm's Redis, or this process alone.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = body_limit
@@ -97,10 +103,14 @@ def create_app(
     app.jinja_env.filters.update(map_shape=verdict_map.shape)
     problems.register(app)
     security.register(app)
+    rate_limits.register(app, hub.config.farm.limits, storage=limits_storage)
+    contract.register(app)
+    idempotency.register(app)
     for blueprint in (
         api.blueprint,
         api_writes.blueprint,
         api_decisions.blueprint,
+        api_docs.blueprint,
         api_people.blueprint,
         worker_api.blueprint,
         guest_api.blueprint,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from flask import jsonify
+
 from buildfarm.api_models import WaiverRequest
 from buildfarm.domain.build import Build
 from buildfarm.domain.compare.policy import Waiver
@@ -19,9 +21,12 @@ from buildfarm.domain.worker import Worker
 from buildfarm.errors import InputError, NotFound
 from buildfarm.ports import Transaction
 from buildfarm.services import builds, drops, pausing, tasks, waivers, workers
+from buildfarm_web import etags
 from buildfarm_web.access import principal, require
-from buildfarm_web.parts import the_hub
+from buildfarm_web.parts import the_hub, the_parts
+from buildfarm_web.read_models.build import build_page
 from buildfarm_web.read_models.builds import find_build, find_drop
+from buildfarm_web.read_models.drops import drop_page
 
 T = TypeVar("T")
 
@@ -33,6 +38,8 @@ def on_build(name: str, action: Action, do: Callable[..., Build], *, why: str) -
     with hub.store.begin() as tx:
         found = find_build(tx, name)
         actor = require(action, target=found.target, source=found.source).name
+        if etags.wanted():
+            etags.unchanged(jsonify(build_page(hub, tx, the_parts().shares, found.id)), found.nvr)
         changed = do(tx, found, actor=actor, why=why)
     hub.wakeup.notify()
     return changed
@@ -61,6 +68,8 @@ def on_drop(name: str, action: Action, do: Callable[..., T], *, why: str) -> tup
     with hub.store.begin() as tx:
         found = find_drop(tx, name)
         actor = require(action, target=found.target).name
+        if etags.wanted():
+            etags.unchanged(jsonify(drop_page(hub, tx, found.id)), f"drop {found.name or found.id}")
         answer = do(tx, found, actor=actor, why=why)
     hub.wakeup.notify()
     return found, answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from flask import Flask, Response, make_response, render_template, request
@@ -9,8 +10,11 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from buildfarm import log
-from buildfarm.api_models import Problem
+from buildfarm.api_models import Fault, Problem
+from buildfarm.domain.idempotency import StillAtWork
 from buildfarm.errors import BuildFarmError, Conflict, InfraError, InputError, NotAllowed, NotFound, TooManyTries
+
+_MOST_FAULTS = 20
 
 
 class Unauthenticated(NotAllowed):
@@ -25,6 +29,18 @@ class Malformed(InputError):  # named like its siblings in buildfarm.errors
     """The body is not JSON at all."""
 
 
+class WrongParameter(InputError):
+    """The query says what the route does not take; ``faults`` are what is wrong, by parameter."""
+
+    def __init__(self, faults: Mapping[str, str], *, hint: str = "") -> None:
+        super().__init__("; ".join(f"{name}: {words}" for name, words in faults.items()), hint=hint)
+        self.faults = tuple(Fault(parameter=name, detail=words) for name, words in faults.items())
+
+
+class Stale(Conflict):
+    """It is not what it was when the caller looked at it (``If-Match``)."""
+
+
 _STATUS: tuple[tuple[type[BuildFarmError], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (Malformed, HTTPStatus.BAD_REQUEST),
@@ -32,10 +48,20 @@ _STATUS: tuple[tuple[type[BuildFarmError], HTTPStatus], ...] = (
     (Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (TooManyTries, HTTPStatus.TOO_MANY_REQUESTS),
     (NotAllowed, HTTPStatus.FORBIDDEN),
+    (Stale, HTTPStatus.PRECONDITION_FAILED),
     (TooMany, HTTPStatus.TOO_MANY_REQUESTS),
     (Conflict, HTTPStatus.CONFLICT),
     (InfraError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+
+
+def status_named(error: str) -> HTTPStatus | None:
+    """The status of the error of this name, as docstrings raise it.
+
+    >>> status_named("NotFound"), status_named("OSError")
+    (<HTTPStatus.NOT_FOUND: 404>, None)
+    """
+    return next((status for kind, status in _STATUS if kind.__name__ == error), None)
 
 
 def register(app: Flask) -> None:
@@ -48,7 +74,10 @@ def register(app: Flask) -> None:
 
 def _ours(error: BuildFarmError) -> Response:
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
-    answer = _answer(status, str(error.args[0]) if error.args else str(error), error.hint)
+    faults = error.faults if isinstance(error, WrongParameter) else ()
+    answer = _answer(status, str(error.args[0]) if error.args else str(error), error.hint, faults)
+    if isinstance(error, StillAtWork | InfraError):
+        answer.headers["Retry-After"] = "1"
     if status is HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="buildfarm"'
     if isinstance(error, TooManyTries):
@@ -57,15 +86,24 @@ def _ours(error: BuildFarmError) -> Response:
 
 
 def _invalid(error: ValidationError) -> Response:
-    lines = [f"{'.'.join(str(part) for part in item['loc']) or 'body'}: {item['msg']}" for item in error.errors()[:20]]
-    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(lines), "buildfarm/api_models.py names the fields")
+    wrong = error.errors()[:_MOST_FAULTS]
+    lines = [f"{'.'.join(str(part) for part in item['loc']) or 'body'}: {item['msg']}" for item in wrong]
+    faults = tuple(
+        Fault(pointer="#/" + "/".join(str(part) for part in item["loc"]), detail=item["msg"]) for item in wrong
+    )
+    where = "buildfarm/wire.py" if request.path.startswith("/worker/") else "GET /api/v1/docs"
+    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(lines), f"{where} describes the fields", faults)
 
 
 def _http(error: HTTPException) -> Response:
     code = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     if error.response is not None or code < HTTPStatus.BAD_REQUEST:  # a redirect
         return make_response(error.get_response())
-    return _answer(HTTPStatus(code), error.description or HTTPStatus(code).phrase, "")
+    answer = _answer(HTTPStatus(code), error.description or HTTPStatus(code).phrase, "")
+    for name, value in error.get_headers(request.environ):
+        if name.lower() != "content-type":  # Allow of a 405, Retry-After of a 429
+            answer.headers[name] = value
+    return answer
 
 
 def _unforeseen(error: Exception) -> Response:
@@ -75,10 +113,15 @@ def _unforeseen(error: Exception) -> Response:
     )
 
 
-def _answer(status: HTTPStatus, detail: str, hint: str) -> Response:
+def _answer(status: HTTPStatus, detail: str, hint: str, faults: tuple[Fault, ...] = ()) -> Response:
     if request.path.startswith(("/api/", "/live/", "/worker/")):
-        problem = Problem(title=status.phrase, status=status.value, detail=detail, hint=hint)
-        return Response(problem.model_dump_json(), status=status, content_type="application/problem+json")
+        problem = Problem(
+            type="about:blank", title=status.phrase, status=status.value, detail=detail, hint=hint,
+            **({"errors": faults} if faults else {}),
+        )  # fmt: skip
+        return Response(
+            problem.model_dump_json(exclude_unset=True), status=status, content_type="application/problem+json"
+        )
     back = request.path.rpartition("/")[0] if request.method == "POST" else ""  # a form's path is its page's and a verb
     page = render_template("error.html", status=status, detail=detail, hint=hint, back=back)
     return make_response(page, status.value)

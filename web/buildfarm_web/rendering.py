@@ -6,12 +6,12 @@ from typing import Any
 
 from flask import render_template, request
 
+from buildfarm_web.openapi.contract import twin_of
 from buildfarm_web.parts import the_hub
 
 
 def render(template: str, now: str | None, **values: Any) -> str:  # noqa: ANN401  # a template takes anything
     """The page; its twin is ``/api/v1`` and the same path and query."""
-    query = request.query_string.decode("utf-8", "replace")
-    twin = f"/api/v1{request.path}" + (f"?{query}" if query else "")
+    twin = twin_of(request.path, request.args)
     distribution = the_hub().config.farm.distribution
     return render_template(template, now=now, twin=twin, distribution=distribution, **values)

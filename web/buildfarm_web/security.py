@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from buildfarm_web import cookies
+from buildfarm_web import cookies, etags
 
 _CSP = "; ".join(
     (
@@ -27,8 +27,8 @@ def _harden(answer: Response) -> Response:
     if cookies.session():
         answer.vary.add("Cookie")
         answer.headers.setdefault("Cache-Control", "private, no-cache")
-    if request.method == "GET" and answer.status_code == _OK and not answer.is_streamed:
+    if request.method in ("GET", "HEAD") and answer.status_code == _OK and not answer.is_streamed:
         answer.headers.setdefault("Cache-Control", "no-cache")
-        answer.add_etag()  # who polls gets a 304 while nothing moves
+        etags.mark(answer)  # who polls gets a 304 while nothing moves
         answer.make_conditional(request)
     return answer

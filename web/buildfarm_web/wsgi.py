@@ -12,4 +12,7 @@ def application() -> Flask:
     """The application of a real farm, as :mod:`buildfarm.bootstrap` puts it together."""
     log.configure()
     hub, intake, reception = bootstrap.web_parts()
-    return create_app(hub, intake=intake, reception=reception, login=bootstrap.login_tools(hub.config))
+    return create_app(
+        hub, intake=intake, reception=reception, login=bootstrap.login_tools(hub.config),
+        limits_storage=bootstrap.redis_url(hub.config),
+    )  # fmt: skip

@@ -165,10 +165,11 @@ class SqlTransaction:
         order_by: str = "",
         descending: bool = False,
         limit: int | None = None,
+        after: object = None,
         **where: object,
     ) -> list[tuple[Any, ...]]:
         """Some fields of what :meth:`find` would give, as the column has them (text for an enumeration, lists for tuples)."""
-        query = self._query(kind, fields, order_by, where, descending=descending, limit=limit)
+        query = self._query(kind, fields, order_by, where, descending=descending, limit=limit, after=after)
         return [tuple(row) for row in self._connection.execute(query)]
 
     def _query(

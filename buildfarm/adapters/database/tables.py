@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from buildfarm.domain.account import Account, LoginTries, Session
 from buildfarm.domain.build import Build
 from buildfarm.domain.drop import Drop, DropItem, VendorRpm
+from buildfarm.domain.idempotency import KeptAnswer
 from buildfarm.domain.meter import Meter
 from buildfarm.domain.notice import Notice
 from buildfarm.domain.records import (
@@ -229,6 +230,7 @@ TABLES: dict[type, sa.Table] = {
     HookCall: _table(HookCall, sa.Index(None, "trigger", "received"), name="hook_call"),
     Pause: _table(Pause, sa.CheckConstraint("reason <> ''", name="says_why")),
     Leader: _table(Leader),
+    KeptAnswer: _table(KeptAnswer, sa.Index(None, "created")),
     SourceSurvey: _table(SourceSurvey, name="source_survey"),
     BootstrapVariant: _table(BootstrapVariant, sa.Index(None, "target"), name="bootstrap_variant"),
     LearnedRequires: _table(LearnedRequires, sa.Index(None, "target"), name="learned_requires"),

@@ -18,6 +18,7 @@ from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import InputError, NotFound
 from buildfarm.ports import Prefix, Transaction
 from buildfarm.services.hub import Hub
+from buildfarm_web.read_models.paging import behind, cursor_of
 from buildfarm_web.read_models.plain import Json, find_each, pick_each, stamp
 
 MOVING = (
@@ -163,9 +164,9 @@ def filters_of(args: Mapping[str, str]) -> Filters:
 
 def find_builds(
     hub: Hub, tx: Transaction, *, limit: int, after: str = "", target: str = "", state: str = "", verdict: str = "",
-    source: str = "", drop: str = "",
+    source: str = "", drop: str = "", cursor: str = "",
 ) -> Json:  # fmt: skip
-    """A page of builds, the newest first; ``after`` is the last build seen, ``next`` the one to go on after, ``None`` at the end.
+    """A page of builds, the newest first; it goes on behind ``cursor``, or behind the build ``after`` (``next``, ``None`` at the end).
 
     ``total`` is counted up to a bound; it ``is_exact`` below that. ``state`` and ``verdict`` may be several, with commas.
 
@@ -176,18 +177,21 @@ def find_builds(
         "state": tuple(_known(state, BuildState, "state")), "verdict": tuple(_known(verdict, Verdict, "verdict")),
     }  # fmt: skip
     given = {name: value for name, value in where.items() if value}
-    found = _newest(tx, given, limit=limit + 1, after=tx.get(Build, after) if after else None)
+    seen = tx.get(Build, after) if after else behind(cursor, Build, "created,id")
+    found = _newest(tx, given, limit=limit + 1, after=seen)
     page = found[:limit]
     total = tx.count(Build, most=_COUNTED + 1, **given)
+    more = len(found) > limit
     return {
         "builds": rows(hub, page),
         "total": min(total, _COUNTED),
         "is_exact": total <= _COUNTED,
-        "next": page[-1].id if len(found) > limit else None,
+        "next": page[-1].id if more else None,
+        "cursor": cursor_of(page[-1], "created,id") if more else None,
     }
 
 
-def _newest(tx: Transaction, where: Mapping[str, object], *, limit: int, after: Build | None) -> list[Build]:
+def _newest(tx: Transaction, where: Mapping[str, object], *, limit: int, after: object) -> list[Build]:
     """Several states or verdicts are asked for one by one, so that each walks along its index and stops."""
     several = {name: value for name, value in where.items() if isinstance(value, tuple)}
     one = {name: value for name, value in where.items() if name not in several}

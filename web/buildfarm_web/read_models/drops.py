@@ -16,6 +16,7 @@ from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.history import event_json
 from buildfarm_web.read_models.outlook import drop_plan
+from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, find_each, stamp
 from buildfarm_web.read_models.waves import Shipped, waves
 
@@ -61,11 +62,11 @@ def _said(drop: Drop, states: dict[str, int], *, is_moving: bool) -> Json:
     }
 
 
-def drops(tx: Transaction, *, limit: int, target: str = "") -> Json:
-    """The newest drops."""
+def drops(tx: Transaction, *, limit: int, target: str = "", cursor: str = "") -> Json:
+    """A page of drops, the newest first."""
     where: dict[str, object] = {"target": target} if target else {}
-    found = tx.find(Drop, order_by="created,id", descending=True, limit=limit, **where)
-    return {"drops": _listed(tx, found)}
+    found = page(tx, Drop, "created,id", where, limit=limit, cursor=cursor)
+    return {"drops": _listed(tx, found.records), "cursor": found.cursor}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

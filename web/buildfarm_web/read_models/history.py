@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from buildfarm.domain.build import BuildState
 from buildfarm.domain.records import Event
 from buildfarm.ports import Transaction
+from buildfarm_web.read_models.paging import encoded, page
 from buildfarm_web.read_models.plain import Json, stamp
 
 _STATE_EVENTS = {f"build.{state.value}": state.value for state in BuildState}
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """The number of the last event that somebody has."""
-
-    id: int
 
 
 def event_json(event: Event) -> Json:
@@ -29,17 +22,20 @@ def event_json(event: Event) -> Json:
     }  # fmt: skip
 
 
-def events(tx: Transaction, *, subject: str = "", after: int | None = None, limit: int = 200) -> Json:
-    """History, oldest first; ``next`` is the ``after`` that goes on from here.
+def events(tx: Transaction, *, subject: str = "", after: int | None = None, limit: int = 200, cursor: str = "") -> Json:
+    """A page of history, oldest first; ``next`` is the ``after`` that goes on from here, and ``cursor`` too while more is there.
 
-    Without ``after`` the newest ``limit`` lines. Event numbers may have gaps (PostgreSQL), never repeats.
+    Without ``after`` and ``cursor`` the newest ``limit`` lines. Event numbers may have gaps (PostgreSQL), never repeats.
     """
     where: dict[str, object] = {"subject": subject} if subject else {}
-    if after is None:
+    if after is None and not cursor:
         found = tx.find(Event, order_by="id", descending=True, limit=limit, after=None, **where)[::-1]
+        more = None
     else:
-        found = tx.find(Event, order_by="id", descending=False, limit=limit, after=_Seen(after), **where)
-    return {"events": [event_json(event) for event in found], "next": found[-1].id if found else after}
+        start = cursor or encoded((after,))
+        following = page(tx, Event, "id", where, limit=limit, cursor=start, descending=False)
+        found, more = following.records, following.cursor
+    return {"events": [event_json(event) for event in found], "next": found[-1].id if found else after, "cursor": more}
 
 
 def about_build(tx: Transaction, build: str, tasks: Iterable[str]) -> list[Event]:

@@ -19,6 +19,7 @@ from buildfarm_web.read_models.drops import drops
 from buildfarm_web.read_models.failures import failures
 from buildfarm_web.read_models.impacts import impacts
 from buildfarm_web.read_models.outlook import outlook
+from buildfarm_web.read_models.paging import behind, cursor_of
 from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.read_models.seeds import share_over_time
 
@@ -41,13 +42,16 @@ def generation_json(generation: Generation, *, in_force: bool) -> Json:
     }
 
 
+_ORDER = "created,number,id"
 _SHORT = tuple(field.name for field in fields(Generation) if field.name not in ("builds", "carried"))
 """A generation without the names of its thousands of builds."""
 
 
-def _generations(tx: Transaction, *, limit: int, order_by: str, **where: object) -> list[Generation]:
+def _generations(
+    tx: Transaction, *, limit: int, order_by: str, after: object = None, **where: object
+) -> list[Generation]:
     """Generations without their builds, the newest first."""
-    found = tx.pick(Generation, _SHORT, order_by=order_by, descending=True, limit=limit, **where)
+    found = tx.pick(Generation, _SHORT, order_by=order_by, descending=True, limit=limit, after=after, **where)
     named = [dict(zip(_SHORT, row, strict=True)) for row in found]
     return [Generation(**{**one, "state": GenerationState(one["state"])}) for one in named]
 
@@ -61,12 +65,17 @@ def heads_of(tx: Transaction) -> Heads:
     return {one.tag: one for one in _generations(tx, limit=len(ids), order_by="number", id=ids)}
 
 
-def generations(tx: Transaction, *, limit: int, tag: str = "", target: str = "") -> Json:
-    """The newest generations, of one tag or of all."""
+def generations(tx: Transaction, *, limit: int, tag: str = "", target: str = "", cursor: str = "") -> Json:
+    """A page of generations, the newest first, of one tag or of all."""
     where: dict[str, object] = {name: value for name, value in (("tag", tag), ("target", target)) if value}
-    found = _generations(tx, limit=limit, order_by="created,number", **where)
+    after = behind(cursor, Generation, _ORDER)
+    found = _generations(tx, limit=limit + 1, order_by=_ORDER, after=after, **where)
+    listed = found[:limit]
     heads = {head.generation for head in tx.find(TagHead)}
-    return {"generations": [generation_json(item, in_force=item.id in heads) for item in found]}
+    return {
+        "generations": [generation_json(item, in_force=item.id in heads) for item in listed],
+        "cursor": cursor_of(listed[-1], _ORDER) if len(found) > limit else None,
+    }
 
 
 def _heads(target: Target, heads: Heads) -> list[Json]:

@@ -8,22 +8,24 @@ from datetime import date
 
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
 from buildfarm.ports import Above, Transaction
+from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, pick_each, stamp
 
 _SOON_DAYS = 30
 
 
-def waivers(tx: Transaction, *, everything: bool) -> Json:
-    """The newest first; ``unused`` and ``expiring`` name the ids of those in force that want a look."""
-    in_force: dict[str, object] = {} if everything else {"ended": None}
-    records = tx.find(WaiverRecord, order_by="created,id", descending=True, limit=None, **in_force)
-    lifts = _lifts(tx, (record.id for record in records))
-    found = [_said(record, tx.now.date(), lifts.get(record.id, [])) for record in records]
+def waivers(tx: Transaction, *, everything: bool, limit: int = 1000, cursor: str = "") -> Json:
+    """A page of waivers, the newest first; ``unused`` and ``expiring`` are ids of its waivers in force that want a look."""
+    where: dict[str, object] = {} if everything else {"ended": None}
+    records = page(tx, WaiverRecord, "created,id", where, limit=limit, cursor=cursor)
+    lifts = _lifts(tx, (record.id for record in records.records))
+    found = [_said(record, tx.now.date(), lifts.get(record.id, [])) for record in records.records]
     active = [item for item in found if item["state"] == "active"]
     return {
         "waivers": found,
         "unused": [item["id"] for item in active if not item["findings"]],
         "expiring": [item["id"] for item in active if item["days_left"] <= _SOON_DAYS],
+        "cursor": records.cursor,
     }
 
 

@@ -1,0 +1,57 @@
+"""The farm at a glance."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from buildfarm.api_answers.base import Answer, Moment
+from buildfarm.api_answers.builds import BuildList, NeedyBuild
+from buildfarm.api_answers.drops import DropPage
+from buildfarm.api_answers.lag import Lag
+from buildfarm.api_answers.needs import Needs
+from buildfarm.api_answers.targets import Target
+from buildfarm.api_answers.workers import WorkerList
+from buildfarm.domain.build import BuildState
+from buildfarm.domain.verdict import Verdict
+
+
+class TargetFigures(Target):
+    """A target with what it has published and how much of it is built on itself."""
+
+    self_hosted_share: float | None
+    published: int
+
+
+class SigMap(Answer):
+    """One SIG's sources by word, and each as ``[source, target, word, build]``, the most pressing first."""
+
+    sig: str
+    total: int
+    words: dict[str, int]
+    cells: list[tuple[str, str, str, str]]
+
+
+class Overview(WorkerList, BuildList):
+    """What a person who comes in the morning wants to know first; the list of builds at its end is filtered by the query."""
+
+    distribution: str
+    targets: list[TargetFigures]
+    idle_targets: list[str]
+    states: dict[BuildState, int]
+    moving: bool
+    verdicts: dict[Verdict, int]
+    needs_person: list[NeedyBuild]
+    drops: list[DropPage]
+    needs: Needs
+    words: dict[str, int]
+    map: list[SigMap]
+    lag: Lag
+
+
+class Health(Answer):
+    """The store answers, and what waits."""
+
+    status: Literal["ok"]
+    now: Moment
+    workers: int
+    open_tasks: int

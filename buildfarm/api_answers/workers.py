@@ -1,0 +1,40 @@
+"""Workers and what they do."""
+
+from __future__ import annotations
+
+from buildfarm.api_answers.base import Answer, Json, Moment
+from buildfarm.api_answers.tasks import Task
+from buildfarm.domain.worker import WorkerState
+
+
+class Worker(Answer):
+    """One worker with its tasks of this moment; the hub's own stations have no builder."""
+
+    id: str
+    state: WorkerState
+    builder: str
+    arches: list[str]
+    queues: list[str]
+    slots: int
+    reserved: list[str]
+    seen: Moment | None
+    features: Json
+    host: str
+    image: str
+    machine: Json
+    tasks: list[Task]
+
+
+class WorkerList(Answer):
+    """Every worker in service, and what ran lately (``runs``, by start)."""
+
+    workers: list[Worker]
+    runs: list[Task]
+    now: Moment
+
+
+class WorkerChanged(Answer):
+    """A worker after it was drained or taken back."""
+
+    id: str
+    state: WorkerState

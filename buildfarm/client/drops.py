@@ -1,0 +1,77 @@
+"""Drops: send, list, look, decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NotRequired, TypedDict, Unpack
+
+from buildfarm.api_answers.decisions import DropPaused, DropResumed
+from buildfarm.api_answers.drops import Drop, DropList, DropPage, ReceivedDrop
+from buildfarm.api_answers.outlook import DropPlan
+from buildfarm.client.transport import Json, Transport, place
+
+
+class DropFiles(TypedDict):
+    """What a drop is made of, as :class:`buildfarm.api_models.DropRequest` says."""
+
+    srpms: NotRequired[Sequence[Json]]
+    binaries: NotRequired[Sequence[Json]]
+    dist_git: NotRequired[Sequence[Json]]
+
+
+class DropWishes(TypedDict, total=False):
+    """How a drop is to be treated."""
+
+    name: str
+    scratch: bool
+    priority: int
+    plan_first: bool
+
+
+class Drops:
+    """``/drops``. A ``drop`` is an id, or a beginning of it that only one has."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._hub = transport
+
+    def send(self, target: str, files: DropFiles, **wishes: Unpack[DropWishes]) -> ReceivedDrop:
+        """Hand a drop in; its ``url`` is where to follow it. The same drop again is the same drop."""
+        return self._hub.change(ReceivedDrop, "/drops", {"target": target, **wishes, **files})
+
+    def list(self, *, target: str = "", limit: int = 100) -> Iterator[Drop]:
+        """Every drop, the newest first; ``limit`` is how many are asked for at a time."""
+        for page in self._hub.pages(DropList, "/drops", target=target, limit=limit):
+            yield from page.drops
+
+    def page(self, *, target: str = "", limit: int = 100, cursor: str = "") -> DropList:
+        """One page of drops."""
+        return self._hub.read(DropList, "/drops", target=target, limit=limit, cursor=cursor)
+
+    def get(self, drop: str) -> DropPage:
+        """One drop with its builds."""
+        return self._hub.read(DropPage, place("drops", drop))
+
+    def plan(self, drop: str) -> DropPlan:
+        """What comes of it."""
+        return self._hub.read(DropPlan, place("drops", drop, "plan"))
+
+    def approve(self, drop: str, *, reason: str, if_match: str = "") -> Drop:
+        """Let its plan become work."""
+        return self._hub.change(Drop, place("drops", drop, "approve"), {"reason": reason}, if_match=if_match)
+
+    def refuse(self, drop: str, *, reason: str, if_match: str = "") -> Drop:
+        """Build nothing of it."""
+        return self._hub.change(Drop, place("drops", drop, "refuse"), {"reason": reason}, if_match=if_match)
+
+    def release_hold(self, drop: str, *, reason: str) -> Drop:
+        """Ingest it in spite of what held it."""
+        return self._hub.change(Drop, place("drops", drop, "release-hold"), {"reason": reason})
+
+    def pause(self, drop: str, *, reason: str) -> DropPaused:
+        """Begin no more of its builds."""
+        return self._hub.change(DropPaused, place("drops", drop, "pause"), {"reason": reason})
+
+    def resume(self, drop: str, *, reason: str = "", cancel_waiting: bool = False) -> DropResumed:
+        """Go on, or cancel what has not begun."""
+        body = {"reason": reason, "drop_waiting": cancel_waiting}
+        return self._hub.change(DropResumed, place("drops", drop, "resume"), body)

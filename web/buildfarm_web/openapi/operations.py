@@ -1,0 +1,172 @@
+"""Every route under ``/api/v1``, by its endpoint: a test asserts that all are here and nothing else is.
+
+A new route is one line here, with the model of its answer in :mod:`buildfarm.api_answers`; summary and problems come from the
+view's docstring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from buildfarm.api_answers.builds import Audit, Build, BuildList, BuildLocks, BuildOrder, BuildPage
+from buildfarm.api_answers.decisions import DropPaused, DropResumed, StoredBlob, TargetPaused, TargetResumed
+from buildfarm.api_answers.drops import Drop, DropList, DropPage, ReceivedDrop
+from buildfarm.api_answers.events import EventList
+from buildfarm.api_answers.farm import Health, Overview
+from buildfarm.api_answers.findings import Findings
+from buildfarm.api_answers.lag import Lag
+from buildfarm.api_answers.needs import Needs
+from buildfarm.api_answers.outlook import DropPlan, TargetOutlook, Why
+from buildfarm.api_answers.overrides import OverrideList, SourceOverride
+from buildfarm.api_answers.parity import BuildParity
+from buildfarm.api_answers.targets import Failures, GenerationList, Seeds, TargetList, TargetPage
+from buildfarm.api_answers.tasks import TaskList
+from buildfarm.api_answers.waivers import Waiver, WaiverList
+from buildfarm.api_answers.workers import WorkerChanged, WorkerList
+from buildfarm.api_models import (
+    AccountRequest,
+    DropRequest,
+    DuePriority,
+    DueReason,
+    OverrideRequest,
+    PasswordRequest,
+    ReasonRequest,
+    ReferenceRequest,
+    ReserveRequest,
+    ResumeRequest,
+    RightsRequest,
+    SubscriptionRequest,
+    TokenRequest,
+    WaiverRequest,
+)
+from buildfarm_web.openapi.operation import BYTES, HTML, JSON, TEXT, Operation, read, write
+from buildfarm_web.openapi.queries import (
+    ActsQuery,
+    BuildFilters,
+    BuildsQuery,
+    DeliveriesQuery,
+    DropsQuery,
+    EventsQuery,
+    GenerationsQuery,
+    LagQuery,
+    LoginQuery,
+    LogLinesQuery,
+    LogQuery,
+    LogSearchQuery,
+    NeedsQuery,
+    OrderQuery,
+    OverridesQuery,
+    SearchQuery,
+    SourcesQuery,
+    SubscriptionsQuery,
+    TargetQuery,
+    TasksQuery,
+    TokensQuery,
+    WaiversQuery,
+)
+
+_OK, _CREATED, _ACCEPTED = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED
+_NOT_FOUND, _CONFLICT = HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT
+_TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+_LOG_HEADERS = ("X-Log-Task", "X-Log-Offset", "X-Log-Growing")
+
+READS: Mapping[str, Operation] = {
+    "api.overview": read("farm", Overview, BuildFilters, problems=(_NOT_FOUND,)),
+    "api.health": read("farm", Health),
+    "api.list_drops": read("drops", DropList, DropsQuery),
+    "api.show_drop": read("drops", DropPage),
+    "api.show_drop_plan": read("drops", DropPlan),
+    "api.list_builds": read("builds", BuildList, BuildsQuery, problems=(_NOT_FOUND,)),
+    "api.show_build": read("builds", BuildPage),
+    "api.show_findings": read("builds", Findings),
+    "api.show_why": read("builds", Why),
+    "api.show_audit": read("builds", Audit),
+    "api.show_parity": read("builds", BuildParity),
+    "api_views.list_needs": read("farm", Needs, NeedsQuery, problems=(_NOT_FOUND,)),
+    "api_views.show_lag": read("farm", Lag, LagQuery, problems=(_NOT_FOUND,)),
+    "api.show_lock": read("builds", BuildLocks),
+    "api.show_log": read("builds", TEXT, LogQuery, headers=_LOG_HEADERS),
+    "api.list_targets": read("targets", TargetList),
+    "api.show_target": read("targets", TargetPage),
+    "api.show_plan": read("targets", TargetOutlook),
+    "api.show_seeds": read("targets", Seeds),
+    "api.show_failures": read("targets", Failures),
+    "api.list_generations": read("targets", GenerationList, GenerationsQuery),
+    "api.list_overrides": read("overrides", OverrideList, OverridesQuery),
+    "api.list_waivers": read("waivers", WaiverList, WaiversQuery),
+    "api.list_tasks": read("workers", TaskList, TasksQuery),
+    "api.list_workers": read("workers", WorkerList),
+    "api.list_events": read("farm", EventList, EventsQuery),
+    "api_writes.show_order": read("builds", BuildOrder, OrderQuery, secured=True),
+    "api_writes.get_file": read("builds", BYTES, secured=True),
+    "api_docs.show_document": read("farm", JSON),
+    "api_docs.show_docs": read("farm", HTML),
+}
+
+WRITES: Mapping[str, Operation] = {
+    "api_writes.put_blob": write("drops", BYTES, {_OK: StoredBlob, _CREATED: StoredBlob}, _TOO_LARGE),
+    "api_writes.post_drop": write("drops", DropRequest, {_ACCEPTED: ReceivedDrop, _OK: ReceivedDrop}, _NOT_FOUND, _CONFLICT),
+    "api_writes.release_drop": write("drops", DueReason, Drop, _CONFLICT),
+    "api_decisions.pause_drop": write("drops", DueReason, DropPaused, _CONFLICT, guarded=True),
+    "api_decisions.resume_drop": write("drops", ResumeRequest, DropResumed, _CONFLICT, guarded=True),
+    "api_decisions.approve_drop": write("drops", DueReason, Drop, _CONFLICT, guarded=True),
+    "api_decisions.refuse_drop": write("drops", DueReason, Drop, _CONFLICT, guarded=True),
+    "api_writes.cancel_build": write("builds", DueReason, Build, _CONFLICT, guarded=True),
+    "api_writes.prioritise_build": write("builds", DuePriority, Build, _CONFLICT, guarded=True),
+    "api_writes.retry_build": write("builds", ReasonRequest, Build, _CONFLICT, guarded=True),
+    "api_writes.release_build": write("builds", DueReason, Build, _CONFLICT, guarded=True),
+    "api_decisions.pause_target": write("targets", DueReason, TargetPaused, _CONFLICT),
+    "api_decisions.resume_target": write("targets", ResumeRequest, TargetResumed, _CONFLICT),
+    "api_writes.post_override": write("overrides", OverrideRequest, {_CREATED: SourceOverride, _OK: SourceOverride}, _NOT_FOUND),
+    "api_writes.post_waiver": write("waivers", WaiverRequest, {_CREATED: Waiver}, _CONFLICT),
+    "api_writes.revoke_waiver": write("waivers", DueReason, Waiver, _CONFLICT),
+    "api_decisions.drain_worker": write("workers", DueReason, WorkerChanged, _CONFLICT),
+    "api_decisions.resume_worker": write("workers", DueReason, WorkerChanged, _CONFLICT),
+}  # fmt: skip
+
+UNTYPED: Mapping[str, Operation] = {
+    "api.list_triggers": read("farm", JSON, TargetQuery, problems=(_NOT_FOUND,)),
+    "api.show_search": read("farm", JSON, SearchQuery),
+    "api_people.audit": read("people", JSON, ActsQuery),
+    "api_people.list_accounts": read("people", JSON, secured=True),
+    "api_people.list_tokens": read("people", JSON, TokensQuery, secured=True),
+    "api_people.own_account": read("people", JSON, secured=True),
+    "api_people.ways_in": read("people", JSON, LoginQuery),
+    "api_views.list_machines": read("workers", JSON),
+    "api_views.list_sigs": read("farm", JSON),
+    "api_views.show_sig": read("farm", JSON),
+    "api_views.list_sources": read("builds", JSON, SourcesQuery, problems=(_NOT_FOUND,)),
+    "api_views.show_source": read("builds", JSON),
+    "api_views.show_buildroot": read("builds", JSON),
+    "api_views.show_cluster": read("targets", JSON),
+    "api_views.show_generation": read("targets", JSON),
+    "log_pages.search": read("builds", JSON, LogSearchQuery),
+    "log_pages.show_lines": read("builds", JSON, LogLinesQuery),
+    "telling.list_deliveries": read("telling", JSON, DeliveriesQuery, secured=True),
+    "telling.list_subscriptions": read("telling", JSON, SubscriptionsQuery, secured=True),
+    "api_decisions.reserve_worker": write("workers", ReserveRequest, JSON, _CONFLICT),
+    "api_people.post_account": write("people", AccountRequest, {_CREATED: JSON}, _CONFLICT),
+    "api_people.post_rights": write("people", RightsRequest, JSON, _CONFLICT),
+    "api_people.post_password": write("people", PasswordRequest, JSON, _CONFLICT),
+    "api_people.own_password": write("people", PasswordRequest, JSON, _CONFLICT),
+    "api_people.disable": write("people", DueReason, JSON, _CONFLICT),
+    "api_people.enable": write("people", DueReason, JSON, _CONFLICT),
+    "api_people.post_token": write("people", TokenRequest, {_CREATED: JSON}, _NOT_FOUND, _CONFLICT),
+    "api_people.revoke_token": write("people", ReasonRequest, JSON, _CONFLICT),
+    "api_writes.post_reference": write("builds", ReferenceRequest, {_CREATED: JSON}, _CONFLICT),
+    "api_writes.post_target_reference": write("targets", ReferenceRequest, {_CREATED: JSON}, _CONFLICT),
+    "hooks_api.post_hook": Operation(
+        tag="drops",
+        body=JSON,
+        answers={_ACCEPTED: JSON, _OK: JSON},
+        problems=frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, _CONFLICT, _TOO_LARGE}),
+    ),
+    "telling.post_subscription": write("telling", SubscriptionRequest, {_CREATED: JSON}, _CONFLICT),
+    "telling.delete_subscription": write("telling", "", JSON, _CONFLICT),
+    "telling.redeliver": write("telling", "", JSON, _CONFLICT),
+}
+"""Routes whose answers no model describes yet: an object, its members are the read model's."""
+
+OPERATIONS: Mapping[str, Operation] = {**READS, **WRITES, **UNTYPED}
