@@ -203,7 +203,7 @@ class TokenRequest(Request):
     role: Role | None = None
     sigs: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
-    days: int = Field(default=90, ge=1, le=366)
+    days: Whole = Field(default=90, ge=1, le=366)
 
 
 class SubscriptionRequest(Request):
