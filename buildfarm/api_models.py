@@ -117,6 +117,12 @@ class ReserveRequest(ReasonRequest):
     reserved: tuple[str, ...] = Field(default=(), max_length=100)
 
 
+class DueReserve(ReserveRequest):
+    """``POST /workers/<name>/reserve`` as it has to be: a reason is due."""
+
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S")
+
+
 class PriorityRequest(Request):
     """``POST /builds/<id>/priority``: higher goes first, below zero after everything else."""
 
@@ -179,6 +185,12 @@ class RightsRequest(Request):
     role: Role
     sigs: tuple[str, ...] = ()
     reason: str = Field(default="", max_length=2000)
+
+
+class DueRights(RightsRequest):
+    """``POST /accounts/<name>/rights`` as it has to be: a reason is due."""
+
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S")
 
 
 class AccountRequest(RightsRequest):

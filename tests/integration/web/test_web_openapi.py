@@ -136,7 +136,7 @@ def test_every_real_answer_is_what_the_models_say(hub: Hub, later: Story) -> Non
         if isinstance(answer, type) and status is HTTPStatus.OK and not one.secured
     }  # fmt: skip
     assert described - models <= {"HookAnswer"}, "the story shows no answer of these"
-    assert {"OwnAccount", "TokenList", "AccountList", "DeliveryList", "BuildOrder"} <= models
+    assert {"OwnAccount", "TokenList", "AccountList", "DeliveryList"} <= models
 
 
 def test_what_is_written_is_answered_as_the_models_say(client: FlaskClient, hub: Hub, later: Story) -> None:
