@@ -6,7 +6,7 @@ from typing import Literal
 
 from buildfarm.api_answers.base import Answer, Moment
 from buildfarm.api_answers.builds import BuildList, NeedyBuild
-from buildfarm.api_answers.drops import DropPage
+from buildfarm.api_answers.drops import DropSummary
 from buildfarm.api_answers.lag import Lag
 from buildfarm.api_answers.needs import Needs
 from buildfarm.api_answers.targets import Target
@@ -41,7 +41,7 @@ class Overview(WorkerList, BuildList):
     moving: bool
     verdicts: dict[Verdict, int]
     needs_person: list[NeedyBuild]
-    drops: list[DropPage]
+    drops: list[DropSummary]
     needs: Needs
     words: dict[str, int]
     map: list[SigMap]

@@ -144,8 +144,8 @@ UNTYPED: Mapping[str, Operation] = {
     "api_views.show_generation": read("targets", JSON),
     "log_pages.search": read("builds", JSON, LogSearchQuery),
     "log_pages.show_lines": read("builds", JSON, LogLinesQuery),
-    "telling.list_deliveries": read("telling", JSON, DeliveriesQuery, secured=True),
-    "telling.list_subscriptions": read("telling", JSON, SubscriptionsQuery, secured=True),
+    "telling_api.list_deliveries": read("telling", JSON, DeliveriesQuery, secured=True),
+    "telling_api.list_subscriptions": read("telling", JSON, SubscriptionsQuery, secured=True),
     "api_decisions.reserve_worker": write("workers", ReserveRequest, JSON, _CONFLICT),
     "api_people.post_account": write("people", AccountRequest, {_CREATED: JSON}, _CONFLICT),
     "api_people.post_rights": write("people", RightsRequest, JSON, _CONFLICT),
@@ -163,9 +163,9 @@ UNTYPED: Mapping[str, Operation] = {
         answers={_ACCEPTED: JSON, _OK: JSON},
         problems=frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, _CONFLICT, _TOO_LARGE}),
     ),
-    "telling.post_subscription": write("telling", SubscriptionRequest, {_CREATED: JSON}, _CONFLICT),
-    "telling.delete_subscription": write("telling", "", JSON, _CONFLICT),
-    "telling.redeliver": write("telling", "", JSON, _CONFLICT),
+    "telling_api.post_subscription": write("telling", SubscriptionRequest, {_CREATED: JSON}, _CONFLICT),
+    "telling_api.delete_subscription": write("telling", "", JSON, _CONFLICT),
+    "telling_api.redeliver": write("telling", "", JSON, _CONFLICT),
 }
 """Routes whose answers no model describes yet: an object, its members are the read model's."""
 
