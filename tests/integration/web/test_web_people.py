@@ -245,7 +245,7 @@ def test_nobody_sees_or_ends_the_tokens_of_others(client: FlaskClient, hub: Hub,
         (kept,) = tx.find(ApiToken, account="engineer")
     assert [one["account"] for one in api(client, mine, "GET", "/tokens")[1]["tokens"]] == ["viewer"]  # type: ignore[attr-defined]
     assert api(client, mine, "GET", "/tokens?account=engineer")[0] == 403
-    assert api(client, mine, "POST", f"/tokens/{kept.id[:16]}/revoke")[0] in (400, 404)
+    assert api(client, mine, "POST", f"/tokens/{kept.id[:16]}/revoke")[0] in (400, 404, 415)
     assert api(client, mine, "POST", f"/tokens/{kept.id[:16]}/revoke", reason="r")[0] == 404
     assert api(client, theirs, "GET", "/account")[0] == 200
     admin, narrow = token_of(hub, "admin"), token_of(hub, "engineer", Action.DRAIN)

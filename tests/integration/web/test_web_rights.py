@@ -37,6 +37,7 @@ GET = {
         "/api/v1/subscriptions", "/api/v1/", "/api/v1/audit", "/api/v1/builds", "/api/v1/builds/<build>",
         "/api/v1/builds/<build>/audit", "/api/v1/builds/<build>/findings", "/api/v1/builds/<build>/lock",
         "/api/v1/builds/<build>/log", "/api/v1/builds/<build>/why", "/api/v1/drops", "/api/v1/drops/<drop>",
+        "/api/v1/docs", "/api/v1/openapi.json",
         "/api/v1/drops/<drop>/plan", "/api/v1/events", "/api/v1/generations", "/api/v1/health", "/api/v1/login",
         "/api/v1/overrides", "/api/v1/overview", "/api/v1/targets", "/api/v1/targets/<target>",
         "/api/v1/targets/<target>/failures", "/api/v1/targets/<target>/plan", "/api/v1/targets/<target>/seeds",
