@@ -34,6 +34,12 @@ _ACCEPTED = ["2xx", "3xx", "401", "403", "404", "409", "412", "429"]
 _BEYOND_SCHEMAS = {
     "put_blob": "the bytes must have the digest of the path",
     "post_drop": "something must be named, and uploaded before or in a drop folder",
+    "own_password": "the former password is due, the new one is long enough",
+    "post_subscription": "an address is one of its channel's",
+    "post_token": "a token is for an account that is there, and may no more than its owner",
+    "reserve_worker": "`sig:`, `target:` or `source:` and a name",
+    "list_deliveries": "a state that deliveries have",
+    "list_sources": "a word of the map",
     "post_override": "an override says something, or is removed",
     "post_waiver": "the kind must be one that can be waived, the day to come",
     **{f"list_{name}": "a cursor is one the list gave" for name in

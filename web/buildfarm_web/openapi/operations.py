@@ -145,7 +145,7 @@ UNTYPED: Mapping[str, Operation] = {
     "log_pages.search": read("builds", JSON, LogSearchQuery),
     "log_pages.show_lines": read("builds", JSON, LogLinesQuery),
     "telling_api.list_deliveries": read("telling", JSON, DeliveriesQuery, secured=True),
-    "telling_api.list_subscriptions": read("telling", JSON, SubscriptionsQuery, secured=True),
+    "telling_api.list_subscriptions": read("telling", JSON, SubscriptionsQuery),
     "api_decisions.reserve_worker": write("workers", ReserveRequest, JSON, _CONFLICT),
     "api_people.post_account": write("people", AccountRequest, {_CREATED: JSON}, _CONFLICT),
     "api_people.post_rights": write("people", RightsRequest, JSON, _CONFLICT),
