@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-import structlog
 
 from buildfarm.adapters.database import SqlStore
 
-assert structlog  # it looks for colorama: before pygal brings an importer that has no find_spec
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 

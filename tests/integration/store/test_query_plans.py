@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import query_plans
 import sqlalchemy as sa
 from buildfarm_web.app import create_app
 from flask.testing import FlaskClient
@@ -17,6 +16,7 @@ from buildfarm.adapters.database import SqlStore
 from buildfarm.services import publishing, tasks
 from buildfarm.services.hub import Hub
 from buildfarm.services.scheduler import Scheduler
+from tests.integration.store import query_plans
 
 
 def opened(home: Path, url: str, size: Size) -> Hub:

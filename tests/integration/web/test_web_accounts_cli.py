@@ -45,12 +45,12 @@ def run(app: Flask, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
 def test_an_account_is_made_changed_and_closed(run: Run) -> None:
     words = ("account", "add", "vera", "--role", "maintainer", "--sig", "virt")
-    assert run("admin", *words, stdin=f"{PASSWORD}\n").output == "vera: maintainer for SIG virt\n"
+    assert run("admin", *words, stdin=f"{PASSWORD}\n").stdout == "vera: maintainer for SIG virt\n"
     assert isinstance(run("admin", *words, stdin=f"{PASSWORD}\n").exception, Conflict)
     changed = run("admin", "account", "role", "vera", "--role", "engineer", "--reason", "release engineering")
-    assert changed.output == "vera: engineer\n"
-    assert run("admin", "account", "disable", "vera", "--reason", "left").output == "vera: engineer, disabled\n"
-    listed = json.loads(run("admin", "account", "list", "--json").output)["accounts"]
+    assert changed.stdout == "vera: engineer\n"
+    assert run("admin", "account", "disable", "vera", "--reason", "left").stdout == "vera: engineer, disabled\n"
+    listed = json.loads(run("admin", "account", "list", "--json").stdout)["accounts"]
     (vera,) = [one for one in listed if one["name"] == "vera"]
     assert (vera["role"], vera["login"], vera["disabled"]) == ("engineer", ["password"], True)
     refused = run("engineer", "account", "list").exception
@@ -66,10 +66,10 @@ def test_a_token_is_printed_once_and_revoked(run: Run) -> None:
     secret = made.stdout.strip()
     assert secret.startswith("bf_")
     listed = run(secret, "token", "list", "--json")
-    assert secret not in listed.output
-    identity = re.search(r'"id": "([0-9a-f]{16})",\s+"name": "the mirror"', listed.output)
+    assert secret not in listed.stdout
+    identity = re.search(r'"id": "([0-9a-f]{16})",\s+"name": "the mirror"', listed.stdout)
     assert identity
-    assert run("engineer", "token", "revoke", identity[1]).output == f"{identity[1]}: revoked\n"
+    assert run("engineer", "token", "revoke", identity[1]).stdout == f"{identity[1]}: revoked\n"
     assert "is revoked" in str(run(secret, "token", "list").exception)
 
 
@@ -77,7 +77,7 @@ def test_the_first_admin_is_made_where_no_hub_runs_yet(tmp_path: Path, monkeypat
     monkeypatch.setenv("BUILDFARM_HOME", str(tmp_path))
     monkeypatch.delenv("BUILDFARM_CONFIG", raising=False)
     made = CliRunner().invoke(cli, ("account", "add", "root", "--role", "admin", "--local"), input=f"{PASSWORD}\n")
-    assert made.output == "root: admin\n", made.exception
+    assert made.stdout == "root: admin\n", made.exception
     store = SqlStore(f"sqlite:///{tmp_path / 'buildfarm.db'}")
     with store.read() as tx:
         account = tx.get(Account, "root")

@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
-from tests.integration.scale.query_plans import recording, whole_reads
 
 from buildfarm import log
 from buildfarm.adapters.database import SqlStore
@@ -20,6 +19,7 @@ from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.services import following, metering, stations, tasks
 from buildfarm.services.hub import Hub
 from tests.conftest import CHECKOUT
+from tests.integration.store.query_plans import recording, whole_reads
 from tests.integration.web.conftest import Clock
 from tests.integration.web.web_story import Story
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import redis
 from standardwebhooks import Webhook
-from tests.integration.scale.query_plans import recording, whole_reads
 from web_story import Clock, Story
 
 from buildfarm.adapters import event_stream
@@ -37,6 +36,7 @@ from buildfarm.services import builds, following, metering, noticing, streaming,
 from buildfarm.services.couriers import Couriers
 from buildfarm.services.hub import Hub
 from buildfarm.services.subscriptions import Asker
+from tests.integration.store.query_plans import recording, whole_reads
 from tests.integration.web.telling_places import Mailbox, Receiver, free_port, receiving, taking_mail
 
 ANN = Asker(name="ann", may_all=False)

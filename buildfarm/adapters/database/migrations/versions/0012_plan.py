@@ -9,7 +9,7 @@ from alembic import op
 
 from buildfarm.adapters.database.tables import UtcDateTime
 
-revision = "0013"
+revision = "0012"
 down_revision = "0011"
 
 _ADDED: dict[str, dict[str, tuple[sa.types.TypeEngine[Any], str]]] = {
