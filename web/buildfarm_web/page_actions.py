@@ -19,7 +19,7 @@ from buildfarm.errors import InputError
 from buildfarm.services import approving, builds, drops, pausing
 from buildfarm.services.drops import Offered
 from buildfarm_web import deciding
-from buildfarm_web.access import could, form, require
+from buildfarm_web.access import could, require
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models.builds import find_build
 
@@ -60,7 +60,7 @@ def on_build(build: str, verb: str) -> Response:
     if verb == "waive":
         _waive(build)
     elif verb == "priority":
-        wish = form(PriorityRequest, {"priority": request.form.get("priority", type=int), "reason": _reason()})
+        wish = PriorityRequest(priority=request.form.get("priority", ""), reason=_reason())  # type: ignore[arg-type]  # parsed
         deciding.on_build(build, action, deciding.priority(wish.priority), why=wish.reason)
     else:
         acts = {"retry": builds.retry, "cancel": deciding.cancel, "release-hold": builds.release_hold}
@@ -72,17 +72,18 @@ def _waive(name: str) -> None:
     """Record a waiver of one finding of one build's source in its target."""
     with the_hub().store.read() as tx:
         build = find_build(tx, name)
-    said = request.form
+    form = request.form
     try:
-        kind, path, subject, rpm = (str(word) for word in json.loads(said.get("finding", "")))
+        kind, path, subject, rpm = (str(word) for word in json.loads(form.get("finding", "")))
     except (ValueError, TypeError) as error:
         raise InputError("no finding was chosen", hint="choose one of the list") from error
-    wish = {
-        "owner": said.get("owner", ""), "reason": _reason(), "expires": said.get("expires", ""), "kind": kind,
-        "path": _literal(path), "subject": _literal(subject), "rpm": _name_of(rpm), "source": build.source,
-        "target": build.target, "authority": "security" if said.get("security") else "anyone",
-    }  # fmt: skip
-    deciding.waive(form(WaiverRequest, wish))
+    deciding.waive(
+        WaiverRequest(
+            owner=form.get("owner", ""), reason=_reason(), expires=form.get("expires", ""),  # type: ignore[arg-type]  # parsed
+            kind=kind, path=_literal(path), subject=_literal(subject), rpm=_name_of(rpm), source=build.source,
+            target=build.target, authority="security" if form.get("security") else "anyone",
+        )
+    )  # fmt: skip
 
 
 def _literal(text: str) -> str:
@@ -101,12 +102,12 @@ def submit() -> Response:
     could(Action.SUBMIT)
     parts = the_parts()
     request.max_content_length = parts.blob_limit
-    said = request.form
-    actor = require(Action.SUBMIT, target=said.get("target", "")).name
+    form = request.form
+    actor = require(Action.SUBMIT, target=form.get("target", "")).name
     offered = [_taken(upload) for upload in request.files.getlist("files") if upload.filename]
     received = drops.receive(
-        parts.hub, said.get("target", ""), offered, trigger="page", actor=actor, name=said.get("name", "").strip()[:200],
-        scratch=bool(said.get("scratch")), plan_first=bool(said.get("plan_first")),
+        parts.hub, form.get("target", ""), offered, trigger="page", actor=actor, name=form.get("name", "").strip()[:200],
+        scratch=bool(form.get("scratch")), plan_first=bool(form.get("plan_first")),
     )  # fmt: skip
     return _back(f"/drops/{received.drop.id}", "submit")
 
