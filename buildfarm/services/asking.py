@@ -71,7 +71,7 @@ def _of(report: Report) -> list[tuple[str, Finding]]:
 
 
 def _alone(one: Unpaired) -> Finding:
-    return Finding(kind=one.kind, path="", subject="", verdict=one.verdict, rule=one.rule)
+    return Finding(kind=one.kind, path="", subject="", verdict=one.verdict, rule=one.rule, old="", new="")
 
 
 def _words(asked: WaiverAsk) -> str:
