@@ -28,6 +28,7 @@ class Need(Answer):
     build: str = ""
     drop: str = ""
     waiver: str = ""
+    ask: str = ""
     source: str = ""
     target: str = ""
     state: str = ""

@@ -15,6 +15,7 @@ from buildfarm.api_answers.farm import Health, Overview
 from buildfarm.api_answers.tasks import Task, TaskList
 from buildfarm.api_answers.workers import WorkerChanged, WorkerList
 from buildfarm.client.builds import Builds
+from buildfarm.client.composes import Composes
 from buildfarm.client.drops import Drops
 from buildfarm.client.targets import Targets
 from buildfarm.client.transport import Json, Transport, place
@@ -36,6 +37,7 @@ class Client:
         self.url = url
         self._hub = Transport(url, token, sleep=sleep, http=http)
         self.builds = Builds(self._hub)
+        self.composes = Composes(self._hub)
         self.drops = Drops(self._hub)
         self.targets = Targets(self._hub)
         self.waivers = Waivers(self._hub)

@@ -13,7 +13,7 @@ from buildfarm_web.read_models.history import event_json
 from buildfarm_web.read_models.plain import Json, find_each
 
 _OF_ACCOUNTS = frozenset({"account", "token", "session"})
-_PAGES = {"build": "/builds/", "drop": "/drops/", "target": "/targets/"}
+_PAGES = {"build": "/builds/", "drop": "/drops/", "target": "/targets/", "compose": "/composes/"}
 
 
 def may_see(asker: Principal, event: Json) -> bool:
