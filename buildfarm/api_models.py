@@ -117,6 +117,12 @@ class ReserveRequest(ReasonRequest):
     reserved: tuple[str, ...] = Field(default=(), max_length=100)
 
 
+class DueReserve(ReserveRequest):
+    """``POST /workers/<name>/reserve`` as it has to be: a reason is due."""
+
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S")
+
+
 class PriorityRequest(Request):
     """``POST /builds/<id>/priority``: higher goes first, below zero after everything else."""
 
@@ -204,6 +210,12 @@ class RightsRequest(Request):
     reason: str = Field(default="", max_length=2000)
 
 
+class DueRights(RightsRequest):
+    """``POST /accounts/<name>/rights`` as it has to be: a reason is due."""
+
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S")
+
+
 class AccountRequest(RightsRequest):
     """``POST /accounts``; without a password a token or an OIDC issuer lets its owner in."""
 
@@ -226,7 +238,7 @@ class TokenRequest(Request):
     role: Role | None = None
     sigs: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
-    days: int = Field(default=90, ge=1, le=366)
+    days: Whole = Field(default=90, ge=1, le=366)
 
 
 class SubscriptionRequest(Request):

@@ -1,14 +1,11 @@
-"""Composes: release states of a target, and what changed between them."""
+"""Composes: release states of a target."""
 
 from __future__ import annotations
 
-from typing import Literal
-
-from buildfarm.api_answers.base import Answer, Moment, Page, VerdictOrNone
+from buildfarm.api_answers.base import Answer, Moment, Page
+from buildfarm.api_answers.changes import Changes
 from buildfarm.domain.compose import ComposeState
 from buildfarm.domain.repository import GenerationState
-
-Change = Literal["added", "removed", "updated", "rebuilt"]
 
 
 class Compose(Answer):
@@ -39,47 +36,6 @@ class ComposeList(Page):
     """Composes, the newest first."""
 
     composes: list[Compose]
-
-
-class OldBuild(Answer):
-    """A build that was there before."""
-
-    id: str
-    nvr: str
-
-
-class NewBuild(OldBuild):
-    """A build that is there now."""
-
-    verdict: VerdictOrNone
-
-
-class ChangedSource(Answer):
-    """What became of one source."""
-
-    source: str
-    change: Change
-    old: OldBuild | None
-    new: NewBuild | None
-
-
-class ChangedRpm(Answer):
-    """What became of one RPM; ``old`` and ``new`` are EVRs."""
-
-    name: str
-    arch: str
-    change: Change
-    old: str | None
-    new: str | None
-
-
-class Changes(Answer):
-    """What two generations differ in: ``counts`` of all sources, in detail the first of ``builds_total``."""
-
-    counts: dict[Change, int]
-    builds: list[ChangedSource]
-    builds_total: int
-    rpms: list[ChangedRpm]
 
 
 class ComposePage(Compose):

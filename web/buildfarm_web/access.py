@@ -5,7 +5,7 @@ Workers, KVM hosts and tasks have tokens of their own, which open their own API 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from flask import g, request
@@ -150,3 +150,8 @@ def body(model: type[M]) -> M:
         if any(item["type"] == "json_invalid" for item in error.errors()):
             raise Malformed("the body is not JSON", hint="send a JSON object") from error
         raise
+
+
+def form(model: type[M], words: Mapping[str, object]) -> M:
+    """What a page's form says as ``model``: there everything is text. :raises ValidationError: it is not what the model wants."""
+    return model.model_validate(words, strict=False)
