@@ -9,7 +9,7 @@ from buildfarm.domain.build import Build
 from buildfarm.domain.compare.expect import SECURITY, needs_security
 from buildfarm.domain.compare.kinds import NEVER_EXPECTED
 from buildfarm.domain.compare.policy import Waiver
-from buildfarm.domain.compare.report import Report, Unpaired, from_json
+from buildfarm.domain.compare.report import Report, from_json
 from buildfarm.domain.records import Comparison
 from buildfarm.domain.verdict import Finding
 from buildfarm.domain.waiver import AskAnswer, WaiverAsk
@@ -66,12 +66,8 @@ def _finding(tx: Transaction, build: Build, named: Named) -> tuple[str, Finding]
 def _of(report: Report) -> list[tuple[str, Finding]]:
     """What holds a build up, with the RPM each is in."""
     found = [(pair.new or pair.old, item) for pair in report.pairs for item in pair.findings]
-    found += [(one.rpm, _alone(one)) for one in (*report.missing, *report.extra)]
+    found += [(one.rpm, one.finding) for one in (*report.missing, *report.extra)]
     return [(rpm, item) for rpm, item in found if not item.verdict.is_compatible and item.kind not in NEVER_EXPECTED]
-
-
-def _alone(one: Unpaired) -> Finding:
-    return Finding(kind=one.kind, path="", subject="", verdict=one.verdict, rule=one.rule, old="", new="")
 
 
 def _words(asked: WaiverAsk) -> str:
