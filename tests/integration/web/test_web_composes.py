@@ -70,6 +70,13 @@ def test_a_maintainer_of_the_target_makes_and_promotes_and_others_are_told_whom_
     stand(hub)
     assert "This is what users get now." in core.post(f"/composes/{name}/promote", reason="tried on ten machines")
     assert (hub.repos / "reef-9/released").readlink().as_posix() == f"compose/{name}"
+    folder = hub.repos / "reef-9/compose" / name
+    folder.mkdir(parents=True)
+    (folder / "x86_64").symlink_to("../../2/x86_64")
+    for place, moves in (("released", True), (f"compose/{name}", False)):
+        served = client.get(f"/repos/reef-9/{place}/x86_64/repodata/repomd.xml")
+        assert (served.text, "immutable" in served.headers["Cache-Control"]) == ("<repomd>reef-9 2</repomd>", not moves)
+    assert client.get(f"/repos/reef-9/compose/{name}/../../../../farm.db").status_code == 404
     page = client.get(f"/composes/{name}").text
     assert "tried on ten machines" in page
     assert "what users get" in page
