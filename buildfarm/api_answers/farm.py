@@ -23,7 +23,10 @@ class TargetFigures(Target):
 
 
 class SigMap(Answer):
-    """One SIG's sources by word, and each as ``[source, target, word, build]``, the most pressing first."""
+    """One SIG's sources by word, and each as ``[source, target, word, build]``, the most pressing first.
+
+    Of more than 120 ``cells`` is empty: `/api/v1/sources?sig=` lists them.
+    """
 
     sig: str
     total: int
