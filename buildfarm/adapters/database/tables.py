@@ -70,9 +70,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
-    def result_processor(
-        self, dialect: sa.Dialect, coltype: object
-    ) -> Callable[[typing.Any], datetime | None] | None:
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[typing.Any], datetime | None] | None:
         """As :meth:`process_result_value`; from SQLite's text in one step, for a page reads thousands."""
         return _from_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 

@@ -15,7 +15,6 @@ from buildfarm_web.read_models.drops import drop_summary, drops
 from buildfarm_web.read_models.plain import Json, stamp
 
 _DROPS = 8
-_NEEDS = 40
 _RUNS = 160
 _BUILDS = 30
 _IN_SERVICE = (WorkerState.READY, WorkerState.DRAINED, WorkerState.LOST)
@@ -67,7 +66,6 @@ def overview(hub: Hub, tx: Transaction, filters: Filters) -> Json:
         "states": census.states(),
         "moving": census.is_moving or any(drop["moving"] for drop in listed),
         "verdicts": census.verdicts(),
-        "needs_person": builds.needs_person(hub, tx, limit=_NEEDS),
         "drops": [drop_summary(hub, tx, drop["id"]) for drop in shown[:3]],
         **builds.find_builds(hub, tx, limit=_BUILDS, **filters),
         **workers(tx),

@@ -50,7 +50,7 @@ def sig_page(hub: Hub, tx: Transaction, standings: Standings, name: str) -> Json
         "words": by_word(own),
         "map": map_of(own),
         "lag": summary(tx, own),
-        "needs": needs.needs(hub, tx, sig=name),
+        "needs": needs.needs(hub, tx, standings.kept, sig=name),
         "sources": [row(tx, one) for one in chosen(own)[:_LISTED]],
         "total": len(own),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -17,6 +17,7 @@ from buildfarm.errors import InputError
 from buildfarm.ports import Above, Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.builds import need_of, why_of
+from buildfarm_web.read_models.kept import Kept, last_event
 from buildfarm_web.read_models.plain import Json, Row, by_name, pick_each, stamp
 
 COLUMNS = (
@@ -31,7 +32,6 @@ _STEPS, _CHANGES = 2_000, 200
 """After how long, and after how many events or changed sources of a target, everything is read anew."""
 _AGAIN = timedelta(minutes=1)
 """How long a later event may be seen before an earlier one: PostgreSQL numbers them at insert, not at commit."""
-_SLOW = timedelta(seconds=10)
 
 WORDS = (
     "failed", "on_hold", "stuck", "ERROR", "MISSING", "INCOMPATIBLE", "EXTRA", "REVIEW", "UNCOMPARED", "building", "comparing",
@@ -69,8 +69,8 @@ class Standings:
         self._again = _Again(at=datetime.min.replace(tzinfo=UTC), before=0, last=0)
         self._known: dict[str, dict[str, Standing]] = {}
         self._listed: dict[str, tuple[Standing, ...]] = {}
-        self._derived: dict[str, tuple[int, datetime, Json]] = {}
         self._lock = Lock()
+        self.kept = Kept()
 
     def of(self, hub: Hub, tx: Transaction, target: str = "") -> tuple[Standing, ...]:
         """Of one target or of all, the most pressing first, then by source. :raises NotFound: no such target."""
@@ -84,18 +84,6 @@ class Standings:
                 found = (one for name in names for one in self._known[name].values())
                 self._listed[target] = tuple(sorted(found, key=_pressing))
             return self._listed[target]
-
-    def derived(self, name: str, tx: Transaction, make: Callable[[], Json]) -> Json:
-        """What is made of all standings and moves slowly: the same until something happens, and then for a few seconds."""
-        newest = last_event(tx)
-        event, at, value = self._derived.get(name, (-1, tx.now, {}))
-        age = tx.now - at
-        if not timedelta(0) <= age < _SLOW or (
-            event != newest and not age
-        ):  # within one instant only the same event will do
-            value = make()
-            self._derived[name] = (newest, tx.now, value)
-        return value
 
     def _catch_up(self, hub: Hub, tx: Transaction) -> None:
         """Bring what is known to the newest event this transaction sees."""
@@ -144,12 +132,6 @@ def _changed(tx: Transaction, after: int, newest: int) -> dict[str, list[str]]:
     for target, source in pick_each(tx, Build, ("target", "source"), "id", subjects):
         found.setdefault(target, {})[source] = None
     return {target: list(sources) for target, sources in found.items()}
-
-
-def last_event(tx: Transaction) -> int:
-    """The number of the newest event, 0 before the first."""
-    found = tx.pick(Event, ("id",), order_by="id", descending=True, limit=1)
-    return int(found[0][0]) if found else 0
 
 
 def _read(hub: Hub, tx: Transaction, target: str) -> dict[str, Standing]:
