@@ -174,5 +174,6 @@ def percent(share: float | None) -> str:
 def register(app: Flask) -> None:
     """Make the words known to the templates of ``app``."""
     app.jinja_env.filters.update(
-        icon=icon, symbol=symbol, badge=badge, tone=tone, said=said, duration=duration, ago=ago, clock=clock, is_digest=is_digest, day=day, bytes=size, percent=percent,
+        icon=icon, symbol=symbol, badge=badge, tone=tone, said=said, duration=duration, ago=ago, clock=clock,
+        is_digest=is_digest, day=day, bytes=size, percent=percent,
     )  # fmt: skip
