@@ -270,7 +270,7 @@ def show_target(target: str) -> Response:
     """One target."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        return jsonify(targets.target_page(parts.hub, tx, target))
+        return jsonify(targets.target_page(parts.hub, tx, parts.standings.kept, target))
 
 
 @blueprint.get("/generations")

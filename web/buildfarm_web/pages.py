@@ -158,7 +158,7 @@ def show_target(target: str) -> str:
     """One target."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        found = targets.target_page(parts.hub, tx, target)
+        found = targets.target_page(parts.hub, tx, parts.standings.kept, target)
         now = stamp(tx.now)
     return render(
         "target.html", now, it=found, share=share_line.draw(found["share_over_time"]),
