@@ -73,7 +73,7 @@ def overview() -> Response:
     """The twin of the overview page."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, builds.filters_of(request.args))
+        found = farm.overview(parts.hub, tx, parts.standings.kept, builds.filters_of(request.args))
         return jsonify(found | glance.glance(parts.hub, tx, parts.standings))
 
 

@@ -19,5 +19,5 @@ def glance(hub: Hub, tx: Transaction, standings: Standings) -> Json:
         "needs": needs(hub, tx, standings.kept, most=_NEEDS),
         "words": by_word(found),
         "map": map_of(found),
-        "lag": standings.kept.lately("lag", tx, lambda: lag(hub, tx, standings)),
+        "lag": lag(hub, tx, standings),
     }
