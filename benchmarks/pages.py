@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildfarm_web.app import create_app
+from buildfarm_web.read_models.paging import page
 from flask import Flask
 from playwright.sync_api import Page, sync_playwright
 from werkzeug.serving import make_server
@@ -166,9 +167,9 @@ def paths(hub: Hub) -> list[str]:
         usual = tx.find(Drop, target="reef-9", order_by="created", descending=True, limit=2)[1]
         first = tx.find(Drop, target="reef-9", order_by="created", limit=1)[0]
         head = tx.find(TagHead, id="reef-9")[0]
-        middle = tx.find(Build, target="reef-9", order_by="created", limit=1)[0]
+        middle = page(tx, Build, "created,id", {"target": "reef-9"}, limit=1, descending=False).cursor
     return [
-        "/", "/builds", f"/builds?after={middle.id}", "/builds?state=failed", "/builds?state=failed,on_hold&target=reef-8",
+        "/", "/builds", f"/builds?cursor={middle}", "/builds?state=failed", "/builds?state=failed,on_hold&target=reef-8",
         f"/builds?source={published.source}", "/builds?verdict=INCOMPATIBLE&state=compared", "/builds?verdict=ERROR",
         f"/builds?drop={first.id[:12]}", f"/builds/{published.id}", f"/builds/{failed.nvr}", f"/builds/{refused.id}", "/drops",
         f"/drops/{usual.id}", f"/drops/{first.id[:12]}", "/targets", "/targets/reef-9", "/targets/reef-9/seeds", "/workers", "/generations",

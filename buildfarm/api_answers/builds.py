@@ -61,12 +61,11 @@ class NeedyBuild(Build):
 
 
 class BuildList(Page):
-    """Builds, the newest first. ``total`` counts no further than it is exact; ``next`` is the ``after`` of the next page."""
+    """Builds, the newest first. They are counted up to a bound: ``total`` ``is_exact`` below it."""
 
     builds: list[Build]
     total: int
     is_exact: bool
-    next: str | None
 
 
 class StateSpan(Answer):

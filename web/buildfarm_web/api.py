@@ -57,12 +57,11 @@ def flag(name: str) -> bool:
     return request.args.get(name, "") not in ("", "0", "false")
 
 
-def listed(page: Json) -> Response:
+def listed(found: Json) -> Response:
     """One page of a list, with a link to the next one (RFC 8288)."""
-    answer = jsonify(page)
-    if page["cursor"]:
-        following = {**request.args.to_dict(), "cursor": page["cursor"]}
-        following.pop("after", None)
+    answer = jsonify(found)
+    if found["cursor"]:
+        following = {**request.args.to_dict(), "cursor": found["cursor"]}
         answer.headers["Link"] = f'<{request.path}?{urlencode(following)}>; rel="next"'
     return answer
 
@@ -110,7 +109,6 @@ def list_builds() -> Response:
                 hub,
                 tx,
                 limit=limit(most=MOST_BUILDS),
-                after=args.get("after", ""),
                 cursor=cursor(),
                 **builds.filters_of(args),
             )

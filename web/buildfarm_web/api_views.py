@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from buildfarm_web.api import limit
+from buildfarm_web.api import cursor, limit, listed
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import buildroot, clusters, generation, lag, machines, needs, sigs, sources
-from buildfarm_web.read_models.plain import numbered
 
 blueprint = Blueprint("api_views", __name__, url_prefix="/api/v1")
 
@@ -25,9 +24,8 @@ def list_needs() -> Response:
 def list_sources() -> Response:
     """Every source with where it stands, and the map of all."""
     parts, filters = the_parts(), sources.filters_of(request.args)
-    offset = numbered(request.args.get("offset"), 0, most=10**7)
     with parts.hub.store.read() as tx:
-        return jsonify(sources.sources(parts.hub, tx, parts.standings, filters, limit=limit(), offset=offset))
+        return listed(sources.sources(parts.hub, tx, parts.standings, filters, limit=limit(), cursor=cursor()))
 
 
 @blueprint.get("/sources/<target>/<source>")

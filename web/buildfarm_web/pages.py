@@ -75,12 +75,12 @@ def list_builds() -> str:
     """All builds, filtered."""
     hub = the_hub()
     filters = builds.filters_of(request.args)
-    after = request.args.get("after", "")
+    cursor = request.args.get("cursor", "")
     limit = numbered(request.args.get("limit"), _PAGE, most=1000, least=1)
     with hub.store.read() as tx:
-        found = builds.find_builds(hub, tx, limit=limit, after=after, **filters)
+        found = builds.find_builds(hub, tx, limit=limit, cursor=cursor, **filters)
         now = stamp(tx.now)
-    return render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit, after=after)
+    return render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit, cursor=cursor)
 
 
 @blueprint.get("/builds/<build>")

@@ -18,7 +18,7 @@ from buildfarm_web.read_models import (
     sources,
     standings,
 )
-from buildfarm_web.read_models.plain import Json, numbered
+from buildfarm_web.read_models.plain import Json
 from buildfarm_web.rendering import render
 
 blueprint = Blueprint("views", __name__)
@@ -55,9 +55,9 @@ def list_needs() -> str:
 def list_sources() -> str:
     """All sources."""
     parts, filters = the_parts(), sources.filters_of(request.args)
-    offset = numbered(request.args.get("offset"), 0, most=10**7)
+    cursor = request.args.get("cursor", "")
     with parts.hub.store.read() as tx:
-        found = sources.sources(parts.hub, tx, parts.standings, filters, limit=_PAGE, offset=offset)
+        found = sources.sources(parts.hub, tx, parts.standings, filters, limit=_PAGE, cursor=cursor)
     drawing = verdict_map.draw(found["map"])
     return render(
         "sources.html", found["now"], it=found, filters=filters, choices=_choices(), verdict_map=drawing, limit=_PAGE

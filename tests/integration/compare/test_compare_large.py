@@ -107,7 +107,7 @@ class Server(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def served(sides, tmp_path):
     """Both sides as repositories on loopback: their folders, which a test may damage, and their URLs."""
-    write = repository_writer(tmp_path / "cache")
+    write = repository_writer(tmp_path / "cache", tmp_path / ".shelves")
     for name, side in zip(("old", "new"), sides, strict=True):
         files = [
             RepoFile(path=file, sha256=hashlib.sha256(file.read_bytes()).hexdigest(), filename=file.name)

@@ -47,7 +47,7 @@ GET = {
         "/api/v1/sources/<target>/<source>", "/api/v1/triggers", "/builds/<build>/buildroot", "/builds/<build>/log",
         "/clusters/<target>/<cluster>", "/generations/<generation_id>", "/lag", "/machines", "/needs", "/search", "/sigs",
         "/sigs/<sig>", "/sources", "/sources/<target>/<source>", "/triggers",
-         "/live/builds/<build>/log", "/live/changes",
+        "/live/builds/<build>/log", "/live/changes", "/api/v1/docs", "/api/v1/openapi.json",
     ),
     KNOWN: ("/api/v1/account", "/api/v1/tokens", "/api/v1/deliveries"),
     OF_SOURCE: ("/api/v1/builds/<build>/order", "/api/v1/builds/<build>/files/<sha256>"),

@@ -19,7 +19,7 @@ from buildfarm_web.read_models.failures import failures
 from buildfarm_web.read_models.impacts import impacts
 from buildfarm_web.read_models.kept import Kept
 from buildfarm_web.read_models.outlook import outlook
-from buildfarm_web.read_models.paging import behind, cursor_of
+from buildfarm_web.read_models.paging import behind, cut
 from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.read_models.seeds import share_over_time
 
@@ -69,12 +69,11 @@ def generations(tx: Transaction, *, limit: int, tag: str = "", target: str = "",
     """A page of generations, the newest first, of one tag or of all."""
     where: dict[str, object] = {name: value for name, value in (("tag", tag), ("target", target)) if value}
     after = behind(cursor, Generation, _ORDER)
-    found = _generations(tx, limit=limit + 1, order_by=_ORDER, after=after, **where)
-    listed = found[:limit]
+    found = cut(_generations(tx, limit=limit + 1, order_by=_ORDER, after=after, **where), _ORDER, limit)
     heads = {head.generation for head in tx.find(TagHead)}
     return {
-        "generations": [generation_json(item, in_force=item.id in heads) for item in listed],
-        "cursor": cursor_of(listed[-1], _ORDER) if len(found) > limit else None,
+        "generations": [generation_json(item, in_force=item.id in heads) for item in found.records],
+        "cursor": found.cursor,
     }
 
 
