@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from buildfarm.api_answers.base import Answer, Moment
-from buildfarm.api_answers.builds import BuildList, NeedyBuild
+from buildfarm.api_answers.builds import BuildList
 from buildfarm.api_answers.drops import DropSummary
 from buildfarm.api_answers.lag import Lag
 from buildfarm.api_answers.needs import Needs
@@ -32,7 +32,6 @@ class Overview(WorkerList, BuildList):
     states: dict[BuildState, int]
     moving: bool
     verdicts: dict[Verdict, int]
-    needs_person: list[NeedyBuild]
     drops: list[DropSummary]
     needs: Needs
     words: dict[str, int]

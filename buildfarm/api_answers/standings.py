@@ -24,7 +24,10 @@ class Standing(Answer):
 
 
 class MapGroup(Answer):
-    """The sources of one SIG on the map: ``cells`` are source, target, word and build, the most pressing first."""
+    """The sources of one SIG on the map: ``cells`` are source, target, word and build, the most pressing first.
+
+    Of more than 120 sources there are no cells: ``words`` counts them, `/api/v1/sources?sig=` lists them.
+    """
 
     sig: str
     total: int

@@ -72,7 +72,7 @@ def overview() -> Response:
     """The twin of the overview page."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, builds.filters_of(request.args))
+        found = farm.overview(parts.hub, tx, parts.standings.kept, builds.filters_of(request.args))
         return jsonify(found | glance.glance(parts.hub, tx, parts.standings))
 
 
@@ -268,7 +268,7 @@ def show_target(target: str) -> Response:
     """One target."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        return jsonify(targets.target_page(parts.hub, tx, target))
+        return jsonify(targets.target_page(parts.hub, tx, parts.standings.kept, target))
 
 
 @blueprint.get("/generations")

@@ -14,13 +14,10 @@ blueprint = Blueprint("api_views", __name__, url_prefix="/api/v1")
 @blueprint.get("/needs")
 def list_needs() -> Response:
     """What needs a person now, in groups; ``target``, ``sig`` and ``kind`` choose."""
-    args = request.args
-    with the_hub().store.read() as tx:
-        return jsonify(
-            needs.needs(
-                the_hub(), tx, target=args.get("target", ""), sig=args.get("sig", ""), kind=args.get("kind", ""), most=limit()
-            )
-        )  # fmt: skip
+    parts, args = the_parts(), request.args
+    asked = {name: args.get(name, "") for name in ("target", "sig", "kind")}
+    with parts.hub.store.read() as tx:
+        return jsonify(needs.needs(parts.hub, tx, parts.standings.kept, **asked, most=limit()))
 
 
 @blueprint.get("/sources")

@@ -40,6 +40,7 @@ from buildfarm_web import (
     repos,
     request_log,
     security,
+    static_files,
     telling_api,
     telling_pages,
     views,
@@ -102,8 +103,9 @@ def create_app(
     app.jinja_env.globals.update(you=access.seen, csrf=cookies.csrf, done=page_actions.done)
     app.before_request(cookies.guard)
     app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress, wave_rows=waves.rows, stage_words=words.STAGES)
-    app.jinja_env.filters.update(map_shape=verdict_map.shape)
+    app.jinja_env.filters.update(map_shape=verdict_map.shape, map_many=verdict_map.many_of)
     problems.register(app)
+    static_files.register(app)
     security.register(app)
     rate_limits.register(app, hub.config.farm.limits, storage=limits_storage)
     contract.register(app)

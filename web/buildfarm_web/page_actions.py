@@ -112,7 +112,7 @@ def on_ask(ask: str, verb: str) -> Response:
     could(Action.WAIVE)
     if verb == "grant":
         said = {"owner": request.form.get("owner", ""), "expires": request.form.get("expires", ""), "reason": _reason()}
-        wish = GrantRequest(**said)
+        wish = GrantRequest.model_validate(said)
         asked = deciding.grant(ask, owner=wish.owner, expires=wish.expires, why=wish.reason)
     else:
         asked = deciding.decline(ask, why=_reason())

@@ -51,12 +51,15 @@ def overview() -> str:
     parts = the_parts()
     filters = builds.filters_of(request.args)
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, filters) | glance.glance(parts.hub, tx, parts.standings)
-    for drop in found["drops"]:
-        drop["drawing"] = waves.draw(drop["plan"], drop["builds"], critical_of(drop["outlook"]))
+        found = farm.overview(parts.hub, tx, parts.standings.kept, filters) | glance.glance(
+            parts.hub, tx, parts.standings
+        )
+    drawings = {
+        drop["id"]: waves.draw(drop["plan"], drop["builds"], critical_of(drop["outlook"])) for drop in found["drops"]
+    }
     return render(
         "overview.html", found["now"], it=found, filters=filters, choices=_choices(),
-        lanes=lanes.draw(found["runs"], found["now"]), verdict_map=verdict_map.draw(found["map"]),
+        drawings=drawings, lanes=lanes.draw(found["runs"], found["now"]), verdict_map=verdict_map.draw(found["map"]),
         curve=curves.lag_curve(found["lag"]["over_time"]),
         stages=stages.draw((one["sig"], one["stages"]) for one in found["lag"]["sigs"]),
     )  # fmt: skip
@@ -158,7 +161,7 @@ def show_target(target: str) -> str:
     """One target."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        found = targets.target_page(parts.hub, tx, target)
+        found = targets.target_page(parts.hub, tx, parts.standings.kept, target)
         now = stamp(tx.now)
     return render(
         "target.html", now, it=found, share=share_line.draw(found["share_over_time"]),

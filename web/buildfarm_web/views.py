@@ -46,9 +46,11 @@ def _filters(*names: str) -> dict[str, str]:
 @blueprint.get("/needs")
 def list_needs() -> str:
     """What needs a person now."""
-    hub, filters = the_hub(), _filters("target", "sig", "kind")
-    with hub.store.read() as tx:
-        found = needs.needs(hub, tx, target=filters["target"], sig=filters["sig"], kind=filters["kind"])
+    parts, filters = the_parts(), _filters("target", "sig", "kind")
+    with parts.hub.store.read() as tx:
+        found = needs.needs(
+            parts.hub, tx, parts.standings.kept, target=filters["target"], sig=filters["sig"], kind=filters["kind"]
+        )
     return render("needs.html", found["now"], it=found, filters=filters, choices=_choices())
 
 

@@ -17,6 +17,7 @@ from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.answers import answers, contact_of
 from buildfarm_web.read_models.asks import open_asks
+from buildfarm_web.read_models.kept import Kept
 from buildfarm_web.read_models.plain import Json, by_name, stamp
 from buildfarm_web.read_models.standings import COLUMNS, as_far_as_read, since_of
 
@@ -50,7 +51,9 @@ class _Scope:
         return target in self.targets and (not self.sig or self.hub.config.sig_of(target, source) == self.sig)
 
 
-def needs(hub: Hub, tx: Transaction, *, target: str = "", sig: str = "", kind: str = "", most: int = 100) -> Json:
+def needs(
+    hub: Hub, tx: Transaction, kept: Kept, *, target: str = "", sig: str = "", kind: str = "", most: int = 100
+) -> Json:
     """``{total, groups: [{kind, title, total, more, items}]}``, what waits longest first.
 
     ``total`` counts builds, drops, waivers and asks; an item stands for ``count`` of them that have one cause; ``more`` are not listed.
@@ -59,6 +62,11 @@ def needs(hub: Hub, tx: Transaction, *, target: str = "", sig: str = "", kind: s
     """
     names = [hub.target(target).name] if target else sorted(hub.config.targets)
     scope = _Scope(hub=hub, targets=names, sig=sig)
+    found = kept.now(("needs", target, sig, kind, most), tx, lambda: _needs(tx, scope, kind, most))
+    return {"now": stamp(tx.now), **found}
+
+
+def _needs(tx: Transaction, scope: _Scope, kind: str, most: int) -> Json:
     readers: dict[str, Callable[[], tuple[int, list[Item]]]] = {
         "approval": lambda: _drops(tx, scope),
         "on_hold": lambda: _held(tx, scope, most),
@@ -75,7 +83,7 @@ def needs(hub: Hub, tx: Transaction, *, target: str = "", sig: str = "", kind: s
             shown = items[:most]
             more = total - sum(item.get("count", 1) for item in shown)
             groups.append({"kind": name, "title": TITLES[name], "total": total, "more": more, "items": shown})
-    return {"now": stamp(tx.now), "total": sum(group["total"] for group in groups), "groups": groups}
+    return {"total": sum(group["total"] for group in groups), "groups": groups}
 
 
 def _read(tx: Transaction, scope: _Scope, **where: object) -> tuple[int, list[Build]]:
