@@ -180,7 +180,7 @@ WRITES: Mapping[str, Operation] = {
     "api_writes.post_reference": write("builds", ReferenceRequest, {_CREATED: AttachedReference}, _CONFLICT),
     "api_writes.post_target_reference": write("targets", ReferenceRequest, {_CREATED: AttachedReference}, _CONFLICT),
     "telling_api.post_subscription": write("telling", SubscriptionRequest, {_CREATED: NewSubscription}, _CONFLICT),
-    "telling_api.delete_subscription": write("telling", "", Subscription, _CONFLICT),
+    "telling_api.delete_subscription": write("telling", ReasonRequest, Subscription, _CONFLICT),
     "telling_api.redeliver": write("telling", "", Delivery, _CONFLICT),
     "api_people.post_account": write("people", AccountRequest, {_CREATED: Account}, _CONFLICT),
     "api_people.post_rights": write("people", DueRights, Account, _CONFLICT),
