@@ -5,10 +5,20 @@ Links to other folders are not followed: a folder may be somebody else's, and le
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 SHELVES = ".shelves"
 """Where generations keep the folders that they share, see :mod:`buildfarm.adapters.shelves`."""
+
+
+def file_of(folder: Path, href: str) -> Path | None:
+    """The file that a repository's metadata calls ``href``, in the folder itself or on a shelf; ``None`` if it is in neither."""
+    path = (folder / href).resolve()
+    is_inside = path.is_relative_to(folder.resolve())
+    is_shelved = (
+        path.parent.parent.name == SHELVES and not PurePosixPath(href).is_absolute() and ".." not in href.split("/")
+    )
+    return path if (is_inside or is_shelved) and path.is_file() else None
 
 
 def rpms_below(folder: Path, pattern: str = "*.rpm") -> list[Path]:
