@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from buildfarm.domain.notice import Topic
 from buildfarm.domain.people import Action, Role
@@ -18,20 +18,18 @@ from buildfarm.wire import Override
 SHA256 = r"^[0-9a-f]{64}$"
 
 
-def _no_word(value: object) -> object:
-    if isinstance(value, bool | str):
-        raise ValueError("is not a whole number")  # noqa: TRY004  # pydantic asks for a ValueError
-    return value
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, Strict(strict=False), BeforeValidator(_no_word)]
-"""A whole number as JSON Schema has it: 5.0 is one, true and "5" are none."""
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number as JSON Schema has it: 5.0 is one."""
 
 
 class Request(BaseModel):
-    """Base of all request bodies: unknown fields are errors, and so is ``"yes"`` where a boolean is wanted."""
+    """Base of all request bodies: unknown fields are errors. As JSON they are read strictly (``"yes"`` is no boolean), from a form not."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     @field_validator("*")
     @classmethod
@@ -138,8 +136,6 @@ class DuePriority(PriorityRequest):
 
 class OverrideSettings(Override):
     """What of :class:`buildfarm.wire.Override` an engineer may set; the reason stands beside it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     seconds: Whole | None = None
     memory: Whole | None = None

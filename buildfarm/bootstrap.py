@@ -51,6 +51,7 @@ from buildfarm.domain.records import ApiToken
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import Task, TaskKind
 from buildfarm.ports import Answer, Intake, Letter
+from buildfarm.rpm_folders import SHELVES
 from buildfarm.services import (
     collecting,
     comparing,
@@ -309,7 +310,7 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
             TaskKind.SIGN: lambda task, _: publishing.sign(hub, signer, task.subject),
             TaskKind.SEAL: lambda task, _: publishing.seal(hub, signer, task.subject),
         }
-    write = repository_writer(hub.config.farm.home_path / "cache" / "repodata", hub.repos / ".shelves")
+    write = repository_writer(hub.config.farm.home_path / "cache" / "repodata", hub.repos / SHELVES)
     describe = ProductmdWriter(hub.repos / publishing.KEY_FILE)
     verify = intake()
     fetch = Fetcher()

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from buildfarm.api_models import AccountRequest, RightsRequest
 from buildfarm.domain.people import Action, Role
 from buildfarm.services import accounts
-from buildfarm_web.access import form, require
+from buildfarm_web.access import require
 from buildfarm_web.api_people import passwords
 from buildfarm_web.parts import the_hub
 from buildfarm_web.read_models import people
@@ -34,9 +34,9 @@ def list_accounts() -> str:
 @blueprint.post("")
 def add() -> Response:
     """Make an account; without a password an admin's token for it lets its owner in."""
-    actor, said = require(Action.ACCOUNTS).name, request.form
-    wish = form(
-        AccountRequest, {**_rights(), "name": said.get("name", "").strip(), "password": said.get("password", "")}
+    actor, form = require(Action.ACCOUNTS).name, request.form
+    wish = AccountRequest.model_validate(
+        {**_rights(), "name": form.get("name", "").strip(), "password": form.get("password", "")}
     )
     accounts.create(
         the_hub(), wish.name, role=wish.role, sigs=wish.sigs, passwords=passwords() if wish.password else None,
@@ -48,7 +48,7 @@ def add() -> Response:
 @blueprint.post("/<account>/rights")
 def change_rights(account: str) -> Response:
     """Give an account another role and other SIGs."""
-    actor, wish = require(Action.ACCOUNTS).name, form(RightsRequest, _rights())
+    actor, wish = require(Action.ACCOUNTS).name, RightsRequest.model_validate(_rights())
     accounts.set_rights(the_hub(), account, role=wish.role, sigs=wish.sigs, actor=actor, why=wish.reason)
     return _back("rights")
 
@@ -63,8 +63,8 @@ def disable(account: str, verb: str) -> Response:
 
 def _rights() -> dict[str, object]:
     """Role, SIGs and reason of a form, as the API would be sent them."""
-    said = request.form
-    return {"role": said.get("role", ""), "sigs": said.getlist("sigs"), "reason": said.get("reason", "")}
+    form = request.form
+    return {"role": form.get("role", ""), "sigs": form.getlist("sigs"), "reason": form.get("reason", "")}
 
 
 def _back(did: str) -> Response:

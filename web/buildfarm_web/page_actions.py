@@ -20,7 +20,7 @@ from buildfarm.services import approving, builds, drops, pausing
 from buildfarm.services.asking import Named, literal, rpm_name
 from buildfarm.services.drops import Offered
 from buildfarm_web import deciding
-from buildfarm_web.access import could, form, require
+from buildfarm_web.access import could, require
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models.builds import find_build
 
@@ -64,7 +64,7 @@ def on_build(build: str, verb: str) -> Response:
     if verb == "waive":
         _waive(build)
     elif verb == "priority":
-        wish = form(PriorityRequest, {"priority": request.form.get("priority", type=int), "reason": _reason()})
+        wish = PriorityRequest(priority=request.form.get("priority", ""), reason=_reason())  # type: ignore[arg-type]  # parsed
         deciding.on_build(build, action, deciding.priority(wish.priority), why=wish.reason)
     else:
         acts = {"retry": builds.retry, "cancel": deciding.cancel, "release-hold": builds.release_hold}
@@ -76,14 +76,15 @@ def _waive(name: str) -> None:
     """Record a waiver of one finding of one build's source in its target."""
     with the_hub().store.read() as tx:
         build = find_build(tx, name)
+    form = request.form
     kind, path, subject, rpm = _finding()
-    said = request.form
-    wish = {
-        "owner": said.get("owner", ""), "reason": _reason(), "expires": said.get("expires", ""), "kind": kind,
-        "path": literal(path), "subject": literal(subject), "rpm": rpm_name(rpm), "source": build.source,
-        "target": build.target, "authority": "security" if said.get("security") else "anyone",
-    }  # fmt: skip
-    deciding.waive(form(WaiverRequest, wish))
+    deciding.waive(
+        WaiverRequest(
+            owner=form.get("owner", ""), reason=_reason(), expires=form.get("expires", ""),  # type: ignore[arg-type]  # parsed
+            kind=kind, path=literal(path), subject=literal(subject), rpm=rpm_name(rpm), source=build.source,
+            target=build.target, authority="security" if form.get("security") else "anyone",
+        )
+    )  # fmt: skip
 
 
 def _finding() -> tuple[str, str, str, str]:
@@ -100,7 +101,7 @@ def ask_waiver(build: str) -> Response:
     """Ask those who may to waive one of its findings."""
     could(Action.ASK_WAIVER)
     kind, path, subject, rpm = _finding()
-    wish = form(AskRequest, {"kind": kind, "path": path, "subject": subject, "rpm": rpm, "reason": _reason()})
+    wish = AskRequest(kind=kind, path=path, subject=subject, rpm=rpm, reason=_reason())
     named = Named(kind=wish.kind, path=wish.path, subject=wish.subject, rpm=wish.rpm)
     deciding.ask_waiver(build, named, why=wish.reason)
     return _back(f"/builds/{quote(build, safe='')}", "ask-waiver")
@@ -112,7 +113,7 @@ def on_ask(ask: str, verb: str) -> Response:
     could(Action.WAIVE)
     if verb == "grant":
         said = {"owner": request.form.get("owner", ""), "expires": request.form.get("expires", ""), "reason": _reason()}
-        wish = form(GrantRequest, said)
+        wish = GrantRequest.model_validate(said)
         asked = deciding.grant(ask, owner=wish.owner, expires=wish.expires, why=wish.reason)
     else:
         asked = deciding.decline(ask, why=_reason())
@@ -125,12 +126,12 @@ def submit() -> Response:
     could(Action.SUBMIT)
     parts = the_parts()
     request.max_content_length = parts.blob_limit
-    said = request.form
-    actor = require(Action.SUBMIT, target=said.get("target", "")).name
+    form = request.form
+    actor = require(Action.SUBMIT, target=form.get("target", "")).name
     offered = [_taken(upload) for upload in request.files.getlist("files") if upload.filename]
     received = drops.receive(
-        parts.hub, said.get("target", ""), offered, trigger="page", actor=actor, name=said.get("name", "").strip()[:200],
-        scratch=bool(said.get("scratch")), plan_first=bool(said.get("plan_first")),
+        parts.hub, form.get("target", ""), offered, trigger="page", actor=actor, name=form.get("name", "").strip()[:200],
+        scratch=bool(form.get("scratch")), plan_first=bool(form.get("plan_first")),
     )  # fmt: skip
     return _back(f"/drops/{received.drop.id}", "submit")
 

@@ -13,7 +13,7 @@ from buildfarm.domain.notice import WANT_A_PERSON
 from buildfarm.domain.subscription import Channel, Subscription
 from buildfarm.errors import NotFound
 from buildfarm.services import subscriptions
-from buildfarm_web import access, telling_api
+from buildfarm_web import telling_api
 from buildfarm_web.parts import the_hub
 from buildfarm_web.read_models import feed
 from buildfarm_web.read_models import subscriptions as reading
@@ -44,10 +44,10 @@ def _page(secret: str = "") -> str:
 def subscribe() -> str | Response:
     """Begin to tell somebody; a webhook's secret is on the page that answers, and on no other."""
     who, form = telling_api.asker(), request.form
-    wish = access.form(SubscriptionRequest, {
-        "channel": form.get("channel", ""), "address": form.get("address", "").strip(), "topics": form.getlist("topics"),
-        "target": form.get("target") or "*", "source": form.get("source", "").strip() or "*", "sig": form.get("sig", ""),
-    })  # fmt: skip
+    wish = SubscriptionRequest(
+        channel=form.get("channel", ""), address=form.get("address", "").strip(), topics=form.getlist("topics"),  # type: ignore[arg-type]  # parsed
+        target=form.get("target") or "*", source=form.get("source", "").strip() or "*", sig=form.get("sig", ""),
+    )  # fmt: skip
     _, secret = telling_api.begin(who, wish)
     return _page(secret) if secret else redirect("/subscriptions?did=subscribe", HTTPStatus.SEE_OTHER)
 
