@@ -35,10 +35,10 @@ def ask(hub: Hub, build: Build, named: Named, *, actor: str, why: str) -> Waiver
     :raises InputError: no reason. :raises NotFound: the comparison in force has no such finding that a waiver could lift.
     :raises Conflict: it has been asked for already.
     """
-    if not why.strip():
-        raise InputError(f"{build.nvr}: to ask for a waiver needs a reason", hint="--reason TEXT")
     with hub.store.begin() as tx:
         rpm, item = _finding(tx, build, named)
+        if not why.strip():
+            raise InputError(f"{build.nvr}: to ask for a waiver needs a reason", hint="--reason TEXT")
         made = WaiverAsk(
             id=f"A-{tasks.new_id()[:8]}", build=build.id, target=build.target, source=build.source, kind=item.kind, path=item.path,
             subject=item.subject, rpm=rpm, security=needs_security(item), reason=why, asker=actor, created=tx.now,

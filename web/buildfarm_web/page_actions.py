@@ -76,14 +76,15 @@ def _waive(name: str) -> None:
     """Record a waiver of one finding of one build's source in its target."""
     with the_hub().store.read() as tx:
         build = find_build(tx, name)
+    form = request.form
     kind, path, subject, rpm = _finding()
-    said = request.form
-    wish = {
-        "owner": said.get("owner", ""), "reason": _reason(), "expires": said.get("expires", ""), "kind": kind,
-        "path": literal(path), "subject": literal(subject), "rpm": rpm_name(rpm), "source": build.source,
-        "target": build.target, "authority": "security" if said.get("security") else "anyone",
-    }  # fmt: skip
-    deciding.waive(WaiverRequest(**wish))  # type: ignore[arg-type]  # parsed
+    deciding.waive(
+        WaiverRequest(
+            owner=form.get("owner", ""), reason=_reason(), expires=form.get("expires", ""),  # type: ignore[arg-type]  # parsed
+            kind=kind, path=literal(path), subject=literal(subject), rpm=rpm_name(rpm), source=build.source,
+            target=build.target, authority="security" if form.get("security") else "anyone",
+        )
+    )  # fmt: skip
 
 
 def _finding() -> tuple[str, str, str, str]:
