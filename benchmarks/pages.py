@@ -218,8 +218,10 @@ def _measure(name: str, hub: Hub, runs: int) -> None:
 def _anew(app: Flask, hub: Hub) -> None:
     """The pages that keep answers between two events, right after one; and what a web process reads at its start."""
     client, standings = app.test_client(), parts.of(app.extensions).standings
+    with hub.store.read() as tx:
+        large = f"/drops/{tx.find(Drop, target='reef-9', order_by='created', limit=1)[0].id}"
     print("  right after an event, own CPU in ms (median of 9):")
-    for path in ("/", "/needs", "/sigs", "/sigs/core", "/lag", "/targets/reef-9"):
+    for path in ("/", "/needs", "/sigs", "/sigs/core", "/lag", "/targets/reef-9", large):
         took = []
         for _ in range(9):
             standings.kept = Kept()

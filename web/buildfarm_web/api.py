@@ -93,9 +93,9 @@ def list_drops() -> Response:
 @blueprint.get("/drops/<drop>")
 def show_drop(drop: str) -> Response:
     """One drop with its builds."""
-    hub = the_hub()
-    with hub.store.read() as tx:
-        return jsonify(drops.drop_page(hub, tx, drop))
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        return jsonify(drops.drop_page(parts.hub, tx, parts.standings.kept, drop))
 
 
 @blueprint.get("/builds")

@@ -29,6 +29,7 @@ from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models.build import build_page
 from buildfarm_web.read_models.builds import find_build, find_drop
 from buildfarm_web.read_models.drops import drop_page
+from buildfarm_web.read_models.kept import Kept
 
 T = TypeVar("T")
 
@@ -71,7 +72,7 @@ def on_drop(name: str, action: Action, do: Callable[..., T], *, why: str) -> tup
         found = find_drop(tx, name)
         actor = require(action, target=found.target).name
         if etags.wanted():
-            etags.unchanged(jsonify(drop_page(hub, tx, found.id)), f"drop {found.name or found.id}")
+            etags.unchanged(jsonify(drop_page(hub, tx, Kept(), found.id)), f"drop {found.name or found.id}")
         answer = do(tx, found, actor=actor, why=why)
     hub.wakeup.notify()
     return found, answer

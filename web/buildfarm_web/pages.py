@@ -129,7 +129,7 @@ def show_drop(drop: str) -> str:
     """One drop."""
     hub = the_hub()
     with hub.store.read() as tx:
-        found = drops.drop_page(hub, tx, drop)
+        found = drops.drop_page(hub, tx, the_parts().standings.kept, drop)
         now = stamp(tx.now)
     return render(
         "drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"], critical_of(found["outlook"])),
