@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from http import HTTPStatus
 from pathlib import PurePath
 from urllib.parse import quote
@@ -79,11 +80,19 @@ def _waive(name: str) -> None:
         raise InputError("no finding was chosen", hint="choose one of the list") from error
     deciding.waive(
         WaiverRequest(
-            owner=form.get("owner", ""), reason=_reason(), expires=form.get("expires", ""),  # type: ignore[arg-type]  # parsed
-            kind=kind, path=_literal(path), subject=_literal(subject), rpm=_name_of(rpm), source=build.source,
+            owner=form.get("owner", ""), reason=_reason(), expires=_day(form.get("expires", "")), kind=kind,
+            path=_literal(path), subject=_literal(subject), rpm=_name_of(rpm), source=build.source,
             target=build.target, authority="security" if form.get("security") else "anyone",
         )
     )  # fmt: skip
+
+
+def _day(text: str) -> date:
+    """:raises InputError: it is none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"its last day: {text[:40]!r} is no day", hint="as in 2026-01-31") from error
 
 
 def _literal(text: str) -> str:
