@@ -202,7 +202,7 @@ def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Re
         worker = tx.get(Worker, task.worker)
         fields: dict[str, object] = {
             "lock": lock,
-            "log": hub.blobs.put_file(log_file).sha256 if log_file.exists() else "",
+            "log": hub.blobs.put_file(log_file).sha256 if log_file.exists() and log_file.stat().st_size else "",
             "result": {
                 "seconds": report.seconds, "builder": report.builder, "host": {**report.host, **_guest_facts(worker)},
             },

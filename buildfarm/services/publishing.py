@@ -348,7 +348,9 @@ def _mark(tx: Transaction, target: Target, before: Sequence[str], generation: Ge
         if build.id in came:
             tags.add(generation.tag)
         changed = tx.change(build, tags=tuple(sorted(tags)))
-        if changed is not None and build.state is BuildState.COMPARED and target.tags.destination in tags:
+        # what leaves one tag is not published by the other
+        taken = build.id in came and target.tags.destination in tags
+        if changed is not None and build.state is BuildState.COMPARED and taken and build.gate is Gate.PASSED:
             builds.move(tx, changed, BuildState.PUBLISHED, actor="signer", finished=tx.now)
     superseding.after_switch(tx, target, [_carried(tx, tag) for tag in _tags(target)], went=went)
 

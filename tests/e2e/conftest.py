@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
 import shutil
 import socket
 import subprocess
@@ -60,7 +62,8 @@ def make_home(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="session")
 def line(make_home: MakeHome, world: Path) -> Iterator[tuple[Farm, dict[str, object]]]:
-    """A farm on which the whole drop of the demo has come to rest; a SIG has a target of its own on top of reef-9."""
+    """A farm on which the whole drop of the demo has come to rest; a SIG has a target of its own on top of reef-9,
+    whose forge may trigger drops."""
     home = make_home("line")
     base = yaml.safe_load((home / "targets" / "reef-9.yaml").read_text())
     layered = {
@@ -68,7 +71,10 @@ def line(make_home: MakeHome, world: Path) -> Iterator[tuple[Farm, dict[str, obj
     } | {
         "name": "reef-9-tools", "title": "Tools SIG", "base": "reef-9", "upstream": {"submitted": True}, "gate": {"uncompared": True},
         "tags": {"build": "reef-9-tools-build", "destination": "reef-9-tools"}, "owner": {"sig": "tools"},
+        "triggers": {"webhooks": [{"name": "forge", "secret": "secrets/forge"}]},
     }  # fmt: skip
+    (home / "secrets").mkdir(mode=0o700)
+    (home / "secrets" / "forge").write_text(f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}\n")
     (home / "targets" / "reef-9-tools.yaml").write_text(yaml.safe_dump(layered))
     with Farm(home) as farm:
         drop, _ = farm.run_drop(world / "drop.json")

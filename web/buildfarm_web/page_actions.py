@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from http import HTTPStatus
 from pathlib import PurePath
 from urllib.parse import quote
@@ -80,8 +81,8 @@ def _waive(name: str) -> None:
     kind, path, subject, rpm = _finding()
     deciding.waive(
         WaiverRequest(
-            owner=form.get("owner", ""), reason=_reason(), expires=form.get("expires", ""),  # type: ignore[arg-type]  # parsed
-            kind=kind, path=literal(path), subject=literal(subject), rpm=rpm_name(rpm), source=build.source,
+            owner=form.get("owner", ""), reason=_reason(), expires=_day(form.get("expires", "")), kind=kind,
+            path=literal(path), subject=literal(subject), rpm=rpm_name(rpm), source=build.source,
             target=build.target, authority="security" if form.get("security") else "anyone",
         )
     )  # fmt: skip
@@ -94,6 +95,14 @@ def _finding() -> tuple[str, str, str, str]:
     except (ValueError, TypeError) as error:
         raise InputError("no finding was chosen", hint="choose one of the list") from error
     return kind, path, subject, rpm
+
+
+def _day(text: str) -> date:
+    """:raises InputError: it is none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"its last day: {text[:40]!r} is no day", hint="as in 2026-01-31") from error
 
 
 @blueprint.post("/builds/<build>/ask-waiver")
@@ -112,8 +121,9 @@ def on_ask(ask: str, verb: str) -> Response:
     """Grant or decline a waiver that somebody asked for."""
     could(Action.WAIVE)
     if verb == "grant":
-        said = {"owner": request.form.get("owner", ""), "expires": request.form.get("expires", ""), "reason": _reason()}
-        wish = GrantRequest.model_validate(said)
+        wish = GrantRequest(
+            owner=request.form.get("owner", ""), expires=_day(request.form.get("expires", "")), reason=_reason()
+        )
         asked = deciding.grant(ask, owner=wish.owner, expires=wish.expires, why=wish.reason)
     else:
         asked = deciding.decline(ask, why=_reason())

@@ -29,10 +29,12 @@ def append(path: Path, offset: int, data: bytes, *, most: int) -> int:
         return size + len(fresh)
 
 
-def set_aside(path: Path) -> None:
-    """Keep the log of an earlier lease under another name: the new holder's begins at 0."""
-    if path.exists():
+def begin(path: Path) -> None:
+    """Make an empty log, which can be followed before its first line; that of an earlier lease is kept under another name."""
+    if path.exists() and path.stat().st_size:
         number = 1
         while (kept := path.with_suffix(f".{number}.log")).exists():
             number += 1
         path.rename(kept)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()

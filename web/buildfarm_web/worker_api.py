@@ -67,7 +67,7 @@ def claim(task: str) -> Response:
     known = worker()
     hub = the_hub()
     order, token = building.claimed(hub, task, known)
-    task_logs.set_aside(building.log_path(hub, task))
+    task_logs.begin(building.log_path(hub, task))
     tasks.hear_of(hub.store, known.id)
     return _answer(wire.Claim(order=order, token=token, lease_seconds=hub.config.farm.timing.lease))
 

@@ -115,7 +115,9 @@ def file_of(hub: Hub, task: Task) -> LogFile | None:
     live = log_path(hub, task.id)
     if not growing and task.log and hub.blobs.has(task.log):
         return LogFile(task=task, path=hub.blobs.path(task.log), growing=False)
-    return LogFile(task=task, path=live, growing=growing) if live.is_file() else None
+    if live.is_file() and (growing or live.stat().st_size):
+        return LogFile(task=task, path=live, growing=growing)
+    return None
 
 
 def log_of(hub: Hub, tasks: Sequence[Task], wanted: str = "") -> LogFile:
