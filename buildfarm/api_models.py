@@ -175,6 +175,29 @@ class WaiverRequest(Request):
     authority: Literal["anyone", "security"] = "anyone"
 
 
+class ComposeRequest(ReasonRequest):
+    """``POST /composes``: the generation in force of the target's destination tag, or the one with this id or number."""
+
+    target: str = Field(min_length=1, max_length=200)
+    generation: str = Field(default="", max_length=100)
+
+
+class AskRequest(DueReason):
+    """``POST /builds/<id>/ask-waiver``: a finding as the comparison writes it, no globs; what is empty matches any."""
+
+    kind: str = Field(min_length=1, max_length=100)
+    path: str = Field(default="", max_length=2000)
+    subject: str = Field(default="", max_length=2000)
+    rpm: str = Field(default="", max_length=500)
+
+
+class GrantRequest(ReasonRequest):
+    """``POST /waiver-asks/<id>/grant``: who answers for the waiver, and its last day; the asker's reason stands in it already."""
+
+    owner: str = Field(min_length=1, max_length=200)
+    expires: date
+
+
 class RightsRequest(Request):
     """``POST /accounts/<name>/rights``: the role and all SIGs the account speaks for from now on."""
 

@@ -1,15 +1,13 @@
-"""Generations of a tag, and what changed between them."""
+"""Generations of a tag."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
-from buildfarm.api_answers.base import Answer, Moment, NamedBuild, Page, VerdictOrNone
+from buildfarm.api_answers.base import Answer, Moment, Page
+from buildfarm.api_answers.changes import Changes
+from buildfarm.api_answers.composes import Compose
 from buildfarm.domain.repository import GenerationState
-
-Change = Literal["added", "removed", "updated", "rebuilt"]
 
 
 class Generation(Answer):
@@ -43,40 +41,6 @@ class Neighbour(Answer):
     state: GenerationState
 
 
-class NewBuild(NamedBuild):
-    """A build that came in, and what its comparison said."""
-
-    verdict: VerdictOrNone
-
-
-class ChangedSource(Answer):
-    """A source whose build is another."""
-
-    source: str
-    change: Change
-    old: NamedBuild | None
-    new: NewBuild | None
-
-
-class ChangedRpm(Answer):
-    """An RPM that is another, by epoch, version and release."""
-
-    name: str
-    arch: str
-    change: Change
-    old: str | None
-    new: str | None
-
-
-class Changes(Answer):
-    """What differs from the generation before: the first of ``builds_total`` sources, with their RPMs."""
-
-    counts: dict[Change, int]
-    builds: list[ChangedSource]
-    builds_total: int
-    rpms: list[ChangedRpm]
-
-
 class OwnRpms(Answer):
     """RPMs that we built (``ours``) of ``all`` in the buildroots behind it."""
 
@@ -92,4 +56,5 @@ class GenerationPage(Generation):
     self_hosted: OwnRpms
     previous: Neighbour | None
     next: Neighbour | None = Field(description="The generation after it, if there is one.")
+    composes: list[Compose]
     changes: Changes

@@ -14,7 +14,8 @@ from buildfarm.domain.drop import DropState
 class Need(Answer):
     """One line: what it is, since when and why, who answers, and the command that usually comes next.
 
-    Exactly one of ``build``, ``cluster``, ``drop`` and ``waiver`` is there and says what it is about; ``count`` is for how many builds
+    Exactly one of ``build``, ``cluster``, ``drop`` and ``waiver`` is there and says what it is about; ``ask`` is a waiver asked
+    for of a ``build``. ``count`` is for how many builds
     it stands (``others``, or the first of them in ``builds``).
     """
 
@@ -37,6 +38,7 @@ class Need(Answer):
     sigs: dict[str, int] = Field(default_factory=dict)
     drop: str = ""
     waiver: str = ""
+    ask: str = ""
     expires: date | None = None
 
 

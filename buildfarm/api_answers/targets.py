@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from buildfarm.api_answers.base import Answer, Moment, NamedBuild
 from buildfarm.api_answers.builds import NeedyBuild
+from buildfarm.api_answers.composes import Compose
 from buildfarm.api_answers.drops import Drop
 from buildfarm.api_answers.generations import Generation
 from buildfarm.api_answers.outlook import TargetOutlook
@@ -166,6 +167,7 @@ class TargetPage(Target):
     source_brand_hits: int
     verdicts: dict[Verdict, int]
     generations: list[Generation]
+    composes: list[Compose]
     drops: list[Drop]
     needs_person: list[NeedyBuild]
 

@@ -20,6 +20,7 @@ from buildfarm.client.transport import Json
 from buildfarm.domain.build import NEEDS_NOTHING, BuildState, Gate, WaitKind
 from buildfarm.domain.drop import DropState
 from buildfarm.errors import InputError
+from buildfarm.rpm_folders import rpms_below
 
 _POLL_SECONDS = 0.5
 _UNTIL_SOMEBODY_ACTS = (WaitKind.UNRESOLVABLE, WaitKind.BLOCKED, WaitKind.CYCLE, WaitKind.APPROVAL, WaitKind.PAUSED)
@@ -93,7 +94,7 @@ def _group(name: str) -> str:
 def _rpms(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from path.rglob("*.rpm")
+            yield from rpms_below(path)
         else:
             yield path
 

@@ -20,6 +20,7 @@ from buildfarm.api_answers.tasks import Task, TaskList
 from buildfarm.api_answers.triggers import TriggerList
 from buildfarm.api_answers.workers import WorkerChanged, WorkerList, WorkerReserved
 from buildfarm.client.builds import Builds
+from buildfarm.client.composes import Composes
 from buildfarm.client.drops import Drops
 from buildfarm.client.people import Accounts, Tokens
 from buildfarm.client.targets import Targets
@@ -43,6 +44,7 @@ class Client:
         self.url = url
         self._hub = Transport(url, token, sleep=sleep, http=http)
         self.builds = Builds(self._hub)
+        self.composes = Composes(self._hub)
         self.drops = Drops(self._hub)
         self.targets = Targets(self._hub)
         self.waivers = Waivers(self._hub)

@@ -95,7 +95,7 @@ def show_build(build: str) -> str:
     audited = audit.audit_of(parts.hub, found["audit"])
     return render(
         "build.html", now, it=found, log=log, locks=locks, diffs=audit.diffs_of(audited), facts=audit.facts_of(audited),
-        offers=offers.of_build(parts.hub, seen(), found),
+        offers=offers.of_build(parts.hub, seen(), found), answering=offers.of_asks(parts.hub, seen(), found["asks"]),
     )  # fmt: skip
 
 
@@ -213,7 +213,8 @@ def list_waivers() -> str:
         in_force = tx.find(WaiverRecord, ended=None)
         now = stamp(tx.now)
     revoking = offers.of_waivers(the_hub(), seen(), in_force)
-    return render("waivers.html", now, it=found, everything=everything, offers=revoking)
+    answering = offers.of_asks(the_hub(), seen(), found["asks"])
+    return render("waivers.html", now, it=found, everything=everything, offers=revoking, answering=answering)
 
 
 @blueprint.get("/triggers")

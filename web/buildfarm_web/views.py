@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from flask import Blueprint, request
 
+from buildfarm_web.access import seen
 from buildfarm_web.drawings import curves, stages, verdict_map
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import (
     answers,
     buildroot,
     clusters,
+    composes,
     generation,
     lag,
     machines,
     needs,
+    offers,
     sigs,
     sources,
     standings,
 )
-from buildfarm_web.read_models.plain import Json
+from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.rendering import render
 
 blueprint = Blueprint("views", __name__)
@@ -128,7 +131,24 @@ def show_generation(generation_id: str) -> str:
     """One generation."""
     with the_hub().store.read() as tx:
         found = generation.generation_page(tx, generation_id)
-    return render("generation.html", found["now"], it=found)
+    return render("generation.html", found["now"], it=found, offers=offers.of_generation(the_hub(), seen(), found))
+
+
+@blueprint.get("/composes")
+def list_composes() -> str:
+    """Composes of all targets."""
+    filters = _filters("target")
+    with the_hub().store.read() as tx:
+        found, now = composes.composes(tx, limit=_PAGE, cursor=request.args.get("cursor", ""), **filters), stamp(tx.now)
+    return render("composes.html", now, it=found, filters=filters, choices=_choices())
+
+
+@blueprint.get("/composes/<compose>")
+def show_compose(compose: str) -> str:
+    """One compose."""
+    with the_hub().store.read() as tx:
+        found = composes.compose_page(tx, compose)
+    return render("compose.html", found["now"], it=found, offers=offers.of_compose(the_hub(), seen(), found))
 
 
 @blueprint.get("/builds/<build>/buildroot")

@@ -40,6 +40,8 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     # workers, generations, gate, needs
     "ready": ("check", "good"), "drained": ("pause", "hold"), "lost": ("cross", "bad"), "staged": ("clock", "wait"),
     "broken": ("cross", "bad"), "passed": ("check", "good"), "refused": ("alert", "warn"), "stuck": ("alert", "warn"),
+    # composes
+    "testing": ("clock", "wait"), "released": ("check", "good"), "retired": ("minus", "mute"),
     # changes between two buildroots or generations
     "added": ("plus", "good"), "removed": ("minus", "bad"), "updated": ("swap", "info"), "rebuilt": ("box", "wait"),
 }  # fmt: skip

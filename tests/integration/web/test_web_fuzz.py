@@ -48,7 +48,7 @@ _BEYOND_SCHEMAS = {
     "search": "a text of one line, or what is marked",
     "audit": "a cursor is one the list gave",
     **{f"list_{name}": "a cursor is one the list gave" for name in
-       ("builds", "deliveries", "drops", "events", "generations", "overrides", "sources", "tasks", "waivers")},
+       ("builds", "composes", "deliveries", "drops", "events", "generations", "overrides", "sources", "tasks", "waivers")},
 }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from buildfarm.api_answers.findings import Findings
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.clusters import clusters
 from buildfarm.domain.compare.report import Distribution, PairResult, Report, Unpaired, to_json
+from buildfarm.domain.compose import Compose
 from buildfarm.domain.drop import Drop
 from buildfarm.domain.records import BootstrapVariant, Comparison, Follower, ForecastRecord, SourceSurvey
 from buildfarm.domain.repository import Generation
@@ -79,6 +80,7 @@ def places_of(hub: Hub) -> dict[str, list[str]]:
             "sig": [*hub.config.farm.sigs],
             "generation_id": [generation.id for generation in tx.find(Generation)],
             "cluster": [one.id for one in clusters(build for build in builds if build.state is BuildState.FAILED)],
+            "compose": [compose.id for compose in tx.find(Compose)],
             "sha256": ["0" * 64],
         }
 
@@ -123,6 +125,12 @@ def test_every_real_answer_is_what_the_models_say(hub: Hub, later: Story) -> Non
     reference = {"text": "bash-1.0-1.el9.x86_64\ngcc-9-1.el9.x86_64\n"}
     attached = client.post("/api/v1/builds/libpng-1.0-1.el9/reference", json=reference, headers=admin)
     assert attached.status_code == HTTPStatus.CREATED
+    assert client.post("/api/v1/composes", json={"target": "reef-9"}, headers=admin).status_code == HTTPStatus.CREATED
+    asked = {"kind": "export-removed", "reason": "nothing uses it"}
+    assert (
+        client.post("/api/v1/builds/bzip2-1.0-1.el9/ask-waiver", json=asked, headers=admin).status_code
+        == HTTPStatus.CREATED
+    )
     wrong: set[str] = set()
     models = set()
     for _, operation, found in answers_of(client, hub, admin):
@@ -174,6 +182,16 @@ def test_what_is_written_is_answered_as_the_models_say(client: FlaskClient, hub:
         tx.add(_dead_delivery(made["id"], tx.now))
     ask("/deliveries/<delivery>/redeliver", {}, delivery="msg_1")
     ask("/subscriptions/<subscription>", why, "DELETE", subscription=made["id"])
+    first, second = (ask("/composes", {"target": "reef-9", **why})["id"] for _ in range(2))
+    with hub.store.begin() as tx:
+        tx.change_all(Compose, {}, written=tx.now)
+    for one in (first, second):
+        ask("/composes/<compose>/promote", why, compose=one)
+    ask("/composes/<compose>/retire", why, compose=second)
+    for kind, answer in (("export-removed", "decline"), ("content-data", "grant")):
+        asked = ask("/builds/<build>/ask-waiver", {"kind": kind, **why}, build="bzip2-1.0-1.el9")["id"]
+        more = {"owner": "o", "expires": "2099-01-01"} if answer == "grant" else {}
+        ask(f"/waiver-asks/<ask>/{answer}", {**why, **more}, ask=asked)
 
 
 def _dead_delivery(subscription: str, at: datetime) -> Delivery:

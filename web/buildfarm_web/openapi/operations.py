@@ -13,6 +13,7 @@ from buildfarm.api_answers.acts import ActList
 from buildfarm.api_answers.buildroots import BuildrootPage
 from buildfarm.api_answers.builds import Audit, Build, BuildList, BuildLocks, BuildOrder, BuildPage
 from buildfarm.api_answers.clusters import ClusterPage
+from buildfarm.api_answers.composes import Compose, ComposeList, ComposePage
 from buildfarm.api_answers.decisions import DropPaused, DropResumed, StoredBlob, TargetPaused, TargetResumed
 from buildfarm.api_answers.drops import Drop, DropList, DropPage, ReceivedDrop
 from buildfarm.api_answers.events import EventList
@@ -43,15 +44,18 @@ from buildfarm.api_answers.targets import Failures, Seeds, TargetList, TargetPag
 from buildfarm.api_answers.tasks import TaskList
 from buildfarm.api_answers.telling import Delivery, DeliveryList, NewSubscription, Subscription, SubscriptionList
 from buildfarm.api_answers.triggers import HookAnswer, TriggerList
-from buildfarm.api_answers.waivers import Waiver, WaiverList
+from buildfarm.api_answers.waivers import Waiver, WaiverAsk, WaiverList
 from buildfarm.api_answers.workers import WorkerChanged, WorkerList, WorkerReserved
 from buildfarm.api_models import (
     AccountRequest,
+    AskRequest,
+    ComposeRequest,
     DropRequest,
     DuePriority,
     DueReason,
     DueReserve,
     DueRights,
+    GrantRequest,
     OverrideRequest,
     PasswordRequest,
     ReasonRequest,
@@ -122,6 +126,8 @@ READS: Mapping[str, Operation] = {
     "api_views.show_cluster": read("targets", ClusterPage),
     "api_views.show_generation": read("targets", GenerationPage),
     "api.list_generations": read("targets", GenerationList, GenerationsQuery),
+    "api_composes.list_composes": read("targets", ComposeList, DropsQuery),
+    "api_composes.show_compose": read("targets", ComposePage),
     "api.list_overrides": read("overrides", OverrideList, OverridesQuery),
     "api.list_waivers": read("waivers", WaiverList, WaiversQuery),
     "api.list_tasks": read("workers", TaskList, TasksQuery),
@@ -162,13 +168,19 @@ WRITES: Mapping[str, Operation] = {
     "api_writes.post_override": write("overrides", OverrideRequest, {_CREATED: SourceOverride, _OK: SourceOverride}, _NOT_FOUND),
     "api_writes.post_waiver": write("waivers", WaiverRequest, {_CREATED: Waiver}, _CONFLICT),
     "api_writes.revoke_waiver": write("waivers", DueReason, Waiver, _CONFLICT),
+    "api_asks.ask_waiver": write("waivers", AskRequest, {_CREATED: WaiverAsk}, _CONFLICT),
+    "api_asks.grant_waiver": write("waivers", GrantRequest, WaiverAsk, _CONFLICT),
+    "api_asks.decline_waiver": write("waivers", DueReason, WaiverAsk, _CONFLICT),
+    "api_composes.post_compose": write("targets", ComposeRequest, {_CREATED: Compose}, _NOT_FOUND, _CONFLICT),
+    "api_composes.promote_compose": write("targets", DueReason, Compose, _CONFLICT),
+    "api_composes.retire_compose": write("targets", DueReason, Compose, _CONFLICT),
     "api_decisions.drain_worker": write("workers", DueReason, WorkerChanged, _CONFLICT),
     "api_decisions.resume_worker": write("workers", DueReason, WorkerChanged, _CONFLICT),
     "api_decisions.reserve_worker": write("workers", DueReserve, WorkerReserved, _CONFLICT),
     "api_writes.post_reference": write("builds", ReferenceRequest, {_CREATED: AttachedReference}, _CONFLICT),
     "api_writes.post_target_reference": write("targets", ReferenceRequest, {_CREATED: AttachedReference}, _CONFLICT),
     "telling_api.post_subscription": write("telling", SubscriptionRequest, {_CREATED: NewSubscription}, _CONFLICT),
-    "telling_api.delete_subscription": write("telling", "", Subscription, _CONFLICT),
+    "telling_api.delete_subscription": write("telling", ReasonRequest, Subscription, _CONFLICT),
     "telling_api.redeliver": write("telling", "", Delivery, _CONFLICT),
     "api_people.post_account": write("people", AccountRequest, {_CREATED: Account}, _CONFLICT),
     "api_people.post_rights": write("people", DueRights, Account, _CONFLICT),

@@ -92,7 +92,7 @@ class ListQuery(Query):
 
 
 class DropsQuery(ListQuery):
-    """Drops of one target."""
+    """Drops, or composes, of one target."""
 
     target: Text = ""
 

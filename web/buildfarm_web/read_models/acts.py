@@ -14,7 +14,7 @@ from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, find_each
 
 _OF_ACCOUNTS = frozenset({"account", "token", "session"})
-_PAGES = {"build": "/builds/", "drop": "/drops/", "target": "/targets/"}
+_PAGES = {"build": "/builds/", "drop": "/drops/", "target": "/targets/", "compose": "/composes/"}
 
 
 def may_see(asker: Principal, event: Json) -> bool:

@@ -14,6 +14,7 @@ from buildfarm.domain.verdict import Verdict
 from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
+from buildfarm_web.read_models.composes import composes
 from buildfarm_web.read_models.drops import drops
 from buildfarm_web.read_models.failures import failures
 from buildfarm_web.read_models.impacts import impacts
@@ -162,6 +163,7 @@ def target_page(hub: Hub, tx: Transaction, kept: Kept, name: str) -> Json:
         "source_brand_hits": carried["source_brand_hits"],
         "verdicts": carried["verdicts"],
         "generations": generations(tx, target=target.name, limit=20)["generations"],
+        "composes": composes(tx, target=target.name, limit=5)["composes"],
         "drops": drops(tx, target=target.name, limit=20)["drops"],
         "needs_person": builds.needs_person(hub, tx, target=target.name, limit=50),
     }  # fmt: skip
