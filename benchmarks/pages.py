@@ -17,7 +17,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from buildfarm_web import parts
@@ -224,7 +225,7 @@ def _anew(app: Flask, hub: Hub) -> None:
     for path in ("/", "/needs", "/sigs", "/sigs/core", "/lag", "/targets/reef-9", large):
         took = []
         for _ in range(9):
-            standings.kept = Kept()
+            _something_happens(standings.kept)
             began = time.thread_time()
             client.get(path, buffered=True)
             took.append((time.thread_time() - began) * 1000)
@@ -233,6 +234,13 @@ def _anew(app: Flask, hub: Hub) -> None:
     with hub.store.read() as tx:
         Standings().of(hub, tx)
     print(f"{(time.thread_time() - began) * 1000:>8.0f}  all standings, at the start and every ten minutes")
+
+
+def _something_happens(kept: Kept) -> None:
+    """As if a second had passed and an event had come: the store's clock stands still."""
+    known = kept._answers  # noqa: SLF001  # what nobody but a clock may do otherwise
+    for what, one in known.items():
+        known[what] = replace(one, at=one.at - timedelta(seconds=1), event=-1)
 
 
 def _ticks(hub: Hub) -> None:
