@@ -36,6 +36,7 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 _BEGIN = NOW - timedelta(days=3 * 365)
 _UPDATE = 40
 _LOCKS, _GENERATIONS, _GUESTS, _RUNNING = 300, 60, 3_000, 30
+_SPENT = {"ingest": 20.0, "waiting": 150.0, "building": 300.0, "comparing": 60.0, "publishing": 10.0}
 _FIRST = (
     "lib perl- python3- rust- golang- gnome- kde- texlive- ghc- ruby- java- php- xorg- qt6- r- ocaml- node- mingw64- fonts- git-"
 ).split()
@@ -263,11 +264,13 @@ class _Years:
         number, source = len(line.builds), line.source
         version, release = f"{1 + number // 4}.{number % 4}", f"{1 + number % 3}{one.dist}"
         nvr = f"{source}-{version}-{release}"
+        late = timedelta(hours=1 + (7 * number + len(source)) % 48)
         build = Build(
             id=self._id(), target=one.name, drop_id=drop.id, source=source, epoch=0, version=version, release=release, dist=one.dist,
             srpm=_sha(f"srpm {one.name} {nvr}"), srpm_filename=f"{nvr}.src.rpm", signed_by="199e2f91fd431d51", state=BuildState.PUBLISHED,
             state_since=moment + timedelta(minutes=9), owner="poller", arches=("x86_64",), requires=("gcc", "make", "libcore0-devel >= 1"),
             provides=(source, f"{source}-devel"), lock_ours=200, lock_rpms=250, created=moment, finished=moment + timedelta(minutes=9),
+            shipped=moment - late, spent={"arriving": late.total_seconds(), **_SPENT},
         )  # fmt: skip
         self._bulk.add(
             DropItem(

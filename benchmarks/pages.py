@@ -20,7 +20,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from buildfarm_web import parts
 from buildfarm_web.app import create_app
+from buildfarm_web.read_models.kept import Kept
+from buildfarm_web.read_models.paging import page
+from buildfarm_web.read_models.standings import Standings
 from flask import Flask
 from playwright.sync_api import Page, sync_playwright
 from werkzeug.serving import make_server
@@ -166,9 +170,9 @@ def paths(hub: Hub) -> list[str]:
         usual = tx.find(Drop, target="reef-9", order_by="created", descending=True, limit=2)[1]
         first = tx.find(Drop, target="reef-9", order_by="created", limit=1)[0]
         head = tx.find(TagHead, id="reef-9")[0]
-        middle = tx.find(Build, target="reef-9", order_by="created", limit=1)[0]
+        middle = page(tx, Build, "created,id", {"target": "reef-9"}, limit=1, descending=False).cursor
     return [
-        "/", "/builds", f"/builds?after={middle.id}", "/builds?state=failed", "/builds?state=failed,on_hold&target=reef-8",
+        "/", "/builds", f"/builds?cursor={middle}", "/builds?state=failed", "/builds?state=failed,on_hold&target=reef-8",
         f"/builds?source={published.source}", "/builds?verdict=INCOMPATIBLE&state=compared", "/builds?verdict=ERROR",
         f"/builds?drop={first.id[:12]}", f"/builds/{published.id}", f"/builds/{failed.nvr}", f"/builds/{refused.id}", "/drops",
         f"/drops/{usual.id}", f"/drops/{first.id[:12]}", "/targets", "/targets/reef-9", "/targets/reef-9/seeds", "/workers", "/generations",
@@ -205,9 +209,30 @@ def _measure(name: str, hub: Hub, runs: int) -> None:
     print(
         f"  goal: each median under {_GOAL_MS:.0f} ms: {'met' if not slow else f'NOT MET by {len(slow)} of {len(found)}'}"
     )
+    _anew(app, hub)
     _ticks(hub)
     _memory(app, pages)
     _paint(app, pages)
+
+
+def _anew(app: Flask, hub: Hub) -> None:
+    """The pages that keep answers between two events, right after one; and what a web process reads at its start."""
+    client, standings = app.test_client(), parts.of(app.extensions).standings
+    with hub.store.read() as tx:
+        large = f"/drops/{tx.find(Drop, target='reef-9', order_by='created', limit=1)[0].id}"
+    print("  right after an event, own CPU in ms (median of 9):")
+    for path in ("/", "/needs", "/sigs", "/sigs/core", "/lag", "/targets/reef-9", large):
+        took = []
+        for _ in range(9):
+            standings.kept = Kept()
+            began = time.thread_time()
+            client.get(path, buffered=True)
+            took.append((time.thread_time() - began) * 1000)
+        print(f"{statistics.median(took):>8.0f}  {path}")
+    began = time.thread_time()
+    with hub.store.read() as tx:
+        Standings().of(hub, tx)
+    print(f"{(time.thread_time() - began) * 1000:>8.0f}  all standings, at the start and every ten minutes")
 
 
 def _ticks(hub: Hub) -> None:

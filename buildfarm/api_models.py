@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from buildfarm.domain.notice import Topic
 from buildfarm.domain.people import Action, Role
@@ -18,20 +18,18 @@ from buildfarm.wire import Override
 SHA256 = r"^[0-9a-f]{64}$"
 
 
-def _no_word(value: object) -> object:
-    if isinstance(value, bool | str):
-        raise ValueError("is not a whole number")  # noqa: TRY004  # pydantic asks for a ValueError
-    return value
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, Strict(strict=False), BeforeValidator(_no_word)]
-"""A whole number as JSON Schema has it: 5.0 is one, true and "5" are none."""
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number as JSON Schema has it: 5.0 is one."""
 
 
 class Request(BaseModel):
-    """Base of all request bodies: unknown fields are errors, and so is ``"yes"`` where a boolean is wanted."""
+    """Base of all request bodies: unknown fields are errors. As JSON they are read strictly (``"yes"`` is no boolean), from a form not."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     @field_validator("*")
     @classmethod
@@ -117,6 +115,12 @@ class ReserveRequest(ReasonRequest):
     reserved: tuple[str, ...] = Field(default=(), max_length=100)
 
 
+class DueReserve(ReserveRequest):
+    """``POST /workers/<name>/reserve`` as it has to be: a reason is due."""
+
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S")
+
+
 class PriorityRequest(Request):
     """``POST /builds/<id>/priority``: higher goes first, below zero after everything else."""
 
@@ -132,8 +136,6 @@ class DuePriority(PriorityRequest):
 
 class OverrideSettings(Override):
     """What of :class:`buildfarm.wire.Override` an engineer may set; the reason stands beside it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     seconds: Whole | None = None
     memory: Whole | None = None
@@ -173,12 +175,41 @@ class WaiverRequest(Request):
     authority: Literal["anyone", "security"] = "anyone"
 
 
+class ComposeRequest(ReasonRequest):
+    """``POST /composes``: the generation in force of the target's destination tag, or the one with this id or number."""
+
+    target: str = Field(min_length=1, max_length=200)
+    generation: str = Field(default="", max_length=100)
+
+
+class AskRequest(DueReason):
+    """``POST /builds/<id>/ask-waiver``: a finding as the comparison writes it, no globs; what is empty matches any."""
+
+    kind: str = Field(min_length=1, max_length=100)
+    path: str = Field(default="", max_length=2000)
+    subject: str = Field(default="", max_length=2000)
+    rpm: str = Field(default="", max_length=500)
+
+
+class GrantRequest(ReasonRequest):
+    """``POST /waiver-asks/<id>/grant``: who answers for the waiver, and its last day; the asker's reason stands in it already."""
+
+    owner: str = Field(min_length=1, max_length=200)
+    expires: date
+
+
 class RightsRequest(Request):
     """``POST /accounts/<name>/rights``: the role and all SIGs the account speaks for from now on."""
 
     role: Role
     sigs: tuple[str, ...] = ()
     reason: str = Field(default="", max_length=2000)
+
+
+class DueRights(RightsRequest):
+    """``POST /accounts/<name>/rights`` as it has to be: a reason is due."""
+
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S")
 
 
 class AccountRequest(RightsRequest):
@@ -203,7 +234,7 @@ class TokenRequest(Request):
     role: Role | None = None
     sigs: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
-    days: int = Field(default=90, ge=1, le=366)
+    days: Whole = Field(default=90, ge=1, le=366)
 
 
 class SubscriptionRequest(Request):

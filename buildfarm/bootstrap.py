@@ -21,6 +21,7 @@ from buildfarm.adapters.blobs import Blobs
 from buildfarm.adapters.brand_policies import load_brand_policy
 from buildfarm.adapters.brand_scan import scan_rpms
 from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup, prefix_of
+from buildfarm.adapters.compose_metadata import ProductmdWriter
 from buildfarm.adapters.createrepo import repository_writer
 from buildfarm.adapters.database import SqlStore
 from buildfarm.adapters.database.store import utc_now
@@ -50,7 +51,18 @@ from buildfarm.domain.records import ApiToken
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import Task, TaskKind
 from buildfarm.ports import Answer, Intake, Letter
-from buildfarm.services import collecting, comparing, debranding, downloads, drops, following, publishing, surveying
+from buildfarm.rpm_folders import SHELVES
+from buildfarm.services import (
+    collecting,
+    comparing,
+    composing,
+    debranding,
+    downloads,
+    drops,
+    following,
+    publishing,
+    surveying,
+)  # fmt: skip
 from buildfarm.services.comparing import CompareTools
 from buildfarm.services.couriers import Couriers
 from buildfarm.services.debranding import DebrandTools
@@ -298,7 +310,8 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
             TaskKind.SIGN: lambda task, _: publishing.sign(hub, signer, task.subject),
             TaskKind.SEAL: lambda task, _: publishing.seal(hub, signer, task.subject),
         }
-    write = repository_writer(hub.config.farm.home_path / "cache" / "repodata", hub.repos / ".shelves")
+    write = repository_writer(hub.config.farm.home_path / "cache" / "repodata", hub.repos / SHELVES)
+    describe = ProductmdWriter(hub.repos / publishing.KEY_FILE)
     verify = intake()
     fetch = Fetcher()
 
@@ -321,4 +334,5 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
         TaskKind.COMPARE: lambda task, heartbeat: comparing.compare(hub, compare, task.subject, heartbeat),
         TaskKind.PUBLISH: lambda task, heartbeat: publishing.stage(hub, write, task.subject, heartbeat),
         TaskKind.RESTORE: lambda task, heartbeat: collecting.restore(hub, write, task.subject, heartbeat),
+        TaskKind.COMPOSE: lambda task, heartbeat: composing.write(hub, describe, task.subject, heartbeat),
     }

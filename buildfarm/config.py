@@ -62,7 +62,7 @@ _Rate = Annotated[str, Field(pattern=r"^(?:[1-9][0-9]*/(?:second|minute|hour|day
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Requests a caller (a token, else an address) may make to ``/api/v1``, as ``3000/minute``; empty means no limit."""
+    """Requests a caller (a token or session, else an address) may make to ``/api/v1``, as ``3000/minute``; empty means no limit."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     reads: _Rate = "3000/minute"

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
 from buildfarm.domain.allowed_url import AllowedUrl
+from buildfarm.domain.compose import Compose, Release
 from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
 from buildfarm.domain.polling import Look
 from buildfarm.domain.records import Event
 from buildfarm.domain.repodata import RepodataStyle
+from buildfarm.domain.repository import RepositoryKind
 from buildfarm.domain.target import CarriedKind
 from buildfarm.errors import InputError
 
@@ -287,6 +289,25 @@ class RepositoryWriter(Protocol):
 
     def __call__(
         self, folder: Path, files: Sequence[RepoFile], carried: Sequence[CarriedFile], style: RepodataStyle
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposedRpm:
+    """One RPM of a compose. ``nevra`` and ``srpm`` are ``name-epoch:version-release.arch``; an SRPM is its own."""
+
+    nevra: str
+    srpm: str
+    filename: str
+    arch: str
+    repository: RepositoryKind
+
+
+class ComposeWriter(Protocol):
+    """Writes what a compose says of itself into its new folder."""
+
+    def __call__(
+        self, folder: Path, compose: Compose, release: Release, arches: Sequence[str], rpms: Iterable[ComposedRpm]
     ) -> None: ...
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +35,7 @@ _RPMS_A_BUCKET = 64
 _A_WHILE = 86_400.0
 """Seconds: what is used every minute is not marked so every minute."""
 _VERSION = str(cr.VERSION)
+_NO_RPM = b'packages="0"'
 _LENGTHS = struct.Struct(">6Q")
 HASHES = {"sha": hashlib.sha1, "sha256": hashlib.sha256, "sha512": hashlib.sha512}
 
@@ -234,7 +236,7 @@ def _framed(
     grouped: Sequence[Sequence[Stack]], count: int, style: RepodataStyle, chunks_of: ChunksOf, cache: BucketCache
 ) -> Iterator[Bucket]:
     """What createrepo_c writes before the first RPM, the buckets, and what it writes behind the last."""
-    frames = [_frame(name, count) for name in _KINDS]
+    frames = [tuple(part.replace(_NO_RPM, b'packages="%d"' % count) for part in _frame(name)) for name in _KINDS]
     for at in (0, 1):
         edge = tuple(frame[at] for frame in frames)
         packed = tuple(piece(part, style.compression) for part in edge)
@@ -243,12 +245,13 @@ def _framed(
         yield Bucket(plain=edge, packed=packed)  # type: ignore[arg-type]  # three
 
 
-def _frame(name: str, count: int) -> tuple[bytes, bytes]:
-    """Head and foot of one file."""
+@cache
+def _frame(name: str) -> tuple[bytes, bytes]:
+    """Head and foot of one file without RPMs."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.xml"
         xml = _KINDS[name](str(path), cr.NO_COMPRESSION)
-        xml.set_num_of_pkgs(count)
+        xml.set_num_of_pkgs(0)
         xml.close()
         text = path.read_bytes()
     cut = text.rindex(b"</")

@@ -24,6 +24,7 @@ from buildfarm.adapters.process import MEBIBYTE
 from buildfarm.adapters.rpm_sides import HeaderReader
 from buildfarm.domain.compare.facts import RpmFacts
 from buildfarm.errors import InfraError, InputError
+from buildfarm.rpm_folders import file_of
 
 Json = dict[str, Any]
 
@@ -135,8 +136,8 @@ class RepositorySide:
         """The file, found or fetched. :raises InputError: it is not there. :raises InfraError: no answer."""
         href = str(row["href"])
         if not self._base:
-            path: Path = (self._folder / href).resolve()
-            if row.get("base") or not path.is_relative_to(self._folder) or not path.is_file():
+            path = file_of(self._folder, href)
+            if row.get("base") or path is None:
                 raise InputError(
                     f"{self._folder}: the metadata names {href}, which is not in it", hint="run createrepo_c again"
                 )

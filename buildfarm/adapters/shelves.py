@@ -57,15 +57,27 @@ class Stack:
 
     def href(self, file: RepoRpm) -> str:
         """Where an RPM stands in its repository."""
-        return f"Packages/{self.number % SHELVES:02x}/{file.filename}"
+        return _place(self.number, file.filename)
+
+
+def place_of(filename: str) -> str:
+    """Where an RPM stands in any repository."""
+    return _place(_stack_of(filename), filename)
+
+
+def _place(stack: int, filename: str) -> str:
+    return f"Packages/{stack % SHELVES:02x}/{filename}"
+
+
+def _stack_of(filename: str) -> int:
+    return zlib.crc32(filename.rsplit("-", 2)[0].encode()) % STACKS
 
 
 def stacks(files: Iterable[RepoRpm]) -> list[Stack]:
     """The RPMs of a repository in stacks, in the order of their numbers; none is empty."""
     heaps: list[list[RepoRpm]] = [[] for _ in range(STACKS)]
     for file in files:
-        name = file.filename.rsplit("-", 2)[0]
-        heaps[zlib.crc32(name.encode()) % STACKS].append(file)
+        heaps[_stack_of(file.filename)].append(file)
     found = []
     for number, heap in enumerate(heaps):
         if heap:

@@ -37,3 +37,10 @@ class Page(Answer):
     """One page of a list; ``cursor`` is what to send for the next one, ``None`` on the last (``Link: rel=next`` says the same)."""
 
     cursor: str | None
+
+
+class NamedBuild(Answer):
+    """A build by id and name-version-release."""
+
+    id: str
+    nvr: str

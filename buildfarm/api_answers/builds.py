@@ -13,6 +13,7 @@ from buildfarm.api_answers.outlook import Why
 from buildfarm.api_answers.overrides import SourceOverride
 from buildfarm.api_answers.parity import Parity
 from buildfarm.api_answers.tasks import Task
+from buildfarm.api_answers.waivers import WaiverAsk
 from buildfarm.domain.build import BuildState, FailureKind, Gate, WaitKind
 from buildfarm.domain.repository import RepositoryKind
 from buildfarm.domain.task import TaskKind
@@ -61,12 +62,11 @@ class NeedyBuild(Build):
 
 
 class BuildList(Page):
-    """Builds, the newest first. ``total`` counts no further than it is exact; ``next`` is the ``after`` of the next page."""
+    """Builds, the newest first. They are counted up to a bound: ``total`` ``is_exact`` below it."""
 
     builds: list[Build]
     total: int
     is_exact: bool
-    next: str | None
 
 
 class StateSpan(Answer):
@@ -160,6 +160,7 @@ class BuildPage(Build):
     override_in_force: SourceOverride | None
     provenance: list[ProvenanceLink]
     vendor_rpms: list[VendorRpm]
+    asks: list[WaiverAsk]
     events: list[Event]
 
 

@@ -92,17 +92,22 @@ class DropFiles(Answer):
     problems: list[DropFileProblem]
 
 
-class DropPage(_Named):
-    """One drop with its builds; ``more`` of them are not listed."""
+class DropSummary(_Named):
+    """A drop with its builds: of a large one the first, and ``more`` that are not listed (its waves are those of ``outlook`` then)."""
 
     created: Moment
     builds: list[Build]
     more: int
     counts: dict[BuildState, int]
-    verdicts: dict[Verdict, int]
     compatibility: Compatibility | None
     plan: Waves
     outlook: DropPlan
+
+
+class DropPage(DropSummary):
+    """One drop with its builds and its history."""
+
+    verdicts: dict[Verdict, int]
     files: DropFiles
     needs_person: list[NeedyBuild]
     events: list[Event]

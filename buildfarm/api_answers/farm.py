@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from buildfarm.api_answers.base import Answer, Moment
-from buildfarm.api_answers.builds import BuildList, NeedyBuild
-from buildfarm.api_answers.drops import DropPage
+from buildfarm.api_answers.builds import BuildList
+from buildfarm.api_answers.drops import DropSummary
 from buildfarm.api_answers.lag import Lag
 from buildfarm.api_answers.needs import Needs
+from buildfarm.api_answers.standings import MapGroup
 from buildfarm.api_answers.targets import Target
 from buildfarm.api_answers.workers import WorkerList
 from buildfarm.domain.build import BuildState
@@ -22,15 +23,6 @@ class TargetFigures(Target):
     published: int
 
 
-class SigMap(Answer):
-    """One SIG's sources by word, and each as ``[source, target, word, build]``, the most pressing first."""
-
-    sig: str
-    total: int
-    words: dict[str, int]
-    cells: list[tuple[str, str, str, str]]
-
-
 class Overview(WorkerList, BuildList):
     """What a person who comes in the morning wants to know first; the list of builds at its end is filtered by the query."""
 
@@ -40,11 +32,10 @@ class Overview(WorkerList, BuildList):
     states: dict[BuildState, int]
     moving: bool
     verdicts: dict[Verdict, int]
-    needs_person: list[NeedyBuild]
-    drops: list[DropPage]
+    drops: list[DropSummary]
     needs: Needs
     words: dict[str, int]
-    map: list[SigMap]
+    map: list[MapGroup]
     lag: Lag
 
 

@@ -1,12 +1,14 @@
-"""How far behind the vendor, in seconds: by stage, by SIG, over time."""
+"""How far behind the vendor: seconds by stage."""
 
 from __future__ import annotations
 
 from buildfarm.api_answers.base import Answer, Moment
+from buildfarm.api_answers.standings import Standing
+from buildfarm.domain.lag import Stage
 
 
 class Figures(Answer):
-    """Seconds of so many sources: the median, and what nine in ten stay below."""
+    """Of so many builds the median, and what nine in ten stay below, in seconds."""
 
     count: int
     median: float | None
@@ -14,53 +16,44 @@ class Figures(Answer):
 
 
 class SigLag(Figures):
-    """What the time of one SIG's sources goes into."""
+    """The lag of one SIG's sources; ``stages`` are means."""
 
     sig: str
     sources: int
-    stages: dict[str, float]
+    stages: dict[Stage, float]
 
 
 class LagPoint(Figures):
-    """What was published in one span of time."""
+    """What was published between two moments."""
 
     at: Moment
     until: Moment
-    stages: dict[str, float]
+    stages: dict[Stage, float]
 
 
-class SlowSource(Answer):
-    """A source that is behind the longest."""
+class SlowSource(Standing):
+    """A source that is under way, with what its time went into."""
 
-    source: str
-    target: str
-    sig: str
-    build: str
-    nvr: str
-    state: str
-    verdict: str
-    word: str
-    needs_person: str
-    why: str
-    since: Moment
-    lag: float | None
-    stages: dict[str, float]
+    stages: dict[Stage, float]
 
 
 class LagSummary(Answer):
-    """``published_here`` leaves out what passed before the SRPM came here; ``unknown`` sources have no time of shipping."""
+    """Lag of published and other sources; of ``unknown`` ones nobody knows when the vendor shipped them.
+
+    ``published_here`` leaves out what passed before the SRPM came here.
+    """
 
     unknown: int
     published: Figures
     published_here: Figures
     under_way: Figures
-    stages: dict[str, float]
+    stages: dict[Stage, float]
     sigs: list[SigLag]
     slowest: list[SlowSource]
 
 
 class Lag(LagSummary):
-    """The same with how it went."""
+    """The same, with how it was over time."""
 
     now: Moment
     over_time: list[LagPoint]

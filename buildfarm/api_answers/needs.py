@@ -6,43 +6,44 @@ from datetime import date
 
 from pydantic import Field
 
-from buildfarm.api_answers.base import Answer, Moment
-
-
-class NamedBuild(Answer):
-    """A build by id and name-version-release."""
-
-    id: str
-    nvr: str
+from buildfarm.api_answers.base import Answer, Moment, NamedBuild, VerdictOrNone
+from buildfarm.domain.build import BuildState
+from buildfarm.domain.drop import DropState
 
 
 class Need(Answer):
-    """One thing that waits, of ``count`` alike; ``build``, ``drop`` or ``waiver`` names it, ``act`` is the usual next step."""
+    """One line: what it is, since when and why, who answers, and the command that usually comes next.
+
+    Exactly one of ``build``, ``cluster``, ``drop`` and ``waiver`` is there and says what it is about; ``ask`` is a waiver asked
+    for of a ``build``. ``count`` is for how many builds
+    it stands (``others``, or the first of them in ``builds``).
+    """
 
     title: str
-    since: Moment | None
+    since: Moment
     why: str
     act: str
     sig: str
     contact: str
-    build: str = ""
-    drop: str = ""
-    waiver: str = ""
-    source: str = ""
-    target: str = ""
-    state: str = ""
-    verdict: str = ""
-    expires: date | None = None
     count: int = 1
+    target: str = ""
+    build: str = ""
+    source: str = ""
+    state: BuildState | DropState | None = None
+    verdict: VerdictOrNone = ""
     others: list[NamedBuild] = Field(default_factory=list)
     cluster: str = ""
     failure_kind: str = ""
-    sigs: dict[str, int] = Field(default_factory=dict)
     builds: list[NamedBuild] = Field(default_factory=list)
+    sigs: dict[str, int] = Field(default_factory=dict)
+    drop: str = ""
+    waiver: str = ""
+    ask: str = ""
+    expires: date | None = None
 
 
 class NeedGroup(Answer):
-    """What waits for one kind of decision; ``more`` are not listed."""
+    """Needs of one kind; ``total`` counts builds, drops or waivers, ``more`` of them are not listed."""
 
     kind: str
     title: str
@@ -52,7 +53,7 @@ class NeedGroup(Answer):
 
 
 class Needs(Answer):
-    """Everything that needs a person, what waits longest first."""
+    """What needs a person now, in the order in which to look at it."""
 
     now: Moment
     total: int

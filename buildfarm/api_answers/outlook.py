@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from buildfarm.api_answers.base import Answer, Moment
+from buildfarm.api_answers.base import Answer, Moment, NamedBuild
 from buildfarm.api_answers.tasks import Decision
 from buildfarm.domain.build import BuildState
 from buildfarm.domain.drop import Approval
@@ -41,20 +41,16 @@ class Forecast(Answer):
     created: Moment | None
 
 
-class Waiting(Answer):
+class Waiting(NamedBuild):
     """A build that waits, and for what."""
 
-    id: str
-    nvr: str
     kind: str
     reason: str
 
 
-class Stopped(Answer):
+class Stopped(NamedBuild):
     """A build that will not go on by itself, and why."""
 
-    id: str
-    nvr: str
     state: BuildState
     reason: str
 
@@ -82,20 +78,16 @@ class PlanProblem(Answer):
     reason: str
 
 
-class Branded(Answer):
+class Branded(NamedBuild):
     """A source with brand words and no rule."""
 
-    id: str
-    nvr: str
     hits: int
     first: str
 
 
-class Unread(Answer):
+class Unread(NamedBuild):
     """A source that could not be read for brand words."""
 
-    id: str
-    nvr: str
     reason: str
 
 

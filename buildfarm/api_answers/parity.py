@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from buildfarm.api_answers.base import Answer, Moment
+from buildfarm.domain.parity import Differs
 
 
 class Reference(Answer):
@@ -24,10 +25,10 @@ class Difference(Answer):
     """One RPM that differs; ``from`` says where ours came from, empty where we have none."""
 
     name: str
-    kind: str
+    kind: Differs
     ours: str
     theirs: str
-    from_: str = Field(alias="from")
+    from_: Literal["here", "seed", ""] = Field(alias="from")
     why: str
 
 
@@ -38,7 +39,7 @@ class Parity(Answer):
     task: str
     reference: Reference
     same: int
-    counts: dict[str, int]
+    counts: dict[Differs, int]
     differences: list[Difference]
 
 
@@ -48,3 +49,13 @@ class BuildParity(Answer):
     build: str
     nvr: str
     parity: list[Parity]
+
+
+class AttachedReference(Answer):
+    """A vendor's buildroot that was attached."""
+
+    subject: str
+    arch: str
+    form: str
+    rpms: int
+    digest: str

@@ -1,41 +1,19 @@
-"""Targets, their generations, what failed for them, and what they still take from a seed."""
+"""Targets, what failed for them, and what they still take from a seed."""
 
 from __future__ import annotations
 
 from datetime import date
 from typing import Any, Literal
 
-from buildfarm.api_answers.base import Answer, Moment, Page
+from buildfarm.api_answers.base import Answer, Moment, NamedBuild
 from buildfarm.api_answers.builds import NeedyBuild
+from buildfarm.api_answers.composes import Compose
 from buildfarm.api_answers.drops import Drop
+from buildfarm.api_answers.generations import Generation
 from buildfarm.api_answers.outlook import TargetOutlook
 from buildfarm.domain.build import BuildState
-from buildfarm.domain.repository import GenerationState
 from buildfarm.domain.target import Phase
 from buildfarm.domain.verdict import Verdict
-
-
-class Generation(Answer):
-    """One immutable state of a tag's repositories; ``path`` is where dnf finds it."""
-
-    id: str
-    target: str
-    tag: str
-    number: int
-    state: GenerationState
-    digest: str
-    builds: int
-    rpms: int
-    in_force: bool
-    path: str
-    created: Moment
-    ready: Moment | None
-
-
-class GenerationList(Page):
-    """Generations, the newest first."""
-
-    generations: list[Generation]
 
 
 class Head(Generation):
@@ -128,13 +106,6 @@ class Impact(Answer):
     affected: list[Affected]
 
 
-class NamedBuild(Answer):
-    """A build by id and name-version-release."""
-
-    id: str
-    nvr: str
-
-
 class Cluster(Answer):
     """Builds that failed alike: ``words`` is the reason without names, paths and numbers."""
 
@@ -196,6 +167,7 @@ class TargetPage(Target):
     source_brand_hits: int
     verdicts: dict[Verdict, int]
     generations: list[Generation]
+    composes: list[Compose]
     drops: list[Drop]
     needs_person: list[NeedyBuild]
 

@@ -33,9 +33,37 @@ class Waiver(Answer):
     findings: int
 
 
+class WaiverAsk(Answer):
+    """Somebody asks those who may to waive a ``finding`` of a build; ``security``: the security authority alone may."""
+
+    id: str
+    build: str
+    nvr: str
+    target: str
+    source: str
+    finding: str
+    kind: str
+    path: str
+    subject: str
+    rpm: str
+    security: bool
+    reason: str
+    asker: str
+    created: Moment
+    answered: Moment | None
+    answered_by: str
+    answered_why: str
+    answer: Literal["", "granted", "declined"]
+    waiver: str
+
+
 class WaiverList(Page):
-    """Waivers, the newest first; ``unused`` and ``expiring`` are ids of those in force on this page that want a look."""
+    """Waivers, the newest first; ``unused`` and ``expiring`` are ids of those in force on this page that want a look.
+
+    ``asks`` are those that somebody asked for and nobody has answered yet.
+    """
 
     waivers: list[Waiver]
     unused: list[str]
     expiring: list[str]
+    asks: list[WaiverAsk]

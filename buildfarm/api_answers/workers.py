@@ -33,6 +33,13 @@ class WorkerList(Answer):
     now: Moment
 
 
+class WorkerReserved(Answer):
+    """For whom alone a worker works; nobody in particular: for everybody."""
+
+    id: str
+    reserved: list[str]
+
+
 class WorkerChanged(Answer):
     """A worker after it was drained or taken back."""
 

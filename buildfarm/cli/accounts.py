@@ -7,9 +7,9 @@ import sys
 import click
 
 from buildfarm import bootstrap, config
+from buildfarm.api_answers.people import Account, Way
 from buildfarm.cli import output
-from buildfarm.cli.queries import client, json_option
-from buildfarm.client.transport import Json
+from buildfarm.cli.queries import at, client, json_option
 from buildfarm.domain.people import Action, Role
 from buildfarm.services import accounts
 
@@ -28,9 +28,9 @@ def _asked_password(prompt: str = "Password") -> str:
     return sys.stdin.readline().rstrip("\n")
 
 
-def _said(account: Json) -> str:
-    sigs = f" for SIG {', '.join(account['sigs'])}" if account["sigs"] else ""
-    return f"{account['name']}: {account['role']}{sigs}{', disabled' if account['disabled'] else ''}"
+def _said(account: Account) -> str:
+    sigs = f" for SIG {', '.join(account.sigs)}" if account.sigs else ""
+    return f"{account.name}: {account.role}{sigs}{', disabled' if account.disabled else ''}"
 
 
 @click.group("account")
@@ -54,15 +54,14 @@ def add(
     if local:
         made = _add_here(name, Role(role), sigs, password, reason)
     else:
-        body = {"name": name, "role": role, "sigs": sigs, "password": password, "reason": reason}
-        made = client().post("/accounts", body)
+        made = client().accounts.make(name, Role(role), sigs=sigs, password=password, reason=reason)
     if as_json:
         output.as_json(made)
     else:
         click.echo(_said(made))
 
 
-def _add_here(name: str, role: Role, sigs: tuple[str, ...], password: str, reason: str) -> Json:
+def _add_here(name: str, role: Role, sigs: tuple[str, ...], password: str, reason: str) -> Account:
     """The first admin of a farm that does not run yet."""
     loaded = config.load()
     bootstrap.initialise(loaded)
@@ -70,21 +69,24 @@ def _add_here(name: str, role: Role, sigs: tuple[str, ...], password: str, reaso
     made = accounts.create(
         bootstrap.hub_of(loaded), name, role=role, sigs=sigs, passwords=passwords, password=password, actor="cli", why=reason
     )  # fmt: skip
-    return {"name": made.id, "role": made.role.value, "sigs": list(made.sigs), "disabled": made.disabled}
+    ways: list[Way] = ["password"] if password else []
+    return Account(
+        name=made.id, role=made.role, sigs=[*made.sigs], login=ways, disabled=made.disabled, created=made.created
+    )
 
 
 @account.command("list")
 @json_option
 def list_accounts(*, as_json: bool) -> None:
     """List accounts."""
-    found = client().get("/accounts")
+    found = client().accounts.list()
     if as_json:
-        output.as_json(found)
+        output.as_json({"accounts": [one.to_json() for one in found]})
         return
     rows = [
-        (one["name"], one["role"], ", ".join(one["sigs"]), ", ".join(one["login"]) or "token", "disabled" if one["disabled"] else "")
-        for one in found["accounts"]
-    ]  # fmt: skip
+        (one.name, one.role, ", ".join(one.sigs), ", ".join(one.login) or "token", "disabled" if one.disabled else "")
+        for one in found
+    ]
     output.table(("Account", "Role", "SIGs", "Logs in by", "State"), rows)
 
 
@@ -95,8 +97,7 @@ def list_accounts(*, as_json: bool) -> None:
 @reason_option
 def role(name: str, role: str, sigs: tuple[str, ...], reason: str) -> None:
     """Give the account NAME another role, and these SIGs alone."""
-    changed = client().post(f"/accounts/{name}/rights", {"role": role, "sigs": sigs, "reason": reason})
-    click.echo(_said(changed))
+    click.echo(_said(client().accounts.set_rights(name, Role(role), sigs=sigs, reason=reason)))
 
 
 @account.command("disable")
@@ -105,15 +106,15 @@ def role(name: str, role: str, sigs: tuple[str, ...], reason: str) -> None:
 @reason_option
 def disable(name: str, reason: str, *, undo: bool) -> None:
     """Close the account NAME: its sessions end, its tokens open nothing."""
-    changed = client().post(f"/accounts/{name}/{'enable' if undo else 'disable'}", {"reason": reason})
-    click.echo(_said(changed))
+    change = client().accounts.enable if undo else client().accounts.disable
+    click.echo(_said(change(name, reason=reason)))
 
 
 @account.command("password")
 @click.argument("name")
 def password(name: str) -> None:
     """Give the account NAME another password; its sessions end."""
-    client().post(f"/accounts/{name}/password", {"password": _asked_password()})
+    client().accounts.set_password(name, _asked_password())
     click.echo(f"{name}: the password is changed")
 
 
@@ -141,13 +142,15 @@ def add_token(
     as_json: bool,
 ) -> None:
     """Issue a token; NAME says what it is for. It is printed this once."""
-    body = {"name": name, "account": owner, "role": role, "sigs": sigs, "actions": actions, "days": days}
-    made = client().post("/tokens", body)
+    made = client().tokens.issue(
+        name, account=owner, role=Role(role) if role else None, sigs=sigs, actions=[Action(word) for word in actions], days=days
+    )  # fmt: skip
     if as_json:
         output.as_json(made)
         return
-    click.echo(f"token {made['id']} of {made['account']}, {made['role']}, until {made['expires']}", err=True)
-    click.echo(made["token"])
+    until = at(made.expires) if made.expires else "it is revoked"
+    click.echo(f"token {made.id} of {made.account}, {made.role}, until {until}", err=True)
+    click.echo(made.token)
 
 
 @token.command("list")
@@ -156,14 +159,14 @@ def add_token(
 @json_option
 def list_tokens(owner: str, *, everything: bool, as_json: bool) -> None:
     """List tokens; never what they are."""
-    found = client().get("/tokens", account=owner, all="1" if everything else "")
+    found = client().tokens.list(account=owner, everybodys=everything)
     if as_json:
-        output.as_json(found)
+        output.as_json({"tokens": [one.to_json() for one in found]})
         return
     rows = [
-        (one["id"], one["account"], one["name"], ", ".join(one["actions"]) or one["role"], one["state"], one["expires"] or "never",
-         one["used"] or "never")
-        for one in found["tokens"]
+        (one.id, one.account, one.name, ", ".join(one.actions) or one.role, one.state, at(one.expires) if one.expires else "never",
+         at(one.used) if one.used else "never")
+        for one in found
     ]  # fmt: skip
     output.table(("Token", "Account", "For", "May", "State", "Ends", "Used"), rows)
 
@@ -173,8 +176,8 @@ def list_tokens(owner: str, *, everything: bool, as_json: bool) -> None:
 @click.option("--reason", default="", help="Why.")
 def revoke_token(token_id: str, reason: str) -> None:
     """End TOKEN (as `token list` names it) now."""
-    ended = client().post(f"/tokens/{token_id}/revoke", {"reason": reason})
-    click.echo(f"{ended['id']}: {ended['state']}")
+    ended = client().tokens.revoke(token_id, reason=reason)
+    click.echo(f"{ended.id}: {ended.state}")
 
 
 COMMANDS = (account, token)

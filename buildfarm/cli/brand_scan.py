@@ -20,6 +20,7 @@ from buildfarm.adapters.rule_files import load_rule
 from buildfarm.cli import output
 from buildfarm.domain.brand import UNREAD, BrandHit, BrandPolicy, explained
 from buildfarm.errors import InputError
+from buildfarm.rpm_folders import rpms_below
 
 
 @click.command("brand-scan")
@@ -71,7 +72,7 @@ def brand_scan(
 
 
 def _srpms(path: Path) -> list[Path]:
-    return sorted(path.rglob("*.src.rpm")) if path.is_dir() else [path] if path.name.endswith(".src.rpm") else []
+    return rpms_below(path, "*.src.rpm") if path.is_dir() else [path] if path.name.endswith(".src.rpm") else []
 
 
 def _prepared(srpm: Path, policy: BrandPolicy, jobs: int) -> list[BrandHit]:

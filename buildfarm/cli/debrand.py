@@ -29,6 +29,7 @@ from buildfarm.domain.debrand.tree import Tree, spec_path
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.target import Target, dist_of_release
 from buildfarm.errors import InputError, NotFound
+from buildfarm.rpm_folders import rpms_below
 from buildfarm.services.debranding import audit_of
 from buildfarm.services.rule_check import Checked, CheckTools, Standing, check
 
@@ -181,7 +182,7 @@ def check_drop(drop: Path, target: str, rules: Path | None, brand: Path | None, 
 
     Exit code 1 if anything needs a person.
     """
-    srpms = sorted(drop.rglob("*.src.rpm")) if drop.is_dir() else [drop]
+    srpms = rpms_below(drop, "*.src.rpm") if drop.is_dir() else [drop]
     if not srpms:
         raise InputError(f"{drop} holds no SRPM")
     loaded = None if rules and brand else config.load()

@@ -19,6 +19,7 @@ _MODULES = (
     "verbs",
     "views",
     "waivers",
+    "composes",
     "telling",
     "machine",
     "processes",

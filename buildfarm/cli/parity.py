@@ -27,9 +27,9 @@ def add(subject: str, file: Path, arch: str, *, is_target: bool) -> None:
     """Attach FILE to a build (or a target): mock's buildroot_lock.json or installed_pkgs.log, Koji's listRPMs as JSON, or NEVRAs."""
     text = file.read_text(encoding="utf-8", errors="replace")
     read_reference(text)  # what is wrong with it is said here, before it is sent
-    kind = "targets" if is_target else "builds"
-    answer = client().post(f"/{kind}/{subject}/reference", {"text": text, "arch": arch})
-    output.out.print(f"{subject}: {answer['rpms']} RPMs of {answer['arch']}, from {answer['form']}", highlight=False)
+    attach = client().targets.attach_reference if is_target else client().builds.attach_reference
+    answer = attach(subject, text, arch=arch)
+    output.out.print(f"{subject}: {answer.rpms} RPMs of {answer.arch}, from {answer.form}", highlight=False)
 
 
 @click.command("parity")
@@ -38,18 +38,18 @@ def add(subject: str, file: Path, arch: str, *, is_target: bool) -> None:
 @json_option
 def parity(build: str, *, everything: bool, as_json: bool) -> None:
     """The buildroot of BUILD beside the vendor's, differences first."""
-    found = client().get(f"/builds/{build}/parity")
+    found = client().builds.parity(build)
     if as_json:
         output.as_json(found)
         return
-    for one in found["parity"]:
-        said = ", ".join(f"{count} {kind}" for kind, count in one["counts"].items() if count) or "no differences"
+    for one in found.parity:
+        said = ", ".join(f"{count} {kind}" for kind, count in one.counts.items() if count) or "no differences"
         output.out.print(
-            f"{found['nvr']} {one['arch']}: {one['same']} RPMs the same, {said} "
-            f"(beside {one['reference']['rpms']} of the {one['reference']['of']}'s {one['reference']['form']})", highlight=False,
+            f"{found.nvr} {one.arch}: {one.same} RPMs the same, {said} "
+            f"(beside {one.reference.rpms} of the {one.reference.of}'s {one.reference.form})", highlight=False,
         )  # fmt: skip
-        shown = [d for d in one["differences"] if everything or d["kind"] != Differs.EXTRA]
-        rows = [(d["kind"], d["name"], d["ours"] or "none", d["theirs"] or "none", d["why"]) for d in shown]
+        shown = [d for d in one.differences if everything or d.kind is not Differs.EXTRA]
+        rows = [(d.kind, d.name, d.ours or "none", d.theirs or "none", d.why) for d in shown]
         if rows:
             output.table(("Ours is", "RPM", "Ours", "The vendor's", "Why"), rows)
 

@@ -136,7 +136,8 @@ def web_server(listen: str, application: str = "buildfarm_web.wsgi:application()
     """The command that serves the page: threads for requests; who follows live parts needs none."""
     return [
         Path(sys.prefix) / "bin" / "gunicorn", "--bind", listen, "--workers", "1", "--threads", "16", "--worker-class",
-        "gthread", "--timeout", "300", "--graceful-timeout", "5", "--worker-tmp-dir", "/dev/shm", application,
+        "gthread", "--timeout", "300", "--graceful-timeout", "5", "--worker-tmp-dir", "/dev/shm",
+        "--no-control-socket", application,  # it would be one for all farms of a user
     ]  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def show(build: str, *, verbose: bool, as_json: bool) -> None:
     if found.why:
         output.out.print(f"  why: {output.plain(found.why)}", highlight=False)
     for span in found.states:
-        output.out.print(f"  {_at(span.at)}  {span.state:<11} {output.plain(span.why)}", highlight=False)
+        output.out.print(f"  {at(span.at)}  {span.state:<11} {output.plain(span.why)}", highlight=False)
     for task in found.tasks:
         seconds = f"{task.seconds:.1f} s" if task.seconds else ""
         output.out.print(f"  task {task.kind:<8} {task.state:<9} {task.worker:<14} {seconds}")
@@ -91,10 +91,10 @@ def _findings(found: BuildPage) -> list[Finding]:
     return [finding for pair in found.comparison.pairs for finding in pair.findings] if found.comparison else []
 
 
-def _at(moment: datetime) -> str:
+def at(moment: datetime) -> str:
     """A time as the API writes it.
 
-    >>> _at(datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
+    >>> at(datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
     '2026-01-02T03:04:05.678Z'
     """
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -121,7 +121,7 @@ def events(subject: str, *, as_json: bool) -> None:
     if as_json:
         output.as_json(found)
         return
-    rows = [(e.id, _at(e.at), e.actor, e.kind, e.subject, e.why) for e in found.events]
+    rows = [(e.id, at(e.at), e.actor, e.kind, e.subject, e.why) for e in found.events]
     output.table(("Event", "When", "Who", "What", "About", "Why"), rows)
 
 
@@ -173,10 +173,10 @@ def _say_left_out(subject: str, found: DropPlan) -> None:
 
 def _say_steps(subject: str, found: TargetOutlook | DropPlan) -> None:
     if found.steps:
-        at = _at(found.created) if found.created else None
+        made = at(found.created) if found.created else None
         _say(
             f"{subject}: {len(found.steps)} builds in {len(found.waves)} waves, {_span(found.makespan)} "
-            f"on {found.workers} builders (no order is faster than {_span(found.bound)}; as of {at})"
+            f"on {found.workers} builders (no order is faster than {_span(found.bound)}; as of {made})"
         )
         _say(f"longest way, {_span(found.critical_path)}: {' → '.join(found.critical)}")
         rows = [
@@ -244,7 +244,7 @@ def why(build: str, *, as_json: bool) -> None:
     if as_json:
         output.as_json(found)
         return
-    lines = [f"{found.nvr} is {found.state} since {_at(found.since)}{': ' if found.reason else ''}{found.reason}"]
+    lines = [f"{found.nvr} is {found.state} since {at(found.since)}{': ' if found.reason else ''}{found.reason}"]
     if found.paused and found.paused not in found.reason:
         lines.append(f"{found.paused}: nothing of its target begins")
     if found.waits_for:
@@ -257,7 +257,7 @@ def why(build: str, *, as_json: bool) -> None:
         behind = _span(found.seconds_behind_it or 0.0)
         place = "on the longest way" if found.critical else f"{behind} of work behind it"
         lines.append(
-            f"should start {_at(found.estimated_start)} and end {_at(found.estimated_end)}; wave {(found.wave or 0) + 1}, {place}"
+            f"should start {at(found.estimated_start)} and end {at(found.estimated_end)}; wave {(found.wave or 0) + 1}, {place}"
         )
     if found.next:
         lines.append(f"next: {found.next}")
@@ -269,15 +269,11 @@ def why(build: str, *, as_json: bool) -> None:
 @json_option
 def search(text: tuple[str, ...], *, as_json: bool) -> None:
     """Find sources, SRPMs, RPMs, files in them, findings, drops, failures and workers by how they begin."""
-    found = client().get("/search", q=" ".join(text))
+    found = client().search(" ".join(text))
     if as_json:
         output.as_json(found)
         return
-    rows = [
-        (group["title"], hit["label"], hit["detail"], hit["target"], hit["href"])
-        for group in found["groups"]
-        for hit in group["hits"]
-    ]
+    rows = [(group.title, hit.label, hit.detail, hit.target, hit.href) for group in found.groups for hit in group.hits]
     output.table(("Kind", "Found", "What", "Target", "Page"), rows)
 
 

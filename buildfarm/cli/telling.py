@@ -7,7 +7,8 @@ import click
 from buildfarm import bootstrap, config
 from buildfarm.adapters import event_stream
 from buildfarm.cli import output
-from buildfarm.cli.queries import client, json_option
+from buildfarm.cli.queries import at, client, json_option
+from buildfarm.client.telling import OfWhat
 from buildfarm.domain.notice import WANT_A_PERSON, Topic
 from buildfarm.domain.subscription import Channel, DeliveryState
 
@@ -27,14 +28,14 @@ def subscribe(
     channel: str, address: str, topics: tuple[str, ...], source: str, target: str, sig: str, *, as_json: bool
 ) -> None:
     """Have ADDRESS told what happens: an e-mail address gets digests, a URL signed webhooks."""
-    body = {"channel": channel, "address": address, "topics": topics, "source": source, "target": target, "sig": sig}
-    made = client().post("/subscriptions", body)
+    what = OfWhat(topics=[Topic(topic) for topic in topics], source=source, target=target, sig=sig)
+    made = client().telling.subscribe(Channel(channel), address, **what)
     if as_json:
         output.as_json(made)
         return
-    output.out.print(f"{made['id']}: {', '.join(made['topics'])}", highlight=False)
-    if "secret" in made:
-        output.out.print(f"secret (shown this once): {made['secret']}", highlight=False)
+    output.out.print(f"{made.id}: {', '.join(made.topics)}", highlight=False)
+    if made.secret:
+        output.out.print(f"secret (shown this once): {made.secret}", highlight=False)
 
 
 @click.command("subscriptions")
@@ -42,17 +43,17 @@ def subscribe(
 @json_option
 def subscriptions(*, everything: bool, as_json: bool) -> None:
     """List subscriptions: one's own, or all for an engineer."""
-    found = client().get("/subscriptions", all="1" if everything else "")
+    found = client().telling.subscriptions(everything=everything)
     if as_json:
         output.as_json(found)
         return
     rows = [
         (
-            one["id"], one["channel"], one["address"], one["owner"], ", ".join(one["topics"]),
-            f"{one['source']} for {one['target']}" + (f", SIG {one['sig']}" if one["sig"] else ""),
-            one["ended_why"] or f"{one['pending']} pending, {one['dead']} given up",
+            one.id, one.channel, one.address, one.owner, ", ".join(one.topics),
+            f"{one.source} for {one.target}" + (f", SIG {one.sig}" if one.sig else ""),
+            one.ended_why or f"{one.pending} pending, {one.dead} given up",
         )
-        for one in found["subscriptions"]
+        for one in found.subscriptions
     ]  # fmt: skip
     output.table(("Subscription", "By", "To", "Owner", "Told of", "Where", "State"), rows)
 
@@ -62,8 +63,8 @@ def subscriptions(*, everything: bool, as_json: bool) -> None:
 @click.option("--reason", default="", help="Why.")
 def unsubscribe(subscription: str, reason: str) -> None:
     """End SUBSCRIPTION; what is still owed to it is dropped."""
-    ended = client().delete(f"/subscriptions/{subscription}", {"reason": reason})
-    output.out.print(f"{ended['id']}: {ended['ended_why']}", highlight=False)
+    ended = client().telling.unsubscribe(subscription, reason=reason)
+    output.out.print(f"{ended.id}: {ended.ended_why}", highlight=False)
 
 
 @click.command("deliveries")
@@ -72,13 +73,13 @@ def unsubscribe(subscription: str, reason: str) -> None:
 @json_option
 def deliveries(state: str | None, subscription: str, *, as_json: bool) -> None:
     """List what is owed to subscriptions, and what the last try met with."""
-    found = client().get("/deliveries", state=state or "", subscription=subscription)
+    found = client().telling.page(state=state or "", subscription=subscription)
     if as_json:
         output.as_json(found)
         return
     rows = [
-        (owed["id"], owed["channel"], owed["state"], owed["attempts"], owed["status"], owed["settled"] or owed["due"])
-        for owed in found["deliveries"]
+        (owed.id, owed.channel, owed.state, owed.attempts, owed.status, at(owed.settled or owed.due))
+        for owed in found.deliveries
     ]
     output.table(("Delivery", "By", "State", "Tries", "Last answer", "Next or settled"), rows)
 
@@ -89,8 +90,8 @@ def redeliver(delivery: tuple[str, ...]) -> None:
     """Try each settled DELIVERY again, under its id."""
     hub = client()
     for one in delivery:
-        owed = hub.post(f"/deliveries/{one}/redeliver", {})
-        output.out.print(f"{owed['id']}: {owed['state']}", highlight=False)
+        owed = hub.telling.redeliver(one)
+        output.out.print(f"{owed.id}: {owed.state}", highlight=False)
 
 
 @click.command("stream-reader")

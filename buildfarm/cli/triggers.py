@@ -7,13 +7,14 @@ import random
 import socket
 import sys
 import threading
+from datetime import datetime
 
 import click
 
 from buildfarm import bootstrap, config
 from buildfarm.cli import output
 from buildfarm.cli.processes import stop_event
-from buildfarm.cli.queries import client, json_option
+from buildfarm.cli.queries import at, client, json_option
 from buildfarm.errors import InputError
 
 
@@ -26,22 +27,26 @@ def _owner() -> str:
 @json_option
 def triggers(target: str, *, as_json: bool) -> None:
     """What lets drops begin by themselves: what each trigger follows, what it found last, why it waits or fails."""
-    found = client().get("/triggers", target=target)
+    found = client().triggers(target=target)
     if as_json:
         output.as_json(found)
         return
-    for one in found["triggers"]:
-        say(f"{one['target']} {one['kind']} {one['name']}: {one['state']}")
-        for what in one["follows"]:
+    for one in found.triggers:
+        say(f"{one.target} {one.kind} {one.name}: {one.state}")
+        for what in one.follows:
             say(f"  follows {what}")
-        if one["problem"]:
-            say(f"  {one['problem']} (since {one['problem_since'][:16]}, {one['failures']} times)")
-        if one["found"]:
-            say(f"  found {one['found']}{', drop ' + one['drop'][:12] if one['drop'] else ''}")
-        if one["looked"]:
-            say(f"  looked {one['looked'][:16]}{', next ' + one['next_look'][:16] if one['next_look'] else ''}")
-    if not found["triggers"]:
+        if one.problem:
+            say(f"  {one.problem} (since {_minute(one.problem_since)}, {one.failures} times)")
+        if one.found:
+            say(f"  found {one.found}{', drop ' + one.drop[:12] if one.drop else ''}")
+        if one.looked:
+            say(f"  looked {_minute(one.looked)}{', next ' + _minute(one.next_look) if one.next_look else ''}")
+    if not found.triggers:
         say("no target has triggers: `triggers:` in its file names them")
+
+
+def _minute(moment: datetime | None) -> str:
+    return at(moment)[:16] if moment else "?"
 
 
 def say(line: str) -> None:

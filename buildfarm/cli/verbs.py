@@ -20,6 +20,7 @@ from buildfarm.client.transport import Json
 from buildfarm.domain.build import NEEDS_NOTHING, BuildState, Gate, WaitKind
 from buildfarm.domain.drop import DropState
 from buildfarm.errors import InputError
+from buildfarm.rpm_folders import rpms_below
 
 _POLL_SECONDS = 0.5
 _UNTIL_SOMEBODY_ACTS = (WaitKind.UNRESOLVABLE, WaitKind.BLOCKED, WaitKind.CYCLE, WaitKind.APPROVAL, WaitKind.PAUSED)
@@ -93,7 +94,7 @@ def _group(name: str) -> str:
 def _rpms(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from path.rglob("*.rpm")
+            yield from rpms_below(path)
         else:
             yield path
 
@@ -143,7 +144,7 @@ def retry(builds: tuple[str, ...], target: str, drop: str, cluster: str, reason:
         raise InputError("whose failed builds?", hint="--target NAME, or --failed --drop DROP")
     hub = client()
     if failed and drop:
-        builds += tuple(build.id for build in hub.drops.get(drop).builds if build.state is BuildState.FAILED)
+        builds += tuple(build.id for build in hub.builds.list(drop=drop, state=BuildState.FAILED))
         if not builds:
             raise InputError(f"drop {drop} has no failed builds", hint="`buildfarm drop DROP` lists them all")
     elif failed or cluster:
@@ -243,8 +244,8 @@ def worker_drain(worker: str, reason: str, *, back: bool) -> None:
 @click.option("--reason", required=True, help="Why.")
 def worker_reserve(worker: str, reserved: tuple[str, ...], reason: str) -> None:
     """Let WORKER work for some SIGs, targets or sources alone; without --for for everybody again."""
-    answer = client().post(f"/workers/{worker}/reserve", {"reserved": list(reserved), "reason": reason})
-    output.out.print(f"{answer['id']}: for {', '.join(answer['reserved']) or 'everybody'}", highlight=False)
+    answer = client().reserve(worker, reserved, reason=reason)
+    output.out.print(f"{answer.id}: for {', '.join(answer.reserved) or 'everybody'}", highlight=False)
 
 
 @click.command("release-hold")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from buildfarm.cli import output
-from buildfarm.cli.queries import client, json_option
+from buildfarm.cli.queries import at, client, json_option
 
 _HOUR = 3600
 
@@ -16,23 +16,16 @@ _HOUR = 3600
 @json_option
 def needs(target: str, sig: str, *, as_json: bool) -> None:
     """What needs a person now: since when, who answers, why, and the step that usually comes next."""
-    found = client().get("/needs", target=target, sig=sig)
+    found = client().needs(target=target, sig=sig)
     if as_json:
         output.as_json(found)
         return
     rows = [
-        (
-            group["title"],
-            f"{item['title']}{_like_it(item.get('count', 1))}",
-            item["since"],
-            item["sig"],
-            item["why"],
-            item["act"],
-        )
-        for group in found["groups"]
-        for item in group["items"]
+        (group.title, f"{need.title}{_like_it(need.count)}", at(need.since), need.sig, need.why, need.act)
+        for group in found.groups
+        for need in group.items
     ]
-    output.table(("What", "Which", "Since", "SIG", "Why", "Next"), rows, title=f"{found['total']} in all")
+    output.table(("What", "Which", "Since", "SIG", "Why", "Next"), rows, title=f"{found.total} in all")
 
 
 def _like_it(count: int) -> str:
@@ -50,14 +43,14 @@ def _like_it(count: int) -> str:
 @json_option
 def lag(target: str, sig: str, *, as_json: bool) -> None:
     """Hours since the vendor shipped: by SIG, and the mean of each stage."""
-    found = client().get("/lag", target=target, sig=sig)
+    found = client().lag(target=target, sig=sig)
     if as_json:
         output.as_json(found)
         return
-    stages = list(found["stages"])
+    stages = list(found.stages)
     rows = [
-        [one["sig"], one["sources"], *map(_hours, (one["median"], one["nine_in_ten"], *map(one["stages"].get, stages)))]
-        for one in found["sigs"]
+        [one.sig, one.sources, *map(_hours, (one.median, one.nine_in_ten, *map(one.stages.get, stages)))]
+        for one in found.sigs
     ]
     output.table(("SIG", "Sources", "Median", "Nine in ten", *stages), rows, title="hours; of each stage the mean")
 

@@ -1,4 +1,4 @@
-"""``buildfarm waive`` and ``buildfarm waivers``: accept a difference until a day, list, export, import, revoke."""
+"""``buildfarm waive``, ``ask-waiver`` and ``waivers``: accept a difference until a day, ask for it, list, export, import, revoke."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from buildfarm.adapters.waiver_files import AUTHORITIES, dump_waivers, load_waivers
-from buildfarm.api_answers.waivers import Waiver
+from buildfarm.api_answers.waivers import Waiver, WaiverAsk
 from buildfarm.cli import output
 from buildfarm.cli.queries import client, json_option
 from buildfarm.domain.compare import policy
@@ -91,6 +91,9 @@ def list_waivers(*, everything: bool, as_json: bool) -> None:
         )
     for identity in (one for page in pages for one in page.expiring):
         output.err.print(f"waiver {output.plain(identity)} ends within 30 days", highlight=False)
+    for ask in pages[0].asks:
+        words = f"{ask.asker} asks to waive {ask.finding} in {ask.nvr}: {ask.reason}"
+        output.err.print(f"{ask.id}: {output.plain(words)}", highlight=False)
 
 
 @waivers.command("export")
@@ -130,4 +133,48 @@ def revoke(waiver: str, reason: str) -> None:
     output.out.print(f"{ended.id}: {ended.ended_why}", highlight=False)
 
 
-COMMANDS = (waive, waivers)
+@click.command("ask-waiver")
+@click.argument("build")
+@click.argument("kind")
+@click.option("--reason", required=True, help="Why the difference is acceptable.")
+@click.option("--path", default="", help="The finding's path.")
+@click.option("--subject", default="", help="What differs there.")
+@click.option("--rpm", default="", help="The RPM's file name.")
+@json_option
+def ask_waiver(build: str, kind: str, *, as_json: bool, **words: str) -> None:
+    """Ask those who may to waive the finding of KIND of BUILD, as its comparison writes it."""
+    _say(client().waivers.ask(build, {"kind": kind, **words}), as_json=as_json)
+
+
+@waivers.command("grant")
+@click.argument("ask")
+@click.option("--owner", required=True, help="Who answers for it.")
+@click.option("--expires", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Its last day.")
+@click.option("--reason", default="", help="Beside the asker's own.")
+@json_option
+def grant(ask: str, owner: str, expires: datetime, reason: str, *, as_json: bool) -> None:
+    """Record the waiver that was asked for as ASK."""
+    made = client().waivers.grant(ask, owner=owner, expires=expires.date().isoformat(), reason=reason)
+    _say(made, as_json=as_json)
+
+
+@waivers.command("decline")
+@click.argument("ask")
+@click.option("--reason", required=True, help="Why not.")
+@json_option
+def decline(ask: str, reason: str, *, as_json: bool) -> None:
+    """Refuse the waiver that was asked for as ASK."""
+    _say(client().waivers.decline(ask, reason=reason), as_json=as_json)
+
+
+def _say(one: WaiverAsk, *, as_json: bool) -> None:
+    if as_json:
+        output.as_json(one)
+    else:
+        came = f"{one.answer} by {one.answered_by}" if one.answer else "asked for"
+        output.out.print(
+            f"{one.id}: {one.finding} in {one.nvr}, {came}{f': {one.waiver}' if one.waiver else ''}", highlight=False
+        )
+
+
+COMMANDS = (waive, ask_waiver, waivers)

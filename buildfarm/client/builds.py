@@ -11,6 +11,7 @@ from typing import TypedDict, Unpack
 from buildfarm.api_answers.builds import Audit, Build, BuildList, BuildLocks, BuildOrder, BuildPage
 from buildfarm.api_answers.findings import Findings
 from buildfarm.api_answers.outlook import Why
+from buildfarm.api_answers.parity import AttachedReference, BuildParity
 from buildfarm.client.transport import Transport, place
 from buildfarm.domain.build import NEEDS_NOTHING, BuildState
 
@@ -76,6 +77,14 @@ class Builds:
     def lock(self, name: str) -> BuildLocks:
         """Its buildroots RPM by RPM."""
         return self._hub.read(BuildLocks, place("builds", name, "lock"))
+
+    def parity(self, name: str) -> BuildParity:
+        """Its buildroots beside the vendor's, differences first."""
+        return self._hub.read(BuildParity, place("builds", name, "parity"))
+
+    def attach_reference(self, name: str, text: str, *, arch: str = "") -> AttachedReference:
+        """Attach the vendor's buildroot."""
+        return self._hub.change(AttachedReference, place("builds", name, "reference"), {"text": text, "arch": arch})
 
     def order(self, name: str, *, arch: str = "") -> BuildOrder:
         """What is needed to build it once more."""

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx
 
+from buildfarm.api_answers.acts import Act, ActList
 from buildfarm.api_answers.events import Event, EventList
 from buildfarm.api_answers.farm import Health, Overview
+from buildfarm.api_answers.lag import Lag
+from buildfarm.api_answers.needs import Needs
+from buildfarm.api_answers.search import SearchResult
 from buildfarm.api_answers.tasks import Task, TaskList
-from buildfarm.api_answers.workers import WorkerChanged, WorkerList
+from buildfarm.api_answers.triggers import TriggerList
+from buildfarm.api_answers.workers import WorkerChanged, WorkerList, WorkerReserved
 from buildfarm.client.builds import Builds
+from buildfarm.client.composes import Composes
 from buildfarm.client.drops import Drops
+from buildfarm.client.people import Accounts, Tokens
 from buildfarm.client.targets import Targets
+from buildfarm.client.telling import Telling
 from buildfarm.client.transport import Json, Transport, place
 from buildfarm.client.waivers import Waivers
 
@@ -36,9 +44,13 @@ class Client:
         self.url = url
         self._hub = Transport(url, token, sleep=sleep, http=http)
         self.builds = Builds(self._hub)
+        self.composes = Composes(self._hub)
         self.drops = Drops(self._hub)
         self.targets = Targets(self._hub)
         self.waivers = Waivers(self._hub)
+        self.accounts = Accounts(self._hub)
+        self.tokens = Tokens(self._hub)
+        self.telling = Telling(self._hub)
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +80,12 @@ class Client:
         """Give a worker nothing more."""
         return self._hub.change(WorkerChanged, place("workers", worker, "drain"), {"reason": reason})
 
+    def reserve(self, worker: str, reserved: Sequence[str], *, reason: str) -> WorkerReserved:
+        """Let a worker work for some alone (``sig:S``, ``target:T``, ``source:N``); for nobody in particular: for everybody."""
+        return self._hub.change(
+            WorkerReserved, place("workers", worker, "reserve"), {"reserved": [*reserved], "reason": reason}
+        )
+
     def take_back(self, worker: str, *, reason: str) -> WorkerChanged:
         """Take a drained worker back into service."""
         return self._hub.change(WorkerChanged, place("workers", worker, "resume"), {"reason": reason})
@@ -77,6 +95,27 @@ class Client:
         given = {"active": "1" if active else "", "state": state, "subject": subject, "limit": limit}
         for page in self._hub.pages(TaskList, "/tasks", **given):
             yield from page.tasks
+
+    def needs(self, *, target: str = "", sig: str = "", kind: str = "") -> Needs:
+        """What needs a person now."""
+        return self._hub.read(Needs, "/needs", target=target, sig=sig, kind=kind)
+
+    def lag(self, *, target: str = "", sig: str = "") -> Lag:
+        """How far behind the vendor."""
+        return self._hub.read(Lag, "/lag", target=target, sig=sig)
+
+    def search(self, text: str) -> SearchResult:
+        """What begins so, in each kind of thing."""
+        return self._hub.read(SearchResult, "/search", q=text)
+
+    def triggers(self, *, target: str = "") -> TriggerList:
+        """What lets drops begin by themselves."""
+        return self._hub.read(TriggerList, "/triggers", target=target)
+
+    def acts(self, *, actor: str = "", subject: str = "", limit: int = 100) -> Iterator[Act]:
+        """What people did, the newest first; ``limit`` is how many are asked for at a time."""
+        for page in self._hub.pages(ActList, "/audit", actor=actor, subject=subject, limit=limit):
+            yield from page.acts
 
     def newest_events(self, *, subject: str = "", limit: int = 200) -> EventList:
         """The newest lines of history, oldest first; its ``next`` is where :meth:`events` goes on."""
@@ -94,10 +133,6 @@ class Client:
     def get(self, path: str, **query: object) -> Json:
         """What has no method here, as JSON: ``path`` is below ``/api/v1``."""
         return self._hub.get(path, **query)
-
-    def delete(self, path: str, body: object) -> Json:
-        """The same for what ends."""
-        return self._hub.delete(path, body)
 
     def post(self, path: str, body: object) -> Json:
         """What has no method here, as JSON; ``url`` is added where the hub says where to follow it."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from buildfarm.api_answers.decisions import TargetPaused, TargetResumed
+from buildfarm.api_answers.generations import Generation, GenerationList
 from buildfarm.api_answers.outlook import TargetOutlook
 from buildfarm.api_answers.overrides import OverrideList, SourceOverride
-from buildfarm.api_answers.targets import Failures, Generation, GenerationList, Seeds, Target, TargetList, TargetPage
+from buildfarm.api_answers.parity import AttachedReference
+from buildfarm.api_answers.targets import Failures, Seeds, Target, TargetList, TargetPage
 from buildfarm.client.transport import Json, Transport, place
 
 
@@ -63,3 +65,7 @@ class Targets:
         """Record an exception for one source, or end it."""
         body = {"target": target, "source": source, "reason": reason, "settings": settings, "remove": remove}
         return self._hub.change(SourceOverride, "/overrides", body)
+
+    def attach_reference(self, name: str, text: str, *, arch: str = "") -> AttachedReference:
+        """Attach the vendor's buildroot, for builds that have none of their own."""
+        return self._hub.change(AttachedReference, place("targets", name, "reference"), {"text": text, "arch": arch})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from buildfarm.api_answers.waivers import Waiver, WaiverList
+from buildfarm.api_answers.waivers import Waiver, WaiverAsk, WaiverList
 from buildfarm.client.transport import Json, Transport, place
 
 
@@ -30,3 +30,16 @@ class Waivers:
     def revoke(self, waiver: str, *, reason: str) -> Waiver:
         """End one before its day."""
         return self._hub.change(Waiver, place("waivers", waiver, "revoke"), {"reason": reason})
+
+    def ask(self, build: str, form: Json) -> WaiverAsk:
+        """Ask those who may, in the words of :class:`buildfarm.api_models.AskRequest`."""
+        return self._hub.change(WaiverAsk, place("builds", build, "ask-waiver"), form)
+
+    def grant(self, ask: str, *, owner: str, expires: str, reason: str = "") -> WaiverAsk:
+        """Record what was asked for, until ``expires`` (``YYYY-MM-DD``)."""
+        body = {"owner": owner, "expires": expires, "reason": reason}
+        return self._hub.change(WaiverAsk, place("waiver-asks", ask, "grant"), body)
+
+    def decline(self, ask: str, *, reason: str) -> WaiverAsk:
+        """Refuse what was asked for."""
+        return self._hub.change(WaiverAsk, place("waiver-asks", ask, "decline"), {"reason": reason})

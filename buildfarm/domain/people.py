@@ -51,6 +51,8 @@ class Action(enum.StrEnum):
     READ_FILES = "read-files"
     DRAIN = "drain"
     OPERATE = "operate"
+    PROMOTE = "promote"
+    ASK_WAIVER = "ask-waiver"
     WAIVE_SECURITY = "waive-security"
     ACCOUNTS = "accounts"
 
@@ -60,19 +62,21 @@ SAID: dict[Action, str] = {
     Action.RELEASE_HOLD: "release from hold", Action.PRIORITY: "change priorities", Action.PAUSE: "pause and resume",
     Action.APPROVE: "approve and refuse plans", Action.WAIVE: "waive findings", Action.REVOKE: "revoke waivers",
     Action.OVERRIDE: "record overrides", Action.READ_FILES: "fetch what reproduces a build", Action.DRAIN: "drain workers",
-    Action.OPERATE: "operate the farm", Action.WAIVE_SECURITY: "speak for the security authority",
+    Action.OPERATE: "operate the farm", Action.PROMOTE: "make, promote and retire composes",
+    Action.ASK_WAIVER: "ask for a waiver", Action.WAIVE_SECURITY: "speak for the security authority",
     Action.ACCOUNTS: "manage accounts",
 }  # fmt: skip
 """Each action in words, as they follow "may"."""
 
 LEAST: dict[Action, Role] = {
     **dict.fromkeys(Action, Role.MAINTAINER),
+    Action.ASK_WAIVER: Role.VIEWER,
     Action.DRAIN: Role.ENGINEER,
     Action.OPERATE: Role.ENGINEER,
     Action.WAIVE_SECURITY: Role.SECURITY,
     Action.ACCOUNTS: Role.ADMIN,
 }
-"""The least role for each action; a maintainer's stands for his SIGs' places alone."""
+"""The least role for each action; a maintainer's stands for his SIGs' places alone, what a viewer may everybody may everywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +137,7 @@ def refusal(principal: Principal, action: Action, *places: Place) -> Refusal | N
     'log in, or send a token'
     """
     could = possible(principal, action)
-    if could is not None or principal.role is not Role.MAINTAINER:
+    if could is not None or principal.role is not Role.MAINTAINER or LEAST[action] is Role.VIEWER:
         return could
     for place in places or (FARM,):
         if not set(principal.sigs) & set(place.sigs):
@@ -159,7 +163,7 @@ def possible(principal: Principal, action: Action) -> Refusal | None:
         return Refusal(
             why=f"{principal.name}'s token is for {words} alone", next_step="use a token for this action, or log in"
         )
-    if principal.role is Role.MAINTAINER and not principal.sigs:
+    if principal.role is Role.MAINTAINER and not principal.sigs and LEAST[action] is not Role.VIEWER:
         return Refusal(
             why=f"{principal.name} is a maintainer of no SIG", next_step="ask an admin which SIGs you speak for"
         )

@@ -7,7 +7,7 @@ facts give the same plan, whatever order they come in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildfarm.domain.bootstrapping import Member, Variant, WayOut, stuck, ways_out
@@ -158,14 +158,40 @@ def plan(nodes: Iterable[Node]) -> Plan:
     edges = {key: sorted(needed for needed in node.needs if needed in by_key) for key, node in by_key.items()}
     components = strongly_connected(edges)
     knots = [sorted(group) for group in components if len(group) > 1 or group[0] in edges[group[0]]]
-    knot_of = {key: frozenset(knot) for knot in knots for key in knot}
+    known = [_knot(knot, edges, by_key) for knot in knots]
+    knot_of = {key: knot for knot in known for key in knot.members}
     rings = _rings(knots, edges)
-    ways = {key: way for knot in knots for key, way in _ways_out(knot, edges, by_key).items()}
     decisions = tuple(
-        _decide(node, by_key, knot_of.get(key, frozenset()), rings.get(key, ()), ways) for key, node in by_key.items()
+        _decide(node, by_key, knot_of.get(key, _NO_KNOT), rings.get(key, ())) for key, node in by_key.items()
     )
     cycles = tuple(Cycle(members=tuple(knot), closing=_closing(knot, edges, by_key)) for knot in sorted(knots))
     return Plan(decisions=decisions, waves=waves(edges, components), cycles=cycles)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Knot:
+    """A circle and what all its members share, so that deciding one of them does not look at all of them.
+
+    ``helpers`` are the names of those whose bootstrap condition breaks it, ``tried`` the first that has one.
+    """
+
+    members: frozenset[str] = frozenset()
+    ordered: tuple[str, ...] = ()
+    ways: Mapping[str, WayOut | None] = field(default_factory=dict)
+    helpers: tuple[str, ...] = ()
+    tried: Node | None = None
+
+
+_NO_KNOT = _Knot()
+
+
+def _knot(ordered: Sequence[str], edges: Mapping[str, Sequence[str]], by_key: Mapping[str, Node]) -> _Knot:
+    ways = _ways_out(ordered, edges, by_key)
+    return _Knot(
+        members=frozenset(ordered), ordered=tuple(ordered), ways=ways,
+        helpers=tuple(sorted(by_key[key].name for key, way in ways.items() if way)),
+        tried=next((by_key[key] for key in ordered if by_key[key].condition), None),
+    )  # fmt: skip
 
 
 def _ways_out(
@@ -185,44 +211,41 @@ def _ways_out(
     return dict.fromkeys(stuck(members)) | ways_out(members)
 
 
-def _decide(
-    node: Node, by_key: Mapping[str, Node], knot: frozenset[str], ring: Sequence[str], ways: Mapping[str, WayOut | None]
-) -> Decision:
+def _decide(node: Node, by_key: Mapping[str, Node], knot: _Knot, ring: Sequence[str]) -> Decision:
     if node.broken:
         blockers = "; ".join(f"{what}: {how}" for what, how in sorted(node.broken.items()))
         return Decision(key=node.key, wait=WaitKind.BLOCKED, reason=f"needs {blockers}")
     if node.problem:
         return Decision(key=node.key, wait=WaitKind.UNRESOLVABLE, reason=node.problem)
-    outside = tuple(sorted(key for key in node.needs if key in by_key and key not in knot))
+    outside = tuple(sorted(key for key in node.needs if key in by_key and key not in knot.members))
     if outside:
         blockers = ", ".join(f"{by_key[key].name} (for {node.needs[key]})" for key in outside)
         return Decision(key=node.key, wait=WaitKind.BLOCKED, reason=f"waits for {blockers}", blockers=outside)
-    if not knot:
+    if not knot.members:
         return Decision(key=node.key)
-    what = _spell(ring, by_key, len(knot))
+    what = _spell(ring, by_key, len(knot.members))
     if node.resolves_now:
         note = f"{what}; broken by what the repositories hold today (seed)"
-        return Decision(key=node.key, note=note, circle=tuple(sorted(knot)))
-    inside, way = tuple(sorted(key for key in node.needs if key in knot)), ways.get(node.key)
+        return Decision(key=node.key, note=note, circle=knot.ordered)
+    inside, way = tuple(sorted(key for key in node.needs if key in knot.members)), knot.ways.get(node.key)
     return Decision(
-        key=node.key, wait=WaitKind.CYCLE, reason=f"{what}; no repository breaks it here{_hope(node, by_key, knot, ways)}",
-        blockers=inside, circle=tuple(sorted(knot)) if way else (), way_out=way,
+        key=node.key, wait=WaitKind.CYCLE, reason=f"{what}; no repository breaks it here{_hope(node, knot)}",
+        blockers=inside, circle=knot.ordered if way else (), way_out=way,
     )  # fmt: skip
 
 
-def _hope(node: Node, by_key: Mapping[str, Node], knot: frozenset[str], ways: Mapping[str, WayOut | None]) -> str:
+def _hope(node: Node, knot: _Knot) -> str:
     """What the bootstrap conditions of a circle are good for, in words; nothing to say where it can begin without."""
-    if node.key not in ways:
+    if node.key not in knot.ways:
         return ""
-    if way := ways.get(node.key):
+    if way := knot.ways.get(node.key):
         asks = f", what it requires with {node.condition} is to be found out"
         return asks if way is WayOut.ASK else f", so it is built with {node.condition} first"
-    if others := sorted(by_key[key].name for key in knot if ways.get(key)):
-        return f"; the bootstrap condition of {', '.join(others[:_NAMES_IN_A_RING])} is to break it"
-    conditions = [by_key[key] for key in sorted(knot) if by_key[key].condition]
-    if not conditions:
+    if knot.helpers:
+        return f"; the bootstrap condition of {', '.join(knot.helpers[:_NAMES_IN_A_RING])} is to break it"
+    tried = knot.tried
+    if tried is None:
         return ", and no spec of it has a bootstrap condition: add a seed or an older build"
-    tried = conditions[0]
     why = tried.trouble or (tried.variant.problem if tried.variant else "") or "the circle stands even so"
     return f"; {tried.name} has {tried.condition}, which does not help: {why}"
 

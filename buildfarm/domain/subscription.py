@@ -58,6 +58,7 @@ class Subscription:
         A drop has no source: only who asks for every source hears of it. A waiver's globs may overlap with ours.
 
         >>> from datetime import datetime
+        >>> from buildfarm.domain.notice import Topic
         >>> mine = Subscription(id="s", owner="ann", channel=Channel.MAIL, address="ann@reef.example", topics=("failed",),
         ...                     source="python3*", created=datetime(2026, 1, 1))
         >>> def failed(source):

@@ -40,6 +40,7 @@ class TaskKind(enum.StrEnum):
     SIGN = "sign"
     PUBLISH = "publish"
     RESTORE = "restore"  # write the files of a collected generation again
+    COMPOSE = "compose"  # write the folder of a compose: metadata, and links to its generation
     SEAL = "seal"  # sign a staged generation's repomd.xml files and switch to it
 
     @property
@@ -51,12 +52,13 @@ class TaskKind(enum.StrEnum):
 
     @property
     def about(self) -> str:
-        """What its subject is: a ``drop``, a ``target``, a ``generation``, else a ``build``."""
+        """What its subject is: a ``drop``, a ``target``, a ``generation``, a ``compose``, else a ``build``."""
         return _ABOUT.get(self, "build")
 
 
 _ABOUT = {
     TaskKind.INGEST: "drop", TaskKind.PUBLISH: "target", TaskKind.RESTORE: "generation", TaskKind.SEAL: "generation",
+    TaskKind.COMPOSE: "compose",
 }  # fmt: skip
 
 MAX_INFRASTRUCTURE_FAILURES = 3

@@ -1,9 +1,10 @@
-"""Waivers as the store keeps them: who accepted which difference, why and how long, and where it lifted something."""
+"""Waivers as the store keeps them: who accepted which difference, why and how long, where it lifted something, and who asked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
 from buildfarm.domain.compare.policy import Waiver
 
@@ -51,3 +52,37 @@ class WaiverUse:
     waiver: str
     build: str
     findings: int
+
+
+class AskAnswer(StrEnum):
+    """What came of asking for a waiver."""
+
+    GRANTED = "granted"
+    DECLINED = "declined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverAsk:
+    """Somebody who may not waive a finding of a build asks those who may. ``rpm`` is the file that the finding is in.
+
+    ``security``: only the security authority may grant it. ``answer`` is empty until somebody answers, an :class:`AskAnswer` then;
+    ``waiver`` is the id of the one that was recorded for it.
+    """
+
+    id: str
+    build: str
+    target: str
+    source: str
+    kind: str
+    path: str = ""
+    subject: str = ""
+    rpm: str = ""
+    security: bool = False
+    reason: str
+    asker: str
+    created: datetime
+    answered: datetime | None = None
+    answered_by: str = ""
+    answered_why: str = ""
+    answer: str = ""
+    waiver: str = ""

@@ -6,6 +6,7 @@ import shutil
 from datetime import timedelta
 
 from buildfarm import log
+from buildfarm.domain.compose import HOLDING, Compose
 from buildfarm.domain.repository import Artifact, Generation, GenerationState, TagHead, to_collect
 from buildfarm.domain.task import ACTIVE, Task, TaskKind
 from buildfarm.errors import Conflict, InfraError
@@ -47,11 +48,12 @@ def collect(hub: Hub) -> list[Generation]:
 
 
 def _held(tx: Transaction) -> set[str]:
-    """In force, or what an unfinished task builds on or works at."""
+    """In force, of a compose that is not retired, or what an unfinished task builds on or works at."""
     active = tx.find(Task, state=ACTIVE)
     heads = {head.generation for head in tx.find(TagHead)}
     below = {generation for task in active for generation in building.pinned(task.order)}
-    return heads | below | {task.generation for task in active} | {task.subject for task in active}
+    composed = {generation for (generation,) in tx.pick(Compose, ("generation",), state=HOLDING)}
+    return heads | composed | below | {task.generation for task in active} | {task.subject for task in active}
 
 
 def ask_for_restore(hub: Hub, generation_id: str, *, actor: str, why: str) -> Generation:

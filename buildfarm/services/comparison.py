@@ -23,6 +23,7 @@ from buildfarm.domain.compare.report import PairResult, Report, Unpaired
 from buildfarm.domain.compare.rpm import HeaderComparison, compare_rpm_headers, conclude, damage
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import InputError, NotFound
+from buildfarm.rpm_folders import rpms_below
 
 
 class FactsReader(Protocol):
@@ -125,11 +126,6 @@ def compare_paths(old: Path, new: Path, policy: ComparePolicy, *, reader: FactsR
     if not old.is_dir():
         policy = replace(policy, mode=Mode.NAMED)
     return compare_sets(vendors, ours, policy=policy, reader=reader)
-
-
-def rpms_below(folder: Path) -> list[Path]:
-    """Every RPM file below a folder, sorted; links to folders are not followed."""
-    return sorted(path for path in folder.rglob("*.rpm") if path.is_file())
 
 
 def _debuginfo(facts: RpmFacts, sources: Mapping[str, Sequence[RpmFacts]]) -> str:

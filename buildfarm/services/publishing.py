@@ -365,13 +365,17 @@ def _each(tx: Transaction, ids: Collection[str]) -> list[Build]:
 
 
 def follow(hub: Hub, tag: str, number: int) -> None:
-    """Point ``current`` of a tag at the generation in force; a link is replaced by one rename, never absent."""
-    link = hub.repos / tag / "current"
-    if link.is_symlink() and str(link.readlink()) == str(number):
+    """Point ``current`` of a tag at the generation in force."""
+    point(hub.repos / tag / "current", str(number))
+
+
+def point(link: Path, to: str) -> None:
+    """Let ``link`` lead to ``to``; it is replaced by one rename, never absent."""
+    if link.is_symlink() and str(link.readlink()) == to:
         return
-    fresh = link.with_name(f".current.{os.getpid()}")
+    fresh = link.with_name(f".{link.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
-    fresh.symlink_to(str(number))
+    fresh.symlink_to(to)
     fresh.replace(link)
 
 

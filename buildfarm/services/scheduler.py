@@ -19,7 +19,18 @@ from buildfarm.domain.target import Target
 from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.errors import BuildFarmError, InfraError
 from buildfarm.ports import Among, Transaction
-from buildfarm.services import building, builds, collecting, idempotency, leading, publishing, stations, tasks, waivers
+from buildfarm.services import (
+    building,
+    builds,
+    collecting,
+    composing,
+    leading,
+    pruning,
+    publishing,
+    stations,
+    tasks,
+    waivers,
+)  # fmt: skip
 from buildfarm.services.hub import Hub
 
 _MOVING = (
@@ -28,6 +39,7 @@ _MOVING = (
 _MADE_RPMS = (BuildState.BUILT, BuildState.COMPARING, BuildState.COMPARED)
 _PAUSE_AFTER_FAILURE = timedelta(seconds=60)
 """A publish that failed for good is asked for again only after this, or a full disk would be hammered."""
+_BETWEEN_PRUNINGS = 3600.0
 
 ActiveTasks = set[tuple[str, str, str]]
 
@@ -52,6 +64,7 @@ class Scheduler:
         self._owner = owner
         self._timing = hub.config.farm.timing
         self._next_sweep = 0.0
+        self._next_pruning = 0.0
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Lead if nobody else does, until ``stopped``; a broken tick is logged and the next one tries again."""
@@ -106,10 +119,13 @@ class Scheduler:
                 stations.broke_for_good(self._hub, task)
         tasks.send(self._hub.messages, swept.resend)
         publishing.follow_all(self._hub)
+        composing.follow_all(self._hub)
         collecting.collect(self._hub)
         waivers.expire(self._hub)
         waivers.warn(self._hub)
-        idempotency.prune(self._hub.store)
+        if time.monotonic() >= self._next_pruning:
+            self._next_pruning = time.monotonic() + _BETWEEN_PRUNINGS
+            pruning.prune(self._hub.store)
 
     def _advance(self) -> None:
         """Give every build that moves by itself the tasks (or the state) it needs next."""

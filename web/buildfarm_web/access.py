@@ -11,6 +11,7 @@ from typing import TypeVar
 from flask import g, request
 from pydantic import BaseModel, ValidationError
 
+from buildfarm.api_models import Request
 from buildfarm.domain.people import NOBODY, Action, Place, Principal, Refusal, possible, refusal
 from buildfarm.domain.worker import Host, Worker
 from buildfarm.errors import BuildFarmError, NotAllowed
@@ -145,7 +146,7 @@ def body(model: type[M]) -> M:
     :raises ValidationError: it is not what the model wants.
     """
     try:
-        return model.model_validate_json(request.get_data())
+        return model.model_validate_json(request.get_data(), strict=issubclass(model, Request))
     except ValidationError as error:
         if any(item["type"] == "json_invalid" for item in error.errors()):
             raise Malformed("the body is not JSON", hint="send a JSON object") from error

@@ -57,12 +57,11 @@ def flag(name: str) -> bool:
     return request.args.get(name, "") not in ("", "0", "false")
 
 
-def listed(page: Json) -> Response:
+def listed(found: Json) -> Response:
     """One page of a list, with a link to the next one (RFC 8288)."""
-    answer = jsonify(page)
-    if page["cursor"]:
-        following = {**request.args.to_dict(), "cursor": page["cursor"]}
-        following.pop("after", None)
+    answer = jsonify(found)
+    if found["cursor"]:
+        following = {**request.args.to_dict(), "cursor": found["cursor"]}
         answer.headers["Link"] = f'<{request.path}?{urlencode(following)}>; rel="next"'
     return answer
 
@@ -73,7 +72,7 @@ def overview() -> Response:
     """The twin of the overview page."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, builds.filters_of(request.args))
+        found = farm.overview(parts.hub, tx, parts.standings.kept, builds.filters_of(request.args))
         return jsonify(found | glance.glance(parts.hub, tx, parts.standings))
 
 
@@ -94,9 +93,9 @@ def list_drops() -> Response:
 @blueprint.get("/drops/<drop>")
 def show_drop(drop: str) -> Response:
     """One drop with its builds."""
-    hub = the_hub()
-    with hub.store.read() as tx:
-        return jsonify(drops.drop_page(hub, tx, drop))
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        return jsonify(drops.drop_page(parts.hub, tx, parts.standings.kept, drop))
 
 
 @blueprint.get("/builds")
@@ -110,7 +109,6 @@ def list_builds() -> Response:
                 hub,
                 tx,
                 limit=limit(most=MOST_BUILDS),
-                after=args.get("after", ""),
                 cursor=cursor(),
                 **builds.filters_of(args),
             )
@@ -270,7 +268,7 @@ def show_target(target: str) -> Response:
     """One target."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        return jsonify(targets.target_page(parts.hub, tx, target))
+        return jsonify(targets.target_page(parts.hub, tx, parts.standings.kept, target))
 
 
 @blueprint.get("/generations")

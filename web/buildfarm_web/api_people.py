@@ -13,11 +13,11 @@ from buildfarm.ports import Passwords
 from buildfarm.services import accounts, logging_in, tokens
 from buildfarm_web import access
 from buildfarm_web.access import body, known, require
-from buildfarm_web.api import limit
+from buildfarm_web.api import flag, limit, listed
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import acts, people
 from buildfarm_web.read_models.people import account_json, token_json
-from buildfarm_web.read_models.plain import Json, numbered
+from buildfarm_web.read_models.plain import Json
 
 blueprint = Blueprint("api_people", __name__, url_prefix="/api/v1")
 
@@ -116,7 +116,7 @@ def change_own_password(asker: Principal, former: str, password: str) -> None:
 def list_tokens() -> Response:
     """One's own tokens; admins see another ``account``'s, or with ``all=1`` everybody's."""
     asker, account = known(), request.args.get("account", "")
-    everybodys = bool(request.args.get("all"))
+    everybodys = flag("all")
     if everybodys or account not in ("", asker.account) or not asker.account:
         require(Action.ACCOUNTS)
     with the_hub().store.read() as tx:
@@ -167,16 +167,15 @@ def revoke(asker: Principal, token: str, *, why: str) -> Json:
 
 @blueprint.get("/audit")
 def audit() -> Response:
-    """People's acts, the newest first; ``actor`` and ``subject`` filter, ``before`` goes on from an event's number."""
+    """People's acts, the newest first; ``actor`` and ``subject`` filter."""
     with the_hub().store.read() as tx:
-        return jsonify(acts.acts(tx, access.seen(), **acts_wanted(), limit=limit()))
+        return listed(acts.acts(tx, access.seen(), **acts_wanted(), limit=limit()))
 
 
 def acts_wanted() -> Json:
     """The filters of the audit log, as they stand in the URL."""
     args = request.args
-    before = numbered(args["before"], 0, most=2**62) if args.get("before") else None
-    return {"actor": args.get("actor", "").strip(), "subject": args.get("subject", "").strip(), "before": before}
+    return {name: args.get(name, "").strip() for name in ("actor", "subject", "cursor")}
 
 
 @blueprint.get("/login")

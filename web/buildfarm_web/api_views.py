@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from buildfarm_web.api import limit
+from buildfarm_web.api import cursor, limit, listed
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import buildroot, clusters, generation, lag, machines, needs, sigs, sources
-from buildfarm_web.read_models.plain import numbered
 
 blueprint = Blueprint("api_views", __name__, url_prefix="/api/v1")
 
@@ -15,22 +14,18 @@ blueprint = Blueprint("api_views", __name__, url_prefix="/api/v1")
 @blueprint.get("/needs")
 def list_needs() -> Response:
     """What needs a person now, in groups; ``target``, ``sig`` and ``kind`` choose."""
-    args = request.args
-    with the_hub().store.read() as tx:
-        return jsonify(
-            needs.needs(
-                the_hub(), tx, target=args.get("target", ""), sig=args.get("sig", ""), kind=args.get("kind", ""), most=limit()
-            )
-        )  # fmt: skip
+    parts, args = the_parts(), request.args
+    asked = {name: args.get(name, "") for name in ("target", "sig", "kind")}
+    with parts.hub.store.read() as tx:
+        return jsonify(needs.needs(parts.hub, tx, parts.standings.kept, **asked, most=limit()))
 
 
 @blueprint.get("/sources")
 def list_sources() -> Response:
     """Every source with where it stands, and the map of all."""
     parts, filters = the_parts(), sources.filters_of(request.args)
-    offset = numbered(request.args.get("offset"), 0, most=10**7)
     with parts.hub.store.read() as tx:
-        return jsonify(sources.sources(parts.hub, tx, parts.standings, filters, limit=limit(), offset=offset))
+        return listed(sources.sources(parts.hub, tx, parts.standings, filters, limit=limit(), cursor=cursor()))
 
 
 @blueprint.get("/sources/<target>/<source>")

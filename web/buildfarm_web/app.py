@@ -16,6 +16,8 @@ from buildfarm_web import (
     access,
     account_pages,
     api,
+    api_asks,
+    api_composes,
     api_decisions,
     api_docs,
     api_people,
@@ -38,6 +40,7 @@ from buildfarm_web import (
     repos,
     request_log,
     security,
+    static_files,
     telling_api,
     telling_pages,
     views,
@@ -100,8 +103,9 @@ def create_app(
     app.jinja_env.globals.update(you=access.seen, csrf=cookies.csrf, done=page_actions.done)
     app.before_request(cookies.guard)
     app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress, wave_rows=waves.rows, stage_words=words.STAGES)
-    app.jinja_env.filters.update(map_shape=verdict_map.shape)
+    app.jinja_env.filters.update(map_shape=verdict_map.shape, map_many=verdict_map.many_of)
     problems.register(app)
+    static_files.register(app)
     security.register(app)
     rate_limits.register(app, hub.config.farm.limits, storage=limits_storage)
     contract.register(app)
@@ -110,6 +114,8 @@ def create_app(
         api.blueprint,
         api_writes.blueprint,
         api_decisions.blueprint,
+        api_composes.blueprint,
+        api_asks.blueprint,
         api_docs.blueprint,
         api_people.blueprint,
         worker_api.blueprint,

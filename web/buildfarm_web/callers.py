@@ -1,16 +1,18 @@
-"""Who asks, for counting and keeping only: somebody the farm knows, else an address. What a caller may do is decided in ``access``."""
+"""Who asks, for counting and keeping only: a good token or session, else an address. What they may do is decided in ``access``."""
 
 from __future__ import annotations
 
 from flask import request
 
-from buildfarm_web.access import seen
+from buildfarm.services.tasks import token_hash
+from buildfarm_web import access
 
 
 def known_caller() -> str:
-    """The account whose token or session this is; empty for nobody's: who guesses tokens gets no count of their own."""
-    asker = seen()
-    return asker.name if asker.is_known else ""
+    """What names the request's token or session if it opens something, else nothing: who guesses tokens gets no count of their own."""
+    if not access.seen().is_known:
+        return ""
+    return f"session {access.session_id()}" if access.session_id() else f"token {token_hash(access.bearer())}"
 
 
 def caller() -> str:

@@ -6,6 +6,7 @@ Whoever calls has asked :func:`buildfarm_web.access.could` before reading what w
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import TypeVar
 
 from flask import jsonify
@@ -13,20 +14,22 @@ from flask import jsonify
 from buildfarm.api_models import WaiverRequest
 from buildfarm.domain.build import Build
 from buildfarm.domain.compare.policy import Waiver
+from buildfarm.domain.compose import Compose
 from buildfarm.domain.drop import Drop
 from buildfarm.domain.people import Action
 from buildfarm.domain.records import Pause
-from buildfarm.domain.waiver import WaiverRecord
+from buildfarm.domain.waiver import WaiverAsk, WaiverRecord
 from buildfarm.domain.worker import Worker
 from buildfarm.errors import InputError, NotFound
 from buildfarm.ports import Transaction
-from buildfarm.services import builds, drops, pausing, tasks, waivers, workers
+from buildfarm.services import asking, builds, composing, drops, pausing, tasks, waivers, workers
 from buildfarm_web import etags
 from buildfarm_web.access import principal, require
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models.build import build_page
 from buildfarm_web.read_models.builds import find_build, find_drop
 from buildfarm_web.read_models.drops import drop_page
+from buildfarm_web.read_models.kept import Kept
 
 T = TypeVar("T")
 
@@ -69,7 +72,7 @@ def on_drop(name: str, action: Action, do: Callable[..., T], *, why: str) -> tup
         found = find_drop(tx, name)
         actor = require(action, target=found.target).name
         if etags.wanted():
-            etags.unchanged(jsonify(drop_page(hub, tx, found.id)), f"drop {found.name or found.id}")
+            etags.unchanged(jsonify(drop_page(hub, tx, Kept(), found.id)), f"drop {found.name or found.id}")
         answer = do(tx, found, actor=actor, why=why)
     hub.wakeup.notify()
     return found, answer
@@ -133,3 +136,60 @@ def revoke(name: str, *, why: str) -> WaiverRecord:
         raise NotFound(f"no waiver {name}", hint="`buildfarm waivers` lists them")
     asker = require(Action.REVOKE, places=waivers.places(hub.config, found.waiver))
     return waivers.revoke(hub, name, actor=asker.name, why=why)
+
+
+def ask_waiver(name: str, named: asking.Named, *, why: str) -> WaiverAsk:
+    """Ask those who may to waive a finding of a build."""
+    with the_hub().store.read() as tx:
+        build = find_build(tx, name)
+    actor = require(Action.ASK_WAIVER, target=build.target, source=build.source).name
+    return asking.ask(the_hub(), build, named, actor=actor, why=why)
+
+
+def grant(name: str, *, owner: str, expires: date, why: str) -> WaiverAsk:
+    """Record the waiver that somebody asked for."""
+    asked = _asked(name)
+    waiver = asking.as_waiver(asked, owner=owner, expires=expires, why=why)
+    asker = require(Action.WAIVE, places=waivers.places(the_hub().config, waiver))
+    return asking.grant(the_hub(), asked, waiver, actor=asker.name, role=asker.role)
+
+
+def decline(name: str, *, why: str) -> WaiverAsk:
+    """Refuse the waiver that somebody asked for."""
+    asked = _asked(name)
+    actor = require(Action.WAIVE, target=asked.target, source=asked.source).name
+    return asking.decline(the_hub(), asked, actor=actor, why=why)
+
+
+def _asked(name: str) -> WaiverAsk:
+    """What was asked for; who may decide nowhere in particular does not learn whether it is there."""
+    try:
+        return asking.find(the_hub(), name)
+    except NotFound:
+        require(Action.WAIVE)
+        raise
+
+
+def compose(target: str, *, generation: str, why: str) -> Compose:
+    """Name a generation of a target."""
+    actor = require(Action.PROMOTE, target=target).name
+    return composing.create(the_hub(), target, generation=generation, actor=actor, why=why)
+
+
+def promote(name: str, *, why: str) -> Compose:
+    """Let users have a compose."""
+    return composing.promote(the_hub(), name, actor=_promoter(name), why=why)
+
+
+def retire(name: str, *, why: str) -> Compose:
+    """Hold a compose no longer."""
+    return composing.retire(the_hub(), name, actor=_promoter(name), why=why)
+
+
+def _promoter(name: str) -> str:
+    try:
+        target = composing.find(the_hub(), name).target
+    except NotFound:
+        require(Action.PROMOTE)
+        raise
+    return require(Action.PROMOTE, target=target).name

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from flask import Flask, Response, g, request
 
+from buildfarm.api_models import Problem
 from buildfarm.domain.idempotency import KeptAnswer
 from buildfarm.services import idempotency
 from buildfarm_web.callers import known_caller
@@ -19,6 +20,12 @@ _KEY = re.compile(r'"([!#-~]{1,253})"|([!#-~]{1,255})')
 """A structured field's string as the draft has it, or the bare word that many send."""
 
 _REPLAYED = "Idempotency-Replayed"
+_SHOWN_ONCE = Problem(
+    type="about:blank", title=HTTPStatus.CONFLICT.phrase, status=HTTPStatus.CONFLICT.value,
+    detail="this was done, and the secret in its answer is shown once", hint="end what was made, and make another with a new key",
+)  # fmt: skip
+"""A secret is not kept (``Cache-Control: no-store``): asked again, only that it was done can be said."""
+
 _NOT_DONE = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 
 
@@ -35,11 +42,13 @@ def _before() -> Response | None:
     key = _KEY.fullmatch(given)
     if key is None:
         raise Malformed("Idempotency-Key must be 1 to 255 visible characters", hint="a UUID will do")
-    asker = known_caller()
+    asker, word = known_caller(), key[1] or key[2]
     if not asker:
         return None  # the route will say who may not
-    request_digest = hashlib.sha256(f"{request.method} {request.full_path}\n".encode() + request.get_data()).hexdigest()
-    kept = idempotency.begin(the_hub().store, _digest(asker, key[1] or key[2]), request_digest)
+    said = (
+        f"{word}\n{request.method} {request.full_path}\n".encode() + request.get_data()
+    )  # the key hides short secrets in it
+    kept = idempotency.begin(the_hub().store, _digest(asker, word), hashlib.sha256(said).hexdigest())
     if kept.status:
         answer = Response(kept.body, status=kept.status, content_type=kept.content_type)
         answer.headers[_REPLAYED] = "true"
@@ -60,6 +69,11 @@ def _after(answer: Response) -> Response:
         store = the_hub().store
         if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status_code in _NOT_DONE:
             idempotency.let_go(store, taken)
+        elif answer.cache_control.no_store:
+            idempotency.finish(
+                store, taken, status=HTTPStatus.CONFLICT, content_type="application/problem+json", location="",
+                body=_SHOWN_ONCE.model_dump_json(exclude_unset=True),
+            )  # fmt: skip
         else:
             idempotency.finish(
                 store, taken, status=answer.status_code, content_type=answer.content_type or "",

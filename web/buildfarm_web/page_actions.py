@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import date
 from http import HTTPStatus
 from pathlib import PurePath
 from urllib.parse import quote
@@ -13,11 +12,12 @@ from flask import Blueprint, redirect, request
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
 
-from buildfarm.api_models import PriorityRequest, WaiverRequest
+from buildfarm.api_models import AskRequest, GrantRequest, PriorityRequest, WaiverRequest
 from buildfarm.domain.drop import ItemKind
 from buildfarm.domain.people import Action
 from buildfarm.errors import InputError
 from buildfarm.services import approving, builds, drops, pausing
+from buildfarm.services.asking import Named, literal, rpm_name
 from buildfarm.services.drops import Offered
 from buildfarm_web import deciding
 from buildfarm_web.access import could, require
@@ -37,6 +37,9 @@ _DONE = {
     "revoke-token": "The token is revoked.", "end": "The other sessions are ended.",
     "subscribe": "The subscription is made.", "unsubscribe": "The subscription is ended.",
     "redeliver": "It is tried again at once.",
+    "ask-waiver": "Those who may waive it see that you asked.", "grant": "The waiver is in force, and the build was judged anew.",
+    "decline": "The waiver is declined.", "compose": "The compose is made; its files are being written.",
+    "promote": "This is what users get now.", "retire": "The compose is retired.",
 }  # fmt: skip
 
 
@@ -74,35 +77,47 @@ def _waive(name: str) -> None:
     with the_hub().store.read() as tx:
         build = find_build(tx, name)
     form = request.form
-    try:
-        kind, path, subject, rpm = (str(word) for word in json.loads(form.get("finding", "")))
-    except (ValueError, TypeError) as error:
-        raise InputError("no finding was chosen", hint="choose one of the list") from error
+    kind, path, subject, rpm = _finding()
     deciding.waive(
         WaiverRequest(
-            owner=form.get("owner", ""), reason=_reason(), expires=_day(form.get("expires", "")), kind=kind,
-            path=_literal(path), subject=_literal(subject), rpm=_name_of(rpm), source=build.source,
+            owner=form.get("owner", ""), reason=_reason(), expires=form.get("expires", ""),  # type: ignore[arg-type]  # parsed
+            kind=kind, path=literal(path), subject=literal(subject), rpm=rpm_name(rpm), source=build.source,
             target=build.target, authority="security" if form.get("security") else "anyone",
         )
     )  # fmt: skip
 
 
-def _day(text: str) -> date:
-    """:raises InputError: it is none."""
+def _finding() -> tuple[str, str, str, str]:
+    """Kind, path, subject and RPM of the finding that was chosen. :raises InputError: none was."""
     try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"its last day: {text[:40]!r} is no day", hint="as in 2026-01-31") from error
+        kind, path, subject, rpm = (str(word) for word in json.loads(request.form.get("finding", "")))
+    except (ValueError, TypeError) as error:
+        raise InputError("no finding was chosen", hint="choose one of the list") from error
+    return kind, path, subject, rpm
 
 
-def _literal(text: str) -> str:
-    """A glob that means this text (``?`` stands for what a glob would read as its own)."""
-    return text.replace("*", "?") if text else "**"
+@blueprint.post("/builds/<build>/ask-waiver")
+def ask_waiver(build: str) -> Response:
+    """Ask those who may to waive one of its findings."""
+    could(Action.ASK_WAIVER)
+    kind, path, subject, rpm = _finding()
+    wish = AskRequest(kind=kind, path=path, subject=subject, rpm=rpm, reason=_reason())
+    named = Named(kind=wish.kind, path=wish.path, subject=wish.subject, rpm=wish.rpm)
+    deciding.ask_waiver(build, named, why=wish.reason)
+    return _back(f"/builds/{quote(build, safe='')}", "ask-waiver")
 
 
-def _name_of(rpm: str) -> str:
-    """The name in an RPM's file name, for the waiver outlives this version."""
-    return rpm.rsplit("-", 2)[0] or "*"
+@blueprint.post("/waiver-asks/<ask>/<any(grant, decline):verb>")
+def on_ask(ask: str, verb: str) -> Response:
+    """Grant or decline a waiver that somebody asked for."""
+    could(Action.WAIVE)
+    if verb == "grant":
+        said = {"owner": request.form.get("owner", ""), "expires": request.form.get("expires", ""), "reason": _reason()}
+        wish = GrantRequest.model_validate(said)
+        asked = deciding.grant(ask, owner=wish.owner, expires=wish.expires, why=wish.reason)
+    else:
+        asked = deciding.decline(ask, why=_reason())
+    return _back(f"/builds/{quote(asked.build, safe='')}", verb)
 
 
 @blueprint.post("/drops")
@@ -171,3 +186,20 @@ def on_waiver(waiver: str) -> Response:
     could(Action.REVOKE)
     deciding.revoke(waiver, why=_reason())
     return _back("/waivers", "revoke")
+
+
+@blueprint.post("/targets/<target>/compose")
+def compose(target: str) -> Response:
+    """Name the generation in force of a target, or the one that the form says."""
+    could(Action.PROMOTE)
+    made = deciding.compose(target, generation=request.form.get("generation", ""), why=_reason())
+    return _back(f"/composes/{quote(made.id, safe='')}", "compose")
+
+
+@blueprint.post("/composes/<compose>/<any(promote, retire):verb>")
+def on_compose(compose: str, verb: str) -> Response:
+    """Promote or retire a compose."""
+    could(Action.PROMOTE)
+    act = deciding.promote if verb == "promote" else deciding.retire
+    act(compose, why=_reason())
+    return _back(f"/composes/{quote(compose, safe='')}", verb)

@@ -51,12 +51,15 @@ def overview() -> str:
     parts = the_parts()
     filters = builds.filters_of(request.args)
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, filters) | glance.glance(parts.hub, tx, parts.standings)
-    for drop in found["drops"]:
-        drop["drawing"] = waves.draw(drop["plan"], drop["builds"], critical_of(drop["outlook"]))
+        found = farm.overview(parts.hub, tx, parts.standings.kept, filters) | glance.glance(
+            parts.hub, tx, parts.standings
+        )
+    drawings = {
+        drop["id"]: waves.draw(drop["plan"], drop["builds"], critical_of(drop["outlook"])) for drop in found["drops"]
+    }
     return render(
         "overview.html", found["now"], it=found, filters=filters, choices=_choices(),
-        lanes=lanes.draw(found["runs"], found["now"]), verdict_map=verdict_map.draw(found["map"]),
+        drawings=drawings, lanes=lanes.draw(found["runs"], found["now"]), verdict_map=verdict_map.draw(found["map"]),
         curve=curves.lag_curve(found["lag"]["over_time"]),
         stages=stages.draw((one["sig"], one["stages"]) for one in found["lag"]["sigs"]),
     )  # fmt: skip
@@ -72,12 +75,12 @@ def list_builds() -> str:
     """All builds, filtered."""
     hub = the_hub()
     filters = builds.filters_of(request.args)
-    after = request.args.get("after", "")
+    cursor = request.args.get("cursor", "")
     limit = numbered(request.args.get("limit"), _PAGE, most=1000, least=1)
     with hub.store.read() as tx:
-        found = builds.find_builds(hub, tx, limit=limit, after=after, **filters)
+        found = builds.find_builds(hub, tx, limit=limit, cursor=cursor, **filters)
         now = stamp(tx.now)
-    return render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit, after=after)
+    return render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit, cursor=cursor)
 
 
 @blueprint.get("/builds/<build>")
@@ -92,7 +95,7 @@ def show_build(build: str) -> str:
     audited = audit.audit_of(parts.hub, found["audit"])
     return render(
         "build.html", now, it=found, log=log, locks=locks, diffs=audit.diffs_of(audited), facts=audit.facts_of(audited),
-        offers=offers.of_build(parts.hub, seen(), found),
+        offers=offers.of_build(parts.hub, seen(), found), answering=offers.of_asks(parts.hub, seen(), found["asks"]),
     )  # fmt: skip
 
 
@@ -126,7 +129,7 @@ def show_drop(drop: str) -> str:
     """One drop."""
     hub = the_hub()
     with hub.store.read() as tx:
-        found = drops.drop_page(hub, tx, drop)
+        found = drops.drop_page(hub, tx, the_parts().standings.kept, drop)
         now = stamp(tx.now)
     return render(
         "drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"], critical_of(found["outlook"])),
@@ -158,7 +161,7 @@ def show_target(target: str) -> str:
     """One target."""
     parts = the_parts()
     with parts.hub.store.read() as tx:
-        found = targets.target_page(parts.hub, tx, target)
+        found = targets.target_page(parts.hub, tx, parts.standings.kept, target)
         now = stamp(tx.now)
     return render(
         "target.html", now, it=found, share=share_line.draw(found["share_over_time"]),
@@ -210,7 +213,8 @@ def list_waivers() -> str:
         in_force = tx.find(WaiverRecord, ended=None)
         now = stamp(tx.now)
     revoking = offers.of_waivers(the_hub(), seen(), in_force)
-    return render("waivers.html", now, it=found, everything=everything, offers=revoking)
+    answering = offers.of_asks(the_hub(), seen(), found["asks"])
+    return render("waivers.html", now, it=found, everything=everything, offers=revoking, answering=answering)
 
 
 @blueprint.get("/triggers")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flask import current_app
 
@@ -36,10 +38,15 @@ def keep(extensions: dict[str, object], parts: Parts) -> None:
     extensions[_KEY] = parts
 
 
+def of(extensions: Mapping[str, Any]) -> Parts:
+    """The parts of an application."""
+    found: Parts = extensions[_KEY]
+    return found
+
+
 def the_parts() -> Parts:
     """The parts of the application that answers this request."""
-    found: Parts = current_app.extensions[_KEY]
-    return found
+    return of(current_app.extensions)
 
 
 def the_hub() -> Hub:

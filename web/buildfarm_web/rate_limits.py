@@ -1,6 +1,6 @@
 """How many requests a caller may make to ``/api/v1``, counted in Redis where the farm has one, so that all web processes count together.
 
-Health, metrics, the worker API, the repositories and the pages are not counted. The headers are those of
+Health, metrics, the worker API, the repositories, feeds, badges, what follows live and the pages are not counted. The headers are those of
 draft-ietf-httpapi-ratelimit-headers-10.
 """
 
@@ -27,7 +27,7 @@ def register(app: Flask, limits: Limits, *, storage: str) -> None:
     """Count the requests of ``app`` in ``storage`` (``memory://`` or a Redis URL); while that fails, in this process."""
     wanted = {"reads": limits.reads, "writes": limits.writes}
     limiter = Limiter(
-        caller, storage_uri=storage, storage_options=_OF_REDIS if storage.startswith("redis") else {}, in_memory_fallback_enabled=True,
+        _counted_as, storage_uri=storage, storage_options=_OF_REDIS if storage.startswith("redis") else {}, in_memory_fallback_enabled=True,
         application_limits=[
             ApplicationLimit(limit_provider=words, scope=kind, methods=_KINDS[kind], exempt_when=_is_free)
             for kind, words in wanted.items()
@@ -49,6 +49,12 @@ def register(app: Flask, limits: Limits, *, storage: str) -> None:
         return answer
 
     app.after_request(tell)
+
+
+def _counted_as() -> str:
+    """Each webhook has a count of its own: many repositories of one forge come from one address, and its storms have their own bounds."""
+    hook = request.path if request.path.startswith(f"{PREFIX}/hooks/") else ""
+    return f"{hook} {caller()}" if hook else caller()
 
 
 def _is_free() -> bool:

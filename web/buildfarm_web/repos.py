@@ -14,7 +14,8 @@ from buildfarm_web.parts import the_hub
 blueprint = Blueprint("repos", __name__, url_prefix="/repos")
 
 _FOR_EVER = 365 * 24 * 3600
-_NUMBER = re.compile(r"^(?:current|[0-9]{1,9})$")
+_NUMBER = re.compile(r"^(?:current|released|compose|[0-9]{1,9})$")
+_MOVE = ("current", "released")
 
 
 @blueprint.get(f"/{KEY_FILE}")
@@ -35,12 +36,12 @@ def external(target: str, repository: str, path: str) -> Response:
 
 @blueprint.get("/<tag>/<number>/<path:path>")
 def generation(tag: str, number: str, path: str) -> Response:
-    """A file of one generation, which never changes, or of the one in force. :raises NotFound: no such file."""
+    """A file of a generation or a compose, which never changes, or of the one in force. :raises NotFound: no such file."""
     hub = the_hub()
     tags = [target.tags for target in hub.config.targets.values()]
     if not any(tag in (known.build, known.destination) for known in tags) or not _NUMBER.match(number):
         raise NotFound(f"no repository {tag}/{number}", hint="GET /api/v1/generations lists them")
-    return _send(hub.repos, f"{tag}/{number}/{path}", max_age=None if number == "current" else _FOR_EVER)
+    return _send(hub.repos, f"{tag}/{number}/{path}", max_age=None if number in _MOVE else _FOR_EVER)
 
 
 def _send(folder: Path, path: str, *, max_age: int | None, mimetype: str | None = None) -> Response:

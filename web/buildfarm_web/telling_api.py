@@ -16,7 +16,7 @@ from buildfarm.services import subscriptions
 from buildfarm.services.hub import Hub
 from buildfarm.services.subscriptions import Asker
 from buildfarm_web import access
-from buildfarm_web.api import limit
+from buildfarm_web.api import cursor, flag, limit, listed
 from buildfarm_web.parts import the_hub
 from buildfarm_web.read_models import feed
 from buildfarm_web.read_models import subscriptions as reading
@@ -40,7 +40,7 @@ def list_subscriptions() -> Response:
     """Whom the farm tells what: one's own, or all for an engineer; ``all=1`` shows ended ones too."""
     who = reader()
     with the_hub().store.read() as tx:
-        return jsonify(reading.subscriptions(tx, who, everything=bool(request.args.get("all"))))
+        return jsonify(reading.subscriptions(tx, who, everything=flag("all")))
 
 
 @blueprint.post("/subscriptions")
@@ -49,8 +49,11 @@ def post_subscription() -> tuple[Response, HTTPStatus]:
     who = asker()
     made, secret = begin(who, access.body(SubscriptionRequest))
     with the_hub().store.read() as tx:
-        answer = reading.subscription_json(tx, made)
-    return jsonify({**answer, "secret": secret} if secret else answer), HTTPStatus.CREATED
+        said = reading.subscription_json(tx, made)
+    answer = jsonify({**said, "secret": secret} if secret else said)
+    if secret:
+        answer.headers["Cache-Control"] = "no-store"
+    return answer, HTTPStatus.CREATED
 
 
 def begin(who: Asker, wish: SubscriptionRequest) -> tuple[Subscription, str]:
@@ -89,9 +92,14 @@ def list_deliveries() -> Response:
     """What is owed to subscriptions and what became of it; ``state`` and ``subscription`` choose."""
     who, args = asker(), request.args
     with the_hub().store.read() as tx:
-        return jsonify(
+        return listed(
             reading.visible_deliveries(
-                tx, who, limit=limit(), state=args.get("state", ""), subscription=args.get("subscription", "")
+                tx,
+                who,
+                limit=limit(),
+                cursor=cursor(),
+                state=args.get("state", ""),
+                subscription=args.get("subscription", ""),
             )
         )
 

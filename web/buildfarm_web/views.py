@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from flask import Blueprint, request
 
+from buildfarm_web.access import seen
 from buildfarm_web.drawings import curves, stages, verdict_map
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import (
     answers,
     buildroot,
     clusters,
+    composes,
     generation,
     lag,
     machines,
     needs,
+    offers,
     sigs,
     sources,
     standings,
 )
-from buildfarm_web.read_models.plain import Json, numbered
+from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.rendering import render
 
 blueprint = Blueprint("views", __name__)
@@ -43,9 +46,11 @@ def _filters(*names: str) -> dict[str, str]:
 @blueprint.get("/needs")
 def list_needs() -> str:
     """What needs a person now."""
-    hub, filters = the_hub(), _filters("target", "sig", "kind")
-    with hub.store.read() as tx:
-        found = needs.needs(hub, tx, target=filters["target"], sig=filters["sig"], kind=filters["kind"])
+    parts, filters = the_parts(), _filters("target", "sig", "kind")
+    with parts.hub.store.read() as tx:
+        found = needs.needs(
+            parts.hub, tx, parts.standings.kept, target=filters["target"], sig=filters["sig"], kind=filters["kind"]
+        )
     return render("needs.html", found["now"], it=found, filters=filters, choices=_choices())
 
 
@@ -53,9 +58,9 @@ def list_needs() -> str:
 def list_sources() -> str:
     """All sources."""
     parts, filters = the_parts(), sources.filters_of(request.args)
-    offset = numbered(request.args.get("offset"), 0, most=10**7)
+    cursor = request.args.get("cursor", "")
     with parts.hub.store.read() as tx:
-        found = sources.sources(parts.hub, tx, parts.standings, filters, limit=_PAGE, offset=offset)
+        found = sources.sources(parts.hub, tx, parts.standings, filters, limit=_PAGE, cursor=cursor)
     drawing = verdict_map.draw(found["map"])
     return render(
         "sources.html", found["now"], it=found, filters=filters, choices=_choices(), verdict_map=drawing, limit=_PAGE
@@ -126,7 +131,24 @@ def show_generation(generation_id: str) -> str:
     """One generation."""
     with the_hub().store.read() as tx:
         found = generation.generation_page(tx, generation_id)
-    return render("generation.html", found["now"], it=found)
+    return render("generation.html", found["now"], it=found, offers=offers.of_generation(the_hub(), seen(), found))
+
+
+@blueprint.get("/composes")
+def list_composes() -> str:
+    """Composes of all targets."""
+    filters = _filters("target")
+    with the_hub().store.read() as tx:
+        found, now = composes.composes(tx, limit=_PAGE, cursor=request.args.get("cursor", ""), **filters), stamp(tx.now)
+    return render("composes.html", now, it=found, filters=filters, choices=_choices())
+
+
+@blueprint.get("/composes/<compose>")
+def show_compose(compose: str) -> str:
+    """One compose."""
+    with the_hub().store.read() as tx:
+        found = composes.compose_page(tx, compose)
+    return render("compose.html", found["now"], it=found, offers=offers.of_compose(the_hub(), seen(), found))
 
 
 @blueprint.get("/builds/<build>/buildroot")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from flask import Flask
+from markupsafe import Markup
 
 from buildfarm.adapters.report_page.looks import SYMBOLS, VERDICTS
 
@@ -38,6 +40,8 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     # workers, generations, gate, needs
     "ready": ("check", "good"), "drained": ("pause", "hold"), "lost": ("cross", "bad"), "staged": ("clock", "wait"),
     "broken": ("cross", "bad"), "passed": ("check", "good"), "refused": ("alert", "warn"), "stuck": ("alert", "warn"),
+    # composes
+    "testing": ("clock", "wait"), "released": ("check", "good"), "retired": ("minus", "mute"),
     # changes between two buildroots or generations
     "added": ("plus", "good"), "removed": ("minus", "bad"), "updated": ("swap", "info"), "rebuilt": ("box", "wait"),
 }  # fmt: skip
@@ -70,6 +74,21 @@ def said(word: str) -> str:
     ('on hold', 'COMPATIBLE')
     """
     return word.replace("_", " ")
+
+
+@lru_cache(maxsize=256)
+def symbol(word: str) -> Markup:
+    """A word's symbol, to stand beside it."""
+    drawn = '<svg class="icon" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><path d="{}"/></svg>'
+    return Markup(drawn).format(icon(word))  # noqa: S704  # ours
+
+
+@lru_cache(maxsize=256)
+def badge(word: str, size: str = "") -> Markup:
+    """A word with its symbol and tone; nothing for no word. Pages have hundreds of them, of few words."""
+    look = f" {size}" if size else ""
+    drawn = '<span class="badge tone-{}{}">{}<span>{}</span></span>'
+    return Markup(drawn).format(tone(word), look, symbol(word), said(word)) if word else Markup()  # noqa: S704  # ours
 
 
 def duration(seconds: float | None) -> str:
@@ -157,5 +176,6 @@ def percent(share: float | None) -> str:
 def register(app: Flask) -> None:
     """Make the words known to the templates of ``app``."""
     app.jinja_env.filters.update(
-        icon=icon, tone=tone, said=said, duration=duration, ago=ago, clock=clock, is_digest=is_digest, day=day, bytes=size, percent=percent,
+        icon=icon, symbol=symbol, badge=badge, tone=tone, said=said, duration=duration, ago=ago, clock=clock,
+        is_digest=is_digest, day=day, bytes=size, percent=percent,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from buildfarm.adapters import sandbox
 from buildfarm.adapters.process import MEBIBYTE
 from buildfarm.domain.brand import Allow, BrandHit, BrandPolicy, not_allowed
 from buildfarm.errors import InputError, ToolFailed
+from buildfarm.rpm_folders import rpms_below
 
 _SECONDS = 1800.0
 _MEMORY = 2048 * MEBIBYTE
@@ -44,11 +45,8 @@ def scan_paths(paths: Iterable[Path], policy: BrandPolicy, *, jobs: int = 0) -> 
 def _files(path: Path) -> Iterable[Named]:
     if not path.is_dir():
         return [(path, path.name)]
-    return [
-        (file, file.relative_to(path).as_posix())
-        for file in sorted(path.rglob("*"))
-        if file.is_file() and not file.is_symlink()
-    ]
+    files = {file for file in path.rglob("*") if file.is_file() and not file.is_symlink()} | set(rpms_below(path))
+    return [(file, file.relative_to(path).as_posix()) for file in sorted(files)]
 
 
 def _batches(files: Sequence[Named], count: int) -> list[list[Named]]:

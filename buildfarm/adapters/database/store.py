@@ -154,7 +154,7 @@ class SqlTransaction:
         """All records whose fields equal ``where``."""
         query = self._query(kind, (), order_by, where, descending=descending, limit=limit, after=after)
         read = _reader(cast("Hashable", kind))
-        return [read(row) for row in self._connection.execute(query)]
+        return [read(row) for row in self._connection.execute(query).all()]
 
     def pick(
         self,
@@ -170,7 +170,7 @@ class SqlTransaction:
     ) -> list[tuple[Any, ...]]:
         """Some fields of what :meth:`find` would give, as the column has them (text for an enumeration, lists for tuples)."""
         query = self._query(kind, fields, order_by, where, descending=descending, limit=limit, after=after)
-        return [tuple(row) for row in self._connection.execute(query)]
+        return [tuple(row) for row in self._connection.execute(query).all()]
 
     def _query(
         self,
@@ -226,7 +226,7 @@ class SqlTransaction:
         """The newest of each, by :func:`buildfarm.adapters.database.newest.newest_of_each`."""
         table = TABLES[kind]
         query = newest_of_each(table, fields, of_each=of_each, by=by, only=lambda some: self._conditions(some, where))
-        return [tuple(row) for row in self._connection.execute(query)]
+        return [tuple(row) for row in self._connection.execute(query).all()]
 
     def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
         """Set fields of one record; ``None`` when ``only_if`` did not hold (or the record is gone)."""
@@ -332,20 +332,23 @@ def _reader(kind: Hashable) -> Callable[[Sequence[Any]], Any]:
     """Makes a record of a row of its table, whose JSON and text columns become the fields' own types again."""
     hints = typing.get_type_hints(kind)
     names = [column.name for column in TABLES[cast("type", kind)].columns]
-    converters: list[tuple[int, Any]] = []
-    for place, name in enumerate(names):
+    converters: list[tuple[str, Callable[[Any], Any]]] = []
+    for name in names:
         plain, _ = plain_type(hints[name])
         origin = typing.get_origin(plain) or plain
-        if origin is tuple or (isinstance(origin, type) and issubclass(origin, enum.StrEnum)):
-            converters.append((place, origin))
+        if origin is tuple:
+            converters.append((name, tuple))
+        elif isinstance(origin, type) and issubclass(origin, enum.StrEnum):
+            converters.append((name, {member.value: member for member in origin}.__getitem__))
     make = cast("type", kind)
 
     def read(row: Sequence[Any]) -> Any:  # noqa: ANN401  # of the kind that was asked for
-        values = list(row)
-        for place, convert in converters:
-            if values[place] is not None:
-                values[place] = convert(values[place])
-        return make(**dict(zip(names, values, strict=True)))
+        values = dict(zip(names, row, strict=True))
+        for name, convert in converters:
+            value = values[name]
+            if value is not None:
+                values[name] = convert(value)
+        return make(**values)
 
     return read
 

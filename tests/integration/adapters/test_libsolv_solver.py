@@ -178,7 +178,7 @@ def test_what_is_near_is_what_somebody_may_have_meant(universe: Universe):
 
 def test_an_rpm_of_another_arch_is_named_as_such(make_rpm: Callable[[str], Path], tmp_path: Path):
     other = make_rpm(SPECS["zlib"].replace("zlib", "firmware").replace("BuildArch: noarch\n", ""))
-    RepositoryWriter(tmp_path / "cache").write(tmp_path / "repo", [Rpm.of(other)])
+    RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves").write(tmp_path / "repo", [Rpm.of(other)])
     universe = LibsolvSolver().open([PinnedRepository(id="seed", folder=tmp_path / "repo", priority=90)], "aarch64")
     (problem,) = universe.resolve(["firmware"], (), ()).problems
     assert problem == ("nothing provides firmware (nearest: firmware-1.0-1.x86_64 in seed, which is for another arch)")

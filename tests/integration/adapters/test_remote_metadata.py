@@ -54,7 +54,9 @@ def after(remote: RemoteMetadata, url: str) -> Path:
 
 
 def write(folder: Path, *rpms: Path) -> None:
-    RepositoryWriter(folder.parent.parent / "cache").write(folder, [Rpm.of(rpm) for rpm in rpms])
+    RepositoryWriter(folder.parent.parent / "cache", folder.parent.parent / ".shelves").write(
+        folder, [Rpm.of(rpm) for rpm in rpms]
+    )
 
 
 def test_a_repository_behind_a_url_is_solved_with(

@@ -18,6 +18,7 @@ from buildfarm.adapters.repository_metadata import BucketCache, write
 from buildfarm.adapters.shelves import RepoRpm, Shelves, stacks
 from buildfarm.domain.repodata import Checksum, Compression, RepodataStyle
 from buildfarm.errors import InfraError, InputError
+from buildfarm.rpm_folders import SHELVES, rpms_below
 from tests.integration.adapters.conftest import Dnf, Rpm, RpmMaker, spec
 
 
@@ -59,6 +60,17 @@ def test_rpms_are_hard_links_on_shelves_that_generations_share(
     old, new = ({link.name: link.readlink() for link in (folder / "Packages").iterdir()} for folder in generations)
     assert len(old) == len({stack.number % 64 for stack in stacks(rpms)})
     assert sum(old[name] == new.get(name) for name in old) == len(old) - 1
+
+
+def test_who_looks_below_a_published_folder_finds_its_rpms(rpms: list[Rpm], tmp_path: Path):
+    repository = tmp_path / "repos" / "tag" / "1" / "x86_64"
+    RepositoryWriter(tmp_path / "cache", tmp_path / "repos" / SHELVES).write(repository, rpms)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "x.rpm").write_bytes(b"")
+    (repository / "Packages" / "away").symlink_to(tmp_path / "elsewhere")
+    (repository.parent.parent / "current").symlink_to("1")
+    for folder in (repository, repository.parent.parent / "current"):
+        assert sorted(path.name for path in rpms_below(folder)) == sorted(rpm.filename for rpm in rpms)
 
 
 def test_a_shelf_goes_when_no_repository_stands_on_it(rpms: list[Rpm], tmp_path: Path):

@@ -66,7 +66,7 @@ def repository(make_rpm: Callable[[str], Path], tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("modular")
     (folder / "modules.yaml").write_text(MODULES)
     carried = [CarriedFile(kind=CarriedKind.MODULES, path=folder / "modules.yaml", names={})]
-    RepositoryWriter(folder / "cache").write(
+    RepositoryWriter(folder / "cache", folder / ".shelves").write(
         folder / "repo", [Rpm.of(make_rpm(text)) for text in SPECS.values()], carried
     )
     return PinnedRepository(id="seed", folder=folder / "repo", priority=90)

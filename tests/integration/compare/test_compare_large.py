@@ -107,7 +107,7 @@ class Server(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def served(sides, tmp_path):
     """Both sides as repositories on loopback: their folders, which a test may damage, and their URLs."""
-    write = repository_writer(tmp_path / "cache")
+    write = repository_writer(tmp_path / "cache", tmp_path / ".shelves")
     for name, side in zip(("old", "new"), sides, strict=True):
         files = [
             RepoFile(path=file, sha256=hashlib.sha256(file.read_bytes()).hexdigest(), filename=file.name)
@@ -115,7 +115,7 @@ def served(sides, tmp_path):
         ]
         (tmp_path / name).mkdir()
         write(tmp_path / name, files)
-        for file in (tmp_path / name).rglob("*.rpm"):  # links to the blobs otherwise
+        for file in (tmp_path / name).glob("Packages/*/*.rpm"):  # links to the blobs otherwise
             data = file.read_bytes()
             file.unlink()
             file.write_bytes(data)
@@ -147,8 +147,8 @@ def test_two_repositories_are_compared_by_their_metadata(served, tmp_path):
 
 def test_an_rpm_that_is_not_the_metadatas_is_an_error_until_it_is_repaired(served, tmp_path):
     folders, urls = served
-    swapped, gone = (next(folders["new"].rglob(f"s000-p{number}-*.rpm")) for number in (5, 6))
-    good, other = swapped.read_bytes(), next(folders["new"].rglob("s000-p8-*.rpm")).read_bytes()
+    swapped, gone = (next(folders["new"].glob(f"Packages/*/s000-p{number}-*.rpm")) for number in (5, 6))
+    good, other = swapped.read_bytes(), next(folders["new"].glob("Packages/*/s000-p8-*.rpm")).read_bytes()
     swapped.write_bytes(other)
     kept = gone.read_bytes()
     gone.unlink()
@@ -165,7 +165,7 @@ def test_an_rpm_that_is_not_the_metadatas_is_an_error_until_it_is_repaired(serve
 def test_metadata_that_names_a_file_outside_or_lies_about_itself_is_refused(served, tmp_path):
     folders, _ = served
     outside = tmp_path / "outside.rpm"
-    shutil.copy(next(folders["old"].rglob("*.rpm")), outside)
+    shutil.copy(next(folders["old"].glob("Packages/*/*.rpm")), outside)
     made = tmp_path / "made"
     (made / "repodata").mkdir(parents=True)
     package = createrepo_c.package_from_rpm(str(outside), location_href="../outside.rpm")

@@ -343,12 +343,12 @@ class UserDnf:
     In a process namespace of its own, for librepo leaves a gpg-agent behind.
     """
 
-    def __init__(self, home: Path, press: Press) -> None:
+    def __init__(self, home: Path, press: Press, link: str = "current") -> None:
         home.mkdir()
         self.home = home
         main = {"reposdir": "/nonexistent", "pluginpath": "/nonexistent", "cachedir": home / "cache", "logdir": home}
         repo = {
-            "name": "Reef 9", "baseurl": f"file://{press.repository(DESTINATION)}", "gpgcheck": 1, "repo_gpgcheck": 1,
+            "name": "Reef 9", "baseurl": f"file://{press.hub.repos / DESTINATION / link / 'x86_64'}", "gpgcheck": 1, "repo_gpgcheck": 1,
             "gpgkey": f"file://{press.hub.repos / publishing.KEY_FILE}",
         }  # fmt: skip
         lines = ["[main]", *(f"{k}={v}" for k, v in main.items()), "[reef]", *(f"{k}={v}" for k, v in repo.items())]

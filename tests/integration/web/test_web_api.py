@@ -209,12 +209,12 @@ def test_builds_are_filtered_by_the_url(client: FlaskClient, story: Story, query
 
 def test_builds_come_in_pages(client: FlaskClient, story: Story) -> None:
     seen: list[str] = []
-    after: str | None = ""
-    while after is not None:
-        page = client.get(f"/api/v1/builds?limit=5&after={after}").json
+    cursor: str | None = ""
+    while cursor is not None:
+        page = client.get(f"/api/v1/builds?limit=5&cursor={cursor}").json
         assert page is not None
         seen += [build["id"] for build in page["builds"]]
-        after = page["next"]
+        cursor = page["cursor"]
     assert sorted(seen) == sorted(story.ids.values())
 
 

@@ -21,6 +21,7 @@ import pytest
 import schemathesis
 import web_story
 from buildfarm_web.app import create_app
+from people_story import PEOPLE, introduce, token_of
 from schemathesis.engine import events, from_schema
 from web_story import Clock, Story
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -36,8 +37,18 @@ _BEYOND_SCHEMAS = {
     "post_drop": "something must be named, and uploaded before or in a drop folder",
     "post_override": "an override says something, or is removed",
     "post_waiver": "the kind must be one that can be waived, the day to come",
+    "post_account": "a SIG must be there, a maintainer has one",
+    "post_rights": "a SIG must be there, a maintainer has one",
+    "post_token": "a token may no more than its account",
+    "own_password": "the former password must be right",
+    "reserve_worker": "a worker is for SIGs, targets or sources",
+    "post_reference": "the text must be a lock",
+    "post_target_reference": "the text must be a lock",
+    "post_subscription": "the address must be one that can be told",
+    "search": "a text of one line, or what is marked",
+    "audit": "a cursor is one the list gave",
     **{f"list_{name}": "a cursor is one the list gave" for name in
-       ("builds", "drops", "events", "generations", "overrides", "tasks", "waivers")},
+       ("builds", "composes", "deliveries", "drops", "events", "generations", "overrides", "sources", "tasks", "waivers")},
 }  # fmt: skip
 
 
@@ -63,17 +74,20 @@ def fresh_key(context: Any, case: Any, kwargs: Any) -> None:
         case.headers["Idempotency-Key"] = str(uuid.UUID(int=next(_numbers)))
 
 
-def configuration(story: Story, examples: int, *, at_length: bool) -> schemathesis.Config:
+def configuration(story: Story, token: str, examples: int, *, at_length: bool) -> schemathesis.Config:
     """Every boundary of every parameter and field, the same in every run; at length also what is made at random, and chains of requests."""
     known = {
         "build": [f"{source}-1.0-1.el9" for source in story.ids],
         "drop": [story.drop],
         "target": ["reef-9"],
         "worker": ["local-1"],
+        "source": [*story.ids],
+        "sig": ["core"],
+        "account": [name for name in PEOPLE if name != "admin"],
     }
     return schemathesis.Config.from_dict({
         "seed": 20260302,
-        "auth": {"openapi": {"token": {"bearer": web_story.ENGINEER}}},
+        "auth": {"openapi": {"token": {"bearer": token}}},
         "dictionaries": {name: {"values": values} for name, values in known.items()},
         "parameters": {f"path.{name}": {"dictionary": name, "probability": 0.7} for name in known},
         "generation": {"max-examples": examples, "database": "none", "deterministic": True, "allow-x00": False},
@@ -103,6 +117,7 @@ class Quiet(WSGIRequestHandler):
 
 def broken_words(hub: Hub, story: Story, examples: int, *, at_length: bool) -> tuple[int, list[str]]:
     """How many requests were made, and what was not as described."""
+    introduce(hub)
     app = create_app(hub, intake=web_story.fake_intake, blob_limit=1 << 20)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever)
@@ -110,7 +125,7 @@ def broken_words(hub: Hub, story: Story, examples: int, *, at_length: bool) -> t
     try:
         schema = schemathesis.openapi.from_url(
             f"http://127.0.0.1:{server.server_port}/api/v1/openapi.json",
-            config=configuration(story, examples, at_length=at_length),
+            config=configuration(story, token_of(hub, "admin"), examples, at_length=at_length),
         )
         return _broken(schema)
     finally:

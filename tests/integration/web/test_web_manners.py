@@ -16,12 +16,13 @@ import web_story
 from buildfarm_web.app import create_app
 from flask import Flask
 from flask.testing import FlaskClient
+from people_story import bearer, introduce, token_of
 from web_story import Clock
 
 from buildfarm.adapters.broker import PrivateRedis
 from buildfarm.config import Limits
 from buildfarm.domain.idempotency import KeptAnswer
-from buildfarm.domain.records import SourceOverride
+from buildfarm.domain.records import ApiToken, SourceOverride
 from buildfarm.services import idempotency
 from buildfarm.services.hub import Hub
 
@@ -84,6 +85,37 @@ def test_a_refusal_is_kept_too_and_a_place_to_follow(client: FlaskClient, hub: H
     assert (first.status_code, first.json["created"]) == (202, True)  # type: ignore[index]
     assert (again.status_code, again.json) == (202, first.json)
     assert again.headers["Location"] == first.headers["Location"]
+
+
+def test_a_secret_is_not_kept_and_a_token_that_ended_is_given_nothing_again(client: FlaskClient, hub: Hub) -> None:
+    introduce(hub)
+    owner = bearer(token_of(hub, "engineer"))
+    first, again = (client.post("/api/v1/tokens", json={"name": "once"}, headers=key(owner, "issue")) for _ in range(2))
+    assert (first.status_code, again.status_code, again.content_type) == (201, 409, "application/problem+json")
+    made: dict[str, str] = first.json  # type: ignore[assignment]
+    webhook = {"channel": "webhook", "address": "http://93.184.215.14/x"}
+    told, told_again = (
+        client.post("/api/v1/subscriptions", json=webhook, headers=key(owner, "tell")) for _ in range(2)
+    )
+    assert (told.status_code, told_again.status_code) == (201, 409)
+    with hub.store.read() as tx:
+        kept = "".join(one.body for one in tx.find(KeptAnswer))
+        assert tx.count(ApiToken, account="engineer") == 2
+    assert made["token"] not in kept
+    assert told.json["secret"] not in kept  # type: ignore[index]
+    body = {"reason": "r"}
+    mine = key(bearer(made["token"]), "drain")
+    assert client.post("/api/v1/workers/local-1/drain", json=body, headers=mine).status_code == 200
+    assert client.post(f"/api/v1/tokens/{made['id']}/revoke", json=body, headers=owner).status_code == 200
+    assert client.post("/api/v1/workers/local-1/drain", json=body, headers=mine).status_code == 401
+
+
+def test_tokens_of_one_name_have_keys_of_their_own(client: FlaskClient, hub: Hub) -> None:
+    introduce(hub)
+    for token in (token_of(hub, "engineer"), token_of(hub, "engineer")):
+        answer = client.post(URL, json=OVERRIDE, headers=key(bearer(token)))
+        assert (answer.status_code, "Idempotency-Replayed" in answer.headers) == (201, False)
+    assert recorded(hub) == 2
 
 
 def test_while_the_first_is_at_work_the_second_waits_and_a_dead_one_is_taken_over(
@@ -173,6 +205,13 @@ def test_who_asks_too_often_is_told_when_to_come_back(hub: Hub, engineer: dict[s
         assert answer.status_code != 429, free
         assert "RateLimit" not in answer.headers, free
     assert client.post("/worker/v1/hello", json={}).status_code == 401
+
+
+def test_each_webhook_is_counted_by_itself(hub: Hub) -> None:
+    client = limited(hub, Limits(writes="1/hour")).test_client()
+    answers = [client.post(f"/api/v1/hooks/reef-9/{name}").status_code for name in ("one", "one", "other")]
+    assert answers == [404, 429, 404]
+    assert client.post(URL, json=OVERRIDE).status_code == 401
 
 
 def test_without_limits_nobody_is_counted(hub: Hub) -> None:

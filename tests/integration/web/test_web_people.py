@@ -245,7 +245,7 @@ def test_nobody_sees_or_ends_the_tokens_of_others(client: FlaskClient, hub: Hub,
         (kept,) = tx.find(ApiToken, account="engineer")
     assert [one["account"] for one in api(client, mine, "GET", "/tokens")[1]["tokens"]] == ["viewer"]  # type: ignore[attr-defined]
     assert api(client, mine, "GET", "/tokens?account=engineer")[0] == 403
-    assert api(client, mine, "POST", f"/tokens/{kept.id[:16]}/revoke")[0] in (400, 404)
+    assert api(client, mine, "POST", f"/tokens/{kept.id[:16]}/revoke")[0] == 415
     assert api(client, mine, "POST", f"/tokens/{kept.id[:16]}/revoke", reason="r")[0] == 404
     assert api(client, theirs, "GET", "/account")[0] == 200
     admin, narrow = token_of(hub, "admin"), token_of(hub, "engineer", Action.DRAIN)
@@ -330,10 +330,10 @@ def test_the_audit_log_says_who_did_what_and_why_page_by_page(
         api(client, engineer, "POST", "/workers/local-1/resume", reason="back")
     api(client, engineer, "POST", f"/builds/{build.id}/retry", reason="again")
     first = client.get("/api/v1/audit?actor=engineer&limit=4").get_json()
-    rest = client.get(f"/api/v1/audit?actor=engineer&limit=50&before={first['next']}").get_json()
+    rest = client.get(f"/api/v1/audit?actor=engineer&limit=50&cursor={first['cursor']}").get_json()
     numbers = [act["id"] for act in (*first["acts"], *rest["acts"])]
     assert numbers == sorted(numbers, reverse=True)
-    assert (len(first["acts"]), len(numbers), rest["next"]) == (4, 11, None)
+    assert (len(first["acts"]), len(numbers), rest["cursor"]) == (4, 11, None)
     assert [(act["kind"], act["about"], act["why"]) for act in first["acts"][:1]] == [
         ("build.ingested", build.nvr, "again")
     ]

@@ -11,8 +11,10 @@ from flask import Flask
 from people_story import PEOPLE, bearer, browser_of, introduce, token_of
 from web_story import Clock, Story
 
+from buildfarm.domain.compose import Compose
 from buildfarm.domain.people import Role
-from buildfarm.domain.waiver import WaiverRecord
+from buildfarm.domain.repository import Generation, GenerationState
+from buildfarm.domain.waiver import WaiverAsk, WaiverRecord
 from buildfarm.services import accounts
 from buildfarm.services.hub import Hub
 
@@ -47,7 +49,8 @@ GET = {
         "/api/v1/sources/<target>/<source>", "/api/v1/triggers", "/builds/<build>/buildroot", "/builds/<build>/log",
         "/clusters/<target>/<cluster>", "/generations/<generation_id>", "/lag", "/machines", "/needs", "/search", "/sigs",
         "/sigs/<sig>", "/sources", "/sources/<target>/<source>", "/triggers",
-         "/live/builds/<build>/log", "/live/changes",
+        "/composes", "/composes/<compose>", "/api/v1/composes", "/api/v1/composes/<compose>",
+        "/live/builds/<build>/log", "/live/changes", "/api/v1/docs", "/api/v1/openapi.json",
     ),
     KNOWN: ("/api/v1/account", "/api/v1/tokens", "/api/v1/deliveries"),
     OF_SOURCE: ("/api/v1/builds/<build>/order", "/api/v1/builds/<build>/files/<sha256>"),
@@ -60,20 +63,23 @@ POST = {
         "/account/password", "/account/sessions/end", "/account/tokens", "/account/tokens/<token>/revoke",
         "/api/v1/account/password", "/api/v1/tokens", "/api/v1/tokens/<token>/revoke", "/api/v1/subscriptions",
         "/api/v1/deliveries/<delivery>/redeliver", "/subscriptions", "/subscriptions/<subscription>/end",
-        "/deliveries/<delivery>/redeliver",
+        "/deliveries/<delivery>/redeliver", "/builds/<build>/ask-waiver", "/api/v1/builds/<build>/ask-waiver",
     ),
     OF_SOURCE: (
         "/builds/<build>/retry", "/builds/<build>/cancel", "/builds/<build>/release-hold", "/builds/<build>/priority",
         "/builds/<build>/waive", "/waivers/<waiver>/revoke", "/api/v1/builds/<build>/retry", "/api/v1/builds/<build>/cancel",
         "/api/v1/builds/<build>/release-hold", "/api/v1/builds/<build>/priority", "/api/v1/overrides", "/api/v1/waivers",
-        "/api/v1/waivers/<waiver>/revoke",
+        "/api/v1/waivers/<waiver>/revoke", "/waiver-asks/<ask>/grant", "/waiver-asks/<ask>/decline",
+        "/api/v1/waiver-asks/<ask>/grant", "/api/v1/waiver-asks/<ask>/decline",
     ),
     OF_TARGET: (
         "/targets/<target>/pause", "/targets/<target>/resume", "/drops/<drop>/pause", "/drops/<drop>/resume",
         "/drops/<drop>/approve", "/drops/<drop>/refuse", "/drops/<drop>/release-hold", "/drops", "/api/v1/drops",
         "/api/v1/targets/<target>/pause", "/api/v1/targets/<target>/resume", "/api/v1/drops/<drop>/pause",
         "/api/v1/drops/<drop>/resume", "/api/v1/drops/<drop>/approve", "/api/v1/drops/<drop>/refuse",
-        "/api/v1/drops/<drop>/release-hold",
+        "/api/v1/drops/<drop>/release-hold", "/targets/<target>/compose", "/composes/<compose>/promote",
+        "/composes/<compose>/retire", "/api/v1/composes", "/api/v1/composes/<compose>/promote",
+        "/api/v1/composes/<compose>/retire",
     ),
     ENGINEERS: (
         "/workers/<worker>/drain", "/workers/<worker>/resume", "/api/v1/workers/<worker>/drain",
@@ -110,6 +116,9 @@ BODIES: dict[str, dict[str, object]] = {
     "/api/v1/drops": {"target": "reef-9", "srpms": [{"sha256": "0" * 64}]},
     "/api/v1/overrides": {"target": "reef-9", "source": "qemu-kvm", "reason": "r", "settings": {"nocheck": True}},
     "/api/v1/waivers": WAIVER,
+    "/api/v1/composes": {"target": "reef-9"},
+    "/api/v1/builds/<build>/ask-waiver": {"kind": "tag", "reason": "r"},
+    "/api/v1/waiver-asks/<ask>/grant": {"owner": "o", "expires": "2030-01-01"},
     "/api/v1/tokens": {"name": "for a test"},
     "/api/v1/subscriptions": {"channel": "webhook", "address": "http://93.184.215.14/"},
     "/api/v1/account/password": {"former": "x", "password": "a long pass phrase"},
@@ -146,9 +155,14 @@ def place(hub: Hub, clock: Clock) -> dict[str, str]:
     build = story.until_waiting(story._build("qemu-kvm"))
     task = story.start(story.until_waiting(story._build("built-now")))
     with hub.store.begin() as tx:
+        about = {"target": "reef-9", "created": tx.now}
+        tx.add(WaiverAsk(id="A-1", build=build.id, source="qemu-kvm", kind="tag", reason="r", asker="a", **about))  # type: ignore[arg-type]
+        tx.add(Compose(id="reef-9-1.0", tag="reef-9", generation="g", number=1, actor="a", **about))  # type: ignore[arg-type]
+        tx.add(Generation(id="g", tag="reef-9", number=1, state=GenerationState.READY, digest="d", **about))  # type: ignore[arg-type]
         tx.add(WaiverRecord(**{**WAIVER, "id": "W1", "actor": "test", "created": tx.now}))  # type: ignore[arg-type]
     return {
         "build": build.id, "drop": story.drop, "target": "reef-9", "worker": "local-1", "waiver": "W1", "account": "dummy",
+        "compose": "reef-9-1.0", "ask": "A-1",
         "token": "0" * 16, "sha256": "0" * 64, "tag": "reef-9", "number": "1", "path:path": "x", "repository": "seed",
         "path:filename": "farm.css", "name": "guest", "cluster": "0" * 8, "generation_id": "none", "sig": "core",
         "subscription": "none", "delivery": "none", "source": "qemu-kvm", "scope": "source",

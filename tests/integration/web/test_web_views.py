@@ -14,7 +14,9 @@ from pathlib import Path
 import later_story
 import pytest
 import web_story
+from buildfarm_web.drawings import verdict_map
 from buildfarm_web.read_models import standings
+from buildfarm_web.read_models.kept import Kept, last_event
 from buildfarm_web.read_models.standings import Standings
 from flask.testing import FlaskClient
 from later_story import Morning
@@ -182,6 +184,46 @@ def test_kept_standings_are_what_reading_everything_gives(hub: Hub, clock: Clock
     both()
 
 
+def test_an_event_that_is_seen_after_a_later_one_is_caught_up_with(hub: Hub, clock: Clock, story: Story) -> None:
+    kept = Standings()
+
+    def words() -> set[str]:
+        with hub.store.read() as tx:
+            return {one.word for one in kept.of(hub, tx) if one.source == "zlib"}
+
+    before = words()
+    clock.pass_seconds(90)
+    assert words() == before
+    built = story._build("zlib", (), (), "2.0")
+    story._move(built, BuildState.FAILED, "ann", "broken", failure_kind="build", finished=clock())
+    with hub.store.read() as tx:
+        kept._event = last_event(tx)  # as if only a later one had been there to be seen
+    assert words() == before
+    clock.pass_seconds(61)
+    assert words() == {"failed"}
+
+
+def test_what_is_kept_ends_with_the_next_event_and_after_seconds(hub: Hub, clock: Clock, story: Story) -> None:
+    kept, made = Kept(), iter(range(100))
+
+    def asked() -> tuple[int, int]:
+        with hub.store.read() as tx:
+            return (
+                kept.now("a", tx, lambda: {"n": next(made)})["n"],
+                kept.lately("b", tx, lambda: {"n": next(made)})["n"],
+            )
+
+    assert asked() == (0, 1)
+    assert asked() == (0, 1)
+    clock.pass_seconds(2)
+    story._build("zlib", (), (), "2.0")
+    assert asked() == (2, 1)
+    clock.pass_seconds(6)
+    assert asked() == (3, 1)
+    clock.pass_seconds(3)
+    assert asked() == (3, 4)
+
+
 def test_a_source_has_its_history_and_what_holds_for_it(morning: Morning) -> None:
     found = twin(morning.client, "/sources/reef-9/zlib")
     assert [one["nvr"] for one in found["builds"]] == ["zlib-1.1-1.el9", "zlib-1.0-1.el9"]
@@ -314,3 +356,23 @@ def test_hostile_text_is_text_on_these_pages_too(client: FlaskClient, hub: Hub, 
         assert answer.status_code == 200 or "%2F" in path, path
     for path in ("/", "/needs", "/sources", "/machines", later_story.pages(later)["buildroot"]):
         assert "&lt;script&gt;alert" in html(client, path), path
+
+
+def test_many_sources_are_drawn_as_regions_that_hold_them_all() -> None:
+    words = {"failed": 1, "REVIEW": 70, "EQUIVALENT": 500, "canceled": 3}
+    (group,) = verdict_map.draw([{"sig": "core", "total": 574, "words": words, "cells": []}])
+    assert {run.word: run.count for run in group.runs} == words
+    assert {run.word: _cells_within(run.region) for run in group.runs} == words
+    assert verdict_map.many_of([group]) == sorted(words)
+
+
+def _cells_within(region: str) -> float:
+    """The area of an outline in cells, by the shoelace formula."""
+    x = y = 0
+    corners: list[tuple[int, int]] = []
+    for letter, numbers in re.findall(r"([MHV])([\d ]+)", region):
+        given = [int(number) for number in numbers.split()]
+        x, y = given if letter == "M" else (given[0], y) if letter == "H" else (x, given[0])
+        corners.append((x, y))
+    pairs = zip(corners, [*corners[1:], corners[0]], strict=True)
+    return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in pairs)) / 2 / verdict_map.PITCH**2

@@ -169,10 +169,15 @@ def report(
     verdict: str, source: str, findings: list[dict[str, str]], missing: tuple[str, ...] = ()
 ) -> dict[str, object]:
     rpm = f"{source}-1.0-1.el9.x86_64.rpm"
+    alone = [
+        {"kind": "rpm-missing", "rpm": name, "name": name.rsplit("-", 2)[0], "source": source, "verdict": "MISSING",
+         "rule": "rpm-missing"}
+        for name in missing
+    ]  # fmt: skip
+    of_pair = verdict if not missing else "EQUIVALENT"
     return {
-        "schema": 1, "verdict": verdict, "extra": [],
-        "missing": [{"rpm": name, "verdict": "MISSING", "rule": "rpm-missing"} for name in missing],
-        "pairs": [{"old": rpm, "new": rpm, "verdict": verdict if not missing else "EQUIVALENT", "findings": findings}],
+        "schema": 1, "verdict": verdict, "extra": [], "waivers": {"expired": [], "unused": []}, "missing": alone,
+        "pairs": [{"old": rpm, "new": rpm, "name": source, "source": source, "verdict": of_pair, "findings": findings}],
     }  # fmt: skip
 
 
@@ -364,7 +369,8 @@ class Story:
             finding("file-mode", "INCOMPATIBLE", "/usr/bin/bzdiff", old="0755", new="0644"),
             finding("content-data", "REVIEW", "/usr/share/bzip2/table", old="sha256 1f", new="sha256 2e"),
         ], gate=Gate.REFUSED, reason="verdict INCOMPATIBLE: no tag takes it",
-            hits=({"word": "PNAELV", "rpm": "bzip2-1.0-1.el9.x86_64.rpm", "path": "/usr/share/bzip2/table"},))  # fmt: skip
+            hits=({"word": "PNAELV", "rpm": "bzip2-1.0-1.el9.x86_64.rpm", "path": "/usr/share/bzip2/table",
+                   "where": "/usr/share/bzip2/table", "context": "made by PNAELV"},))  # fmt: skip
         build = self._build("popt", ("popt-devel",))
         self.until_waiting(build)
         self._finish(build, self.start(build, "local-2"), 6)

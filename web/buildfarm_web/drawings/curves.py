@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from xml.etree import ElementTree as ET
 
 import pygal
@@ -29,12 +30,17 @@ def lag_curve(points: Sequence[Json]) -> Markup | None:
     """Median and nine-in-ten of :func:`buildfarm_web.read_models.lag.lag`'s ``over_time``, in hours; ``None`` without a point."""
     if not points:
         return None
-    one_day = points[0]["at"][:10] == points[-1]["at"][:10]
+    return _lag_curve(tuple((point["at"], point["nine_in_ten"], point["median"]) for point in points))
+
+
+@lru_cache(maxsize=64)  # the same points for all who look, and pygal takes its time
+def _lag_curve(points: tuple[tuple[str, float, float], ...]) -> Markup:
+    one_day = points[0][0][:10] == points[-1][0][:10]
     form = "%H:%M" if one_day else "%m-%d"
-    labels = [moment(point["at"]).strftime(form) for point in points]
+    labels = [moment(at).strftime(form) for at, *_ in points]
     series = {
-        "nine in ten": [_hours(point["nine_in_ten"]) for point in points],
-        "median": [_hours(point["median"]) for point in points],
+        "nine in ten": [_hours(nine_in_ten) for _, nine_in_ten, _ in points],
+        "median": [_hours(median) for *_, median in points],
     }
     return line(series, labels, title="Hours from the vendor's shipping to our publishing, over time")
 

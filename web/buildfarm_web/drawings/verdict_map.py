@@ -1,20 +1,20 @@
 """The verdict map: one mark a source, grouped by SIG; the shape says the verdict, the tone only helps.
 
-Marks of one word are one path, so that thousands stay light. Few marks are links of their own; of many, each path leads to
-the list of what it stands for, and the list is the map's table twin.
+Few marks are links of their own. Of many, all of one word are one region filled with the word's mark, so that thousands are as
+light as ten; it leads to the list of what it stands for, and the list is the map's table twin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby, pairwise
 
 from buildfarm_web.read_models.plain import Json
 
 PITCH = 16
-_FEW, _MANY = 120, 400
-"""Up to so many marks in a group each is a link; beyond so many in a group it takes the whole width."""
+_MANY = 400
+"""Beyond so many marks a group takes the whole width."""
 _SPARSE, _NARROW, _WIDE = 12, 24, 64
 
 _SQUARE = "h12v12h-12z"
@@ -50,12 +50,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """All marks of one word in a group; ``marks`` is empty where there are many."""
+    """All marks of one word in a group: each of them, or where there are many the outline of the ``region`` they fill."""
 
     word: str
     count: int
-    path: str
-    marks: tuple[Mark, ...]
+    region: str = ""
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,25 +84,31 @@ def draw(groups: Sequence[Json]) -> tuple[Group, ...]:
     """Place the groups of :func:`buildfarm_web.read_models.standings.map_of`.
 
     >>> made = draw([{"sig": "core", "total": 2, "words": {"REVIEW": 2}, "cells": [["a", "t", "REVIEW", "1"], ["b", "t", "REVIEW", "2"]]}])
-    >>> made[0].runs[0].path, [mark.source for mark in made[0].runs[0].marks], made[0].words
-    ('M2 2m6 0l6 12h-12zM18 2m6 0l6 12h-12z', ['a', 'b'], '2 REVIEW')
+    >>> [mark.path for mark in made[0].runs[0].marks], [mark.source for mark in made[0].runs[0].marks], made[0].words
+    (['M2 2m6 0l6 12h-12z', 'M18 2m6 0l6 12h-12z'], ['a', 'b'], '2 REVIEW')
     """
     return tuple(_group(group) for group in groups)
 
 
+def many_of(groups: Iterable[Group]) -> list[str]:
+    """The words that fill a region somewhere."""
+    return sorted({run.word for group in groups for run in group.runs if run.region})
+
+
 def _group(group: Json) -> Group:
-    cells = group["cells"]
-    columns = _WIDE if len(cells) > _MANY else _NARROW if len(cells) > _SPARSE * 4 else _SPARSE
-    runs = []
-    for word, some in groupby(enumerate(cells), key=lambda cell: str(cell[1][2])):
-        marks = list(_placed(word, some, columns))
-        path = "".join(mark.path for mark in marks)
-        runs.append(Run(word=word, count=len(marks), path=path, marks=tuple(marks) if len(cells) <= _FEW else ()))
+    total: int = group["total"]
+    columns = _WIDE if total > _MANY else _NARROW if total > _SPARSE * 4 else _SPARSE
     return Group(
-        sig=group["sig"], total=len(cells), width=columns * PITCH, height=-(-len(cells) // columns) * PITCH,
-        is_wide=len(cells) > _MANY, runs=tuple(runs),
+        sig=group["sig"], total=total, width=columns * PITCH, height=-(-total // columns) * PITCH, is_wide=total > _MANY,
+        runs=tuple(_each(group["cells"], columns) if group["cells"] else _regions(group["words"], columns)),
         words=", ".join(f"{count} {word.replace('_', ' ')}" for word, count in group["words"].items()),
     )  # fmt: skip
+
+
+def _each(cells: Iterable[Sequence[str]], columns: int) -> Iterable[Run]:
+    for word, some in groupby(enumerate(cells), key=lambda cell: str(cell[1][2])):
+        marks = tuple(_placed(word, some, columns))
+        yield Run(word=word, count=len(marks), marks=marks)
 
 
 def _placed(word: str, cells: Iterable[tuple[int, Sequence[str]]], columns: int) -> Iterable[Mark]:
@@ -110,3 +116,23 @@ def _placed(word: str, cells: Iterable[tuple[int, Sequence[str]]], columns: int)
     for place, (source, target, *_) in cells:
         x, y = place % columns * PITCH + 2, place // columns * PITCH + 2
         yield Mark(source=source, target=target, path=f"M{x} {y}{mark}")
+
+
+def _regions(words: Mapping[str, int], columns: int) -> Iterable[Run]:
+    ends = pairwise(accumulate(words.values(), initial=0))
+    for (word, count), (first, end) in zip(words.items(), ends, strict=True):
+        yield Run(word=word, count=count, region=_outline(first, end, columns))
+
+
+def _outline(first: int, end: int, columns: int) -> str:
+    """Around the cells from ``first`` up to ``end``, row by row.
+
+    >>> _outline(1, 3, 4), _outline(3, 6, 4)
+    ('M16 0H48V16H16z', 'M48 0H64V16H32V32H0V16H48z')
+    """
+    (top, left), (last, right) = divmod(first, columns), divmod(end - 1, columns)
+    right, bottom = (right + 1) * PITCH, (last + 1) * PITCH
+    begin = f"M{left * PITCH} {top * PITCH}"
+    if top == last:
+        return f"{begin}H{right}V{bottom}H{left * PITCH}z"
+    return f"{begin}H{columns * PITCH}V{last * PITCH}H{right}V{bottom}H0V{(top + 1) * PITCH}H{left * PITCH}z"

@@ -46,7 +46,8 @@ def _check() -> None:
     if "\0" in request.path:
         raise Malformed("the path has a NUL byte in it")
     check_query(operation, request.args)
-    if isinstance(operation.body, type) and request.mimetype != JSON:
+    sent = request.method != "DELETE" or bool(request.content_length)
+    if isinstance(operation.body, type) and sent and request.mimetype != JSON:
         raise UnsupportedMediaType(f"the body must be {JSON}, not {request.mimetype or 'of no type'}")
     forms = [JSON if isinstance(answer, type) else answer for answer in operation.answers.values()]
     if request.accept_mimetypes and not any(request.accept_mimetypes.quality(form) for form in (*forms, _PROBLEM)):

@@ -141,7 +141,7 @@ def _operation(one: Described, refs: Mapping[Body, Json]) -> Json:
     if parameters := [*_path(one.rule), *_query(one.operation), *_header_parameters(one)]:
         made["parameters"] = parameters
     if body := one.operation.body:
-        made["requestBody"] = {"required": True, "content": _content(body, refs)}
+        made["requestBody"] = {"required": one.method != "delete", "content": _content(body, refs)}
     made["responses"] = {**_good(one, refs), **_bad(one, raised, refs)}
     if one.operation.secured:
         made["security"] = [{"token": []}]

@@ -9,33 +9,58 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from buildfarm.api_answers.acts import ActList
+from buildfarm.api_answers.buildroots import BuildrootPage
 from buildfarm.api_answers.builds import Audit, Build, BuildList, BuildLocks, BuildOrder, BuildPage
+from buildfarm.api_answers.clusters import ClusterPage
+from buildfarm.api_answers.composes import Compose, ComposeList, ComposePage
 from buildfarm.api_answers.decisions import DropPaused, DropResumed, StoredBlob, TargetPaused, TargetResumed
 from buildfarm.api_answers.drops import Drop, DropList, DropPage, ReceivedDrop
 from buildfarm.api_answers.events import EventList
 from buildfarm.api_answers.farm import Health, Overview
 from buildfarm.api_answers.findings import Findings
+from buildfarm.api_answers.generations import GenerationList, GenerationPage
 from buildfarm.api_answers.lag import Lag
+from buildfarm.api_answers.logs import LogHits, LogLines
+from buildfarm.api_answers.machines import Machines
 from buildfarm.api_answers.needs import Needs
 from buildfarm.api_answers.outlook import DropPlan, TargetOutlook, Why
 from buildfarm.api_answers.overrides import OverrideList, SourceOverride
-from buildfarm.api_answers.parity import BuildParity
-from buildfarm.api_answers.targets import Failures, GenerationList, Seeds, TargetList, TargetPage
+from buildfarm.api_answers.parity import AttachedReference, BuildParity
+from buildfarm.api_answers.people import (
+    Account,
+    AccountList,
+    IssuedToken,
+    OwnAccount,
+    PasswordChanged,
+    Token,
+    TokenList,
+    WaysIn,
+)
+from buildfarm.api_answers.search import SearchResult
+from buildfarm.api_answers.sigs import SigList, SigPage
+from buildfarm.api_answers.sources import SourceList, SourcePage
+from buildfarm.api_answers.targets import Failures, Seeds, TargetList, TargetPage
 from buildfarm.api_answers.tasks import TaskList
-from buildfarm.api_answers.waivers import Waiver, WaiverList
-from buildfarm.api_answers.workers import WorkerChanged, WorkerList
+from buildfarm.api_answers.telling import Delivery, DeliveryList, NewSubscription, Subscription, SubscriptionList
+from buildfarm.api_answers.triggers import HookAnswer, TriggerList
+from buildfarm.api_answers.waivers import Waiver, WaiverAsk, WaiverList
+from buildfarm.api_answers.workers import WorkerChanged, WorkerList, WorkerReserved
 from buildfarm.api_models import (
     AccountRequest,
+    AskRequest,
+    ComposeRequest,
     DropRequest,
     DuePriority,
     DueReason,
+    DueReserve,
+    DueRights,
+    GrantRequest,
     OverrideRequest,
     PasswordRequest,
     ReasonRequest,
     ReferenceRequest,
-    ReserveRequest,
     ResumeRequest,
-    RightsRequest,
     SubscriptionRequest,
     TokenRequest,
     WaiverRequest,
@@ -84,21 +109,42 @@ READS: Mapping[str, Operation] = {
     "api.show_why": read("builds", Why),
     "api.show_audit": read("builds", Audit),
     "api.show_parity": read("builds", BuildParity),
-    "api_views.list_needs": read("farm", Needs, NeedsQuery, problems=(_NOT_FOUND,)),
-    "api_views.show_lag": read("farm", Lag, LagQuery, problems=(_NOT_FOUND,)),
+    "api_views.show_buildroot": read("builds", BuildrootPage),
     "api.show_lock": read("builds", BuildLocks),
     "api.show_log": read("builds", TEXT, LogQuery, headers=_LOG_HEADERS),
+    "log_pages.show_lines": read("builds", LogLines, LogLinesQuery),
+    "log_pages.search": read("builds", LogHits, LogSearchQuery),
+    "api_views.list_sources": read("sources", SourceList, SourcesQuery, problems=(_NOT_FOUND,)),
+    "api_views.show_source": read("sources", SourcePage),
+    "api_views.list_sigs": read("sigs", SigList),
+    "api_views.show_sig": read("sigs", SigPage),
     "api.list_targets": read("targets", TargetList),
     "api.show_target": read("targets", TargetPage),
     "api.show_plan": read("targets", TargetOutlook),
     "api.show_seeds": read("targets", Seeds),
     "api.show_failures": read("targets", Failures),
+    "api_views.show_cluster": read("targets", ClusterPage),
+    "api_views.show_generation": read("targets", GenerationPage),
     "api.list_generations": read("targets", GenerationList, GenerationsQuery),
+    "api_composes.list_composes": read("targets", ComposeList, DropsQuery),
+    "api_composes.show_compose": read("targets", ComposePage),
     "api.list_overrides": read("overrides", OverrideList, OverridesQuery),
     "api.list_waivers": read("waivers", WaiverList, WaiversQuery),
     "api.list_tasks": read("workers", TaskList, TasksQuery),
     "api.list_workers": read("workers", WorkerList),
+    "api_views.list_machines": read("workers", Machines),
     "api.list_events": read("farm", EventList, EventsQuery),
+    "api.show_search": read("farm", SearchResult, SearchQuery),
+    "api.list_triggers": read("farm", TriggerList, TargetQuery),
+    "api_views.list_needs": read("farm", Needs, NeedsQuery, problems=(_NOT_FOUND,)),
+    "api_views.show_lag": read("farm", Lag, LagQuery, problems=(_NOT_FOUND,)),
+    "telling_api.list_subscriptions": read("telling", SubscriptionList, SubscriptionsQuery),
+    "telling_api.list_deliveries": read("telling", DeliveryList, DeliveriesQuery, secured=True),
+    "api_people.audit": read("people", ActList, ActsQuery),
+    "api_people.ways_in": read("people", WaysIn, LoginQuery),
+    "api_people.own_account": read("people", OwnAccount, secured=True),
+    "api_people.list_tokens": read("people", TokenList, TokensQuery, secured=True),
+    "api_people.list_accounts": read("people", AccountList, secured=True),
     "api_writes.show_order": read("builds", BuildOrder, OrderQuery, secured=True),
     "api_writes.get_file": read("builds", BYTES, secured=True),
     "api_docs.show_document": read("farm", JSON),
@@ -122,51 +168,34 @@ WRITES: Mapping[str, Operation] = {
     "api_writes.post_override": write("overrides", OverrideRequest, {_CREATED: SourceOverride, _OK: SourceOverride}, _NOT_FOUND),
     "api_writes.post_waiver": write("waivers", WaiverRequest, {_CREATED: Waiver}, _CONFLICT),
     "api_writes.revoke_waiver": write("waivers", DueReason, Waiver, _CONFLICT),
+    "api_asks.ask_waiver": write("waivers", AskRequest, {_CREATED: WaiverAsk}, _CONFLICT),
+    "api_asks.grant_waiver": write("waivers", GrantRequest, WaiverAsk, _CONFLICT),
+    "api_asks.decline_waiver": write("waivers", DueReason, WaiverAsk, _CONFLICT),
+    "api_composes.post_compose": write("targets", ComposeRequest, {_CREATED: Compose}, _NOT_FOUND, _CONFLICT),
+    "api_composes.promote_compose": write("targets", DueReason, Compose, _CONFLICT),
+    "api_composes.retire_compose": write("targets", DueReason, Compose, _CONFLICT),
     "api_decisions.drain_worker": write("workers", DueReason, WorkerChanged, _CONFLICT),
     "api_decisions.resume_worker": write("workers", DueReason, WorkerChanged, _CONFLICT),
-}  # fmt: skip
-
-UNTYPED: Mapping[str, Operation] = {
-    "api.list_triggers": read("farm", JSON, TargetQuery, problems=(_NOT_FOUND,)),
-    "api.show_search": read("farm", JSON, SearchQuery),
-    "api_people.audit": read("people", JSON, ActsQuery),
-    "api_people.list_accounts": read("people", JSON, secured=True),
-    "api_people.list_tokens": read("people", JSON, TokensQuery, secured=True),
-    "api_people.own_account": read("people", JSON, secured=True),
-    "api_people.ways_in": read("people", JSON, LoginQuery),
-    "api_views.list_machines": read("workers", JSON),
-    "api_views.list_sigs": read("farm", JSON),
-    "api_views.show_sig": read("farm", JSON),
-    "api_views.list_sources": read("builds", JSON, SourcesQuery, problems=(_NOT_FOUND,)),
-    "api_views.show_source": read("builds", JSON),
-    "api_views.show_buildroot": read("builds", JSON),
-    "api_views.show_cluster": read("targets", JSON),
-    "api_views.show_generation": read("targets", JSON),
-    "log_pages.search": read("builds", JSON, LogSearchQuery),
-    "log_pages.show_lines": read("builds", JSON, LogLinesQuery),
-    "telling.list_deliveries": read("telling", JSON, DeliveriesQuery, secured=True),
-    "telling.list_subscriptions": read("telling", JSON, SubscriptionsQuery, secured=True),
-    "api_decisions.reserve_worker": write("workers", ReserveRequest, JSON, _CONFLICT),
-    "api_people.post_account": write("people", AccountRequest, {_CREATED: JSON}, _CONFLICT),
-    "api_people.post_rights": write("people", RightsRequest, JSON, _CONFLICT),
-    "api_people.post_password": write("people", PasswordRequest, JSON, _CONFLICT),
-    "api_people.own_password": write("people", PasswordRequest, JSON, _CONFLICT),
-    "api_people.disable": write("people", DueReason, JSON, _CONFLICT),
-    "api_people.enable": write("people", DueReason, JSON, _CONFLICT),
-    "api_people.post_token": write("people", TokenRequest, {_CREATED: JSON}, _NOT_FOUND, _CONFLICT),
-    "api_people.revoke_token": write("people", ReasonRequest, JSON, _CONFLICT),
-    "api_writes.post_reference": write("builds", ReferenceRequest, {_CREATED: JSON}, _CONFLICT),
-    "api_writes.post_target_reference": write("targets", ReferenceRequest, {_CREATED: JSON}, _CONFLICT),
+    "api_decisions.reserve_worker": write("workers", DueReserve, WorkerReserved, _CONFLICT),
+    "api_writes.post_reference": write("builds", ReferenceRequest, {_CREATED: AttachedReference}, _CONFLICT),
+    "api_writes.post_target_reference": write("targets", ReferenceRequest, {_CREATED: AttachedReference}, _CONFLICT),
+    "telling_api.post_subscription": write("telling", SubscriptionRequest, {_CREATED: NewSubscription}, _CONFLICT),
+    "telling_api.delete_subscription": write("telling", ReasonRequest, Subscription, _CONFLICT),
+    "telling_api.redeliver": write("telling", "", Delivery, _CONFLICT),
+    "api_people.post_account": write("people", AccountRequest, {_CREATED: Account}, _CONFLICT),
+    "api_people.post_rights": write("people", DueRights, Account, _CONFLICT),
+    "api_people.post_password": write("people", PasswordRequest, Account, _CONFLICT),
+    "api_people.own_password": write("people", PasswordRequest, PasswordChanged, _CONFLICT),
+    "api_people.disable": write("people", DueReason, Account, _CONFLICT),
+    "api_people.enable": write("people", DueReason, Account, _CONFLICT),
+    "api_people.post_token": write("people", TokenRequest, {_CREATED: IssuedToken}, _NOT_FOUND, _CONFLICT),
+    "api_people.revoke_token": write("people", ReasonRequest, Token, _CONFLICT),
     "hooks_api.post_hook": Operation(
         tag="drops",
         body=JSON,
-        answers={_ACCEPTED: JSON, _OK: JSON},
+        answers={_ACCEPTED: HookAnswer, _OK: HookAnswer},
         problems=frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, _CONFLICT, _TOO_LARGE}),
     ),
-    "telling.post_subscription": write("telling", SubscriptionRequest, {_CREATED: JSON}, _CONFLICT),
-    "telling.delete_subscription": write("telling", "", JSON, _CONFLICT),
-    "telling.redeliver": write("telling", "", JSON, _CONFLICT),
-}
-"""Routes whose answers no model describes yet: an object, its members are the read model's."""
+}  # fmt: skip
 
-OPERATIONS: Mapping[str, Operation] = {**READS, **WRITES, **UNTYPED}
+OPERATIONS: Mapping[str, Operation] = {**READS, **WRITES}

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from buildfarm.domain.build import BuildState
+from buildfarm.domain.subscription import DeliveryState
 from buildfarm.domain.task import TaskState
 from buildfarm.domain.verdict import Verdict
 
@@ -81,9 +82,6 @@ class BuildsQuery(BuildFilters):
 
     limit: Number = Field(default=100, ge=1, le=5000)
     cursor: Cursor = ""
-    after: Text = Field(
-        default="", description="The id of the last build seen: `next` of the page before. `cursor` does the same."
-    )
 
 
 class ListQuery(Query):
@@ -94,7 +92,7 @@ class ListQuery(Query):
 
 
 class DropsQuery(ListQuery):
-    """Drops of one target."""
+    """Drops, or composes, of one target."""
 
     target: Text = ""
 
@@ -162,16 +160,13 @@ class SearchQuery(Query):
     q: Text = ""
 
 
-class SourcesQuery(Query):
-    """Which sources."""
+class SourcesQuery(DropsQuery):
+    """Which sources: of a SIG, with a word on the map, in need of a person (`need`), with a part of their name."""
 
-    target: Text = ""
     sig: Text = ""
     word: Text = ""
     need: Text = ""
     source: Text = ""
-    limit: Number = Field(default=100, ge=1, le=1000)
-    offset: Number = Field(default=0, ge=0, le=10**7)
 
 
 class NeedsQuery(Query):
@@ -190,13 +185,11 @@ class LagQuery(Query):
     sig: Text = ""
 
 
-class ActsQuery(Query):
-    """People's acts before an event's number."""
+class ActsQuery(ListQuery):
+    """People's acts, of one person, about one thing."""
 
     actor: Text = ""
     subject: Text = ""
-    before: Annotated[Number, Field(ge=0, le=2**62)] | None = None
-    limit: Number = Field(default=100, ge=1, le=1000)
 
 
 class TokensQuery(Query):
@@ -229,12 +222,11 @@ class LogLinesQuery(Query):
     line: Number = Field(default=1, ge=1, le=2**62)
 
 
-class DeliveriesQuery(Query):
+class DeliveriesQuery(ListQuery):
     """Deliveries of one state, or to one subscription."""
 
-    state: Text = ""
+    state: str = Field(default="", pattern=rf"^(?:{'|'.join(DeliveryState)})?$")
     subscription: Text = ""
-    limit: Number = Field(default=100, ge=1, le=1000)
 
 
 class SubscriptionsQuery(Query):

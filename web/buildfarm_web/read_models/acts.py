@@ -1,4 +1,4 @@
-"""The audit log: what people did to which thing, when and why; the newest first, a page after the other by event number."""
+"""The audit log: what people did to which thing, when and why; the newest first."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from buildfarm.domain.build import Build
 from buildfarm.domain.drop import Drop
 from buildfarm.domain.people import Action, Principal, possible
 from buildfarm.domain.records import Event
-from buildfarm.ports import Below, Transaction
+from buildfarm.ports import Transaction
 from buildfarm_web.read_models.history import event_json
+from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, find_each
 
 _OF_ACCOUNTS = frozenset({"account", "token", "session"})
-_PAGES = {"build": "/builds/", "drop": "/drops/", "target": "/targets/"}
+_PAGES = {"build": "/builds/", "drop": "/drops/", "target": "/targets/", "compose": "/composes/"}
 
 
 def may_see(asker: Principal, event: Json) -> bool:
@@ -31,30 +32,25 @@ def acts(
     *,
     actor: str = "",
     subject: str = "",
-    before: int | None = None,
     limit: int = 100,
+    cursor: str = "",
 ) -> Json:
-    """People's acts by ``actor`` on ``subject`` (empty: any) below event ``before``; ``next`` is the ``before`` of the next page."""
+    """People's acts by ``actor`` on ``subject`` (empty: any) , a page after the other."""
     where: dict[str, object] = {"person": True}
     where |= {name: word for name, word in (("actor", actor), ("subject", subject)) if word}
-    if before is not None:
-        where["id"] = Below(before)
-    found = tx.find(Event, order_by="id", descending=True, limit=limit + 1, **where)
-    page = [item for item in (event_json(event) for event in found[:limit]) if may_see(asker, item)]
-    names = _names(tx, page)
-    return {
-        "acts": [{**item, **_thing(item, names)} for item in page],
-        "next": found[limit - 1].id if len(found) > limit else None,
-    }
+    found = page(tx, Event, "id", where, limit=limit, cursor=cursor)
+    shown = [item for item in (event_json(event) for event in found.records) if may_see(asker, item)]
+    names = _names(tx, shown)
+    return {"acts": [{**item, **_thing(item, names)} for item in shown], "cursor": found.cursor}
 
 
 def _thing(item: Json, names: dict[str, str]) -> Json:
     """What was acted on as people call it, and its page."""
-    page = _PAGES.get(item["kind"].partition(".")[0], "")
-    return {"about": names.get(item["subject"], item["subject"]), "page": f"{page}{item['subject']}" if page else ""}
+    path = _PAGES.get(item["kind"].partition(".")[0], "")
+    return {"about": names.get(item["subject"], item["subject"]), "page": f"{path}{item['subject']}" if path else ""}
 
 
-def _names(tx: Transaction, page: Sequence[Json]) -> dict[str, str]:
-    subjects = {item["subject"] for item in page}
+def _names(tx: Transaction, shown: Sequence[Json]) -> dict[str, str]:
+    subjects = {item["subject"] for item in shown}
     named = {build.id: build.nvr for build in find_each(tx, Build, "id", subjects)}
     return named | {drop.id: drop.name for drop in find_each(tx, Drop, "id", subjects)}

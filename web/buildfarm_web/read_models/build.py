@@ -12,6 +12,7 @@ from buildfarm.services import building, variants
 from buildfarm.services.frontier import learned_id
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds, outlook
+from buildfarm_web.read_models.asks import open_asks
 from buildfarm_web.read_models.findings import newest_comparison, reading
 from buildfarm_web.read_models.history import about_build, event_json, states_of
 from buildfarm_web.read_models.parity import parities
@@ -61,6 +62,7 @@ def build_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
         "override_in_force": _override(tx, build),
         "provenance": _provenance(tx, build, found, artifacts),
         "vendor_rpms": _vendor_rpms(tx, build),
+        "asks": open_asks(tx, build=build.id),
         "events": [event_json(event) for event in history],
     }
     return page

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from itertools import product
 from typing import Any, TypedDict
 
 from buildfarm.domain.build import NVR_FIELDS, Build, BuildState, Gate, WaitKind, nvr_of
@@ -18,7 +17,7 @@ from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import InputError, NotFound
 from buildfarm.ports import Prefix, Transaction
 from buildfarm.services.hub import Hub
-from buildfarm_web.read_models.paging import behind, cursor_of
+from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, find_each, pick_each, stamp
 
 MOVING = (
@@ -163,44 +162,28 @@ def filters_of(args: Mapping[str, str]) -> Filters:
 
 
 def find_builds(
-    hub: Hub, tx: Transaction, *, limit: int, after: str = "", target: str = "", state: str = "", verdict: str = "",
-    source: str = "", drop: str = "", cursor: str = "",
+    hub: Hub, tx: Transaction, *, limit: int, cursor: str = "", target: str = "", state: str = "", verdict: str = "",
+    source: str = "", drop: str = "",
 ) -> Json:  # fmt: skip
-    """A page of builds, the newest first; it goes on behind ``cursor``, or behind the build ``after`` (``next``, ``None`` at the end).
+    """A page of builds, the newest first; ``cursor`` goes on from the page before.
 
     ``total`` is counted up to a bound; it ``is_exact`` below that. ``state`` and ``verdict`` may be several, with commas.
 
-    :raises InputError: an unknown state or verdict. :raises NotFound: no such drop, or no build ``after``.
+    :raises InputError: an unknown state or verdict, or a cursor of another list. :raises NotFound: no such drop.
     """
     where: dict[str, object] = {
         "target": target, "source": source, "drop_id": _whole_drop(tx, drop),
         "state": tuple(_known(state, BuildState, "state")), "verdict": tuple(_known(verdict, Verdict, "verdict")),
     }  # fmt: skip
     given = {name: value for name, value in where.items() if value}
-    seen = tx.get(Build, after) if after else behind(cursor, Build, "created,id")
-    found = _newest(tx, given, limit=limit + 1, after=seen)
-    page = found[:limit]
+    found = page(tx, Build, "created,id", given, limit=limit, cursor=cursor)
     total = tx.count(Build, most=_COUNTED + 1, **given)
-    more = len(found) > limit
     return {
-        "builds": rows(hub, page),
+        "builds": rows(hub, found.records),
         "total": min(total, _COUNTED),
         "is_exact": total <= _COUNTED,
-        "next": page[-1].id if more else None,
-        "cursor": cursor_of(page[-1], "created,id") if more else None,
+        "cursor": found.cursor,
     }
-
-
-def _newest(tx: Transaction, where: Mapping[str, object], *, limit: int, after: object) -> list[Build]:
-    """Several states or verdicts are asked for one by one, so that each walks along its index and stops."""
-    several = {name: value for name, value in where.items() if isinstance(value, tuple)}
-    one = {name: value for name, value in where.items() if name not in several}
-    found: list[Build] = []
-    for values in product(*several.values()):
-        chosen = dict(zip(several, values, strict=True))
-        found += tx.find(Build, order_by="created,id", descending=True, limit=limit, after=after, **one, **chosen)
-    found.sort(key=lambda build: (build.created, build.id), reverse=True)
-    return found[:limit]
 
 
 def _known(text: str, kind: type[BuildState] | type[Verdict], what: str) -> list[str]:

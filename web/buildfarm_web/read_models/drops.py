@@ -15,6 +15,7 @@ from buildfarm.ports import Above, Among, Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.history import event_json
+from buildfarm_web.read_models.kept import Kept
 from buildfarm_web.read_models.outlook import drop_plan
 from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, find_each, stamp
@@ -107,12 +108,16 @@ def drop_summary(hub: Hub, tx: Transaction, name: str) -> Json:
     return _summary(tx, _read(hub, tx, name))
 
 
-def drop_page(hub: Hub, tx: Transaction, name: str) -> Json:
+def drop_page(hub: Hub, tx: Transaction, kept: Kept, name: str) -> Json:
     """One drop with its builds, counts, waves and compatibility. :raises NotFound: there is none.
 
     Of a drop of more than :data:`MOST` builds ``builds`` are the first so many and ``more`` counts the rest; its waves are those
     of ``outlook``, ``plan`` is empty.
     """
+    return kept.now(("drop", name), tx, lambda: _page(hub, tx, name))
+
+
+def _page(hub: Hub, tx: Transaction, name: str) -> Json:
     read = _read(hub, tx, name)
     drop, shown = read.drop, read.builds
     if read.is_large:

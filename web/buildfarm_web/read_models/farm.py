@@ -12,10 +12,10 @@ from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds, targets, tasks
 from buildfarm_web.read_models.builds import Filters
 from buildfarm_web.read_models.drops import drop_summary, drops
+from buildfarm_web.read_models.kept import Kept
 from buildfarm_web.read_models.plain import Json, stamp
 
 _DROPS = 8
-_NEEDS = 40
 _RUNS = 160
 _BUILDS = 30
 _IN_SERVICE = (WorkerState.READY, WorkerState.DRAINED, WorkerState.LOST)
@@ -52,8 +52,16 @@ def workers(tx: Transaction) -> Json:
     }
 
 
-def overview(hub: Hub, tx: Transaction, filters: Filters) -> Json:
+def overview(hub: Hub, tx: Transaction, kept: Kept, filters: Filters) -> Json:
     """What a person who comes in the morning wants to know first; ``filters`` choose the builds listed at its end."""
+    return {
+        **kept.now("overview", tx, lambda: _overview(hub, tx)),
+        "now": stamp(tx.now),
+        **builds.find_builds(hub, tx, limit=_BUILDS, **filters),
+    }
+
+
+def _overview(hub: Hub, tx: Transaction) -> Json:
     listed = drops(tx, limit=_DROPS)["drops"]
     shown = [drop for drop in listed if drop["moving"] or drop["state"] == DropState.ON_HOLD] or listed[:1]
     census, heads = builds.Census(tx), targets.heads_of(tx)
@@ -61,15 +69,12 @@ def overview(hub: Hub, tx: Transaction, filters: Filters) -> Json:
     active = [target for target in known if target["states"] or target["heads"]]
     return {
         "distribution": hub.config.farm.distribution,
-        "now": stamp(tx.now),
         "targets": [{**target, **_figures(hub, heads, target)} for target in active],
         "idle_targets": [target["name"] for target in known if target not in active],
         "states": census.states(),
         "moving": census.is_moving or any(drop["moving"] for drop in listed),
         "verdicts": census.verdicts(),
-        "needs_person": builds.needs_person(hub, tx, limit=_NEEDS),
         "drops": [drop_summary(hub, tx, drop["id"]) for drop in shown[:3]],
-        **builds.find_builds(hub, tx, limit=_BUILDS, **filters),
         **workers(tx),
     }
 

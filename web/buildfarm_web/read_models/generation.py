@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-
-from buildfarm.domain.build import Build
-from buildfarm.domain.nevra import EVR
-from buildfarm.domain.repository import Artifact, Generation, GenerationState
+from buildfarm.domain.repository import Generation, GenerationState
 from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
 from buildfarm.services import publishing
-from buildfarm_web.read_models.plain import Json, Row, by_name, stamp
-from buildfarm_web.read_models.standings import COLUMNS, as_far_as_read
+from buildfarm_web.read_models.changes import changes
+from buildfarm_web.read_models.composes import of_generation
+from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.read_models.targets import generation_json
-
-_LISTED = 200
-_AT_ONCE = 500
-_RPM = ("name", "arch", "epoch", "version", "release")
 
 
 def generation_page(tx: Transaction, name: str) -> Json:
@@ -35,6 +27,7 @@ def generation_page(tx: Transaction, name: str) -> Json:
         "self_hosted": {"ours": found.lock_ours, "all": found.lock_rpms},
         "previous": _brief(before),
         "next": _brief(after),
+        "composes": of_generation(tx, found.id),
         "changes": changes(tx, before.builds if before else (), found.builds),
     }
 
@@ -50,70 +43,3 @@ def _before(tx: Transaction, generation: Generation) -> int:
 
 def _brief(generation: Generation | None) -> Json | None:
     return {"id": generation.id, "number": generation.number, "state": generation.state.value} if generation else None
-
-
-def changes(tx: Transaction, old: Iterable[str], new: Iterable[str]) -> Json:
-    """What two generations differ in, by source; ``counts`` of all, in detail (with their RPMs) the first of them."""
-    was, now = set(old), set(new)
-    gone, come = _evrs(tx, was - now), _evrs(tx, now - was)
-    sources = sorted({*gone, *come})
-    words = Counter(_word(gone.get(source, ("", ""))[1], come.get(source, ("", ""))[1]) for source in sources)
-    shown = sources[:_LISTED]
-    left, came = ({source: one[source][0] for source in shown if source in one} for one in (gone, come))
-    before, after = _builds(tx, left.values()), _builds(tx, came.values())
-    old_rpms, new_rpms = _rpms(tx, left.values()), _rpms(tx, came.values())
-    return {
-        "counts": {kind: words[kind] for kind in ("added", "removed", "updated", "rebuilt")},
-        "builds": [_source(source, before.get(source), after.get(source)) for source in shown],
-        "builds_total": len(sources),
-        "rpms": [_change(*key, old_rpms.get(key), new_rpms.get(key)) for key in sorted({*old_rpms, *new_rpms})],
-    }
-
-
-def _evrs(tx: Transaction, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """The id and EVR of each of some builds, by source."""
-    rows = _picked(tx, Build, ("id", "source", "epoch", "version", "release"), "id", ids)
-    return {row["source"]: (row["id"], f"{row['epoch']}:{row['version']}-{row['release']}") for row in rows}
-
-
-def _builds(tx: Transaction, ids: Iterable[str]) -> dict[str, Build]:
-    return {build.source: build for build in map(as_far_as_read, _picked(tx, Build, COLUMNS, "id", ids))}
-
-
-def _rpms(tx: Transaction, builds: Iterable[str]) -> dict[tuple[str, str], str]:
-    """Name and arch of each RPM of some builds with its EVR."""
-    made = _picked(tx, Artifact, _RPM, "build", builds)
-    return {
-        (rpm["name"], rpm["arch"]): str(EVR(epoch=rpm["epoch"], version=rpm["version"], release=rpm["release"]))
-        for rpm in made
-    }
-
-
-def _picked(tx: Transaction, kind: type, columns: Sequence[str], field: str, values: Iterable[str]) -> list[Row]:
-    wanted = sorted(values)
-    pieces = (tuple(wanted[start : start + _AT_ONCE]) for start in range(0, len(wanted), _AT_ONCE))
-    return [row for piece in pieces for row in by_name(columns, tx.pick(kind, columns, **{field: piece}))]  # type: ignore[arg-type]  # field names
-
-
-def _source(source: str, old: Build | None, new: Build | None) -> Json:
-    return {
-        "source": source,
-        "change": _word(old.nvr if old else "", new.nvr if new else ""),
-        "old": {"id": old.id, "nvr": old.nvr} if old else None,
-        "new": {"id": new.id, "nvr": new.nvr, "verdict": new.verdict} if new else None,
-    }
-
-
-def _change(name: str, arch: str, old: str | None, new: str | None) -> Json:
-    return {"name": name, "arch": arch, "change": _word(old or "", new or ""), "old": old, "new": new}
-
-
-def _word(old: str, new: str) -> str:
-    """What became of something.
-
-    >>> _word("", "a-1"), _word("a-1", ""), _word("a-1", "a-2"), _word("a-1", "a-1")
-    ('added', 'removed', 'updated', 'rebuilt')
-    """
-    if not old or not new:
-        return "added" if new else "removed"
-    return "rebuilt" if old == new else "updated"

@@ -16,8 +16,8 @@ def glance(hub: Hub, tx: Transaction, standings: Standings) -> Json:
     """``{needs, words, map, lag}``: of each group of needs the first few, the rest is one link away."""
     found = standings.of(hub, tx)
     return {
-        "needs": needs(hub, tx, most=_NEEDS),
+        "needs": needs(hub, tx, standings.kept, most=_NEEDS),
         "words": by_word(found),
         "map": map_of(found),
-        "lag": standings.derived("lag", tx, lambda: lag(hub, tx, standings)),
+        "lag": lag(hub, tx, standings),
     }

@@ -11,6 +11,7 @@ from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.lag import Stage, spent_until
 from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
+from buildfarm_web.read_models.kept import Kept
 from buildfarm_web.read_models.plain import Json, Row, by_name, stamp
 from buildfarm_web.read_models.standings import Standing, Standings, row
 
@@ -39,14 +40,26 @@ def stages_of(build: Build, now: datetime) -> dict[str, float]:
 def lag(hub: Hub, tx: Transaction, standings: Standings, *, target: str = "", sig: str = "") -> Json:
     """The lag of the newest build of each source, and of the last published ones over time. :raises NotFound: no such target."""
     found = [one for one in standings.of(hub, tx, target) if not sig or one.sig == sig]
-    return {"now": stamp(tx.now), **summary(tx, found), "over_time": _over_time(hub, tx, target=target, sig=sig)}
+    over_time = standings.kept.lately(
+        ("over time", target, sig), tx, lambda: {"points": _over_time(hub, tx, target=target, sig=sig)}
+    )
+    return {
+        "now": stamp(tx.now),
+        **summary(tx, standings.kept, found, of=(target, sig)),
+        "over_time": over_time["points"],
+    }
 
 
-def summary(tx: Transaction, standings: Sequence[Standing]) -> Json:
+def summary(tx: Transaction, kept: Kept, standings: Sequence[Standing], *, of: tuple[str, str]) -> Json:
     """``published`` and ``under_way`` in figures, what each SIG's time goes into, and who is behind the longest.
 
-    ``published_here`` leaves out what passed before the SRPM came here.
+    ``published_here`` leaves out what passed before the SRPM came here. ``of`` is the target and the SIG of the standings, each
+    empty for all.
     """
+    return kept.lately(("lag", *of), tx, lambda: _summary(tx, standings))
+
+
+def _summary(tx: Transaction, standings: Sequence[Standing]) -> Json:
     known = [one for one in standings if one.build.shipped and one.build.state not in _NO_LAG]
     spent = {one.build.id: spent_until(one.build, tx.now) for one in known}
     total = {build: sum(stages.values()) for build, stages in spent.items()}

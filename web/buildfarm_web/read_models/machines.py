@@ -60,19 +60,17 @@ def _busy(tx: Transaction, guests: list[Row]) -> dict[str, Json]:
 
 def _last(tx: Transaction) -> list[Json]:
     """The newest ended builds that say which guest they ran in."""
-    ended = tx.find(
-        Task,
-        kind=TaskKind.BUILD,
-        state=(TaskState.CLOSED, TaskState.FAILED),
-        order_by="finished",
-        descending=True,
-        limit=_LAST,
-    )
+    ended: list[Task] = []
+    for state in (TaskState.CLOSED, TaskState.FAILED):  # each walks along its index and stops
+        ended += tx.find(Task, kind=TaskKind.BUILD, state=state, order_by="finished", descending=True, limit=_LAST)
+    ended.sort(key=lambda task: (task.finished or task.created, task.id), reverse=True)
     in_guests = [
-        (task, host) for task in ended if isinstance(host := task.result.get("host"), dict) and host.get("guest")
+        (task, host)
+        for task in ended[:_LAST]
+        if isinstance(host := task.result.get("host"), dict) and host.get("guest")
     ]
     return named(tx, [
         task_json(task, tx.now) | {"guest": host["guest"], "kvm_host": host.get("kvm_host", ""), "image": host.get("image", ""),
                                    "accelerator": host.get("accelerator", "")}
-        for task, host in in_guests[:_LAST]
+        for task, host in in_guests
     ])  # fmt: skip

@@ -16,6 +16,8 @@ from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.answers import answers, contact_of
+from buildfarm_web.read_models.asks import open_asks
+from buildfarm_web.read_models.kept import Kept
 from buildfarm_web.read_models.plain import Json, by_name, stamp
 from buildfarm_web.read_models.standings import COLUMNS, as_far_as_read, since_of
 
@@ -29,6 +31,7 @@ TITLES = {
     "failed": "Failed, by cause",
     "refused": "Built, but refused by the gate",
     "stuck": "Stuck before it could start",
+    "asked": "Waivers asked for",
     "waiver": "Waivers about to end",
 }
 """The groups, in the order in which a person should look at them."""
@@ -48,21 +51,29 @@ class _Scope:
         return target in self.targets and (not self.sig or self.hub.config.sig_of(target, source) == self.sig)
 
 
-def needs(hub: Hub, tx: Transaction, *, target: str = "", sig: str = "", kind: str = "", most: int = 100) -> Json:
+def needs(
+    hub: Hub, tx: Transaction, kept: Kept, *, target: str = "", sig: str = "", kind: str = "", most: int = 100
+) -> Json:
     """``{total, groups: [{kind, title, total, more, items}]}``, what waits longest first.
 
-    ``total`` counts builds, drops and waivers; an item stands for ``count`` of them that have one cause; ``more`` are not listed.
+    ``total`` counts builds, drops, waivers and asks; an item stands for ``count`` of them that have one cause; ``more`` are not listed.
 
     Groups without an item are left out. :raises NotFound: no such target.
     """
     names = [hub.target(target).name] if target else sorted(hub.config.targets)
     scope = _Scope(hub=hub, targets=names, sig=sig)
+    found = kept.now(("needs", target, sig, kind, most), tx, lambda: _needs(tx, scope, kind, most))
+    return {"now": stamp(tx.now), **found}
+
+
+def _needs(tx: Transaction, scope: _Scope, kind: str, most: int) -> Json:
     readers: dict[str, Callable[[], tuple[int, list[Item]]]] = {
         "approval": lambda: _drops(tx, scope),
         "on_hold": lambda: _held(tx, scope, most),
         "failed": lambda: _failed(tx, scope),
         "refused": lambda: _refused(tx, scope, most),
         "stuck": lambda: _stuck(tx, scope, most),
+        "asked": lambda: _asked(tx, scope),
         "waiver": lambda: _waivers(tx, scope),
     }
     groups = []
@@ -72,7 +83,7 @@ def needs(hub: Hub, tx: Transaction, *, target: str = "", sig: str = "", kind: s
             shown = items[:most]
             more = total - sum(item.get("count", 1) for item in shown)
             groups.append({"kind": name, "title": TITLES[name], "total": total, "more": more, "items": shown})
-    return {"now": stamp(tx.now), "total": sum(group["total"] for group in groups), "groups": groups}
+    return {"total": sum(group["total"] for group in groups), "groups": groups}
 
 
 def _read(tx: Transaction, scope: _Scope, **where: object) -> tuple[int, list[Build]]:
@@ -163,6 +174,20 @@ def _drops(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
         }
         for drop in found
     ]
+
+
+def _asked(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
+    found = [one for one in open_asks(tx, limit=_READ) if scope.has(one["target"], one["source"])]
+    return len(found), [
+        {
+            "ask": one["id"], "build": one["build"], "title": one["nvr"], "target": one["target"], "source": one["source"],
+            "since": one["created"], "why": f"{one['asker']} asks to accept {one['finding']}: {one['reason']}"
+            + ("; the security authority alone may" if one["security"] else ""),
+            "act": f"buildfarm waivers grant {one['id']} --owner … --expires YYYY-MM-DD",
+            **answers(scope.hub, one["target"], one["source"]),
+        }
+        for one in found
+    ]  # fmt: skip
 
 
 def _waivers(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:

@@ -16,6 +16,7 @@ from buildfarm_web.read_models.plain import Json
 _ENDED = ("failed", "canceled", "excluded")
 _STARTED = ("ingested", "debranded", "waiting", "queued", "building", "on_hold", "built", "comparing")
 _TO_BUILD = ("ingested", "debranded", "waiting", "queued", "building")
+_NAMEABLE = ("ready", "collected")
 _MOST_FINDINGS = 100
 
 
@@ -49,8 +50,29 @@ def of_build(hub: Hub, asker: Principal, build: Json) -> list[Json]:
         if refusal(asker, Action.WAIVE_SECURITY) is None:
             fields.append({"name": "security", "label": "For the security authority", "kind": "checkbox"})
         made.append(_offer(asker, place, f"{path}/waive", Action.WAIVE, "Waive a finding", fields=fields))
+        if refusal(asker, Action.WAIVE, *place) or refusal(asker, Action.WAIVE_SECURITY):
+            made.append(
+                _offer(asker, place, f"{path}/ask-waiver", Action.ASK_WAIVER, "Ask for a waiver", fields=fields[:1])
+            )
     if state in _STARTED:
         made.append(_offer(asker, place, f"{path}/cancel", Action.CANCEL, "Cancel", warn=True))
+    return made
+
+
+def of_asks(hub: Hub, asker: Principal, asks: Iterable[Json]) -> dict[str, list[Json]]:
+    """Granting and declining, for each waiver that somebody asked for."""
+    made: dict[str, list[Json]] = {}
+    for one in asks:
+        place, path = [hub.config.place(one["target"], one["source"])], f"/waiver-asks/{quote(one['id'], safe='')}"
+        fields = [
+            {"name": "owner", "label": "Who answers for it", "kind": "text", "value": asker.name},
+            {"name": "expires", "label": "Its last day", "kind": "date"},
+        ]
+        made[one["id"]] = [_offer(asker, place, f"{path}/decline", Action.WAIVE, "Decline", warn=True)]
+        if not one["security"] or refusal(asker, Action.WAIVE_SECURITY) is None:
+            made[one["id"]].insert(
+                0, _offer(asker, place, f"{path}/grant", Action.WAIVE, "Grant", reason=False, fields=fields)
+            )
     return made
 
 
@@ -101,7 +123,32 @@ def of_drop(hub: Hub, asker: Principal, drop: Json) -> list[Json]:
 def of_target(hub: Hub, asker: Principal, target: Json) -> list[Json]:
     """What may be done to a target."""
     place, path = [hub.config.place(target["name"])], f"/targets/{quote(target['name'], safe='')}"
-    return [_pausing(asker, place, path, paused=target["outlook"]["paused"], what="this target")]
+    made = [_pausing(asker, place, path, paused=target["outlook"]["paused"], what="this target")]
+    if any(head["role"] == "destination" for head in target["heads"]):
+        title = "Make a compose of what is in force"
+        made.append(_offer(asker, place, f"{path}/compose", Action.PROMOTE, title, reason=False))
+    return made
+
+
+def of_generation(hub: Hub, asker: Principal, generation: Json) -> list[Json]:
+    """Naming a generation of a destination tag that came into force."""
+    target = hub.config.targets.get(generation["target"])
+    if target is None or generation["tag"] != target.tags.destination or generation["state"] not in _NAMEABLE:
+        return []
+    fields = [{"name": "generation", "label": "Generation", "kind": "text", "value": str(generation["number"])}]
+    path, place = f"/targets/{quote(target.name, safe='')}/compose", [hub.config.place(target.name)]
+    return [_offer(asker, place, path, Action.PROMOTE, "Make a compose of it", reason=False, fields=fields)]
+
+
+def of_compose(hub: Hub, asker: Principal, compose: Json) -> list[Json]:
+    """Promoting a compose in testing, retiring one that users can do without."""
+    place, path = [hub.config.place(compose["target"])], f"/composes/{quote(compose['id'], safe='')}"
+    made: list[Json] = []
+    if compose["state"] == "testing":
+        made.append(_offer(asker, place, f"{path}/promote", Action.PROMOTE, "Promote: let users have it"))
+    if compose["state"] != "retired":
+        made.append(_offer(asker, place, f"{path}/retire", Action.PROMOTE, "Retire", warn=True))
+    return made
 
 
 def of_workers(asker: Principal, workers: Sequence[Json]) -> dict[str, list[Json]]:

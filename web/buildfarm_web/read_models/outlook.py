@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from buildfarm.domain.build import NVR_FIELDS, TO_BUILD, Build, BuildState, nvr_of
 from buildfarm.domain.drop import Drop
@@ -10,10 +11,10 @@ from buildfarm.domain.next_step import next_step
 from buildfarm.domain.records import ForecastRecord, SourceSurvey
 from buildfarm.domain.sharing import Demand, in_turn
 from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.ports import Above, Transaction
+from buildfarm.ports import Above, Among, Transaction
 from buildfarm.services import pausing
 from buildfarm.services.hub import Hub
-from buildfarm_web.read_models.plain import Json, find_each, stamp
+from buildfarm_web.read_models.plain import Json, find_each, pick_each, stamp
 
 _STUCK = (BuildState.ON_HOLD, BuildState.EXCLUDED, BuildState.FAILED)
 
@@ -63,23 +64,28 @@ def drop_plan(tx: Transaction, drop: Drop) -> Json:
 
 def _surveyed(tx: Transaction, drop: Drop) -> Json:
     """Sources with brand words and no rule, those that could not be read for it, and how many were read."""
-    asked = ("id", "srpm", "state", "rule_digest", *NVR_FIELDS)
-    rows = tx.pick(Build, asked, drop_id=drop.id, version=Above(""), order_by="source")
-    found = [(*row[:4], nvr_of(*row[4:])) for row in rows]
-    surveys = {one.id: one for one in find_each(tx, SourceSurvey, "id", {row[1] for row in found})}
+    sources: dict[str, Any] = {"drop_id": drop.id, "version": Above("")}
+    asked = ("id", "found", "problem")
+    surveys = {row[0]: row for row in tx.pick(SourceSurvey, asked, id=Among(Build, "srpm", sources))}
+    telling = {srpm for srpm, found, problem in surveys.values() if found or problem}
+    rows = pick_each(tx, Build, ("id", "srpm", "state", "rule_digest", *NVR_FIELDS), "srpm", telling, **sources)
+    told = sorted((nvr_of(*row[4:]), *row[:4]) for row in rows)
     ruled = {BuildState.INGESTED, BuildState.EXCLUDED}  # whether a rule is there is known once it was debranded
-    unruled = [
-        {"id": build, "nvr": nvr, "hits": survey.found, "first": _first(survey)}
-        for build, srpm, state, rule, nvr in found
-        if (survey := surveys.get(srpm)) and survey.found and not rule and state not in ruled
-    ]
-    unread = [
-        {"id": build, "nvr": nvr, "reason": survey.problem}
-        for build, srpm, *_, nvr in found
-        if (survey := surveys.get(srpm)) and survey.problem
-    ]
-    surveyed = {"read": sum(row[1] in surveys for row in found), "of": len(found)}
-    return {"branded": unruled, "unread": unread, "surveyed": surveyed}
+    branded = [row for row in told if surveys[row[2]][1] and not row[4] and row[3] not in ruled]
+    hits = {one.id: one for one in find_each(tx, SourceSurvey, "id", {row[2] for row in branded})}
+    return {
+        "branded": [
+            {"id": build, "nvr": nvr, "hits": hits[srpm].found, "first": _first(hits[srpm])}
+            for nvr, build, srpm, *_ in branded
+        ],
+        "unread": [
+            {"id": build, "nvr": nvr, "reason": surveys[srpm][2]} for nvr, build, srpm, *_ in told if surveys[srpm][2]
+        ],
+        "surveyed": {
+            "read": tx.count(Build, srpm=Among(SourceSurvey, "id", {}), **sources) if surveys else 0,
+            "of": tx.count(Build, **sources),
+        },
+    }
 
 
 def _first(survey: SourceSurvey) -> str:

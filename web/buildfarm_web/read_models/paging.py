@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, get_type_hints
 
@@ -33,16 +35,20 @@ def page(
     tx: Transaction, kind: type[R], order_by: str, where: Mapping[str, object], *, limit: int, cursor: str = "",
     descending: bool = True,
 ) -> Page[R]:  # fmt: skip
-    """The ``limit`` records behind ``cursor`` (or the first ones). :raises InputError: it is no cursor of this list."""
+    """The ``limit`` records behind ``cursor`` (or the first ones). :raises InputError: it is no cursor of this list.
+
+    Where a field may have several values (a tuple), each is asked for by itself, so that it walks along its index and stops.
+    """
     after = behind(cursor, kind, order_by)
-    found = tx.find(kind, order_by=order_by, descending=descending, limit=limit + 1, after=after, **where)
-    kept = found[:limit]
-    return Page(records=kept, cursor=cursor_of(kept[-1], order_by) if len(found) > limit else None)
-
-
-def cursor_of(record: object, order_by: str) -> str:
-    """The cursor that goes on behind a record."""
-    return encoded(tuple(getattr(record, name) for name in order_by.split(",")))
+    several = {name: tuple(value) for name, value in where.items() if isinstance(value, tuple)}
+    one = {name: value for name, value in where.items() if name not in several}
+    found: list[R] = []
+    for values in product(*several.values()):
+        chosen = {**one, **dict(zip(several, values, strict=True))}
+        found += tx.find(kind, order_by=order_by, descending=descending, limit=limit + 1, after=after, **chosen)
+    if several:
+        found.sort(key=attrgetter(*order_by.split(",")), reverse=descending)
+    return cut(found, order_by, limit)
 
 
 def behind(cursor: str, kind: type[object], order_by: str) -> object:
@@ -55,6 +61,13 @@ def behind(cursor: str, kind: type[object], order_by: str) -> object:
     fields = order_by.split(",")
     hints = get_type_hints(kind)
     return SimpleNamespace(**dict(zip(fields, decoded(cursor, [hints[name] for name in fields]), strict=True)))
+
+
+def cut(found: Sequence[R], order_by: str, limit: int) -> Page[R]:
+    """The first ``limit`` of what was found, and where to go on if more was."""
+    kept = list(found[:limit])
+    place = tuple(getattr(kept[-1], name) for name in order_by.split(",")) if len(found) > limit else ()
+    return Page(records=kept, cursor=encoded(place) if place else None)
 
 
 def encoded(place: Place) -> str:

@@ -31,7 +31,7 @@ def sigs(hub: Hub, tx: Transaction, standings: Standings) -> Json:
     listed = []
     for name in names(hub):
         own = [one for one in found if one.sig == name]
-        lag = summary(tx, own)
+        lag = summary(tx, standings.kept, own, of=("", name))
         listed.append({
             **_about(hub, name), "sources": len(own), "words": by_word(own), "needs_person": sum(bool(one.need) for one in own),
             "lag": lag["published"], "stages": lag["stages"],
@@ -49,8 +49,8 @@ def sig_page(hub: Hub, tx: Transaction, standings: Standings, name: str) -> Json
         **_about(hub, name),
         "words": by_word(own),
         "map": map_of(own),
-        "lag": summary(tx, own),
-        "needs": needs.needs(hub, tx, sig=name),
+        "lag": summary(tx, standings.kept, own, of=("", name)),
+        "needs": needs.needs(hub, tx, standings.kept, sig=name),
         "sources": [row(tx, one) for one in chosen(own)[:_LISTED]],
         "total": len(own),
     }

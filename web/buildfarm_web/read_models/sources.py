@@ -9,13 +9,14 @@ from buildfarm.domain.build import Build
 from buildfarm.domain.compare.expect import glob
 from buildfarm.domain.records import SourceOverride
 from buildfarm.domain.waiver import WaiverRecord
-from buildfarm.errors import NotFound
+from buildfarm.errors import InputError, NotFound
 from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.answers import answers
 from buildfarm_web.read_models.build import override_json
 from buildfarm_web.read_models.lag import stages_of
+from buildfarm_web.read_models.paging import decoded, encoded
 from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.read_models.standings import Standings, by_word, chosen, lag_of, map_of, row
 from buildfarm_web.read_models.waivers import waiver_json
@@ -45,21 +46,27 @@ def filters_of(args: Mapping[str, str]) -> SourceFilters:
 
 
 def sources(
-    hub: Hub, tx: Transaction, standings: Standings, filters: SourceFilters, *, limit: int, offset: int = 0
+    hub: Hub, tx: Transaction, standings: Standings, filters: SourceFilters, *, limit: int, cursor: str = ""
 ) -> Json:
-    """The map of all sources, and a page of the list. :raises NotFound: no such target. :raises InputError: no such word."""
+    """The map of all sources, and a page of the list (``before`` and ``cursor`` lead to the pages around it).
+
+    :raises NotFound: no such target. :raises InputError: no such word, or a cursor of another list.
+    """
+    offset = int(str(decoded(cursor, [int])[0])) if cursor else 0
+    if offset < 0:
+        raise InputError("`cursor` is none of this list", hint="take it from the answer of the page before")
     found = standings.of(hub, tx, filters["target"])
     shown = chosen(found, sig=filters["sig"], word=filters["word"], need=filters["need"], source=filters["source"])
-    page = shown[offset : offset + limit]
     return {
         "now": stamp(tx.now),
         "words": by_word(shown),
         "map": map_of(shown),
         "sigs": sorted({one.sig for one in found}),
-        "sources": [row(tx, one) for one in page],
+        "sources": [row(tx, one) for one in shown[offset : offset + limit]],
         "total": len(shown),
         "offset": offset,
-        "next": offset + limit if len(shown) > offset + limit else None,
+        "before": encoded((max(offset - limit, 0),)) if offset else None,
+        "cursor": encoded((offset + limit,)) if len(shown) > offset + limit else None,
     }
 
 

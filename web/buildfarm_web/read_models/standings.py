@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from threading import Lock
+from typing import Any
 
 from buildfarm.domain.build import Build, BuildState, Gate
 from buildfarm.domain.lag import Stage, spent_until, stage_of
 from buildfarm.domain.records import Event
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import InputError
-from buildfarm.ports import Transaction
+from buildfarm.ports import Above, Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.builds import need_of, why_of
-from buildfarm_web.read_models.plain import Json, Row, by_name, stamp
+from buildfarm_web.read_models.kept import Kept, last_event
+from buildfarm_web.read_models.plain import Json, Row, by_name, pick_each, stamp
 
 COLUMNS = (
     "id", "target", "source", "epoch", "version", "release", "debranded_name", "debranded_release", "srpm_filename", "state",
@@ -26,10 +27,11 @@ COLUMNS = (
 )  # fmt: skip
 """What lists need of a build: the long lists of its header and its lock stay unread."""
 
-_WHOLE = timedelta(minutes=1)
-_STEPS = 400
-"""After how long, and after how many events, everything is read anew."""
-_SLOW = timedelta(seconds=10)
+_WHOLE = timedelta(minutes=10)
+_STEPS, _CHANGES = 2_000, 200
+"""After how long, and after how many events or changed sources of a target, everything is read anew."""
+_AGAIN = timedelta(minutes=1)
+"""How long a later event may be seen before an earlier one: PostgreSQL numbers them at insert, not at commit."""
 
 WORDS = (
     "failed", "on_hold", "stuck", "ERROR", "MISSING", "INCOMPATIBLE", "EXTRA", "REVIEW", "UNCOMPARED", "building", "comparing",
@@ -38,6 +40,9 @@ WORDS = (
 """What a source can be on the map, the most pressing first: its verdict, or without one its state."""
 
 _RANK = {word: place for place, word in enumerate(WORDS)}
+
+FEW = 120
+"""Up to so many sources of a SIG are on the map one by one; of more it says how many there are of each word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,83 +61,93 @@ class Standing:
 
 
 class Standings:
-    """The standings, kept: what events say has changed is read anew, everything once a minute.
-
-    The minute is for databases that show a later event before an earlier one (PostgreSQL numbers at insert, not at commit).
-    """
+    """The standings, kept: what events say has changed is read anew, and once more when no earlier event can follow."""
 
     def __init__(self) -> None:
         self._event = 0
         self._read_at: datetime | None = None
+        self._again = _Again(at=datetime.min.replace(tzinfo=UTC), before=0, last=0)
         self._known: dict[str, dict[str, Standing]] = {}
-        self._derived: dict[str, tuple[int, datetime, Json]] = {}
+        self._listed: dict[str, tuple[Standing, ...]] = {}
         self._lock = Lock()
+        self.kept = Kept()
 
     def of(self, hub: Hub, tx: Transaction, target: str = "") -> tuple[Standing, ...]:
-        """Of one target or of all, by target and source. :raises NotFound: no such target."""
+        """Of one target or of all, the most pressing first, then by source. :raises NotFound: no such target."""
         names = (hub.target(target).name,) if target else sorted(hub.config.targets)
         with self._lock:
             self._catch_up(hub, tx)
-            for name in names:
-                if name not in self._known:
-                    self._known[name] = _read(hub, tx, name)
-            return tuple(self._known[name][source] for name in names for source in sorted(self._known[name]))
-
-    def derived(self, name: str, tx: Transaction, make: Callable[[], Json]) -> Json:
-        """What is made of all standings and moves slowly: the same until something happens, and then for a few seconds."""
-        newest = last_event(tx)
-        event, at, value = self._derived.get(name, (-1, tx.now, {}))
-        age = tx.now - at
-        if not timedelta(0) <= age < _SLOW or (
-            event != newest and not age
-        ):  # within one instant only the same event will do
-            value = make()
-            self._derived[name] = (newest, tx.now, value)
-        return value
+            if target not in self._listed:
+                for name in names:
+                    if name not in self._known:
+                        self._known[name] = _read(hub, tx, name)
+                found = (one for name in names for one in self._known[name].values())
+                self._listed[target] = tuple(sorted(found, key=_pressing))
+            return self._listed[target]
 
     def _catch_up(self, hub: Hub, tx: Transaction) -> None:
         """Bring what is known to the newest event this transaction sees."""
-        newest = last_event(tx)
+        newest, after = last_event(tx), self._event
+        if not timedelta(0) <= tx.now - self._again.at < _AGAIN:
+            after = min(after, self._again.before)
+            self._again = _Again(at=tx.now, before=self._again.last, last=newest)
         is_old = self._read_at is None or not timedelta(0) <= tx.now - self._read_at < _WHOLE
-        if is_old or newest < self._event or newest - self._event > _STEPS:
-            self._known, self._read_at = {}, tx.now
+        if is_old or newest < self._event or newest - after > _STEPS:
+            self._known, self._listed, self._read_at = {}, {}, tx.now
         else:
-            for build in _changed(tx, self._event, newest):
-                if build["target"] in self._known:
-                    self._refresh(hub, tx, build["target"], build["source"])
+            for target, sources in _changed(tx, after, newest).items():
+                if target in self._known:
+                    self._refresh(hub, tx, target, sources)
         self._event = newest
 
-    def _refresh(self, hub: Hub, tx: Transaction, target: str, source: str) -> None:
-        known = {**self._known[target]}
-        known.pop(source, None)
-        rows = tx.pick(
-            Build, COLUMNS, target=target, source=source, scratch=False, order_by="created", descending=True, limit=1
-        )
-        if rows:
-            known[source] = _standing(as_far_as_read(by_name(COLUMNS, rows)[0]), hub.config.sig_of(target, source))
-        self._known[target] = known
+    def _refresh(self, hub: Hub, tx: Transaction, target: str, sources: Sequence[str]) -> None:
+        if len(sources) > _CHANGES:
+            self._known[target] = _read(hub, tx, target)
+        else:
+            known = {name: one for name, one in self._known[target].items() if name not in sources}
+            self._known[target] = known | _read_some(hub, tx, target, sources)
+        self._listed = {}
 
 
-def _changed(tx: Transaction, after: int, newest: int) -> list[Row]:
-    """Target and source of the builds that something happened to."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Again:
+    """When events were last looked at once more, which was the newest then, and which the time before."""
+
+    at: datetime
+    before: int
+    last: int
+
+
+def _pressing(standing: Standing) -> tuple[int, str, str]:
+    return _RANK.get(standing.word, len(_RANK)), standing.build.source, standing.build.target
+
+
+def _changed(tx: Transaction, after: int, newest: int) -> dict[str, list[str]]:
+    """The sources, by target, of the builds that something happened to."""
     if newest == after:
-        return []
-    told = tx.pick(Event, ("subject", "kind"), id=tuple(range(after + 1, newest + 1)))
-    subjects = sorted({subject for subject, kind in told if kind.startswith("build.")})
-    asked = ("target", "source")
-    return by_name(asked, tx.pick(Build, asked, id=tuple(subjects))) if subjects else []
-
-
-def last_event(tx: Transaction) -> int:
-    """The number of the newest event, 0 before the first."""
-    found = tx.pick(Event, ("id",), order_by="id", descending=True, limit=1)
-    return int(found[0][0]) if found else 0
+        return {}
+    told = tx.pick(Event, ("subject", "kind"), id=Above(after))
+    subjects = {subject for subject, kind in told if kind.startswith("build.")}
+    found: dict[str, dict[str, None]] = {}
+    for target, source in pick_each(tx, Build, ("target", "source"), "id", subjects):
+        found.setdefault(target, {})[source] = None
+    return {target: list(sources) for target, sources in found.items()}
 
 
 def _read(hub: Hub, tx: Transaction, target: str) -> dict[str, Standing]:
-    rows = by_name(COLUMNS, tx.newest(Build, COLUMNS, of_each="source", target=target, scratch=False))
-    answers = partial(hub.config.sig_of, target)
-    return {row["source"]: _standing(as_far_as_read(row), answers(row["source"])) for row in rows}
+    return _standings(hub, target, tx.newest(Build, COLUMNS, of_each="source", target=target, scratch=False))
+
+
+def _read_some(hub: Hub, tx: Transaction, target: str, sources: Sequence[str]) -> dict[str, Standing]:
+    """What :func:`_read` would give of these sources."""
+    known = tx.pick(Build, ("source", "created", "id"), target=target, scratch=False, source=tuple(sources))
+    newest = {source: identity for source, _, identity in sorted(known)}
+    return _standings(hub, target, tx.pick(Build, COLUMNS, id=tuple(newest.values())) if newest else [])
+
+
+def _standings(hub: Hub, target: str, rows: Iterable[Sequence[Any]]) -> dict[str, Standing]:
+    found = (as_far_as_read(row) for row in by_name(COLUMNS, rows))
+    return {build.source: _standing(build, hub.config.sig_of(target, build.source)) for build in found}
 
 
 def as_far_as_read(row: Row) -> Build:
@@ -170,44 +185,44 @@ def row(tx: Transaction, standing: Standing) -> Json:
 
 def by_word(standings: Iterable[Standing]) -> dict[str, int]:
     """How many sources there are of each word, the most pressing first."""
-    counted = Counter(standing.word for standing in standings)
-    return {word: counted[word] for word in WORDS if counted[word]}
+    counted = Counter([standing.word for standing in standings])
+    return {word: counted[word] for word in sorted(counted, key=lambda word: (_RANK.get(word, len(_RANK)), word))}
 
 
-def map_of(standings: Sequence[Standing]) -> list[Json]:
-    """The verdict map: for each SIG its sources as ``[source, target, word, build]``, the most pressing first."""
+def map_of(standings: Iterable[Standing]) -> list[Json]:
+    """The verdict map: for each SIG its sources as ``[source, target, word, build]``, the most pressing first.
+
+    Of more than :data:`FEW` there are no ``cells``: ``words`` says in their order how many there are of each.
+    """
     groups: dict[str, list[Standing]] = {}
     for standing in standings:
         groups.setdefault(standing.sig, []).append(standing)
     return [
-        {
-            "sig": sig,
-            "total": len(group),
-            "words": by_word(group),
-            "cells": [
-                [one.source, one.build.target, one.word, one.build.id]
-                for one in sorted(group, key=lambda one: (_RANK.get(one.word, len(_RANK)), one.source))
-            ],
-        }
+        {"sig": sig, "total": len(group), "words": by_word(group), "cells": _cells(group) if len(group) <= FEW else []}
         for sig, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
+
+
+def _cells(group: Iterable[Standing]) -> list[list[str]]:
+    found = sorted(group, key=_pressing)
+    return [[one.source, one.build.target, one.word, one.build.id] for one in found]
 
 
 def chosen(
     standings: Sequence[Standing], *, sig: str = "", word: str = "", need: str = "", source: str = ""
 ) -> list[Standing]:
-    """Those that pass the filters of a list, the most pressing first; ``source`` is a part of the name.
+    """Those that pass the filters of a list, in their order; ``source`` is a part of the name.
 
     :raises InputError: no such word.
     """
     if word and word not in WORDS and word not in set(BuildState) | set(Verdict):
         raise InputError(f"no verdict or state {word!r}", hint=f"one of {', '.join(WORDS)}")
-    passed = (
+    part = source.casefold()
+    return [
         one
         for one in standings
         if (not sig or one.sig == sig)
         and (not word or one.word == word)
         and (not need or one.need)
-        and (not source or source.casefold() in one.source.casefold())
-    )
-    return sorted(passed, key=lambda one: (_RANK.get(one.word, len(_RANK)), one.source))
+        and (not part or part in one.source.casefold())
+    ]

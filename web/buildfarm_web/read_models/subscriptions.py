@@ -10,6 +10,7 @@ from buildfarm.domain.subscription import Delivery, DeliveryState, Subscription
 from buildfarm.errors import InputError
 from buildfarm.ports import Transaction
 from buildfarm.services.subscriptions import Asker
+from buildfarm_web.read_models.paging import Page, page
 from buildfarm_web.read_models.plain import Json, stamp
 
 _RECENT = 50
@@ -21,7 +22,7 @@ def subscriptions(tx: Transaction, asker: Asker | None, *, everything: bool = Fa
     return {
         "who": asker.name if asker else "",
         "subscriptions": [subscription_json(tx, one) for one in found],
-        "deliveries": deliveries(tx, found, limit=_RECENT),
+        "deliveries": deliveries(tx, found, limit=_RECENT).records,
         "topics": [topic.value for topic in Topic],
         "followers": [
             {"id": one.id, "event": one.event, "length": one.length, "moved": stamp(one.moved)}
@@ -53,26 +54,30 @@ def subscription_json(tx: Transaction, one: Subscription) -> Json:
     }  # fmt: skip
 
 
-def deliveries(tx: Transaction, of: Sequence[Subscription], *, limit: int, state: str = "") -> list[Json]:
-    """What is owed or was brought, the newest first. :raises InputError: no such state."""
+def deliveries(
+    tx: Transaction, of: Sequence[Subscription], *, limit: int, state: str = "", cursor: str = ""
+) -> Page[Json]:
+    """A page of what is owed or was brought, the newest first. :raises InputError: no such state, or a cursor of another list."""
     if state and state not in {known.value for known in DeliveryState}:
         raise InputError(f"no state {state!r}", hint=f"one of {', '.join(DeliveryState)}")
-    found: list[Delivery] = []
-    for one in of:
-        for wanted in (state,) if state else DeliveryState:
-            found += tx.find(Delivery, subscription=one.id, state=wanted, order_by="due", descending=True, limit=limit)
-    found.sort(key=lambda owed: (owed.due, owed.id), reverse=True)
-    shown = found[:limit]
-    about = (
-        {one.id: one.headline for one in tx.find(Notice, id=tuple({owed.notice for owed in shown}))} if shown else {}
-    )
-    return [{**delivery_json(owed), "about": about.get(owed.notice, "")} for owed in shown]
+    if not of:
+        return Page(records=[], cursor=None)
+    states = (DeliveryState(state),) if state else tuple(DeliveryState)
+    where: dict[str, object] = {"subscription": tuple(one.id for one in of), "state": states}
+    found = page(tx, Delivery, "due,id", where, limit=limit, cursor=cursor)
+    notices = tx.find(Notice, id=tuple({owed.notice for owed in found.records}))
+    about = {one.id: one.headline for one in notices}
+    listed = [{**delivery_json(owed), "about": about.get(owed.notice, "")} for owed in found.records]
+    return Page(records=listed, cursor=found.cursor)
 
 
-def visible_deliveries(tx: Transaction, asker: Asker, *, limit: int, state: str = "", subscription: str = "") -> Json:
+def visible_deliveries(
+    tx: Transaction, asker: Asker, *, limit: int, state: str = "", subscription: str = "", cursor: str = ""
+) -> Json:
     """The deliveries that ``asker`` may see; with ``subscription`` of that one only."""
     mine = [one for one in _visible(tx, asker, everything=True) if not subscription or one.id == subscription]
-    return {"deliveries": deliveries(tx, mine, limit=limit, state=state)}
+    found = deliveries(tx, mine, limit=limit, state=state, cursor=cursor)
+    return {"deliveries": found.records, "cursor": found.cursor}
 
 
 def delivery_json(owed: Delivery) -> Json:

@@ -12,14 +12,15 @@ from buildfarm.domain.selfhosting import share
 from buildfarm.domain.target import Target
 from buildfarm.domain.verdict import Verdict
 from buildfarm.ports import Transaction
-from buildfarm.services import publishing
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
+from buildfarm_web.read_models.composes import composes
 from buildfarm_web.read_models.drops import drops
 from buildfarm_web.read_models.failures import failures
 from buildfarm_web.read_models.impacts import impacts
+from buildfarm_web.read_models.kept import Kept
 from buildfarm_web.read_models.outlook import outlook
-from buildfarm_web.read_models.paging import behind, cursor_of
+from buildfarm_web.read_models.paging import behind, cut
 from buildfarm_web.read_models.plain import Json, stamp
 from buildfarm_web.read_models.seeds import share_over_time
 
@@ -69,12 +70,11 @@ def generations(tx: Transaction, *, limit: int, tag: str = "", target: str = "",
     """A page of generations, the newest first, of one tag or of all."""
     where: dict[str, object] = {name: value for name, value in (("tag", tag), ("target", target)) if value}
     after = behind(cursor, Generation, _ORDER)
-    found = _generations(tx, limit=limit + 1, order_by=_ORDER, after=after, **where)
-    listed = found[:limit]
+    found = cut(_generations(tx, limit=limit + 1, order_by=_ORDER, after=after, **where), _ORDER, limit)
     heads = {head.generation for head in tx.find(TagHead)}
     return {
-        "generations": [generation_json(item, in_force=item.id in heads) for item in listed],
-        "cursor": cursor_of(listed[-1], _ORDER) if len(found) > limit else None,
+        "generations": [generation_json(item, in_force=item.id in heads) for item in found.records],
+        "cursor": found.cursor,
     }
 
 
@@ -109,24 +109,36 @@ def targets_page(hub: Hub, tx: Transaction) -> Json:
     return {"targets": targets(hub, tx, builds.Census(tx), heads_of(tx))}
 
 
-def _carried(tx: Transaction, target: Target, builds_of_head: Collection[str]) -> tuple[Counter[tuple[str]], int, int]:
-    """The builds that a tag carries by verdict, and how many brand hits their RPMs and their SRPMs have."""
+def _carried(tx: Transaction, target: Target, builds_of_head: Collection[str]) -> Json:
+    """The builds that a tag carries by verdict, how many that are, and how many brand hits their RPMs and their SRPMs have."""
     carried = set(builds_of_head)
     asked = ("id", "verdict", "brand_hits", "source_brand_hits")
     found = [row for row in tx.pick(Build, asked, target=target.name, superseded=False) if row[0] in carried]
-    return Counter((row[1],) for row in found), sum(row[2] for row in found), sum(row[3] for row in found)
+    return {
+        "builds": len(found),
+        "verdicts": builds.ordered(Verdict, Counter((row[1],) for row in found)),
+        "brand_hits": sum(row[2] for row in found),
+        "source_brand_hits": sum(row[3] for row in found),
+    }
 
 
-def target_page(hub: Hub, tx: Transaction, name: str) -> Json:
+def _heads_carried(tx: Transaction, target: Target, head: str) -> Json:
+    named = tx.pick(Generation, ("builds",), id=head)
+    return _carried(tx, target, named[0][0] if named else ())
+
+
+def target_page(hub: Hub, tx: Transaction, kept: Kept, name: str) -> Json:
     """One target. :raises NotFound: it is not configured."""
     target = hub.target(name)
-    head = publishing.head(tx, target.tags.build)
+    heads = heads_of(tx)
+    head = heads.get(target.tags.build)
     ours, rpms = (head.lock_ours, head.lock_rpms) if head else (0, 0)
     self_hosted = share(ours, rpms)
-    verdicts, hits, source_hits = _carried(tx, target, head.builds if head else ())
+    head_id = head.id if head else ""
+    carried = kept.now(("carried", head_id), tx, lambda: _heads_carried(tx, target, head_id))
     lifecycle = target.lifecycle
     return {
-        **target_json(tx, target, builds.Census(tx), heads_of(tx)),
+        **target_json(tx, target, builds.Census(tx), heads),
         "dist": target.dist,
         "suffix": target.suffix,
         "builder": target.builder,
@@ -145,12 +157,13 @@ def target_page(hub: Hub, tx: Transaction, name: str) -> Json:
         "impacts": impacts(tx, target),
         "failures": failures(hub, tx, target.name)["clusters"],
         "self_hosted_share": self_hosted,
-        "self_hosted": {"ours": ours, "all": rpms, "share": self_hosted, "builds": verdicts.total()},
+        "self_hosted": {"ours": ours, "all": rpms, "share": self_hosted, "builds": carried["builds"]},
         "share_over_time": share_over_time(tx, target.tags.build),
-        "brand_hits": hits,
-        "source_brand_hits": source_hits,
-        "verdicts": builds.ordered(Verdict, verdicts),
+        "brand_hits": carried["brand_hits"],
+        "source_brand_hits": carried["source_brand_hits"],
+        "verdicts": carried["verdicts"],
         "generations": generations(tx, target=target.name, limit=20)["generations"],
+        "composes": composes(tx, target=target.name, limit=5)["composes"],
         "drops": drops(tx, target=target.name, limit=20)["drops"],
         "needs_person": builds.needs_person(hub, tx, target=target.name, limit=50),
     }  # fmt: skip

@@ -8,10 +8,8 @@ from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.errors import InputError
 from buildfarm.ports import Transaction
 from buildfarm_web.read_models import builds
-from buildfarm_web.read_models.paging import behind, cursor_of
+from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, stamp
-
-_ORDER = "created,id"
 
 
 def task_json(task: Task, now: datetime) -> Json:
@@ -58,18 +56,12 @@ def tasks(
 ) -> Json:
     """A page of tasks, the newest first; ``active`` only those that still have something to do."""
     where: dict[str, object] = {"subject": subject} if subject else {}
-    states: tuple[TaskState | None, ...] = ACTIVE if active else (_state(state) if state else None,)
-    after = behind(cursor, Task, _ORDER)
-    found: list[Task] = []
-    for one in states:  # each walks along its index and stops
-        chosen = {**where, "state": one} if one else where
-        found += tx.find(Task, order_by=_ORDER, descending=True, limit=limit + 1, after=after, **chosen)
-    found.sort(key=lambda task: (task.created, task.id), reverse=True)
-    listed = found[:limit]
-    return {
-        "tasks": named(tx, [task_json(task, tx.now) for task in listed]),
-        "cursor": cursor_of(listed[-1], _ORDER) if len(found) > limit else None,
-    }
+    if active:
+        where["state"] = ACTIVE
+    elif state:
+        where["state"] = _state(state)
+    found = page(tx, Task, "created,id", where, limit=limit, cursor=cursor)
+    return {"tasks": named(tx, [task_json(task, tx.now) for task in found.records]), "cursor": found.cursor}
 
 
 def _state(text: str) -> TaskState:

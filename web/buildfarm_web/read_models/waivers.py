@@ -8,6 +8,7 @@ from datetime import date
 
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
 from buildfarm.ports import Above, Transaction
+from buildfarm_web.read_models.asks import open_asks
 from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, pick_each, stamp
 
@@ -25,6 +26,7 @@ def waivers(tx: Transaction, *, everything: bool, limit: int = 1000, cursor: str
         "waivers": found,
         "unused": [item["id"] for item in active if not item["findings"]],
         "expiring": [item["id"] for item in active if item["days_left"] <= _SOON_DAYS],
+        "asks": open_asks(tx),
         "cursor": records.cursor,
     }
 

@@ -1,0 +1,67 @@
+"""What need not be remembered for ever is forgotten on its day, and nothing else is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from buildfarm.adapters.database import SqlStore
+from buildfarm.domain.account import LoginTries, Session
+from buildfarm.domain.idempotency import KeptAnswer
+from buildfarm.domain.notice import Notice, Topic
+from buildfarm.domain.records import Event
+from buildfarm.domain.subscription import Channel, Delivery
+from buildfarm.domain.trigger import HookCall, SeenFile
+from buildfarm.services import pruning
+from tests.integration.store.conftest import Clock
+
+DAY = 24 * 3600
+KINDS = (HookCall, Session, LoginTries, Notice, SeenFile, KeptAnswer)
+
+
+def live(store: SqlStore, name: str, number: int) -> None:
+    """One of everything, as of now; the session ends at once."""
+    with store.begin() as tx:
+        now = tx.now
+        tx.add(HookCall(id=name, trigger="t", message="m", received=now))
+        tx.add(Session(id=name, account="ann", created=now, seen=now, until=now + timedelta(days=400), ended=now))
+        tx.add(Session(id=f"{name} open", account="ann", created=now, seen=now, until=now + timedelta(days=1)))
+        tx.add(LoginTries(id=name, tries=3, since=now))
+        tx.add(Notice(id=number, at=now, topic=Topic.FAILED, kind="build.failed", subject="b", name="n", target="t"))
+        tx.add(SeenFile(id=name, trigger="t", sha256="s", name="n", stamp="1", drop_id="d", seen=now))
+        tx.add(KeptAnswer(id=name, fingerprint="f", created=now))
+
+
+def left(store: SqlStore) -> dict[str, list[str]]:
+    with store.read() as tx:
+        return {kind.__name__: sorted(str(key) for (key,) in tx.pick(kind, ("id",))) for kind in KINDS}
+
+
+def test_each_kind_goes_on_its_day_and_what_was_seen_never(store: SqlStore, clock: Clock) -> None:
+    live(store, "old", 1)
+    assert pruning.prune(store) == {}
+    clock.pass_seconds(29 * DAY)
+    assert pruning.prune(store) == {"answers": 1}
+    clock.pass_seconds(62 * DAY)
+    live(store, "new", 2)
+    assert pruning.prune(store) == {"hook_calls": 1, "sessions": 2, "login_tries": 1, "notices": 1}
+    assert left(store) == {
+        "HookCall": ["new"], "Session": ["new", "new open"], "LoginTries": ["new"], "Notice": ["2"], "SeenFile": ["new", "old"],
+        "KeptAnswer": ["new"],
+    }  # fmt: skip
+    with store.read() as tx:
+        said = [event.data for event in tx.find(Event, kind="store.pruned", order_by="id")]
+    assert said == [{"answers": 1}, {"hook_calls": 1, "sessions": 2, "login_tries": 1, "notices": 1}]
+
+
+def test_a_notice_that_is_owed_to_somebody_stays(store: SqlStore, clock: Clock) -> None:
+    for number in (1, 2, 3):
+        live(store, f"n{number}", number)
+    with store.begin() as tx:
+        tx.add(
+            Delivery(
+                id="d", subscription="s", channel=Channel.WEBHOOK, address="a", notice=2, due=tx.now, created=tx.now
+            )
+        )
+    clock.pass_seconds(91 * DAY)
+    pruning.prune(store)
+    assert left(store)["Notice"] == ["2", "3"]
