@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import date
 from http import HTTPStatus
 from pathlib import PurePath
 from urllib.parse import quote
