@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from http import HTTPStatus
 from pathlib import PurePath
 from urllib.parse import quote
