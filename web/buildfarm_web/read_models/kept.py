@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
 
 from buildfarm.domain.records import Event
 from buildfarm.ports import Transaction
@@ -29,6 +30,7 @@ class Kept:
 
     def __init__(self) -> None:
         self._answers: dict[Hashable, _Answer] = {}
+        self._lock = Lock()
 
     def now(self, what: Hashable, tx: Transaction, make: Callable[[], Json]) -> Json:
         """What ``make`` gives, made anew after each event."""
@@ -50,10 +52,11 @@ class Kept:
 
     def _make(self, what: Hashable, tx: Transaction, newest: int, make: Callable[[], Json]) -> Json:
         value = make()
-        self._answers.pop(what, None)
-        if len(self._answers) >= _MOST:
-            self._answers.pop(next(iter(self._answers)), None)
-        self._answers[what] = _Answer(value=value, at=tx.now, event=newest)
+        with self._lock:
+            self._answers.pop(what, None)
+            if len(self._answers) >= _MOST:
+                self._answers.pop(next(iter(self._answers)), None)
+            self._answers[what] = _Answer(value=value, at=tx.now, event=newest)
         return value
 
 
