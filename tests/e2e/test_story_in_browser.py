@@ -273,6 +273,8 @@ MAIN_PAGES = {
     "target": "/targets/reef-9", "sources": "/sources", "lag": "/lag", "workers": "/workers", "waivers": "/waivers",
     "search": "/search?q=zlib", "triggers": "/triggers", "subscriptions": "/subscriptions", "log": "/builds/{stubborn}/log",
 }  # fmt: skip
+JUDGED_ELSEWHERE = ("needs", "sources", "lag", "workers")
+"""Axe judges these in ``test_look.py``, with more on them than a farm at rest has."""
 PHONE, DESK = {"width": 360, "height": 780}, {"width": 1280, "height": 900}
 
 
@@ -292,8 +294,8 @@ def test_the_main_pages_of_a_real_farm_fit_and_have_no_serious_accessibility_fau
         page.screenshot(path=str(PICTURES / "line-phone" / f"{name}.png"), full_page=True)
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wide.append(name)
-        page.set_viewport_size(DESK)
-        found += faults(page)
+        if name not in JUDGED_ELSEWHERE:
+            found += faults(page)
     page.context.close()
     assert found == []
     assert wide == []
