@@ -72,7 +72,7 @@
     if (!pace || document.hidden) { changes?.close(); changes = null; }
     if (pace && !document.hidden) {
       if (!changes && !isDeaf()) listen();
-      timer = setTimeout(readAnew, 1000 * pace * (changes ? SLOWLY : 1));
+      timer = setTimeout(readAnew, 1000 * pace * (changes && !part("log-awaited") ? SLOWLY : 1));
     }
     followLog();
   }
