@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from buildfarm_web.read_models.kept import Kept
 from buildfarm_web.read_models.needs import needs
 from click.testing import CliRunner
 from flask import Flask
@@ -196,4 +197,4 @@ def test_what_the_security_authority_alone_may_grant_no_maintainer_can(
     granted = client.post(where, json=grant, headers=bearer(token_of(hub, "admin")))
     assert (granted.status_code, granted.get_json()["answer"]) == (200, "granted")
     with hub.store.read() as tx:
-        assert needs(hub, tx, kind="asked")["total"] == 0
+        assert needs(hub, tx, Kept(), kind="asked")["total"] == 0
