@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import mmap
 import os
 import struct
 import tempfile
@@ -56,8 +55,9 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """Plain and compressed XML of some RPMs, for primary, filelists and other."""
+    """XML of some RPMs, for primary, filelists and other: how long it is, itself (empty where it is not asked for), and compressed."""
 
+    sizes: tuple[int, int, int]
     plain: tuple[Buffer, Buffer, Buffer]
     packed: tuple[Buffer, Buffer, Buffer]
 
@@ -74,10 +74,10 @@ class BucketCache:
         key = hashlib.sha256("\n".join(words).encode()).hexdigest()
         place = f"{self._folder}/{key[:2]}/{key}"
         with contextlib.suppress(FileNotFoundError, ValueError, struct.error):
-            return _read(place)
+            return _read(place, unpacked=style.unpacks)
         chunks = [chunks_of(file, stack.href(file)) for stack in some for file in stack.files]
         plain = tuple("".join(chunk[at] for chunk in chunks).encode() for at in range(3))
-        bucket = Bucket(plain=plain, packed=tuple(piece(one, style.compression) for one in plain))  # type: ignore[arg-type]  # three
+        bucket = _bucket(plain, style)
         _write(Path(place), bucket)
         return bucket
 
@@ -96,21 +96,29 @@ def forget(folder: Path, *, older_than: float) -> int:
     return count
 
 
-def _read(place: str) -> Bucket:
+def _bucket(plain: Sequence[bytes], style: RepodataStyle) -> Bucket:
+    return Bucket(
+        sizes=tuple(map(len, plain)), plain=tuple(plain), packed=tuple(piece(one, style.compression) for one in plain),  # type: ignore[arg-type]  # three
+    )  # fmt: skip
+
+
+def _read(place: str, *, unpacked: bool) -> Bucket:
     """:raises ValueError, struct.error, FileNotFoundError: it is not whole, or not there."""
     with open(place, "rb", buffering=0) as file:  # noqa: PTH123  # no Path for each of hundreds
-        used = os.fstat(file.fileno()).st_mtime
-        data = memoryview(mmap.mmap(file.fileno(), 0, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ))
-    lengths = _LENGTHS.unpack_from(data)
-    if len(data) != _LENGTHS.size + sum(lengths):
-        raise ValueError("torn")
-    at, parts = _LENGTHS.size, []
-    for length in lengths:
+        status = os.fstat(file.fileno())
+        lengths = _LENGTHS.unpack(file.read(_LENGTHS.size))
+        if status.st_size != _LENGTHS.size + sum(lengths):
+            raise ValueError("torn")
+        wanted = lengths if unpacked else lengths[3:]
+        data = memoryview(os.pread(file.fileno(), sum(wanted), status.st_size - sum(wanted)))
+    at, parts = 0, []
+    for length in wanted:
         parts.append(data[at : at + length])
         at += length
-    if time.time() - used > _A_WHILE:
+    if time.time() - status.st_mtime > _A_WHILE:
         os.utime(place)  # it is in use; see forget
-    return Bucket(plain=tuple(parts[:3]), packed=tuple(parts[3:]))  # type: ignore[arg-type]  # three
+    plain = parts[:3] if unpacked else [b"", b"", b""]
+    return Bucket(sizes=lengths[:3], plain=tuple(plain), packed=tuple(parts[-3:]))  # type: ignore[arg-type]  # three
 
 
 def _write(place: Path, bucket: Bucket) -> None:
@@ -139,7 +147,7 @@ def buckets(stacks: Sequence[Stack]) -> list[list[Stack]]:
 
 
 class _Stream:
-    """One metadata file on its way to the disk: both digests and both sizes are taken as the pieces come."""
+    """One metadata file on its way to the disk: digests and sizes are taken as the pieces come."""
 
     def __init__(self, repodata: Path, filename: str, style: RepodataStyle) -> None:
         self._repodata, self._filename, self._style = repodata, filename, style
@@ -156,17 +164,18 @@ class _Stream:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def add(self, plain: Buffer, packed: Buffer) -> None:
-        """What comes next; what goes wrong is said by :meth:`close`."""
+    def add(self, size: int, plain: Buffer, packed: Buffer) -> None:
+        """What comes next, ``size`` bytes of it before it was packed; what goes wrong is said by :meth:`close`."""
         if self._broken is None:
             try:
-                self._add(plain, packed)
+                self._add(size, plain, packed)
             except OSError as error:
                 self._broken = error
 
-    def _add(self, plain: Buffer, packed: Buffer) -> None:
-        self._opened.update(plain)
-        self._size_open += len(plain)
+    def _add(self, size: int, plain: Buffer, packed: Buffer) -> None:
+        if self._style.open_checksum:
+            self._opened.update(plain)
+        self._size_open += size
         self._write(packed if self._packer is None else self._packer.compress(plain))
 
     def _write(self, packed: Buffer) -> None:
@@ -187,8 +196,9 @@ class _Stream:
         self._aside.rename(path)
         record = cr.RepomdRecord(kind, str(path))
         record.location_href = f"repodata/{path.name}"
-        record.checksum_type = record.checksum_open_type = self._style.checksum
-        record.checksum, record.checksum_open = self._closed.hexdigest(), self._opened.hexdigest()
+        record.checksum_type, record.checksum = self._style.checksum, self._closed.hexdigest()
+        if self._style.open_checksum:
+            record.checksum_open_type, record.checksum_open = self._style.checksum, self._opened.hexdigest()
         record.size, record.size_open = self._size, self._size_open
         record.timestamp = _FIXED_TIME
         return record
@@ -213,15 +223,16 @@ def write(
         streams = [open_.enter_context(_Stream(repodata, f"{name}.xml", style)) for name in _KINDS]
         hands = [open_.enter_context(ThreadPoolExecutor(1)) for _ in streams]
         for bucket in _framed(buckets(stacks), count, style, chunks_of, cache):
-            for hand, stream, plain, packed in zip(hands, streams, bucket.plain, bucket.packed, strict=True):
-                hand.submit(stream.add, plain, packed)
+            pieces = zip(bucket.sizes, bucket.plain, bucket.packed, strict=True)
+            for hand, stream, (size, plain, packed) in zip(hands, streams, pieces, strict=True):
+                hand.submit(stream.add, size, plain, packed)
         closing = [hand.submit(stream.close, kind) for hand, stream, kind in zip(hands, streams, _KINDS, strict=True)]
         records = [one.result() for one in closing]
     for one in beside:
         with _Stream(repodata, one.filename, style) as stream:
-            stream.add(one.content, piece(one.content, style.compression))
+            stream.add(len(one.content), one.content, piece(one.content, style.compression))
             records.append(stream.close(one.kind))
-    revision = hashlib.sha256("".join(record.checksum_open for record in records).encode()).hexdigest()
+    revision = hashlib.sha256("".join(record.checksum for record in records).encode()).hexdigest()
     repomd = cr.Repomd()
     for record in records:
         repomd.set_record(record)
@@ -238,11 +249,9 @@ def _framed(
     """What createrepo_c writes before the first RPM, the buckets, and what it writes behind the last."""
     frames = [tuple(part.replace(_NO_RPM, b'packages="%d"' % count) for part in _frame(name)) for name in _KINDS]
     for at in (0, 1):
-        edge = tuple(frame[at] for frame in frames)
-        packed = tuple(piece(part, style.compression) for part in edge)
         if at == 1:
             yield from (cache.get(some, style, chunks_of) for some in grouped)
-        yield Bucket(plain=edge, packed=packed)  # type: ignore[arg-type]  # three
+        yield _bucket([frame[at] for frame in frames], style)
 
 
 @cache

@@ -13,12 +13,20 @@ Compression = Literal["gz", "bz2", "xz", "zstd"]
 class RepodataStyle:
     """The words of ``createrepo_c(8)``: ``--checksum`` (``sha`` is SHA-1) and ``--general-compress-type``.
 
-    ``sha256`` and ``gz`` is what dnf, yum since EL6 and libsolv read. yum of EL5 needs ``sha``.
+    ``sha256`` and ``gz`` is what dnf, yum since EL6 and libsolv read. yum of EL5 needs ``sha``. ``open_checksum`` writes the digests of
+    the unpacked files too: the signature covers the packed ones, and no client that is tested here reads the others, which cost a
+    walk through everything with each build.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     checksum: Checksum = "sha256"
     compression: Compression = "gz"
+    open_checksum: bool = False
+
+    @property
+    def unpacks(self) -> bool:
+        """Whether the unpacked metadata is needed to write it; else kept pieces are enough."""
+        return self.open_checksum or self.compression in ("bz2", "xz")
 
     @property
     def suffix(self) -> str:

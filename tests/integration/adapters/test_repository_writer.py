@@ -12,6 +12,7 @@ from pathlib import Path
 
 import createrepo_c as cr
 import pytest
+import zstandard
 
 from buildfarm.adapters.createrepo import ChunkCache, RepositoryWriter, repository_writer
 from buildfarm.adapters.repository_metadata import BucketCache, write
@@ -41,6 +42,13 @@ def writer(tmp_path: Path) -> RepositoryWriter:
 def contents(folder: Path) -> dict[str, bytes]:
     every = (Path(place) / name for place, _, names in os.walk(folder, followlinks=True) for name in names)
     return {str(path.relative_to(folder)): path.read_bytes() for path in every}
+
+
+def unpacked(file: Path) -> bytes:
+    tools = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
+    if shutil.which(tools[file.suffix]) is None:
+        return zstandard.ZstdDecompressor().stream_reader(file.read_bytes(), read_across_frames=True).read()
+    return subprocess.run([tools[file.suffix], "-dc", file], check=True, capture_output=True).stdout
 
 
 def packages(folder: Path) -> dict[str, cr.Package]:
@@ -93,13 +101,16 @@ def test_metadata_in_other_checksums_and_compressions_reads_the_same(
     writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path, dnf: Dnf, checksum: Checksum, compression: Compression
 ):
     """createrepo_c's reader is built without SHA-1 (``sha``), which dnf reads."""
-    style = RepodataStyle(checksum=checksum, compression=compression)
+    style = RepodataStyle(checksum=checksum, compression=compression, open_checksum=checksum == "sha512")
     writer.write(tmp_path / "repo", rpms, (), style)
     for record in cr.Repomd(str(tmp_path / "repo" / "repodata" / "repomd.xml")).records:
         digest = hashlib.new(
             "sha1" if checksum == "sha" else checksum, (tmp_path / "repo" / record.location_href).read_bytes()
         )
         assert (record.checksum_type, record.checksum) == (checksum, digest.hexdigest())
+        opened = unpacked(tmp_path / "repo" / record.location_href)
+        assert record.size_open == len(opened)
+        assert record.checksum_open == (hashlib.sha512(opened).hexdigest() if checksum == "sha512" else None)
     if checksum != "sha":
         found = packages(tmp_path / "repo")
         assert {(one.pkgId, one.checksum_type) for one in found.values()} == {
