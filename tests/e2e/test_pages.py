@@ -15,6 +15,7 @@ import web_story
 from live_server import serving
 from web_story import Story
 
+from buildfarm.adapters.database.store import utc_now
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.task import Task, TaskState
 from buildfarm.services import builds
@@ -127,6 +128,9 @@ def test_who_reads_further_up_is_not_moved_by_what_comes(browser: Any, farm: tup
     page.goto(f"{url}/builds/{story.ids['tree']}")
     with hub.store.begin() as tx:
         build = tx.get(Build, story.ids["tree"])
+    story.clock.now = (
+        utc_now()
+    )  # the page asks for what happened since it was made, and its server's clock is the real one
     task = story.start(build)
     page.locator("#log-text").wait_for(timeout=10_000)  # the page was told that a worker has begun
     log = log_path(hub, task.id)
