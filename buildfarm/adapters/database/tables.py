@@ -154,7 +154,7 @@ TABLES: dict[type, sa.Table] = {
         sa.Index("ix_task_finished", "state", "finished"),
         sa.Index("ix_task_worker", "worker", "state"),
         sa.Index("ix_task_created", "created", "id"),
-        sa.Index("ix_task_subject", "subject", "created"),
+        sa.Index("ix_task_subject", "subject", "kind", "state", "created"),
         sa.Index(None, "kind", "state", "finished"),
         sa.Index(
             "uq_task_active", "kind", "subject", "arch", unique=True, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE

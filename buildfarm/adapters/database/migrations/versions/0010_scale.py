@@ -56,7 +56,7 @@ _INDICES: list[tuple[str, str, list[str], dict[str, Any]]] = [
     ("task", "ix_task_finished", ["state", "finished"], {}),
     ("task", "ix_task_worker", ["worker", "state"], {}),
     ("task", "ix_task_created", _LIST, {}),
-    ("task", "ix_task_subject", ["subject", "created"], {}),
+    ("task", "ix_task_subject", ["subject", "kind", "state", "created"], {}),
     ("drop", "ix_drop_target", ["target", *_LIST], {}),
     ("drop", "ix_drop_created", _LIST, {}),
     ("drop", "ix_drop_begins", ["id"], {"begins": True}),
