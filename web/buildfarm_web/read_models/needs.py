@@ -15,7 +15,7 @@ from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.ports import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
-from buildfarm_web.read_models.answers import answers, contact_of
+from buildfarm_web.read_models.answers import answers, contact_of, names
 from buildfarm_web.read_models.asks import open_asks
 from buildfarm_web.read_models.kept import Kept
 from buildfarm_web.read_models.plain import Json, by_name, stamp
@@ -190,6 +190,12 @@ def _asked(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
     ]  # fmt: skip
 
 
+def _sig_of(scope: _Scope, record: WaiverRecord) -> str:
+    """The SIG that a waiver's owner is; where it is a person, the SIG that answers for the source."""
+    known = record.owner in names(scope.hub)
+    return record.owner if known else scope.hub.config.sig_of(scope.targets[0], record.source)
+
+
 def _waivers(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
     hub, sig = scope.hub, scope.sig
     last = (tx.now + _SOON).date().isoformat()
@@ -201,8 +207,9 @@ def _waivers(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
     items = [
         {
             "waiver": record.id, "title": record.id, "since": stamp(record.created), "expires": record.expires,
-            "why": f"ends with {record.expires}: {record.kind} in {record.source} is refused again after that ({record.reason})",
-            "act": f"buildfarm waivers revoke {record.id} --reason '…'", "sig": record.owner, "contact": contact_of(hub, record.owner),
+            "why": f"ends with {record.expires}: {record.kind} in {record.source} is refused again then ({record.owner}: {record.reason})",
+            "act": f"buildfarm waivers revoke {record.id} --reason '…'",
+            "sig": (who := _sig_of(scope, record)), "contact": contact_of(hub, who),
         }
         for record in found
         if not sig or sig in (record.owner, hub.config.sig_of(scope.targets[0], record.source))
