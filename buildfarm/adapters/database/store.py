@@ -50,6 +50,10 @@ class SqlStore:
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
 
+        # what one page reads must fit together; PostgreSQL's own default shows each statement a later state
+        snapshots = not _is_sqlite(url)
+        self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ") if snapshots else self._engine
+
     def migrate(self) -> None:
         """Bring the tables to the newest revision. :raises InfraError: the database cannot be reached."""
         config = AlembicConfig()
@@ -82,9 +86,9 @@ class SqlStore:
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
-        """A consistent read."""
+        """A consistent read: all of it sees the state at its first statement."""
         try:
-            with self._engine.connect() as connection:
+            with self._reading.connect() as connection:
                 connection.info["write"] = False
                 with connection.begin():
                     yield SqlTransaction(connection, self._clock())

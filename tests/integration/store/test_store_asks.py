@@ -114,3 +114,14 @@ def test_many_are_added_changed_and_taken_away_at_once(store: SqlStore, clock: C
         tx.add_all([Event(at=clock.now, actor="a", kind="k", subject="s") for _ in range(2)])
         first, second = tx.find(Event, order_by="id")
     assert (first.id or 0) < (second.id or 0)
+
+
+def test_all_that_one_read_sees_is_of_one_moment(store: SqlStore, rpms: list[VendorRpm]) -> None:
+    with store.read() as tx:
+        before = tx.count(VendorRpm)
+        with store.begin() as other:
+            other.add(rpm(99))
+            other.change(rpms[0], name="renamed")
+        assert (tx.count(VendorRpm), tx.get(VendorRpm, "r0").name) == (before, "lib0")
+    with store.read() as tx:
+        assert (tx.count(VendorRpm), tx.get(VendorRpm, "r0").name) == (before + 1, "renamed")

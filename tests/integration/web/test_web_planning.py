@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from flask.testing import FlaskClient
 
 from buildfarm.domain.build import Build, BuildState, FailureKind, WaitKind
 from buildfarm.domain.records import Event, ForecastRecord
-from buildfarm.services import builds
+from buildfarm.domain.task import Task, TaskKind, TaskState
+from buildfarm.services import builds, tasks
 from buildfarm.services.hub import Hub
 from tests.integration.web.conftest import Clock
 from tests.integration.web.web_story import Story
@@ -88,6 +90,21 @@ def test_a_build_says_what_it_waits_for_and_when_it_should_start(
     page = client.get(f"/builds/{second.id}").get_data(as_text=True)
     assert f"Waits for {first.nvr}" in page
     assert "What comes" in client.get("/targets/reef-9").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TaskKind if kind.about == "build"])
+def test_only_what_waits_for_a_builder_has_a_rank(client: FlaskClient, hub: Hub, story: Story, kind: TaskKind):
+    """A build that was sent through the line again waits for the hub's own services first."""
+    build = story.until_waiting(story._build("goes-again"))
+    with hub.store.begin() as tx:
+        task = Task(
+            id=tasks.new_id(), kind=kind, subject=build.id, target="reef-9", arch="", queue="q", state=TaskState.FREE,
+            created=tx.now,
+        )  # fmt: skip
+        tx.add(task)
+    assert client.get(f"/builds/{build.id}").status_code == 200
+    rank = client.get(f"/api/v1/builds/{build.id}/why").get_json()["rank"]
+    assert rank == ({"place": 1, "of": 1, "queue": "q"} if kind in (TaskKind.BUILD, TaskKind.SRPM) else None)
 
 
 def test_a_worker_is_reserved_and_given_back_to_everybody(

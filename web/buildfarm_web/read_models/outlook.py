@@ -150,8 +150,11 @@ def why(hub: Hub, tx: Transaction, build: Build) -> Json:
 
 
 def _rank(hub: Hub, tx: Transaction, task: Task | None, steps: dict[str, Json]) -> Json | None:
-    """The place of a free task in its queue, by the order in which the scheduler gives slots away."""
-    if task is None or task.state is not TaskState.FREE:
+    """The place of a builder's free task in its queue, by the order in which the scheduler gives slots away.
+
+    What the hub's services and the signer do is in no such queue: they take it as it comes.
+    """
+    if task is None or task.state is not TaskState.FREE or task.kind.station != "builder":
         return None
     demand = Demand(
         free=tx.find(Task, state=TaskState.FREE, kind=(TaskKind.BUILD, TaskKind.SRPM)),
