@@ -80,7 +80,9 @@ def line(make_home: MakeHome, world: Path) -> Iterator[tuple[Farm, dict[str, obj
         drop, _ = farm.run_drop(world / "drop.json")
         yield farm, drop
         told = (home / "logs" / "web.log").read_text().splitlines()
-        assert [line for line in told if '"web.broke"' in line] == []  # no page answered with a 500, whoever looked at it
+        assert [
+            line for line in told if '"web.broke"' in line
+        ] == []  # no page answered with a 500, whoever looked at it
 
 
 class Signed:
