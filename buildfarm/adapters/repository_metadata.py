@@ -14,7 +14,7 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -33,6 +33,8 @@ _KINDS = {"primary": cr.PrimaryXmlFile, "filelists": cr.FilelistsXmlFile, "other
 _RPMS_A_BUCKET = 64
 _A_WHILE = 86_400.0
 """Seconds: what is used every minute is not marked so every minute."""
+_HANDFUL = 1 << 20
+"""Bytes that are handed over at a time: hundreds of small pieces, each to another thread, cost more than what is done with them."""
 _VERSION = str(cr.VERSION)
 _NO_RPM = b'packages="0"'
 _LENGTHS = struct.Struct(">6Q")
@@ -147,7 +149,7 @@ def buckets(stacks: Sequence[Stack]) -> list[list[Stack]]:
 
 
 class _Stream:
-    """One metadata file on its way to the disk: digests and sizes are taken as the pieces come."""
+    """One metadata file on its way to the disk: a hand of its own takes digests and writes while the next pieces are read."""
 
     def __init__(self, repodata: Path, filename: str, style: RepodataStyle) -> None:
         self._repodata, self._filename, self._style = repodata, filename, style
@@ -155,38 +157,53 @@ class _Stream:
         self._size_open = self._size = 0
         self._aside = repodata / f".{filename}"
         self._file = self._aside.open("wb")
-        self._broken: OSError | None = None
         self._packer = whole(style.compression)
+        self._hand = ThreadPoolExecutor(1)
+        self._waiting: list[tuple[Buffer, Buffer]] = []
+        self._waits = 0
+        self._taken: list[Future[None]] = []
 
     def __enter__(self) -> _Stream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._hand.shutdown()
         self._file.close()
 
     def add(self, size: int, plain: Buffer, packed: Buffer) -> None:
         """What comes next, ``size`` bytes of it before it was packed; what goes wrong is said by :meth:`close`."""
-        if self._broken is None:
-            try:
-                self._add(size, plain, packed)
-            except OSError as error:
-                self._broken = error
+        self._size_open += size
+        self._waiting.append((plain, packed))
+        self._waits += len(plain) + len(packed)
+        if self._waits >= _HANDFUL:
+            self._hand_over()
 
-    def _add(self, size: int, plain: Buffer, packed: Buffer) -> None:
+    def close(self, kind: str) -> Future[cr.RepomdRecord]:
+        """Give the file its name, which has its digest in it so that no cache mixes two generations.
+
+        The answer raises OSError: a full disk.
+        """
+        self._hand_over()
+        return self._hand.submit(self._close, kind)
+
+    def _hand_over(self) -> None:
+        self._taken.append(self._hand.submit(self._take, self._waiting))
+        self._waiting, self._waits = [], 0
+
+    def _take(self, pieces: Sequence[tuple[Buffer, Buffer]]) -> None:
+        plain = b"".join([one[0] for one in pieces])
         if self._style.open_checksum:
             self._opened.update(plain)
-        self._size_open += size
-        self._write(packed if self._packer is None else self._packer.compress(plain))
+        self._write(b"".join([one[1] for one in pieces]) if self._packer is None else self._packer.compress(plain))
 
-    def _write(self, packed: Buffer) -> None:
+    def _write(self, packed: bytes) -> None:
         self._closed.update(packed)
         self._size += len(packed)
         self._file.write(packed)
 
-    def close(self, kind: str) -> cr.RepomdRecord:
-        """Give the file its name, which has its digest in it so that no cache mixes two generations. :raises OSError: a full disk."""
-        if self._broken is not None:
-            raise self._broken
+    def _close(self, kind: str) -> cr.RepomdRecord:
+        for one in self._taken:
+            one.result()
         if self._packer is not None:
             self._write(self._packer.flush())
         self._file.flush()
@@ -219,19 +236,18 @@ def write(
     :raises OSError, createrepo_c.CreaterepoCError: as the system and the library say.
     """
     count = sum(len(stack.files) for stack in stacks)
-    with ExitStack() as open_:  # digests are taken while the next bucket is read, and beside each other
+    with ExitStack() as open_:
         streams = [open_.enter_context(_Stream(repodata, f"{name}.xml", style)) for name in _KINDS]
-        hands = [open_.enter_context(ThreadPoolExecutor(1)) for _ in streams]
         for bucket in _framed(buckets(stacks), count, style, chunks_of, cache):
             pieces = zip(bucket.sizes, bucket.plain, bucket.packed, strict=True)
-            for hand, stream, (size, plain, packed) in zip(hands, streams, pieces, strict=True):
-                hand.submit(stream.add, size, plain, packed)
-        closing = [hand.submit(stream.close, kind) for hand, stream, kind in zip(hands, streams, _KINDS, strict=True)]
+            for stream, (size, plain, packed) in zip(streams, pieces, strict=True):
+                stream.add(size, plain, packed)
+        closing = [stream.close(kind) for stream, kind in zip(streams, _KINDS, strict=True)]
         records = [one.result() for one in closing]
     for one in beside:
         with _Stream(repodata, one.filename, style) as stream:
             stream.add(len(one.content), one.content, piece(one.content, style.compression))
-            records.append(stream.close(one.kind))
+            records.append(stream.close(one.kind).result())
     revision = hashlib.sha256("".join(record.checksum for record in records).encode()).hexdigest()
     repomd = cr.Repomd()
     for record in records:

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Protocol
 STACKS = 256
 SHELVES = 64
 _LOCK = ".lock"
+_LINKS = ".links"
 _NAME = 32
 """Digits of a shelf's key in its folder's name: ext4 keeps a link of up to 59 bytes in the inode, a longer one costs a block."""
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
@@ -101,13 +102,13 @@ class Shelves:
         """
         packages = repository / "Packages"
         packages.mkdir()
-        back = os.path.relpath(self._folder, packages)
+        back, folder = os.path.relpath(self._folder, packages), str(self._folder)  # no Path for each of the shelves
         with self._locked(fcntl.LOCK_SH):
             for number, together in _on_shelves(found):
                 key = hashlib.sha256("\n".join([stack.key for stack in together]).encode()).hexdigest()[:_NAME]
-                if not (self._folder / key).is_dir():
+                if not os.path.isdir(f"{folder}/{key}"):  # noqa: PTH112
                     self._fill(self._folder / key, [file for stack in together for file in stack.files])
-                (packages / f"{number:02x}").symlink_to(f"{back}/{key}")
+                self._point(f"{packages}/{number:02x}", back, key)
 
     def collect(self, *, older_than: float) -> int:
         """Remove shelves that no repository links to, if they were filled before ``older_than`` (seconds since 1970); how many."""
@@ -117,11 +118,29 @@ class Shelves:
             gone = [
                 place
                 for place in self._folder.iterdir()
-                if place.name not in {*used, _LOCK} and place.stat().st_mtime < older_than
+                if place.name not in {*used, _LOCK, _LINKS} and place.stat().st_mtime < older_than
             ]
             for place in gone:
                 shutil.rmtree(place)
+                for depth in (self._folder / _LINKS).glob("*"):
+                    (depth / place.name).unlink(missing_ok=True)
         return len(gone)
+
+    def _point(self, place: str, back: str, key: str) -> None:
+        """Let ``place`` be a symbolic link to a shelf: one that others use too, by a hard link.
+
+        A new one is a new inode, and ext4 takes up to a millisecond to find one where files were removed in the last minutes.
+        """
+        known = self._folder / _LINKS / str(back.count("..")) / key  # how far up its target begins
+        try:
+            os.link(known, place, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in {*_NO_LINK, errno.ENOENT}:
+                raise
+            os.symlink(f"{back}/{key}", place)  # noqa: PTH211
+            known.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # where it cannot be, the next one is made anew too
+                os.link(place, known, follow_symlinks=False)
 
     def _fill(self, place: Path, files: Sequence[RepoRpm]) -> None:
         """Whole or not at all: it gets its name when everything stands on it."""

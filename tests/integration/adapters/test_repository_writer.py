@@ -70,6 +70,17 @@ def test_rpms_are_hard_links_on_shelves_that_generations_share(
     assert sum(old[name] == new.get(name) for name in old) == len(old) - 1
 
 
+def test_links_to_shelves_take_no_inode_of_their_own_and_lead_there_from_every_depth(rpms: list[Rpm], tmp_path: Path):
+    writer = RepositoryWriter(tmp_path / "cache", tmp_path / "repos" / ".shelves")
+    folders = [tmp_path / "repos" / place for place in ("tag/1/x86_64", "tag/2/x86_64", "tag/deep/3/x86_64")]
+    for folder in folders:
+        writer.write(folder, rpms)
+        assert {path.name for path in (folder / "Packages").glob("*/*.rpm")} == {rpm.filename for rpm in rpms}
+    inodes = [{link.lstat().st_ino for link in (folder / "Packages").iterdir()} for folder in folders]
+    assert inodes[0] == inodes[1]
+    assert not inodes[0] & inodes[2]
+
+
 def test_who_looks_below_a_published_folder_finds_its_rpms(rpms: list[Rpm], tmp_path: Path):
     repository = tmp_path / "repos" / "tag" / "1" / "x86_64"
     RepositoryWriter(tmp_path / "cache", tmp_path / "repos" / SHELVES).write(repository, rpms)
@@ -91,7 +102,9 @@ def test_a_shelf_goes_when_no_repository_stands_on_it(rpms: list[Rpm], tmp_path:
     before = contents(generations[1])
     shutil.rmtree(generations[0])
     assert shelves.collect(older_than=0) == 0  # filled just now: somebody may be about to link to it
+    links = len(list((tmp_path / "repos" / ".shelves").glob(".links/*/*")))
     assert shelves.collect(older_than=2**33) == 1
+    assert len(list((tmp_path / "repos" / ".shelves").glob(".links/*/*"))) == links - 1
     assert contents(generations[1]) == before
 
 
