@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests import spreading
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.prefix) / "bin"
 LINTERS = {
@@ -49,7 +51,7 @@ def main() -> int:
     else:
         selection = ["-m", "not full"]
     doctests = pytest("--doctest-modules", "--quiet", "buildfarm/domain", "web/buildfarm_web")
-    tests = pytest(*selection, "--durations=15", *arguments)
+    tests = pytest(*spreading.ARGUMENTS, *selection, "--durations=15", *arguments)
     print(
         f"{time.monotonic() - started:.0f} s in all; linters {word(good)}, examples {word(doctests)}, tests {word(tests)}"
     )

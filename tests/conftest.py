@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import shutil
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
 from demo.drive import make_world
+from tests.spreading import ByFarm
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -18,6 +21,11 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("search", settings.get_profile("default"))
 settings.load_profile(os.environ.get("BUILDFARM_HYPOTHESIS", "repeatable"))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFarm:
+    """Which tests go to one process together."""
+    return ByFarm(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,5 +63,8 @@ def world() -> Path:
     if os.geteuid() != 0:
         pytest.skip("not root: the world's build machine is filled by dnf --installroot")
     folder = Path(os.environ.get("BUILDFARM_WORLD") or CHECKOUT / "var" / "demo" / "world")
-    make_world(folder, CHECKOUT)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:  # two processes need it, one makes it
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        make_world(folder, CHECKOUT)
     return folder
