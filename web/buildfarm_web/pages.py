@@ -11,6 +11,7 @@ from buildfarm.errors import NotFound
 from buildfarm.ports import Transaction
 from buildfarm_web.access import seen
 from buildfarm_web.drawings import curves, lanes, share_line, stages, verdict_map, waves
+from buildfarm_web.live.position import Position
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import (
     audit,
@@ -108,7 +109,14 @@ def _tail(tx: Transaction, build: str) -> Json | None:
         return None
     end, lines = log.tail(_TAIL)
     begin = lines[0].offset if lines else 0
-    return {"task": log.task.id, "begin": begin, "end": end, "growing": log.growing, "lines": lines}
+    return {
+        "task": log.task.id,
+        "begin": begin,
+        "end": end,
+        "position": Position(log.run, end),
+        "growing": log.growing,
+        "lines": lines,
+    }
 
 
 @blueprint.get("/drops")

@@ -9,12 +9,14 @@ import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 import web_story
 from buildfarm_web.live import following
+from buildfarm_web.live.position import Position
 from buildfarm_web.read_models.logs import LogFile
 from flask.testing import FlaskClient
 from live_server import Follower, Server, serving
@@ -168,20 +170,23 @@ def test_a_log_that_is_over_is_told_to_its_end(farm: Farm) -> None:
     assert follower.events == ["lines", "end"]
 
 
-def test_a_log_that_begins_anew_is_told_anew(farm: Farm) -> None:
+@pytest.mark.parametrize("anew", ["shorter\n", f"longer than what was there\n{PIECE}"])
+def test_a_log_that_begins_anew_is_told_anew(farm: Farm, anew: str) -> None:
     task = farm.task(PIECE)
 
     async def follow() -> Follower:
         async with followed(farm.server, log_url(task)) as (first,):
             await until(lambda: first.heard == PIECE)
             farm.log(task).rename(farm.log(task).with_suffix(".1.log"))  # as a claim by another worker does
-            farm.log(task).write_text("from the start\n")
+            farm.log(task).write_text(anew)
+            with farm.hub.store.begin() as tx:
+                tx.change(tx.get(Task, task.id), started=tx.now + timedelta(seconds=1))
         second = Follower(last_id=first.last_id)
         await second.follow(farm.server.url, log_url(task), events=2)
         return second
 
     second = asyncio.run(asyncio.wait_for(follow(), 60))
-    assert (second.events, second.heard) == (["again", "lines"], "from the start\n")
+    assert (second.events, second.heard) == (["again", "lines"], anew)
 
 
 def test_a_page_is_told_of_what_concerns_it_and_of_nothing_else(farm: Farm) -> None:
@@ -243,10 +248,12 @@ def test_who_does_not_read_is_dropped_and_holds_nobody_up(
     live = following.Following(hub.store, hub.config.farm.live)
     ends = [socket.socketpair() for _ in range(2)]
     for number, (ours, _) in enumerate(ends):
-        live.log(ours, b"", address=str(number), file=LogFile(task=task, path=path, growing=True), offset=0)
+        live.log(
+            ours, b"", address=str(number), file=LogFile(task=task, path=path, growing=True), position=Position(0, 0)
+        )
     heard = bytearray()
     ends[1][1].settimeout(30)
-    while f"id: {path.stat().st_size}\n".encode() not in heard:
+    while f"-{path.stat().st_size}\nevent: lines\n".encode() not in heard:
         heard += ends[1][1].recv(1 << 20)
     asyncio.run(asyncio.wait_for(until(lambda: live.followers == 1), 30))
     for _, theirs in ends:

@@ -26,6 +26,7 @@ from buildfarm.domain.task import Task, TaskState
 from buildfarm.ports import Store
 from buildfarm_web.live import sse
 from buildfarm_web.live.changes import Changes, happened_since
+from buildfarm_web.live.position import Position
 from buildfarm_web.live.tail import Piece, Tail
 from buildfarm_web.problems import TooMany
 from buildfarm_web.read_models.logs import LogFile
@@ -112,9 +113,9 @@ class Following(Collector):
                 hint="close a page, or raise `live.per_address`",
             )
 
-    def log(self, connection: socket.socket, head: bytes, *, address: str, file: LogFile, offset: int) -> None:
-        """Send a log's lines from ``offset`` on until its task ends."""
-        self._begin(connection, head, address, self._lines(file, offset))
+    def log(self, connection: socket.socket, head: bytes, *, address: str, file: LogFile, position: Position) -> None:
+        """Send a log's lines from ``position`` on until its task ends."""
+        self._begin(connection, head, address, self._lines(file, position))
 
     def changes(
         self, connection: socket.socket, head: bytes, *, address: str, subject: str, since: datetime | None
@@ -155,19 +156,22 @@ class Following(Collector):
             self._addresses[address] -= 1
             self._addresses += Counter()  # forgets those who follow nothing
 
-    async def _lines(self, file: LogFile, offset: int) -> AsyncGenerator[bytes, None]:
+    async def _lines(self, file: LogFile, position: Position) -> AsyncGenerator[bytes, None]:
         yield sse.RETRY
+        offset = position.offset
         with self._followed(file) as followed:
-            if offset > file.end():
+            if position.run not in (0, file.run) or offset > file.end():
                 offset = 0
-                yield sse.event("again", {}, last_id=0)  # a worker that began anew writes another log
+                yield sse.event(
+                    "again", {}, last_id=Position(file.run, 0)
+                )  # a worker that began anew writes another log
             while True:
                 if offset < followed.tail.published:
                     piece = await self._piece(followed, offset)
                     offset = piece.end
                     yield piece.message
                 elif followed.state:
-                    yield sse.event("end", {"state": followed.state}, last_id=offset)
+                    yield sse.event("end", {"state": followed.state}, last_id=Position(file.run, offset))
                     return
                 else:
                     await followed.bell.wait()
@@ -198,10 +202,10 @@ class Following(Collector):
     @contextlib.contextmanager
     def _followed(self, file: LogFile) -> Iterator[_Followed]:
         """The log with one follower more; it is opened for the first and closed after the last."""
-        key = f"{file.task.id} {file.path}"
+        key = f"{file.task.id} {file.run} {file.path}"
         followed = self._logs.get(key)
         if followed is None:
-            tail = Tail(file.path, growing=file.growing)
+            tail = Tail(file.path, growing=file.growing, run=file.run)
             followed = self._logs[key] = _Followed(file.task.id, tail, "" if file.growing else file.task.state.value)
             self.opened += 1
         followed.followers += 1

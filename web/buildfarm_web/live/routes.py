@@ -9,10 +9,10 @@ from flask import Blueprint, request
 
 from buildfarm.errors import InputError
 from buildfarm_web.live.handover import EventStream
+from buildfarm_web.live.position import Position
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import builds, logs
 from buildfarm_web.read_models.build import tasks_of
-from buildfarm_web.read_models.plain import numbered
 
 blueprint = Blueprint("live", __name__, url_prefix="/live")
 
@@ -21,9 +21,10 @@ _MOST_SUBJECT = 200
 
 @blueprint.get("/builds/<build>/log")
 def follow_log(build: str) -> EventStream:
-    """A log from ``offset`` on (or from Last-Event-ID): ``lines`` events of ``[[offset, text, 1 if an error]]``, then ``end``.
+    """A log from ``offset`` on, or from where Last-Event-ID says: ``lines`` events, then ``end``.
 
-    A text without a line break at its end is gone on with by the next one. ``again`` says that the log began anew.
+    A ``lines`` event is ``[[offset, text, 1 if an error]]``; a text without a line break at its end is gone on with by the next
+    one. ``again`` says that the log began anew.
 
     :raises NotFound: there is no such build, task or log.
     :raises TooMany: enough follow already.
@@ -34,8 +35,8 @@ def follow_log(build: str) -> EventStream:
     with hub.store.read() as tx:
         tasks = tasks_of(tx, builds.find_build(tx, build))
     file = logs.log_of(hub, tasks, request.args.get("task", ""))
-    offset = numbered(request.headers.get("Last-Event-ID") or request.args.get("offset"), 0, most=2**62)
-    return EventStream(partial(live.log, address=address, file=file, offset=offset))
+    position = Position.parse(request.headers.get("Last-Event-ID") or request.args.get("offset", ""))
+    return EventStream(partial(live.log, address=address, file=file, position=position))
 
 
 @blueprint.get("/changes")

@@ -11,7 +11,7 @@ RETRY = b"retry: 2000\n\n"
 """Milliseconds until a browser whose connection broke comes back."""
 
 
-def event(name: str, data: object, *, last_id: int | None = None) -> bytes:
+def event(name: str, data: object, *, last_id: object = None) -> bytes:
     r"""One event with JSON data; ``last_id`` is what the browser sends as Last-Event-ID when it comes back.
 
     >>> event("end", {"state": "CLOSED"}, last_id=7)

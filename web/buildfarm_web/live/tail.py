@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildfarm_web.live import sse
+from buildfarm_web.live.position import Position
 from buildfarm_web.read_models.logs import lines_of, unfinished
 
 _STEP = 1 << 16
@@ -35,9 +36,10 @@ class Tail:
     :ivar reads: how often the file was read.
     """
 
-    def __init__(self, path: Path, *, growing: bool) -> None:
+    def __init__(self, path: Path, *, growing: bool, run: int = 0) -> None:
         """:raises OSError: the file is gone."""
         self._path = path
+        self._run = run
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._seen = os.fstat(self._file).st_size
         self.reads = 0
@@ -84,7 +86,7 @@ class Tail:
         end = begin + len(data)
         lines = lines_of(begin, data, before=self._line_before(begin))
         told = [(line.offset, line.text, int(line.error)) for line in lines]
-        return Piece(begin=begin, end=end, message=sse.event("lines", told, last_id=end))
+        return Piece(begin=begin, end=end, message=sse.event("lines", told, last_id=Position(self._run, end)))
 
     def _whole_lines(self, size: int) -> int:
         """Where the last whole line before ``size`` ends; ``published`` if none has ended since."""

@@ -45,6 +45,11 @@ class LogFile:
     path: Path
     growing: bool
 
+    @property
+    def run(self) -> int:
+        """Which of the task's logs this is: each lease begins one (milliseconds since 1970; 0 before the first)."""
+        return int(self.task.started.timestamp() * 1000) if self.task.started else 0
+
     def end(self) -> int:
         """Where the readable part ends: a character that is only half there yet is left for later."""
         size = self.path.stat().st_size
