@@ -26,6 +26,7 @@ from buildfarm_web.app import create_app
 from buildfarm_web.read_models.kept import Kept
 from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.standings import Standings
+from buildfarm_web.wsgi import settle
 from flask import Flask
 from playwright.sync_api import Page, sync_playwright
 from werkzeug.serving import make_server
@@ -196,6 +197,7 @@ def twins(pages: Sequence[str]) -> list[str]:
 
 def _measure(name: str, hub: Hub, runs: int) -> None:
     app = create_app(hub, intake=no_intake)
+    settle()
     floor = _timed(_empty(), "/", 200).median
     pages = paths(hub)
     found = [_timed(app, path, runs) for path in (*pages, *twins(pages))]
