@@ -69,6 +69,9 @@ class Limits:
     writes: _Rate = "600/minute"
 
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
     """``mail:`` of farm.yaml: the server that takes our mail, and as whom (``from``) we write."""
@@ -80,6 +83,11 @@ class Mail:
     starttls: bool = False
     user: str = ""
     password_file: str = ""
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: the password would be read by whoever is on the way."""
+        if self.user and not self.starttls and self.host not in _LOOPBACK:
+            raise ValueError(f"{self.user} would log in at {self.host} in clear; `starttls: true`")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

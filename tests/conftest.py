@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import os
 import shutil
@@ -63,8 +62,5 @@ def world() -> Path:
     if os.geteuid() != 0:
         pytest.skip("not root: the world's build machine is filled by dnf --installroot")
     folder = Path(os.environ.get("BUILDFARM_WORLD") or CHECKOUT / "var" / "demo" / "world")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:  # two processes need it, one makes it
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        make_world(folder, CHECKOUT)
+    make_world(folder, CHECKOUT)
     return folder

@@ -32,7 +32,6 @@ class InotifyFolder(FileSystemEventHandler):
         self._folder = folder
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
         self._observer: InotifyObserver | None = None
-        self._inode = 0
 
     def start(self) -> None:
         """Listen, unless it does so already to this very folder."""
@@ -43,11 +42,7 @@ class InotifyFolder(FileSystemEventHandler):
             raise InputError(
                 f"{self._folder}: {error.strerror}", hint="make the folder, or take it out of the target"
             ) from error
-        if (
-            self._observer is not None
-            and inode == self._inode
-            and all(one.is_alive() for one in self._observer.emitters)
-        ):
+        if self._observer is not None and _is_watched(inode) and all(one.is_alive() for one in self._observer.emitters):
             return
         self.stop()
         observer = InotifyObserver()
@@ -61,7 +56,7 @@ class InotifyFolder(FileSystemEventHandler):
             raise InputError(
                 f"{self._folder} cannot be watched: {error}", hint="see fs.inotify.max_user_watches"
             ) from error
-        self._observer, self._inode = observer, inode
+        self._observer = observer
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Keep an event. A file renamed in from outside of the folder is only ``created`` here: nobody will close it."""
@@ -85,6 +80,19 @@ class InotifyFolder(FileSystemEventHandler):
             self._observer.stop()
             self._observer.join()
             self._observer = None
+
+
+def _is_watched(inode: int) -> bool:
+    """Whether the kernel watches this inode for us (proc(5), ``fdinfo``).
+
+    It stops when a folder is removed, and may give its inode to the next one before the thread that listens has heard of it.
+    """
+    for place in Path("/proc/self/fdinfo").iterdir():
+        with contextlib.suppress(OSError):  # a file that another thread has closed since
+            told = place.read_text(encoding="ascii")
+            if any(line.startswith("inotify ") and f" ino:{inode:x} " in line for line in told.splitlines()):
+                return True
+    return False
 
 
 def nobody_writes(path: Path) -> bool:

@@ -16,12 +16,13 @@ from buildfarm.domain.notice import WANT_A_PERSON, Notice, Topic
 _LISTED = 20
 """So many lines of one topic; the rest is a number."""
 _ORDER = (
-    Topic.APPROVAL, Topic.ON_HOLD, Topic.FAILED, Topic.REFUSED, Topic.WAIVER, Topic.AT_REST, Topic.RECEIVED, Topic.PUBLISHED,
+    Topic.APPROVAL, Topic.ON_HOLD, Topic.FAILED, Topic.REFUSED, Topic.WAIVER, Topic.RELEASED, Topic.AT_REST, Topic.RECEIVED,
+    Topic.PUBLISHED,
 )  # fmt: skip
 _HEADS = {
     Topic.APPROVAL: "awaiting approval", Topic.ON_HOLD: "on hold", Topic.FAILED: "failed", Topic.REFUSED: "refused",
     Topic.WAIVER: "about to end", Topic.AT_REST: "at rest", Topic.RECEIVED: "received",
-    Topic.PUBLISHED: "published",
+    Topic.PUBLISHED: "published", Topic.RELEASED: "released",
 }  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def _lines(told: Sequence[Notice], url: str) -> list[str]:
     lines: list[str] = []
     for notice in told[:_LISTED]:
         lines.append(f"  {notice.name}: {_one_line(notice.why)}" if notice.why else f"  {notice.name}")
-        if notice.topic in WANT_A_PERSON or notice.topic is Topic.AT_REST:
+        if notice.topic in (*WANT_A_PERSON, Topic.AT_REST, Topic.RELEASED):
             lines.append(f"    {url}{notice.path}")
     return [*lines, *_rest(told[_LISTED:])]
 

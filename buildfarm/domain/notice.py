@@ -24,6 +24,7 @@ class Topic(enum.StrEnum):
     REFUSED = "refused"  # built and compared, and the destination tag does not take it
     PUBLISHED = "published"
     AT_REST = "at_rest"  # nothing of a drop moves by itself any more
+    RELEASED = "released"  # a compose was promoted: it is what users of its tag get
     WAIVER = "waiver"  # a waiver ends within days, or has ended
 
 
@@ -37,6 +38,7 @@ _TOPICS: Mapping[str, Topic] = {
     "build.on_hold": Topic.ON_HOLD,
     "build.failed": Topic.FAILED,
     "build.published": Topic.PUBLISHED,
+    "compose.released": Topic.RELEASED,
     "waiver.expiring": Topic.WAIVER,
     "waiver.expired": Topic.WAIVER,
 }
@@ -56,10 +58,11 @@ def topic_of(kind: str, data: Mapping[str, object]) -> Topic | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What became of a build, drop or waiver (``subject`` is its id), as it was when it happened.
+    """What became of a build, drop, compose or waiver (``subject`` is its id), as it was when it happened.
 
-    ``id`` is the event's number. ``name`` is what people call the subject: an NVR, a drop's name, a waiver's id. A drop has no
-    ``source``; of a waiver ``target`` and ``source`` are globs. ``drop_id`` names the drop it belongs to, empty for a waiver.
+    ``id`` is the event's number. ``name`` is what people call the subject: an NVR, a drop's name, the id of a compose or waiver.
+    A drop and a compose have no ``source``; of a waiver ``target`` and ``source`` are globs. ``drop_id`` names the drop it belongs
+    to, if any.
     """
 
     id: int
@@ -94,7 +97,7 @@ class Notice:
         return f"{_SUBJECTS.get(self.kind.partition('.')[0], '')}{self.name} {_SAID[self.topic]}{where}"
 
 
-_SUBJECTS = {"drop": "drop ", "waiver": "waiver "}
+_SUBJECTS = {"drop": "drop ", "compose": "compose ", "waiver": "waiver "}
 _SAID: Mapping[Topic, str] = {
     Topic.RECEIVED: "came",
     Topic.APPROVAL: "awaits approval",
@@ -103,6 +106,7 @@ _SAID: Mapping[Topic, str] = {
     Topic.REFUSED: "was refused by the destination tag",
     Topic.PUBLISHED: "is published",
     Topic.AT_REST: "has come to rest",
+    Topic.RELEASED: "is what users get now",
     Topic.WAIVER: "ends",
 }
 

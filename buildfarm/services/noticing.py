@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from buildfarm.config import Config
 from buildfarm.domain.build import Build, BuildState, Gate, WaitKind
+from buildfarm.domain.compose import Compose
 from buildfarm.domain.drop import Drop, DropState
 from buildfarm.domain.notice import Notice, Topic, topic_of
 from buildfarm.domain.records import Event
@@ -62,16 +63,17 @@ def _notices(config: Config, tx: Transaction, events: Sequence[Event]) -> list[N
     return made
 
 
-Subject = Build | Drop | WaiverRecord
+Subject = Build | Drop | Compose | WaiverRecord
 
 
 def _subjects(tx: Transaction, events: Iterable[Event]) -> Mapping[str, Subject]:
-    rooms: dict[str, list[str]] = {"build": [], "drop": [], "waiver": []}
+    rooms: dict[str, list[str]] = {"build": [], "drop": [], "compose": [], "waiver": []}
     for event in events:
         rooms[event.kind.partition(".")[0]].append(event.subject)
     found: dict[str, Subject] = {}
     found.update((build.id, build) for build in tx.find(Build, id=tuple(rooms["build"])))
     found.update((drop.id, drop) for drop in tx.find(Drop, id=tuple(rooms["drop"])))
+    found.update((compose.id, compose) for compose in tx.find(Compose, id=tuple(rooms["compose"])))
     found.update((waiver.id, waiver) for waiver in tx.find(WaiverRecord, id=tuple(rooms["waiver"])))
     return found
 
@@ -85,6 +87,8 @@ def _about(config: Config, notice: Notice, subject: Subject) -> Notice:
     if isinstance(subject, Drop):
         sig = config.sig_of(subject.target)
         return replace(notice, name=subject.name, target=subject.target, drop_id=subject.id, sig=sig)
+    if isinstance(subject, Compose):
+        return replace(notice, target=subject.target, sig=config.sig_of(subject.target))
     return replace(
         notice, target=subject.target, source=subject.source, sig=config.sig_of(subject.target, subject.source)
     )

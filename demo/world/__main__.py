@@ -1,8 +1,9 @@
-"""``python -m demo.world --out DIR``: make the demo's world once; a second run finds it made."""
+"""``python -m demo.world --out DIR``: make the demo's world once; a second run, or one beside it, finds it made."""
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -38,12 +39,19 @@ def main() -> int:
     given = parser.parse_args()
     out = given.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return make(out, is_machine=given.machine)
+
+
+def make(out: Path, *, is_machine: bool) -> int:
+    """Make what is missing or was made from other inputs; 0 when all of it stands."""
     jobs = os.cpu_count() or 1
     seed_files = [HERE / name for name in SEED_FILES]
     specs = [path for path in vendor.SPECS.rglob("*") if path.is_file()]
     machine_files = [*seed_files, HERE / "machine.py", HERE / "machine.yaml"]
     inputs = {"seed": digest_of(seed_files), "vendor": digest_of([*seed_files, HERE / "vendor.py", *specs])}
-    if given.machine:
+    if is_machine:
         inputs["machine"] = digest_of(machine_files)
     manifest = out / "world.json"
     made = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}

@@ -85,3 +85,16 @@ def test_a_farm_names_its_mail_server_and_whom_webhooks_may_reach(tmp_path: Path
         587,
         "https://builds.example.org",
     )
+
+
+@pytest.mark.parametrize(
+    "mail", ["host: mail.example.org, starttls: true", "host: localhost", "host: mail.example.org"]
+)
+def test_a_password_for_mail_is_not_sent_in_clear(tmp_path: Path, mail: str) -> None:
+    file = tmp_path / "farm.yaml"
+    file.write_text(f"mail: {{{mail}, from: builds@example.org, user: builds, password_file: secrets/mail}}\n")
+    if mail == "host: mail.example.org":
+        with pytest.raises(ConfigError, match=r"mail.*in clear; `starttls: true`"):
+            config.load(file)
+    else:
+        assert config.load(file).farm.mail is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import productmd.compose
@@ -12,13 +13,14 @@ from buildfarm.adapters.compose_metadata import VARIANT, ProductmdWriter
 from buildfarm.adapters.createrepo import RepositoryWriter
 from buildfarm.adapters.signing import Signer
 from buildfarm.domain.compose import Compose, ComposeState, release_of
-from buildfarm.domain.records import Event
+from buildfarm.domain.notice import Notice, Topic
+from buildfarm.domain.records import Event, Follower
 from buildfarm.domain.repository import Generation, GenerationState
 from buildfarm.domain.target import Tags
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import Conflict, IllegalTransition, InputError, NotFound
-from buildfarm.services import collecting, composing, publishing
+from buildfarm.services import collecting, composing, following, noticing, publishing
 from tests.integration.line.conftest import Clock, World
 from tests.integration.line.test_line_publishing import BUILD, DESTINATION, Press, UserDnf, silent
 
@@ -76,6 +78,33 @@ def test_users_get_what_was_promoted_and_not_what_came_since(press: Press, clock
         ("compose.created", "ann", "to be tried"), ("compose.written", "services", ""),
         ("compose.released", "ann", "tried on ten machines"),
     ]  # fmt: skip
+
+
+def test_a_release_is_told_and_a_compose_in_testing_is_not(press: Press):
+    press.compared("zlib", Verdict.IDENTICAL)
+    press.publish()
+    made = compose(press)
+    with press.hub.store.begin() as tx:
+        tx.add(Follower(id="notices", moved=tx.now))
+
+    def told() -> list[Notice]:
+        while following.follow(press.hub.store, "notices", partial(noticing.write, press.hub.config)):
+            pass
+        with press.hub.store.read() as tx:
+            return [one for one in tx.find(Notice) if one.kind.startswith("compose.")]
+
+    assert told() == []
+    composing.promote(press.hub, made.id, actor="ann", why="tried on ten machines")
+    (notice,) = told()
+    assert (notice.topic, notice.target, notice.source, notice.path) == (
+        Topic.RELEASED,
+        "reef-9",
+        "",
+        f"/composes/{made.id}",
+    )
+    assert (notice.headline, notice.why) == (
+        f"compose {made.id} is what users get now (reef-9)", "tried on ten machines",
+    )  # fmt: skip
 
 
 def test_productmd_reads_what_a_compose_says_of_itself_though_it_was_half_written_before(press: Press):
