@@ -40,7 +40,7 @@ from buildfarm.domain.clusters import clusters
 from buildfarm.domain.drop import Drop
 from buildfarm.domain.repository import TagHead
 from buildfarm.errors import InputError
-from buildfarm.ports import RpmHeader
+from buildfarm.ports.intake import RpmHeader
 from buildfarm.services import publishing
 from buildfarm.services.hub import Hub
 

@@ -27,7 +27,7 @@ from buildfarm.cli.processes import web_server
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import Drop, DropState
 from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from demo.drive import DemoFailed, prepare_home
 
 CHECKOUT = Path(__file__).resolve().parents[1]

@@ -50,7 +50,8 @@ from buildfarm.domain.digest import Pace
 from buildfarm.domain.records import ApiToken
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import Task, TaskKind
-from buildfarm.ports import Answer, Intake, Letter
+from buildfarm.ports.intake import Intake
+from buildfarm.ports.telling import Answer, Letter
 from buildfarm.rpm_folders import SHELVES
 from buildfarm.services import (
     collecting,

@@ -17,7 +17,7 @@ from buildfarm.adapters import process
 from buildfarm.adapters.shelves import place_of
 from buildfarm.domain.compose import Compose, Release, day_and_respin
 from buildfarm.domain.repository import RepositoryKind
-from buildfarm.ports import ComposedRpm
+from buildfarm.ports.repositories import ComposedRpm
 
 VARIANT = "Everything"
 _SECONDS = 60.0
@@ -25,7 +25,7 @@ _SHORT_ID = 8
 
 
 class ProductmdWriter:
-    """See :class:`buildfarm.ports.ComposeWriter`. ``key`` is the file with the public key that RPMs are signed with."""
+    """See :class:`buildfarm.ports.repositories.ComposeWriter`. ``key`` is the file with the public key that RPMs are signed with."""
 
     def __init__(self, key: Path) -> None:
         self._key = key

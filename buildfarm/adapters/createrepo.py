@@ -23,7 +23,7 @@ from buildfarm.adapters.repository_metadata import HASHES, Chunks, Record
 from buildfarm.adapters.shelves import RepoRpm, Shelves, stacks
 from buildfarm.domain.repodata import Checksum, RepodataStyle
 from buildfarm.errors import InfraError, InputError
-from buildfarm.ports import CarriedFile
+from buildfarm.ports.repositories import CarriedFile
 
 _DAY, _MONTH = 86_400.0, 30 * 86_400.0
 _MARK = "\0"  # XML cannot hold it

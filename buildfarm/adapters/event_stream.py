@@ -21,7 +21,7 @@ _TOLD_ALREADY = "equal or smaller"
 
 
 class RedisStream:
-    """See :class:`buildfarm.ports.EventStream`; about ``length`` messages are kept."""
+    """See :class:`buildfarm.ports.messages.EventStream`; about ``length`` messages are kept."""
 
     def __init__(self, url: str, *, length: int) -> None:
         self._redis = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5, decode_responses=True)

@@ -43,7 +43,7 @@ def system_resolve(host: str, port: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """See :class:`buildfarm.ports.Fetched`; header names are in lower case."""
+    """See :class:`buildfarm.ports.fetching.Fetched`; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -51,7 +51,10 @@ class Answer:
 
 
 class Fetcher:
-    """See :class:`buildfarm.ports.Fetch`. ``seconds`` bounds one file; ``trust`` says whose certificates hold (default: certifi's)."""
+    """See :class:`buildfarm.ports.fetching.Fetch`.
+
+    ``seconds`` bounds one file; ``trust`` says whose certificates hold (default: certifi's).
+    """
 
     def __init__(
         self, *, resolve: Resolve = system_resolve, seconds: float = _SECONDS, trust: ssl.SSLContext | None = None
@@ -72,7 +75,7 @@ class Fetcher:
     def __call__(
         self, url: str, *, allowed: Sequence[AllowedUrl], limit: int, headers: Mapping[str, str] | None = None
     ) -> Iterator[Answer]:
-        """Get ``url``; see :class:`buildfarm.ports.Fetch`."""
+        """Get ``url``; see :class:`buildfarm.ports.fetching.Fetch`."""
         first, deadline = url, time.monotonic() + self._seconds
         for _ in range(_MOST_REDIRECTS + 1):
             answer = self._send(url, allowed, headers or {})

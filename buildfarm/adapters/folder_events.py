@@ -22,11 +22,11 @@ from watchdog.events import (
 from watchdog.observers.inotify import InotifyObserver
 
 from buildfarm.errors import InputError
-from buildfarm.ports import Heard
+from buildfarm.ports.fetching import Heard
 
 
 class InotifyFolder(FileSystemEventHandler):
-    """See :class:`buildfarm.ports.FolderEvents`."""
+    """See :class:`buildfarm.ports.fetching.FolderEvents`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

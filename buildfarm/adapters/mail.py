@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from buildfarm.config import Mail
-from buildfarm.ports import Answer, Letter
+from buildfarm.ports.telling import Answer, Letter
 
 _TIMEOUT_S = 30
 _PERMANENT = 500
@@ -17,7 +17,7 @@ _LONGEST_SUBJECT = 200
 
 
 class Smtp:
-    """See :class:`buildfarm.ports.Mailer`; ``password`` is read from its file each time and never kept."""
+    """See :class:`buildfarm.ports.telling.Mailer`; ``password`` is read from its file each time and never kept."""
 
     def __init__(self, settings: Mail, *, password_file: Path | None) -> None:
         self._settings = settings

@@ -22,7 +22,7 @@ from requests import RequestException, Session
 
 from buildfarm.domain.login import OidcSettings
 from buildfarm.errors import InfraError, NotAllowed
-from buildfarm.ports import Errand
+from buildfarm.ports.people import Errand
 
 _SECONDS = 10
 _LEEWAY_SECONDS = 60
@@ -33,7 +33,7 @@ Document = dict[str, Any]
 
 
 class OidcIssuer:
-    """See :class:`buildfarm.ports.IdentityProvider`."""
+    """See :class:`buildfarm.ports.people.IdentityProvider`."""
 
     def __init__(self, settings: OidcSettings, secret: str) -> None:
         self._settings = settings
@@ -53,7 +53,7 @@ class OidcIssuer:
         return str(url), errand
 
     def welcome(self, errand: Errand, come_back: str, answer: Mapping[str, str]) -> Mapping[str, object]:
-        """The verified claims about who came back; see :class:`buildfarm.ports.IdentityProvider`."""
+        """The verified claims about who came back; see :class:`buildfarm.ports.people.IdentityProvider`."""
         if not hmac.compare_digest(answer.get("state", "").encode(), errand.state.encode()):
             raise NotAllowed("this answer belongs to another login", hint="begin again at /login")
         if "error" in answer:

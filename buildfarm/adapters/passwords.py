@@ -9,7 +9,7 @@ _KIBIBYTES = 19 * 1024
 
 
 class Argon2Passwords:
-    """See :class:`buildfarm.ports.Passwords`."""
+    """See :class:`buildfarm.ports.people.Passwords`."""
 
     def __init__(self, *, kibibytes: int = _KIBIBYTES) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=kibibytes, parallelism=1)

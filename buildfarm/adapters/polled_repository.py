@@ -19,7 +19,7 @@ from buildfarm.domain.allowed_url import AllowedUrl
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.polling import ListedRpm, Look, is_older
 from buildfarm.errors import InputError
-from buildfarm.ports import Fetch
+from buildfarm.ports.fetching import Fetch
 
 _REPOMD = "repodata/repomd.xml"
 _NOT_MODIFIED = 304
@@ -27,7 +27,7 @@ _REPOMD_LIMIT, _PRIMARY_LIMIT, _ROWS_LIMIT = 4 * MEBIBYTE, 256 * MEBIBYTE, 512 *
 
 
 class RepositoryLook:
-    """See :class:`buildfarm.ports.LookAt`."""
+    """See :class:`buildfarm.ports.fetching.LookAt`."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch

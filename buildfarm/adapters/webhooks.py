@@ -11,14 +11,14 @@ import httpx
 from buildfarm.adapters.outward import address_of
 from buildfarm.adapters.telling_keys import TellingKeys
 from buildfarm.errors import BuildFarmError, InputError, NotAllowed
-from buildfarm.ports import Answer
+from buildfarm.ports.telling import Answer
 
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 _GONE = 410
 
 
 class Webhooks:
-    """See :class:`buildfarm.ports.WebhookSender`. ``allowed`` are URL prefixes that may be at private addresses."""
+    """See :class:`buildfarm.ports.telling.WebhookSender`. ``allowed`` are URL prefixes that may be at private addresses."""
 
     def __init__(self, keys: TellingKeys, *, allowed: Sequence[str]) -> None:
         self._keys = keys

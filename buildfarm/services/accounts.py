@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from buildfarm.domain.account import Account, Session, checked_name, checked_password
 from buildfarm.domain.people import Role
 from buildfarm.errors import Conflict, InputError, NotFound
-from buildfarm.ports import Passwords, Transaction
+from buildfarm.ports.people import Passwords
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from buildfarm.domain.drop import Approval, Drop
 from buildfarm.errors import Conflict, InputError
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import pausing
 
 

@@ -14,7 +14,7 @@ from buildfarm.domain.records import Comparison
 from buildfarm.domain.verdict import Finding
 from buildfarm.domain.waiver import AskAnswer, WaiverAsk
 from buildfarm.errors import Conflict, InputError, NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import tasks, waivers
 from buildfarm.services.hub import Hub
 

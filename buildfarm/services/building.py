@@ -15,7 +15,8 @@ from buildfarm.domain.target import Target
 from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker
 from buildfarm.errors import InfraError, InputError, NotFound
-from buildfarm.ports import Intake, RpmHeader, Transaction
+from buildfarm.ports.intake import Intake, RpmHeader
+from buildfarm.ports.store import Transaction
 from buildfarm.services import builds, publishing, rounds, searching, tasks, variants
 from buildfarm.services.frontier import learned_id
 from buildfarm.services.hub import Hub

@@ -6,7 +6,7 @@ from buildfarm.domain.build import TO_BUILD, Build, BuildState, FailureKind, Gat
 from buildfarm.domain.lag import spent_until
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.errors import Conflict, InputError
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import searching, variants
 
 _TOLD = ("verdict", "gate", "gate_reason", "failure_kind")

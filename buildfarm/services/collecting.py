@@ -10,7 +10,8 @@ from buildfarm.domain.compose import HOLDING, Compose
 from buildfarm.domain.repository import Artifact, Generation, GenerationState, TagHead, to_collect
 from buildfarm.domain.task import ACTIVE, Task, TaskKind
 from buildfarm.errors import Conflict, InfraError
-from buildfarm.ports import RepositoryWriter, Transaction
+from buildfarm.ports.repositories import RepositoryWriter
+from buildfarm.ports.store import Transaction
 from buildfarm.services import building, publishing, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 

@@ -17,7 +17,7 @@ from buildfarm.domain.compare.policy import ComparePolicy, Expectation, suffix_p
 from buildfarm.domain.drop import VendorRpm
 from buildfarm.domain.repository import Artifact
 from buildfarm.domain.target import Target
-from buildfarm.ports import BlobStore
+from buildfarm.ports.blobs import BlobStore
 from buildfarm.services import builds, judging
 from buildfarm.services.comparison import FactsReader, compare_sets, is_srpm
 from buildfarm.services.hub import Heartbeat, Hub

@@ -17,7 +17,8 @@ from buildfarm.domain.repository import Artifact, Generation, GenerationState
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import TaskKind
 from buildfarm.errors import Conflict, InputError, NotFound
-from buildfarm.ports import Below, ComposedRpm, ComposeWriter, Prefix, Transaction
+from buildfarm.ports.repositories import ComposedRpm, ComposeWriter
+from buildfarm.ports.store import Below, Prefix, Transaction
 from buildfarm.services import collecting, publishing, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 

@@ -19,7 +19,8 @@ from buildfarm.domain.clusters import clusters
 from buildfarm.domain.digest import Pace, due_at, subject_of, text_of
 from buildfarm.domain.notice import Notice, Topic, as_message
 from buildfarm.domain.subscription import Channel, Delivery, DeliveryState, Subscription, pause_after
-from buildfarm.ports import Answer, Letter, Mailer, Store, Transaction, WebhookSender
+from buildfarm.ports.store import Store, Transaction
+from buildfarm.ports.telling import Answer, Letter, Mailer, WebhookSender
 from buildfarm.services import subscriptions
 
 _SIDE_BY_SIDE = 4

@@ -9,7 +9,8 @@ from __future__ import annotations
 from buildfarm.domain.drop import Drop, DropItem
 from buildfarm.domain.target import Target
 from buildfarm.errors import InputError
-from buildfarm.ports import Fetch, StoredBlob
+from buildfarm.ports.blobs import StoredBlob
+from buildfarm.ports.fetching import Fetch
 from buildfarm.services.drops import url_digest
 from buildfarm.services.hub import Heartbeat, Hub
 

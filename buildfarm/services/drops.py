@@ -21,7 +21,8 @@ from buildfarm.domain.plan import excluded
 from buildfarm.domain.target import DistGit, Phase, Target, dist_of_release
 from buildfarm.domain.task import TaskKind
 from buildfarm.errors import BuildFarmError, Conflict, InputError
-from buildfarm.ports import Intake, RpmHeader, Transaction
+from buildfarm.ports.intake import Intake, RpmHeader
+from buildfarm.ports.store import Transaction
 from buildfarm.services import builds, searching, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from buildfarm.domain.records import Event, Follower
 from buildfarm.errors import Conflict
-from buildfarm.ports import Store, Transaction
+from buildfarm.ports.store import Store, Transaction
 
 AT_ONCE = 500
 

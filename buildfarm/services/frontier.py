@@ -18,7 +18,8 @@ from buildfarm.domain.graph import strongly_connected
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.plan import Expected, Node
 from buildfarm.domain.records import BootstrapVariant, LearnedRequires
-from buildfarm.ports import Transaction, Universe
+from buildfarm.ports.solving import Universe
+from buildfarm.ports.store import Transaction
 
 _BEYOND_NAMES = re.compile(r"nothing provides (?:/|\S+\()")
 _NAMED = 4

@@ -14,7 +14,7 @@ from buildfarm import wire
 from buildfarm.domain.task import Task, TaskState
 from buildfarm.domain.worker import Host, Worker, WorkerState
 from buildfarm.errors import NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import building, tasks
 from buildfarm.services.hub import Hub
 from buildfarm.services.workers import WorkerBroker

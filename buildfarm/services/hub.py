@@ -8,7 +8,9 @@ from pathlib import Path
 
 from buildfarm.config import Config
 from buildfarm.domain.target import Target
-from buildfarm.ports import BlobStore, Messages, Store, Wakeup
+from buildfarm.ports.blobs import BlobStore
+from buildfarm.ports.messages import Messages, Wakeup
+from buildfarm.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildfarm.domain.idempotency import KEPT_FOR, KeptAnswer, answered
-from buildfarm.ports import Below, Store
+from buildfarm.ports.store import Below, Store
 
 
 def begin(store: Store, key: str, fingerprint: str) -> KeptAnswer:

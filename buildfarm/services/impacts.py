@@ -9,7 +9,7 @@ from buildfarm.domain.drop import Approval, Drop, DropState, drop_id
 from buildfarm.domain.impact import Impact, impact, lost
 from buildfarm.domain.repository import Artifact
 from buildfarm.domain.target import Target
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import rounds
 
 EVENT = "target.provides_lost"

@@ -24,7 +24,7 @@ from buildfarm.domain.records import Comparison, FindingRecord
 from buildfarm.domain.target import Target
 from buildfarm.domain.verdict import Finding
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import tasks
 
 

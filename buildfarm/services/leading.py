@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from buildfarm.domain.records import Leader
-from buildfarm.ports import Store
+from buildfarm.ports.store import Store
 
 
 def lead(store: Store, role: str, *, owner: str, seconds: float) -> bool:

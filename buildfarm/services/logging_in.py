@@ -17,7 +17,8 @@ from buildfarm.domain.login import (
     seconds_to_wait,
 )
 from buildfarm.errors import Conflict, InputError, NotAllowed, TooManyTries
-from buildfarm.ports import IdentityProvider, Passwords, Transaction
+from buildfarm.ports.people import IdentityProvider, Passwords
+from buildfarm.ports.store import Transaction
 from buildfarm.services import accounts
 from buildfarm.services.hub import Hub
 

@@ -22,7 +22,7 @@ from buildfarm.domain.meter import (
 from buildfarm.domain.records import Event
 from buildfarm.domain.task import Task
 from buildfarm.domain.worker import Worker
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 
 R = TypeVar("R")
 _ENDED = ("task.closed", "task.failed", "task.gave_up")

@@ -16,7 +16,7 @@ from buildfarm.domain.selfhosting import MAX_ROUNDS
 from buildfarm.domain.subscription import Delivery, Subscription, delivery_id
 from buildfarm.domain.verdict import Verdict
 from buildfarm.domain.waiver import WaiverRecord
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 
 _RESTING = (
     BuildState.PUBLISHED, BuildState.ON_HOLD, BuildState.FAILED, BuildState.CANCELED, BuildState.EXCLUDED,

@@ -8,7 +8,7 @@ from buildfarm.domain.records import Pause
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import Task, TaskState
 from buildfarm.errors import Conflict, InputError
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import builds
 
 _NOT_BEGUN = (BuildState.INGESTED, BuildState.DEBRANDED, BuildState.WAITING, BuildState.QUEUED)

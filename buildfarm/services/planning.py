@@ -24,7 +24,8 @@ from buildfarm.domain.target import ExternalRepository, Target
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.errors import BuildFarmError, InputError
-from buildfarm.ports import RemoteRepositories, Solver, Transaction, Universe
+from buildfarm.ports.solving import RemoteRepositories, Solver, Universe
+from buildfarm.ports.store import Transaction
 from buildfarm.services import building, builds, pausing, publishing, variants
 from buildfarm.services.building import OWN_PRIORITY, Layer
 from buildfarm.services.frontier import Frontier, Question, Solved, blind, expected, wishes

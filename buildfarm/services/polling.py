@@ -17,7 +17,7 @@ from buildfarm.domain.polling import Findings, ListedRpm, Look, findings
 from buildfarm.domain.target import Target
 from buildfarm.domain.trigger import Poll, SeenFile, TriggerState, pause, place_of
 from buildfarm.errors import BuildFarmError, InputError, NotNow
-from buildfarm.ports import LookAt
+from buildfarm.ports.fetching import LookAt
 from buildfarm.services import drops, leading, triggers
 from buildfarm.services.drops import Offered
 from buildfarm.services.hub import Hub

@@ -11,7 +11,7 @@ from buildfarm.domain.account import LoginTries, Session
 from buildfarm.domain.notice import Notice
 from buildfarm.domain.subscription import Delivery
 from buildfarm.domain.trigger import HookCall
-from buildfarm.ports import Below, Store, Transaction
+from buildfarm.ports.store import Below, Store, Transaction
 from buildfarm.services import idempotency
 
 MONTH = timedelta(days=30)

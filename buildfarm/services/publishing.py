@@ -33,7 +33,8 @@ from buildfarm.domain.target import CarriedKind, Target
 from buildfarm.domain.task import TaskKind
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import Conflict
-from buildfarm.ports import CarriedFile, RepoFile, RepositoryWriter, Sealer, Transaction
+from buildfarm.ports.repositories import CarriedFile, RepoFile, RepositoryWriter, Sealer
+from buildfarm.ports.store import Transaction
 from buildfarm.services import builds, impacts, rounds, superseding, tasks
 from buildfarm.services.hub import Heartbeat, Hub
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from buildfarm.domain.parity import read_reference
 from buildfarm.domain.records import ReferenceLock
 from buildfarm.errors import InputError
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 
 TARGET = "target:"

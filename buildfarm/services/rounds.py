@@ -13,7 +13,7 @@ from buildfarm.domain.nevra import EVR
 from buildfarm.domain.repository import Artifact
 from buildfarm.domain.selfhosting import MAX_ROUNDS, LockLine, seeded_by
 from buildfarm.domain.target import Target
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import tasks
 
 _CHUNK = 500

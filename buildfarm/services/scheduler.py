@@ -18,7 +18,7 @@ from buildfarm.domain.repository import Artifact
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.errors import BuildFarmError, InfraError
-from buildfarm.ports import Among, Transaction
+from buildfarm.ports.store import Among, Transaction
 from buildfarm.services import (
     building,
     builds,

@@ -9,7 +9,8 @@ from buildfarm.domain.build import Build
 from buildfarm.domain.clusters import clusters
 from buildfarm.domain.drop import Drop
 from buildfarm.domain.records import SearchEntry
-from buildfarm.ports import RpmHeader, Transaction
+from buildfarm.ports.intake import RpmHeader
+from buildfarm.ports.store import Transaction
 
 MOST_FILES = 20_000
 """Files of one RPM that are noted; the rest of it is found by the RPM's name."""

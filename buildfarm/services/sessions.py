@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from buildfarm.domain.account import Account, Session
 from buildfarm.domain.people import Principal
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm.services.tasks import token_hash
 

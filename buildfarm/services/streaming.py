@@ -10,7 +10,8 @@ from buildfarm.domain.build import Build
 from buildfarm.domain.drop import Drop
 from buildfarm.domain.records import Event, Follower
 from buildfarm.errors import InfraError
-from buildfarm.ports import EventStream, Store, Transaction
+from buildfarm.ports.messages import EventStream
+from buildfarm.ports.store import Store, Transaction
 from buildfarm.services.following import AT_ONCE
 
 NAME = "stream"

@@ -10,7 +10,7 @@ from buildfarm.domain.allowed_url import parsed
 from buildfarm.domain.notice import Topic
 from buildfarm.domain.subscription import Channel, Delivery, DeliveryState, Subscription
 from buildfarm.errors import Conflict, InputError, NotAllowed, NotFound
-from buildfarm.ports import Store, Transaction
+from buildfarm.ports.store import Store, Transaction
 from buildfarm.services import tasks
 
 _MOST = 200

@@ -13,7 +13,7 @@ from buildfarm.domain.build import SETTLED, Build
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.records import FindingRecord
 from buildfarm.domain.target import Target
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 
 _AT_ONCE = 500
 _ASKED = ("id", "source", "superseded", "epoch", "version", "release", "round")

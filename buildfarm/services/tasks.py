@@ -31,7 +31,8 @@ from buildfarm.domain.task import (
 )
 from buildfarm.domain.worker import Worker, WorkerState
 from buildfarm.errors import Conflict, IllegalTransition, InfraError
-from buildfarm.ports import Messages, Store, Transaction
+from buildfarm.ports.messages import Messages
+from buildfarm.ports.store import Store, Transaction
 
 
 def new_id() -> str:

@@ -13,7 +13,8 @@ from datetime import timedelta
 from buildfarm import log
 from buildfarm.domain.records import Event
 from buildfarm.errors import BuildFarmError
-from buildfarm.ports import EventStream, Transaction
+from buildfarm.ports.messages import EventStream
+from buildfarm.ports.store import Transaction
 from buildfarm.services import following, leading, metering, noticing, streaming
 from buildfarm.services.couriers import Couriers
 from buildfarm.services.hub import Hub

@@ -11,7 +11,7 @@ from buildfarm.domain.account import Account
 from buildfarm.domain.people import Action, Principal, Role, narrower
 from buildfarm.domain.records import ApiToken
 from buildfarm.errors import Conflict, InputError, NotAllowed, NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import accounts
 from buildfarm.services.hub import Hub
 from buildfarm.services.tasks import token_hash

@@ -8,7 +8,7 @@ from datetime import datetime
 from buildfarm.domain.drop import Drop
 from buildfarm.domain.target import Target
 from buildfarm.domain.trigger import SeenFile, Trigger, TriggerState, memory_key, trigger_id
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 
 
 def word(trigger: Trigger) -> str:

@@ -14,7 +14,8 @@ from buildfarm.domain.build import Build
 from buildfarm.domain.records import BootstrapVariant
 from buildfarm.domain.target import Target
 from buildfarm.domain.task import TaskKind
-from buildfarm.ports import RpmHeader, Transaction
+from buildfarm.ports.intake import RpmHeader
+from buildfarm.ports.store import Transaction
 from buildfarm.services import tasks
 
 

@@ -15,7 +15,7 @@ from buildfarm.domain.people import Place
 from buildfarm.domain.records import Comparison, Event
 from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.errors import Conflict, InputError, NotAllowed, NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import builds, judging
 from buildfarm.services.hub import Hub
 

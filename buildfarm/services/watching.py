@@ -19,7 +19,9 @@ from buildfarm.domain.drop import Drop, ItemKind
 from buildfarm.domain.target import Target
 from buildfarm.domain.trigger import SeenFile, WatchedFolder, pause
 from buildfarm.errors import BuildFarmError, InfraError
-from buildfarm.ports import Clock, FolderEvents, Intake
+from buildfarm.ports.clock import Clock
+from buildfarm.ports.fetching import FolderEvents
+from buildfarm.ports.intake import Intake
 from buildfarm.services import drops, leading, triggers
 from buildfarm.services.drops import Offered
 from buildfarm.services.hub import Hub

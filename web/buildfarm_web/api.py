@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from buildfarm.domain.records import SourceOverride
 from buildfarm.errors import NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm_web.access import seen
 from buildfarm_web.parts import the_hub, the_parts
 from buildfarm_web.read_models import (

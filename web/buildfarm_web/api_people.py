@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from buildfarm.api_models import AccountRequest, PasswordRequest, ReasonRequest, RightsRequest, TokenRequest
 from buildfarm.domain.people import Action, Principal
 from buildfarm.errors import InputError, NotAllowed, TooManyTries
-from buildfarm.ports import Passwords
+from buildfarm.ports.people import Passwords
 from buildfarm.services import accounts, logging_in, tokens
 from buildfarm_web import access
 from buildfarm_web.access import body, known, require

@@ -7,7 +7,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from buildfarm.adapters import report_page
-from buildfarm.ports import Intake
+from buildfarm.ports.intake import Intake
 from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
 from buildfarm.services.logging_in import LoginTools

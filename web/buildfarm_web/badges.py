@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from buildfarm.domain.build import Build
 from buildfarm.domain.verdict import Verdict
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm_web.drawings import badge
 from buildfarm_web.parts import the_hub
 from buildfarm_web.read_models.builds import Census

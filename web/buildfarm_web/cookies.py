@@ -17,7 +17,7 @@ from flask import request
 from werkzeug.wrappers import Response
 
 from buildfarm.errors import NotAllowed
-from buildfarm.ports import Errand
+from buildfarm.ports.people import Errand
 from buildfarm_web.parts import the_hub
 
 _SESSION, _ERRAND = "buildfarm", "buildfarm-login"

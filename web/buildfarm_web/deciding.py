@@ -21,7 +21,7 @@ from buildfarm.domain.records import Pause
 from buildfarm.domain.waiver import WaiverAsk, WaiverRecord
 from buildfarm.domain.worker import Worker
 from buildfarm.errors import InputError, NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import asking, builds, composing, drops, pausing, tasks, waivers, workers
 from buildfarm_web import etags
 from buildfarm_web.access import principal, require

@@ -8,7 +8,7 @@ from buildfarm.domain.build import BuildState
 from buildfarm.domain.verdict import Verdict
 from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.errors import NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm_web.access import seen
 from buildfarm_web.drawings import curves, lanes, share_line, stages, verdict_map, waves
 from buildfarm_web.live.position import Position

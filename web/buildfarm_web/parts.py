@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import current_app
 
-from buildfarm.ports import Intake
+from buildfarm.ports.intake import Intake
 from buildfarm.services.guests import Reception
 from buildfarm.services.hub import Hub
 from buildfarm.services.logging_in import LoginTools

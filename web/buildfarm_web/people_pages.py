@@ -12,7 +12,7 @@ from buildfarm.api_models import TokenRequest
 from buildfarm.domain.account import Account
 from buildfarm.domain.people import Role
 from buildfarm.errors import BuildFarmError, NotAllowed, NotFound, TooManyTries
-from buildfarm.ports import IdentityProvider
+from buildfarm.ports.people import IdentityProvider
 from buildfarm.services import logging_in, sessions
 from buildfarm_web import access, api_people, cookies
 from buildfarm_web.parts import the_hub, the_parts

@@ -1,4 +1,4 @@
-"""Transactions over the tables: the :class:`buildfarm.ports.Store` of the farm."""
+"""Transactions over the tables: the :class:`buildfarm.ports.store.Store` of the farm."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from buildfarm.adapters.database.tables import TABLES, plain_type
 from buildfarm.domain.people import is_person
 from buildfarm.domain.records import Event
 from buildfarm.errors import Conflict, InfraError, NotFound
-from buildfarm.ports import Above, Among, Below, Clock, Prefix
+from buildfarm.ports.clock import Clock
+from buildfarm.ports.store import Above, Among, Below, Prefix
 
 R = TypeVar("R")
 _BUSY_SECONDS = 30
@@ -109,7 +110,7 @@ class SqlStore:
 
 
 class SqlTransaction:
-    """See :class:`buildfarm.ports.Transaction`."""
+    """See :class:`buildfarm.ports.store.Transaction`."""
 
     def __init__(self, connection: sa.Connection, now: datetime) -> None:
         self._connection = connection

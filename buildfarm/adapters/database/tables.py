@@ -115,7 +115,7 @@ _COUNTED = ("verdict", "scratch", "wait_kind", "gate", "successor")
 
 
 def _begins(name: str, *columns: str) -> sa.Index:
-    """An index for :class:`buildfarm.ports.Prefix` on the last column; PostgreSQL wants to be told (its manual, 11.10)."""
+    """An index for :class:`buildfarm.ports.store.Prefix` on the last column; PostgreSQL wants to be told (its manual, 11.10)."""
     return sa.Index(name, *columns, postgresql_ops={columns[-1]: "text_pattern_ops"})
 
 

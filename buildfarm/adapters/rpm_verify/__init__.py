@@ -17,7 +17,7 @@ from pathlib import Path
 
 from buildfarm.adapters import sandbox
 from buildfarm.errors import ConfigError, InfraError, InputError, ToolFailed
-from buildfarm.ports import RpmHeader
+from buildfarm.ports.intake import RpmHeader
 
 _READER = Path(__file__).resolve().with_name("reader.py")
 _SECONDS = 120.0

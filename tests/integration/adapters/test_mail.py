@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from buildfarm.adapters.mail import Smtp
 from buildfarm.config import Mail
-from buildfarm.ports import Answer, Letter
+from buildfarm.ports.telling import Answer, Letter
 from tests.integration.web.telling_places import free_port
 
 PASSWORD = "only over TLS"

@@ -15,7 +15,7 @@ from buildfarm.domain.mockconfig import MockConfig, render
 from buildfarm.domain.plan import PinnedRepository
 from buildfarm.domain.target import CarriedKind
 from buildfarm.errors import InfraError
-from buildfarm.ports import CarriedFile
+from buildfarm.ports.repositories import CarriedFile
 from tests.integration.adapters.conftest import Dnf, Rpm, spec
 
 MODULE = """---

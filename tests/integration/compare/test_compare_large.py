@@ -26,7 +26,7 @@ from buildfarm.adapters.rpm_repository import RepositorySide
 from buildfarm.domain.compare.report import SCHEMA_FILE, PairResult
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import Conflict, InputError
-from buildfarm.ports import RepoFile
+from buildfarm.ports.repositories import RepoFile
 
 COMMAND = [Path(sys.executable).with_name("buildfarm"), "compare"]
 

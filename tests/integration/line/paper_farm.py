@@ -27,7 +27,7 @@ from buildfarm.domain.selfhosting import held_back
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Worker
 from buildfarm.errors import BuildFarmError
-from buildfarm.ports import RepoFile
+from buildfarm.ports.repositories import RepoFile
 from buildfarm.services import building, builds, publishing, stations, tasks, variants
 from buildfarm.services.hub import Heartbeat, Hub
 from buildfarm.services.planning import PlanningService

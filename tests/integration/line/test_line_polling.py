@@ -28,7 +28,7 @@ from buildfarm.domain.records import Event
 from buildfarm.domain.task import Task
 from buildfarm.domain.trigger import TriggerState
 from buildfarm.errors import NotNow
-from buildfarm.ports import Store
+from buildfarm.ports.store import Store
 from buildfarm.services import downloads, drops
 from buildfarm.services.polling import Poller
 from tests.integration.line.conftest import Clock, Key, MakeRpms, World

@@ -7,7 +7,7 @@ import pytest
 from buildfarm.adapters.database import SqlStore
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm
 from buildfarm.domain.records import Event, SearchEntry
-from buildfarm.ports import Above, Among, Prefix
+from buildfarm.ports.store import Above, Among, Prefix
 from tests.integration.store.conftest import Clock
 
 

@@ -9,7 +9,7 @@ from buildfarm.domain.build import Build
 from buildfarm.domain.records import Event
 from buildfarm.domain.repository import Generation
 from buildfarm.domain.task import Task
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models import history
 from buildfarm_web.read_models.plain import Json, find_each
 

@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from buildfarm import log
 from buildfarm.config import Live
 from buildfarm.domain.task import Task, TaskState
-from buildfarm.ports import Store
+from buildfarm.ports.store import Store
 from buildfarm_web.live import sse
 from buildfarm_web.live.changes import Changes, happened_since
 from buildfarm_web.live.position import Position

@@ -8,7 +8,7 @@ from buildfarm.domain.build import Build
 from buildfarm.domain.drop import Drop
 from buildfarm.domain.people import Action, Principal, possible
 from buildfarm.domain.records import Event
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models.history import event_json
 from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, find_each

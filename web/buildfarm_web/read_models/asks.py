@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from buildfarm.domain.build import Build
 from buildfarm.domain.waiver import WaiverAsk
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models.plain import Json, find_each, stamp
 
 

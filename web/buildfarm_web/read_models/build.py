@@ -7,7 +7,7 @@ from buildfarm.domain.drop import Drop, DropItem, VendorRpm
 from buildfarm.domain.records import BootstrapVariant, LearnedRequires, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation
 from buildfarm.domain.task import Task, TaskKind
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import building, variants
 from buildfarm.services.frontier import learned_id
 from buildfarm.services.hub import Hub

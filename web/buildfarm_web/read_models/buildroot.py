@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from buildfarm.domain.build import Build
 from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.plain import Json, stamp

@@ -15,7 +15,7 @@ from buildfarm.domain.selfhosting import MAX_ROUNDS
 from buildfarm.domain.target import Target
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import InputError, NotFound
-from buildfarm.ports import Prefix, Transaction
+from buildfarm.ports.store import Prefix, Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, find_each, pick_each, stamp

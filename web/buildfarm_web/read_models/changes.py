@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from buildfarm.domain.build import Build
 from buildfarm.domain.nevra import EVR
 from buildfarm.domain.repository import Artifact
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models.plain import Json, Row, by_name
 from buildfarm_web.read_models.standings import COLUMNS, as_far_as_read
 

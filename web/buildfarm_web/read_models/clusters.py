@@ -5,7 +5,7 @@ from __future__ import annotations
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.clusters import clusters
 from buildfarm.errors import NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.needs import cluster_item
 from buildfarm_web.read_models.plain import Json, by_name, stamp

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from buildfarm.domain.compose import Compose, ComposeState, in_force
 from buildfarm.domain.repository import Generation
 from buildfarm.errors import NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models.changes import changes
 from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, stamp

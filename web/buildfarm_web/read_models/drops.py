@@ -11,7 +11,7 @@ from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm
 from buildfarm.domain.records import Event
 from buildfarm.domain.verdict import Verdict
-from buildfarm.ports import Above, Among, Transaction
+from buildfarm.ports.store import Above, Among, Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.history import event_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.clusters import clusters
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json, stamp
 

@@ -7,7 +7,7 @@ from buildfarm.domain.drop import DropState
 from buildfarm.domain.selfhosting import share
 from buildfarm.domain.task import Task, TaskState
 from buildfarm.domain.worker import Worker, WorkerState
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds, targets, tasks
 from buildfarm_web.read_models.builds import Filters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from buildfarm.domain.notice import Notice
 from buildfarm.errors import NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 
 _ENTRIES = 50

@@ -15,7 +15,7 @@ from buildfarm.domain.subscription import Channel, Delivery, DeliveryState
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.domain.verdict import Verdict
 from buildfarm.domain.worker import Worker
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import streaming
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from buildfarm.domain.brand import is_of_binaries
 from buildfarm.domain.compare import plain
 from buildfarm.domain.records import Comparison
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models.plain import Json, stamp
 
 

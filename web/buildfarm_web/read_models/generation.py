@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from buildfarm.domain.repository import Generation, GenerationState
 from buildfarm.errors import NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import publishing
 from buildfarm_web.read_models.changes import changes
 from buildfarm_web.read_models.composes import of_generation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.lag import lag
 from buildfarm_web.read_models.needs import needs

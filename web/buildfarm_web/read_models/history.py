@@ -7,7 +7,7 @@ from datetime import datetime
 
 from buildfarm.domain.build import BuildState
 from buildfarm.domain.records import Event
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models.paging import encoded, page
 from buildfarm_web.read_models.plain import Json, stamp
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from buildfarm.domain.build import Build
 from buildfarm.domain.records import Event
 from buildfarm.domain.target import Target
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import publishing
 from buildfarm.services.impacts import EVENT
 from buildfarm_web.read_models.plain import Json, find_each, stamp

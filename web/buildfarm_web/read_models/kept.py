@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from buildfarm.domain.records import Event
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models.plain import Json
 
 _NOW, _LATELY = timedelta(seconds=5), timedelta(seconds=10)

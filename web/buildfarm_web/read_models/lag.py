@@ -9,7 +9,7 @@ from typing import Any
 
 from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.lag import Stage, spent_until
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.kept import Kept
 from buildfarm_web.read_models.plain import Json, Row, by_name, stamp

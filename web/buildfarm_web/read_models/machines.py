@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.worker import Host, Worker, WorkerState
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models.plain import Json, Row, by_name, stamp
 from buildfarm_web.read_models.tasks import named, task_json
 

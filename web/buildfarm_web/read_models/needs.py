@@ -12,7 +12,7 @@ from buildfarm.domain.clusters import Cluster, clusters, fingerprint
 from buildfarm.domain.drop import Approval, Drop, DropState
 from buildfarm.domain.lag import STUCK
 from buildfarm.domain.waiver import WaiverRecord
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.answers import answers, contact_of, names

@@ -11,7 +11,7 @@ from buildfarm.domain.next_step import next_step
 from buildfarm.domain.records import ForecastRecord, SourceSurvey
 from buildfarm.domain.sharing import Demand, in_turn
 from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.ports import Above, Among, Transaction
+from buildfarm.ports.store import Above, Among, Transaction
 from buildfarm.services import pausing
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json, find_each, pick_each, stamp

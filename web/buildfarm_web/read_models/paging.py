@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from buildfarm.errors import InputError
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 
 R = TypeVar("R")
 Place = tuple[object, ...]

@@ -10,7 +10,7 @@ from buildfarm.domain.nevra import NEVRA
 from buildfarm.domain.parity import Difference, Differs, parity, parse_nevra
 from buildfarm.domain.records import ReferenceLock
 from buildfarm.domain.task import Task, TaskKind
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import references
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json, find_each, stamp

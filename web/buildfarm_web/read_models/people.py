@@ -5,7 +5,7 @@ from __future__ import annotations
 from buildfarm.domain.account import Account, Session
 from buildfarm.domain.people import LEAST, SAID, Action, Principal, possible
 from buildfarm.domain.records import ApiToken
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm.services.tokens import shown
 from buildfarm_web.read_models.plain import Json, stamp

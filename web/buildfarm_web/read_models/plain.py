@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 
 R = TypeVar("R")
 Json = dict[str, Any]

@@ -12,7 +12,7 @@ from buildfarm.domain.repository import Artifact
 from buildfarm.domain.search import SearchKind, words
 from buildfarm.domain.worker import Worker
 from buildfarm.errors import NotFound
-from buildfarm.ports import Prefix, Transaction
+from buildfarm.ports.store import Prefix, Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.builds import find_build
 from buildfarm_web.read_models.plain import Json, pick_each

@@ -12,7 +12,7 @@ from buildfarm.domain.drop import VendorRpm
 from buildfarm.domain.repository import Artifact, Generation
 from buildfarm.domain.selfhosting import Known, reached, share, why_from_seed
 from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services import publishing
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json, find_each, pick_each, stamp

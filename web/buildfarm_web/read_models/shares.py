@@ -12,7 +12,7 @@ from buildfarm.domain.nevra import EVR
 from buildfarm.domain.repository import Artifact
 from buildfarm.domain.task import Task
 from buildfarm.errors import NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json, pick_each
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildfarm.errors import NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import needs
 from buildfarm_web.read_models.answers import contact_of, names

@@ -10,7 +10,7 @@ from buildfarm.domain.compare.expect import glob
 from buildfarm.domain.records import SourceOverride
 from buildfarm.domain.waiver import WaiverRecord
 from buildfarm.errors import InputError, NotFound
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.answers import answers

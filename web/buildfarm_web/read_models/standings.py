@@ -14,7 +14,7 @@ from buildfarm.domain.lag import Stage, spent_until, stage_of
 from buildfarm.domain.records import Event
 from buildfarm.domain.verdict import Verdict
 from buildfarm.errors import InputError
-from buildfarm.ports import Above, Transaction
+from buildfarm.ports.store import Above, Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.builds import need_of, why_of
 from buildfarm_web.read_models.kept import Kept, last_event

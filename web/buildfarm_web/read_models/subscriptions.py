@@ -8,7 +8,7 @@ from buildfarm.domain.notice import Notice, Topic
 from buildfarm.domain.records import Follower
 from buildfarm.domain.subscription import Delivery, DeliveryState, Subscription
 from buildfarm.errors import InputError
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.subscriptions import Asker
 from buildfarm_web.read_models.paging import Page, page
 from buildfarm_web.read_models.plain import Json, stamp

@@ -11,7 +11,7 @@ from buildfarm.domain.repository import Generation, GenerationState, TagHead
 from buildfarm.domain.selfhosting import share
 from buildfarm.domain.target import Target
 from buildfarm.domain.verdict import Verdict
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.composes import composes

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from buildfarm.domain.task import ACTIVE, Task, TaskState
 from buildfarm.errors import InputError
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models import builds
 from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, stamp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from buildfarm.domain.target import Target
 from buildfarm.domain.trigger import Poll, Trigger, TriggerKind, TriggerState, WatchedFolder, place_of, trigger_id
-from buildfarm.ports import Transaction
+from buildfarm.ports.store import Transaction
 from buildfarm.services.hub import Hub
 from buildfarm_web.read_models.plain import Json, stamp
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import date
 
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
-from buildfarm.ports import Above, Transaction
+from buildfarm.ports.store import Above, Transaction
 from buildfarm_web.read_models.asks import open_asks
 from buildfarm_web.read_models.paging import page
 from buildfarm_web.read_models.plain import Json, pick_each, stamp

@@ -1,0 +1,71 @@
+"""What writes repositories and composes, and what signs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from buildfarm.domain.compose import Compose, Release
+from buildfarm.domain.repodata import RepodataStyle
+from buildfarm.domain.repository import RepositoryKind
+from buildfarm.domain.target import CarriedKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepoFile:
+    """One RPM of a repository: the signed file, its digest and the name it gets."""
+
+    path: Path
+    sha256: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedFile:
+    """What goes into a repository beside its RPMs; ``names`` maps the vendor's file names to ours."""
+
+    kind: CarriedKind
+    path: Path
+    names: Mapping[str, str]
+
+
+class RepositoryWriter(Protocol):
+    """Writes one repository (files and repodata) into an empty folder."""
+
+    def __call__(
+        self, folder: Path, files: Sequence[RepoFile], carried: Sequence[CarriedFile], style: RepodataStyle
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposedRpm:
+    """One RPM of a compose. ``nevra`` and ``srpm`` are ``name-epoch:version-release.arch``; an SRPM is its own."""
+
+    nevra: str
+    srpm: str
+    filename: str
+    arch: str
+    repository: RepositoryKind
+
+
+class ComposeWriter(Protocol):
+    """Writes what a compose says of itself into its new folder."""
+
+    def __call__(
+        self, folder: Path, compose: Compose, release: Release, arches: Sequence[str], rpms: Iterable[ComposedRpm]
+    ) -> None: ...
+
+
+class Sealer(Protocol):
+    """Signs with the distribution's key."""
+
+    def sign_rpms(self, paths: Sequence[Path]) -> None:
+        """Sign files in place (copies that the caller made)."""
+
+    def sign_repomd(self, repomd: Path) -> None:
+        """Write ``repomd.xml.asc`` beside it."""
+
+    def export(self) -> bytes:
+        """The public key, ASCII-armored."""
