@@ -1,4 +1,4 @@
-"""``python -m demo [--keep] [--home DIR]``: the whole line on real input, from nothing to a proven repository."""
+"""``python -m demo [--fresh] [--keep] [--guests] [--home DIR]``: the whole line on real input, from nothing to a proven repository."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from demo.drive import GUEST, DemoFailed, Farm, make_world, prepare_home
+from demo.drive import GUEST, DemoFailed, Farm, empty_home, make_world, prepare_home
 from demo.proof import prove
 from demo.report import print_report
 
@@ -21,14 +21,21 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the page and the farm up until Ctrl-C")
     parser.add_argument("--guests", action="store_true", help="every build in a KVM guest of its own")
     parser.add_argument(
-        "--home", type=Path, default=Path(os.environ.get("BUILDFARM_HOME") or CHECKOUT / "var" / "demo"),
-        help="where everything is kept (default: var/demo)",
+        "--fresh", action="store_true", help="begin with an empty farm: what an earlier demo built is removed"
+    )
+    parser.add_argument(
+        "--home", type=Path, default=os.environ.get("BUILDFARM_HOME") or None,
+        help="where the farm keeps everything (default: var/demo, with --guests var/demo-guests)",
     )  # fmt: skip
     given = parser.parse_args()
-    home = given.home.absolute()
+    var = CHECKOUT / "var"
+    home = (given.home or var / ("demo-guests" if given.guests else "demo")).absolute()
+    world = Path(os.environ.get("BUILDFARM_WORLD") or var / "demo" / "world").absolute()
     try:
-        make_world(home / "world", CHECKOUT, machine=given.guests)
-        prepare_home(home, CHECKOUT, guests=_GUESTS if given.guests else 0)
+        make_world(world, CHECKOUT, machine=given.guests)
+        if given.fresh:
+            empty_home(home)
+        prepare_home(home, CHECKOUT, world=world, guests=_GUESTS if given.guests else 0)
         with Farm(home) as farm:
             if given.guests:
                 farm.build_image(GUEST)

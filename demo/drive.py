@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -42,9 +43,26 @@ def make_world(world: Path, checkout: Path, *, machine: bool = False) -> None:
         raise DemoFailed("the vendor's world could not be made; the reason stands above")
 
 
-def prepare_home(home: Path, checkout: Path, *, guests: int = 0) -> None:
+def empty_home(home: Path) -> None:
+    """Remove a demo's farm, its world not. :raises DemoFailed: it is no farm's home, or the farm is up."""
+    if not home.exists():
+        return
+    if any(home.iterdir()) and not (home / "farm.yaml").is_file():
+        raise DemoFailed(f"{home} has no farm.yaml: it is no farm's home, and nothing of it was removed")
+    with contextlib.suppress(httpx.HTTPError, FileNotFoundError):
+        url = f"http://{yaml.safe_load((home / 'farm.yaml').read_text(encoding='utf-8'))['listen']}"
+        httpx.get(f"{url}/healthz", trust_env=False)
+        raise DemoFailed(f"a farm is up at {url}; end it, then begin anew")
+    for one in home.iterdir():
+        if one.name != "world":
+            shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
+
+
+def prepare_home(home: Path, checkout: Path, *, world: Path | None = None, guests: int = 0) -> None:
     """Put the demo's configuration beside its world; with ``guests`` so many build at a time, and no worker beside the hub."""
     home.mkdir(parents=True, exist_ok=True)
+    if world is not None and not (home / "world").exists():
+        (home / "world").symlink_to(world)
     shutil.copytree(checkout / "configs" / "demo", home, dirs_exist_ok=True)
     if guests:
         file = home / "farm.yaml"
@@ -145,7 +163,8 @@ class Farm:
         body = json.loads(drop_file.read_text(encoding="utf-8"))
         started = time.monotonic()
         answer = self.post("/drops", body)
-        say(f"drop {answer['id'][:12]} {'received' if answer.get('created') else 'known already'}: {self.url}")
+        came = "received" if answer.get("created") else "went through here before (--fresh begins anew)"
+        say(f"drop {answer['id'][:12]} {came}: {self.url}")
         shown: dict[str, str] = {}
         while time.monotonic() - started < _LIMIT_SECONDS:
             drop = self.get(f"/drops/{answer['id']}")

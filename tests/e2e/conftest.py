@@ -39,8 +39,7 @@ def make_home(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     ) -> Path:
         home = tmp_path_factory.mktemp(name, numbered=False)
         made.append(home)
-        prepare_home(home, CHECKOUT, guests=guests)
-        (home / "world").symlink_to(world)
+        prepare_home(home, CHECKOUT, world=world, guests=guests)
         file = home / "farm.yaml"
         farm = yaml.safe_load(file.read_text())
         folders = [*farm["drop_folders"], str(home / "drops")]
