@@ -124,3 +124,31 @@ def test_why_names_a_next_step(client: FlaskClient, story: Story):
     (stuck,) = [b for b in client.get("/api/v1/builds").get_json()["builds"] if b["source"] == "reef-top"]
     assert "ingest the source that makes it" in client.get(f"/api/v1/builds/{stuck['id']}/why").get_json()["next"]
     assert "Next: add what is missing" in client.get(f"/builds/{stuck['id']}").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("task_state", [TaskState.FREE, TaskState.OPEN, TaskState.FAILED])
+def test_the_page_of_a_build_answers_whatever_it_and_its_newest_task_are_at(
+    client: FlaskClient, hub: Hub, story: Story, task_state: TaskState
+):
+    build = story.until_waiting(story._build("any-moment"))
+    for kind in (kind for kind in TaskKind if kind.about == "build"):
+        with hub.store.begin() as tx:
+            holder = (
+                {"worker": "local-1", "lease_token": "x", "lease_until": tx.now} if task_state is TaskState.OPEN else {}
+            )
+            task = Task(
+                id=tasks.new_id(), kind=kind, subject=build.id, target="reef-9", arch="", queue="q", state=TaskState.FREE,
+                created=tx.now,
+            )  # fmt: skip
+            tx.add(task)
+            tx.change(task, state=task_state, started=None if task_state is TaskState.FREE else tx.now, **holder)
+        for state in BuildState:
+            with hub.store.begin() as tx:
+                judged = state in (BuildState.COMPARED, BuildState.PUBLISHED)
+                failed = FailureKind.BUILD.value if state is BuildState.FAILED else ""
+                known = {"verdict": "EQUIVALENT" if judged else "", "failure_kind": failed}
+                tx.change(tx.get(Build, build.id), state=state, **known)
+            assert client.get(f"/builds/{build.id}").status_code == 200, (kind, state)
+        story.clock.pass_seconds(1)
+    for page in (f"/drops/{build.drop_id}", "/", "/workers", "/needs", "/targets/reef-9"):
+        assert client.get(page).status_code == 200, page
