@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from buildfarm_workers.builders.overlay import mounted_under
 from buildfarm_workers.config import MockSettings
 
 from buildfarm import wire
-from tests.contract.specimens import MIB, PACKAGES, Run, seed
+from tests.contract.specimens import MIB, MODULE, PACKAGES, STREAMED, Run, seed
 
 
 @pytest.fixture(scope="session")
@@ -27,20 +28,24 @@ def make_srpm(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
     def make(text: str, **sources: str) -> Path:
         top = tmp_path_factory.mktemp("srpm")
-        file = top / "x.spec"
-        file.write_text(text)
         for name, content in sources.items():
             (top / name.replace("_", ".")).write_text(content)
-        done = subprocess.run(
-            ["rpmbuild", "-bs", "--nodeps", "--define", f"_topdir {top}", "--define", f"_sourcedir {top}",
-             "--define", "dist .el9", file],
-            capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(top)},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        _rpmbuild("-bs", top, text)
         (srpm,) = (top / "SRPMS").glob("*.src.rpm")
         return srpm
 
     return make
+
+
+def _rpmbuild(mode: str, top: Path, text: str) -> None:
+    file = top / "x.spec"
+    file.write_text(text)
+    done = subprocess.run(
+        ["rpmbuild", mode, "--nodeps", "--define", f"_topdir {top}", "--define", f"_sourcedir {top}",
+         "--define", "dist .el9", file],
+        capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(top)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +80,27 @@ def buildroot(world: Path) -> wire.Buildroot:
     )
 
 
+@pytest.fixture(scope="session")
+def modular(buildroot: wire.Buildroot, tmp_path_factory: pytest.TempPathFactory) -> wire.Buildroot:
+    """A buildroot with stream 1 of a module enabled whose stream 2 has the newer RPM."""
+    top = tmp_path_factory.mktemp("modular")
+    for version in ("1", "2"):
+        _rpmbuild("-bb", top, STREAMED.format(version))
+    folder = top / "RPMS"
+    (top / "modules.yaml").write_text("".join(MODULE.format(version) for version in ("1", "2")))
+    tools = Path(sys.prefix) / "bin"
+    subprocess.run([tools / "createrepo_c", folder], check=True, capture_output=True)
+    subprocess.run([tools / "modifyrepo_c", top / "modules.yaml", folder / "repodata"], check=True, capture_output=True)
+    repository = wire.Repository(id="modular", baseurl=f"file://{folder}")
+    return buildroot.model_copy(
+        update={
+            "key": "modular",
+            "repositories": (*buildroot.repositories, repository),
+            "modules": ("streamed:1",),
+        }
+    )
+
+
 @pytest.fixture(scope="session", params=["chroot", pytest.param("mock", marks=pytest.mark.mock)])
 def builder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Builder:
     """Both builders, where they can work."""
@@ -98,7 +124,7 @@ def _make(kind: str, folder: Path) -> Builder:
         _MADE[kind] = (
             ChrootBuilder(place, owner="contract")
             if kind == "chroot"
-            else MockBuilder(place, MockSettings(isolation="simple"))
+            else MockBuilder(place, MockSettings(command=shutil.which("mock") or "mock", isolation="simple"))
         )
     builder = _MADE[kind]
     if problems := builder.missing():

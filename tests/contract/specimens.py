@@ -50,6 +50,34 @@ def rpm_query(file: Path, query: str) -> str:
     return done.stdout
 
 
+STREAMED = """\
+Name: streamed
+Version: {0}
+Release: 1
+Summary: A test
+License: MIT
+BuildArch: noarch
+%description
+A test.
+%files
+"""
+MODULE = """\
+---
+document: modulemd
+version: 2
+data:
+  name: streamed
+  stream: "{0}"
+  version: 20260101
+  context: "00000000"
+  arch: x86_64
+  summary: A test
+  description: A test
+  license: {{module: [MIT]}}
+  dependencies: [{{requires: {{platform: [el9]}}}}]
+  artifacts: {{rpms: ["streamed-0:{0}-1.noarch"]}}
+"""
+
 _SPEC = """\
 Name: @NAME@
 Version: 1.0

@@ -125,14 +125,20 @@ def test_a_source_tree_becomes_an_srpm(builder: Builder, run: Build, tree_tar: M
     assert next(again.result.glob("*.rpm")).read_bytes() == srpm.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("declared", "under"),
+    [
+        ("%bcond_with bootstrap\n%if %{without bootstrap}", wire.Override(with_=("bootstrap",))),
+        ("%bcond_without ring\n%if %{with ring}", wire.Override(without=("ring",))),
+    ],
+    ids=["with", "without"],
+)
 def test_an_srpm_is_made_anew_under_a_condition_and_built_under_it(
-    builder: Builder, run: Build, make_srpm: Make
+    builder: Builder, run: Build, make_srpm: Make, declared: str, under: wire.Override
 ) -> None:
     """A bootstrap variant: only the header of the SRPM that is made under the condition says what that build requires."""
-    text = spec("ring", extra="%bcond_with bootstrap\n%if %{without bootstrap}\nBuildRequires: ring\n%endif")
-    srpm = make_srpm(text)
+    srpm = make_srpm(spec("ring", extra=f"{declared}\nBuildRequires: ring\n%endif"))
     assert "ring" in rpm_query(srpm, "[%{REQUIRENAME} ]").split()
-    under = wire.Override(with_=("bootstrap",))
     done = run(builder, srpm, kind="srpm", override=under)
     assert done.outcome.ok, done.outcome.reason
     (variant,) = done.result.glob("*.src.rpm")
@@ -140,6 +146,7 @@ def test_an_srpm_is_made_anew_under_a_condition_and_built_under_it(
     built = run(builder, variant, override=under)
     assert built.outcome.ok, built.outcome.reason
     assert built.rpms == ["ring-1.0-3.el9.x86_64.rpm"]
+    assert built.outcome.asked_for == ()
 
 
 def test_a_generated_requirement_nobody_provides_is_handed_back(builder: Builder, run: Build, make_srpm: Make) -> None:
@@ -147,6 +154,23 @@ def test_a_generated_requirement_nobody_provides_is_handed_back(builder: Builder
     done = run(builder, make_srpm(text))
     assert done.outcome.kind is FailureKind.DEPENDENCIES, done.outcome.reason
     assert done.outcome.asked_for == ("no-such-thing >= 2",)
+
+
+def test_generated_requirements_are_installed_locked_and_told(builder: Builder, run: Build, make_srpm: Make) -> None:
+    text = spec("dynamic", build="unzip -v").replace("%build\n", "%generate_buildrequires\necho 'unzip >= 1'\n%build\n")
+    done = run(builder, make_srpm(text))
+    assert done.outcome.ok, done.outcome.reason
+    assert done.rpms == ["dynamic-1.0-3.el9.x86_64.rpm"]
+    assert "unzip" in {rpm.name for rpm in done.outcome.lock}
+    assert done.outcome.asked_for == ("unzip >= 1",)
+
+
+def test_the_enabled_module_stream_is_what_is_built_with(
+    builder: Builder, run: Build, make_srpm: Make, modular: wire.Buildroot
+) -> None:
+    done = run(builder, make_srpm(spec("wants", extra="BuildRequires: streamed")), buildroot=modular)
+    assert done.outcome.ok, done.outcome.reason
+    assert {(rpm.name, rpm.version) for rpm in done.outcome.lock if rpm.name == "streamed"} == {("streamed", "1")}
 
 
 def test_a_build_that_wants_the_network_gets_none(builder: Builder, run: Build, make_srpm: Make) -> None:
@@ -185,30 +209,22 @@ def alive(mark: str) -> list[str]:
 
 
 def test_missing_parts_of_a_base_are_not_the_srpms_fault(
-    chroot: Builder, run: Build, make_srpm: Make, buildroot: wire.Buildroot
+    builder: Builder, run: Build, make_srpm: Make, buildroot: wire.Buildroot
 ) -> None:
     bad = buildroot.model_copy(update={"key": "bad", "packages": ("bash", "no-such-package")})
-    done = run(chroot, make_srpm(spec("any")), buildroot=bad)
+    done = run(builder, make_srpm(spec("any")), buildroot=bad)
     assert done.outcome.kind is FailureKind.CHROOT
     assert "no-such-package" in done.outcome.reason
 
 
 def test_a_repository_that_is_away_is_infrastructure(
-    chroot: Builder, run: Build, make_srpm: Make, buildroot: wire.Buildroot
+    builder: Builder, run: Build, make_srpm: Make, buildroot: wire.Buildroot
 ) -> None:
     away = wire.Repository(id="away", baseurl="http://127.0.0.1:9/none")
     bad = buildroot.model_copy(update={"repositories": (away,)})
-    done = run(chroot, make_srpm(spec("needs", extra="BuildRequires: unzip")), buildroot=bad)
+    done = run(builder, make_srpm(spec("needs", extra="BuildRequires: unzip")), buildroot=bad)
     assert done.outcome.kind is FailureKind.INFRASTRUCTURE
     assert "away" in done.outcome.reason
-
-
-def test_generated_build_requirements_are_installed(chroot: Builder, run: Build, make_srpm: Make) -> None:
-    text = spec("dynamic", build="unzip -v").replace("%build\n", "%generate_buildrequires\necho unzip\n%build\n")
-    done = run(chroot, make_srpm(text))
-    assert done.outcome.ok, done.outcome.reason
-    assert "unzip" in {rpm.name for rpm in done.outcome.lock}
-    assert done.outcome.asked_for == ("unzip",)
 
 
 class TestHostileBuilds:

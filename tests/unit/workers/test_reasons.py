@@ -63,6 +63,7 @@ def test_a_reason_is_one_line_of_bearable_length() -> None:
         ("Error: \n Problem: conflicting requests\n  - nothing provides bar >= 2 needed by foo-1-1.x86_64 from seed\n",
          FailureKind.DEPENDENCIES, "bar >= 2 (needed by foo-1-1.x86_64)"),
         ("  - Curl error (7)\nError: Failed to download metadata for repo 'own': x\n", FailureKind.INFRASTRUCTURE, "repo 'own'"),
+        ("Error: Some packages from local repository have incorrect checksum\n", FailureKind.INFRASTRUCTURE, "local repository"),
         ("bwrap: Can't mount\n", FailureKind.INFRASTRUCTURE, "bwrap"),
         ("Error: Transaction test error:\n  file /usr/bin/x from install of a conflicts with b\n", FailureKind.DEPENDENCIES, "conflicts"),
         ("", FailureKind.DEPENDENCIES, "nothing"),

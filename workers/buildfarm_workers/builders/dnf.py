@@ -54,7 +54,7 @@ _NOT_THERE = re.compile(
 _PROBLEM = ("Error:", "error:", "Problem")
 _TRANSPORT = re.compile(
     r"Failed to download metadata|Curl error|Cannot download|Error downloading packages|All mirrors were"
-    r"|more space needed|No space left|Checksum doesn't match|GPG check FAILED|repomd.xml GPG signature"
+    r"|more space needed|No space left|Checksum doesn't match|have incorrect checksum|GPG check FAILED|repomd.xml GPG signature"
     r"|public key|bwrap: |Failed to synchronize cache|Couldn't open file|Read-only file system"
 )
 

@@ -30,8 +30,10 @@ from buildfarm_workers.config import MockSettings
 _GROUP = "mock"
 _SETUP_SECONDS = 3600
 """What mock may take beside rpmbuild: the root, the dependencies, its own start."""
-_EXIT_DEPENDENCIES = 30
 _ROOT = "root"
+_ROOT_STANDS = "Finish: chroot init"
+_QUOTED = "Command failed:"
+"""After it, mock quotes on standard error the command that failed and what that said."""
 
 
 class MockBuilder:
@@ -137,6 +139,7 @@ class _Run:
         self._stop = stop
         self._basedir = work / "mock"
         self._config = work / "mock.cfg"
+        self._srpm = work / Path(order.payload.filename).name
         self._name = root_name(order.target, order.arch, order.buildroot.key)
         self._limit = ""
 
@@ -158,10 +161,9 @@ class _Run:
         words = ["-r", str(self._config), "--resultdir", str(self._making.folder)]
         if self._order.kind == "build":
             # under the name the order gives it: mock's messages and logs carry that name
-            srpm = self._work / Path(self._order.payload.filename).name
-            _check_srpm(payload, srpm.name)
-            shutil.copyfile(payload, srpm)
-            return [*words, "--rebuild", str(srpm)]
+            _check_srpm(payload, self._srpm.name)
+            shutil.copyfile(payload, self._srpm)
+            return [*words, "--rebuild", str(self._srpm)]
         tree = self._work / "tree"
         tree.mkdir()
         tree.chmod(0o777)  # the sandbox is nobody
@@ -219,8 +221,10 @@ class _Run:
 
     def judge(self, done: Completed) -> None:
         """Keep the RPMs asked for, or say why there are none. :raises BuildFailed: with kind and reason."""
-        for srpm in self._making.rpms(source=self._order.kind == "build"):
-            srpm.unlink()  # mock always makes both
+        for unwanted in self._making.rpms(source=self._order.kind == "build"):
+            if self._order.kind == "build":
+                self.asked_for = _beyond(self._srpm, unwanted)
+            unwanted.unlink()  # mock always makes both
         if done.returncode == 0:
             if not list(self._making.folder.glob("*.rpm")):
                 raise BuildFailed(FailureKind.BUILD, "mock succeeded and made no RPM: is there a %files section?")
@@ -233,21 +237,24 @@ class _Run:
     def _explain(self, kind: FailureKind, done: Completed) -> tuple[FailureKind, str]:
         if kind is FailureKind.TIMEOUT:
             return kind, f"time limit of {self._order.limits.seconds} s reached"
-        said = self._making.root_log.read_text(encoding="utf-8", errors="replace")
-        errors = [line for line in done.error_text.splitlines() if line.startswith(("ERROR:", "Error:"))]
-        first = one_line((errors or [done.error_text or f"exit code {done.returncode}"])[0].removeprefix("ERROR: "))
         if kind is FailureKind.DEPENDENCIES:
-            self.asked_for = dnf.missing(said)
-            return dnf.explain(said)
+            return self._explain_dnf(done)
         if kind is FailureKind.BUILD:
-            found, reason = dnf.explain(said)
-            if "No matching package to install" in reason:
-                self.asked_for = dnf.missing(said)
-                return found, reason  # 6.7 says 1 where dnf builddep failed
             with self._making.build_log.open(encoding="utf-8", errors="replace") as log:
                 reading = reasons.read(log)
             return reading.kind, reading.reason
-        return kind, f"mock: {first}"
+        said = done.error_text.rpartition("ERROR: ")[2]  # the line before only says which build it was
+        return kind, f"mock: {one_line(said or f'exit code {done.returncode}')}"
+
+    def _explain_dnf(self, done: Completed) -> tuple[FailureKind, str]:
+        """Mock says 30 for every failure of dnf: over the SRPM's requirements, a repository, or the root's own packages."""
+        said = done.stderr.decode("utf-8", "replace").rpartition(_QUOTED)[2]
+        kind, reason = dnf.explain(said)
+        if kind is FailureKind.DEPENDENCIES:
+            if _ROOT_STANDS not in self._making.state_log.read_text(encoding="utf-8", errors="replace"):
+                return FailureKind.CHROOT, f"the target's base packages: {reason}"  # not the SRPM's fault
+            self.asked_for = dnf.missing(said)
+        return kind, reason
 
     def _log_limit(self) -> str:
         limit = self._order.limits.log
@@ -274,6 +281,18 @@ def _check_srpm(payload: Path, name: str) -> None:
     if done.returncode != 0:
         said = done.error_text.replace(str(payload), name) or "rpmkeys cannot read it"
         raise BuildFailed(FailureKind.BAD_SRPM, f"not a sound SRPM: {said}")
+
+
+def _beyond(sent: Path, made: Path) -> tuple[str, ...]:
+    """What the SRPM that mock ``made`` requires and the one ``sent`` does not: its header names what was generated too."""
+    known = _requires(sent)
+    return tuple(text for text in _requires(made) if text not in known and not text.startswith("rpmlib("))
+
+
+def _requires(srpm: Path) -> dict[str, None]:
+    """In the header's order, as rpm words them; none where a build left something else under the SRPM's name."""
+    done = sandbox.run(["rpm", "-qp", "--nosignature", "--qf", "[%{REQUIRENEVRS}\\n]", srpm], read_only=[srpm], ok=None)
+    return dict.fromkeys(done.text.splitlines())
 
 
 def configuration(order: WorkOrder, *, basedir: Path, cache: Path, isolation: str) -> MockConfig:

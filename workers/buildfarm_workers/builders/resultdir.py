@@ -31,6 +31,7 @@ class Resultdir:
         self.folder = folder
         self.build_log = folder / BUILD_LOG
         self.root_log = folder / ROOT_LOG
+        self.state_log = folder / STATE_LOG
         self.installed_log = folder / INSTALLED_LOG
         self.seconds: dict[str, float] = {}
         self.current = ""
@@ -42,7 +43,7 @@ class Resultdir:
     def say(self, line: str) -> None:
         """Append one line to state.log, with the time."""
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-        with (self.folder / STATE_LOG).open("a", encoding="utf-8") as log:
+        with self.state_log.open("a", encoding="utf-8") as log:
             log.write(f"{stamp} - {line}\n")
 
     @contextmanager
