@@ -131,10 +131,15 @@ def _with_password(config: Config, url: str, file: str) -> str:
     return with_credentials(url, urlsplit(url).username or "", config.secret(file)) if file else url
 
 
+def database_url(config: Config) -> str:
+    """The database: the configured one, else the embedded one."""
+    return _with_password(config, config.farm.database_url, config.farm.database_password_file)
+
+
 def store_of(config: Config) -> SqlStore:
-    """The database."""
+    """The database's store."""
     home_of(config)
-    return SqlStore(_with_password(config, config.farm.database_url, config.farm.database_password_file))
+    return SqlStore(database_url(config))
 
 
 def initialise(config: Config) -> None:

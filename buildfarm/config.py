@@ -124,8 +124,8 @@ class Farm:
     """``farm.yaml``. Empty ``database`` and ``redis`` mean the embedded ones under ``home``.
 
     A ``…_password_file`` holds the password that its URL lacks. ``drop_folders`` are the only folders whose files a drop may name
-    by path; ``local_workers`` builders run beside the hub, ``guests`` in machines beside it. ``sharing`` says who may use how many slots, ``sigs`` who answers for which sources,
-    ``login`` how people log in.
+    by path; ``local_workers`` builders run beside the hub, ``guests`` in machines beside it. ``sharing`` says who may use how
+    many slots, ``sigs`` who answers for which sources, ``login`` how people log in.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
