@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from buildfarm import config as configuration
 from buildfarm.adapters import celery_hub, dist_git, message_keys, outward, srpm_tree
 from buildfarm.adapters.blobs import Blobs
 from buildfarm.adapters.brand_policies import load_brand_policy
 from buildfarm.adapters.brand_scan import scan_rpms
-from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup, prefix_of
+from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup, prefix_of, with_credentials
 from buildfarm.adapters.compose_metadata import ProductmdWriter
 from buildfarm.adapters.createrepo import repository_writer
 from buildfarm.adapters.database import SqlStore
@@ -122,13 +123,24 @@ def private_redis(config: Config) -> PrivateRedis:
 
 def redis_url(config: Config) -> str:
     """The hub's Redis: the configured one, else the embedded one."""
-    return config.farm.redis or private_redis(config).url
+    farm = config.farm
+    return _with_password(config, farm.redis, farm.redis_password_file) if farm.redis else private_redis(config).url
+
+
+def _with_password(config: Config, url: str, file: str) -> str:
+    """``url`` with the password in ``file``, if one is named. :raises ConfigError: it cannot be read."""
+    return with_credentials(url, urlsplit(url).username or "", config.secret(file)) if file else url
+
+
+def database_url(config: Config) -> str:
+    """The database: the configured one, else the embedded one."""
+    return _with_password(config, config.farm.database_url, config.farm.database_password_file)
 
 
 def store_of(config: Config) -> SqlStore:
-    """The database."""
+    """The database's store."""
     home_of(config)
-    return SqlStore(config.farm.database_url)
+    return SqlStore(database_url(config))
 
 
 def initialise(config: Config) -> None:

@@ -123,9 +123,9 @@ class Live:
 class Farm:
     """``farm.yaml``. Empty ``database`` and ``redis`` mean the embedded ones under ``home``.
 
-    ``drop_folders`` are the only folders whose files a drop may name by path; ``local_workers`` builders run beside the hub,
-    ``guests`` in machines beside it. ``sharing`` says who may use how many slots, ``sigs`` who answers for which sources,
-    ``login`` how people log in.
+    A ``…_password_file`` holds the password that its URL lacks. ``drop_folders`` are the only folders whose files a drop may name
+    by path; ``local_workers`` builders run beside the hub, ``guests`` in machines beside it. ``sharing`` says who may use how
+    many slots, ``sigs`` who answers for which sources, ``login`` how people log in.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -133,7 +133,9 @@ class Farm:
     listen: str = "127.0.0.1:8080"
     hub_url: str = ""
     database: str = ""
+    database_password_file: str = ""
     redis: str = ""
+    redis_password_file: str = ""
     targets: str = "targets"
     drop_folders: tuple[str, ...] = ()
     local_workers: int = 2

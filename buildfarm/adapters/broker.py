@@ -32,7 +32,7 @@ def with_credentials(url: str, user: str, password: str) -> str:
     """``url`` with another user and password (``unix://`` URLs too)."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{quote(user)}:{quote(password)}@{host}"))
+    return urlunsplit(parts._replace(netloc=f"{quote(user, '')}:{quote(password, '')}@{host}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

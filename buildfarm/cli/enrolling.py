@@ -19,7 +19,10 @@ from buildfarm.services.hub import Hub
 
 
 def write_worker_config(loaded: Config, credentials: workers.Credentials, file: Path) -> None:
-    """The file a worker starts with: everything it may know of the hub, readable by its user only."""
+    """The file a worker starts with: everything it may know of the hub, readable by its user only.
+
+    Its paths start at its folder, which can so be carried to the builder's machine.
+    """
     name = credentials.worker.id
     messages = bootstrap.home_of(loaded).secrets / "messages"
     key, certificate = message_keys.ensure_pair(file.parent / "keys", name)
@@ -35,8 +38,11 @@ def write_worker_config(loaded: Config, credentials: workers.Credentials, file: 
         "builder": credentials.worker.builder,
         "queues": list(credentials.worker.queues),
         "slots": credentials.worker.slots,
-        "workdir": str(file.parent),
-        "security": {"key": str(key), "certificate": str(certificate), "hub_certificates": str(trusted)},
+        "workdir": ".",
+        "security": {
+            name: str(path.relative_to(file.parent))
+            for name, path in (("key", key), ("certificate", certificate), ("hub_certificates", trusted))
+        },
     }
     _write_private(file, data)
 

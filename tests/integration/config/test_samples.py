@@ -7,9 +7,15 @@ import subprocess
 from collections import defaultdict
 from pathlib import Path
 
+import click
 import pytest
+import redis.connection
+import sqlalchemy as sa
+import yaml
 
 from buildfarm import bootstrap, config
+from buildfarm.cli import processes
+from buildfarm.cli.main import cli
 from buildfarm.domain.target import Phase, Target
 from buildfarm.errors import ConfigError
 from buildfarm.services.mock_configuration import mock_config
@@ -18,6 +24,8 @@ from tests.conftest import CHECKOUT
 FARMS = sorted(
     [*CHECKOUT.glob("configs/*farm.yaml"), CHECKOUT / "configs/fleet.yaml", CHECKOUT / "configs/demo/farm.yaml"]
 )
+
+COMPOSE = yaml.safe_load((CHECKOUT / "compose.yaml").read_text())
 
 
 @pytest.mark.parametrize("file", FARMS, ids=lambda file: str(file.relative_to(CHECKOUT)))
@@ -63,6 +71,57 @@ def test_the_compose_file_is_valid(tmp_path: Path) -> None:
     argv = ["docker-compose", "--file", CHECKOUT / "compose.yaml", "--project-name", "buildfarm", "config", "--quiet"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_the_compose_file_runs_is_what_the_farm_has() -> None:
+    fleet = config.load(CHECKOUT / "configs/fleet.yaml").farm
+    started = [one["command"] for one in COMPOSE["services"].values() if one.get("image") == "buildfarm:local"]
+    for name, *arguments in started:
+        if name == "buildfarm":
+            command = cli.get_command(click.Context(cli), arguments[0])
+            assert command is not None, arguments
+            command.make_context(arguments[0], arguments[1:])
+        else:
+            assert [name, *arguments] == ["gunicorn", *processes.web_server(fleet.listen)[1:]]
+    assert {"init", "scheduler", "teller", "poll", "watch"} <= {words[1] for words in started}
+
+
+def test_containers_have_the_secrets_that_the_fleet_reads_and_no_rights_but_those() -> None:
+    fleet = config.load(CHECKOUT / "configs/fleet.yaml").farm
+    for name, one in COMPOSE["services"].items():
+        assert one["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in one["security_opt"], name
+        if one.get("image") == "buildfarm:local":
+            given = {f"/run/secrets/{secret}" for secret in one["secrets"]}
+            assert {fleet.database_password_file, fleet.redis_password_file} <= given, name
+            has_key = any(volume.startswith("key:") for volume in one["volumes"])
+            assert has_key == (name in {"init", "signer"}), name
+
+
+def test_the_image_is_made_from_what_it_needs_and_never_from_runtime_data() -> None:
+    lines = (CHECKOUT / ".dockerignore").read_text().splitlines()
+    assert lines[1] == "*"
+    kept = {line[1:] for line in lines if line.startswith("!")}
+    assert all((CHECKOUT / name).exists() for name in kept)
+    assert kept == {"README.md", "buildfarm", "pyproject.toml", "requirements.lock", "web", "workers"}
+
+
+@pytest.mark.parametrize("password", ["plain", "a/b:c@d#e?f%g"])
+def test_passwords_of_redis_and_the_database_come_from_files(tmp_path: Path, password: str) -> None:
+    (tmp_path / "secret").write_text(f"{password}\n")
+    (tmp_path / "farm.yaml").write_text(
+        f"home: {tmp_path}\n"
+        "database: postgresql+psycopg://buildfarm@postgres/buildfarm\n"
+        "database_password_file: secret\n"
+        "redis: redis://hub@redis:6379/0\n"
+        "redis_password_file: secret\n"
+    )
+    loaded = config.load(tmp_path / "farm.yaml")
+    assert redis.connection.parse_url(bootstrap.redis_url(loaded)) == {
+        "host": "redis", "port": 6379, "db": 0, "username": "hub", "password": password
+    }  # fmt: skip
+    assert sa.make_url(bootstrap.database_url(loaded)).password == password
+    assert password not in bootstrap.store_of(loaded).name
 
 
 def test_the_sample_of_triggers_that_is_commented_out_is_one_that_works(tmp_path: Path) -> None:
