@@ -47,17 +47,15 @@ def make_world(world: Path, checkout: Path, *, machine: bool = False) -> None:
 
 def empty_home(home: Path) -> None:
     """Remove a demo's farm, its world not. :raises DemoFailed: it is no farm's home, or the farm is up."""
-    if not home.exists():
-        return
-    if any(home.iterdir()) and not (home / "farm.yaml").is_file():
+    there = [one for one in home.iterdir() if one.name != "world"] if home.exists() else []
+    if there and not (home / "farm.yaml").is_file():
         raise DemoFailed(f"{home} has no farm.yaml: it is no farm's home, and nothing of it was removed")
     with contextlib.suppress(httpx.HTTPError, FileNotFoundError):
         url = f"http://{yaml.safe_load((home / 'farm.yaml').read_text(encoding='utf-8'))['listen']}"
         httpx.get(f"{url}/healthz", trust_env=False)
         raise DemoFailed(f"a farm is up at {url}; end it, then begin anew")
-    for one in home.iterdir():
-        if one.name != "world":
-            shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
+    for one in there:
+        shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
 
 
 def prepare_home(home: Path, checkout: Path, *, world: Path | None = None, guests: int = 0) -> None:

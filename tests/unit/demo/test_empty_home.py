@@ -16,6 +16,7 @@ def test_the_farm_goes_and_the_world_and_what_is_linked_to_stay(tmp_path: Path) 
     (elsewhere / "rule.yaml").touch()
     (home / "debrand").symlink_to(elsewhere)
     empty_home(home)
+    empty_home(home)  # a world alone is as fresh as can be
     assert [path.name for path in home.iterdir()] == ["world"]
     assert (home / "world" / "seed").is_dir()
     assert (elsewhere / "rule.yaml").is_file()
