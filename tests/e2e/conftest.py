@@ -9,6 +9,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,8 +17,18 @@ import yaml
 from demo.drive import Farm, prepare_home
 from demo.world import vendor
 from tests.conftest import CHECKOUT
+from tests.e2e import chromium
 
 QUICK = {"heartbeat": 1.0, "lease": 8.0, "sweep": 2.0, "message_patience": 6.0, "leader_lease": 3.0}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium.CHROMIUM, args=list(chromium.FLAGS))
+        yield started
+        started.close()
 
 
 def free_port() -> int:

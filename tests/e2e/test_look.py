@@ -18,10 +18,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "integration" / "web"))
 import later_story
 import web_story
 from buildfarm_web.app import create_app
-from test_pages import CHROMIUM, FLAGS, open_page
 from web_story import Story
 
 from tests.conftest import CHECKOUT
+from tests.e2e import chromium
+from tests.e2e.chromium import open_page
 
 PICTURES = CHECKOUT / "var" / "screenshots"
 SERIOUS = ("serious", "critical")
@@ -43,7 +44,7 @@ DARK = (
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `apt-get install chromium`"),
+    chromium.NEEDED,
 ]
 
 
@@ -59,15 +60,6 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Sto
     thread.join()
     server.server_close()
     hub.store.dispose()  # type: ignore[attr-defined]  # of SqlStore
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield started
-        started.close()
 
 
 def look(browser: Any, morning: tuple[str, Story], scheme: str, names: tuple[str, ...], rules: tuple[str, ...]) -> None:

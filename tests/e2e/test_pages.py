@@ -1,6 +1,5 @@
 """The pages in a real browser: they follow what happens, fit a telephone, and the console stays silent."""
 
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,16 +19,12 @@ from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.task import Task, TaskState
 from buildfarm.services import builds
 from buildfarm.services.building import log_path
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+from tests.e2e import chromium
+from tests.e2e.chromium import open_page
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `apt-get install chromium`"),
+    chromium.NEEDED,
 ]
 
 
@@ -40,23 +35,6 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Story]
     with serving(home) as server:
         yield server.url, story
     hub.store.dispose()  # type: ignore[attr-defined]  # of SqlStore
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield started
-        started.close()
-
-
-def open_page(browser: Any, **options: Any) -> tuple[Any, list[str]]:
-    page = browser.new_context(**options).new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    return page, said
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -23,11 +23,11 @@ from buildfarm.domain.build import Build, BuildState
 from buildfarm.domain.people import Role
 from buildfarm.services import accounts
 from buildfarm.services.logging_in import LoginTools
-from tests.e2e.test_pages import CHROMIUM, FLAGS
+from tests.e2e import chromium
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `apt-get install chromium`"),
+    chromium.NEEDED,
 ]
 
 
@@ -63,7 +63,7 @@ def test_a_maintainer_logs_in_retries_and_is_refused_what_is_not_theirs(farm: tu
             assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], page.url
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium.CHROMIUM, args=list(chromium.FLAGS))
         page = browser.new_context(java_script_enabled=script, viewport={"width": 390, "height": 844}).new_page()
         page.on("console", lambda message: said.append(message.text))
         page.goto(f"{url}/builds/{own.id}")

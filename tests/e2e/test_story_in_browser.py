@@ -22,7 +22,7 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,15 @@ from buildfarm.adapters.database.store import SqlStore, utc_now
 from buildfarm.services import waivers
 from demo.drive import Farm
 from tests.conftest import CHECKOUT
-from tests.e2e.test_pages import CHROMIUM, FLAGS, open_page
+from tests.e2e import chromium
+from tests.e2e.chromium import open_page
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.world,
     pytest.mark.root,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `apt-get install chromium`"),
+    chromium.NEEDED,
 ]
 
 Line = tuple[Farm, dict[str, Any]]
@@ -74,15 +75,6 @@ mkdir -p %{{buildroot}}/usr/share/{name} && echo grown > %{{buildroot}}/usr/shar
 """
 GROWING = "for leaf in $(seq 20); do echo leaf $leaf of 20; sleep .4; done"
 FAILING = "echo twig.c:7:3: error: no light down here; exit 1"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield started
-        started.close()
 
 
 @pytest.fixture
