@@ -11,13 +11,13 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from benchmarks.bulk import Bulk, filling
+from benchmarks.large_farm import NOW, TARGETS
 from buildfarm.adapters.blobs import Blobs
 from buildfarm.adapters.database import SqlStore
-from buildfarm.config import Config, Farm
 from buildfarm.domain import search
 from buildfarm.domain.build import Build, BuildState, FailureKind, Gate, WaitKind
 from buildfarm.domain.clusters import clusters
@@ -25,14 +25,12 @@ from buildfarm.domain.compare import plain
 from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm
 from buildfarm.domain.records import Comparison, Event, FindingRecord, ForecastRecord, SearchEntry, SourceOverride
 from buildfarm.domain.repository import Artifact, Generation, GenerationState, TagHead
-from buildfarm.domain.target import BuildrootSpec, Lifecycle, Owner, Tags, Target, Upstream
+from buildfarm.domain.target import Target
 from buildfarm.domain.task import Task, TaskKind, TaskState
 from buildfarm.domain.verdict import Verdict
 from buildfarm.domain.waiver import WaiverRecord, WaiverUse
 from buildfarm.domain.worker import Worker, WorkerState
-from buildfarm.services.hub import Hub
 
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 _BEGIN = NOW - timedelta(days=3 * 365)
 _UPDATE = 40
 _LOCKS, _GENERATIONS, _GUESTS, _RUNNING = 300, 60, 3_000, 30
@@ -82,52 +80,6 @@ class Size:
     def name(self) -> str:
         """For a file or a folder."""
         return f"{self.builds}-{self.sources}-{self.findings}-{self.seed}"
-
-
-def target(name: str, title: str) -> Target:
-    """One of the farm's targets."""
-    return Target(
-        schema=1, name=name, title=title, dist=f".el{name[-1]}", suffix=".reef.1", arches=("x86_64",), builder="chroot",
-        buildroot=BuildrootSpec(packages=("bash", "gcc"), releasever=name[-1]), upstream=Upstream(vendor="PNAELV"),
-        tags=Tags(build=f"{name}-build", destination=name), lifecycle=Lifecycle(released=date(2023, 6, 1)),
-        owner=Owner(sig="core", contact="core@reef.example"),
-    )  # fmt: skip
-
-
-TARGETS = {
-    one.name: one for one in (target("reef-9", "Reef 9"), target("reef-8", "Reef 8"), target("reef-7", "Reef 7"))
-}
-
-
-class _Nothing:
-    """No broker and no scheduler stand behind a store that is only read."""
-
-    def send(self, *, worker: str, queue: str, task: str) -> None:
-        """Nobody waits for it."""
-
-    def notify(self) -> None:
-        """Nobody listens."""
-
-    def wait(self, seconds: float) -> bool:  # noqa: ARG002  # the port's signature
-        """Nothing comes."""
-        return False
-
-
-def open_hub(home: Path, url: str) -> Hub:
-    """The hub over such a store."""
-    for folder in ("scratch", "repos"):
-        (home / folder).mkdir(parents=True, exist_ok=True)
-    farm = Farm(home=str(home), distribution="Reef Linux")
-    config = Config(farm=farm, targets=TARGETS, folder=home, file=home / "farm.yaml")
-    store = SqlStore(url, clock=lambda: NOW)
-    return Hub(
-        config=config,
-        store=store,
-        blobs=Blobs(home / "blobs"),
-        messages=_Nothing(),
-        wakeup=_Nothing(),
-        scratch=home / "scratch",
-    )
 
 
 def fill(home: Path, url: str, size: Size) -> None:

@@ -31,7 +31,7 @@ from flask import Flask
 from playwright.sync_api import Page, sync_playwright
 from werkzeug.serving import make_server
 
-from benchmarks import large_store
+from benchmarks import large_farm, large_store
 from benchmarks.large_store import Size
 from buildfarm.adapters.database import SqlStore
 from buildfarm.adapters.database.tables import TABLES
@@ -80,7 +80,7 @@ def _sqlite(size: Size) -> Iterator[Hub]:
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         _fill(home, url, size)
-    hub = large_store.open_hub(home, url)
+    hub = large_farm.open_hub(home, url)
     yield hub
     _close(hub)
 
@@ -121,7 +121,7 @@ def _postgresql(size: Size) -> Iterator[Hub]:
         url = f"postgresql+psycopg://farm@/postgres?host={socket}"
         if is_new:
             _fill(home, url, size)
-        hub = large_store.open_hub(home, url)
+        hub = large_farm.open_hub(home, url)
         yield hub
         _close(hub)
     finally:
@@ -147,8 +147,8 @@ def _is_made(home: Path) -> bool:
 def _made_of() -> str:
     tables = [f"{table.name} {column.name} {column.type}" for table in TABLES.values() for column in table.columns]
     indices = sorted(str(index.name) for table in TABLES.values() for index in table.indexes)
-    generator = Path(large_store.__file__).read_text(encoding="utf-8")
-    return hashlib.sha256("\n".join([*tables, *indices, generator]).encode()).hexdigest()
+    generators = [Path(str(one.__file__)).read_text(encoding="utf-8") for one in (large_farm, large_store)]
+    return hashlib.sha256("\n".join([*tables, *indices, *generators]).encode()).hexdigest()
 
 
 def _close(hub: Hub) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import httpx
 import pytest
 
 from demo.drive import Farm
+from tests import waiting
 from tests.e2e.conftest import MakeHome
 
 pytestmark = [pytest.mark.world, pytest.mark.root, pytest.mark.timeout(600)]
@@ -40,14 +40,14 @@ def farm(home: Path) -> Iterator[Farm]:
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 240) -> Any:
-    """Poll the API until ``condition`` holds: the farm has no other way to tell an outsider."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(httpx.TransportError):  # the page itself may be the one that was killed
-            if found := condition():
-                return found
-        time.sleep(0.05)
-    raise AssertionError(f"did not come to pass in {seconds} s")
+    """What the API says once ``condition`` holds; the page itself may be the one that was killed."""
+
+    def asked() -> Any:
+        with contextlib.suppress(httpx.TransportError):
+            return condition()
+        return None
+
+    return waiting.until(asked, "what the API should say", seconds=seconds)
 
 
 def send(farm: Farm, world: Path, source: str) -> str:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 
 from demo.drive import Farm
 from demo.proof import prove
+from tests.waiting import until
 
 pytestmark = [pytest.mark.world, pytest.mark.root, pytest.mark.timeout(900)]
 
@@ -171,16 +171,16 @@ def test_every_page_and_its_json_twin_answer(line: Line) -> None:
 
 def test_what_happened_is_told_in_the_feed_in_figures_and_on_the_stream(line: Line) -> None:
     farm, drop = line
-    figures: dict[str, float] = {}
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def when_all_is_told() -> dict[str, float]:
         text = httpx.get(f"{farm.url}/metrics", trust_env=False).text
-        figures = {
+        found = {
             key: float(value) for key, value in (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
         }
-        if all(figures.get(f'buildfarm_follower_lag_events{{follower="{name}"}}') == 0 for name in FOLLOWERS):
-            break
-        time.sleep(0.2)
+        lags = [found.get(f'buildfarm_follower_lag_events{{follower="{name}"}}') for name in FOLLOWERS]
+        return found if lags == [0] * len(lags) else {}
+
+    figures = until(when_all_is_told, "every follower has told the last event", seconds=60)
     published = sum(build["state"] == "published" for build in drop["builds"])
     assert figures['buildfarm_publish_seconds_count{target="reef-9"}'] >= published
     assert figures['buildfarm_task_seconds_count{kind="build",outcome="build",target="reef-9"}'] >= 1

@@ -5,7 +5,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from buildfarm.adapters.signing import Signer
 from buildfarm.errors import ConfigError, InputError
 from tests.integration.adapters.conftest import RpmMaker, spec
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -45,10 +45,7 @@ def agents() -> set[str]:
 
 
 def wait_until_gone(before: set[str]) -> None:
-    deadline = time.monotonic() + 5
-    while agents() - before:
-        assert time.monotonic() < deadline, "an agent is left running"
-        time.sleep(0.05)
+    until(lambda: not agents() - before, "every agent is gone", seconds=5)
 
 
 def test_rpms_are_signed_in_one_call_and_rpmkeys_believes_it(

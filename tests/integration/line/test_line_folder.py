@@ -22,6 +22,7 @@ from buildfarm.domain.records import Event
 from buildfarm.domain.trigger import SeenFile, TriggerState
 from buildfarm.services.watching import NOTE, FolderWatch
 from tests.integration.line.conftest import Clock, MakeRpms, World
+from tests.waiting import until
 
 FOLDER = {"name": "inbox", "path": "../inbox", "quiet": 10, "look": 15}
 _PATIENCE = 60.0
@@ -211,13 +212,11 @@ def test_a_watcher_that_is_killed_goes_on_where_it_was(make_world, rpmbuild):
     env = {**os.environ, "BUILDFARM_CONFIG": str(config.file), "BUILDFARM_HOME": str(config.farm.home_path)}
 
     def drops_once(wanted: int) -> list[DropItem]:
-        deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline:
+        def sent() -> list[DropItem]:
             with world.hub.store.read() as tx:
-                if tx.count(SeenFile) >= wanted:
-                    return tx.find(DropItem)
-            time.sleep(0.05)
-        raise AssertionError("the watcher did not send what came")
+                return tx.find(DropItem) if tx.count(SeenFile) >= wanted else []
+
+        return until(sent, "the watcher sends what came", seconds=_PATIENCE)
 
     files = [rpmbuild(name, mode="-bs")[0] for name in ("one", "two")]
     for number, file in enumerate(files, 1):

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from buildfarm_web.app import create_app
 from flask.testing import FlaskClient
 
-from benchmarks import large_store, pages
+from benchmarks import large_farm, large_store, pages
 from benchmarks.large_store import Size
 from buildfarm.adapters.database import SqlStore
 from buildfarm.services import publishing, tasks
@@ -21,7 +21,7 @@ from tests.integration.store import query_plans
 
 def opened(home: Path, url: str, size: Size) -> Hub:
     large_store.fill(home, url, size)
-    return large_store.open_hub(home, url)
+    return large_farm.open_hub(home, url)
 
 
 def store_of(hub: Hub) -> SqlStore:

@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from flask import Flask
 from buildfarm.adapters.database.store import utc_now
 from buildfarm.cli.processes import web_server
 from buildfarm.config import Live
+from tests.waiting import until
 
 HOME, ROOM = "BUILDFARM_TOLD_HOME", "BUILDFARM_TOLD_ROOM"
 
@@ -75,14 +75,14 @@ def serving(home: Path, *, room: int = 200) -> Iterator[Server]:
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
+    def answers() -> bool:
+        assert process.poll() is None, f"the server ended: {process.poll()}"
         try:
-            if httpx.get(url, trust_env=False).is_success:
-                return
+            return httpx.get(url, trust_env=False).is_success
         except httpx.TransportError:
-            time.sleep(0.05)
-    raise AssertionError(f"the server did not start: {process.poll()}")
+            return False
+
+    until(answers, "the server answers")
 
 
 @dataclass

@@ -7,7 +7,6 @@ import shutil
 import socket
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.waiting import until
 
 PROGRAM = shutil.which("glewlwyd")
 _TABLES = Path("/usr/share/doc/glewlwyd/database/init.sqlite3.sql.gz")
@@ -106,16 +107,15 @@ def running(folder: Path, come_back: str) -> Iterator[OidcServer]:
 
 
 def _until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
+    def answers() -> bool:
         assert process.poll() is None, "glewlwyd ended at once"
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            assert time.monotonic() < deadline, "glewlwyd does not answer"
-            time.sleep(0.02)
-        else:
-            return
+            return False
+        return True
+
+    until(answers, "glewlwyd answers", seconds=_PATIENCE_SECONDS)
 
 
 def _set_up(server: OidcServer, come_back: str) -> None:

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from buildfarm.domain.build import FailureKind
 from buildfarm.errors import InfraError
 from tests.contract.specimens import MIB, PACKAGES, seed, spec
 from tests.integration.workers.hub_server import WORKER_TOKEN, HubServer, HubTask
+from tests.waiting import until
 
 pytestmark = [pytest.mark.world, pytest.mark.root]
 WORKER = [sys.executable, "-m", "buildfarm_workers.main"]
@@ -49,7 +49,7 @@ def redis(place: Path) -> Iterator[PrivateRedis]:
     private = PrivateRedis(folder=place / "redis", port=port, password="hub-secret")
     process = subprocess.Popen(["redis-server", private.write_configuration()], stdout=subprocess.DEVNULL)
     broker = Broker(private.url)
-    wait_for(lambda: answers(broker))
+    until(lambda: answers(broker), "Redis answers")
     yield private
     process.terminate()
     process.wait()
@@ -61,13 +61,6 @@ def answers(broker: Broker) -> bool:
     except InfraError:
         return False
     return True
-
-
-def wait_for(true: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 class Farm:
@@ -99,7 +92,7 @@ class Farm:
         with (self.folder / "worker.log").open("ab") as log:
             process = subprocess.Popen([*WORKER, "--config", self.config], stdout=log, stderr=log)
         self.processes.append(process)
-        wait_for(lambda: len(self.hub.hellos) > before)
+        until(lambda: len(self.hub.hellos) > before, "the worker says hello")
         return process
 
     def send(self, task: str) -> None:
@@ -166,7 +159,7 @@ def test_a_message_becomes_a_reported_build(farm: Farm, add: Callable[..., HubTa
     task = add("good", build="echo built")
     worker = farm.start()
     farm.send_as_stranger("good")
-    wait_for(lambda: "Unknown certificate" in farm.log())
+    until(lambda: "Unknown certificate" in farm.log(), "the message is refused")
     assert task.claims == 0
     farm.send("unknown")
     farm.send("good")
@@ -177,7 +170,7 @@ def test_a_message_becomes_a_reported_build(farm: Farm, add: Callable[..., HubTa
     assert "probe-1.0-3.x86_64.rpm" in task.artifacts
     assert b"built" in task.log
     assert task.claims == 1
-    wait_for(lambda: farm.log().count("task.not_claimable") == 2)
+    until(lambda: farm.log().count("task.not_claimable") == 2, "both messages are dropped")
     worker.terminate()
     assert worker.wait(20) == 0, farm.log()
 
@@ -188,10 +181,10 @@ def test_sigkill_in_mid_build_leaves_nothing_and_the_next_worker_goes_on(
     task = add("killed", build="echo begun; sleep 98711")
     worker = farm.start()
     farm.send("killed")
-    wait_for(lambda: b"begun" in task.log, 60)
+    until(lambda: b"begun" in task.log, "the build begins", seconds=60)
     worker.kill()
     worker.wait()
-    wait_for(lambda: not sleeping("98711"), 10)
+    until(lambda: not sleeping("98711"), "what the build started is gone", seconds=10)
     assert mounts(farm.folder) == []
     assert (farm.folder / "slots" / "0" / "killed").exists()
     task.claimable = True
@@ -208,7 +201,7 @@ def test_sigterm_in_mid_build_is_reported_and_the_process_ends(farm: Farm, add: 
     task = add("stopped", build="echo begun; sleep 98712")
     worker = farm.start()
     farm.send("stopped")
-    wait_for(lambda: b"begun" in task.log, 60)
+    until(lambda: b"begun" in task.log, "the build begins", seconds=60)
     worker.terminate()
     assert worker.wait(20) == 0, farm.log()
     (report,) = task.reports
@@ -248,7 +241,7 @@ def test_two_slots_work_side_by_side(farm: Farm, add: Callable[..., HubTask]) ->
     farm.config.write_text(yaml.safe_dump({**raw, "slots": 2}))
     one, two = add("one", build="sleep 3"), add("two", build="sleep 3")
     worker = farm.start()
-    wait_for(lambda: farm.log().count('"slot": 1') and farm.log().count("worker.ready") >= 2)
+    until(lambda: farm.log().count('"slot": 1') and farm.log().count("worker.ready") >= 2, "both slots are ready")
     farm.send("one")
     farm.send("two")
     assert one.finished.wait(60), farm.log()

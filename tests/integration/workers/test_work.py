@@ -18,6 +18,7 @@ from buildfarm import wire
 from buildfarm.domain.build import FailureKind
 from buildfarm.errors import ConfigError, NotAllowed
 from tests.integration.workers.hub_server import HubServer
+from tests.waiting import until
 
 Script = Callable[[Path, Stage, Stop], Outcome]
 Order = Callable[..., wire.WorkOrder]
@@ -143,11 +144,9 @@ def test_the_heartbeat_says_the_stage_and_a_canceled_build_stops_unreported(
 
     def wait(_result: Path, stage: Stage, stop: Stop) -> Outcome:
         stage("build")
-        end = time.monotonic() + 10
-        while not stop() and time.monotonic() < end:
-            if "build" in task.beats:
-                task.go_on = False
-            time.sleep(0.02)
+        until(lambda: "build" in task.beats, "the heart-beat says the stage", seconds=10)
+        task.go_on = False
+        until(stop, "the builder is told to stop", seconds=10)
         reasons.append(stop())
         return Outcome(kind=FailureKind.INFRASTRUCTURE, reason=stop())
 

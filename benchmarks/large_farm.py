@@ -1,0 +1,61 @@
+"""The farm that a large store belongs to: its targets, its moment, and the hub that reads it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from buildfarm.adapters.blobs import Blobs
+from buildfarm.adapters.database import SqlStore
+from buildfarm.config import Config, Farm
+from buildfarm.domain.target import BuildrootSpec, Lifecycle, Owner, Tags, Target, Upstream
+from buildfarm.services.hub import Hub
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+"""The store's clock stands still: the same pages in every run."""
+
+
+def target(name: str, title: str) -> Target:
+    """One of the farm's targets."""
+    return Target(
+        schema=1, name=name, title=title, dist=f".el{name[-1]}", suffix=".reef.1", arches=("x86_64",), builder="chroot",
+        buildroot=BuildrootSpec(packages=("bash", "gcc"), releasever=name[-1]), upstream=Upstream(vendor="PNAELV"),
+        tags=Tags(build=f"{name}-build", destination=name), lifecycle=Lifecycle(released=date(2023, 6, 1)),
+        owner=Owner(sig="core", contact="core@reef.example"),
+    )  # fmt: skip
+
+
+TARGETS = {
+    one.name: one for one in (target("reef-9", "Reef 9"), target("reef-8", "Reef 8"), target("reef-7", "Reef 7"))
+}
+
+
+class _Nothing:
+    """No broker and no scheduler stand behind a store that is only read."""
+
+    def send(self, *, worker: str, queue: str, task: str) -> None:
+        """Nobody waits for it."""
+
+    def notify(self) -> None:
+        """Nobody listens."""
+
+    def wait(self, seconds: float) -> bool:  # noqa: ARG002  # the port's signature
+        """Nothing comes."""
+        return False
+
+
+def open_hub(home: Path, url: str) -> Hub:
+    """The hub over such a store."""
+    for folder in ("scratch", "repos"):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    farm = Farm(home=str(home), distribution="Reef Linux")
+    config = Config(farm=farm, targets=TARGETS, folder=home, file=home / "farm.yaml")
+    store = SqlStore(url, clock=lambda: NOW)
+    return Hub(
+        config=config,
+        store=store,
+        blobs=Blobs(home / "blobs"),
+        messages=_Nothing(),
+        wakeup=_Nothing(),
+        scratch=home / "scratch",
+    )
