@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -165,9 +164,7 @@ def test_a_lost_lease_stops_the_build_unreported(
 
     def wait(_result: Path, _stage: Stage, stop: Stop) -> Outcome:
         task.lost = True
-        end = time.monotonic() + 10
-        while not stop() and time.monotonic() < end:
-            time.sleep(0.02)
+        until(stop, "the builder is told to stop", seconds=10)
         return Outcome(kind=FailureKind.INFRASTRUCTURE, reason=stop())
 
     builder.script = wait
@@ -228,9 +225,7 @@ def test_the_log_grows_while_the_build_runs_and_resumes_where_the_hub_says(
         with (result / "build.log").open("w") as log:
             log.write("line one\n")
             log.flush()
-            end = time.monotonic() + 10
-            while len(task.log) < 9 and time.monotonic() < end:
-                time.sleep(0.02)
+            until(lambda: len(task.log) >= 9, "the first line is sent", seconds=10)
             seen.append(bytes(task.log))
             log.write("line two\n")
         return Outcome()
