@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from buildfarm.adapters.database.tables import TABLES
+from buildfarm.adapters.core.database.tables import TABLES
 
 _AT_ONCE = 20_000
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildfarm.domain.verdict import Verdict
+from buildfarm.domain.core.verdict import Verdict
 
 OURS = "buildfarm"
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from buildfarm.adapters.brand_policies import load_brand_policy
+from buildfarm.adapters.debrand.brand_policies import load_brand_policy
 from demo.drive import make_world
 
 _GOAL = 3.0

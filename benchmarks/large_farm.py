@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from buildfarm.adapters.blobs import Blobs
-from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.core.blobs import Blobs
+from buildfarm.adapters.core.database import SqlStore
 from buildfarm.config import Config, Farm
-from buildfarm.domain.target import BuildrootSpec, Lifecycle, Owner, Tags, Target, Upstream
-from buildfarm.services.hub import Hub
+from buildfarm.domain.target.target import BuildrootSpec, Lifecycle, Owner, Tags, Target, Upstream
+from buildfarm.services.core.hub import Hub
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 """The store's clock stands still: the same pages in every run."""

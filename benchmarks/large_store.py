@@ -16,20 +16,20 @@ from pathlib import Path
 
 from benchmarks.bulk import Bulk, filling
 from benchmarks.large_farm import NOW, TARGETS
-from buildfarm.adapters.blobs import Blobs
-from buildfarm.adapters.database import SqlStore
-from buildfarm.domain import search
-from buildfarm.domain.build import Build, BuildState, FailureKind, Gate, WaitKind
-from buildfarm.domain.clusters import clusters
-from buildfarm.domain.compare import plain
-from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm
-from buildfarm.domain.records import Comparison, Event, FindingRecord, ForecastRecord, SearchEntry, SourceOverride
-from buildfarm.domain.repository import Artifact, Generation, GenerationState, TagHead
-from buildfarm.domain.target import Target
-from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.domain.verdict import Verdict
-from buildfarm.domain.waiver import WaiverRecord, WaiverUse
-from buildfarm.domain.worker import Worker, WorkerState
+from buildfarm.adapters.core.blobs import Blobs
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.domain.build.clusters import clusters
+from buildfarm.domain.build.waiver import WaiverRecord, WaiverUse
+from buildfarm.domain.core import search
+from buildfarm.domain.core.build import Build, BuildState, FailureKind, Gate, WaitKind
+from buildfarm.domain.core.records import Comparison, Event, FindingRecord, ForecastRecord, SearchEntry, SourceOverride
+from buildfarm.domain.core.task import Task, TaskKind, TaskState
+from buildfarm.domain.core.verdict import Verdict
+from buildfarm.domain.core.worker import Worker, WorkerState
+from buildfarm.domain.intake.drop import Drop, DropItem, DropState, ItemKind, VendorRpm
+from buildfarm.domain.publish.repository import Artifact, Generation, GenerationState, TagHead
+from buildfarm.domain.target.target import Target
+from buildfarm.presentation import finding_words
 
 _BEGIN = NOW - timedelta(days=3 * 365)
 _UPDATE = 40
@@ -360,7 +360,7 @@ class _Years:
                 created=build.created + timedelta(minutes=8),
             )
         )
-        for found in plain.findings_of(report):
+        for found in finding_words.findings_of(report):
             self._bulk.add(FindingRecord(
                 build=build.id, target=build.target, source=source, superseded=build.superseded,
                 name=found["path"].rpartition("/")[2], **found,
@@ -368,7 +368,7 @@ class _Years:
         if self._random.random() < 0.02:  # noqa: PLR2004  # a few are lifted
             waiver = self._random.choice(self._waivers)
             self._bulk.add(WaiverUse(id=f"{waiver}/{nvr}/{build.id}", waiver=waiver, build=build.id, findings=1))
-        return replace(build, finding=plain.worst_line(report) if build.gate is Gate.REFUSED else "")
+        return replace(build, finding=finding_words.worst_line(report) if build.gate is Gate.REFUSED else "")
 
     def _artifact(self, build: Build, task: Task, name: str, arch: str) -> None:
         filename = f"{name}-{build.version}-{build.release}.{arch}.rpm"

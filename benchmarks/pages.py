@@ -21,11 +21,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from buildfarm_web import parts
+from buildfarm_web import app_context
 from buildfarm_web.app import create_app
-from buildfarm_web.read_models.kept import Kept
-from buildfarm_web.read_models.paging import page
-from buildfarm_web.read_models.standings import Standings
+from buildfarm_web.read_models.build.source_status import Standings
+from buildfarm_web.read_models.core.cache import Kept
+from buildfarm_web.read_models.core.paging import page
 from buildfarm_web.wsgi import settle
 from flask import Flask
 from playwright.sync_api import Page, sync_playwright
@@ -33,16 +33,16 @@ from werkzeug.serving import make_server
 
 from benchmarks import large_farm, large_store
 from benchmarks.large_store import Size
-from buildfarm.adapters.database import SqlStore
-from buildfarm.adapters.database.tables import TABLES
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.clusters import clusters
-from buildfarm.domain.drop import Drop
-from buildfarm.domain.repository import TagHead
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.adapters.core.database.tables import TABLES
+from buildfarm.domain.build.clusters import clusters
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.intake.drop import Drop
+from buildfarm.domain.publish.repository import TagHead
 from buildfarm.errors import InputError
 from buildfarm.ports.intake import RpmHeader
-from buildfarm.services import publishing
-from buildfarm.services.hub import Hub
+from buildfarm.services.core.hub import Hub
+from buildfarm.services.publish import publishing
 
 _KEPT = Path("var/bench/large")
 _GOAL_MS, _GOAL_PAINT_MS, _GOAL_GROWTH_MIB = 50.0, 300.0, 8.0
@@ -220,7 +220,7 @@ def _measure(name: str, hub: Hub, runs: int) -> None:
 
 def _anew(app: Flask, hub: Hub) -> None:
     """The pages that keep answers between two events, right after one; and what a web process reads at its start."""
-    client, standings = app.test_client(), parts.of(app.extensions).standings
+    client, standings = app.test_client(), app_context.of(app.extensions).standings
     with hub.store.read() as tx:
         large = f"/drops/{tx.find(Drop, target='reef-9', order_by='created', limit=1)[0].id}"
     print("  right after an event, own CPU in ms (median of 9):")

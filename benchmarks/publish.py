@@ -22,7 +22,7 @@ from pathlib import Path
 
 import createrepo_c as cr
 
-from buildfarm.adapters.createrepo import RepositoryWriter
+from buildfarm.adapters.publish.repository_writer import RepositoryWriter
 
 _GOAL = 20.0
 _SIZES = (1_000, 10_000)

@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 
 from benchmarks import debian_graph
-from buildfarm.adapters import work_graphs
-from buildfarm.domain.dispatch import Order
-from buildfarm.domain.simulation import lower_bound, simulate
+from buildfarm.adapters.schedule import work_graphs
+from buildfarm.domain.schedule.dispatch import Order
+from buildfarm.domain.schedule.simulation import lower_bound, simulate
 
 _WORKERS = (10, 100, 1000)
 _GOAL_SECONDS, _GOAL_MIB, _GOAL_MS, _GOAL_RATIO, _FACTOR = 10.0, 2048, 2.0, 1.05, 2.0

@@ -23,10 +23,10 @@ import httpx
 from flask import Flask
 
 from buildfarm import bootstrap, config
-from buildfarm.cli.processes import web_server
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import Drop, DropState
-from buildfarm.domain.task import Task, TaskKind, TaskState
+from buildfarm.cli.farm.processes import web_server
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.task import Task, TaskKind, TaskState
+from buildfarm.domain.intake.drop import Drop, DropState
 from buildfarm.ports.store import Transaction
 from demo.drive import DemoFailed, prepare_home
 

@@ -17,67 +17,63 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from buildfarm import config as configuration
-from buildfarm.adapters import celery_hub, dist_git, message_keys, outward, srpm_tree
-from buildfarm.adapters.blobs import Blobs
-from buildfarm.adapters.brand_policies import load_brand_policy
-from buildfarm.adapters.brand_scan import scan_rpms
-from buildfarm.adapters.broker import Broker, PrivateRedis, RedisWakeup, prefix_of, with_credentials
-from buildfarm.adapters.compose_metadata import ProductmdWriter
-from buildfarm.adapters.createrepo import repository_writer
-from buildfarm.adapters.database import SqlStore
-from buildfarm.adapters.database.store import utc_now
-from buildfarm.adapters.debrand_outside import SandboxedOutside
-from buildfarm.adapters.event_stream import RedisStream
-from buildfarm.adapters.fetching import Fetcher
-from buildfarm.adapters.folder_events import InotifyFolder, nobody_writes
-from buildfarm.adapters.mail import Smtp
-from buildfarm.adapters.oidc import OidcIssuer
-from buildfarm.adapters.passwords import Argon2Passwords
-from buildfarm.adapters.polled_repository import RepositoryLook
-from buildfarm.adapters.remote_metadata import RemoteMetadata
-from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
-from buildfarm.adapters.rpm_verify import verify_many
-from buildfarm.adapters.rule_files import load_rules
-from buildfarm.adapters.signing import Signer
-from buildfarm.adapters.solver import LibsolvSolver
-from buildfarm.adapters.source_survey import survey as read_sources
-from buildfarm.adapters.telling_keys import TellingKeys
-from buildfarm.adapters.webhooks import Webhooks
+from buildfarm.adapters.auth.oidc import OidcIssuer
+from buildfarm.adapters.auth.passwords import Argon2Passwords
+from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.core.blobs import Blobs
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.adapters.core.database.store import utc_now
+from buildfarm.adapters.debrand import srpm_tree
+from buildfarm.adapters.debrand.brand_policies import load_brand_policy
+from buildfarm.adapters.debrand.brand_scan import scan_rpms
+from buildfarm.adapters.debrand.outside import SandboxedOutside
+from buildfarm.adapters.debrand.rule_files import load_rules
+from buildfarm.adapters.debrand.source_survey import survey as read_sources
+from buildfarm.adapters.intake import dist_git
+from buildfarm.adapters.intake.fetching import Fetcher
+from buildfarm.adapters.intake.folder_events import InotifyFolder, nobody_writes
+from buildfarm.adapters.intake.polled_repository import RepositoryLook
+from buildfarm.adapters.intake.remote_metadata import RemoteMetadata
+from buildfarm.adapters.intake.rpm_verify import verify_many
+from buildfarm.adapters.notify import outward
+from buildfarm.adapters.notify.event_stream import RedisStream
+from buildfarm.adapters.notify.keys import TellingKeys
+from buildfarm.adapters.notify.mail import Smtp
+from buildfarm.adapters.notify.webhooks import Webhooks
+from buildfarm.adapters.publish.compose_metadata import ProductmdWriter
+from buildfarm.adapters.publish.repository_writer import repository_writer
+from buildfarm.adapters.publish.signing import Signer
+from buildfarm.adapters.schedule import celery_hub, message_keys
+from buildfarm.adapters.schedule.broker import Broker, PrivateRedis, RedisWakeup, prefix_of, with_credentials
+from buildfarm.adapters.schedule.solver import LibsolvSolver
 from buildfarm.config import Config
-from buildfarm.domain.brand import BrandPolicy
 from buildfarm.domain.compare.policy import ComparePolicy, suffix_pattern
+from buildfarm.domain.core.records import ApiToken
+from buildfarm.domain.core.task import Task, TaskKind
+from buildfarm.domain.debrand.brand import BrandPolicy
 from buildfarm.domain.debrand.rule import Rule
-from buildfarm.domain.digest import Pace
-from buildfarm.domain.records import ApiToken
-from buildfarm.domain.target import Target
-from buildfarm.domain.task import Task, TaskKind
+from buildfarm.domain.notify.digest import Pace
+from buildfarm.domain.target.target import Target
 from buildfarm.ports.intake import Intake
-from buildfarm.ports.telling import Answer, Letter
+from buildfarm.ports.notifications import Answer, Letter
 from buildfarm.rpm_folders import SHELVES
-from buildfarm.services import (
-    collecting,
-    comparing,
-    composing,
-    debranding,
-    downloads,
-    drops,
-    following,
-    publishing,
-    surveying,
-)  # fmt: skip
-from buildfarm.services.comparing import CompareTools
-from buildfarm.services.couriers import Couriers
-from buildfarm.services.debranding import DebrandTools
-from buildfarm.services.guests import Reception
-from buildfarm.services.hub import Heartbeat, Hub
-from buildfarm.services.logging_in import LoginTools
-from buildfarm.services.planning import PlanningService
-from buildfarm.services.polling import Poller
-from buildfarm.services.scheduler import Scheduler
-from buildfarm.services.stations import Station
-from buildfarm.services.tasks import token_hash
-from buildfarm.services.teller import FOLLOWERS, Teller
-from buildfarm.services.watching import FolderWatch
+from buildfarm.services.auth.login import LoginTools
+from buildfarm.services.build import comparing, debranding  # fmt: skip
+from buildfarm.services.build.comparing import CompareTools
+from buildfarm.services.build.debranding import DebrandTools
+from buildfarm.services.build.guests import Reception
+from buildfarm.services.core.hub import Heartbeat, Hub
+from buildfarm.services.core.tasks import token_hash
+from buildfarm.services.intake import downloads, drops, surveying  # fmt: skip
+from buildfarm.services.intake.polling import Poller
+from buildfarm.services.intake.watching import FolderWatch
+from buildfarm.services.notify import consumers  # fmt: skip
+from buildfarm.services.notify.deliveries import Couriers
+from buildfarm.services.notify.notifier import FOLLOWERS, Teller
+from buildfarm.services.publish import collecting, composing, publishing  # fmt: skip
+from buildfarm.services.schedule.planning import PlanningService
+from buildfarm.services.schedule.scheduler import Scheduler
+from buildfarm.services.schedule.task_handlers import Station
 
 ADMIN = "admin"
 
@@ -161,7 +157,7 @@ def initialise(config: Config) -> None:
     token = token_file.read_text(encoding="utf-8").strip()
     with store.begin() as tx:
         tx.add_once(ApiToken(id=token_hash(token), name=ADMIN, role="admin", created=tx.now))
-    following.begin(store, FOLLOWERS)
+    consumers.begin(store, FOLLOWERS)
     store.dispose()
 
 

@@ -15,12 +15,12 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
-from buildfarm.domain.allowed_url import parsed
-from buildfarm.domain.login import LoginSettings
-from buildfarm.domain.people import Place
-from buildfarm.domain.sharing import Sharing
-from buildfarm.domain.sig import Sig, sig_of
-from buildfarm.domain.target import Target
+from buildfarm.domain.auth.login import LoginSettings
+from buildfarm.domain.auth.permissions import Place
+from buildfarm.domain.schedule.sharing import Sharing
+from buildfarm.domain.target.allowed_url import parsed
+from buildfarm.domain.target.sig import Sig, sig_of
+from buildfarm.domain.target.target import Target
 from buildfarm.errors import ConfigError, InputError, NotFound
 from buildfarm.places import CHECKOUT, home
 
@@ -95,7 +95,7 @@ class Telling:
     """``telling:`` of farm.yaml. ``url`` is where people reach the page (default: where workers do).
 
     ``allowed_urls`` are URL prefixes to which webhooks may go though their address is not a public one. ``quiet``, ``longest`` and
-    ``least`` are seconds, see :class:`buildfarm.domain.digest.Pace`; ``stream_length`` is how many messages the stream keeps.
+    ``least`` are seconds, see :class:`buildfarm.domain.notify.digest.Pace`; ``stream_length`` is how many messages the stream keeps.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 SHELVES = ".shelves"
-"""Where generations keep the folders that they share, see :mod:`buildfarm.adapters.shelves`."""
+"""Where generations keep the folders that they share, see :mod:`buildfarm.adapters.publish.package_pool`."""
 
 
 def file_of(folder: Path, href: str) -> Path | None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from buildfarm.domain.build import FailureKind
+from buildfarm.domain.core.build import FailureKind
 
 Sha256 = str
 MEBIBYTE = 1024 * 1024

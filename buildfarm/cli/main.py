@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
 _MODULES = (
-    "queries",
-    "verbs",
-    "views",
-    "waivers",
-    "composes",
-    "telling",
-    "machine",
-    "processes",
-    "enrolling",
-    "accounts",
-    "debrand",
-    "brand_scan",
-    "compare",
-    "reproduce",
-    "simulate",
-    "parity",
-    "triggers",
+    "hub.queries",
+    "hub.actions",
+    "hub.overviews",
+    "hub.waivers",
+    "hub.composes",
+    "hub.subscriptions",
+    "local.checks",
+    "farm.processes",
+    "farm.enrolling",
+    "hub.accounts",
+    "local.debrand",
+    "local.brand_scan",
+    "local.compare",
+    "local.reproduce",
+    "local.simulate",
+    "hub.parity",
+    "hub.triggers",
 )
-_ALONE = {"compare": "compare", "simulate": "simulate"}
+_ALONE = {"compare": "local.compare", "simulate": "local.simulate"}
 """Commands that start fast: only the module that holds them is imported."""
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # `compare` starts without pydantic
-    from buildfarm.api_answers.builds import Build
+    from buildfarm.api.responses.build.builds import Build
 
 STYLE = {
     "published": "green", "compared": "yellow", "failed": "red", "on_hold": "magenta", "waiting": "cyan",

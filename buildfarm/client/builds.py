@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from buildfarm.api_answers.builds import Audit, Build, BuildList, BuildLocks, BuildOrder, BuildPage
-from buildfarm.api_answers.findings import Findings
-from buildfarm.api_answers.outlook import Why
-from buildfarm.api_answers.parity import AttachedReference, BuildParity
+from buildfarm.api.responses.build.builds import Audit, Build, BuildList, BuildLocks, BuildOrder, BuildPage
+from buildfarm.api.responses.build.findings import Findings
+from buildfarm.api.responses.build.parity import AttachedReference, BuildParity
+from buildfarm.api.responses.schedule.forecast import Why
 from buildfarm.client.transport import Transport, place
-from buildfarm.domain.build import NEEDS_NOTHING, BuildState
+from buildfarm.domain.core.build import NEEDS_NOTHING, BuildState
 
 _FOLLOW_SECONDS = 0.5
 _ENDED = frozenset({*NEEDS_NOTHING, BuildState.BUILT, BuildState.COMPARED})

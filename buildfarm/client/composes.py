@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from buildfarm.api_answers.composes import Compose, ComposeList, ComposePage
+from buildfarm.api.responses.publish.composes import Compose, ComposeList, ComposePage
 from buildfarm.client.transport import Transport, place
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NotRequired, TypedDict, Unpack
 
-from buildfarm.api_answers.decisions import DropPaused, DropResumed
-from buildfarm.api_answers.drops import Drop, DropList, DropPage, ReceivedDrop
-from buildfarm.api_answers.outlook import DropPlan
+from buildfarm.api.responses.core.decisions import DropPaused, DropResumed
+from buildfarm.api.responses.intake.drops import Drop, DropList, DropPage, ReceivedDrop
+from buildfarm.api.responses.schedule.forecast import DropPlan
 from buildfarm.client.transport import Json, Transport, place
 
 
 class DropFiles(TypedDict):
-    """What a drop is made of, as :class:`buildfarm.api_models.DropRequest` says."""
+    """What a drop is made of, as :class:`buildfarm.api.requests.DropRequest` says."""
 
     srpms: NotRequired[Sequence[Json]]
     binaries: NotRequired[Sequence[Json]]

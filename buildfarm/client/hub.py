@@ -10,15 +10,15 @@ from typing import Self
 
 import httpx
 
-from buildfarm.api_answers.acts import Act, ActList
-from buildfarm.api_answers.events import Event, EventList
-from buildfarm.api_answers.farm import Health, Overview
-from buildfarm.api_answers.lag import Lag
-from buildfarm.api_answers.needs import Needs
-from buildfarm.api_answers.search import SearchResult
-from buildfarm.api_answers.tasks import Task, TaskList
-from buildfarm.api_answers.triggers import TriggerList
-from buildfarm.api_answers.workers import WorkerChanged, WorkerList, WorkerReserved
+from buildfarm.api.responses.auth.audit_log import Act, ActList
+from buildfarm.api.responses.build.tasks import Task, TaskList
+from buildfarm.api.responses.core.events import Event, EventList
+from buildfarm.api.responses.intake.triggers import TriggerList
+from buildfarm.api.responses.overview.action_required import Needs
+from buildfarm.api.responses.overview.farm import Health, Overview
+from buildfarm.api.responses.overview.search import SearchResult
+from buildfarm.api.responses.overview.workers import WorkerChanged, WorkerList, WorkerReserved
+from buildfarm.api.responses.target.lag import Lag
 from buildfarm.client.builds import Builds
 from buildfarm.client.composes import Composes
 from buildfarm.client.drops import Drops

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from buildfarm.api_answers.people import Account, AccountList, IssuedToken, Token, TokenList
+from buildfarm.api.responses.auth.accounts import Account, AccountList, IssuedToken, Token, TokenList
 from buildfarm.client.transport import Transport, place
-from buildfarm.domain.people import Action, Role
+from buildfarm.domain.auth.permissions import Action, Role
 
 
 class Accounts:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from buildfarm.api_answers.decisions import TargetPaused, TargetResumed
-from buildfarm.api_answers.generations import Generation, GenerationList
-from buildfarm.api_answers.outlook import TargetOutlook
-from buildfarm.api_answers.overrides import OverrideList, SourceOverride
-from buildfarm.api_answers.parity import AttachedReference
-from buildfarm.api_answers.targets import Failures, Seeds, Target, TargetList, TargetPage
+from buildfarm.api.responses.build.overrides import OverrideList, SourceOverride
+from buildfarm.api.responses.build.parity import AttachedReference
+from buildfarm.api.responses.core.decisions import TargetPaused, TargetResumed
+from buildfarm.api.responses.schedule.forecast import TargetOutlook
+from buildfarm.api.responses.target.generations import Generation, GenerationList
+from buildfarm.api.responses.target.targets import Failures, Seeds, Target, TargetList, TargetPage
 from buildfarm.client.transport import Json, Transport, place
 
 

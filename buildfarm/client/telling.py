@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypedDict, Unpack
 
-from buildfarm.api_answers.telling import (
+from buildfarm.api.responses.notify.subscriptions import (
     AboutDelivery,
     Delivery,
     DeliveryList,
@@ -14,8 +14,8 @@ from buildfarm.api_answers.telling import (
     SubscriptionList,
 )
 from buildfarm.client.transport import Transport, place
-from buildfarm.domain.notice import Topic
-from buildfarm.domain.subscription import Channel
+from buildfarm.domain.notify.notice import Topic
+from buildfarm.domain.notify.subscription import Channel
 
 
 class OfWhat(TypedDict, total=False):

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
-from buildfarm.api_answers.base import Answer, Page
+from buildfarm.api.responses.core.base import Answer, Page
 from buildfarm.client.problems import error_of
 from buildfarm.errors import InfraError, InputError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from buildfarm.api_answers.waivers import Waiver, WaiverAsk, WaiverList
+from buildfarm.api.responses.build.waivers import Waiver, WaiverAsk, WaiverList
 from buildfarm.client.transport import Json, Transport, place
 
 
@@ -24,7 +24,7 @@ class Waivers:
             yield from page.waivers
 
     def record(self, form: Json) -> Waiver:
-        """Accept a difference until a day, in the words of :class:`buildfarm.api_models.WaiverRequest`."""
+        """Accept a difference until a day, in the words of :class:`buildfarm.api.requests.WaiverRequest`."""
         return self._hub.change(Waiver, "/waivers", form)
 
     def revoke(self, waiver: str, *, reason: str) -> Waiver:
@@ -32,7 +32,7 @@ class Waivers:
         return self._hub.change(Waiver, place("waivers", waiver, "revoke"), {"reason": reason})
 
     def ask(self, build: str, form: Json) -> WaiverAsk:
-        """Ask those who may, in the words of :class:`buildfarm.api_models.AskRequest`."""
+        """Ask those who may, in the words of :class:`buildfarm.api.requests.AskRequest`."""
         return self._hub.change(WaiverAsk, place("builds", build, "ask-waiver"), form)
 
     def grant(self, ask: str, *, owner: str, expires: str, reason: str = "") -> WaiverAsk:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from buildfarm.domain.allowed_url import AllowedUrl
-from buildfarm.domain.polling import Look
+from buildfarm.domain.intake.polling import Look
+from buildfarm.domain.target.allowed_url import AllowedUrl
 
 
 class Fetched(Protocol):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from buildfarm.domain.compose import Compose, Release
-from buildfarm.domain.repodata import RepodataStyle
-from buildfarm.domain.repository import RepositoryKind
-from buildfarm.domain.target import CarriedKind
+from buildfarm.domain.publish.compose import Compose, Release
+from buildfarm.domain.publish.repository import RepositoryKind
+from buildfarm.domain.target.repodata_style import RepodataStyle
+from buildfarm.domain.target.target import CarriedKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
+from buildfarm.domain.schedule.plan import BaseResolution, Expected, PinnedRepository, Resolution
 
 
 class Universe(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from buildfarm.domain.records import Event
+from buildfarm.domain.core.records import Event
 
 R = TypeVar("R")
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from buildfarm_workers.builders import Builder
+from buildfarm_workers.builders.buildroot.overlay import mounted_under
 from buildfarm_workers.builders.chroot import ChrootBuilder
 from buildfarm_workers.builders.mock import MockBuilder
-from buildfarm_workers.builders.overlay import mounted_under
 from buildfarm_workers.config import MockSettings
 
 from buildfarm import wire

@@ -12,7 +12,7 @@ import pytest
 from buildfarm_workers.builders import Builder
 
 from buildfarm import wire
-from buildfarm.domain.build import FailureKind
+from buildfarm.domain.core.build import FailureKind
 from tests.contract.specimens import MIB, Run, rpm_query, spec
 
 pytestmark = [pytest.mark.world, pytest.mark.root]

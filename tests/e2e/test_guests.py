@@ -19,11 +19,11 @@ import httpx
 import pytest
 import redis
 import yaml
-from buildfarm_workers.guests import image
-from buildfarm_workers.guests.desk import Desk
+from buildfarm_workers.guests.image import image
+from buildfarm_workers.guests.machine.hub_client import Desk
 
 from buildfarm import wire
-from buildfarm.adapters.hypervisor import Hypervisor
+from buildfarm.adapters.system.hypervisor import Hypervisor
 from buildfarm.errors import InputError
 from demo.drive import GUEST, Farm, make_world
 from tests.conftest import CHECKOUT

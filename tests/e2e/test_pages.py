@@ -14,11 +14,11 @@ import web_story
 from live_server import serving
 from web_story import Story
 
-from buildfarm.adapters.database.store import utc_now
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.task import Task, TaskState
-from buildfarm.services import builds
-from buildfarm.services.building import log_path
+from buildfarm.adapters.core.database.store import utc_now
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.task import Task, TaskState
+from buildfarm.services.build.building import log_path
+from buildfarm.services.core import builds
 from tests.e2e import chromium
 from tests.e2e.chromium import open_page
 

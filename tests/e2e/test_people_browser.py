@@ -18,11 +18,11 @@ import web_story
 from buildfarm_web.app import create_app
 from web_story import Story
 
-from buildfarm.adapters.passwords import Argon2Passwords
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.people import Role
-from buildfarm.services import accounts
-from buildfarm.services.logging_in import LoginTools
+from buildfarm.adapters.auth.passwords import Argon2Passwords
+from buildfarm.domain.auth.permissions import Role
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.services.auth import accounts
+from buildfarm.services.auth.login import LoginTools
 from tests.e2e import chromium
 
 pytestmark = [

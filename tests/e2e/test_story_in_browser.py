@@ -35,8 +35,8 @@ from standardwebhooks import Webhook
 
 from buildfarm import bootstrap
 from buildfarm import config as configuration
-from buildfarm.adapters.database.store import SqlStore, utc_now
-from buildfarm.services import waivers
+from buildfarm.adapters.core.database.store import SqlStore, utc_now
+from buildfarm.services.build import waivers
 from demo.drive import Farm
 from tests.conftest import CHECKOUT
 from tests.e2e import chromium

@@ -6,53 +6,52 @@ from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from buildfarm.adapters import report_page
+from buildfarm.adapters.compare import report_page
 from buildfarm.ports.intake import Intake
-from buildfarm.services.guests import Reception
-from buildfarm.services.hub import Hub
-from buildfarm.services.logging_in import LoginTools
+from buildfarm.services.auth.login import LoginTools
+from buildfarm.services.build.guests import Reception
+from buildfarm.services.core.hub import Hub
 from buildfarm.wire import MEBIBYTE
-from buildfarm_web import (
+from buildfarm_web import app_context
+from buildfarm_web.api import (
+    accounts as api_accounts,
+)
+from buildfarm_web.api import (
+    composes,
+    decisions,
+    docs,
+    reading,
+    waiver_requests,
+    webhooks,
+    writing,
+)
+from buildfarm_web.api import (
+    overviews as api_overviews,
+)
+from buildfarm_web.api import (
+    subscriptions as api_subscriptions,
+)
+from buildfarm_web.api.openapi import contract
+from buildfarm_web.http import (
     access,
-    account_pages,
-    api,
-    api_asks,
-    api_composes,
-    api_decisions,
-    api_docs,
-    api_people,
-    api_views,
-    api_writes,
-    badges,
     cookies,
-    feeds,
-    guest_api,
-    hooks_api,
     idempotency,
-    log_pages,
-    operating,
-    page_actions,
-    pages,
-    parts,
-    people_pages,
+    monitoring,
     problems,
     rate_limits,
-    repos,
+    repositories,
     request_log,
     security,
     static_files,
-    telling_api,
-    telling_pages,
-    views,
-    words,
-    worker_api,
 )
-from buildfarm_web.drawings import bars, verdict_map, waves
 from buildfarm_web.live import following
 from buildfarm_web.live import routes as live_routes
-from buildfarm_web.openapi import contract
-from buildfarm_web.read_models.shares import Shares
-from buildfarm_web.read_models.standings import Standings
+from buildfarm_web.pages import accounts, badges, feeds, forms, logs, main, overviews, subscriptions, template_filters
+from buildfarm_web.pages import login as people_pages
+from buildfarm_web.pages.drawings import bars, verdict_map, waves
+from buildfarm_web.read_models.build.source_status import Standings
+from buildfarm_web.read_models.selfhosting.shares import Shares
+from buildfarm_web.worker_api import guests, tasks
 
 BODY_LIMIT = 32 * MEBIBYTE
 """A JSON body: a drop that names some 100,000 files, or a report with its lock, fits."""
@@ -85,7 +84,7 @@ def create_app(
     assert own is not None
     app.jinja_env.loader = ChoiceLoader([own, FileSystemLoader(report_page.TEMPLATES)])
     live = following.Following(hub.store, hub.config.farm.live)
-    made = parts.Parts(
+    made = app_context.Parts(
         hub=hub,
         intake=intake,
         blob_limit=blob_limit,
@@ -95,14 +94,16 @@ def create_app(
         login=login,
         live=live,
     )
-    parts.keep(app.extensions, made)
+    app_context.keep(app.extensions, made)
     if proxies := hub.config.farm.login.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
-    words.register(app)
+    template_filters.register(app)
     request_log.register(app)
-    app.jinja_env.globals.update(you=access.seen, csrf=cookies.csrf, done=page_actions.done)
+    app.jinja_env.globals.update(you=access.seen, csrf=cookies.csrf, done=forms.done)
     app.before_request(cookies.guard)
-    app.jinja_env.globals.update(bar=bars.bar, progress=bars.progress, wave_rows=waves.rows, stage_words=words.STAGES)
+    app.jinja_env.globals.update(
+        bar=bars.bar, progress=bars.progress, wave_rows=waves.rows, stage_words=template_filters.STAGES
+    )
     app.jinja_env.filters.update(map_shape=verdict_map.shape, map_many=verdict_map.many_of)
     problems.register(app)
     static_files.register(app)
@@ -111,29 +112,29 @@ def create_app(
     contract.register(app)
     idempotency.register(app)
     for blueprint in (
-        api.blueprint,
-        api_writes.blueprint,
-        api_decisions.blueprint,
-        api_composes.blueprint,
-        api_asks.blueprint,
-        api_docs.blueprint,
-        api_people.blueprint,
-        worker_api.blueprint,
-        guest_api.blueprint,
-        hooks_api.blueprint,
-        repos.blueprint,
-        pages.blueprint,
-        page_actions.blueprint,
+        reading.blueprint,
+        writing.blueprint,
+        decisions.blueprint,
+        composes.blueprint,
+        waiver_requests.blueprint,
+        docs.blueprint,
+        api_accounts.blueprint,
+        tasks.blueprint,
+        guests.blueprint,
+        webhooks.blueprint,
+        repositories.blueprint,
+        main.blueprint,
+        forms.blueprint,
         people_pages.blueprint,
-        account_pages.blueprint,
-        api_views.blueprint,
-        views.blueprint,
-        operating.blueprint,
-        telling_api.blueprint,
-        telling_pages.blueprint,
+        accounts.blueprint,
+        api_overviews.blueprint,
+        overviews.blueprint,
+        monitoring.blueprint,
+        api_subscriptions.blueprint,
+        subscriptions.blueprint,
         feeds.blueprint,
         badges.blueprint,
-        log_pages.blueprint,
+        logs.blueprint,
         live_routes.blueprint,
     ):
         app.register_blueprint(blueprint)

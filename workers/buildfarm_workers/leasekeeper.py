@@ -15,7 +15,7 @@ from pathlib import Path
 
 from buildfarm import log
 from buildfarm.errors import BuildFarmError
-from buildfarm_workers.hub import Lease, LeaseLost
+from buildfarm_workers.hub_client import Lease, LeaseLost
 
 _LOG_SECONDS = 1.0
 _LOG_CHUNK = 512 * 1024

@@ -18,8 +18,8 @@ from typing import Literal
 import click
 
 from buildfarm import log
-from buildfarm.adapters import process
-from buildfarm.domain.build import MOCK_EXIT_CODES, FailureKind
+from buildfarm.adapters.system import process
+from buildfarm.domain.core.build import MOCK_EXIT_CODES, FailureKind
 from buildfarm.errors import BuildFarmError, InputError, NotAllowed
 from buildfarm.wire import WorkOrder
 from buildfarm_workers import config as configuration
@@ -27,8 +27,8 @@ from buildfarm_workers.builders import Builder
 from buildfarm_workers.builders.chroot import ChrootBuilder
 from buildfarm_workers.builders.mock import MockBuilder
 from buildfarm_workers.config import MockSettings, WorkerConfig
-from buildfarm_workers.hub import Hub
-from buildfarm_workers.work import Worker
+from buildfarm_workers.hub_client import Hub
+from buildfarm_workers.task_run import Worker
 
 _EXIT_CODES = {kind: code for code, kind in sorted(MOCK_EXIT_CODES.items(), reverse=True) if code != 1}
 _EXIT_INFRASTRUCTURE = 75  # EX_TEMPFAIL of sysexits.h

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from buildfarm.domain.compare.kinds import NAMED_ONLY, NEVER_EXPECTED, Kind
-from buildfarm.domain.verdict import Finding, Verdict
+from buildfarm.domain.core.verdict import Finding, Verdict
 
 _REBUILD = "build it again in the vendor's buildroot: compare the locks, then the build logs"
 _DECIDE = "read the difference; if it is meant, add it to the rule's `expect:`, else waive it with a reason and an end"

@@ -14,7 +14,7 @@ from datetime import date
 
 from buildfarm.domain.compare.kinds import NAMED_ONLY, NEVER_EXPECTED, Kind
 from buildfarm.domain.compare.policy import Expectation, Waiver
-from buildfarm.domain.verdict import Finding, Verdict
+from buildfarm.domain.core.verdict import Finding, Verdict
 
 SECURITY = "security"
 WAIVER = "waiver:"

@@ -9,7 +9,7 @@ from datetime import date
 from buildfarm.domain.compare.expect import in_force, waived, without_waiver
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.compare.report import PairResult, Report, Unpaired
-from buildfarm.domain.verdict import Finding, Verdict, worst
+from buildfarm.domain.core.verdict import Finding, Verdict, worst
 
 
 def fold(findings: Iterable[Finding]) -> Verdict:

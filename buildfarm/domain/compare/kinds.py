@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from buildfarm.domain.verdict import Finding, Verdict
+from buildfarm.domain.core.verdict import Finding, Verdict
 
 
 class Kind(enum.StrEnum):

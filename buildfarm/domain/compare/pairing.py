@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from buildfarm.domain.compare.facts import RpmFacts
-from buildfarm.domain.compare.normalise import module_stem
+from buildfarm.domain.compare.contents.normalise import module_stem
+from buildfarm.domain.compare.facts.facts import RpmFacts
 from buildfarm.domain.compare.policy import ComparePolicy, Mode
-from buildfarm.domain.nevra import EVR, split_filename
+from buildfarm.domain.core.nevra import EVR, split_filename
 from buildfarm.errors import InputError
 
 Key = tuple[str, ...]

@@ -11,7 +11,7 @@ from typing import Any
 from buildfarm.domain.compare.advice import next_step
 from buildfarm.domain.compare.expect import WAIVER
 from buildfarm.domain.compare.kinds import Kind, finding
-from buildfarm.domain.verdict import Finding, Verdict
+from buildfarm.domain.core.verdict import Finding, Verdict
 from buildfarm.errors import InputError
 
 SCHEMA = 1

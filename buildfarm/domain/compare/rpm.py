@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from buildfarm.domain.compare.changelog import compare_changelogs
-from buildfarm.domain.compare.content import compare_content
-from buildfarm.domain.compare.content_facts import NOTHING, BothSides, ContentFacts, ContentRequest
-from buildfarm.domain.compare.dependencies import compare_dependencies
-from buildfarm.domain.compare.facts import RpmFacts
-from buildfarm.domain.compare.files import FilePair, compare_files
-from buildfarm.domain.compare.header import Side, compare_headers, source_name
+from buildfarm.domain.compare.contents.content import compare_content
+from buildfarm.domain.compare.contents.normalise import NO_MASK, Mask, own_masks
+from buildfarm.domain.compare.facts.content_facts import NOTHING, BothSides, ContentFacts, ContentRequest
+from buildfarm.domain.compare.facts.facts import RpmFacts
 from buildfarm.domain.compare.kinds import Kind, finding
-from buildfarm.domain.compare.normalise import NO_MASK, Mask, own_masks
+from buildfarm.domain.compare.metadata.changelog import compare_changelogs
+from buildfarm.domain.compare.metadata.dependencies import compare_dependencies
+from buildfarm.domain.compare.metadata.files import FilePair, compare_files
+from buildfarm.domain.compare.metadata.header import Side, compare_headers, source_name
+from buildfarm.domain.compare.metadata.scripts import compare_scriptlets, compare_triggers
 from buildfarm.domain.compare.policy import ComparePolicy
-from buildfarm.domain.compare.scripts import compare_scriptlets, compare_triggers
-from buildfarm.domain.verdict import Finding, Verdict
+from buildfarm.domain.core.verdict import Finding, Verdict
 
 _NEVER_CAPPED = frozenset({Kind.DAMAGED, Kind.UNREADABLE, Kind.IDENTITY, Kind.RELEASE, Kind.BRAND})
 _SHORT = 16

@@ -13,10 +13,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
-from buildfarm.domain.debrand import autopatch_style, replacing, section_edits
 from buildfarm.domain.debrand.changelog import add_entry, head, is_automatic
+from buildfarm.domain.debrand.edits import autopatch_style, replacing, section_edits
+from buildfarm.domain.debrand.edits.patches import edit_patch
+from buildfarm.domain.debrand.edits.spec_pass import SpecPass, spec_pass, version_of
+from buildfarm.domain.debrand.edits.tarball import bundle
+from buildfarm.domain.debrand.edits.unified import patch_tree
 from buildfarm.domain.debrand.outside import Nothing, Outside
-from buildfarm.domain.debrand.patches import edit_patch
 from buildfarm.domain.debrand.release import append_release, carries, next_suffix
 from buildfarm.domain.debrand.rule import (
     Action,
@@ -38,8 +41,6 @@ from buildfarm.domain.debrand.rule import (
     Tags,
 )  # fmt: skip
 from buildfarm.domain.debrand.sources import edit_source, present
-from buildfarm.domain.debrand.spec_pass import SpecPass, spec_pass, version_of
-from buildfarm.domain.debrand.tarball import bundle
 from buildfarm.domain.debrand.tree import (
     MARK,
     RuleDoesNotFit,
@@ -51,7 +52,6 @@ from buildfarm.domain.debrand.tree import (
     source_path,
     spec_path,
 )  # fmt: skip
-from buildfarm.domain.debrand.unified import patch_tree
 
 __all__ = [
     "MARK",

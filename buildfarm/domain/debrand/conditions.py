@@ -6,7 +6,7 @@ import operator
 import re
 from dataclasses import dataclass
 
-from buildfarm.domain.nevra import EVR
+from buildfarm.domain.core.nevra import EVR
 
 _TERM = re.compile(r"(<=|>=|==|=|<|>|!=)\s*([0-9A-Za-z][0-9A-Za-z.:~^+_-]*)")
 _HOLDS = {

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from buildfarm.domain.core.nevra import EVR
 from buildfarm.domain.debrand.rule import ArchiveEdit, Script
 from buildfarm.domain.debrand.tree import Tree
-from buildfarm.domain.nevra import EVR
 from buildfarm.errors import InputError
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from buildfarm.domain.brand import Allow
 from buildfarm.domain.compare.policy import Expectation
+from buildfarm.domain.debrand.brand import Allow
 from buildfarm.domain.debrand.conditions import When
-from buildfarm.domain.debrand.spec_pass import SpecPass
+from buildfarm.domain.debrand.edits.spec_pass import SpecPass
 
 ANY = 0
 """A count that means: wherever it stands, at least once."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.createrepo import RepositoryWriter
-from buildfarm.adapters.signing import Signer
+from buildfarm.adapters.publish.repository_writer import RepositoryWriter
+from buildfarm.adapters.publish.signing import Signer
 
 SpecText = str
 RpmMaker = Callable[[SpecText], list[Path]]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.blobs import Blob, Blobs
+from buildfarm.adapters.core.blobs import Blob, Blobs
 from buildfarm.errors import InfraError, InputError, NotFound
 
 HELLO = hashlib.sha256(b"hello").hexdigest()
@@ -138,7 +138,7 @@ def test_a_full_disk_is_the_farms_fault(blobs: Blobs):
 
 def test_many_processes_may_put_the_same_blob(blobs: Blobs):
     program = (
-        "import sys; from pathlib import Path; from buildfarm.adapters.blobs import Blobs; "
+        "import sys; from pathlib import Path; from buildfarm.adapters.core.blobs import Blobs; "
         "b = Blobs(Path(sys.argv[1])); [b.put_bytes(b'%d' % (n % 7) * 5000) for n in range(40)]"
     )
     running = [subprocess.Popen([sys.executable, "-c", program, str(blobs._root)]) for _ in range(4)]
@@ -156,7 +156,7 @@ def test_many_threads_may_put_the_same_blob(blobs: Blobs):
 
 def test_a_killed_writer_leaves_a_temporary_file_only_and_the_sweep_takes_it(blobs: Blobs):
     program = (
-        "import sys; from pathlib import Path; from buildfarm.adapters.blobs import Blobs\n"
+        "import sys; from pathlib import Path; from buildfarm.adapters.core.blobs import Blobs\n"
         "def slow():\n    yield b'x' * 100000\n    print('half', flush=True)\n    sys.stdin.read()\n"
         "Blobs(Path(sys.argv[1])).put_stream(slow())"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.domain.plan import excluded
+from buildfarm.domain.schedule.plan import excluded
 
 
 @pytest.mark.parametrize(

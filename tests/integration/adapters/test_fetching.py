@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.blobs import Blobs
-from buildfarm.adapters.fetching import Fetcher, seconds_of
-from buildfarm.domain.allowed_url import AllowedUrl
+from buildfarm.adapters.core.blobs import Blobs
+from buildfarm.adapters.intake.fetching import Fetcher, seconds_of
+from buildfarm.domain.target.allowed_url import AllowedUrl
 from buildfarm.errors import BuildFarmError, InputError, NotNow
 from tests.integration.vendor_server import VendorServer
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.createrepo import RepositoryWriter
-from buildfarm.adapters.solver import LibsolvSolver, Universe
-from buildfarm.domain.plan import Expected, PinnedRepository
+from buildfarm.adapters.publish.repository_writer import RepositoryWriter
+from buildfarm.adapters.schedule.solver import LibsolvSolver, Universe
+from buildfarm.domain.schedule.plan import Expected, PinnedRepository
 from buildfarm.errors import InfraError
 from tests.integration.adapters.conftest import Dnf, Rpm, spec
 

@@ -17,9 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from buildfarm.adapters.mail import Smtp
+from buildfarm.adapters.notify.mail import Smtp
 from buildfarm.config import Mail
-from buildfarm.ports.telling import Answer, Letter
+from buildfarm.ports.notifications import Answer, Letter
 from tests.integration.web.telling_places import free_port
 
 PASSWORD = "only over TLS"

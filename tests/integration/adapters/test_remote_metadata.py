@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.createrepo import RepositoryWriter
-from buildfarm.adapters.remote_metadata import RemoteMetadata
-from buildfarm.adapters.solver import LibsolvSolver
-from buildfarm.domain.plan import PinnedRepository
+from buildfarm.adapters.intake.remote_metadata import RemoteMetadata
+from buildfarm.adapters.publish.repository_writer import RepositoryWriter
+from buildfarm.adapters.schedule.solver import LibsolvSolver
+from buildfarm.domain.schedule.plan import PinnedRepository
 from buildfarm.errors import InfraError
 from tests.integration.adapters.conftest import Rpm, spec
 

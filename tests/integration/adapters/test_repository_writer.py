@@ -14,10 +14,10 @@ import createrepo_c as cr
 import pytest
 import zstandard
 
-from buildfarm.adapters.createrepo import ChunkCache, RepositoryWriter, repository_writer
-from buildfarm.adapters.repository_metadata import BucketCache, write
-from buildfarm.adapters.shelves import RepoRpm, Shelves, stacks
-from buildfarm.domain.repodata import Checksum, Compression, RepodataStyle
+from buildfarm.adapters.publish.metadata_writer import BucketCache, write
+from buildfarm.adapters.publish.package_pool import RepoRpm, Shelves, stacks
+from buildfarm.adapters.publish.repository_writer import ChunkCache, RepositoryWriter, repository_writer
+from buildfarm.domain.target.repodata_style import Checksum, Compression, RepodataStyle
 from buildfarm.errors import InfraError, InputError
 from buildfarm.rpm_folders import SHELVES, rpms_below
 from tests.integration.adapters.conftest import Dnf, Rpm, RpmMaker, spec

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters import rpm_verify
-from buildfarm.adapters.rpm_verify import (
+from buildfarm.adapters.intake import rpm_verify
+from buildfarm.adapters.intake.rpm_verify import (  # fmt: skip
     BadSignature,
     Damaged,
     NotAnRpm,
@@ -20,9 +20,9 @@ from buildfarm.adapters.rpm_verify import (
     Verified,
     verify,
     verify_many,
-)  # fmt: skip
-from buildfarm.adapters.rpm_verify.reader import Problem, judge
-from buildfarm.adapters.signing import Signer
+)
+from buildfarm.adapters.intake.rpm_verify.reader import Problem, judge
+from buildfarm.adapters.publish.signing import Signer
 from buildfarm.errors import ConfigError, InfraError, InputError
 from tests.integration.adapters.conftest import RpmMaker, spec
 

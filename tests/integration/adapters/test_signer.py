@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.signing import Signer
+from buildfarm.adapters.publish.signing import Signer
 from buildfarm.errors import ConfigError, InputError
 from tests.integration.adapters.conftest import RpmMaker, spec
 from tests.waiting import until
@@ -140,7 +140,7 @@ def test_no_agent_is_left_running(signer: Signer, copies: list[Path], repomd: Pa
 
 def test_a_killed_signer_leaves_no_agent_and_the_next_one_goes_on(signer: Signer, repomd: Path, tmp_path: Path):
     program = (
-        "import sys; from pathlib import Path; from buildfarm.adapters.signing import Signer\n"
+        "import sys; from pathlib import Path; from buildfarm.adapters.publish.signing import Signer\n"
         "s = Signer(Path(sys.argv[1]), name='Test Signer', email='signer@example.org'); s.fingerprint()\n"
         "while True: print('go', flush=True); s.sign_repomd(Path(sys.argv[2]))"
     )

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from buildfarm_workers.builders import dnf as builder_dnf
+from buildfarm_workers.builders.buildroot import dnf as builder_dnf
 
 from buildfarm import wire
-from buildfarm.adapters.createrepo import RepositoryWriter
-from buildfarm.adapters.solver import LibsolvSolver
-from buildfarm.domain.mockconfig import MockConfig, render
-from buildfarm.domain.plan import PinnedRepository
-from buildfarm.domain.target import CarriedKind
+from buildfarm.adapters.publish.repository_writer import RepositoryWriter
+from buildfarm.adapters.schedule.solver import LibsolvSolver
+from buildfarm.domain.build.mock_configuration import MockConfig, render
+from buildfarm.domain.schedule.plan import PinnedRepository
+from buildfarm.domain.target.target import CarriedKind
 from buildfarm.errors import InfraError
 from buildfarm.ports.repositories import CarriedFile
 from tests.integration.adapters.conftest import Dnf, Rpm, spec

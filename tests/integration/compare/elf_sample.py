@@ -6,12 +6,12 @@ import functools
 import subprocess
 from pathlib import Path
 
-from buildfarm.adapters.rpm_facts import normal_form
-from buildfarm.domain.compare.content import compare_content
-from buildfarm.domain.compare.content_facts import ContentFacts
-from buildfarm.domain.compare.facts import FileEntry
-from buildfarm.domain.compare.files import FilePair
-from buildfarm.domain.compare.normalise import NO_MASK, Mask
+from buildfarm.adapters.compare.rpm_facts.normalisers import normal_form
+from buildfarm.domain.compare.contents.content import compare_content
+from buildfarm.domain.compare.contents.normalise import NO_MASK, Mask
+from buildfarm.domain.compare.facts.content_facts import ContentFacts
+from buildfarm.domain.compare.facts.facts import FileEntry
+from buildfarm.domain.compare.metadata.files import FilePair
 
 LIBRARY = """
 #include <stdio.h>

@@ -19,8 +19,10 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["buildfarm"]):
-    from buildfarm.adapters.rpm_facts import disassembly, headers, normal_form
-    from buildfarm.domain.compare.normalise import NO_MASK
+    from buildfarm.adapters.compare.rpm_facts import headers
+    from buildfarm.adapters.compare.rpm_facts.elf import disassembly
+    from buildfarm.adapters.compare.rpm_facts.normalisers import normal_form
+    from buildfarm.domain.compare.contents.normalise import NO_MASK
 
 from tests.integration.compare.compare_sample import Recipe, build
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from buildfarm.domain.compare.kinds import Kind
-from buildfarm.domain.verdict import Verdict
+from buildfarm.domain.core.verdict import Verdict
 
 C, E, I, R = Verdict.COMPATIBLE, Verdict.EQUIVALENT, Verdict.INCOMPATIBLE, Verdict.REVIEW  # noqa: E741
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from elf_sample import LIBRARY, entry, facts, library, program, run
 
-from buildfarm.adapters.rpm_facts import disassembly
-from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
-from buildfarm.domain.compare.both_sides import judge_abi, request, told_of_code
-from buildfarm.domain.compare.content_facts import AbiFacts, BothSides
-from buildfarm.domain.compare.facts import RpmFacts
-from buildfarm.domain.compare.files import FilePair
+from buildfarm.adapters.compare.rpm_facts.elf import disassembly
+from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.domain.compare.contents.both_sides import judge_abi, request, told_of_code
+from buildfarm.domain.compare.facts.content_facts import AbiFacts, BothSides
+from buildfarm.domain.compare.facts.facts import RpmFacts
+from buildfarm.domain.compare.metadata.files import FilePair
 from buildfarm.domain.compare.policy import ComparePolicy
-from buildfarm.domain.verdict import Verdict
-from buildfarm.services.comparison import compare_paths
+from buildfarm.domain.core.verdict import Verdict
+from buildfarm.services.compare.comparison import compare_paths
 
 TWO_CALLS = """
 int table[9];

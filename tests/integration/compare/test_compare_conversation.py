@@ -7,11 +7,11 @@ import time
 import pytest
 from compare_sample import Recipe, build
 
-from buildfarm.adapters.read_ahead import ReadAhead
-from buildfarm.adapters.rpm_facts.conversation import Conversation
-from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.read_ahead import ReadAhead
+from buildfarm.adapters.compare.rpm_facts.reader_process import Conversation
+from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.domain.compare.policy import ComparePolicy
-from buildfarm.services.comparison import compare_paths
+from buildfarm.services.compare.comparison import compare_paths
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.domain.compare.policy import ComparePolicy
 from buildfarm.domain.compare.report import from_json, to_json
-from buildfarm.domain.verdict import Verdict
-from buildfarm.services.comparison import compare_paths, compare_sets
+from buildfarm.domain.core.verdict import Verdict
+from buildfarm.services.compare.comparison import compare_paths, compare_sets
 
 CORPUS = os.environ.get("BUILDFARM_CORPUS", "")
 pytestmark = [

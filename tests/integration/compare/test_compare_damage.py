@@ -8,11 +8,11 @@ import subprocess
 import pytest
 from compare_sample import Recipe, build
 
-from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.domain.compare.policy import ComparePolicy
-from buildfarm.domain.verdict import Verdict
+from buildfarm.domain.core.verdict import Verdict
 from buildfarm.errors import InfraError, InputError, NotFound
-from buildfarm.services.comparison import compare_paths, compare_sets
+from buildfarm.services.compare.comparison import compare_paths, compare_sets
 
 
 @pytest.fixture(scope="module")

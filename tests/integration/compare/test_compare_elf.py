@@ -8,9 +8,9 @@ import struct
 import pytest
 from elf_sample import LIBRARY, PROGRAM, compare, compile_c, facts, library, program, run, told
 
-from buildfarm.adapters.rpm_facts import elf
-from buildfarm.adapters.rpm_facts.content_codec import content_from_json, content_to_json
-from buildfarm.domain.verdict import Verdict, worst
+from buildfarm.adapters.compare.rpm_facts.content_codec import content_from_json, content_to_json
+from buildfarm.adapters.compare.rpm_facts.elf import elf
+from buildfarm.domain.core.verdict import Verdict, worst
 
 SCRIPT = "V1 { global: one; local: *; };"
 

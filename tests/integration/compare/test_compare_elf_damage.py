@@ -15,8 +15,9 @@ from elf_sample import MODULE, archive, facts, library, module
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from buildfarm.adapters.rpm_facts import elf, elf_image, normal_form
-from buildfarm.domain.compare.normalise import NO_MASK
+from buildfarm.adapters.compare.rpm_facts.elf import elf, elf_image
+from buildfarm.adapters.compare.rpm_facts.normalisers import normal_form
+from buildfarm.domain.compare.contents.normalise import NO_MASK
 
 SECONDS, MEMORY = 20, 512 << 20
 READ = """

@@ -11,9 +11,9 @@ from elf_sample import compare, facts, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from buildfarm.adapters.rpm_facts import java_class
-from buildfarm.adapters.rpm_facts.content_codec import content_from_json, content_to_json
-from buildfarm.domain.compare.java import compare_class, compare_classes
+from buildfarm.adapters.compare.rpm_facts import java_class
+from buildfarm.adapters.compare.rpm_facts.content_codec import content_from_json, content_to_json
+from buildfarm.domain.compare.contents.java import compare_class, compare_classes
 
 pytestmark = pytest.mark.skipif(shutil.which("javac") is None, reason="javac is not installed")
 SOURCE = """

@@ -19,12 +19,12 @@ import createrepo_c
 import jsonschema
 import pytest
 
-from buildfarm.adapters.compare_journal import Journal
-from buildfarm.adapters.createrepo import repository_writer
-from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
-from buildfarm.adapters.rpm_repository import RepositorySide
+from buildfarm.adapters.compare.journal import Journal
+from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_repository import RepositorySide
+from buildfarm.adapters.publish.repository_writer import repository_writer
 from buildfarm.domain.compare.report import SCHEMA_FILE, PairResult
-from buildfarm.domain.verdict import Verdict
+from buildfarm.domain.core.verdict import Verdict
 from buildfarm.errors import Conflict, InputError
 from buildfarm.ports.repositories import RepoFile
 

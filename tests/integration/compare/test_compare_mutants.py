@@ -6,11 +6,11 @@ import pytest
 from compare_sample import Recipe, build_all
 from mutants import MUTANTS, WHOLE_FILE_EDITS, C, E, R, table
 
-from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.domain.compare.kinds import Kind
 from buildfarm.domain.compare.policy import ComparePolicy, Mode, suffix_pattern
-from buildfarm.domain.verdict import Verdict
-from buildfarm.services.comparison import compare_sets
+from buildfarm.domain.core.verdict import Verdict
+from buildfarm.services.compare.comparison import compare_sets
 from tests.conftest import CHECKOUT
 
 OTHER_WORLD = {"host": "ours.example", "epoch": 1_750_000_000}

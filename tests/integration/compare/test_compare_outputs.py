@@ -14,10 +14,10 @@ import jsonschema
 import pytest
 from junitparser import JUnitXml
 
-from buildfarm.adapters.report_page import render
-from buildfarm.adapters.waiver_files import dump_waivers, load_waivers
+from buildfarm.adapters.build.waiver_files import dump_waivers, load_waivers
+from buildfarm.adapters.compare.report_page import render
 from buildfarm.domain.compare.report import PairResult, Report, to_json
-from buildfarm.domain.verdict import Finding, Verdict
+from buildfarm.domain.core.verdict import Finding, Verdict
 from buildfarm.errors import ConfigError
 
 BUILDFARM = Path(sys.executable).with_name("buildfarm")

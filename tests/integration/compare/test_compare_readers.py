@@ -10,8 +10,8 @@ from compare_sample import Recipe, build
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from buildfarm.adapters.rpm_facts import elf
-from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader, _each
+from buildfarm.adapters.compare.rpm_facts.elf import elf
+from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader, _each
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 import yaml
 
 from buildfarm import bootstrap, config
-from buildfarm.cli import processes
+from buildfarm.cli.farm import processes
 from buildfarm.cli.main import cli
-from buildfarm.domain.target import Phase, Target
+from buildfarm.domain.target.target import Phase, Target
 from buildfarm.errors import ConfigError
-from buildfarm.services.mock_configuration import mock_config
+from buildfarm.services.build.mock_configuration import mock_config
 from tests.conftest import CHECKOUT
 
 FARMS = sorted(

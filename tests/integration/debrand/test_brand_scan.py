@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from buildfarm.adapters.brand_scan import scan_paths, scan_rpms
-from buildfarm.adapters.brand_scan.marks import dhash
-from buildfarm.domain.brand import UNREAD, Allow, BrandImage, BrandKey, BrandPolicy, BrandWord, Keep, explained
+from buildfarm.adapters.debrand.brand_scan import scan_paths, scan_rpms
+from buildfarm.adapters.debrand.brand_scan.marks import dhash
+from buildfarm.domain.debrand.brand import UNREAD, Allow, BrandImage, BrandKey, BrandPolicy, BrandWord, Keep, explained
 from tests.integration.debrand.conftest import Rpmbuild
 
 POLICY = BrandPolicy(

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters import dist_git
-from buildfarm.adapters.debrand_outside import SandboxedOutside
-from buildfarm.adapters.rule_files import load_rule
-from buildfarm.adapters.rule_imports import Imported, autopatch, convert, srpmproc
+from buildfarm.adapters.debrand.outside import SandboxedOutside
+from buildfarm.adapters.debrand.rule_files import load_rule
+from buildfarm.adapters.debrand.rule_imports import Imported, autopatch, convert, srpmproc
+from buildfarm.adapters.intake import dist_git
 from buildfarm.domain.debrand.apply import apply
 from buildfarm.domain.debrand.rule import Rule
 from buildfarm.domain.debrand.tree import RuleDoesNotFit, Tree, decode, spec_path

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters import dist_git
-from buildfarm.adapters.debrand_outside import SandboxedOutside
+from buildfarm.adapters.debrand.outside import SandboxedOutside
+from buildfarm.adapters.intake import dist_git
+from buildfarm.domain.core.nevra import EVR
 from buildfarm.domain.debrand.rule import ANY, ArchiveEdit, Replace, Script
 from buildfarm.domain.debrand.tree import RuleDoesNotFit
-from buildfarm.domain.nevra import EVR
 from buildfarm.errors import InputError
 
 WHEN = 1_700_000_000

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters import srpm_tree
-from buildfarm.adapters.rule_files import load_rule
+from buildfarm.adapters.debrand import srpm_tree
+from buildfarm.adapters.debrand.rule_files import load_rule
 from buildfarm.domain.debrand.apply import Applied, apply, debranded_by
 from buildfarm.errors import InputError
 from tests.integration.debrand.conftest import Rpmbuild

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-from buildfarm_workers.guests import acceleration, definition, render
-from buildfarm_workers.guests.definition import FromCloudImage, FromKickstart
+from buildfarm_workers.guests.image import definition, render
+from buildfarm_workers.guests.image.definition import FromCloudImage, FromKickstart
+from buildfarm_workers.guests.machine import acceleration
 from jsonschema import Draft4Validator
 from pykickstart.parser import KickstartParser
 from pykickstart.version import makeVersion

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.private_libvirt import PrivateLibvirt, folder_for
+from buildfarm.adapters.system.private_libvirt import PrivateLibvirt, folder_for
 from buildfarm.errors import ConfigError
 
 

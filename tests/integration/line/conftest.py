@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from buildfarm import config as configuration
-from buildfarm.adapters.blobs import Blobs
-from buildfarm.adapters.database import SqlStore
-from buildfarm.adapters.signing import Signer
-from buildfarm.services.hub import Hub
+from buildfarm.adapters.core.blobs import Blobs
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.adapters.publish.signing import Signer
+from buildfarm.services.core.hub import Hub
 
 TARGET = {
     "schema": 1, "name": "reef-9", "title": "Reef 9", "dist": ".el9", "suffix": ".reef.1", "arches": ["x86_64"],

@@ -17,21 +17,24 @@ import yaml
 
 from buildfarm import config as configuration
 from buildfarm import wire
-from buildfarm.adapters.blobs import Blobs
-from buildfarm.adapters.database import SqlStore
-from buildfarm.domain.build import Build, BuildState, FailureKind, Gate
-from buildfarm.domain.drop import Drop, DropState
-from buildfarm.domain.plan import BaseResolution, Expected, PinnedRepository, Resolution
-from buildfarm.domain.repository import Artifact, Generation
-from buildfarm.domain.selfhosting import held_back
-from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.domain.worker import Worker
+from buildfarm.adapters.core.blobs import Blobs
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.domain.core.build import Build, BuildState, FailureKind, Gate
+from buildfarm.domain.core.task import Task, TaskKind, TaskState
+from buildfarm.domain.core.worker import Worker
+from buildfarm.domain.intake.drop import Drop, DropState
+from buildfarm.domain.publish.repository import Artifact, Generation
+from buildfarm.domain.schedule.plan import BaseResolution, Expected, PinnedRepository, Resolution
+from buildfarm.domain.selfhosting.seeds import held_back
 from buildfarm.errors import BuildFarmError
 from buildfarm.ports.repositories import RepoFile
-from buildfarm.services import building, builds, publishing, stations, tasks, variants
-from buildfarm.services.hub import Heartbeat, Hub
-from buildfarm.services.planning import PlanningService
-from buildfarm.services.scheduler import Scheduler
+from buildfarm.services.build import building
+from buildfarm.services.core import bootstrap_variants, builds, tasks
+from buildfarm.services.core.hub import Heartbeat, Hub
+from buildfarm.services.publish import publishing
+from buildfarm.services.schedule import task_handlers
+from buildfarm.services.schedule.planning import PlanningService
+from buildfarm.services.schedule.scheduler import Scheduler
 from tests.integration.line.conftest import TARGET, RecordingMessages, RecordingWakeup
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -139,7 +142,7 @@ class PaperFarm:
                     )
                 )  # fmt: skip
             for source in self.conditioned:
-                variants.offer(tx, tx.get(Build, source), "--with bootstrap")
+                bootstrap_variants.offer(tx, tx.get(Build, source), "--with bootstrap")
 
     def start_scheduler(self) -> None:
         """Another process leads; what the last one knew by heart is gone."""
@@ -167,7 +170,7 @@ class PaperFarm:
         if task.kind.station == "builder":
             self._build(task, broken=broken)
             return
-        stations.serve(self.hub, {
+        task_handlers.serve(self.hub, {
             TaskKind.DEBRAND: self._debrand, TaskKind.COMPARE: self._compare,
             TaskKind.SIGN: lambda one, _: publishing.sign(self.hub, self, one.subject),
             TaskKind.PUBLISH: lambda one, beat: publishing.stage(self.hub, self.write, one.subject, beat),

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import Approval, Drop, ItemKind
-from buildfarm.domain.records import ForecastRecord
-from buildfarm.domain.target import StormGuard
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.records import ForecastRecord
+from buildfarm.domain.intake.drop import Approval, Drop, ItemKind
+from buildfarm.domain.target.target import StormGuard
 from buildfarm.errors import Conflict, InputError
-from buildfarm.services import approving, drops, pausing
-from buildfarm.services.drops import Offered
+from buildfarm.services.core import pausing
+from buildfarm.services.intake import approval, drops
+from buildfarm.services.intake.drops import Offered
 from tests.integration.line.conftest import World
 from tests.integration.line.paper_farm import DROP, PaperFarm
 
@@ -62,20 +63,20 @@ def test_a_plan_is_made_and_nothing_is_built_until_somebody_approves(farm: Paper
     assert plan["problems"] == [{"nvr": "lost-1-1.el9", "kind": "unresolvable", "reason": "nothing provides gone"}]
     assert [cycle["members"] for cycle in plan["cycles"]] == [["awk", "yacc"]]  # type: ignore[attr-defined]  # JSON
     with farm.hub.store.begin() as tx, pytest.raises(InputError, match="need a reason"):
-        approving.approve(tx, drop_of(farm), actor="ada", why=" ")
+        approval.approve(tx, drop_of(farm), actor="ada", why=" ")
     with farm.hub.store.begin() as tx:
-        approving.approve(tx, drop_of(farm), actor="ada", why="looked at it")
+        approval.approve(tx, drop_of(farm), actor="ada", why="looked at it")
     farm.finish()
     assert states(farm) == {**dict.fromkeys(NEEDS, "published"), "lost": "waiting"}
     with farm.hub.store.begin() as tx, pytest.raises(Conflict, match="does not await"):
-        approving.approve(tx, drop_of(farm), actor="ada", why="again")
+        approval.approve(tx, drop_of(farm), actor="ada", why="again")
 
 
 def test_what_is_refused_is_canceled_with_the_reason(farm: PaperFarm) -> None:
     await_approval(farm)
     farm.tick()
     with farm.hub.store.begin() as tx:
-        approving.refuse(tx, drop_of(farm), actor="ada", why="wrong vendor")
+        approval.refuse(tx, drop_of(farm), actor="ada", why="wrong vendor")
     farm.finish()
     assert set(states(farm).values()) == {"canceled"}
     with farm.hub.store.read() as tx:

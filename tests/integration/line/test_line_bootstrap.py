@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.domain.build import Build, BuildState, WaitKind
-from buildfarm.domain.records import BootstrapVariant, Event, LearnedRequires
-from buildfarm.domain.repository import Generation
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.domain.core.build import Build, BuildState, WaitKind
+from buildfarm.domain.core.records import BootstrapVariant, Event, LearnedRequires
+from buildfarm.domain.publish.repository import Generation
 from tests.integration.line.paper_farm import PaperFarm
 
 Make = Callable[..., PaperFarm]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.createrepo import RepositoryWriter
-from buildfarm.adapters.signing import Signer
-from buildfarm.domain.verdict import Verdict
+from buildfarm.adapters.publish.repository_writer import RepositoryWriter
+from buildfarm.adapters.publish.signing import Signer
+from buildfarm.domain.core.verdict import Verdict
 from buildfarm.errors import InputError
-from buildfarm.services import publishing
+from buildfarm.services.publish import publishing
 from tests.integration.line.conftest import World
 from tests.integration.line.test_line_publishing import DESTINATION, Press, silent
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.createrepo import RepositoryWriter
-from buildfarm.adapters.signing import Signer
-from buildfarm.domain.repository import Generation, GenerationState
-from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.domain.verdict import Verdict
+from buildfarm.adapters.publish.repository_writer import RepositoryWriter
+from buildfarm.adapters.publish.signing import Signer
+from buildfarm.domain.core.task import Task, TaskKind, TaskState
+from buildfarm.domain.core.verdict import Verdict
+from buildfarm.domain.publish.repository import Generation, GenerationState
 from buildfarm.errors import Conflict, InfraError
-from buildfarm.services import collecting, publishing, tasks
+from buildfarm.services.core import tasks
+from buildfarm.services.publish import collecting, publishing
 from tests.integration.line.conftest import Clock, World
 from tests.integration.line.test_line_publishing import BUILD, DESTINATION, Press, silent
 

@@ -9,18 +9,19 @@ from pathlib import Path
 import productmd.compose
 import pytest
 
-from buildfarm.adapters.compose_metadata import VARIANT, ProductmdWriter
-from buildfarm.adapters.createrepo import RepositoryWriter
-from buildfarm.adapters.signing import Signer
-from buildfarm.domain.compose import Compose, ComposeState, release_of
-from buildfarm.domain.notice import Notice, Topic
-from buildfarm.domain.records import Event, Follower
-from buildfarm.domain.repository import Generation, GenerationState
-from buildfarm.domain.target import Tags
-from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.domain.verdict import Verdict
+from buildfarm.adapters.publish.compose_metadata import VARIANT, ProductmdWriter
+from buildfarm.adapters.publish.repository_writer import RepositoryWriter
+from buildfarm.adapters.publish.signing import Signer
+from buildfarm.domain.core.records import Event, Follower
+from buildfarm.domain.core.task import Task, TaskKind, TaskState
+from buildfarm.domain.core.verdict import Verdict
+from buildfarm.domain.notify.notice import Notice, Topic
+from buildfarm.domain.publish.compose import Compose, ComposeState, release_of
+from buildfarm.domain.publish.repository import Generation, GenerationState
+from buildfarm.domain.target.target import Tags
 from buildfarm.errors import Conflict, IllegalTransition, InputError, NotFound
-from buildfarm.services import collecting, composing, following, noticing, publishing
+from buildfarm.services.notify import consumers, notices
+from buildfarm.services.publish import collecting, composing, publishing
 from tests.integration.line.conftest import Clock, World
 from tests.integration.line.test_line_publishing import BUILD, DESTINATION, Press, UserDnf, silent
 
@@ -88,7 +89,7 @@ def test_a_release_is_told_and_a_compose_in_testing_is_not(press: Press):
         tx.add(Follower(id="notices", moved=tx.now))
 
     def told() -> list[Notice]:
-        while following.follow(press.hub.store, "notices", partial(noticing.write, press.hub.config)):
+        while consumers.follow(press.hub.store, "notices", partial(notices.write, press.hub.config)):
             pass
         with press.hub.store.read() as tx:
             return [one for one in tx.find(Notice) if one.kind.startswith("compose.")]

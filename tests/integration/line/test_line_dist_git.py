@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters import dist_git
-from buildfarm.adapters.rpm_verify import verify_many
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind
-from buildfarm.domain.records import Event
+from buildfarm.adapters.intake import dist_git
+from buildfarm.adapters.intake.rpm_verify import verify_many
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.intake.drop import Drop, DropItem, DropState, ItemKind
 from buildfarm.errors import InfraError, InputError
-from buildfarm.services import drops
-from buildfarm.services.drops import Offered
+from buildfarm.services.intake import drops
+from buildfarm.services.intake.drops import Offered
 from tests.integration.line.conftest import World, spec
 
 SOURCE = b"a tarball, as far as anybody looks"

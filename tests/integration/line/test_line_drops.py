@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters import dist_git
-from buildfarm.adapters.rpm_verify import verify_many
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
-from buildfarm.domain.records import Event
-from buildfarm.domain.task import Task, TaskKind, TaskState
+from buildfarm.adapters.intake import dist_git
+from buildfarm.adapters.intake.rpm_verify import verify_many
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.core.task import Task, TaskKind, TaskState
+from buildfarm.domain.intake.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
 from buildfarm.errors import Conflict, InputError, NotFound
-from buildfarm.services import builds, drops
-from buildfarm.services.drops import Offered, Received
+from buildfarm.services.core import builds
+from buildfarm.services.intake import drops
+from buildfarm.services.intake.drops import Offered, Received
 from tests.integration.line.conftest import Clock, World
 
 

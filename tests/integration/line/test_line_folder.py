@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from buildfarm.adapters.folder_events import InotifyFolder, nobody_writes
-from buildfarm.adapters.rpm_verify import verify_many
-from buildfarm.domain.drop import Drop, DropItem, ItemKind
-from buildfarm.domain.records import Event
-from buildfarm.domain.trigger import SeenFile, TriggerState
-from buildfarm.services.watching import NOTE, FolderWatch
+from buildfarm.adapters.intake.folder_events import InotifyFolder, nobody_writes
+from buildfarm.adapters.intake.rpm_verify import verify_many
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.intake.drop import Drop, DropItem, ItemKind
+from buildfarm.domain.target.trigger import SeenFile, TriggerState
+from buildfarm.services.intake.watching import NOTE, FolderWatch
 from tests.integration.line.conftest import Clock, MakeRpms, World
 from tests.waiting import until
 

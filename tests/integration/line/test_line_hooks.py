@@ -16,11 +16,11 @@ from flask.testing import FlaskClient
 from standardwebhooks import Webhook
 from werkzeug.test import TestResponse
 
-from buildfarm.adapters.rpm_verify import verify_many
-from buildfarm.domain.drop import Approval, Drop, DropItem, ItemKind
-from buildfarm.domain.records import Event
-from buildfarm.domain.task import Task
-from buildfarm.domain.trigger import HookCall, TriggerState
+from buildfarm.adapters.intake.rpm_verify import verify_many
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.core.task import Task
+from buildfarm.domain.intake.drop import Approval, Drop, DropItem, ItemKind
+from buildfarm.domain.target.trigger import HookCall, TriggerState
 from tests.integration.line.conftest import Clock, World
 
 SECRET = "whsec_" + base64.b64encode(b"a key of thirty-two bytes, truly").decode()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from buildfarm.domain.build import Build, BuildState, Gate
-from buildfarm.domain.drop import Approval, Drop
-from buildfarm.domain.records import Event
-from buildfarm.domain.repository import Artifact
-from buildfarm.services import impacts
+from buildfarm.domain.core.build import Build, BuildState, Gate
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.intake.drop import Approval, Drop
+from buildfarm.domain.publish.repository import Artifact
+from buildfarm.services.selfhosting import impacts
 from tests.integration.line.conftest import World
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -18,19 +18,19 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters import dist_git
-from buildfarm.adapters.fetching import Fetcher
-from buildfarm.adapters.polled_repository import RepositoryLook
-from buildfarm.adapters.rpm_verify import verify_many
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import Approval, Drop, DropItem, VendorRpm
-from buildfarm.domain.records import Event
-from buildfarm.domain.task import Task
-from buildfarm.domain.trigger import TriggerState
+from buildfarm.adapters.intake import dist_git
+from buildfarm.adapters.intake.fetching import Fetcher
+from buildfarm.adapters.intake.polled_repository import RepositoryLook
+from buildfarm.adapters.intake.rpm_verify import verify_many
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.core.task import Task
+from buildfarm.domain.intake.drop import Approval, Drop, DropItem, VendorRpm
+from buildfarm.domain.target.trigger import TriggerState
 from buildfarm.errors import NotNow
 from buildfarm.ports.store import Store
-from buildfarm.services import downloads, drops
-from buildfarm.services.polling import Poller
+from buildfarm.services.intake import downloads, drops
+from buildfarm.services.intake.polling import Poller
 from tests.integration.line.conftest import Clock, Key, MakeRpms, World
 from tests.integration.vendor_server import VendorServer
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.domain.build import Build, BuildState, WaitKind
-from buildfarm.domain.drop import Drop
-from buildfarm.domain.graph import strongly_connected
-from buildfarm.domain.repository import Generation
-from buildfarm.domain.task import ACTIVE, Task
-from buildfarm.services import pausing, tasks
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.domain.core.build import Build, BuildState, WaitKind
+from buildfarm.domain.core.task import ACTIVE, Task
+from buildfarm.domain.intake.drop import Drop
+from buildfarm.domain.publish.repository import Generation
+from buildfarm.domain.schedule.graph import strongly_connected
+from buildfarm.services.core import pausing, tasks
 from tests.integration.line.paper_farm import DROP, PaperFarm, random_action
 
 SOURCES = ("a", "b", "c", "d", "e", "f")

@@ -9,24 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.blobs import Blobs
-from buildfarm.adapters.createrepo import RepositoryWriter
-from buildfarm.adapters.database import SqlStore
-from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
-from buildfarm.adapters.rpm_verify import verify_many
-from buildfarm.adapters.signing import Signer
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import VendorRpm
-from buildfarm.domain.gate import decide
-from buildfarm.domain.nevra import split_filename
-from buildfarm.domain.records import Comparison, Event
-from buildfarm.domain.repository import Artifact, Generation, GenerationState, TagHead
-from buildfarm.domain.target import GatePolicy
-from buildfarm.domain.task import Task, TaskKind
-from buildfarm.domain.verdict import Verdict
-from buildfarm.services import builds, comparing, publishing, tasks
-from buildfarm.services.comparing import CompareTools
-from buildfarm.services.hub import Hub
+from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.core.blobs import Blobs
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.adapters.intake.rpm_verify import verify_many
+from buildfarm.adapters.publish.repository_writer import RepositoryWriter
+from buildfarm.adapters.publish.signing import Signer
+from buildfarm.domain.build.gate import decide
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.nevra import split_filename
+from buildfarm.domain.core.records import Comparison, Event
+from buildfarm.domain.core.task import Task, TaskKind
+from buildfarm.domain.core.verdict import Verdict
+from buildfarm.domain.intake.drop import VendorRpm
+from buildfarm.domain.publish.repository import Artifact, Generation, GenerationState, TagHead
+from buildfarm.domain.target.target import GatePolicy
+from buildfarm.services.build import comparing
+from buildfarm.services.build.comparing import CompareTools
+from buildfarm.services.core import builds, tasks
+from buildfarm.services.core.hub import Hub
+from buildfarm.services.publish import publishing
 from tests.integration.line.conftest import Clock, MakeRpms, World
 
 BUILD, DESTINATION = "reef-9-build", "reef-9"

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from buildfarm import wire
-from buildfarm.domain.build import Build, BuildState, Gate
-from buildfarm.domain.repository import Artifact, Candidate, newest_of_each_source
-from buildfarm.domain.selfhosting import MAX_ROUNDS, LockLine, held_back, reached, seeded_by
-from buildfarm.services import rounds
+from buildfarm.domain.core.build import Build, BuildState, Gate
+from buildfarm.domain.publish.repository import Artifact, Candidate, newest_of_each_source
+from buildfarm.domain.selfhosting.seeds import MAX_ROUNDS, LockLine, held_back, reached, seeded_by
+from buildfarm.services.selfhosting import rounds
 from tests.integration.line.conftest import World
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

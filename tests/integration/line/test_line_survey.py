@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from buildfarm_web.read_models.outlook import drop_plan
+from buildfarm_web.read_models.schedule.forecast import drop_plan
 
-from buildfarm.adapters.source_survey import survey as read
-from buildfarm.domain.brand import BrandPolicy, BrandWord
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import Drop, DropState
-from buildfarm.domain.records import BootstrapVariant, SourceSurvey
-from buildfarm.domain.survey import Surveyed
+from buildfarm.adapters.debrand.source_survey import survey as read
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.records import BootstrapVariant, SourceSurvey
+from buildfarm.domain.debrand.brand import BrandPolicy, BrandWord
+from buildfarm.domain.intake.drop import Drop, DropState
+from buildfarm.domain.intake.survey import Surveyed
 from buildfarm.errors import InputError
-from buildfarm.services import surveying
-from buildfarm.services.surveying import SurveyTools
+from buildfarm.services.intake import surveying
+from buildfarm.services.intake.surveying import SurveyTools
 from tests.integration.line.conftest import MakeRpms, World
 
 POLICY = BrandPolicy(words=(BrandWord(pattern="acme", kind="trademark"),))

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.adapters.database.tables import metadata
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.adapters.core.database.tables import metadata
 
 
 @pytest.fixture

@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from buildfarm_web.app import create_app
 
-from buildfarm.adapters import dist_git
-from buildfarm.adapters.fetching import Fetcher
-from buildfarm.adapters.rpm_verify import verify_many
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import Drop, DropItem, ItemKind
-from buildfarm.domain.records import ApiToken, Event
+from buildfarm.adapters.intake import dist_git
+from buildfarm.adapters.intake.fetching import Fetcher
+from buildfarm.adapters.intake.rpm_verify import verify_many
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.records import ApiToken, Event
+from buildfarm.domain.intake.drop import Drop, DropItem, ItemKind
 from buildfarm.errors import ConfigError, InputError
-from buildfarm.services import downloads, drops, tasks
-from buildfarm.services.drops import Offered
+from buildfarm.services.core import tasks
+from buildfarm.services.intake import downloads, drops
+from buildfarm.services.intake.drops import Offered
 from tests.integration.line.conftest import World
 from tests.integration.vendor_server import VendorServer
 

@@ -6,23 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.brand_scan import scan_rpms
-from buildfarm.adapters.rpm_facts.sandboxed import SandboxedReader
-from buildfarm.adapters.waiver_files import dump_waivers, load_waivers
-from buildfarm.domain.brand import BrandPolicy, BrandWord
-from buildfarm.domain.build import Build, BuildState, Gate
+from buildfarm.adapters.build.waiver_files import dump_waivers, load_waivers
+from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.debrand.brand_scan import scan_rpms
+from buildfarm.domain.build.waiver import WaiverUse
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.compare.report import from_json
-from buildfarm.domain.drop import VendorRpm
-from buildfarm.domain.records import Comparison, Event
-from buildfarm.domain.task import Task
-from buildfarm.domain.verdict import Verdict
-from buildfarm.domain.waiver import WaiverUse
+from buildfarm.domain.core.build import Build, BuildState, Gate
+from buildfarm.domain.core.records import Comparison, Event
+from buildfarm.domain.core.task import Task
+from buildfarm.domain.core.verdict import Verdict
+from buildfarm.domain.debrand.brand import BrandPolicy, BrandWord
+from buildfarm.domain.intake.drop import VendorRpm
 from buildfarm.errors import Conflict, InputError, NotAllowed, NotFound
-from buildfarm.services import builds, comparing, waivers
-from buildfarm.services.comparing import CompareTools
-from buildfarm.services.hub import Hub
-from buildfarm.services.scheduler import Scheduler
+from buildfarm.services.build import comparing, waivers
+from buildfarm.services.build.comparing import CompareTools
+from buildfarm.services.core import builds
+from buildfarm.services.core.hub import Hub
+from buildfarm.services.schedule.scheduler import Scheduler
 from tests.integration.line.conftest import Clock
 from tests.integration.line.test_line_publishing import BUILD, DESTINATION, Press, press, silent
 

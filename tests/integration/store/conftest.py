@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.core.database import SqlStore
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.core.database import SqlStore
 
 BOUNDED = ("ix_artifact_unsigned", "uq_task_active")
 """Partial indices that hold the distribution of now, not its history: reading all of one is reading what is shown."""

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from buildfarm.adapters.database import SqlStore, history
-from buildfarm.domain.records import Event
+from buildfarm.adapters.core.database import SqlStore, history
+from buildfarm.domain.core.records import Event
 
 
 def kinds(store: SqlStore, after: int = 0) -> list[str]:

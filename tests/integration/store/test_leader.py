@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from buildfarm.adapters.blobs import Blobs
-from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.core.blobs import Blobs
+from buildfarm.adapters.core.database import SqlStore
 from buildfarm.config import Config, Farm
-from buildfarm.domain.target import Target
-from buildfarm.services.hub import Hub
-from buildfarm.services.scheduler import Scheduler
+from buildfarm.domain.target.target import Target
+from buildfarm.services.core.hub import Hub
+from buildfarm.services.schedule.scheduler import Scheduler
 
 
 class Nobody:

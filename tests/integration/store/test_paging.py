@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from buildfarm_web.read_models.history import events
-from buildfarm_web.read_models.paging import encoded, page
+from buildfarm_web.read_models.core.history import events
+from buildfarm_web.read_models.core.paging import encoded, page
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.domain.drop import Drop, DropState
-from buildfarm.domain.idempotency import StillAtWork
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.domain.core.idempotency import StillAtWork
+from buildfarm.domain.intake.drop import Drop, DropState
 from buildfarm.errors import InputError
-from buildfarm.services import idempotency
+from buildfarm.services.core import idempotency
 from tests.integration.store.conftest import Clock
 
 

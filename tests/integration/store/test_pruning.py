@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.domain.account import LoginTries, Session
-from buildfarm.domain.idempotency import KeptAnswer
-from buildfarm.domain.notice import Notice, Topic
-from buildfarm.domain.records import Event
-from buildfarm.domain.subscription import Channel, Delivery
-from buildfarm.domain.trigger import HookCall, SeenFile
-from buildfarm.services import pruning
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.domain.auth.account import LoginTries, Session
+from buildfarm.domain.core.idempotency import KeptAnswer
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.notify.notice import Notice, Topic
+from buildfarm.domain.notify.subscription import Channel, Delivery
+from buildfarm.domain.target.trigger import HookCall, SeenFile
+from buildfarm.services.core import pruning
 from tests.integration.store.conftest import Clock
 
 DAY = 24 * 3600

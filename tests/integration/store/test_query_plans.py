@@ -12,10 +12,11 @@ from flask.testing import FlaskClient
 
 from benchmarks import large_farm, large_store, pages
 from benchmarks.large_store import Size
-from buildfarm.adapters.database import SqlStore
-from buildfarm.services import publishing, tasks
-from buildfarm.services.hub import Hub
-from buildfarm.services.scheduler import Scheduler
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.services.core import tasks
+from buildfarm.services.core.hub import Hub
+from buildfarm.services.publish import publishing
+from buildfarm.services.schedule.scheduler import Scheduler
 from tests.integration.store import query_plans
 
 

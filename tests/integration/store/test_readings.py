@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.adapters.database.newest import newest_of_each
-from buildfarm.adapters.database.tables import TABLES
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.services.tasks import new_id
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.adapters.core.database.newest import newest_of_each
+from buildfarm.adapters.core.database.tables import TABLES
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.services.core.tasks import new_id
 
 
 def fill(store: SqlStore, builds: int) -> list[Build]:

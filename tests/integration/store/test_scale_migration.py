@@ -6,12 +6,12 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.adapters.database import store as store_module
-from buildfarm.domain.build import Build
-from buildfarm.domain.drop import VendorRpm
-from buildfarm.domain.records import FindingRecord, SearchEntry
-from buildfarm.domain.repository import Generation
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.adapters.core.database import store as store_module
+from buildfarm.domain.core.build import Build
+from buildfarm.domain.core.records import FindingRecord, SearchEntry
+from buildfarm.domain.intake.drop import VendorRpm
+from buildfarm.domain.publish.repository import Generation
 from tests.integration.store.conftest import Clock
 
 REPORT = {

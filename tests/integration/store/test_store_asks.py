@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm
-from buildfarm.domain.records import Event, SearchEntry
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.domain.core.records import Event, SearchEntry
+from buildfarm.domain.intake.drop import Drop, DropItem, DropState, ItemKind, VendorRpm
 from buildfarm.ports.store import Above, Among, Prefix
 from tests.integration.store.conftest import Clock
 

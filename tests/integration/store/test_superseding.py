@@ -7,12 +7,13 @@ from datetime import date
 
 import pytest
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.domain.build import Build, BuildState, Gate
-from buildfarm.domain.records import FindingRecord
-from buildfarm.domain.repository import Artifact, Generation, GenerationState, TagHead
-from buildfarm.domain.target import BuildrootSpec, Lifecycle, Owner, Tags, Target, Upstream
-from buildfarm.services import publishing, tasks
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.domain.core.build import Build, BuildState, Gate
+from buildfarm.domain.core.records import FindingRecord
+from buildfarm.domain.publish.repository import Artifact, Generation, GenerationState, TagHead
+from buildfarm.domain.target.target import BuildrootSpec, Lifecycle, Owner, Tags, Target, Upstream
+from buildfarm.services.core import tasks
+from buildfarm.services.publish import publishing
 
 TARGET = Target(
     schema=1, name="t", title="T", dist=".el9", suffix="", arches=("x86_64",), builder="chroot",

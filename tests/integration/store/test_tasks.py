@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.core.database import SqlStore
 from buildfarm.config import Timing
-from buildfarm.domain.task import MAX_INFRASTRUCTURE_FAILURES, Task, TaskKind, TaskState
-from buildfarm.domain.worker import Worker, WorkerState
+from buildfarm.domain.core.task import MAX_INFRASTRUCTURE_FAILURES, Task, TaskKind, TaskState
+from buildfarm.domain.core.worker import Worker, WorkerState
 from buildfarm.errors import Conflict, IllegalTransition
-from buildfarm.services import tasks
+from buildfarm.services.core import tasks
 
 TIMING = Timing(lease=45, message_patience=30)
 

@@ -12,10 +12,10 @@ from flask.testing import FlaskClient
 from later_story import Morning
 from web_story import Clock, Story
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.adapters.passwords import Argon2Passwords
-from buildfarm.services.hub import Hub
-from buildfarm.services.logging_in import LoginTools
+from buildfarm.adapters.auth.passwords import Argon2Passwords
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.services.auth.login import LoginTools
+from buildfarm.services.core.hub import Hub
 
 
 class BufferedClient(FlaskClient):

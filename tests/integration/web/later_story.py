@@ -8,16 +8,16 @@ from datetime import timedelta
 from flask.testing import FlaskClient
 from web_story import Story, finding, sha
 
-from buildfarm.domain.build import Build
-from buildfarm.domain.clusters import clusters
-from buildfarm.domain.drop import Approval, Drop, DropState
-from buildfarm.domain.records import ForecastRecord
-from buildfarm.domain.repository import Generation
-from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.domain.waiver import WaiverRecord
-from buildfarm.domain.worker import Host, Worker
-from buildfarm.services import tasks
-from buildfarm.services.hub import Hub
+from buildfarm.domain.build.clusters import clusters
+from buildfarm.domain.build.waiver import WaiverRecord
+from buildfarm.domain.core.build import Build
+from buildfarm.domain.core.records import ForecastRecord
+from buildfarm.domain.core.task import Task, TaskKind, TaskState
+from buildfarm.domain.core.worker import Host, Worker
+from buildfarm.domain.intake.drop import Approval, Drop, DropState
+from buildfarm.domain.publish.repository import Generation
+from buildfarm.services.core import tasks
+from buildfarm.services.core.hub import Hub
 
 IMAGE = sha("image")
 

@@ -17,8 +17,8 @@ import web_story
 from buildfarm_web.app import create_app
 from flask import Flask
 
-from buildfarm.adapters.database.store import utc_now
-from buildfarm.cli.processes import web_server
+from buildfarm.adapters.core.database.store import utc_now
+from buildfarm.cli.farm.processes import web_server
 from buildfarm.config import Live
 from tests.waiting import until
 

@@ -10,10 +10,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from web_story import Story
 
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.people import Action, Principal, Role
-from buildfarm.services import accounts, sessions, tokens
-from buildfarm.services.hub import Hub
+from buildfarm.domain.auth.permissions import Action, Principal, Role
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.services.auth import accounts, sessions, tokens
+from buildfarm.services.core.hub import Hub
 
 PASSWORD = "correct horse battery"
 PEOPLE: Mapping[str, tuple[Role, tuple[str, ...]]] = {

@@ -15,11 +15,11 @@ from flask import Flask
 from people_story import PASSWORD, PEOPLE, introduce, token_of
 from werkzeug.serving import make_server
 
-from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.core.database import SqlStore
 from buildfarm.cli.main import cli
-from buildfarm.domain.account import Account
+from buildfarm.domain.auth.account import Account
 from buildfarm.errors import Conflict, NotAllowed
-from buildfarm.services.hub import Hub
+from buildfarm.services.core.hub import Hub
 
 Run = Callable[..., Result]
 

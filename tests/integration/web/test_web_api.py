@@ -10,10 +10,10 @@ import web_story
 from flask.testing import FlaskClient
 from web_story import Story
 
-from buildfarm.domain.build import BuildState
-from buildfarm.domain.records import Event
-from buildfarm.domain.task import Task
-from buildfarm.services.hub import Hub
+from buildfarm.domain.core.build import BuildState
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.core.task import Task
+from buildfarm.services.core.hub import Hub
 
 SRPM = b"any bytes: they are verified later"
 SRPM_SHA = hashlib.sha256(SRPM).hexdigest()

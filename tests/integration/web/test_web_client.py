@@ -21,12 +21,12 @@ from werkzeug.serving import make_server
 from buildfarm.cli import output
 from buildfarm.cli.main import cli
 from buildfarm.client import Client
-from buildfarm.domain.build import BuildState
-from buildfarm.domain.drop import DropState
-from buildfarm.domain.records import Event, SourceOverride
-from buildfarm.domain.verdict import Verdict
+from buildfarm.domain.core.build import BuildState
+from buildfarm.domain.core.records import Event, SourceOverride
+from buildfarm.domain.core.verdict import Verdict
+from buildfarm.domain.intake.drop import DropState
 from buildfarm.errors import Conflict, InfraError, InputError, NotAllowed, NotFound
-from buildfarm.services.hub import Hub
+from buildfarm.services.core.hub import Hub
 
 SRPM = b"any bytes: they are verified later"
 

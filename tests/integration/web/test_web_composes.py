@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable
 
 import pytest
-from buildfarm_web.read_models.kept import Kept
-from buildfarm_web.read_models.needs import needs
+from buildfarm_web.read_models.core.cache import Kept
+from buildfarm_web.read_models.overview.action_required import needs
 from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
@@ -17,15 +17,15 @@ from people_story import bearer, browser_of, introduce, token_of
 from rich.console import Console
 from web_story import Story
 
-from buildfarm.cli import composes as compose_commands
 from buildfarm.cli import output
-from buildfarm.cli import waivers as waiver_commands
+from buildfarm.cli.hub import composes as compose_commands
+from buildfarm.cli.hub import waivers as waiver_commands
 from buildfarm.client import Client
-from buildfarm.domain.build import Build
-from buildfarm.domain.compose import Compose
-from buildfarm.domain.records import Comparison, Event
-from buildfarm.domain.waiver import WaiverRecord
-from buildfarm.services.hub import Hub
+from buildfarm.domain.build.waiver import WaiverRecord
+from buildfarm.domain.core.build import Build
+from buildfarm.domain.core.records import Comparison, Event
+from buildfarm.domain.publish.compose import Compose
+from buildfarm.services.core.hub import Hub
 
 Say = Callable[..., str]
 FINDING = json.dumps(["export-removed", "/usr/lib64/libbz2.so.1.0.8", "BZ2_bzPlanted", "bzip2-1.0-1.el9.x86_64.rpm"])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import Approval, Drop
-from buildfarm.domain.records import Event
-from buildfarm.domain.worker import Worker, WorkerState
-from buildfarm.services.hub import Hub
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.core.worker import Worker, WorkerState
+from buildfarm.domain.intake.drop import Approval, Drop
+from buildfarm.services.core.hub import Hub
 from tests.integration.web.web_story import Story
 
 WHY = {"reason": "looked at it"}

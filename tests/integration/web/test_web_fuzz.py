@@ -26,9 +26,9 @@ from schemathesis.engine import events, from_schema
 from web_story import Clock, Story
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.core.database import SqlStore
 from buildfarm.config import Limits
-from buildfarm.services.hub import Hub
+from buildfarm.services.core.hub import Hub
 
 _REFUSED = ["400", "401", "403", "404", "405", "406", "409", "412", "415", "422", "429"]
 _ACCEPTED = ["2xx", "3xx", "401", "403", "404", "409", "412", "429"]

@@ -9,12 +9,13 @@ from flask.testing import FlaskClient
 from web_story import Clock, Story
 
 from buildfarm import wire
-from buildfarm.domain.build import Build, BuildState, FailureKind
-from buildfarm.domain.task import Task, TaskState
-from buildfarm.domain.worker import Worker, WorkerState
-from buildfarm.services import builds, guests, tasks
-from buildfarm.services.guests import Reception
-from buildfarm.services.hub import Hub
+from buildfarm.domain.core.build import Build, BuildState, FailureKind
+from buildfarm.domain.core.task import Task, TaskState
+from buildfarm.domain.core.worker import Worker, WorkerState
+from buildfarm.services.build import guests
+from buildfarm.services.build.guests import Reception
+from buildfarm.services.core import builds, tasks
+from buildfarm.services.core.hub import Hub
 
 QUEUE = "reef-9.x86_64.small"
 IMAGE = "ab" * 32

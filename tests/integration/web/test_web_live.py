@@ -17,18 +17,18 @@ import pytest
 import web_story
 from buildfarm_web.live import following
 from buildfarm_web.live.position import Position
-from buildfarm_web.read_models.logs import LogFile
+from buildfarm_web.read_models.build.logs import LogFile
 from flask.testing import FlaskClient
 from live_server import Follower, Server, serving
 from web_story import Story
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.adapters.database.store import utc_now
-from buildfarm.domain.build import Build
-from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.services import builds, tasks
-from buildfarm.services.building import log_path
-from buildfarm.services.hub import Hub
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.adapters.core.database.store import utc_now
+from buildfarm.domain.core.build import Build
+from buildfarm.domain.core.task import Task, TaskKind, TaskState
+from buildfarm.services.build.building import log_path
+from buildfarm.services.core import builds, tasks
+from buildfarm.services.core.hub import Hub
 
 PIECE = "".join(f"gcc -c part{number}.c -o part{number}.o\n" for number in range(40)) + "x.c:3: error: ö\n"
 ROOM = 600

@@ -7,8 +7,8 @@ import pytest
 from flask.testing import FlaskClient
 from web_story import Story
 
-from buildfarm.domain.task import Task, TaskState
-from buildfarm.services.building import log_path
+from buildfarm.domain.core.task import Task, TaskState
+from buildfarm.services.build.building import log_path
 
 LONG = "".join(f"line {number} of many\n" for number in range(1, 2501))
 

@@ -13,13 +13,13 @@ from flask.testing import FlaskClient
 from people_story import PASSWORD, Browser, browser_of, csrf_on, introduce
 from web_story import Clock
 
-from buildfarm.adapters.passwords import Argon2Passwords
-from buildfarm.domain.account import Session
-from buildfarm.domain.people import Role
-from buildfarm.services import accounts
-from buildfarm.services.hub import Hub
-from buildfarm.services.logging_in import LoginTools
-from buildfarm.services.tasks import token_hash
+from buildfarm.adapters.auth.passwords import Argon2Passwords
+from buildfarm.domain.auth.account import Session
+from buildfarm.domain.auth.permissions import Role
+from buildfarm.services.auth import accounts
+from buildfarm.services.auth.login import LoginTools
+from buildfarm.services.core.hub import Hub
+from buildfarm.services.core.tasks import token_hash
 
 COOKIE = "buildfarm"
 

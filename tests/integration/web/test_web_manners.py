@@ -19,12 +19,12 @@ from flask.testing import FlaskClient
 from people_story import bearer, introduce, token_of
 from web_story import Clock
 
-from buildfarm.adapters.broker import PrivateRedis
+from buildfarm.adapters.schedule.broker import PrivateRedis
 from buildfarm.config import Limits
-from buildfarm.domain.idempotency import KeptAnswer
-from buildfarm.domain.records import ApiToken, SourceOverride
-from buildfarm.services import idempotency
-from buildfarm.services.hub import Hub
+from buildfarm.domain.core.idempotency import KeptAnswer
+from buildfarm.domain.core.records import ApiToken, SourceOverride
+from buildfarm.services.core import idempotency
+from buildfarm.services.core.hub import Hub
 
 OVERRIDE = {"target": "reef-9", "source": "zlib", "reason": "flaky", "settings": {"nocheck": True}}
 URL = "/api/v1/overrides"

@@ -16,18 +16,18 @@ from buildfarm_web.app import create_app
 from oidc_server import OidcServer, query_of
 from werkzeug.serving import make_server
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.adapters.oidc import OidcIssuer
-from buildfarm.adapters.passwords import Argon2Passwords
-from buildfarm.domain.account import Account
-from buildfarm.domain.login import LoginSettings, OidcSettings
-from buildfarm.domain.people import Role
-from buildfarm.domain.records import Event
-from buildfarm.domain.sig import Sig
+from buildfarm.adapters.auth.oidc import OidcIssuer
+from buildfarm.adapters.auth.passwords import Argon2Passwords
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.domain.auth.account import Account
+from buildfarm.domain.auth.login import LoginSettings, OidcSettings
+from buildfarm.domain.auth.permissions import Role
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.target.sig import Sig
 from buildfarm.errors import NotAllowed
-from buildfarm.services import accounts
-from buildfarm.services.hub import Hub
-from buildfarm.services.logging_in import LoginTools
+from buildfarm.services.auth import accounts
+from buildfarm.services.auth.login import LoginTools
+from buildfarm.services.core.hub import Hub
 
 pytestmark = pytest.mark.skipif(oidc_server.PROGRAM is None, reason="no glewlwyd here; `apt-get install glewlwyd`")
 

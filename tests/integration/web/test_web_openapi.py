@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import web_story
+from buildfarm_web.api.openapi.operation import Operation
+from buildfarm_web.api.openapi.operations import OPERATIONS
 from buildfarm_web.app import create_app
-from buildfarm_web.openapi.operation import Operation
-from buildfarm_web.openapi.operations import OPERATIONS
-from buildfarm_web.read_models.findings import reading
+from buildfarm_web.read_models.build.findings import reading
 from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -23,19 +23,19 @@ from people_story import bearer, introduce, token_of
 from pydantic import BaseModel, ValidationError
 from web_story import Story
 
-from buildfarm.api_answers.base import Answer
-from buildfarm.api_answers.findings import Findings
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.clusters import clusters
+from buildfarm.api.responses.build.findings import Findings
+from buildfarm.api.responses.core.base import Answer
+from buildfarm.domain.build.clusters import clusters
 from buildfarm.domain.compare.report import Distribution, PairResult, Report, Unpaired, to_json
-from buildfarm.domain.compose import Compose
-from buildfarm.domain.drop import Drop
-from buildfarm.domain.records import BootstrapVariant, Comparison, Follower, ForecastRecord, SourceSurvey
-from buildfarm.domain.repository import Generation
-from buildfarm.domain.subscription import Channel, Delivery, DeliveryState, Subscription
-from buildfarm.domain.trigger import Poll, Triggers, WatchedFolder, Webhook
-from buildfarm.domain.verdict import Finding, Verdict
-from buildfarm.services.hub import Hub
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.records import BootstrapVariant, Comparison, Follower, ForecastRecord, SourceSurvey
+from buildfarm.domain.core.verdict import Finding, Verdict
+from buildfarm.domain.intake.drop import Drop
+from buildfarm.domain.notify.subscription import Channel, Delivery, DeliveryState, Subscription
+from buildfarm.domain.publish.compose import Compose
+from buildfarm.domain.publish.repository import Generation
+from buildfarm.domain.target.trigger import Poll, Triggers, WatchedFolder, Webhook
+from buildfarm.services.core.hub import Hub
 
 
 def api_rules(app: Flask) -> dict[str, str]:
@@ -115,7 +115,7 @@ def strictly(model: type[BaseModel], found: Any) -> list[str]:
 
 
 def test_every_real_answer_is_what_the_models_say(hub: Hub, later: Story) -> None:
-    """A field that a read model gained has to be told in ``buildfarm/api_answers``: one line, named here."""
+    """A field that a read model gained has to be told in ``buildfarm/api/responses``: one line, named here."""
     client = create_app(_with_triggers(hub), intake=web_story.fake_intake).test_client()
     introduce(hub)
     admin = bearer(token_of(hub, "admin"))

@@ -11,13 +11,15 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from buildfarm import log
-from buildfarm.adapters.database import SqlStore
-from buildfarm.domain.build import Build
-from buildfarm.domain.records import Event, Follower, Leader
-from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.domain.worker import Worker, WorkerState
-from buildfarm.services import following, metering, stations, tasks
-from buildfarm.services.hub import Hub
+from buildfarm.adapters.core.database import SqlStore
+from buildfarm.domain.core.build import Build
+from buildfarm.domain.core.records import Event, Follower, Leader
+from buildfarm.domain.core.task import Task, TaskKind, TaskState
+from buildfarm.domain.core.worker import Worker, WorkerState
+from buildfarm.services.core import tasks
+from buildfarm.services.core.hub import Hub
+from buildfarm.services.notify import consumers, metrics
+from buildfarm.services.schedule import task_handlers
 from tests.conftest import CHECKOUT
 from tests.integration.store.query_plans import recording, whole_reads
 from tests.integration.web.conftest import Clock
@@ -97,7 +99,7 @@ def test_counters_and_histograms_are_what_the_teller_counted(client: FlaskClient
     with hub.store.begin() as tx:
         tx.event("worker.ready", "kvm1-aa", actor="worker:kvm1-aa")
         last = tx.first(Event, order_by="id", descending=True)
-    while following.follow(hub.store, "meters", metering.write):
+    while consumers.follow(hub.store, "meters", metrics.write):
         pass
     text = client.get("/metrics").text
     samples = {
@@ -118,7 +120,7 @@ def test_counters_and_histograms_are_what_the_teller_counted(client: FlaskClient
 
 def test_nothing_that_is_asked_all_day_reads_a_whole_table(client: FlaskClient, hub: Hub, story: Story) -> None:
     assert isinstance(hub.store, SqlStore)
-    following.begin(hub.store, ("notices", "meters"))
+    consumers.begin(hub.store, ("notices", "meters"))
     with recording(hub.store) as recorded:
         for path in (
             "/metrics",
@@ -163,7 +165,7 @@ def test_lines_of_a_station_carry_task_worker_and_build(
         log.get().info("compare.read", files=3)
         raise ValueError("a tool broke")
 
-    stations.serve(hub, {TaskKind.COMPARE: station}, task.id, "services-1")
+    task_handlers.serve(hub, {TaskKind.COMPARE: station}, task.id, "services-1")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["event"] for line in lines] == ["task.open", "compare.read", "task.broke"]
     about = {"task": task.id, "worker": "services-1", "kind": "compare", "build": story.ids["bzip2"]}

@@ -7,10 +7,10 @@ import web_story
 from flask.testing import FlaskClient
 from web_story import HOSTILE, Clock, Story
 
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import Drop
-from buildfarm.services.building import log_path
-from buildfarm.services.hub import Hub
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.intake.drop import Drop
+from buildfarm.services.build.building import log_path
+from buildfarm.services.core.hub import Hub
 
 PAGES = (
     "/", "/builds", "/builds?state=failed", "/drops", "/targets", "/targets/reef-9", "/workers", "/generations",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask.testing import FlaskClient
 
-from buildfarm.domain.build import Build
-from buildfarm.domain.records import BootstrapVariant, Event, LearnedRequires, SourceSurvey
-from buildfarm.services.hub import Hub
+from buildfarm.domain.core.build import Build
+from buildfarm.domain.core.records import BootstrapVariant, Event, LearnedRequires, SourceSurvey
+from buildfarm.services.core.hub import Hub
 from tests.integration.web.web_story import Story
 
 REFERENCE = """\

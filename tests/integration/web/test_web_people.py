@@ -11,15 +11,15 @@ from flask.testing import FlaskClient
 from people_story import PASSWORD, bearer, browser_of, failed_build, introduce, token_of
 from web_story import HOSTILE, Clock, Story
 
-from buildfarm.domain.account import Account
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.drop import Drop, DropItem
-from buildfarm.domain.people import Action, Role
-from buildfarm.domain.records import ApiToken, Event
-from buildfarm.domain.waiver import WaiverRecord
-from buildfarm.domain.worker import Worker
-from buildfarm.services import accounts
-from buildfarm.services.hub import Hub
+from buildfarm.domain.auth.account import Account
+from buildfarm.domain.auth.permissions import Action, Role
+from buildfarm.domain.build.waiver import WaiverRecord
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.records import ApiToken, Event
+from buildfarm.domain.core.worker import Worker
+from buildfarm.domain.intake.drop import Drop, DropItem
+from buildfarm.services.auth import accounts
+from buildfarm.services.core.hub import Hub
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from flask.testing import FlaskClient
 
-from buildfarm.domain.build import Build, BuildState, FailureKind, WaitKind
-from buildfarm.domain.records import Event, ForecastRecord
-from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.services import builds, tasks
-from buildfarm.services.hub import Hub
+from buildfarm.domain.core.build import Build, BuildState, FailureKind, WaitKind
+from buildfarm.domain.core.records import Event, ForecastRecord
+from buildfarm.domain.core.task import Task, TaskKind, TaskState
+from buildfarm.services.core import builds, tasks
+from buildfarm.services.core.hub import Hub
 from tests.integration.web.conftest import Clock
 from tests.integration.web.web_story import Story
 

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from web_story import Story
 
-from buildfarm.services.hub import Hub
+from buildfarm.services.core.hub import Hub
 
 REPOMD = "/repos/reef-9/2/x86_64/repodata/repomd.xml"
 

@@ -11,12 +11,12 @@ from flask import Flask
 from people_story import PEOPLE, bearer, browser_of, introduce, token_of
 from web_story import Clock, Story
 
-from buildfarm.domain.compose import Compose
-from buildfarm.domain.people import Role
-from buildfarm.domain.repository import Generation, GenerationState
-from buildfarm.domain.waiver import WaiverAsk, WaiverRecord
-from buildfarm.services import accounts
-from buildfarm.services.hub import Hub
+from buildfarm.domain.auth.permissions import Role
+from buildfarm.domain.build.waiver import WaiverAsk, WaiverRecord
+from buildfarm.domain.publish.compose import Compose
+from buildfarm.domain.publish.repository import Generation, GenerationState
+from buildfarm.services.auth import accounts
+from buildfarm.services.core.hub import Hub
 
 EVERYBODY = frozenset({"nobody", *PEOPLE})
 KNOWN = EVERYBODY - {"nobody"}

@@ -8,11 +8,11 @@ import pytest
 from flask.testing import FlaskClient
 from web_story import HOSTILE, FakeHeader, Story
 
-from buildfarm.domain.build import Build
-from buildfarm.domain.drop import Drop
-from buildfarm.domain.records import FindingRecord
-from buildfarm.services import searching
-from buildfarm.services.hub import Hub
+from buildfarm.domain.core.build import Build
+from buildfarm.domain.core.records import FindingRecord
+from buildfarm.domain.intake.drop import Drop
+from buildfarm.services.core import search_index
+from buildfarm.services.core.hub import Hub
 
 FILES = ("/usr/bin/zlib-flate", "/usr/lib64/libz.so.1", "/etc/zlib.conf", "/usr/lib/.build-id/ab/cdef")
 
@@ -23,13 +23,13 @@ def noted(hub: Hub, story: Story) -> Story:
     with hub.store.begin() as tx:
         for source in ("zlib", "reef-cannot-build", "bzip2"):
             build = tx.get(Build, story.ids[source])
-            searching.note_source(tx, build)
-            searching.note_failure(tx, build) if build.failure_kind else None
+            search_index.note_source(tx, build)
+            search_index.note_failure(tx, build) if build.failure_kind else None
         zlib = tx.get(Build, story.ids["zlib"])
         header = FakeHeader(name="zlib-ng-compat", version="1.0", release="1.el9", arch="x86_64", files=FILES)
         for _ in range(2):
-            searching.note_rpms(tx, zlib, [header])  # type: ignore[list-item]  # the fake intake's
-        searching.note_drop(tx, tx.get(Drop, story.drop))
+            search_index.note_rpms(tx, zlib, [header])  # type: ignore[list-item]  # the fake intake's
+        search_index.note_drop(tx, tx.get(Drop, story.drop))
     return story
 
 

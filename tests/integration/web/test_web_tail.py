@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from buildfarm_web.live.tail import Tail
-from buildfarm_web.read_models.logs import is_error
+from buildfarm_web.read_models.build.logs import is_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

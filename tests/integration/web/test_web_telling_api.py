@@ -10,7 +10,7 @@ from typing import Any
 
 import feedparser
 import pytest
-from buildfarm_web.read_models.plain import Json
+from buildfarm_web.read_models.core.convert import Json
 from flask import Flask
 from flask.testing import FlaskClient
 from people_story import browser_of, introduce
@@ -18,11 +18,11 @@ from web_story import Clock, Story
 
 from buildfarm import bootstrap
 from buildfarm.config import Mail
-from buildfarm.domain.build import Build
-from buildfarm.domain.records import Event, Follower
-from buildfarm.domain.subscription import Delivery, DeliveryState, Subscription
-from buildfarm.services import following, noticing
-from buildfarm.services.hub import Hub
+from buildfarm.domain.core.build import Build
+from buildfarm.domain.core.records import Event, Follower
+from buildfarm.domain.notify.subscription import Delivery, DeliveryState, Subscription
+from buildfarm.services.core.hub import Hub
+from buildfarm.services.notify import consumers, notices
 
 Headers = dict[str, str]
 MAIL = {"channel": "mail", "address": "ann@reef.example"}
@@ -44,7 +44,7 @@ def post(client: FlaskClient, path: str, body: object, headers: Headers) -> Any:
 def noticed(hub: Hub, story: Story) -> Story:
     with hub.store.begin() as tx:
         tx.add(Follower(id="notices", moved=tx.now))
-    while following.follow(hub.store, "notices", lambda tx, events: noticing.write(hub.config, tx, events)):
+    while consumers.follow(hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events)):
         pass
     return story
 
@@ -138,7 +138,7 @@ def test_deliveries_are_listed_and_a_dead_one_is_asked_for_again(
     made = post(client, "/subscriptions", {**HOOK, "source": "*"}, engineer).json
     with hub.store.begin() as tx:
         tx.add(Follower(id="notices", moved=tx.now))
-    following.follow(hub.store, "notices", lambda tx, events: noticing.write(hub.config, tx, events))
+    consumers.follow(hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events))
     with hub.store.begin() as tx:
         (owed,) = tx.find(Delivery, subscription=made["id"])
         tx.change(owed, state=DeliveryState.DEAD, attempts=12, status="HTTP 503", settled=tx.now)
@@ -217,7 +217,7 @@ def test_who_asks_again_gets_nothing_until_something_happened(
     assert since.status_code == 304
     with hub.store.begin() as tx:
         tx.event("drop.on_hold", noticed.drop, actor="ingest", why="its target ended \x0b\x00 today")
-    following.follow(hub.store, "notices", lambda tx, events: noticing.write(hub.config, tx, events))
+    consumers.follow(hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events))
     more = client.get("/feeds/all.atom", headers={"If-None-Match": first.headers["ETag"]})
     assert more.status_code == 200
     assert feedparser.parse(more.data).entries[0].title == "drop PNAELV 9.4 update 3 is on hold (reef-9)"
@@ -276,6 +276,6 @@ def test_old_feeds_stay_small(client: FlaskClient, hub: Hub, noticed: Story, clo
     with hub.store.begin() as tx:
         for _ in range(80):
             tx.event("drop.on_hold", noticed.drop, actor="ingest", why="again")
-    following.follow(hub.store, "notices", lambda tx, events: noticing.write(hub.config, tx, events))
+    consumers.follow(hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events))
     clock.now += timedelta(seconds=1)
     assert len(feedparser.parse(client.get("/feeds/all.atom").data).entries) == 50

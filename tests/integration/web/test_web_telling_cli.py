@@ -16,12 +16,12 @@ from werkzeug.serving import make_server
 
 from buildfarm import bootstrap
 from buildfarm.cli.main import cli
-from buildfarm.domain.notice import Notice
-from buildfarm.domain.records import Event, Follower, Leader
-from buildfarm.domain.subscription import Delivery, DeliveryState, Subscription
+from buildfarm.domain.core.records import Event, Follower, Leader
+from buildfarm.domain.notify.notice import Notice
+from buildfarm.domain.notify.subscription import Delivery, DeliveryState, Subscription
 from buildfarm.errors import InfraError
-from buildfarm.services.hub import Hub
-from buildfarm.services.teller import Teller
+from buildfarm.services.core.hub import Hub
+from buildfarm.services.notify.notifier import Teller
 
 Run = Callable[..., str]
 

@@ -14,22 +14,22 @@ from pathlib import Path
 import later_story
 import pytest
 import web_story
-from buildfarm_web.drawings import verdict_map
-from buildfarm_web.read_models import standings
-from buildfarm_web.read_models.kept import Kept, last_event
-from buildfarm_web.read_models.standings import Standings
+from buildfarm_web.pages.drawings import verdict_map
+from buildfarm_web.read_models.build import source_status
+from buildfarm_web.read_models.build.source_status import Standings
+from buildfarm_web.read_models.core.cache import Kept, last_event
 from flask.testing import FlaskClient
 from later_story import Morning
 from web_story import HOSTILE, Clock, Story
 from werkzeug.serving import make_server
 
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.lag import stage_of
-from buildfarm.domain.records import Event
-from buildfarm.domain.repository import Artifact, Generation
-from buildfarm.services import builds
-from buildfarm.services.building import log_path
-from buildfarm.services.hub import Hub
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.lag import stage_of
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.publish.repository import Artifact, Generation
+from buildfarm.services.build.building import log_path
+from buildfarm.services.core import builds
+from buildfarm.services.core.hub import Hub
 
 BUILDFARM = Path(sys.executable).with_name("buildfarm")
 VIEWS = ("/needs", "/sources", "/sigs", "/sigs/core", "/lag", "/machines")
@@ -166,8 +166,8 @@ def test_kept_standings_are_what_reading_everything_gives(hub: Hub, clock: Clock
             assert kept.of(hub, tx) == Standings().of(hub, tx)
 
     both()
-    read_whole = standings._read
-    standings._read = None  # type: ignore[assignment]  # from here on only what changed may be read
+    read_whole = source_status._read
+    source_status._read = None  # type: ignore[assignment]  # from here on only what changed may be read
     try:
         with hub.store.read() as tx:
             before = kept.of(hub, tx)
@@ -176,7 +176,7 @@ def test_kept_standings_are_what_reading_everything_gives(hub: Hub, clock: Clock
         with hub.store.read() as tx:
             after = kept.of(hub, tx)
     finally:
-        standings._read = read_whole
+        source_status._read = read_whole
     assert {one.word for one in after if one.source == "zlib"} == {"failed"}
     assert [one for one in after if one.source != "zlib"] == [one for one in before if one.source != "zlib"]
     both()

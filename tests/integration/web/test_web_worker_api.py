@@ -10,12 +10,13 @@ from flask.testing import FlaskClient
 from web_story import Clock, Story
 
 from buildfarm import wire
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.repository import Artifact
-from buildfarm.domain.task import Task, TaskState
-from buildfarm.domain.worker import Worker, WorkerState
-from buildfarm.services import building, builds, tasks
-from buildfarm.services.hub import Hub
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.task import Task, TaskState
+from buildfarm.domain.core.worker import Worker, WorkerState
+from buildfarm.domain.publish.repository import Artifact
+from buildfarm.services.build import building
+from buildfarm.services.core import builds, tasks
+from buildfarm.services.core.hub import Hub
 
 WORKER = {"Authorization": f"Bearer {web_story.WORKER_TOKEN}"}
 HELLO = wire.Hello(name="local-1", arches=("x86_64",), builder="chroot", version="0.1", features={"overlayfs": "yes"})

@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from buildfarm.adapters.blobs import Blobs
-from buildfarm.adapters.database import SqlStore
+from buildfarm.adapters.core.blobs import Blobs
+from buildfarm.adapters.core.database import SqlStore
 from buildfarm.config import Config, Farm, Timing
-from buildfarm.domain.build import Build, BuildState, FailureKind, Gate, WaitKind
-from buildfarm.domain.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
-from buildfarm.domain.lag import arrived
-from buildfarm.domain.records import ApiToken, Comparison, SourceOverride
-from buildfarm.domain.repository import Artifact, Generation, GenerationState, TagHead
-from buildfarm.domain.sig import Sig
-from buildfarm.domain.target import (
+from buildfarm.domain.core.build import Build, BuildState, FailureKind, Gate, WaitKind
+from buildfarm.domain.core.lag import arrived
+from buildfarm.domain.core.records import ApiToken, Comparison, SourceOverride
+from buildfarm.domain.core.task import Task, TaskKind, TaskState
+from buildfarm.domain.core.worker import Worker, WorkerState
+from buildfarm.domain.intake.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
+from buildfarm.domain.publish.repository import Artifact, Generation, GenerationState, TagHead
+from buildfarm.domain.target.sig import Sig
+from buildfarm.domain.target.target import (  # fmt: skip
     BuildrootSpec,
     ExternalRepository,
     Lifecycle,
@@ -26,13 +28,12 @@ from buildfarm.domain.target import (
     Target,
     TaskLimits,
     Upstream,
-)  # fmt: skip
-from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.domain.worker import Worker, WorkerState
+)
 from buildfarm.errors import InputError
-from buildfarm.services import builds, judging, tasks
-from buildfarm.services.building import log_path
-from buildfarm.services.hub import Hub
+from buildfarm.services.build import judging
+from buildfarm.services.build.building import log_path
+from buildfarm.services.core import builds, tasks
+from buildfarm.services.core.hub import Hub
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ENGINEER, READER, WORKER_TOKEN = "engineer-token", "reader-token", "worker-token"

@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from buildfarm import wire
-from buildfarm.adapters.broker import Broker, PrivateRedis, prefix_of
-from buildfarm.adapters.celery_hub import CeleryMessages
-from buildfarm.adapters.message_keys import ensure_pair
-from buildfarm.domain.build import FailureKind
+from buildfarm.adapters.schedule.broker import Broker, PrivateRedis, prefix_of
+from buildfarm.adapters.schedule.celery_hub import CeleryMessages
+from buildfarm.adapters.schedule.message_keys import ensure_pair
+from buildfarm.domain.core.build import FailureKind
 from buildfarm.errors import InfraError
 from tests.contract.specimens import MIB, PACKAGES, seed, spec
 from tests.integration.workers.hub_server import WORKER_TOKEN, HubServer, HubTask
@@ -101,7 +101,7 @@ class Farm:
     def send_as_stranger(self, task: str) -> None:
         """With a key that is not the hub's; in another process, because Celery keeps one key a process."""
         code = (
-            "import sys; from pathlib import Path; from buildfarm.adapters.celery_hub import CeleryMessages\n"
+            "import sys; from pathlib import Path; from buildfarm.adapters.schedule.celery_hub import CeleryMessages\n"
             "url, key, certificate, queue, task = sys.argv[1:]\n"
             "CeleryMessages(url, Path(key), Path(certificate)).send(worker='w1', queue=queue, task=task)"
         )

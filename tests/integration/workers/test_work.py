@@ -10,11 +10,11 @@ import pytest
 from buildfarm_workers.builders import Outcome
 from buildfarm_workers.builders.port import Stage, Stop
 from buildfarm_workers.config import WorkerConfig
-from buildfarm_workers.hub import Hub
-from buildfarm_workers.work import Worker
+from buildfarm_workers.hub_client import Hub
+from buildfarm_workers.task_run import Worker
 
 from buildfarm import wire
-from buildfarm.domain.build import FailureKind
+from buildfarm.domain.core.build import FailureKind
 from buildfarm.errors import ConfigError, NotAllowed
 from tests.integration.workers.hub_server import HubServer
 from tests.waiting import until

@@ -11,19 +11,19 @@ from datetime import date
 import pytest
 
 import buildfarm.domain.compare as package
-from buildfarm.domain.compare.changelog import compare_changelogs
-from buildfarm.domain.compare.dependencies import compare_dependencies
+from buildfarm.domain.compare.contents.normalise import NO_MASK, own_masks
 from buildfarm.domain.compare.expect import expected, waived
-from buildfarm.domain.compare.facts import ChangelogEntry, Dependency, RpmFacts
+from buildfarm.domain.compare.facts.facts import ChangelogEntry, Dependency, RpmFacts
 from buildfarm.domain.compare.fold import by_source, refold
 from buildfarm.domain.compare.kinds import NAMED_ONLY, NEVER_EXPECTED, Kind, finding
-from buildfarm.domain.compare.normalise import NO_MASK, own_masks
+from buildfarm.domain.compare.metadata.changelog import compare_changelogs
+from buildfarm.domain.compare.metadata.dependencies import compare_dependencies
 from buildfarm.domain.compare.pairing import pair
 from buildfarm.domain.compare.policy import ComparePolicy, Expectation, Mode, Waiver, suffix_pattern
 from buildfarm.domain.compare.report import PairResult, Report, Unpaired, from_json, to_json
-from buildfarm.domain.compare.text import describe, lines
-from buildfarm.domain.verdict import Verdict
+from buildfarm.domain.core.verdict import Verdict
 from buildfarm.errors import InputError
+from buildfarm.presentation.report_text import describe, lines
 
 MODULES = [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
 TODAY = date(2026, 5, 1)

@@ -10,17 +10,17 @@ import jsonschema
 import pytest
 
 from buildfarm.domain.compare.advice import NEXT_STEPS, kinds_table, next_step
-from buildfarm.domain.compare.facts import Dependency, FileEntry, RpmFacts
+from buildfarm.domain.compare.batch import card, pieces
+from buildfarm.domain.compare.facts.facts import Dependency, FileEntry, RpmFacts
 from buildfarm.domain.compare.fold import refold
-from buildfarm.domain.compare.junit import to_junit
 from buildfarm.domain.compare.kinds import Kind, finding
 from buildfarm.domain.compare.pairing import Pairing
-from buildfarm.domain.compare.plain import plain_words
 from buildfarm.domain.compare.policy import ComparePolicy, Expectation, Waiver
 from buildfarm.domain.compare.report import SCHEMA_FILE, PairResult, Report, Unpaired, from_json, to_json
-from buildfarm.domain.compare.text import lines, pair_lines
-from buildfarm.domain.compare.work import card, pieces
-from buildfarm.domain.verdict import Verdict
+from buildfarm.domain.core.verdict import Verdict
+from buildfarm.presentation.finding_words import plain_words
+from buildfarm.presentation.junit import to_junit
+from buildfarm.presentation.report_text import lines, pair_lines
 
 DAY = date(2026, 5, 1)
 SCHEMA = json.loads(SCHEMA_FILE.read_text())

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from buildfarm.adapters.brand_policies import load_brand_policy
-from buildfarm.adapters.rule_files import load_rule, load_rules
-from buildfarm.domain.brand import Matcher
+from buildfarm.adapters.debrand.brand_policies import load_brand_policy
+from buildfarm.adapters.debrand.rule_files import load_rule, load_rules
 from buildfarm.domain.debrand.apply import apply, debranded_by, spec_path
+from buildfarm.domain.debrand.brand import Matcher
 from buildfarm.domain.debrand.rule import Changelog, Release, Replace, SourceFile
 from buildfarm.errors import ConfigError
 

@@ -8,8 +8,8 @@ from productmd.common import RELEASE_SHORT_RE, RELEASE_VERSION_RE
 from productmd.composeinfo import get_date_type_respin
 
 from buildfarm.config import load_typed
-from buildfarm.domain.compose import Compose, ComposeState, day_and_respin, in_force, next_id, release_of
-from buildfarm.domain.target import Target
+from buildfarm.domain.publish.compose import Compose, ComposeState, day_and_respin, in_force, next_id, release_of
+from buildfarm.domain.target.target import Target
 from buildfarm.errors import IllegalTransition
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)

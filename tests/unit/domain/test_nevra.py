@@ -4,7 +4,7 @@ import rpm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildfarm.domain.nevra import EVR, split_filename
+from buildfarm.domain.core.nevra import EVR, split_filename
 
 parts = st.text(alphabet="019aAbz.~^_+", min_size=1, max_size=8)
 

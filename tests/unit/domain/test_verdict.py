@@ -2,9 +2,9 @@
 
 import itertools
 
-from buildfarm.domain.gate import decide
-from buildfarm.domain.target import GatePolicy
-from buildfarm.domain.verdict import Verdict, worst
+from buildfarm.domain.build.gate import decide
+from buildfarm.domain.core.verdict import Verdict, worst
+from buildfarm.domain.target.target import GatePolicy
 
 
 def test_the_worst_verdict_decides_whatever_the_order() -> None:

@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildfarm.adapters import sandbox
-from buildfarm.domain.bootstrapping import Condition, Member, Variant, WayOut, condition_in, stuck, ways_out
+from buildfarm.adapters.system import sandbox
+from buildfarm.domain.selfhosting.bootstrap_condition import (
+    Condition,
+    Member,
+    Variant,
+    WayOut,
+    condition_in,
+    stuck,
+    ways_out,
+)
 
 SPECS = {
     "%bcond bootstrap 0": "--with bootstrap",

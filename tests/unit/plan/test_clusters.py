@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.clusters import clusters
+from buildfarm.domain.build.clusters import clusters
+from buildfarm.domain.core.build import Build, BuildState
 
 
 def failed(source: str, reason: str, *, version: str = "1.0", kind: str = "build", minute: int = 0) -> Build:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildfarm.domain.dispatch import Order, Source, WorkGraph
-from buildfarm.domain.graph import strongly_connected
-from buildfarm.domain.simulation import Simulated, lower_bound, simulate
+from buildfarm.domain.schedule.dispatch import Order, Source, WorkGraph
+from buildfarm.domain.schedule.graph import strongly_connected
+from buildfarm.domain.schedule.simulation import Simulated, lower_bound, simulate
 from buildfarm.errors import InputError
 
 NAMES = [f"s{number}" for number in range(14)]

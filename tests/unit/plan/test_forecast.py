@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildfarm.domain.forecast import forecast, seconds_of
+from buildfarm.domain.schedule.forecast import forecast, seconds_of
 
 KEYS = [f"b{number}" for number in range(10)]
 

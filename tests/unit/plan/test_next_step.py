@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from buildfarm.cli.main import Verbs
-from buildfarm.domain.build import Build, BuildState, Gate, WaitKind
-from buildfarm.domain.next_step import next_step
+from buildfarm.domain.build.next_step import next_step
+from buildfarm.domain.core.build import Build, BuildState, Gate, WaitKind
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BUILD = Build(

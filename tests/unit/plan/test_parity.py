@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from buildfarm.domain.parity import Differs, parity, parse_nevra, read_reference
+from buildfarm.domain.build.parity import Differs, parity, parse_nevra, read_reference
 from buildfarm.errors import InputError
 
 MOCK_LOCK = {

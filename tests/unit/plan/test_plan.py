@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from buildfarm.domain.build import WaitKind
-from buildfarm.domain.plan import Decision, Node, Plan, excluded, plan
+from buildfarm.domain.core.build import WaitKind
+from buildfarm.domain.schedule.plan import Decision, Node, Plan, excluded, plan
 
 
 def node(key: str, *needs: str, now: bool = False, problem: str = "", broken: dict[str, str] | None = None) -> Node:

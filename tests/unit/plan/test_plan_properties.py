@@ -6,9 +6,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildfarm.domain.build import WaitKind
-from buildfarm.domain.graph import strongly_connected
-from buildfarm.domain.plan import Node, Plan, plan
+from buildfarm.domain.core.build import WaitKind
+from buildfarm.domain.schedule.graph import strongly_connected
+from buildfarm.domain.schedule.plan import Node, Plan, plan
 
 KEYS = [f"s{number}" for number in range(12)]
 

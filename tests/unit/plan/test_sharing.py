@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildfarm.domain.sharing import Demand, Dimension, Sharing, assign, in_turn
-from buildfarm.domain.task import Task, TaskKind, TaskState
-from buildfarm.domain.worker import Worker, WorkerState
+from buildfarm.domain.core.task import Task, TaskKind, TaskState
+from buildfarm.domain.core.worker import Worker, WorkerState
+from buildfarm.domain.schedule.sharing import Demand, Dimension, Sharing, assign, in_turn
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SIGS = {"base": "core", "extras": "core", "kvm": "virt"}

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from buildfarm.domain.allowed_url import AllowedUrl, is_public
-from buildfarm.domain.build import Build, BuildState
-from buildfarm.domain.clusters import clusters
-from buildfarm.domain.digest import Pace, due_at, subject_of, text_of
-from buildfarm.domain.notice import Notice, Topic
-from buildfarm.domain.subscription import MOST_ATTEMPTS, pause_after
+from buildfarm.domain.build.clusters import clusters
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.notify.digest import Pace, due_at, subject_of, text_of
+from buildfarm.domain.notify.notice import Notice, Topic
+from buildfarm.domain.notify.subscription import MOST_ATTEMPTS, pause_after
+from buildfarm.domain.target.allowed_url import AllowedUrl, is_public
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildfarm.domain.nevra import EVR
-from buildfarm.domain.polling import ListedRpm, findings
-from buildfarm.domain.trigger import pause
+from buildfarm.domain.core.nevra import EVR
+from buildfarm.domain.intake.polling import ListedRpm, findings
+from buildfarm.domain.target.trigger import pause
 
 
 def listed(name: str, version: str, arch: str = "src", of: str = "") -> ListedRpm:

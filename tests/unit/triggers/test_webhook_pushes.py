@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from buildfarm.domain.trigger import Forge
-from buildfarm.domain.webhook import Message, Push, push_of, source_of
+from buildfarm.domain.intake.webhook import Message, Push, push_of, source_of
+from buildfarm.domain.target.trigger import Forge
 from buildfarm.errors import InputError
 
 COMMIT, TAG, NOTHING = "da1560886d4f094c3e6c9ef40349f7d38b5d27d7", "82b3d5ae55f7080f1e6022629cdb57bfae7cccc7", "0" * 40

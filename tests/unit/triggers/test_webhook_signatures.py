@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
-from buildfarm.domain.trigger import Forge
-from buildfarm.domain.webhook import TOLERANCE, BadSignature, Message, verified
+from buildfarm.domain.intake.webhook import TOLERANCE, BadSignature, Message, verified
+from buildfarm.domain.target.trigger import Forge
 from buildfarm.errors import ConfigError
 
 NOW = 1_772_442_000

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from buildfarm_workers.builders import dnf, macros
+from buildfarm_workers.builders import macros
+from buildfarm_workers.builders.buildroot import dnf
 from buildfarm_workers.builders.mock import configuration
 from buildfarm_workers.builders.port import BuildFailed
 
 from buildfarm import wire
-from buildfarm.domain.mockconfig import MockConfig, MockRepository, render
+from buildfarm.domain.build.mock_configuration import MockConfig, MockRepository, render
 
 
 def order(**more: object) -> wire.WorkOrder:

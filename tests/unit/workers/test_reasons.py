@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from buildfarm_workers.builders import dnf, reasons
+from buildfarm_workers.builders import reasons
+from buildfarm_workers.builders.buildroot import dnf
 from buildfarm_workers.builders.port import one_line
 
-from buildfarm.domain.build import FailureKind
+from buildfarm.domain.core.build import FailureKind
 
 BAD_EXIT = "error: Bad exit status from /var/tmp/rpm-tmp.abc ({})"
 TAIL = ["", "RPM build errors:", "    Bad exit status from /var/tmp/rpm-tmp.abc (%build)"]

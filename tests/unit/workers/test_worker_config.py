@@ -8,7 +8,7 @@ import pytest
 from buildfarm_workers import config as configuration
 from buildfarm_workers.main import exit_code
 
-from buildfarm.domain.build import FailureKind
+from buildfarm.domain.core.build import FailureKind
 from buildfarm.errors import ConfigError
 
 GOOD = """\

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from buildfarm.domain.build import Build
-from buildfarm.domain.records import Event
-from buildfarm.domain.repository import Generation
-from buildfarm.domain.task import Task
+from buildfarm.domain.core.build import Build
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.core.task import Task
+from buildfarm.domain.publish.repository import Generation
 from buildfarm.ports.store import Transaction
-from buildfarm_web.read_models import history
-from buildfarm_web.read_models.plain import Json, find_each
+from buildfarm_web.read_models.core import history
+from buildfarm_web.read_models.core.convert import Json, find_each
 
 EVERYTHING = ""
 """The subject of pages that show all of the farm."""

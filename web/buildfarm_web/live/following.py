@@ -22,15 +22,15 @@ from prometheus_client.registry import Collector
 
 from buildfarm import log
 from buildfarm.config import Live
-from buildfarm.domain.task import Task, TaskState
+from buildfarm.domain.core.task import Task, TaskState
 from buildfarm.ports.store import Store
+from buildfarm_web.http.problems import TooMany
 from buildfarm_web.live import sse
 from buildfarm_web.live.changes import Changes, happened_since
 from buildfarm_web.live.position import Position
 from buildfarm_web.live.tail import Piece, Tail
-from buildfarm_web.problems import TooMany
-from buildfarm_web.read_models.logs import LogFile
-from buildfarm_web.read_models.plain import find_each
+from buildfarm_web.read_models.build.logs import LogFile
+from buildfarm_web.read_models.core.convert import find_each
 
 R = TypeVar("R")
 

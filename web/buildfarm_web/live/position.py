@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from buildfarm_web.read_models.plain import numbered
+from buildfarm_web.read_models.core.convert import numbered
 
 
 class Position(NamedTuple):
-    """``run`` is 0 where the follower does not know (:attr:`buildfarm_web.read_models.logs.LogFile.run`).
+    """``run`` is 0 where the follower does not know (:attr:`buildfarm_web.read_models.build.logs.LogFile.run`).
 
     >>> str(Position(1767323045000, 97)), Position.parse("1767323045000-97"), Position.parse("97"), Position.parse("x")
     ('1767323045000-97', Position(run=1767323045000, offset=97), Position(run=0, offset=97), Position(run=0, offset=0))

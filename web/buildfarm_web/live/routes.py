@@ -8,11 +8,11 @@ from functools import partial
 from flask import Blueprint, request
 
 from buildfarm.errors import InputError
+from buildfarm_web.app_context import the_hub, the_parts
 from buildfarm_web.live.handover import EventStream
 from buildfarm_web.live.position import Position
-from buildfarm_web.parts import the_hub, the_parts
-from buildfarm_web.read_models import builds, logs
-from buildfarm_web.read_models.build import tasks_of
+from buildfarm_web.read_models.build import builds, logs
+from buildfarm_web.read_models.build.build_page import tasks_of
 
 blueprint = Blueprint("live", __name__, url_prefix="/live")
 

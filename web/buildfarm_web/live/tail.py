@@ -13,7 +13,7 @@ from pathlib import Path
 
 from buildfarm_web.live import sse
 from buildfarm_web.live.position import Position
-from buildfarm_web.read_models.logs import lines_of, unfinished
+from buildfarm_web.read_models.build.logs import lines_of, unfinished
 
 _STEP = 1 << 16
 _LONGEST_LINE = 1 << 12

@@ -12,16 +12,18 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
-from buildfarm.adapters import process
-from buildfarm.domain.build import FailureKind
+from buildfarm.adapters.system import process
+from buildfarm.domain.core.build import FailureKind
 from buildfarm.errors import BuildFarmError
 from buildfarm.wire import InstalledRpm, WorkOrder
-from buildfarm_workers.builders import cgroup, macros, overlay, reasons, requires, room, rpmdb
-from buildfarm_workers.builders.bases import Base, Bases
-from buildfarm_workers.builders.dnf import Installer
+from buildfarm_workers.builders import macros, reasons, requires
+from buildfarm_workers.builders.buildroot import cgroup, overlay, rpm_database
+from buildfarm_workers.builders.buildroot import environment as room
+from buildfarm_workers.builders.buildroot.base_cache import Base, Bases
+from buildfarm_workers.builders.buildroot.dnf import Installer
+from buildfarm_workers.builders.buildroot.environment import Deadline, Room
 from buildfarm_workers.builders.port import BuildFailed, Outcome, Stage, Stop, Stopped, one_line
 from buildfarm_workers.builders.resultdir import Resultdir
-from buildfarm_workers.builders.room import Deadline, Room
 
 _TOOLS = {"dnf": "dnf", "rpm": "rpm", "bwrap": "bubblewrap", "setpriv": "util-linux", "mount": "mount"}
 _ROUNDS = 4
@@ -169,7 +171,7 @@ class _Build:
         return requires.missing(needs, base.provides)
 
     def _take_lock(self) -> None:
-        found = rpmdb.query(self.room.root)
+        found = rpm_database.query(self.room.root)
         self.lock = found.lock
         self._making.write_installed(found.log)
 

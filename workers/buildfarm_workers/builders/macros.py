@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from buildfarm.domain.build import FailureKind
+from buildfarm.domain.core.build import FailureKind
 from buildfarm.wire import WorkOrder
-from buildfarm_workers.builders import box
+from buildfarm_workers.builders.buildroot import sandboxes
 from buildfarm_workers.builders.port import BuildFailed
 
 _NAME = re.compile(r"[A-Za-z_]\w+(?:\([^()]*\))?")
@@ -14,7 +14,7 @@ _NAME = re.compile(r"[A-Za-z_]\w+(?:\([^()]*\))?")
 
 def for_order(order: WorkOrder) -> dict[str, str]:
     """Macro names (no percent sign) to bodies: the target's, then the override's."""
-    macros = {"_buildhost": box.HOSTNAME, **_plain(order.macros), **_plain(order.override.macros)}
+    macros = {"_buildhost": sandboxes.HOSTNAME, **_plain(order.macros), **_plain(order.override.macros)}
     if order.source_date_epoch is not None:
         macros["use_source_date_epoch_as_buildtime"] = "1"
         macros["clamp_mtime_to_source_date_epoch"] = "1"
@@ -27,7 +27,7 @@ def rpmmacros(order: WorkOrder, *, dbpath: str) -> str:
     :raises BuildFailed: a macro's name is none.
     """
     fixed = {
-        "_topdir": "/" + "/".join(box.TOPDIR),
+        "_topdir": "/" + "/".join(sandboxes.TOPDIR),
         "_rpmfilename": "%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
         "_dbpath": dbpath,
     }

@@ -1,6 +1,6 @@
 """The production builder: runs the real mock with a plain configuration, and reads what it left.
 
-Exit codes become failure kinds by :func:`buildfarm.domain.build.failure_of_mock`. Each build has a basedir of its own,
+Exit codes become failure kinds by :func:`buildfarm.domain.core.build.failure_of_mock`. Each build has a basedir of its own,
 kept until the lock is read from the root; mock's root cache is shared by all builds of one buildroot key.
 """
 
@@ -14,15 +14,16 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from buildfarm.adapters import process, sandbox
-from buildfarm.adapters.process import MEBIBYTE, Completed
-from buildfarm.domain.build import FailureKind, failure_of_mock
-from buildfarm.domain.mockconfig import MockConfig, MockRepository, render, root_name
+from buildfarm.adapters.system import process, sandbox
+from buildfarm.adapters.system.process import MEBIBYTE, Completed
+from buildfarm.domain.build.mock_configuration import MockConfig, MockRepository, render, root_name
+from buildfarm.domain.core.build import FailureKind, failure_of_mock
 from buildfarm.errors import BuildFarmError
 from buildfarm.wire import InstalledRpm, WorkOrder
-from buildfarm_workers.builders import cgroup, dnf, macros, reasons, rpmdb
-from buildfarm_workers.builders.cgroup import ControlGroup
-from buildfarm_workers.builders.disk import DiskWatch
+from buildfarm_workers.builders import macros, reasons
+from buildfarm_workers.builders.buildroot import cgroup, dnf, rpm_database
+from buildfarm_workers.builders.buildroot.cgroup import ControlGroup
+from buildfarm_workers.builders.buildroot.disk import DiskWatch
 from buildfarm_workers.builders.port import BuildFailed, Outcome, Stage, Stop, Stopped, one_line
 from buildfarm_workers.builders.resultdir import Resultdir
 from buildfarm_workers.config import MockSettings
@@ -213,9 +214,9 @@ class _Run:
     def read_lock(self) -> None:
         """What stood in the root, from its own database: mock's lockfile knows no header digest."""
         root = self._basedir / self._name / _ROOT
-        dbpath = rpmdb.find(root)
+        dbpath = rpm_database.find(root)
         if dbpath:
-            found = rpmdb.query(root, dbpath=dbpath)
+            found = rpm_database.query(root, dbpath=dbpath)
             self.lock = found.lock
             self._making.write_installed(found.log)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from buildfarm.domain.build import FailureKind
+from buildfarm.domain.core.build import FailureKind
 from buildfarm.errors import BuildFarmError
 from buildfarm.wire import InstalledRpm, WorkOrder
 

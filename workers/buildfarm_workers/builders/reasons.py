@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from buildfarm.domain.build import FailureKind
+from buildfarm.domain.core.build import FailureKind
 from buildfarm_workers.builders.port import one_line
 
 _BAD_EXIT = re.compile(r"Bad exit status from \S+ \((?P<stage>%\w+)\)")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from buildfarm.domain.nevra import EVR
+from buildfarm.domain.core.nevra import EVR
 from buildfarm.errors import InputError
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISDIR
 
-from buildfarm.domain.build import FailureKind
+from buildfarm.domain.core.build import FailureKind
 from buildfarm_workers.builders.port import BuildFailed, Stage, Stop, Stopped
 
 BUILD_LOG = "build.log"

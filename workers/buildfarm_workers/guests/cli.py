@@ -10,15 +10,15 @@ from pathlib import Path
 import click
 
 from buildfarm import log
-from buildfarm.adapters.hypervisor import Hypervisor
+from buildfarm.adapters.system.hypervisor import Hypervisor
 from buildfarm.errors import BuildFarmError
-from buildfarm_workers.guests import definition as definitions
 from buildfarm_workers.guests import host as hosts
-from buildfarm_workers.guests import image as images
-from buildfarm_workers.guests import render as rendering
-from buildfarm_workers.guests.desk import Desk
 from buildfarm_workers.guests.host import HostConfig
-from buildfarm_workers.guests.pool import Pool, owner_of
+from buildfarm_workers.guests.image import definition as definitions
+from buildfarm_workers.guests.image import image as images
+from buildfarm_workers.guests.image import render as rendering
+from buildfarm_workers.guests.machine.hub_client import Desk
+from buildfarm_workers.guests.machine.pool import Pool, owner_of
 
 
 def _default_config() -> Path:

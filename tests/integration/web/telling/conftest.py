@@ -10,18 +10,19 @@ from pathlib import Path
 import pytest
 from web_story import Clock, Story
 
-from buildfarm.adapters.mail import Smtp
-from buildfarm.adapters.telling_keys import TellingKeys
-from buildfarm.adapters.webhooks import Webhooks
+from buildfarm.adapters.notify.keys import TellingKeys
+from buildfarm.adapters.notify.mail import Smtp
+from buildfarm.adapters.notify.webhooks import Webhooks
 from buildfarm.config import Mail
-from buildfarm.domain.digest import Pace
-from buildfarm.domain.notice import Notice, Topic
-from buildfarm.domain.records import Event, Follower
-from buildfarm.domain.subscription import Channel, Delivery, Subscription
-from buildfarm.services import following, noticing, subscriptions
-from buildfarm.services.couriers import Couriers
-from buildfarm.services.hub import Hub
-from buildfarm.services.subscriptions import Asker
+from buildfarm.domain.core.records import Event, Follower
+from buildfarm.domain.notify.digest import Pace
+from buildfarm.domain.notify.notice import Notice, Topic
+from buildfarm.domain.notify.subscription import Channel, Delivery, Subscription
+from buildfarm.services.core.hub import Hub
+from buildfarm.services.notify import consumers, subscriptions
+from buildfarm.services.notify import notices as noticing
+from buildfarm.services.notify.deliveries import Couriers
+from buildfarm.services.notify.subscriptions import Asker
 from tests.integration.web.telling_places import Mailbox, Receiver, receiving, taking_mail
 
 ANN = Asker(name="ann", may_all=False)
@@ -57,7 +58,7 @@ class Telling:
 
     def notice(self) -> None:
         """Tell everything that happened until now, what follows from it included."""
-        while following.follow(
+        while consumers.follow(
             self.hub.store, "notices", lambda tx, events: noticing.write(self.hub.config, tx, events), limit=40
         ):
             pass

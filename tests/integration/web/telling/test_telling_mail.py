@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 from web_story import Story
 
-from buildfarm.domain.build import Build, BuildState, FailureKind
-from buildfarm.domain.subscription import Channel, DeliveryState
-from buildfarm.services import builds
+from buildfarm.domain.core.build import Build, BuildState, FailureKind
+from buildfarm.domain.notify.subscription import Channel, DeliveryState
+from buildfarm.services.core import builds
 from tests.integration.web.telling.conftest import Telling
 from tests.integration.web.telling_places import Mailbox
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from web_story import Story
 
-from buildfarm.domain.meter import Meter
-from buildfarm.domain.records import Event
-from buildfarm.domain.task import Task, TaskState
-from buildfarm.services import following, metering
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.core.task import Task, TaskState
+from buildfarm.domain.notify.metric import Meter
+from buildfarm.services.notify import consumers, metrics
 from tests.integration.web.telling.conftest import Telling
 
 
@@ -22,12 +22,12 @@ def test_each_task_and_verdict_is_counted_once_whatever_crashes(telling: Telling
         tx.change(task, state=TaskState.CLOSED, finished=task.started + timedelta(seconds=42))  # type: ignore[operator]
 
     def crash(tx: object, events: object) -> None:
-        metering.write(tx, events)  # type: ignore[arg-type]
+        metrics.write(tx, events)  # type: ignore[arg-type]
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError):
-        following.follow(telling.hub.store, "meters", crash)
-    while following.follow(telling.hub.store, "meters", metering.write, limit=7):
+        consumers.follow(telling.hub.store, "meters", crash)
+    while consumers.follow(telling.hub.store, "meters", metrics.write, limit=7):
         pass
     with telling.hub.store.read() as tx:
         meters = {one.id: one for one in tx.find(Meter)}

@@ -7,14 +7,16 @@ from datetime import timedelta
 import pytest
 from web_story import Story
 
-from buildfarm.adapters.database import SqlStore
-from buildfarm.domain.build import Build, FailureKind
+from buildfarm.adapters.core.database import SqlStore
 from buildfarm.domain.compare.policy import Waiver
-from buildfarm.domain.notice import Topic
-from buildfarm.domain.records import Event
-from buildfarm.domain.subscription import Channel
+from buildfarm.domain.core.build import Build, FailureKind
+from buildfarm.domain.core.records import Event
+from buildfarm.domain.notify.notice import Topic
+from buildfarm.domain.notify.subscription import Channel
 from buildfarm.errors import Conflict
-from buildfarm.services import builds, following, metering, noticing, waivers
+from buildfarm.services.build import waivers
+from buildfarm.services.core import builds
+from buildfarm.services.notify import consumers, metrics, notices
 from tests.integration.store.query_plans import recording, whole_reads
 from tests.integration.web.telling.conftest import Telling, allow
 from tests.integration.web.telling_places import Receiver
@@ -41,11 +43,11 @@ def test_a_crash_while_telling_takes_everything_back_and_the_next_round_tells_it
     subscription = telling.subscribe(Channel.WEBHOOK, "http://127.0.0.1:1/")
 
     def crash(tx: object, events: object) -> None:
-        noticing.write(telling.hub.config, tx, events)  # type: ignore[arg-type]
+        notices.write(telling.hub.config, tx, events)  # type: ignore[arg-type]
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError):
-        following.follow(telling.hub.store, "notices", crash)
+        consumers.follow(telling.hub.store, "notices", crash)
     assert telling.owed() == []
     telling.notice()
     assert [one.notice for one in telling.owed()] == [one.id for one in telling.notices()]
@@ -66,7 +68,7 @@ def test_of_two_that_follow_at_once_one_is_refused(telling: Telling) -> None:
 
     telling.hub.store.settled = late  # type: ignore[method-assign]
     with pytest.raises(Conflict):
-        following.follow(telling.hub.store, "notices", overtaken)
+        consumers.follow(telling.hub.store, "notices", overtaken)
 
 
 def test_a_drop_that_came_to_rest_is_told_once_and_again_after_a_retry(telling: Telling, story: Story) -> None:
@@ -114,7 +116,7 @@ def test_the_teller_reads_no_whole_table(telling: Telling, receiver: Receiver, s
     assert isinstance(telling.hub.store, SqlStore)
     with recording(telling.hub.store) as recorded:
         telling.notice()
-        while following.follow(telling.hub.store, "meters", metering.write):
+        while consumers.follow(telling.hub.store, "meters", metrics.write):
             pass
         telling.clock.pass_seconds(200)
         assert telling.couriers.webhooks()

@@ -10,12 +10,12 @@ import pytest
 import redis
 from web_story import Story
 
-from buildfarm.adapters import event_stream
-from buildfarm.adapters.broker import PrivateRedis
-from buildfarm.adapters.event_stream import RedisStream
-from buildfarm.domain.records import Event, Follower
+from buildfarm.adapters.notify import event_stream
+from buildfarm.adapters.notify.event_stream import RedisStream
+from buildfarm.adapters.schedule.broker import PrivateRedis
+from buildfarm.domain.core.records import Event, Follower
 from buildfarm.errors import InfraError
-from buildfarm.services import streaming
+from buildfarm.services.notify import stream as streaming
 from tests.integration.web.telling.conftest import Telling
 from tests.integration.web.telling_places import free_port
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from buildfarm.adapters.telling_keys import TellingKeys
-from buildfarm.adapters.webhooks import Webhooks
-from buildfarm.domain.subscription import MOST_ATTEMPTS, Channel, DeliveryState, Subscription
-from buildfarm.services import subscriptions
+from buildfarm.adapters.notify.keys import TellingKeys
+from buildfarm.adapters.notify.webhooks import Webhooks
+from buildfarm.domain.notify.subscription import MOST_ATTEMPTS, Channel, DeliveryState, Subscription
+from buildfarm.services.notify import subscriptions
 from tests.integration.web.telling.conftest import ANN, Telling, allow
 from tests.integration.web.telling_places import Receiver
 

@@ -1,0 +1,27 @@
+"""Argon2id hashes of passwords (RFC 9106; OWASP's smaller setting, so that many logins at a time fit into memory)."""
+
+from __future__ import annotations
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+_KIBIBYTES = 19 * 1024
+
+
+class Argon2Passwords:
+    """See :class:`buildfarm.ports.authentication.Passwords`."""
+
+    def __init__(self, *, kibibytes: int = _KIBIBYTES) -> None:
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=kibibytes, parallelism=1)
+        self._nobodys = self._hasher.hash("nobody has this password")
+
+    def hashed(self, password: str) -> str:
+        """What the store keeps."""
+        return self._hasher.hash(password)
+
+    def fits(self, password: str, kept: str) -> bool:
+        """Whether it is the password behind ``kept``; with an empty ``kept`` it takes as long and is False."""
+        try:
+            return self._hasher.verify(kept or self._nobodys, password) and bool(kept)
+        except (VerificationError, InvalidHashError):
+            return False

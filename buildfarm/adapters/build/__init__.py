@@ -1,0 +1,1 @@
+"""Waiver files."""

@@ -1,0 +1,1 @@
+"""What reads RPMs for a comparison, and what shows its report."""

@@ -1,0 +1,174 @@
+"""Inside the sandbox: what takes the files of both sides at once; see :mod:`buildfarm.domain.compare.contents.both_sides`.
+
+Files are taken out of the RPMs into the sandbox's own work folder, under names of ours: nothing a payload says is a path here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from buildfarm.adapters.compare.rpm_facts.elf import elf, elf_image, elf_notes
+from buildfarm.adapters.compare.rpm_facts.elf.elf_image import ElfError
+from buildfarm.adapters.compare.rpm_facts.headers import plain
+from buildfarm.adapters.compare.rpm_facts.payload import files
+from buildfarm.adapters.system import process
+from buildfarm.adapters.system.process import MEBIBYTE
+from buildfarm.adapters.system.rpm_bindings import rpm
+from buildfarm.domain.compare.facts.content_facts import AbiFacts, CodeFacts
+
+_MAX_FILE, _MAX_DEBUG = 96 * MEBIBYTE, 1024 * MEBIBYTE
+_DEBUG_ROOT = "/usr/lib/debug/"
+_DWZ = "/usr/lib/debug/.dwz/"
+_ABIDIFF_SECONDS = 120.0
+_SUPPRESSIONS = "".join(
+    f"[suppress_{what}]\nchange_kind = {change}-{what}\nsymbol_name_regexp = .*\n"
+    for what in ("function", "variable")
+    for change in ("added", "deleted")
+)
+"""Symbols that came or went are the ELF layer's, which knows weak templates from interface."""
+_MAX_REPORT = 8_000
+_DAMAGED = (rpm.error, OSError, ValueError, struct.error, MemoryError)
+
+
+def answers(requests: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """For each :class:`PairRequest` as a dict, rows ``{"path", "old_code", "new_code", "abi"}`` by the new side's path."""
+    for request in requests:
+        work = Path(tempfile.mkdtemp(prefix="pair-"))
+        try:
+            yield _answer(request, work)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _answer(request: dict[str, Any], work: Path) -> list[dict[str, Any]]:
+    code, abi = ([tuple(pair) for pair in request[name]] for name in ("code", "abi"))
+    pairs = list(dict.fromkeys([*code, *abi]))
+    found = [
+        _extracted(request[side], {pair[at] for pair in pairs}, work / side) for at, side in enumerate(("old", "new"))
+    ]
+    debug = _Debuginfo(request, work) if abi and shutil.which("abidiff") else None
+    there = [pair for pair in pairs if pair[0] in found[0] and pair[1] in found[1]]
+
+    def ask(pair: tuple[str, str]) -> AbiFacts | None:
+        return debug.compare(found[0][pair[0]], found[1][pair[1]]) if debug is not None and pair in abi else None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        said = list(pool.map(ask, there))
+    rows = []
+    for (old, new), answer in zip(there, said, strict=True):
+        one, two = found[0][old], found[1][new]
+        codes = [_code(one), _code(two)] if (old, new) in code else [None, None]
+        rows.append(
+            {
+                "path": new,
+                "old_code": codes[0] and asdict(codes[0]),
+                "new_code": codes[1] and asdict(codes[1]),
+                "abi": answer and asdict(answer),
+            }
+        )
+    return rows
+
+
+def _code(file: Path) -> CodeFacts | None:
+    from buildfarm.adapters.compare.rpm_facts.elf import disassembly  # noqa: PLC0415  # capstone takes long to import, and few ask
+
+    try:
+        return disassembly.code(file.read_bytes())
+    except (ElfError, struct.error, IndexError, OverflowError):  # the second round has told of it
+        return None
+
+
+def _extracted(archive: str, wanted: set[str], folder: Path) -> dict[str, Path]:
+    """The wanted files by their path in the RPM, written under numbers."""
+    folder.mkdir()
+    found: dict[str, Path] = {}
+    for names, size, read in files(archive):
+        chosen = names & wanted
+        if chosen and size <= _MAX_FILE:
+            place = folder / str(len(found))
+            place.write_bytes(read())
+            found.update(dict.fromkeys(chosen, place))
+        if len(found) == len(wanted):
+            break
+    return found
+
+
+class _Debuginfo:
+    """The debuginfo of both sides, as folders that abidiff finds it in: ``.build-id/xx/y….debug``, and dwz's common files."""
+
+    def __init__(self, request: dict[str, Any], work: Path) -> None:
+        self._error = ""
+        self._suppressions = work / "suppressions"
+        self._suppressions.write_text(_SUPPRESSIONS, encoding="ascii")
+        self._roots: list[Path] = []
+        for side in ("old", "new"):
+            root = work / f"{side}-debug"
+            root.mkdir()
+            self._roots.append(root)
+            try:
+                if request[f"{side}_debug"]:
+                    _unpack(request[f"{side}_debug"], root)
+            except _DAMAGED as error:
+                self._error = plain(f"{side} debuginfo cannot be read: {error}")
+
+    def compare(self, old: Path, new: Path) -> AbiFacts | None:
+        """Abidiff on two libraries; ``None`` where a side has no debuginfo at hand."""
+        if self._error:
+            return AbiFacts(status=None, error=self._error)
+        if not all(_has_debuginfo(file, root) for file, root in zip((old, new), self._roots, strict=True)):
+            return None
+        roots = [word for option, root in zip(("--d1", "--d2"), self._roots, strict=True) for word in (option, root)]
+        done = process.run(
+            ["abidiff", "--no-default-suppression", "--suppressions", self._suppressions, *roots, old, new],
+            timeout=_ABIDIFF_SECONDS, ok=None, max_output=MEBIBYTE,
+        )  # fmt: skip
+        report = plain(done.text)[:_MAX_REPORT]
+        if done.returncode < 0 or done.stopped or done.returncode >= 128:  # noqa: PLR2004 -- a signal
+            return AbiFacts(status=None, report=report, error=done.stopped or f"abidiff crashed ({done.returncode})")
+        return AbiFacts(status=done.returncode, report=report, error=plain(done.error_text)[:300])
+
+
+def _unpack(archive: str, root: Path) -> None:
+    room = _MAX_DEBUG
+    for names, size, read in files(archive):
+        name = min(names)
+        if not name.startswith(_DEBUG_ROOT) or size > room:
+            continue
+        room -= size
+        if name.startswith(_DWZ):
+            place = root / ".dwz" / Path(name).name
+        else:
+            data = read()
+            identity = _build_id(data)
+            if not identity:
+                continue
+            place = root / ".build-id" / identity[:2] / f"{identity[2:]}.debug"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(read() if name.startswith(_DWZ) else data)
+
+
+def _build_id(data: bytes) -> str:
+    try:
+        return elf_notes.build_id(elf_image.parse(data)) if data.startswith(elf_image.MAGIC) else ""
+    except (ElfError, struct.error, IndexError, OverflowError):
+        return ""
+
+
+def _has_debuginfo(file: Path, root: Path) -> bool:
+    """Its own, or that of its build-id; what is no ELF file any more has none."""
+    data = file.read_bytes()
+    try:
+        if elf.read(data).debuginfo:
+            return True
+    except ElfError:
+        return False
+    identity = _build_id(data)
+    return bool(identity) and (root / ".build-id" / identity[:2] / f"{identity[2:]}.debug").exists()

@@ -1,0 +1,216 @@
+"""Reads an ELF file from memory, with the standard library only.
+
+pyelftools makes an object of every symbol and costs 0.1 s to import; a comparison needs tables. The frame is read by
+:mod:`.elf_image`, symbols by :mod:`.elf_symbols`, notes by :mod:`.elf_notes`, kernel modules by :mod:`.kernel_module`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from buildfarm.adapters.compare.rpm_facts.elf import elf_image, elf_notes, elf_symbols, kernel_module
+from buildfarm.adapters.compare.rpm_facts.elf.elf_image import (
+    ALLOC,
+    CODE,
+    DYN,
+    DYNAMIC,
+    EXEC,
+    INFO_LINK,
+    MAGIC,
+    NOTE,
+    PT_INTERP,
+    PT_NOTE,
+    RELOCATIONS,
+    ElfError,
+    Image,
+    Section,
+    Strings,
+)
+from buildfarm.domain.compare.facts.elf_facts import ElfFacts
+
+__all__ = ["MAGIC", "ElfError", "read"]
+
+_DT_NEEDED, _DT_SONAME, _DT_RPATH, _DT_TEXTREL, _DT_BIND_NOW, _DT_RUNPATH = 1, 14, 15, 22, 24, 29
+_DT_FLAGS, _DT_FLAGS_1 = 30, 0x6FFFFFFB
+_MAX_DYNAMIC = 20_000
+_IGNORED = frozenset(
+    {".gnu_debuglink", ".gnu_debugaltlink", ".note.gnu.build-id", ".gnu_debugdata", ".note.package",
+     ".note.go.buildid", ".comment", ".shstrtab"}
+)  # fmt: skip
+_IGNORED_PREFIXES = (
+    ".debug_", ".zdebug_", ".rela.debug_", ".rel.debug_", ".gnu.build.attributes", ".rela.gnu.build.attributes",
+    ".gnu.debuglto_", ".rela.gnu.debuglto_",
+)  # fmt: skip
+_LTO = re.compile(r"^(\.gnu\.lto_.*?)\.[0-9a-f]{6,}$")
+_FILL = b"\0\xcc\x90"  # what linkers put between sections: zeros, int3, nop
+
+
+def read(data: bytes, masked: Callable[[str], str] = str) -> ElfFacts:
+    """The facts of one ELF file, a kernel module's release through ``masked``. :raises ElfError: not well-formed."""
+    try:
+        data, signature = kernel_module.without_signature(data)
+        return _facts(elf_image.parse(data), signature, masked)
+    except (struct.error, IndexError, OverflowError) as error:
+        raise ElfError(f"malformed ELF file: {error}") from error
+
+
+def _facts(image: Image, signature: str, masked: Callable[[str], str]) -> ElfFacts:
+    if not image.sections and image.type in (EXEC, DYN):
+        raise ElfError("no section headers: its interface cannot be told")
+    dynamic = _dynamic(image)
+    interpreter = b""
+    for segment in image.segments:
+        if segment.type == PT_INTERP:
+            interpreter = image.data[segment.offset : segment.offset + segment.file_size].rstrip(b"\0")
+    symbols = elf_symbols.read(image)
+    flags, flags_1 = dynamic.number(_DT_FLAGS), dynamic.number(_DT_FLAGS_1)
+    return ElfFacts(
+        archive=False,
+        bits=64 if image.wide else 32,
+        little_endian=image.order == "<",
+        osabi=image.osabi,
+        type=image.type,
+        machine=image.machine,
+        flags=image.flags,
+        soname=next(iter(dynamic.texts(_DT_SONAME)), ""),
+        needed=tuple(dynamic.texts(_DT_NEEDED)),
+        rpath=tuple(dynamic.texts(_DT_RPATH)),
+        runpath=tuple(dynamic.texts(_DT_RUNPATH)),
+        interpreter=interpreter.decode("utf-8", "backslashreplace"),
+        exports=symbols.exports,
+        imports=symbols.imports,
+        weak_imports=symbols.weak_imports,
+        needs=symbols.needs,
+        defines=symbols.defines,
+        hardening=elf_notes.hardening(
+            image,
+            pie_flag=bool(flags_1 & 0x08000000),
+            interpreted=bool(interpreter),
+            bind_now=dynamic.has(_DT_BIND_NOW) or bool(flags & 8) or bool(flags_1 & 1),
+            text_relocations=dynamic.has(_DT_TEXTREL) or bool(flags & 4),
+            imports=symbols.imports,
+        ),
+        isa=elf_notes.isa(image),
+        kernel=elf_notes.kernel(image),
+        entry=(image.place(image.entry) or f"{image.entry:#x}") if image.entry else "",
+        segments=_segments(image),
+        layout=_layout(image),
+        debuginfo=any(image.named(name) is not None for name in (".debug_info", ".zdebug_info")),
+        code_size=sum(section.stored for section in image.sections if section.flags & CODE),
+        sections=_digests(image),
+        module=kernel_module.read(image, signature, masked),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Dynamic:
+    entries: tuple[tuple[int, int], ...]
+    strings: Strings
+
+    def texts(self, tag: int) -> list[str]:
+        return [self.strings.at(value) for found, value in self.entries if found == tag]
+
+    def number(self, tag: int) -> int:
+        return next((value for found, value in self.entries if found == tag), 0)
+
+    def has(self, tag: int) -> bool:
+        return any(found == tag for found, _ in self.entries)
+
+
+def _dynamic(image: Image) -> _Dynamic:
+    section = image.first(DYNAMIC)
+    if section is None:
+        return _Dynamic(entries=(), strings=Strings(b""))
+    entries: list[tuple[int, int]] = []
+    for tag, value in image.rows(section, "qQ" if image.wide else "iI"):
+        if tag == 0:
+            break
+        entries.append((tag, value))
+        if len(entries) > _MAX_DYNAMIC:
+            raise ElfError(f"more than {_MAX_DYNAMIC} dynamic entries")
+    return _Dynamic(entries=tuple(entries), strings=image.linked(section))
+
+
+def ignored(section: Section) -> bool:
+    """Whether a section only names or describes the build; what is loaded counts, whatever its name, but for notes."""
+    if section.flags & ALLOC and section.type != NOTE:
+        return False
+    return section.name in _IGNORED or section.name.startswith(_IGNORED_PREFIXES)
+
+
+def _segments(image: Image) -> tuple[str, ...]:
+    """Each program header with the sections it holds, addresses and sizes left out."""
+    found = []
+    counted = [section for section in image.sections[1:] if section.flags & ALLOC and not ignored(section)]
+    for segment in image.segments:
+        inside = [
+            section.name
+            for section in counted
+            if segment.address <= section.address
+            and section.address + section.size <= segment.address + segment.memory_size
+        ]
+        found.append(f"{segment.type:#x} flags {segment.flags} align {segment.align}: {' '.join(inside)}")
+    return tuple(found)
+
+
+def _layout(image: Image) -> str:
+    """A digest of where everything lies and is loaded; a note's size is the build's business."""
+    state = hashlib.sha256()
+    for section in image.sections:
+        if section.flags & ALLOC and not ignored(section):
+            row = (section.name, section.address, section.offset if section.stored else 0, section.align)
+            state.update(repr(row).encode())
+    for segment in image.segments:
+        if segment.type != PT_NOTE:
+            place = (segment.type, segment.offset, segment.address, segment.file_size, segment.memory_size)
+            state.update(repr(place).encode())
+    return state.hexdigest()[:32]
+
+
+def _digests(image: Image) -> tuple[tuple[str, str], ...]:
+    """(name, digest) of every section that counts; a name that comes twice gets its number.
+
+    What no header names (data appended to a program, code hidden between sections) counts as one more section.
+    """
+    digests: list[tuple[str, str]] = []
+    seen: dict[str, int] = {}
+    told = kernel_module.sections(image)
+    digests += told.items()
+    for section in image.sections[1:]:
+        if ignored(section) or section.name in told:
+            continue
+        plain = _LTO.sub(r"\1", section.name)  # gcc's random seed
+        seen[plain] = seen.get(plain, 0) + 1
+        name = plain if seen[plain] == 1 else f"{plain}#{seen[plain]}"
+        frame = (section.type, section.flags, section.size, section.entry_size, *_relations(image, section))
+        state = hashlib.sha256(repr(frame).encode())
+        state.update(image.bytes_of(section))
+        digests.append((name, state.hexdigest()[:32]))
+    unnamed = _unnamed(image)
+    if unnamed:
+        digests.append(("(unnamed bytes)", hashlib.sha256(unnamed).hexdigest()[:32]))
+    return tuple(digests)
+
+
+def _relations(image: Image, section: Section) -> tuple[str, int | str]:
+    """The sections a section refers to, by name: their numbers depend on what else the file holds."""
+    link, info = (
+        image.sections[at].name if at < len(image.sections) else f"#{at}" for at in (section.link, section.info)
+    )
+    return link, info if section.flags & INFO_LINK or section.type in RELOCATIONS else section.info
+
+
+def _unnamed(image: Image) -> bytes:
+    """The bytes that belong to no section and no header, without the linker's filling."""
+    taken = sorted([*image.headers, *((s.offset, s.offset + s.stored) for s in image.sections if s.stored)])
+    parts, at = [], 0
+    for start, end in taken:
+        if start > at:
+            parts.append(image.data[at:start].strip(_FILL))
+        at = max(at, end)
+    parts.append(image.data[at:].rstrip(b"\0"))
+    return b"".join(parts)

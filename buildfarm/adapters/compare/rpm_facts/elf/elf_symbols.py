@@ -1,0 +1,152 @@
+"""Symbols of an ELF file: what it exports, what it needs, and the versions of both (gABI; LSB's symbol versioning)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from buildfarm.adapters.compare.rpm_facts.elf.elf_image import (
+    DYN,
+    DYNSYM,
+    EXEC,
+    REL,
+    SYMTAB,
+    VERDEF,
+    VERNEED,
+    VERSYM,
+    ElfError,
+    Image,
+    Section,
+)
+from buildfarm.domain.compare.facts.elf_facts import ElfSymbol
+
+_TYPES = {0: "NOTYPE", 1: "OBJECT", 2: "FUNC", 5: "OBJECT", 6: "TLS", 10: "FUNC"}  # COMMON is data, IFUNC is called
+_BINDINGS = {1: "GLOBAL", 2: "WEAK", 10: "UNIQUE"}
+_VISIBILITY = ("DEFAULT", "INTERNAL", "HIDDEN", "PROTECTED")
+_HIDDEN_VERSION = 0x8000
+_MAX_SYMBOLS, _MAX_VERSIONS = 500_000, 0x7FFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symbols:
+    """Exports; undefined names, and those of them that are weak; ``file(VERSION)`` needed; versions defined."""
+
+    exports: tuple[ElfSymbol, ...] = ()
+    imports: tuple[str, ...] = ()
+    weak_imports: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    defines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row of a symbol table; ``info`` and ``other`` as in the gABI."""
+
+    name: str
+    info: int
+    other: int
+    section: int
+    value: int
+    size: int
+
+
+def table(image: Image, section: Section) -> list[Entry]:
+    """The rows of a symbol table. :raises ElfError: it is larger than any real one."""
+    layout = "IBBHQQ" if image.wide else "IIIBBH"
+    if section.size > _MAX_SYMBOLS * struct.calcsize(image.order + layout):
+        raise ElfError(f"more than {_MAX_SYMBOLS} symbols")
+    strings = image.linked(section)
+    entries = []
+    for row in image.rows(section, layout):
+        name_at, info, other, where, value, size = row if image.wide else (row[0], *row[3:6], row[1], row[2])
+        entries.append(Entry(name=strings.at(name_at), info=info, other=other, section=where, value=value, size=size))
+    return entries
+
+
+def read(image: Image) -> Symbols:
+    """The dynamic symbols; of an object file its global ones. :raises ElfError: a table is malformed."""
+    section = image.first(DYNSYM) or (image.first(SYMTAB) if image.type not in (EXEC, DYN) else None)
+    if section is None:
+        return Symbols()
+    defined, needed = _defined_versions(image), _needed_versions(image)
+    versions = [row[0] for row in image.rows(versym, "H")] if (versym := image.first(VERSYM)) else []
+    exports: list[ElfSymbol] = []
+    imports: list[str] = []
+    weak: list[str] = []
+    for place, entry in enumerate(table(image, section)):
+        binding, kind = _BINDINGS.get(entry.info >> 4), _TYPES.get(entry.info & 15)
+        visibility = _VISIBILITY[entry.other & 3]
+        # hidden symbols of an object file are linked by other objects, those of a library by nobody
+        if binding is None or kind is None or (visibility in ("HIDDEN", "INTERNAL") and image.type != REL):
+            continue
+        version = versions[place] if place < len(versions) else 1
+        index = version & ~_HIDDEN_VERSION
+        if not entry.section:
+            label = needed.get(index, "").rpartition("(")[2].rstrip(")")
+            (weak if binding == "WEAK" else imports).append(f"{entry.name}@{label}" if label else entry.name)
+        elif index and index not in needed:  # 0 is local; a needed version on a defined symbol is a copy relocation
+            exports.append(
+                ElfSymbol(
+                    name=entry.name, version=defined.get(index, ""), type=kind, binding=binding,
+                    size=entry.size if kind in ("OBJECT", "TLS") else 0, default=not version & _HIDDEN_VERSION,
+                    visibility=visibility,
+                )
+            )  # fmt: skip
+    return Symbols(
+        exports=tuple(exports),
+        imports=tuple(sorted(set(imports))),
+        weak_imports=tuple(sorted(set(weak))),
+        needs=tuple(sorted(set(needed.values()))),
+        defines=tuple(sorted(set(defined.values()))),
+    )
+
+
+def _defined_versions(image: Image) -> dict[int, str]:
+    """Version names by index; the base, index 1, is the file itself and has none."""
+    defined: dict[int, str] = {}
+    if (section := image.first(VERDEF)) is None:
+        return defined
+    data, strings = image.bytes_of(section), image.linked(section)
+    at = 0
+    for left in range(_rows(section), 0, -1):
+        _, _, index, _, _, aux, following = struct.unpack_from(image.order + "HHHHIII", data, at)
+        name_at = struct.unpack_from(image.order + "II", data, at + aux)[0]
+        if index > 1:
+            defined[index] = strings.at(name_at)
+        _not_early(following, left)
+        at += following
+    return defined
+
+
+def _needed_versions(image: Image) -> dict[int, str]:
+    """``file(VERSION)`` by index."""
+    needed: dict[int, str] = {}
+    if (section := image.first(VERNEED)) is None:
+        return needed
+    data, strings = image.bytes_of(section), image.linked(section)
+    at, room = 0, _MAX_VERSIONS
+    for left in range(_rows(section), 0, -1):
+        _, count, file_at, aux, following = struct.unpack_from(image.order + "HHIII", data, at)
+        entry = at + aux
+        for more in range(count, 0, -1):
+            _, _, index, name_at, next_entry = struct.unpack_from(image.order + "IHHII", data, entry)
+            needed[index & ~_HIDDEN_VERSION] = f"{strings.at(file_at)}({strings.at(name_at)})"
+            room -= 1
+            if room < 0:
+                raise ElfError(f"more than {_MAX_VERSIONS} symbol versions")
+            _not_early(next_entry, more)
+            entry += next_entry
+        _not_early(following, left)
+        at += following
+    return needed
+
+
+def _rows(section: Section) -> int:
+    if section.info > _MAX_VERSIONS:
+        raise ElfError(f"more than {_MAX_VERSIONS} symbol versions")
+    return section.info
+
+
+def _not_early(step: int, left: int) -> None:
+    if not step and left > 1:
+        raise ElfError("a table of symbol versions ends early")

@@ -1,0 +1,1 @@
+"""Normal forms of kinds of files, and containers."""

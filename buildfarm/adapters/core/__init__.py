@@ -1,0 +1,1 @@
+"""Database and blob store."""

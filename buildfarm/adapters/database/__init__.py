@@ -1,5 +1,0 @@
-"""The store: SQLAlchemy Core over SQLite (WAL) or PostgreSQL, with Alembic from the first table."""
-
-from buildfarm.adapters.database.store import SqlStore
-
-__all__ = ["SqlStore"]

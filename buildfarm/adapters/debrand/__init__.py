@@ -1,0 +1,1 @@
+"""Rule files, brand scan and SRPM trees."""

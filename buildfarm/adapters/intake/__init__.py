@@ -1,0 +1,1 @@
+"""What reads SRPMs, dist-git, folders and remote repositories."""

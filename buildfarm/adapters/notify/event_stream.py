@@ -1,0 +1,68 @@
+"""The Redis stream ``bf:events``: one message an event, for other systems.
+
+A message's id is its event's number (``123-0``). Redis refuses an id that is not higher than the last, so the stream itself
+knows how far it has come: telling twice is refused, a Redis that lost its memory is told again from what the stream holds at
+most, and a reader that remembers the last id it saw goes on from there, or asks ``/api/v1/events?after=123``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import redis
+
+from buildfarm.adapters.schedule.broker import with_credentials
+from buildfarm.errors import InfraError
+
+KEY = "bf:events"
+_TOLD_ALREADY = "equal or smaller"
+
+
+class RedisStream:
+    """See :class:`buildfarm.ports.messages.EventStream`; about ``length`` messages are kept."""
+
+    def __init__(self, url: str, *, length: int) -> None:
+        self._redis = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5, decode_responses=True)
+        self._length = length
+
+    def last(self) -> int | None:
+        """The number of the last event told; ``None`` if there is no stream."""
+        try:
+            if not self._redis.exists(KEY):
+                return None
+            said = self._redis.xinfo_stream(KEY)
+        except redis.RedisError as error:
+            raise InfraError(f"Redis: {error}", hint="is it up? `buildfarm doctor`") from error
+        return int(str(said["last-generated-id"]).partition("-")[0])
+
+    def tell(self, messages: Iterable[tuple[int, Mapping[str, str]]]) -> int:
+        """Append messages under their events' numbers; the length of the stream afterwards."""
+        try:
+            pipe = self._redis.pipeline(transaction=False)
+            for number, fields in messages:
+                pipe.xadd(KEY, cast("dict[Any, Any]", fields), id=f"{number}-0", maxlen=self._length, approximate=True)
+            for answer in pipe.execute(raise_on_error=False):
+                if isinstance(answer, redis.RedisError) and _TOLD_ALREADY not in str(answer):
+                    raise answer
+            return int(self._redis.xlen(KEY))
+        except redis.RedisError as error:
+            raise InfraError(f"Redis: {error}", hint="is it up? `buildfarm doctor`") from error
+
+
+def add_reader(url: str, name: str) -> str:
+    """Make (or renew) an ACL user that may read the stream and nothing else; its URL with a fresh password.
+
+    :raises InfraError: Redis does not answer.
+    """
+    password = secrets.token_urlsafe(24)
+    allowed = ("+@connection", "-@dangerous", "+xread", "+xrange", "+xrevrange", "+xlen", "+xinfo|stream")
+    try:
+        client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5)
+        words = ("ACL", "SETUSER", f"r-{name}", "reset", "on", f">{password}", f"%R~{KEY}", "resetchannels", *allowed)
+        client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        client.execute_command("ACL", "SAVE")  # type: ignore[no-untyped-call]
+    except redis.RedisError as error:
+        raise InfraError(f"Redis: cannot add the reader {name}: {error}") from error
+    return with_credentials(url, f"r-{name}", password)

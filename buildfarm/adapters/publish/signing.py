@@ -1,0 +1,123 @@
+"""The distribution's key: gpg and rpmsign with a home of their own, opened by the signer only.
+
+gpg 2 leaves an agent behind that holds the secret key. Each command here runs in a process namespace of its own
+(bubblewrap), which ends with the command, or with the farm if that is killed: the agent ends with it, at once and
+always. One command at a time uses a home.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from buildfarm.adapters.system import process
+from buildfarm.errors import ConfigError, InfraError, InputError, ToolFailed
+
+_SECONDS = 600.0
+_FINGERPRINT = "fpr:"  # codespell:ignore fpr
+_GPG = ("gpg", "--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "")
+_OWN_PROCESSES = ("bwrap", "--dev-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "--die-with-parent", "--")
+
+
+class Signer:
+    """Signs RPMs and repomd.xml with the one key of ``home`` (a GNUPGHOME); the key is of ``name`` and ``email``."""
+
+    def __init__(self, home: Path, *, name: str, email: str) -> None:
+        self._home = home.absolute()
+        self._user = f"{name} <{email}>"
+        self._key = ""
+
+    def ensure_key(self) -> str:
+        """Make the key unless there is one, and say its fingerprint.
+
+        RSA 3072, for every rpm can verify it; no pass phrase, for nobody sits there to type it: the home's permissions
+        (0700) are what protects it.
+        """
+        self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._home.chmod(0o700)
+        if not (found := self._find_key()):
+            self._run([*_GPG, "--quick-generate-key", self._user, "rsa3072", "sign", "never"])
+            found = self.fingerprint()
+        return found
+
+    def fingerprint(self) -> str:
+        """The key's fingerprint. :raises ConfigError: there is no key."""
+        if not (found := self._find_key()):
+            raise ConfigError(f"no signing key in {self._home}", hint="`buildfarm init` makes one")
+        return found
+
+    def export(self) -> bytes:
+        """The public key, ASCII-armored."""
+        return self._run([*_GPG, "--armor", "--export", self.fingerprint()]).stdout
+
+    def sign_rpms(self, paths: Sequence[Path]) -> None:
+        """Sign files in place (the caller's own copies), in one call; a signature that is there is replaced.
+
+        :raises InputError: a file is no RPM.
+        """
+        if not paths:
+            return
+        key = self.fingerprint()
+        argv = ["rpmsign", "--addsign"]
+        for macro in (f"_gpg_name {key}", "__gpg /usr/bin/gpg", "_gpg_digest_algo sha256"):
+            argv += ["--define", macro]  # Debian's rpm looks for gpg2, which Debian no longer has
+        try:
+            self._run([*argv, "--", *(str(path.absolute()) for path in paths)])
+        except ToolFailed as error:
+            if "corrupt package" in error.output:
+                raise InputError(f"cannot be signed: {error.output}", hint="was it verified?") from error
+            raise
+
+    def sign_repomd(self, repomd: Path) -> None:
+        """Write ``repomd.xml.asc`` beside ``repomd``, whole or not at all."""
+        key = self.fingerprint()
+        signature = repomd.with_name(f"{repomd.name}.asc")
+        fresh = signature.with_name(f".{signature.name}.new")
+        words = ["--yes", "--armor", "--digest-algo", "SHA256", "--local-user", key, "--output", str(fresh)]
+        self._run([*_GPG, *words, "--detach-sign", str(repomd)])
+        fresh.replace(signature)
+
+    def verify(self, path: Path) -> None:
+        """Whether ``path`` and the signature ``path.asc`` belong together and the signature is this key's.
+
+        :raises InputError: they do not, or there is no signature.
+        """
+        signature = path.with_name(f"{path.name}.asc")
+        key = self.fingerprint()
+        argv = [*_GPG, "--status-fd", "1", "--trust-model", "always", "--verify", str(signature), str(path)]
+        done = self._run(argv, ok=None)
+        if done.returncode != 0 or f"[GNUPG:] VALIDSIG {key} " not in done.text:
+            raise InputError(f"{path}: its signature does not fit: {done.error_text}", hint="sign it again")
+
+    def _find_key(self) -> str:
+        if not self._key and self._home.exists():
+            listing = self._run([*_GPG, "--list-secret-keys", "--with-colons"]).text
+            self._key = next((line.split(":")[9] for line in listing.splitlines() if line.startswith(_FINGERPRINT)), "")
+        return self._key
+
+    def _run(self, argv: Sequence[str], *, ok: Sequence[int] | None = (0,)) -> process.Completed:
+        """Run a command with GNUPGHOME set, under a short name: a socket's path has at most 107 characters."""
+        try:
+            with self._alone(), tempfile.TemporaryDirectory(prefix="gpg-") as folder:
+                link = Path(folder) / "h"
+                link.symlink_to(self._home)
+                env = {"GNUPGHOME": str(link), "HOME": folder}
+                return process.run([*_OWN_PROCESSES, *argv], env=env, timeout=_SECONDS, ok=ok)
+        except OSError as error:
+            raise InfraError(f"signing key in {self._home}: {error}", hint="is the disk full?") from error
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Whoever comes second waits, and finds nothing of the first one's.
+
+        No lock, for it names a process of another namespace; no socket, for its agent may still be on the way out.
+        """
+        with (self._home / ".farm.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for pattern in ("[!.]*.lock", ".#lk*", "S.*"):
+                for left in self._home.glob(pattern):
+                    left.unlink(missing_ok=True)
+            yield

@@ -1,0 +1,1 @@
+"""Libsolv, Celery and Redis."""

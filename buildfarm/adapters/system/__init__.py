@@ -1,0 +1,1 @@
+"""Processes, sandbox, supervisor, hypervisor: all that workers may import."""

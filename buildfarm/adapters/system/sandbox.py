@@ -1,0 +1,106 @@
+"""A box for anything that evaluates or unpacks a vendor's file.
+
+bubblewrap with every namespace of its own: no network, no view of the farm's data but the paths named, an unprivileged
+user, limits on time, memory, processes and file size. A spec that holds ``%(touch /x)`` touches nothing of ours.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from buildfarm.adapters.system import process
+from buildfarm.adapters.system.process import MEBIBYTE, Completed, Limits
+
+NOBODY = 65534
+HOME = Path("/builddir")
+_SYSTEM = ("/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/rpm")
+_MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
+
+
+def argv(
+    command: Sequence[str | Path],
+    *,
+    read_only: Sequence[Path] = (),
+    writable: Sequence[Path] = (),
+    chdir: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    home: Path | None = None,
+) -> list[str]:
+    """The bubblewrap words that run ``command``; the paths named appear inside under their own names.
+
+    ``home`` is writable too and appears as :data:`HOME`: the same path in every run, for what writes its path into its output.
+    """
+    words = [
+        "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", str(NOBODY), "--gid", str(NOBODY),
+        "--hostname", "sandbox", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev",
+        "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--clearenv",
+    ]  # fmt: skip
+    for name, value in {**process.BASE_ENV, "HOME": "/tmp", **(env or {})}.items():
+        words += ["--setenv", name, value]
+    for system in _SYSTEM:
+        words += ["--ro-bind-try", system, system]
+    for name in _MERGED:
+        where = Path("/") / name
+        if where.is_symlink():
+            words += ["--symlink", str(where.readlink()), str(where)]
+        elif where.exists():
+            words += ["--ro-bind", str(where), str(where)]
+    for path in read_only:
+        words += ["--ro-bind", str(path), str(path)]
+    for path in writable:
+        words += ["--bind", str(path), str(path)]
+    if home is not None:
+        words += ["--bind", str(home), str(HOME)]
+    if chdir is not None:
+        words += ["--chdir", str(chdir)]
+    return [*words, "--", *(str(word) for word in command)]
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    read_only: Sequence[Path] = (),
+    writable: Sequence[Path] = (),
+    chdir: Path | None = None,
+    stdin: bytes | BinaryIO | None = None,
+    timeout: float = 60.0,
+    memory: int = 2048 * MEBIBYTE,
+    file_size: int = 4096 * MEBIBYTE,
+    max_output: int = 64 * MEBIBYTE,
+    ok: Sequence[int] | None = (0,),
+    env: Mapping[str, str] | None = None,
+    home: Path | None = None,
+    out: BinaryIO | None = None,
+    watch: Callable[[], str] | None = None,
+) -> Completed:
+    """Run ``command`` in the box; errors as in :func:`buildfarm.adapters.system.process.run`.
+
+    ``memory`` and ``file_size`` are bytes, ``timeout`` seconds of wall clock (and of processor time). ``out``: where
+    standard output goes instead of memory; ``watch``: as there.
+    """
+    return process.run(
+        argv(command, read_only=read_only, writable=writable, chdir=chdir, env=env, home=home),
+        timeout=timeout,
+        stdin=stdin,
+        limits=Limits(
+            cpu_seconds=int(timeout) + 1, address_space=memory, file_size=file_size, processes=4096, open_files=4096
+        ),
+        max_output=max_output,
+        ok=ok,
+        out=out,
+        errors_apart=True,
+        watch=watch,
+    )
+
+
+def python(module: str, *arguments: str | Path, read_only: Sequence[Path] = (), **options: object) -> Completed:
+    """Run ``python -m module arguments`` of this very environment in the box."""
+    package = Path(__file__).resolve().parents[2]  # not the checkout: its var/ holds keys and the database
+    return run(
+        [sys.executable, "-I", "-m", module, *arguments],
+        read_only=[Path(sys.prefix), package, *read_only],
+        **options,  # type: ignore[arg-type]  # the same options as run()
+    )

@@ -1,0 +1,1 @@
+"""The API's messages: request bodies and responses."""

@@ -1,0 +1,234 @@
+"""Builds: rows of lists, and everything about one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from buildfarm.api.responses.build.findings import Findings
+from buildfarm.api.responses.build.overrides import SourceOverride
+from buildfarm.api.responses.build.parity import Parity
+from buildfarm.api.responses.build.tasks import Task
+from buildfarm.api.responses.build.waivers import WaiverAsk
+from buildfarm.api.responses.core.base import Answer, Json, Moment, Page, VerdictOrNone
+from buildfarm.api.responses.core.events import Event
+from buildfarm.api.responses.schedule.forecast import Why
+from buildfarm.domain.core.build import BuildState, FailureKind, Gate, WaitKind
+from buildfarm.domain.core.task import TaskKind
+from buildfarm.domain.publish.repository import RepositoryKind
+from buildfarm.wire import WorkOrder
+
+
+class Build(Answer):
+    """One build as lists show it. ``why`` says in words why it stands there; ``needs_person`` is empty if nobody must act."""
+
+    id: str
+    nvr: str
+    srpm: str
+    source: str
+    target: str
+    drop: str
+    state: BuildState
+    since: Moment
+    wait_kind: WaitKind | Literal[""]
+    failure_kind: FailureKind | Literal[""]
+    verdict: VerdictOrNone
+    gate: Gate
+    gate_reason: str
+    settled: bool
+    why: str
+    needs_person: str
+    scratch: bool
+    priority: int
+    attempt: int
+    round: int
+    circle: list[str]
+    seeded: list[str]
+    successor: str
+    superseded: bool
+    bootstrap: str
+    owner: str
+    tags: list[str]
+    created: Moment
+    finished: Moment | None
+
+
+class NeedyBuild(Build):
+    """A build that needs a person: ``who`` can act, ``act`` is the command that usually comes next."""
+
+    act: str
+    who: str
+
+
+class BuildList(Page):
+    """Builds, the newest first. They are counted up to a bound: ``total`` ``is_exact`` below it."""
+
+    builds: list[Build]
+    total: int
+    is_exact: bool
+
+
+class StateSpan(Answer):
+    """One state a build was in: from when, how long, by whom and why."""
+
+    state: BuildState
+    at: Moment
+    actor: str
+    why: str
+    seconds: float
+    current: bool
+
+
+class BuiltRpm(Answer):
+    """An RPM a build made; ``header`` is its SHA256HEADER, ``signed`` the digest of the signed copy."""
+
+    filename: str
+    name: str
+    arch: str
+    repository: RepositoryKind
+    size: int
+    sha256: str
+    header: str
+    signed: str
+    task: str
+
+
+class LockSummary(Answer):
+    """A buildroot in two numbers: RPMs that we built (``ours``) of ``all``."""
+
+    task: str
+    kind: TaskKind
+    arch: str
+    digest: str
+    ours: int
+    all: int
+    share: float | None
+
+
+class ProvenanceLink(Answer):
+    """One link of the chain from the vendor's signature to our verdict."""
+
+    link: str
+    value: str
+    digest: str
+    note: str
+
+
+class VendorRpm(Answer):
+    """One of the vendor's binaries of the same SRPM."""
+
+    filename: str
+    sha256: str
+    arch: str
+    problem: str
+
+
+class BootstrapVariant(Answer):
+    """The spec's bootstrap condition, and what it would require under it once that is known."""
+
+    condition: str
+    requires: list[str] | None
+    problem: str
+
+
+class BuildPage(Build):
+    """Everything about one build."""
+
+    nevra: str
+    moving: bool
+    act: str
+    outlook: Why
+    who: str
+    drop_name: str
+    arches: list[str]
+    dist: str
+    requires: list[str]
+    provides: list[str]
+    states: list[StateSpan]
+    tasks: list[Task]
+    artifacts: list[BuiltRpm]
+    locks: list[LockSummary]
+    found_requires: list[str]
+    learned_requires: list[str]
+    bootstrap_variant: BootstrapVariant | None
+    parity: list[Parity]
+    self_hosted_share: float | None
+    audit: str
+    comparison: Findings | None
+    override: Json | None
+    override_in_force: SourceOverride | None
+    provenance: list[ProvenanceLink]
+    vendor_rpms: list[VendorRpm]
+    asks: list[WaiverAsk]
+    events: list[Event]
+
+
+class LockLine(Answer):
+    """One RPM of a buildroot; ``ours`` says whether we built it."""
+
+    name: str
+    epoch: int
+    version: str
+    release: str
+    arch: str
+    sha256: str | None
+    ours: bool
+
+
+class Lock(Answer):
+    """A buildroot RPM by RPM."""
+
+    task: str
+    kind: TaskKind
+    arch: str
+    digest: str
+    lock: list[LockLine]
+
+
+class BuildLocks(Answer):
+    """The buildroots of one build."""
+
+    build: str
+    nvr: str
+    locks: list[Lock]
+
+
+class OrderGeneration(Answer):
+    """The generation a build is to be made in again; ``ready`` once its files are there."""
+
+    id: str
+    state: str
+
+
+class OrderFile(Answer):
+    """A file that was made then."""
+
+    filename: str
+    sha256: str
+
+
+class BuildOrder(Answer):
+    """What is needed to build something once more in the same buildroot; ``lock`` is the digest of what was in it."""
+
+    order: WorkOrder
+    generation: OrderGeneration
+    lock: str
+    files: list[OrderFile]
+
+
+class Audit(Answer):
+    """What debranding did: rule, actions with their places, sources before and after, and a unified diff of the spec."""
+
+    rule: str = ""
+    rule_digest: str = ""
+    date: str = ""
+    why: str = ""
+    suffix: str = ""
+    rename: dict[str, str] = Field(default_factory=dict)
+    expect: list[Json] = Field(default_factory=list)
+    allow: list[Json] = Field(default_factory=list)
+    scripts: list[str] = Field(default_factory=list)
+    actions: list[Json] = Field(default_factory=list)
+    sources: list[Json] = Field(default_factory=list)
+    diff: str = ""

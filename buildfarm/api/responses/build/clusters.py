@@ -1,0 +1,36 @@
+"""One cluster of builds that failed alike."""
+
+from __future__ import annotations
+
+from buildfarm.api.responses.core.base import Answer, Moment, NamedBuild
+from buildfarm.domain.core.build import BuildState
+
+
+class FailedBuild(NamedBuild):
+    """One of its builds, and who answers for it."""
+
+    source: str
+    target: str
+    state: BuildState
+    sig: str
+    since: Moment
+    why: str
+
+
+class ClusterPage(Answer):
+    """The reason that builds have in common (``title``, with ``why`` as one of them said it), and each of them."""
+
+    now: Moment
+    cluster: str
+    target: str
+    title: str
+    failure_kind: str
+    why: str
+    count: int
+    since: Moment
+    newest: Moment
+    builds: list[FailedBuild]
+    act: str
+    sig: str
+    sigs: dict[str, int]
+    contact: str

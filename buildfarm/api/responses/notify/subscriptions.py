@@ -1,0 +1,78 @@
+"""Subscriptions and their deliveries."""
+
+from __future__ import annotations
+
+from buildfarm.api.responses.core.base import Answer, Moment, Page
+from buildfarm.domain.notify.notice import Topic
+from buildfarm.domain.notify.subscription import Channel, DeliveryState
+
+
+class Subscription(Answer):
+    """Who is told what; ``pending`` deliveries are owed, ``dead`` ones were given up."""
+
+    id: str
+    owner: str
+    channel: Channel
+    address: str
+    topics: list[Topic]
+    target: str
+    source: str
+    sig: str
+    created: Moment
+    ended: Moment | None
+    ended_why: str
+    pending: int
+    dead: int
+    last_delivered: Moment | None
+
+
+class NewSubscription(Subscription):
+    """A subscription that was made; a webhook's ``secret`` is shown in this answer and never again."""
+
+    secret: str = ""
+
+
+class Delivery(Answer):
+    """One event owed to one subscription; ``status`` is what the last try met with, ``due`` when the next one is."""
+
+    id: str
+    subscription: str
+    channel: Channel
+    event: int
+    state: DeliveryState
+    attempts: int
+    status: str
+    due: Moment
+    created: Moment
+    settled: Moment | None
+
+
+class AboutDelivery(Delivery):
+    """The same with what it tells, in words."""
+
+    about: str
+
+
+class DeliveryList(Page):
+    """Deliveries, the newest first."""
+
+    deliveries: list[AboutDelivery]
+
+
+class Follower(Answer):
+    """How far what follows the events has come: ``event`` is the number of the last one."""
+
+    id: str
+    event: int
+    length: int
+    moved: Moment | None
+
+
+class SubscriptionList(Answer):
+    """Subscriptions that ``who`` asks may see, with their newest deliveries and all topics there are."""
+
+    who: str
+    subscriptions: list[Subscription]
+    deliveries: list[AboutDelivery]
+    topics: list[Topic]
+    followers: list[Follower]

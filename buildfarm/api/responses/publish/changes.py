@@ -1,0 +1,43 @@
+"""What changed between two generations, or two composes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from buildfarm.api.responses.core.base import Answer, NamedBuild, VerdictOrNone
+
+Change = Literal["added", "removed", "updated", "rebuilt"]
+
+
+class NewBuild(NamedBuild):
+    """A build that came in, and what its comparison said."""
+
+    verdict: VerdictOrNone
+
+
+class ChangedSource(Answer):
+    """A source whose build is another."""
+
+    source: str
+    change: Change
+    old: NamedBuild | None
+    new: NewBuild | None
+
+
+class ChangedRpm(Answer):
+    """An RPM that is another, by epoch, version and release."""
+
+    name: str
+    arch: str
+    change: Change
+    old: str | None
+    new: str | None
+
+
+class Changes(Answer):
+    """What differs from the one before: the first of ``builds_total`` sources, with their RPMs."""
+
+    counts: dict[Change, int]
+    builds: list[ChangedSource]
+    builds_total: int
+    rpms: list[ChangedRpm]

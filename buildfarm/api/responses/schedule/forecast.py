@@ -1,0 +1,151 @@
+"""What comes: forecasts of targets and drops, and of one build why it waits and when it should start."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from buildfarm.api.responses.build.tasks import Decision
+from buildfarm.api.responses.core.base import Answer, Moment, NamedBuild
+from buildfarm.domain.core.build import BuildState
+from buildfarm.domain.core.task import TaskKind, TaskState
+from buildfarm.domain.intake.drop import Approval
+
+
+class Step(Answer):
+    """One build to come: seconds from the forecast's time until it starts and ends; ``critical`` lies on the longest way."""
+
+    build: str
+    name: str
+    wave: int
+    cost: float
+    way: float
+    start: float
+    end: float
+    needs: list[str]
+    critical: bool
+
+
+class Forecast(Answer):
+    """A plan played through on so many builders. ``bound`` are the seconds no order beats; it promises nothing."""
+
+    steps: list[Step]
+    workers: int
+    makespan: float
+    bound: float
+    critical_path: float = 0.0
+    circles: list[list[str]] = Field(default_factory=list)
+    waves: list[list[str]]
+    critical: list[str]
+    target: str
+    paused: str
+    created: Moment | None
+
+
+class Waiting(NamedBuild):
+    """A build that waits, and for what."""
+
+    kind: str
+    reason: str
+
+
+class Stopped(NamedBuild):
+    """A build that will not go on by itself, and why."""
+
+    state: BuildState
+    reason: str
+
+
+class TargetOutlook(Forecast):
+    """What comes for a target, what waits, and what is stuck."""
+
+    waiting: list[Waiting]
+    stuck: list[Stopped]
+
+
+class Circle(Answer):
+    """Sources that need each other; ``closing`` are the needs that close the circle, ``conditions`` what would open it."""
+
+    members: list[str]
+    closing: list[tuple[str, str]]
+    conditions: list[tuple[str, str]] = Field(default_factory=list)
+
+
+class PlanProblem(Answer):
+    """A build that the plan cannot place, and why."""
+
+    nvr: str
+    kind: str
+    reason: str
+
+
+class Branded(NamedBuild):
+    """A source with brand words and no rule."""
+
+    hits: int
+    first: str
+
+
+class Unread(NamedBuild):
+    """A source that could not be read for brand words."""
+
+    reason: str
+
+
+class Surveyed(Answer):
+    """How many SRPMs were read for brand words, of all."""
+
+    read: int
+    of: int
+
+
+class DropPlan(Forecast):
+    """The plan of a drop as it was made (while it awaits approval: as it is)."""
+
+    drop: str
+    approval: Approval
+    reason: str
+    problems: list[PlanProblem]
+    cycles: list[Circle]
+    left_out: list[Stopped]
+    branded: list[Branded]
+    unread: list[Unread]
+    surveyed: Surveyed
+
+
+class Rank(Answer):
+    """The place of a free task in its queue."""
+
+    place: int
+    of: int
+    queue: str
+
+
+class TaskNow(Answer):
+    """The newest task of a build."""
+
+    kind: TaskKind
+    state: TaskState
+    reason: str
+    stage: str
+
+
+class Why(Answer):
+    """Why a build is where it is, what it waits for, its rank and its estimated start."""
+
+    id: str
+    nvr: str
+    state: BuildState
+    since: Moment
+    wait_kind: str
+    paused: str
+    reason: str
+    next: str
+    task: TaskNow | None
+    decision: Decision | None
+    rank: Rank | None
+    waits_for: list[str]
+    wave: int | None
+    critical: bool
+    seconds_behind_it: float | None
+    estimated_start: Moment | None
+    estimated_end: Moment | None

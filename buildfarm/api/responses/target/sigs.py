@@ -1,0 +1,46 @@
+"""SIGs: who answers for what, and how it stands."""
+
+from __future__ import annotations
+
+from buildfarm.api.responses.build.source_status import MapGroup, Standing
+from buildfarm.api.responses.core.base import Answer, Moment
+from buildfarm.api.responses.overview.action_required import Needs
+from buildfarm.api.responses.target.lag import Figures, LagSummary
+from buildfarm.domain.core.lag import Stage
+
+
+class _About(Answer):
+    name: str
+    title: str
+    contact: str
+    patterns: list[str]
+    targets: list[str]
+
+
+class Sig(_About):
+    """One SIG in a list: its sources by word, how many need somebody, the lag of what it published."""
+
+    sources: int
+    words: dict[str, int]
+    needs_person: int
+    lag: Figures
+    stages: dict[Stage, float]
+
+
+class SigList(Answer):
+    """Every SIG."""
+
+    now: Moment
+    sigs: list[Sig]
+
+
+class SigPage(_About):
+    """One SIG; ``sources`` are the first of ``total``, the most pressing first."""
+
+    now: Moment
+    words: dict[str, int]
+    map: list[MapGroup]
+    lag: LagSummary
+    needs: Needs
+    sources: list[Standing]
+    total: int

@@ -1,0 +1,1 @@
+"""The gate, waivers, parity with the vendor's buildroot, clusters of failures."""

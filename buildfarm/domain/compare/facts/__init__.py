@@ -1,0 +1,1 @@
+"""What is known of an RPM and its files before it is judged."""

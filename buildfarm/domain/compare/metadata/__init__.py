@@ -1,0 +1,1 @@
+"""Findings in headers, file lists, dependencies, scripts and changelogs."""

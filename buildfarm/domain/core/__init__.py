@@ -1,0 +1,1 @@
+"""Builds, their tasks, workers and events, and the pipeline that joins them."""

@@ -1,0 +1,242 @@
+"""One build: an SRPM on its way through the line for one target.
+
+Owns the states, which may follow which, and the words for why a build waits or failed.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from buildfarm.domain.core.nevra import EVR, NEVRA
+from buildfarm.domain.core.verdict import Verdict
+from buildfarm.errors import IllegalTransition
+
+
+class BuildState(enum.StrEnum):
+    """Where a build is. ``waiting``, ``on_hold``, ``failed`` and ``excluded`` always carry a reason."""
+
+    INGESTED = "ingested"
+    DEBRANDED = "debranded"
+    WAITING = "waiting"
+    QUEUED = "queued"
+    BUILDING = "building"
+    BUILT = "built"
+    COMPARING = "comparing"
+    COMPARED = "compared"
+    PUBLISHED = "published"
+    ON_HOLD = "on_hold"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXCLUDED = "excluded"
+
+
+_S = BuildState
+_STOP = frozenset({_S.ON_HOLD, _S.FAILED, _S.CANCELED})
+_FOLLOWS: dict[BuildState, frozenset[BuildState]] = {
+    _S.INGESTED: frozenset({_S.DEBRANDED, _S.EXCLUDED}) | _STOP,
+    _S.DEBRANDED: frozenset({_S.WAITING, _S.EXCLUDED}) | _STOP,
+    _S.WAITING: frozenset({_S.QUEUED, _S.EXCLUDED}) | _STOP,
+    _S.QUEUED: frozenset({_S.BUILDING, _S.WAITING}) | _STOP,
+    _S.BUILDING: frozenset({_S.BUILT, _S.QUEUED, _S.WAITING})
+    | _STOP,  # waiting: it asked for more than its header names
+    _S.BUILT: frozenset({_S.COMPARING}) | _STOP,
+    _S.COMPARING: frozenset({_S.COMPARED, _S.BUILT}) | _STOP,
+    _S.COMPARED: frozenset({_S.PUBLISHED, _S.BUILT}) | _STOP,
+    _S.PUBLISHED: frozenset({_S.BUILT, _S.COMPARED}),  # vendor binaries came later; a waiver that had lifted it ended
+    _S.ON_HOLD: frozenset({_S.INGESTED, _S.CANCELED}),
+    _S.FAILED: frozenset({_S.INGESTED, _S.CANCELED}),
+    _S.CANCELED: frozenset({_S.INGESTED}),
+    _S.EXCLUDED: frozenset({_S.INGESTED, _S.CANCELED}),
+}
+
+NEEDS_NOTHING = frozenset({_S.PUBLISHED, _S.ON_HOLD, _S.FAILED, _S.CANCELED, _S.EXCLUDED})
+"""States a build stays in until a person, an upload or a rule changes something."""
+
+
+SETTLED = (_S.COMPARED, _S.PUBLISHED, _S.ON_HOLD, _S.FAILED, _S.CANCELED, _S.EXCLUDED)
+"""States in which a build can be superseded: nothing is under way."""
+
+TO_BUILD = (_S.INGESTED, _S.DEBRANDED, _S.WAITING, _S.QUEUED, _S.BUILDING)
+"""States of a build that is not built yet and can be without anybody doing anything."""
+
+
+def check_transition(build: str, old: BuildState, new: BuildState) -> None:
+    """Let only what follows follow.
+
+    :raises IllegalTransition: ``new`` does not follow ``old``.
+    """
+    if new not in _FOLLOWS[old]:
+        allowed = ", ".join(sorted(_FOLLOWS[old])) or "nothing"
+        raise IllegalTransition(f"build {build} is {old}, it cannot become {new}", hint=f"from here: {allowed}")
+
+
+class FailureKind(enum.StrEnum):
+    """Why a build failed. The numbers are mock's exit codes (mockbuild/exception.py)."""
+
+    BUILD = "build"  # 10 (and 1): the SRPM's own build ended with an error
+    TIMEOUT = "timeout"  # 11
+    CHROOT = "chroot"  # 20: the buildroot could not be set up
+    DEPENDENCIES = "dependencies"  # 30: a BuildRequires cannot be installed
+    BAD_SRPM = "bad_srpm"  # 40
+    INFRASTRUCTURE = "infrastructure"  # everything that is not the SRPM's fault
+
+    @property
+    def is_infrastructure(self) -> bool:
+        """Only these are retried, counted, elsewhere."""
+        return self in (FailureKind.INFRASTRUCTURE, FailureKind.CHROOT)
+
+
+MOCK_EXIT_CODES: dict[int, FailureKind] = {
+    1: FailureKind.BUILD,
+    10: FailureKind.BUILD,
+    11: FailureKind.TIMEOUT,
+    20: FailureKind.CHROOT,
+    30: FailureKind.DEPENDENCIES,
+    40: FailureKind.BAD_SRPM,
+}
+
+
+def failure_of_mock(exit_code: int) -> FailureKind:
+    """Mock's exit code as our word; what mock does not blame on the SRPM is infrastructure.
+
+    >>> failure_of_mock(30)
+    <FailureKind.DEPENDENCIES: 'dependencies'>
+    >>> failure_of_mock(60)
+    <FailureKind.INFRASTRUCTURE: 'infrastructure'>
+    """
+    return MOCK_EXIT_CODES.get(exit_code, FailureKind.INFRASTRUCTURE)
+
+
+class WaitKind(enum.StrEnum):
+    """Why a build is ``waiting``."""
+
+    PLANNING = "planning"
+    UNRESOLVABLE = "unresolvable"
+    BLOCKED = "blocked"
+    CYCLE = "cycle"
+    CAPACITY = "capacity"
+    PAUSED = "paused"
+    APPROVAL = "approval"
+
+
+class Gate(enum.StrEnum):
+    """What the destination tag said to a compared build."""
+
+    NONE = ""
+    PASSED = "passed"
+    REFUSED = "refused"
+
+
+NVR_FIELDS = ("srpm_filename", "source", "debranded_name", "version", "release", "debranded_release")
+"""What :func:`nvr_of` takes, as a build names it."""
+
+
+def nvr_of(srpm: str, source: str, new_source: str, version: str, release: str, new_release: str) -> str:
+    """Name, version and release of what is built, the new ones where debranding gave such.
+
+    >>> nvr_of("bash-5-1.src.rpm", "bash", "", "5", "1", "1.reef")
+    'bash-5-1.reef'
+    """
+    if not version:  # on hold from the start: nothing but its file name is known
+        return srpm.removesuffix(".src.rpm")
+    return f"{new_source or source}-{version}-{new_release or release}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """One SRPM for one target. Digests are SHA-256 in hex; empty text means "not yet" or "does not apply".
+
+    ``requires`` and ``provides`` come from the header of the SRPM that will be built; ``tags`` are those that carry it.
+    ``signed_by`` is the id of the vendor's key that was verified at intake; empty where a person released the SRPM.
+
+    ``round`` counts how often the SRPM was built to get its circle off the seed, ``circle`` are the sources it needs and is
+    needed by, ``seeded`` the RPMs of that circle that its buildroot took from a seed; ``successor`` is the build of the next
+    round. ``lock_ours`` of the ``lock_rpms`` in its buildroots are RPMs that we built. See :mod:`buildfarm.domain.selfhosting.seeds`.
+
+    ``finding`` is the line that decided its verdict, in plain words; ``brand_hits`` and ``source_brand_hits`` count what the scan
+    found in its RPMs and in its SRPM: copies of the comparison in force, so that a list need not read reports.
+    ``superseded``: every tag of its target carries a newer build of its source, this one is history.
+    ``bootstrap`` is the condition it is built under, should its circle have no other way out (:mod:`buildfarm.domain.selfhosting.bootstrap_condition`).
+    ``found_requires`` are BuildRequires that its header does not name and its build asked for (``%generate_buildrequires``);
+    ``replans`` counts how often that sent it back to the plan.
+    ``shipped`` is when the vendor built the SRPM, by its header; ``spent`` the seconds in each stage the build has left, and
+    ``stage_since`` when the present one began (``None``: with its state). See :mod:`buildfarm.domain.core.lag`.
+    """
+
+    id: str
+    target: str
+    drop_id: str
+    source: str
+    epoch: int
+    version: str
+    release: str
+    dist: str
+    srpm: str
+    srpm_filename: str
+    signed_by: str = ""
+    debranded_srpm: str = ""
+    debranded_tree: str = ""
+    debranded_release: str = ""
+    debranded_name: str = ""
+    rule_digest: str = ""
+    rule_date: str = ""
+    audit: str = ""
+    state: BuildState
+    state_since: datetime
+    wait_kind: str = ""
+    reason: str = ""
+    failure_kind: str = ""
+    verdict: str = ""
+    gate: Gate = Gate.NONE
+    gate_reason: str = ""
+    scratch: bool = False
+    priority: int = 0
+    attempt: int = 1
+    owner: str
+    arches: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    override: dict[str, object] = field(default_factory=dict)
+    round: int = 1
+    circle: tuple[str, ...] = ()
+    seeded: tuple[str, ...] = ()
+    successor: str = ""
+    lock_ours: int = 0
+    lock_rpms: int = 0
+    finding: str = ""
+    brand_hits: int = 0
+    source_brand_hits: int = 0
+    superseded: bool = False
+    bootstrap: str = ""
+    found_requires: tuple[str, ...] = ()
+    replans: int = 0
+    shipped: datetime | None = None
+    stage_since: datetime | None = None
+    spent: dict[str, float] = field(default_factory=dict)
+    created: datetime
+    finished: datetime | None = None
+
+    @property
+    def nevra(self) -> NEVRA:
+        """The SRPM's name as ingested."""
+        return NEVRA(
+            name=self.source, evr=EVR(epoch=self.epoch, version=self.version, release=self.release), arch="src"
+        )
+
+    @property
+    def nvr(self) -> str:
+        """Name, version and release of what we build (the debranded name and release where there are such)."""
+        return nvr_of(*(getattr(self, name) for name in NVR_FIELDS))
+
+    @property
+    def srpm_to_build(self) -> str:
+        """Digest of the SRPM the build starts from."""
+        return self.debranded_srpm or self.srpm
+
+    @property
+    def verdict_or_none(self) -> Verdict | None:
+        """The verdict, once there is one."""
+        return Verdict(self.verdict) if self.verdict else None

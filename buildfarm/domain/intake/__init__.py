@@ -1,0 +1,1 @@
+"""Drops, and the webhooks and polls that begin them."""

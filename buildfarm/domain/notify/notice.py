@@ -1,0 +1,124 @@
+"""A notice: what one event means to those who want to be told; most events mean nothing to them.
+
+Owns the topics, which event falls under which, and the words. Feeds, webhooks and mail tell notices; the Redis stream tells
+every event.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from buildfarm.domain.core.build import Gate
+
+
+class Topic(enum.StrEnum):
+    """What one can subscribe to."""
+
+    RECEIVED = "received"  # a drop came
+    APPROVAL = "approval"  # a drop's plan waits for a person
+    ON_HOLD = "on_hold"  # a build or a whole drop waits for a person
+    FAILED = "failed"
+    REFUSED = "refused"  # built and compared, and the destination tag does not take it
+    PUBLISHED = "published"
+    AT_REST = "at_rest"  # nothing of a drop moves by itself any more
+    RELEASED = "released"  # a compose was promoted: it is what users of its tag get
+    WAIVER = "waiver"  # a waiver ends within days, or has ended
+
+
+WANT_A_PERSON = (Topic.APPROVAL, Topic.ON_HOLD, Topic.FAILED, Topic.REFUSED, Topic.WAIVER)
+
+_TOPICS: Mapping[str, Topic] = {
+    "drop.received": Topic.RECEIVED,
+    "drop.approval_awaited": Topic.APPROVAL,
+    "drop.on_hold": Topic.ON_HOLD,
+    "drop.at_rest": Topic.AT_REST,
+    "build.on_hold": Topic.ON_HOLD,
+    "build.failed": Topic.FAILED,
+    "build.published": Topic.PUBLISHED,
+    "compose.released": Topic.RELEASED,
+    "waiver.expiring": Topic.WAIVER,
+    "waiver.expired": Topic.WAIVER,
+}
+_JUDGED = ("build.compared", "build.judged")
+
+
+def topic_of(kind: str, data: Mapping[str, object]) -> Topic | None:
+    """The topic of an event by its kind and data; ``None`` for what is told on the stream alone.
+
+    >>> topic_of("build.compared", {"gate": "refused"}), topic_of("build.compared", {"gate": "passed"})
+    (<Topic.REFUSED: 'refused'>, None)
+    """
+    if kind in _JUDGED:
+        return Topic.REFUSED if data.get("gate") == Gate.REFUSED else None
+    return _TOPICS.get(kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What became of a build, drop, compose or waiver (``subject`` is its id), as it was when it happened.
+
+    ``id`` is the event's number. ``name`` is what people call the subject: an NVR, a drop's name, the id of a compose or waiver.
+    A drop and a compose have no ``source``; of a waiver ``target`` and ``source`` are globs. ``drop_id`` names the drop it belongs
+    to, if any.
+    """
+
+    id: int
+    at: datetime
+    topic: Topic
+    kind: str
+    subject: str
+    name: str
+    target: str
+    source: str = ""
+    sig: str = ""
+    drop_id: str = ""
+    actor: str = ""
+    why: str = ""
+    data: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Where the page says more, below the farm's address."""
+        room = self.kind.partition(".")[0]
+        return "/waivers" if room == "waiver" else f"/{room}s/{self.subject}"
+
+    @property
+    def headline(self) -> str:
+        """One line for people, without the reason.
+
+        >>> Notice(id=1, at=datetime(2026, 1, 1), topic=Topic.FAILED, kind="build.failed", subject="ab", name="zlib-1-1",
+        ...        target="reef-9").headline
+        'zlib-1-1 failed (reef-9)'
+        """
+        where = f" ({self.target})" if self.target not in ("", "*") else ""
+        return f"{_SUBJECTS.get(self.kind.partition('.')[0], '')}{self.name} {_SAID[self.topic]}{where}"
+
+
+_SUBJECTS = {"drop": "drop ", "compose": "compose ", "waiver": "waiver "}
+_SAID: Mapping[Topic, str] = {
+    Topic.RECEIVED: "came",
+    Topic.APPROVAL: "awaits approval",
+    Topic.ON_HOLD: "is on hold",
+    Topic.FAILED: "failed",
+    Topic.REFUSED: "was refused by the destination tag",
+    Topic.PUBLISHED: "is published",
+    Topic.AT_REST: "has come to rest",
+    Topic.RELEASED: "is what users get now",
+    Topic.WAIVER: "ends",
+}
+
+
+def as_message(notice: Notice, *, url: str) -> dict[str, object]:
+    """A notice as webhooks carry it (Standard Webhooks: ``type``, ``timestamp``, ``data``); ``url`` is the farm's address."""
+    return {
+        "type": f"buildfarm.{notice.topic.value}",
+        "timestamp": notice.at.isoformat(),
+        "data": {
+            "event": notice.id, "kind": notice.kind, "subject": notice.subject, "name": notice.name,
+            "target": notice.target, "source": notice.source, "sig": notice.sig, "drop": notice.drop_id,
+            "actor": notice.actor, "why": notice.why, "url": f"{url}{notice.path}", **notice.data,
+        },
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Repositories, their generations, composes and modules."""

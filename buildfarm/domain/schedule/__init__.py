@@ -1,0 +1,1 @@
+"""The plan, the graph behind it, fair shares, dispatch and forecast."""

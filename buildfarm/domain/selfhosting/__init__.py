@@ -1,0 +1,1 @@
+"""Cycles, bootstrap conditions and what a new build takes away from others."""

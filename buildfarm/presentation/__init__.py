@@ -1,0 +1,1 @@
+"""Words for terminals, mails and CI."""

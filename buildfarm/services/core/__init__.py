@@ -1,0 +1,1 @@
+"""The life of builds and tasks, leases, the leader."""

@@ -1,0 +1,44 @@
+"""What the store need not remember for ever is forgotten: what only guarded against repeats, and what was told long ago.
+
+Never what anything can be traced by (events, builds, drops), and never which files a trigger has seen: they would be taken again.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from buildfarm.domain.auth.account import LoginTries, Session
+from buildfarm.domain.notify.notice import Notice
+from buildfarm.domain.notify.subscription import Delivery
+from buildfarm.domain.target.trigger import HookCall
+from buildfarm.ports.store import Below, Store, Transaction
+from buildfarm.services.core import idempotency
+
+MONTH = timedelta(days=30)
+"""For webhook messages (a repeat of an older one is stale, or names a drop that is known), ended sessions and login tries."""
+QUARTER = timedelta(days=90)
+"""For notices: feeds tell the newest."""
+
+
+def prune(store: Store) -> dict[str, int]:
+    """Forget; how many of each kind, those that were. Safe to repeat."""
+    answers = idempotency.prune(store)
+    with store.begin() as tx:
+        old, long_ago = Below(tx.now - MONTH), Below(tx.now - QUARTER)
+        gone = {
+            "answers": answers,
+            "hook_calls": tx.remove(HookCall, received=old),
+            "sessions": tx.remove(Session, ended=old) + tx.remove(Session, until=old),
+            "login_tries": tx.remove(LoginTries, since=old),
+            "notices": tx.remove(Notice, at=long_ago, **_told(tx)),
+        }
+        some = {kind: count for kind, count in gone.items() if count}
+        if some:
+            tx.event("store.pruned", "store", actor="scheduler", why="older than anybody asks for", **some)
+    return some
+
+
+def _told(tx: Transaction) -> dict[str, object]:
+    """Notices before the first that a delivery still speaks of."""
+    first = tx.pick(Delivery, ("notice",), order_by="notice", limit=1)
+    return {"id": Below(first[0][0])} if first else {}

@@ -1,0 +1,1 @@
+"""Rehearsing debrand rules."""

@@ -1,0 +1,1 @@
+"""Drops, from whichever trigger, and their approval."""

@@ -1,0 +1,1 @@
+"""Notices, deliveries, metrics and the event stream."""

@@ -1,0 +1,163 @@
+"""Couriers: bring what is owed to webhooks and mailboxes, at least once, each under an id that stays.
+
+A delivery is marked after the receiver took it: killed in between, it is brought again under the same id. Several couriers at
+once do no harm but that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from buildfarm import log
+from buildfarm.domain.build.clusters import clusters
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.notify.digest import Pace, due_at, subject_of, text_of
+from buildfarm.domain.notify.notice import Notice, Topic, as_message
+from buildfarm.domain.notify.subscription import Channel, Delivery, DeliveryState, Subscription, pause_after
+from buildfarm.ports.notifications import Answer, Letter, Mailer, WebhookSender
+from buildfarm.ports.store import Store, Transaction
+from buildfarm.services.notify import subscriptions
+
+_SIDE_BY_SIDE = 4
+_IN_A_ROW = 50
+_IN_A_MAIL = 5000
+_KEPT = timedelta(days=30)
+_FORGOTTEN_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Couriers:
+    """``chance`` gives a number from 0 to 1; ``url`` is where people reach the farm; ``unsubscribe`` makes a mail's link."""
+
+    store: Store
+    post: WebhookSender
+    mail: Mailer
+    pace: Pace
+    url: str
+    unsubscribe: Callable[[str], str]
+    chance: Callable[[], float]
+
+    def webhooks(self) -> int:
+        """Bring what is due; how many were tried. A receiver that fails is asked no more in this round, and keeps nobody waiting."""
+        with self.store.read() as tx:
+            rows = [
+                [owed for owed in _pending(tx, _IN_A_ROW, subscription=one.id) if owed.due <= tx.now]
+                for one in tx.find(Subscription, channel=Channel.WEBHOOK, ended=None)
+            ]
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            return sum(pool.map(self._post_row, filter(None, rows)))
+
+    def _post_row(self, row: Sequence[Delivery]) -> int:
+        for tried, owed in enumerate(row, 1):
+            with self.store.read() as tx:
+                (notice,), now = _notices(tx, [owed]), tx.now
+            body = json.dumps(as_message(notice, url=self.url), ensure_ascii=False, separators=(",", ":")).encode()
+            answer = self.post(owed.address, message_id=owed.id, subscription=owed.subscription, body=body, at=now)
+            self._settle([owed], answer)
+            if not answer.accepted:
+                return tried
+        return len(row)
+
+    def mails(self) -> int:
+        """Send the digests that are due; how many were tried."""
+        with self.store.read() as tx:
+            addresses = {one.address for one in tx.find(Subscription, channel=Channel.MAIL, ended=None)}
+        return sum(self._write_to(address) for address in sorted(addresses))
+
+    def _write_to(self, address: str) -> int:
+        with self.store.read() as tx:
+            owed = _pending(tx, _IN_A_MAIL, address=address)
+            now = tx.now
+        underway = [one for one in owed if one.batch]
+        if not underway and owed:
+            underway = self._gather(address, owed)
+        due = [one for one in underway if one.due <= now]
+        if due:
+            self._settle(due, self.mail(self._letter(due)))
+        return bool(due)
+
+    def _gather(self, address: str, loose: Sequence[Delivery]) -> list[Delivery]:
+        """What goes into the next digest to ``address``, if one is due. From then on it stays that, however often it is sent."""
+        with self.store.begin() as tx:
+            last = tx.first(
+                Delivery, address=address, state=DeliveryState.DELIVERED, order_by="settled", descending=True
+            )
+            if due_at(_notices(tx, loose), last.settled if last else None, self.pace) > tx.now:
+                return []
+            batch = hashlib.sha256("\n".join(sorted(one.id for one in loose)).encode()).hexdigest()[:32]
+            unsent = {"state": DeliveryState.PENDING, "batch": ""}
+            made = [tx.change(one, only_if=unsent, batch=batch, due=tx.now) for one in loose]
+        return [one for one in made if one is not None]
+
+    def _letter(self, owed: Sequence[Delivery]) -> Letter:
+        with self.store.read() as tx:
+            notices = _notices(tx, owed)
+            failed = tuple(notice.subject for notice in notices if notice.topic is Topic.FAILED)
+            causes = clusters(tx.find(Build, id=failed, state=BuildState.FAILED)) if failed else ()
+        threads = tuple(dict.fromkeys(notice.drop_id for notice in notices if notice.drop_id))
+        link = self.unsubscribe(owed[0].subscription)
+        text = f"{text_of(notices, causes, url=self.url)}\n-- \n{self.url}/subscriptions\nNo more of this: {link}\n"
+        return Letter(
+            to=owed[0].address, subject=subject_of(notices), text=text, batch=owed[0].batch, threads=threads, unsubscribe=link,
+            at=max(notice.at for notice in notices),
+        )  # fmt: skip
+
+    def _settle(self, owed: Sequence[Delivery], answer: Answer) -> None:
+        """Write down what one try met with. A receiver that is gone for good (HTTP 410) is told no more."""
+        chance = self.chance()  # one for all: what goes out together is tried again together
+        with self.store.begin() as tx:
+            for one in owed:
+                _settle_one(tx, one, answer, chance)
+            if answer.gone:
+                for subscription in {one.subscription for one in owed}:
+                    found = tx.first(Subscription, id=subscription, ended=None)
+                    if found is not None:
+                        subscriptions.end_in(tx, found, actor="teller", why=f"the receiver says: {answer.status}")
+
+    def forget(self) -> int:
+        """Let settled deliveries of long ago go; how many."""
+        with self.store.begin() as tx:
+            old: list[str] = []
+            for state in (DeliveryState.DELIVERED, DeliveryState.DEAD):
+                found = tx.find(Delivery, state=state, order_by="due", limit=_FORGOTTEN_AT_ONCE)
+                old += [one.id for one in found if one.settled is not None and one.settled < tx.now - _KEPT]
+            if old:
+                tx.remove(Delivery, id=tuple(old))
+        return len(old)
+
+
+def _pending(tx: Transaction, limit: int, **where: object) -> list[Delivery]:
+    return tx.find(Delivery, state=DeliveryState.PENDING, order_by="due,id", limit=limit, **where)  # type: ignore[arg-type]  # field names
+
+
+def _notices(tx: Transaction, owed: Iterable[Delivery]) -> list[Notice]:
+    """Each once, however many subscriptions of one address want it."""
+    return tx.find(Notice, id=tuple({one.notice for one in owed}), order_by="id")
+
+
+def _settle_one(tx: Transaction, owed: Delivery, answer: Answer, chance: float) -> None:
+    attempts = owed.attempts + 1
+    values: dict[str, object] = {"attempts": attempts, "status": answer.status}
+    pause = None if answer.final else pause_after(attempts, chance)
+    if answer.accepted:
+        values |= {"state": DeliveryState.DELIVERED, "settled": tx.now}
+    elif pause is None:
+        values |= {"state": DeliveryState.DEAD, "settled": tx.now}
+    else:
+        values |= {"due": tx.now + pause}
+    changed = tx.change(owed, only_if={"state": DeliveryState.PENDING, "attempts": owed.attempts}, **values)
+    if changed is not None and changed.state is DeliveryState.DEAD:
+        tx.event(
+            "delivery.dead",
+            owed.id,
+            actor="teller",
+            why=answer.status,
+            attempts=attempts,
+            subscription=owed.subscription,
+        )
+        log.get().warning("delivery.dead", delivery=owed.id, channel=owed.channel.value, reason=answer.status)

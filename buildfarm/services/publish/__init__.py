@@ -1,0 +1,1 @@
+"""Generations, composes, buildroot layers."""

@@ -1,0 +1,1 @@
+"""The scheduler, planning and the task handlers."""

@@ -1,0 +1,212 @@
+"""The frontier: what libsolv is asked about, and which of its answers still hold.
+
+A build that waits for another one is asked about again when that one has come or stopped; any other when what is there or expected
+changes. What a build wants are its header's BuildRequires, those it was found to ask for while it was built, and, if it is built under
+its bootstrap condition, those of that variant instead.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from buildfarm.domain.core.build import Build
+from buildfarm.domain.core.nevra import EVR
+from buildfarm.domain.core.records import BootstrapVariant, LearnedRequires
+from buildfarm.domain.intake.drop import VendorRpm
+from buildfarm.domain.schedule.graph import strongly_connected
+from buildfarm.domain.schedule.plan import Expected, Node
+from buildfarm.domain.selfhosting.bootstrap_condition import Variant
+from buildfarm.ports.solving import Universe
+from buildfarm.ports.store import Transaction
+
+_BEYOND_NAMES = re.compile(r"nothing provides (?:/|\S+\()")
+_NAMED = 4
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Solved:
+    """What libsolv said of a build, and of what it was asked."""
+
+    node: Node
+    universe: Universe
+    around: frozenset[tuple[str, str]]
+    asked: tuple[object, ...]
+
+
+class Frontier:
+    """Answers that still hold, and those that do not."""
+
+    def __init__(
+        self, before: Mapping[str, Solved], universe: Universe, coming: Mapping[str, Build], stuck: Mapping[str, Build]
+    ) -> None:
+        self._before = before
+        self._universe = universe
+        self._coming = coming
+        self._stuck = stuck
+        self._around = frozenset(
+            [
+                *((key, "") for key in coming),
+                *((key, f"{build.state} {build.reason or build.gate_reason}") for key, build in stuck.items()),
+            ]
+        )
+        self.solved: dict[str, Solved] = {}
+
+    def holds(self, wish: Wish) -> bool:
+        """Whether the last answer does for now; it is taken over then."""
+        held = self._before.get(wish.build.id)
+        if held is None or held.asked != wish.asked:
+            return False
+        same = held.universe is self._universe and held.around == self._around
+        needs = held.node.needs.keys()
+        waits = not needs.isdisjoint(self._coming) and needs.isdisjoint(self._stuck)
+        if same or waits:
+            self.solved[wish.build.id] = held
+        return same or waits
+
+    def take(self, wish: Wish, node: Node) -> None:
+        """A fresh answer."""
+        self.solved[node.key] = Solved(node=node, universe=self._universe, around=self._around, asked=wish.asked)
+
+    def circling(self, waiting: Iterable[Wish]) -> list[Wish]:
+        """Builds that wait for each other by answers over other repositories than those of now."""
+        edges = {key: [other for other in held.node.needs if other in self.solved] for key, held in self.solved.items()}
+        groups = [group for group in strongly_connected(edges) if len(group) > 1 or group[0] in edges[group[0]]]
+        circles = {key for group in groups for key in group}
+        return [
+            wish
+            for wish in waiting
+            if wish.build.id in circles and self.solved[wish.build.id].universe is not self._universe
+        ]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a build wants: ``requires`` it must have, ``hints`` its last build had to ask for; its bootstrap variant, if any."""
+
+    build: Build
+    requires: tuple[str, ...]
+    hints: tuple[str, ...] = ()
+    variant: BootstrapVariant | None = None
+
+    @property
+    def asked(self) -> tuple[object, ...]:
+        """What an answer depends on beside the RPMs there are."""
+        variant = self.variant
+        return self.requires, self.hints, self.build.attempt, variant and (variant.srpm, variant.problem)
+
+
+def wishes(tx: Transaction, target: str, builds: Sequence[Build]) -> list[Wish]:
+    """What each of these builds of a target wants."""
+    variants = {one.id: one for one in tx.find(BootstrapVariant, target=target)} if builds else {}
+    learned = {one.id: one.requires for one in tx.find(LearnedRequires, target=target)} if builds else {}
+    made: list[Wish] = []
+    for build in builds:
+        variant = variants.get(build.id)
+        header = variant.requires if variant and build.bootstrap else build.requires
+        requires = tuple(dict.fromkeys([*header, *build.found_requires]))
+        hints = tuple(text for text in learned.get(learned_id(build), ()) if text not in requires)
+        made.append(Wish(build=build, requires=requires, hints=hints, variant=None if build.bootstrap else variant))
+    return made
+
+
+def learned_id(build: Build) -> str:
+    """Under which name it is kept what builds of this source had to ask for."""
+    return f"{build.target}/{build.source}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What libsolv is asked of each build: over which RPMs, those that are coming and those that are stuck.
+
+    ``blind`` are sources that are coming without the vendor's binaries: what files and virtual Provides they make is not known yet.
+    """
+
+    universe: Universe
+    base: Sequence[str]
+    expected: Sequence[Expected]
+    lost: Sequence[Expected]
+    known: Mapping[str, Build]
+    blind: Sequence[str] = ()
+
+    def node(self, wish: Wish) -> Node:
+        """Where a build stands."""
+        build, variant = wish.build, wish.variant
+        others = [rpm for rpm in self.expected if rpm.build != build.id]
+        requires = (*wish.requires, *self._usable(wish, others))
+        answer = self.universe.resolve(requires, self.base, others)
+        problem, needs = "; ".join(answer.problems), answer.taken
+        broken = self._broken(requires) if problem and self.lost else {}
+        if problem and not broken and len(others) < len(self.expected):  # it may be that only its own RPMs would do
+            with_own = self.universe.resolve(requires, self.base, self.expected)
+            problem, needs = ("", with_own.taken) if not with_own.problems else (problem, needs)
+        now = self.universe.resolve(wish.requires, self.base, ()) if needs else None
+        return Node(
+            key=build.id,
+            name=build.source,
+            needs=needs,
+            broken=broken,
+            problem=self._explained(problem) if not broken else "",
+            resolves_now=now is not None and not now.problems,
+            condition=variant.condition if variant else "",
+            variant=self._under_condition(variant, others) if variant and variant.srpm else None,
+            trouble=variant.problem if variant else "",
+        )
+
+    def _usable(self, wish: Wish, others: Sequence[Expected]) -> list[str]:
+        """Of what the last build of the source asked for whatever can be had: it orders, it does not bind."""
+        return [text for text in wish.hints if not self.universe.resolve((text,), self.base, others).problems]
+
+    def _broken(self, requires: Sequence[str]) -> dict[str, str]:
+        """What only a source that ended without a result would give, and how that ended."""
+        with_lost = self.universe.resolve(requires, self.base, [*self.expected, *self.lost])
+        stuck = {rpm.build for rpm in self.lost}
+        return {
+            f"{name} from {self.known[key].nvr}": f"{self.known[key].state}, {self.known[key].reason or self.known[key].gate_reason}"
+            for key, name in with_lost.taken.items()
+            if key in stuck
+        }
+
+    def _under_condition(self, variant: BootstrapVariant, others: Sequence[Expected]) -> Variant:
+        answer = self.universe.resolve(variant.requires, self.base, others)
+        return Variant(needs=answer.taken, problem="; ".join(answer.problems))
+
+    def _explained(self, problem: str) -> str:
+        """A file or a virtual Provides may be made by a source of which only the name is known: then that is said."""
+        if not self.blind or not _BEYOND_NAMES.search(problem):
+            return problem
+        names = ", ".join(self.blind[:_NAMED]) + (" …" if len(self.blind) > _NAMED else "")
+        return f"{problem}; {names} may make it: without the vendor's binaries it is not known before they are built"
+
+
+def blind(sources: Iterable[Build], vendor: Iterable[VendorRpm]) -> tuple[str, ...]:
+    """The names of those sources of which the vendor's binaries are not here."""
+    seen = {rpm.sourcerpm for rpm in vendor}
+    return tuple(sorted({build.source for build in sources if build.srpm_filename not in seen}))
+
+
+def expected(sources: Iterable[Build], vendor: Sequence[VendorRpm]) -> tuple[Expected, ...]:
+    """What builds will provide: by the vendor's binaries where we have them, else by the SRPM's own Provides."""
+    by_srpm: dict[str, list[VendorRpm]] = {}
+    for rpm in vendor:
+        by_srpm.setdefault(rpm.sourcerpm, []).append(rpm)
+    made: list[Expected] = []
+    for build in sources:
+        known = by_srpm.get(build.srpm_filename, [])
+        made += [_from_vendor(build, rpm) for rpm in known] or _from_header(build)
+    return tuple(made)
+
+
+def _from_vendor(build: Build, rpm: VendorRpm) -> Expected:
+    return Expected(
+        build=build.id, name=rpm.name, evr=rpm.evr, arch=rpm.arch, provides=(*rpm.provides, *rpm.files),
+        requires=tuple(text for text in rpm.requires if not text.startswith("/")),
+    )  # fmt: skip
+
+
+def _from_header(build: Build) -> list[Expected]:
+    """An SRPM's header carries the Provides of its sub-packages (rpm 4.16 and later), not those found while building."""
+    evr = str(EVR(epoch=build.epoch, version=build.version, release=build.debranded_release or build.release))
+    names = sorted({text.split()[0] for text in build.provides} | {build.source})
+    return [Expected(build=build.id, name=name, evr=evr, arch="noarch") for name in names if "(" not in name]

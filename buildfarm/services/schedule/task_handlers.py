@@ -1,0 +1,124 @@
+"""The hub's own stations: what the services worker and the signer do with a task they claimed.
+
+Each is safe to run twice: a worker killed half-way leaves a lease that runs out, and the task starts again from the top.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import copy_context
+
+from buildfarm import log
+from buildfarm.domain.core.build import Build, BuildState, FailureKind
+from buildfarm.domain.core.task import Task, TaskKind, TaskState
+from buildfarm.domain.intake.drop import Drop, DropState
+from buildfarm.errors import BuildFarmError, Conflict, IllegalTransition, InputError
+from buildfarm.services.core import builds, tasks
+from buildfarm.services.core.hub import Heartbeat, Hub
+
+Station = Callable[[Task, Heartbeat], None]
+
+
+def serve(hub: Hub, stations: Mapping[TaskKind, Station], task_id: str, worker: str) -> None:
+    """Claim one task and run its station; a message for a task that is not ours any more is dropped."""
+    with log.bound(task=task_id, worker=worker):
+        try:
+            with hub.store.begin() as tx:
+                granted = tasks.claim(tx, task_id, worker, hub.config.farm.timing)
+        except BuildFarmError as error:
+            log.get().info("task.dropped", reason=str(error))
+            return
+        with log.bound(kind=granted.task.kind.value, **{granted.task.kind.about: granted.task.subject}):
+            _run(hub, stations, granted.task, granted.token)
+    hub.wakeup.notify()
+
+
+def _run(hub: Hub, stations: Mapping[TaskKind, Station], task: Task, token: str) -> None:
+    log.get().info("task.open")
+    try:
+        with _kept_alive(hub, task, token) as heartbeat:
+            stations[task.kind](task, heartbeat)
+        with hub.store.begin() as tx:
+            tasks.close(tx, tasks.held(tx, task.id, token))
+        log.get().info("task.closed")
+    except IllegalTransition as error:
+        log.get().info("task.taken_away", reason=str(error))
+    except InputError as error:
+        log.get().warning("task.refused", reason=str(error))
+        _rejected(hub, task, token, error)
+    except Exception as error:  # noqa: BLE001  # whatever it was, the task must say so and be tried again
+        log.get().exception("task.broke")
+        _broke(hub, task, token, f"{type(error).__name__}: {error}")
+
+
+def broke_for_good(hub: Hub, task: Task) -> None:
+    """A hub task used up its tries: what it was about stops with that reason instead of hanging."""
+    reason = f"{task.kind} failed {task.failures} times; the last: {task.reason}"
+    with hub.store.begin() as tx:
+        if task.kind is TaskKind.INGEST:
+            drop = tx.get(Drop, task.subject)
+            tx.change(drop, state=DropState.ON_HOLD, reason=reason)
+            tx.event("drop.on_hold", drop.id, actor="scheduler", why=reason)
+        elif task.kind in (TaskKind.DEBRAND, TaskKind.COMPARE, TaskKind.SIGN):
+            build = tx.get(Build, task.subject)
+            if build.state not in (BuildState.CANCELED, BuildState.FAILED, BuildState.PUBLISHED):
+                builds.fail(tx, build, FailureKind.INFRASTRUCTURE, reason, actor="scheduler")
+
+
+def _rejected(hub: Hub, task: Task, token: str, error: InputError) -> None:
+    """The input is at fault, so trying again would not help: the build (or drop) goes on hold with the reason."""
+    with hub.store.begin() as tx:
+        tasks.fail(tx, tasks.held(tx, task.id, token), FailureKind.BAD_SRPM, str(error))
+        if task.kind is TaskKind.INGEST:
+            drop = tx.get(Drop, task.subject)
+            tx.change(drop, state=DropState.ON_HOLD, reason=str(error))
+            tx.event("drop.on_hold", drop.id, actor=task.worker, why=str(error))
+        elif build := tx.first(Build, id=task.subject):
+            builds.move(tx, build, BuildState.ON_HOLD, actor=task.worker, why=str(error))
+
+
+def _broke(hub: Hub, task: Task, token: str, reason: str) -> None:
+    try:
+        with hub.store.begin() as tx:
+            changed = tasks.infrastructure_failure(tx, tasks.held(tx, task.id, token), reason)
+    except (IllegalTransition, Conflict):
+        return
+    if changed.state is TaskState.FAILED:
+        broke_for_good(hub, changed)
+
+
+@contextmanager
+def _kept_alive(hub: Hub, task: Task, token: str) -> Iterator[Heartbeat]:
+    """Prolong the lease from a thread of its own, so that a long comparison is not taken for a dead worker."""
+    over = threading.Event()
+    lost = threading.Event()
+    timing = hub.config.farm.timing
+
+    def beat(stage: str) -> None:
+        with hub.store.begin() as tx:
+            tasks.beat(tx, task.id, token, stage, timing)
+
+    def keep() -> None:
+        while not over.wait(timing.heartbeat):
+            try:
+                beat("")
+            except IllegalTransition:
+                lost.set()
+                return
+            except BuildFarmError as error:
+                log.get().warning("heartbeat.failed", reason=str(error))
+
+    def heartbeat(stage: str) -> None:
+        if lost.is_set():
+            raise IllegalTransition(f"task {task.id} was taken away")
+        beat(stage)
+
+    thread = threading.Thread(target=copy_context().run, args=(keep,), name=f"heartbeat-{task.id}", daemon=True)
+    thread.start()
+    try:
+        yield heartbeat
+    finally:
+        over.set()
+        thread.join()

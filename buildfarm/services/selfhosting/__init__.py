@@ -1,0 +1,1 @@
+"""Rounds of cycles, and impacts of a new generation."""

@@ -1,0 +1,197 @@
+"""``/api/v1``: accounts (admins), one's own account and tokens, the audit log, and how one can log in."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Blueprint, Response, jsonify, request
+
+from buildfarm.api.requests import AccountRequest, PasswordRequest, ReasonRequest, RightsRequest, TokenRequest
+from buildfarm.domain.auth.permissions import Action, Principal
+from buildfarm.errors import InputError, NotAllowed, TooManyTries
+from buildfarm.ports.authentication import Passwords
+from buildfarm.services.auth import accounts, tokens
+from buildfarm.services.auth import login as logging_in
+from buildfarm_web.api.reading import flag, limit, listed
+from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm_web.http import access
+from buildfarm_web.http.access import body, known, require
+from buildfarm_web.read_models.auth import accounts as people
+from buildfarm_web.read_models.auth import audit_log
+from buildfarm_web.read_models.auth.accounts import account_json, token_json
+from buildfarm_web.read_models.core.convert import Json
+
+blueprint = Blueprint("api_people", __name__, url_prefix="/api/v1")
+
+
+def passwords() -> Passwords:
+    """What passwords are kept with. :raises NotAllowed: this hub lets nobody in with one."""
+    tools = the_parts().login
+    if tools is None or not the_hub().config.farm.login.passwords:
+        raise NotAllowed("nobody logs in with a password here", hint="`login.passwords` in farm.yaml")
+    return tools.passwords
+
+
+@blueprint.get("/accounts")
+def list_accounts() -> Response:
+    """All accounts."""
+    require(Action.ACCOUNTS)
+    with the_hub().store.read() as tx:
+        return jsonify(people.accounts(tx))
+
+
+@blueprint.post("/accounts")
+def post_account() -> tuple[Response, HTTPStatus]:
+    """Make an account."""
+    actor, wish = require(Action.ACCOUNTS).name, body(AccountRequest)
+    made = accounts.create(
+        the_hub(), wish.name, role=wish.role, sigs=wish.sigs, passwords=passwords() if wish.password else None,
+        password=wish.password, actor=actor, why=wish.reason,
+    )  # fmt: skip
+    return jsonify(account_json(made)), HTTPStatus.CREATED
+
+
+@blueprint.post("/accounts/<account>/rights")
+def post_rights(account: str) -> Response:
+    """Give an account another role and other SIGs. A reason is due."""
+    actor, wish = require(Action.ACCOUNTS).name, body(RightsRequest)
+    changed = accounts.set_rights(the_hub(), account, role=wish.role, sigs=wish.sigs, actor=actor, why=wish.reason)
+    return jsonify(account_json(changed))
+
+
+@blueprint.post("/accounts/<account>/disable")
+def disable(account: str) -> Response:
+    """Close an account: its sessions end, its tokens open nothing. A reason is due."""
+    return _disable(account, disabled=True)
+
+
+@blueprint.post("/accounts/<account>/enable")
+def enable(account: str) -> Response:
+    """Open a closed account again. A reason is due."""
+    return _disable(account, disabled=False)
+
+
+def _disable(account: str, *, disabled: bool) -> Response:
+    actor, why = require(Action.ACCOUNTS).name, body(ReasonRequest).reason
+    return jsonify(account_json(accounts.set_disabled(the_hub(), account, disabled=disabled, actor=actor, why=why)))
+
+
+@blueprint.post("/accounts/<account>/password")
+def post_password(account: str) -> Response:
+    """Give an account another password; its sessions end."""
+    actor, wish = require(Action.ACCOUNTS).name, body(PasswordRequest)
+    return jsonify(account_json(accounts.set_password(the_hub(), passwords(), account, wish.password, actor=actor)))
+
+
+@blueprint.get("/account")
+def own_account() -> Response:
+    """Who one is here, what one may do, one's tokens and sessions: the twin of the page."""
+    asker = known()
+    with the_hub().store.read() as tx:
+        return jsonify(people.own_account(the_hub(), tx, asker, access.session_id()))
+
+
+@blueprint.post("/account/password")
+def own_password() -> Response:
+    """Change one's own password; the former one is due."""
+    asker, wish = known(), body(PasswordRequest)
+    change_own_password(asker, wish.former, wish.password)
+    return jsonify({"account": asker.account, "changed": True})
+
+
+def change_own_password(asker: Principal, former: str, password: str) -> None:
+    """Change the asker's password and end every other session. :raises InputError: the former one is wrong."""
+    if not asker.account:
+        raise InputError(f"{asker.name} is a token without an account", hint="ask with a token of your account")
+    try:
+        logging_in.with_password(the_hub(), passwords(), asker.account, former, address=request.remote_addr or "")
+    except TooManyTries:
+        raise
+    except NotAllowed as error:
+        raise InputError("the former password is wrong", hint="an admin can give you another") from error
+    accounts.set_password(
+        the_hub(), passwords(), asker.account, password, actor=asker.name, keep_session=access.session_id()
+    )
+
+
+@blueprint.get("/tokens")
+def list_tokens() -> Response:
+    """One's own tokens; admins see another ``account``'s, or with ``all=1`` everybody's."""
+    asker, account = known(), request.args.get("account", "")
+    everybodys = flag("all")
+    if everybodys or account not in ("", asker.account) or not asker.account:
+        require(Action.ACCOUNTS)
+    with the_hub().store.read() as tx:
+        return jsonify(people.tokens(tx, account="" if everybodys else account or asker.account))
+
+
+@blueprint.post("/tokens")
+def post_token() -> tuple[Response, HTTPStatus]:
+    """Issue a token; ``token`` is shown in this answer and never again."""
+    asker, wish = known(), body(TokenRequest)
+    issued = issue_token(asker, wish)
+    with the_hub().store.read() as tx:
+        shown = token_json(issued.token, tx)
+    answer = jsonify({**shown, "token": issued.secret})
+    answer.headers["Cache-Control"] = "no-store"
+    return answer, HTTPStatus.CREATED
+
+
+def issue_token(asker: Principal, wish: TokenRequest) -> tokens.Issued:
+    """Issue a token for the asker's own account, or (admins) another."""
+    account = wish.account or asker.account
+    if account != asker.account:
+        require(Action.ACCOUNTS)
+    if not account:
+        raise InputError(f"{asker.name} has no account a token could belong to", hint="name an `account`")
+    return tokens.issue(
+        the_hub(), asker, account=account, name=wish.name, role=wish.role, sigs=wish.sigs, actions=wish.actions, days=wish.days
+    )  # fmt: skip
+
+
+@blueprint.post("/tokens/<token>/revoke")
+def revoke_token(token: str) -> Response:
+    """End a token now: one's own, or (admins) anybody's."""
+    return jsonify(revoke(known(), token, why=body(ReasonRequest).reason))
+
+
+def revoke(asker: Principal, token: str, *, why: str) -> Json:
+    """End a token of the asker's account, or (admins) any."""
+    anybodys = access.may(Action.ACCOUNTS)
+    if asker.actions is not None and not anybodys:
+        raise NotAllowed("a token for some acts alone ends no tokens", hint="log in, or use a token for all acts")
+    if not anybodys and not asker.account:
+        require(Action.ACCOUNTS)
+    ended = tokens.revoke(the_hub(), asker, token, of="" if anybodys else asker.account, why=why)
+    with the_hub().store.read() as tx:
+        return token_json(ended, tx)
+
+
+@blueprint.get("/audit")
+def audit() -> Response:
+    """People's acts, the newest first; ``actor`` and ``subject`` filter."""
+    with the_hub().store.read() as tx:
+        return listed(audit_log.acts(tx, access.seen(), **acts_wanted(), limit=limit()))
+
+
+def acts_wanted() -> Json:
+    """The filters of the audit log, as they stand in the URL."""
+    args = request.args
+    return {name: args.get(name, "").strip() for name in ("actor", "subject", "cursor")}
+
+
+@blueprint.get("/login")
+def ways_in() -> Response:
+    """How one can log in here, and who one is: the twin of the page."""
+    return jsonify(ways())
+
+
+def ways() -> Json:
+    """``{password, oidc, you}``: ``oidc`` is the issuer's title, empty without one; ``you`` is empty for nobody."""
+    login, tools = the_hub().config.farm.login, the_parts().login
+    issuer = login.oidc if tools is not None and tools.issuer is not None else None
+    return {
+        "password": tools is not None and login.passwords,
+        "oidc": issuer.title if issuer else "",
+        "you": access.seen().name,
+    }

@@ -1,0 +1,99 @@
+"""``/api/v1``: what people decide about targets, drops and workers. Each asks whether they may, and says who did it and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, jsonify
+
+from buildfarm.api.requests import ReasonRequest, ReserveRequest, ResumeRequest
+from buildfarm.domain.auth.permissions import Action
+from buildfarm.domain.intake.drop import Drop
+from buildfarm.services.core import pausing, workers
+from buildfarm.services.intake import approval
+from buildfarm_web import actions
+from buildfarm_web.app_context import the_hub
+from buildfarm_web.http.access import body, could, require
+from buildfarm_web.read_models.intake.drops import drop_json
+
+blueprint = Blueprint("api_decisions", __name__, url_prefix="/api/v1")
+
+
+@blueprint.post("/targets/<target>/pause")
+def pause_target(target: str) -> Response:
+    """Begin no more builds of a target; what runs ends. A reason is due."""
+    could(Action.PAUSE)
+    held = actions.pause_target(target, why=body(ReasonRequest).reason)
+    return jsonify({"target": held.id, "paused": True, "reason": held.reason, "actor": held.actor})
+
+
+@blueprint.post("/targets/<target>/resume")
+def resume_target(target: str) -> Response:
+    """Go on with a paused target, or cancel what has not begun."""
+    could(Action.PAUSE)
+    wish = body(ResumeRequest)
+    canceled = actions.resume_target(target, why=wish.reason, drop_waiting=wish.drop_waiting)
+    return jsonify({"target": target, "paused": False, "canceled": canceled})
+
+
+@blueprint.post("/drops/<drop>/pause")
+def pause_drop(drop: str) -> Response:
+    """Begin no more builds of a drop; what runs ends. A reason is due."""
+    could(Action.PAUSE)
+    found, held = actions.on_drop(drop, Action.PAUSE, pausing.pause, why=body(ReasonRequest).reason)
+    return jsonify({"drop": found.id, "paused": True, "reason": held.reason, "actor": held.actor})
+
+
+@blueprint.post("/drops/<drop>/resume")
+def resume_drop(drop: str) -> Response:
+    """Go on with a paused drop, or cancel what of it has not begun."""
+    could(Action.PAUSE)
+    wish = body(ResumeRequest)
+    resume = actions.resume(drop_waiting=wish.drop_waiting)
+    found, canceled = actions.on_drop(drop, Action.PAUSE, resume, why=wish.reason)
+    return jsonify({"drop": found.id, "paused": False, "canceled": canceled})
+
+
+@blueprint.post("/drops/<drop>/approve")
+def approve_drop(drop: str) -> Response:
+    """Let the plan of a drop become work. A reason is due."""
+    return _approval(drop, approval.approve)
+
+
+@blueprint.post("/drops/<drop>/refuse")
+def refuse_drop(drop: str) -> Response:
+    """Build nothing of a drop. A reason is due."""
+    return _approval(drop, approval.refuse)
+
+
+def _approval(name: str, do: Callable[..., Drop]) -> Response:
+    could(Action.APPROVE)
+    _, decided = actions.on_drop(name, Action.APPROVE, do, why=body(ReasonRequest).reason)
+    with the_hub().store.read() as tx:
+        return jsonify(drop_json(tx, decided))
+
+
+@blueprint.post("/workers/<worker>/drain")
+def drain_worker(worker: str) -> Response:
+    """Give a worker nothing more; what it has it finishes. A reason is due."""
+    return _drain(worker, drained=True)
+
+
+@blueprint.post("/workers/<worker>/resume")
+def resume_worker(worker: str) -> Response:
+    """Take a drained worker back into service."""
+    return _drain(worker, drained=False)
+
+
+@blueprint.post("/workers/<worker>/reserve")
+def reserve_worker(worker: str) -> Response:
+    """Let a worker work for some SIGs, targets or sources alone. A reason is due."""
+    actor, wish = require(Action.DRAIN).name, body(ReserveRequest)
+    changed = workers.reserve(the_hub(), worker, wish.reserved, actor=actor, why=wish.reason)
+    return jsonify({"id": changed.id, "reserved": list(changed.reserved)})
+
+
+def _drain(name: str, *, drained: bool) -> Response:
+    could(Action.DRAIN)
+    changed = actions.drain(name, drained=drained, why=body(ReasonRequest).reason)
+    return jsonify({"id": changed.id, "state": changed.state.value})

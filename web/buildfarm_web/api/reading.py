@@ -1,0 +1,327 @@
+"""``/api/v1``, the reading half: the JSON twin of every page, open to whoever can reach the hub."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, jsonify, request
+
+from buildfarm.domain.core.records import SourceOverride
+from buildfarm.errors import NotFound
+from buildfarm.ports.store import Transaction
+from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm_web.http.access import seen
+from buildfarm_web.read_models.auth import audit_log
+from buildfarm_web.read_models.build import audit, builds, failures, logs, parity, tasks, waivers
+from buildfarm_web.read_models.build.build_page import build_page, override_json, tasks_of
+from buildfarm_web.read_models.build.findings import newest_comparison, reading
+from buildfarm_web.read_models.core import history
+from buildfarm_web.read_models.core.convert import Json, numbered
+from buildfarm_web.read_models.core.paging import page
+from buildfarm_web.read_models.intake import drops, triggers
+from buildfarm_web.read_models.overview import farm, search, summary
+from buildfarm_web.read_models.schedule import forecast
+from buildfarm_web.read_models.selfhosting import seeds
+from buildfarm_web.read_models.selfhosting.shares import locks_of
+from buildfarm_web.read_models.target import targets
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+
+MOST_BUILDS = 5000
+MOST = 1000
+
+
+def limit(default: int = 100, *, most: int = MOST) -> int:
+    """The query's ``limit``, within bounds."""
+    return numbered(request.args.get("limit"), default, most=most, least=1)
+
+
+def cursor() -> str:
+    """Where the query wants a list to go on; empty at its beginning."""
+    return request.args.get("cursor", "")
+
+
+def flag(name: str) -> bool:
+    """Whether the query says yes to something."""
+    return request.args.get(name, "") not in ("", "0", "false")
+
+
+def listed(found: Json) -> Response:
+    """One page of a list, with a link to the next one (RFC 8288)."""
+    answer = jsonify(found)
+    if found["cursor"]:
+        following = {**request.args.to_dict(), "cursor": found["cursor"]}
+        answer.headers["Link"] = f'<{request.path}?{urlencode(following)}>; rel="next"'
+    return answer
+
+
+@blueprint.get("/")
+@blueprint.get("/overview")
+def overview() -> Response:
+    """The twin of the overview page."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        found = farm.overview(parts.hub, tx, parts.standings.kept, builds.filters_of(request.args))
+        return jsonify(found | summary.glance(parts.hub, tx, parts.standings))
+
+
+@blueprint.get("/health")
+def health() -> Response:
+    """200 while the store answers, else 503."""
+    with the_hub().store.read() as tx:
+        return jsonify(farm.health(tx))
+
+
+@blueprint.get("/drops")
+def list_drops() -> Response:
+    """The newest drops."""
+    with the_hub().store.read() as tx:
+        return listed(drops.drops(tx, limit=limit(), target=request.args.get("target", ""), cursor=cursor()))
+
+
+@blueprint.get("/drops/<drop>")
+def show_drop(drop: str) -> Response:
+    """One drop with its builds."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        return jsonify(drops.drop_page(parts.hub, tx, parts.standings.kept, drop))
+
+
+@blueprint.get("/builds")
+def list_builds() -> Response:
+    """Builds, filtered by the query."""
+    hub = the_hub()
+    args = request.args
+    with hub.store.read() as tx:
+        return listed(
+            builds.find_builds(
+                hub,
+                tx,
+                limit=limit(most=MOST_BUILDS),
+                cursor=cursor(),
+                **builds.filters_of(args),
+            )
+        )
+
+
+@blueprint.get("/builds/<build>")
+def show_build(build: str) -> Response:
+    """Everything about one build."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        return jsonify(build_page(parts.hub, tx, parts.shares, build))
+
+
+@blueprint.get("/builds/<build>/findings")
+def show_findings(build: str) -> Response:
+    """The comparison, worst findings first. :raises NotFound: nothing was compared yet."""
+    with the_hub().store.read() as tx:
+        found = builds.find_build(tx, build)
+        comparison = newest_comparison(tx, found.id)
+    if comparison is None:
+        raise NotFound(f"{found.nvr} was not compared yet", hint=f"it is {found.state}: {found.reason or 'on its way'}")
+    return jsonify(reading(comparison))
+
+
+@blueprint.get("/builds/<build>/why")
+def show_why(build: str) -> Response:
+    """Why it is where it is, what it waits for, its rank and its estimated start."""
+    with the_hub().store.read() as tx:
+        return jsonify(forecast.why(the_hub(), tx, builds.find_build(tx, build)))
+
+
+@blueprint.get("/targets/<target>/failures")
+def show_failures(target: str) -> Response:
+    """Failed builds by cause."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(failures.failures(hub, tx, target))
+
+
+@blueprint.get("/drops/<drop>/plan")
+def show_drop_plan(drop: str) -> Response:
+    """The plan of a drop: waves, longest way, circles and the needs that close them, what nothing provides, what is left out."""
+    with the_hub().store.read() as tx:
+        return jsonify(forecast.drop_plan(tx, builds.find_drop(tx, drop)))
+
+
+@blueprint.get("/targets/<target>/seeds")
+def show_seeds(target: str) -> Response:
+    """What still comes from a seed and why, and the self-hosted share over time."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        return jsonify(seeds.seeds(parts.hub, tx, parts.shares, target))
+
+
+@blueprint.get("/targets/<target>/plan")
+def show_plan(target: str) -> Response:
+    """What comes: waves, the longest way, the estimated end, circles, and what waits or is stuck with its reason."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(forecast.outlook(hub, tx, target))
+
+
+@blueprint.get("/builds/<build>/audit")
+def show_audit(build: str) -> Response:
+    """What debranding did. :raises NotFound: no rule has touched this build."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found = builds.find_build(tx, build)
+    read = audit.audit_of(hub, found.audit)
+    if read is None:
+        raise NotFound(f"{found.nvr} has no debrand audit", hint="a source without rules has none")
+    return jsonify(read)
+
+
+@blueprint.get("/builds/<build>/lock")
+def show_lock(build: str) -> Response:
+    """Every RPM of the buildroots, each marked with whether we built it. :raises NotFound: nothing was built yet."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found = builds.find_build(tx, build)
+        locks = locks_of(hub, tx, tasks_of(tx, found))
+    if not locks:
+        raise NotFound(f"{found.nvr} has no lock", hint="a buildroot is written down when its task ends well")
+    return jsonify({"build": found.id, "nvr": found.nvr, "locks": locks})
+
+
+@blueprint.get("/builds/<build>/parity")
+def show_parity(build: str) -> Response:
+    """Its buildroots beside the vendor's, differences first. :raises NotFound: no reference is known."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        found = builds.find_build(tx, build)
+        beside = parity.parities(parts.hub, tx, parts.shares, found, tasks_of(tx, found))
+    if not beside:
+        raise NotFound(
+            f"{found.nvr} has no reference to stand beside",
+            hint="`buildfarm reference add BUILD FILE`, and a finished build",
+        )
+    return jsonify({"build": found.id, "nvr": found.nvr, "parity": beside})
+
+
+@blueprint.get("/builds/<build>/log")
+def show_log(build: str) -> Response:
+    """The log from ``offset`` bytes on, as text. ``X-Log-Offset`` is where to go on, ``X-Log-Growing`` whether to."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found = tasks_of(tx, builds.find_build(tx, build))
+    log = logs.log_of(hub, found, request.args.get("task", ""))
+    end = log.end()
+    offset = numbered(request.args.get("offset"), 0, most=end)
+    answer = Response(log.read(offset, end), content_type="text/plain; charset=utf-8")
+    answer.headers["Content-Length"] = str(end - offset)
+    answer.headers["Cache-Control"] = "no-store" if log.growing else "no-cache"
+    answer.headers["X-Log-Task"] = log.task.id
+    answer.headers["X-Log-Offset"] = str(end)
+    answer.headers["X-Log-Growing"] = "1" if log.growing else "0"
+    return answer
+
+
+@blueprint.get("/overrides")
+def list_overrides() -> Response:
+    """Overrides, the newest first; ``all=1`` shows those that no longer hold too."""
+    where: dict[str, object] = {key: value for key in ("target", "source") if (value := request.args.get(key))}
+    if not flag("all"):
+        where["active"] = True
+    with the_hub().store.read() as tx:
+        found = page(tx, SourceOverride, "created,id", where, limit=limit(), cursor=cursor())
+    return listed({"overrides": [override_json(override) for override in found.records], "cursor": found.cursor})
+
+
+@blueprint.get("/search")
+def show_search() -> Response:
+    """What begins with ``q``, in each kind of thing, a few of each with where they lead."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(search.search(hub, tx, request.args.get("q", "")))
+
+
+@blueprint.get("/waivers")
+def list_waivers() -> Response:
+    """Waivers, the newest first: those in force, or with ``all=1`` all that ever were."""
+    with the_hub().store.read() as tx:
+        return listed(waivers.waivers(tx, everything=flag("all"), limit=limit(1000), cursor=cursor()))
+
+
+@blueprint.get("/targets")
+def list_targets() -> Response:
+    """Every configured target."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(targets.targets_page(hub, tx))
+
+
+@blueprint.get("/targets/<target>")
+def show_target(target: str) -> Response:
+    """One target."""
+    parts = the_parts()
+    with parts.hub.store.read() as tx:
+        return jsonify(targets.target_page(parts.hub, tx, parts.standings.kept, target))
+
+
+@blueprint.get("/generations")
+def list_generations() -> Response:
+    """Generations, the newest first."""
+    args = request.args
+    with the_hub().store.read() as tx:
+        return listed(
+            targets.generations(
+                tx, limit=limit(), tag=args.get("tag", ""), target=args.get("target", ""), cursor=cursor()
+            )
+        )
+
+
+@blueprint.get("/triggers")
+def list_triggers() -> Response:
+    """What lets drops begin by themselves, with what each found last and why it waits or fails."""
+    hub = the_hub()
+    with hub.store.read() as tx:
+        return jsonify(triggers.triggers(hub, tx, target=request.args.get("target", "")))
+
+
+@blueprint.get("/tasks")
+def list_tasks() -> Response:
+    """Tasks, the newest first."""
+    args = request.args
+    with the_hub().store.read() as tx:
+        return listed(
+            tasks.tasks(
+                tx,
+                active=flag("active"),
+                state=args.get("state", ""),
+                subject=args.get("subject", ""),
+                limit=limit(),
+                cursor=cursor(),
+            )
+        )
+
+
+@blueprint.get("/workers")
+def list_workers() -> Response:
+    """Workers and what they do."""
+    with the_hub().store.read() as tx:
+        return jsonify(farm.workers(tx))
+
+
+@blueprint.get("/events")
+def list_events() -> Response:
+    """History; ``after`` goes on from an event's number."""
+    args = request.args
+    after = numbered(args["after"], 0, most=2**62) if args.get("after") else None
+    subject, asker = args.get("subject", ""), seen()
+    with the_hub().store.read() as tx:
+        if subject and (named := _build_of(tx, subject)):
+            subject = named
+        found = history.events(tx, subject=subject, after=after, limit=limit(200), cursor=cursor())
+    return listed({**found, "events": [event for event in found["events"] if audit_log.may_see(asker, event)]})
+
+
+def _build_of(tx: Transaction, subject: str) -> str:
+    """The id of the build that ``subject`` names by name-version-release; empty if it is no such name."""
+    if "-" not in subject:
+        return ""
+    try:
+        return builds.find_build(tx, subject).id
+    except NotFound:
+        return ""

@@ -1,0 +1,110 @@
+"""Subscriptions and deliveries over ``/api/v1``."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Blueprint, Response, jsonify, request
+
+from buildfarm import bootstrap
+from buildfarm.api.requests import ReasonRequest, SubscriptionRequest
+from buildfarm.domain.auth.permissions import Action
+from buildfarm.domain.notify.notice import WANT_A_PERSON
+from buildfarm.domain.notify.subscription import Channel, Subscription
+from buildfarm.errors import InputError
+from buildfarm.services.core.hub import Hub
+from buildfarm.services.notify import subscriptions
+from buildfarm.services.notify.subscriptions import Asker
+from buildfarm_web.api.reading import cursor, flag, limit, listed
+from buildfarm_web.app_context import the_hub
+from buildfarm_web.http import access
+from buildfarm_web.read_models.notify import feed
+from buildfarm_web.read_models.notify import subscriptions as reading
+
+blueprint = Blueprint("telling_api", __name__, url_prefix="/api/v1")
+
+
+def asker() -> Asker:
+    """Who asks: anybody the farm knows for what is theirs, whoever operates it for all. :raises Unauthenticated: nobody knows who."""
+    known = access.known()
+    return Asker(name=known.account or known.name, may_all=access.may(Action.OPERATE))
+
+
+def reader() -> Asker | None:
+    """Who looks; ``None`` for a stranger."""
+    return asker() if access.seen().is_known else None
+
+
+@blueprint.get("/subscriptions")
+def list_subscriptions() -> Response:
+    """Whom the farm tells what: one's own, or all for an engineer; ``all=1`` shows ended ones too."""
+    who = reader()
+    with the_hub().store.read() as tx:
+        return jsonify(reading.subscriptions(tx, who, everything=flag("all")))
+
+
+@blueprint.post("/subscriptions")
+def post_subscription() -> tuple[Response, HTTPStatus]:
+    """Begin to tell somebody. The answer holds a webhook's ``secret``, which is shown this once."""
+    who = asker()
+    made, secret = begin(who, access.body(SubscriptionRequest))
+    with the_hub().store.read() as tx:
+        said = reading.subscription_json(tx, made)
+    answer = jsonify({**said, "secret": secret} if secret else said)
+    if secret:
+        answer.headers["Cache-Control"] = "no-store"
+    return answer, HTTPStatus.CREATED
+
+
+def begin(who: Asker, wish: SubscriptionRequest) -> tuple[Subscription, str]:
+    """Record what is wished for; the subscription, and a webhook's secret. Errors as :func:`subscriptions.record`."""
+    hub = the_hub()
+    _check(hub, wish)
+    made = subscriptions.record(
+        hub.store, who, channel=wish.channel, address=wish.address, topics=wish.topics or WANT_A_PERSON, target=wish.target,
+        source=wish.source, sig=wish.sig,
+    )  # fmt: skip
+    return made, bootstrap.telling_keys(hub.config).secret(made.id) if made.channel is Channel.WEBHOOK else ""
+
+
+def _check(hub: Hub, wish: SubscriptionRequest) -> None:
+    """Refuse at once what would never be told."""
+    if wish.sig and wish.sig not in feed.sigs(hub):
+        raise InputError(f"no SIG {wish.sig!r}", hint=f"known: {', '.join(feed.sigs(hub)) or 'none'}")
+    if wish.channel is Channel.WEBHOOK:
+        bootstrap.check_webhook(hub.config, wish.address)
+    elif hub.config.farm.mail is None:
+        raise InputError("this farm sends no mail", hint="`mail:` in farm.yaml names a server")
+
+
+@blueprint.delete("/subscriptions/<subscription>")
+def delete_subscription(subscription: str) -> Response:
+    """Tell no more; what is still owed is dropped."""
+    who, hub = asker(), the_hub()
+    why = access.body(ReasonRequest).reason if request.content_length else ""
+    ended = subscriptions.end(hub.store, subscription, who, why=why)
+    with hub.store.read() as tx:
+        return jsonify(reading.subscription_json(tx, ended))
+
+
+@blueprint.get("/deliveries")
+def list_deliveries() -> Response:
+    """What is owed to subscriptions and what became of it; ``state`` and ``subscription`` choose."""
+    who, args = asker(), request.args
+    with the_hub().store.read() as tx:
+        return listed(
+            reading.visible_deliveries(
+                tx,
+                who,
+                limit=limit(),
+                cursor=cursor(),
+                state=args.get("state", ""),
+                subscription=args.get("subscription", ""),
+            )
+        )
+
+
+@blueprint.post("/deliveries/<delivery>/redeliver")
+def redeliver(delivery: str) -> Response:
+    """Try a settled delivery again, under the same id."""
+    return jsonify(reading.delivery_json(subscriptions.redeliver(the_hub().store, delivery, asker())))

@@ -1,0 +1,47 @@
+"""``/api/v1``: asking for a waiver, granting and declining."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Blueprint, Response, jsonify
+
+from buildfarm.api.requests import AskRequest, GrantRequest, ReasonRequest
+from buildfarm.domain.auth.permissions import Action
+from buildfarm.domain.build.waiver import WaiverAsk
+from buildfarm.services.build.waiver_requests import Named
+from buildfarm_web import actions
+from buildfarm_web.app_context import the_hub
+from buildfarm_web.http.access import body, could
+from buildfarm_web.read_models.build.waiver_requests import ask_json
+
+blueprint = Blueprint("api_asks", __name__, url_prefix="/api/v1")
+
+
+@blueprint.post("/builds/<build>/ask-waiver")
+def ask_waiver(build: str) -> tuple[Response, HTTPStatus]:
+    """Ask those who may to waive a finding of a build. :raises NotFound: it has no such finding."""
+    could(Action.ASK_WAIVER)
+    wish = body(AskRequest)
+    named = Named(kind=wish.kind, path=wish.path, subject=wish.subject, rpm=wish.rpm)
+    return _said(actions.ask_waiver(build, named, why=wish.reason)), HTTPStatus.CREATED
+
+
+@blueprint.post("/waiver-asks/<ask>/grant")
+def grant_waiver(ask: str) -> Response:
+    """Record the waiver that somebody asked for, until a day."""
+    could(Action.WAIVE)
+    wish = body(GrantRequest)
+    return _said(actions.grant(ask, owner=wish.owner, expires=wish.expires, why=wish.reason))
+
+
+@blueprint.post("/waiver-asks/<ask>/decline")
+def decline_waiver(ask: str) -> Response:
+    """Refuse the waiver that somebody asked for. A reason is due."""
+    could(Action.WAIVE)
+    return _said(actions.decline(ask, why=body(ReasonRequest).reason))
+
+
+def _said(asked: WaiverAsk) -> Response:
+    with the_hub().store.read() as tx:
+        return jsonify(ask_json(tx, asked))

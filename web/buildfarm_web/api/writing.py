@@ -1,0 +1,210 @@
+"""``/api/v1``, the writing half: uploads, drops, decisions. Each asks :mod:`.access` whether this one may, and says who did it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+
+from flask import Blueprint, Response, jsonify, request, send_file, url_for
+
+from buildfarm.api.requests import (
+    SHA256,
+    DropRequest,
+    OverrideRequest,
+    PriorityRequest,
+    ReasonRequest,
+    ReferenceRequest,
+    WaiverRequest,
+)
+from buildfarm.domain.auth.permissions import Action
+from buildfarm.domain.core.build import Build
+from buildfarm.domain.publish.repository import Artifact
+from buildfarm.errors import InputError, NotFound
+from buildfarm.services.build import building, overrides, references
+from buildfarm.services.core import bootstrap_variants, builds
+from buildfarm.services.intake import drops
+from buildfarm.services.publish import collecting
+from buildfarm_web import actions
+from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm_web.http.access import body, could, require
+from buildfarm_web.read_models.build.build_page import override_json
+from buildfarm_web.read_models.build.builds import find_build, rows
+from buildfarm_web.read_models.build.waivers import waiver_json
+from buildfarm_web.read_models.intake.drops import drop_json
+
+blueprint = Blueprint("api_writes", __name__, url_prefix="/api/v1")
+
+
+@blueprint.put("/blobs/<sha256>")
+def put_blob(sha256: str) -> tuple[Response, HTTPStatus]:
+    """Take a file in, streamed to disk; what is there already is not sent again. :raises InputError: another digest."""
+    could(Action.SUBMIT)
+    parts = the_parts()
+    if not re.fullmatch(SHA256, sha256):
+        raise InputError(f"{sha256!r} is no SHA-256", hint="64 lower-case hexadecimal digits")
+    if parts.hub.blobs.has(sha256):
+        return jsonify({"sha256": sha256, "created": False}), HTTPStatus.OK
+    request.max_content_length = parts.blob_limit
+    blob = parts.hub.blobs.put_stream(request.stream, expected_sha256=sha256, limit=parts.blob_limit)
+    return jsonify({"sha256": blob.sha256, "size": blob.size, "created": True}), HTTPStatus.CREATED
+
+
+@blueprint.post("/drops")
+def post_drop() -> tuple[Response, HTTPStatus]:
+    """Take a drop: 202 and where to follow it; the same drop again is a 200 with the same place."""
+    could(Action.SUBMIT)
+    wish = body(DropRequest)
+    actor, hub = require(Action.SUBMIT, target=wish.target).name, the_hub()
+    received = drops.receive(
+        hub, wish.target, drops.offered_in(wish), trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch,
+        priority=wish.priority, plan_first=wish.plan_first,
+    )  # fmt: skip
+    with hub.store.read() as tx:
+        answer = jsonify({**drop_json(tx, received.drop), "created": received.created})
+    answer.headers["Location"] = url_for("api.show_drop", drop=received.drop.id)
+    return answer, HTTPStatus.ACCEPTED if received.created else HTTPStatus.OK
+
+
+@blueprint.post("/drops/<drop>/release-hold")
+def release_drop(drop: str) -> Response:
+    """Ingest a drop that is on hold, for a reason of one's own."""
+    could(Action.RELEASE_HOLD)
+    released = actions.release_drop(drop, why=body(ReasonRequest).reason)
+    with the_hub().store.read() as tx:
+        return jsonify(drop_json(tx, released))
+
+
+@blueprint.post("/builds/<build>/cancel")
+def cancel_build(build: str) -> Response:
+    """Cancel a build; a running task learns it with its next heart-beat. A reason is due."""
+    return _act(build, Action.CANCEL, actions.cancel)
+
+
+@blueprint.post("/builds/<build>/priority")
+def prioritise_build(build: str) -> Response:
+    """Let a build go before others, or after all others. A reason is due."""
+    could(Action.PRIORITY)
+    wish = body(PriorityRequest)
+    return _row(actions.on_build(build, Action.PRIORITY, actions.priority(wish.priority), why=wish.reason))
+
+
+@blueprint.post("/builds/<build>/retry")
+def retry_build(build: str) -> Response:
+    """Send an ended build through the line again."""
+    return _act(build, Action.RETRY, builds.retry)
+
+
+@blueprint.post("/builds/<build>/release-hold")
+def release_build(build: str) -> Response:
+    """Let a build on hold go on. A reason is due."""
+    return _act(build, Action.RELEASE_HOLD, builds.release_hold)
+
+
+def _act(name: str, action: Action, do: Callable[..., Build]) -> Response:
+    could(action)
+    return _row(actions.on_build(name, action, do, why=body(ReasonRequest).reason))
+
+
+def _row(build: Build) -> Response:
+    return jsonify(rows(the_hub(), [build])[0])
+
+
+@blueprint.get("/builds/<build>/order")
+def show_order(build: str) -> Response:
+    """What is needed to build it once more in the same buildroot: ``{order, generation, lock, files}``.
+
+    A generation that was collected is written again; ask until its ``state`` is ``ready``. ``files`` are what was made then.
+    """
+    could(Action.READ_FILES)
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found = find_build(tx, build)
+        actor = require(Action.READ_FILES, target=found.target, source=found.source).name
+        task, order = building.order_as_built(hub, tx, found, request.args.get("arch", ""))
+        made = [artifact for artifact in tx.find(Artifact, build=found.id, task=task.id) if not artifact.is_source]
+    state, why = "ready", f"{found.nvr} is to be built once more in its buildroot"
+    for generation in filter(None, (order.buildroot.generation, *order.buildroot.below)):
+        restored = collecting.ask_for_restore(hub, generation, actor=actor, why=why).state.value
+        state = restored if state == "ready" else state
+    return jsonify({
+        "order": order.model_dump(mode="json"),
+        "generation": {"id": order.buildroot.generation, "state": state},
+        "lock": task.lock,
+        "files": [{"filename": artifact.filename, "sha256": artifact.sha256} for artifact in made],
+    })  # fmt: skip
+
+
+@blueprint.get("/builds/<build>/files/<sha256>")
+def get_file(build: str, sha256: str) -> Response:
+    """The SRPM that was built, or an RPM that was made of it (as built, unsigned). :raises NotFound: it is not of this build."""
+    could(Action.READ_FILES)
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found = find_build(tx, build)
+        require(Action.READ_FILES, target=found.target, source=found.source)
+        variant = bootstrap_variants.of(tx, found)
+        ours = {variant.srpm if variant else found.srpm_to_build}
+        ours |= {artifact.sha256 for artifact in tx.find(Artifact, build=found.id)}
+    if sha256 not in ours:
+        raise NotFound(f"{found.nvr} has no file {sha256[:16]}", hint=f"GET /api/v1/builds/{found.id} lists them")
+    return send_file(hub.blobs.path(sha256), mimetype="application/octet-stream", etag=sha256, conditional=True)
+
+
+@blueprint.post("/overrides")
+def post_override() -> tuple[Response, HTTPStatus]:
+    """Record an exception for one source, or end it."""
+    could(Action.OVERRIDE)
+    wish = body(OverrideRequest)
+    actor = require(Action.OVERRIDE, target=wish.target, source=wish.source).name
+    made = overrides.record(
+        the_hub(), wish.target, wish.source, wish.settings, reason=wish.reason, remove=wish.remove, actor=actor
+    )
+    return jsonify(override_json(made)), HTTPStatus.OK if wish.remove else HTTPStatus.CREATED
+
+
+@blueprint.post("/builds/<build>/reference")
+def post_reference(build: str) -> tuple[Response, HTTPStatus]:
+    """Attach the vendor's buildroot to a build."""
+    actor = require(Action.OPERATE).name
+    with the_hub().store.read() as tx:
+        subject = find_build(tx, build).id
+    return _reference(subject, actor)
+
+
+@blueprint.post("/targets/<target>/reference")
+def post_target_reference(target: str) -> tuple[Response, HTTPStatus]:
+    """Attach the vendor's buildroot to a target: for builds that have none of their own."""
+    actor = require(Action.OPERATE).name
+    return _reference(f"{references.TARGET}{the_hub().target(target).name}", actor)
+
+
+def _reference(subject: str, actor: str) -> tuple[Response, HTTPStatus]:
+    wish = body(ReferenceRequest)
+    made = references.add(the_hub(), subject, wish.text, arch=wish.arch, actor=actor)
+    answer = {
+        "subject": made.subject,
+        "arch": made.arch,
+        "form": made.form,
+        "rpms": len(made.rpms),
+        "digest": made.digest,
+    }
+    return jsonify(answer), HTTPStatus.CREATED
+
+
+@blueprint.post("/waivers")
+def post_waiver() -> tuple[Response, HTTPStatus]:
+    """Accept a difference until a day; what it touches is judged anew at once."""
+    could(Action.WAIVE)
+    made = actions.waive(body(WaiverRequest))
+    with the_hub().store.read() as tx:
+        return jsonify(waiver_json(tx, made)), HTTPStatus.CREATED
+
+
+@blueprint.post("/waivers/<waiver>/revoke")
+def revoke_waiver(waiver: str) -> Response:
+    """End a waiver before its day. A reason is due."""
+    could(Action.REVOKE)
+    ended = actions.revoke(waiver, why=body(ReasonRequest).reason)
+    with the_hub().store.read() as tx:
+        return jsonify(waiver_json(tx, ended))

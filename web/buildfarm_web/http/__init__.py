@@ -1,0 +1,1 @@
+"""What every request meets: access, cookies, limits, errors, headers."""

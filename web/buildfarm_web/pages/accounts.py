@@ -1,0 +1,71 @@
+"""The page of all accounts, for admins: who is known here, and the forms that make, change and close an account."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Blueprint, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from buildfarm.api.requests import AccountRequest, RightsRequest
+from buildfarm.domain.auth.permissions import Action, Role
+from buildfarm.services.auth import accounts
+from buildfarm_web.api.accounts import passwords
+from buildfarm_web.app_context import the_hub
+from buildfarm_web.http.access import require
+from buildfarm_web.pages.rendering import render
+from buildfarm_web.read_models.auth import accounts as people
+from buildfarm_web.read_models.core.convert import stamp
+
+blueprint = Blueprint("account_pages", __name__, url_prefix="/accounts")
+
+
+@blueprint.get("")
+def list_accounts() -> str:
+    """All accounts."""
+    require(Action.ACCOUNTS)
+    hub = the_hub()
+    with hub.store.read() as tx:
+        found, now = people.accounts(tx), stamp(tx.now)
+    sigs = sorted({*hub.config.farm.sigs, *hub.config.sigs.values()})
+    return render("accounts.html", now, it=found, roles=[role.value for role in Role], sigs=sigs)
+
+
+@blueprint.post("")
+def add() -> Response:
+    """Make an account; without a password an admin's token for it lets its owner in."""
+    actor, form = require(Action.ACCOUNTS).name, request.form
+    wish = AccountRequest.model_validate(
+        {**_rights(), "name": form.get("name", "").strip(), "password": form.get("password", "")}
+    )
+    accounts.create(
+        the_hub(), wish.name, role=wish.role, sigs=wish.sigs, passwords=passwords() if wish.password else None,
+        password=wish.password, actor=actor, why=wish.reason,
+    )  # fmt: skip
+    return _back("account")
+
+
+@blueprint.post("/<account>/rights")
+def change_rights(account: str) -> Response:
+    """Give an account another role and other SIGs."""
+    actor, wish = require(Action.ACCOUNTS).name, RightsRequest.model_validate(_rights())
+    accounts.set_rights(the_hub(), account, role=wish.role, sigs=wish.sigs, actor=actor, why=wish.reason)
+    return _back("rights")
+
+
+@blueprint.post("/<account>/<any(disable, enable):verb>")
+def disable(account: str, verb: str) -> Response:
+    """Close an account, or open it again."""
+    actor, why = require(Action.ACCOUNTS).name, request.form.get("reason", "")
+    accounts.set_disabled(the_hub(), account, disabled=verb == "disable", actor=actor, why=why)
+    return _back(verb)
+
+
+def _rights() -> dict[str, object]:
+    """Role, SIGs and reason of a form, as the API would be sent them."""
+    form = request.form
+    return {"role": form.get("role", ""), "sigs": form.getlist("sigs"), "reason": form.get("reason", "")}
+
+
+def _back(did: str) -> Response:
+    return redirect(url_for("account_pages.list_accounts", did=did), HTTPStatus.SEE_OTHER)

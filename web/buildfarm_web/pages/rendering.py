@@ -1,0 +1,17 @@
+"""A page is a template over one read model, with its JSON twin beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import render_template, request
+
+from buildfarm_web.api.openapi.contract import twin_of
+from buildfarm_web.app_context import the_hub
+
+
+def render(template: str, now: str | None, **values: Any) -> str:  # noqa: ANN401  # a template takes anything
+    """The page; its twin is ``/api/v1`` and the same path and query."""
+    twin = twin_of(request.path, request.args)
+    distribution = the_hub().config.farm.distribution
+    return render_template(template, now=now, twin=twin, distribution=distribution, **values)

@@ -1,0 +1,24 @@
+"""Who answers for what: SIGs by their names, and how to reach them."""
+
+from __future__ import annotations
+
+from buildfarm.services.core.hub import Hub
+from buildfarm_web.read_models.core.convert import Json
+
+
+def names(hub: Hub) -> list[str]:
+    """Every SIG that farm.yaml names or that owns a target."""
+    return sorted({*hub.config.farm.sigs, *(target.owner.sig for target in hub.config.targets.values())} - {""})
+
+
+def contact_of(hub: Hub, sig: str) -> str:
+    """How to reach a SIG: its own contact, else that of a target it owns; empty if none is written down."""
+    known = hub.config.farm.sigs.get(sig)
+    owned = [target.owner.contact for target in hub.config.targets.values() if target.owner.sig == sig]
+    return (known.contact if known else "") or next(filter(None, owned), "")
+
+
+def answers(hub: Hub, target: str, source: str = "") -> Json:
+    """Who answers for a source (without one, for a target): ``{sig, contact}``."""
+    sig = hub.config.sig_of(target, source)
+    return {"sig": sig, "contact": contact_of(hub, sig)}

@@ -1,0 +1,66 @@
+"""Answers that are kept: many look at one page, and between two events it says the same to all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+
+from buildfarm.domain.core.records import Event
+from buildfarm.ports.store import Transaction
+from buildfarm_web.read_models.core.convert import Json
+
+_NOW, _LATELY = timedelta(seconds=5), timedelta(seconds=10)
+"""How long an answer is kept at most. The first bounds what PostgreSQL hides: it may show a later event before an earlier one."""
+_MOST = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What was said, at which time, after which event."""
+
+    value: Json
+    at: datetime
+    event: int
+
+
+class Kept:
+    """The last answers to what is asked most."""
+
+    def __init__(self) -> None:
+        self._answers: dict[Hashable, _Answer] = {}
+        self._lock = Lock()
+
+    def now(self, what: Hashable, tx: Transaction, make: Callable[[], Json]) -> Json:
+        """What ``make`` gives, made anew after each event."""
+        newest = last_event(tx)
+        found = self._answers.get(what)
+        if found is None or found.event != newest or not timedelta(0) <= tx.now - found.at < _NOW:
+            return self._make(what, tx, newest, make)
+        return found.value
+
+    def lately(self, what: Hashable, tx: Transaction, make: Callable[[], Json]) -> Json:
+        """What ``make`` gives, for what moves slowly: some seconds old at most."""
+        newest = last_event(tx)
+        found = self._answers.get(what)
+        age = tx.now - found.at if found else _LATELY
+        same_instant = found is not None and not age and found.event != newest  # then only the same event will do
+        if found is None or same_instant or not timedelta(0) <= age < _LATELY:
+            return self._make(what, tx, newest, make)
+        return found.value
+
+    def _make(self, what: Hashable, tx: Transaction, newest: int, make: Callable[[], Json]) -> Json:
+        value = make()
+        with self._lock:
+            self._answers.pop(what, None)
+            if len(self._answers) >= _MOST:
+                self._answers.pop(next(iter(self._answers)), None)
+            self._answers[what] = _Answer(value=value, at=tx.now, event=newest)
+        return value
+
+
+def last_event(tx: Transaction) -> int:
+    """The number of the newest event, 0 before the first."""
+    found = tx.pick(Event, ("id",), order_by="id", descending=True, limit=1)
+    return int(found[0][0]) if found else 0

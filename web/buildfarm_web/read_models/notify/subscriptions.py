@@ -1,0 +1,89 @@
+"""Who is told what, and what became of it: subscriptions and their deliveries, for those who may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from buildfarm.domain.core.records import Follower
+from buildfarm.domain.notify.notice import Notice, Topic
+from buildfarm.domain.notify.subscription import Delivery, DeliveryState, Subscription
+from buildfarm.errors import InputError
+from buildfarm.ports.store import Transaction
+from buildfarm.services.notify.subscriptions import Asker
+from buildfarm_web.read_models.core.convert import Json, stamp
+from buildfarm_web.read_models.core.paging import Page, page
+
+_RECENT = 50
+
+
+def subscriptions(tx: Transaction, asker: Asker | None, *, everything: bool = False) -> Json:
+    """Those of ``asker``, or all for whom may act on all; addresses are nobody else's business, so a stranger sees none."""
+    found = _visible(tx, asker, everything=everything)
+    return {
+        "who": asker.name if asker else "",
+        "subscriptions": [subscription_json(tx, one) for one in found],
+        "deliveries": deliveries(tx, found, limit=_RECENT).records,
+        "topics": [topic.value for topic in Topic],
+        "followers": [
+            {"id": one.id, "event": one.event, "length": one.length, "moved": stamp(one.moved)}
+            for one in tx.find(Follower, order_by="id")
+        ],
+    }
+
+
+def _visible(tx: Transaction, asker: Asker | None, *, everything: bool) -> list[Subscription]:
+    if asker is None:
+        return []
+    where: dict[str, object] = {} if asker.may_all else {"owner": asker.name}
+    if not everything:
+        where["ended"] = None
+    return tx.find(Subscription, order_by="created,id", descending=True, **where)  # type: ignore[arg-type]  # field names
+
+
+def subscription_json(tx: Transaction, one: Subscription) -> Json:
+    """One subscription, how much is owed to it, and what the last try met with."""
+    counts = {str(state[0]): count for state, count in tx.tally(Delivery, ("state",), subscription=one.id).items()}
+    last = tx.find(
+        Delivery, subscription=one.id, state=DeliveryState.DELIVERED, order_by="settled", descending=True, limit=1
+    )
+    return {
+        "id": one.id, "owner": one.owner, "channel": one.channel.value, "address": one.address, "topics": list(one.topics),
+        "target": one.target, "source": one.source, "sig": one.sig, "created": stamp(one.created), "ended": stamp(one.ended),
+        "ended_why": one.ended_why, "pending": counts.get("pending", 0), "dead": counts.get("dead", 0),
+        "last_delivered": stamp(last[0].settled) if last else None,
+    }  # fmt: skip
+
+
+def deliveries(
+    tx: Transaction, of: Sequence[Subscription], *, limit: int, state: str = "", cursor: str = ""
+) -> Page[Json]:
+    """A page of what is owed or was brought, the newest first. :raises InputError: no such state, or a cursor of another list."""
+    if state and state not in {known.value for known in DeliveryState}:
+        raise InputError(f"no state {state!r}", hint=f"one of {', '.join(DeliveryState)}")
+    if not of:
+        return Page(records=[], cursor=None)
+    states = (DeliveryState(state),) if state else tuple(DeliveryState)
+    where: dict[str, object] = {"subscription": tuple(one.id for one in of), "state": states}
+    found = page(tx, Delivery, "due,id", where, limit=limit, cursor=cursor)
+    notices = tx.find(Notice, id=tuple({owed.notice for owed in found.records}))
+    about = {one.id: one.headline for one in notices}
+    listed = [{**delivery_json(owed), "about": about.get(owed.notice, "")} for owed in found.records]
+    return Page(records=listed, cursor=found.cursor)
+
+
+def visible_deliveries(
+    tx: Transaction, asker: Asker, *, limit: int, state: str = "", subscription: str = "", cursor: str = ""
+) -> Json:
+    """The deliveries that ``asker`` may see; with ``subscription`` of that one only."""
+    mine = [one for one in _visible(tx, asker, everything=True) if not subscription or one.id == subscription]
+    found = deliveries(tx, mine, limit=limit, state=state, cursor=cursor)
+    return {"deliveries": found.records, "cursor": found.cursor}
+
+
+def delivery_json(owed: Delivery) -> Json:
+    """One delivery."""
+    return {
+        "id": owed.id, "subscription": owed.subscription, "channel": owed.channel.value, "event": owed.notice,
+        "state": owed.state.value, "attempts": owed.attempts, "status": owed.status, "due": stamp(owed.due),
+        "created": stamp(owed.created), "settled": stamp(owed.settled),
+    }  # fmt: skip

@@ -1,0 +1,217 @@
+"""What needs a person now, in groups: what it is, since when, why, who can act, and how."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from buildfarm.domain.build.clusters import Cluster, clusters, fingerprint
+from buildfarm.domain.build.waiver import WaiverRecord
+from buildfarm.domain.core.build import Build, BuildState, Gate
+from buildfarm.domain.core.lag import STUCK
+from buildfarm.domain.intake.drop import Approval, Drop, DropState
+from buildfarm.ports.store import Transaction
+from buildfarm.services.core.hub import Hub
+from buildfarm_web.read_models.auth.responsible import answers, contact_of, names
+from buildfarm_web.read_models.build import builds
+from buildfarm_web.read_models.build.source_status import COLUMNS, as_far_as_read, since_of
+from buildfarm_web.read_models.build.waiver_requests import open_asks
+from buildfarm_web.read_models.core.cache import Kept
+from buildfarm_web.read_models.core.convert import Json, by_name, stamp
+
+_READ = 500
+_EXAMPLES = 6
+_SOON = timedelta(days=14)
+
+TITLES = {
+    "approval": "Plans that await approval",
+    "on_hold": "On hold",
+    "failed": "Failed, by cause",
+    "refused": "Built, but refused by the gate",
+    "stuck": "Stuck before it could start",
+    "asked": "Waivers asked for",
+    "waiver": "Waivers about to end",
+}
+"""The groups, in the order in which a person should look at them."""
+
+Item = Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scope:
+    """Of whose needs is asked: these targets, and all SIGs or one."""
+
+    hub: Hub
+    targets: Sequence[str]
+    sig: str
+
+    def has(self, target: str, source: str = "") -> bool:
+        return target in self.targets and (not self.sig or self.hub.config.sig_of(target, source) == self.sig)
+
+
+def needs(
+    hub: Hub, tx: Transaction, kept: Kept, *, target: str = "", sig: str = "", kind: str = "", most: int = 100
+) -> Json:
+    """``{total, groups: [{kind, title, total, more, items}]}``, what waits longest first.
+
+    ``total`` counts builds, drops, waivers and asks; an item stands for ``count`` of them that have one cause; ``more`` are not listed.
+
+    Groups without an item are left out. :raises NotFound: no such target.
+    """
+    names = [hub.target(target).name] if target else sorted(hub.config.targets)
+    scope = _Scope(hub=hub, targets=names, sig=sig)
+    found = kept.now(("needs", target, sig, kind, most), tx, lambda: _needs(tx, scope, kind, most))
+    return {"now": stamp(tx.now), **found}
+
+
+def _needs(tx: Transaction, scope: _Scope, kind: str, most: int) -> Json:
+    readers: dict[str, Callable[[], tuple[int, list[Item]]]] = {
+        "approval": lambda: _drops(tx, scope),
+        "on_hold": lambda: _held(tx, scope, most),
+        "failed": lambda: _failed(tx, scope),
+        "refused": lambda: _refused(tx, scope, most),
+        "stuck": lambda: _stuck(tx, scope, most),
+        "asked": lambda: _asked(tx, scope),
+        "waiver": lambda: _waivers(tx, scope),
+    }
+    groups = []
+    for name, read in readers.items():
+        total, items = read() if kind in ("", name) else (0, [])
+        if items:
+            shown = items[:most]
+            more = total - sum(item.get("count", 1) for item in shown)
+            groups.append({"kind": name, "title": TITLES[name], "total": total, "more": more, "items": shown})
+    return {"total": sum(group["total"] for group in groups), "groups": groups}
+
+
+def _read(tx: Transaction, scope: _Scope, **where: object) -> tuple[int, list[Build]]:
+    """How many builds there are, and those that wait longest; beyond what is read they are only counted."""
+    asked = {"scratch": False, "superseded": False, "target": tuple(scope.targets), **where}
+    rows = tx.pick(Build, COLUMNS, order_by="state_since", limit=_READ, **asked)  # type: ignore[arg-type]  # field names
+    found = [as_far_as_read(row) for row in by_name(COLUMNS, rows) if scope.has(row["target"], row["source"])]
+    return (tx.count(Build, **asked) if len(rows) == _READ and not scope.sig else len(found)), found  # type: ignore[arg-type]  # field names
+
+
+def _items(scope: _Scope, found: Sequence[Build], most: int) -> list[Item]:
+    """Builds by cause, a line each; only of those that are shown is it read why."""
+    causes: dict[str, list[Build]] = {}
+    for build in sorted(found, key=lambda build: (since_of(build) or "", build.source)):
+        causes.setdefault(f"{build.verdict} {fingerprint(build, build.gate_reason)}", []).append(build)
+    shown = list(causes.values())[:most]
+    first = builds.rows(scope.hub, [some[0] for some in shown])
+    return [_item(scope.hub, some, item) for some, item in zip(shown, first, strict=True)]
+
+
+def _item(hub: Hub, some: Sequence[Build], row: Json) -> Item:
+    build = some[0]
+    return {
+        "build": build.id, "title": build.nvr, "source": build.source, "target": build.target, "state": row["state"],
+        "verdict": build.verdict, "since": since_of(build), "why": row["why"] or "no reason was recorded",
+        "act": builds.act_on(build), "count": len(some), **answers(hub, build.target, build.source),
+        "others": [{"id": other.id, "nvr": other.nvr} for other in some[1:]],
+    }  # fmt: skip
+
+
+def _held(tx: Transaction, scope: _Scope, most: int) -> tuple[int, list[Item]]:
+    total, found = _read(tx, scope, state=BuildState.ON_HOLD)
+    return total, _items(scope, found, most)
+
+
+def _refused(tx: Transaction, scope: _Scope, most: int) -> tuple[int, list[Item]]:
+    total, found = _read(tx, scope, state=BuildState.COMPARED, gate=Gate.REFUSED, successor="")
+    waiting = [build for build in found if builds.need_of(build)]
+    return total - (len(found) - len(waiting)), _items(scope, waiting, most)
+
+
+def _stuck(tx: Transaction, scope: _Scope, most: int) -> tuple[int, list[Item]]:
+    kinds = tuple(kind.value for kind in STUCK)
+    total, found = _read(tx, scope, state=BuildState.WAITING, wait_kind=kinds)
+    return total, _items(scope, found, most)
+
+
+def _failed(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
+    total, failed = _read(tx, scope, state=BuildState.FAILED)
+    found = [
+        (target, cluster)
+        for target in sorted({build.target for build in failed})
+        for cluster in clusters(build for build in failed if build.target == target)
+    ]
+    items = [cluster_item(scope.hub, target, cluster) for target, cluster in found]
+    return total, sorted(items, key=lambda item: (-item["count"], item["since"]))
+
+
+def cluster_item(hub: Hub, target: str, cluster: Cluster) -> Item:
+    """A cluster as one line: how many builds, since when, who answers for most of them."""
+    by_sig = Counter(hub.config.sig_of(target, build.source) for build in cluster.builds)
+    sig = by_sig.most_common(1)[0][0]
+    return {
+        "cluster": cluster.id, "target": target, "title": cluster.words, "failure_kind": cluster.kind, "why": cluster.example,
+        "count": len(cluster.builds), "since": stamp(cluster.builds[0].state_since),
+        "builds": [{"id": build.id, "nvr": build.nvr} for build in cluster.builds[:_EXAMPLES]],
+        "act": f"buildfarm retry --cluster {cluster.id} -t {target} --reason '…'", "sigs": dict(by_sig), "sig": sig,
+        "contact": contact_of(hub, sig),
+    }  # fmt: skip
+
+
+def _drops(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
+    held = tx.find(Drop, state=DropState.ON_HOLD, order_by="created", limit=_READ)
+    awaiting = tx.find(Drop, approval=Approval.AWAITED, order_by="created", limit=_READ)
+    found = {drop.id: drop for drop in (*held, *awaiting) if scope.has(drop.target)}.values()
+    return len(found), [
+        {
+            "drop": drop.id,
+            "title": drop.name or drop.id[:12],
+            "target": drop.target,
+            "state": drop.state.value,
+            "since": stamp(drop.created),
+            "why": drop.reason or "it waits for a person's word",
+            **answers(scope.hub, drop.target),
+            "act": f"buildfarm approve {drop.id[:12]} --reason '…'"
+            if drop.approval is Approval.AWAITED
+            else f"buildfarm release-hold {drop.id[:12]} --reason '…'",
+        }
+        for drop in found
+    ]
+
+
+def _asked(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
+    found = [one for one in open_asks(tx, limit=_READ) if scope.has(one["target"], one["source"])]
+    return len(found), [
+        {
+            "ask": one["id"], "build": one["build"], "title": one["nvr"], "target": one["target"], "source": one["source"],
+            "since": one["created"], "why": f"{one['asker']} asks to accept {one['finding']}: {one['reason']}"
+            + ("; the security authority alone may" if one["security"] else ""),
+            "act": f"buildfarm waivers grant {one['id']} --owner … --expires YYYY-MM-DD",
+            **answers(scope.hub, one["target"], one["source"]),
+        }
+        for one in found
+    ]  # fmt: skip
+
+
+def _sig_of(scope: _Scope, record: WaiverRecord) -> str:
+    """The SIG that a waiver's owner is; where it is a person, the SIG that answers for the source."""
+    known = record.owner in names(scope.hub)
+    return record.owner if known else scope.hub.config.sig_of(scope.targets[0], record.source)
+
+
+def _waivers(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
+    hub, sig = scope.hub, scope.sig
+    last = (tx.now + _SOON).date().isoformat()
+    found = [
+        record
+        for record in tx.find(WaiverRecord, ended=None, order_by="expires,id")
+        if record.expires <= last and any(record.waiver.covers_target(name) for name in scope.targets)
+    ]
+    items = [
+        {
+            "waiver": record.id, "title": record.id, "since": stamp(record.created), "expires": record.expires,
+            "why": f"ends with {record.expires}: {record.kind} in {record.source} is refused again then ({record.owner}: {record.reason})",
+            "act": f"buildfarm waivers revoke {record.id} --reason '…'",
+            "sig": (who := _sig_of(scope, record)), "contact": contact_of(hub, who),
+        }
+        for record in found
+        if not sig or sig in (record.owner, hub.config.sig_of(scope.targets[0], record.source))
+    ]  # fmt: skip
+    return len(items), items

@@ -1,0 +1,56 @@
+"""SIGs for reading: who answers for what, how it stands, and what of it needs somebody."""
+
+from __future__ import annotations
+
+from buildfarm.errors import NotFound
+from buildfarm.ports.store import Transaction
+from buildfarm.services.core.hub import Hub
+from buildfarm_web.read_models.auth.responsible import contact_of, names
+from buildfarm_web.read_models.build.source_status import Standings, by_word, chosen, map_of, row
+from buildfarm_web.read_models.core.convert import Json, stamp
+from buildfarm_web.read_models.overview import action_required
+from buildfarm_web.read_models.target.lag import summary
+
+_LISTED = 100
+
+
+def _about(hub: Hub, sig: str) -> Json:
+    known = hub.config.farm.sigs.get(sig)
+    return {
+        "name": sig,
+        "title": (known.title if known else "") or sig,
+        "contact": contact_of(hub, sig),
+        "patterns": list(known.sources) if known else [],
+        "targets": sorted(name for name, target in hub.config.targets.items() if target.owner.sig == sig),
+    }
+
+
+def sigs(hub: Hub, tx: Transaction, standings: Standings) -> Json:
+    """Every SIG with its sources by word, how many need somebody, and its median lag."""
+    found = standings.of(hub, tx)
+    listed = []
+    for name in names(hub):
+        own = [one for one in found if one.sig == name]
+        lag = summary(tx, standings.kept, own, of=("", name))
+        listed.append({
+            **_about(hub, name), "sources": len(own), "words": by_word(own), "needs_person": sum(bool(one.need) for one in own),
+            "lag": lag["published"], "stages": lag["stages"],
+        })  # fmt: skip
+    return {"now": stamp(tx.now), "sigs": listed}
+
+
+def sig_page(hub: Hub, tx: Transaction, standings: Standings, name: str) -> Json:
+    """One SIG. :raises NotFound: nobody named it."""
+    if name not in names(hub):
+        raise NotFound(f"no SIG {name}", hint=f"there are: {', '.join(names(hub)) or 'none'}")
+    own = [one for one in standings.of(hub, tx) if one.sig == name]
+    return {
+        "now": stamp(tx.now),
+        **_about(hub, name),
+        "words": by_word(own),
+        "map": map_of(own),
+        "lag": summary(tx, standings.kept, own, of=("", name)),
+        "needs": action_required.needs(hub, tx, standings.kept, sig=name),
+        "sources": [row(tx, one) for one in chosen(own)[:_LISTED]],
+        "total": len(own),
+    }

@@ -1,0 +1,23 @@
+"""What the overview draws beside its lists: who is needed, where every source stands, how far behind the vendor we are."""
+
+from __future__ import annotations
+
+from buildfarm.ports.store import Transaction
+from buildfarm.services.core.hub import Hub
+from buildfarm_web.read_models.build.source_status import Standings, by_word, map_of
+from buildfarm_web.read_models.core.convert import Json
+from buildfarm_web.read_models.overview.action_required import needs
+from buildfarm_web.read_models.target.lag import lag
+
+_NEEDS = 6
+
+
+def glance(hub: Hub, tx: Transaction, standings: Standings) -> Json:
+    """``{needs, words, map, lag}``: of each group of needs the first few, the rest is one link away."""
+    found = standings.of(hub, tx)
+    return {
+        "needs": needs(hub, tx, standings.kept, most=_NEEDS),
+        "words": by_word(found),
+        "map": map_of(found),
+        "lag": lag(hub, tx, standings),
+    }

@@ -1,0 +1,148 @@
+"""Upstream lag for reading: hours since the vendor shipped, by stage, by SIG, and over time."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.lag import Stage, spent_until
+from buildfarm.ports.store import Transaction
+from buildfarm.services.core.hub import Hub
+from buildfarm_web.read_models.build.source_status import Standing, Standings, row
+from buildfarm_web.read_models.core.cache import Kept
+from buildfarm_web.read_models.core.convert import Json, Row, by_name, stamp
+
+_PUBLISHED = 600
+_SLOWEST = 12
+_POINTS = 48
+_STEPS = (
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+    timedelta(days=1),
+    timedelta(days=7),
+    timedelta(days=28),
+)
+_EPOCH = datetime(2000, 1, 3, tzinfo=UTC)
+"""A Monday at midnight: steps begin on the hour, the day and the week."""
+_NO_LAG = (BuildState.CANCELED, BuildState.EXCLUDED)
+
+
+def stages_of(build: Build, now: datetime) -> dict[str, float]:
+    """Seconds of a build by stage, in the order of the line."""
+    spent = spent_until(build, now)
+    return {stage.value: round(spent[stage], 1) for stage in Stage if spent.get(stage)}
+
+
+def lag(hub: Hub, tx: Transaction, standings: Standings, *, target: str = "", sig: str = "") -> Json:
+    """The lag of the newest build of each source, and of the last published ones over time. :raises NotFound: no such target."""
+    found = [one for one in standings.of(hub, tx, target) if not sig or one.sig == sig]
+    over_time = standings.kept.lately(
+        ("over time", target, sig), tx, lambda: {"points": _over_time(hub, tx, target=target, sig=sig)}
+    )
+    return {
+        "now": stamp(tx.now),
+        **summary(tx, standings.kept, found, of=(target, sig)),
+        "over_time": over_time["points"],
+    }
+
+
+def summary(tx: Transaction, kept: Kept, standings: Sequence[Standing], *, of: tuple[str, str]) -> Json:
+    """``published`` and ``under_way`` in figures, what each SIG's time goes into, and who is behind the longest.
+
+    ``published_here`` leaves out what passed before the SRPM came here. ``of`` is the target and the SIG of the standings, each
+    empty for all.
+    """
+    return kept.lately(("lag", *of), tx, lambda: _summary(tx, standings))
+
+
+def _summary(tx: Transaction, standings: Sequence[Standing]) -> Json:
+    known = [one for one in standings if one.build.shipped and one.build.state not in _NO_LAG]
+    spent = {one.build.id: spent_until(one.build, tx.now) for one in known}
+    total = {build: sum(stages.values()) for build, stages in spent.items()}
+    published = [one.build.id for one in known if one.build.state is BuildState.PUBLISHED]
+    under_way = sorted(
+        (one for one in known if one.build.state is not BuildState.PUBLISHED), key=lambda one: -total[one.build.id]
+    )
+    groups: dict[str, list[str]] = {}
+    for one in known:
+        groups.setdefault(one.sig, []).append(one.build.id)
+    return {
+        "unknown": len(standings) - len(known),
+        "published": _figures(total[build] for build in published),
+        "published_here": _figures(total[build] - spent[build].get(Stage.ARRIVING, 0.0) for build in published),
+        "under_way": _figures(total[one.build.id] for one in under_way),
+        "stages": mean_stages(spent.values()),
+        "sigs": [
+            {
+                "sig": sig,
+                "sources": len(group),
+                "stages": mean_stages(spent[build] for build in group),
+                **_figures(total[build] for build in group),
+            }
+            for sig, group in sorted(groups.items())
+        ],
+        "slowest": [row(tx, one) | {"stages": stages_of(one.build, tx.now)} for one in under_way[:_SLOWEST]],
+    }
+
+
+def mean_stages(each: Iterable[dict[str, float]]) -> dict[str, float]:
+    """What a source's lag consists of on average, in seconds by stage.
+
+    >>> mean_stages([{"ingest": 2.0, "building": 4.0}, {"building": 8.0}])
+    {'ingest': 1.0, 'building': 6.0}
+    """
+    count, sums = 0, dict.fromkeys((stage.value for stage in Stage), 0.0)
+    for one in each:
+        count += 1
+        for stage, seconds in one.items():
+            sums[stage] += seconds
+    return {stage: round(seconds / count, 1) for stage, seconds in sums.items() if seconds}
+
+
+def _figures(seconds: Iterable[float]) -> Json:
+    """Count, median and the value that nine in ten stay below, in seconds.
+
+    >>> _figures([3.0, 1.0, 2.0]), _figures([])
+    ({'count': 3, 'median': 2.0, 'nine_in_ten': 2.8}, {'count': 0, 'median': None, 'nine_in_ten': None})
+    """
+    values = sorted(seconds)
+    if not values:
+        return {"count": 0, "median": None, "nine_in_ten": None}
+    tenth = statistics.quantiles(values, n=10, method="inclusive")[-1] if len(values) > 1 else values[0]
+    return {"count": len(values), "median": round(statistics.median(values), 1), "nine_in_ten": round(tenth, 1)}
+
+
+def _over_time(hub: Hub, tx: Transaction, *, target: str, sig: str) -> list[Json]:
+    """The lag of the newest published builds by the time they were published; each point stands for as long as the others."""
+    columns = ("source", "target", "shipped", "spent", "finished")
+    rows = tx.pick(Build, columns, state=BuildState.PUBLISHED, order_by="finished", descending=True, limit=_PUBLISHED)
+    wanted = [
+        one for one in by_name(columns, rows) if one["shipped"] and one["finished"] and _is_of(hub, one, target, sig)
+    ]
+    if not wanted:
+        return []
+    first, last = min(one["finished"] for one in wanted), max(one["finished"] for one in wanted)
+    step = next((step for step in _STEPS if (last - first) / step <= _POINTS), _STEPS[-1])
+    points: dict[datetime, list[dict[str, Any]]] = {}
+    for one in wanted:
+        at = _EPOCH + (one["finished"] - _EPOCH) // step * step
+        points.setdefault(at, []).append(one["spent"])
+    return [
+        {
+            "at": stamp(at),
+            "until": stamp(at + step),
+            **_figures(sum(one.values()) for one in group),
+            "stages": mean_stages(group),
+        }
+        for at, group in sorted(points.items())
+    ]
+
+
+def _is_of(hub: Hub, one: Row, target: str, sig: str) -> bool:
+    return (not target or one["target"] == target) and (
+        not sig or hub.config.sig_of(one["target"], one["source"]) == sig
+    )

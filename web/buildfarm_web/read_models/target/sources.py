@@ -1,0 +1,109 @@
+"""The sources of the distribution: all of them on one map and in one list, and each with the history of its builds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+from buildfarm.domain.build.waiver import WaiverRecord
+from buildfarm.domain.compare.expect import glob
+from buildfarm.domain.core.build import Build
+from buildfarm.domain.core.records import SourceOverride
+from buildfarm.errors import InputError, NotFound
+from buildfarm.ports.store import Transaction
+from buildfarm.services.core.hub import Hub
+from buildfarm_web.read_models.auth.responsible import answers
+from buildfarm_web.read_models.build import builds
+from buildfarm_web.read_models.build.build_page import override_json
+from buildfarm_web.read_models.build.source_status import Standings, by_word, chosen, lag_of, map_of, row
+from buildfarm_web.read_models.build.waivers import waiver_json
+from buildfarm_web.read_models.core.convert import Json, stamp
+from buildfarm_web.read_models.core.paging import decoded, encoded
+from buildfarm_web.read_models.target.lag import stages_of
+
+_HISTORY = 200
+
+
+class SourceFilters(TypedDict):
+    """Which sources a list shows; empty text is no filter."""
+
+    target: str
+    sig: str
+    word: str
+    need: str
+    source: str
+
+
+def filters_of(args: Mapping[str, str]) -> SourceFilters:
+    """The filters of a list of sources, as they stand in a URL."""
+
+    def given(name: str) -> str:
+        return args.get(name, "").strip()
+
+    return SourceFilters(
+        target=given("target"), sig=given("sig"), word=given("word"), need=given("need"), source=given("source")
+    )
+
+
+def sources(
+    hub: Hub, tx: Transaction, standings: Standings, filters: SourceFilters, *, limit: int, cursor: str = ""
+) -> Json:
+    """The map of all sources, and a page of the list (``before`` and ``cursor`` lead to the pages around it).
+
+    :raises NotFound: no such target. :raises InputError: no such word, or a cursor of another list.
+    """
+    offset = int(str(decoded(cursor, [int])[0])) if cursor else 0
+    if offset < 0:
+        raise InputError("`cursor` is none of this list", hint="take it from the answer of the page before")
+    found = standings.of(hub, tx, filters["target"])
+    shown = chosen(found, sig=filters["sig"], word=filters["word"], need=filters["need"], source=filters["source"])
+    return {
+        "now": stamp(tx.now),
+        "words": by_word(shown),
+        "map": map_of(shown),
+        "sigs": sorted({one.sig for one in found}),
+        "sources": [row(tx, one) for one in shown[offset : offset + limit]],
+        "total": len(shown),
+        "offset": offset,
+        "before": encoded((max(offset - limit, 0),)) if offset else None,
+        "cursor": encoded((offset + limit,)) if len(shown) > offset + limit else None,
+    }
+
+
+def source_page(hub: Hub, tx: Transaction, target: str, source: str) -> Json:
+    """One source of a target: who answers, its builds with their times, what holds for it. :raises NotFound: no such source."""
+    known = hub.target(target)
+    found = tx.find(Build, target=known.name, source=source, order_by="created", descending=True, limit=_HISTORY)
+    if not found:
+        raise NotFound(f"no source {source} in {known.name}", hint="`/sources` lists them")
+    overrides = tx.find(SourceOverride, target=known.name, source=source, order_by="created", descending=True, limit=20)
+    listed = builds.rows(hub, found)
+    newest = found[0]
+    return {
+        "now": stamp(tx.now),
+        "target": known.name,
+        "source": source,
+        **answers(hub, known.name, source),
+        "newest": {**listed[0], "act": builds.act_on(newest), "lag": lag_of(newest, tx), "stages": stages_of(newest, tx.now)},
+        "rule": {"digest": newest.rule_digest, "date": newest.rule_date, "audit": newest.audit, "build": newest.id}
+        if newest.rule_digest
+        else None,
+        "builds": [
+            {**item, "stages": stages_of(build, tx.now), "lag": lag_of(build, tx), "shipped": stamp(build.shipped)}
+            for item, build in zip(listed, found, strict=True)
+        ],
+        "total": tx.count(Build, target=known.name, source=source),
+        "override": next((override_json(one) for one in overrides if one.active), None),
+        "overrides": [override_json(one) for one in overrides],
+        "waivers": _waivers(tx, known.name, newest),
+    }  # fmt: skip
+
+
+def _waivers(tx: Transaction, target: str, build: Build) -> list[Json]:
+    """The waivers in force that may touch a source."""
+    names = {build.source, build.debranded_name or build.source}
+    return [
+        waiver_json(tx, record)
+        for record in tx.find(WaiverRecord, ended=None, order_by="created,id")
+        if record.waiver.covers_target(target) and any(glob(record.source).fullmatch(name) for name in names)
+    ]

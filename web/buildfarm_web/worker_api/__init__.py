@@ -1,0 +1,1 @@
+"""``/worker/v1``: what builders and KVM hosts ask."""

@@ -1,0 +1,1 @@
+"""The chroot builder's buildroot: base cache, overlay, sandboxes, limits."""

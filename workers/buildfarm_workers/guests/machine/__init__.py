@@ -1,0 +1,1 @@
+"""One guest from its identity to its end, and the pool of a KVM host."""
