@@ -10,9 +10,9 @@ ARGUMENTS = ("--numprocesses", str(min(os.cpu_count() or 1, 4)), "--no-loadscope
 """The order of the folders: contract and e2e are the longest, and begin."""
 
 _TOGETHER = {
-    "tests/e2e/test_line.py": "the demo's line",
+    "tests/e2e/test_pipeline.py": "the demo's line",
     "tests/e2e/test_layered.py": "the demo's line",
-    "tests/e2e/test_story_in_browser.py": "the demo's line",
+    "tests/e2e/test_scenario_in_browser.py": "the demo's line",
 }
 
 

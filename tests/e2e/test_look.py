@@ -4,25 +4,19 @@ The pictures are kept in ``var/screenshots``.
 """
 
 import shutil
-import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "integration" / "web"))
-
-import later_story
-import web_story
 from buildfarm_web.app import create_app
-from web_story import Story
+from werkzeug.serving import make_server
 
 from tests.conftest import CHECKOUT
 from tests.e2e import chromium
 from tests.e2e.chromium import open_page
+from tests.integration.web import later_scenario, scenario
+from tests.integration.web.scenario import Story
 
 PICTURES = CHECKOUT / "var" / "screenshots"
 SERIOUS = ("serious", "critical")
@@ -50,9 +44,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Story]]:
-    hub, _, story = web_story.told(tmp_path_factory.mktemp("farm"))
-    later_story.tell(story)
-    server = make_server("127.0.0.1", 0, create_app(hub, intake=web_story.fake_intake), threaded=True)
+    hub, _, story = scenario.told(tmp_path_factory.mktemp("farm"))
+    later_scenario.tell(story)
+    server = make_server("127.0.0.1", 0, create_app(hub, intake=scenario.fake_intake), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}", story
@@ -71,7 +65,7 @@ def look(browser: Any, morning: tuple[str, Story], scheme: str, names: tuple[str
     page, said = open_page(browser, color_scheme=scheme, viewport=DESK)
     options = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
     faults: list[tuple[str, str, list[str]]] = []
-    known = later_story.pages(story)
+    known = later_scenario.pages(story)
     for name in names or known:
         page.goto(url + known[name])
         page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
@@ -100,7 +94,7 @@ def test_every_page_fits_a_telephone(browser: Any, morning: tuple[str, Story]) -
     shutil.rmtree(folder, ignore_errors=True)
     page, said = open_page(browser, viewport=PHONE)
     wide = []
-    for name, path in later_story.pages(story).items():
+    for name, path in later_scenario.pages(story).items():
         page.goto(url + path)
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wide.append(name)

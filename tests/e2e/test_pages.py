@@ -1,18 +1,11 @@
 """The pages in a real browser: they follow what happens, fit a telephone, and the console stays silent."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "integration" / "web"))
-
-import web_story
-from live_server import serving
-from web_story import Story
 
 from buildfarm.adapters.core.database.store import utc_now
 from buildfarm.domain.core.build import Build, BuildState
@@ -21,6 +14,9 @@ from buildfarm.services.build.building import log_path
 from buildfarm.services.core import builds
 from tests.e2e import chromium
 from tests.e2e.chromium import open_page
+from tests.integration.web import scenario
+from tests.integration.web.live_server import serving
+from tests.integration.web.scenario import Story
 
 pytestmark = [
     pytest.mark.browser,
@@ -31,7 +27,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Story]]:
     home = tmp_path_factory.mktemp("farm")
-    hub, _, story = web_story.told(home)
+    hub, _, story = scenario.told(home)
     with serving(home) as server:
         yield server.url, story
     hub.store.dispose()  # type: ignore[attr-defined]  # of SqlStore

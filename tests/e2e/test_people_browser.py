@@ -1,6 +1,5 @@
 """A SIG maintainer in a real browser: logs in, retries what is theirs, is refused what is not; the pages stay accessible and quiet."""
 
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,15 +7,9 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from buildfarm_web.app import create_app
 from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "integration" / "web"))
-
-import people_story
-import web_story
-from buildfarm_web.app import create_app
-from web_story import Story
 
 from buildfarm.adapters.auth.passwords import Argon2Passwords
 from buildfarm.domain.auth.permissions import Role
@@ -24,6 +17,8 @@ from buildfarm.domain.core.build import Build, BuildState
 from buildfarm.services.auth import accounts
 from buildfarm.services.auth.login import LoginTools
 from tests.e2e import chromium
+from tests.integration.web import people_scenario, scenario
+from tests.integration.web.scenario import Story
 
 pytestmark = [
     pytest.mark.browser,
@@ -33,13 +28,13 @@ pytestmark = [
 
 @pytest.fixture
 def farm(tmp_path: Path) -> Iterator[tuple[str, Story]]:
-    hub, _, story = web_story.told(tmp_path)
+    hub, _, story = scenario.told(tmp_path)
     tools = LoginTools(passwords=Argon2Passwords())
     accounts.create(
-        hub, "vera", role=Role.MAINTAINER, sigs=("virt",), passwords=tools.passwords, password=people_story.PASSWORD,
+        hub, "vera", role=Role.MAINTAINER, sigs=("virt",), passwords=tools.passwords, password=people_scenario.PASSWORD,
         actor="test",
     )  # fmt: skip
-    server = make_server("127.0.0.1", 0, create_app(hub, intake=web_story.fake_intake, login=tools), threaded=True)
+    server = make_server("127.0.0.1", 0, create_app(hub, intake=scenario.fake_intake, login=tools), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}", story
@@ -52,8 +47,8 @@ def farm(tmp_path: Path) -> Iterator[tuple[str, Story]]:
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
 def test_a_maintainer_logs_in_retries_and_is_refused_what_is_not_theirs(farm: tuple[str, Story], script: bool) -> None:
     url, story = farm
-    own = people_story.failed_build(story, "qemu-kvm")
-    others = people_story.failed_build(story, "bash")
+    own = people_scenario.failed_build(story, "qemu-kvm")
+    others = people_scenario.failed_build(story, "bash")
     said: list[str] = []
 
     def check(page: Any, part: str | None = None) -> None:
@@ -70,7 +65,7 @@ def test_a_maintainer_logs_in_retries_and_is_refused_what_is_not_theirs(farm: tu
         page.click("#actions a")
         check(page)
         page.fill("input[name=name]", "vera")
-        page.fill("input[name=password]", people_story.PASSWORD)
+        page.fill("input[name=password]", people_scenario.PASSWORD)
         page.click("form.sheet button")
         assert page.url == f"{url}/builds/{own.id}"
         page.click("#do-retry summary")

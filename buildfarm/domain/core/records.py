@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from buildfarm.domain.core.build import Build
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -170,13 +172,18 @@ class BootstrapVariant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedRequires:
-    """What the last good build of a source (``id`` is ``TARGET/SOURCE``) asked for while it was built, beyond its header."""
+    """BuildRequires beyond the SRPM's header that the last good build of a source asked for (``id`` is ``TARGET/SOURCE``)."""
 
     id: str
     target: str
     build: str
     requires: tuple[str, ...]
     created: datetime
+
+    @staticmethod
+    def id_of(build: Build) -> str:
+        """Return the id of the record of a build's source."""
+        return f"{build.target}/{build.source}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from buildfarm.config import Config
 from buildfarm.domain.build.mock_configuration import MockConfig, MockRepository, render, root_name
 from buildfarm.domain.target.target import Target
-from buildfarm.services.build.building import OWN_PRIORITY
+from buildfarm.services.publish.buildroots import OWN_PRIORITY
 
 
 def mock_config(config: Config, target: Target, arch: str, *, generation: str = "") -> str:

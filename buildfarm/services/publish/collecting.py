@@ -12,10 +12,9 @@ from buildfarm.domain.publish.repository import Artifact, Generation, Generation
 from buildfarm.errors import Conflict, InfraError
 from buildfarm.ports.repositories import RepositoryWriter
 from buildfarm.ports.store import Transaction
-from buildfarm.services.build import building
 from buildfarm.services.core import tasks
 from buildfarm.services.core.hub import Heartbeat, Hub
-from buildfarm.services.publish import publishing
+from buildfarm.services.publish import buildroots, publishing
 
 _IN_USE = timedelta(days=2)
 """dnf keeps metadata for two days (metadata_expire, dnf.conf(5)): nobody's download may lose its files before."""
@@ -54,7 +53,7 @@ def _held(tx: Transaction) -> set[str]:
     """In force, of a compose that is not retired, or what an unfinished task builds on or works at."""
     active = tx.find(Task, state=ACTIVE)
     heads = {head.generation for head in tx.find(TagHead)}
-    below = {generation for task in active for generation in building.pinned(task.order)}
+    below = {generation for task in active for generation in buildroots.pinned(task.order)}
     composed = {generation for (generation,) in tx.pick(Compose, ("generation",), state=HOLDING)}
     return heads | composed | below | {task.generation for task in active} | {task.subject for task in active}
 

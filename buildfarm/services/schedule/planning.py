@@ -26,11 +26,10 @@ from buildfarm.domain.target.target import ExternalRepository, Target
 from buildfarm.errors import BuildFarmError, InputError
 from buildfarm.ports.solving import RemoteRepositories, Solver, Universe
 from buildfarm.ports.store import Transaction
-from buildfarm.services.build import building
-from buildfarm.services.build.building import OWN_PRIORITY, Layer
 from buildfarm.services.core import bootstrap_variants, builds, pausing
 from buildfarm.services.core.hub import Hub
-from buildfarm.services.publish import publishing
+from buildfarm.services.publish import buildroots, publishing
+from buildfarm.services.publish.buildroots import OWN_PRIORITY, Layer
 from buildfarm.services.schedule.resolution import Frontier, Question, Solved, blind, expected, wishes
 
 _PENDING = (
@@ -82,7 +81,7 @@ class PlanningService:
         self._carry_out(target, decided, {node.key: node.name for node in nodes})
         self._look_ahead(target, nodes)
         self._plan_drops(target, nodes, decided)
-        root = building.buildroot(layers, target.arches[0], key=base.key)
+        root = buildroots.buildroot(layers, target.arches[0], key=base.key)
         below = {"below": list(root.below)} if root.below else {}
         return {"generation": root.generation, "buildroot_key": base.key, **below}
 
@@ -97,11 +96,11 @@ class PlanningService:
         base = universe.base(target.buildroot.packages)
         if base.problems:
             raise InputError(f"buildroot of {target.name}: {'; '.join(base.problems)}")
-        return building.buildroot(layers, arch, key=base.key)
+        return buildroots.buildroot(layers, arch, key=base.key)
 
     def _open(self, target: Target) -> tuple[tuple[Layer, ...], Universe]:
         with self._hub.store.read() as tx:
-            layers = building.layers_now(self._hub, tx, target)
+            layers = buildroots.layers_now(self._hub, tx, target)
         arch = target.arches[0]
         own = [
             PinnedRepository(

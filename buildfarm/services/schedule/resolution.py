@@ -106,14 +106,9 @@ def wishes(tx: Transaction, target: str, builds: Sequence[Build]) -> list[Wish]:
         variant = variants.get(build.id)
         header = variant.requires if variant and build.bootstrap else build.requires
         requires = tuple(dict.fromkeys([*header, *build.found_requires]))
-        hints = tuple(text for text in learned.get(learned_id(build), ()) if text not in requires)
+        hints = tuple(text for text in learned.get(LearnedRequires.id_of(build), ()) if text not in requires)
         made.append(Wish(build=build, requires=requires, hints=hints, variant=None if build.bootstrap else variant))
     return made
-
-
-def learned_id(build: Build) -> str:
-    """Under which name it is kept what builds of this source had to ask for."""
-    return f"{build.target}/{build.source}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from elf_sample import LIBRARY, entry, facts, library, program, run
 
 from buildfarm.adapters.compare.rpm_facts.elf import disassembly
 from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
@@ -21,6 +20,7 @@ from buildfarm.domain.compare.metadata.files import FilePair
 from buildfarm.domain.compare.policy import ComparePolicy
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.services.compare.comparison import compare_paths
+from tests.integration.compare.elf_sample import LIBRARY, entry, facts, library, program, run
 
 TWO_CALLS = """
 int table[9];

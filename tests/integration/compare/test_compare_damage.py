@@ -6,13 +6,13 @@ import shutil
 import subprocess
 
 import pytest
-from compare_sample import Recipe, build
 
 from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.domain.compare.policy import ComparePolicy
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.errors import InfraError, InputError, NotFound
 from buildfarm.services.compare.comparison import compare_paths, compare_sets
+from tests.integration.compare.compare_sample import Recipe, build
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,21 @@ import json
 import struct
 
 import pytest
-from elf_sample import LIBRARY, PROGRAM, compare, compile_c, facts, library, program, run, told
 
 from buildfarm.adapters.compare.rpm_facts.content_codec import content_from_json, content_to_json
 from buildfarm.adapters.compare.rpm_facts.elf import elf
 from buildfarm.domain.core.verdict import Verdict, worst
+from tests.integration.compare.elf_sample import (
+    LIBRARY,
+    PROGRAM,
+    compare,
+    compile_c,
+    facts,
+    library,
+    program,
+    run,
+    told,
+)
 
 SCRIPT = "V1 { global: one; local: *; };"
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from elf_sample import MODULE, archive, facts, library, module
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildfarm.adapters.compare.rpm_facts.elf import elf, elf_image
 from buildfarm.adapters.compare.rpm_facts.normalisers import normal_form
 from buildfarm.domain.compare.contents.normalise import NO_MASK
+from tests.integration.compare.elf_sample import MODULE, archive, facts, library, module
 
 SECONDS, MEMORY = 20, 512 << 20
 READ = """

@@ -14,13 +14,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from compare_sample import Recipe, build
 
 from buildfarm.adapters.compare.rpm_facts.normalisers import normal_form
 from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.domain.compare.contents.normalise import NO_MASK
 from buildfarm.domain.compare.policy import ComparePolicy
 from buildfarm.services.compare.comparison import compare_paths
+from tests.integration.compare.compare_sample import Recipe, build
 
 _OFFSETS = 2_000
 _BIG_LINE = "printf 'other\\n' > $d/usr/share/sample/other.txt"

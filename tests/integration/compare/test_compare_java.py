@@ -7,13 +7,13 @@ import shutil
 import subprocess
 
 import pytest
-from elf_sample import compare, facts, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildfarm.adapters.compare.rpm_facts import java_class
 from buildfarm.adapters.compare.rpm_facts.content_codec import content_from_json, content_to_json
 from buildfarm.domain.compare.contents.java import compare_class, compare_classes
+from tests.integration.compare.elf_sample import compare, facts, told
 
 pytestmark = pytest.mark.skipif(shutil.which("javac") is None, reason="javac is not installed")
 SOURCE = """

@@ -14,7 +14,6 @@ import sys
 import threading
 from pathlib import Path
 
-import compare_many
 import createrepo_c
 import jsonschema
 import pytest
@@ -27,6 +26,7 @@ from buildfarm.domain.compare.report import SCHEMA_FILE, PairResult
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.errors import Conflict, InputError
 from buildfarm.ports.repositories import RepoFile
+from tests.integration.compare import compare_many
 
 COMMAND = [Path(sys.executable).with_name("buildfarm"), "compare"]
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from compare_sample import Recipe, build_all
-from mutants import MUTANTS, WHOLE_FILE_EDITS, C, E, R, table
 
 from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.domain.compare.kinds import Kind
@@ -12,6 +10,8 @@ from buildfarm.domain.compare.policy import ComparePolicy, Mode, suffix_pattern
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.services.compare.comparison import compare_sets
 from tests.conftest import CHECKOUT
+from tests.integration.compare.compare_sample import Recipe, build_all
+from tests.integration.compare.mutants import MUTANTS, WHOLE_FILE_EDITS, C, E, R, table
 
 OTHER_WORLD = {"host": "ours.example", "epoch": 1_750_000_000}
 

@@ -6,10 +6,10 @@ import gzip
 import struct
 
 import pytest
-from elf_sample import MODULE, archive, compare, facts, module, run, told
 
 from buildfarm.adapters.compare.rpm_facts.elf import elf, kernel_module
 from buildfarm.domain.compare.contents.normalise import Mask
+from tests.integration.compare.elf_sample import MODULE, archive, compare, facts, module, run, told
 
 ONE, TWO = "int one(void) { return 1; }\n", "int one(void); int two(void) { return one() + 1; }\n"
 BOTH = {"one.o": ONE, "two.o": TWO}

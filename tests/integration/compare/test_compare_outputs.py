@@ -9,7 +9,6 @@ import time
 from html.parser import HTMLParser
 from pathlib import Path
 
-import compare_many
 import jsonschema
 import pytest
 from junitparser import JUnitXml
@@ -19,6 +18,7 @@ from buildfarm.adapters.compare.report_page import render
 from buildfarm.domain.compare.report import PairResult, Report, to_json
 from buildfarm.domain.core.verdict import Finding, Verdict
 from buildfarm.errors import ConfigError
+from tests.integration.compare import compare_many
 
 BUILDFARM = Path(sys.executable).with_name("buildfarm")
 

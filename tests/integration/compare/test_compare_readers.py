@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from compare_sample import Recipe, build
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from buildfarm.adapters.compare.rpm_facts.elf import elf
 from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader, _each
+from tests.integration.compare.compare_sample import Recipe, build
 
 
 @pytest.fixture(scope="module")

@@ -3,19 +3,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import later_story
 import pytest
-import web_story
 from buildfarm_web.app import create_app
 from flask import Flask
 from flask.testing import FlaskClient
-from later_story import Morning
-from web_story import Clock, Story
 
 from buildfarm.adapters.auth.passwords import Argon2Passwords
 from buildfarm.adapters.core.database import SqlStore
 from buildfarm.services.auth.login import LoginTools
 from buildfarm.services.core.hub import Hub
+from tests.integration.web import later_scenario, scenario
+from tests.integration.web.later_scenario import Morning
+from tests.integration.web.scenario import Clock, Story
 
 
 class BufferedClient(FlaskClient):
@@ -34,7 +33,7 @@ def close(hub: Hub) -> None:
 def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A farm with one target, one worker and two tokens, made once and copied for each test."""
     home = tmp_path_factory.mktemp("empty")
-    close(web_story.make_hub(home, Clock()))
+    close(scenario.make_hub(home, Clock()))
     return home
 
 
@@ -42,7 +41,7 @@ def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Story]:
     """The farm in the middle of a day's work, told once and copied for each test."""
     home = tmp_path_factory.mktemp("told")
-    hub, _, story = web_story.told(home)
+    hub, _, story = scenario.told(home)
     close(hub)
     return home, story
 
@@ -53,10 +52,10 @@ def told_later(told: tuple[Path, Story], tmp_path_factory: pytest.TempPathFactor
     home = tmp_path_factory.mktemp("later") / "home"
     shutil.copytree(told[0], home, symlinks=True)
     clock = Clock(told[1].clock.now)
-    hub = web_story.open_hub(home, clock)
+    hub = scenario.open_hub(home, clock)
     story = Story(hub, clock)
     story.ids = dict(told[1].ids)
-    later_story.tell(story)
+    later_scenario.tell(story)
     close(hub)
     return home, story
 
@@ -80,7 +79,7 @@ def hub(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterato
     found = _told(request)
     home = found[0] if found else request.getfixturevalue("empty_home")
     shutil.copytree(home, tmp_path, symlinks=True, dirs_exist_ok=True)
-    made = web_story.open_hub(tmp_path, clock)
+    made = scenario.open_hub(tmp_path, clock)
     yield made
     close(made)
 
@@ -100,10 +99,10 @@ def login_tools() -> LoginTools:
 @pytest.fixture(scope="session")
 def morning(told_later: tuple[Path, Story]) -> Iterator[Morning]:
     home, story = told_later
-    hub = web_story.open_hub(home, Clock(story.clock.now))
+    hub = scenario.open_hub(home, Clock(story.clock.now))
     looked_at = Story(hub, story.clock)
     looked_at.ids = dict(story.ids)
-    made = create_app(hub, intake=web_story.fake_intake)
+    made = create_app(hub, intake=scenario.fake_intake)
     made.test_client_class = BufferedClient
     yield Morning(client=made.test_client(), hub=hub, story=looked_at)
     close(hub)
@@ -118,7 +117,7 @@ def later(hub: Hub, clock: Clock, told_later: tuple[Path, Story]) -> Story:
 
 @pytest.fixture
 def app(hub: Hub, login_tools: LoginTools) -> Flask:
-    made = create_app(hub, intake=web_story.fake_intake, login=login_tools, blob_limit=1 << 20)
+    made = create_app(hub, intake=scenario.fake_intake, login=login_tools, blob_limit=1 << 20)
     made.test_client_class = BufferedClient
     return made
 
@@ -130,4 +129,4 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def engineer() -> dict[str, str]:
-    return {"Authorization": f"Bearer {web_story.ENGINEER}"}
+    return {"Authorization": f"Bearer {scenario.ENGINEER}"}

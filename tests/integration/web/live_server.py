@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
-import web_story
 from buildfarm_web.app import create_app
 from flask import Flask
 
 from buildfarm.adapters.core.database.store import utc_now
 from buildfarm.cli.farm.processes import web_server
 from buildfarm.config import Live
+from tests.integration.web import scenario
 from tests.waiting import until
 
 HOME, ROOM = "BUILDFARM_TOLD_HOME", "BUILDFARM_TOLD_ROOM"
@@ -27,9 +27,9 @@ HOME, ROOM = "BUILDFARM_TOLD_HOME", "BUILDFARM_TOLD_ROOM"
 
 def application() -> Flask:
     """What gunicorn starts: the farm whose home the environment names, with room for so many followers."""
-    hub = web_story.open_hub(Path(os.environ[HOME]), utc_now)
+    hub = scenario.open_hub(Path(os.environ[HOME]), utc_now)
     farm = replace(hub.config.farm, live=Live(per_address=int(os.environ[ROOM])))
-    return create_app(replace(hub, config=replace(hub.config, farm=farm)), intake=web_story.fake_intake)
+    return create_app(replace(hub, config=replace(hub.config, farm=farm)), intake=scenario.fake_intake)
 
 
 @dataclass

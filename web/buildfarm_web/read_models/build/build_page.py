@@ -8,10 +8,9 @@ from buildfarm.domain.core.task import Task, TaskKind
 from buildfarm.domain.intake.drop import Drop, DropItem, VendorRpm
 from buildfarm.domain.publish.repository import Artifact, Generation
 from buildfarm.ports.store import Transaction
-from buildfarm.services.build import building
 from buildfarm.services.core import bootstrap_variants
 from buildfarm.services.core.hub import Hub
-from buildfarm.services.schedule.resolution import learned_id
+from buildfarm.services.publish import buildroots
 from buildfarm_web.read_models.build import builds
 from buildfarm_web.read_models.build.findings import newest_comparison, reading
 from buildfarm_web.read_models.build.parity import parities
@@ -108,7 +107,7 @@ def _locks(hub: Hub, tx: Transaction, shares: Shares, tasks: list[Task]) -> list
 
 def _learned(tx: Transaction, build: Build) -> list[str]:
     """What the last good build of the source asked for while it was built."""
-    found = tx.first(LearnedRequires, id=learned_id(build))
+    found = tx.first(LearnedRequires, id=LearnedRequires.id_of(build))
     return list(found.requires) if found else []
 
 
@@ -180,7 +179,7 @@ def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: lis
             chain.append(_link("repository generation", value, generation.digest if generation else "", task.arch))
             chain += [
                 _link("on top of", f"{below.tag} {below.number}", below.digest, task.arch)
-                for below in tx.find(Generation, id=building.pinned(task.order)[1:])
+                for below in tx.find(Generation, id=buildroots.pinned(task.order)[1:])
             ]
             built = f"{task.worker}, {task.result.get('builder') or 'unknown builder'}"
             chain.append(_link("worker", built, "", ""))
