@@ -14,7 +14,17 @@ from types import FrameType
 
 import httpx
 
-from benchmarks import build_overhead, compare, debrand_check, debrand_scan, guests, pages, publish, schedule, web
+from benchmarks import (
+    build_overhead,
+    compare,
+    debrand_check,
+    debrand_scan,
+    guests,
+    pages,
+    publish,
+    schedule,
+    web,
+)
 from demo.drive import DemoFailed
 from demo.world.run import WorldError
 

@@ -87,7 +87,9 @@ class Bench:
 
     def close(self) -> None:
         """gpg 2 leaves an agent behind."""
-        subprocess.run(["gpgconf", "--homedir", self._gnupg, "--kill", "all"], check=False, capture_output=True)
+        subprocess.run(
+            ["gpgconf", "--homedir", self._gnupg, "--kill", "all"], check=False, capture_output=True
+        )
 
     def _configure(self) -> list[str]:
         """The demo's farm and target, with what is different here; the packages of a buildroot."""
@@ -108,7 +110,9 @@ class Bench:
         target |= {
             "upstream": {"vendor": "Bench", "keys": [str(self.work / "key")]},
             "external": [{"id": "seed", "path": str(self._seed), "priority": 90}],
-            "gate": {"uncompared": True},  # there are no vendor binaries, and it has to be published
+            "gate": {
+                "uncompared": True
+            },  # there are no vendor binaries, and it has to be published
         }
         file.write_text(yaml.safe_dump(target), encoding="utf-8")
         packages: list[str] = target["buildroot"]["packages"]
@@ -128,7 +132,16 @@ class Bench:
         (top / "SOURCES/hello.c").write_text(_HELLO, encoding="ascii")
         spec = top / "hello.spec"
         spec.write_text(_SPEC.format(version=self._made), encoding="ascii")
-        argv = ["rpmbuild", "-bs", "--nodeps", "--define", f"_topdir {top}", "--define", "dist .el9", str(spec)]
+        argv = [
+            "rpmbuild",
+            "-bs",
+            "--nodeps",
+            "--define",
+            f"_topdir {top}",
+            "--define",
+            "dist .el9",
+            str(spec),
+        ]
         subprocess.run(argv, check=True, capture_output=True)
         made = next((top / "SRPMS").glob("*.src.rpm"))
         vendor.sign(self._gnupg, self._key, [made])
@@ -158,7 +171,9 @@ class Bench:
         repos = self.home / "repos"
         tag = f"{_TARGET}-build"
         text = text.replace(f"{farm.url}/repos/external/{_TARGET}/seed", self._seed.as_uri())
-        text = text.replace(f"/repos/{tag}/current/", f"/repos/{tag}/{(repos / tag / 'current').readlink()}/")
+        text = text.replace(
+            f"/repos/{tag}/current/", f"/repos/{tag}/{(repos / tag / 'current').readlink()}/"
+        )
         text = text.replace(f"{farm.url}/repos", repos.as_uri())
         for option, name in (("basedir", "mock"), ("cache_topdir", "mock-cache")):
             place = self.work / name
@@ -220,7 +235,9 @@ def farm_way(farm: Farm, srpm: Path) -> Way:
         if state in ("failed", "on_hold", "excluded", "canceled"):
             raise DemoFailed(f"{builds[0]['nvr']} is {state}: {builds[0]['why']}")
         time.sleep(_POLL_SECONDS)
-    raise DemoFailed(f"{srpm.name} is not published after {_LIMIT_SECONDS:.0f} s; see {farm.home / 'logs'}")
+    raise DemoFailed(
+        f"{srpm.name} is not published after {_LIMIT_SECONDS:.0f} s; see {farm.home / 'logs'}"
+    )
 
 
 def _settle(farm: Farm) -> None:
@@ -284,9 +301,13 @@ def report(times: Mapping[str, Sequence[float]]) -> list[str]:
         f"  {'seconds':<28}{'median':>8}{'min':>8}{'max':>8}",
     ]
     lines += [f"  {name:<28}{_three(seconds)}" for name, seconds in times.items()]
-    lines += [f"  {'farm - bare':<28}{_three(_over(times[FARM], times[BARE]))}   goal {GOAL_SECONDS} s"]
+    lines += [
+        f"  {'farm - bare':<28}{_three(_over(times[FARM], times[BARE]))}   goal {GOAL_SECONDS} s"
+    ]
     if mock := times.get(MOCK):
-        lines += [f"  {'mock - bare':<28}{_three(_over(mock, times[BARE]))}   expected {MOCK_OVER_SECONDS} s"]
+        lines += [
+            f"  {'mock - bare':<28}{_three(_over(mock, times[BARE]))}   expected {MOCK_OVER_SECONDS} s"
+        ]
     lines += [f"  {'farm / bare':<28}{_three(_ratio(times[FARM], times[BARE]))}"]
     if mock:
         lines += [f"  {'farm / mock':<28}{_three(_ratio(times[FARM], mock))}"]
@@ -302,7 +323,9 @@ def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
 
 
 def _three(values: Sequence[float]) -> str:
-    return "".join(f"{value:8.2f}" for value in (statistics.median(values), min(values), max(values)))
+    return "".join(
+        f"{value:8.2f}" for value in (statistics.median(values), min(values), max(values))
+    )
 
 
 @contextmanager
@@ -311,7 +334,9 @@ def bench(*, guests: int = 0) -> Iterator[Bench]:
 
     Its farm has a worker beside the hub, or so many guests.
     """
-    world = Path(os.environ.get("BUILDFARM_WORLD") or CHECKOUT / "var" / "demo" / "world").absolute()
+    world = Path(
+        os.environ.get("BUILDFARM_WORLD") or CHECKOUT / "var" / "demo" / "world"
+    ).absolute()
     needed = ("seed", "machine") if guests else ("seed",)
     if not all((world / name / "repodata/repomd.xml").exists() for name in needed):
         make_world(world, CHECKOUT, machine=bool(guests))

@@ -84,7 +84,11 @@ class Bulk:
 
 
 def _as_sqlite_has_it(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+    return (
+        None
+        if moment is None
+        else moment.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+    )
 
 
 @contextmanager
@@ -108,9 +112,13 @@ def filling(url: str) -> Iterator[Bulk]:
             for table in TABLES.values():
                 if isinstance(table.c.id.type, sa.BigInteger):
                     last = f"SELECT coalesce(max(id), 1) FROM {table.name}"  # noqa: S608  # our own names
-                    connection.exec_driver_sql(f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), ({last}))")
+                    connection.exec_driver_sql(
+                        f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), ({last}))"
+                    )
         connection.commit()
-    if engine.dialect.name == "postgresql":  # as its autovacuum does; nobody does so to a farm's SQLite
+    if (
+        engine.dialect.name == "postgresql"
+    ):  # as its autovacuum does; nobody does so to a farm's SQLite
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
     engine.dispose()

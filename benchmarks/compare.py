@@ -35,7 +35,9 @@ def run(runs: int) -> None:
     """Measure all three and print them beside their goals."""
     corpus = os.environ.get("BUILDFARM_CORPUS")
     if not corpus:
-        print("compare: BUILDFARM_CORPUS does not name the folder of real RPMs; only what is built here is measured")
+        print(
+            "compare: BUILDFARM_CORPUS does not name the folder of real RPMs; only what is built here is measured"
+        )
     print(f"{os.cpu_count()} processors; {compare_peers.versions()}")
     with tempfile.TemporaryDirectory(prefix="bench-compare-") as work:
         if corpus:
@@ -49,7 +51,8 @@ def _pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
     """The labelled pairs by a short name; two sides that are one file are no work for anybody."""
     listed = yaml.safe_load((folder / "pairs.yaml").read_text(encoding="utf-8"))
     named = {
-        f"{row['old']} {row['new']}": [(folder / row[side]).resolve() for side in ("old", "new")] for row in listed
+        f"{row['old']} {row['new']}": [(folder / row[side]).resolve() for side in ("old", "new")]
+        for row in listed
     }
     return {name: (old, new) for name, (old, new) in named.items() if old != new}
 
@@ -76,13 +79,20 @@ def _single(pairs: Mapping[str, tuple[Path, Path]], work: Path, runs: int) -> No
     peers = compare_peers.present()
     sums = dict.fromkeys((peer.name for peer in peers), 0.0)
     slower, against, ours_sum = [], 0.0, 0.0
-    print(f"\n{'seconds (median of ' + str(runs) + ')':<16}", *(f"{peer.name:>13}" for peer in peers), " pair")
+    print(
+        f"\n{'seconds (median of ' + str(runs) + ')':<16}",
+        *(f"{peer.name:>13}" for peer in peers),
+        " pair",
+    )
     notes = []
     for name, (old, new) in pairs.items():
         times, found = _measure(peers, old, new, work, runs)
         print(
             " " * 16,
-            *(f"{times[peer.name]:>12.3f}{' ' if _good(found[peer.name]) else '!'}" for peer in peers),
+            *(
+                f"{times[peer.name]:>12.3f}{' ' if _good(found[peer.name]) else '!'}"
+                for peer in peers
+            ),
             f" {name}",
         )
         notes.append((name, found))
@@ -101,7 +111,9 @@ def _single(pairs: Mapping[str, tuple[Path, Path]], work: Path, runs: int) -> No
             print(f"    {peer.name:<14} {found[peer.name]}")
     if against:
         _goal("diffoscope over ours, sum of the pairs", against / ours_sum, at_least=_GOAL_SUM)
-        print(f"pairs on which diffoscope is as fast or faster (goal: none): {', '.join(slower) or 'none'}")
+        print(
+            f"pairs on which diffoscope is as fast or faster (goal: none): {', '.join(slower) or 'none'}"
+        )
 
 
 def _good(found: str) -> bool:
@@ -132,7 +144,11 @@ def _folders(pairs: Mapping[str, tuple[Path, Path]], work: Path) -> tuple[Path, 
     taken: set[str] = set()
     for old, new in pairs.values():
         key = old.name.rsplit("-", 2)[0] + old.name.rsplit(".", 2)[1]
-        if key not in taken and "hostile" not in new.parts and old.name.rsplit(".", 2)[1] == new.name.rsplit(".", 2)[1]:
+        if (
+            key not in taken
+            and "hostile" not in new.parts
+            and old.name.rsplit(".", 2)[1] == new.name.rsplit(".", 2)[1]
+        ):
             taken.add(key)
             for side, file in zip(sides, (old, new), strict=True):
                 shutil.copy(file, side)
@@ -169,7 +185,11 @@ def _floor(pairs: Mapping[str, tuple[Path, Path]], work: Path, runs: int) -> Non
             floor.append(time.perf_counter() - started)
     print(f"\nfolder run over {len(files) // 2} differing pairs (exit {code}): {statistics.median(ours):.3f} s; "
           f"unpack and hash: {statistics.median(floor):.3f} s")  # fmt: skip
-    _goal("ours over the floor", statistics.median(ours) / statistics.median(floor), at_most=_GOAL_FLOOR)
+    _goal(
+        "ours over the floor",
+        statistics.median(ours) / statistics.median(floor),
+        at_most=_GOAL_FLOOR,
+    )
 
 
 def _equal_payload(work: Path, runs: int) -> None:
@@ -182,7 +202,10 @@ def _equal_payload(work: Path, runs: int) -> None:
     ours, rpmdiff = [], []
     for round_ in range(runs + 1):
         seconds, code, _ = _timed(_folder_run(*sides, work), ends=frozenset({0}))
-        taken = sum(_timed(["rpmdiff", sides[0] / name, sides[1] / name], ends=frozenset({0, 1}))[0] for name in names)
+        taken = sum(
+            _timed(["rpmdiff", sides[0] / name, sides[1] / name], ends=frozenset({0, 1}))[0]
+            for name in names
+        )
         if round_:
             ours.append(seconds)
             rpmdiff.append(taken)
@@ -191,7 +214,9 @@ def _equal_payload(work: Path, runs: int) -> None:
     _goal("rpmdiff over ours", statistics.median(rpmdiff) / statistics.median(ours), at_least=1.0)
 
 
-def _goal(what: str, ratio: float, *, at_least: float | None = None, at_most: float | None = None) -> None:
+def _goal(
+    what: str, ratio: float, *, at_least: float | None = None, at_most: float | None = None
+) -> None:
     good = ratio >= at_least if at_least is not None else at_most is not None and ratio <= at_most
     goal = f"at least {at_least:g}" if at_least is not None else f"at most {at_most:g}"
     print(f"{what}: {ratio:.2f} (goal: {goal}) {'met' if good else 'NOT MET'}")

@@ -50,7 +50,12 @@ def _debuginfo(rpm: Path) -> Path | None:
 
 def _abipkgdiff(old: Path, new: Path, _: Path) -> list[str | Path]:
     debug = [_debuginfo(old), _debuginfo(new)]
-    named = [word for option, file in zip(("--d1", "--d2"), debug, strict=True) if file for word in (option, file)]
+    named = [
+        word
+        for option, file in zip(("--d1", "--d2"), debug, strict=True)
+        if file
+        for word in (option, file)
+    ]
     return ["abipkgdiff", "--no-default-suppression", *named, old, new]
 
 

@@ -38,22 +38,36 @@ def fetch(folder: Path, suite: str = "bookworm") -> tuple[Path, Path]:
         f"Dir::State::lists={lists}",
     ]
     subprocess.run(
-        ["apt-get", "update", "-qq", "-o", "APT::Sandbox::User=root", *options], check=True, capture_output=True
+        ["apt-get", "update", "-qq", "-o", "APT::Sandbox::User=root", *options],
+        check=True,
+        capture_output=True,
     )
     found = []
     for pattern in ("*_Sources*", "*_Packages*"):
         plain = folder / pattern.strip("*_")
         with plain.open("wb") as file:
-            subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", next(lists.glob(pattern))], check=True, stdout=file)
+            subprocess.run(
+                ["/usr/lib/apt/apt-helper", "cat-file", next(lists.glob(pattern))],
+                check=True,
+                stdout=file,
+            )
         found.append(plain)
     return found[0], found[1]
 
 
 def _mirror() -> str:
     """The mirror that this machine's own apt uses. :raises StopIteration: it knows none of Debian."""
-    words = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"]
+    words = [
+        "apt-get",
+        "indextargets",
+        "--format",
+        "$(ORIGIN) $(LABEL) $(REPO_URI)",
+        "Created-By: Packages",
+    ]
     listed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    return next(line.split()[2] for line in listed.splitlines() if line.startswith("Debian Debian "))
+    return next(
+        line.split()[2] for line in listed.splitlines() if line.startswith("Debian Debian ")
+    )
 
 
 def write(sources: Path, packages: Path, file: Path) -> None:

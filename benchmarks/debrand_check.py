@@ -29,10 +29,16 @@ _FLOOR = (
 
 def run(runs: int) -> None:
     """Print the table."""
-    world = Path(os.environ.get("BUILDFARM_WORLD") or _CHECKOUT / "var" / "demo" / "world").absolute()
+    world = Path(
+        os.environ.get("BUILDFARM_WORLD") or _CHECKOUT / "var" / "demo" / "world"
+    ).absolute()
     if not (world / "vendor").exists():
         make_world(world, _CHECKOUT)
-    srpms = [file for file in sorted((world / "vendor").rglob("*.src.rpm")) if "tampered" not in file.name]
+    srpms = [
+        file
+        for file in sorted((world / "vendor").rglob("*.src.rpm"))
+        if "tampered" not in file.name
+    ]
     command = [
         Path(sys.executable).with_name("buildfarm"),
         "debrand",
@@ -44,15 +50,21 @@ def run(runs: int) -> None:
         "--json",
     ]
     ours, floor, standings = [], [], Counter[str]()
-    with tempfile.TemporaryDirectory(prefix="bench-check-", dir=world) as work:  # beside the files: they are linked
+    with tempfile.TemporaryDirectory(
+        prefix="bench-check-", dir=world
+    ) as work:  # beside the files: they are linked
         drop = Path(work) / "drop"
         drop.mkdir()
         for number in range(_SRPMS):
-            (drop / f"{number:04}-{srpms[number % len(srpms)].name}").hardlink_to(srpms[number % len(srpms)])
+            (drop / f"{number:04}-{srpms[number % len(srpms)].name}").hardlink_to(
+                srpms[number % len(srpms)]
+            )
         names = "\n".join(str(file) for file in sorted(drop.iterdir()))
         for _ in range(runs):
             started = time.perf_counter()
-            done = subprocess.run([*map(str, command), str(drop)], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [*map(str, command), str(drop)], capture_output=True, text=True, check=False
+            )
             ours.append(time.perf_counter() - started)
             standings = Counter(one["standing"] for one in json.loads(done.stdout))
             started = time.perf_counter()

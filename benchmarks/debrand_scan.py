@@ -20,14 +20,18 @@ from buildfarm.adapters.debrand.brand_policies import load_brand_policy
 from demo.drive import make_world
 
 _GOAL = 3.0
-_UNPACK = 'd=$(mktemp -d "$0/XXXXXX") && cd "$d" && rpm2archive -n - < "$1" | tar -x --no-same-owner'
+_UNPACK = (
+    'd=$(mktemp -d "$0/XXXXXX") && cd "$d" && rpm2archive -n - < "$1" | tar -x --no-same-owner'
+)
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _POLICY = _CHECKOUT / "configs" / "brand.yaml"
 
 
 def run(runs: int) -> None:
     """Print the table."""
-    world = Path(os.environ.get("BUILDFARM_WORLD") or _CHECKOUT / "var" / "demo" / "world").absolute()
+    world = Path(
+        os.environ.get("BUILDFARM_WORLD") or _CHECKOUT / "var" / "demo" / "world"
+    ).absolute()
     if not (world / "seed").exists():
         make_world(world, _CHECKOUT)
     found = (file for name in ("seed", "vendor") for file in (world / name).rglob("*.rpm"))
@@ -46,7 +50,9 @@ def run(runs: int) -> None:
                     "unpack": _seconds(["xargs", "-P", str(os.cpu_count()), "-n", "1", "sh", "-c", _UNPACK, plain], names=rpms),
                     "grep": _seconds(["grep", "-rciE", "|".join(word.pattern for word in load_brand_policy(_POLICY).words), plain]),
                 }  # fmt: skip
-                size = sum(file.lstat().st_size for file in Path(plain).rglob("*") if file.is_file())
+                size = sum(
+                    file.lstat().st_size for file in Path(plain).rglob("*") if file.is_file()
+                )
             if round_:  # the first warms the caches
                 for name, seconds in taken.items():
                     times[name].append(seconds)
@@ -55,7 +61,9 @@ def run(runs: int) -> None:
 
 def _seconds(argv: Sequence[str | Path], *, names: Sequence[Path] = ()) -> float:
     started = time.perf_counter()
-    done = subprocess.run(argv, input="\n".join(map(str, names)), text=True, stdout=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        argv, input="\n".join(map(str, names)), text=True, stdout=subprocess.DEVNULL, check=False
+    )
     if done.returncode not in (0, 1):
         raise subprocess.CalledProcessError(done.returncode, argv)
     return time.perf_counter() - started
@@ -63,7 +71,9 @@ def _seconds(argv: Sequence[str | Path], *, names: Sequence[Path] = ()) -> float
 
 def _print(times: dict[str, list[float]], count: int, size: int, runs: int) -> None:
     middle = {name: statistics.median(taken) for name, taken in times.items()}
-    print(f"\nbrand scan of {count} RPMs, {size / 1e6:.0f} MB unpacked, {os.cpu_count()} processors, medians of {runs}")
+    print(
+        f"\nbrand scan of {count} RPMs, {size / 1e6:.0f} MB unpacked, {os.cpu_count()} processors, medians of {runs}"
+    )
     for name, what in (
         ("scan", "buildfarm brand-scan"),
         ("unpack", "unpacking alone"),

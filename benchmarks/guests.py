@@ -35,16 +35,25 @@ def _print(measured: Bench, built: list[dict[str, Any]], runs: int) -> None:
     """The floors are measured when no guest runs any more."""
     accelerator = str(built[0]["host"]["accelerator"])
     times = {
-        "boot": [_seconds_between(_started(measured.home, task["worker"]), task["started"]) for task in built],
+        "boot": [
+            _seconds_between(_started(measured.home, task["worker"]), task["started"])
+            for task in built
+        ],
         "task": [float(task["seconds"]) for task in built],
         "floor": [_bare_boot(measured.home, accelerator) for _ in range(runs)],
         "bare": [measured.bare(measured.srpm()) for _ in range(runs)],
     }
-    boot, task, floor, bare = (statistics.median(times[name]) for name in ("boot", "task", "floor", "bare"))
+    boot, task, floor, bare = (
+        statistics.median(times[name]) for name in ("boot", "task", "floor", "bare")
+    )
     print(f"\nguests, medians of {runs} ({accelerator})")
-    print(f"  machine's start to its first task, cold   {boot:7.2f} s   {boot / floor:5.1f} x a bare boot of the image")
+    print(
+        f"  machine's start to its first task, cold   {boot:7.2f} s   {boot / floor:5.1f} x a bare boot of the image"
+    )
     print(f"  the image booted and switched off         {floor:7.2f} s")
-    print(f"  the task in the guest                     {task:7.2f} s   {task / bare:5.1f} x bare on the host")
+    print(
+        f"  the task in the guest                     {task:7.2f} s   {task / bare:5.1f} x bare on the host"
+    )
     print(f"  rpmbuild --rebuild on the host            {bare:7.2f} s")
 
 

@@ -26,7 +26,8 @@ def target(name: str, title: str) -> Target:
 
 
 TARGETS = {
-    one.name: one for one in (target("reef-9", "Reef 9"), target("reef-8", "Reef 8"), target("reef-7", "Reef 7"))
+    one.name: one
+    for one in (target("reef-9", "Reef 9"), target("reef-8", "Reef 8"), target("reef-7", "Reef 7"))
 }
 
 

@@ -22,7 +22,14 @@ from buildfarm.domain.build.clusters import clusters
 from buildfarm.domain.build.waiver import WaiverRecord, WaiverUse
 from buildfarm.domain.core import search
 from buildfarm.domain.core.build import Build, BuildState, FailureKind, Gate, WaitKind
-from buildfarm.domain.core.records import Comparison, Event, FindingRecord, ForecastRecord, SearchEntry, SourceOverride
+from buildfarm.domain.core.records import (
+    Comparison,
+    Event,
+    FindingRecord,
+    ForecastRecord,
+    SearchEntry,
+    SourceOverride,
+)
 from buildfarm.domain.core.task import Task, TaskKind, TaskState
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.domain.core.worker import Worker, WorkerState
@@ -34,7 +41,13 @@ from buildfarm.presentation import finding_words
 _BEGIN = NOW - timedelta(days=3 * 365)
 _UPDATE = 40
 _LOCKS, _GENERATIONS, _GUESTS, _RUNNING = 300, 60, 3_000, 30
-_SPENT = {"ingest": 20.0, "waiting": 150.0, "building": 300.0, "comparing": 60.0, "publishing": 10.0}
+_SPENT = {
+    "ingest": 20.0,
+    "waiting": 150.0,
+    "building": 300.0,
+    "comparing": 60.0,
+    "publishing": 10.0,
+}
 _FIRST = (
     "lib perl- python3- rust- golang- gnome- kde- texlive- ghc- ruby- java- php- xorg- qt6- r- ocaml- node- mingw64- fonts- git-"
 ).split()
@@ -46,12 +59,18 @@ _FAILURES = (
         FailureKind.BUILD,
         "/builddir/build/BUILD/{nvr}/src/main.c:{line}:7: error: implicit declaration of function 'strlcpy'",
     ),
-    (FailureKind.BUILD, "/builddir/build/BUILD/{nvr}/lib/io.cc:{line}:1: error: 'uint8_t' does not name a type"),
+    (
+        FailureKind.BUILD,
+        "/builddir/build/BUILD/{nvr}/lib/io.cc:{line}:1: error: 'uint8_t' does not name a type",
+    ),
     (FailureKind.BUILD, "/usr/bin/ld: cannot find -lssl: No such file or directory"),
     (FailureKind.BUILD, "Bad exit status from /var/tmp/rpm-tmp.{line} (%check)"),
     (FailureKind.DEPENDENCIES, "nothing provides python3-flit-core >= {line} needed by {nvr}"),
     (FailureKind.TIMEOUT, "ended after {line} s, the target allows 14400"),
-    (FailureKind.INFRASTRUCTURE, "3 infrastructure failures (on kvm-{line}); the last: no space left on device"),
+    (
+        FailureKind.INFRASTRUCTURE,
+        "3 infrastructure failures (on kvm-{line}); the last: no space left on device",
+    ),
 )
 _HARMLESS = (
     ("signature", "", "", Verdict.EQUIVALENT), ("build-record", "", "buildtime", Verdict.EQUIVALENT),
@@ -112,14 +131,23 @@ class _Years:
         self._random = random.Random(size.seed)  # noqa: S311  # the same store each time
         self._number = 0
         self._each = size.findings / size.builds
-        self._locks = [blobs.put_bytes(self._lock(number)).sha256 for number in range(min(_LOCKS, size.sources // 10))]
-        self._log = blobs.put_bytes("".join(f"gcc -c part{n}.c\n" for n in range(3_000)).encode()).sha256
+        self._locks = [
+            blobs.put_bytes(self._lock(number)).sha256
+            for number in range(min(_LOCKS, size.sources // 10))
+        ]
+        self._log = blobs.put_bytes(
+            "".join(f"gcc -c part{n}.c\n" for n in range(3_000)).encode()
+        ).sha256
         self._waivers: list[str] = []
 
     def tell(self) -> None:
         names = self._names()
         self._people()
-        shares = {"reef-9": (names, 0.5), "reef-8": (names, 0.4), "reef-7": (names[: len(names) // 3], 0.1)}
+        shares = {
+            "reef-9": (names, 0.5),
+            "reef-8": (names, 0.4),
+            "reef-7": (names[: len(names) // 3], 0.1),
+        }
         for name, (sources, share) in shares.items():
             self._target(TARGETS[name], sources, round(self._size.builds * share))
 
@@ -153,7 +181,11 @@ class _Years:
             self._bulk.add(self._worker(f"builder-{number:02}", WorkerState.READY))
         for number in range(_GUESTS):
             self._bulk.add(
-                replace(self._worker(f"guest-{number:05}", WorkerState.RETIRED), host="kvm-1", token_hash="")
+                replace(
+                    self._worker(f"guest-{number:05}", WorkerState.RETIRED),
+                    host="kvm-1",
+                    token_hash="",
+                )
             )
         for number in range(100):
             ended = NOW - timedelta(days=number) if number >= 60 else None  # noqa: PLR2004  # sixty are in force
@@ -189,16 +221,26 @@ class _Years:
         self._search(one, lines)
         self._rest(one, lines)
 
-    def _drops(self, one: Target, sources: Sequence[str], count: int) -> Iterator[tuple[str, Sequence[str]]]:
+    def _drops(
+        self, one: Target, sources: Sequence[str], count: int
+    ) -> Iterator[tuple[str, Sequence[str]]]:
         left, number = count - len(sources), 0
         yield _sha(f"{one.name} all"), sources[:count]
         while left > 0:
             number += 1
-            yield _sha(f"{one.name} {number}"), self._random.sample(sources, min(_UPDATE, left, len(sources)))
+            yield (
+                _sha(f"{one.name} {number}"),
+                self._random.sample(sources, min(_UPDATE, left, len(sources))),
+            )
             left -= _UPDATE
 
     def _drop(
-        self, one: Target, drop_id: str, members: Sequence[str], moment: datetime, lines: dict[str, _Line]
+        self,
+        one: Target,
+        drop_id: str,
+        members: Sequence[str],
+        moment: datetime,
+        lines: dict[str, _Line],
     ) -> None:
         drop = Drop(
             id=drop_id, target=one.name, name=f"{one.title} {moment:%Y-%m-%d %H:%M}", trigger="poll", owner="poller",
@@ -209,7 +251,9 @@ class _Years:
         for entry in search.of_drop(drop.id, drop.name, target=one.name):
             self._bulk.add(entry)
         for place, source in enumerate(members):
-            lines[source].builds.append(self._build(one, drop, lines[source], moment + timedelta(milliseconds=place)))
+            lines[source].builds.append(
+                self._build(one, drop, lines[source], moment + timedelta(milliseconds=place))
+            )
 
     def _build(self, one: Target, drop: Drop, line: _Line, moment: datetime) -> Build:
         """A build as far as it is known before the state of its source is."""
@@ -241,7 +285,10 @@ class _Years:
         heads = []
         for line in lines.values():
             made = [self._ended(build, is_last=build is line.builds[-1]) for build in line.builds]
-            newest = max((n for n, build in enumerate(made) if build.state is BuildState.PUBLISHED), default=-1)
+            newest = max(
+                (n for n, build in enumerate(made) if build.state is BuildState.PUBLISHED),
+                default=-1,
+            )
             for number, build in enumerate(made):
                 carried = number == newest
                 tags = (one.tags.destination, one.tags.build) if carried else ()
@@ -255,7 +302,8 @@ class _Years:
         chance = self._random.random()
         if chance < (0.93 if is_last else 0.9):  # published
             verdict = self._random.choices(
-                [Verdict.EQUIVALENT, Verdict.EXPECTED, Verdict.COMPATIBLE, Verdict.IDENTICAL], [5, 3, 2, 1]
+                [Verdict.EQUIVALENT, Verdict.EXPECTED, Verdict.COMPATIBLE, Verdict.IDENTICAL],
+                [5, 3, 2, 1],
             )[0]
             return replace(build, verdict=verdict.value, gate=Gate.PASSED)
         if chance < 0.95:  # noqa: PLR2004  # refused
@@ -287,13 +335,17 @@ class _Years:
         was_built = build.state in (BuildState.PUBLISHED, BuildState.COMPARED)
         tasks = self._tasks(build, was_built=was_built)
         history = (
-            ["ingested", "debranded", "waiting", "queued"] if build.state is not BuildState.ON_HOLD else ["ingested"]
+            ["ingested", "debranded", "waiting", "queued"]
+            if build.state is not BuildState.ON_HOLD
+            else ["ingested"]
         )
         history += ["building", "built", "comparing", "compared"] if was_built else []
         if build.state.value not in history:
             history.append(build.state.value)
         for place, state in enumerate(history):
-            self._event(build.created + timedelta(minutes=place), "scheduler", f"build.{state}", build.id)
+            self._event(
+                build.created + timedelta(minutes=place), "scheduler", f"build.{state}", build.id
+            )
         if was_built:
             build = self._made(build, tasks[-1])
         self._bulk.add(build)
@@ -308,7 +360,11 @@ class _Years:
         for place, kind in enumerate(kinds):
             is_builder = kind is TaskKind.BUILD
             began = build.created + timedelta(minutes=1 + place)
-            state = TaskState.FREE if is_builder and build.state is BuildState.QUEUED else TaskState.CLOSED
+            state = (
+                TaskState.FREE
+                if is_builder and build.state is BuildState.QUEUED
+                else TaskState.CLOSED
+            )
             failed = is_builder and build.state is BuildState.FAILED
             free = state is TaskState.FREE
             made.append(Task(
@@ -338,7 +394,13 @@ class _Years:
             )  # fmt: skip
             self._bulk.add(rpm)
             self._bulk.add(
-                DropItem(id=self._id(), drop_id=build.drop_id, kind=ItemKind.BINARY, sha256=vendor, filename=filename)
+                DropItem(
+                    id=self._id(),
+                    drop_id=build.drop_id,
+                    kind=ItemKind.BINARY,
+                    sha256=vendor,
+                    filename=filename,
+                )
             )
             pairs.append({"old": filename, "new": filename, "name": name, "source": source, "old_sha256": vendor,
                           "verdict": build.verdict, "findings": self._findings(build)})  # fmt: skip
@@ -367,8 +429,14 @@ class _Years:
             ))  # fmt: skip
         if self._random.random() < 0.02:  # noqa: PLR2004  # a few are lifted
             waiver = self._random.choice(self._waivers)
-            self._bulk.add(WaiverUse(id=f"{waiver}/{nvr}/{build.id}", waiver=waiver, build=build.id, findings=1))
-        return replace(build, finding=finding_words.worst_line(report) if build.gate is Gate.REFUSED else "")
+            self._bulk.add(
+                WaiverUse(
+                    id=f"{waiver}/{nvr}/{build.id}", waiver=waiver, build=build.id, findings=1
+                )
+            )
+        return replace(
+            build, finding=finding_words.worst_line(report) if build.gate is Gate.REFUSED else ""
+        )
 
     def _artifact(self, build: Build, task: Task, name: str, arch: str) -> None:
         filename = f"{name}-{build.version}-{build.release}.{arch}.rpm"
@@ -400,7 +468,11 @@ class _Years:
             for number in range(1, _GENERATIONS + 1):
                 carried = ids[: len(ids) - (_GENERATIONS - number)]
                 moment = NOW - timedelta(hours=6 * (_GENERATIONS - number) + 1)
-                state = GenerationState.READY if number > _GENERATIONS - 10 else GenerationState.COLLECTED
+                state = (
+                    GenerationState.READY
+                    if number > _GENERATIONS - 10
+                    else GenerationState.COLLECTED
+                )
                 made = Generation(
                     id=self._id(), target=one.name, tag=tag, number=number, state=state, digest=_sha(f"{tag} {number}"),
                     builds=tuple(carried), sources=len(carried), rpms=3 * len(carried), lock_ours=200 * len(carried),
@@ -430,7 +502,9 @@ class _Years:
         for build in last:
             if build.state is BuildState.FAILED:
                 for cluster in clusters([build]):
-                    entries = search.of_failure(cluster.id, cluster.words, source=build.source, target=one.name)
+                    entries = search.of_failure(
+                        cluster.id, cluster.words, source=build.source, target=one.name
+                    )
                     made |= {entry.id: entry for entry in entries}
         for entry in made.values():
             self._bulk.add(entry)

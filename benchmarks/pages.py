@@ -48,7 +48,10 @@ _KEPT = Path("var/bench/large")
 _GOAL_MS, _GOAL_PAINT_MS, _GOAL_GROWTH_MIB = 50.0, 300.0, 8.0
 _REQUESTS = 1_000
 _EACH = 15
-_FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"]  # root in a container has no user namespace for it
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+]  # root in a container has no user namespace for it
 _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
@@ -116,7 +119,9 @@ def _postgresql(size: Size) -> Iterator[Hub]:
         subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd="/")
     control: list[str | Path] = [*as_user, tool / "pg_ctl", "--pgdata", data, "--wait", "--silent"]
     options = f"-k {socket} -c listen_addresses='' -c fsync=off -c shared_buffers=256MB"
-    subprocess.run([*control, "--log", socket / "log", "--options", options, "start"], check=True, cwd="/")
+    subprocess.run(
+        [*control, "--log", socket / "log", "--options", options, "start"], check=True, cwd="/"
+    )
     try:
         url = f"postgresql+psycopg://farm@/postgres?host={socket}"
         if is_new:
@@ -145,9 +150,15 @@ def _is_made(home: Path) -> bool:
 
 
 def _made_of() -> str:
-    tables = [f"{table.name} {column.name} {column.type}" for table in TABLES.values() for column in table.columns]
+    tables = [
+        f"{table.name} {column.name} {column.type}"
+        for table in TABLES.values()
+        for column in table.columns
+    ]
     indices = sorted(str(index.name) for table in TABLES.values() for index in table.indexes)
-    generators = [Path(str(one.__file__)).read_text(encoding="utf-8") for one in (large_farm, large_store)]
+    generators = [
+        Path(str(one.__file__)).read_text(encoding="utf-8") for one in (large_farm, large_store)
+    ]
     return hashlib.sha256("\n".join([*tables, *indices, *generators]).encode()).hexdigest()
 
 
@@ -160,19 +171,36 @@ def paths(hub: Hub) -> list[str]:
     """Every page, and those of builds and drops by name: usual ones and the largest."""
     with hub.store.read() as tx:
         published = tx.find(
-            Build, target="reef-9", state=BuildState.PUBLISHED, order_by="created", descending=True, limit=1
+            Build,
+            target="reef-9",
+            state=BuildState.PUBLISHED,
+            order_by="created",
+            descending=True,
+            limit=1,
         )[0]
-        failed = tx.find(Build, target="reef-9", state=BuildState.FAILED, order_by="created", descending=True, limit=1)[
-            0
-        ]
+        failed = tx.find(
+            Build,
+            target="reef-9",
+            state=BuildState.FAILED,
+            order_by="created",
+            descending=True,
+            limit=1,
+        )[0]
         current = tx.first(Build, state=BuildState.FAILED, superseded=False)
         refused = tx.find(
-            Build, target="reef-9", state=BuildState.COMPARED, order_by="created", descending=True, limit=1
+            Build,
+            target="reef-9",
+            state=BuildState.COMPARED,
+            order_by="created",
+            descending=True,
+            limit=1,
         )[0]
         usual = tx.find(Drop, target="reef-9", order_by="created", descending=True, limit=2)[1]
         first = tx.find(Drop, target="reef-9", order_by="created", limit=1)[0]
         head = tx.find(TagHead, id="reef-9")[0]
-        middle = page(tx, Build, "created,id", {"target": "reef-9"}, limit=1, descending=False).cursor
+        middle = page(
+            tx, Build, "created,id", {"target": "reef-9"}, limit=1, descending=False
+        ).cursor
     return [
         "/", "/builds", f"/builds?cursor={middle}", "/builds?state=failed", "/builds?state=failed,on_hold&target=reef-8",
         f"/builds?source={published.source}", "/builds?verdict=INCOMPATIBLE&state=compared", "/builds?verdict=ERROR",
@@ -201,7 +229,9 @@ def _measure(name: str, hub: Hub, runs: int) -> None:
     floor = _timed(_empty(), "/", 200).median
     pages = paths(hub)
     found = [_timed(app, path, runs) for path in (*pages, *twins(pages))]
-    print(f"\n{name}: server time in ms, in process ({runs} requests each); Flask's empty page: {floor:.3f}")
+    print(
+        f"\n{name}: server time in ms, in process ({runs} requests each); Flask's empty page: {floor:.3f}"
+    )
     print(f"{'median':>8} {'p95':>8} {'own CPU':>8} {'KiB':>7} {'RATIO':>8}  path")
     for one in found:
         late = "" if one.median < _GOAL_MS else "   NOT MET"
@@ -235,7 +265,9 @@ def _anew(app: Flask, hub: Hub) -> None:
     began = time.thread_time()
     with hub.store.read() as tx:
         Standings().of(hub, tx)
-    print(f"{(time.thread_time() - began) * 1000:>8.0f}  all standings, at the start and every ten minutes")
+    print(
+        f"{(time.thread_time() - began) * 1000:>8.0f}  all standings, at the start and every ten minutes"
+    )
 
 
 def _something_happens(kept: Kept) -> None:
@@ -283,10 +315,14 @@ def _timed(app: Flask, path: str, runs: int) -> Measured:
             own.append((time.thread_time() - began_own) * 1000)
         size = len(answer.data)
         if answer.status_code != 200:  # noqa: PLR2004  # OK
-            raise InputError(f"{path} answers {answer.status_code}", hint=answer.get_data(as_text=True)[:300])
+            raise InputError(
+                f"{path} answers {answer.status_code}", hint=answer.get_data(as_text=True)[:300]
+            )
     ordered = sorted(took)
     late = ordered[int(len(ordered) * 0.95)]
-    return Measured(path=path, median=statistics.median(took), p95=late, own=statistics.median(own), bytes=size)
+    return Measured(
+        path=path, median=statistics.median(took), p95=late, own=statistics.median(own), bytes=size
+    )
 
 
 def _memory(app: Flask, pages: Sequence[str]) -> None:
@@ -321,9 +357,13 @@ def _paint(app: Flask, pages: Sequence[str]) -> None:
             page = browser.new_page()
             print("  first paint in Chromium, ms (median of 5):")
             for path in [one for one in pages if "?" not in one or one.startswith("/search")]:
-                found = [_painted(page, f"http://127.0.0.1:{server.server_port}{path}") for _ in range(5)]
+                found = [
+                    _painted(page, f"http://127.0.0.1:{server.server_port}{path}") for _ in range(5)
+                ]
                 median = statistics.median(found)
-                print(f"{median:>8.0f}  {path[:70]}{'' if median < _GOAL_PAINT_MS else '   NOT MET'}")
+                print(
+                    f"{median:>8.0f}  {path[:70]}{'' if median < _GOAL_PAINT_MS else '   NOT MET'}"
+                )
             browser.close()
     finally:
         server.shutdown()

@@ -87,7 +87,11 @@ def _made(folder: Path, count: int) -> list[_Rpm]:
         defines = (f"_topdir {top}", f"_rpmdir {folder}", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
                    "_binary_payload w1.gzdio", "__os_install_post %{nil}")  # fmt: skip
         words = [word for define in defines for word in ("--define", define)]
-        subprocess.run(["rpmbuild", "-bb", "--quiet", *words, top / "many.spec"], check=True, capture_output=True)
+        subprocess.run(
+            ["rpmbuild", "-bb", "--quiet", *words, top / "many.spec"],
+            check=True,
+            capture_output=True,
+        )
         shutil.rmtree(top)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -96,9 +100,12 @@ def _made(folder: Path, count: int) -> list[_Rpm]:
         data = path.read_bytes()
         for number in range(int(path.name[1:4]) + _BUILT, count, _BUILT):
             name = f"s{number:03}"
-            (folder / f"{name}{path.name[4:]}").write_bytes(data.replace(path.name[:4].encode(), name.encode()))
+            (folder / f"{name}{path.name[4:]}").write_bytes(
+                data.replace(path.name[:4].encode(), name.encode())
+            )
     return [
-        _Rpm(path, hashlib.sha256(path.read_bytes()).hexdigest(), path.name) for path in sorted(folder.glob("*.rpm"))
+        _Rpm(path, hashlib.sha256(path.read_bytes()).hexdigest(), path.name)
+        for path in sorted(folder.glob("*.rpm"))
     ]
 
 
@@ -140,9 +147,15 @@ def _measure(rpms: list[_Rpm], size: int, runs: int, work: Path) -> None:
         subprocess.run(words, check=True, capture_output=True)
         their_times.append(time.perf_counter() - started)
     ours, peer = statistics.median(ours_times), statistics.median(their_times)
-    print(f"{size:>6} RPMs and one more (median of {runs}): ours {ours:.3f} s, createrepo_c --update {peer:.3f} s")
+    print(
+        f"{size:>6} RPMs and one more (median of {runs}): ours {ours:.3f} s, createrepo_c --update {peer:.3f} s"
+    )
     ratio = peer / ours
-    goal = f" (goal: at least {_GOAL:g}) {'met' if ratio >= _GOAL else 'NOT MET'}" if size == max(_SIZES) else ""
+    goal = (
+        f" (goal: at least {_GOAL:g}) {'met' if ratio >= _GOAL else 'NOT MET'}"
+        if size == max(_SIZES)
+        else ""
+    )
     print(f"createrepo_c over ours: {ratio:.1f}{goal}")
     subprocess.run(
         [*words, "--general-compress-type=gz"], check=True, capture_output=True
@@ -156,11 +169,16 @@ def _same(ours: Path, theirs: Path) -> None:
     seen = {}
     for name, folder in (("ours", ours), ("theirs", theirs)):
         reader = cr.RepositoryReader.from_path(str(folder))
-        known = sorted((package.nevra(), package.pkgId, len(package.provides)) for package in reader.iter_packages())
+        known = sorted(
+            (package.nevra(), package.pkgId, len(package.provides))
+            for package in reader.iter_packages()
+        )
         seen[name] = (known, _solv(folder), _dnf(folder))
     if seen["ours"] != seen["theirs"]:
         raise ValueError("the two repositories do not read the same")
-    print(f"createrepo_c's reader, libsolv and dnf read the same {len(seen['ours'][0])} RPMs in both")
+    print(
+        f"createrepo_c's reader, libsolv and dnf read the same {len(seen['ours'][0])} RPMs in both"
+    )
 
 
 def _solv(folder: Path) -> list[str]:

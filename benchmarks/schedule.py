@@ -61,7 +61,9 @@ def _cold(file: Path, runs: int) -> None:
 
 
 def _python(code: str, file: Path) -> str:
-    return subprocess.run([sys.executable, "-c", code, file], check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code, file], check=True, capture_output=True, text=True
+    ).stdout
 
 
 def _orders(file: Path) -> None:
@@ -76,14 +78,21 @@ def _orders(file: Path) -> None:
     )
     for workers in _WORKERS:
         bound = lower_bound(graph, workers)
-        done = {order: simulate(graph, workers, order=order, clock=time.perf_counter) for order in Order}
+        done = {
+            order: simulate(graph, workers, order=order, clock=time.perf_counter) for order in Order
+        }
         ratios = {order: found.makespan / bound for order, found in done.items()}
         deciding = [seconds * 1000 for seconds in done[Order.CRITICAL_PATH].deciding]
         print(f"{workers:>8} {bound / 3600:>10.2f}", *(f"{ratios[order]:>14.4f}" for order in Order),
               f"   {statistics.median(deciding):.4f}, {max(deciding):.2f}")  # fmt: skip
-        apart = max(graph.critical_path, graph.work / workers) / min(graph.critical_path, graph.work / workers)
+        apart = max(graph.critical_path, graph.work / workers) / min(
+            graph.critical_path, graph.work / workers
+        )
         if apart >= _FACTOR:
-            good = ratios[Order.CRITICAL_PATH] <= _GOAL_RATIO and statistics.median(deciding) < _GOAL_MS
+            good = (
+                ratios[Order.CRITICAL_PATH] <= _GOAL_RATIO
+                and statistics.median(deciding) < _GOAL_MS
+            )
             print(
                 f"{'':>8} goal: at most {_GOAL_RATIO}, an event under {_GOAL_MS:.0f} ms: {'met' if good else 'NOT MET'}"
             )

@@ -111,7 +111,9 @@ def _label(at: float, spans: Sequence[Span], marks: Sequence[tuple[float, str]])
 def table(ways: Sequence[Way]) -> list[str]:
     """Lines: the last run part by part, each with its median over all runs, then the builder's own stages."""
     last = ways[-1]
-    lines = ["      at   seconds    median   what (the last run; median over all runs of the same label)"]
+    lines = [
+        "      at   seconds    median   what (the last run; median over all runs of the same label)"
+    ]
     shown: set[str] = set()
     for part in last.parts:
         every = [sum(one.seconds for one in way.parts if one.label == part.label) for way in ways]
@@ -124,12 +126,18 @@ def table(ways: Sequence[Way]) -> list[str]:
 
 
 def _sums(ways: Sequence[Way]) -> list[str]:
-    kinds = {"a task runs": ": runs", "a task waits for its worker": "worker", "the hub moves on, plans, answers": ""}
+    kinds = {
+        "a task runs": ": runs",
+        "a task waits for its worker": "worker",
+        "the hub moves on, plans, answers": "",
+    }
     sums: dict[str, list[float]] = {name: [] for name in kinds}
     for way in ways:
         found = dict.fromkeys(kinds, 0.0)
         for part in way.parts:
-            found[next(name for name, ending in kinds.items() if part.label.endswith(ending))] += part.seconds
+            found[next(name for name, ending in kinds.items() if part.label.endswith(ending))] += (
+                part.seconds
+            )
         for name, seconds in found.items():
             sums[name].append(seconds)
     return ["  in sum (medians):"] + [
@@ -145,6 +153,8 @@ def _steps(ways: Sequence[Way]) -> list[str]:
         middle = statistics.median(span.steps.get(name, 0.0) for span in builds)
         lines += [f"  {middle:16.3f}             {name}"]
     if builds:
-        rest = statistics.median(span.finished - span.started - sum(span.steps.values()) for span in builds)
+        rest = statistics.median(
+            span.finished - span.started - sum(span.steps.values()) for span in builds
+        )
         lines.append(f"  {rest:16.3f}             the rest: payload, upload, log, report")
     return lines

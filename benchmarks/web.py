@@ -115,10 +115,13 @@ def report(samples: Mapping[str, list[Sample]], builds: int) -> list[str]:
             one.per_second / peer.per_second for one, peer in zip(seen, samples[EMPTY], strict=True)
         )
         numbers = [
-            statistics.median(getattr(one, field) for one in seen) for field in ("per_second", "p50", "p95", "p99")
+            statistics.median(getattr(one, field) for one in seen)
+            for field in ("per_second", "p50", "p95", "p99")
         ]
         lines.append(
-            f"  {name:<22}{numbers[0]:>10.1f}" + "".join(f"{n:>9.1f}" for n in numbers[1:]) + f"{ratio:>20.4f}"
+            f"  {name:<22}{numbers[0]:>10.1f}"
+            + "".join(f"{n:>9.1f}" for n in numbers[1:])
+            + f"{ratio:>20.4f}"
         )
     return lines
 
@@ -127,7 +130,9 @@ def _ask(url: str) -> Sample:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_PERCENTILES)
         script.flush()
-        httpx.get(url, trust_env=False, timeout=60).raise_for_status()  # the first answer fills caches
+        httpx.get(
+            url, trust_env=False, timeout=60
+        ).raise_for_status()  # the first answer fills caches
         started = time.perf_counter()
         httpx.get(url, trust_env=False, timeout=60)
         alone = time.perf_counter() - started

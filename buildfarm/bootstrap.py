@@ -44,7 +44,13 @@ from buildfarm.adapters.publish.compose_metadata import ProductmdWriter
 from buildfarm.adapters.publish.repository_writer import repository_writer
 from buildfarm.adapters.publish.signing import Signer
 from buildfarm.adapters.schedule import celery_hub, message_keys
-from buildfarm.adapters.schedule.broker import Broker, PrivateRedis, RedisWakeup, prefix_of, with_credentials
+from buildfarm.adapters.schedule.broker import (
+    Broker,
+    PrivateRedis,
+    RedisWakeup,
+    prefix_of,
+    with_credentials,
+)
 from buildfarm.adapters.schedule.solver import LibsolvSolver
 from buildfarm.config import Config
 from buildfarm.domain.compare.policy import ComparePolicy, suffix_pattern
@@ -98,7 +104,13 @@ class Home:
 def home_of(config: Config) -> Home:
     """The folders, made if they are not there yet."""
     home = Home(root=config.farm.home_path)
-    for folder in (home.root, home.root / "blobs", home.root / "repos", home.root / "scratch", home.root / "logs"):
+    for folder in (
+        home.root,
+        home.root / "blobs",
+        home.root / "repos",
+        home.root / "scratch",
+        home.root / "logs",
+    ):
         folder.mkdir(parents=True, exist_ok=True)
     home.secrets.mkdir(exist_ok=True, mode=0o700)
     return home
@@ -112,15 +124,23 @@ def private_redis(config: Config) -> PrivateRedis:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        file.write_text(json.dumps({"port": port, "password": secrets.token_urlsafe(24)}), encoding="utf-8")
+        file.write_text(
+            json.dumps({"port": port, "password": secrets.token_urlsafe(24)}), encoding="utf-8"
+        )
     known = json.loads(file.read_text(encoding="utf-8"))
-    return PrivateRedis(folder=config.farm.home_path / "redis", port=known["port"], password=known["password"])
+    return PrivateRedis(
+        folder=config.farm.home_path / "redis", port=known["port"], password=known["password"]
+    )
 
 
 def redis_url(config: Config) -> str:
     """The hub's Redis: the configured one, else the embedded one."""
     farm = config.farm
-    return _with_password(config, farm.redis, farm.redis_password_file) if farm.redis else private_redis(config).url
+    return (
+        _with_password(config, farm.redis, farm.redis_password_file)
+        if farm.redis
+        else private_redis(config).url
+    )
 
 
 def _with_password(config: Config, url: str, file: str) -> str:
@@ -163,7 +183,9 @@ def initialise(config: Config) -> None:
 
 def signer_of(config: Config) -> Signer:
     """The distribution's key."""
-    return Signer(home_of(config).gnupg, name=config.farm.distribution, email=config.farm.signing_email)
+    return Signer(
+        home_of(config).gnupg, name=config.farm.distribution, email=config.farm.signing_email
+    )
 
 
 def intake() -> Intake:
@@ -195,7 +217,9 @@ def compare_policy(config: Config, name: str) -> ComparePolicy:
 def compare_tools(config: Config) -> CompareTools:
     """What comparing reads RPMs with."""
     return CompareTools(
-        reader=SandboxedReader(), scan=scan_rpms, brand_policy=lambda target: brand_policy_of(config, target)
+        reader=SandboxedReader(),
+        scan=scan_rpms,
+        brand_policy=lambda target: brand_policy_of(config, target),
     )
 
 
@@ -292,7 +316,9 @@ def couriers_of(hub: Hub) -> Couriers:
         least=timedelta(seconds=farm.telling.least),
     )  # fmt: skip
     mail = farm.mail
-    password = hub.config.path(mail.password_file) if mail is not None and mail.password_file else None
+    password = (
+        hub.config.path(mail.password_file) if mail is not None and mail.password_file else None
+    )
     return Couriers(
         store=hub.store, post=Webhooks(keys, allowed=farm.telling.allowed_urls), pace=pace, url=farm.public_url,
         mail=Smtp(mail, password_file=password) if mail is not None else _no_mail,
@@ -335,13 +361,27 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
         rules=lambda target: rules_of(hub.config, target),
         outside=SandboxedOutside,
     )
-    survey = surveying.SurveyTools(read=read_sources, brand_policy=lambda target: brand_policy_of(hub.config, target))
+    survey = surveying.SurveyTools(
+        read=read_sources, brand_policy=lambda target: brand_policy_of(hub.config, target)
+    )
     return {
-        TaskKind.SURVEY: lambda task, heartbeat: surveying.survey(hub, survey, task.subject, heartbeat),
+        TaskKind.SURVEY: lambda task, heartbeat: surveying.survey(
+            hub, survey, task.subject, heartbeat
+        ),
         TaskKind.INGEST: ingest,
-        TaskKind.DEBRAND: lambda task, heartbeat: debranding.debrand(hub, debrand, task.subject, heartbeat),
-        TaskKind.COMPARE: lambda task, heartbeat: comparing.compare(hub, compare, task.subject, heartbeat),
-        TaskKind.PUBLISH: lambda task, heartbeat: publishing.stage(hub, write, task.subject, heartbeat),
-        TaskKind.RESTORE: lambda task, heartbeat: collecting.restore(hub, write, task.subject, heartbeat),
-        TaskKind.COMPOSE: lambda task, heartbeat: composing.write(hub, describe, task.subject, heartbeat),
+        TaskKind.DEBRAND: lambda task, heartbeat: debranding.debrand(
+            hub, debrand, task.subject, heartbeat
+        ),
+        TaskKind.COMPARE: lambda task, heartbeat: comparing.compare(
+            hub, compare, task.subject, heartbeat
+        ),
+        TaskKind.PUBLISH: lambda task, heartbeat: publishing.stage(
+            hub, write, task.subject, heartbeat
+        ),
+        TaskKind.RESTORE: lambda task, heartbeat: collecting.restore(
+            hub, write, task.subject, heartbeat
+        ),
+        TaskKind.COMPOSE: lambda task, heartbeat: composing.write(
+            hub, describe, task.subject, heartbeat
+        ),
     }

@@ -206,15 +206,21 @@ class Config:
 
     def place(self, target: str, source: str = "") -> Place:
         """A source of a target, or a whole target, with the SIGs that may decide there: the target's, and the source's."""
-        whose = dict.fromkeys(sig for sig in (self.sig_of(target), self.sig_of(target, source)) if sig)
-        return Place(what=f"{source} in {target}" if source else f"target {target}", sigs=tuple(whose))
+        whose = dict.fromkeys(
+            sig for sig in (self.sig_of(target), self.sig_of(target, source)) if sig
+        )
+        return Place(
+            what=f"{source} in {target}" if source else f"target {target}", sigs=tuple(whose)
+        )
 
     def secret(self, text: str) -> str:
         """What the file at this path holds, without the last line's end. :raises ConfigError: it cannot be read."""
         try:
             return self.path(text).read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise ConfigError(f"{self.path(text)}: {error.strerror}", hint="a file with the secret alone") from error
+            raise ConfigError(
+                f"{self.path(text)}: {error.strerror}", hint="a file with the secret alone"
+            ) from error
 
     def path(self, text: str) -> Path:
         """A path as written in a configuration file: relative ones start at the folder of farm.yaml."""
@@ -226,14 +232,18 @@ def load_typed(kind: type[T], path: Path) -> T:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", hint="does the file exist, may you read it?") from error
+        raise ConfigError(
+            f"{path}: {error.strerror}", hint="does the file exist, may you read it?"
+        ) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from error
     try:
         return TypeAdapter(kind).validate_python(data)
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
-        raise ConfigError(f"{path}: {'; '.join(lines)}", hint="`buildfarm check-config` checks all files") from error
+        raise ConfigError(
+            f"{path}: {'; '.join(lines)}", hint="`buildfarm check-config` checks all files"
+        ) from error
 
 
 def load(path: Path | None = None) -> Config:
@@ -245,7 +255,9 @@ def load(path: Path | None = None) -> Config:
     own = home()
     if path is None:
         named = os.environ.get("BUILDFARM_CONFIG")
-        candidates = [Path(named)] if named else [own / "farm.yaml", CHECKOUT / "configs" / "farm.yaml"]
+        candidates = (
+            [Path(named)] if named else [own / "farm.yaml", CHECKOUT / "configs" / "farm.yaml"]
+        )
         path = next((candidate for candidate in candidates if candidate.exists()), candidates[-1])
     path = path.absolute()
     farm = load_typed(Farm, path)
@@ -256,9 +268,13 @@ def load(path: Path | None = None) -> Config:
     for file in sorted((folder / farm.targets).glob("*.yaml")):
         target = load_typed(Target, file)
         if target.name != file.stem:
-            raise ConfigError(f"{file}: names its target {target.name!r}", hint="name the file like the target")
+            raise ConfigError(
+                f"{file}: names its target {target.name!r}", hint="name the file like the target"
+            )
         if target.triggers.ambiguous:
-            raise ConfigError(f"{file}: two triggers are called {target.triggers.ambiguous}", hint="rename one")
+            raise ConfigError(
+                f"{file}: two triggers are called {target.triggers.ambiguous}", hint="rename one"
+            )
         for allowed in target.allowed_urls:
             try:
                 parsed(allowed.prefix)
@@ -276,14 +292,19 @@ def _check_layers(targets: Mapping[str, Target], folder: Path) -> None:
             continue
         file, base = folder / f"{target.name}.yaml", targets.get(target.base)
         if base is None:
-            raise ConfigError(f"{file}: base: no target {target.base!r}", hint=f"targets: {', '.join(sorted(targets))}")
+            raise ConfigError(
+                f"{file}: base: no target {target.base!r}",
+                hint=f"targets: {', '.join(sorted(targets))}",
+            )
         if base.base:
             raise ConfigError(
-                f"{file}: base: {base.name} is layered itself", hint=f"name {base.base}, or give it no base"
+                f"{file}: base: {base.name} is layered itself",
+                hint=f"name {base.base}, or give it no base",
             )
         if lacking := sorted(set(target.arches) - set(base.arches)):
             raise ConfigError(
-                f"{file}: base: {base.name} does not build for {', '.join(lacking)}", hint="leave these arches out"
+                f"{file}: base: {base.name} does not build for {', '.join(lacking)}",
+                hint="leave these arches out",
             )
 
 

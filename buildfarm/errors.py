@@ -69,7 +69,9 @@ class ToolFailed(InfraError):
     ``argv`` is what ran, ``returncode`` its exit code (negative: the signal), ``output`` the tail of what it said.
     """
 
-    def __init__(self, message: str, *, argv: tuple[str, ...], returncode: int, output: str, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, argv: tuple[str, ...], returncode: int, output: str, hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.argv = argv
         self.returncode = returncode

@@ -71,7 +71,9 @@ def bound(**fields: object) -> Iterator[None]:
     """
     import structlog  # noqa: PLC0415  # a tenth of a second, see above
 
-    with structlog.contextvars.bound_contextvars(**{name: value for name, value in fields.items() if value}):
+    with structlog.contextvars.bound_contextvars(
+        **{name: value for name, value in fields.items() if value}
+    ):
         yield
 
 

@@ -16,7 +16,9 @@ def file_of(folder: Path, href: str) -> Path | None:
     path = (folder / href).resolve()
     is_inside = path.is_relative_to(folder.resolve())
     is_shelved = (
-        path.parent.parent.name == SHELVES and not PurePosixPath(href).is_absolute() and ".." not in href.split("/")
+        path.parent.parent.name == SHELVES
+        and not PurePosixPath(href).is_absolute()
+        and ".." not in href.split("/")
     )
     return path if (is_inside or is_shelved) and path.is_file() else None
 
@@ -24,7 +26,9 @@ def file_of(folder: Path, href: str) -> Path | None:
 def rpms_below(folder: Path, pattern: str = "*.rpm") -> list[Path]:
     """Every file below ``folder`` whose name fits, sorted."""
     shelves = [
-        link for link in folder.rglob("Packages/*") if link.is_symlink() and link.readlink().parent.name == SHELVES
+        link
+        for link in folder.rglob("Packages/*")
+        if link.is_symlink() and link.readlink().parent.name == SHELVES
     ]
     places = [*folder.rglob(pattern), *(file for shelf in shelves for file in shelf.glob(pattern))]
     return sorted(path for path in places if path.is_file())

@@ -73,7 +73,9 @@ class Buildroot(Message):
 
     def at(self, hub_url: str) -> Buildroot:
         """With every repository as ``hub_url`` reaches it."""
-        return self.model_copy(update={"repositories": tuple(repo.at(hub_url) for repo in self.repositories)})
+        return self.model_copy(
+            update={"repositories": tuple(repo.at(hub_url) for repo in self.repositories)}
+        )
 
 
 class Limits(Message):

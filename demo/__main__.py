@@ -19,17 +19,25 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 def main() -> int:
     """Run the demo; 0 when every planted case came out as foreseen and dnf accepts the repository."""
     parser = argparse.ArgumentParser(prog="./farm demo", description=__doc__)
-    parser.add_argument("--keep", action="store_true", help="leave the page and the farm up until Ctrl-C")
-    parser.add_argument("--guests", action="store_true", help="every build in a KVM guest of its own")
     parser.add_argument(
-        "--fresh", action="store_true", help="begin with an empty farm: what an earlier demo built is removed"
+        "--keep", action="store_true", help="leave the page and the farm up until Ctrl-C"
+    )
+    parser.add_argument(
+        "--guests", action="store_true", help="every build in a KVM guest of its own"
+    )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="begin with an empty farm: what an earlier demo built is removed",
     )
     parser.add_argument(
         "--home", type=Path, default=os.environ.get("BUILDFARM_HOME") or None,
         help="where the farm keeps everything (default: var/demo, with --guests var/demo-guests)",
     )  # fmt: skip
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the farm is ended too
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # so that the farm is ended too
     var = CHECKOUT / "var"
     home = (given.home or var / ("demo-guests" if given.guests else "demo")).absolute()
     world = Path(os.environ.get("BUILDFARM_WORLD") or var / "demo" / "world").absolute()

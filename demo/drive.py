@@ -39,7 +39,14 @@ def say(text: str) -> None:
 
 def make_world(world: Path, checkout: Path, *, machine: bool = False) -> None:
     """Make the seed and the vendor (and what a ``machine`` needs), once. :raises DemoFailed: the reason was printed."""
-    argv = [sys.executable, "-m", "demo.world", "--out", str(world), *(["--machine"] if machine else [])]
+    argv = [
+        sys.executable,
+        "-m",
+        "demo.world",
+        "--out",
+        str(world),
+        *(["--machine"] if machine else []),
+    ]
     done = subprocess.run(argv, cwd=checkout, check=False)
     if done.returncode != 0:
         raise DemoFailed("the vendor's world could not be made; the reason stands above")
@@ -49,7 +56,9 @@ def empty_home(home: Path) -> None:
     """Remove a demo's farm, its world not. :raises DemoFailed: it is no farm's home, or the farm is up."""
     there = [one for one in home.iterdir() if one.name != "world"] if home.exists() else []
     if there and not (home / "farm.yaml").is_file():
-        raise DemoFailed(f"{home} has no farm.yaml: it is no farm's home, and nothing of it was removed")
+        raise DemoFailed(
+            f"{home} has no farm.yaml: it is no farm's home, and nothing of it was removed"
+        )
     with contextlib.suppress(httpx.HTTPError, FileNotFoundError):
         url = f"http://{yaml.safe_load((home / 'farm.yaml').read_text(encoding='utf-8'))['listen']}"
         httpx.get(f"{url}/healthz", trust_env=False)
@@ -91,7 +100,11 @@ class Farm:
 
     def __enter__(self) -> Farm:
         say("starting the farm")
-        env = {**os.environ, "BUILDFARM_HOME": str(self.home), "BUILDFARM_CONFIG": str(self.home / "farm.yaml")}
+        env = {
+            **os.environ,
+            "BUILDFARM_HOME": str(self.home),
+            "BUILDFARM_CONFIG": str(self.home / "farm.yaml"),
+        }
         argv = [str(Path(sys.prefix) / "bin" / "buildfarm"), "serve"]
         with (self.home / "serve.log").open("wb") as log:
             self._process = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
@@ -110,7 +123,9 @@ class Farm:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                tail = (self.home / "serve.log").read_text(encoding="utf-8", errors="replace")[-2000:]
+                tail = (self.home / "serve.log").read_text(encoding="utf-8", errors="replace")[
+                    -2000:
+                ]
                 raise DemoFailed(f"the farm did not start:\n{tail}")
             try:
                 if httpx.get(f"{self.url}/api/v1/health", trust_env=False).is_success and (
@@ -134,8 +149,15 @@ class Farm:
 
     def build_image(self, name: str) -> str:
         """Make the image that the farm's guests boot; its digest. :raises DemoFailed: it could not be made."""
-        argv = [str(Path(sys.prefix) / "bin" / "buildfarm"), "guests", "--config", str(self.home / "host.yaml")]
-        done = subprocess.run([*argv, "image", "build", name], stdout=subprocess.PIPE, text=True, check=False)
+        argv = [
+            str(Path(sys.prefix) / "bin" / "buildfarm"),
+            "guests",
+            "--config",
+            str(self.home / "host.yaml"),
+        ]
+        done = subprocess.run(
+            [*argv, "image", "build", name], stdout=subprocess.PIPE, text=True, check=False
+        )
         if done.returncode != 0:
             raise DemoFailed(f"no image {name}; the reason stands above")
         return done.stdout.split()[1]
@@ -167,7 +189,11 @@ class Farm:
         body = json.loads(drop_file.read_text(encoding="utf-8"))
         started = time.monotonic()
         answer = self.post("/drops", body)
-        came = "received" if answer.get("created") else "went through here before (--fresh begins anew)"
+        came = (
+            "received"
+            if answer.get("created")
+            else "went through here before (--fresh begins anew)"
+        )
         say(f"drop {answer['id'][:12]} {came}: {self.url}")
         shown: dict[str, str] = {}
         while time.monotonic() - started < _LIMIT_SECONDS:
@@ -177,7 +203,9 @@ class Farm:
             if drop["state"] != "received" and drop["builds"] and self._rests(drop):
                 return drop, time.monotonic() - started
             time.sleep(_POLL_SECONDS)
-        moving = [f"{b['nvr']} {b['state']} {b.get('why') or ''}" for b in drop["builds"] if not _rests(b)]
+        moving = [
+            f"{b['nvr']} {b['state']} {b.get('why') or ''}" for b in drop["builds"] if not _rests(b)
+        ]
         raise DemoFailed(f"still moving after {_LIMIT_SECONDS:.0f} s: {'; '.join(moving)}")
 
     @staticmethod
@@ -187,7 +215,8 @@ class Farm:
             shown[build["id"]] = state
             if state in _REST or state in ("building", "compared"):
                 print(
-                    f"  {seconds:6.1f} s  {build['nvr']:<34} {state:<10} {build.get('verdict') or ''}", file=sys.stderr
+                    f"  {seconds:6.1f} s  {build['nvr']:<34} {state:<10} {build.get('verdict') or ''}",
+                    file=sys.stderr,
                 )
 
     def _rests(self, drop: Json) -> bool:

@@ -24,8 +24,12 @@ def prove(farm: Farm, home: Path) -> bool:
         work = Path(folder)
         configuration = _dnf_configuration(work, home, repo)
         names = _installable(work, configuration)
-        say(f"dnf installs {len(names)} RPMs of ours into an empty root, gpgcheck=1 repo_gpgcheck=1")
-        installed = _dnf(configuration, "--installroot", work / "root", "--releasever=9", "install", *names)
+        say(
+            f"dnf installs {len(names)} RPMs of ours into an empty root, gpgcheck=1 repo_gpgcheck=1"
+        )
+        installed = _dnf(
+            configuration, "--installroot", work / "root", "--releasever=9", "install", *names
+        )
         closed = _dnf(configuration, "repoclosure", "--check", "reef-9")
         good = installed.returncode == 0 and closed.returncode == 0
         for what, done in (("dnf install", installed), ("dnf repoclosure --check", closed)):
@@ -70,4 +74,8 @@ def _installable(work: Path, configuration: Path) -> list[str]:
         configuration, "--installroot", work / "query", "--releasever=9", "repoquery", "--quiet", "--repo=reef-9",
         "--queryformat=%{name}",
     )  # fmt: skip
-    return sorted(set(done.stdout.split())) if done.returncode == 0 else [json.dumps(done.stderr[-500:])]
+    return (
+        sorted(set(done.stdout.split()))
+        if done.returncode == 0
+        else [json.dumps(done.stderr[-500:])]
+    )

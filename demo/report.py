@@ -17,7 +17,9 @@ _out = Console(width=None if sys.stdout.isatty() else 160)
 def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
     """Print table and figures; False when an outcome differs from the world's own expectation."""
     expected = json.loads((home / "world" / "expected.json").read_text(encoding="utf-8"))
-    table = Table("SRPM", "State", "Verdict", "Why", title=f"Drop {drop['id'][:12]}", title_justify="left")
+    table = Table(
+        "SRPM", "State", "Verdict", "Why", title=f"Drop {drop['id'][:12]}", title_justify="left"
+    )
     wrong: list[str] = []
     for build in sorted(drop["builds"], key=lambda build: build["nvr"]):
         why = build.get("why") or ""
@@ -40,13 +42,22 @@ def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
             f"{rising[-1]['number']}; {len(seeds['seeds'])} RPMs still come from the seed (buildfarm seeds {drop['target']})"
         )
     for one in seeds["circles"]:
-        took = f"took {', '.join(one['seeded'])} from the seed" if one["seeded"] else "took nothing of it from the seed"
-        _out.print(f"circle {' and '.join(one['circle'])}: {one['nvr']}, round {one['round']}, {took}", highlight=False)
+        took = (
+            f"took {', '.join(one['seeded'])} from the seed"
+            if one["seeded"]
+            else "took nothing of it from the seed"
+        )
+        _out.print(
+            f"circle {' and '.join(one['circle'])}: {one['nvr']}, round {one['round']}, {took}",
+            highlight=False,
+        )
     _out.print(
         f"brand words left in our RPMs: {target.get('brand_hits', 0)}, in our SRPMs: {target.get('source_brand_hits', 0)}"
     )
     for head in target.get("heads", ()):
-        _out.print(f"{head['tag']}: generation {head['number']}, digest {head['digest'][:16]}, {head['rpms']} RPMs")
+        _out.print(
+            f"{head['tag']}: generation {head['number']}, digest {head['digest'][:16]}, {head['rpms']} RPMs"
+        )
     for line in wrong:
         _out.print(f"[bold red]not as foreseen:[/] {line}")
     return not wrong

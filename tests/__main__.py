@@ -17,7 +17,16 @@ LINTERS = {
     "ruff format": ["ruff", "format", "--quiet", "--check", "."],
     "mypy": ["mypy"],
     "import-linter": ["lint-imports", "--no-cache"],
-    "codespell": ["codespell", "buildfarm", "workers", "web", "demo", "tests", "configs", "benchmarks"],
+    "codespell": [
+        "codespell",
+        "buildfarm",
+        "workers",
+        "web",
+        "demo",
+        "tests",
+        "configs",
+        "benchmarks",
+    ],
 }
 
 
@@ -25,7 +34,11 @@ def lint() -> bool:
     """Run all linters at once; what a failing one said is printed whole."""
     running = {
         name: subprocess.Popen(
-            [BIN / argv[0], *argv[1:]], cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [BIN / argv[0], *argv[1:]],
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for name, argv in LINTERS.items()
     }
@@ -60,7 +73,12 @@ def main() -> int:
 
 def pytest(*arguments: str) -> bool:
     """Run pytest; whether everything passed."""
-    return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=CHECKOUT, check=False).returncode == 0
+    return (
+        subprocess.run(
+            [sys.executable, "-m", "pytest", *arguments], cwd=CHECKOUT, check=False
+        ).returncode
+        == 0
+    )
 
 
 def word(good: bool) -> str:

@@ -46,7 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _why_no_guests() -> str:
     programs = ("qemu-system-x86_64", "libvirtd", "virsh", "socat", "tini", "mkfs.ext4", "cpio")
-    missing = [name for name in programs if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")]
+    missing = [
+        name
+        for name in programs
+        if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    ]
     if missing:
         return f"guests need {', '.join(missing)} (./farm guests-setup)"
     return (

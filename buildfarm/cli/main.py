@@ -57,7 +57,9 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
         """One command: ours first."""
         modules = (_ALONE[cmd_name],) if cmd_name in _ALONE else _MODULES
-        own = next((found for module in modules if (found := _commands(module).get(cmd_name))), None)
+        own = next(
+            (found for module in modules if (found := _commands(module).get(cmd_name))), None
+        )
         return own or next((point.load() for point in _points().select(name=cmd_name)), None)
 
 
@@ -66,7 +68,9 @@ def _commands(module: str) -> dict[str, click.Command]:
     return {command.name: command for command in found}
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(
+    cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+)
 @click.version_option(package_name="buildfarm")
 def cli() -> None:
     """A self-hosting RPM build farm: ingest, debrand, plan, build, compare, publish."""

@@ -33,7 +33,9 @@ def as_json(data: object) -> None:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "") -> None:
     """A table; words that are states or verdicts are coloured, and are words all the same."""
-    made = Table(*columns, title=title or None, title_justify="left", header_style="bold", expand=False)
+    made = Table(
+        *columns, title=title or None, title_justify="left", header_style="bold", expand=False
+    )
     for row in rows:
         made.add_row(*(Text(str(cell), style=STYLE.get(str(cell), "")) for cell in row))
     out.print(made)

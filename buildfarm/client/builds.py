@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from buildfarm.api.responses.build.builds import Audit, Build, BuildList, BuildLocks, BuildOrder, BuildPage
+from buildfarm.api.responses.build.builds import (
+    Audit,
+    Build,
+    BuildList,
+    BuildLocks,
+    BuildOrder,
+    BuildPage,
+)
 from buildfarm.api.responses.build.findings import Findings
 from buildfarm.api.responses.build.parity import AttachedReference, BuildParity
 from buildfarm.api.responses.schedule.forecast import Why
@@ -49,7 +56,9 @@ class Builds:
         for page in self._hub.pages(BuildList, "/builds", limit=limit, **filters):
             yield from page.builds
 
-    def page(self, *, limit: int = 100, cursor: str = "", **filters: Unpack[BuildFilters]) -> BuildList:
+    def page(
+        self, *, limit: int = 100, cursor: str = "", **filters: Unpack[BuildFilters]
+    ) -> BuildList:
         """One page of builds."""
         return self._hub.read(BuildList, "/builds", limit=limit, cursor=cursor, **filters)
 
@@ -84,7 +93,9 @@ class Builds:
 
     def attach_reference(self, name: str, text: str, *, arch: str = "") -> AttachedReference:
         """Attach the vendor's buildroot."""
-        return self._hub.change(AttachedReference, place("builds", name, "reference"), {"text": text, "arch": arch})
+        return self._hub.change(
+            AttachedReference, place("builds", name, "reference"), {"text": text, "arch": arch}
+        )
 
     def order(self, name: str, *, arch: str = "") -> BuildOrder:
         """What is needed to build it once more."""
@@ -102,7 +113,9 @@ class Builds:
         """The log piece by piece until the build has ended."""
         offset = 0
         while True:
-            ended = self.get(name).state in _ENDED  # asked first: what is written until then is read below
+            ended = (
+                self.get(name).state in _ENDED
+            )  # asked first: what is written until then is read below
             part = self.log(name, task=task, offset=offset)
             offset = part.offset
             if part.text:
@@ -133,4 +146,6 @@ class Builds:
         return self._hub.change(Build, place("builds", name, "priority"), body, if_match=if_match)
 
     def _act(self, name: str, action: str, reason: str, if_match: str) -> Build:
-        return self._hub.change(Build, place("builds", name, action), {"reason": reason}, if_match=if_match)
+        return self._hub.change(
+            Build, place("builds", name, action), {"reason": reason}, if_match=if_match
+        )

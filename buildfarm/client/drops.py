@@ -57,11 +57,15 @@ class Drops:
 
     def approve(self, drop: str, *, reason: str, if_match: str = "") -> Drop:
         """Let its plan become work."""
-        return self._hub.change(Drop, place("drops", drop, "approve"), {"reason": reason}, if_match=if_match)
+        return self._hub.change(
+            Drop, place("drops", drop, "approve"), {"reason": reason}, if_match=if_match
+        )
 
     def refuse(self, drop: str, *, reason: str, if_match: str = "") -> Drop:
         """Build nothing of it."""
-        return self._hub.change(Drop, place("drops", drop, "refuse"), {"reason": reason}, if_match=if_match)
+        return self._hub.change(
+            Drop, place("drops", drop, "refuse"), {"reason": reason}, if_match=if_match
+        )
 
     def release_hold(self, drop: str, *, reason: str) -> Drop:
         """Ingest it in spite of what held it."""

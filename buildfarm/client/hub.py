@@ -56,7 +56,10 @@ class Client:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -78,21 +81,34 @@ class Client:
 
     def drain(self, worker: str, *, reason: str) -> WorkerChanged:
         """Give a worker nothing more."""
-        return self._hub.change(WorkerChanged, place("workers", worker, "drain"), {"reason": reason})
+        return self._hub.change(
+            WorkerChanged, place("workers", worker, "drain"), {"reason": reason}
+        )
 
     def reserve(self, worker: str, reserved: Sequence[str], *, reason: str) -> WorkerReserved:
         """Let a worker work for some alone (``sig:S``, ``target:T``, ``source:N``); for nobody in particular: for everybody."""
         return self._hub.change(
-            WorkerReserved, place("workers", worker, "reserve"), {"reserved": [*reserved], "reason": reason}
+            WorkerReserved,
+            place("workers", worker, "reserve"),
+            {"reserved": [*reserved], "reason": reason},
         )
 
     def take_back(self, worker: str, *, reason: str) -> WorkerChanged:
         """Take a drained worker back into service."""
-        return self._hub.change(WorkerChanged, place("workers", worker, "resume"), {"reason": reason})
+        return self._hub.change(
+            WorkerChanged, place("workers", worker, "resume"), {"reason": reason}
+        )
 
-    def tasks(self, *, active: bool = False, state: str = "", subject: str = "", limit: int = 100) -> Iterator[Task]:
+    def tasks(
+        self, *, active: bool = False, state: str = "", subject: str = "", limit: int = 100
+    ) -> Iterator[Task]:
         """Every task, the newest first; ``limit`` is how many are asked for at a time."""
-        given = {"active": "1" if active else "", "state": state, "subject": subject, "limit": limit}
+        given = {
+            "active": "1" if active else "",
+            "state": state,
+            "subject": subject,
+            "limit": limit,
+        }
         for page in self._hub.pages(TaskList, "/tasks", **given):
             yield from page.tasks
 
@@ -123,7 +139,9 @@ class Client:
 
     def events(self, *, after: int = 0, subject: str = "", limit: int = 1000) -> Iterator[Event]:
         """History after an event's number, to the end."""
-        for page in self._hub.pages(EventList, "/events", after=after, subject=subject, limit=limit):
+        for page in self._hub.pages(
+            EventList, "/events", after=after, subject=subject, limit=limit
+        ):
             yield from page.events
 
     def upload(self, path: Path) -> str:

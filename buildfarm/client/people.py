@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from buildfarm.api.responses.auth.accounts import Account, AccountList, IssuedToken, Token, TokenList
+from buildfarm.api.responses.auth.accounts import (
+    Account,
+    AccountList,
+    IssuedToken,
+    Token,
+    TokenList,
+)
 from buildfarm.client.transport import Transport, place
 from buildfarm.domain.auth.permissions import Action, Role
 
@@ -26,7 +32,9 @@ class Accounts:
         body = {"name": name, "role": role, "sigs": [*sigs], "password": password, "reason": reason}
         return self._hub.change(Account, "/accounts", body)
 
-    def set_rights(self, name: str, role: Role, *, sigs: Sequence[str] = (), reason: str) -> Account:
+    def set_rights(
+        self, name: str, role: Role, *, sigs: Sequence[str] = (), reason: str
+    ) -> Account:
         """Give it another role, and these SIGs alone."""
         body = {"role": role, "sigs": [*sigs], "reason": reason}
         return self._hub.change(Account, place("accounts", name, "rights"), body)
@@ -41,7 +49,9 @@ class Accounts:
 
     def set_password(self, name: str, password: str) -> Account:
         """Give it another password; its sessions end."""
-        return self._hub.change(Account, place("accounts", name, "password"), {"password": password})
+        return self._hub.change(
+            Account, place("accounts", name, "password"), {"password": password}
+        )
 
 
 class Tokens:
@@ -52,14 +62,23 @@ class Tokens:
 
     def list(self, *, account: str = "", everybodys: bool = False) -> Sequence[Token]:
         """Tokens, the newest first; never what they are."""
-        return self._hub.read(TokenList, "/tokens", account=account, all="1" if everybodys else "").tokens
+        return self._hub.read(
+            TokenList, "/tokens", account=account, all="1" if everybodys else ""
+        ).tokens
 
     def issue(
         self, name: str, *, account: str = "", role: Role | None = None, sigs: Sequence[str] = (), actions: Sequence[Action] = (),
         days: int = 90,
     ) -> IssuedToken:  # fmt: skip
         """Issue a token; its ``token`` is in this answer alone. Without a role it may as much as its account."""
-        body = {"name": name, "account": account, "role": role, "sigs": [*sigs], "actions": [*actions], "days": days}
+        body = {
+            "name": name,
+            "account": account,
+            "role": role,
+            "sigs": [*sigs],
+            "actions": [*actions],
+            "days": days,
+        }
         return self._hub.change(IssuedToken, "/tokens", body)
 
     def revoke(self, token: str, *, reason: str = "") -> Token:

@@ -23,5 +23,10 @@ def error_of(answer: httpx.Response) -> BuildFarmError:
         found = answer.json()
         problem = found if isinstance(found, dict) else {}
     kind = _ERRORS.get(answer.status_code, InfraError)
-    said = problem.get("detail") or problem.get("title") or answer.text[:_MOST_TEXT] or answer.reason_phrase
+    said = (
+        problem.get("detail")
+        or problem.get("title")
+        or answer.text[:_MOST_TEXT]
+        or answer.reason_phrase
+    )
     return kind(str(said), hint=str(problem.get("hint") or ""))

@@ -39,9 +39,13 @@ class Targets:
         """Its failed builds by cause."""
         return self._hub.read(Failures, place("targets", name, "failures"))
 
-    def generations(self, *, target: str = "", tag: str = "", limit: int = 100) -> Iterator[Generation]:
+    def generations(
+        self, *, target: str = "", tag: str = "", limit: int = 100
+    ) -> Iterator[Generation]:
         """Every generation, the newest first; ``limit`` is how many are asked for at a time."""
-        for page in self._hub.pages(GenerationList, "/generations", target=target, tag=tag, limit=limit):
+        for page in self._hub.pages(
+            GenerationList, "/generations", target=target, tag=tag, limit=limit
+        ):
             yield from page.generations
 
     def pause(self, name: str, *, reason: str) -> TargetPaused:
@@ -53,7 +57,9 @@ class Targets:
         body = {"reason": reason, "drop_waiting": cancel_waiting}
         return self._hub.change(TargetResumed, place("targets", name, "resume"), body)
 
-    def overrides(self, *, target: str = "", source: str = "", everything: bool = False) -> Iterator[SourceOverride]:
+    def overrides(
+        self, *, target: str = "", source: str = "", everything: bool = False
+    ) -> Iterator[SourceOverride]:
         """Overrides in force, or with ``everything`` all that were, the newest first."""
         given = {"target": target, "source": source, "all": "1" if everything else ""}
         for page in self._hub.pages(OverrideList, "/overrides", **given):
@@ -63,9 +69,17 @@ class Targets:
         self, target: str, source: str, settings: Json, *, reason: str, remove: bool = False
     ) -> SourceOverride:
         """Record an exception for one source, or end it."""
-        body = {"target": target, "source": source, "reason": reason, "settings": settings, "remove": remove}
+        body = {
+            "target": target,
+            "source": source,
+            "reason": reason,
+            "settings": settings,
+            "remove": remove,
+        }
         return self._hub.change(SourceOverride, "/overrides", body)
 
     def attach_reference(self, name: str, text: str, *, arch: str = "") -> AttachedReference:
         """Attach the vendor's buildroot, for builds that have none of their own."""
-        return self._hub.change(AttachedReference, place("targets", name, "reference"), {"text": text, "arch": arch})
+        return self._hub.change(
+            AttachedReference, place("targets", name, "reference"), {"text": text, "arch": arch}
+        )

@@ -39,22 +39,35 @@ class Telling:
 
     def subscribe(self, channel: Channel, address: str, **what: Unpack[OfWhat]) -> NewSubscription:
         """Have an address told; a webhook's ``secret`` is in this answer alone."""
-        return self._hub.change(NewSubscription, "/subscriptions", {"channel": channel, "address": address, **what})
+        return self._hub.change(
+            NewSubscription, "/subscriptions", {"channel": channel, "address": address, **what}
+        )
 
     def unsubscribe(self, subscription: str, *, reason: str = "") -> Subscription:
         """Tell no more; what is still owed is dropped."""
-        return Subscription.model_validate(self._hub.delete(place("subscriptions", subscription), {"reason": reason}))
+        return Subscription.model_validate(
+            self._hub.delete(place("subscriptions", subscription), {"reason": reason})
+        )
 
-    def deliveries(self, *, state: str = "", subscription: str = "", limit: int = 100) -> Iterator[AboutDelivery]:
+    def deliveries(
+        self, *, state: str = "", subscription: str = "", limit: int = 100
+    ) -> Iterator[AboutDelivery]:
         """Every delivery, the newest first; ``limit`` is how many are asked for at a time."""
         given = {"state": state, "subscription": subscription, "limit": limit}
         for page in self._hub.pages(DeliveryList, "/deliveries", **given):
             yield from page.deliveries
 
-    def page(self, *, state: str = "", subscription: str = "", limit: int = 100, cursor: str = "") -> DeliveryList:
+    def page(
+        self, *, state: str = "", subscription: str = "", limit: int = 100, cursor: str = ""
+    ) -> DeliveryList:
         """One page of deliveries."""
         return self._hub.read(
-            DeliveryList, "/deliveries", state=state, subscription=subscription, limit=limit, cursor=cursor
+            DeliveryList,
+            "/deliveries",
+            state=state,
+            subscription=subscription,
+            limit=limit,
+            cursor=cursor,
         )
 
     def redeliver(self, delivery: str) -> Delivery:

@@ -56,7 +56,11 @@ class Transport:
         self.url = url
         self._sleep = sleep
         self._http = httpx.Client(
-            base_url=f"{url}/api/v1", headers=headers, timeout=_TIMEOUT, trust_env=False, transport=http
+            base_url=f"{url}/api/v1",
+            headers=headers,
+            timeout=_TIMEOUT,
+            trust_env=False,
+            transport=http,
         )
 
     def close(self) -> None:
@@ -89,7 +93,10 @@ class Transport:
 
         ``if_match`` is the ETag of what was looked at. :raises Conflict: it has changed since.
         """
-        headers = {"Idempotency-Key": key or str(uuid.uuid4()), **({"If-Match": if_match} if if_match else {})}
+        headers = {
+            "Idempotency-Key": key or str(uuid.uuid4()),
+            **({"If-Match": if_match} if if_match else {}),
+        }
         answer = self._send("POST", path, json=body, headers=headers)
         found: Json = answer.json() if answer.content else {}
         if location := answer.headers.get("Location"):
@@ -162,7 +169,10 @@ class Transport:
         raise AssertionError("the last attempt returns or raises")
 
     def _silent(self, error: httpx.HTTPError) -> InfraError:
-        return InfraError(f"the hub at {self.url} does not answer: {error}", hint="start it with `buildfarm serve`")
+        return InfraError(
+            f"the hub at {self.url} does not answer: {error}",
+            hint="start it with `buildfarm serve`",
+        )
 
 
 def _given(query: Mapping[str, object]) -> dict[str, str]:
@@ -172,7 +182,9 @@ def _given(query: Mapping[str, object]) -> dict[str, str]:
 def _pause(answer: httpx.Response, attempt: int) -> float | None:
     """Seconds until it is worth asking again; ``None`` where it is not. ``Retry-After`` is in seconds, as the hub writes it."""
     after = answer.headers.get("Retry-After", "")
-    if answer.status_code not in _LATER and not (answer.status_code == HTTPStatus.CONFLICT and after):
+    if answer.status_code not in _LATER and not (
+        answer.status_code == HTTPStatus.CONFLICT and after
+    ):
         return None
     pause = float(after) if after.isascii() and after.isdigit() else 2.0 ** (attempt - 1)
     return pause if pause <= _LONGEST_PAUSE else None

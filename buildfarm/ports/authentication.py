@@ -31,7 +31,9 @@ class IdentityProvider(Protocol):
     def send_off(self, come_back: str) -> tuple[str, Errand]:
         """Where to send the browser, and what must be kept meanwhile. :raises InfraError: the issuer does not answer."""
 
-    def welcome(self, errand: Errand, come_back: str, answer: Mapping[str, str]) -> Mapping[str, object]:
+    def welcome(
+        self, errand: Errand, come_back: str, answer: Mapping[str, str]
+    ) -> Mapping[str, object]:
         """The verified claims about who came back with ``answer``, the query's words.
 
         :raises NotAllowed: the answer is not one to this errand, or the issuer said no.

@@ -24,7 +24,11 @@ class BlobStore(Protocol):
         """Take a file in (a copy, unless ``move``)."""
 
     def put_stream(
-        self, stream: BinaryIO | Iterable[bytes], *, expected_sha256: str | None = None, limit: int | None = None
+        self,
+        stream: BinaryIO | Iterable[bytes],
+        *,
+        expected_sha256: str | None = None,
+        limit: int | None = None,
     ) -> StoredBlob:
         """Take a stream in. :raises InputError: another digest than expected, or longer than ``limit`` bytes."""
 

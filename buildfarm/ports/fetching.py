@@ -27,7 +27,12 @@ class Fetch(Protocol):
     """Gets a URL, and nothing that the target does not allow: neither by a redirect nor by a name that leads inside."""
 
     def __call__(
-        self, url: str, *, allowed: Sequence[AllowedUrl], limit: int, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        allowed: Sequence[AllowedUrl],
+        limit: int,
+        headers: Mapping[str, str] | None = None,
     ) -> AbstractContextManager[Fetched]:
         """The answer (200, or 304 to a condition in ``headers``), until the block ends.
 
@@ -40,7 +45,9 @@ class Fetch(Protocol):
 class LookAt(Protocol):
     """Looks at a repository of RPMs."""
 
-    def __call__(self, place: str, known: Mapping[str, str], *, allowed: Sequence[AllowedUrl], work: Path) -> Look:
+    def __call__(
+        self, place: str, known: Mapping[str, str], *, allowed: Sequence[AllowedUrl], work: Path
+    ) -> Look:
         """What is there, unless it is what was ``known``. Errors as of :class:`Fetch`; ``work`` is a folder for scratch files."""
 
 

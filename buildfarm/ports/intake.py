@@ -47,5 +47,7 @@ class RpmHeader(Protocol):
 class Intake(Protocol):
     """Verifies RPMs (payload digest, header digests, signature) and reads their headers, in a sandbox."""
 
-    def __call__(self, paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHeader | InputError]:
+    def __call__(
+        self, paths: Sequence[Path], keys: Sequence[Path] | None
+    ) -> list[RpmHeader | InputError]:
         """One answer a file, in order; ``keys`` ``None`` asks for digests only (our own, unsigned builds)."""

@@ -36,7 +36,9 @@ class Letter:
 class WebhookSender(Protocol):
     """Posts one signed message."""
 
-    def __call__(self, url: str, *, message_id: str, subscription: str, body: bytes, at: datetime) -> Answer:
+    def __call__(
+        self, url: str, *, message_id: str, subscription: str, body: bytes, at: datetime
+    ) -> Answer:
         """What the receiver answered; being unreachable is an answer too."""
 
 

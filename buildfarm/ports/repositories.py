@@ -35,7 +35,11 @@ class RepositoryWriter(Protocol):
     """Writes one repository (files and repodata) into an empty folder."""
 
     def __call__(
-        self, folder: Path, files: Sequence[RepoFile], carried: Sequence[CarriedFile], style: RepodataStyle
+        self,
+        folder: Path,
+        files: Sequence[RepoFile],
+        carried: Sequence[CarriedFile],
+        style: RepodataStyle,
     ) -> None: ...
 
 
@@ -54,7 +58,12 @@ class ComposeWriter(Protocol):
     """Writes what a compose says of itself into its new folder."""
 
     def __call__(
-        self, folder: Path, compose: Compose, release: Release, arches: Sequence[str], rpms: Iterable[ComposedRpm]
+        self,
+        folder: Path,
+        compose: Compose,
+        release: Release,
+        arches: Sequence[str],
+        rpms: Iterable[ComposedRpm],
     ) -> None: ...
 
 

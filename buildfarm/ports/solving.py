@@ -15,7 +15,9 @@ class Universe(Protocol):
     def base(self, packages: Sequence[str]) -> BaseResolution:
         """Resolve the base packages."""
 
-    def resolve(self, requires: Sequence[str], base: Sequence[str], expected: Sequence[Expected]) -> Resolution:
+    def resolve(
+        self, requires: Sequence[str], base: Sequence[str], expected: Sequence[Expected]
+    ) -> Resolution:
         """Resolve BuildRequires beside the base, with what the drop will provide."""
 
 
@@ -33,6 +35,11 @@ class Solver(Protocol):
     """Opens pinned repositories."""
 
     def open(
-        self, repositories: Sequence[PinnedRepository], arch: str, *, modules: Sequence[str] = (), releasever: str = ""
+        self,
+        repositories: Sequence[PinnedRepository],
+        arch: str,
+        *,
+        modules: Sequence[str] = (),
+        releasever: str = "",
     ) -> Universe:
         """:raises InfraError: metadata is missing or unreadable, or no repository has one of the module streams."""

@@ -89,24 +89,39 @@ class Transaction(Protocol):
     ) -> list[tuple[Any, ...]]:
         """Some fields of what :meth:`find` would give; what is not asked for is not read."""
 
-    def first(self, kind: type[R], /, *, order_by: str = "", descending: bool = False, **where: object) -> R | None:
+    def first(
+        self, kind: type[R], /, *, order_by: str = "", descending: bool = False, **where: object
+    ) -> R | None:
         """The first of what :meth:`find` would give."""
 
     def count(self, kind: type[object], /, *, most: int | None = None, **where: object) -> int:
         """How many :meth:`find` would give; no further than ``most``."""
 
-    def tally(self, kind: type[object], by: Sequence[str], /, **where: object) -> dict[tuple[Any, ...], int]:
+    def tally(
+        self, kind: type[object], by: Sequence[str], /, **where: object
+    ) -> dict[tuple[Any, ...], int]:
         """How many :meth:`find` would give, for each combination of the values of ``by`` that occurs."""
 
     def newest(
-        self, kind: type[object], fields: Sequence[str], /, *, of_each: str, by: str = "created", **where: object
+        self,
+        kind: type[object],
+        fields: Sequence[str],
+        /,
+        *,
+        of_each: str,
+        by: str = "created",
+        **where: object,
     ) -> list[tuple[Any, ...]]:
         """Some fields of the newest record (the largest ``by``) for each value of ``of_each``, in the order of these values."""
 
-    def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
+    def change(
+        self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object
+    ) -> R | None:
         """Set fields of one record; with ``only_if`` a compare-and-set that gives ``None`` when the row differs."""
 
-    def change_all(self, kind: type[object], where: Mapping[str, object], /, **values: object) -> int:
+    def change_all(
+        self, kind: type[object], where: Mapping[str, object], /, **values: object
+    ) -> int:
         """Set fields of all records that ``where`` chooses; how many."""
 
     def remove(self, kind: type[object], /, **where: object) -> int:

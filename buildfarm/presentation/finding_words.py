@@ -71,7 +71,11 @@ def plain_words(finding: Mapping[str, object]) -> str:
     if template is not None:
         return template.format_map(fields)
     where = " ".join(str(finding.get(key) or "") for key in ("path", "subject")).strip()
-    change = f"the vendor's {fields['old']}, ours {fields['new']}" if "old" in fields or "new" in fields else ""
+    change = (
+        f"the vendor's {fields['old']}, ours {fields['new']}"
+        if "old" in fields or "new" in fields
+        else ""
+    )
     return ": ".join(part for part in (fields["kind"].replace("-", " "), where, change) if part)
 
 
@@ -106,7 +110,9 @@ def unpaired_of(report: Mapping[str, object], key: str, verdict: Verdict) -> lis
         given = dict(item) if isinstance(item, Mapping) else {"rpm": str(item)}
         given.setdefault("verdict", verdict.value)
         given.setdefault("rule", "")
-        given["rpm"] = str(given.get("rpm") or given.get("old") or given.get("new") or given.get("name") or "")
+        given["rpm"] = str(
+            given.get("rpm") or given.get("old") or given.get("new") or given.get("name") or ""
+        )
         given["waived"] = str(given["rule"]).startswith("waiver:")
         found.append(given)
     return found
@@ -118,7 +124,10 @@ def _list(value: object) -> list[object]:
 
 def reading(report: Mapping[str, Any]) -> Json:
     """A report for reading: pairs and findings worst first, each finding with its line."""
-    pairs = sorted(pairs_of(report), key=lambda pair: (-badness(pair.get("verdict")), pair["new"] or pair["old"]))
+    pairs = sorted(
+        pairs_of(report),
+        key=lambda pair: (-badness(pair.get("verdict")), pair["new"] or pair["old"]),
+    )
     return {
         "schema": report.get("schema"),
         "verdict": report.get("verdict") or "",
@@ -139,7 +148,9 @@ def worst_line(report: Mapping[str, object]) -> str:
     lines: list[tuple[int, str]] = []
     for pair in pairs_of(report):
         rpm = pair["new"] or pair["old"]
-        lines += [(badness(item.get("verdict")), f"{rpm}: {item['plain']}") for item in pair["findings"]]
+        lines += [
+            (badness(item.get("verdict")), f"{rpm}: {item['plain']}") for item in pair["findings"]
+        ]
     for item in unpaired_of(report, "missing", Verdict.MISSING):
         lines.append((badness(item["verdict"]), f"the vendor's {item['rpm']} is missing from ours"))
     for item in unpaired_of(report, "extra", Verdict.EXTRA):
@@ -159,7 +170,10 @@ def findings_of(report: Mapping[str, object]) -> Iterator[Json]:
             rpm = str(pair.get("new") or pair.get("old") or "")
             for item in _list(pair.get("findings")):
                 if isinstance(item, Mapping):
-                    said = {name: str(item.get(name) or "") for name in ("kind", "path", "subject", "verdict")}
+                    said = {
+                        name: str(item.get(name) or "")
+                        for name in ("kind", "path", "subject", "verdict")
+                    }
                     yield {"rpm": rpm, **said}
     for key, verdict in (("missing", Verdict.MISSING), ("extra", Verdict.EXTRA)):
         for alone in unpaired_of(report, key, verdict):
@@ -172,7 +186,10 @@ def findings_of(report: Mapping[str, object]) -> Iterator[Json]:
 def judged_of(report: Mapping[str, object]) -> dict[str, tuple[str, bool]]:
     """What a report says of each of the vendor's RPMs, by its digest (or its file name): its verdict, and whether a waiver lifted it."""
     judged = {
-        pair.get("old_sha256") or pair["old"]: (str(pair.get("verdict") or ""), bool(pair["waived"]))
+        pair.get("old_sha256") or pair["old"]: (
+            str(pair.get("verdict") or ""),
+            bool(pair["waived"]),
+        )
         for pair in pairs_of(report)
         if pair["old"]
     }

@@ -21,13 +21,23 @@ def to_junit(report: Report) -> str:
     for item in (*report.missing, *report.extra):
         suites.setdefault(item.source, []).append(_of_unpaired(item))
     root = Element(
-        "testsuites", {"name": "buildfarm compare", **_counts(case for cases in suites.values() for case in cases)}
+        "testsuites",
+        {
+            "name": "buildfarm compare",
+            **_counts(case for cases in suites.values() for case in cases),
+        },
     )
     for source, cases in sorted(suites.items()):
-        suite = SubElement(root, "testsuite", {"name": visible(source) or "unknown", **_counts(cases)})
+        suite = SubElement(
+            root, "testsuite", {"name": visible(source) or "unknown", **_counts(cases)}
+        )
         for name, verdict, findings in cases:
             _write(
-                SubElement(suite, "testcase", {"classname": visible(source) or "unknown", "name": name, "time": "0"}),
+                SubElement(
+                    suite,
+                    "testcase",
+                    {"classname": visible(source) or "unknown", "name": name, "time": "0"},
+                ),
                 verdict,
                 findings,
             )
@@ -74,7 +84,9 @@ def _write(case: Element, verdict: Verdict, findings: tuple[Finding, ...]) -> No
             line for item in bad for line in (describe(item), f"  next: {next_step(item)}")
         )
     said = [
-        describe(item) for item in worst_first if item.verdict.is_compatible and item.verdict is not Verdict.EQUIVALENT
+        describe(item)
+        for item in worst_first
+        if item.verdict.is_compatible and item.verdict is not Verdict.EQUIVALENT
     ]
     if said:
         SubElement(case, "system-out").text = "\n".join(said)

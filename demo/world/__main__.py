@@ -35,7 +35,9 @@ def main() -> int:
     """0 when the world stands."""
     parser = argparse.ArgumentParser(prog="python -m demo.world", description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--machine", action="store_true", help="also what a guest's image needs beyond the seed")
+    parser.add_argument(
+        "--machine", action="store_true", help="also what a guest's image needs beyond the seed"
+    )
     given = parser.parse_args()
     out = given.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
@@ -50,7 +52,10 @@ def make(out: Path, *, is_machine: bool) -> int:
     seed_files = [HERE / name for name in SEED_FILES]
     specs = [path for path in vendor.SPECS.rglob("*") if path.is_file()]
     machine_files = [*seed_files, HERE / "machine.py", HERE / "machine.yaml"]
-    inputs = {"seed": digest_of(seed_files), "vendor": digest_of([*seed_files, HERE / "vendor.py", *specs])}
+    inputs = {
+        "seed": digest_of(seed_files),
+        "vendor": digest_of([*seed_files, HERE / "vendor.py", *specs]),
+    }
     if is_machine:
         inputs["machine"] = digest_of(machine_files)
     manifest = out / "world.json"
@@ -74,7 +79,9 @@ def make(out: Path, *, is_machine: bool) -> int:
             elif stage == "machine":
                 machine.make_machine(fresh, work / "machine", apt, jobs=jobs)
             else:
-                vendor.make_vendor(vendor.Paths(work=work / "vendor", out=fresh, seed=out / "seed"), apt, jobs=jobs)
+                vendor.make_vendor(
+                    vendor.Paths(work=work / "vendor", out=fresh, seed=out / "seed"), apt, jobs=jobs
+                )
             shutil.rmtree(out / stage, ignore_errors=True)
             fresh.rename(out / stage)
             made[stage] = {"inputs": digest, "files": _digests(out / stage)}

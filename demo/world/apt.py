@@ -34,7 +34,10 @@ class Apt:
             text = file.read_text(encoding="utf-8").replace("Types: deb\n", "Types: deb deb-src\n")
             (parts / file.name).write_text(text, encoding="utf-8")
             found += 1
-        lines = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*.list"))]
+        lines = [
+            Path("/etc/apt/sources.list"),
+            *sorted(Path("/etc/apt/sources.list.d").glob("*.list")),
+        ]
         classic = [
             line.replace("deb ", f"{kind} ", 1)
             for file in lines
@@ -44,7 +47,9 @@ class Apt:
             for kind in ("deb", "deb-src")
         ]
         if not classic and not found:
-            raise WorldError("no package source in /etc/apt; the demo needs the host distribution's own registry")
+            raise WorldError(
+                "no package source in /etc/apt; the demo needs the host distribution's own registry"
+            )
         main = self._folder / "sources.list"
         main.write_text("\n".join(classic) + "\n", encoding="utf-8")
         values = {

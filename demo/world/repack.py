@@ -74,7 +74,9 @@ def requires_of(control: dict[str, str], known: Collection[str]) -> list[str]:
     Shared libraries are left to the sonames that rpm finds: a rebuilt library can then take a seed's place.
     """
     wanted = []
-    for group in ", ".join(filter(None, (control.get("Depends"), control.get("Pre-Depends")))).split(", "):
+    for group in ", ".join(
+        filter(None, (control.get("Depends"), control.get("Pre-Depends")))
+    ).split(", "):
         names = [part.strip().split(" ")[0].split(":")[0] for part in group.split("|")]
         wanted += [name for name in names if name in known and not _LIBRARY.match(name)][:1]
     return sorted(set(wanted))

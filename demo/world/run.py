@@ -7,7 +7,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "DEBIAN_FRONTEND": "noninteractive"}
+ENV = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
 
 
 class WorldError(Exception):
@@ -15,7 +20,11 @@ class WorldError(Exception):
 
 
 def run(
-    argv: Sequence[str | Path], *, home: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    argv: Sequence[str | Path],
+    *,
+    home: Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> str:
     """Run to the end; standard output. ``home`` is where rpm and gpg look for their own files.
 
@@ -28,7 +37,9 @@ def run(
             errors="replace",
         )  # fmt: skip
     except OSError as error:
-        raise WorldError(f"{words[0]}: {error.strerror}; ./farm setup installs what is missing") from error
+        raise WorldError(
+            f"{words[0]}: {error.strerror}; ./farm setup installs what is missing"
+        ) from error
     if done.returncode != 0:
         tail = f"{done.stdout}{done.stderr}"[-3000:]
         raise WorldError(f"{' '.join(words[:6])} … ended with {done.returncode}:\n{tail}")

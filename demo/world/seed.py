@@ -29,9 +29,7 @@ _LINKS = {
     "bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64", "var/run": "../run",
     "usr/lib/debug/bin": "usr/bin",
 }  # fmt: skip
-_USERS = (
-    "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
-)
+_USERS = "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
 _GROUP = "root:x:0:\nbin:x:1:\ntty:x:5:\nmail:x:12:\nutmp:x:22:\nshadow:x:42:\nnobody:x:65534:\n"
 _LDCONFIG = """%transfiletriggerin -P 2000000 -- /usr/lib64 /usr/lib
 /sbin/ldconfig
@@ -44,7 +42,9 @@ def make_seed(out: Path, work: Path, apt: Apt, *, jobs: int) -> int:
     """Write the repository to ``out``; how many RPMs it has."""
     plan = yaml.safe_load((HERE / "seed.yaml").read_text(encoding="utf-8"))
     closure = closure_of(apt, plan)
-    count = repack_all(out, work, apt, closure, plan, known={one.name for one in closure}, jobs=jobs)
+    count = repack_all(
+        out, work, apt, closure, plan, known={one.name for one in closure}, jobs=jobs
+    )
     for name in ("filesystem", "redhat-rpm-config"):
         _own(work / "own", out / "Packages", name)
         count += 1
@@ -59,7 +59,14 @@ def closure_of(apt: Apt, plan: Plan) -> list[Binary]:
 
 
 def repack_all(
-    out: Path, work: Path, apt: Apt, closure: list[Binary], plan: Plan, *, known: set[str], jobs: int
+    out: Path,
+    work: Path,
+    apt: Apt,
+    closure: list[Binary],
+    plan: Plan,
+    *,
+    known: set[str],
+    jobs: int,
 ) -> int:
     """Fetch ``closure`` and repack it into ``out``; requirements are kept as far as they are ``known``. How many RPMs."""
     say(f"{out.name.strip('.')}: fetching {len(closure)} packages")
@@ -101,7 +108,16 @@ def _adjust(name: str, tree: Path) -> None:
             if not (binaries / link).exists():
                 (binaries / link).symlink_to(target)
     if name == "base-files":  # os-release, issue and friends are the distribution's own business
-        for part in ("etc", "usr/share/base-files", "var", "root", "usr/share/common-licenses", "home", "run", "tmp"):
+        for part in (
+            "etc",
+            "usr/share/base-files",
+            "var",
+            "root",
+            "usr/share/common-licenses",
+            "home",
+            "run",
+            "tmp",
+        ):
             shutil.rmtree(tree / part, ignore_errors=True)
         (tree / "usr/lib/os-release").unlink(missing_ok=True)
     if name == "debianutils" and not (binaries / "which").exists():
@@ -112,7 +128,9 @@ def _adjust(name: str, tree: Path) -> None:
 
 def _provides(name: str, tree: Path, el_names: list[str]) -> list[str]:
     provided = list(el_names)
-    provided += [f"/bin/{path.name}" for path in (tree / "usr" / "bin").glob("*") if path.name != "["]
+    provided += [
+        f"/bin/{path.name}" for path in (tree / "usr" / "bin").glob("*") if path.name != "["
+    ]
     provided += [f"/sbin/{path.name}" for path in (tree / "usr" / "sbin").glob("*")]
     return sorted({text for text in provided if text != name})
 

@@ -25,7 +25,18 @@ TOPDIR = "/home/vendor/rpmbuild"
 _BASE = ("bash coreutils cpio diffutils findutils gawk gcc glibc-devel grep gzip make patch redhat-rpm-config rpm-build sed "
          "shadow-utils tar xz bzip2 byacc mawk").split()  # fmt: skip
 WAVES = (
-    ("diffutils", "zlib", "bzip2", "popt", "tree", "micro-httpd", "pnaelv-release", "pnaelv-logos", "byacc", "mawk"),
+    (
+        "diffutils",
+        "zlib",
+        "bzip2",
+        "popt",
+        "tree",
+        "micro-httpd",
+        "pnaelv-release",
+        "pnaelv-logos",
+        "byacc",
+        "mawk",
+    ),
     ("libpng", "pngcheck"),
     ("qrencode", "optipng"),
 )
@@ -86,15 +97,21 @@ def fetch_archives(apt: Apt, folder: Path) -> dict[str, Path]:
         path = folder / name / source["file"]
         if not path.exists():
             there = ", ".join(sorted(p.name for p in (folder / name).iterdir())) or "nothing"
-            raise WorldError(f"{source['file']}: the registry has {there}; update demo/specs/sources.yaml and the spec")
+            raise WorldError(
+                f"{source['file']}: the registry has {there}; update demo/specs/sources.yaml and the spec"
+            )
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest != source["sha256"]:
-            raise WorldError(f"{path.name}: SHA-256 is {digest}, demo/specs/sources.yaml says {source['sha256']}")
+            raise WorldError(
+                f"{path.name}: SHA-256 is {digest}, demo/specs/sources.yaml says {source['sha256']}"
+            )
         found[name] = path
     return found
 
 
-def dnf_install(root: Path, work: Path, repositories: dict[str, Path], names: Sequence[str]) -> None:
+def dnf_install(
+    root: Path, work: Path, repositories: dict[str, Path], names: Sequence[str]
+) -> None:
     """Install ``names`` into ``root`` from local repositories."""
     main = {
         "reposdir": "/dev/null", "cachedir": work / "dnf/cache", "persistdir": work / "dnf/state", "logdir": work / "dnf/log",
@@ -169,11 +186,15 @@ def _rpmbuild(paths: Paths, name: str, mode: str, *, spec: str = "") -> Path:
 
 def _build(paths: Paths, name: str) -> None:
     spec = ""
-    if name == "popt":  # planted: the vendor's binary has a function that its own SRPM does not have
+    if (
+        name == "popt"
+    ):  # planted: the vendor's binary has a function that its own SRPM does not have
         spec = "popt-shipped.spec"
         folder = paths.root / TOPDIR.lstrip("/") / "SPECS"
         text = (folder / "popt.spec").read_text(encoding="utf-8")
-        text = text.replace("BuildRequires:  gcc\n", "Patch99: vendor-only.patch\nBuildRequires:  gcc\n", 1)
+        text = text.replace(
+            "BuildRequires:  gcc\n", "Patch99: vendor-only.patch\nBuildRequires:  gcc\n", 1
+        )
         (folder / spec).write_text(text, encoding="utf-8")
     for rpm in _rpmbuild(paths, name, "-bb", spec=spec).glob("*.rpm"):
         shutil.copy(rpm, paths.out / "RPMS")
@@ -182,7 +203,16 @@ def _build(paths: Paths, name: str) -> None:
 def make_key(home: Path, name: str, email: str) -> str:
     """A signing key without pass phrase; its fingerprint."""
     home.mkdir(parents=True, mode=0o700)
-    gpg: list[str | Path] = ["gpg", "--homedir", home, "--batch", "--passphrase", "", "--pinentry-mode", "loopback"]
+    gpg: list[str | Path] = [
+        "gpg",
+        "--homedir",
+        home,
+        "--batch",
+        "--passphrase",
+        "",
+        "--pinentry-mode",
+        "loopback",
+    ]
     run([*gpg, "--quick-generate-key", f"{name} <{email}>", "rsa3072", "sign", "never"], home=home)
     listing = run([*gpg, "--list-secret-keys", "--with-colons"], home=home)
     return next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
@@ -207,8 +237,12 @@ def _plant(paths: Paths) -> None:
     key = make_key(stranger, "Somebody Else", "nobody@stranger.example")
     for name in ("strayware", "tampered"):
         spec = (SPECS / "s390-note" / "s390-note.spec").read_text(encoding="utf-8")
-        spec = spec.replace("s390-note", name).replace("ExclusiveArch:  s390x\n", "BuildArch: noarch\n")
-        (paths.root / TOPDIR.lstrip("/") / "SPECS" / f"{name}.spec").write_text(spec, encoding="utf-8")
+        spec = spec.replace("s390-note", name).replace(
+            "ExclusiveArch:  s390x\n", "BuildArch: noarch\n"
+        )
+        (paths.root / TOPDIR.lstrip("/") / "SPECS" / f"{name}.spec").write_text(
+            spec, encoding="utf-8"
+        )
         made = Path(shutil.copy(_rpmbuild(paths, name, "-bs"), srpms))
         if name == "strayware":
             sign(stranger, key, [made])
@@ -218,7 +252,10 @@ def _plant(paths: Paths) -> None:
 
 def _sign_and_damage(paths: Paths, srpm: Path) -> None:
     """Flip one byte near the end of the payload of a signed SRPM."""
-    listing = run(["gpg", "--homedir", paths.gnupg, "--batch", "--list-secret-keys", "--with-colons"], home=paths.gnupg)
+    listing = run(
+        ["gpg", "--homedir", paths.gnupg, "--batch", "--list-secret-keys", "--with-colons"],
+        home=paths.gnupg,
+    )
     key = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
     sign(paths.gnupg, key, [srpm])
     data = bytearray(srpm.read_bytes())

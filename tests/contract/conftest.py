@@ -90,7 +90,11 @@ def modular(buildroot: wire.Buildroot, tmp_path_factory: pytest.TempPathFactory)
     (top / "modules.yaml").write_text("".join(MODULE.format(version) for version in ("1", "2")))
     tools = Path(sys.prefix) / "bin"
     subprocess.run([tools / "createrepo_c", folder], check=True, capture_output=True)
-    subprocess.run([tools / "modifyrepo_c", top / "modules.yaml", folder / "repodata"], check=True, capture_output=True)
+    subprocess.run(
+        [tools / "modifyrepo_c", top / "modules.yaml", folder / "repodata"],
+        check=True,
+        capture_output=True,
+    )
     repository = wire.Repository(id="modular", baseurl=f"file://{folder}")
     return buildroot.model_copy(
         update={
@@ -124,7 +128,9 @@ def _make(kind: str, folder: Path) -> Builder:
         _MADE[kind] = (
             ChrootBuilder(place, owner="contract")
             if kind == "chroot"
-            else MockBuilder(place, MockSettings(command=shutil.which("mock") or "mock", isolation="simple"))
+            else MockBuilder(
+                place, MockSettings(command=shutil.which("mock") or "mock", isolation="simple")
+            )
         )
     builder = _MADE[kind]
     if problems := builder.missing():
@@ -166,11 +172,17 @@ def run(buildroot: wire.Buildroot, request: pytest.FixtureRequest) -> Iterator[C
                 "target": "test-9",
                 "nvr": payload.name.removesuffix(".src.rpm"),
                 "arch": "x86_64",
-                "payload": {"sha256": "0" * 64, "filename": payload.name, "size": payload.stat().st_size},
+                "payload": {
+                    "sha256": "0" * 64,
+                    "filename": payload.name,
+                    "size": payload.stat().st_size,
+                },
                 "buildroot": buildroot,
                 "macros": {"dist": ".el9"},
                 "limits": limits
-                or wire.Limits(seconds=60, memory=1024 * MIB, processes=500, disk=1024 * MIB, log=16 * MIB),
+                or wire.Limits(
+                    seconds=60, memory=1024 * MIB, processes=500, disk=1024 * MIB, log=16 * MIB
+                ),
                 **order,
             }
         )

@@ -45,7 +45,10 @@ class Run:
 
 def rpm_query(file: Path, query: str) -> str:
     done = subprocess.run(
-        ["rpm", "-qp", "--nosignature", "--qf", query, file], capture_output=True, text=True, check=True
+        ["rpm", "-qp", "--nosignature", "--qf", query, file],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout
 
@@ -106,7 +109,15 @@ echo "%{?flavour}" > %{buildroot}/usr/share/@NAME@/data
 """
 
 
-def spec(name: str, *, build: str = "true", extra: str = "", check: str = "", prep: str = "", files: str = "") -> str:
+def spec(
+    name: str,
+    *,
+    build: str = "true",
+    extra: str = "",
+    check: str = "",
+    prep: str = "",
+    files: str = "",
+) -> str:
     """A spec of one RPM with one file; ``build`` is what %build does."""
     parts = {
         "@NAME@": name, "@EXTRA@": extra, "@PREP@": prep, "@BUILD@": build, "@FILES@": files,

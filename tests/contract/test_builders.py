@@ -32,29 +32,46 @@ def hello(name: str = "hello", **kwargs: str) -> str:
     )
 
 
-def test_a_good_srpm_becomes_an_rpm_with_logs_and_lock(builder: Builder, run: Build, make_srpm: Make) -> None:
+def test_a_good_srpm_becomes_an_rpm_with_logs_and_lock(
+    builder: Builder, run: Build, make_srpm: Make
+) -> None:
     done = run(builder, make_srpm(hello(), hello_c=HELLO))
     assert done.outcome.ok, done.outcome.reason
     assert done.rpms == ["hello-1.0-3.el9.x86_64.rpm"]
-    assert {path.name for path in done.result.iterdir()} >= {"build.log", "root.log", "state.log", "installed_pkgs.log"}
+    assert {path.name for path in done.result.iterdir()} >= {
+        "build.log",
+        "root.log",
+        "state.log",
+        "installed_pkgs.log",
+    }
     assert "%build" in done.log
-    assert done.rpm("[%{FILENAMES} ]").split() == ["/usr/bin/hello", "/usr/share/hello", "/usr/share/hello/data"]
+    assert done.rpm("[%{FILENAMES} ]").split() == [
+        "/usr/bin/hello",
+        "/usr/share/hello",
+        "/usr/share/hello/data",
+    ]
     assert done.rpm("%{SOURCERPM}") == "hello-1.0-3.el9.src.rpm"
     assert done.rpm("%{BUILDHOST}") != os.uname().nodename
     names = {rpm.name for rpm in done.outcome.lock}
     assert {"gcc", "make", "bash"} <= names
     assert all(len(rpm.sha256) == 64 for rpm in done.outcome.lock)
-    assert len((done.result / "installed_pkgs.log").read_text().splitlines()) == len(done.outcome.lock)
+    assert len((done.result / "installed_pkgs.log").read_text().splitlines()) == len(
+        done.outcome.lock
+    )
     assert {"buildroot", "build", "collect"} <= set(done.outcome.seconds)
 
 
-def test_what_the_srpm_requires_is_installed_and_locked(builder: Builder, run: Build, make_srpm: Make) -> None:
+def test_what_the_srpm_requires_is_installed_and_locked(
+    builder: Builder, run: Build, make_srpm: Make
+) -> None:
     done = run(builder, make_srpm(spec("needs", build="unzip -v", extra="BuildRequires: unzip")))
     assert done.outcome.ok, done.outcome.reason
     assert "unzip" in {rpm.name for rpm in done.outcome.lock}
 
 
-def test_a_compiler_error_is_a_build_failure_that_quotes_it(builder: Builder, run: Build, make_srpm: Make) -> None:
+def test_a_compiler_error_is_a_build_failure_that_quotes_it(
+    builder: Builder, run: Build, make_srpm: Make
+) -> None:
     done = run(builder, make_srpm(hello(), hello_c="int main(void) { return undeclared_thing; }\n"))
     assert done.outcome.kind is FailureKind.BUILD
     assert "'undeclared_thing' undeclared" in done.outcome.reason
@@ -63,7 +80,9 @@ def test_a_compiler_error_is_a_build_failure_that_quotes_it(builder: Builder, ru
     assert done.outcome.lock
 
 
-def test_a_build_requirement_nobody_provides_is_named(builder: Builder, run: Build, make_srpm: Make) -> None:
+def test_a_build_requirement_nobody_provides_is_named(
+    builder: Builder, run: Build, make_srpm: Make
+) -> None:
     done = run(builder, make_srpm(spec("needs", extra="BuildRequires: no-such-thing-devel >= 2")))
     assert done.outcome.kind is FailureKind.DEPENDENCIES
     assert "no-such-thing-devel" in done.outcome.reason
@@ -91,11 +110,15 @@ def test_a_build_beyond_its_time_is_ended(builder: Builder, run: Build, make_srp
     done = run(builder, make_srpm(spec("slow", build="sleep 98701")), limits=wire.Limits(seconds=2))
     assert done.outcome.kind is FailureKind.TIMEOUT
     assert "time limit of 2 s" in done.outcome.reason
-    assert time.monotonic() - started < (20 if builder.name == "chroot" else 90)  # mock first makes its root
+    assert time.monotonic() - started < (
+        20 if builder.name == "chroot" else 90
+    )  # mock first makes its root
     assert not alive("98701")
 
 
-def test_macros_of_the_target_and_of_an_override_apply(builder: Builder, run: Build, make_srpm: Make) -> None:
+def test_macros_of_the_target_and_of_an_override_apply(
+    builder: Builder, run: Build, make_srpm: Make
+) -> None:
     text = spec("flavoured", extra="%bcond_with extra\n%{?with_extra:Provides: with-extra}")
     override = wire.Override(macros={"flavour": "vanilla %%{x}"}, with_=("extra",), reason="a test")
     done = run(builder, make_srpm(text), override=override, macros={"dist": ".el9_4.3"})
@@ -149,15 +172,23 @@ def test_an_srpm_is_made_anew_under_a_condition_and_built_under_it(
     assert built.outcome.asked_for == ()
 
 
-def test_a_generated_requirement_nobody_provides_is_handed_back(builder: Builder, run: Build, make_srpm: Make) -> None:
-    text = spec("dynamic").replace("%build\n", "%generate_buildrequires\necho 'no-such-thing >= 2'\n%build\n")
+def test_a_generated_requirement_nobody_provides_is_handed_back(
+    builder: Builder, run: Build, make_srpm: Make
+) -> None:
+    text = spec("dynamic").replace(
+        "%build\n", "%generate_buildrequires\necho 'no-such-thing >= 2'\n%build\n"
+    )
     done = run(builder, make_srpm(text))
     assert done.outcome.kind is FailureKind.DEPENDENCIES, done.outcome.reason
     assert done.outcome.asked_for == ("no-such-thing >= 2",)
 
 
-def test_generated_requirements_are_installed_locked_and_told(builder: Builder, run: Build, make_srpm: Make) -> None:
-    text = spec("dynamic", build="unzip -v").replace("%build\n", "%generate_buildrequires\necho 'unzip >= 1'\n%build\n")
+def test_generated_requirements_are_installed_locked_and_told(
+    builder: Builder, run: Build, make_srpm: Make
+) -> None:
+    text = spec("dynamic", build="unzip -v").replace(
+        "%build\n", "%generate_buildrequires\necho 'unzip >= 1'\n%build\n"
+    )
     done = run(builder, make_srpm(text))
     assert done.outcome.ok, done.outcome.reason
     assert done.rpms == ["dynamic-1.0-3.el9.x86_64.rpm"]
@@ -168,12 +199,18 @@ def test_generated_requirements_are_installed_locked_and_told(builder: Builder, 
 def test_the_enabled_module_stream_is_what_is_built_with(
     builder: Builder, run: Build, make_srpm: Make, modular: wire.Buildroot
 ) -> None:
-    done = run(builder, make_srpm(spec("wants", extra="BuildRequires: streamed")), buildroot=modular)
+    done = run(
+        builder, make_srpm(spec("wants", extra="BuildRequires: streamed")), buildroot=modular
+    )
     assert done.outcome.ok, done.outcome.reason
-    assert {(rpm.name, rpm.version) for rpm in done.outcome.lock if rpm.name == "streamed"} == {("streamed", "1")}
+    assert {(rpm.name, rpm.version) for rpm in done.outcome.lock if rpm.name == "streamed"} == {
+        ("streamed", "1")
+    }
 
 
-def test_a_build_that_wants_the_network_gets_none(builder: Builder, run: Build, make_srpm: Make) -> None:
+def test_a_build_that_wants_the_network_gets_none(
+    builder: Builder, run: Build, make_srpm: Make
+) -> None:
     if builder.name == "mock":
         pytest.skip(
             "mock with isolation simple leaves the network on (mockbuild/util.py, condUnshareNet): nspawn does not"
@@ -184,7 +221,9 @@ def test_a_build_that_wants_the_network_gets_none(builder: Builder, run: Build, 
     assert "Network is unreachable" in done.outcome.reason
 
 
-def test_a_build_is_stopped_when_the_caller_says_so(builder: Builder, run: Build, make_srpm: Make) -> None:
+def test_a_build_is_stopped_when_the_caller_says_so(
+    builder: Builder, run: Build, make_srpm: Make
+) -> None:
     since = time.monotonic()
     done = run(
         builder, make_srpm(spec("slow", build="sleep 98702")),
@@ -241,14 +280,20 @@ class TestHostileBuilds:
         return done
 
     def test_a_fork_bomb(self, chroot: Builder, run: Build, make_srpm: Make) -> None:
-        done = self.hostile(run, chroot, make_srpm(spec("bomb", build="bomb() { bomb | bomb & }; bomb; sleep 98703")))
+        done = self.hostile(
+            run,
+            chroot,
+            make_srpm(spec("bomb", build="bomb() { bomb | bomb & }; bomb; sleep 98703")),
+        )
         assert done.outcome.kind is FailureKind.BUILD
         assert "process limit of 100 reached" in done.outcome.reason
         assert not alive("98703")
 
     def test_five_gigabytes_of_output(self, chroot: Builder, run: Build, make_srpm: Make) -> None:
         done = self.hostile(
-            run, chroot, make_srpm(spec("chatty", build="yes 'all work and no play' | head -c 5000000000"))
+            run,
+            chroot,
+            make_srpm(spec("chatty", build="yes 'all work and no play' | head -c 5000000000")),
         )
         assert done.outcome.kind is FailureKind.BUILD
         assert "log limit of 2 MiB reached" in done.outcome.reason
@@ -256,11 +301,15 @@ class TestHostileBuilds:
         assert len(done.log) < 3 * MIB
 
     def test_five_gigabytes_in_one_file(self, chroot: Builder, run: Build, make_srpm: Make) -> None:
-        done = self.hostile(run, chroot, make_srpm(spec("big", build="dd if=/dev/zero of=big bs=1M count=5000")))
+        done = self.hostile(
+            run, chroot, make_srpm(spec("big", build="dd if=/dev/zero of=big bs=1M count=5000"))
+        )
         assert done.outcome.kind is FailureKind.BUILD
         assert "disk limit of 96 MiB reached" in done.outcome.reason
 
-    def test_five_gigabytes_in_many_files(self, chroot: Builder, run: Build, make_srpm: Make) -> None:
+    def test_five_gigabytes_in_many_files(
+        self, chroot: Builder, run: Build, make_srpm: Make
+    ) -> None:
         loop = "for i in $(seq 5000); do dd if=/dev/zero of=f$i bs=1M count=1 status=none; done"
         done = self.hostile(run, chroot, make_srpm(spec("many", build=loop)))
         assert done.outcome.kind is FailureKind.BUILD
@@ -274,22 +323,33 @@ class TestHostileBuilds:
     def test_writing_to_the_root(self, chroot: Builder, run: Build, make_srpm: Make) -> None:
         done = self.hostile(run, chroot, make_srpm(spec("root", build="touch /written-by-a-build")))
         assert done.outcome.kind is FailureKind.BUILD
-        assert done.outcome.reason == "%build: touch: cannot touch '/written-by-a-build': Permission denied"
+        assert (
+            done.outcome.reason
+            == "%build: touch: cannot touch '/written-by-a-build': Permission denied"
+        )
         assert not Path("/written-by-a-build").exists()
 
     def test_daemons_left_running(self, chroot: Builder, run: Build, make_srpm: Make) -> None:
-        done = run(chroot, make_srpm(spec("daemon", build="setsid sleep 98704 & (sleep 98704 &)")), limits=self.limits)
+        done = run(
+            chroot,
+            make_srpm(spec("daemon", build="setsid sleep 98704 & (sleep 98704 &)")),
+            limits=self.limits,
+        )
         assert done.outcome.ok, done.outcome.reason
         assert not alive("98704")
 
-    def test_links_among_the_results_are_not_followed(self, chroot: Builder, run: Build, make_srpm: Make) -> None:
+    def test_links_among_the_results_are_not_followed(
+        self, chroot: Builder, run: Build, make_srpm: Make
+    ) -> None:
         text = spec("links", build="ln -s /etc/shadow /builddir/build/RPMS/shadow-1-1.x86_64.rpm")
         done = self.hostile(run, chroot, make_srpm(text))
         assert done.outcome.kind is FailureKind.BUILD
         assert "among its RPMs" in done.outcome.reason
         assert done.rpms == []
 
-    def test_what_a_build_can_see_and_do(self, chroot: Builder, run: Build, make_srpm: Make) -> None:
+    def test_what_a_build_can_see_and_do(
+        self, chroot: Builder, run: Build, make_srpm: Make
+    ) -> None:
         probe = """
             id; grep -E '^(Cap|NoNewPrivs|Uid|Groups)' /proc/self/status
             echo "PROCESSES $(ls -d /proc/[0-9]* | wc -l)"

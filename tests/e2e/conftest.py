@@ -26,7 +26,9 @@ QUICK = {"heartbeat": 1.0, "lease": 8.0, "sweep": 2.0, "message_patience": 6.0, 
 def browser() -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium.CHROMIUM, args=list(chromium.FLAGS))
+        started = playwright.chromium.launch(
+            executable_path=chromium.CHROMIUM, args=list(chromium.FLAGS)
+        )
         yield started
         started.close()
 
@@ -46,7 +48,12 @@ def make_home(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     made: list[Path] = []
 
     def make(
-        name: str, *, workers: int = 2, target: dict[str, object] | None = None, guests: int = 0, lease: float = 8.0
+        name: str,
+        *,
+        workers: int = 2,
+        target: dict[str, object] | None = None,
+        guests: int = 0,
+        lease: float = 8.0,
     ) -> Path:
         home = tmp_path_factory.mktemp(name, numbered=False)
         made.append(home)
@@ -65,7 +72,11 @@ def make_home(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
     yield make
     for home in made:
-        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if str(home) in line]
+        mounts = [
+            line.split()[1]
+            for line in Path("/proc/mounts").read_text().splitlines()
+            if str(home) in line
+        ]
         assert not mounts, f"left mounted: {mounts}"
         shutil.rmtree(home, ignore_errors=True)
 
@@ -84,7 +95,9 @@ def line(make_home: MakeHome, world: Path) -> Iterator[tuple[Farm, dict[str, obj
         "triggers": {"webhooks": [{"name": "forge", "secret": "secrets/forge"}]},
     }  # fmt: skip
     (home / "secrets").mkdir(mode=0o700)
-    (home / "secrets" / "forge").write_text(f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}\n")
+    (home / "secrets" / "forge").write_text(
+        f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}\n"
+    )
     (home / "targets" / "reef-9-tools.yaml").write_text(yaml.safe_dump(layered))
     with Farm(home) as farm:
         drop, _ = farm.run_drop(world / "drop.json")
@@ -107,7 +120,13 @@ class Signed:
         self.public.write_text(vendor.export_key(self._gnupg))
 
     def srpm(
-        self, name: str, body: str, *, into: Path, preamble: str = "", sources: dict[str, str] | None = None
+        self,
+        name: str,
+        body: str,
+        *,
+        into: Path,
+        preamble: str = "",
+        sources: dict[str, str] | None = None,
     ) -> Path:
         """One signed SRPM; ``body`` is everything of the spec behind the description."""
         top = self._folder / f"build-{name}"
@@ -119,7 +138,16 @@ class Signed:
             f"Name: {name}\nVersion: 1\nRelease: 1%{{?dist}}\nSummary: A test\nLicense: MIT\nBuildRequires: gcc\n{preamble}\n"
             f"%description\nA test.\n{body}\n%changelog\n* Mon Jan 05 2026 Test <test@vendor.example> - 1-1\n- Made\n"
         )
-        argv = ["rpmbuild", "-bs", "--nodeps", "--define", f"_topdir {top}", "--define", "dist .el9", spec]
+        argv = [
+            "rpmbuild",
+            "-bs",
+            "--nodeps",
+            "--define",
+            f"_topdir {top}",
+            "--define",
+            "dist .el9",
+            spec,
+        ]
         subprocess.run(argv, check=True, capture_output=True)
         made = next((top / "SRPMS").glob("*.src.rpm"))
         vendor.sign(self._gnupg, self._key, [made])

@@ -52,13 +52,22 @@ reach other-guest 10.0.2.16 22
 
 
 @pytest.fixture(scope="module")
-def home(make_home: MakeHome, world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Signed]:
+def home(
+    make_home: MakeHome, world: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Signed]:
     make_world(world, CHECKOUT, machine=True)
     vendor = Signed(tmp_path_factory.mktemp("guest-vendor") / "v")
-    upstream = {"vendor": "Test", "keys": [str(vendor.public), str(world / "vendor" / "RPM-GPG-KEY-pnaelv")]}
+    upstream = {
+        "vendor": "Test",
+        "keys": [str(vendor.public), str(world / "vendor" / "RPM-GPG-KEY-pnaelv")],
+    }
     return (
         make_home(
-            "guests", workers=0, guests=2, lease=40.0, target={"upstream": upstream, "gate": {"uncompared": True}}
+            "guests",
+            workers=0,
+            guests=2,
+            lease=40.0,
+            target={"upstream": upstream, "gate": {"uncompared": True}},
         ),
         vendor,
     )
@@ -97,21 +106,29 @@ def machines(home: Path) -> set[str]:
 def send(farm: Farm, *files: Path) -> str:
     srpms = [{"path": str(file)} for file in files if file.name.endswith(".src.rpm")]
     binaries = [{"path": str(file)} for file in files if not file.name.endswith(".src.rpm")]
-    return str(farm.post("/drops", {"target": "reef-9", "srpms": srpms, "binaries": binaries})["id"])
+    return str(
+        farm.post("/drops", {"target": "reef-9", "srpms": srpms, "binaries": binaries})["id"]
+    )
 
 
 def builder_tasks(farm: Farm, build: str) -> list[dict[str, Any]]:
-    return [task for task in farm.get(f"/builds/{build}")["tasks"] if task["kind"] in ("build", "srpm")]
+    return [
+        task for task in farm.get(f"/builds/{build}")["tasks"] if task["kind"] in ("build", "srpm")
+    ]
 
 
 def wait_published(farm: Farm, drop: str) -> list[dict[str, Any]]:
     def rest() -> list[dict[str, Any]] | None:
         builds = farm.get(f"/drops/{drop}")["builds"]
-        ended = builds and all(build["state"] in ("published", "failed", "on_hold") for build in builds)
+        ended = builds and all(
+            build["state"] in ("published", "failed", "on_hold") for build in builds
+        )
         return builds if ended else None
 
     builds: list[dict[str, Any]] = until(rest, seconds=SLOW)
-    assert {build["state"] for build in builds} == {"published"}, [(b["nvr"], b["state"], b.get("why")) for b in builds]
+    assert {build["state"] for build in builds} == {"published"}, [
+        (b["nvr"], b["state"], b.get("why")) for b in builds
+    ]
     return builds
 
 
@@ -120,12 +137,20 @@ def test_small_sources_of_the_demo_are_built_in_guests_as_on_the_host(
 ) -> None:
     names = ("tree", "micro-httpd")
     files = [
-        path for kind in ("SRPMS", "RPMS") for name in names for path in (world / "vendor" / kind).glob(f"{name}-*.rpm")
+        path
+        for kind in ("SRPMS", "RPMS")
+        for name in names
+        for path in (world / "vendor" / kind).glob(f"{name}-*.rpm")
     ]
     builds = wait_published(farm, send(farm, *files))
-    assert {build["source"]: build["verdict"] for build in builds} == {"tree": "EQUIVALENT", "micro-httpd": "EXPECTED"}
+    assert {build["source"]: build["verdict"] for build in builds} == {
+        "tree": "EQUIVALENT",
+        "micro-httpd": "EXPECTED",
+    }
     used = [task["worker"] for build in builds for task in builder_tasks(farm, build["id"])]
-    assert len(used) == len(set(used)) == 3, "every task has a guest of its own: two builds and a debranded SRPM"
+    assert len(used) == len(set(used)) == 3, (
+        "every task has a guest of its own: two builds and a debranded SRPM"
+    )
     build = next(build for build in builds if build["source"] == "tree")
     on_host = build_on_host(world, tmp_path, world / "vendor" / "SRPMS" / f"{build['nvr']}.src.rpm")
     in_guest = tmp_path / "guest"
@@ -157,12 +182,24 @@ def build_on_host(world: Path, tmp_path: Path, srpm: Path) -> Path:
     file, result = tmp_path / "order.json", tmp_path / "host"
     file.write_text(order.model_dump_json())
     worker = Path(sys.prefix) / "bin" / "buildfarm-worker"
-    argv = [worker, "build", file, "--payload", srpm, "--result", result, "--workdir", tmp_path / "work"]
+    argv = [
+        worker,
+        "build",
+        file,
+        "--payload",
+        srpm,
+        "--result",
+        result,
+        "--workdir",
+        tmp_path / "work",
+    ]
     subprocess.run(argv, check=True, capture_output=True)
     return result
 
 
-def test_a_guest_reaches_redis_and_the_hub_and_nothing_else(farm: Farm, home: tuple[Path, Signed]) -> None:
+def test_a_guest_reaches_redis_and_the_hub_and_nothing_else(
+    farm: Farm, home: tuple[Path, Signed]
+) -> None:
     knocks: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as secret:
         port = secret.getsockname()[1]
@@ -193,7 +230,11 @@ def test_a_guest_reaches_redis_and_the_hub_and_nothing_else(farm: Farm, home: tu
     ours = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert recorded["boot_id"] == inside[1] != ours
     made = image.current(Path(host_config(home[0])["folder"]) / "images", GUEST)
-    assert (recorded["guest"], recorded["image"], recorded["kvm_host"]) == (task["worker"], made.digest, "local")
+    assert (recorded["guest"], recorded["image"], recorded["kvm_host"]) == (
+        task["worker"],
+        made.digest,
+        "local",
+    )
     chain = farm.get(f"/builds/{build['id']}")["provenance"]
     assert [link["digest"] for link in chain if link["link"] == "guest"] == [made.digest]
 
@@ -205,22 +246,29 @@ def _count(server: socket.socket, knocks: list[str]) -> None:
             knocks.append("knock")
 
 
-def test_a_guests_identity_opens_nothing_of_another_and_dies_with_it(farm: Farm, home: tuple[Path, Signed]) -> None:
+def test_a_guests_identity_opens_nothing_of_another_and_dies_with_it(
+    farm: Farm, home: tuple[Path, Signed]
+) -> None:
     config = host_config(home[0])
     desk = Desk(config["hub_url"], config["token"])
     asked = wire.GuestRequest(image="0" * 64, builder="chroot")
     one, other = desk.admit(asked), desk.admit(asked)
-    srpm = home[1].srpm("claimed", "%build\nsleep 5\n" + FILES, into=home[0] / "drops", preamble="BuildArch: noarch")
+    srpm = home[1].srpm(
+        "claimed", "%build\nsleep 5\n" + FILES, into=home[0] / "drops", preamble="BuildArch: noarch"
+    )
     drop = send(farm, srpm)
     build = until(lambda: in_state(farm, drop, "queued", "building"), seconds=SLOW)
     task = until(lambda: builder_tasks(farm, build["id"]))[0]
     headers = {"Authorization": f"Bearer {one.token}"}
     claim = f"{farm.url}/worker/v1/tasks/{task['id']}/claim"
-    assert httpx.post(claim, json={}, headers=headers, trust_env=False).status_code == httpx.codes.CONFLICT
-    listing = f"{farm.url}/worker/v1/guests"
-    assert httpx.get(listing, headers=headers, trust_env=False).status_code == httpx.codes.UNAUTHORIZED, (
-        "no host's token"
+    assert (
+        httpx.post(claim, json={}, headers=headers, trust_env=False).status_code
+        == httpx.codes.CONFLICT
     )
+    listing = f"{farm.url}/worker/v1/guests"
+    assert (
+        httpx.get(listing, headers=headers, trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+    ), "no host's token"
     with contextlib.closing(redis.Redis.from_url(one.redis_url)) as mine:
         mine.lpush(f"{one.redis_prefix}q", "x")
         for attempt in (
@@ -233,7 +281,10 @@ def test_a_guests_identity_opens_nothing_of_another_and_dies_with_it(farm: Farm,
             with pytest.raises(redis.exceptions.NoPermissionError):
                 attempt()
     desk.dismiss(one.name, "the test is over")
-    assert httpx.post(claim, json={}, headers=headers, trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+    assert (
+        httpx.post(claim, json={}, headers=headers, trust_env=False).status_code
+        == httpx.codes.UNAUTHORIZED
+    )
     refused = (redis.exceptions.AuthenticationError, redis.exceptions.ConnectionError)
     with contextlib.closing(redis.Redis.from_url(one.redis_url)) as late, pytest.raises(refused):
         late.ping()
@@ -242,9 +293,16 @@ def test_a_guests_identity_opens_nothing_of_another_and_dies_with_it(farm: Farm,
     wait_published(farm, drop)
 
 
-def test_a_killed_machine_and_a_killed_pool_cost_a_guest_and_no_build(farm: Farm, home: tuple[Path, Signed]) -> None:
+def test_a_killed_machine_and_a_killed_pool_cost_a_guest_and_no_build(
+    farm: Farm, home: tuple[Path, Signed]
+) -> None:
     folder = Path(host_config(home[0])["folder"])
-    srpm = home[1].srpm("lasting", "%build\nsleep 20\n" + FILES, into=home[0] / "drops", preamble="BuildArch: noarch")
+    srpm = home[1].srpm(
+        "lasting",
+        "%build\nsleep 20\n" + FILES,
+        into=home[0] / "drops",
+        preamble="BuildArch: noarch",
+    )
     drop = send(farm, srpm)
     killed: list[str] = []
     for victim in ("machine", "pool"):
@@ -277,11 +335,16 @@ def building_now(farm: Farm, drop: str, killed: list[str]) -> dict[str, Any] | N
 
 def is_gone(home: Path, folder: Path, guest: str) -> bool:
     """Domain, process, overlay, socket, credentials: nothing of it is left."""
-    if any(one.split()[0] == guest for one in machines(home)) or (folder / "running" / guest).exists():
+    if (
+        any(one.split()[0] == guest for one in machines(home))
+        or (folder / "running" / guest).exists()
+    ):
         return False
     if any(guest in str(path) for path in (folder / "libvirt" / "run").rglob("*")):
         return False
-    if any(machine.name == guest for machine in Hypervisor(host_config(home)["libvirt"]).machines()):
+    if any(
+        machine.name == guest for machine in Hypervisor(host_config(home)["libvirt"]).machines()
+    ):
         return False
     users = (home / "redis" / "users.acl").read_text()
     return f"w-{guest} " not in users
@@ -305,7 +368,10 @@ def test_a_killed_libvirt_comes_back_and_an_image_that_was_touched_is_not_booted
         with pytest.raises(InputError, match=r"vmlinuz was changed: its SHA-256 is"):
             verified.check(made)
         before_it = until(lambda: machines(home[0]), seconds=SLOW)
-        os.kill(int((folder / "libvirt" / "run" / "libvirt" / "libvirtd.pid").read_text()), signal.SIGKILL)
+        os.kill(
+            int((folder / "libvirt" / "run" / "libvirt" / "libvirtd.pid").read_text()),
+            signal.SIGKILL,
+        )
         until(lambda: not before_it & machines(home[0]), seconds=SLOW)
         until(lambda: "vmlinuz was changed" in log.read_text(), seconds=SLOW)
         until(lambda: not machines(home[0]), seconds=SLOW)

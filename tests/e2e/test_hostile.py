@@ -28,11 +28,17 @@ BODIES = {
 
 
 @pytest.fixture(scope="module")
-def farm(make_home: MakeHome, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Farm, Path]]:
+def farm(
+    make_home: MakeHome, world: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Farm, Path]]:
     vendor = Signed(tmp_path_factory.mktemp("vendor") / "v")
-    upstream = {"vendor": "Test", "keys": [str(vendor.public), str(world / "vendor" / "RPM-GPG-KEY-pnaelv")]}
+    upstream = {
+        "vendor": "Test",
+        "keys": [str(vendor.public), str(world / "vendor" / "RPM-GPG-KEY-pnaelv")],
+    }
     home = make_home(
-        "hostile", target={"limits": LIMITS, "upstream": upstream, "gate": {"uncompared": True}, "rules": ""}
+        "hostile",
+        target={"limits": LIMITS, "upstream": upstream, "gate": {"uncompared": True}, "rules": ""},
     )
     touched = home / "touched-by-a-spec"
     with Farm(home) as running:
@@ -60,7 +66,9 @@ def builds(farm: tuple[Farm, Path]) -> dict[str, Any]:
 
     def rested() -> list[dict[str, Any]] | None:
         found = running.get(f"/drops/{drop}")
-        moving = [b for b in found["builds"] if b["state"] not in ("published", "failed", "on_hold")]
+        moving = [
+            b for b in found["builds"] if b["state"] not in ("published", "failed", "on_hold")
+        ]
         return found["builds"] if found["state"] == "ingested" and not moving else None
 
     return {build["source"]: build for build in until(rested, seconds=400)}
@@ -80,7 +88,9 @@ def builds(farm: tuple[Farm, Path]) -> dict[str, Any]:
         ("sleeper", "failed", "time"),
     ],
 )
-def test_each_gets_its_state_and_a_reason(builds: dict[str, Any], source: str, state: str, says: str) -> None:
+def test_each_gets_its_state_and_a_reason(
+    builds: dict[str, Any], source: str, state: str, says: str
+) -> None:
     build = builds[source]
     assert build["state"] == state
     assert build["why"]
@@ -108,7 +118,9 @@ def test_a_link_of_the_chain_without_the_one_before_waits_and_names_what_is_miss
     def settled() -> dict[str, Any] | None:
         builds = running.get(f"/drops/{drop}")["builds"]
         return (
-            builds[0] if builds and builds[0]["state"] == "waiting" and builds[0]["wait_kind"] != "planning" else None
+            builds[0]
+            if builds and builds[0]["state"] == "waiting" and builds[0]["wait_kind"] != "planning"
+            else None
         )
 
     build = until(settled)
@@ -123,12 +135,18 @@ def test_an_srpm_by_an_unknown_key_can_be_released_with_a_reason_and_not_without
     assert builds
     srpm = next((world / "vendor" / "SRPMS").glob("strayware-*.src.rpm"))
     drop = running.post("/drops", {"target": "reef-9", "srpms": [{"path": str(srpm)}]})["id"]
-    held = until(lambda: [b for b in running.get(f"/drops/{drop}")["builds"] if b["state"] == "on_hold"])[0]
+    held = until(
+        lambda: [b for b in running.get(f"/drops/{drop}")["builds"] if b["state"] == "on_hold"]
+    )[0]
     assert "does not trust" in held["why"]
     with pytest.raises(DemoFailed, match="reason"):
         running.post(f"/builds/{held['id']}/release-hold", {"reason": " "})
     running.post(f"/builds/{held['id']}/release-hold", {"reason": "we know them"})
-    done = until(lambda: [b for b in running.get(f"/drops/{drop}")["builds"] if b["state"] in ("published", "failed")])[
-        0
-    ]
+    done = until(
+        lambda: [
+            b
+            for b in running.get(f"/drops/{drop}")["builds"]
+            if b["state"] in ("published", "failed")
+        ]
+    )[0]
     assert done["state"] == "published", done["why"]

@@ -52,9 +52,16 @@ def until(condition: Callable[[], Any], *, seconds: float = 240) -> Any:
 
 def send(farm: Farm, world: Path, source: str) -> str:
     def files(folder: str) -> list[dict[str, str]]:
-        return [{"path": str(path)} for path in sorted((world / "vendor" / folder).glob(f"{source}-*.rpm"))]
+        return [
+            {"path": str(path)}
+            for path in sorted((world / "vendor" / folder).glob(f"{source}-*.rpm"))
+        ]
 
-    return str(farm.post("/drops", {"target": "reef-9", "srpms": files("SRPMS"), "binaries": files("RPMS")})["id"])
+    return str(
+        farm.post(
+            "/drops", {"target": "reef-9", "srpms": files("SRPMS"), "binaries": files("RPMS")}
+        )["id"]
+    )
 
 
 def the_build(farm: Farm, drop: str) -> dict[str, Any] | None:
@@ -96,7 +103,9 @@ def test_the_line_finishes_after_everything_was_killed(home: Path, world: Path, 
 def assert_published_once(farm: Farm, home: Path, build: dict[str, Any]) -> None:
     assert build["state"] == "published", build.get("why")
     found = farm.get(f"/builds/{build['id']}")
-    done = [task for task in found["tasks"] if task["kind"] == "build" and task["state"] == "CLOSED"]
+    done = [
+        task for task in found["tasks"] if task["kind"] == "build" and task["state"] == "CLOSED"
+    ]
     assert len(done) == 1
     name = found["nvr"]
     packages = home / "repos" / "reef-9" / "current" / "source" / "Packages"

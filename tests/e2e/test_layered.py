@@ -36,7 +36,14 @@ def test_a_sigs_unsigned_srpm_is_built_on_the_base_and_published_in_its_own_tag(
     farm, base_drop = line
     spec = tmp_path / "grove.spec"
     spec.write_text(SPEC)
-    defines = ["--define", f"_topdir {tmp_path}", "--define", "dist .el9", "--define", f"_srcrpmdir {farm.home}/drops"]
+    defines = [
+        "--define",
+        f"_topdir {tmp_path}",
+        "--define",
+        "dist .el9",
+        "--define",
+        f"_srcrpmdir {farm.home}/drops",
+    ]
     subprocess.run(["rpmbuild", "-bs", "--nodeps", *defines, spec], check=True, capture_output=True)
     file = tmp_path / "drop.json"
     srpm = farm.home / "drops" / "grove-1-1.el9.src.rpm"

@@ -36,17 +36,16 @@ DARK = (
 )
 """Between them these have every tone, table and drawing."""
 
-pytestmark = [
-    pytest.mark.browser,
-    chromium.NEEDED,
-]
+pytestmark = [pytest.mark.browser, chromium.NEEDED]
 
 
 @pytest.fixture(scope="module")
 def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Story]]:
     hub, _, story = scenario.told(tmp_path_factory.mktemp("farm"))
     later_scenario.tell(story)
-    server = make_server("127.0.0.1", 0, create_app(hub, intake=scenario.fake_intake), threaded=True)
+    server = make_server(
+        "127.0.0.1", 0, create_app(hub, intake=scenario.fake_intake), threaded=True
+    )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}", story
@@ -56,9 +55,17 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Sto
     hub.store.dispose()  # type: ignore[attr-defined]  # of SqlStore
 
 
-def look(browser: Any, morning: tuple[str, Story], scheme: str, names: tuple[str, ...], rules: tuple[str, ...]) -> None:
+def look(
+    browser: Any,
+    morning: tuple[str, Story],
+    scheme: str,
+    names: tuple[str, ...],
+    rules: tuple[str, ...],
+) -> None:
     """Visit pages, let axe judge them with every table twin open, and keep their pictures."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe is not installed"
+    ).Axe()
     url, story = morning
     folder = PICTURES / scheme
     shutil.rmtree(folder, ignore_errors=True)
@@ -80,7 +87,9 @@ def look(browser: Any, morning: tuple[str, Story], scheme: str, names: tuple[str
     assert said == []
 
 
-def test_no_page_has_a_serious_accessibility_fault(browser: Any, morning: tuple[str, Story]) -> None:
+def test_no_page_has_a_serious_accessibility_fault(
+    browser: Any, morning: tuple[str, Story]
+) -> None:
     look(browser, morning, "light", (), ())
 
 
@@ -105,7 +114,9 @@ def test_every_page_fits_a_telephone(browser: Any, morning: tuple[str, Story]) -
     assert said == []
 
 
-def test_the_keyboard_reaches_content_links_and_folded_tables(browser: Any, morning: tuple[str, Story]) -> None:
+def test_the_keyboard_reaches_content_links_and_folded_tables(
+    browser: Any, morning: tuple[str, Story]
+) -> None:
     url, _ = morning
     page, _ = open_page(browser)
     page.goto(f"{url}/sources")
@@ -124,7 +135,15 @@ def test_the_keyboard_reaches_content_links_and_folded_tables(browser: Any, morn
             break
     assert seen[-1] == "The map as a table", seen
     order = [
-        seen.index(text) for text in ("Reef Linux", "Overview", "Sources", "Filter", "SIG core", "The map as a table")
+        seen.index(text)
+        for text in (
+            "Reef Linux",
+            "Overview",
+            "Sources",
+            "Filter",
+            "SIG core",
+            "The map as a table",
+        )
     ]
     assert order == sorted(order)
     assert outlines == {"solid"}  # where the keyboard is can be seen everywhere

@@ -18,10 +18,7 @@ from tests.integration.web import scenario
 from tests.integration.web.live_server import serving
 from tests.integration.web.scenario import Story
 
-pytestmark = [
-    pytest.mark.browser,
-    chromium.NEEDED,
-]
+pytestmark = [pytest.mark.browser, chromium.NEEDED]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +52,10 @@ def test_a_build_page_follows_its_log_and_its_state(browser: Any, farm: tuple[st
     hub = story.hub
     page, said = open_page(browser)
     streams: list[str] = []
-    page.on("request", lambda one: one.resource_type == "eventsource" and streams.append(urlsplit(one.url).path))
+    page.on(
+        "request",
+        lambda one: one.resource_type == "eventsource" and streams.append(urlsplit(one.url).path),
+    )
     page.goto(f"{url}/builds/{story.ids['diffutils']}")
     assert page.locator("#log-text .err").count() == 0
     with hub.store.read() as tx:
@@ -67,7 +67,9 @@ def test_a_build_page_follows_its_log_and_its_state(browser: Any, farm: tuple[st
     page.locator("#lock summary, #events").first.scroll_into_view_if_needed()
     with hub.store.begin() as tx:
         tx.change(task, state=TaskState.CANCELED, finished=tx.now)
-        build = builds.cancel(tx, tx.get(Build, story.ids["diffutils"]), actor="ann", why="seen in the browser")
+        build = builds.cancel(
+            tx, tx.get(Build, story.ids["diffutils"]), actor="ann", why="seen in the browser"
+        )
     assert build.state is BuildState.CANCELED
     page.locator("#head .badge", has_text="canceled").wait_for(timeout=10_000)
     assert "seen in the browser" in page.locator("#head .callout").inner_text()
@@ -75,7 +77,9 @@ def test_a_build_page_follows_its_log_and_its_state(browser: Any, farm: tuple[st
     assert said == []
 
 
-def test_a_log_is_searched_and_its_errors_are_visited_by_keyboard(browser: Any, farm: tuple[str, Story]) -> None:
+def test_a_log_is_searched_and_its_errors_are_visited_by_keyboard(
+    browser: Any, farm: tuple[str, Story]
+) -> None:
     url, story = farm
     page, said = open_page(browser, reduced_motion="reduce")
     page.goto(f"{url}/builds/{story.ids['reef-cannot-build']}")
@@ -95,7 +99,9 @@ def test_a_log_is_searched_and_its_errors_are_visited_by_keyboard(browser: Any, 
     assert said == []
 
 
-def test_who_reads_further_up_is_not_moved_by_what_comes(browser: Any, farm: tuple[str, Story]) -> None:
+def test_who_reads_further_up_is_not_moved_by_what_comes(
+    browser: Any, farm: tuple[str, Story]
+) -> None:
     url, story = farm
     hub = story.hub
     page, said = open_page(browser)
@@ -115,7 +121,9 @@ def test_who_reads_further_up_is_not_moved_by_what_comes(browser: Any, farm: tup
     page.evaluate("document.getElementById('log-text').scrollTop = 100")
     page.locator("#follow:not(:checked)").wait_for(timeout=5_000)
     append(log, "the newest line\n")
-    page.locator("#log-text .line", has_text="the newest line").wait_for(state="attached", timeout=10_000)
+    page.locator("#log-text .line", has_text="the newest line").wait_for(
+        state="attached", timeout=10_000
+    )
     assert page.evaluate("document.getElementById('log-text').scrollTop") == 100
     page.check("#follow")
     page.wait_for_function(at_end)
@@ -128,7 +136,9 @@ def append(log: Path, text: str) -> None:
         file.write(text)
 
 
-def test_where_the_hub_cannot_tell_the_page_asks_by_itself(browser: Any, farm: tuple[str, Story]) -> None:
+def test_where_the_hub_cannot_tell_the_page_asks_by_itself(
+    browser: Any, farm: tuple[str, Story]
+) -> None:
     url, story = farm
     with story.hub.store.begin() as tx:
         build = tx.get(Build, story.ids["less"])

@@ -20,10 +20,7 @@ from tests.e2e import chromium
 from tests.integration.web import people_scenario, scenario
 from tests.integration.web.scenario import Story
 
-pytestmark = [
-    pytest.mark.browser,
-    chromium.NEEDED,
-]
+pytestmark = [pytest.mark.browser, chromium.NEEDED]
 
 
 @pytest.fixture
@@ -34,7 +31,9 @@ def farm(tmp_path: Path) -> Iterator[tuple[str, Story]]:
         hub, "vera", role=Role.MAINTAINER, sigs=("virt",), passwords=tools.passwords, password=people_scenario.PASSWORD,
         actor="test",
     )  # fmt: skip
-    server = make_server("127.0.0.1", 0, create_app(hub, intake=scenario.fake_intake, login=tools), threaded=True)
+    server = make_server(
+        "127.0.0.1", 0, create_app(hub, intake=scenario.fake_intake, login=tools), threaded=True
+    )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}", story
@@ -45,7 +44,9 @@ def farm(tmp_path: Path) -> Iterator[tuple[str, Story]]:
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
-def test_a_maintainer_logs_in_retries_and_is_refused_what_is_not_theirs(farm: tuple[str, Story], script: bool) -> None:
+def test_a_maintainer_logs_in_retries_and_is_refused_what_is_not_theirs(
+    farm: tuple[str, Story], script: bool
+) -> None:
     url, story = farm
     own = people_scenario.failed_build(story, "qemu-kvm")
     others = people_scenario.failed_build(story, "bash")
@@ -55,11 +56,17 @@ def test_a_maintainer_logs_in_retries_and_is_refused_what_is_not_theirs(farm: tu
         if script:
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
             found = Axe().run(page, context=part).response["violations"]
-            assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], page.url
+            assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], (
+                page.url
+            )
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium.CHROMIUM, args=list(chromium.FLAGS))
-        page = browser.new_context(java_script_enabled=script, viewport={"width": 390, "height": 844}).new_page()
+        browser = playwright.chromium.launch(
+            executable_path=chromium.CHROMIUM, args=list(chromium.FLAGS)
+        )
+        page = browser.new_context(
+            java_script_enabled=script, viewport={"width": 390, "height": 844}
+        ).new_page()
         page.on("console", lambda message: said.append(message.text))
         page.goto(f"{url}/builds/{own.id}")
         page.click("#actions a")

@@ -48,7 +48,9 @@ def test_each_link_of_the_chain_waited_for_the_one_before(line: Line) -> None:
     assert started["zlib"] < started["libpng"] < started["qrencode"]
 
 
-def test_the_same_drop_again_builds_nothing_and_answers_with_the_same_url(line: Line, world: Path) -> None:
+def test_the_same_drop_again_builds_nothing_and_answers_with_the_same_url(
+    line: Line, world: Path
+) -> None:
     farm, drop = line
     before = farm.get("/targets/reef-9")["heads"]
     again = farm.post("/drops", json.loads((world / "drop.json").read_text()))
@@ -72,7 +74,15 @@ def test_only_our_own_key_opens_the_repository(line: Line, world: Path, tmp_path
         f"[r]\nname=r\nbaseurl=file://{home}/repos/reef-9/current/x86_64\ngpgcheck=1\nrepo_gpgcheck=1\n"
         f"gpgkey=file://{world}/vendor/RPM-GPG-KEY-pnaelv\n"
     )
-    argv = ["dnf", "-c", configuration, "--installroot", tmp_path / "root", "--releasever=9", "makecache"]
+    argv = [
+        "dnf",
+        "-c",
+        configuration,
+        "--installroot",
+        tmp_path / "root",
+        "--releasever=9",
+        "makecache",
+    ]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode != 0
 
@@ -87,7 +97,9 @@ def test_when_all_is_done_nothing_is_foretold_and_what_is_stuck_says_why(line: L
     assert plan["steps"] == []
     stuck = {one["nvr"]: one["reason"] for one in plan["stuck"]}
     assert stuck.keys() == {
-        build["nvr"] for build in line[1]["builds"] if build["state"] in ("failed", "on_hold", "excluded")
+        build["nvr"]
+        for build in line[1]["builds"]
+        if build["state"] in ("failed", "on_hold", "excluded")
     }
     assert all(stuck.values())
     why = farm.get(f"/builds/{of(line, 'popt')['id']}/why")
@@ -113,7 +125,9 @@ def test_a_circle_begins_with_the_seed_and_is_built_again_with_itself(line: Line
     assert not any(one["seeded"] for one in last)
 
 
-def test_the_self_hosted_share_rises_and_what_is_left_of_the_seed_is_listed_with_its_reason(line: Line) -> None:
+def test_the_self_hosted_share_rises_and_what_is_left_of_the_seed_is_listed_with_its_reason(
+    line: Line,
+) -> None:
     farm, _ = line
     seeds = farm.get("/targets/reef-9/seeds")
     shares = [one["share"] for one in seeds["over_time"]]
@@ -129,15 +143,27 @@ def test_the_self_hosted_share_rises_and_what_is_left_of_the_seed_is_listed_with
 
 def test_a_build_can_be_made_once_more_in_the_buildroot_it_had(line: Line, tmp_path: Path) -> None:
     farm, _ = line
-    env = {**os.environ, "BUILDFARM_HOME": str(farm.home), "BUILDFARM_CONFIG": str(farm.home / "farm.yaml")}
-    argv = [Path(sys.prefix) / "bin/buildfarm", "reproduce", "tree-2.1.0-2.el9_4.1", "--out", tmp_path / "again"]
+    env = {
+        **os.environ,
+        "BUILDFARM_HOME": str(farm.home),
+        "BUILDFARM_CONFIG": str(farm.home / "farm.yaml"),
+    }
+    argv = [
+        Path(sys.prefix) / "bin/buildfarm",
+        "reproduce",
+        "tree-2.1.0-2.el9_4.1",
+        "--out",
+        tmp_path / "again",
+    ]
     done = subprocess.run(argv, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr
     assert "buildroot: the same" in done.stdout
     assert "3 of 3 of the vendor's RPMs have a compatible one" in done.stdout
 
 
-def test_whoever_got_a_builder_had_no_shorter_way_behind_it_than_those_it_went_before(line: Line) -> None:
+def test_whoever_got_a_builder_had_no_shorter_way_behind_it_than_those_it_went_before(
+    line: Line,
+) -> None:
     farm, drop = line
     chosen = [
         task
@@ -165,7 +191,9 @@ def test_every_page_and_its_json_twin_answer(line: Line) -> None:
     for path in paths:
         page = httpx.get(farm.url + path, trust_env=False)
         assert page.status_code == 200, path
-        twin = httpx.get(f"{farm.url}/api/v1{path if path != '/' else '/overview'}", trust_env=False)
+        twin = httpx.get(
+            f"{farm.url}/api/v1{path if path != '/' else '/overview'}", trust_env=False
+        )
         assert twin.status_code == 200, path
 
 
@@ -175,19 +203,28 @@ def test_what_happened_is_told_in_the_feed_in_figures_and_on_the_stream(line: Li
     def when_all_is_told() -> dict[str, float]:
         text = httpx.get(f"{farm.url}/metrics", trust_env=False).text
         found = {
-            key: float(value) for key, value in (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+            key: float(value)
+            for key, value in (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
         }
-        lags = [found.get(f'buildfarm_follower_lag_events{{follower="{name}"}}') for name in FOLLOWERS]
+        lags = [
+            found.get(f'buildfarm_follower_lag_events{{follower="{name}"}}') for name in FOLLOWERS
+        ]
         return found if lags == [0] * len(lags) else {}
 
     figures = until(when_all_is_told, "every follower has told the last event", seconds=60)
     published = sum(build["state"] == "published" for build in drop["builds"])
     assert figures['buildfarm_publish_seconds_count{target="reef-9"}'] >= published
-    assert figures['buildfarm_task_seconds_count{kind="build",outcome="build",target="reef-9"}'] >= 1
+    assert (
+        figures['buildfarm_task_seconds_count{kind="build",outcome="build",target="reef-9"}'] >= 1
+    )
     assert figures["buildfarm_stream_length"] == farm.get("/events", limit="1")["events"][0]["id"]
-    feed = feedparser.parse(httpx.get(f"{farm.url}/feeds/target/reef-9.atom", trust_env=False).content)
+    feed = feedparser.parse(
+        httpx.get(f"{farm.url}/feeds/target/reef-9.atom", trust_env=False).content
+    )
     titles = [entry.title for entry in feed.entries]
     assert sum("has come to rest" in title for title in titles) == 1
-    assert {build["nvr"] for build in drop["builds"] if f"{build['nvr']} is published (reef-9)" in titles} >= {
-        build["nvr"] for build in drop["builds"] if build["state"] == "published"
-    }
+    assert {
+        build["nvr"]
+        for build in drop["builds"]
+        if f"{build['nvr']} is published (reef-9)" in titles
+    } >= {build["nvr"] for build in drop["builds"] if build["state"] == "published"}

@@ -87,7 +87,9 @@ def drop_of(line: Line, tmp_path: Path) -> Callable[[str, str], str]:
         spec = tmp_path / f"{name}.spec"
         spec.write_text(SPEC.format(name=name, build=build))
         defines = ["--define", f"_topdir {tmp_path}", "--define", "dist .el9", "--define", f"_srcrpmdir {farm.home}/drops"]  # fmt: skip
-        subprocess.run(["rpmbuild", "-bs", "--nodeps", *defines, spec], check=True, capture_output=True)
+        subprocess.run(
+            ["rpmbuild", "-bs", "--nodeps", *defines, spec], check=True, capture_output=True
+        )
         srpm = farm.home / "drops" / f"{name}-1-1.el9.src.rpm"
         body = json.dumps({"name": f"{name} for all", "srpms": [{"path": str(srpm)}]})
         identity, now = f"msg_{uuid.uuid4().hex}", datetime.now(UTC)
@@ -96,7 +98,11 @@ def drop_of(line: Line, tmp_path: Path) -> Callable[[str, str], str]:
             "webhook-signature": Webhook(secret).sign(identity, now, body),
         }  # fmt: skip
         answer = httpx.post(
-            f"{farm.url}/api/v1/hooks/reef-9-tools/forge", content=body, headers=headers, trust_env=False, timeout=60
+            f"{farm.url}/api/v1/hooks/reef-9-tools/forge",
+            content=body,
+            headers=headers,
+            trust_env=False,
+            timeout=60,
         )
         assert answer.status_code == 202, answer.text
         followed: str = answer.json()["url"]
@@ -107,7 +113,11 @@ def drop_of(line: Line, tmp_path: Path) -> Callable[[str, str], str]:
 
 def account(farm: Farm, name: str, role: str, *sigs: str) -> None:
     """Make an account as a release engineer does: at the hub's own command line."""
-    env = {**os.environ, "BUILDFARM_HOME": str(farm.home), "BUILDFARM_CONFIG": str(farm.home / "farm.yaml")}
+    env = {
+        **os.environ,
+        "BUILDFARM_HOME": str(farm.home),
+        "BUILDFARM_CONFIG": str(farm.home / "farm.yaml"),
+    }
     argv = [Path(sys.prefix) / "bin/buildfarm", "account", "add", name, "--role", role, "--local", "--reason", "for a test"]  # fmt: skip
     argv += [word for sig in sigs for word in ("--sig", sig)]
     subprocess.run(argv, input=f"{PASSWORD}\n", text=True, env=env, check=True, capture_output=True)
@@ -150,10 +160,14 @@ def test_a_drop_triggered_over_http_is_followed_live_until_users_have_it(
     page.goto(f"{farm.url}/targets/reef-9-tools")
     page.locator("#following:not([hidden])").wait_for()
     path = drop_of("sapling", GROWING)
-    page.locator("#drops a", has_text="sapling for all").wait_for(timeout=PATIENCE)  # it came onto the open page
+    page.locator("#drops a", has_text="sapling for all").wait_for(
+        timeout=PATIENCE
+    )  # it came onto the open page
     page.click("#drops a:has-text('sapling for all')")
     assert page.url == farm.url + path
-    page.locator("#build-table a, #builds a", has_text="sapling-1-1.el9").first.click(timeout=PATIENCE)
+    page.locator("#build-table a, #builds a", has_text="sapling-1-1.el9").first.click(
+        timeout=PATIENCE
+    )
     page.evaluate("window.opened = 'once'")
     badge(page, "building")
     leaves = page.locator("#log-text .line", has_text=re.compile("^leaf "))
@@ -244,7 +258,10 @@ def test_a_waiver_given_by_form_lets_a_build_through_until_its_day_is_over(
     badge(page, "compared")
     assert page.evaluate("window.opened") == "once"
     page.goto(f"{farm.url}/waivers?all=1")
-    assert "expired on" in page.locator("#waivers tbody tr", has_text="nothing of ours calls it").inner_text()
+    assert (
+        "expired on"
+        in page.locator("#waivers tbody tr", has_text="nothing of ours calls it").inner_text()
+    )
     page.context.close()
     assert said == []
 
@@ -270,9 +287,13 @@ JUDGED_ELSEWHERE = ("needs", "sources", "lag", "workers")
 PHONE, DESK = {"width": 360, "height": 780}, {"width": 1280, "height": 900}
 
 
-def test_the_main_pages_of_a_real_farm_fit_and_have_no_serious_accessibility_fault(browser: Any, line: Line) -> None:
+def test_the_main_pages_of_a_real_farm_fit_and_have_no_serious_accessibility_fault(
+    browser: Any, line: Line
+) -> None:
     farm, base_drop = line
-    ids = {build["source"]: build["id"] for build in base_drop["builds"]} | {"drop": base_drop["id"]}
+    ids = {build["source"]: build["id"] for build in base_drop["builds"]} | {
+        "drop": base_drop["id"]
+    }
     page, said = open_page(browser, viewport=DESK)
     for folder in ("line-desk", "line-phone"):
         shutil.rmtree(PICTURES / folder, ignore_errors=True)

@@ -26,7 +26,9 @@ class VendorServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def answer(self, path: str, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
+    def answer(
+        self, path: str, status: int, headers: dict[str, str] | None = None, body: bytes = b""
+    ) -> None:
         """Let ``path`` answer just this."""
 
         def say(handler: BaseHTTPRequestHandler) -> None:

@@ -75,7 +75,9 @@ def on_drop(name: str, action: Action, do: Callable[..., T], *, why: str) -> tup
         found = find_drop(tx, name)
         actor = require(action, target=found.target).name
         if etags.wanted():
-            etags.unchanged(jsonify(drop_page(hub, tx, Kept(), found.id)), f"drop {found.name or found.id}")
+            etags.unchanged(
+                jsonify(drop_page(hub, tx, Kept(), found.id)), f"drop {found.name or found.id}"
+            )
         answer = do(tx, found, actor=actor, why=why)
     hub.wakeup.notify()
     return found, answer
@@ -112,14 +114,18 @@ def resume_target(name: str, *, why: str, drop_waiting: bool) -> int:
     """Go on with a paused target; how many builds were canceled instead."""
     actor, hub = require(Action.PAUSE, target=name).name, the_hub()
     with hub.store.begin() as tx:
-        canceled = pausing.resume(tx, hub.target(name), actor=actor, why=why, drop_waiting=drop_waiting)
+        canceled = pausing.resume(
+            tx, hub.target(name), actor=actor, why=why, drop_waiting=drop_waiting
+        )
     hub.wakeup.notify()
     return canceled
 
 
 def drain(name: str, *, drained: bool, why: str) -> Worker:
     """Take a worker out of service, or back in."""
-    return workers.set_drained(the_hub(), name, drained=drained, actor=require(Action.DRAIN).name, why=why)
+    return workers.set_drained(
+        the_hub(), name, drained=drained, actor=require(Action.DRAIN).name, why=why
+    )
 
 
 def waive(wish: WaiverRequest) -> WaiverRecord:

@@ -13,24 +13,10 @@ from buildfarm.services.build.guests import Reception
 from buildfarm.services.core.hub import Hub
 from buildfarm.wire import MEBIBYTE
 from buildfarm_web import app_context
-from buildfarm_web.api import (
-    accounts as api_accounts,
-)
-from buildfarm_web.api import (
-    composes,
-    decisions,
-    docs,
-    reading,
-    waiver_requests,
-    webhooks,
-    writing,
-)
-from buildfarm_web.api import (
-    overviews as api_overviews,
-)
-from buildfarm_web.api import (
-    subscriptions as api_subscriptions,
-)
+from buildfarm_web.api import accounts as api_accounts
+from buildfarm_web.api import composes, decisions, docs, reading, waiver_requests, webhooks, writing
+from buildfarm_web.api import overviews as api_overviews
+from buildfarm_web.api import subscriptions as api_subscriptions
 from buildfarm_web.api.openapi import contract
 from buildfarm_web.http import (
     access,
@@ -46,7 +32,17 @@ from buildfarm_web.http import (
 )
 from buildfarm_web.live import following
 from buildfarm_web.live import routes as live_routes
-from buildfarm_web.pages import accounts, badges, feeds, forms, logs, main, overviews, subscriptions, template_filters
+from buildfarm_web.pages import (
+    accounts,
+    badges,
+    feeds,
+    forms,
+    logs,
+    main,
+    overviews,
+    subscriptions,
+    template_filters,
+)
 from buildfarm_web.pages import login as people_pages
 from buildfarm_web.pages.drawings import bars, verdict_map, waves
 from buildfarm_web.read_models.build.source_status import Standings
@@ -102,7 +98,10 @@ def create_app(
     app.jinja_env.globals.update(you=access.seen, csrf=cookies.csrf, done=forms.done)
     app.before_request(cookies.guard)
     app.jinja_env.globals.update(
-        bar=bars.bar, progress=bars.progress, wave_rows=waves.rows, stage_words=template_filters.STAGES
+        bar=bars.bar,
+        progress=bars.progress,
+        wave_rows=waves.rows,
+        stage_words=template_filters.STAGES,
     )
     app.jinja_env.filters.update(map_shape=verdict_map.shape, map_many=verdict_map.many_of)
     problems.register(app)

@@ -45,7 +45,9 @@ def application(config: WorkerConfig, handle: Callable[[str], bool]) -> Celery:
     return app
 
 
-def consume(app: Celery, config: WorkerConfig, *, slot: int, on_shutdown: Callable[[], None]) -> None:
+def consume(
+    app: Celery, config: WorkerConfig, *, slot: int, on_shutdown: Callable[[], None]
+) -> None:
     """Take messages until the process is told to go; ``on_shutdown`` is called at that moment, even in mid-task."""
 
     def shutting_down(**_: object) -> None:

@@ -8,9 +8,15 @@ from pathlib import Path
 _KIB_A_MIB = 1024
 
 
-def capacity(*, meminfo: Path = Path("/proc/meminfo"), kvm: Path = Path("/dev/kvm")) -> dict[str, str]:
+def capacity(
+    *, meminfo: Path = Path("/proc/meminfo"), kvm: Path = Path("/dev/kvm")
+) -> dict[str, str]:
     """MiB of memory (proc(5), MemTotal), cores this process may use, and whether KVM can be opened."""
-    total = next(line for line in meminfo.read_text(encoding="ascii").splitlines() if line.startswith("MemTotal:"))
+    total = next(
+        line
+        for line in meminfo.read_text(encoding="ascii").splitlines()
+        if line.startswith("MemTotal:")
+    )
     return {
         "memory_mib": str(int(total.split()[1]) // _KIB_A_MIB),
         "cores": str(len(os.sched_getaffinity(0))),

@@ -71,13 +71,19 @@ def load(file: Path) -> WorkerConfig:
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)  # the error's own text quotes lines, and one holds the token
-        raise ConfigError(f"{file}: not YAML" + (f": line {mark.line + 1}" if mark else "")) from None
+        mark = getattr(
+            error, "problem_mark", None
+        )  # the error's own text quotes lines, and one holds the token
+        raise ConfigError(
+            f"{file}: not YAML" + (f": line {mark.line + 1}" if mark else "")
+        ) from None
     try:
         config = WorkerConfig.model_validate(raw)
     except ValidationError as error:
         # the input of an error may be the token: name places and messages only
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
+        )
         raise ConfigError(f"{file}: {wrong}") from None
     return _absolute(config, file.resolve().parent)
 
@@ -101,9 +107,15 @@ def problems(config: WorkerConfig) -> list[str]:
     found: list[str] = []
     if config.security is not None:
         pair = (config.security.key, config.security.certificate)
-        found += [f"security: {path} is not there: copy it from the hub" for path in pair if not path.is_file()]
+        found += [
+            f"security: {path} is not there: copy it from the hub"
+            for path in pair
+            if not path.is_file()
+        ]
         if not any(config.security.hub_certificates.glob("*.crt")):
-            found.append(f"security: no *.crt in {config.security.hub_certificates}: copy the hub's certificate there")
+            found.append(
+                f"security: no *.crt in {config.security.hub_certificates}: copy the hub's certificate there"
+            )
     if not config.hub_url.startswith(("http://", "https://")):
         found.append(f"hub_url: {config.hub_url} is no http(s) URL")
     return found

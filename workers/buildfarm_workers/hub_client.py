@@ -54,7 +54,9 @@ class Refused(InfraError):  # the house names errors for what happened
 class _Client:
     """One base URL and one token."""
 
-    def __init__(self, http: httpx.Client, token: str, *, patience: float, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self, http: httpx.Client, token: str, *, patience: float, sleep: Callable[[float], None]
+    ) -> None:
         self._http = http
         self._token = token
         self.patience = patience
@@ -85,7 +87,9 @@ class _Client:
         data = body.model_dump_json().encode()
         return self.patiently(
             path,
-            lambda: self._http.post(f"{API}{path}", content=data, headers={**self.headers, **_JSON}),
+            lambda: self._http.post(
+                f"{API}{path}", content=data, headers={**self.headers, **_JSON}
+            ),
             patience=patience,
         )
 
@@ -109,7 +113,10 @@ class Hub:
     ) -> None:
         verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=str(ca)) if ca else True
         self._http = httpx.Client(
-            base_url=url.rstrip("/"), timeout=httpx.Timeout(60.0, connect=10.0), verify=verify, trust_env=False
+            base_url=url.rstrip("/"),
+            timeout=httpx.Timeout(60.0, connect=10.0),
+            verify=verify,
+            trust_env=False,
         )
         self._sleep = sleep
         self._client = _Client(self._http, token, patience=patience, sleep=sleep)
@@ -144,7 +151,8 @@ class Lease:
     def heartbeat(self, stage: str, *, patience: float = 0.0) -> HeartbeatAnswer:
         """Say that the work goes on."""
         return _held(
-            HeartbeatAnswer, self._client.post(f"{self._path}/heartbeat", Heartbeat(stage=stage), patience=patience)
+            HeartbeatAnswer,
+            self._client.post(f"{self._path}/heartbeat", Heartbeat(stage=stage), patience=patience),
         )
 
     def log(self, offset: int, data: bytes, *, patience: float | None = None) -> int:
@@ -152,7 +160,10 @@ class Lease:
         response = self._client.patiently(
             "log",
             lambda: self._http.post(
-                f"{API}{self._path}/log", params={"offset": offset}, content=data, headers=self._client.headers
+                f"{API}{self._path}/log",
+                params={"offset": offset},
+                content=data,
+                headers=self._client.headers,
             ),
             patience=patience,
         )
@@ -163,7 +174,9 @@ class Lease:
 
         def attempt() -> httpx.Response:
             digest = hashlib.sha256()
-            with self._http.stream("GET", f"{API}{self._path}/payload", headers=self._client.headers) as response:
+            with self._http.stream(
+                "GET", f"{API}{self._path}/payload", headers=self._client.headers
+            ) as response:
                 if response.status_code != httpx.codes.OK:
                     response.read()
                     return response
@@ -172,7 +185,9 @@ class Lease:
                         digest.update(chunk)
                         file.write(chunk)
             if digest.hexdigest() != blob.sha256:
-                raise httpx.ReadError(f"payload has SHA-256 {digest.hexdigest()}, the order says {blob.sha256}")
+                raise httpx.ReadError(
+                    f"payload has SHA-256 {digest.hexdigest()}, the order says {blob.sha256}"
+                )
             return response
 
         _check_held(self._client.patiently("payload", attempt))
@@ -212,7 +227,9 @@ def _check_held(response: httpx.Response) -> None:
     if response.status_code in gone:
         raise LeaseLost(_detail(response))
     if response.is_error:
-        raise Refused(f"hub: {response.request.method} {response.request.url.path}: {_detail(response)}")
+        raise Refused(
+            f"hub: {response.request.method} {response.request.url.path}: {_detail(response)}"
+        )
 
 
 def _read(model: type[M], response: httpx.Response, what: str) -> M:
@@ -223,7 +240,9 @@ def _read(model: type[M], response: httpx.Response, what: str) -> M:
     try:
         return model.model_validate_json(response.content)
     except ValidationError as error:
-        raise Refused(f"hub: {what}: not the answer of this worker's version of the API: {error}") from error
+        raise Refused(
+            f"hub: {what}: not the answer of this worker's version of the API: {error}"
+        ) from error
 
 
 def _detail(response: httpx.Response) -> str:

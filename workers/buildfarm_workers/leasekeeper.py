@@ -71,7 +71,9 @@ def heartbeat(lease: Lease, stage: Stage, sign: StopSign, interval: float) -> It
                 sign.raise_(answer.reason or "the hub stopped the task", lost=True)
                 return
 
-    thread = threading.Thread(target=copy_context().run, args=(beat,), name="heartbeat", daemon=True)
+    thread = threading.Thread(
+        target=copy_context().run, args=(beat,), name="heartbeat", daemon=True
+    )
     thread.start()
     try:
         yield
@@ -89,7 +91,9 @@ class LogStream:
         self._sign = sign
         self._offset = 0
         self._over = threading.Event()
-        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="log", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._run,), name="log", daemon=True
+        )
 
     @contextmanager
     def running(self) -> Iterator[None]:

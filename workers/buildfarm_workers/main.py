@@ -30,18 +30,24 @@ from buildfarm_workers.config import MockSettings, WorkerConfig
 from buildfarm_workers.hub_client import Hub
 from buildfarm_workers.task_run import Worker
 
-_EXIT_CODES = {kind: code for code, kind in sorted(MOCK_EXIT_CODES.items(), reverse=True) if code != 1}
+_EXIT_CODES = {
+    kind: code for code, kind in sorted(MOCK_EXIT_CODES.items(), reverse=True) if code != 1
+}
 _EXIT_INFRASTRUCTURE = 75  # EX_TEMPFAIL of sysexits.h
 _FOREVER = 10 * 365 * 86400.0
 _RESTART_SECONDS = 2.0
 
 
 @click.group(invoke_without_command=True)
-@click.option("--config", "file", type=click.Path(path_type=Path), help="Run the worker this file describes.")
+@click.option(
+    "--config", "file", type=click.Path(path_type=Path), help="Run the worker this file describes."
+)
 @click.option("--slot", type=int, hidden=True)
 @click.option("--own-namespace", is_flag=True, hidden=True)
 @click.pass_context
-def cli(context: click.Context, file: Path | None, slot: int | None, *, own_namespace: bool) -> None:
+def cli(
+    context: click.Context, file: Path | None, slot: int | None, *, own_namespace: bool
+) -> None:
     """The build farm's worker."""
     log.configure()
     if context.invoked_subcommand is not None:
@@ -63,12 +69,17 @@ def check_config(file: Path) -> None:
     """Read FILE and say what would keep its worker from starting."""
     config = configuration.load(file)
     builder = make_builder(config, 0)
-    problems = [*configuration.problems(config), *(f"builder {builder.name}: {p}" for p in builder.missing())]
+    problems = [
+        *configuration.problems(config),
+        *(f"builder {builder.name}: {p}" for p in builder.missing()),
+    ]
     for problem in problems:
         click.echo(problem)
     if problems:
         raise InputError(f"{file}: {len(problems)} problems")
-    click.echo(f"{file}: ok: {config.name} takes {', '.join(config.queues)} with {builder.version()}")
+    click.echo(
+        f"{file}: ok: {config.name} takes {', '.join(config.queues)} with {builder.version()}"
+    )
     for name, value in builder.features().items():
         click.echo(f"  {name}: {value}")
 
@@ -76,13 +87,23 @@ def check_config(file: Path) -> None:
 @cli.command("build")
 @click.argument("order_file", metavar="ORDER.json", type=click.Path(exists=True, path_type=Path))
 @click.option(
-    "--payload", required=True, type=click.Path(exists=True, path_type=Path), help="SRPM or source tree's tar."
+    "--payload",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="SRPM or source tree's tar.",
 )
-@click.option("--result", required=True, type=click.Path(path_type=Path), help="Where the resultdir goes.")
 @click.option(
-    "--workdir", default="/var/tmp/buildfarm-worker", show_default=True, type=click.Path(path_type=Path)
+    "--result", required=True, type=click.Path(path_type=Path), help="Where the resultdir goes."
+)
+@click.option(
+    "--workdir",
+    default="/var/tmp/buildfarm-worker",
+    show_default=True,
+    type=click.Path(path_type=Path),
 )  # kept between runs on purpose
-@click.option("--builder", "kind", default="chroot", show_default=True, type=click.Choice(["chroot", "mock"]))
+@click.option(
+    "--builder", "kind", default="chroot", show_default=True, type=click.Choice(["chroot", "mock"])
+)
 @click.option("--mock-user", default="", help="For mock as root: an ordinary user of group mock.")
 @click.option("--own-namespace", is_flag=True, hidden=True)
 def build(  # click passes them by name
@@ -170,13 +191,21 @@ def serve(config: WorkerConfig, slot: int) -> None:
     welcome = worker.hello(patience=_FOREVER)
     over = threading.Event()
     threading.Thread(
-        target=_stay_known, args=(worker, welcome.heartbeat_seconds, over), name="hello", daemon=True
+        target=_stay_known,
+        args=(worker, welcome.heartbeat_seconds, over),
+        name="hello",
+        daemon=True,
     ).start()
     app = celery_side.application(config, worker.work)
-    log.get().info("worker.ready", name=config.name, slot=slot, queues=config.queues, builder=builder.version())
+    log.get().info(
+        "worker.ready", name=config.name, slot=slot, queues=config.queues, builder=builder.version()
+    )
     try:
         celery_side.consume(
-            app, config, slot=slot, on_shutdown=lambda: worker.end(f"worker {config.name} was told to stop")
+            app,
+            config,
+            slot=slot,
+            on_shutdown=lambda: worker.end(f"worker {config.name} was told to stop"),
         )
     finally:
         over.set()
@@ -217,7 +246,10 @@ def _supervise(config: WorkerConfig, file: Path) -> None:
             log.get().warning("slot.ended", slot=slot, returncode=done.returncode)
             over.wait(_RESTART_SECONDS)
 
-    threads = [threading.Thread(target=keep, args=(slot,), name=f"slot-{slot}") for slot in range(config.slots)]
+    threads = [
+        threading.Thread(target=keep, args=(slot,), name=f"slot-{slot}")
+        for slot in range(config.slots)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

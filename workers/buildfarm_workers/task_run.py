@@ -105,13 +105,17 @@ class Worker:
             sign.raise_(self._ending)
         folder = self._folder / order.task
         try:
-            with heartbeat(lease, stage, sign, min(self._beat, claim.lease_seconds / _BEATS_A_LEASE)):
+            with heartbeat(
+                lease, stage, sign, min(self._beat, claim.lease_seconds / _BEATS_A_LEASE)
+            ):
                 report = self._attempt(claim, lease, folder, stage, sign)
                 if sign.lost:
                     log.get().warning("task.dropped", reason=sign.reason)
                     return
                 self._finish(lease, report)
-            log.get().info("task.finished", ok=report.ok, failure=report.failure_kind, reason=report.reason)
+            log.get().info(
+                "task.finished", ok=report.ok, failure=report.failure_kind, reason=report.reason
+            )
         except LeaseLost as lost:
             log.get().warning("task.dropped", reason=str(lost))
         except BuildFarmError as trouble:
@@ -120,7 +124,9 @@ class Worker:
             self._sign = None
             remove_tree(folder)
 
-    def _attempt(self, claim: Claim, lease: Lease, folder: Path, stage: Stage, sign: StopSign) -> Report:
+    def _attempt(
+        self, claim: Claim, lease: Lease, folder: Path, stage: Stage, sign: StopSign
+    ) -> Report:
         """Build and upload; whatever goes wrong becomes a report.
 
         :raises LeaseLost: there is nobody to report to.
@@ -135,7 +141,9 @@ class Worker:
             log.get().exception("task.crashed")
             return self._failed(f"{type(error).__name__}: {error}")
 
-    def _build(self, claim: Claim, lease: Lease, folder: Path, stage: Stage, sign: StopSign) -> Report:
+    def _build(
+        self, claim: Claim, lease: Lease, folder: Path, stage: Stage, sign: StopSign
+    ) -> Report:
         buildroot = claim.order.buildroot.at(self._config.hub_url)
         order = claim.order.model_copy(update={"buildroot": buildroot})
         work, result = folder / "work", folder / "result"
@@ -172,7 +180,12 @@ class Worker:
             asked_for=outcome.asked_for,
             seconds=dict(outcome.seconds),
             builder=self._version,
-            host={"name": platform.node(), "boot_id": _boot_id(), **self._features, **outcome.facts},
+            host={
+                "name": platform.node(),
+                "boot_id": _boot_id(),
+                **self._features,
+                **outcome.facts,
+            },
         )
 
     def _failed(self, reason: str) -> Report:
@@ -186,7 +199,11 @@ def _boot_id() -> str:
 
 def _files(result: Path) -> list[Path]:
     """The artifacts: RPMs and the side logs. build.log went its own way."""
-    logs = [result / name for name in SIDE_LOGS if (result / name).exists() and (result / name).stat().st_size]
+    logs = [
+        result / name
+        for name in SIDE_LOGS
+        if (result / name).exists() and (result / name).stat().st_size
+    ]
     return [*sorted(result.glob("*.rpm")), *logs]
 
 

@@ -43,7 +43,9 @@ class OidcIssuer:
     def send_off(self, come_back: str) -> tuple[str, Errand]:
         """Where to send the browser, and what must be kept meanwhile. :raises InfraError: the issuer does not answer."""
         errand = Errand(
-            state=secrets.token_urlsafe(24), nonce=secrets.token_urlsafe(24), verifier=secrets.token_urlsafe(48)
+            state=secrets.token_urlsafe(24),
+            nonce=secrets.token_urlsafe(24),
+            verifier=secrets.token_urlsafe(48),
         )
         endpoint = str(self._metadata()["authorization_endpoint"])
         with self._session(come_back) as session:
@@ -52,13 +54,17 @@ class OidcIssuer:
             )
         return str(url), errand
 
-    def welcome(self, errand: Errand, come_back: str, answer: Mapping[str, str]) -> Mapping[str, object]:
+    def welcome(
+        self, errand: Errand, come_back: str, answer: Mapping[str, str]
+    ) -> Mapping[str, object]:
         """The verified claims about who came back; see :class:`buildfarm.ports.authentication.IdentityProvider`."""
         if not hmac.compare_digest(answer.get("state", "").encode(), errand.state.encode()):
             raise NotAllowed("this answer belongs to another login", hint="begin again at /login")
         if "error" in answer:
             said = answer.get("error_description") or answer["error"]
-            raise NotAllowed(f"{self._settings.issuer} said no: {said[:200]}", hint="begin again at /login")
+            raise NotAllowed(
+                f"{self._settings.issuer} said no: {said[:200]}", hint="begin again at /login"
+            )
         metadata = self._metadata()
         try:
             with self._session(come_back) as session:
@@ -66,11 +72,14 @@ class OidcIssuer:
                     metadata["token_endpoint"], timeout=_SECONDS, code_verifier=errand.verifier,
                     authorization_response=f"{come_back}?{urlencode(dict(answer))}", state=errand.state,
                 )  # fmt: skip
-                claims = self._verified(str(token.get("id_token", "")), str(token.get("access_token", "")), errand)
+                claims = self._verified(
+                    str(token.get("id_token", "")), str(token.get("access_token", "")), errand
+                )
                 return {**self._userinfo(session, claims), **claims}
         except (OAuthError, JoseError, ValueError) as error:
             raise NotAllowed(
-                f"{self._settings.issuer} did not prove who you are: {error}", hint="begin again at /login"
+                f"{self._settings.issuer} did not prove who you are: {error}",
+                hint="begin again at /login",
             ) from error
         except RequestException as error:
             raise self._silent(error) from error
@@ -94,7 +103,11 @@ class OidcIssuer:
                 "iss": {"essential": True, "value": self._settings.issuer},
                 "aud": {"essential": True, "value": self._settings.client_id},
             },
-            params={"nonce": errand.nonce, "client_id": self._settings.client_id, "access_token": access_token},
+            params={
+                "nonce": errand.nonce,
+                "client_id": self._settings.client_id,
+                "access_token": access_token,
+            },
         )
         claims.validate(leeway=_LEEWAY_SECONDS)
         return dict(claims)
@@ -102,7 +115,10 @@ class OidcIssuer:
     def _userinfo(self, session: OAuth2Session, claims: Document) -> Document:
         """More about them, where the issuer says it apart; only of the same subject (OpenID Connect Core 5.3.2)."""
         endpoint = self._metadata().get("userinfo_endpoint")
-        if not endpoint or {self._settings.name_claim, self._settings.groups_claim} <= claims.keys():
+        if (
+            not endpoint
+            or {self._settings.name_claim, self._settings.groups_claim} <= claims.keys()
+        ):
             return {}
         answer = session.get(endpoint, timeout=_SECONDS)
         found = answer.json() if answer.ok else {}
@@ -110,7 +126,9 @@ class OidcIssuer:
 
     def _metadata(self) -> Document:
         if not self._known:
-            found = self._fetch(f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration")
+            found = self._fetch(
+                f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
+            )
             if found.get("issuer") != self._settings.issuer:
                 raise InfraError(
                     f"{self._settings.issuer} calls itself {found.get('issuer')}",
@@ -134,5 +152,6 @@ class OidcIssuer:
 
     def _silent(self, error: Exception) -> InfraError:
         return InfraError(
-            f"{self._settings.issuer} does not answer: {error}", hint="try again, or log in with a password"
+            f"{self._settings.issuer} does not answer: {error}",
+            hint="try again, or log in with a password",
         )

@@ -29,7 +29,9 @@ def tool_digest() -> str:
     """SHA-256 over the sources of what a result depends on: another reader or another rule makes other results."""
     root = Path(buildfarm.__file__).parent
     files = [
-        file for part in _PARTS for file in ([root / part] if part.endswith(".py") else (root / part).rglob("*.py"))
+        file
+        for part in _PARTS
+        for file in ([root / part] if part.endswith(".py") else (root / part).rglob("*.py"))
     ]
     digest = hashlib.sha256()
     for file in sorted(files):
@@ -49,13 +51,16 @@ class Journal:
         try:
             self._stream = file.open("r+b" if file.exists() else "w+b")
         except OSError as error:
-            raise InputError(f"{file}: {error.strerror}", hint="name another place with --state") from error
+            raise InputError(
+                f"{file}: {error.strerror}", hint="name another place with --state"
+            ) from error
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._stream.close()
             raise Conflict(
-                f"{file}: another comparison writes it now", hint="wait for it, or name another with --state"
+                f"{file}: another comparison writes it now",
+                hint="wait for it, or name another with --state",
             ) from None
         self._lock = threading.Lock()
         self._places: dict[str, tuple[int, int]] = {}
@@ -67,7 +72,10 @@ class Journal:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stream.close()
 

@@ -13,7 +13,12 @@ from buildfarm.adapters.system.process import MEBIBYTE
 
 if TYPE_CHECKING:
     from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
-    from buildfarm.domain.compare.facts.content_facts import BothSides, ContentFacts, ContentRequest, PairRequest
+    from buildfarm.domain.compare.facts.content_facts import (
+        BothSides,
+        ContentFacts,
+        ContentRequest,
+        PairRequest,
+    )
     from buildfarm.domain.compare.facts.facts import RpmFacts
 
 _SECONDS, _SECONDS_A_MEBIBYTE = 30.0, 3.0
@@ -26,7 +31,10 @@ class ReadAhead:
         self._files = [file.resolve() for file in files]
         self._begun: Conversation | None = None
         if all(file.is_file() for file in self._files):
-            self._seconds = _SECONDS + _SECONDS_A_MEBIBYTE * sum(file.stat().st_size for file in self._files) / MEBIBYTE
+            self._seconds = (
+                _SECONDS
+                + _SECONDS_A_MEBIBYTE * sum(file.stat().st_size for file in self._files) / MEBIBYTE
+            )
             self._begun = Conversation(self._files)
             self._begun.tell({"files": [str(file) for file in self._files]}, seconds=self._seconds)
 
@@ -34,7 +42,10 @@ class ReadAhead:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._begun is not None:
             self._begun.close()
@@ -51,13 +62,17 @@ class ReadAhead:
 
     def contents(self, requests: Sequence[ContentRequest]) -> list[Mapping[str, ContentFacts]]:
         """Content facts by path of each request, in that order."""
-        if self._begun is not None and {Path(request.file) for request in requests} <= set(self._files):
+        if self._begun is not None and {Path(request.file) for request in requests} <= set(
+            self._files
+        ):
             from buildfarm.adapters.compare.rpm_facts.sandboxed import content_request, told  # noqa: PLC0415  # after the first answer
 
             self._begun.tell({**content_request(requests), "at_once": True}, seconds=self._seconds)
             answers = self._begun.answers(len(requests))
             if answers is not None:
-                return [told(request, answer) for request, answer in zip(requests, answers, strict=True)]
+                return [
+                    told(request, answer) for request, answer in zip(requests, answers, strict=True)
+                ]
         return self._ordinary.contents(requests)
 
     def both_sides(self, requests: Sequence[PairRequest]) -> list[Mapping[str, BothSides]]:
@@ -68,7 +83,9 @@ class ReadAhead:
         if self._begun is not None and not with_abidiff:
             from buildfarm.adapters.compare.rpm_facts.content_codec import both_sides_from_json  # noqa: PLC0415  # as above
 
-            self._begun.tell({"pairs": [asdict(request) for request in requests]}, seconds=self._seconds)
+            self._begun.tell(
+                {"pairs": [asdict(request) for request in requests]}, seconds=self._seconds
+            )
             answers = self._begun.answers(len(requests))
             if answers is not None:
                 return [both_sides_from_json(answer) for answer in answers]

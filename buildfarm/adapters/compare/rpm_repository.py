@@ -47,7 +47,9 @@ class RepositorySide:
         self._base = f"{place.rstrip('/')}/" if "://" in place else ""
         self._folder = Path(place).resolve() if not self._base else Path()
         self._work = work / hashlib.sha256(place.encode()).hexdigest()[:8]
-        shutil.rmtree(self._work, ignore_errors=True)  # of a killed run: half a file is worth nothing
+        shutil.rmtree(
+            self._work, ignore_errors=True
+        )  # of a killed run: half a file is worth nothing
         self._work.mkdir(parents=True)
         self._reader = reader
         self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
@@ -63,7 +65,10 @@ class RepositorySide:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._http.close()
         shutil.rmtree(self._work, ignore_errors=True)
@@ -73,10 +78,19 @@ class RepositorySide:
         repomd = self._get({"href": _REPOMD, "size": 0}, "repomd.xml", limit=16 * MEBIBYTE)
         records = {record["type"]: record for record in self._parse("repomd", repomd)}
         if "primary" not in records:
-            raise InputError(f"{self._place(_REPOMD)}: names no primary metadata", hint="run createrepo_c again")
-        primary = self._get(records["primary"], PurePosixPath(records["primary"]["href"]).name, limit=_METADATA_LIMIT)
+            raise InputError(
+                f"{self._place(_REPOMD)}: names no primary metadata", hint="run createrepo_c again"
+            )
+        primary = self._get(
+            records["primary"],
+            PurePosixPath(records["primary"]["href"]).name,
+            limit=_METADATA_LIMIT,
+        )
         try:
-            if _digest(primary, records["primary"]["checksum_type"]) != records["primary"]["checksum"]:
+            if (
+                _digest(primary, records["primary"]["checksum_type"])
+                != records["primary"]["checksum"]
+            ):
                 raise InputError(
                     f"{self._place(records['primary']['href'])}: not what repomd.xml promises",
                     hint="the repository is being written, or damaged: try again",
@@ -121,7 +135,9 @@ class RepositorySide:
                     files.append(error)
             read = iter(self._reader.headers([file for file in files if isinstance(file, Path)]))
             yield [
-                replace(card, error=str(file)) if isinstance(file, InputError) else _checked(card, next(read))
+                replace(card, error=str(file))
+                if isinstance(file, InputError)
+                else _checked(card, next(read))
                 for card, file in zip(cards, files, strict=True)
             ]
         finally:
@@ -139,12 +155,15 @@ class RepositorySide:
             path = file_of(self._folder, href)
             if row.get("base") or path is None:
                 raise InputError(
-                    f"{self._folder}: the metadata names {href}, which is not in it", hint="run createrepo_c again"
+                    f"{self._folder}: the metadata names {href}, which is not in it",
+                    hint="run createrepo_c again",
                 )
             return path
         url = urljoin(urljoin(self._base, row.get("base") or ""), href)
         if urlsplit(url).scheme not in _SCHEMES:
-            raise InputError(f"{self._base}: the metadata names {url}", hint="only http and https are fetched")
+            raise InputError(
+                f"{self._base}: the metadata names {url}", hint="only http and https are fetched"
+            )
         place = self._work / name
         with self._lock:
             self._held[place] = self._held.get(place, 0) + 1
@@ -158,7 +177,8 @@ class RepositorySide:
                 with self._http.stream("GET", url) as answer:
                     if answer.status_code in _NOT_THERE:
                         raise InputError(
-                            f"{url}: HTTP {answer.status_code}", hint="the metadata names it: repair the repository"
+                            f"{url}: HTTP {answer.status_code}",
+                            hint="the metadata names it: repair the repository",
                         )
                     answer.raise_for_status()
                     _save(answer, place, url, limit)
@@ -186,7 +206,8 @@ def _save(answer: httpx.Response, place: Path, url: str, limit: int) -> None:
             size += len(block)
             if size > limit:
                 raise InputError(
-                    f"{url}: longer than the {limit} bytes that were promised", hint="repair the repository"
+                    f"{url}: longer than the {limit} bytes that were promised",
+                    hint="repair the repository",
                 )
             file.write(block)
 
@@ -200,4 +221,7 @@ def _checked(card: RpmFacts, facts: RpmFacts) -> RpmFacts:
     """The facts, or the error that this is not the file that the metadata names."""
     if facts.sha256 == card.sha256 or facts.error:
         return facts
-    return replace(card, error=f"not the file that the repository's metadata names: its SHA-256 is {facts.sha256}")
+    return replace(
+        card,
+        error=f"not the file that the repository's metadata names: its SHA-256 is {facts.sha256}",
+    )

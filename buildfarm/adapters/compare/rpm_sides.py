@@ -22,7 +22,10 @@ _AT_ONCE = 128
 
 def is_repository(place: str) -> bool:
     """Whether it is a URL, or a folder that holds repodata."""
-    return place.startswith(("http://", "https://")) or (Path(place) / "repodata" / "repomd.xml").is_file()
+    return (
+        place.startswith(("http://", "https://"))
+        or (Path(place) / "repodata" / "repomd.xml").is_file()
+    )
 
 
 class HeaderReader(Protocol):
@@ -80,6 +83,9 @@ class FolderSide:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._spool.close()

@@ -82,7 +82,11 @@ class Blobs:
         return blob
 
     def put_stream(
-        self, stream: BinaryIO | Iterable[bytes], *, expected_sha256: str | None = None, limit: int | None = None
+        self,
+        stream: BinaryIO | Iterable[bytes],
+        *,
+        expected_sha256: str | None = None,
+        limit: int | None = None,
     ) -> Blob:
         """Take a stream in.
 
@@ -97,13 +101,18 @@ class Blobs:
             for chunk in _chunks(stream):
                 size += len(chunk)
                 if limit is not None and size > limit:
-                    raise InputError(f"more than {limit} bytes", hint="raise the limit or send less")
+                    raise InputError(
+                        f"more than {limit} bytes", hint="raise the limit or send less"
+                    )
                 digest.update(chunk)
                 with _writing(self._root):
                     out.write(chunk)
             found = digest.hexdigest()
             if expected_sha256 is not None and found != expected_sha256:
-                raise InputError(f"SHA-256 is {found}, expected was {expected_sha256}", hint="send the file again")
+                raise InputError(
+                    f"SHA-256 is {found}, expected was {expected_sha256}",
+                    hint="send the file again",
+                )
             with _writing(self._root):
                 out.flush()
                 os.fchmod(out.fileno(), 0o444)
@@ -115,7 +124,9 @@ class Blobs:
         """Remove what a crash left half-written, untouched for more than ``older_than`` seconds; how many."""
         swept = 0
         for left in self._incoming.iterdir():
-            with contextlib.suppress(FileNotFoundError):  # somebody else sweeps or finishes at the same time
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # somebody else sweeps or finishes at the same time
                 if left.stat().st_mtime < time.time() - older_than:
                     left.unlink()
                     swept += 1

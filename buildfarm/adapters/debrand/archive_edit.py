@@ -42,7 +42,8 @@ def edit_archive(name: str, data: bytes, edit: ArchiveEdit, *, mtime: int) -> tu
         return _edit_tar(name, plain, edit, mtime, pack)
     except (tarfile.TarError, OSError, EOFError, lzma.LZMAError) as error:
         raise RuleDoesNotFit(
-            f"{name}: is no archive that can be edited ({error})", hint="tar (gz, bz2, xz, zst) and zip"
+            f"{name}: is no archive that can be edited ({error})",
+            hint="tar (gz, bz2, xz, zst) and zip",
         ) from error
 
 
@@ -59,7 +60,9 @@ def _codec(data: bytes) -> tuple[Callable[[bytes], bytes], Callable[[bytes], byt
 
         return (
             lambda packed: zstandard.ZstdDecompressor().stream_reader(packed).read(),
-            lambda plain: zstandard.ZstdCompressor(level=19, write_content_size=True).compress(plain),
+            lambda plain: zstandard.ZstdCompressor(level=19, write_content_size=True).compress(
+                plain
+            ),
         )
     return lambda plain: plain, lambda plain: plain
 
@@ -75,7 +78,9 @@ def _edit_tar(
         }  # fmt: skip
         new, changed = _replacements(name, texts, edit)
         out = io.BytesIO()
-        with tarfile.open(fileobj=out, mode="w", format=_format(plain), pax_headers=old.pax_headers) as made:
+        with tarfile.open(
+            fileobj=out, mode="w", format=_format(plain), pax_headers=old.pax_headers
+        ) as made:
             for member in members:
                 if member.name in gone:
                     continue
@@ -83,9 +88,15 @@ def _edit_tar(
                 if content is not None:
                     member.size, member.mtime = len(content), mtime
                     member.pax_headers = {
-                        key: value for key, value in member.pax_headers.items() if key not in ("mtime", "size")
+                        key: value
+                        for key, value in member.pax_headers.items()
+                        if key not in ("mtime", "size")
                     }
-                source = io.BytesIO(texts[member.name] if content is None else content) if member.isfile() else None
+                source = (
+                    io.BytesIO(texts[member.name] if content is None else content)
+                    if member.isfile()
+                    else None
+                )
                 made.addfile(member, source)
     return pack(out.getvalue()), [*((one, 0) for one in sorted(gone)), *changed]
 
@@ -106,7 +117,11 @@ def _edit_zip(name: str, data: bytes, edit: ArchiveEdit, mtime: int) -> tuple[by
         if sum(info.file_size for info in infos) > _MOST_BYTES:
             raise RuleDoesNotFit(f"{name}: holds more than {_MOST_BYTES} bytes")
         gone = _deleted(name, [info.filename for info in infos], edit)
-        texts = {info.filename: old.read(info) for info in infos if not info.is_dir() and info.filename not in gone}
+        texts = {
+            info.filename: old.read(info)
+            for info in infos
+            if not info.is_dir() and info.filename not in gone
+        }
         new, changed = _replacements(name, texts, edit)
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as made:
@@ -133,7 +148,10 @@ def matches(member: str, pattern: str) -> bool:
     whole = member.removeprefix("./").rstrip("/")
     for path in (whole, whole.partition("/")[2]):
         parts = path.split("/")
-        if any(fnmatch.fnmatchcase("/".join(parts[:count]), pattern.rstrip("/")) for count in range(1, len(parts) + 1)):
+        if any(
+            fnmatch.fnmatchcase("/".join(parts[:count]), pattern.rstrip("/"))
+            for count in range(1, len(parts) + 1)
+        ):
             return True
     return False
 
@@ -149,12 +167,18 @@ def _deleted(name: str, members: Iterable[str], edit: ArchiveEdit) -> set[str]:
     return gone
 
 
-def _replacements(name: str, texts: Mapping[str, bytes], edit: ArchiveEdit) -> tuple[dict[str, bytes], Changed]:
+def _replacements(
+    name: str, texts: Mapping[str, bytes], edit: ArchiveEdit
+) -> tuple[dict[str, bytes], Changed]:
     now = dict(texts)
     places: dict[str, int] = {}
     for number, action in enumerate(edit.replace, 1):
         where = f"{name}: replace {number}"
-        chosen = {member: decode(content) for member, content in now.items() if matches(member, action.where)}
+        chosen = {
+            member: decode(content)
+            for member, content in now.items()
+            if matches(member, action.where)
+        }
         if not chosen:
             raise RuleDoesNotFit(f"{where}: no member matches {action.where!r}", hint=_some(now))
         results, changed = replaced(action, chosen, where)
@@ -172,7 +196,9 @@ def _some(members: Iterable[str]) -> str:
 def _main(order: Path, before: Path, after: Path) -> int:
     said = json.loads(order.read_text("utf-8"))
     replace = tuple(Replace(**one) for one in said["edit"]["replace"])
-    edit = ArchiveEdit(archive=said["edit"]["archive"], delete=tuple(said["edit"]["delete"]), replace=replace)
+    edit = ArchiveEdit(
+        archive=said["edit"]["archive"], delete=tuple(said["edit"]["delete"]), replace=replace
+    )
     try:
         data, changed = edit_archive(said["name"], before.read_bytes(), edit, mtime=said["mtime"])
     except RuleDoesNotFit as error:

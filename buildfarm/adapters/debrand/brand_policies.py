@@ -21,7 +21,9 @@ Json = Mapping[str, Any]
 
 def schema_text() -> str:
     """The JSON schema of a brand policy, for editors."""
-    return resources.files("buildfarm.domain.debrand").joinpath("brand.schema.json").read_text("utf-8")
+    return (
+        resources.files("buildfarm.domain.debrand").joinpath("brand.schema.json").read_text("utf-8")
+    )
 
 
 @functools.cache
@@ -35,7 +37,9 @@ def load_brand_policy(file: Path) -> BrandPolicy:
     problems = sorted(_validator().iter_errors(placed.data), key=lambda e: list(map(str, e.path)))
     if problems:
         worst = jsonschema.exceptions.best_match(problems) or problems[0]
-        raise placed.error(tuple(worst.absolute_path), worst.message, hint=f"the schema is {SCHEMA}")
+        raise placed.error(
+            tuple(worst.absolute_path), worst.message, hint=f"the schema is {SCHEMA}"
+        )
     for path, pattern in _patterns(placed.data):
         try:
             re.compile(pattern)
@@ -56,7 +60,10 @@ def _patterns(data: Json) -> Iterator[tuple[Path_, str]]:
 def _policy(data: Json) -> BrandPolicy:
     return BrandPolicy(
         words=tuple(BrandWord(**_renamed(one)) for one in data.get("words", ())),
-        keep=tuple(Keep(pattern=one) if isinstance(one, str) else Keep(**one) for one in data.get("keep", ())),
+        keep=tuple(
+            Keep(pattern=one) if isinstance(one, str) else Keep(**one)
+            for one in data.get("keep", ())
+        ),
         images=tuple(BrandImage(**_renamed(one)) for one in data.get("images", ())),
         keys=tuple(BrandKey(**_renamed(one)) for one in data.get("keys", ())),
     )

@@ -42,10 +42,14 @@ class SandboxedOutside:
                 for word in ("--define", f"{name} {value}")
             ]
             try:
-                said = sandbox.run(["rpmspec", "--parse", spec, *defines], read_only=[folder], timeout=_SECONDS)
+                said = sandbox.run(
+                    ["rpmspec", "--parse", spec, *defines], read_only=[folder], timeout=_SECONDS
+                )
             except ToolFailed as error:
                 reason = error.output.strip()[-300:]
-                raise RuleDoesNotFit(f"{spec_path(tree)}: rpm cannot parse the spec: {reason}") from error
+                raise RuleDoesNotFit(
+                    f"{spec_path(tree)}: rpm cannot parse the spec: {reason}"
+                ) from error
         return _evr(said.stdout.decode("utf-8", "replace"), spec_path(tree))
 
     def edit_archive(
@@ -58,7 +62,9 @@ class SandboxedOutside:
         with self._folder() as folder:
             before, after, order = folder / "before", folder / "after", folder / "order.json"
             before.write_bytes(data)
-            order.write_text(json.dumps({"name": name, "mtime": mtime, "edit": asdict(edit)}), encoding="utf-8")
+            order.write_text(
+                json.dumps({"name": name, "mtime": mtime, "edit": asdict(edit)}), encoding="utf-8"
+            )
             done = sandbox.python(
                 "buildfarm.adapters.debrand.archive_edit", order, before, after, writable=[folder], timeout=_ARCHIVE_SECONDS,
                 ok=(0, 1),
@@ -85,7 +91,9 @@ class SandboxedOutside:
                     env={"SOURCE_DATE_EPOCH": str(epoch)},
                 )  # fmt: skip
             except ToolFailed as error:
-                raise RuleDoesNotFit(f"script {script.name} failed: {error.output.strip()[-300:]}") from error
+                raise RuleDoesNotFit(
+                    f"script {script.name} failed: {error.output.strip()[-300:]}"
+                ) from error
             return _read(folder, script.name)
 
     @contextmanager
@@ -116,7 +124,9 @@ def _evr(parsed: str, spec: str) -> EVR:
             found.setdefault(name, value.split()[-1])
     if "Version" not in found or "Release" not in found:
         raise RuleDoesNotFit(f"{spec}: rpm finds no Version and Release in the spec")
-    return EVR(epoch=int(found.get("Epoch", "0")), version=found["Version"], release=found["Release"])
+    return EVR(
+        epoch=int(found.get("Epoch", "0")), version=found["Version"], release=found["Release"]
+    )
 
 
 def _read(folder: Path, script: str) -> Tree:

@@ -81,7 +81,9 @@ class Files:
         if not place.is_dir():
             raise ConfigError(f"{called}: {place} is no folder")
         return {
-            file.name: self.read(called, f"{name}/{file.name}") for file in sorted(place.iterdir()) if file.is_file()
+            file.name: self.read(called, f"{name}/{file.name}")
+            for file in sorted(place.iterdir())
+            if file.is_file()
         }
 
 
@@ -115,7 +117,9 @@ def _lines(body: Json, _: Files) -> Lines:
 
 
 def _section(body: Json, _: Files) -> SectionEdit:
-    return SectionEdit(section=body["name"], **{key: value for key, value in body.items() if key != "name"})
+    return SectionEdit(
+        section=body["name"], **{key: value for key, value in body.items() if key != "name"}
+    )
 
 
 def _tags(body: Json, _: Files) -> Tags:
@@ -123,7 +127,10 @@ def _tags(body: Json, _: Files) -> Tags:
 
 
 def _source(body: Json, files: Files) -> SourceFile:
-    if not is_plain_name(body["name"].removeprefix("SPECS/").removeprefix("SOURCES/")) and body["op"] != "delete":
+    if (
+        not is_plain_name(body["name"].removeprefix("SPECS/").removeprefix("SOURCES/"))
+        and body["op"] != "delete"
+    ):
         raise ConfigError(f"source {body['name']}: is no name of a file")
     content = files.content(f"source {body['name']}", body) if body["op"] != "delete" else b""
     return SourceFile(**_without_content(body), content=content)
@@ -131,11 +138,15 @@ def _source(body: Json, files: Files) -> SourceFile:
 
 def _patch(body: Json, files: Files) -> Patch:
     content = files.content(f"patch {body['name']}", body) if body["op"] != "delete" else b""
-    return Patch(**{**_without_content(body), "apply": body.get("apply", "auto") == "auto"}, content=content)
+    return Patch(
+        **{**_without_content(body), "apply": body.get("apply", "auto") == "auto"}, content=content
+    )
 
 
 def _git_patch(body: Json, files: Files) -> GitPatch:
-    return GitPatch(**_without_content(body), content=files.content(f"git_patch {body['name']}", body))
+    return GitPatch(
+        **_without_content(body), content=files.content(f"git_patch {body['name']}", body)
+    )
 
 
 def _without_content(body: Json) -> Json:
@@ -146,7 +157,10 @@ def _bundle(body: Json, files: Files) -> Bundle:
     own = body.get("from_rule", False)
     return Bundle(
         name=body["name"],
-        files=tuple((name, files.read(f"bundle {body['name']}", name) if own else None) for name in body["files"]),
+        files=tuple(
+            (name, files.read(f"bundle {body['name']}", name) if own else None)
+            for name in body["files"]
+        ),
     )
 
 
@@ -158,7 +172,9 @@ def _archive(body: Json, files: Files) -> ArchiveEdit:
 def _package(body: Json, files: Files) -> Package:
     found = files.all_of("package", body["from"])
     if len(specs := [name for name in found if name.endswith(".spec")]) != 1:
-        raise ConfigError(f"package: {files.folder / body['from']} holds {len(specs)} specs", hint="one is needed")
+        raise ConfigError(
+            f"package: {files.folder / body['from']} holds {len(specs)} specs", hint="one is needed"
+        )
     return Package(files=found)
 
 
@@ -166,18 +182,29 @@ def _script(body: Json, files: Files) -> Script:
     called = f"script {body['from']}"
     beside = {name: files.read(called, name) for name in body.get("files", ())}
     return Script(
-        name=body["from"], content=files.read(called, body["from"]), files=beside, cwd=body.get("cwd", "tree")
+        name=body["from"],
+        content=files.read(called, body["from"]),
+        files=beside,
+        cwd=body.get("cwd", "tree"),
     )
 
 
 def _spec_change(body: Json, _: Files) -> SpecPass:
     searches = [
-        Search(at=s.get("at") or s["field"], find=s["find"], new=s["with"], n=s.get("n", 0), in_field="field" in s)
+        Search(
+            at=s.get("at") or s["field"],
+            find=s["find"],
+            new=s["with"],
+            n=s.get("n", 0),
+            in_field="field" in s,
+        )
         for s in body.get("search", ())
     ]
     return SpecPass(
         files=tuple(FileLine(**line) for line in body.get("files", ())),
-        entries=tuple(Entry(author=e["author"], lines=tuple(e["lines"])) for e in body.get("changelog", ())),
+        entries=tuple(
+            Entry(author=e["author"], lines=tuple(e["lines"])) for e in body.get("changelog", ())
+        ),
         searches=tuple(searches),
         appends=tuple((a["to"], a["value"]) for a in body.get("append", ())),
         fields=tuple((f["name"], f["value"]) for f in body.get("new_field", ())),

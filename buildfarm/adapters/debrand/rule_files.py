@@ -41,13 +41,23 @@ def load_rule(file: Path, *, day: date | None = None, lenient: bool = False) -> 
     stem = file.name.removesuffix(".yaml")
     source = placed.data["source"]
     if stem != source and not stem.startswith(f"{source}."):
-        raise placed.error(("source",), f"is for source {source!r}", hint="name the file like the source")
-    return rule_of(placed.data, file=file.name, files=Files(file.parent, lenient=lenient), day=day, placed=placed)
+        raise placed.error(
+            ("source",), f"is for source {source!r}", hint="name the file like the source"
+        )
+    return rule_of(
+        placed.data,
+        file=file.name,
+        files=Files(file.parent, lenient=lenient),
+        day=day,
+        placed=placed,
+    )
 
 
 def schema_text() -> str:
     """The JSON schema of a rule file, for editors."""
-    return resources.files("buildfarm.domain.debrand").joinpath("rule.schema.json").read_text("utf-8")
+    return (
+        resources.files("buildfarm.domain.debrand").joinpath("rule.schema.json").read_text("utf-8")
+    )
 
 
 @functools.cache
@@ -111,14 +121,18 @@ def _patterns(data: Json) -> Iterator[tuple[Path_, str]]:
         yield ("scan", "allow", number, "pattern"), allowed["pattern"]
 
 
-def rule_of(data: Json, *, file: str, files: Files, day: date | None = None, placed: Placed | None = None) -> Rule:
+def rule_of(
+    data: Json, *, file: str, files: Files, day: date | None = None, placed: Placed | None = None
+) -> Rule:
     """The rule in data that has been checked. :raises ConfigError: a file it names cannot be read."""
     actions = []
     for number, entry in enumerate(data["actions"]):
         try:
             actions.append(action_of(entry, files))
         except ConfigError as error:
-            raise ConfigError(f"{placed.at(('actions', number)) if placed else file}: {error}") from error
+            raise ConfigError(
+                f"{placed.at(('actions', number)) if placed else file}: {error}"
+            ) from error
     when = data.get("when", {})
     said = {**data, "date": day.isoformat()} if day else data
     return Rule(
@@ -131,7 +145,9 @@ def rule_of(data: Json, *, file: str, files: Files, day: date | None = None, pla
         targets=tuple(when.get("target", ())),
         when=When(branches=tuple(when.get("branch", ())), evr=when.get("evr", "")),
         rename=data.get("rename", {}),
-        expect=tuple(Expectation(kind=e["kind"], path=e.get("path", "**")) for e in data.get("expect", ())),
+        expect=tuple(
+            Expectation(kind=e["kind"], path=e.get("path", "**")) for e in data.get("expect", ())
+        ),
         allow=tuple(
             Allow(pattern=a["pattern"], reason=a["reason"], where=a.get("where", "*"))
             for a in data.get("scan", {}).get("allow", ())
@@ -142,4 +158,6 @@ def rule_of(data: Json, *, file: str, files: Files, day: date | None = None, pla
 
 def _digest(data: Json, files: Files) -> str:
     """SHA-256 over the rule in canonical JSON and the digests of its files: comments and layout do not count."""
-    return hashlib.sha256(json.dumps([plain(data), files.digests], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([plain(data), files.digests], sort_keys=True).encode()
+    ).hexdigest()

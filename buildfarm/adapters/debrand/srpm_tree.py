@@ -36,7 +36,9 @@ def unpack(srpm: Path, work: Path) -> dict[str, bytes]:
         )  # fmt: skip
         return _read(files)
     except ToolFailed as error:
-        raise InputError(f"{srpm.name}: its payload cannot be unpacked: {error.output[-300:]}") from error
+        raise InputError(
+            f"{srpm.name}: its payload cannot be unpacked: {error.output[-300:]}"
+        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -56,7 +58,8 @@ def identity(srpm: Path) -> tuple[str, EVR]:
     form = "%{NAME}\n%{EPOCHNUM}\n%{VERSION}\n%{RELEASE}\n%{SOURCEPACKAGE}"
     try:
         said = sandbox.run(
-            ["rpm", "-qp", "--nosignature", "--nodigest", "--qf", form, srpm.resolve()], read_only=[srpm.resolve()]
+            ["rpm", "-qp", "--nosignature", "--nodigest", "--qf", form, srpm.resolve()],
+            read_only=[srpm.resolve()],
         )
     except ToolFailed as error:
         raise InputError(f"{srpm}: {error.output.strip()[-300:]}") from error
@@ -75,11 +78,18 @@ def identities(srpms: Sequence[Path]) -> list[tuple[str, EVR] | InputError]:
         elif not facts.is_source:
             answers.append(InputError(f"{srpm.name} is no SRPM"))
         else:
-            answers.append((facts.name, EVR(epoch=facts.epoch or 0, version=facts.version, release=facts.release)))
+            answers.append(
+                (
+                    facts.name,
+                    EVR(epoch=facts.epoch or 0, version=facts.version, release=facts.release),
+                )
+            )
     return answers
 
 
-def build(tree: Mapping[str, bytes], target: Path, work: Path, *, epoch: int, macros: Mapping[str, str]) -> Path:
+def build(
+    tree: Mapping[str, bytes], target: Path, work: Path, *, epoch: int, macros: Mapping[str, str]
+) -> Path:
     """An SRPM of the tree in ``target``: same tree, ``epoch`` (its build time) and macros, same bytes.
 
     :raises InputError: rpmbuild refuses the spec, a source that it names is not in the tree.
@@ -90,7 +100,9 @@ def build(tree: Mapping[str, bytes], target: Path, work: Path, *, epoch: int, ma
         target.mkdir(parents=True, exist_ok=True)
         return Path(shutil.copyfile(made, target / made.name))
     except ToolFailed as error:
-        raise InputError(f"{spec_path(tree)}: no SRPM can be made of it: {error.output.strip()[-500:]}") from error
+        raise InputError(
+            f"{spec_path(tree)}: no SRPM can be made of it: {error.output.strip()[-500:]}"
+        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -104,14 +116,20 @@ def prepare(srpm: Path, work: Path, *, macros: Mapping[str, str]) -> Path:
     try:
         _rpmbuild("-bp", tree, work, epoch=0, macros=macros)
     except ToolFailed as error:
-        raise InputError(f"{srpm.name}: its %prep does not end well: {error.output.strip()[-500:]}") from error
+        raise InputError(
+            f"{srpm.name}: its %prep does not end well: {error.output.strip()[-500:]}"
+        ) from error
     return work / "BUILD"
 
 
-def _rpmbuild(stage: str, tree: Mapping[str, bytes], work: Path, *, epoch: int, macros: Mapping[str, str]) -> None:
+def _rpmbuild(
+    stage: str, tree: Mapping[str, bytes], work: Path, *, epoch: int, macros: Mapping[str, str]
+) -> None:
     shutil.rmtree(work, ignore_errors=True)
     for path, content in tree.items():
-        place = work / (path if "/" in path else f"{'SPECS' if path.endswith('.spec') else 'SOURCES'}/{path}")
+        place = work / (
+            path if "/" in path else f"{'SPECS' if path.endswith('.spec') else 'SOURCES'}/{path}"
+        )
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
         os.utime(place, (epoch, epoch))

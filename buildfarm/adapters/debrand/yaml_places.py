@@ -54,7 +54,9 @@ class Placed:
                 name = str(key.value)
                 if name in seen:
                     place = f"{key.start_mark.line + 1}:{key.start_mark.column + 1}"
-                    raise ConfigError(f"{self.file}:{place}: {dotted((*path, name))}: the key is there twice")
+                    raise ConfigError(
+                        f"{self.file}:{place}: {dotted((*path, name))}: the key is there twice"
+                    )
                 seen.add(name)
                 self._places[*path, name] = (key.start_mark.line + 1, key.start_mark.column + 1)
                 self._walk(value, (*path, name))

@@ -25,7 +25,14 @@ from buildfarm.errors import InfraError, InputError, ToolFailed
 
 _BSD = re.compile(r"([A-Z0-9]+) \(([^)]+)\) = ([0-9a-f]+)")
 _PLAIN = re.compile(r"([0-9a-f]{32,128})[ \t]+[ *]?(\S+)")
-_BY_LENGTH: Mapping[int, str] = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
+_BY_LENGTH: Mapping[int, str] = {
+    32: "md5",
+    40: "sha1",
+    56: "sha224",
+    64: "sha256",
+    96: "sha384",
+    128: "sha512",
+}
 _LEFT_OUT = frozenset({".git", "PATCHES", "tests", ".gitignore", ".gitattributes"})
 _SECONDS = 300.0
 _GIT_SECONDS = 1800.0
@@ -49,7 +56,9 @@ class Listed:
 
 
 @contextmanager
-def checkout(place: DistGit, source: str, commit: str, *, macros: Mapping[str, str], work: Path) -> Iterator[Path]:
+def checkout(
+    place: DistGit, source: str, commit: str, *, macros: Mapping[str, str], work: Path
+) -> Iterator[Path]:
     """The SRPM of a source at a commit, built in the sandbox with the commit's time; ``work`` is emptied before and after.
 
     :raises InputError: no such repository, commit or file. :raises InfraError: the server or the cache does not answer.
@@ -60,8 +69,14 @@ def checkout(place: DistGit, source: str, commit: str, *, macros: Mapping[str, s
     try:
         folder = work / "tree"
         _git(["clone", "--quiet", "--no-checkout", "--no-tags", "--", url, str(folder)], work, url)
-        _git(["-C", str(folder), "checkout", "--quiet", "--detach", commit], work, f"{url} at {commit}")
-        epoch = int(_git(["-C", str(folder), "show", "--no-patch", "--format=%ct", commit], work, url))
+        _git(
+            ["-C", str(folder), "checkout", "--quiet", "--detach", commit],
+            work,
+            f"{url} at {commit}",
+        )
+        epoch = int(
+            _git(["-C", str(folder), "show", "--no-patch", "--format=%ct", commit], work, url)
+        )
         tree = with_sources(read(folder), source, place.lookaside)
         yield srpm_tree.build(tree, work / "srpm", work / "build", epoch=epoch, macros=macros)
     finally:
@@ -79,7 +94,9 @@ def _git(words: Sequence[str], home: Path, what: str) -> str:
     except ToolFailed as error:
         said = error.output.strip().splitlines()[-1:] or [str(error)]
         if any(word in error.output for word in _NOT_THERE):
-            raise InputError(f"{what}: {said[0]}", hint="is the name and the commit right?") from error
+            raise InputError(
+                f"{what}: {said[0]}", hint="is the name and the commit right?"
+            ) from error
         raise InfraError(f"{what}: {said[0]}") from error
     return done.text.strip()
 
@@ -109,11 +126,19 @@ def listed(tree: Mapping[str, bytes]) -> list[Listed]:
             if not line.strip():
                 continue
             bsd, plain = _BSD.fullmatch(line.strip()), _PLAIN.fullmatch(line.strip())
-            algorithm = bsd[1].lower() if bsd else _BY_LENGTH.get(len(plain[1]), "") if plain else ""
+            algorithm = (
+                bsd[1].lower() if bsd else _BY_LENGTH.get(len(plain[1]), "") if plain else ""
+            )
             name = (bsd[2] if bsd else plain[2] if plain else "").removeprefix("SOURCES/")
             if algorithm not in _BY_LENGTH.values() or not is_plain_name(name):
                 raise InputError(f"{path}:{number}: {line.strip()!r} names no file with a digest")
-            found.append(Listed(name=name, algorithm=algorithm, digest=bsd[3] if bsd else plain[1] if plain else ""))
+            found.append(
+                Listed(
+                    name=name,
+                    algorithm=algorithm,
+                    digest=bsd[3] if bsd else plain[1] if plain else "",
+                )
+            )
     return found
 
 
@@ -129,8 +154,12 @@ def with_sources(tree: Mapping[str, bytes], package: str, lookaside: str) -> Tre
     for one in listed(tree):
         path = source_path(tree, one.name)
         content = done[path] if path in done else _get(one, package, lookaside)
-        if (digest := hashlib.new(one.algorithm, content, usedforsecurity=False).hexdigest()) != one.digest:
-            raise InputError(f"{one.name}: its {one.algorithm} is {digest}, the tree says {one.digest}")
+        if (
+            digest := hashlib.new(one.algorithm, content, usedforsecurity=False).hexdigest()
+        ) != one.digest:
+            raise InputError(
+                f"{one.name}: its {one.algorithm} is {digest}, the tree says {one.digest}"
+            )
         done[path] = content
     return done
 
@@ -140,7 +169,9 @@ def _get(one: Listed, package: str, lookaside: str) -> bytes:
         for name in (one.name, one.digest):
             if (place := Path(lookaside) / name).is_file():
                 return place.read_bytes()
-        raise InputError(f"{one.name} is not in {lookaside}", hint=f"put it there by its name or as {one.digest}")
+        raise InputError(
+            f"{one.name} is not in {lookaside}", hint=f"put it there by its name or as {one.digest}"
+        )
     pattern = (
         lookaside
         if "{" in lookaside

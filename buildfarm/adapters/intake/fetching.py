@@ -37,7 +37,9 @@ def system_resolve(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise NotNow(f"{host}: {error.strerror or error}", hint="does the name resolve on the hub?") from error
+        raise NotNow(
+            f"{host}: {error.strerror or error}", hint="does the name resolve on the hub?"
+        ) from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
@@ -57,14 +59,22 @@ class Fetcher:
     """
 
     def __init__(
-        self, *, resolve: Resolve = system_resolve, seconds: float = _SECONDS, trust: ssl.SSLContext | None = None
+        self,
+        *,
+        resolve: Resolve = system_resolve,
+        seconds: float = _SECONDS,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         self._resolve = resolve
         self._seconds = seconds
         # No connection is kept: one to an address was made for one name and must not serve another.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._http = httpx.Client(
-            timeout=_TIMEOUT, trust_env=False, follow_redirects=False, limits=limits, verify=trust or True
+            timeout=_TIMEOUT,
+            trust_env=False,
+            follow_redirects=False,
+            limits=limits,
+            verify=trust or True,
         )
 
     def close(self) -> None:
@@ -73,7 +83,12 @@ class Fetcher:
 
     @contextmanager
     def __call__(
-        self, url: str, *, allowed: Sequence[AllowedUrl], limit: int, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        allowed: Sequence[AllowedUrl],
+        limit: int,
+        headers: Mapping[str, str] | None = None,
     ) -> Iterator[Answer]:
         """Get ``url``; see :class:`buildfarm.ports.fetching.Fetch`."""
         first, deadline = url, time.monotonic() + self._seconds
@@ -85,20 +100,34 @@ class Fetcher:
                     continue
                 _judge(answer, url, limit)
                 chunks = _read(answer, url, limit, deadline)
-                yield Answer(status=answer.status_code, headers=dict(answer.headers.items()), chunks=chunks)
+                yield Answer(
+                    status=answer.status_code, headers=dict(answer.headers.items()), chunks=chunks
+                )
                 return
             finally:
                 answer.close()
-        raise InputError(f"{first}: more than {_MOST_REDIRECTS} redirects", hint="give the URL it leads to")
+        raise InputError(
+            f"{first}: more than {_MOST_REDIRECTS} redirects", hint="give the URL it leads to"
+        )
 
-    def _send(self, url: str, allowed: Sequence[AllowedUrl], headers: Mapping[str, str]) -> httpx.Response:
+    def _send(
+        self, url: str, allowed: Sequence[AllowedUrl], headers: Mapping[str, str]
+    ) -> httpx.Response:
         rule, parts = permitted(url, allowed), parsed(url)
         host = parts.hostname or ""
-        sent = {"Host": parts.netloc, "User-Agent": _AGENT, "Accept-Encoding": "identity", **headers}
+        sent = {
+            "Host": parts.netloc,
+            "User-Agent": _AGENT,
+            "Accept-Encoding": "identity",
+            **headers,
+        }
         problem: Exception | None = None
         for address in self._addresses(url, host, port_of(parts), private=rule.private):
             request = self._http.build_request(
-                "GET", httpx.URL(url).copy_with(host=address), headers=sent, extensions={"sni_hostname": host}
+                "GET",
+                httpx.URL(url).copy_with(host=address),
+                headers=sent,
+                extensions={"sni_hostname": host},
             )
             try:
                 return self._http.send(request, stream=True)
@@ -111,7 +140,11 @@ class Fetcher:
     def _addresses(self, url: str, host: str, port: int, *, private: bool) -> list[str]:
         """Where to connect. :raises InputError: every address is one that the prefix does not allow."""
         found = self._resolve(host, port)
-        usable = [one for one in found if private or is_public(ipaddress.ip_address(one.partition("%")[0]))]
+        usable = [
+            one
+            for one in found
+            if private or is_public(ipaddress.ip_address(one.partition("%")[0]))
+        ]
         if not usable:
             raise InputError(
                 f"{url}: {host} is {', '.join(found)}, which is no public address",
@@ -127,7 +160,9 @@ def _judge(answer: httpx.Response, url: str, limit: int) -> None:
         status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.REQUEST_TIMEOUT)
         or status >= httpx.codes.INTERNAL_SERVER_ERROR
     ):
-        raise NotNow(f"{url} answers {status}", retry_after=seconds_of(answer.headers.get("Retry-After", "")))
+        raise NotNow(
+            f"{url} answers {status}", retry_after=seconds_of(answer.headers.get("Retry-After", ""))
+        )
     if status not in (httpx.codes.OK, httpx.codes.NOT_MODIFIED):
         raise InputError(f"{url} answers {status}", hint="is the URL right, and open to the hub?")
     length = answer.headers.get("Content-Length", "")

@@ -40,16 +40,29 @@ class InotifyFolder(FileSystemEventHandler):
         except OSError as error:
             self.stop()  # a folder that comes back may get the same inode
             raise InputError(
-                f"{self._folder}: {error.strerror}", hint="make the folder, or take it out of the target"
+                f"{self._folder}: {error.strerror}",
+                hint="make the folder, or take it out of the target",
             ) from error
-        if self._observer is not None and _is_watched(inode) and all(one.is_alive() for one in self._observer.emitters):
+        if (
+            self._observer is not None
+            and _is_watched(inode)
+            and all(one.is_alive() for one in self._observer.emitters)
+        ):
             return
         self.stop()
         observer = InotifyObserver()
-        kinds: list[type[FileSystemEvent]] = [FileClosedEvent, FileCreatedEvent, FileModifiedEvent, FileMovedEvent]
+        kinds: list[type[FileSystemEvent]] = [
+            FileClosedEvent,
+            FileCreatedEvent,
+            FileModifiedEvent,
+            FileMovedEvent,
+        ]
         try:
             observer.schedule(
-                self, str(self._folder), recursive=True, event_filter=[*kinds, DirCreatedEvent, DirMovedEvent]
+                self,
+                str(self._folder),
+                recursive=True,
+                event_filter=[*kinds, DirCreatedEvent, DirMovedEvent],
             )
             observer.start()
         except OSError as error:
@@ -63,7 +76,12 @@ class InotifyFolder(FileSystemEventHandler):
         if not event.is_directory:
             moved = isinstance(event, FileMovedEvent)
             path = Path(os.fsdecode(event.dest_path if moved else event.src_path))
-            self._heard.put(Heard(path=path, settled=moved or isinstance(event, FileClosedEvent | FileCreatedEvent)))
+            self._heard.put(
+                Heard(
+                    path=path,
+                    settled=moved or isinstance(event, FileClosedEvent | FileCreatedEvent),
+                )
+            )
 
     def wait(self, seconds: float) -> list[Heard]:
         """All that happened; sleeps until something does, ``seconds`` at most."""
@@ -90,7 +108,10 @@ def _is_watched(inode: int) -> bool:
     for place in Path("/proc/self/fdinfo").iterdir():
         with contextlib.suppress(OSError):  # a file that another thread has closed since
             told = place.read_text(encoding="ascii")
-            if any(line.startswith("inotify ") and f" ino:{inode:x} " in line for line in told.splitlines()):
+            if any(
+                line.startswith("inotify ") and f" ino:{inode:x} " in line
+                for line in told.splitlines()
+            ):
                 return True
     return False
 

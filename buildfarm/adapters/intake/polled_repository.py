@@ -32,9 +32,14 @@ class RepositoryLook:
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
 
-    def __call__(self, place: str, known: Mapping[str, str], *, allowed: Sequence[AllowedUrl], work: Path) -> Look:
+    def __call__(
+        self, place: str, known: Mapping[str, str], *, allowed: Sequence[AllowedUrl], work: Path
+    ) -> Look:
         """Look at the repository at ``place``, which ends in a slash."""
-        conditions = {"If-None-Match": known.get("etag", ""), "If-Modified-Since": known.get("last_modified", "")}
+        conditions = {
+            "If-None-Match": known.get("etag", ""),
+            "If-Modified-Since": known.get("last_modified", ""),
+        }
         url = urljoin(place, _REPOMD)
         with (
             self._fetch(
@@ -50,13 +55,17 @@ class RepositoryLook:
                 "revision": str(next(iter(records.values()), {}).get("revision", "")),
             }  # fmt: skip
         if "primary" not in records:
-            raise InputError(f"{url}: names no primary metadata", hint="is it a repository of RPMs?")
+            raise InputError(
+                f"{url}: names no primary metadata", hint="is it a repository of RPMs?"
+            )
         if is_older(position["revision"], known.get("revision", "")):
             return Look(position=known)  # a mirror that lags behind
         position["primary"] = records["primary"]["checksum"]
         if position["primary"] == known.get("primary"):
             return Look(position=position)
-        return Look(position=position, rpms=tuple(self._rpms(place, records["primary"], allowed, work)))
+        return Look(
+            position=position, rpms=tuple(self._rpms(place, records["primary"], allowed, work))
+        )
 
     def _rpms(
         self, place: str, record: Mapping[str, Any], allowed: Sequence[AllowedUrl], work: Path
@@ -65,17 +74,21 @@ class RepositoryLook:
         limit = min(_PRIMARY_LIMIT, int(record.get("size") or _PRIMARY_LIMIT))
         with (
             self._fetch(url, allowed=allowed, limit=limit) as answer,
-            _kept(answer.chunks, work, kind=str(record["checksum_type"]), suffix=Path(url).name) as (primary, digest),
+            _kept(
+                answer.chunks, work, kind=str(record["checksum_type"]), suffix=Path(url).name
+            ) as (primary, digest),
         ):
             if digest != record["checksum"]:
                 raise InputError(
-                    f"{url}: not what repomd.xml promises", hint="the repository is being written, or damaged"
+                    f"{url}: not what repomd.xml promises",
+                    hint="the repository is being written, or damaged",
                 )
             rows = repodata.parse("primary", primary, url, most_output=_ROWS_LIMIT)
         for row in rows:
             if row["checksum_type"] != "sha256":
                 raise InputError(
-                    f"{url}: {row['href']} has a digest of {row['checksum_type']}", hint="SHA-256 is needed"
+                    f"{url}: {row['href']} has a digest of {row['checksum_type']}",
+                    hint="SHA-256 is needed",
                 )
             yield ListedRpm(
                 name=row["name"], evr=EVR(epoch=row["epoch"], version=row["version"], release=row["release"]), arch=row["arch"],
@@ -85,7 +98,9 @@ class RepositoryLook:
 
 
 @contextmanager
-def _kept(chunks: Iterable[bytes], work: Path, *, kind: str = "sha256", suffix: str = "") -> Iterator[tuple[Path, str]]:
+def _kept(
+    chunks: Iterable[bytes], work: Path, *, kind: str = "sha256", suffix: str = ""
+) -> Iterator[tuple[Path, str]]:
     """The body as a file, until the block ends, and its digest. :raises InputError: an unknown ``kind`` of digest."""
     if kind not in hashlib.algorithms_guaranteed or kind.startswith("shake"):
         raise InputError(f"a digest of kind {kind!r} is not known")

@@ -33,7 +33,11 @@ class RemoteMetadata:
     """Pins repositories below ``folder``; ``ready`` is called when a state came in."""
 
     def __init__(
-        self, folder: Path, *, ready: Callable[[], None] = lambda: None, clock: Callable[[], float] = time.monotonic
+        self,
+        folder: Path,
+        *,
+        ready: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
         self._ready = ready
@@ -48,7 +52,9 @@ class RemoteMetadata:
 
         :raises InfraError: there is none yet: it is being fetched, or could not be.
         """
-        url = baseurl.replace("$basearch", arch).replace("$releasever", releasever).rstrip("/") + "/"
+        url = (
+            baseurl.replace("$basearch", arch).replace("$releasever", releasever).rstrip("/") + "/"
+        )
         self._take_in(url)
         known = self._newest(url)
         asked = self._asked.get(url)
@@ -56,7 +62,9 @@ class RemoteMetadata:
             self._asked[url] = self._clock()
             self._fetching[url] = self._pool.submit(self._fetch, url)
         if known is None:
-            raise InfraError(f"repository {url}: {self._failed.get(url) or 'its metadata is being fetched'}")
+            raise InfraError(
+                f"repository {url}: {self._failed.get(url) or 'its metadata is being fetched'}"
+            )
         return known
 
     def close(self) -> None:
@@ -79,12 +87,18 @@ class RemoteMetadata:
         return self._folder / hashlib.sha256(url.encode()).hexdigest()[:16]
 
     def _newest(self, url: str) -> Path | None:
-        states = [state for state in self._place(url).glob("[!.]*") if (state / "repodata" / "repomd.xml").is_file()]
+        states = [
+            state
+            for state in self._place(url).glob("[!.]*")
+            if (state / "repodata" / "repomd.xml").is_file()
+        ]
         return max(states, key=lambda state: state.stat().st_mtime, default=None)
 
     def _fetch(self, url: str) -> Path:
         if urlsplit(url).scheme not in ("http", "https"):
-            raise InputError(f"{url}: only http and https are fetched", hint="name a local folder with `path`")
+            raise InputError(
+                f"{url}: only http and https are fetched", hint="name a local folder with `path`"
+            )
         with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as http:
             repomd = _get(http, urljoin(url, "repodata/repomd.xml"), 16 * MEBIBYTE)
             place = self._place(url) / hashlib.sha256(repomd).hexdigest()[:16]
@@ -103,7 +117,9 @@ class RemoteMetadata:
         return place
 
     def _forget_old(self, url: str) -> None:
-        states = sorted(self._place(url).glob("[!.]*"), key=lambda state: state.stat().st_mtime, reverse=True)
+        states = sorted(
+            self._place(url).glob("[!.]*"), key=lambda state: state.stat().st_mtime, reverse=True
+        )
         for state in states[_KEPT_STATES:]:
             shutil.rmtree(state, ignore_errors=True)
 
@@ -120,11 +136,18 @@ def _records(repomd: Path, url: str) -> list[cr.RepomdRecord]:
 def _save(http: httpx.Client, url: str, record: cr.RepomdRecord, folder: Path) -> None:
     place = (folder / record.location_href).resolve()
     if not place.is_relative_to(folder.resolve() / "repodata"):
-        raise InputError(f"{url}: its repomd.xml names {record.location_href}, which is not in repodata/")
-    data = _get(http, urljoin(url, record.location_href), min(_LIMIT, record.size if record.size > 0 else _LIMIT))
+        raise InputError(
+            f"{url}: its repomd.xml names {record.location_href}, which is not in repodata/"
+        )
+    data = _get(
+        http,
+        urljoin(url, record.location_href),
+        min(_LIMIT, record.size if record.size > 0 else _LIMIT),
+    )
     if hashlib.new(record.checksum_type, data).hexdigest() != record.checksum:
         raise InfraError(
-            f"{url}: {record.type} is not what repomd.xml promises", hint="it is being written: asked again"
+            f"{url}: {record.type} is not what repomd.xml promises",
+            hint="it is being written: asked again",
         )
     place.write_bytes(data)
 

@@ -24,7 +24,9 @@ class RedisStream:
     """See :class:`buildfarm.ports.messages.EventStream`; about ``length`` messages are kept."""
 
     def __init__(self, url: str, *, length: int) -> None:
-        self._redis = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5, decode_responses=True)
+        self._redis = redis.Redis.from_url(
+            url, socket_timeout=10, socket_connect_timeout=5, decode_responses=True
+        )
         self._length = length
 
     def last(self) -> int | None:
@@ -42,7 +44,13 @@ class RedisStream:
         try:
             pipe = self._redis.pipeline(transaction=False)
             for number, fields in messages:
-                pipe.xadd(KEY, cast("dict[Any, Any]", fields), id=f"{number}-0", maxlen=self._length, approximate=True)
+                pipe.xadd(
+                    KEY,
+                    cast("dict[Any, Any]", fields),
+                    id=f"{number}-0",
+                    maxlen=self._length,
+                    approximate=True,
+                )
             for answer in pipe.execute(raise_on_error=False):
                 if isinstance(answer, redis.RedisError) and _TOLD_ALREADY not in str(answer):
                     raise answer
@@ -57,10 +65,28 @@ def add_reader(url: str, name: str) -> str:
     :raises InfraError: Redis does not answer.
     """
     password = secrets.token_urlsafe(24)
-    allowed = ("+@connection", "-@dangerous", "+xread", "+xrange", "+xrevrange", "+xlen", "+xinfo|stream")
+    allowed = (
+        "+@connection",
+        "-@dangerous",
+        "+xread",
+        "+xrange",
+        "+xrevrange",
+        "+xlen",
+        "+xinfo|stream",
+    )
     try:
         client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5)
-        words = ("ACL", "SETUSER", f"r-{name}", "reset", "on", f">{password}", f"%R~{KEY}", "resetchannels", *allowed)
+        words = (
+            "ACL",
+            "SETUSER",
+            f"r-{name}",
+            "reset",
+            "on",
+            f">{password}",
+            f"%R~{KEY}",
+            "resetchannels",
+            *allowed,
+        )
         client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         client.execute_command("ACL", "SAVE")  # type: ignore[no-untyped-call]
     except redis.RedisError as error:

@@ -34,11 +34,15 @@ class TellingKeys:
 
     def proof(self, subscription: str) -> str:
         """What an unsubscribe link carries; whoever has the mail has it."""
-        return base64.urlsafe_b64encode(self._derive("unsubscribe", subscription)[:18]).decode("ascii")
+        return base64.urlsafe_b64encode(self._derive("unsubscribe", subscription)[:18]).decode(
+            "ascii"
+        )
 
     def is_proof(self, subscription: str, proof: str) -> bool:
         """Whether a link is one of ours."""
-        return hmac.compare_digest(self.proof(subscription).encode(), proof.encode("utf-8", "replace"))
+        return hmac.compare_digest(
+            self.proof(subscription).encode(), proof.encode("utf-8", "replace")
+        )
 
     def _derive(self, purpose: str, subscription: str) -> bytes:
         return hmac.digest(self._key(), f"{purpose}\n{subscription}".encode(), hashlib.sha256)

@@ -26,11 +26,15 @@ class Smtp:
     def __call__(self, letter: Letter) -> Answer:
         """Hand over once. A 5xx is final, everything else may be tried again."""
         try:
-            with smtplib.SMTP(self._settings.host, self._settings.port, timeout=_TIMEOUT_S) as server:
+            with smtplib.SMTP(
+                self._settings.host, self._settings.port, timeout=_TIMEOUT_S
+            ) as server:
                 if self._settings.starttls:
                     server.starttls(context=ssl.create_default_context())
                 if self._settings.user and self._password_file is not None:
-                    server.login(self._settings.user, self._password_file.read_text(encoding="utf-8").strip())
+                    server.login(
+                        self._settings.user, self._password_file.read_text(encoding="utf-8").strip()
+                    )
                 server.send_message(compose(letter, sender=self._settings.sender))
         except smtplib.SMTPRecipientsRefused as error:
             code, words = next(iter(error.recipients.values()))
@@ -44,8 +48,16 @@ class Smtp:
 
 def _refused(code: int, words: bytes | str) -> Answer:
     said = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
-    is_login = code in (530, 534, 535)  # the farm's own account, not the reader's mailbox: somebody will mend it
-    return Answer(accepted=False, status=f"SMTP {code} {said}"[:300], final=code >= _PERMANENT and not is_login)
+    is_login = code in (
+        530,
+        534,
+        535,
+    )  # the farm's own account, not the reader's mailbox: somebody will mend it
+    return Answer(
+        accepted=False,
+        status=f"SMTP {code} {said}"[:300],
+        final=code >= _PERMANENT and not is_login,
+    )
 
 
 def compose(letter: Letter, *, sender: str) -> EmailMessage:

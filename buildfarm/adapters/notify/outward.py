@@ -25,7 +25,9 @@ def address_of(url: str, prefixes: Sequence[str]) -> str:
     host = parts.hostname or ""
     excepted = any(AllowedUrl(prefix=prefix).covers(url) for prefix in prefixes)
     found = system_resolve(host, port_of(parts))
-    usable = [one for one in found if excepted or is_public(ipaddress.ip_address(one.partition("%")[0]))]
+    usable = [
+        one for one in found if excepted or is_public(ipaddress.ip_address(one.partition("%")[0]))
+    ]
     if not usable:
         raise NotAllowed(
             f"{host} is {', '.join(found)}, not a public address",

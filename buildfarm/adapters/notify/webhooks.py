@@ -25,9 +25,13 @@ class Webhooks:
         self._allowed = tuple(allowed)
         # No connection is kept: one to an address was made for one name and must not serve another.
         limits = httpx.Limits(max_keepalive_connections=0)
-        self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False, limits=limits)
+        self._http = httpx.Client(
+            timeout=_TIMEOUT, follow_redirects=False, trust_env=False, limits=limits
+        )
 
-    def __call__(self, url: str, *, message_id: str, subscription: str, body: bytes, at: datetime) -> Answer:
+    def __call__(
+        self, url: str, *, message_id: str, subscription: str, body: bytes, at: datetime
+    ) -> Answer:
         """Post once; anything but a 2xx is a refusal. What the receiver says beyond its status is not read."""
         stamp = int(at.timestamp())
         host = urlsplit(url).hostname or ""
@@ -52,4 +56,9 @@ class Webhooks:
         status = f"HTTP {code}"
         if httpx.codes.is_redirect(code):
             status += ": redirects are not followed"
-        return Answer(accepted=httpx.codes.is_success(code), status=status, final=code == _GONE, gone=code == _GONE)
+        return Answer(
+            accepted=httpx.codes.is_success(code),
+            status=status,
+            final=code == _GONE,
+            gone=code == _GONE,
+        )

@@ -31,7 +31,12 @@ class ProductmdWriter:
         self._key = key
 
     def __call__(
-        self, folder: Path, compose: Compose, release: Release, arches: Sequence[str], rpms: Iterable[ComposedRpm]
+        self,
+        folder: Path,
+        compose: Compose,
+        release: Release,
+        arches: Sequence[str],
+        rpms: Iterable[ComposedRpm],
     ) -> None:
         """Write both files. :raises ToolFailed: the key cannot be read."""
         metadata = folder / "metadata"
@@ -67,7 +72,12 @@ def _info(compose: Compose, release: Release, arches: Sequence[str]) -> ComposeI
     _say_which(info.compose, compose)
     for said, meant in ((info.release, release), (info.base_product, release.base)):
         if meant is not None:
-            said.name, said.short, said.version, said.type = meant.title, meant.short, meant.version, "ga"
+            said.name, said.short, said.version, said.type = (
+                meant.title,
+                meant.short,
+                meant.version,
+                "ga",
+            )
     info.release.is_layered = release.base is not None
     variant = Variant(info)
     variant.id = variant.uid = variant.name = VARIANT
@@ -87,10 +97,16 @@ def _info(compose: Compose, release: Release, arches: Sequence[str]) -> ComposeI
 
 
 def _folder(kind: RepositoryKind, arch: str) -> str:
-    return {RepositoryKind.BINARY: arch, RepositoryKind.DEBUG: f"{arch}-debug", RepositoryKind.SOURCE: "source"}[kind]
+    return {
+        RepositoryKind.BINARY: arch,
+        RepositoryKind.DEBUG: f"{arch}-debug",
+        RepositoryKind.SOURCE: "source",
+    }[kind]
 
 
-def _rpms(compose: Compose, arches: Sequence[str], rpms: Iterable[ComposedRpm], *, sigkey: str) -> Rpms:
+def _rpms(
+    compose: Compose, arches: Sequence[str], rpms: Iterable[ComposedRpm], *, sigkey: str
+) -> Rpms:
     found = Rpms()
     _say_which(found.compose, compose)
     for rpm in rpms:
@@ -99,5 +115,13 @@ def _rpms(compose: Compose, arches: Sequence[str], rpms: Iterable[ComposedRpm], 
             if is_source or rpm.arch in (arch, "noarch"):
                 path = f"{_folder(rpm.repository, arch)}/{place_of(rpm.filename)}"
                 category = rpm.repository.value
-                found.add(VARIANT, arch, rpm.nevra, path, sigkey, category, srpm_nevra=None if is_source else rpm.srpm)
+                found.add(
+                    VARIANT,
+                    arch,
+                    rpm.nevra,
+                    path,
+                    sigkey,
+                    category,
+                    srpm_nevra=None if is_source else rpm.srpm,
+                )
     return found

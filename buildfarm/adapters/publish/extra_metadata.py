@@ -16,9 +16,17 @@ from buildfarm.domain.core.nevra import split_filename
 from buildfarm.domain.target.target import CarriedKind
 from buildfarm.errors import InputError
 
-RECORD = {CarriedKind.COMPS: "group", CarriedKind.UPDATEINFO: "updateinfo", CarriedKind.MODULES: "modules"}
+RECORD = {
+    CarriedKind.COMPS: "group",
+    CarriedKind.UPDATEINFO: "updateinfo",
+    CarriedKind.MODULES: "modules",
+}
 """The type of each in repomd.xml, as createrepo_c and dnf name it."""
-SUFFIX = {CarriedKind.COMPS: "comps.xml", CarriedKind.UPDATEINFO: "updateinfo.xml", CarriedKind.MODULES: "modules.yaml"}
+SUFFIX = {
+    CarriedKind.COMPS: "comps.xml",
+    CarriedKind.UPDATEINFO: "updateinfo.xml",
+    CarriedKind.MODULES: "modules.yaml",
+}
 
 
 def carried(kind: CarriedKind, path: Path, names: Mapping[str, str]) -> bytes:
@@ -36,7 +44,9 @@ def carried(kind: CarriedKind, path: Path, names: Mapping[str, str]) -> bytes:
             case CarriedKind.MODULES:
                 return _modules(path)
     except (ValueError, ET.ParseError, yaml.YAMLError, cr.CreaterepoCError, OSError) as error:
-        raise InputError(f"{path}: no {kind} file: {error}", hint=f"see `carry.{kind}` of the target") from error
+        raise InputError(
+            f"{path}: no {kind} file: {error}", hint=f"see `carry.{kind}` of the target"
+        ) from error
 
 
 def _comps(path: Path) -> bytes:
@@ -51,14 +61,18 @@ def _modules(path: Path) -> bytes:
     data = path.read_bytes()
     kinds = {str(one.get("document")) for one in yaml.safe_load_all(data) if isinstance(one, dict)}
     if not kinds & {"modulemd", "modulemd-stream"}:
-        raise ValueError(f"no modulemd document in it, only {', '.join(sorted(kinds)) or 'nothing'}")
+        raise ValueError(
+            f"no modulemd document in it, only {', '.join(sorted(kinds)) or 'nothing'}"
+        )
     return data
 
 
 def _advisories(path: Path, names: Mapping[str, str]) -> bytes:
     kept = cr.UpdateInfo()
     for update in cr.UpdateInfo(str(path)).updates:
-        collections = [found for one in update.collections if (found := _collection(one, names)) is not None]
+        collections = [
+            found for one in update.collections if (found := _collection(one, names)) is not None
+        ]
         if not collections:
             continue
         mine = _without_collections(update)
@@ -79,7 +93,9 @@ def _without_collections(update: cr.UpdateRecord) -> cr.UpdateRecord:
     return bare
 
 
-def _collection(theirs: cr.UpdateCollection, names: Mapping[str, str]) -> cr.UpdateCollection | None:
+def _collection(
+    theirs: cr.UpdateCollection, names: Mapping[str, str]
+) -> cr.UpdateCollection | None:
     """A collection with those of its RPMs that we have; ``None`` if we have none of them."""
     ours = cr.UpdateCollection()
     ours.shortname, ours.name = theirs.shortname, theirs.name
@@ -92,7 +108,13 @@ def _collection(theirs: cr.UpdateCollection, names: Mapping[str, str]) -> cr.Upd
             continue
         _, version, release, _ = split_filename(filename)
         one = rpm.copy()
-        one.filename, one.version, one.release, one.sum, one.sum_type = filename, version, release, None, 0
+        one.filename, one.version, one.release, one.sum, one.sum_type = (
+            filename,
+            version,
+            release,
+            None,
+            0,
+        )
         ours.append(one)
         found = True
     return ours if found else None

@@ -72,7 +72,12 @@ class BucketCache:
 
     def get(self, some: Sequence[Stack], style: RepodataStyle, chunks_of: ChunksOf) -> Bucket:
         """The bucket of these stacks, made if it is not there."""
-        words = [_VERSION, style.checksum, style.compression, *(f"{stack.number} {stack.key}" for stack in some)]
+        words = [
+            _VERSION,
+            style.checksum,
+            style.compression,
+            *(f"{stack.number} {stack.key}" for stack in some),
+        ]
         key = hashlib.sha256("\n".join(words).encode()).hexdigest()
         place = f"{self._folder}/{key[:2]}/{key}"
         with contextlib.suppress(FileNotFoundError, ValueError, struct.error):
@@ -126,7 +131,9 @@ def _read(place: str, *, unpacked: bool) -> Bucket:
 def _write(place: Path, bucket: Bucket) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     parts = (*bucket.plain, *bucket.packed)
-    body = _LENGTHS.pack(*map(len, parts)) + b"".join(parts)  # no digest: written whole before it gets its name
+    body = _LENGTHS.pack(*map(len, parts)) + b"".join(
+        parts
+    )  # no digest: written whole before it gets its name
     handle, name = tempfile.mkstemp(dir=place.parent, prefix=".")
     with os.fdopen(handle, "wb") as file:
         file.write(body)
@@ -194,7 +201,11 @@ class _Stream:
         plain = b"".join([one[0] for one in pieces])
         if self._style.open_checksum:
             self._opened.update(plain)
-        self._write(b"".join([one[1] for one in pieces]) if self._packer is None else self._packer.compress(plain))
+        self._write(
+            b"".join([one[1] for one in pieces])
+            if self._packer is None
+            else self._packer.compress(plain)
+        )
 
     def _write(self, packed: bytes) -> None:
         self._closed.update(packed)
@@ -207,7 +218,9 @@ class _Stream:
         if self._packer is not None:
             self._write(self._packer.flush())
         self._file.flush()
-        os.fsync(self._file.fileno())  # a tag is switched to this by one rename: a power cut must not find it empty
+        os.fsync(
+            self._file.fileno()
+        )  # a tag is switched to this by one rename: a power cut must not find it empty
         self._file.close()
         path = self._repodata / f"{self._closed.hexdigest()}-{self._filename}.{self._style.suffix}"
         self._aside.rename(path)
@@ -215,7 +228,10 @@ class _Stream:
         record.location_href = f"repodata/{path.name}"
         record.checksum_type, record.checksum = self._style.checksum, self._closed.hexdigest()
         if self._style.open_checksum:
-            record.checksum_open_type, record.checksum_open = self._style.checksum, self._opened.hexdigest()
+            record.checksum_open_type, record.checksum_open = (
+                self._style.checksum,
+                self._opened.hexdigest(),
+            )
         record.size, record.size_open = self._size, self._size_open
         record.timestamp = _FIXED_TIME
         return record
@@ -260,10 +276,17 @@ def write(
 
 
 def _framed(
-    grouped: Sequence[Sequence[Stack]], count: int, style: RepodataStyle, chunks_of: ChunksOf, cache: BucketCache
+    grouped: Sequence[Sequence[Stack]],
+    count: int,
+    style: RepodataStyle,
+    chunks_of: ChunksOf,
+    cache: BucketCache,
 ) -> Iterator[Bucket]:
     """What createrepo_c writes before the first RPM, the buckets, and what it writes behind the last."""
-    frames = [tuple(part.replace(_NO_RPM, b'packages="%d"' % count) for part in _frame(name)) for name in _KINDS]
+    frames = [
+        tuple(part.replace(_NO_RPM, b'packages="%d"' % count) for part in _frame(name))
+        for name in _KINDS
+    ]
     for at in (0, 1):
         if at == 1:
             yield from (cache.get(some, style, chunks_of) for some in grouped)

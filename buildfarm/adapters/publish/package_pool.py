@@ -102,12 +102,19 @@ class Shelves:
         """
         packages = repository / "Packages"
         packages.mkdir()
-        back, folder = os.path.relpath(self._folder, packages), str(self._folder)  # no Path for each of the shelves
+        back, folder = (
+            os.path.relpath(self._folder, packages),
+            str(self._folder),
+        )  # no Path for each of the shelves
         with self._locked(fcntl.LOCK_SH):
             for number, together in _on_shelves(found):
-                key = hashlib.sha256("\n".join([stack.key for stack in together]).encode()).hexdigest()[:_NAME]
+                key = hashlib.sha256(
+                    "\n".join([stack.key for stack in together]).encode()
+                ).hexdigest()[:_NAME]
                 if not os.path.isdir(f"{folder}/{key}"):  # noqa: PTH112
-                    self._fill(self._folder / key, [file for stack in together for file in stack.files])
+                    self._fill(
+                        self._folder / key, [file for stack in together for file in stack.files]
+                    )
                 self._point(f"{packages}/{number:02x}", back, key)
 
     def collect(self, *, older_than: float) -> int:

@@ -147,13 +147,18 @@ def _check_names(names: Sequence[str]) -> None:
         raise InputError(f"{bad[0]!r} is no file name for a repository")
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"{twice} twice in one repository", hint="one build of a NEVRA can be in a tag")
+        raise InputError(
+            f"{twice} twice in one repository", hint="one build of a NEVRA can be in a tag"
+        )
 
 
 def _read(file: RepoRpm, href: str, checksum: Checksum) -> Chunks:
     package = cr.package_from_rpm(str(file.path), location_href=href)
     if package.pkgId != file.sha256:
-        raise InfraError(f"{file.path}: its SHA-256 is {package.pkgId}, not {file.sha256}", hint="is the disk sound?")
+        raise InfraError(
+            f"{file.path}: its SHA-256 is {package.pkgId}, not {file.sha256}",
+            hint="is the disk sound?",
+        )
     if checksum != "sha256":  # the library itself is built without SHA-1
         with file.path.open("rb") as content:
             package.pkgId = hashlib.file_digest(content, HASHES[checksum]).hexdigest()

@@ -19,7 +19,17 @@ from buildfarm.errors import ConfigError, InfraError, InputError, ToolFailed
 _SECONDS = 600.0
 _FINGERPRINT = "fpr:"  # codespell:ignore fpr
 _GPG = ("gpg", "--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "")
-_OWN_PROCESSES = ("bwrap", "--dev-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "--die-with-parent", "--")
+_OWN_PROCESSES = (
+    "bwrap",
+    "--dev-bind",
+    "/",
+    "/",
+    "--unshare-pid",
+    "--proc",
+    "/proc",
+    "--die-with-parent",
+    "--",
+)
 
 
 class Signer:
@@ -68,7 +78,9 @@ class Signer:
             self._run([*argv, "--", *(str(path.absolute()) for path in paths)])
         except ToolFailed as error:
             if "corrupt package" in error.output:
-                raise InputError(f"cannot be signed: {error.output}", hint="was it verified?") from error
+                raise InputError(
+                    f"cannot be signed: {error.output}", hint="was it verified?"
+                ) from error
             raise
 
     def sign_repomd(self, repomd: Path) -> None:
@@ -76,7 +88,16 @@ class Signer:
         key = self.fingerprint()
         signature = repomd.with_name(f"{repomd.name}.asc")
         fresh = signature.with_name(f".{signature.name}.new")
-        words = ["--yes", "--armor", "--digest-algo", "SHA256", "--local-user", key, "--output", str(fresh)]
+        words = [
+            "--yes",
+            "--armor",
+            "--digest-algo",
+            "SHA256",
+            "--local-user",
+            key,
+            "--output",
+            str(fresh),
+        ]
         self._run([*_GPG, *words, "--detach-sign", str(repomd)])
         fresh.replace(signature)
 
@@ -87,15 +108,33 @@ class Signer:
         """
         signature = path.with_name(f"{path.name}.asc")
         key = self.fingerprint()
-        argv = [*_GPG, "--status-fd", "1", "--trust-model", "always", "--verify", str(signature), str(path)]
+        argv = [
+            *_GPG,
+            "--status-fd",
+            "1",
+            "--trust-model",
+            "always",
+            "--verify",
+            str(signature),
+            str(path),
+        ]
         done = self._run(argv, ok=None)
         if done.returncode != 0 or f"[GNUPG:] VALIDSIG {key} " not in done.text:
-            raise InputError(f"{path}: its signature does not fit: {done.error_text}", hint="sign it again")
+            raise InputError(
+                f"{path}: its signature does not fit: {done.error_text}", hint="sign it again"
+            )
 
     def _find_key(self) -> str:
         if not self._key and self._home.exists():
             listing = self._run([*_GPG, "--list-secret-keys", "--with-colons"]).text
-            self._key = next((line.split(":")[9] for line in listing.splitlines() if line.startswith(_FINGERPRINT)), "")
+            self._key = next(
+                (
+                    line.split(":")[9]
+                    for line in listing.splitlines()
+                    if line.startswith(_FINGERPRINT)
+                ),
+                "",
+            )
         return self._key
 
     def _run(self, argv: Sequence[str], *, ok: Sequence[int] | None = (0,)) -> process.Completed:
@@ -107,7 +146,9 @@ class Signer:
                 env = {"GNUPGHOME": str(link), "HOME": folder}
                 return process.run([*_OWN_PROCESSES, *argv], env=env, timeout=_SECONDS, ok=ok)
         except OSError as error:
-            raise InfraError(f"signing key in {self._home}: {error}", hint="is the disk full?") from error
+            raise InfraError(
+                f"signing key in {self._home}: {error}", hint="is the disk full?"
+            ) from error
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -54,7 +54,9 @@ class PrivateRedis:
         acl = self.folder / "users.acl"
         if not acl.exists():
             acl.touch(mode=0o600)
-            acl.write_text(f"user default off\nuser hub on >{self.password} ~bf:* &* +@all\n", encoding="utf-8")
+            acl.write_text(
+                f"user default off\nuser hub on >{self.password} ~bf:* &* +@all\n", encoding="utf-8"
+            )
         configuration = self.folder / "redis.conf"
         configuration.touch(mode=0o600)
         lines = [

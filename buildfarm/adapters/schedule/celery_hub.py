@@ -43,7 +43,11 @@ def application(name: str, url: str, *, prefix: str, key: Path, certificate: Pat
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={"global_keyprefix": prefix, "socket_timeout": 70, "visibility_timeout": 86400},
+        broker_transport_options={
+            "global_keyprefix": prefix,
+            "socket_timeout": 70,
+            "visibility_timeout": 86400,
+        },
         task_create_missing_queues=True,
         enable_utc=True,
     )
@@ -56,14 +60,18 @@ class CeleryMessages:
 
     def __init__(self, url: str, key: Path, certificate: Path) -> None:
         self._url = url
-        self._app = application("buildfarm", url, prefix="bf:hub:", key=key, certificate=certificate)
+        self._app = application(
+            "buildfarm", url, prefix="bf:hub:", key=key, certificate=certificate
+        )
         self._connections: dict[str, Connection] = {}
 
     def send(self, *, worker: str, queue: str, task: str) -> None:
         """Tell ``worker`` about ``task``. :raises InfraError: Redis cannot be reached."""
         name = HUB_TASK if queue in HUB_QUEUES else BUILDER_TASK
         try:
-            self._app.send_task(name, args=[task], queue=queue, connection=self._connection(worker), retry=False)
+            self._app.send_task(
+                name, args=[task], queue=queue, connection=self._connection(worker), retry=False
+            )
         except (OperationalError, OSError) as error:
             self._connections.pop(worker, None)
             raise InfraError(f"Redis: message for {worker} not sent: {error}") from error
@@ -71,7 +79,8 @@ class CeleryMessages:
     def _connection(self, worker: str) -> Connection:
         if worker not in self._connections:
             self._connections[worker] = Connection(  # type: ignore[no-untyped-call]  # kombu ships no types
-                self._url, transport_options={"global_keyprefix": prefix_of(worker), "socket_timeout": 10}
+                self._url,
+                transport_options={"global_keyprefix": prefix_of(worker), "socket_timeout": 10},
             )
         return self._connections[worker]
 
@@ -80,7 +89,9 @@ def hub_worker(
     url: str, *, name: str, queue: str, key: Path, certificate: Path, handle: Callable[[str], None]
 ) -> Celery:
     """The application of the services worker or the signer: hands each task id to ``handle``."""
-    app = application(f"buildfarm-{queue}", url, prefix=prefix_of(name), key=key, certificate=certificate)
+    app = application(
+        f"buildfarm-{queue}", url, prefix=prefix_of(name), key=key, certificate=certificate
+    )
 
     @app.task(name=HUB_TASK)  # type: ignore[untyped-decorator]  # Celery ships no types
     def serve(task_id: str) -> None:

@@ -24,10 +24,22 @@ def read_modules(files: Iterable[Path]) -> Modules:
     defaults: dict[str, str] = {}
     for file in files:
         try:
-            for one in yaml.load_all(_plain(file), Loader=_LOADER):  # a safe loader, in C where there is one
+            for one in yaml.load_all(
+                _plain(file), Loader=_LOADER
+            ):  # a safe loader, in C where there is one
                 _take(one, streams, defaults)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError, zstandard.ZstdError) as error:
-            raise InfraError(f"{file}: its modules cannot be read: {error}", hint="make the repodata again") from error
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            yaml.YAMLError,
+            zstandard.ZstdError,
+        ) as error:
+            raise InfraError(
+                f"{file}: its modules cannot be read: {error}", hint="make the repodata again"
+            ) from error
     return Modules(streams=tuple(streams), defaults=defaults)
 
 
@@ -53,7 +65,9 @@ def _take(one: Any, streams: list[ModuleStream], defaults: dict[str, str]) -> No
     elif one["document"] in ("modulemd", "modulemd-stream"):
         requires: dict[str, tuple[str, ...]] = {}
         for group in data.get("dependencies") or ():
-            requires |= {str(k): tuple(map(str, v or ())) for k, v in (group.get("requires") or {}).items()}
+            requires |= {
+                str(k): tuple(map(str, v or ())) for k, v in (group.get("requires") or {}).items()
+            }
         artifacts = (data.get("artifacts") or {}).get("rpms") or ()
         streams.append(
             ModuleStream(

@@ -44,7 +44,11 @@ _CLASHES = frozenset({
     solv.Solver.SOLVER_RULE_PKG_CONFLICTS, solv.Solver.SOLVER_RULE_PKG_OBSOLETES, solv.Solver.SOLVER_RULE_PKG_SAME_NAME,
 })  # fmt: skip
 _PROGRAMS = ("*bin/*", "/etc/*")
-_GLOB = solv.Dataiterator.SEARCH_GLOB | solv.Dataiterator.SEARCH_FILES | solv.Dataiterator.SEARCH_COMPLETE_FILELIST
+_GLOB = (
+    solv.Dataiterator.SEARCH_GLOB
+    | solv.Dataiterator.SEARCH_FILES
+    | solv.Dataiterator.SEARCH_COMPLETE_FILELIST
+)
 _THIS = solv.Job.SOLVER_SOLVABLE
 _HIDDEN = "hidden"
 _EXPECTED = "expected"
@@ -61,7 +65,12 @@ class LibsolvSolver:
         self._open: dict[tuple[object, ...], Universe] = {}
 
     def open(
-        self, repositories: Sequence[PinnedRepository], arch: str, *, modules: Sequence[str] = (), releasever: str = ""
+        self,
+        repositories: Sequence[PinnedRepository],
+        arch: str,
+        *,
+        modules: Sequence[str] = (),
+        releasever: str = "",
     ) -> Universe:
         """The RPMs of ``repositories`` for one arch, with these module streams enabled.
 
@@ -71,9 +80,14 @@ class LibsolvSolver:
             arch,
             tuple(modules),
             releasever,
-            *((repo.id, str(repo.folder), repo.priority, _stamp(repo.folder)) for repo in repositories),
+            *(
+                (repo.id, str(repo.folder), repo.priority, _stamp(repo.folder))
+                for repo in repositories
+            ),
         )
-        universe = self._open.pop(key, None) or Universe(repositories, arch, modules=modules, releasever=releasever)
+        universe = self._open.pop(key, None) or Universe(
+            repositories, arch, modules=modules, releasever=releasever
+        )
         self._open[key] = universe  # the last used stands last
         while len(self._open) > _KEPT_UNIVERSES:
             del self._open[next(iter(self._open))]
@@ -100,14 +114,21 @@ class Universe:
     """One pool: pinned repositories, a repository of what is expected, and one with the build that asks."""
 
     def __init__(
-        self, repositories: Sequence[PinnedRepository], arch: str, *, modules: Sequence[str] = (), releasever: str = ""
+        self,
+        repositories: Sequence[PinnedRepository],
+        arch: str,
+        *,
+        modules: Sequence[str] = (),
+        releasever: str = "",
     ) -> None:
         self._pool = solv.Pool()
         self._pool.setdisttype(solv.Pool.DISTTYPE_RPM)
         self._pool.setarch(arch)
         loaded = [_load(self._pool, repository) for repository in repositories]
         self._modules = tuple(sorted(modules))
-        self._hidden = _hide_modules(self._pool, [file for file in loaded if file], self._modules, releasever)
+        self._hidden = _hide_modules(
+            self._pool, [file for file in loaded if file], self._modules, releasever
+        )
         self._expected = _Expectations(self._pool)
         self._build = self._pool.add_repo(_BUILD).add_solvable()
         self._build.name, self._build.evr, self._build.arch = _BUILD, "0-0", "noarch"
@@ -120,7 +141,9 @@ class Universe:
         answer = self._base(tuple(packages))
         lines = sorted(f"{rpm} {rpm.repo.name} {_checksum(rpm)}" for rpm in answer.solvables)
         streams = [f"module {stream}" for stream in self._modules]
-        digest = hashlib.sha256("\n".join([*sorted(set(packages)), "--", *lines, *streams]).encode()).hexdigest()
+        digest = hashlib.sha256(
+            "\n".join([*sorted(set(packages)), "--", *lines, *streams]).encode()
+        ).hexdigest()
         return BaseResolution(
             names=frozenset(rpm.name for rpm in answer.solvables),
             key=digest,
@@ -128,11 +151,15 @@ class Universe:
             rpms=tuple(sorted(str(rpm) for rpm in answer.solvables)),
         )
 
-    def resolve(self, requires: Sequence[str], base: Sequence[str], expected: Sequence[Expected]) -> Resolution:
+    def resolve(
+        self, requires: Sequence[str], base: Sequence[str], expected: Sequence[Expected]
+    ) -> Resolution:
         """BuildRequires on top of the base: what would come out of ``expected``, or what nothing provides."""
         root = self._base(tuple(base))
         if root.problems:
-            return Resolution(problems=tuple(f"buildroot: {problem}" for problem in root.problems), taken={})
+            return Resolution(
+                problems=tuple(f"buildroot: {problem}" for problem in root.problems), taken={}
+            )
         offered = self._expected.offer(expected)
         wanted = {text: _dependency(self._pool, text) for text in dict.fromkeys(requires)}
         self._build.unset(solv.SOLVABLE_REQUIRES)
@@ -140,7 +167,11 @@ class Universe:
             self._build.add_deparray(solv.SOLVABLE_REQUIRES, dependency)
         self._find_files(wanted)
         jobs = [*self._keep(root), self._pool.Job(_THIS | solv.Job.SOLVER_INSTALL, self._build.id)]
-        missing = [self._unprovided(text) for text, dep in wanted.items() if not self._has_provider(text, dep, offered)]
+        missing = [
+            self._unprovided(text)
+            for text, dep in wanted.items()
+            if not self._has_provider(text, dep, offered)
+        ]
         answer = _Answer(solvables=[], problems=missing) if missing else self._solve(jobs, offered)
         there = {rpm.id for rpm in root.solvables} | {self._build.id}
         chosen = [rpm for rpm in answer.solvables if rpm.id not in there]
@@ -173,18 +204,24 @@ class Universe:
                     unknown.append(self._unprovided(text))
                 jobs += selection.jobs(solv.Job.SOLVER_INSTALL)
             none: frozenset[int] = frozenset()
-            self._bases[packages] = _Answer(solvables=[], problems=unknown) if unknown else self._solve(jobs, none)
+            self._bases[packages] = (
+                _Answer(solvables=[], problems=unknown) if unknown else self._solve(jobs, none)
+            )
         return self._bases[packages]
 
     def _solve(self, jobs: list[solv.Job], offered: frozenset[int]) -> _Answer:
         if others := self._expected.ids - offered:
-            lock = solv.Job.SOLVER_SOLVABLE_ONE_OF | solv.Job.SOLVER_LOCK  # what is not installed stays so
+            lock = (
+                solv.Job.SOLVER_SOLVABLE_ONE_OF | solv.Job.SOLVER_LOCK
+            )  # what is not installed stays so
             jobs = [*jobs, self._pool.Job(lock, self._pool.towhatprovides(sorted(others)))]
         solver = self._pool.Solver()
         for flag in _FLAGS:
             solver.set_flag(flag, 1)
         if problems := solver.solve(jobs):
-            return _Answer(solvables=[], problems=sorted({self._explain(problem) for problem in problems}))
+            return _Answer(
+                solvables=[], problems=sorted({self._explain(problem) for problem in problems})
+            )
         return _Answer(solvables=solver.transaction().newsolvables(), problems=[])
 
     def _taken(self, chosen: Iterable[solv.XSolvable], wanted: dict[str, int]) -> dict[str, str]:
@@ -195,7 +232,9 @@ class Universe:
                 continue
             through.setdefault(build, rpm.name)
             for text, dependency in wanted.items():
-                if build not in direct and any(rpm.id == one.id for one in self._pool.whatprovides(dependency)):
+                if build not in direct and any(
+                    rpm.id == one.id for one in self._pool.whatprovides(dependency)
+                ):
                     direct[build] = text
         return through | direct
 
@@ -219,7 +258,9 @@ class Universe:
 
     def _unprovided(self, text: str) -> str:
         name = text.split(maxsplit=1)[0]
-        near = sorted(f"{rpm} in {rpm.repo.name}" for rpm in self._pool.whatprovides(self._pool.str2id(name)))
+        near = sorted(
+            f"{rpm} in {rpm.repo.name}" for rpm in self._pool.whatprovides(self._pool.str2id(name))
+        )
         near = near or self._elsewhere(name) or self._alike(name)
         return f"nothing provides {text}" + (f" (nearest: {', '.join(near[:2])})" if near else "")
 
@@ -239,14 +280,22 @@ class Universe:
         plain = _plain(name)
         same = {one for one in names if _plain(one) == plain and one != name}
         if same:
-            return sorted(same, key=lambda one: (one.lower() != name.lower(), abs(len(one) - len(name)), one))
-        return difflib.get_close_matches(name, [one for one in names if one[:1] == name[:1]], n=2, cutoff=0.8)
+            return sorted(
+                same, key=lambda one: (one.lower() != name.lower(), abs(len(one) - len(name)), one)
+            )
+        return difflib.get_close_matches(
+            name, [one for one in names if one[:1] == name[:1]], n=2, cutoff=0.8
+        )
 
     @cached_property
     def _programs(self) -> list[str]:
         """Files that somebody may mean by a path: what the pinned repositories have in a folder of programs or in /etc."""
         return sorted(
-            {match.str for glob in _PROGRAMS for match in self._pool.Dataiterator(solv.SOLVABLE_FILELIST, glob, _GLOB)}
+            {
+                match.str
+                for glob in _PROGRAMS
+                for match in self._pool.Dataiterator(solv.SOLVABLE_FILELIST, glob, _GLOB)
+            }
         )
 
     @cached_property
@@ -284,7 +333,9 @@ class _Expectations:
     def _clear(self) -> None:
         self._repo.empty(True)  # noqa: FBT003  # libsolv's "reuse ids"
         self._by_value: dict[Expected, int] = {}
-        self._by_identity: dict[int, tuple[Expected, int]] = {}  # holds the object, so its id() stays its own
+        self._by_identity: dict[
+            int, tuple[Expected, int]
+        ] = {}  # holds the object, so its id() stays its own
         self._builds: dict[int, str] = {}
 
     @property
@@ -323,7 +374,10 @@ class _Expectations:
         solvable.name, solvable.evr, solvable.arch = rpm.name, rpm.evr, rpm.arch
         own = self._pool.rel2id(solvable.nameid, solvable.evrid, solv.REL_EQ)
         solvable.add_deparray(solv.SOLVABLE_PROVIDES, own)
-        for key, texts in ((solv.SOLVABLE_PROVIDES, rpm.provides), (solv.SOLVABLE_REQUIRES, rpm.requires)):
+        for key, texts in (
+            (solv.SOLVABLE_PROVIDES, rpm.provides),
+            (solv.SOLVABLE_REQUIRES, rpm.requires),
+        ):
             for text in texts:
                 solvable.add_deparray(key, _dependency(self._pool, text))
         self._builds[solvable.id] = rpm.build
@@ -337,27 +391,38 @@ def _load(pool: solv.Pool, repository: PinnedRepository) -> Path | None:
     try:
         repomd = cr.Repomd(str(repository.folder / "repodata" / "repomd.xml"))
     except cr.CreaterepoCError as error:
-        raise InfraError(f"repository {repository.folder}: {error}", hint="make its repodata again") from error
+        raise InfraError(
+            f"repository {repository.folder}: {error}", hint="make its repodata again"
+        ) from error
     for kind, language, flags in (
         ("primary", None, 0),
         ("filelists", "FL", solv.Repo.REPO_EXTEND_SOLVABLES | solv.Repo.REPO_LOCALPOOL),
     ):
-        href = next((record.location_href for record in repomd.records if record.type == kind), None)
+        href = next(
+            (record.location_href for record in repomd.records if record.type == kind), None
+        )
         file = solv.xfopen(str(repository.folder / href)) if href else None
         if file is None or not repo.add_rpmmd(file, language, flags):
             problem = f"{kind} metadata cannot be read {pool.errstr}".strip()
-            raise InfraError(f"repository {repository.folder}: {problem}", hint="make its repodata again")
+            raise InfraError(
+                f"repository {repository.folder}: {problem}", hint="make its repodata again"
+            )
         file.close()
-    modules = next((record.location_href for record in repomd.records if record.type == "modules"), None)
+    modules = next(
+        (record.location_href for record in repomd.records if record.type == "modules"), None
+    )
     return repository.folder / modules if modules else None
 
 
-def _hide_modules(pool: solv.Pool, files: Sequence[Path], enabled: Sequence[str], releasever: str) -> dict[int, str]:
+def _hide_modules(
+    pool: solv.Pool, files: Sequence[Path], enabled: Sequence[str], releasever: str
+) -> dict[int, str]:
     """Take RPMs out of sight that dnf would hide (:mod:`buildfarm.domain.publish.modules`); what each is really called, by its id."""
     found = read_modules(files)
     if unknown := unknown_streams(found, enabled):
         raise InfraError(
-            f"no repository has the module stream {', '.join(unknown)}", hint="see `modules` of the target"
+            f"no repository has the module stream {', '.join(unknown)}",
+            hint="see `modules` of the target",
         )
     if not found.streams:
         return {}
@@ -368,12 +433,17 @@ def _hide_modules(pool: solv.Pool, files: Sequence[Path], enabled: Sequence[str]
         if nevra in seen.hidden or (nevra not in seen.shown and _names(rpm) & seen.names):
             hidden[rpm.id] = str(rpm)
     for identity in hidden:
-        pool.id2solvable(identity).arch = _HIDDEN  # an arch that no machine has: libsolv counts it nowhere
+        pool.id2solvable(
+            identity
+        ).arch = _HIDDEN  # an arch that no machine has: libsolv counts it nowhere
     return hidden
 
 
 def _names(rpm: solv.XSolvable) -> set[str]:
-    return {rpm.name, *(str(one).split(maxsplit=1)[0] for one in rpm.lookup_deparray(solv.SOLVABLE_PROVIDES))}
+    return {
+        rpm.name,
+        *(str(one).split(maxsplit=1)[0] for one in rpm.lookup_deparray(solv.SOLVABLE_PROVIDES)),
+    }
 
 
 def _index(pool: solv.Pool) -> None:

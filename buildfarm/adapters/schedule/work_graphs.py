@@ -37,8 +37,15 @@ def read(file: Path) -> WorkGraph:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         hint = '{"sources": [{"name": "a", "build_requires": ["b"], "cost_s": 60}]}'
-        raise InputError(f"{file}: {where or 'the file'}: {first['msg']}", hint=f"it looks like {hint}") from error
+        raise InputError(
+            f"{file}: {where or 'the file'}: {first['msg']}", hint=f"it looks like {hint}"
+        ) from error
     try:
-        return WorkGraph([Source(name=one.name, needs=one.build_requires, cost=one.cost_s) for one in found.sources])
+        return WorkGraph(
+            [
+                Source(name=one.name, needs=one.build_requires, cost=one.cost_s)
+                for one in found.sources
+            ]
+        )
     except InputError as error:
         raise InputError(f"{file}: {error}") from error

@@ -31,12 +31,25 @@ class Fact:
 Check = Callable[[], Fact]
 
 
-def _fact(name: str, needed_for: str, remedy: str, *, required: bool, probe: Callable[[], str]) -> Fact:
+def _fact(
+    name: str, needed_for: str, remedy: str, *, required: bool, probe: Callable[[], str]
+) -> Fact:
     try:
         seen = probe()
     except (BuildFarmError, ImportError, OSError) as error:
-        reason = error.output.splitlines()[-1] if isinstance(error, ToolFailed) and error.output else str(error)
-        return Fact(name=name, ok=False, seen=reason[:200], needed_for=needed_for, remedy=remedy, required=required)
+        reason = (
+            error.output.splitlines()[-1]
+            if isinstance(error, ToolFailed) and error.output
+            else str(error)
+        )
+        return Fact(
+            name=name,
+            ok=False,
+            seen=reason[:200],
+            needed_for=needed_for,
+            remedy=remedy,
+            required=required,
+        )
     return Fact(name=name, ok=True, seen=seen, needed_for=needed_for, required=required)
 
 
@@ -64,7 +77,18 @@ def _overlay() -> str:
             part.mkdir()
         options = f"lowerdir={parts['lower']},upperdir={parts['upper']},workdir={parts['work']}"
         process.run(
-            ["unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, parts["merged"]], timeout=10
+            [
+                "unshare",
+                "--mount",
+                "mount",
+                "-t",
+                "overlay",
+                "overlay",
+                "-o",
+                options,
+                parts["merged"],
+            ],
+            timeout=10,
         )
     return "an overlay was mounted"
 
@@ -72,10 +96,14 @@ def _overlay() -> str:
 def _cgroups() -> str:
     v2 = Path("/sys/fs/cgroup/cgroup.controllers")
     unified = v2.read_text(encoding="ascii").split() if v2.exists() else []
-    v1 = [name for name in ("memory", "pids", "cpu") if Path(f"/sys/fs/cgroup/{name}/tasks").exists()]
+    v1 = [
+        name for name in ("memory", "pids", "cpu") if Path(f"/sys/fs/cgroup/{name}/tasks").exists()
+    ]
     missing = [name for name in ("memory", "pids") if name not in {*unified, *v1}]
     if missing:
-        raise FileNotFoundError(f"no controller for {', '.join(missing)}; limits fall back to prlimit")
+        raise FileNotFoundError(
+            f"no controller for {', '.join(missing)}; limits fall back to prlimit"
+        )
     return f"v2: {' '.join(unified) or 'none'}; v1: {' '.join(v1) or 'none'}"
 
 
@@ -85,7 +113,9 @@ def _kvm() -> str:
         raise FileNotFoundError("no /dev/kvm")
     flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     if "svm" not in flags and "vmx" not in flags:
-        raise FileNotFoundError("/dev/kvm is there, the processor offers neither svm nor vmx: guests would hang")
+        raise FileNotFoundError(
+            "/dev/kvm is there, the processor offers neither svm nor vmx: guests would hang"
+        )
     return "/dev/kvm with svm or vmx (whether it runs guests is probed when a guest starts)"
 
 

@@ -28,7 +28,9 @@ def _bindings() -> ModuleType:
     try:
         import libvirt  # noqa: PLC0415  # only a KVM host has it
     except ImportError as error:
-        raise InfraError(f"libvirt's Python bindings: {error}", hint="install python3-libvirt") from error
+        raise InfraError(
+            f"libvirt's Python bindings: {error}", hint="install python3-libvirt"
+        ) from error
     return libvirt  # type: ignore[no-any-return]
 
 
@@ -49,7 +51,9 @@ class Hypervisor:
         """Connect. :raises InfraError: nobody answers at ``uri``."""
         self.uri = uri
         self._libvirt = _bindings()
-        self._libvirt.registerErrorHandler(lambda *_: None, None)  # errors are raised; libvirt would print them too
+        self._libvirt.registerErrorHandler(
+            lambda *_: None, None
+        )  # errors are raised; libvirt would print them too
         _run_events(self._libvirt)
         self._ended: dict[str, threading.Event] = {}
         with self._translated(f"libvirt at {uri}", hint="is libvirtd up? `virsh -c URI version`"):
@@ -98,11 +102,18 @@ class Hypervisor:
         found = []
         with self._translated(f"libvirt at {self.uri}"):
             for domain in self._connection.listAllDomains():
-                with suppress(self._libvirt.libvirtError):  # it ended just now, or it is somebody else's
+                with suppress(
+                    self._libvirt.libvirtError
+                ):  # it ended just now, or it is somebody else's
                     text = domain.metadata(self._libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE)
                     state = "running" if domain.isActive() else "off"
                     found.append(
-                        Machine(name=domain.name(), state=state, kind=domain.OSType(), metadata=_attributes(text))
+                        Machine(
+                            name=domain.name(),
+                            state=state,
+                            kind=domain.OSType(),
+                            metadata=_attributes(text),
+                        )
                     )
         return found
 

@@ -20,7 +20,9 @@ from buildfarm.errors import ConfigError, InfraError, ToolFailed
 
 _USERS = ("libvirt-qemu", "qemu")
 """Whom distributions make for QEMU: Debian's name, Fedora's and EL's."""
-_LOCAL_FOLDER = Path("/var/tmp")  # another user has to get there, which a home directory may not allow
+_LOCAL_FOLDER = Path(
+    "/var/tmp"
+)  # another user has to get there, which a home directory may not allow
 _GONE_SECONDS = 10.0
 _LONGEST_CONFIG = 107 - len("/libvirt/qemu/lib/domain-1234567-12345678901234567890/monitor.sock")
 """What sun_path (unix(7): 108 bytes with its end) leaves for the folder of libvirt's configuration: below it libvirt makes a
@@ -88,7 +90,16 @@ class PrivateLibvirt:
     def _check_reachable(self) -> None:
         try:
             process.run(
-                ["setpriv", f"--reuid={self.user}", "--clear-groups", "--", "test", "-x", self.folder], timeout=10
+                [
+                    "setpriv",
+                    f"--reuid={self.user}",
+                    "--clear-groups",
+                    "--",
+                    "test",
+                    "-x",
+                    self.folder,
+                ],
+                timeout=10,
             )
         except ToolFailed as error:
             raise ConfigError(
@@ -101,9 +112,9 @@ class PrivateLibvirt:
         file = self.folder / "run" / "libvirt" / "libvirtd.pid"
         with contextlib.suppress(OSError, ValueError):
             pid = int(file.read_text(encoding="ascii"))
-            if f"XDG_RUNTIME_DIR={self.folder / 'run'}".encode() not in Path(f"/proc/{pid}/environ").read_bytes().split(
-                b"\0"
-            ):
+            if f"XDG_RUNTIME_DIR={self.folder / 'run'}".encode() not in Path(
+                f"/proc/{pid}/environ"
+            ).read_bytes().split(b"\0"):
                 return
             os.kill(pid, signal.SIGTERM)
             deadline = time.monotonic() + _GONE_SECONDS
@@ -123,7 +134,10 @@ def qemu_user() -> str:
     for name in _USERS:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_name
-    raise ConfigError("no user for QEMU on this machine", hint="install libvirt-daemon-system; it makes libvirt-qemu")
+    raise ConfigError(
+        "no user for QEMU on this machine",
+        hint="install libvirt-daemon-system; it makes libvirt-qemu",
+    )
 
 
 def folder_for(home: Path, name: str) -> Path:

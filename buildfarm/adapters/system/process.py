@@ -159,7 +159,9 @@ def run(
             pass_fds=tuple(pass_fds),
         )
     except OSError as error:
-        raise InfraError(f"cannot start {command[0]}: {error}", hint="run `buildfarm doctor`") from error
+        raise InfraError(
+            f"cannot start {command[0]}: {error}", hint="run `buildfarm doctor`"
+        ) from error
     stdout, stderr = _Sink(max_output, out), _Sink(max_output, None)
     try:
         pump = _Pump(process, (stdout, stderr), feed=feed, deadline=started + timeout, watch=watch)
@@ -206,7 +208,9 @@ def start(
                 start_new_session=True,
             )
     except OSError as error:
-        raise InfraError(f"cannot start {argv[0]}: {error}", hint="run `buildfarm doctor`") from error
+        raise InfraError(
+            f"cannot start {argv[0]}: {error}", hint="run `buildfarm doctor`"
+        ) from error
 
 
 class _Pump:
@@ -231,7 +235,9 @@ class _Pump:
     def run(self) -> str:
         """The reason if the farm has to stop the program."""
         with selectors.DefaultSelector() as selector:
-            for stream, sink in zip((self._process.stdout, self._process.stderr), self._sinks, strict=True):
+            for stream, sink in zip(
+                (self._process.stdout, self._process.stderr), self._sinks, strict=True
+            ):
                 if stream is not None:
                     selector.register(stream, selectors.EVENT_READ, sink)
             if self._process.stdin is not None:

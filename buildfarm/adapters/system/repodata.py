@@ -19,7 +19,9 @@ from buildfarm.errors import InputError
 _SECONDS = 300.0
 
 
-def parse(kind: str, file: Path, place: str, *, most_output: int = 1024 * MEBIBYTE) -> list[dict[str, Any]]:
+def parse(
+    kind: str, file: Path, place: str, *, most_output: int = 1024 * MEBIBYTE
+) -> list[dict[str, Any]]:
     """What ``file`` of the repository at ``place`` says, read in the sandbox: somebody else's file, possibly a bomb.
 
     :raises InputError: it cannot be read in the sandbox's limits of time and memory, or says more than ``most_output`` bytes.
@@ -30,7 +32,9 @@ def parse(kind: str, file: Path, place: str, *, most_output: int = 1024 * MEBIBY
     )  # fmt: skip
     if done.returncode != 0 or done.stopped:
         why = done.stopped or done.error_text.strip().splitlines()[-1:] or ["no reason given"]
-        raise InputError(f"{place}: {kind} cannot be read: {why}", hint="is it a repository of RPMs?")
+        raise InputError(
+            f"{place}: {kind} cannot be read: {why}", hint="is it a repository of RPMs?"
+        )
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

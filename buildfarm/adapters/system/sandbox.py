@@ -86,7 +86,11 @@ def run(
         timeout=timeout,
         stdin=stdin,
         limits=Limits(
-            cpu_seconds=int(timeout) + 1, address_space=memory, file_size=file_size, processes=4096, open_files=4096
+            cpu_seconds=int(timeout) + 1,
+            address_space=memory,
+            file_size=file_size,
+            processes=4096,
+            open_files=4096,
         ),
         max_output=max_output,
         ok=ok,
@@ -96,9 +100,13 @@ def run(
     )
 
 
-def python(module: str, *arguments: str | Path, read_only: Sequence[Path] = (), **options: object) -> Completed:
+def python(
+    module: str, *arguments: str | Path, read_only: Sequence[Path] = (), **options: object
+) -> Completed:
     """Run ``python -m module arguments`` of this very environment in the box."""
-    package = Path(__file__).resolve().parents[2]  # not the checkout: its var/ holds keys and the database
+    package = (
+        Path(__file__).resolve().parents[2]
+    )  # not the checkout: its var/ holds keys and the database
     return run(
         [sys.executable, "-I", "-m", module, *arguments],
         read_only=[Path(sys.prefix), package, *read_only],

@@ -87,9 +87,13 @@ class Supervisor:
             except InfraError as error:
                 log_file = self._logs / f"{child.name}.log"
                 if running.popen.poll() is not None:
-                    raise InfraError(f"{child.name} ended at once", hint=f"see {log_file}") from error
+                    raise InfraError(
+                        f"{child.name} ended at once", hint=f"see {log_file}"
+                    ) from error
                 if time.monotonic() > deadline:
-                    raise InfraError(f"{child.name} is not ready: {error}", hint=f"see {log_file}") from error
+                    raise InfraError(
+                        f"{child.name} is not ready: {error}", hint=f"see {log_file}"
+                    ) from error
                 time.sleep(0.05)
             else:
                 return
@@ -108,17 +112,26 @@ class Supervisor:
             if self._stopping or running.popen.poll() is None:
                 continue
             if running.restart_at is None:
-                with contextlib.suppress(ProcessLookupError):  # what it had started would keep its port
+                with contextlib.suppress(
+                    ProcessLookupError
+                ):  # what it had started would keep its port
                     os.killpg(running.popen.pid, signal.SIGKILL)
                 if now - running.started > _STEADY_SECONDS:
                     running.pause = _FIRST_PAUSE
                 running.restart_at = now + running.pause
                 running.pause = min(running.pause * 2, _LONGEST_PAUSE)
                 log.get().warning(
-                    "process.ended", name=running.child.name, code=running.popen.returncode, restart_in=running.pause
+                    "process.ended",
+                    name=running.child.name,
+                    code=running.popen.returncode,
+                    restart_in=running.pause,
                 )
             elif now >= running.restart_at:
-                running.popen, running.started, running.restart_at = self._start(running.child), now, None
+                running.popen, running.started, running.restart_at = (
+                    self._start(running.child),
+                    now,
+                    None,
+                )
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Watch until ``stopped``."""
@@ -150,7 +163,12 @@ def _members(group: int) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                fields = (entry / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+                fields = (
+                    (entry / "stat")
+                    .read_text(encoding="ascii", errors="replace")
+                    .rpartition(")")[2]
+                    .split()
+                )
                 if int(fields[2]) == group:
                     found.append(int(entry.name))
     return found

@@ -42,7 +42,11 @@ def write_worker_config(loaded: Config, credentials: workers.Credentials, file: 
         "workdir": ".",
         "security": {
             name: str(path.relative_to(file.parent))
-            for name, path in (("key", key), ("certificate", certificate), ("hub_certificates", trusted))
+            for name, path in (
+                ("key", key),
+                ("certificate", certificate),
+                ("hub_certificates", trusted),
+            )
         },
     }
     _write_private(file, data)
@@ -52,7 +56,9 @@ def enroll_local(loaded: Config, hub: Hub, broker: Broker, number: int) -> Path:
     """A builder beside the hub, for every target whose builder runs here."""
     queues, arches = _local_queues(loaded, "local_workers: 0")
     name = f"local-{number}"
-    credentials = workers.enroll(hub, broker, name, arches=arches, queues=queues, builder="chroot", actor="serve")
+    credentials = workers.enroll(
+        hub, broker, name, arches=arches, queues=queues, builder="chroot", actor="serve"
+    )
     file = loaded.farm.home_path / "workers" / name / "worker.yaml"
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_worker_config(loaded, credentials, file)
@@ -63,12 +69,17 @@ def _local_queues(loaded: Config, remedy: str) -> tuple[list[str], list[str]]:
     """Queues and arches of every target whose builder runs beside the hub."""
     targets = [target for target in loaded.targets.values() if target.builder == "chroot"]
     if not targets:
-        raise ConfigError("no target uses the chroot builder, which is what runs beside the hub", hint=f"set {remedy}")
+        raise ConfigError(
+            "no target uses the chroot builder, which is what runs beside the hub",
+            hint=f"set {remedy}",
+        )
     queues = [queue for target in targets for queue in target.queues()]
     return queues, sorted({arch for target in targets for arch in target.arches})
 
 
-def enroll_local_host(loaded: Config, hub: Hub, local: LocalGuests, folder: Path, libvirt: PrivateLibvirt) -> Path:
+def enroll_local_host(
+    loaded: Config, hub: Hub, local: LocalGuests, folder: Path, libvirt: PrivateLibvirt
+) -> Path:
     """Make the hub's own machine a KVM host; its host.yaml."""
     queues, arches = _local_queues(loaded, "guests: null")
     credentials = guests.enroll_host(hub, "local", arches=arches, queues=queues, actor="serve")
@@ -88,12 +99,27 @@ def _write_private(file: Path, data: dict[str, object]) -> None:
 
 @click.command("worker-add")
 @click.argument("name")
-@click.option("--target", "-t", "names", multiple=True, required=True, help="Targets it builds for.")
+@click.option(
+    "--target", "-t", "names", multiple=True, required=True, help="Targets it builds for."
+)
 @click.option("--arch", "arches", multiple=True, default=("x86_64",))
 @click.option("--builder", type=click.Choice(["chroot", "mock"]), default="mock")
 @click.option("--slots", type=int, default=1)
-@click.option("--reserve", "reserved", multiple=True, metavar="sig:S|target:T|source:N", help="Only for these.")
-@click.option("--output", "-o", "file", type=click.Path(path_type=Path), required=True, help="worker.yaml to write.")
+@click.option(
+    "--reserve",
+    "reserved",
+    multiple=True,
+    metavar="sig:S|target:T|source:N",
+    help="Only for these.",
+)
+@click.option(
+    "--output",
+    "-o",
+    "file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="worker.yaml to write.",
+)
 def worker_add(
     name: str, names: tuple[str, ...], arches: tuple[str, ...], builder: str, slots: int, file: Path, reserved: tuple[str, ...]
 ) -> None:  # fmt: skip
@@ -112,12 +138,23 @@ def worker_add(
 
 @click.command("host-add")
 @click.argument("name")
-@click.option("--target", "-t", "names", multiple=True, required=True, help="Targets its guests build for.")
+@click.option(
+    "--target", "-t", "names", multiple=True, required=True, help="Targets its guests build for."
+)
 @click.option("--arch", "arches", multiple=True, default=("x86_64",))
 @click.option("--image", required=True, help="The guest definition whose image it boots.")
 @click.option("--slots", type=int, default=1, help="Guests at a time.")
-@click.option("--output", "-o", "file", type=click.Path(path_type=Path), required=True, help="host.yaml to write.")
-def host_add(name: str, names: tuple[str, ...], arches: tuple[str, ...], image: str, slots: int, file: Path) -> None:
+@click.option(
+    "--output",
+    "-o",
+    "file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="host.yaml to write.",
+)
+def host_add(
+    name: str, names: tuple[str, ...], arches: tuple[str, ...], image: str, slots: int, file: Path
+) -> None:
     """Enroll a KVM host and write what `buildfarm guests run` starts with there (run again to renew its token)."""
     loaded = config.load()
     hub = bootstrap.hub_of(loaded)

@@ -113,7 +113,9 @@ def serve() -> None:
         hub = bootstrap.hub_of(loaded)
         broker = Broker(bootstrap.redis_url(loaded))
         web = web_server(loaded.farm.listen)
-        farm.add(supervisor.Child(name="web", argv=web, env=env, ready=lambda: _answers(loaded.farm.url)))
+        farm.add(
+            supervisor.Child(name="web", argv=web, env=env, ready=lambda: _answers(loaded.farm.url))
+        )
         mine = here / "buildfarm"
         for queue in ("services", "signer"):
             argv: list[str | Path] = [mine, "services-worker", "--queue", queue]
@@ -126,16 +128,22 @@ def serve() -> None:
         for number in range(1, loaded.farm.local_workers + 1):
             file = enrolling.enroll_local(loaded, hub, broker, number)
             argv = [here / "buildfarm-worker", "--config", file]
-            farm.add(supervisor.Child(name=f"worker-{number}", argv=argv, env={"PYTHONUNBUFFERED": "1"}))
+            farm.add(
+                supervisor.Child(name=f"worker-{number}", argv=argv, env={"PYTHONUNBUFFERED": "1"})
+            )
         if loaded.farm.guests is not None:
             _add_guests(farm, loaded, hub, loaded.farm.guests)
-        output.err.print(f"the farm is up at {loaded.farm.url} (logs: {loaded.farm.home_path / 'logs'})")
+        output.err.print(
+            f"the farm is up at {loaded.farm.url} (logs: {loaded.farm.home_path / 'logs'})"
+        )
         farm.run(stop.is_set)
     finally:
         farm.stop()
 
 
-def web_server(listen: str, application: str = "buildfarm_web.wsgi:application()") -> list[str | Path]:
+def web_server(
+    listen: str, application: str = "buildfarm_web.wsgi:application()"
+) -> list[str | Path]:
     """The command that serves the page: threads for requests; who follows live parts needs none."""
     return [
         Path(sys.prefix) / "bin" / "gunicorn", "--bind", listen, "--workers", "1", "--threads", "16", "--worker-class",
@@ -147,11 +155,27 @@ def web_server(listen: str, application: str = "buildfarm_web.wsgi:application()
 def _add_guests(farm: supervisor.Supervisor, loaded: Config, hub: Hub, local: LocalGuests) -> None:
     """A libvirt of our own, and the pool of guests over it."""
     name = hashlib.sha256(str(loaded.farm.home_path).encode()).hexdigest()[:8]
-    folder = loaded.path(local.folder) if local.folder else private_libvirt.folder_for(loaded.farm.home_path, name)
-    libvirt = private_libvirt.PrivateLibvirt(folder=folder / "libvirt", user=private_libvirt.qemu_user())
-    farm.add(supervisor.Child(name="libvirt", argv=libvirt.prepare(), env=libvirt.env, ready=libvirt.ready))
+    folder = (
+        loaded.path(local.folder)
+        if local.folder
+        else private_libvirt.folder_for(loaded.farm.home_path, name)
+    )
+    libvirt = private_libvirt.PrivateLibvirt(
+        folder=folder / "libvirt", user=private_libvirt.qemu_user()
+    )
+    farm.add(
+        supervisor.Child(
+            name="libvirt", argv=libvirt.prepare(), env=libvirt.env, ready=libvirt.ready
+        )
+    )
     file = enrolling.enroll_local_host(loaded, hub, local, folder, libvirt)
-    argv: list[str | Path] = [Path(sys.prefix) / "bin" / "buildfarm", "guests", "--config", file, "run"]
+    argv: list[str | Path] = [
+        Path(sys.prefix) / "bin" / "buildfarm",
+        "guests",
+        "--config",
+        file,
+        "run",
+    ]
     farm.add(supervisor.Child(name="guests", argv=argv, env={"PYTHONUNBUFFERED": "1"}))
 
 

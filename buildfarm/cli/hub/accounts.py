@@ -17,7 +17,9 @@ _ROLES = click.Choice([role.value for role in Role])
 _ACTIONS = click.Choice([action.value for action in Action])
 
 role_option = click.option("--role", type=_ROLES, required=True, help="What the account may do.")
-sig_option = click.option("--sig", "sigs", multiple=True, help="A SIG the account speaks for (again for another).")
+sig_option = click.option(
+    "--sig", "sigs", multiple=True, help="A SIG the account speaks for (again for another)."
+)
 reason_option = click.option("--reason", required=True, help="Why.")
 
 
@@ -43,11 +45,20 @@ def account() -> None:
 @role_option
 @sig_option
 @click.option("--no-password", is_flag=True, help="Only a token lets its owner in.")
-@click.option("--local", is_flag=True, help="Write to this machine's own farm: it need not run yet.")
+@click.option(
+    "--local", is_flag=True, help="Write to this machine's own farm: it need not run yet."
+)
 @click.option("--reason", default="", help="Why.")
 @json_option
 def add(
-    name: str, role: str, sigs: tuple[str, ...], reason: str, *, no_password: bool, local: bool, as_json: bool
+    name: str,
+    role: str,
+    sigs: tuple[str, ...],
+    reason: str,
+    *,
+    no_password: bool,
+    local: bool,
+    as_json: bool,
 ) -> None:
     """Make the account NAME; its password is asked for, or read from standard input."""
     password = "" if no_password else _asked_password()
@@ -71,7 +82,12 @@ def _add_here(name: str, role: Role, sigs: tuple[str, ...], password: str, reaso
     )  # fmt: skip
     ways: list[Way] = ["password"] if password else []
     return Account(
-        name=made.id, role=made.role, sigs=[*made.sigs], login=ways, disabled=made.disabled, created=made.created
+        name=made.id,
+        role=made.role,
+        sigs=[*made.sigs],
+        login=ways,
+        disabled=made.disabled,
+        created=made.created,
     )
 
 
@@ -84,7 +100,13 @@ def list_accounts(*, as_json: bool) -> None:
         output.as_json({"accounts": [one.to_json() for one in found]})
         return
     rows = [
-        (one.name, one.role, ", ".join(one.sigs), ", ".join(one.login) or "token", "disabled" if one.disabled else "")
+        (
+            one.name,
+            one.role,
+            ", ".join(one.sigs),
+            ", ".join(one.login) or "token",
+            "disabled" if one.disabled else "",
+        )
         for one in found
     ]
     output.table(("Account", "Role", "SIGs", "Logs in by", "State"), rows)
@@ -128,8 +150,16 @@ def token() -> None:
 @click.option("--account", "owner", default="", help="Whose it is; else yours.")
 @click.option("--role", type=_ROLES, default=None, help="Less than the account's.")
 @sig_option
-@click.option("--action", "actions", type=_ACTIONS, multiple=True, help="Only this (again for another).")
-@click.option("--days", type=click.IntRange(1, 366), default=90, show_default=True, help="When it ends by itself.")
+@click.option(
+    "--action", "actions", type=_ACTIONS, multiple=True, help="Only this (again for another)."
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 366),
+    default=90,
+    show_default=True,
+    help="When it ends by itself.",
+)
 @json_option
 def add_token(
     name: str,

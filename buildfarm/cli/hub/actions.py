@@ -23,7 +23,13 @@ from buildfarm.errors import InputError
 from buildfarm.rpm_folders import rpms_below
 
 _POLL_SECONDS = 0.5
-_UNTIL_SOMEBODY_ACTS = (WaitKind.UNRESOLVABLE, WaitKind.BLOCKED, WaitKind.CYCLE, WaitKind.APPROVAL, WaitKind.PAUSED)
+_UNTIL_SOMEBODY_ACTS = (
+    WaitKind.UNRESOLVABLE,
+    WaitKind.BLOCKED,
+    WaitKind.CYCLE,
+    WaitKind.APPROVAL,
+    WaitKind.PAUSED,
+)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -31,14 +37,28 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--target", "-t", required=True, help="The target to build for.")
 @click.option(
-    "--dist-git", "sources", multiple=True, metavar="SOURCE@COMMIT", help="A source of the target's dist-git."
+    "--dist-git",
+    "sources",
+    multiple=True,
+    metavar="SOURCE@COMMIT",
+    help="A source of the target's dist-git.",
 )
-@click.option("--url", "urls", multiple=True, metavar="URL[#SHA256]", help="A file at a URL that the target allows.")
+@click.option(
+    "--url",
+    "urls",
+    multiple=True,
+    metavar="URL[#SHA256]",
+    help="A file at a URL that the target allows.",
+)
 @click.option("--name", default="", help="A name for people.")
 @click.option("--scratch", is_flag=True, help="Build and compare, publish nothing.")
-@click.option("--priority", type=click.IntRange(-100, 100), default=0, help="Below zero: in the background.")
 @click.option(
-    "--plan-first", is_flag=True, help="Build nothing before the plan is approved (buildfarm plan, approve, refuse)."
+    "--priority", type=click.IntRange(-100, 100), default=0, help="Below zero: in the background."
+)
+@click.option(
+    "--plan-first",
+    is_flag=True,
+    help="Build nothing before the plan is approved (buildfarm plan, approve, refuse).",
 )
 @click.option("--wait", is_flag=True, help="Stay until every build has come to rest.")
 @json_option
@@ -59,7 +79,9 @@ def ingest(
     if as_json:
         output.as_json({**received.to_json(), **(settled.to_json() if settled else {})})
     else:
-        output.out.print(f"{'drop' if received.created else 'known drop'} {received.id}\n{received.url}")
+        output.out.print(
+            f"{'drop' if received.created else 'known drop'} {received.id}\n{received.url}"
+        )
         if settled:
             output.builds_table(settled.builds)
 
@@ -72,7 +94,9 @@ def _dist_git(sources: Sequence[str]) -> list[Json]:
                 f"{source}: a source of dist-git is named SOURCE@COMMIT, with all 40 digits of the commit",
                 hint="`git ls-remote URL REF` prints them",
             )
-    return [dict(zip(("source", "commit"), source.split("@", 1), strict=True)) for source in sources]
+    return [
+        dict(zip(("source", "commit"), source.split("@", 1), strict=True)) for source in sources
+    ]
 
 
 def _named(hub: Client, files: Sequence[Path], urls: Sequence[str]) -> DropFiles:
@@ -119,12 +143,20 @@ def wait_for(hub: Client, drop: str, *, seconds: float = 24 * 3600) -> DropPage:
             moving = [build for build in found.builds if not at_rest(build)]
             done = len(found.builds) - len(moving)
             words = ", ".join(f"{build.source} {build.state}" for build in moving)
-            progress.update(bar, total=len(found.builds) or None, completed=done, description=words[:70] or "settling")
+            progress.update(
+                bar,
+                total=len(found.builds) or None,
+                completed=done,
+                description=words[:70] or "settling",
+            )
             quiet = quiet + 1 if found.state is not DropState.RECEIVED and not moving else 0
             if quiet > 1:  # a build that waits is looked at again after the last publish
                 return found
             time.sleep(_POLL_SECONDS)
-    raise InputError(f"drop {drop} did not come to rest in {seconds:.0f} s", hint="`buildfarm builds` says what waits")
+    raise InputError(
+        f"drop {drop} did not come to rest in {seconds:.0f} s",
+        hint="`buildfarm builds` says what waits",
+    )
 
 
 def _say(build: Build) -> None:
@@ -138,7 +170,9 @@ def _say(build: Build) -> None:
 @click.option("--target", "-t", default="", help="Whose failed builds.")
 @click.option("--drop", default="", help="Or the failed builds of this drop.")
 @click.option("--reason", default="", help="Why it should go better now.")
-def retry(builds: tuple[str, ...], target: str, drop: str, cluster: str, reason: str, *, failed: bool) -> None:
+def retry(
+    builds: tuple[str, ...], target: str, drop: str, cluster: str, reason: str, *, failed: bool
+) -> None:
     """Send failed, canceled or excluded BUILDS through the line again; or all that failed, or all that failed alike."""
     if (failed or cluster) and not (target or (drop and failed)):
         raise InputError("whose failed builds?", hint="--target NAME, or --failed --drop DROP")
@@ -146,11 +180,17 @@ def retry(builds: tuple[str, ...], target: str, drop: str, cluster: str, reason:
     if failed and drop:
         builds += tuple(build.id for build in hub.builds.list(drop=drop, state=BuildState.FAILED))
         if not builds:
-            raise InputError(f"drop {drop} has no failed builds", hint="`buildfarm drop DROP` lists them all")
+            raise InputError(
+                f"drop {drop} has no failed builds", hint="`buildfarm drop DROP` lists them all"
+            )
     elif failed or cluster:
-        chosen = [one for one in hub.targets.failures(target).clusters if failed or one.id == cluster]
+        chosen = [
+            one for one in hub.targets.failures(target).clusters if failed or one.id == cluster
+        ]
         if not chosen:
-            raise InputError(f"{target} has no such failures", hint="`buildfarm failures TARGET` lists them")
+            raise InputError(
+                f"{target} has no such failures", hint="`buildfarm failures TARGET` lists them"
+            )
         builds += tuple(build.id for one in chosen for build in one.builds)
     if not builds:
         raise InputError("which builds?", hint="name them, or --failed, or --cluster ID")
@@ -176,7 +216,9 @@ def pause(subject: str, reason: str, *, is_drop: bool) -> None:
 @click.argument("subject")
 @click.option("--reason", default="", help="What has changed.")
 @click.option("--drop", "is_drop", is_flag=True, help="SUBJECT is a drop, not a target.")
-@click.option("--cancel-waiting", is_flag=True, help="Cancel what has not begun instead of building it.")
+@click.option(
+    "--cancel-waiting", is_flag=True, help="Cancel what has not begun instead of building it."
+)
 def resume(subject: str, reason: str, *, is_drop: bool, cancel_waiting: bool) -> None:
     """Go on with a paused target (or drop)."""
     resume_one = client().drops.resume if is_drop else client().targets.resume
@@ -239,13 +281,19 @@ def worker_drain(worker: str, reason: str, *, back: bool) -> None:
 @click.command("worker-reserve")
 @click.argument("worker")
 @click.option(
-    "--for", "reserved", multiple=True, metavar="sig:S|target:T|source:N", help="Nobody else (none: everybody)."
+    "--for",
+    "reserved",
+    multiple=True,
+    metavar="sig:S|target:T|source:N",
+    help="Nobody else (none: everybody).",
 )
 @click.option("--reason", required=True, help="Why.")
 def worker_reserve(worker: str, reserved: tuple[str, ...], reason: str) -> None:
     """Let WORKER work for some SIGs, targets or sources alone; without --for for everybody again."""
     answer = client().reserve(worker, reserved, reason=reason)
-    output.out.print(f"{answer.id}: for {', '.join(answer.reserved) or 'everybody'}", highlight=False)
+    output.out.print(
+        f"{answer.id}: for {', '.join(answer.reserved) or 'everybody'}", highlight=False
+    )
 
 
 @click.command("release-hold")
@@ -289,7 +337,9 @@ def override(  # one option a setting
         "seconds": seconds, "memory": memory * 1024 * 1024 if memory else None,
     }  # fmt: skip
     client().targets.override(target, source, settings, reason=reason, remove=remove)
-    output.out.print(f"{source}: override {'removed' if remove else 'recorded'}; it applies from the next build on")
+    output.out.print(
+        f"{source}: override {'removed' if remove else 'recorded'}; it applies from the next build on"
+    )
 
 
 COMMANDS = (

@@ -33,7 +33,10 @@ def list_composes(target: str, *, as_json: bool) -> None:
     if as_json:
         output.as_json({"composes": [one.to_json() for one in found]})
         return
-    rows = [(one.id, one.target, _state(one), one.number, one.released_why or one.reason) for one in found]
+    rows = [
+        (one.id, one.target, _state(one), one.number, one.released_why or one.reason)
+        for one in found
+    ]
     output.table(("Compose", "Target", "State", "Generation", "Why"), rows)
 
 
@@ -47,7 +50,8 @@ def show(name: str, *, as_json: bool) -> None:
         output.as_json(found)
         return
     output.out.print(
-        f"{found.id}: {_state(found)}, generation {found.number} of {found.tag}, {found.rpms} RPMs", highlight=False
+        f"{found.id}: {_state(found)}, generation {found.number} of {found.tag}, {found.rpms} RPMs",
+        highlight=False,
     )
     output.out.print(f"for dnf: {client().url}{found.path}/ARCH", highlight=False)
     since = found.previous.id if found.previous else "nothing"
@@ -84,7 +88,9 @@ def _say(one: Compose, *, as_json: bool) -> None:
     if as_json:
         output.as_json(one)
     else:
-        output.out.print(f"{one.id}: {_state(one)}, generation {one.number} of {one.tag}", highlight=False)
+        output.out.print(
+            f"{one.id}: {_state(one)}, generation {one.number} of {one.tag}", highlight=False
+        )
 
 
 COMMANDS = (compose,)

@@ -21,11 +21,20 @@ def needs(target: str, sig: str, *, as_json: bool) -> None:
         output.as_json(found)
         return
     rows = [
-        (group.title, f"{need.title}{_like_it(need.count)}", at(need.since), need.sig, need.why, need.act)
+        (
+            group.title,
+            f"{need.title}{_like_it(need.count)}",
+            at(need.since),
+            need.sig,
+            need.why,
+            need.act,
+        )
         for group in found.groups
         for need in group.items
     ]
-    output.table(("What", "Which", "Since", "SIG", "Why", "Next"), rows, title=f"{found.total} in all")
+    output.table(
+        ("What", "Which", "Since", "SIG", "Why", "Next"), rows, title=f"{found.total} in all"
+    )
 
 
 def _like_it(count: int) -> str:
@@ -49,10 +58,18 @@ def lag(target: str, sig: str, *, as_json: bool) -> None:
         return
     stages = list(found.stages)
     rows = [
-        [one.sig, one.sources, *map(_hours, (one.median, one.nine_in_ten, *map(one.stages.get, stages)))]
+        [
+            one.sig,
+            one.sources,
+            *map(_hours, (one.median, one.nine_in_ten, *map(one.stages.get, stages))),
+        ]
         for one in found.sigs
     ]
-    output.table(("SIG", "Sources", "Median", "Nine in ten", *stages), rows, title="hours; of each stage the mean")
+    output.table(
+        ("SIG", "Sources", "Median", "Nine in ten", *stages),
+        rows,
+        title="hours; of each stage the mean",
+    )
 
 
 def _hours(seconds: float | None) -> str:

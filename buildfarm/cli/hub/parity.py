@@ -19,9 +19,14 @@ def reference() -> None:
 @reference.command("add")
 @click.argument("subject", metavar="BUILD|TARGET")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--arch", default="", help="Whose buildroot it was (default: the first arch that FILE names).")
 @click.option(
-    "--target", "is_target", is_flag=True, help="SUBJECT is a target: for builds without a reference of their own."
+    "--arch", default="", help="Whose buildroot it was (default: the first arch that FILE names)."
+)
+@click.option(
+    "--target",
+    "is_target",
+    is_flag=True,
+    help="SUBJECT is a target: for builds without a reference of their own.",
 )
 def add(subject: str, file: Path, arch: str, *, is_target: bool) -> None:
     """Attach FILE to a build (or a target): mock's buildroot_lock.json or installed_pkgs.log, Koji's listRPMs as JSON, or NEVRAs."""
@@ -29,7 +34,9 @@ def add(subject: str, file: Path, arch: str, *, is_target: bool) -> None:
     read_reference(text)  # what is wrong with it is said here, before it is sent
     attach = client().targets.attach_reference if is_target else client().builds.attach_reference
     answer = attach(subject, text, arch=arch)
-    output.out.print(f"{subject}: {answer.rpms} RPMs of {answer.arch}, from {answer.form}", highlight=False)
+    output.out.print(
+        f"{subject}: {answer.rpms} RPMs of {answer.arch}, from {answer.form}", highlight=False
+    )
 
 
 @click.command("parity")
@@ -43,7 +50,10 @@ def parity(build: str, *, everything: bool, as_json: bool) -> None:
         output.as_json(found)
         return
     for one in found.parity:
-        said = ", ".join(f"{count} {kind}" for kind, count in one.counts.items() if count) or "no differences"
+        said = (
+            ", ".join(f"{count} {kind}" for kind, count in one.counts.items() if count)
+            or "no differences"
+        )
         output.out.print(
             f"{found.nvr} {one.arch}: {one.same} RPMs the same, {said} "
             f"(beside {one.reference.rpms} of the {one.reference.of}'s {one.reference.form})", highlight=False,

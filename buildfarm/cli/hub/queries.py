@@ -35,7 +35,9 @@ def drop(drop: str | None, *, as_json: bool) -> None:
         if as_json:
             output.as_json(listed)
             return
-        rows = [(one.id[:12], one.target, one.name, one.state.value, one.reason) for one in listed.drops]
+        rows = [
+            (one.id[:12], one.target, one.name, one.state.value, one.reason) for one in listed.drops
+        ]
         output.table(("Drop", "Target", "Name", "State", "Why"), rows)
         return
     found = hub.drops.get(drop)
@@ -73,7 +75,9 @@ def show(build: str, *, verbose: bool, as_json: bool) -> None:
     if found.why:
         output.out.print(f"  why: {output.plain(found.why)}", highlight=False)
     for span in found.states:
-        output.out.print(f"  {at(span.at)}  {span.state:<11} {output.plain(span.why)}", highlight=False)
+        output.out.print(
+            f"  {at(span.at)}  {span.state:<11} {output.plain(span.why)}", highlight=False
+        )
     for task in found.tasks:
         seconds = f"{task.seconds:.1f} s" if task.seconds else ""
         output.out.print(f"  task {task.kind:<8} {task.state:<9} {task.worker:<14} {seconds}")
@@ -88,7 +92,11 @@ def show(build: str, *, verbose: bool, as_json: bool) -> None:
 
 
 def _findings(found: BuildPage) -> list[Finding]:
-    return [finding for pair in found.comparison.pairs for finding in pair.findings] if found.comparison else []
+    return (
+        [finding for pair in found.comparison.pairs for finding in pair.findings]
+        if found.comparison
+        else []
+    )
 
 
 def at(moment: datetime) -> str:
@@ -107,7 +115,11 @@ def at(moment: datetime) -> str:
 def logs(build: str, task: str, *, follow: bool) -> None:
     """Print the build log of BUILD; it can still be growing."""
     hub = client()
-    parts = hub.builds.follow_log(build, task=task) if follow else [hub.builds.log(build, task=task).text]
+    parts = (
+        hub.builds.follow_log(build, task=task)
+        if follow
+        else [hub.builds.log(build, task=task).text]
+    )
     for text in parts:
         click.echo(text, nl=False)
 
@@ -155,7 +167,9 @@ def _say(text: str) -> None:
 def _say_left_out(subject: str, found: DropPlan) -> None:
     for cycle in found.cycles:
         closing = "; ".join(f"{source} needs {needed}" for source, needed in cycle.closing)
-        conditions = "".join(f"; {source} has {condition}" for source, condition in cycle.conditions)
+        conditions = "".join(
+            f"; {source} has {condition}" for source, condition in cycle.conditions
+        )
         _say(f"circle of {', '.join(cycle.members)}, closed by: {closing}{conditions}")
     for problem in found.problems:
         _say(f"{problem.nvr} ({problem.kind}): {problem.reason}")
@@ -164,7 +178,9 @@ def _say_left_out(subject: str, found: DropPlan) -> None:
     for unread in found.unread:
         _say(f"{unread.nvr} (not read for brand words): {unread.reason}")
     if found.surveyed.read < found.surveyed.of:
-        _say(f"{found.surveyed.of - found.surveyed.read} SRPMs are still to be read for brand words")
+        _say(
+            f"{found.surveyed.of - found.surveyed.read} SRPMs are still to be read for brand words"
+        )
     for stopped in found.left_out:
         _say(f"{stopped.nvr} is {stopped.state}: {stopped.reason}")
     if found.approval == Approval.AWAITED:
@@ -227,7 +243,13 @@ def failures(target: str, *, as_json: bool) -> None:
         output.as_json(found)
         return
     rows = [
-        (one.id, str(len(one.builds)), one.kind, one.words, ", ".join(build.nvr for build in one.builds[:3]))
+        (
+            one.id,
+            str(len(one.builds)),
+            one.kind,
+            one.words,
+            ", ".join(build.nvr for build in one.builds[:3]),
+        )
         for one in found.clusters
     ]
     output.table(("Cluster", "Builds", "Kind", "Cause", "First"), rows)
@@ -244,13 +266,17 @@ def why(build: str, *, as_json: bool) -> None:
     if as_json:
         output.as_json(found)
         return
-    lines = [f"{found.nvr} is {found.state} since {at(found.since)}{': ' if found.reason else ''}{found.reason}"]
+    lines = [
+        f"{found.nvr} is {found.state} since {at(found.since)}{': ' if found.reason else ''}{found.reason}"
+    ]
     if found.paused and found.paused not in found.reason:
         lines.append(f"{found.paused}: nothing of its target begins")
     if found.waits_for:
         lines.append(f"waits for {', '.join(found.waits_for)}")
     if found.rank:
-        lines.append(f"number {found.rank.place} of {found.rank.of} in the queue {found.rank.queue}")
+        lines.append(
+            f"number {found.rank.place} of {found.rank.of} in the queue {found.rank.queue}"
+        )
     if found.decision:
         lines.append(f"was given a builder as the {found.decision.why}")
     if found.estimated_start and found.estimated_end:
@@ -273,7 +299,11 @@ def search(text: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
         output.as_json(found)
         return
-    rows = [(group.title, hit.label, hit.detail, hit.target, hit.href) for group in found.groups for hit in group.hits]
+    rows = [
+        (group.title, hit.label, hit.detail, hit.target, hit.href)
+        for group in found.groups
+        for hit in group.hits
+    ]
     output.table(("Kind", "Found", "What", "Target", "Page"), rows)
 
 
@@ -283,7 +313,11 @@ def _span(seconds: float) -> str:
     >>> _span(59), _span(3700), _span(100000)
     ('59 s', '1 h 1 min', '1 d 3 h')
     """
-    for large, small, size, part in (("d", "h", 86400, 3600), ("h", "min", 3600, 60), ("min", "s", 60, 1)):
+    for large, small, size, part in (
+        ("d", "h", 86400, 3600),
+        ("h", "min", 3600, 60),
+        ("min", "s", 60, 1),
+    ):
         if seconds >= size:
             return f"{int(seconds // size)} {large} {int(seconds % size // part)} {small}"
     return f"{seconds:.0f} s"

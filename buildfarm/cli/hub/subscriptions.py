@@ -25,7 +25,14 @@ from buildfarm.domain.notify.subscription import Channel, DeliveryState
 @click.option("--sig", default="", help="Only what this SIG answers for.")
 @json_option
 def subscribe(
-    channel: str, address: str, topics: tuple[str, ...], source: str, target: str, sig: str, *, as_json: bool
+    channel: str,
+    address: str,
+    topics: tuple[str, ...],
+    source: str,
+    target: str,
+    sig: str,
+    *,
+    as_json: bool,
 ) -> None:
     """Have ADDRESS told what happens: an e-mail address gets digests, a URL signed webhooks."""
     what = OfWhat(topics=[Topic(topic) for topic in topics], source=source, target=target, sig=sig)
@@ -68,7 +75,9 @@ def unsubscribe(subscription: str, reason: str) -> None:
 
 
 @click.command("deliveries")
-@click.option("--state", type=click.Choice([state.value for state in DeliveryState]), help="Only these.")
+@click.option(
+    "--state", type=click.Choice([state.value for state in DeliveryState]), help="Only these."
+)
 @click.option("--subscription", default="", help="Only of this one.")
 @json_option
 def deliveries(state: str | None, subscription: str, *, as_json: bool) -> None:
@@ -78,7 +87,14 @@ def deliveries(state: str | None, subscription: str, *, as_json: bool) -> None:
         output.as_json(found)
         return
     rows = [
-        (owed.id, owed.channel, owed.state, owed.attempts, owed.status, at(owed.settled or owed.due))
+        (
+            owed.id,
+            owed.channel,
+            owed.state,
+            owed.attempts,
+            owed.status,
+            at(owed.settled or owed.due),
+        )
         for owed in found.deliveries
     ]
     output.table(("Delivery", "By", "State", "Tries", "Last answer", "Next or settled"), rows)

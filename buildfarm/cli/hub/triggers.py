@@ -40,7 +40,9 @@ def triggers(target: str, *, as_json: bool) -> None:
         if one.found:
             say(f"  found {one.found}{', drop ' + one.drop[:12] if one.drop else ''}")
         if one.looked:
-            say(f"  looked {_minute(one.looked)}{', next ' + _minute(one.next_look) if one.next_look else ''}")
+            say(
+                f"  looked {_minute(one.looked)}{', next ' + _minute(one.next_look) if one.next_look else ''}"
+            )
     if not found.triggers:
         say("no target has triggers: `triggers:` in its file names them")
 
@@ -56,13 +58,17 @@ def say(line: str) -> None:
 
 @click.command("poll")
 @click.option(
-    "--once", is_flag=True, help="Look at everything now, say what was found, and end. Exit code 1: a look failed."
+    "--once",
+    is_flag=True,
+    help="Look at everything now, say what was found, and end. Exit code 1: a look failed.",
 )
 def poll(*, once: bool) -> None:
     """Look at the vendors' repositories when it is time; any number may stand by, one looks."""
     loaded = config.load()
     if not any(target.triggers.polls for target in loaded.targets.values()):
-        raise InputError("no target polls a repository", hint="`triggers.polls` in a target's file names some")
+        raise InputError(
+            "no target polls a repository", hint="`triggers.polls` in a target's file names some"
+        )
     hub = bootstrap.hub_of(loaded)
     with bootstrap.poller_of(hub, owner=_owner(), chance=random.SystemRandom().random) as poller:
         if not once:
@@ -72,7 +78,12 @@ def poll(*, once: bool) -> None:
         hub.wakeup.notify()
     url = f"{loaded.farm.url}/drops/"
     rows = [
-        (state.target, state.name, state.problem or state.found, state.drop_id and f"{url}{state.drop_id[:12]}")
+        (
+            state.target,
+            state.name,
+            state.problem or state.found,
+            state.drop_id and f"{url}{state.drop_id[:12]}",
+        )
         for state in states
     ]
     output.table(("Target", "Poll", "Found", "Last drop"), rows)
@@ -86,7 +97,9 @@ def watch() -> None:
     loaded = config.load()
     watches = bootstrap.watches_of(bootstrap.hub_of(loaded))
     if not watches:
-        raise InputError("no target watches a folder", hint="`triggers.folders` in a target's file names some")
+        raise InputError(
+            "no target watches a folder", hint="`triggers.folders` in a target's file names some"
+        )
     stop = stop_event()
     threads = [threading.Thread(target=one.run, args=(_owner(), stop)) for one in watches]
     for thread in threads:

@@ -15,7 +15,19 @@ from buildfarm.cli.hub.queries import client, json_option
 from buildfarm.domain.compare import policy
 from buildfarm.errors import Conflict
 
-_WORDS = ("id", "owner", "reason", "expires", "kind", "source", "rpm", "path", "subject", "target", "authority")
+_WORDS = (
+    "id",
+    "owner",
+    "reason",
+    "expires",
+    "kind",
+    "source",
+    "rpm",
+    "path",
+    "subject",
+    "target",
+    "authority",
+)
 
 
 @click.command("waive")
@@ -25,9 +37,14 @@ _WORDS = ("id", "owner", "reason", "expires", "kind", "source", "rpm", "path", "
 @click.option("--expires", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Its last day.")
 @click.option("--source", default="*", show_default=True, help="Glob over the source's name.")
 @click.option("--rpm", default="*", show_default=True, help="Glob over the RPM's name.")
-@click.option("--path", default="**", show_default=True, help="Path glob: * stays in one folder, ** does not.")
 @click.option(
-    "--subject", default="*", show_default=True, help="Glob over what differs there: a tag, a symbol, a dependency."
+    "--path", default="**", show_default=True, help="Path glob: * stays in one folder, ** does not."
+)
+@click.option(
+    "--subject",
+    default="*",
+    show_default=True,
+    help="Glob over what differs there: a tag, a symbol, a dependency.",
 )
 @click.option("--target", "-t", default="*", show_default=True, help="Glob over the target's name.")
 @click.option(
@@ -38,7 +55,16 @@ _WORDS = ("id", "owner", "reason", "expires", "kind", "source", "rpm", "path", "
 )
 @click.option("--id", "identity", default="", help="Made where it is not given.")
 @json_option
-def waive(kind: str, owner: str, reason: str, expires: datetime, identity: str, *, as_json: bool, **words: str) -> None:
+def waive(
+    kind: str,
+    owner: str,
+    reason: str,
+    expires: datetime,
+    identity: str,
+    *,
+    as_json: bool,
+    **words: str,
+) -> None:
     """Accept findings of KIND (see `compare --kinds`) until a day; what they hold up is judged anew at once."""
     form = {
         "id": identity,
@@ -52,11 +78,17 @@ def waive(kind: str, owner: str, reason: str, expires: datetime, identity: str, 
     if as_json:
         output.as_json(made)
     else:
-        output.out.print(f"{made.id}: in force until {made.expires}, {_lifts(made)}", highlight=False)
+        output.out.print(
+            f"{made.id}: in force until {made.expires}, {_lifts(made)}", highlight=False
+        )
 
 
 def _lifts(item: Waiver) -> str:
-    return f"lifts {item.findings} findings of {len(item.builds)} builds" if item.findings else "lifts nothing now"
+    return (
+        f"lifts {item.findings} findings of {len(item.builds)} builds"
+        if item.findings
+        else "lifts nothing now"
+    )
 
 
 @click.group("waivers", invoke_without_command=True)
@@ -75,19 +107,30 @@ def list_waivers(*, everything: bool, as_json: bool) -> None:
     pages = list(client().waivers.pages(everything=everything))
     if as_json:
         lists = {
-            key: [one for page in pages for one in page.to_json()[key]] for key in ("waivers", "unused", "expiring")
+            key: [one for page in pages for one in page.to_json()[key]]
+            for key in ("waivers", "unused", "expiring")
         }
         output.as_json({**pages[-1].to_json(), **lists})
         return
     rows = [
-        (item.id, item.kind, item.source, item.owner, item.state, item.expires, _lifts(item), item.reason)
+        (
+            item.id,
+            item.kind,
+            item.source,
+            item.owner,
+            item.state,
+            item.expires,
+            _lifts(item),
+            item.reason,
+        )
         for page in pages
         for item in page.waivers
     ]
     output.table(("Waiver", "Kind", "Source", "Owner", "State", "Expires", "Lifts", "Why"), rows)
     for identity in (one for page in pages for one in page.unused):
         output.err.print(
-            f"waiver {output.plain(identity)} matches nothing: revoke it, or wait for what it is for", highlight=False
+            f"waiver {output.plain(identity)} matches nothing: revoke it, or wait for what it is for",
+            highlight=False,
         )
     for identity in (one for page in pages for one in page.expiring):
         output.err.print(f"waiver {output.plain(identity)} ends within 30 days", highlight=False)
@@ -101,7 +144,8 @@ def list_waivers(*, everything: bool, as_json: bool) -> None:
 def export(file: Path | None) -> None:
     """Write the waivers in force as YAML to FILE, or print them."""
     text = dump_waivers(
-        policy.Waiver(**{word: getattr(item, word) for word in _WORDS}) for item in client().waivers.list()
+        policy.Waiver(**{word: getattr(item, word) for word in _WORDS})
+        for item in client().waivers.list()
     )
     if file is None:
         click.echo(text, nl=False)
@@ -154,7 +198,9 @@ def ask_waiver(build: str, kind: str, *, as_json: bool, **words: str) -> None:
 @json_option
 def grant(ask: str, owner: str, expires: datetime, reason: str, *, as_json: bool) -> None:
     """Record the waiver that was asked for as ASK."""
-    made = client().waivers.grant(ask, owner=owner, expires=expires.date().isoformat(), reason=reason)
+    made = client().waivers.grant(
+        ask, owner=owner, expires=expires.date().isoformat(), reason=reason
+    )
     _say(made, as_json=as_json)
 
 
@@ -173,7 +219,8 @@ def _say(one: WaiverAsk, *, as_json: bool) -> None:
     else:
         came = f"{one.answer} by {one.answered_by}" if one.answer else "asked for"
         output.out.print(
-            f"{one.id}: {one.finding} in {one.nvr}, {came}{f': {one.waiver}' if one.waiver else ''}", highlight=False
+            f"{one.id}: {one.finding} in {one.nvr}, {came}{f': {one.waiver}' if one.waiver else ''}",
+            highlight=False,
         )
 
 

@@ -25,7 +25,12 @@ from buildfarm.rpm_folders import rpms_below
 
 @click.command("brand-scan")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
-@click.option("--policy", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A brand policy.")
+@click.option(
+    "--policy",
+    "file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A brand policy.",
+)
 @click.option("--target", "-t", default="", help="Or the policy of this target.")
 @click.option(
     "--rule",
@@ -33,12 +38,25 @@ from buildfarm.rpm_folders import rpms_below
     help="A debrand rule whose scan.allow counts.",
 )
 @click.option(
-    "--prep", is_flag=True, help="Of SRPMs also what %prep leaves: archives unpacked, patches applied (in the sandbox)."
+    "--prep",
+    is_flag=True,
+    help="Of SRPMs also what %prep leaves: archives unpacked, patches applied (in the sandbox).",
 )
-@click.option("--jobs", "-j", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Default: all processors.")
+@click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    help="Default: all processors.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, every hit.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a brand policy.")
-@click.option("--dhash", "picture", is_flag=True, help="Print the difference hash of each picture, for a policy.")
+@click.option(
+    "--dhash",
+    "picture",
+    is_flag=True,
+    help="Print the difference hash of each picture, for a policy.",
+)
 def brand_scan(
     paths: tuple[Path, ...], file: Path | None, target: str, rule: Path | None, jobs: int, *, prep: bool, as_json: bool,
     schema: bool, picture: bool,
@@ -64,15 +82,26 @@ def brand_scan(
             hits += _prepared(srpm, policy, jobs)
     by = [(hit, explained(hit, allow)) for hit in hits]
     if as_json:
-        output.as_json([{**hit.as_json(), "allowed": allowed.reason if allowed else ""} for hit, allowed in by])
+        output.as_json(
+            [{**hit.as_json(), "allowed": allowed.reason if allowed else ""} for hit, allowed in by]
+        )
     else:
-        _show([hit for hit, allowed in by if allowed is None], sum(allowed is not None for _, allowed in by))
+        _show(
+            [hit for hit, allowed in by if allowed is None],
+            sum(allowed is not None for _, allowed in by),
+        )
     if any(allowed is None for _, allowed in by):
         sys.exit(1)
 
 
 def _srpms(path: Path) -> list[Path]:
-    return rpms_below(path, "*.src.rpm") if path.is_dir() else [path] if path.name.endswith(".src.rpm") else []
+    return (
+        rpms_below(path, "*.src.rpm")
+        if path.is_dir()
+        else [path]
+        if path.name.endswith(".src.rpm")
+        else []
+    )
 
 
 def _prepared(srpm: Path, policy: BrandPolicy, jobs: int) -> list[BrandHit]:
@@ -81,7 +110,11 @@ def _prepared(srpm: Path, policy: BrandPolicy, jobs: int) -> list[BrandHit]:
         try:
             folder = srpm_tree.prepare(srpm, Path(scratch) / "prep", macros={})
         except InputError as error:
-            return [BrandHit(rpm=srpm.name, where="%prep", offset=0, word="", kind=UNREAD, context=str(error))]
+            return [
+                BrandHit(
+                    rpm=srpm.name, where="%prep", offset=0, word="", kind=UNREAD, context=str(error)
+                )
+            ]
         hits = scan_paths([folder], policy, jobs=jobs)
     return [dataclasses.replace(hit, rpm=srpm.name, where=f"%prep!{hit.where}") for hit in hits]
 
@@ -91,21 +124,32 @@ def _policy(file: Path | None, target: str) -> BrandPolicy:
         return load_brand_policy(file)
     loaded = config.load()
     if not target:
-        raise InputError("which brand?", hint=f"--policy FILE, or --target {' | '.join(sorted(loaded.targets))}")
+        raise InputError(
+            "which brand?", hint=f"--policy FILE, or --target {' | '.join(sorted(loaded.targets))}"
+        )
     found = bootstrap.brand_policy_of(loaded, loaded.target(target))
     if found is None:
-        raise InputError(f"{target} has no brand policy", hint="set `brand` in its file, or give --policy")
+        raise InputError(
+            f"{target} has no brand policy", hint="set `brand` in its file, or give --policy"
+        )
     return found
 
 
 def _show(hits: list[BrandHit], allowed: int) -> None:
     if hits:
         rows = [
-            (hit.rpm, f"{hit.where}:{hit.line}" if hit.line else f"{hit.where}+{hit.offset}", hit.kind, hit.context)
+            (
+                hit.rpm,
+                f"{hit.where}:{hit.line}" if hit.line else f"{hit.where}+{hit.offset}",
+                hit.kind,
+                hit.context,
+            )
             for hit in hits
         ]
         output.table(("File", "Where", "Class", "Context"), rows)
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(hit.kind for hit in hits).items()))
+    kinds = ", ".join(
+        f"{count} {kind}" for kind, count in sorted(Counter(hit.kind for hit in hits).items())
+    )
     said = f"{len(hits)} hits ({kinds})" if hits else "clean"
     output.out.print(f"{said}; {allowed} allowed with a reason", highlight=False)
     if hits:

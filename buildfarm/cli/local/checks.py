@@ -23,14 +23,23 @@ def doctor(*, as_json: bool) -> None:
     """Say what this machine can do, by doing it, and what to do about each gap. Exit code 1: something required lacks."""
     loaded = config.load()
     facts = machine.facts()
-    facts += [machine.disk(bootstrap.home_of(loaded).root), _service("database", lambda: _database(loaded))]
+    facts += [
+        machine.disk(bootstrap.home_of(loaded).root),
+        _service("database", lambda: _database(loaded)),
+    ]
     facts.append(_service("Redis", lambda: _redis(loaded)))
     if as_json:
         names = ("name", "ok", "seen", "needed_for", "remedy", "required")
         output.as_json([{name: getattr(fact, name) for name in names} for fact in facts])
     else:
         rows = [
-            ("yes" if f.ok else "NO" if f.required else "no", f.name, f.seen, f.needed_for, "" if f.ok else f.remedy)
+            (
+                "yes" if f.ok else "NO" if f.required else "no",
+                f.name,
+                f.seen,
+                f.needed_for,
+                "" if f.ok else f.remedy,
+            )
             for f in facts
         ]
         output.table(("", "What", "Seen", "Needed for", "What to do"), rows)
@@ -42,7 +51,9 @@ def _service(name: str, probe: Callable[[], str]) -> machine.Fact:
     try:
         return machine.Fact(name=name, ok=True, seen=probe(), needed_for="the hub")
     except BuildFarmError as error:
-        return machine.Fact(name=name, ok=False, seen=str(error), needed_for="the hub", remedy="`buildfarm serve`")
+        return machine.Fact(
+            name=name, ok=False, seen=str(error), needed_for="the hub", remedy="`buildfarm serve`"
+        )
 
 
 def _database(loaded: config.Config) -> str:
@@ -65,7 +76,9 @@ def check_config(files: tuple[Path, ...]) -> None:
         output.out.print(f"{loaded.file}: ok", highlight=False)
         for target in loaded.targets.values():
             rules = bootstrap.rules_of(loaded, target)
-            output.out.print(f"target {target.name}: ok, {len(rules)} debrand rules", highlight=False)
+            output.out.print(
+                f"target {target.name}: ok, {len(rules)} debrand rules", highlight=False
+            )
 
 
 @click.command("mock-config")

@@ -47,11 +47,21 @@ def _print_kinds(context: click.Context, _: click.Parameter, wanted: bool) -> No
 @click.argument("old")
 @click.argument("new")
 @click.option("--target", "-t", default="", help="Use this target's suffix, tag policy and rules.")
-@click.option("--verbose", "-v", is_flag=True, help="Every finding, with both sides and what to do.")
-@click.option("--json", "as_json", is_flag=True, help="The whole report as JSON (see --schema).")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page to FILE.", metavar="FILE")
 @click.option(
-    "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML to FILE.", metavar="FILE"
+    "--verbose", "-v", is_flag=True, help="Every finding, with both sides and what to do."
+)
+@click.option("--json", "as_json", is_flag=True, help="The whole report as JSON (see --schema).")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page to FILE.",
+    metavar="FILE",
+)
+@click.option(
+    "--junit",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write JUnit XML to FILE.",
+    metavar="FILE",
 )
 @click.option(
     "--waivers",
@@ -76,7 +86,10 @@ def _print_kinds(context: click.Context, _: click.Parameter, wanted: bool) -> No
     help="Print every kind of finding with its next step.",
 )
 @click.option(
-    "--state", type=click.Path(path_type=Path), help="Where a large run keeps what is done (a folder).", metavar="DIR"
+    "--state",
+    type=click.Path(path_type=Path),
+    help="Where a large run keeps what is done (a folder).",
+    metavar="DIR",
 )
 @click.option(
     "--any-release",
@@ -84,7 +97,11 @@ def _print_kinds(context: click.Context, _: click.Parameter, wanted: bool) -> No
     help="Pair RPMs of folders and repositories by NAME and ARCH, whatever their release.",
 )
 @click.option("--fresh", is_flag=True, help="Forget what an earlier run has done.")
-@click.option("--fast", is_flag=True, help="Leave out what takes long: abidiff, and code with its addresses masked.")
+@click.option(
+    "--fast",
+    is_flag=True,
+    help="Leave out what takes long: abidiff, and code with its addresses masked.",
+)
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Default: all processors.")
 def compare(  # one option a form of output
     old: str, new: str, target: str, html: Path | None, junit: Path | None, waivers: Path | None, state: Path | None,
@@ -136,7 +153,9 @@ def _honest_exit() -> Iterator[None]:
         sys.exit(_UNKNOWN)
 
 
-def _policy(target: str, waivers: tuple[Waiver, ...], *, any_release: bool, fast: bool) -> ComparePolicy:
+def _policy(
+    target: str, waivers: tuple[Waiver, ...], *, any_release: bool, fast: bool
+) -> ComparePolicy:
     from dataclasses import replace
     from datetime import UTC, datetime
 

@@ -22,7 +22,12 @@ from buildfarm.cli.local.compare_show import Show
 from buildfarm.domain.compare.policy import ComparePolicy
 from buildfarm.domain.compare.report import PairResult, Report
 from buildfarm.errors import InputError
-from buildfarm.presentation.report_text import distribution_lines, pair_lines, summary, unpaired_lines
+from buildfarm.presentation.report_text import (
+    distribution_lines,
+    pair_lines,
+    summary,
+    unpaired_lines,
+)
 from buildfarm.services.compare.comparison import files_of
 from buildfarm.services.compare.large_comparison import Told, compare_sides
 
@@ -70,11 +75,21 @@ class Progress:
 
 
 def compare_sets(
-    old: str, new: str, policy: ComparePolicy, show: Show, *, state: Path | None, fresh: bool, jobs: int | None
+    old: str,
+    new: str,
+    policy: ComparePolicy,
+    show: Show,
+    *,
+    state: Path | None,
+    fresh: bool,
+    jobs: int | None,
 ) -> Report:
     """Compare two folders or two repositories, showing what is found as it is found."""
     folder = (
-        state or places.home() / "compare" / hashlib.sha256(f"{_full(old)}\n{_full(new)}".encode()).hexdigest()[:16]
+        state
+        or places.home()
+        / "compare"
+        / hashlib.sha256(f"{_full(old)}\n{_full(new)}".encode()).hexdigest()[:16]
     )
     jobs = jobs or os.cpu_count() or 1
     progress = Progress()
@@ -119,16 +134,21 @@ def _sides(
         from buildfarm.adapters.compare.rpm_repository import RepositorySide  # noqa: PLC0415  # folders need no HTTP
 
         work = folder / "fetched"
-        return RepositorySide(old, work=work, reader=reader), RepositorySide(new, work=work, reader=reader)
+        return RepositorySide(old, work=work, reader=reader), RepositorySide(
+            new, work=work, reader=reader
+        )
     if "://" in old or "://" in new:
         raise InputError(
-            f"{old} and {new}: one is a repository, the other is not", hint="run createrepo_c on the folder"
+            f"{old} and {new}: one is a repository, the other is not",
+            hint="run createrepo_c on the folder",
         )
     files = files_of(Path(old), Path(new))
     progress.begin("headers read", sum(map(len, files)))
 
     def side(of: list[Path]) -> FolderSide:
-        return FolderSide(of, reader=reader, spool=folder, read=progress.step, jobs=max(1, jobs // 2))
+        return FolderSide(
+            of, reader=reader, spool=folder, read=progress.step, jobs=max(1, jobs // 2)
+        )
 
     with ThreadPoolExecutor(2) as pool:
         vendors, ours = pool.map(side, files)

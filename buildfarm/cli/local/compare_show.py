@@ -30,4 +30,6 @@ class Show:
 
 def _coloured(verdict: Verdict) -> str:
     bad = verdict.badness >= Verdict.INCOMPATIBLE.badness
-    return click.style(verdict.value, fg="green" if verdict.is_compatible else "red" if bad else "yellow", bold=bad)
+    return click.style(
+        verdict.value, fg="green" if verdict.is_compatible else "red" if bad else "yellow", bold=bad
+    )

@@ -50,13 +50,24 @@ class _WithDefault(click.Group):
 
 
 @click.group("debrand", cls=_WithDefault, invoke_without_command=True)
-@click.option("--check", "drop", type=click.Path(path_type=Path, exists=True), help="The same as `debrand check DROP`.")
+@click.option(
+    "--check",
+    "drop",
+    type=click.Path(path_type=Path, exists=True),
+    help="The same as `debrand check DROP`.",
+)
 @click.pass_context
 def debrand(context: click.Context, drop: Path | None) -> None:
     """Strip a vendor's brand from sources, exactly as rules say."""
     if drop is not None:
         context.invoke(
-            check_drop, drop=drop, target="", rules=None, brand=None, jobs=os.cpu_count() or 1, as_json=False
+            check_drop,
+            drop=drop,
+            target="",
+            rules=None,
+            brand=None,
+            jobs=os.cpu_count() or 1,
+            as_json=False,
         )
         context.exit()
     if context.invoked_subcommand is None:
@@ -70,10 +81,19 @@ def debrand(context: click.Context, drop: Path | None) -> None:
 @click.option("--target", "-t", default="", help="Whose rules are taken.")
 @click.option("--date", "day", type=_DAY, help="Of the changelog entry; default: the rule's.")
 @click.option(
-    "--lookaside", default="", help="Of a dist-git tree: a folder, or a URL with {name} {file} {algorithm} {digest}."
+    "--lookaside",
+    default="",
+    help="Of a dist-git tree: a folder, or a URL with {name} {file} {algorithm} {digest}.",
 )
 @click.option("--dist", default="", help="What %{dist} stands for; default: an SRPM's own.")
-@click.option("--output", "-o", "folder", type=click.Path(path_type=Path), required=True, help="Where the result goes.")
+@click.option(
+    "--output",
+    "-o",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Where the result goes.",
+)
 def apply_rule(
     source: Path, rule_file: Path | None, target: str, day: dt.datetime | None, lookaside: str, dist: str, folder: Path
 ) -> None:  # fmt: skip
@@ -92,7 +112,9 @@ def apply_rule(
             shutil.copyfile(source, folder / source.name)
         elif source.is_file():
             macros = {"dist": dist or dist_of_release(evr.release, f".{branch_of(evr.release)}")}
-            made = srpm_tree.build(applied.tree, folder, work / "build", epoch=mtime_of(rule), macros=macros)
+            made = srpm_tree.build(
+                applied.tree, folder, work / "build", epoch=mtime_of(rule), macros=macros
+            )
             output.out.print(str(made), highlight=False, markup=False)
     for step in applied.steps:
         places = ", ".join(f"{path} ({count})" for path, count in step.files)
@@ -118,14 +140,18 @@ def _rule(name: str, evr: EVR, file: Path | None, target: str, day: dt.date | No
     loaded = config.load()
     chosen = loaded.target(target) if target else _only_target(loaded)
     for rule in bootstrap.rules_of(loaded, chosen):
-        if rule.source == name and rule.applies_to(chosen.name, branch=branch_of(evr.release), evr=str(evr)):
+        if rule.source == name and rule.applies_to(
+            chosen.name, branch=branch_of(evr.release), evr=str(evr)
+        ):
             return dataclasses.replace(rule, date=day) if day else rule
     raise NotFound(f"{chosen.name} has no rule for {name}", hint="give one with --rule")
 
 
 def _only_target(loaded: config.Config) -> Target:
     if len(loaded.targets) != 1:
-        raise InputError("which target's rules?", hint=f"--target {' | '.join(sorted(loaded.targets))}")
+        raise InputError(
+            "which target's rules?", hint=f"--target {' | '.join(sorted(loaded.targets))}"
+        )
     return next(iter(loaded.targets.values()))
 
 
@@ -151,20 +177,31 @@ def _write(folder: Path, rule: Rule, applied: Applied) -> None:
 
 @debrand.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--source", default="", help="The source's name; default: the file's, or its folder's.")
+@click.option(
+    "--source", default="", help="The source's name; default: the file's, or its folder's."
+)
 @click.option("--date", "day", type=_DAY, help="The rule's date; default: today.")
 @click.option(
-    "--output", "-o", "folder", type=click.Path(path_type=Path), required=True, help="The folder of our rules."
+    "--output",
+    "-o",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The folder of our rules.",
 )
 def import_rule(file: Path, source: str, day: dt.datetime | None, folder: Path) -> None:
     """Convert FILE, an autopatch config or a srpmproc directive file, to a rule of ours, with the files it uses."""
     name = source or (file.parent.name if file.stem == "config" else file.stem)
     imported = _imported(file, name, day.date() if day else None)
     if imported is None:
-        raise InputError(f"{file} is a rule of ours already", hint="`buildfarm check-config` checks it")
+        raise InputError(
+            f"{file} is a rule of ours already", hint="`buildfarm check-config` checks it"
+        )
     written = convert(imported, folder)
     rule_files.load_rule(written)
-    output.out.print(f"{written}: {len(imported.data['actions'])} actions", highlight=False, markup=False)
+    output.out.print(
+        f"{written}: {len(imported.data['actions'])} actions", highlight=False, markup=False
+    )
     for note in imported.notes:
         output.out.print(f"  left out: {note}", highlight=False, markup=False)
 
@@ -173,12 +210,26 @@ def import_rule(file: Path, source: str, day: dt.datetime | None, folder: Path) 
 @click.argument("drop", type=click.Path(path_type=Path, exists=True))
 @click.option("--target", "-t", default="", help="Whose rules and brand policy are taken.")
 @click.option(
-    "--rules", type=click.Path(path_type=Path, exists=True, file_okay=False), help="A folder of rules instead."
+    "--rules",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A folder of rules instead.",
 )
-@click.option("--brand", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A brand policy instead.")
-@click.option("--jobs", "-j", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Default: all processors.")
+@click.option(
+    "--brand",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A brand policy instead.",
+)
+@click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    help="Default: all processors.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with the proposed rules.")
-def check_drop(drop: Path, target: str, rules: Path | None, brand: Path | None, jobs: int, *, as_json: bool) -> None:
+def check_drop(
+    drop: Path, target: str, rules: Path | None, brand: Path | None, jobs: int, *, as_json: bool
+) -> None:
     """Rehearse the rules over DROP (a folder of SRPMs, or one): which fit, which no longer do, what is branded and has no rule.
 
     Exit code 1 if anything needs a person.
@@ -188,7 +239,13 @@ def check_drop(drop: Path, target: str, rules: Path | None, brand: Path | None, 
         raise InputError(f"{drop} holds no SRPM")
     loaded = None if rules and brand else config.load()
     chosen = (loaded.target(target) if target else _only_target(loaded)) if loaded else None
-    known = rule_files.load_rules(rules) if rules else bootstrap.rules_of(loaded, chosen) if loaded and chosen else []
+    known = (
+        rule_files.load_rules(rules)
+        if rules
+        else bootstrap.rules_of(loaded, chosen)
+        if loaded and chosen
+        else []
+    )
     policy = (
         brand_policies.load_brand_policy(brand)
         if brand
@@ -197,10 +254,20 @@ def check_drop(drop: Path, target: str, rules: Path | None, brand: Path | None, 
         else None
     )
     scan = functools.partial(_scan, policy) if policy is not None else None
-    tools = CheckTools(identities=srpm_tree.identities, unpack=srpm_tree.unpack, outside=SandboxedOutside, scan=scan)
+    tools = CheckTools(
+        identities=srpm_tree.identities,
+        unpack=srpm_tree.unpack,
+        outside=SandboxedOutside,
+        scan=scan,
+    )
     found: list[Checked] = []
-    with tempfile.TemporaryDirectory(prefix="buildfarm-check-") as scratch, output.err.status("checking") as status:
-        for one in check(srpms, known, tools, Path(scratch), target=chosen.name if chosen else target, jobs=jobs):
+    with (
+        tempfile.TemporaryDirectory(prefix="buildfarm-check-") as scratch,
+        output.err.status("checking") as status,
+    ):
+        for one in check(
+            srpms, known, tools, Path(scratch), target=chosen.name if chosen else target, jobs=jobs
+        ):
             found.append(one)
             status.update(f"{len(found)} of {len(srpms)} checked: {one.srpm}")
     found.sort(key=lambda one: (list(Standing).index(one.standing), one.srpm))
@@ -220,13 +287,20 @@ def _scan(policy: BrandPolicy, srpms: Sequence[Path]) -> dict[str, list[BrandHit
 
 
 def _show(found: list[Checked]) -> None:
-    output.table(("SRPM", "Standing", "Rule", "Why"), [(c.srpm, c.standing.value, c.rule, c.reason) for c in found])
+    output.table(
+        ("SRPM", "Standing", "Rule", "Why"),
+        [(c.srpm, c.standing.value, c.rule, c.reason) for c in found],
+    )
     counts = {standing: sum(one.standing is standing for one in found) for standing in Standing}
     said = ", ".join(f"{count} {standing.value}" for standing, count in counts.items() if count)
     output.out.print(f"{len(found)} SRPMs: {said}", highlight=False)
     for one in found:
         if one.proposal:
-            output.out.print(f"\nto begin with, {one.source}.yaml:\n{one.proposal}", highlight=False, markup=False)
+            output.out.print(
+                f"\nto begin with, {one.source}.yaml:\n{one.proposal}",
+                highlight=False,
+                markup=False,
+            )
 
 
 @debrand.command("schema")

@@ -25,10 +25,15 @@ _EPOCH = re.compile(r"-[0-9]+:")
 @click.command("reproduce")
 @click.argument("build")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="A folder for everything; it must not exist."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A folder for everything; it must not exist.",
 )
 @click.option("--arch", default="", help="Which arch's task (default: the last).")
-@click.option("--builder", type=click.Choice(["chroot", "mock"]), default="chroot", show_default=True)
+@click.option(
+    "--builder", type=click.Choice(["chroot", "mock"]), default="chroot", show_default=True
+)
 @click.pass_context
 def reproduce(context: click.Context, build: str, out: Path, arch: str, builder: str) -> None:
     """Build BUILD once more in the very buildroot it had, on this machine, and compare with what was made then.
@@ -63,13 +68,18 @@ def _order(hub: Client, build: str, arch: str) -> BuildOrder:
             return found
         output.err.print("the generation it was built on is being written again …")
         time.sleep(_POLL)
-    raise InfraError("the generation was not restored in time", hint="`buildfarm events` says what its task is at")
+    raise InfraError(
+        "the generation was not restored in time",
+        hint="`buildfarm events` says what its task is at",
+    )
 
 
 def _build(out: Path, payload: Path, result: Path, builder: str, *, seconds: int) -> None:
     worker = Path(sys.prefix) / "bin" / "buildfarm-worker"
     if not worker.exists():
-        raise InputError(f"{worker} is not here", hint="install the package buildfarm_workers beside the CLI")
+        raise InputError(
+            f"{worker} is not here", hint="install the package buildfarm_workers beside the CLI"
+        )
     output.err.print(f"building in {out} …")
     argv: list[str | Path] = [
         worker,
@@ -86,13 +96,19 @@ def _build(out: Path, payload: Path, result: Path, builder: str, *, seconds: int
     (out / "worker.log").write_text(done.text, encoding="utf-8")
     if done.returncode != 0:
         raise InputError(
-            f"it does not build any more, exit code {done.returncode}", hint=f"{out}/worker.log and {result}/build.log"
+            f"it does not build any more, exit code {done.returncode}",
+            hint=f"{out}/worker.log and {result}/build.log",
         )
 
 
 def _compare_locks(hub: Client, order: WorkOrder, result: Path) -> None:
     """Say whether the buildroot was the same, RPM by RPM."""
-    lines = [line for lock in hub.builds.lock(order.build).locks if lock.arch == order.arch for line in lock.lock]
+    lines = [
+        line
+        for lock in hub.builds.lock(order.build).locks
+        if lock.arch == order.arch
+        for line in lock.lock
+    ]
     then = {f"{line.name}-{line.version}-{line.release}.{line.arch}" for line in lines}
     text = (result / "installed_pkgs.log").read_text(encoding="utf-8")
     now = {

@@ -19,22 +19,40 @@ _MILLI = 1000
 
 @click.command("simulate")
 @click.argument("graph", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--workers", "-w", type=click.IntRange(min=1), required=True, help="Builds at the same time.")
 @click.option(
-    "--failures", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Probability that a build fails."
+    "--workers", "-w", type=click.IntRange(min=1), required=True, help="Builds at the same time."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Which builds fail: the same seed, the same ones.")
+@click.option(
+    "--failures",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Probability that a build fails.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Which builds fail: the same seed, the same ones.",
+)
 @click.option("--order", type=click.Choice([order.value for order in Order]), default=Order.CRITICAL_PATH.value, show_default=True,
               help="What goes first; the farm takes the first, the others are there to compare.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="As JSON, every build with its start and end.")
-def simulate_command(graph: Path, workers: int, failures: float, seed: int, order: str, *, as_json: bool) -> None:
+@click.option(
+    "--json", "as_json", is_flag=True, help="As JSON, every build with its start and end."
+)
+def simulate_command(
+    graph: Path, workers: int, failures: float, seed: int, order: str, *, as_json: bool
+) -> None:
     """Build GRAPH in virtual time, with the farm's own dispatcher.
 
     GRAPH is JSON: {"sources": [{"name": "a", "build_requires": ["b"], "cost_s": 60}]}. Needs that are no source of the graph
     count as there. Sources that need each other start from a seed; `broken` lists the needs that it satisfies.
     """
     found = work_graphs.read(graph)
-    done = simulate(found, workers, order=Order(order), failures=failures, seed=seed, clock=time.perf_counter)
+    done = simulate(
+        found, workers, order=Order(order), failures=failures, seed=seed, clock=time.perf_counter
+    )
     if as_json:
         output.as_json(_document(found, done, order))
     else:

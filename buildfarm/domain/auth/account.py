@@ -82,8 +82,12 @@ def checked_password(password: str, name: str) -> str:
     """
     if len(password) < LEAST_PASSWORD:
         raise InputError(
-            f"the password has {len(password)} characters, it needs {LEAST_PASSWORD}", hint="a few words will do"
+            f"the password has {len(password)} characters, it needs {LEAST_PASSWORD}",
+            hint="a few words will do",
         )
     if len(password) > MOST_PASSWORD or password.casefold() == name.casefold():
-        raise InputError("this password will not do", hint=f"not the name, and at most {MOST_PASSWORD} characters")
+        raise InputError(
+            "this password will not do",
+            hint=f"not the name, and at most {MOST_PASSWORD} characters",
+        )
     return password

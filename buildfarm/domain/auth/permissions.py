@@ -154,18 +154,27 @@ def possible(principal: Principal, action: Action) -> Refusal | None:
     """
     least = LEAST[action]
     if not principal.is_known:
-        return Refusal(why=f"to {SAID[action]} needs somebody the farm knows", next_step="log in, or send a token")
+        return Refusal(
+            why=f"to {SAID[action]} needs somebody the farm knows",
+            next_step="log in, or send a token",
+        )
     if principal.role.rank < least.rank:
         why = f"{principal.name} has the role {principal.role}, to {SAID[action]} needs {least}"
         return Refusal(why=why, next_step=f"ask {_who(least)}, or an admin for the role")
     if principal.actions is not None and action not in principal.actions:
         words = ", ".join(sorted(principal.actions))
         return Refusal(
-            why=f"{principal.name}'s token is for {words} alone", next_step="use a token for this action, or log in"
+            why=f"{principal.name}'s token is for {words} alone",
+            next_step="use a token for this action, or log in",
         )
-    if principal.role is Role.MAINTAINER and not principal.sigs and LEAST[action] is not Role.VIEWER:
+    if (
+        principal.role is Role.MAINTAINER
+        and not principal.sigs
+        and LEAST[action] is not Role.VIEWER
+    ):
         return Refusal(
-            why=f"{principal.name} is a maintainer of no SIG", next_step="ask an admin which SIGs you speak for"
+            why=f"{principal.name} is a maintainer of no SIG",
+            next_step="ask an admin which SIGs you speak for",
         )
     return None
 
@@ -204,7 +213,9 @@ def is_person(actor: str) -> bool:
     return bool(actor) and actor not in _MACHINES and ":" not in actor
 
 
-def narrower(principal: Principal, role: Role, sigs: Collection[str], actions: Collection[Action]) -> Refusal | None:
+def narrower(
+    principal: Principal, role: Role, sigs: Collection[str], actions: Collection[Action]
+) -> Refusal | None:
     """Why ``principal`` may not give a token these rights: it would go beyond his own; ``None`` if it does not.
 
     >>> ann = Principal(name="ann", role=Role.MAINTAINER, sigs=("virt",))
@@ -215,16 +226,23 @@ def narrower(principal: Principal, role: Role, sigs: Collection[str], actions: C
     """
     step = "leave it out to take as much as you may"
     if role.rank > principal.role.rank:
-        why = (
-            f"a token of {principal.name} cannot have the role {role}: the role of {principal.name} is {principal.role}"
-        )
+        why = f"a token of {principal.name} cannot have the role {role}: the role of {principal.name} is {principal.role}"
         return Refusal(why=why, next_step=step)
-    if foreign := sorted(set(sigs) - set(principal.sigs)) if principal.role is Role.MAINTAINER else []:
+    if (
+        foreign := sorted(set(sigs) - set(principal.sigs))
+        if principal.role is Role.MAINTAINER
+        else []
+    ):
         return Refusal(why=f"{principal.name} does not speak for SIG {foreign[0]}", next_step=step)
-    beyond = [one for one in actions if principal.actions is not None and one not in principal.actions]
+    beyond = [
+        one for one in actions if principal.actions is not None and one not in principal.actions
+    ]
     beyond += [one for one in actions if LEAST[one].rank > role.rank]
     if beyond:
         return Refusal(why=f"a token with the role {role} cannot {SAID[beyond[0]]}", next_step=step)
     if principal.actions is not None and not actions:
-        return Refusal(why="the token you use is for some actions alone", next_step="name the actions of the new one")
+        return Refusal(
+            why="the token you use is for some actions alone",
+            next_step="name the actions of the new one",
+        )
     return None

@@ -49,7 +49,9 @@ def decide(
 
 def _by_verdict(verdict: Verdict, policy: GatePolicy, *, scratch: bool) -> Decision:
     if scratch:
-        return Decision(build_tag=False, gate=Gate.REFUSED, reason="scratch build: compared, never published")
+        return Decision(
+            build_tag=False, gate=Gate.REFUSED, reason="scratch build: compared, never published"
+        )
     if verdict is Verdict.UNCOMPARED:
         if policy.uncompared:
             return Decision(build_tag=True, gate=Gate.PASSED, reason="")
@@ -61,5 +63,9 @@ def _by_verdict(verdict: Verdict, policy: GatePolicy, *, scratch: bool) -> Decis
     if verdict.is_compatible:
         return Decision(build_tag=True, gate=Gate.PASSED, reason="")
     in_build_tag = verdict.badness < Verdict.INCOMPATIBLE.badness
-    where = "the build tag takes it, the destination tag does not" if in_build_tag else "no tag takes it"
+    where = (
+        "the build tag takes it, the destination tag does not"
+        if in_build_tag
+        else "no tag takes it"
+    )
     return Decision(build_tag=in_build_tag, gate=Gate.REFUSED, reason=f"verdict {verdict}: {where}")

@@ -23,7 +23,9 @@ def next_step(build: Build, *, task_reason: str = "") -> str:
         case BuildState.ON_HOLD:
             said = "look at what held it, then `buildfarm release-hold {nvr} --reason …`, or `buildfarm cancel {nvr} --reason …`"
         case BuildState.FAILED:
-            said = "`buildfarm logs {nvr}`; once its cause is gone: `buildfarm retry {nvr} --reason …`"
+            said = (
+                "`buildfarm logs {nvr}`; once its cause is gone: `buildfarm retry {nvr} --reason …`"
+            )
         case BuildState.CANCELED | BuildState.EXCLUDED:
             said = "`buildfarm retry {nvr} --reason …` sends it through the line again, under the rules of then"
         case BuildState.COMPARED if build.gate is Gate.REFUSED:
@@ -32,7 +34,9 @@ def next_step(build: Build, *, task_reason: str = "") -> str:
             said = ""
         case _:
             said = _BY_ITSELF
-    return said.format(nvr=build.nvr, source=build.source, target=build.target, drop=build.drop_id[:12])
+    return said.format(
+        nvr=build.nvr, source=build.source, target=build.target, drop=build.drop_id[:12]
+    )
 
 
 _OF_WAITING = {
@@ -43,16 +47,18 @@ _OF_WAITING = {
     WaitKind.APPROVAL: "`buildfarm plan {drop}`, then `buildfarm approve {drop} --reason …` or `buildfarm refuse {drop} --reason …`",
 }
 _IN_THE_TAG = "nothing is to be done: it goes on by itself when they are in the build tag"
-_NO_WAY_OUT = (
-    "add a seed or an older build of one of them to a repository of {target}, or a bootstrap condition to a spec"
+_NO_WAY_OUT = "add a seed or an older build of one of them to a repository of {target}, or a bootstrap condition to a spec"
+_TO_BE_PLANNED = (
+    "the scheduler plans it in its next round; `buildfarm doctor` says whether one is running"
 )
-_TO_BE_PLANNED = "the scheduler plans it in its next round; `buildfarm doctor` says whether one is running"
 
 
 def _of_waiting(build: Build) -> str:
     if build.wait_kind == WaitKind.BLOCKED and build.reason.startswith("waits for"):
         return _IN_THE_TAG
-    if build.wait_kind == WaitKind.CYCLE and ("add a seed" in build.reason or "does not help" in build.reason):
+    if build.wait_kind == WaitKind.CYCLE and (
+        "add a seed" in build.reason or "does not help" in build.reason
+    ):
         return _NO_WAY_OUT
     known = {kind.value: said for kind, said in _OF_WAITING.items()}
     return known.get(build.wait_kind, _TO_BE_PLANNED)

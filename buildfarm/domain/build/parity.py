@@ -50,7 +50,10 @@ def read_reference(text: str) -> Reference:
     form, rpms = _from_json(text) if text.lstrip()[:1] in ("{", "[") else _from_lines(text)
     rpms = [rpm for rpm in rpms if rpm.name != _KEY]
     if not rpms:
-        raise InputError(f"{form} that names no RPM", hint="give the lock or installed_pkgs.log of a finished build")
+        raise InputError(
+            f"{form} that names no RPM",
+            hint="give the lock or installed_pkgs.log of a finished build",
+        )
     return Reference(form=form, rpms=tuple(sorted(rpms, key=str)))
 
 
@@ -61,7 +64,9 @@ def _from_lines(text: str) -> tuple[str, list[NEVRA]]:
     if bad:
         hint = "mock's buildroot_lock.json or installed_pkgs.log, Koji's listRPMs as JSON, or a NEVRA a line"
         raise InputError(f"{bad[:80]!r} is no NEVRA", hint=hint)
-    form = "mock's installed_pkgs.log" if rows and rows[0][-1] == "installed" else "a list of NEVRAs"
+    form = (
+        "mock's installed_pkgs.log" if rows and rows[0][-1] == "installed" else "a list of NEVRAs"
+    )
     return form, [rpm for rpm in found if rpm is not None]
 
 
@@ -76,11 +81,17 @@ def _from_json(text: str) -> tuple[str, list[NEVRA]]:
                     lines = lines[key]
         return form, [_from_entry(entry) for entry in lines]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"not a lock that is known here: {type(error).__name__}: {error}") from error
+        raise InputError(
+            f"not a lock that is known here: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _from_entry(entry: Mapping[str, object]) -> NEVRA:
-    evr = EVR(epoch=int(str(entry.get("epoch") or 0)), version=str(entry["version"]), release=str(entry["release"]))
+    evr = EVR(
+        epoch=int(str(entry.get("epoch") or 0)),
+        version=str(entry["version"]),
+        release=str(entry["release"]),
+    )
     return NEVRA(name=str(entry["name"]), evr=evr, arch=str(entry["arch"]))
 
 
@@ -128,7 +139,10 @@ def parity(ours: Mapping[NEVRA, bool], theirs: Iterable[NEVRA]) -> Parity:
     for name in sorted(left.keys() | right.keys()):
         found += _of_name(name, left.get(name, []), right.get(name, []), ours)
     order = list(Differs)
-    return Parity(same=len(same), differences=tuple(sorted(found, key=lambda one: (order.index(one.kind), one.name))))
+    return Parity(
+        same=len(same),
+        differences=tuple(sorted(found, key=lambda one: (order.index(one.kind), one.name))),
+    )
 
 
 def _by_name(rpms: Iterable[NEVRA]) -> dict[str, list[NEVRA]]:
@@ -151,7 +165,11 @@ def _of_name(
         for own, other in pairs
     ]  # fmt: skip
     found += [
-        Difference(name=name, kind=Differs.EXTRA, ours=str(own), built_here=built[own]) for own in ours[len(pairs) :]
+        Difference(name=name, kind=Differs.EXTRA, ours=str(own), built_here=built[own])
+        for own in ours[len(pairs) :]
     ]
-    found += [Difference(name=name, kind=Differs.MISSING, theirs=str(other)) for other in theirs[len(pairs) :]]
+    found += [
+        Difference(name=name, kind=Differs.MISSING, theirs=str(other))
+        for other in theirs[len(pairs) :]
+    ]
     return found

@@ -9,13 +9,9 @@ from buildfarm.domain.core.verdict import Finding, Verdict
 
 _REBUILD = "build it again in the vendor's buildroot: compare the locks, then the build logs"
 _DECIDE = "read the difference; if it is meant, add it to the rule's `expect:`, else waive it with a reason and an end"
-_DEPENDENCY = (
-    "compare the versions of the BuildRequires in both buildroots; a generated dependency follows what was linked"
-)
+_DEPENDENCY = "compare the versions of the BuildRequires in both buildroots; a generated dependency follows what was linked"
 _FILES = "compare both build logs from %install on; a file follows a BuildRequires that one side lacked or a bcond"
-_SECURITY = (
-    "look for %attr and %caps in the spec and at what set them; lifting it needs a waiver by the security authority"
-)
+_SECURITY = "look for %attr and %caps in the spec and at what set them; lifting it needs a waiver by the security authority"
 _LINK = "compare the linker's command lines in both logs and the versions of what it linked"
 _EXPORTS = "compare compiler, flags and sources: programs linked against the vendor's library may not start with ours"
 
@@ -110,6 +106,10 @@ def kinds_table() -> Iterator[str]:
     yield "kind\tlifted by\tnext step"
     for kind in Kind:
         lifted = (
-            "nothing" if kind in NEVER_EXPECTED else "its name in full" if kind in NAMED_ONLY else "its name or a glob"
+            "nothing"
+            if kind in NEVER_EXPECTED
+            else "its name in full"
+            if kind in NAMED_ONLY
+            else "its name or a glob"
         )
         yield f"{kind.value}\t{lifted}\t{NEXT_STEPS.get(kind, _DECIDE)}"

@@ -19,7 +19,9 @@ Pair = tuple[RpmFacts, RpmFacts]
 
 def card(facts: RpmFacts) -> RpmFacts:
     """The identity alone of an RPM: what pairing needs, a few hundred bytes."""
-    return replace(facts, dependencies={}, scriptlets=(), triggers=(), changelog=(), files=(), tags={})
+    return replace(
+        facts, dependencies={}, scriptlets=(), triggers=(), changelog=(), files=(), tags={}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,9 @@ class Piece:
 
     def left(self, done: frozenset[str]) -> Piece | None:
         """What of it is not done yet."""
-        rest = [row for row in zip(self.pairs, self.debug, self.keys, strict=True) if row[2] not in done]
+        rest = [
+            row for row in zip(self.pairs, self.debug, self.keys, strict=True) if row[2] not in done
+        ]
         if not rest:
             return None
         pairs, debug, keys = zip(*rest, strict=True)

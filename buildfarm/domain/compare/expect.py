@@ -20,15 +20,21 @@ SECURITY = "security"
 WAIVER = "waiver:"
 """How the rule of a finding begins that a waiver lifted; its id follows."""
 
-_LIFTED = frozenset({Verdict.COMPATIBLE, Verdict.REVIEW, Verdict.EXTRA, Verdict.INCOMPATIBLE, Verdict.MISSING})
+_LIFTED = frozenset(
+    {Verdict.COMPATIBLE, Verdict.REVIEW, Verdict.EXTRA, Verdict.INCOMPATIBLE, Verdict.MISSING}
+)
 _SETUID = re.compile(r"^0?[2-7][0-7]{3}$")
 _POLKIT = re.compile(r"^/(?:usr/share|etc)/polkit-1/")
 
 
-def expected(findings: Iterable[Finding], expectations: Sequence[Expectation], *, source: str) -> list[Finding]:
+def expected(
+    findings: Iterable[Finding], expectations: Sequence[Expectation], *, source: str
+) -> list[Finding]:
     """The findings with those that the rule of ``source`` foresaw made EXPECTED, rule ``expect:<source>``."""
     return [
-        lifted(item, f"expect:{source}") if any(covers(line.kind, line.path, item) for line in expectations) else item
+        lifted(item, f"expect:{source}")
+        if any(covers(line.kind, line.path, item) for line in expectations)
+        else item
         for item in findings
     ]
 
@@ -89,13 +95,20 @@ class Waived:
 
 
 def waived(
-    findings: Iterable[Finding], waivers: Sequence[Waiver], *, source: str, rpm: str, today: date | None
+    findings: Iterable[Finding],
+    waivers: Sequence[Waiver],
+    *,
+    source: str,
+    rpm: str,
+    today: date | None,
 ) -> Waived:
     """Apply the waivers that are in force on ``today`` (none is, when no day is given); rule ``waiver:<id>``."""
     valid = [
         waiver
         for waiver in waivers
-        if in_force(waiver, today) and glob(waiver.source).fullmatch(source) and glob(waiver.rpm).fullmatch(rpm)
+        if in_force(waiver, today)
+        and glob(waiver.source).fullmatch(source)
+        and glob(waiver.rpm).fullmatch(rpm)
     ]
     result, used = [], set()
     for item in findings:
@@ -114,7 +127,10 @@ def in_force(waiver: Waiver, today: date | None) -> bool:
 def _waives(waiver: Waiver, item: Finding) -> bool:
     if needs_security(item) and waiver.authority != SECURITY:
         return False
-    return covers(waiver.kind, waiver.path, item) and glob(waiver.subject).fullmatch(item.subject) is not None
+    return (
+        covers(waiver.kind, waiver.path, item)
+        and glob(waiver.subject).fullmatch(item.subject) is not None
+    )
 
 
 def needs_security(item: Finding) -> bool:

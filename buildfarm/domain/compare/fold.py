@@ -21,7 +21,9 @@ def fold(findings: Iterable[Finding]) -> Verdict:
     return worst([Verdict.IDENTICAL, *(item.verdict for item in findings)])
 
 
-def fold_set(pairs: Sequence[PairResult], missing: Sequence[Unpaired], extra: Sequence[Unpaired]) -> Verdict:
+def fold_set(
+    pairs: Sequence[PairResult], missing: Sequence[Unpaired], extra: Sequence[Unpaired]
+) -> Verdict:
     """The verdict of a set; UNCOMPARED only when nothing at all was compared or is missing."""
     return worst(item.verdict for items in (pairs, missing, extra) for item in items)
 
@@ -58,7 +60,13 @@ def refold(report: Report, waivers: Sequence[Waiver], *, today: date | None) -> 
     for items in (report.missing, report.extra):
         lifted = []
         for item in items:
-            result = waived([without_waiver(item.finding)], waivers, source=item.source, rpm=item.name, today=today)
+            result = waived(
+                [without_waiver(item.finding)],
+                waivers,
+                source=item.source,
+                rpm=item.name,
+                today=today,
+            )
             used |= result.used
             lifted.append(item.with_finding(result.findings[0]))
         lists.append(tuple(lifted))
@@ -70,5 +78,7 @@ def refold(report: Report, waivers: Sequence[Waiver], *, today: date | None) -> 
         missing=missing,
         extra=extra,
         expired_waivers=tuple(waiver.id for waiver in waivers if not in_force(waiver, today)),
-        unused_waivers=tuple(waiver.id for waiver in waivers if in_force(waiver, today) and waiver.id not in used),
+        unused_waivers=tuple(
+            waiver.id for waiver in waivers if in_force(waiver, today) and waiver.id not in used
+        ),
     )

@@ -134,7 +134,14 @@ _EVIDENCE_CHARACTERS = 400
 
 
 def finding(
-    kind: Kind, verdict: Verdict, rule: str, *, path: str = "", subject: str = "", old: object = "", new: object = ""
+    kind: Kind,
+    verdict: Verdict,
+    rule: str,
+    *,
+    path: str = "",
+    subject: str = "",
+    old: object = "",
+    new: object = "",
 ) -> Finding:
     """A finding whose evidence is cut to a readable length, visibly.
 
@@ -142,9 +149,19 @@ def finding(
     'file-mode'
     """
     return Finding(
-        kind=kind.value, path=path, subject=subject, verdict=verdict, rule=rule, old=_cut(str(old)), new=_cut(str(new))
+        kind=kind.value,
+        path=path,
+        subject=subject,
+        verdict=verdict,
+        rule=rule,
+        old=_cut(str(old)),
+        new=_cut(str(new)),
     )
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _EVIDENCE_CHARACTERS else f"{text[:_EVIDENCE_CHARACTERS]}… ({len(text)} characters)"
+    return (
+        text
+        if len(text) <= _EVIDENCE_CHARACTERS
+        else f"{text[:_EVIDENCE_CHARACTERS]}… ({len(text)} characters)"
+    )

@@ -44,7 +44,9 @@ def pair(old: Sequence[RpmFacts], new: Sequence[RpmFacts], policy: ComparePolicy
     return Pairing(pairs=tuple(pairs), missing=tuple(missing), extra=tuple(extra))
 
 
-def _keyed(side: Sequence[RpmFacts], policy: ComparePolicy, *, vendor: bool) -> dict[Key, list[RpmFacts]]:
+def _keyed(
+    side: Sequence[RpmFacts], policy: ComparePolicy, *, vendor: bool
+) -> dict[Key, list[RpmFacts]]:
     """One side by what makes a pair, newest first."""
     groups: defaultdict[Key, list[RpmFacts]] = defaultdict(list)
     for facts in side:
@@ -65,7 +67,9 @@ def _key(facts: RpmFacts, policy: ComparePolicy, *, vendor: bool) -> Key:
 
 
 def _evr(facts: RpmFacts, policy: ComparePolicy) -> EVR:
-    return EVR(epoch=facts.epoch or 0, version=facts.version, release=policy.without_suffix(facts.release))
+    return EVR(
+        epoch=facts.epoch or 0, version=facts.version, release=policy.without_suffix(facts.release)
+    )
 
 
 def _equal_first(
@@ -75,7 +79,9 @@ def _equal_first(
     equal: list[tuple[RpmFacts, RpmFacts]] = []
     rest = list(right)
     for facts in left:
-        partner = next((other for other in rest if _evr(other, policy) == _evr(facts, policy)), None)
+        partner = next(
+            (other for other in rest if _evr(other, policy) == _evr(facts, policy)), None
+        )
         if partner is not None:
             equal.append((facts, partner))
             rest.remove(partner)
@@ -91,4 +97,11 @@ def named_after_file(facts: RpmFacts) -> RpmFacts:
         name, version, release, arch = split_filename(facts.basename)
     except InputError:
         return replace(facts, name=facts.basename)
-    return replace(facts, name=name, version=version, release=release, arch=arch, is_source=arch in ("src", "nosrc"))
+    return replace(
+        facts,
+        name=name,
+        version=version,
+        release=release,
+        arch=arch,
+        is_source=arch in ("src", "nosrc"),
+    )

@@ -93,7 +93,11 @@ class ComparePolicy:
     @property
     def digest(self) -> str:
         """SHA-256 over everything here that findings depend on; waivers and the day are applied later."""
-        form = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("waivers", "today")}
+        form = {
+            item.name: getattr(self, item.name)
+            for item in fields(self)
+            if item.name not in ("waivers", "today")
+        }
         return hashlib.sha256(json.dumps(form, sort_keys=True, default=_plain).encode()).hexdigest()
 
     def renamed(self, name: str) -> str:

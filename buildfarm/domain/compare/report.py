@@ -69,7 +69,10 @@ class Unpaired:
         """The same as a finding, for rules and waivers; its path is empty, its subject the RPM's name."""
         kind = Kind(self.kind)
         old, new = (self.rpm, "") if kind is Kind.RPM_MISSING else ("", self.rpm)
-        return replace(finding(kind, self.verdict, self.rule, subject=self.name, old=old, new=new), was=self.was)
+        return replace(
+            finding(kind, self.verdict, self.rule, subject=self.name, old=old, new=new),
+            was=self.was,
+        )
 
     def with_finding(self, item: Finding) -> Unpaired:
         """The same RPM, judged anew."""
@@ -97,8 +100,13 @@ class Distribution:
             "old": self.old,
             "new": self.new,
             "missing": list(self.missing),
-            "missing_provides": [{"provides": name, "rpm": rpm} for name, rpm in self.missing_provides],
-            "worst": [{"source": name, "verdict": verdict.value, "rpms": rpms} for name, verdict, rpms in self.worst],
+            "missing_provides": [
+                {"provides": name, "rpm": rpm} for name, rpm in self.missing_provides
+            ],
+            "worst": [
+                {"source": name, "verdict": verdict.value, "rpms": rpms}
+                for name, verdict, rpms in self.worst
+            ],
         }
 
 
@@ -117,11 +125,15 @@ class Report:
     def counts(self) -> dict[str, int]:
         """RPMs by verdict, every verdict named; what a waiver lifted is in ``waived`` as well."""
         counted = Counter(verdict.value for verdict in self._verdicts())
-        return {verdict.value: counted[verdict.value] for verdict in Verdict} | {"waived": self.waived_rpms}
+        return {verdict.value: counted[verdict.value] for verdict in Verdict} | {
+            "waived": self.waived_rpms
+        }
 
     def _verdicts(self) -> list[Verdict]:
         """Of every pair, then of what is missing, then of what is extra."""
-        return [pair.verdict for pair in self.pairs] + [item.verdict for item in (*self.missing, *self.extra)]
+        return [pair.verdict for pair in self.pairs] + [
+            item.verdict for item in (*self.missing, *self.extra)
+        ]
 
     @property
     def vendor_rpms(self) -> int:
@@ -160,7 +172,11 @@ def exit_code(verdict: Verdict) -> int:
     """
     if verdict is Verdict.ERROR:
         return EXIT_ERROR
-    return EXIT_COMPATIBLE if verdict.is_compatible or verdict is Verdict.UNCOMPARED else EXIT_DIFFERENT
+    return (
+        EXIT_COMPATIBLE
+        if verdict.is_compatible or verdict is Verdict.UNCOMPARED
+        else EXIT_DIFFERENT
+    )
 
 
 def to_json(report: Report) -> dict[str, Any]:
@@ -184,7 +200,10 @@ def to_json(report: Report) -> dict[str, Any]:
 def pair_to_json(pair: PairResult) -> dict[str, Any]:
     """One pair of the form; a finding that is not acceptable carries its ``next_step``."""
     findings = [_with_next_step(asdict(item), item) for item in pair.findings]
-    return {**{field.name: getattr(pair, field.name) for field in fields(pair)}, "findings": findings}
+    return {
+        **{field.name: getattr(pair, field.name) for field in fields(pair)},
+        "findings": findings,
+    }
 
 
 def _unpaired_to_json(item: Unpaired) -> dict[str, Any]:
@@ -212,7 +231,10 @@ def _unpaired_from_json(form: Mapping[str, Any]) -> Unpaired:
 
 def _judged(form: Mapping[str, Any]) -> dict[str, Any]:
     """The fields with the verdict's own type, and without the advice, which follows from them."""
-    return {**{name: form[name] for name in form if name != "next_step"}, "verdict": Verdict(form["verdict"])}
+    return {
+        **{name: form[name] for name in form if name != "next_step"},
+        "verdict": Verdict(form["verdict"]),
+    }
 
 
 def from_json(form: Mapping[str, Any]) -> Report:
@@ -221,7 +243,10 @@ def from_json(form: Mapping[str, Any]) -> Report:
     :raises InputError: another schema, or not that form at all.
     """
     if form.get("schema") != SCHEMA:
-        raise InputError(f"comparison report: schema {form.get('schema')!r} is not {SCHEMA}", hint="compare again")
+        raise InputError(
+            f"comparison report: schema {form.get('schema')!r} is not {SCHEMA}",
+            hint="compare again",
+        )
     try:
         return Report(
             verdict=Verdict(form["verdict"]),

@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 
 from buildfarm.domain.compare.contents.content import compare_content
 from buildfarm.domain.compare.contents.normalise import NO_MASK, Mask, own_masks
-from buildfarm.domain.compare.facts.content_facts import NOTHING, BothSides, ContentFacts, ContentRequest
+from buildfarm.domain.compare.facts.content_facts import (
+    NOTHING,
+    BothSides,
+    ContentFacts,
+    ContentRequest,
+)
 from buildfarm.domain.compare.facts.facts import RpmFacts
 from buildfarm.domain.compare.kinds import Kind, finding
 from buildfarm.domain.compare.metadata.changelog import compare_changelogs
@@ -44,10 +49,14 @@ class HeaderComparison:
             return ()
         return (
             ContentRequest(
-                file=self.old.file, paths=tuple(pair.old.path for pair in self.differing), masks=self.old_mask.words
+                file=self.old.file,
+                paths=tuple(pair.old.path for pair in self.differing),
+                masks=self.old_mask.words,
             ),
             ContentRequest(
-                file=self.new.file, paths=tuple(pair.new.path for pair in self.differing), masks=self.new_mask.words
+                file=self.new.file,
+                paths=tuple(pair.new.path for pair in self.differing),
+                masks=self.new_mask.words,
             ),
         )
 
@@ -61,23 +70,31 @@ def compare_rpm_headers(
     new_set: Sequence[RpmFacts],
 ) -> HeaderComparison:
     """Compare everything the headers hold; ``*_set`` are the RPMs of the same source on each side."""
-    damaged = [damage(side, facts) for side, facts in (("vendor's", old), ("ours", new)) if facts.error]
+    damaged = [
+        damage(side, facts) for side, facts in (("vendor's", old), ("ours", new)) if facts.error
+    ]
     if damaged:
         return HeaderComparison(old=old, new=new, findings=tuple(damaged))
     if old.sha256 == new.sha256:
         return HeaderComparison(old=old, new=new)
     if (old.header_digest, old.payload_digest) == (new.header_digest, new.payload_digest):
-        return HeaderComparison(old=old, new=new, findings=(*_brand_only(old, new, policy), _signature(old, new)))
+        return HeaderComparison(
+            old=old, new=new, findings=(*_brand_only(old, new, policy), _signature(old, new))
+        )
     return _compare(old, new, policy, own_masks(old, new, old_set=old_set, new_set=new_set))
 
 
 def damage(side: str, facts: RpmFacts) -> Finding:
     """The ERROR of a file that cannot be trusted; what is wrong stands on its side of the evidence."""
     evidence = {"new" if side == "ours" else "old": facts.error}
-    return finding(Kind.DAMAGED, Verdict.ERROR, "integrity", subject=f"{side}: {facts.basename}", **evidence)
+    return finding(
+        Kind.DAMAGED, Verdict.ERROR, "integrity", subject=f"{side}: {facts.basename}", **evidence
+    )
 
 
-def _compare(old: RpmFacts, new: RpmFacts, policy: ComparePolicy, masks: tuple[Mask, Mask]) -> HeaderComparison:
+def _compare(
+    old: RpmFacts, new: RpmFacts, policy: ComparePolicy, masks: tuple[Mask, Mask]
+) -> HeaderComparison:
     old_mask, new_mask = masks
     debranded = source_name(new) in policy.debranded
     files = compare_files(
@@ -90,7 +107,10 @@ def _compare(old: RpmFacts, new: RpmFacts, policy: ComparePolicy, masks: tuple[M
     )
     findings = [
         *compare_headers(
-            Side(facts=old, mask=old_mask), Side(facts=new, mask=new_mask), policy=policy, debranded=debranded
+            Side(facts=old, mask=old_mask),
+            Side(facts=new, mask=new_mask),
+            policy=policy,
+            debranded=debranded,
         ),
         *compare_dependencies(
             old.dependencies,
@@ -114,7 +134,12 @@ def _compare(old: RpmFacts, new: RpmFacts, policy: ComparePolicy, masks: tuple[M
     if not findings and not differing:
         findings.append(_signature(old, new))
     return HeaderComparison(
-        old=old, new=new, old_mask=old_mask, new_mask=new_mask, findings=tuple(findings), differing=differing
+        old=old,
+        new=new,
+        old_mask=old_mask,
+        new_mask=new_mask,
+        findings=tuple(findings),
+        differing=differing,
     )
 
 

@@ -44,7 +44,9 @@ _FOLLOWS: dict[BuildState, frozenset[BuildState]] = {
     _S.BUILT: frozenset({_S.COMPARING}) | _STOP,
     _S.COMPARING: frozenset({_S.COMPARED, _S.BUILT}) | _STOP,
     _S.COMPARED: frozenset({_S.PUBLISHED, _S.BUILT}) | _STOP,
-    _S.PUBLISHED: frozenset({_S.BUILT, _S.COMPARED}),  # vendor binaries came later; a waiver that had lifted it ended
+    _S.PUBLISHED: frozenset(
+        {_S.BUILT, _S.COMPARED}
+    ),  # vendor binaries came later; a waiver that had lifted it ended
     _S.ON_HOLD: frozenset({_S.INGESTED, _S.CANCELED}),
     _S.FAILED: frozenset({_S.INGESTED, _S.CANCELED}),
     _S.CANCELED: frozenset({_S.INGESTED}),
@@ -69,7 +71,9 @@ def check_transition(build: str, old: BuildState, new: BuildState) -> None:
     """
     if new not in _FOLLOWS[old]:
         allowed = ", ".join(sorted(_FOLLOWS[old])) or "nothing"
-        raise IllegalTransition(f"build {build} is {old}, it cannot become {new}", hint=f"from here: {allowed}")
+        raise IllegalTransition(
+            f"build {build} is {old}, it cannot become {new}", hint=f"from here: {allowed}"
+        )
 
 
 class FailureKind(enum.StrEnum):
@@ -129,11 +133,20 @@ class Gate(enum.StrEnum):
     REFUSED = "refused"
 
 
-NVR_FIELDS = ("srpm_filename", "source", "debranded_name", "version", "release", "debranded_release")
+NVR_FIELDS = (
+    "srpm_filename",
+    "source",
+    "debranded_name",
+    "version",
+    "release",
+    "debranded_release",
+)
 """What :func:`nvr_of` takes, as a build names it."""
 
 
-def nvr_of(srpm: str, source: str, new_source: str, version: str, release: str, new_release: str) -> str:
+def nvr_of(
+    srpm: str, source: str, new_source: str, version: str, release: str, new_release: str
+) -> str:
     """Name, version and release of what is built, the new ones where debranding gave such.
 
     >>> nvr_of("bash-5-1.src.rpm", "bash", "", "5", "1", "1.reef")
@@ -223,7 +236,9 @@ class Build:
     def nevra(self) -> NEVRA:
         """The SRPM's name as ingested."""
         return NEVRA(
-            name=self.source, evr=EVR(epoch=self.epoch, version=self.version, release=self.release), arch="src"
+            name=self.source,
+            evr=EVR(epoch=self.epoch, version=self.version, release=self.release),
+            arch="src",
         )
 
     @property

@@ -50,9 +50,14 @@ def answered(kept: KeptAnswer, fingerprint: str, now: datetime) -> bool:
     if now - kept.created >= KEPT_FOR:
         return False
     if kept.fingerprint != fingerprint:
-        raise InputError("this Idempotency-Key was sent with another request", hint="make a new key for a new request")
+        raise InputError(
+            "this Idempotency-Key was sent with another request",
+            hint="make a new key for a new request",
+        )
     if kept.status:
         return True
     if now - kept.created >= GIVEN_UP_AFTER:
         return False
-    raise StillAtWork("the request with this Idempotency-Key is still at work", hint="ask again in a moment")
+    raise StillAtWork(
+        "the request with this Idempotency-Key is still at work", hint="ask again in a moment"
+    )

@@ -36,7 +36,9 @@ _STAGE: Mapping[BuildState, Stage] = {
 }  # fmt: skip
 
 
-def stage_of(state: BuildState, *, wait_kind: str = "", gate: str = "", seeded: bool = False) -> Stage | None:
+def stage_of(
+    state: BuildState, *, wait_kind: str = "", gate: str = "", seeded: bool = False
+) -> Stage | None:
     """The stage a build is in; ``None`` where its time is no lag any more (published, canceled, excluded).
 
     What is refused only because its circle is built once more waits for its circle, not for a person.
@@ -55,7 +57,9 @@ def stage_of(state: BuildState, *, wait_kind: str = "", gate: str = "", seeded: 
 
 def spent_until(build: Build, now: datetime) -> dict[str, float]:
     """Seconds by stage, with what the present stage has taken until ``now``."""
-    stage = stage_of(build.state, wait_kind=build.wait_kind, gate=build.gate, seeded=bool(build.seeded))
+    stage = stage_of(
+        build.state, wait_kind=build.wait_kind, gate=build.gate, seeded=bool(build.seeded)
+    )
     since = build.stage_since or build.state_since
     return with_stage(build.spent, stage, (now - since).total_seconds())
 

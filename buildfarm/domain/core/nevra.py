@@ -66,7 +66,9 @@ class EVR:
         return cls(epoch=int(epoch), version=version, release=release)
 
     @cached_property
-    def key(self) -> tuple[int, tuple[tuple[int | str, ...], ...], tuple[tuple[int | str, ...], ...]]:
+    def key(
+        self,
+    ) -> tuple[int, tuple[tuple[int | str, ...], ...], tuple[tuple[int | str, ...], ...]]:
         """What equality, hash and order are made of."""
         return (self.epoch, _segments(self.version), _segments(self.release))
 
@@ -120,5 +122,7 @@ def split_filename(filename: str) -> tuple[str, str, str, str]:
     nv, _, release = nvr.rpartition("-")
     name, _, version = nv.rpartition("-")
     if not (name and version and release and arch):
-        raise InputError(f"{filename}: not an RPM's file name", hint="expected name-version-release.arch.rpm")
+        raise InputError(
+            f"{filename}: not an RPM's file name", hint="expected name-version-release.arch.rpm"
+        )
     return name, version, release, arch

@@ -38,7 +38,9 @@ def next_step(build: Build, *, signed: bool) -> Needs:
         case BuildState.QUEUED:
             needs = Needs(tasks=(TaskKind.BUILD,))
         case BuildState.BUILT | BuildState.COMPARING:
-            needs = Needs(tasks=(TaskKind.COMPARE,) if signed else (TaskKind.COMPARE, TaskKind.SIGN))
+            needs = Needs(
+                tasks=(TaskKind.COMPARE,) if signed else (TaskKind.COMPARE, TaskKind.SIGN)
+            )
         case BuildState.COMPARED if not signed:
             needs = Needs(tasks=(TaskKind.SIGN,))
         case _:

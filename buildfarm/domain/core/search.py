@@ -41,7 +41,9 @@ def beginnings(name: str) -> tuple[str, ...]:
     """
     lower = name.lower()
     starts = [match.start() for match in _WORD.finditer(lower)][:_MOST_WORDS]
-    return tuple(dict.fromkeys([lower[:MOST_TOKEN], *(lower[start:][:MOST_TOKEN] for start in starts)]))
+    return tuple(
+        dict.fromkeys([lower[:MOST_TOKEN], *(lower[start:][:MOST_TOKEN] for start in starts)])
+    )
 
 
 def of_path(path: str) -> tuple[str, ...]:
@@ -84,19 +86,37 @@ def of_drop(identity: str, name: str, *, target: str) -> Iterator[SearchEntry]:
     return _entries(SearchKind.DROP, name, beginnings(name), detail=identity, target=target)
 
 
-def of_failure(cluster: str, fingerprint: str, *, source: str, target: str) -> Iterator[SearchEntry]:
+def of_failure(
+    cluster: str, fingerprint: str, *, source: str, target: str
+) -> Iterator[SearchEntry]:
     """Why something failed, without what differs from build to build; ``detail`` is the cluster's id."""
     tokens = (cluster, *beginnings(fingerprint))
-    return _entries(SearchKind.FAILURE, fingerprint, tokens, detail=cluster, source=source, target=target)
+    return _entries(
+        SearchKind.FAILURE, fingerprint, tokens, detail=cluster, source=source, target=target
+    )
 
 
 def _entries(
-    kind: SearchKind, label: str, tokens: Iterable[str], *, detail: str = "", source: str = "", target: str = ""
+    kind: SearchKind,
+    label: str,
+    tokens: Iterable[str],
+    *,
+    detail: str = "",
+    source: str = "",
+    target: str = "",
 ) -> Iterator[SearchEntry]:
     for token in tokens:
-        identity = entry_id(kind, target, source, detail if kind is SearchKind.DROP else "", token, label)
+        identity = entry_id(
+            kind, target, source, detail if kind is SearchKind.DROP else "", token, label
+        )
         yield SearchEntry(
-            id=identity, kind=kind.value, token=token, label=label, detail=detail, source=source, target=target
+            id=identity,
+            kind=kind.value,
+            token=token,
+            label=label,
+            detail=detail,
+            source=source,
+            target=target,
         )
 
 

@@ -119,7 +119,11 @@ class AfterInfraFailure(enum.Enum):
 
 def after_infrastructure_failure(failures: int) -> AfterInfraFailure:
     """Retry a counted number of times; ``failures`` includes the present one."""
-    return AfterInfraFailure.RETRY if failures < MAX_INFRASTRUCTURE_FAILURES else AfterInfraFailure.GIVE_UP
+    return (
+        AfterInfraFailure.RETRY
+        if failures < MAX_INFRASTRUCTURE_FAILURES
+        else AfterInfraFailure.GIVE_UP
+    )
 
 
 def lease_is_over(task: Task, now: datetime) -> bool:
@@ -139,5 +143,6 @@ def check_holder(task: Task, lease_token: str) -> None:
     """
     if task.state is not TaskState.OPEN or not lease_token or task.lease_token != lease_token:
         raise IllegalTransition(
-            f"task {task.id} is {task.state}, its lease is not yours", hint="drop the work; the hub gave it on"
+            f"task {task.id} is {task.state}, its lease is not yours",
+            hint="drop the work; the hub gave it on",
         )

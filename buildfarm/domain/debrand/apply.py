@@ -66,7 +66,10 @@ __all__ = [
     "spec_path",
 ]
 _MOST_DIFF_LINES = 20000
-_WRITTEN = {name: re.compile(rf"^{name}:[^\n]*?(\S+)[ \t]*$", re.MULTILINE) for name in ("Version", "Release")}
+_WRITTEN = {
+    name: re.compile(rf"^{name}:[^\n]*?(\S+)[ \t]*$", re.MULTILINE)
+    for name in ("Version", "Release")
+}
 _SHOWN = 60
 Places = tuple[tuple[str, int], ...]
 
@@ -107,7 +110,9 @@ def already(rule: Rule, tree: Mapping[str, bytes]) -> str:
     return ""
 
 
-def apply(rule: Rule, tree: Mapping[str, bytes], *, evr: str, outside: Outside | None = None) -> Applied:
+def apply(
+    rule: Rule, tree: Mapping[str, bytes], *, evr: str, outside: Outside | None = None
+) -> Applied:
     """Apply all actions in order; a tree that this rule changed already is left alone.
 
     :param evr: ``[epoch:]version-release`` of what comes out, for the changelog entry.
@@ -116,10 +121,15 @@ def apply(rule: Rule, tree: Mapping[str, bytes], *, evr: str, outside: Outside |
     before = dict(tree)
     spec = spec_path(tree)
     if reason := already(rule, tree):
-        return Applied(tree=before, steps=(), diff="", sources=digests(before, before), already=reason)
+        return Applied(
+            tree=before, steps=(), diff="", sources=digests(before, before), already=reason
+        )
     now = dict(tree)
     run = _Run(rule, now, spec, evr, outside or Nothing())
-    steps = tuple(run.step(action, f"{rule.file}: action {number}") for number, action in enumerate(rule.actions, 1))
+    steps = tuple(
+        run.step(action, f"{rule.file}: action {number}")
+        for number, action in enumerate(rule.actions, 1)
+    )
     spec_now = spec_path(now)
     if rule.mark:
         now[spec_now] = f"{MARK}{rule.digest}\n".encode() + now[spec_now]
@@ -157,7 +167,9 @@ class _Run:
         match action:
             case Release():
                 return f"release {action.suffix}", self._text(
-                    lambda text: append_release(text, action.suffix, where, autorelease=action.autorelease)
+                    lambda text: append_release(
+                        text, action.suffix, where, autorelease=action.autorelease
+                    )
                 )
             case Changelog():
                 return "changelog", self._changelog(action, where)
@@ -172,22 +184,30 @@ class _Run:
                 return words, replacing.edit_lines(action, self.tree, where)
             case SectionEdit():
                 words = f"section {action.section} {action.of}".strip()
-                edit = autopatch_style.add_to_section if action.style else section_edits.edit_section
+                edit = (
+                    autopatch_style.add_to_section if action.style else section_edits.edit_section
+                )
                 return words, self._text(lambda text: edit(text, action, where))
             case Tags():
-                words = f"tags {section_edits.described(action.values)} {' '.join(action.drop)}".strip()
+                words = (
+                    f"tags {section_edits.described(action.values)} {' '.join(action.drop)}".strip()
+                )
                 return words, self._text(lambda text: section_edits.set_tags(text, action, where))
             case Macro():
                 words = f"{'build condition' if action.bcond else 'macro'} {action.name}: {action.value}"
                 return words, self._text(lambda text: section_edits.set_macro(text, action, where))
             case Condition():
                 words = f"%if {action.condition} around {_short(action.lines)}"
-                return words, self._text(lambda text: replacing.wrap(text, action.lines, action.condition, where))
+                return words, self._text(
+                    lambda text: replacing.wrap(text, action.lines, action.condition, where)
+                )
             case SourceFile() | Patch():
                 kind = "patch" if isinstance(action, Patch) else "source"
                 return f"{kind} {action.op} {action.name}", ((self._file(action, where), 1),)
             case GitPatch():
-                return f"apply {action.name}", tuple((path, 1) for path in patch_tree(action, self.tree, where))
+                return f"apply {action.name}", tuple(
+                    (path, 1) for path in patch_tree(action, self.tree, where)
+                )
             case Bundle():
                 path = source_path(self.tree, action.name)
                 self.tree[path] = bundle(action, self.tree, mtime=mtime_of(self.rule), where=where)
@@ -207,7 +227,9 @@ class _Run:
 
     def _file(self, action: SourceFile | Patch, where: str) -> str:
         if action.op == "add" and action.style == "autopatch":
-            return autopatch_style.add(action, self.tree, self.spec, source=self.rule.source, where=where)
+            return autopatch_style.add(
+                action, self.tree, self.spec, source=self.rule.source, where=where
+            )
         if isinstance(action, Patch):
             return edit_patch(action, self.tree, self.spec, where)
         return edit_source(action, self.tree, self.spec, where)
@@ -224,7 +246,10 @@ class _Run:
         if (action.version, action.release) == ("built", "built"):
             return self.evr
         rpms = self.outside.evaluate(self.tree, action.macros)
-        parts = {"Version": (action.version, rpms.version), "Release": (action.release, rpms.release)}
+        parts = {
+            "Version": (action.version, rpms.version),
+            "Release": (action.release, rpms.release),
+        }
         said = []
         for name, (mode, value) in parts.items():
             found = _WRITTEN[name].search(text)
@@ -241,17 +266,23 @@ class _Run:
     def _archive(self, action: ArchiveEdit, where: str) -> Places:
         path = source_path(self.tree, action.archive)
         present(self.tree, path, action.archive, where)
-        data, members = self.outside.edit_archive(action.archive, self.tree[path], action, mtime=mtime_of(self.rule))
+        data, members = self.outside.edit_archive(
+            action.archive, self.tree[path], action, mtime=mtime_of(self.rule)
+        )
         self.tree[path] = data
         return tuple((f"{path}/{member}", count) for member, count in members)
 
     def _package(self, action: Package) -> Places:
-        version, _, release = self.evr.rpartition(":")[2].removesuffix(self.rule.suffix).partition("-")
+        version, _, release = (
+            self.evr.rpartition(":")[2].removesuffix(self.rule.suffix).partition("-")
+        )
         macros = f"%global vendor_version {version}\n%global vendor_release {release}\n"
         self.tree.clear()
         for name, content in action.files.items():
             is_spec = name.endswith(".spec")
-            self.tree[f"{'SPECS' if is_spec else 'SOURCES'}/{name}"] = macros.encode() + content if is_spec else content
+            self.tree[f"{'SPECS' if is_spec else 'SOURCES'}/{name}"] = (
+                macros.encode() + content if is_spec else content
+            )
         self.spec = spec_path(self.tree)
         return tuple((path, 1) for path in sorted(self.tree))
 
@@ -261,7 +292,9 @@ class _Run:
         self.tree.clear()
         self.tree.update(after)
         self.spec = spec_path(self.tree)
-        return tuple((path, 1) for path in sorted({*before, *after}) if before.get(path) != after.get(path))
+        return tuple(
+            (path, 1) for path in sorted({*before, *after}) if before.get(path) != after.get(path)
+        )
 
 
 def _short(text: str) -> str:
@@ -275,4 +308,6 @@ def _diff(before: bytes, after: bytes, name: str) -> str:
         f"vendor/{name}",
         f"ours/{name}",
     )
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in list(lines)[:_MOST_DIFF_LINES])
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n" for line in list(lines)[:_MOST_DIFF_LINES]
+    )

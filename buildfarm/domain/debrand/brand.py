@@ -177,7 +177,9 @@ def _wide(word: BrandWord, needles: Sequence[bytes], lower: bytes) -> Iterator[F
     for needle, name in zip(needles[1:], ("UTF-16LE", "UTF-16BE"), strict=False):
         at = lower.find(needle)
         while at >= 0:
-            if at + 1 not in seen and at - 1 not in seen:  # the one order, read from one byte off, is the other
+            if (
+                at + 1 not in seen and at - 1 not in seen
+            ):  # the one order, read from one byte off, is the other
                 seen.add(at)
                 yield Found(offset=at, line=0, word=text, kind=word.kind, context=f"{name}: {text}")
             at = lower.find(needle, at + len(needle))
@@ -199,17 +201,27 @@ def image_of(policy: BrandPolicy, sha256: str, dhash: str) -> BrandImage | None:
     for image in policy.images:
         if image.sha256 and image.sha256 == sha256:
             return image
-        if image.dhash and dhash and (int(image.dhash, 16) ^ int(dhash, 16)).bit_count() <= image.distance:
+        if (
+            image.dhash
+            and dhash
+            and (int(image.dhash, 16) ^ int(dhash, 16)).bit_count() <= image.distance
+        ):
             return image
     return None
 
 
-def key_of(policy: BrandPolicy, *, names: Sequence[str] = (), fingerprint: str = "") -> BrandKey | None:
+def key_of(
+    policy: BrandPolicy, *, names: Sequence[str] = (), fingerprint: str = ""
+) -> BrandKey | None:
     """The policy's certificate (by one of its ``names``) or OpenPGP key that this is, if any."""
     for key in policy.keys:
         if key.subject and any(_subject(key.subject).search(name) for name in names):
             return key
-        if key.fingerprint and fingerprint and fingerprint.lower().endswith(key.fingerprint.lower().replace(" ", "")):
+        if (
+            key.fingerprint
+            and fingerprint
+            and fingerprint.lower().endswith(key.fingerprint.lower().replace(" ", ""))
+        ):
             return key
     return None
 
@@ -229,5 +241,10 @@ def explained(hit: BrandHit, allow: Sequence[Allow]) -> Allow | None:
     if hit.kind == UNREAD:
         return None
     return next(
-        (a for a in allow if fnmatch.fnmatchcase(hit.where, a.where) and re.search(a.pattern, hit.context)), None
+        (
+            a
+            for a in allow
+            if fnmatch.fnmatchcase(hit.where, a.where) and re.search(a.pattern, hit.context)
+        ),
+        None,
     )

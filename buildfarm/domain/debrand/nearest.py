@@ -17,7 +17,9 @@ def nearest(wanted: str, lines: Iterable[str]) -> str:
     """
     first = "".join(wanted.strip().splitlines()[:1])
     close = difflib.get_close_matches(first, _some(lines), n=3, cutoff=0.3)
-    return "nearest lines: " + (" | ".join(line.strip()[:_WIDTH] for line in close) or "none is similar")
+    return "nearest lines: " + (
+        " | ".join(line.strip()[:_WIDTH] for line in close) or "none is similar"
+    )
 
 
 def _some(lines: Iterable[str]) -> Sequence[str]:

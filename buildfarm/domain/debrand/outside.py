@@ -39,7 +39,9 @@ class Nothing:
 
     def evaluate(self, tree: Mapping[str, bytes], macros: Mapping[str, str]) -> EVR:  # noqa: ARG002
         """Refuse."""
-        raise InputError("the rule needs rpm's view of the spec, which is only to be had in the sandbox")
+        raise InputError(
+            "the rule needs rpm's view of the spec, which is only to be had in the sandbox"
+        )
 
     def edit_archive(  # noqa: D102
         self, name: str, data: bytes, edit: ArchiveEdit, *, mtime: int  # noqa: ARG002

@@ -47,7 +47,9 @@ def _braced(value: str) -> str:
     >>> _braced("%autorelease -b 4"), _braced("%{autorelease}")
     ('%{autorelease -b 4}', '%{autorelease}')
     """
-    return re.sub(r"%autorelease(?![A-Za-z0-9_])([^\n]*)", lambda m: f"%{{autorelease{m[1]}}}", value)
+    return re.sub(
+        r"%autorelease(?![A-Za-z0-9_])([^\n]*)", lambda m: f"%{{autorelease{m[1]}}}", value
+    )
 
 
 def _append_to_definition(lines: list[str], suffix: str, where: str) -> str:
@@ -56,7 +58,10 @@ def _append_to_definition(lines: list[str], suffix: str, where: str) -> str:
             head = line[: line.index(_DEFINITION_END) + len(_DEFINITION_END)]
             lines[number] = f"{head}{suffix}{line[len(head) :]}"
             return "".join(lines)
-    raise RuleDoesNotFit(f"{where}: the spec defines %autorelease in a way of its own", hint="use replace on that line")
+    raise RuleDoesNotFit(
+        f"{where}: the spec defines %autorelease in a way of its own",
+        hint="use replace on that line",
+    )
 
 
 def carries(text: str, suffix: str) -> bool:
@@ -84,7 +89,9 @@ def next_suffix(suffix: str, releases: Iterable[str], release: str) -> str:
     """
     counted = re.fullmatch(r"(.*?)([0-9]+)", suffix)
     if counted is None:
-        raise InputError(f"release suffix {suffix!r} cannot be counted on", hint="end it in a number")
+        raise InputError(
+            f"release suffix {suffix!r} cannot be counted on", hint="end it in a number"
+        )
     stem = release + counted[1]
     rests = [one.removeprefix(stem) for one in releases if one.startswith(stem)]
     taken = [int(rest) for rest in rests if rest.isascii() and rest.isdigit()]

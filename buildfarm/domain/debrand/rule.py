@@ -244,4 +244,6 @@ class Rule:
 
     def applies_to(self, target: str, *, branch: str = "", evr: str = "") -> bool:
         """Whether the rule is for this target, branch and version. What is not said (empty) is not asked."""
-        return (not self.targets or not target or target in self.targets) and self.when.holds(branch=branch, evr=evr)
+        return (not self.targets or not target or target in self.targets) and self.when.holds(
+            branch=branch, evr=evr
+        )

@@ -7,9 +7,19 @@ from collections.abc import Iterator
 
 from buildfarm.domain.debrand.nearest import nearest
 from buildfarm.domain.debrand.rule import Patch, SourceFile
-from buildfarm.domain.debrand.tree import RuleDoesNotFit, Tree, decode, encode, matching, source_names, source_path
+from buildfarm.domain.debrand.tree import (
+    RuleDoesNotFit,
+    Tree,
+    decode,
+    encode,
+    matching,
+    source_names,
+    source_path,
+)
 
-_LINE = re.compile(r"^(Source|Patch)(\d*)([ \t]*:[ \t]*)(\S+)[^\n]*(?:\n|\Z)", re.MULTILINE | re.IGNORECASE)
+_LINE = re.compile(
+    r"^(Source|Patch)(\d*)([ \t]*:[ \t]*)(\S+)[^\n]*(?:\n|\Z)", re.MULTILINE | re.IGNORECASE
+)
 Declared = list[tuple[int, re.Match[str]]]
 
 
@@ -66,7 +76,9 @@ def absent(tree: Tree, path: str, name: str, where: str, hint: str = "use op: re
 def present(tree: Tree, path: str, name: str, where: str) -> None:
     """:raises RuleDoesNotFit: the file is not there."""
     if path not in tree:
-        raise RuleDoesNotFit(f"{where}: no source {name}", hint=f"there are: {', '.join(source_names(tree))}")
+        raise RuleDoesNotFit(
+            f"{where}: no source {name}", hint=f"there are: {', '.join(source_names(tree))}"
+        )
 
 
 def _declare(text: str, action: SourceFile, where: str) -> str:
@@ -82,7 +94,10 @@ def wanted_number(action: SourceFile | Patch, known: Declared, where: str) -> in
     """The number a new line gets: the wanted one, or the next. :raises RuleDoesNotFit: it is taken."""
     taken = {number for number, _ in known}
     if action.number in taken and action.number:
-        raise RuleDoesNotFit(f"{where}: number {action.number} is taken", hint=f"the next free one is {max(taken) + 1}")
+        raise RuleDoesNotFit(
+            f"{where}: number {action.number} is taken",
+            hint=f"the next free one is {max(taken) + 1}",
+        )
     return action.number or max(taken, default=-1) + 1
 
 
@@ -119,17 +134,23 @@ def _undeclare(text: str, name: str, where: str) -> str:
             rest = text[: match.start()] + text[match.end() :]
             used = re.search(rf"%\{{?\??(SOURCE{number}|S:{number})(?![0-9])", rest)
             if used is not None:
-                raise RuleDoesNotFit(f"{where}: source {name} is still used as {used[0]}", hint="replace that line too")
+                raise RuleDoesNotFit(
+                    f"{where}: source {name} is still used as {used[0]}",
+                    hint="replace that line too",
+                )
             return rest
     raise RuleDoesNotFit(
-        f"{where}: no Source line names {name}", hint=nearest(name, (m[0] for _, m in declared(text, "source")))
+        f"{where}: no Source line names {name}",
+        hint=nearest(name, (m[0] for _, m in declared(text, "source"))),
     )
 
 
 def lookaside_lists(tree: Tree) -> Iterator[str]:
     """The files of a dist-git tree that name what lies in the lookaside cache."""
     for path in sorted(tree):
-        if path == "sources" or ("/" not in path and path.startswith(".") and path.endswith(".metadata")):
+        if path == "sources" or (
+            "/" not in path and path.startswith(".") and path.endswith(".metadata")
+        ):
             yield path
 
 
@@ -144,4 +165,6 @@ def _forget(name: str, tree: Tree, where: str) -> str:
         if count:
             tree[path] = encode(text)
             return path
-    raise RuleDoesNotFit(f"{where}: no source {name}", hint=f"there are: {', '.join(source_names(tree))}")
+    raise RuleDoesNotFit(
+        f"{where}: no source {name}", hint=f"there are: {', '.join(source_names(tree))}"
+    )

@@ -61,7 +61,9 @@ def sections(lines: Sequence[str]) -> list[Section]:
         found = _HEADER.match(line)
         if found is not None and found[1].lower() in SECTIONS:
             name = found[1].lower()
-            heads.append((number, PREAMBLE if name == "package" else name, _of(name, found[2]), number + 1))
+            heads.append(
+                (number, PREAMBLE if name == "package" else name, _of(name, found[2]), number + 1)
+            )
     ends = [head[0] for head in heads[1:]] + [len(lines)]
     return [
         Section(name=name, of=of, start=start, body=body, end=end)
@@ -102,7 +104,10 @@ def section(lines: Sequence[str], name: str, of: str, where: str) -> Section:
     which = f"{called} of {of}" if of else called
     if found:
         places = ", ".join(str(one.start + 1) for one in found)
-        raise RuleDoesNotFit(f"{where}: the spec has {which} {len(found)} times, at lines {places}", hint="use replace")
+        raise RuleDoesNotFit(
+            f"{where}: the spec has {which} {len(found)} times, at lines {places}",
+            hint="use replace",
+        )
     heads = [lines[one.start] for one in known[1:]]
     raise RuleDoesNotFit(f"{where}: the spec has no {which}", hint=nearest(f"%{name} {of}", heads))
 

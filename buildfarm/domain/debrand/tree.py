@@ -41,7 +41,9 @@ def source_path(tree: Mapping[str, bytes], name: str) -> str:
 
     :raises InputError: ``name`` is no plain file name (it could leave the tree).
     """
-    if name.startswith("SPECS/") and name.removeprefix("SPECS/") == spec_path(tree).removeprefix("SPECS/"):
+    if name.startswith("SPECS/") and name.removeprefix("SPECS/") == spec_path(tree).removeprefix(
+        "SPECS/"
+    ):
         return spec_path(tree)
     plain = name.removeprefix("SOURCES/")
     if not is_plain_name(plain):
@@ -73,7 +75,11 @@ def matching(tree: Mapping[str, bytes], pattern: str) -> list[str]:
         return [spec]
     by_name = source_names(tree)
     wanted = pattern.removeprefix("SOURCES/")
-    found = [source_path(tree, name) for name in by_name if "/" not in name and fnmatch.fnmatchcase(name, wanted)]
+    found = [
+        source_path(tree, name)
+        for name in by_name
+        if "/" not in name and fnmatch.fnmatchcase(name, wanted)
+    ]
     return found or sorted(path for path in tree if path != spec and _names(path, pattern))
 
 
@@ -89,13 +95,17 @@ def debranded_by(tree: Mapping[str, bytes]) -> str:
     return first.removeprefix(MARK) if first.startswith(MARK) else ""
 
 
-def digests(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> tuple[tuple[str, str, str], ...]:
+def digests(
+    before: Mapping[str, bytes], after: Mapping[str, bytes]
+) -> tuple[tuple[str, str, str], ...]:
     """``(path, SHA-256 before, SHA-256 after)`` of every file, sorted by path; empty text where it is not there."""
 
     def digest(tree: Mapping[str, bytes], path: str) -> str:
         return hashlib.sha256(tree[path]).hexdigest() if path in tree else ""
 
-    return tuple((path, digest(before, path), digest(after, path)) for path in sorted({*before, *after}))
+    return tuple(
+        (path, digest(before, path), digest(after, path)) for path in sorted({*before, *after})
+    )
 
 
 def decode(data: bytes) -> str:

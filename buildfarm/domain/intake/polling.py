@@ -79,7 +79,12 @@ def findings(
                 newest[rpm.name] = rpm.evr
         sources = {rpm.filename for rpm in ours if rpm.is_source and newest[rpm.name] == rpm.evr}
         ours = [
-            rpm for rpm in ours if (rpm.filename in sources if rpm.is_source else rpm.source_rpm in {*sources, *sent})
+            rpm
+            for rpm in ours
+            if (rpm.filename in sources if rpm.is_source else rpm.source_rpm in {*sources, *sent})
         ]
     taken = {} if skip and first else {rpm.sha256: rpm for rpm in ours}
-    return Findings(taken=tuple(taken.values()), passed_over=tuple(rpm for rpm in new if rpm.sha256 not in taken))
+    return Findings(
+        taken=tuple(taken.values()),
+        passed_over=tuple(rpm for rpm in new if rpm.sha256 not in taken),
+    )

@@ -67,11 +67,16 @@ def verified(forge: Forge, message: Message, secrets: Sequence[str]) -> str:
         given = message.headers.get("x-gitlab-token", "").encode()
         fits = [hmac.compare_digest(given, secret.encode()) for secret in secrets]
     else:
-        header = {"gitea": "x-gitea-signature", "github": "x-hub-signature-256", "pagure": "x-pagure-signature-256"}[
-            forge.value
-        ]
+        header = {
+            "gitea": "x-gitea-signature",
+            "github": "x-hub-signature-256",
+            "pagure": "x-pagure-signature-256",
+        }[forge.value]
         given = message.headers.get(header, "").removeprefix("sha256=").encode()
-        made = [hmac.new(secret.encode(), message.body, hashlib.sha256).hexdigest() for secret in secrets]
+        made = [
+            hmac.new(secret.encode(), message.body, hashlib.sha256).hexdigest()
+            for secret in secrets
+        ]
         fits = [hmac.compare_digest(given, one.encode()) for one in made]
     if not any(fits):
         raise _refused()
@@ -85,7 +90,10 @@ def verified(forge: Forge, message: Message, secrets: Sequence[str]) -> str:
 
 def _standard(message: Message, secrets: Sequence[str], *, strict: bool) -> str:
     """Standard Webhooks: ``id.timestamp.body`` under HMAC-SHA256, the header ``v1,BASE64`` for each key in use."""
-    identity, stamp = message.headers.get("webhook-id", ""), message.headers.get("webhook-timestamp", "")
+    identity, stamp = (
+        message.headers.get("webhook-id", ""),
+        message.headers.get("webhook-timestamp", ""),
+    )
     content = f"{identity}.{stamp}.".encode() + message.body
     signatures = message.headers.get("webhook-signature", "").split(" ")
     given = [text.removeprefix("v1,").encode() for text in signatures if text.startswith("v1,")]
@@ -121,7 +129,11 @@ def _pagure_id(message: Message) -> str:
     """Pagure signs its ``msg_id`` and ``timestamp`` with the body."""
     sent = _object(message.body)
     stamp = sent.get("timestamp")
-    if not isinstance(stamp, int | float) or abs(message.now - stamp) > TOLERANCE or not sent.get("msg_id"):
+    if (
+        not isinstance(stamp, int | float)
+        or abs(message.now - stamp) > TOLERANCE
+        or not sent.get("msg_id")
+    ):
         raise _refused()
     return str(sent["msg_id"])
 
@@ -137,7 +149,9 @@ def _object(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body)
     except ValueError as error:
-        raise InputError("the body is not JSON", hint="let the forge send application/json") from error
+        raise InputError(
+            "the body is not JSON", hint="let the forge send application/json"
+        ) from error
     if not isinstance(found, dict):
         raise InputError("the body is not a JSON object")
     return found
@@ -156,15 +170,25 @@ def push_of(forge: Forge, message: Message) -> Push | str:
         return f"the event is {event or 'not named'}, not a push"
     project = sent.get("project" if forge is Forge.GITLAB else "repository")
     names = (
-        ("git_http_url", "git_ssh_url", "web_url") if forge is Forge.GITLAB else ("clone_url", "ssh_url", "html_url")
+        ("git_http_url", "git_ssh_url", "web_url")
+        if forge is Forge.GITLAB
+        else ("clone_url", "ssh_url", "html_url")
     )
-    urls = tuple(str(project[name]) for name in names if project.get(name)) if isinstance(project, dict) else ()
+    urls = (
+        tuple(str(project[name]) for name in names if project.get(name))
+        if isinstance(project, dict)
+        else ()
+    )
     ref, after = str(sent.get("ref") or ""), str(sent.get("after") or "")
     if sent.get("deleted") or not after.strip("0"):
         return f"{ref} was deleted"
     head = sent.get("head_commit")
-    commit = str(sent.get("checkout_sha") or (head.get("id") if isinstance(head, dict) else "") or after)
-    return _checked(Push(ref=ref, commit=commit, urls=urls))  # an annotated tag's `after` is the tag, not the commit
+    commit = str(
+        sent.get("checkout_sha") or (head.get("id") if isinstance(head, dict) else "") or after
+    )
+    return _checked(
+        Push(ref=ref, commit=commit, urls=urls)
+    )  # an annotated tag's `after` is the tag, not the commit
 
 
 def _pagure_push(sent: Mapping[str, Any]) -> Push | str:
@@ -187,7 +211,10 @@ def _pagure_push(sent: Mapping[str, Any]) -> Push | str:
 
 def _checked(push: Push) -> Push:
     if not push.ref or not _COMMIT.fullmatch(push.commit) or not push.urls:
-        raise InputError("the push names no ref, no commit or no repository", hint="is the webhook of the right forge?")
+        raise InputError(
+            "the push names no ref, no commit or no repository",
+            hint="is the webhook of the right forge?",
+        )
     return push
 
 

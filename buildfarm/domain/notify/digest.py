@@ -92,7 +92,9 @@ def text_of(notices: Sequence[Notice], failures: Sequence[Cluster], *, url: str)
 def _lines(told: Sequence[Notice], url: str) -> list[str]:
     lines: list[str] = []
     for notice in told[:_LISTED]:
-        lines.append(f"  {notice.name}: {_one_line(notice.why)}" if notice.why else f"  {notice.name}")
+        lines.append(
+            f"  {notice.name}: {_one_line(notice.why)}" if notice.why else f"  {notice.name}"
+        )
         if notice.topic in (*WANT_A_PERSON, Topic.AT_REST, Topic.RELEASED):
             lines.append(f"    {url}{notice.path}")
     return [*lines, *_rest(told[_LISTED:])]
@@ -111,7 +113,9 @@ def _failures(told: Sequence[Notice], clusters: Sequence[Cluster], url: str) -> 
             more = f" and {len(members) - 5} more" if len(members) > 5 else ""  # noqa: PLR2004  # as many as are named
             lines.append(f"  {len(members)} builds fail because of: {_one_line(cluster.words)}")
             lines.append(f"    {names}{more}")
-            lines.append(f"    all of one cause again: buildfarm retry --cluster {cluster.id} -t {members[0].target}")
+            lines.append(
+                f"    all of one cause again: buildfarm retry --cluster {cluster.id} -t {members[0].target}"
+            )
     return lines + _lines(list(by_build.values()), url)
 
 

@@ -40,7 +40,9 @@ PUBLISH_SECONDS = MeterKind(
     bounds=_SHORT,
 )  # fmt: skip
 COMPARISONS = MeterKind(
-    name="buildfarm_comparisons", help="Comparisons that ended, by verdict.", labels=("target", "verdict")
+    name="buildfarm_comparisons",
+    help="Comparisons that ended, by verdict.",
+    labels=("target", "verdict"),
 )
 EVENTS = MeterKind(name="buildfarm_events", help="Events, by kind.", labels=("kind",))
 
@@ -96,7 +98,9 @@ def add_up(known: Meter, kind: MeterKind, seconds: Iterable[float]) -> Meter:
     seen = list(seconds)
     buckets = list(known.buckets or (0,) * (len(kind.bounds) + 1)) if kind.bounds else []
     for value in seen if kind.bounds else ():
-        buckets[next((at for at, bound in enumerate(kind.bounds) if value <= bound), len(kind.bounds))] += 1
+        buckets[
+            next((at for at, bound in enumerate(kind.bounds) if value <= bound), len(kind.bounds))
+        ] += 1
     return Meter(
         id=known.id, name=known.name, labels=known.labels, count=known.count + len(seen),
         milliseconds=known.milliseconds + round(sum(seen) * 1000), buckets=tuple(buckets),
@@ -134,7 +138,9 @@ def of_claim(task: Task) -> list[Observation]:
     return [Observation(kind=SCHEDULE_SECONDS, labels=(task.kind.value,), seconds=waited)]
 
 
-def by_meter(observed: Iterable[Observation]) -> Mapping[tuple[MeterKind, tuple[str, ...]], list[float]]:
+def by_meter(
+    observed: Iterable[Observation],
+) -> Mapping[tuple[MeterKind, tuple[str, ...]], list[float]]:
     """Observations of the same meter and labels together."""
     found: dict[tuple[MeterKind, tuple[str, ...]], list[float]] = {}
     for one in observed:

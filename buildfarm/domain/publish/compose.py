@@ -68,7 +68,8 @@ class Compose:
         """:raises IllegalTransition: ``to`` does not follow the state it is in."""
         if to not in _NEXT[self.state]:
             raise IllegalTransition(
-                f"compose {self.id} is {self.state}, it cannot become {to}", hint="make a new compose of the generation"
+                f"compose {self.id} is {self.state}, it cannot become {to}",
+                hint="make a new compose of the generation",
             )
 
 
@@ -96,7 +97,9 @@ def release_of(target: Target, base: Target | None = None) -> Release:
     below = release_of(base) if base else None
     name = target.name.removeprefix(f"{base.name}-") if base else target.name
     name = name.removesuffix(f"-{target.buildroot.releasever}")
-    return Release(title=target.title, short=_short(name), version=target.buildroot.releasever, base=below)
+    return Release(
+        title=target.title, short=_short(name), version=target.buildroot.releasever, base=below
+    )
 
 
 def _short(name: str) -> str:
@@ -135,5 +138,7 @@ def day_and_respin(name: str) -> tuple[str, int]:
 
 def in_force(composes: Iterable[Compose]) -> Compose | None:
     """Of the composes of one tag the one that users get: promoted last, and not retired."""
-    released = [one for one in composes if one.state is ComposeState.RELEASED and one.released is not None]
+    released = [
+        one for one in composes if one.state is ComposeState.RELEASED and one.released is not None
+    ]
     return max(released, key=lambda one: (one.released, one.id), default=None)

@@ -47,7 +47,9 @@ def visibility(modules: Modules, enabled: Sequence[str], platform: str) -> Visib
     ['a-0:1-1.x86_64']
     """
     active = _active(modules, enabled, platform)
-    shown = {rpm for one in modules.streams if _is_active(one, active, platform) for rpm in one.artifacts}
+    shown = {
+        rpm for one in modules.streams if _is_active(one, active, platform) for rpm in one.artifacts
+    }
     hidden = {rpm for one in modules.streams for rpm in one.artifacts} - shown
     names = frozenset(_name(rpm) for rpm in shown if not rpm.endswith((".src", ".nosrc")))
     return Visibility(hidden=frozenset(hidden), shown=frozenset(shown), names=names)

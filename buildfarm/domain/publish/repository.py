@@ -123,7 +123,9 @@ def newest_of_each_source(candidates: Iterable[Candidate]) -> tuple[str, ...]:
     for candidate in candidates:
         held = newest.get(candidate.source)
         newer = held is None or held.evr < candidate.evr
-        if newer or (held is not None and held.evr == candidate.evr and held.round < candidate.round):
+        if newer or (
+            held is not None and held.evr == candidate.evr and held.round < candidate.round
+        ):
             newest[candidate.source] = candidate
     return tuple(sorted(candidate.build for candidate in newest.values()))
 
@@ -135,7 +137,9 @@ def to_collect(
 
     One that was restored counts from then.
     """
-    ready = [one for one in generations if one.state is GenerationState.READY and one.ready is not None]
+    ready = [
+        one for one in generations if one.state is GenerationState.READY and one.ready is not None
+    ]
     ready.sort(key=lambda one: one.number, reverse=True)
     found = []
     for newer, one in pairwise(ready):

@@ -51,18 +51,26 @@ class WorkGraph:
             raise InputError(f"source {twice} is in the graph twice")
         for source in sources:
             if not 0 < source.cost < float("inf"):
-                raise InputError(f"source {source.name}: its cost is {source.cost}, not a positive number of seconds")
+                raise InputError(
+                    f"source {source.name}: its cost is {source.cost}, not a positive number of seconds"
+                )
         wanted = {
             place: sorted({number[name] for name in source.needs if name in number})
             for place, source in enumerate(sources)
         }
-        self.outside = len({name for source in sources for name in source.needs if name not in number})
+        self.outside = len(
+            {name for source in sources for name in source.needs if name not in number}
+        )
         groups = strongly_connected(wanted)
         component = [0] * len(sources)
         for place, group in enumerate(groups):
             for member in group:
                 component[member] = place
-        self.circles = tuple(tuple(sorted(group)) for group in groups if len(group) > 1 or group[0] in wanted[group[0]])
+        self.circles = tuple(
+            tuple(sorted(group))
+            for group in groups
+            if len(group) > 1 or group[0] in wanted[group[0]]
+        )
         self.broken = tuple(
             (place, needed)
             for place, all_ in wanted.items()
@@ -168,6 +176,9 @@ def _ranks(graph: WorkGraph, order: Order) -> Sequence[float]:
             return range(len(graph.names))
         case Order.ALPHABETICAL:
             place = {
-                source: rank for rank, source in enumerate(sorted(range(len(graph.names)), key=graph.names.__getitem__))
+                source: rank
+                for rank, source in enumerate(
+                    sorted(range(len(graph.names)), key=graph.names.__getitem__)
+                )
             }
             return [place[source] for source in range(len(graph.names))]

@@ -60,11 +60,20 @@ def seconds_of(history: Sequence[float], size: int) -> float:
 
 def graph_of(needs: Mapping[str, Sequence[str]], costs: Mapping[str, float]) -> WorkGraph:
     """The graph of builds by their ids; the same builds give the same graph, whatever order they come in."""
-    return WorkGraph([Source(name=key, needs=tuple(sorted(needs[key])), cost=costs[key]) for key in sorted(needs)])
+    return WorkGraph(
+        [
+            Source(name=key, needs=tuple(sorted(needs[key])), cost=costs[key])
+            for key in sorted(needs)
+        ]
+    )
 
 
 def forecast(
-    needs: Mapping[str, Sequence[str]], costs: Mapping[str, float], names: Mapping[str, str], *, workers: int
+    needs: Mapping[str, Sequence[str]],
+    costs: Mapping[str, float],
+    names: Mapping[str, str],
+    *,
+    workers: int,
 ) -> Forecast:
     """Play a plan through on so many builders (at least one)."""
     graph = graph_of(needs, costs)

@@ -60,13 +60,17 @@ def _pop_through(node: Node, stack: list[Node]) -> list[Node]:
     return group
 
 
-def waves(edges: Mapping[str, Sequence[str]], components: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+def waves(
+    edges: Mapping[str, Sequence[str]], components: Iterable[Sequence[str]]
+) -> tuple[tuple[str, ...], ...]:
     """The wave of a source is one after the latest of what it needs."""
     wave: dict[str, int] = {}
     waves: list[list[str]] = []
     for group in components:
         members = set(group)
-        number = 1 + max((wave[key] for node in group for key in edges[node] if key not in members), default=-1)
+        number = 1 + max(
+            (wave[key] for node in group for key in edges[node] if key not in members), default=-1
+        )
         wave |= dict.fromkeys(group, number)
         if number == len(waves):
             waves.append([])
@@ -74,7 +78,9 @@ def waves(edges: Mapping[str, Sequence[str]], components: Iterable[Sequence[str]
     return tuple(tuple(sorted(keys)) for keys in waves)
 
 
-def shortest_ring(start: Node, edges: Mapping[Node, Sequence[Node]], inside: Collection[Node]) -> tuple[Node, ...]:
+def shortest_ring(
+    start: Node, edges: Mapping[Node, Sequence[Node]], inside: Collection[Node]
+) -> tuple[Node, ...]:
     """A shortest way from ``start`` back to itself through nodes of its cycle."""
     came_from: dict[Node, Node] = {}
     queue = deque([start])

@@ -11,15 +11,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildfarm.domain.core.build import WaitKind
-from buildfarm.domain.schedule.graph import back_edges, reachable, shortest_ring, strongly_connected, waves
-from buildfarm.domain.selfhosting.bootstrap_condition import Member, Variant, WayOut, stuck, ways_out
+from buildfarm.domain.schedule.graph import (
+    back_edges,
+    reachable,
+    shortest_ring,
+    strongly_connected,
+    waves,
+)
+from buildfarm.domain.selfhosting.bootstrap_condition import (
+    Member,
+    Variant,
+    WayOut,
+    stuck,
+    ways_out,
+)
 
 _NAMES_IN_A_RING = 6
-_SMALL = 50  # members of a cycle up to which each gets a way of its own and the fewest closing edges
+_SMALL = (
+    50  # members of a cycle up to which each gets a way of its own and the fewest closing edges
+)
 
 
 def excluded(
-    exclusive: Sequence[str], exclude: Sequence[str], build_arches: Sequence[str], arches: Sequence[str]
+    exclusive: Sequence[str],
+    exclude: Sequence[str],
+    build_arches: Sequence[str],
+    arches: Sequence[str],
 ) -> str:
     """Why an SRPM is built on none of ``arches``; empty if it is built on some.
 
@@ -155,16 +172,22 @@ class Plan:
 def plan(nodes: Iterable[Node]) -> Plan:
     """Decide for every node."""
     by_key = {node.key: node for node in sorted(nodes, key=lambda node: node.key)}
-    edges = {key: sorted(needed for needed in node.needs if needed in by_key) for key, node in by_key.items()}
+    edges = {
+        key: sorted(needed for needed in node.needs if needed in by_key)
+        for key, node in by_key.items()
+    }
     components = strongly_connected(edges)
     knots = [sorted(group) for group in components if len(group) > 1 or group[0] in edges[group[0]]]
     known = [_knot(knot, edges, by_key) for knot in knots]
     knot_of = {key: knot for knot in known for key in knot.members}
     rings = _rings(knots, edges)
     decisions = tuple(
-        _decide(node, by_key, knot_of.get(key, _NO_KNOT), rings.get(key, ())) for key, node in by_key.items()
+        _decide(node, by_key, knot_of.get(key, _NO_KNOT), rings.get(key, ()))
+        for key, node in by_key.items()
     )
-    cycles = tuple(Cycle(members=tuple(knot), closing=_closing(knot, edges, by_key)) for knot in sorted(knots))
+    cycles = tuple(
+        Cycle(members=tuple(knot), closing=_closing(knot, edges, by_key)) for knot in sorted(knots)
+    )
     return Plan(decisions=decisions, waves=waves(edges, components), cycles=cycles)
 
 
@@ -185,7 +208,9 @@ class _Knot:
 _NO_KNOT = _Knot()
 
 
-def _knot(ordered: Sequence[str], edges: Mapping[str, Sequence[str]], by_key: Mapping[str, Node]) -> _Knot:
+def _knot(
+    ordered: Sequence[str], edges: Mapping[str, Sequence[str]], by_key: Mapping[str, Node]
+) -> _Knot:
     ways = _ways_out(ordered, edges, by_key)
     return _Knot(
         members=frozenset(ordered), ordered=tuple(ordered), ways=ways,
@@ -220,14 +245,19 @@ def _decide(node: Node, by_key: Mapping[str, Node], knot: _Knot, ring: Sequence[
     outside = tuple(sorted(key for key in node.needs if key in by_key and key not in knot.members))
     if outside:
         blockers = ", ".join(f"{by_key[key].name} (for {node.needs[key]})" for key in outside)
-        return Decision(key=node.key, wait=WaitKind.BLOCKED, reason=f"waits for {blockers}", blockers=outside)
+        return Decision(
+            key=node.key, wait=WaitKind.BLOCKED, reason=f"waits for {blockers}", blockers=outside
+        )
     if not knot.members:
         return Decision(key=node.key)
     what = _spell(ring, by_key, len(knot.members))
     if node.resolves_now:
         note = f"{what}; broken by what the repositories hold today (seed)"
         return Decision(key=node.key, note=note, circle=knot.ordered)
-    inside, way = tuple(sorted(key for key in node.needs if key in knot.members)), knot.ways.get(node.key)
+    inside, way = (
+        tuple(sorted(key for key in node.needs if key in knot.members)),
+        knot.ways.get(node.key),
+    )
     return Decision(
         key=node.key, wait=WaitKind.CYCLE, reason=f"{what}; no repository breaks it here{_hope(node, knot)}",
         blockers=inside, circle=knot.ordered if way else (), way_out=way,
@@ -246,7 +276,11 @@ def _hope(node: Node, knot: _Knot) -> str:
     tried = knot.tried
     if tried is None:
         return ", and no spec of it has a bootstrap condition: add a seed or an older build"
-    why = tried.trouble or (tried.variant.problem if tried.variant else "") or "the circle stands even so"
+    why = (
+        tried.trouble
+        or (tried.variant.problem if tried.variant else "")
+        or "the circle stands even so"
+    )
     return f"; {tried.name} has {tried.condition}, which does not help: {why}"
 
 
@@ -258,7 +292,9 @@ def _spell(ring: Sequence[str], by_key: Mapping[str, Node], size: int) -> str:
     return f"cycle {' → '.join([*names, by_key[ring[0]].name])}{among}"
 
 
-def _rings(knots: Iterable[Sequence[str]], edges: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+def _rings(
+    knots: Iterable[Sequence[str]], edges: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
     """A shortest way from each member back to itself; in a big cycle its first member's way stands for all."""
     rings: dict[str, tuple[str, ...]] = {}
     for knot in knots:

@@ -101,7 +101,11 @@ class Demand:
 
     def called(self, task: Task) -> tuple[str, ...]:
         """The words by which a worker may be reserved for a task."""
-        return f"sig:{self.sigs.get(task.target, '')}", f"target:{task.target}", f"source:{self.source(task)}"
+        return (
+            f"sig:{self.sigs.get(task.target, '')}",
+            f"target:{task.target}",
+            f"source:{self.source(task)}",
+        )
 
 
 def assign(demand: Demand, workers: Sequence[Worker]) -> tuple[list[Decision], dict[str, str]]:
@@ -131,7 +135,9 @@ def assign(demand: Demand, workers: Sequence[Worker]) -> tuple[list[Decision], d
         others = [(one.subject, demand.way(one)) for one in list(lane.tasks)[:_NAMED]]
         way = demand.ways.get(task.subject)
         why = _words(task, waiting[task.queue], way, share if lanes.several else "")
-        given.append(Decision(task=task, worker=worker, why=why, way=way, passed_over=tuple(others)))
+        given.append(
+            Decision(task=task, worker=worker, why=why, way=way, passed_over=tuple(others))
+        )
     return given, left
 
 
@@ -174,7 +180,11 @@ class _Slots:
         if not serving:
             return None, f"no worker in service takes {task.queue}"
         called = self._demand.called(task)
-        ours = [worker for worker in serving if not worker.reserved or any(word in worker.reserved for word in called)]
+        ours = [
+            worker
+            for worker in serving
+            if not worker.reserved or any(word in worker.reserved for word in called)
+        ]
         if not ours:
             others = ", ".join(sorted({word for worker in serving for word in worker.reserved}))
             return None, f"every worker in service of {task.queue} is reserved for others: {others}"
@@ -187,8 +197,13 @@ class _Slots:
         open_ = [worker for worker in fresh if self._free[worker.id] > 0]
         if not open_:
             only = f" with {needs}" if needs else ""
-            return None, f"all {sum(worker.slots for worker in able)} slots of {task.queue}{only} are busy"
-        return min(open_, key=lambda worker: (not worker.reserved, -self._free[worker.id], worker.id)), ""
+            return (
+                None,
+                f"all {sum(worker.slots for worker in able)} slots of {task.queue}{only} are busy",
+            )
+        return min(
+            open_, key=lambda worker: (not worker.reserved, -self._free[worker.id], worker.id)
+        ), ""
 
 
 @dataclass(slots=True, eq=False)
@@ -215,10 +230,14 @@ class _Lanes:
             key = (task.priority, demand.account(task), task.queue, needs, demand.source(task))
             groups.setdefault(key, []).append(task)
         self._lanes = [
-            _Lane(group[0].priority, demand.account(group[0]), deque(sorted(group, key=self._place)))
+            _Lane(
+                group[0].priority, demand.account(group[0]), deque(sorted(group, key=self._place))
+            )
             for group in groups.values()
         ]
-        self.several = len({account[:3] for account in map(demand.account, [*demand.free, *demand.held])}) > 1
+        self.several = (
+            len({account[:3] for account in map(demand.account, [*demand.free, *demand.held])}) > 1
+        )
 
     def _place(self, task: Task) -> tuple[float, object, str]:
         return -self._demand.way(task), task.created, task.id
@@ -241,7 +260,10 @@ class _Lanes:
     def _used(self, lane: _Lane) -> Iterator[tuple[Dimension, float]]:
         *named, arch = lane.account
         for dimension, name in zip(_FAIR, named, strict=True):
-            yield dimension, self._in_arch[dimension, name, arch] / self._demand.sharing.weight(dimension, name)
+            yield (
+                dimension,
+                self._in_arch[dimension, name, arch] / self._demand.sharing.weight(dimension, name),
+            )
 
     def share(self, lane: _Lane) -> str:
         """What a lane's share uses now, in words."""

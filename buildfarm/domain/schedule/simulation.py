@@ -61,7 +61,9 @@ def simulate(
     :raises InputError: no worker, or a probability outside 0 to 1.
     """
     if workers < 1 or not 0 <= failures <= 1:
-        raise InputError(f"{workers} workers, failures {failures}: at least one worker, a probability from 0 to 1")
+        raise InputError(
+            f"{workers} workers, failures {failures}: at least one worker, a probability from 0 to 1"
+        )
     dice = random.Random(seed)  # noqa: S311  # a simulation, no secret
     fails = [dice.random() < failures for _ in graph.names]
     dispatcher = Dispatcher(graph, order)
@@ -90,4 +92,6 @@ def simulate(
             dispatcher.built(source)
         start_what_can()
         deciding.append(clock() - asked)
-    return Simulated(runs=tuple(runs), blocked=dispatcher.blocked, workers=workers, deciding=tuple(deciding))
+    return Simulated(
+        runs=tuple(runs), blocked=dispatcher.blocked, workers=workers, deciding=tuple(deciding)
+    )

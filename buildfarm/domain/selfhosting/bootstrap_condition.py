@@ -17,7 +17,9 @@ _BCOND_WITH = re.compile(rf"^[ \t]*%bcond_with[ \t]+(?P<name>{_NAME})\b", re.MUL
 _BCOND = re.compile(rf"^[ \t]*%bcond[ \t]+(?P<name>{_NAME})[ \t]+(?P<default>\S.*)$", re.MULTILINE)
 _ON_ALREADY = re.compile(rf"^[ \t]*%bcond_without[ \t]+(?P<name>{_NAME})\b", re.MULTILINE)
 _WITH_OPTION = re.compile(rf"%\{{[!?]*_with_(?P<name>{_NAME})\b")
-_MACRO = re.compile(rf"%\{{(?:[!?]+|(?:un)?defined\s+)(?P<name>{_NAME})\b|%(?:un)?defined\s+(?P<bare>{_NAME})\b")
+_MACRO = re.compile(
+    rf"%\{{(?:[!?]+|(?:un)?defined\s+)(?P<name>{_NAME})\b|%(?:un)?defined\s+(?P<bare>{_NAME})\b"
+)
 _FIXED = re.compile(rf"^[ \t]*%(?:global|define)[ \t]+(?P<name>{_NAME})\b", re.MULTILINE)
 _CHANGELOG = re.compile(r"^%changelog\b.*\Z", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
@@ -62,7 +64,9 @@ def condition_in(spec: str) -> Condition | None:
     on = {match["name"] for match in _ON_ALREADY.finditer(text)}
     on |= {match["name"] for match in _BCOND.finditer(text) if match["default"].strip() == "1"}
     options = {
-        match["name"] for pattern in (_BCOND_WITH, _BCOND, _WITH_OPTION) for match in pattern.finditer(text)
+        match["name"]
+        for pattern in (_BCOND_WITH, _BCOND, _WITH_OPTION)
+        for match in pattern.finditer(text)
     } - on
     if options:
         return Condition(name=_plainest(options))
@@ -113,7 +117,9 @@ def stuck(members: Mapping[str, Member], by_condition: Collection[str] = ()) -> 
     set()
     """
     left = {
-        key: set() if member.free else set(_needs(member, conditioned=key in by_condition)) & members.keys()
+        key: set()
+        if member.free
+        else set(_needs(member, conditioned=key in by_condition)) & members.keys()
         for key, member in members.items()
     }
     while done := {key for key, needs in left.items() if not needs}:

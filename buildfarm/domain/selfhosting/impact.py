@@ -26,7 +26,9 @@ def is_linked(capability: str) -> bool:
     (True, False, False)
     """
     soname = capability.split("(", 1)[0]
-    return " " not in capability and "/" not in soname and (soname.endswith(".so") or ".so." in soname)
+    return (
+        " " not in capability and "/" not in soname and (soname.endswith(".so") or ".so." in soname)
+    )
 
 
 def lost(before: Iterable[str], after: Iterable[str]) -> set[str]:
@@ -49,5 +51,9 @@ def impact(
     gone = lost(before, after) - set(still)
     if not gone:
         return None
-    affected = {key: tuple(sorted(needed)) for key, requires in users.items() if (needed := gone & set(requires))}
+    affected = {
+        key: tuple(sorted(needed))
+        for key, requires in users.items()
+        if (needed := gone & set(requires))
+    }
     return Impact(source=source, lost=tuple(sorted(gone)), affected=dict(sorted(affected.items())))

@@ -38,7 +38,11 @@ class AllowedUrl:
         False
         """
         ours, theirs = parsed(self.prefix), parsed(url)
-        same_place = (ours.scheme, ours.hostname, port_of(ours)) == (theirs.scheme, theirs.hostname, port_of(theirs))
+        same_place = (ours.scheme, ours.hostname, port_of(ours)) == (
+            theirs.scheme,
+            theirs.hostname,
+            port_of(theirs),
+        )
         return same_place and f"{theirs.path}/".startswith(f"{ours.path.rstrip('/')}/")
 
 
@@ -61,9 +65,13 @@ def parsed(url: str) -> SplitResult:
             f"{parts.scheme}://{parts.hostname}…: a URL with a user, a password or a fragment is not fetched"
         )
     if not url.isprintable() or not decoded.isprintable() or " " in url or "\\" in decoded:
-        raise InputError(f"{url!r}: holds characters that no URL of ours has", hint="encode them with %")
+        raise InputError(
+            f"{url!r}: holds characters that no URL of ours has", hint="encode them with %"
+        )
     if {".", ".."} & set(decoded.split("/")):
-        raise InputError(f"{url}: a path with . or .. is not fetched", hint="give the path it leads to")
+        raise InputError(
+            f"{url}: a path with . or .. is not fetched", hint="give the path it leads to"
+        )
     return parts
 
 

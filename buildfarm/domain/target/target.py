@@ -13,7 +13,9 @@ from buildfarm.domain.target.allowed_url import AllowedUrl
 from buildfarm.domain.target.repodata_style import RepodataStyle
 from buildfarm.domain.target.trigger import Triggers
 
-_FORBID: dict[str, str] = {"extra": "forbid"}  # read by the loader: an unknown key is an error, not a silent wish
+_FORBID: dict[str, str] = {
+    "extra": "forbid"
+}  # read by the loader: an unknown key is an error, not a silent wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +208,8 @@ class MachineNeeds:
         (True, False)
         """
         enough = all(
-            not wanted or (str(features.get(name, "")).isdigit() and int(str(features[name])) >= wanted)
+            not wanted
+            or (str(features.get(name, "")).isdigit() and int(str(features[name])) >= wanted)
             for name, wanted in (("memory_mib", self.memory_mib), ("cores", self.cores))
         )
         return enough and (not self.kvm or features.get("kvm") == "yes")
@@ -286,7 +289,9 @@ class Target:
     def allowed_urls(self) -> tuple[AllowedUrl, ...]:
         """Where files of its drops may be fetched from."""
         polled = (
-            AllowedUrl(prefix=place, private=poll.private) for poll in self.triggers.polls for place in poll.places
+            AllowedUrl(prefix=place, private=poll.private)
+            for poll in self.triggers.polls
+            for place in poll.places
         )
         return (*self.upstream.allowed_urls, *polled)
 
@@ -304,7 +309,9 @@ class Target:
 
     def queues(self) -> tuple[str, ...]:
         """Every queue of the target."""
-        return tuple(f"{self.name}.{arch}.{size}" for arch in self.arches for size in ("small", "large"))
+        return tuple(
+            f"{self.name}.{arch}.{size}" for arch in self.arches for size in ("small", "large")
+        )
 
 
 _MODULE_DIST = re.compile(r"\.module\+.*$")

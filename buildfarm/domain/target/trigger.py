@@ -186,7 +186,9 @@ def memory_key(trigger: str, what: str) -> str:
     return hashlib.sha256(f"{trigger}\n{what}".encode()).hexdigest()
 
 
-def pause(interval: float, failures: int, chance: float, *, retry_after: float | None = None) -> float:
+def pause(
+    interval: float, failures: int, chance: float, *, retry_after: float | None = None
+) -> float:
     """Seconds until the next look. ``chance`` in [0, 1) spreads the looks of many farms.
 
     After a failure it grows from a minute, doubled each time, to six hours; what the server asks for is honoured up to a day.

@@ -24,10 +24,16 @@ def create(
     _check_rights(hub, name, role, sigs)
     kept = passwords.hashed(checked_password(password, name)) if passwords is not None else ""
     with hub.store.begin() as tx:
-        made = Account(id=name, role=role, sigs=tuple(sorted(set(sigs))), password=kept, created=tx.now)
+        made = Account(
+            id=name, role=role, sigs=tuple(sorted(set(sigs))), password=kept, created=tx.now
+        )
         if not tx.add_once(made):
-            raise Conflict(f"there is an account {name} already", hint="`buildfarm account list` shows them")
-        tx.event("account.created", name, actor=actor, why=why, role=role.value, sigs=list(made.sigs))
+            raise Conflict(
+                f"there is an account {name} already", hint="`buildfarm account list` shows them"
+            )
+        tx.event(
+            "account.created", name, actor=actor, why=why, role=role.value, sigs=list(made.sigs)
+        )
     return made
 
 
@@ -39,7 +45,9 @@ def find(tx: Transaction, name: str) -> Account:
     return found
 
 
-def set_rights(hub: Hub, name: str, *, role: Role, sigs: Sequence[str], actor: str, why: str) -> Account:
+def set_rights(
+    hub: Hub, name: str, *, role: Role, sigs: Sequence[str], actor: str, why: str
+) -> Account:
     """Give an account another role and other SIGs; its tokens and sessions have no more than that from now on.
 
     :raises InputError: no reason, or no such SIG. :raises NotFound: no such account.
@@ -47,7 +55,9 @@ def set_rights(hub: Hub, name: str, *, role: Role, sigs: Sequence[str], actor: s
     _check_reason(name, why)
     _check_rights(hub, name, role, sigs)
     with hub.store.begin() as tx:
-        return change_rights(tx, find(tx, name), role, tuple(sorted(set(sigs))), actor=actor, why=why)
+        return change_rights(
+            tx, find(tx, name), role, tuple(sorted(set(sigs))), actor=actor, why=why
+        )
 
 
 def change_rights(
@@ -58,7 +68,14 @@ def change_rights(
         return account
     changed = tx.change(account, role=role, sigs=sigs) or account
     was = {"role": account.role.value, "sigs": list(account.sigs)}
-    tx.event("account.rights", account.id, actor=actor, why=why, was=was, now={"role": role.value, "sigs": list(sigs)})
+    tx.event(
+        "account.rights",
+        account.id,
+        actor=actor,
+        why=why,
+        was=was,
+        now={"role": role.value, "sigs": list(sigs)},
+    )
     return changed
 
 
@@ -111,7 +128,8 @@ def _check_rights(hub: Hub, name: str, role: Role, sigs: Sequence[str]) -> None:
     known = {*hub.config.farm.sigs, *hub.config.sigs.values()}
     if unknown := sorted(set(sigs) - known):
         raise InputError(
-            f"no SIG {unknown[0]}", hint=f"one of {', '.join(sorted(known)) or 'none: `sigs` in farm.yaml'}"
+            f"no SIG {unknown[0]}",
+            hint=f"one of {', '.join(sorted(known)) or 'none: `sigs` in farm.yaml'}",
         )
     if role is Role.MAINTAINER and not sigs:
         raise InputError(f"{name}: a maintainer speaks for at least one SIG", hint="--sig NAME")

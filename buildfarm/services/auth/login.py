@@ -31,26 +31,36 @@ class LoginTools:
     issuer: IdentityProvider | None = None
 
 
-def with_password(hub: Hub, passwords: Passwords, name: str, password: str, *, address: str) -> Account:
+def with_password(
+    hub: Hub, passwords: Passwords, name: str, password: str, *, address: str
+) -> Account:
     """The account of whoever knows its password; an unknown name takes as long as a wrong password.
 
     :raises TooManyTries: the account or the address has tried too often.
     :raises NotAllowed: wrong, or the account is disabled.
     """
-    counted = {_key("account", name.casefold()): TRIES_OF_ACCOUNT, _key("address", address): TRIES_OF_ADDRESS}
+    counted = {
+        _key("account", name.casefold()): TRIES_OF_ACCOUNT,
+        _key("address", address): TRIES_OF_ADDRESS,
+    }
     with hub.store.begin() as tx:  # counted before it is looked at: tries side by side count, too
         wait = max(_count(tx, key, most) for key, most in counted.items())
     if wait:
         log.get().warning("login.too_many_tries", account=name[:64], seconds=wait)
         raise TooManyTries(
-            "too many tries to log in", seconds=wait, hint=f"try again in {-(-wait // 60)} min, or ask an admin"
+            "too many tries to log in",
+            seconds=wait,
+            hint=f"try again in {-(-wait // 60)} min, or ask an admin",
         )
     with hub.store.read() as tx:
         account = tx.first(Account, id=name)
     fits = passwords.fits(password, account.password if account else "")
     if account is None or not fits:
         log.get().warning("login.refused", account=name[:64])
-        raise NotAllowed("name or password is wrong", hint="after five tries an account rests for a quarter of an hour")
+        raise NotAllowed(
+            "name or password is wrong",
+            hint="after five tries an account rests for a quarter of an hour",
+        )
     with hub.store.begin() as tx:
         for key in counted:
             _forgive(tx, key, all_of_it=key.startswith("account"))
@@ -85,7 +95,8 @@ def _introduce(tx: Transaction, name: str, subject: str, settings: OidcSettings)
     made = Account(id=name, role=settings.rights_of(())[0], subject=subject, created=tx.now)
     if not tx.add_once(made):
         raise NotAllowed(
-            f"there is an account {name} that does not belong to this login", hint="ask an admin to rename or link it"
+            f"there is an account {name} that does not belong to this login",
+            hint="ask an admin to rename or link it",
         )
     tx.event("account.created", name, actor=name, why=f"first login by {settings.issuer}")
     return made
@@ -109,7 +120,10 @@ def _count(tx: Transaction, key: str, most: int) -> int:
         known = LoginTries(id=key, tries=0, since=tx.now)
         tx.add_once(known)
     counted = next_try(known, tx.now)
-    if tx.change(known, only_if={"tries": known.tries}, tries=counted.tries, since=counted.since) is None:
+    if (
+        tx.change(known, only_if={"tries": known.tries}, tries=counted.tries, since=counted.since)
+        is None
+    ):
         raise Conflict("others try to log in at this very moment", hint="try again")
     return seconds_to_wait(counted, most, tx.now)
 

@@ -32,7 +32,11 @@ def start(hub: Hub, account: Account, *, former: str = "", by: str) -> str:
     with hub.store.begin() as tx:
         _end(tx, former)
         until = tx.now + hub.config.farm.login.longest
-        tx.add(Session(id=token_hash(secret), account=account.id, created=tx.now, seen=tx.now, until=until))
+        tx.add(
+            Session(
+                id=token_hash(secret), account=account.id, created=tx.now, seen=tx.now, until=until
+            )
+        )
         tx.event("session.started", account.id, actor=account.id, why=by)
     return secret
 
@@ -65,16 +69,25 @@ def end(hub: Hub, secret: str) -> None:
 
 def _end(tx: Transaction, secret: str) -> None:
     session = tx.first(Session, id=token_hash(secret)) if secret else None
-    if session is not None and tx.change(session, only_if={"ended": None}, ended=tx.now) is not None:
+    if (
+        session is not None
+        and tx.change(session, only_if={"ended": None}, ended=tx.now) is not None
+    ):
         tx.event("session.ended", session.account, actor=session.account)
 
 
 def end_others(hub: Hub, account: str, *, but: str) -> int:
     """End every other session of an account; how many there were."""
     with hub.store.begin() as tx:
-        others = [one for one in tx.find(Session, account=account, ended=None) if one.id != but and one.until > tx.now]
+        others = [
+            one
+            for one in tx.find(Session, account=account, ended=None)
+            if one.id != but and one.until > tx.now
+        ]
         for session in others:
             tx.change(session, ended=tx.now)
         if others:
-            tx.event("session.ended", account, actor=account, why="all others", sessions=len(others))
+            tx.event(
+                "session.ended", account, actor=account, why="all others", sessions=len(others)
+            )
     return len(others)

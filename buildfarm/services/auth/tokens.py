@@ -40,7 +40,9 @@ def issue(
     :raises InputError: no name, or too long a life. :raises NotAllowed: it would have more rights.
     """
     if not name.strip() or not 1 <= days <= LONGEST_DAYS:
-        raise InputError("a token needs a name and ends", hint=f"--name TEXT, --days 1 to {LONGEST_DAYS}")
+        raise InputError(
+            "a token needs a name and ends", hint=f"--name TEXT, --days 1 to {LONGEST_DAYS}"
+        )
     secret = PREFIX + secrets.token_urlsafe(32)
     with hub.store.begin() as tx:
         owner = accounts.find(tx, account)
@@ -58,7 +60,14 @@ def issue(
             actions=tuple(sorted(set(actions))), created=tx.now, expires=min(ends, by.until or ends),
         )  # fmt: skip
         tx.add(made)
-        tx.event("token.issued", shown(made), actor=by.name, why=made.name, account=account, role=made.role)
+        tx.event(
+            "token.issued",
+            shown(made),
+            actor=by.name,
+            why=made.name,
+            account=account,
+            role=made.role,
+        )
     return Issued(token=made, secret=secret)
 
 
@@ -72,13 +81,23 @@ def revoke(hub: Hub, by: Principal, identity: str, *, of: str = "", why: str = "
         ended = tx.change(found, only_if={"revoked": None}, revoked=tx.now)
         if ended is None:
             raise Conflict(f"token {shown(found)} is revoked already")
-        tx.event("token.revoked", shown(found), actor=by.name, why=why or found.name, account=found.account)
+        tx.event(
+            "token.revoked",
+            shown(found),
+            actor=by.name,
+            why=why or found.name,
+            account=found.account,
+        )
     return ended
 
 
 def _named(tx: Transaction, identity: str, of: str) -> ApiToken:
     everybodys = tx.find(ApiToken, account=of) if of else tx.find(ApiToken)
-    found = [token for token in everybodys if len(identity) >= _LEAST and shown(token).startswith(identity)]
+    found = [
+        token
+        for token in everybodys
+        if len(identity) >= _LEAST and shown(token).startswith(identity)
+    ]
     if len(found) != 1:
         raise NotFound(f"no token {identity}", hint="`buildfarm token list` shows them")
     return found[0]
@@ -102,7 +121,9 @@ def recognise(hub: Hub, secret: str) -> Principal:
         )
     if token.revoked is not None or (token.expires is not None and token.expires <= now):
         word = "revoked" if token.revoked is not None else "over"
-        raise NotAllowed(f"this token ({token.name}) is {word}", hint="issue another: `buildfarm token add`")
+        raise NotAllowed(
+            f"this token ({token.name}) is {word}", hint="issue another: `buildfarm token add`"
+        )
     if token.account and (owner is None or owner.disabled):
         raise NotAllowed(f"the account {token.account} is disabled", hint="ask an admin")
     _note_use(hub, token, now)
@@ -113,13 +134,21 @@ def _rights(token: ApiToken, owner: Account | None) -> Principal:
     actions = frozenset(Action(word) for word in token.actions) if token.actions else None
     if owner is None:
         return Principal(
-            name=token.name, role=Role.of(token.role), sigs=token.sigs, actions=actions, until=token.expires
+            name=token.name,
+            role=Role.of(token.role),
+            sigs=token.sigs,
+            actions=actions,
+            until=token.expires,
         )
     role = min(Role.of(token.role), owner.role, key=lambda one: one.rank)
     sigs = token.sigs or owner.sigs
-    if owner.role is Role.MAINTAINER:  # an engineer's token may speak for any SIG, a maintainer's for his own
+    if (
+        owner.role is Role.MAINTAINER
+    ):  # an engineer's token may speak for any SIG, a maintainer's for his own
         sigs = tuple(sig for sig in sigs if sig in owner.sigs)
-    return Principal(name=owner.id, role=role, sigs=sigs, account=owner.id, actions=actions, until=token.expires)
+    return Principal(
+        name=owner.id, role=role, sigs=sigs, account=owner.id, actions=actions, until=token.expires
+    )
 
 
 def _principal_of(account: Account) -> Principal:

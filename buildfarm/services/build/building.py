@@ -24,7 +24,9 @@ MAX_REPLANS = 6
 """How often a build may come back with BuildRequires found while building; after that it is its own failure."""
 
 
-def order_as_built(hub: Hub, tx: Transaction, build: Build, arch: str = "") -> tuple[Task, wire.WorkOrder]:
+def order_as_built(
+    hub: Hub, tx: Transaction, build: Build, arch: str = ""
+) -> tuple[Task, wire.WorkOrder]:
     """The order of a build's last successful task on an arch, with the exception that held then: to build it once more.
 
     :raises NotFound: it was not built (on that arch).
@@ -36,7 +38,8 @@ def order_as_built(hub: Hub, tx: Transaction, build: Build, arch: str = "") -> t
     )  # fmt: skip
     if task is None:
         raise NotFound(
-            f"{build.nvr} was not built{' on ' + arch if arch else ''}", hint=f"`buildfarm show {build.nvr}`"
+            f"{build.nvr} was not built{' on ' + arch if arch else ''}",
+            hint=f"`buildfarm show {build.nvr}`",
         )
     override = wire.Override.model_validate(build.override) if build.override else wire.Override()
     override = bootstrap_variants.conditioned(override, "" if build.override else build.bootstrap)
@@ -62,11 +65,19 @@ def order_for(hub: Hub, tx: Transaction, task: Task) -> wire.WorkOrder:
         target=target.name,
         nvr=build.nvr,
         arch=task.arch,
-        payload=wire.BlobRef(sha256=payload, filename=filename, size=hub.blobs.path(payload).stat().st_size),
-        buildroot=buildroots.buildroot(
-            buildroots.layers_of(hub, tx, target, task.order), task.arch, key=str(task.order.get("buildroot_key", ""))
+        payload=wire.BlobRef(
+            sha256=payload, filename=filename, size=hub.blobs.path(payload).stat().st_size
         ),
-        macros={**target.header_tags, **target.buildroot.macros, **({"dist": build.dist} if build.dist else {})},
+        buildroot=buildroots.buildroot(
+            buildroots.layers_of(hub, tx, target, task.order),
+            task.arch,
+            key=str(task.order.get("buildroot_key", "")),
+        ),
+        macros={
+            **target.header_tags,
+            **target.buildroot.macros,
+            **({"dist": build.dist} if build.dist else {}),
+        },
         limits=wire.Limits(
             seconds=override.seconds or limits.seconds,
             memory=override.memory or limits.memory_mib * wire.MEBIBYTE,
@@ -82,13 +93,19 @@ def order_for(hub: Hub, tx: Transaction, task: Task) -> wire.WorkOrder:
 def override_of(tx: Transaction, build: Build) -> wire.Override:
     """The override in force for the build's source, if an engineer made one."""
     found = tx.first(SourceOverride, target=build.target, source=build.source, active=True)
-    return wire.Override.model_validate({**found.settings, "reason": found.reason}) if found else wire.Override()
+    return (
+        wire.Override.model_validate({**found.settings, "reason": found.reason})
+        if found
+        else wire.Override()
+    )
 
 
 def _rule_epoch(build: Build) -> int | None:
     if not build.rule_date:
         return None
-    return int(datetime.combine(date.fromisoformat(build.rule_date), time(12), tzinfo=UTC).timestamp())
+    return int(
+        datetime.combine(date.fromisoformat(build.rule_date), time(12), tzinfo=UTC).timestamp()
+    )
 
 
 def claimed(hub: Hub, task_id: str, worker: Worker) -> tuple[wire.WorkOrder, str]:
@@ -99,7 +116,9 @@ def claimed(hub: Hub, task_id: str, worker: Worker) -> tuple[wire.WorkOrder, str
         build = tx.get(Build, granted.task.subject)
         if build.state is BuildState.QUEUED:
             exception = order.override.model_dump(mode="json") if order.override.reason else {}
-            builds.move(tx, build, BuildState.BUILDING, actor=f"worker:{worker.id}", override=exception)
+            builds.move(
+                tx, build, BuildState.BUILDING, actor=f"worker:{worker.id}", override=exception
+            )
     return order, granted.token
 
 
@@ -110,7 +129,9 @@ def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Re
     """
     with hub.store.read() as tx:
         task = tx.get(Task, task_id)
-        ended = task.state in (TaskState.CLOSED, TaskState.FAILED) or (task.state is TaskState.CANCELED and task.result)
+        ended = task.state in (TaskState.CLOSED, TaskState.FAILED) or (
+            task.state is TaskState.CANCELED and task.result
+        )
         if ended and task.lease_token == tasks.token_hash(token):
             return
         tasks.held(tx, task_id, token)
@@ -148,7 +169,9 @@ def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Re
             if _asks(task, build):
                 bootstrap_variants.unusable(tx, build, report.reason, actor=f"worker:{task.worker}")
                 return
-            builds.fail(tx, build, report.failure_kind, report.reason, actor=f"worker:{task.worker}")
+            builds.fail(
+                tx, build, report.failure_kind, report.reason, actor=f"worker:{task.worker}"
+            )
             _cancel_siblings(tx, build, task)
     hub.wakeup.notify()
 
@@ -175,7 +198,9 @@ def _found_anew(build: Build, task: Task, report: wire.Report) -> tuple[str, ...
     return found if build.replans < MAX_REPLANS else ()
 
 
-def _back_to_the_plan(tx: Transaction, build: Build, task: Task, found: Sequence[str], **fields: object) -> None:
+def _back_to_the_plan(
+    tx: Transaction, build: Build, task: Task, found: Sequence[str], **fields: object
+) -> None:
     why = f"while it was built it asked for {', '.join(found)}, which its header does not name and no repository had"
     tasks.hand_back(tx, task, why, **fields)
     builds.move(
@@ -191,7 +216,11 @@ def _learn(tx: Transaction, build: Build, asked: Sequence[str]) -> Build:
     all_found = tuple(dict.fromkeys([*build.found_requires, *found]))
     if not build.scratch:
         record = LearnedRequires(
-            id=LearnedRequires.id_of(build), target=build.target, build=build.id, requires=all_found, created=tx.now
+            id=LearnedRequires.id_of(build),
+            target=build.target,
+            build=build.id,
+            requires=all_found,
+            created=tx.now,
         )
         known = tx.first(LearnedRequires, id=record.id)
         if known is None and all_found:
@@ -229,14 +258,20 @@ def _cancel_siblings(tx: Transaction, build: Build, task: Task) -> None:
     """One arch failed: the other arches' tasks of the build need not run."""
     for other in tx.find(Task, subject=build.id, state=ACTIVE):
         if other.id != task.id:
-            tx.change(other, only_if={"state": other.state}, state=TaskState.CANCELED, finished=tx.now)
+            tx.change(
+                other, only_if={"state": other.state}, state=TaskState.CANCELED, finished=tx.now
+            )
 
 
-def _built(tx: Transaction, build: Build, task: Task, made: list[tuple[Artifact, RpmHeader]]) -> None:
+def _built(
+    tx: Transaction, build: Build, task: Task, made: list[tuple[Artifact, RpmHeader]]
+) -> None:
     if task.kind is TaskKind.SRPM:
         artifact, header = made[0]
         if _asks(task, build):
-            bootstrap_variants.made(tx, build, artifact.sha256, header, actor=f"worker:{task.worker}")
+            bootstrap_variants.made(
+                tx, build, artifact.sha256, header, actor=f"worker:{task.worker}"
+            )
             return
         tx.change(
             build, only_if={"state": BuildState.DEBRANDED}, debranded_srpm=artifact.sha256, debranded_name=artifact.name,
@@ -261,7 +296,9 @@ def _source_artifact(build: Build, task: Task) -> Artifact:
     )  # fmt: skip
 
 
-def _check_artifacts(hub: Hub, intake: Intake, task: Task, report: wire.Report) -> list[tuple[Artifact, RpmHeader]]:
+def _check_artifacts(
+    hub: Hub, intake: Intake, task: Task, report: wire.Report
+) -> list[tuple[Artifact, RpmHeader]]:
     """Read every uploaded RPM ourselves: a worker is not trusted to say what it made.
 
     :raises InfraError: something announced was not uploaded, or cannot be read.
@@ -291,7 +328,11 @@ def _check_artifacts(hub: Hub, intake: Intake, task: Task, report: wire.Report) 
 
 
 def _lock_json(report: wire.Report) -> bytes:
-    return wire.Report.model_construct(ok=True, lock=report.lock).model_dump_json(include={"lock"}).encode()
+    return (
+        wire.Report.model_construct(ok=True, lock=report.lock)
+        .model_dump_json(include={"lock"})
+        .encode()
+    )
 
 
 def log_path(hub: Hub, task_id: str) -> Path:

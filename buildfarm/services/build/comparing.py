@@ -27,7 +27,9 @@ from buildfarm.services.core.hub import Heartbeat, Hub
 class BrandScanner(Protocol):
     """Finds brand words in RPMs, in a sandbox."""
 
-    def __call__(self, paths: Sequence[Path], policy: BrandPolicy, allow: Sequence[Allow] = ()) -> Sequence[BrandHit]:
+    def __call__(
+        self, paths: Sequence[Path], policy: BrandPolicy, allow: Sequence[Allow] = ()
+    ) -> Sequence[BrandHit]:
         """All hits that nobody allowed."""
 
 
@@ -62,7 +64,9 @@ def rule_facts(blobs: BlobStore, build: Build) -> RuleFacts:
         return RuleFacts()
     audit = json.loads(blobs.path(build.audit).read_text(encoding="utf-8"))
     return RuleFacts(
-        expectations=tuple(Expectation(kind=e["kind"], path=e.get("path") or "**") for e in audit.get("expect", ())),
+        expectations=tuple(
+            Expectation(kind=e["kind"], path=e.get("path") or "**") for e in audit.get("expect", ())
+        ),
         renames=audit.get("rename") or {},
         allow=tuple(Allow(**entry) for entry in audit.get("allow", ())),
     )
@@ -94,7 +98,9 @@ def compare(hub: Hub, tools: CompareTools, build_id: str, heartbeat: Heartbeat) 
     facts = rule_facts(hub.blobs, build)
     heartbeat(f"reading {len(vendor)} of the vendor's RPMs and {len(made)} of ours")
     with _named(hub, build, vendor, artifacts) as (old, ours):
-        new, sources = ([file for file in ours if is_srpm(file) is wanted] for wanted in (False, True))
+        new, sources = (
+            [file for file in ours if is_srpm(file) is wanted] for wanted in (False, True)
+        )
         report = compare_sets(old, new, policy=policy_of(target, build, facts), reader=tools.reader)
         brand = tools.brand_policy(target)
         if brand is not None:
@@ -121,7 +127,9 @@ def _named(
     folder = hub.scratch / f"compare-{build.id}"
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        old = [_link(hub.blobs.path(rpm.sha256), folder / "vendor" / rpm.filename) for rpm in vendor]
+        old = [
+            _link(hub.blobs.path(rpm.sha256), folder / "vendor" / rpm.filename) for rpm in vendor
+        ]
         new = [_link(hub.blobs.path(a.sha256), folder / "ours" / a.filename) for a in made]
         yield old, new
     finally:

@@ -55,7 +55,9 @@ def debrand(hub: Hub, tools: DebrandTools, build_id: str, heartbeat: Heartbeat) 
     if debranded_by(tree) == rule.digest:
         _move_on(hub, build, f"debranded already by {rule.file}", rule_digest=rule.digest)
         return
-    rule = counted_on(rule, [other.debranded_release for other in others if other.id != build.id], build.release)
+    rule = counted_on(
+        rule, [other.debranded_release for other in others if other.id != build.id], build.release
+    )
     release = f"{build.release}{rule.suffix}"
     evr = str(EVR(epoch=build.epoch, version=build.version, release=release))
     applied = apply(rule, tree, evr=evr, outside=tools.outside(hub.scratch / f"debrand-{build.id}"))
@@ -63,7 +65,9 @@ def debrand(hub: Hub, tools: DebrandTools, build_id: str, heartbeat: Heartbeat) 
         _move_on(hub, build, applied.already, rule_digest=rule.digest)
         return
     packed = hub.blobs.put_bytes(tools.pack(applied.tree, mtime=mtime_of(rule)))
-    audit = hub.blobs.put_bytes(json.dumps(audit_of(rule, applied), indent=1, sort_keys=True).encode())
+    audit = hub.blobs.put_bytes(
+        json.dumps(audit_of(rule, applied), indent=1, sort_keys=True).encode()
+    )
     _move_on(
         hub, build, f"changed by {rule.file}: {rule.why}", debranded_tree=packed.sha256, audit=audit.sha256,
         debranded_release=release, rule_digest=rule.digest, rule_date=rule.date.isoformat(),
@@ -91,12 +95,19 @@ def audit_of(rule: Rule, applied: Applied) -> dict[str, object]:
         "expect": [dataclasses.asdict(expectation) for expectation in rule.expect],
         "allow": [dataclasses.asdict(allowed) for allowed in rule.allow],
         "scripts": list(rule.scripts),
-        "actions": [{"action": step.action, "files": [list(place) for place in step.files]} for step in applied.steps],
-        "sources": [{"path": path, "before": old, "after": new} for path, old, new in applied.sources],
+        "actions": [
+            {"action": step.action, "files": [list(place) for place in step.files]}
+            for step in applied.steps
+        ],
+        "sources": [
+            {"path": path, "before": old, "after": new} for path, old, new in applied.sources
+        ],
         "diff": applied.diff,
     }
 
 
 def _move_on(hub: Hub, build: Build, why: str, **fields: object) -> None:
     with hub.store.begin() as tx:
-        builds.move(tx, tx.get(Build, build.id), BuildState.DEBRANDED, actor="debrand", why=why, **fields)
+        builds.move(
+            tx, tx.get(Build, build.id), BuildState.DEBRANDED, actor="debrand", why=why, **fields
+        )

@@ -43,10 +43,14 @@ class HostCredentials:
     token: str
 
 
-def enroll_host(hub: Hub, name: str, *, arches: Sequence[str], queues: Sequence[str], actor: str) -> HostCredentials:
+def enroll_host(
+    hub: Hub, name: str, *, arches: Sequence[str], queues: Sequence[str], actor: str
+) -> HostCredentials:
     """Make (or renew) a KVM host; renewing invalidates its old token at once."""
     token = secrets.token_urlsafe(32)
-    host = Host(id=name, token_hash=tasks.token_hash(token), arches=tuple(arches), queues=tuple(queues))
+    host = Host(
+        id=name, token_hash=tasks.token_hash(token), arches=tuple(arches), queues=tuple(queues)
+    )
     with hub.store.begin() as tx:
         if not tx.add_once(host):
             tx.change(host, token_hash=host.token_hash, arches=host.arches, queues=host.queues)
@@ -54,7 +58,9 @@ def enroll_host(hub: Hub, name: str, *, arches: Sequence[str], queues: Sequence[
     return HostCredentials(host=host, token=token)
 
 
-def admit(hub: Hub, reception: Reception, host: Host, asked: wire.GuestRequest) -> wire.GuestIdentity:
+def admit(
+    hub: Hub, reception: Reception, host: Host, asked: wire.GuestRequest
+) -> wire.GuestIdentity:
     """Make the worker of one guest that is about to boot.
 
     :raises InfraError: the broker does not answer; then nothing was made.
@@ -71,7 +77,9 @@ def admit(hub: Hub, reception: Reception, host: Host, asked: wire.GuestRequest) 
             )
         )  # fmt: skip
         tx.change(host, seen=tx.now)
-        tx.event("guest.admitted", name, actor=f"host:{host.id}", image=asked.image, machine=machine)
+        tx.event(
+            "guest.admitted", name, actor=f"host:{host.id}", image=asked.image, machine=machine
+        )
     return wire.GuestIdentity(
         name=name, token=token, redis_url=url, redis_prefix=reception.prefix(name), queues=host.queues, arches=host.arches,
         hub_certificate=reception.certificate,
@@ -81,11 +89,16 @@ def admit(hub: Hub, reception: Reception, host: Host, asked: wire.GuestRequest) 
 def guests_of(tx: Transaction, host: Host) -> tuple[wire.GuestState, ...]:
     """The guests of a host that are not over; a retired one is not among them."""
     found = []
-    for worker in tx.find(Worker, host=host.id, state=(WorkerState.READY, WorkerState.DRAINED, WorkerState.LOST)):
+    for worker in tx.find(
+        Worker, host=host.id, state=(WorkerState.READY, WorkerState.DRAINED, WorkerState.LOST)
+    ):
         task = tx.first(Task, worker=worker.id, state=TaskState.OPEN)
         found.append(
             wire.GuestState(
-                name=worker.id, state=worker.state.value, joined=worker.seen is not None, task=task.id if task else ""
+                name=worker.id,
+                state=worker.state.value,
+                joined=worker.seen is not None,
+                task=task.id if task else "",
             )
         )
     return tuple(found)

@@ -42,29 +42,47 @@ def waivers_of(tx: Transaction, target: str) -> tuple[Waiver, ...]:
     today = tx.now.date().isoformat()
     records = tx.find(WaiverRecord, ended=None, order_by="created,id")
     return tuple(
-        waiver for record in records if record.expires >= today and (waiver := record.waiver).covers_target(target)
+        waiver
+        for record in records
+        if record.expires >= today and (waiver := record.waiver).covers_target(target)
     )
 
 
 def judge(
-    tx: Transaction, build: Build, target: Target, report: Report, *, brand_hits: Sequence[Mapping[str, object]]
+    tx: Transaction,
+    build: Build,
+    target: Target,
+    report: Report,
+    *,
+    brand_hits: Sequence[Mapping[str, object]],
 ) -> Judgement:
     """Apply the waivers and let the gate decide, on the verdict and on what is left of a brand; nothing is written."""
     lifted = refold(report, waivers_of(tx, target.name), today=tx.now.date())
     # what matches nothing in one build may be for another: the list of waivers says it, not each build
     lifted = replace(lifted, expired_waivers=(), unused_waivers=())
-    brands = [f"{hit['rpm']}: {hit['where']}: {hit['context']}" for hit in brand_hits if is_of_binaries(hit)]
+    brands = [
+        f"{hit['rpm']}: {hit['where']}: {hit['context']}"
+        for hit in brand_hits
+        if is_of_binaries(hit)
+    ]
     decision = decide(
         lifted.verdict, policy=target.gate, scratch=build.scratch, brands=brands,
         held_back=seeds.held_back(build.seeded, build.round, build.bootstrap), bootstrap=bool(build.bootstrap),
     )  # fmt: skip
     reason = decision.reason
-    if reason and not build.bootstrap and not lifted.verdict.is_compatible and (line := worst_line(lifted)):
+    if (
+        reason
+        and not build.bootstrap
+        and not lifted.verdict.is_compatible
+        and (line := worst_line(lifted))
+    ):
         reason = f"{reason}; {line}"
     return Judgement(report=lifted, gate=decision.gate, reason=reason)
 
 
-def write(tx: Transaction, build: Build, judged: Judgement, *, brand_hits: tuple[dict[str, object], ...]) -> Comparison:
+def write(
+    tx: Transaction, build: Build, judged: Judgement, *, brand_hits: tuple[dict[str, object], ...]
+) -> Comparison:
     """Store the comparison in force of a build, and where waivers lift something in it."""
     comparison = Comparison(
         id=tasks.new_id(), build=build.id, verdict=judged.report.verdict.value, report=to_json(judged.report),
@@ -72,13 +90,21 @@ def write(tx: Transaction, build: Build, judged: Judgement, *, brand_hits: tuple
     )  # fmt: skip
     tx.add(comparison)
     index(tx, build, comparison)
-    lifts = Counter(item.rule.removeprefix(WAIVER) for item in _findings(judged.report) if item.rule.startswith(WAIVER))
+    lifts = Counter(
+        item.rule.removeprefix(WAIVER)
+        for item in _findings(judged.report)
+        if item.rule.startswith(WAIVER)
+    )
     known = {use.waiver: use for use in tx.find(WaiverUse, build=build.id)}
     for waiver in lifts.keys() | known.keys():
         if waiver in known:
             tx.change(known[waiver], findings=lifts[waiver])
         else:
-            tx.add(WaiverUse(id=f"{waiver}/{build.id}", waiver=waiver, build=build.id, findings=lifts[waiver]))
+            tx.add(
+                WaiverUse(
+                    id=f"{waiver}/{build.id}", waiver=waiver, build=build.id, findings=lifts[waiver]
+                )
+            )
     return comparison
 
 

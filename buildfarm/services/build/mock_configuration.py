@@ -11,7 +11,10 @@ from buildfarm.services.publish.buildroots import OWN_PRIORITY
 def mock_config(config: Config, target: Target, arch: str, *, generation: str = "") -> str:
     """The text of the file; ``generation`` pins the build tag's repositories to one number (default: the current one)."""
     hub, layers = config.farm.url, config.below(target)
-    tags = [(target.tags.build, generation or "current"), *((base.tags.destination, "current") for base in layers[1:])]
+    tags = [
+        (target.tags.build, generation or "current"),
+        *((base.tags.destination, "current") for base in layers[1:]),
+    ]
     own = [
         MockRepository(
             id=tag, baseurl=f"{hub}/repos/{tag}/{number}/{arch}", priority=OWN_PRIORITY + depth,

@@ -10,7 +10,14 @@ from buildfarm.services.core.hub import Hub
 
 
 def record(
-    hub: Hub, target_name: str, source: str, settings: wire.Override, *, reason: str, remove: bool, actor: str
+    hub: Hub,
+    target_name: str,
+    source: str,
+    settings: wire.Override,
+    *,
+    reason: str,
+    remove: bool,
+    actor: str,
 ) -> SourceOverride:
     """Put an override in force in the place of the former one, or end the former one.
 
@@ -22,7 +29,9 @@ def record(
         raise InputError(f"{source}: an override needs a reason", hint="--reason TEXT")
     changes = settings.model_dump(mode="json", exclude={"reason"}, exclude_defaults=True)
     if not remove and not changes:
-        raise InputError(f"{source}: this override changes nothing", hint="--nocheck, --with, --define, …")
+        raise InputError(
+            f"{source}: this override changes nothing", hint="--nocheck, --with, --define, …"
+        )
     with hub.store.begin() as tx:
         former = tx.find(SourceOverride, target=target.name, source=source, active=True)
         for override in former:
@@ -37,5 +46,11 @@ def record(
             actor=actor, created=tx.now,
         )  # fmt: skip
         tx.add(made)
-        tx.event("override.recorded", f"{target.name}/{source}", actor=actor, why=reason, settings=changes)
+        tx.event(
+            "override.recorded",
+            f"{target.name}/{source}",
+            actor=actor,
+            why=reason,
+            settings=changes,
+        )
     return made

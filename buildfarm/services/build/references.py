@@ -20,7 +20,9 @@ def add(hub: Hub, subject: str, text: str, *, arch: str, actor: str) -> Referenc
     found = read_reference(text)
     arch = arch or next((rpm.arch for rpm in found.rpms if rpm.arch != "noarch"), "")
     if not arch:
-        raise InputError("the reference is of noarch RPMs only", hint="--arch ARCH says whose it is")
+        raise InputError(
+            "the reference is of noarch RPMs only", hint="--arch ARCH says whose it is"
+        )
     blob = hub.blobs.put_bytes(text.encode())
     with hub.store.begin() as tx:
         record = ReferenceLock(
@@ -32,7 +34,9 @@ def add(hub: Hub, subject: str, text: str, *, arch: str, actor: str) -> Referenc
                 tx.get(ReferenceLock, record.id), form=record.form, digest=record.digest, rpms=record.rpms, actor=actor,
                 created=tx.now,
             )  # fmt: skip
-        tx.event("reference.added", subject, actor=actor, why=found.form, rpms=len(found.rpms), arch=arch)
+        tx.event(
+            "reference.added", subject, actor=actor, why=found.form, rpms=len(found.rpms), arch=arch
+        )
         return tx.get(ReferenceLock, record.id)
 
 

@@ -39,16 +39,23 @@ def ask(hub: Hub, build: Build, named: Named, *, actor: str, why: str) -> Waiver
     with hub.store.begin() as tx:
         rpm, item = _finding(tx, build, named)
         if not why.strip():
-            raise InputError(f"{build.nvr}: to ask for a waiver needs a reason", hint="--reason TEXT")
+            raise InputError(
+                f"{build.nvr}: to ask for a waiver needs a reason", hint="--reason TEXT"
+            )
         made = WaiverAsk(
             id=f"A-{tasks.new_id()[:8]}", build=build.id, target=build.target, source=build.source, kind=item.kind, path=item.path,
             subject=item.subject, rpm=rpm, security=needs_security(item), reason=why, asker=actor, created=tx.now,
         )  # fmt: skip
         same = {"kind": item.kind, "path": item.path, "subject": item.subject, "rpm": rpm}
         if tx.count(WaiverAsk, build=build.id, answered=None, **same):  # type: ignore[arg-type]  # field names
-            raise Conflict(f"{build.nvr}: a waiver of this was asked for already", hint="/needs shows who can act")
+            raise Conflict(
+                f"{build.nvr}: a waiver of this was asked for already",
+                hint="/needs shows who can act",
+            )
         tx.add(made)
-        tx.event("build.waiver_asked", build.id, actor=actor, why=why, ask=made.id, finding=_words(made))
+        tx.event(
+            "build.waiver_asked", build.id, actor=actor, why=why, ask=made.id, finding=_words(made)
+        )
     return made
 
 
@@ -56,11 +63,17 @@ def _finding(tx: Transaction, build: Build, named: Named) -> tuple[str, Finding]
     """The finding that is meant, and the RPM it is in."""
     held = tx.first(Comparison, build=build.id, order_by="created,id", descending=True)
     for rpm, item in _of(from_json(held.report)) if held else ():
-        given = (named.kind, named.path or item.path, named.subject or item.subject, named.rpm or rpm)
+        given = (
+            named.kind,
+            named.path or item.path,
+            named.subject or item.subject,
+            named.rpm or rpm,
+        )
         if given == (item.kind, item.path, item.subject, rpm):
             return rpm, item
     raise NotFound(
-        f"{build.nvr} has no finding {named.kind} {named.path} that a waiver could lift", hint="its page lists them"
+        f"{build.nvr} has no finding {named.kind} {named.path} that a waiver could lift",
+        hint="its page lists them",
     )
 
 
@@ -68,7 +81,11 @@ def _of(report: Report) -> list[tuple[str, Finding]]:
     """What holds a build up, with the RPM each is in."""
     found = [(pair.new or pair.old, item) for pair in report.pairs for item in pair.findings]
     found += [(one.rpm, one.finding) for one in (*report.missing, *report.extra)]
-    return [(rpm, item) for rpm, item in found if not item.verdict.is_compatible and item.kind not in NEVER_EXPECTED]
+    return [
+        (rpm, item)
+        for rpm, item in found
+        if not item.verdict.is_compatible and item.kind not in NEVER_EXPECTED
+    ]
 
 
 def _words(asked: WaiverAsk) -> str:
@@ -126,7 +143,9 @@ def decline(hub: Hub, asked: WaiverAsk, *, actor: str, why: str) -> WaiverAsk:
     return _answer(hub, asked, AskAnswer.DECLINED, actor=actor, why=why)
 
 
-def _answer(hub: Hub, asked: WaiverAsk, answer: AskAnswer, *, actor: str, why: str, waiver: str = "") -> WaiverAsk:
+def _answer(
+    hub: Hub, asked: WaiverAsk, answer: AskAnswer, *, actor: str, why: str, waiver: str = ""
+) -> WaiverAsk:
     _open(asked)
     with hub.store.begin() as tx:
         values = {
@@ -139,10 +158,15 @@ def _answer(hub: Hub, asked: WaiverAsk, answer: AskAnswer, *, actor: str, why: s
         changed = tx.change(asked, only_if={"answered": None}, **values)
         if changed is None:
             raise Conflict(f"{asked.id} was answered by somebody else", hint="look at it again")
-        tx.event(f"build.waiver_{answer}", asked.build, actor=actor, why=why, ask=asked.id, waiver=waiver)
+        tx.event(
+            f"build.waiver_{answer}", asked.build, actor=actor, why=why, ask=asked.id, waiver=waiver
+        )
     return changed
 
 
 def _open(asked: WaiverAsk) -> None:
     if asked.answered is not None:
-        raise Conflict(f"{asked.id} was {asked.answer} by {asked.answered_by}", hint="ask again if things changed")
+        raise Conflict(
+            f"{asked.id} was {asked.answer} by {asked.answered_by}",
+            hint="ask again if things changed",
+        )

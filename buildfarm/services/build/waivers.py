@@ -36,12 +36,26 @@ def record(hub: Hub, waiver: Waiver, *, actor: str, role: str) -> WaiverRecord:
     _check(waiver, role)
     with hub.store.begin() as tx:
         if waiver.expires < tx.now.date():
-            raise InputError(f"waiver {waiver.id} expired on {waiver.expires}", hint="--expires YYYY-MM-DD, not past")
-        made = WaiverRecord(**{**asdict(waiver), "expires": waiver.expires.isoformat()}, actor=actor, created=tx.now)
+            raise InputError(
+                f"waiver {waiver.id} expired on {waiver.expires}",
+                hint="--expires YYYY-MM-DD, not past",
+            )
+        made = WaiverRecord(
+            **{**asdict(waiver), "expires": waiver.expires.isoformat()}, actor=actor, created=tx.now
+        )
         if not tx.add_once(made):
-            raise Conflict(f"waiver {waiver.id} exists already", hint="an id names one decision for ever: take another")
+            raise Conflict(
+                f"waiver {waiver.id} exists already",
+                hint="an id names one decision for ever: take another",
+            )
         tx.event("waiver.recorded", waiver.id, actor=actor, why=waiver.reason, waiver=_said(waiver))
-        _judge_again(hub, tx, waiver, actor=actor, why=f"waiver {waiver.id} by {waiver.owner}: {waiver.reason}")
+        _judge_again(
+            hub,
+            tx,
+            waiver,
+            actor=actor,
+            why=f"waiver {waiver.id} by {waiver.owner}: {waiver.reason}",
+        )
     hub.wakeup.notify()
     return made
 
@@ -50,13 +64,17 @@ def _check(waiver: Waiver, role: str) -> None:
     for name in ("id", "owner", "reason", "kind"):
         if not getattr(waiver, name).strip():
             raise InputError(f"waiver {waiver.id or '(no id)'}: no {name}", hint=f"--{name} TEXT")
-    if not any(glob(waiver.kind).fullmatch(kind.value) for kind in Kind if kind not in NEVER_EXPECTED):
+    if not any(
+        glob(waiver.kind).fullmatch(kind.value) for kind in Kind if kind not in NEVER_EXPECTED
+    ):
         raise InputError(
             f"waiver {waiver.id}: no finding that can be waived is of kind {waiver.kind!r}",
             hint="see `compare --kinds`",
         )
     if waiver.authority not in AUTHORITIES:
-        raise InputError(f"waiver {waiver.id}: authority {waiver.authority!r}", hint="`anyone` or `security`")
+        raise InputError(
+            f"waiver {waiver.id}: authority {waiver.authority!r}", hint="`anyone` or `security`"
+        )
     if waiver.authority == SECURITY and role not in _SECURITY_ROLES:
         raise NotAllowed(
             f"waiver {waiver.id} speaks for the security authority, your role is {role}",
@@ -67,7 +85,9 @@ def _check(waiver: Waiver, role: str) -> None:
 def places(config: Config, waiver: Waiver) -> list[Place]:
     """Every place that a waiver reaches: of each target it covers the source, or the whole target if it names more than one."""
     source = "" if set(waiver.source) & set("*?") else waiver.source
-    return [config.place(name, source) for name in sorted(config.targets) if waiver.covers_target(name)]
+    return [
+        config.place(name, source) for name in sorted(config.targets) if waiver.covers_target(name)
+    ]
 
 
 def revoke(hub: Hub, identity: str, *, actor: str, why: str) -> WaiverRecord:
@@ -91,13 +111,24 @@ def revoke(hub: Hub, identity: str, *, actor: str, why: str) -> WaiverRecord:
 def expire(hub: Hub) -> tuple[str, ...]:
     """End every waiver whose last day is over; their ids. Safe to repeat."""
     with hub.store.read() as tx:
-        due = [record for record in tx.find(WaiverRecord, ended=None) if _is_over(record, tx.now.date())]
+        due = [
+            record
+            for record in tx.find(WaiverRecord, ended=None)
+            if _is_over(record, tx.now.date())
+        ]
     ended = []
     for one in due:
         with hub.store.begin() as tx:
             fresh = tx.get(WaiverRecord, one.id)
             if fresh.ended is None:
-                _end(hub, tx, fresh, actor="scheduler", event="waiver.expired", why=f"expired on {one.expires}")
+                _end(
+                    hub,
+                    tx,
+                    fresh,
+                    actor="scheduler",
+                    event="waiver.expired",
+                    why=f"expired on {one.expires}",
+                )
                 ended.append(one.id)
     return tuple(ended)
 
@@ -106,14 +137,24 @@ def warn(hub: Hub) -> tuple[str, ...]:
     """Say once of each waiver that it ends within days; their ids. Safe to repeat."""
     with hub.store.read() as tx:
         last = tx.now.date() + _WARNED_BEFORE
-        due = [one.id for one in tx.find(WaiverRecord, ended=None) if date.fromisoformat(one.expires) <= last]
+        due = [
+            one.id
+            for one in tx.find(WaiverRecord, ended=None)
+            if date.fromisoformat(one.expires) <= last
+        ]
     warned = []
     for identity in due:
         with hub.store.begin() as tx:
             one = tx.get(WaiverRecord, identity)
-            if one.ended is None and tx.first(Event, subject=identity, kind="waiver.expiring") is None:
+            if (
+                one.ended is None
+                and tx.first(Event, subject=identity, kind="waiver.expiring") is None
+            ):
                 tx.event(
-                    "waiver.expiring", identity, actor="scheduler", why=f"its last day is {one.expires}: {one.reason}"
+                    "waiver.expiring",
+                    identity,
+                    actor="scheduler",
+                    why=f"its last day is {one.expires}: {one.reason}",
                 )
                 warned.append(identity)
     return tuple(warned)
@@ -123,7 +164,9 @@ def _is_over(record: WaiverRecord, today: date) -> bool:
     return date.fromisoformat(record.expires) < today
 
 
-def _end(hub: Hub, tx: Transaction, found: WaiverRecord, *, actor: str, event: str, why: str) -> WaiverRecord:
+def _end(
+    hub: Hub, tx: Transaction, found: WaiverRecord, *, actor: str, event: str, why: str
+) -> WaiverRecord:
     ended = tx.change(found, only_if={"ended": None}, ended=tx.now, ended_by=actor, ended_why=why)
     if ended is None:
         raise Conflict(f"waiver {found.id} has ended already: {found.ended_why}")
@@ -142,7 +185,13 @@ def _judge_again(hub: Hub, tx: Transaction, waiver: Waiver, *, actor: str, why: 
     for name in sorted(hub.config.targets):
         if not waiver.covers_target(name):
             continue
-        judged = tx.pick(Build, ("id", "source", "debranded_name"), target=name, state=_JUDGED, order_by="created")
+        judged = tx.pick(
+            Build,
+            ("id", "source", "debranded_name"),
+            target=name,
+            state=_JUDGED,
+            order_by="created",
+        )
         for identity, source, debranded in judged:
             if any(glob(waiver.source).fullmatch(one) for one in {source, debranded or source}):
                 _judge_one(hub, tx, tx.get(Build, identity), actor=actor, why=why)
@@ -162,14 +211,31 @@ def _judge_one(hub: Hub, tx: Transaction, build: Build, *, actor: str, why: str)
     if judged.report == before:
         return
     judging.write(tx, build, judged, brand_hits=held.brand_hits)
-    values = {"verdict": judged.report.verdict.value, "gate": judged.gate, "gate_reason": judged.reason}
+    values = {
+        "verdict": judged.report.verdict.value,
+        "gate": judged.gate,
+        "gate_reason": judged.reason,
+    }
     if build.state is BuildState.PUBLISHED and judged.gate is not Gate.PASSED:
         # the next generation of the destination tag goes without it
         builds.move(tx, build, BuildState.COMPARED, actor=actor, why=why, finished=None, **values)
         return
-    changed = tx.change(build, only_if={"state": build.state}, **builds.next_stage(tx, build), **values)
+    changed = tx.change(
+        build, only_if={"state": build.state}, **builds.next_stage(tx, build), **values
+    )
     if changed is None:
         raise Conflict(f"build {build.nvr} was moved by somebody else", hint="try again")
-    tx.event("build.judged", build.id, actor=actor, why=why, verdict=values["verdict"], gate=judged.gate.value)
-    if build.state is BuildState.COMPARED and judged.gate is Gate.PASSED and target.tags.destination in build.tags:
+    tx.event(
+        "build.judged",
+        build.id,
+        actor=actor,
+        why=why,
+        verdict=values["verdict"],
+        gate=judged.gate.value,
+    )
+    if (
+        build.state is BuildState.COMPARED
+        and judged.gate is Gate.PASSED
+        and target.tags.destination in build.tags
+    ):
         builds.move(tx, changed, BuildState.PUBLISHED, actor=actor, why=why, finished=tx.now)

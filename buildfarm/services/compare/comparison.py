@@ -12,7 +12,12 @@ from typing import Protocol
 from buildfarm.domain.compare.contents import both_sides
 from buildfarm.domain.compare.contents.both_sides import debuginfo_of
 from buildfarm.domain.compare.expect import expected
-from buildfarm.domain.compare.facts.content_facts import BothSides, ContentFacts, ContentRequest, PairRequest
+from buildfarm.domain.compare.facts.content_facts import (
+    BothSides,
+    ContentFacts,
+    ContentRequest,
+    PairRequest,
+)
 from buildfarm.domain.compare.facts.facts import RpmFacts
 from buildfarm.domain.compare.fold import fold, fold_set, refold
 from buildfarm.domain.compare.kinds import Kind
@@ -39,7 +44,9 @@ class FactsReader(Protocol):
         """What takes both files, by the new side's path of each request, in that order."""
 
 
-def compare_sets(old: Sequence[Path], new: Sequence[Path], *, policy: ComparePolicy, reader: FactsReader) -> Report:
+def compare_sets(
+    old: Sequence[Path], new: Sequence[Path], *, policy: ComparePolicy, reader: FactsReader
+) -> Report:
     """Compare the vendor's RPMs with ours: three rounds of reading at most, whatever the number of files.
 
     Without a vendor's side nothing is compared: UNCOMPARED. Without ours, every one of the vendor's is MISSING.
@@ -56,7 +63,10 @@ def compare_sets(old: Sequence[Path], new: Sequence[Path], *, policy: ComparePol
         pairing.pairs,
         old_sources=old_sources,
         new_sources=new_sources,
-        debug=[(_debuginfo(one, old_sources), _debuginfo(two, new_sources)) for one, two in pairing.pairs],
+        debug=[
+            (_debuginfo(one, old_sources), _debuginfo(two, new_sources))
+            for one, two in pairing.pairs
+        ],
         policy=policy,
         reader=reader,
     )
@@ -89,7 +99,9 @@ def compare_pairs(
     ]
     contents = _read_contents(compared, reader)
     both = _read_both_sides(compared, contents, debug, reader) if policy.both_sides else repeat({})
-    return [_result(*found, policy) for found in zip(compared, contents, both, strict=policy.both_sides)]
+    return [
+        _result(*found, policy) for found in zip(compared, contents, both, strict=policy.both_sides)
+    ]
 
 
 def files_of(old: Path, new: Path) -> tuple[list[Path], list[Path]]:
@@ -102,9 +114,13 @@ def files_of(old: Path, new: Path) -> tuple[list[Path], list[Path]]:
     """
     for path in (old, new):
         if not path.exists():
-            raise NotFound(f"{path}: no such file or folder", hint="give two RPM files or two folders")
+            raise NotFound(
+                f"{path}: no such file or folder", hint="give two RPM files or two folders"
+            )
     if old.is_dir() != new.is_dir():
-        raise InputError(f"{old} and {new}: one is a folder, the other a file", hint="give two of a kind")
+        raise InputError(
+            f"{old} and {new}: one is a folder, the other a file", hint="give two of a kind"
+        )
     if not old.is_dir():
         return [old], [new]
     vendors, ours = rpms_below(old), rpms_below(new)
@@ -178,7 +194,10 @@ def _read_contents(
     """Both sides' content facts of each pair, in one round of reading."""
     requests = [request for comparison in compared for request in comparison.requests()]
     answers = iter(reader.contents(requests) if requests else [])
-    return [(next(answers), next(answers)) if comparison.differing else ({}, {}) for comparison in compared]
+    return [
+        (next(answers), next(answers)) if comparison.differing else ({}, {})
+        for comparison in compared
+    ]
 
 
 def _read_both_sides(
@@ -204,7 +223,9 @@ def _result(
     policy: ComparePolicy,
 ) -> PairResult:
     source = comparison.source
-    findings = expected(conclude(comparison, *content, both), policy.expectations.get(source, ()), source=source)
+    findings = expected(
+        conclude(comparison, *content, both), policy.expectations.get(source, ()), source=source
+    )
     return PairResult(
         old=comparison.old.basename,
         new=comparison.new.basename,
@@ -221,7 +242,12 @@ def report_of(results: Sequence[PairResult], pairing: Pairing, policy: ComparePo
     """Results and what stands alone as one report, waivers not applied."""
     missing = tuple(_unpaired(facts, Kind.RPM_MISSING, policy) for facts in pairing.missing)
     extra = tuple(_unpaired(facts, Kind.RPM_EXTRA, policy) for facts in pairing.extra)
-    return Report(verdict=fold_set(results, missing, extra), pairs=tuple(results), missing=missing, extra=extra)
+    return Report(
+        verdict=fold_set(results, missing, extra),
+        pairs=tuple(results),
+        missing=missing,
+        extra=extra,
+    )
 
 
 def _unpaired(facts: RpmFacts, kind: Kind, policy: ComparePolicy) -> Unpaired:
@@ -242,4 +268,6 @@ def _unpaired(facts: RpmFacts, kind: Kind, policy: ComparePolicy) -> Unpaired:
         sha256=facts.sha256,
     )
     ours = policy.renamed(source) if kind is Kind.RPM_MISSING else source
-    return item.with_finding(expected([item.finding], policy.expectations.get(ours, ()), source=ours)[0])
+    return item.with_finding(
+        expected([item.finding], policy.expectations.get(ours, ()), source=ours)[0]
+    )

@@ -78,7 +78,10 @@ def compare_sides(
     told.total(len(pairing.pairs))
 
     def compare(piece: Piece) -> list[PairResult]:
-        debug = [[found for found in side if found is not None] for side in zip(*piece.debug, strict=True)]
+        debug = [
+            [found for found in side if found is not None]
+            for side in zip(*piece.debug, strict=True)
+        ]
         vendors, ours = (list(side) for side in zip(*piece.pairs, strict=True))
         with old.facts([*vendors, *debug[0]]) as left, new.facts([*ours, *debug[1]]) as right:
             files = {found.sha256: found.file for found in (*left, *right)}
@@ -90,7 +93,11 @@ def compare_sides(
     results: list[PairResult] = []
     todo: list[Piece] = []
     for piece in pieces(
-        pairing, old_sources=old_sources, new_sources=new_sources, salt=f"{salt} {policy.digest}", jobs=jobs
+        pairing,
+        old_sources=old_sources,
+        new_sources=new_sources,
+        salt=f"{salt} {policy.digest}",
+        jobs=jobs,
     ):
         for key in piece.keys:
             if key in done:
@@ -100,7 +107,9 @@ def compare_sides(
             todo.append(left)
     for piece, found in _on_all_cores(compare, todo, jobs):
         for key, result in zip(piece.keys, found, strict=True):
-            if result.verdict is not Verdict.ERROR:  # what could not be known is tried again next time
+            if (
+                result.verdict is not Verdict.ERROR
+            ):  # what could not be known is tried again next time
                 journal.put(key, result)
             results.append(result)
             told.result(_lifted(result, policy), False)  # noqa: FBT003  # said in Told
@@ -133,7 +142,11 @@ def distribution(report: Report, *, old: Side, new: Side, policy: ComparePolicy)
         ),
         key=lambda row: (-row[1].badness, -row[2], row[0]),
     )
-    lacking = sorted((name, rpm) for name, rpm in old.provides.items() if policy.renamed(name) not in new.provides)
+    lacking = sorted(
+        (name, rpm)
+        for name, rpm in old.provides.items()
+        if policy.renamed(name) not in new.provides
+    )
     return Distribution(
         old=len(vendors), new=len(ours), missing=tuple(sorted(vendors - ours)), missing_provides=tuple(lacking),
         worst=tuple(worst),

@@ -21,10 +21,14 @@ from buildfarm.services.core import tasks
 
 def offer(tx: Transaction, build: Build, condition: str) -> None:
     """Note that a build's spec has a bootstrap condition."""
-    tx.add_once(BootstrapVariant(id=build.id, target=build.target, condition=condition, created=tx.now))
+    tx.add_once(
+        BootstrapVariant(id=build.id, target=build.target, condition=condition, created=tx.now)
+    )
 
 
-def take_way_out(tx: Transaction, target: Target, build: Build, way: WayOut, circle: Sequence[Build]) -> None:
+def take_way_out(
+    tx: Transaction, target: Target, build: Build, way: WayOut, circle: Sequence[Build]
+) -> None:
     """Have a worker find out what the condition requires, or build under it from now on. Safe to repeat."""
     variant = tx.get(BootstrapVariant, build.id)
     if way is WayOut.ASK:
@@ -34,7 +38,12 @@ def take_way_out(tx: Transaction, target: Target, build: Build, way: WayOut, cir
             priority=build.priority, owner=build.owner,
         )  # fmt: skip
         if asked:
-            tx.event("bootstrap.asked", build.id, actor="plan", why=f"what does it require {variant.condition}?")
+            tx.event(
+                "bootstrap.asked",
+                build.id,
+                actor="plan",
+                why=f"what does it require {variant.condition}?",
+            )
         return
     names = tuple(sorted(member.source for member in circle))
     for member in circle:

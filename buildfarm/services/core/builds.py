@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from buildfarm.domain.core.build import TO_BUILD, Build, BuildState, FailureKind, Gate, WaitKind, check_transition
+from buildfarm.domain.core.build import (
+    TO_BUILD,
+    Build,
+    BuildState,
+    FailureKind,
+    Gate,
+    WaitKind,
+    check_transition,
+)
 from buildfarm.domain.core.lag import spent_until
 from buildfarm.domain.core.task import ACTIVE, Task, TaskState
 from buildfarm.errors import Conflict, InputError
@@ -13,14 +21,22 @@ _TOLD = ("verdict", "gate", "gate_reason", "failure_kind")
 """What an event of a build says of it, so that whoever reads it later need not ask what became of the build since."""
 
 
-def move(tx: Transaction, build: Build, to: BuildState, *, actor: str, why: str = "", **fields: object) -> Build:
+def move(
+    tx: Transaction, build: Build, to: BuildState, *, actor: str, why: str = "", **fields: object
+) -> Build:
     """Take ``build`` to another state, with its event.
 
     :raises IllegalTransition: ``to`` does not follow.
     :raises Conflict: somebody else moved it meanwhile; read it again.
     """
     check_transition(build.nvr, build.state, to)
-    values: dict[str, object] = {"reason": why, "wait_kind": "", "failure_kind": "", **next_stage(tx, build), **fields}
+    values: dict[str, object] = {
+        "reason": why,
+        "wait_kind": "",
+        "failure_kind": "",
+        **next_stage(tx, build),
+        **fields,
+    }
     moved = tx.change(build, only_if={"state": build.state}, state=to, state_since=tx.now, **values)
     if moved is None:
         raise Conflict(f"build {build.nvr} was moved by somebody else", hint="read it again")
@@ -39,7 +55,9 @@ def wait(tx: Transaction, build: Build, kind: WaitKind, reason: str) -> Build:
     if build.wait_kind == kind and build.reason == reason:
         return build
     waiting = {"state": BuildState.WAITING}
-    changed = tx.change(build, only_if=waiting, wait_kind=kind.value, reason=reason, **next_stage(tx, build))
+    changed = tx.change(
+        build, only_if=waiting, wait_kind=kind.value, reason=reason, **next_stage(tx, build)
+    )
     if changed is None:
         return build
     if kind is not WaitKind.PLANNING:
@@ -64,7 +82,13 @@ def cancel(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
     """
     moved = move(tx, build, BuildState.CANCELED, actor=actor, why=why, finished=tx.now)
     for task in tx.find(Task, subject=build.id, state=ACTIVE):
-        tx.change(task, only_if={"state": task.state}, state=TaskState.CANCELED, finished=tx.now, reason=why)
+        tx.change(
+            task,
+            only_if={"state": task.state},
+            state=TaskState.CANCELED,
+            finished=tx.now,
+            reason=why,
+        )
     return moved
 
 
@@ -74,10 +98,13 @@ def prioritise(tx: Transaction, build: Build, priority: int, *, actor: str, why:
     :raises InputError: no reason given. :raises Conflict: it is built already.
     """
     if not why.strip():
-        raise InputError(f"build {build.nvr}: another priority needs a reason", hint="--reason TEXT")
+        raise InputError(
+            f"build {build.nvr}: another priority needs a reason", hint="--reason TEXT"
+        )
     if build.state not in TO_BUILD:
         raise Conflict(
-            f"build {build.nvr} is {build.state}", hint="only what is still to be built has a turn to wait for"
+            f"build {build.nvr} is {build.state}",
+            hint="only what is still to be built has a turn to wait for",
         )
     changed = tx.change(build, only_if={"state": build.state}, priority=priority)
     if changed is None:
@@ -95,7 +122,8 @@ def retry(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
     """
     if build.state not in (BuildState.FAILED, BuildState.CANCELED, BuildState.EXCLUDED):
         raise Conflict(
-            f"build {build.nvr} is {build.state}", hint="only failed, canceled or excluded builds are retried"
+            f"build {build.nvr} is {build.state}",
+            hint="only failed, canceled or excluded builds are retried",
         )
     return _start_again(tx, build, actor=actor, why=why)
 
@@ -108,10 +136,13 @@ def release_hold(tx: Transaction, build: Build, *, actor: str, why: str) -> Buil
     if build.state is not BuildState.ON_HOLD:
         raise Conflict(f"build {build.nvr} is {build.state}, not on hold")
     if not why.strip():
-        raise InputError(f"build {build.nvr}: a release from hold needs a reason", hint="--reason TEXT")
+        raise InputError(
+            f"build {build.nvr}: a release from hold needs a reason", hint="--reason TEXT"
+        )
     if not build.version:
         raise InputError(
-            f"{build.srpm_filename} cannot be released: {build.reason}", hint="send the drop again with an intact file"
+            f"{build.srpm_filename} cannot be released: {build.reason}",
+            hint="send the drop again with an intact file",
         )
     return _start_again(tx, build, actor=actor, why=why)
 

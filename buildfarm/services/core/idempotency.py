@@ -23,11 +23,20 @@ def begin(store: Store, key: str, fingerprint: str) -> KeptAnswer:
         return mine
 
 
-def finish(store: Store, taken: KeptAnswer, *, status: int, content_type: str, location: str, body: str) -> None:
+def finish(
+    store: Store, taken: KeptAnswer, *, status: int, content_type: str, location: str, body: str
+) -> None:
     """Keep what came of a request; nothing happens where somebody took the key over meanwhile."""
     mine = {"status": 0, "created": taken.created}
     with store.begin() as tx:
-        tx.change(taken, only_if=mine, status=status, content_type=content_type, location=location, body=body)
+        tx.change(
+            taken,
+            only_if=mine,
+            status=status,
+            content_type=content_type,
+            location=location,
+            body=body,
+        )
 
 
 def let_go(store: Store, taken: KeptAnswer) -> None:

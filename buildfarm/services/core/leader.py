@@ -19,4 +19,7 @@ def lead(store: Store, role: str, *, owner: str, seconds: float) -> bool:
             return False
         if held.owner != owner:
             tx.event(f"{role}.leads", role, actor=owner, why=f"the lease of {held.owner} ran out")
-        return tx.change(held, only_if={"owner": held.owner}, owner=owner, until=mine.until) is not None
+        return (
+            tx.change(held, only_if={"owner": held.owner}, owner=owner, until=mine.until)
+            is not None
+        )

@@ -34,14 +34,19 @@ def pause(tx: Transaction, subject: Subject, *, actor: str, why: str) -> Pause:
         raise Conflict(f"{subject.name} is {words(held)}", hint="resume it first")
     made = Pause(id=identity, active=True, actor=actor, reason=why, since=tx.now)
     if not tx.add_once(made):
-        made = tx.change(tx.get(Pause, identity), active=True, actor=actor, reason=why, since=tx.now) or made
+        made = (
+            tx.change(tx.get(Pause, identity), active=True, actor=actor, reason=why, since=tx.now)
+            or made
+        )
     tx.event(f"{kind}.paused", identity, actor=actor, why=why)
     if isinstance(subject, Drop):  # a target that is paused assigns nothing at all
         _take_back(tx, subject, words(made))
     return made
 
 
-def resume(tx: Transaction, subject: Subject, *, actor: str, why: str, drop_waiting: bool = False) -> int:
+def resume(
+    tx: Transaction, subject: Subject, *, actor: str, why: str, drop_waiting: bool = False
+) -> int:
     """Go on; with ``drop_waiting`` what has not begun is canceled instead. How many were canceled.
 
     :raises Conflict: it is not paused.
@@ -53,7 +58,9 @@ def resume(tx: Transaction, subject: Subject, *, actor: str, why: str, drop_wait
     tx.change(held, active=False)
     tx.event(f"{_kind(subject)}.resumed", identity, actor=actor, why=why, was=held.reason)
     return (
-        cancel_waiting(tx, subject, actor=actor, why=why or f"dropped when {subject.name} was resumed")
+        cancel_waiting(
+            tx, subject, actor=actor, why=why or f"dropped when {subject.name} was resumed"
+        )
         if drop_waiting
         else 0
     )
@@ -71,13 +78,26 @@ def cancel_waiting(tx: Transaction, subject: Subject, *, actor: str, why: str) -
 def _take_back(tx: Transaction, drop: Drop, why: str) -> None:
     """Queued builds of a drop wait again unless a builder has them."""
     for build in tx.find(Build, drop_id=drop.id, state=BuildState.QUEUED):
-        tasks = tx.find(Task, subject=build.id, state=(TaskState.FREE, TaskState.ASSIGNED, TaskState.OPEN))
+        tasks = tx.find(
+            Task, subject=build.id, state=(TaskState.FREE, TaskState.ASSIGNED, TaskState.OPEN)
+        )
         if all(task.state is TaskState.FREE for task in tasks):
             for task in tasks:
                 tx.change(
-                    task, only_if={"state": TaskState.FREE}, state=TaskState.CANCELED, finished=tx.now, reason=why
+                    task,
+                    only_if={"state": TaskState.FREE},
+                    state=TaskState.CANCELED,
+                    finished=tx.now,
+                    reason=why,
                 )
-            builds.move(tx, build, BuildState.WAITING, actor="pause", why=why, wait_kind=WaitKind.PAUSED.value)
+            builds.move(
+                tx,
+                build,
+                BuildState.WAITING,
+                actor="pause",
+                why=why,
+                wait_kind=WaitKind.PAUSED.value,
+            )
 
 
 def _identity(subject: Subject) -> str:

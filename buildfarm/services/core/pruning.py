@@ -34,7 +34,13 @@ def prune(store: Store) -> dict[str, int]:
         }
         some = {kind: count for kind, count in gone.items() if count}
         if some:
-            tx.event("store.pruned", "store", actor="scheduler", why="older than anybody asks for", **some)
+            tx.event(
+                "store.pruned",
+                "store",
+                actor="scheduler",
+                why="older than anybody asks for",
+                **some,
+            )
     return some
 
 

@@ -34,13 +34,19 @@ def note_rpms(tx: Transaction, build: Build, headers: Iterable[RpmHeader]) -> No
     for header in headers:
         files = [path for path in header.files if not path.startswith(_BUILD_IDS)][:MOST_FILES]
         _note(tx, search.of_rpm(header.name, **where))
-        _note(tx, (entry for path in files for entry in search.of_file(path, rpm=header.name, **where)))
+        _note(
+            tx,
+            (entry for path in files for entry in search.of_file(path, rpm=header.name, **where)),
+        )
 
 
 def note_failure(tx: Transaction, build: Build) -> None:
     """A build failed: it is found by the words of its cluster."""
     for cluster in clusters([build]):
-        _note(tx, search.of_failure(cluster.id, cluster.words, source=build.source, target=build.target))
+        _note(
+            tx,
+            search.of_failure(cluster.id, cluster.words, source=build.source, target=build.target),
+        )
 
 
 def _note(tx: Transaction, entries: Iterable[SearchEntry]) -> None:

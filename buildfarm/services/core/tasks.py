@@ -82,8 +82,12 @@ def claim(tx: Transaction, task_id: str, worker: str, timing: Timing) -> Granted
         stage="claimed",
     )
     if opened is None:
-        raise Conflict(f"task {task_id} is {task.state} and not {worker}'s to claim", hint="drop the message")
-    tx.event("task.open", task.id, actor=f"worker:{worker}", about=task.subject, task=task.kind.value)
+        raise Conflict(
+            f"task {task_id} is {task.state} and not {worker}'s to claim", hint="drop the message"
+        )
+    tx.event(
+        "task.open", task.id, actor=f"worker:{worker}", about=task.subject, task=task.kind.value
+    )
     return Granted(task=opened, token=token)
 
 
@@ -124,7 +128,11 @@ def hand_back(tx: Transaction, task: Task, reason: str, **fields: object) -> Tas
 
 def _end(tx: Transaction, task: Task, state: TaskState, **fields: object) -> Task:
     ended = tx.change(
-        task, only_if={"state": TaskState.OPEN, "lease_token": task.lease_token}, state=state, finished=tx.now, **fields
+        task,
+        only_if={"state": TaskState.OPEN, "lease_token": task.lease_token},
+        state=state,
+        finished=tx.now,
+        **fields,
     )
     if ended is None:
         raise IllegalTransition(f"task {task.id} was taken away before it ended")
@@ -153,8 +161,20 @@ def give_back(tx: Transaction, worker_id: str, why: str) -> list[Task]:
     _retire_guest(tx, worker_id, why)
     for task in tx.find(Task, worker=worker_id, state=(TaskState.ASSIGNED, TaskState.OPEN)):
         if task.state is TaskState.ASSIGNED:
-            tx.change(task, only_if={"state": TaskState.ASSIGNED}, state=TaskState.FREE, worker="", sent=None)
-            tx.event("task.freed", task.id, actor="scheduler", why=f"{worker_id}: {why}", about=task.subject)
+            tx.change(
+                task,
+                only_if={"state": TaskState.ASSIGNED},
+                state=TaskState.FREE,
+                worker="",
+                sent=None,
+            )
+            tx.event(
+                "task.freed",
+                task.id,
+                actor="scheduler",
+                why=f"{worker_id}: {why}",
+                about=task.subject,
+            )
             continue
         changed = infrastructure_failure(tx, task, f"{worker_id}: {why}")
         if changed.state is TaskState.FAILED:
@@ -168,9 +188,19 @@ def infrastructure_failure(tx: Transaction, task: Task, reason: str) -> Task:
     tried = (*task.tried, task.worker)
     give_up = after_infrastructure_failure(failures) is AfterInfraFailure.GIVE_UP
     values: dict[str, object] = (
-        {"state": TaskState.FAILED, "failure_kind": FailureKind.INFRASTRUCTURE.value, "finished": tx.now}
+        {
+            "state": TaskState.FAILED,
+            "failure_kind": FailureKind.INFRASTRUCTURE.value,
+            "finished": tx.now,
+        }
         if give_up
-        else {"state": TaskState.FREE, "worker": "", "lease_token": "", "lease_until": None, "sent": None}
+        else {
+            "state": TaskState.FREE,
+            "worker": "",
+            "lease_token": "",
+            "lease_until": None,
+            "sent": None,
+        }
     )
     changed = tx.change(
         task, only_if={"state": task.state, "lease_token": task.lease_token}, failures=failures, tried=tried,
@@ -202,7 +232,12 @@ def sweep(tx: Transaction, timing: Timing) -> Swept:
     for worker in tx.find(Worker, state=WorkerState.READY):
         if worker.seen is None or worker.seen < silent:
             tx.change(worker, state=WorkerState.LOST)
-            tx.event("worker.lost", worker.id, actor="scheduler", why=f"not heard of for {timing.lease:.0f} s")
+            tx.event(
+                "worker.lost",
+                worker.id,
+                actor="scheduler",
+                why=f"not heard of for {timing.lease:.0f} s",
+            )
     lost = {worker.id for worker in tx.find(Worker, state=WorkerState.LOST)}
     for task in tx.find(Task, state=TaskState.OPEN):
         if lease_is_over(task, tx.now):
@@ -213,8 +248,20 @@ def sweep(tx: Transaction, timing: Timing) -> Swept:
     patience = timedelta(seconds=timing.message_patience)
     for task in tx.find(Task, state=TaskState.ASSIGNED):
         if task.worker in lost:
-            tx.change(task, only_if={"state": TaskState.ASSIGNED}, state=TaskState.FREE, worker="", sent=None)
-            tx.event("task.freed", task.id, actor="scheduler", why=f"worker {task.worker} is lost", about=task.subject)
+            tx.change(
+                task,
+                only_if={"state": TaskState.ASSIGNED},
+                state=TaskState.FREE,
+                worker="",
+                sent=None,
+            )
+            tx.event(
+                "task.freed",
+                task.id,
+                actor="scheduler",
+                why=f"worker {task.worker} is lost",
+                about=task.subject,
+            )
         elif message_is_overdue(task, tx.now, patience):
             changed_task = tx.change(task, only_if={"state": TaskState.ASSIGNED}, sent=tx.now)
             if changed_task is not None:
@@ -256,8 +303,14 @@ def assign_free(
         task = decision.task
         pin: dict[str, object] = {}
         if task.kind.station == "builder":
-            passed = [{"subject": subject, "way_s": round(way, 1)} for subject, way in decision.passed_over]
-            pin = {**(pinned or {}).get(task.target, {}), "decision": {"why": decision.why, "passed_over": passed}}
+            passed = [
+                {"subject": subject, "way_s": round(way, 1)}
+                for subject, way in decision.passed_over
+            ]
+            pin = {
+                **(pinned or {}).get(task.target, {}),
+                "decision": {"why": decision.why, "passed_over": passed},
+            }
         if decision.way is not None:
             pin["way_s"] = round(decision.way, 1)
         changed = tx.change(
@@ -277,7 +330,9 @@ def assign_free(
     return sent
 
 
-def _reserved_sources(tx: Transaction, free: Sequence[Task], workers: Sequence[Worker]) -> dict[str, str]:
+def _reserved_sources(
+    tx: Transaction, free: Sequence[Task], workers: Sequence[Worker]
+) -> dict[str, str]:
     """The source of each build that some worker is reserved for by its source's name."""
     words = {word for worker in workers for word in worker.reserved if word.startswith("source:")}
     if not words:

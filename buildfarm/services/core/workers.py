@@ -68,9 +68,13 @@ def introduce_station(hub: Hub, name: str, queue: str, *, slots: int) -> None:
             id=name, token_hash="", arches=(), queues=(queue,), builder="", slots=slots, seen=tx.now,
         )  # fmt: skip
         if not tx.add_once(worker):
-            tx.change(worker, queues=worker.queues, slots=slots, seen=tx.now, state=WorkerState.READY)
+            tx.change(
+                worker, queues=worker.queues, slots=slots, seen=tx.now, state=WorkerState.READY
+            )
         for task in tx.find(Task, worker=name, state=TaskState.OPEN):
-            tasks.infrastructure_failure(tx, task, f"{name} was started anew while it worked on this")
+            tasks.infrastructure_failure(
+                tx, task, f"{name} was started anew while it worked on this"
+            )
 
 
 def set_drained(hub: Hub, name: str, *, drained: bool, actor: str, why: str) -> Worker:
@@ -79,13 +83,20 @@ def set_drained(hub: Hub, name: str, *, drained: bool, actor: str, why: str) -> 
     :raises NotFound: there is no such worker. :raises InputError: no reason given. :raises Conflict: it is so already.
     """
     if not why.strip():
-        raise InputError(f"{name}: to {'drain' if drained else 'resume'} a worker needs a reason", hint="--reason TEXT")
+        raise InputError(
+            f"{name}: to {'drain' if drained else 'resume'} a worker needs a reason",
+            hint="--reason TEXT",
+        )
     with hub.store.begin() as tx:
         worker = tx.get(Worker, name)
         if (worker.state is WorkerState.DRAINED) is drained or worker.state is WorkerState.RETIRED:
             raise Conflict(f"{name} is {worker.state}")
-        state = WorkerState.DRAINED if drained else WorkerState.READY  # if it is silent, the sweep finds it lost
-        changed = tx.change(worker, only_if={"state": worker.state}, state=state) or tx.get(Worker, name)
+        state = (
+            WorkerState.DRAINED if drained else WorkerState.READY
+        )  # if it is silent, the sweep finds it lost
+        changed = tx.change(worker, only_if={"state": worker.state}, state=state) or tx.get(
+            Worker, name
+        )
         tx.event(f"worker.{state.value}", name, actor=actor, why=why)
     hub.wakeup.notify()
     return changed
@@ -96,7 +107,8 @@ def check_reserved(reserved: Sequence[str]) -> None:
     for word in reserved:
         if not _RESERVED.fullmatch(word):
             raise InputError(
-                f"{word!r} is nothing to reserve a worker for", hint="sig:NAME, target:NAME or source:NAME"
+                f"{word!r} is nothing to reserve a worker for",
+                hint="sig:NAME, target:NAME or source:NAME",
             )
 
 

@@ -60,13 +60,21 @@ class CheckTools:
 
 
 def check(
-    srpms: Sequence[Path], rules: Sequence[Rule], tools: CheckTools, work: Path, *, target: str, jobs: int
+    srpms: Sequence[Path],
+    rules: Sequence[Rule],
+    tools: CheckTools,
+    work: Path,
+    *,
+    target: str,
+    jobs: int,
 ) -> Iterator[Checked]:
     """Check every SRPM, ``jobs`` shares at a time, in sandboxes; results come in the order of ``srpms``."""
     size = max(1, min(_MOST_IN_A_SHARE, -(-len(srpms) // jobs)))
     shares = [srpms[start : start + size] for start in range(0, len(srpms), size)]
     with ThreadPoolExecutor(jobs) as pool:
-        for found in pool.map(functools.partial(_check, rules=rules, tools=tools, work=work, target=target), shares):
+        for found in pool.map(
+            functools.partial(_check, rules=rules, tools=tools, work=work, target=target), shares
+        ):
             yield from found
 
 
@@ -78,13 +86,22 @@ def _check(
     for srpm, identity in zip(srpms, tools.identities(srpms), strict=True):
         if isinstance(identity, InputError):
             checked[srpm] = Checked(
-                srpm=srpm.name, source="", rule="", standing=Standing.UNREADABLE, reason=str(identity)
+                srpm=srpm.name,
+                source="",
+                rule="",
+                standing=Standing.UNREADABLE,
+                reason=str(identity),
             )
             continue
         source, evr = identity
         branch = branch_of(evr.release)
         rule = next(
-            (r for r in rules if r.source == source and r.applies_to(target, branch=branch, evr=str(evr))), None
+            (
+                r
+                for r in rules
+                if r.source == source and r.applies_to(target, branch=branch, evr=str(evr))
+            ),
+            None,
         )
         if rule is None:
             without[srpm] = source
@@ -94,13 +111,21 @@ def _check(
     return [checked[srpm] for srpm in srpms]
 
 
-def _with_rule(srpm: Path, source: str, evr: EVR, rule: Rule, tools: CheckTools, folder: Path) -> Checked:
+def _with_rule(
+    srpm: Path, source: str, evr: EVR, rule: Rule, tools: CheckTools, folder: Path
+) -> Checked:
     try:
         tree = tools.unpack(srpm, folder)
         out = str(EVR(epoch=evr.epoch, version=evr.version, release=f"{evr.release}{rule.suffix}"))
         applied = apply(rule, tree, evr=out, outside=tools.outside(folder))
     except BuildFarmError as error:
-        return Checked(srpm=srpm.name, source=source, rule=rule.file, standing=Standing.UNFIT, reason=str(error))
+        return Checked(
+            srpm=srpm.name,
+            source=source,
+            rule=rule.file,
+            standing=Standing.UNFIT,
+            reason=str(error),
+        )
     standing = Standing.DONE if applied.already else Standing.FITS
     reason = applied.already or f"{len(applied.steps)} actions"
     return Checked(srpm=srpm.name, source=source, rule=rule.file, standing=standing, reason=reason)
@@ -114,7 +139,13 @@ def _without_rule(srpms: Mapping[Path, str], tools: CheckTools) -> dict[Path, Ch
             alone = [_without_rule({srpm: source}, tools) for srpm, source in srpms.items()]
             return {srpm: found for one in alone for srpm, found in one.items()}
         return {
-            srpm: Checked(srpm=srpm.name, source=source, rule="", standing=Standing.UNREADABLE, reason=str(error))
+            srpm: Checked(
+                srpm=srpm.name,
+                source=source,
+                rule="",
+                standing=Standing.UNREADABLE,
+                reason=str(error),
+            )
             for srpm, source in srpms.items()
         }
     return {srpm: _judged(srpm, source, hits.get(srpm.name, ())) for srpm, source in srpms.items()}
@@ -123,7 +154,9 @@ def _without_rule(srpms: Mapping[Path, str], tools: CheckTools) -> dict[Path, Ch
 def _judged(srpm: Path, source: str, hits: Sequence[BrandHit]) -> Checked:
     if unread := next((hit for hit in hits if hit.kind == UNREAD), None):
         why = f"{unread.where}: {unread.context}"
-        return Checked(srpm=srpm.name, source=source, rule="", standing=Standing.UNREADABLE, reason=why)
+        return Checked(
+            srpm=srpm.name, source=source, rule="", standing=Standing.UNREADABLE, reason=why
+        )
     if not hits:
         return Checked(srpm=srpm.name, source=source, rule="", standing=Standing.CLEAN)
     places = sorted({hit.where for hit in hits})
@@ -136,7 +169,9 @@ def _judged(srpm: Path, source: str, hits: Sequence[BrandHit]) -> Checked:
 
 def proposal(source: str, hits: Sequence[BrandHit]) -> str:
     """A rule file to begin with: one action a branded word and file, to be filled in by somebody who read the place."""
-    places = sorted({(_where(hit.where), hit.word) for hit in hits if not hit.where.startswith("header:")})
+    places = sorted(
+        {(_where(hit.where), hit.word) for hit in hits if not hit.where.startswith("header:")}
+    )
     actions = [
         f"  - replace: {{in: {_quoted(where)}, find: {_quoted(word)}, with: TODO, count: any}}"
         for where, word in places

@@ -22,9 +22,13 @@ def refuse(tx: Transaction, drop: Drop, *, actor: str, why: str) -> Drop:
 
 def _decide(tx: Transaction, drop: Drop, answer: Approval, *, actor: str, why: str) -> Drop:
     if not why.strip():
-        raise InputError(f"drop {drop.name}: approval and refusal need a reason", hint="--reason TEXT")
+        raise InputError(
+            f"drop {drop.name}: approval and refusal need a reason", hint="--reason TEXT"
+        )
     changed = tx.change(drop, only_if={"approval": Approval.AWAITED}, approval=answer, reason="")
     if changed is None:
-        raise Conflict(f"drop {drop.name} does not await approval", hint="`buildfarm drop` says what it is at")
+        raise Conflict(
+            f"drop {drop.name} does not await approval", hint="`buildfarm drop` says what it is at"
+        )
     tx.event(f"drop.approval_{answer.value}", drop.id, actor=actor, why=why)
     return changed

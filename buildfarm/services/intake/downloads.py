@@ -22,7 +22,9 @@ def bring(hub: Hub, fetch: Fetch, drop: str, heartbeat: Heartbeat) -> None:
     """Fetch what is missing of a drop. :raises InfraError: a server does not answer, or the disk is full."""
     with hub.store.read() as tx:
         record = tx.get(Drop, drop)
-        items = tx.find(DropItem, drop_id=drop, build="", problem="", order_by="kind,filename,sha256")
+        items = tx.find(
+            DropItem, drop_id=drop, build="", problem="", order_by="kind,filename,sha256"
+        )
     missing = [item for item in items if item.url and not hub.blobs.has(item.sha256)]
     target = hub.target(record.target) if missing else None
     for number, item in enumerate(missing, 1):
@@ -52,7 +54,14 @@ def _keep(hub: Hub, item: DropItem, blob: StoredBlob) -> None:
             tx.change(item, problem=f"{item.url}: the same file as {same.filename} of this drop")
             return
         tx.change(item, sha256=blob.sha256)
-        tx.event("file.fetched", item.drop_id, actor="ingest", why=item.url, sha256=blob.sha256, size=blob.size)
+        tx.event(
+            "file.fetched",
+            item.drop_id,
+            actor="ingest",
+            why=item.url,
+            sha256=blob.sha256,
+            size=blob.size,
+        )
 
 
 def _refuse(hub: Hub, item: DropItem, why: str) -> None:

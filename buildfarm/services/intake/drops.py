@@ -58,10 +58,14 @@ def offered_in(wish: DropRequest) -> list[Offered]:
 
     def files(named: Sequence[DropFile], kind: ItemKind) -> list[Offered]:
         return [
-            Offered(kind=kind, path=one.path, sha256=one.sha256, filename=one.filename, url=one.url) for one in named
+            Offered(kind=kind, path=one.path, sha256=one.sha256, filename=one.filename, url=one.url)
+            for one in named
         ]
 
-    sources = [Offered(kind=ItemKind.DIST_GIT, filename=f"{one.source}@{one.commit}") for one in wish.dist_git]
+    sources = [
+        Offered(kind=ItemKind.DIST_GIT, filename=f"{one.source}@{one.commit}")
+        for one in wish.dist_git
+    ]
     return [*files(wish.srpms, ItemKind.SRPM), *files(wish.binaries, ItemKind.BINARY), *sources]
 
 
@@ -104,11 +108,17 @@ def receive(
     files = [(item, *_take_in(hub, target, item)) for item in offered]
     identity = drop_id(target.name, [sha256 for _, sha256, _ in files])
     if claimed_id and claimed_id != identity:
-        raise InputError(f"the drop calls itself {claimed_id}, its content is {identity}", hint="leave `id` out")
+        raise InputError(
+            f"the drop calls itself {claimed_id}, its content is {identity}", hint="leave `id` out"
+        )
     sources = sum(item.kind is not ItemKind.BINARY for item in offered)
     with hub.store.begin() as tx:
         lately = _lately(tx, target, trigger) if automatic else 0
-        objection = because or target.storm.objection(sources, asked=plan_first, lately=lately) if sources else ""
+        objection = (
+            because or target.storm.objection(sources, asked=plan_first, lately=lately)
+            if sources
+            else ""
+        )
         approval = Approval.AWAITED if objection else Approval.NOT_NEEDED
         drop = Drop(
             id=identity, target=target.name, name=name or f"{target.name} {tx.now:%Y-%m-%d %H:%M}", trigger=trigger,
@@ -121,15 +131,29 @@ def receive(
         for item, sha256, filename in files:
             tx.add_once(
                 DropItem(
-                    id=tasks.new_id(), drop_id=identity, kind=item.kind, sha256=sha256, filename=filename, url=item.url
+                    id=tasks.new_id(),
+                    drop_id=identity,
+                    kind=item.kind,
+                    sha256=sha256,
+                    filename=filename,
+                    url=item.url,
                 )
             )
         phase = target.lifecycle.phase(tx.now.date())
-        tx.event("drop.received", identity, actor=actor, why=trigger, files=len(files), target=target.name)
+        tx.event(
+            "drop.received",
+            identity,
+            actor=actor,
+            why=trigger,
+            files=len(files),
+            target=target.name,
+        )
         if objection:
             tx.event("drop.approval_awaited", identity, actor="ingest", why=objection)
         if phase is Phase.END_OF_LIFE:
-            reason = f"target {target.name} reached its end of life on {target.lifecycle.end_of_life}"
+            reason = (
+                f"target {target.name} reached its end of life on {target.lifecycle.end_of_life}"
+            )
             drop = tx.change(drop, state=DropState.ON_HOLD, reason=reason) or drop
             tx.event("drop.on_hold", identity, actor="ingest", why=reason)
         else:
@@ -148,7 +172,11 @@ def _lately(tx: Transaction, target: Target, trigger: str) -> int:
     )  # fmt: skip
     since = tx.now - timedelta(hours=target.storm.hours)
     counted = tuple(drop.id for drop in recent if drop.created > since)
-    return tx.count(DropItem, drop_id=counted, kind=(ItemKind.SRPM, ItemKind.DIST_GIT)) if counted else 0
+    return (
+        tx.count(DropItem, drop_id=counted, kind=(ItemKind.SRPM, ItemKind.DIST_GIT))
+        if counted
+        else 0
+    )
 
 
 def release_hold(hub: Hub, drop: str, *, actor: str, why: str) -> Drop:
@@ -157,7 +185,9 @@ def release_hold(hub: Hub, drop: str, *, actor: str, why: str) -> Drop:
         raise InputError(f"drop {drop}: a release from hold needs a reason", hint="--reason TEXT")
     with hub.store.begin() as tx:
         held = tx.get(Drop, drop)
-        changed = tx.change(held, only_if={"state": DropState.ON_HOLD}, state=DropState.RECEIVED, reason="")
+        changed = tx.change(
+            held, only_if={"state": DropState.ON_HOLD}, state=DropState.RECEIVED, reason=""
+        )
         if changed is None:
             raise Conflict(f"drop {drop} is {held.state}, not on hold")
         tx.event("drop.released", drop, actor=actor, why=why)
@@ -174,11 +204,14 @@ def _take_in(hub: Hub, target: Target, item: Offered) -> tuple[str, str]:
         return hashlib.sha256(where.encode()).hexdigest(), item.filename
     if item.url:
         permitted(item.url, target.allowed_urls)
-        return item.sha256 or url_digest(item.url), item.filename or parsed(item.url).path.rpartition("/")[2]
+        return item.sha256 or url_digest(item.url), item.filename or parsed(
+            item.url
+        ).path.rpartition("/")[2]
     if item.sha256 and not item.path:
         if not hub.blobs.has(item.sha256):
             raise InputError(
-                f"{item.filename or item.sha256}: not uploaded", hint=f"PUT /api/v1/blobs/{item.sha256} first"
+                f"{item.filename or item.sha256}: not uploaded",
+                hint=f"PUT /api/v1/blobs/{item.sha256} first",
             )
         return item.sha256, item.filename or item.sha256
     path = Path(item.path).resolve()
@@ -192,7 +225,9 @@ def _take_in(hub: Hub, target: Target, item: Offered) -> tuple[str, str]:
     try:
         blob = hub.blobs.put_file(path)
     except OSError as error:
-        raise InputError(f"{item.path}: {error.strerror}", hint="does the hub see this file?") from error
+        raise InputError(
+            f"{item.path}: {error.strerror}", hint="does the hub see this file?"
+        ) from error
     if item.sha256 and item.sha256 != blob.sha256:
         raise InputError(f"{item.path}: SHA-256 is {blob.sha256}, the drop says {item.sha256}")
     return blob.sha256, path.name
@@ -205,7 +240,9 @@ def url_digest(url: str) -> str:
 
 def _dist_git(target: Target) -> DistGit:
     if target.upstream.dist_git is None:
-        raise InputError(f"target {target.name} names no dist-git", hint="set `upstream.dist_git` in its file")
+        raise InputError(
+            f"target {target.name} names no dist-git", hint="set `upstream.dist_git` in its file"
+        )
     return target.upstream.dist_git
 
 
@@ -213,13 +250,17 @@ def ingest(hub: Hub, intake: Intake, checkout: Checkout, drop: str, heartbeat: H
     """Verify every file of a drop and make builds of its SRPMs. Running it twice changes nothing the second time."""
     with hub.store.read() as tx:
         record = tx.get(Drop, drop)
-        items = tx.find(DropItem, drop_id=drop, build="", problem="", order_by="kind,filename,sha256")
+        items = tx.find(
+            DropItem, drop_id=drop, build="", problem="", order_by="kind,filename,sha256"
+        )
     target = hub.target(record.target)
     for item in (item for item in items if item.kind is ItemKind.DIST_GIT):
         heartbeat(f"checking out {item.filename}")
         _ingest_dist_git(hub, target, record, item, intake=intake, checkout=checkout)
     items = [item for item in items if item.kind is not ItemKind.DIST_GIT]
-    trusted = target.upstream.submitted  # digests are verified all the same; who sent it answers for what it is
+    trusted = (
+        target.upstream.submitted
+    )  # digests are verified all the same; who sent it answers for what it is
     keys = None if trusted else [hub.config.path(key) for key in target.upstream.keys]
     origin = f"submitted by {record.owner}" if trusted else ""
     for start in range(0, len(items), _BATCH):
@@ -230,7 +271,15 @@ def ingest(hub: Hub, intake: Intake, checkout: Checkout, drop: str, heartbeat: H
         with hub.store.begin() as tx:
             for item, answer in zip(batch, answers, strict=True):
                 if item.kind is ItemKind.SRPM:
-                    _ingest_srpm(tx, target, record, item, answer=answer, intact=intact.get(item.id), origin=origin)
+                    _ingest_srpm(
+                        tx,
+                        target,
+                        record,
+                        item,
+                        answer=answer,
+                        intact=intact.get(item.id),
+                        origin=origin,
+                    )
                 else:
                     _ingest_binary(tx, target, item, answer)
     with hub.store.begin() as tx:
@@ -256,9 +305,18 @@ def _ingest_dist_git(
     with hub.store.begin() as tx:
         if made is item:
             tx.change(item, problem=str(answer))
-            tx.event("dist_git.refused", drop.id, actor="ingest", why=str(answer), source=source, commit=commit)
+            tx.event(
+                "dist_git.refused",
+                drop.id,
+                actor="ingest",
+                why=str(answer),
+                source=source,
+                commit=commit,
+            )
         else:
-            _ingest_srpm(tx, target, drop, made, answer=answer, intact=None, origin=f"dist-git {commit[:12]}")
+            _ingest_srpm(
+                tx, target, drop, made, answer=answer, intact=None, origin=f"dist-git {commit[:12]}"
+            )
 
 
 def _intact(
@@ -272,7 +330,9 @@ def _intact(
     ]
     again = intake([hub.blobs.path(item.sha256) for item in refused], None) if refused else []
     return {
-        item.id: answer for item, answer in zip(refused, again, strict=True) if not isinstance(answer, BuildFarmError)
+        item.id: answer
+        for item, answer in zip(refused, again, strict=True)
+        if not isinstance(answer, BuildFarmError)
     }
 
 
@@ -290,7 +350,11 @@ def _ingest_srpm(
 
     :param origin: where it comes from, if that is trusted instead of a signature.
     """
-    problem = str(answer).replace(item.sha256, item.filename) if isinstance(answer, BuildFarmError) else ""
+    problem = (
+        str(answer).replace(item.sha256, item.filename)
+        if isinstance(answer, BuildFarmError)
+        else ""
+    )
     arches: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
@@ -305,9 +369,19 @@ def _ingest_srpm(
         source, epoch, version, release = header.name, header.epoch, header.version, header.release
         shipped = _shipped(header, tx.now)
         requires, provides = tuple(header.requires), tuple(header.provides)
-        arches = tuple(a for a in target.arches if not excluded(header.exclusivearch, header.excludearch, (), (a,)))
+        arches = tuple(
+            a
+            for a in target.arches
+            if not excluded(header.exclusivearch, header.excludearch, (), (a,))
+        )
     same = tx.find(
-        Build, target=target.name, source=source, epoch=epoch, version=version, release=release, successor=""
+        Build,
+        target=target.name,
+        source=source,
+        epoch=epoch,
+        version=version,
+        release=release,
+        successor="",
     )
     known = next((build for build in same if build.srpm == item.sha256), None)
     if known is not None:
@@ -326,11 +400,20 @@ def _ingest_srpm(
     )  # fmt: skip
     tx.add(build)
     search_index.note_source(tx, build)
-    tx.event("build.ingested", build.id, actor="ingest", srpm=item.filename, sha256=item.sha256, drop=drop.id)
+    tx.event(
+        "build.ingested",
+        build.id,
+        actor="ingest",
+        srpm=item.filename,
+        sha256=item.sha256,
+        drop=drop.id,
+    )
     tx.change(item, build=build.id, problem=problem)
     if problem:
         builds.move(tx, build, BuildState.ON_HOLD, actor="ingest", why=problem)
-    elif header is not None and (why := excluded(header.exclusivearch, header.excludearch, (), target.arches)):
+    elif header is not None and (
+        why := excluded(header.exclusivearch, header.excludearch, (), target.arches)
+    ):
         builds.move(tx, build, BuildState.EXCLUDED, actor="ingest", why=why)
     elif not drop.scratch:
         _supersede(tx, build)
@@ -344,7 +427,9 @@ def _shipped(header: RpmHeader, now: datetime) -> datetime | None:
 
 def _supersede(tx: Transaction, build: Build) -> None:
     """Cancel what is older, came earlier and has not begun: no tag would carry it. What builds already ends in peace."""
-    for older in tx.find(Build, target=build.target, source=build.source, scratch=False, state=_NOT_BEGUN):
+    for older in tx.find(
+        Build, target=build.target, source=build.source, scratch=False, state=_NOT_BEGUN
+    ):
         if older.drop_id != build.drop_id and older.nevra.evr < build.nevra.evr:
             builds.cancel(tx, older, actor="ingest", why=f"superseded by {build.nvr}")
 
@@ -357,7 +442,9 @@ def _from_filename(filename: str) -> str:
         return filename
 
 
-def _ingest_binary(tx: Transaction, target: Target, item: DropItem, answer: RpmHeader | InputError) -> None:
+def _ingest_binary(
+    tx: Transaction, target: Target, item: DropItem, answer: RpmHeader | InputError
+) -> None:
     """Keep one of the vendor's binaries to compare with; a build that was waiting for it is compared again."""
     if isinstance(answer, BuildFarmError):
         problem = str(answer).replace(item.sha256, item.filename)
@@ -380,5 +467,14 @@ def _ingest_binary(tx: Transaction, target: Target, item: DropItem, answer: RpmH
         return
     for build in tx.find(Build, target=target.name, srpm_filename=rpm.sourcerpm):
         tx.change(item, build=build.id)
-        if build.verdict == "UNCOMPARED" and build.state in (BuildState.COMPARED, BuildState.PUBLISHED):
-            builds.move(tx, build, BuildState.BUILT, actor="ingest", why="vendor binaries arrived after the build")
+        if build.verdict == "UNCOMPARED" and build.state in (
+            BuildState.COMPARED,
+            BuildState.PUBLISHED,
+        ):
+            builds.move(
+                tx,
+                build,
+                BuildState.BUILT,
+                actor="ingest",
+                why="vendor binaries arrived after the build",
+            )

@@ -30,7 +30,9 @@ _APPROVE = "the first look at {name} takes {count} sources"
 class Poller:
     """``owner`` names this process among those that may stand by; ``chance`` gives numbers in [0, 1)."""
 
-    def __init__(self, hub: Hub, look_at: LookAt, *, owner: str, chance: Callable[[], float]) -> None:
+    def __init__(
+        self, hub: Hub, look_at: LookAt, *, owner: str, chance: Callable[[], float]
+    ) -> None:
         self._hub = hub
         self._look_at = look_at
         self._owner = owner
@@ -76,7 +78,9 @@ class Poller:
         except BuildFarmError as error:
             return self._failed(poll, state, error)
 
-    def _take(self, target: Target, poll: Poll, state: TriggerState, looks: dict[str, Look]) -> TriggerState:
+    def _take(
+        self, target: Target, poll: Poll, state: TriggerState, looks: dict[str, Look]
+    ) -> TriggerState:
         found, refused = self._findings(target, poll, state, looks)
         drop, words = None, "nothing new"
         if found.taken:
@@ -89,7 +93,15 @@ class Poller:
                 tx.event("trigger.passed_over", state.id, actor="poller", why=words)
             later = tx.now + timedelta(seconds=pause(poll.interval, 0, self._chance()))
             position = {place: dict(look.position) for place, look in looks.items()}
-            return triggers.note(tx, state, found=words, drop=drop, problem=refused, next_look=later, position=position)
+            return triggers.note(
+                tx,
+                state,
+                found=words,
+                drop=drop,
+                problem=refused,
+                next_look=later,
+                position=position,
+            )
 
     def _findings(
         self, target: Target, poll: Poll, state: TriggerState, looks: dict[str, Look]
@@ -128,7 +140,12 @@ class Poller:
         return Findings(taken=tuple(taken), passed_over=tuple(passed_over)), refused
 
     def _drop(
-        self, target: Target, poll: Poll, state: TriggerState, taken: Sequence[ListedRpm], looks: dict[str, Look]
+        self,
+        target: Target,
+        poll: Poll,
+        state: TriggerState,
+        taken: Sequence[ListedRpm],
+        looks: dict[str, Look],
     ) -> tuple[Drop, str]:
         sources = sum(rpm.is_source for rpm in taken)
         first = not state.position and poll.first_look == "approve" and sources > 0
@@ -148,7 +165,9 @@ class Poller:
         failures = state.failures + 1
         retry_after = error.retry_after if isinstance(error, NotNow) else None
         with self._hub.store.begin() as tx:
-            later = tx.now + timedelta(seconds=pause(poll.interval, failures, self._chance(), retry_after=retry_after))
+            later = tx.now + timedelta(
+                seconds=pause(poll.interval, failures, self._chance(), retry_after=retry_after)
+            )
             return triggers.note(tx, state, problem=str(error), failures=failures, next_look=later)
 
 

@@ -45,13 +45,21 @@ def survey(hub: Hub, tools: SurveyTools, drop_id: str, heartbeat: Heartbeat) -> 
     """Read what was not read yet of a drop. Running it twice reads nothing the second time."""
     with hub.store.read() as tx:
         drop = tx.get(Drop, drop_id)
-        builds = [build for build in tx.find(Build, drop_id=drop.id, order_by="source,id") if build.version]
-        known = {one.id: one for one in tx.find(SourceSurvey, id=tuple({build.srpm for build in builds}))}
+        builds = [
+            build
+            for build in tx.find(Build, drop_id=drop.id, order_by="source,id")
+            if build.version
+        ]
+        known = {
+            one.id: one for one in tx.find(SourceSurvey, id=tuple({build.srpm for build in builds}))
+        }
     policy = tools.brand_policy(hub.target(drop.target))
     stamp = policy_digest(policy)
     for start in range(0, len(builds), _BATCH):
         batch = builds[start : start + _BATCH]
-        unread = sorted({b.srpm for b in batch if b.srpm not in known or known[b.srpm].policy != stamp})
+        unread = sorted(
+            {b.srpm for b in batch if b.srpm not in known or known[b.srpm].policy != stamp}
+        )
         heartbeat(f"reading {start + 1} to {start + len(batch)} of {len(builds)} SRPMs")
         answers = dict(zip(unread, _read(hub, tools.read, unread, policy), strict=True))
         _write(hub, batch, answers, known, stamp)
@@ -65,10 +73,14 @@ def policy_digest(policy: BrandPolicy | None) -> str:
     """What tells one state of a brand policy from another."""
     if policy is None:
         return ""
-    return hashlib.sha256(json.dumps(dataclasses.asdict(policy), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(dataclasses.asdict(policy), sort_keys=True).encode()
+    ).hexdigest()
 
 
-def _read(hub: Hub, read: Surveyor, srpms: Sequence[str], policy: BrandPolicy | None) -> list[Surveyed]:
+def _read(
+    hub: Hub, read: Surveyor, srpms: Sequence[str], policy: BrandPolicy | None
+) -> list[Surveyed]:
     if not srpms:
         return []
     try:
@@ -80,7 +92,11 @@ def _read(hub: Hub, read: Surveyor, srpms: Sequence[str], policy: BrandPolicy | 
 
 
 def _write(
-    hub: Hub, builds: Sequence[Build], answers: dict[str, Surveyed], known: dict[str, SourceSurvey], stamp: str
+    hub: Hub,
+    builds: Sequence[Build],
+    answers: dict[str, Surveyed],
+    known: dict[str, SourceSurvey],
+    stamp: str,
 ) -> None:
     with hub.store.begin() as tx:
         for srpm, answer in answers.items():
@@ -94,6 +110,10 @@ def _write(
                     problem=record.problem, created=tx.now,
                 )  # fmt: skip
         for build in builds:
-            condition = answers[build.srpm].condition if build.srpm in answers else known[build.srpm].condition
+            condition = (
+                answers[build.srpm].condition
+                if build.srpm in answers
+                else known[build.srpm].condition
+            )
             if condition and not build.scratch:
                 bootstrap_variants.offer(tx, build, condition)

@@ -20,7 +20,9 @@ def state_of(tx: Transaction, target: Target, trigger: Trigger) -> TriggerState:
     """A trigger's state; a fresh one if nothing ever happened."""
     identity = trigger_id(target.name, trigger.kind, trigger.name)
     known = tx.first(TriggerState, id=identity)
-    return known or TriggerState(id=identity, target=target.name, kind=trigger.kind, name=trigger.name)
+    return known or TriggerState(
+        id=identity, target=target.name, kind=trigger.kind, name=trigger.name
+    )
 
 
 def note(
@@ -31,7 +33,9 @@ def note(
     tx.add_once(state)
     if problem != state.problem:
         kind = "trigger.failing" if problem else "trigger.recovered"
-        tx.event(kind, state.id, actor=state.kind.value, why=problem or f"no longer: {state.problem}")
+        tx.event(
+            kind, state.id, actor=state.kind.value, why=problem or f"no longer: {state.problem}"
+        )
     values: dict[str, object] = {
         "looked": tx.now, "problem": problem, "failures": failures, "next_look": next_look,
         "problem_since": (state.problem_since or tx.now) if problem else None,
@@ -45,12 +49,22 @@ def note(
     return tx.change(state, only_if=None, **values) or state
 
 
-def remember(tx: Transaction, trigger: str, files: Iterable[tuple[str, str, str]], *, drop: str) -> int:
+def remember(
+    tx: Transaction, trigger: str, files: Iterable[tuple[str, str, str]], *, drop: str
+) -> int:
     """Keep what a trigger has dealt with, ``(sha256, name, stamp)`` each; how many are new to it."""
     count = 0
     for sha256, name, stamp in files:
         identity = memory_key(trigger, sha256)
         count += tx.add_once(
-            SeenFile(id=identity, trigger=trigger, sha256=sha256, name=name, stamp=stamp, drop_id=drop, seen=tx.now)
+            SeenFile(
+                id=identity,
+                trigger=trigger,
+                sha256=sha256,
+                name=name,
+                stamp=stamp,
+                drop_id=drop,
+                seen=tx.now,
+            )
         )
     return count

@@ -48,7 +48,12 @@ class FolderWatch:
         nobody_writes: Callable[[Path], bool],
     ) -> None:  # fmt: skip
         self._hub, self._target, self._folder = hub, target, folder
-        self._intake, self._events, self._clock, self._nobody_writes = intake, events, clock, nobody_writes
+        self._intake, self._events, self._clock, self._nobody_writes = (
+            intake,
+            events,
+            clock,
+            nobody_writes,
+        )
         self._root = hub.config.path(folder.path)
         self._word = triggers.word(folder)
         self._trigger = ""
@@ -96,7 +101,9 @@ class FolderWatch:
             sent = tx.find(SeenFile, trigger=self._trigger, order_by="seen")
         self._seen = {file.sha256: file.drop_id for file in sent}
         self._known = {self._root / file.name: file.stamp for file in sent}
-        self._ready = {path: one for path, one in self._ready.items() if one.sha256 not in self._seen}
+        self._ready = {
+            path: one for path, one in self._ready.items() if one.sha256 not in self._seen
+        }
         self._next_look = self._clock()
 
     def heard(self, path: Path, *, settled: bool) -> None:
@@ -130,7 +137,12 @@ class FolderWatch:
             return
         for path in sorted(self._root.rglob("*.rpm")):
             stamp = _stamp(path)
-            if not stamp or not self._is_ours(path) or stamp == self._known.get(path) or path in self._ready:
+            if (
+                not stamp
+                or not self._is_ours(path)
+                or stamp == self._known.get(path)
+                or path in self._ready
+            ):
                 continue
             if self._looked_at.get(path) == stamp:
                 self._settled.add(path)
@@ -155,7 +167,9 @@ class FolderWatch:
                 blob = self._hub.blobs.put_file(path)
                 if _stamp(path) != stamp:
                     return  # it was changed under our hands: read it again
-                self._accept(path, _Ready(sha256=blob.sha256, is_source=answer.is_source, stamp=stamp))
+                self._accept(
+                    path, _Ready(sha256=blob.sha256, is_source=answer.is_source, stamp=stamp)
+                )
         except OSError as error:
             self._refuse(path, stamp, f"{path}: {error.strerror}")
         self._settled.discard(path)
@@ -178,7 +192,9 @@ class FolderWatch:
         with contextlib.suppress(OSError):  # a folder that may only be read: the event says it
             path.with_name(path.name + NOTE).write_text(f"{why}\n", encoding="utf-8")
         with self._hub.store.begin() as tx:
-            tx.event("folder.file_refused", self._trigger, actor=self._word, why=why, file=path.name)
+            tx.event(
+                "folder.file_refused", self._trigger, actor=self._word, why=why, file=path.name
+            )
         self._note(problem=self._said_problem())
 
     def _said_problem(self) -> str:
@@ -191,7 +207,11 @@ class FolderWatch:
         """One drop of all that is ready."""
         batch = dict(self._ready)
         offered = [
-            Offered(kind=ItemKind.SRPM if one.is_source else ItemKind.BINARY, sha256=one.sha256, filename=path.name)
+            Offered(
+                kind=ItemKind.SRPM if one.is_source else ItemKind.BINARY,
+                sha256=one.sha256,
+                filename=path.name,
+            )
             for path, one in sorted(batch.items())
         ]
         sources = sum(one.is_source for one in batch.values())
@@ -208,7 +228,10 @@ class FolderWatch:
             return None
         self._failures = 0
         with self._hub.store.begin() as tx:
-            sent = [(one.sha256, str(path.relative_to(self._root)), one.stamp) for path, one in batch.items()]
+            sent = [
+                (one.sha256, str(path.relative_to(self._root)), one.stamp)
+                for path, one in batch.items()
+            ]
             triggers.remember(tx, self._trigger, sent, drop=received.drop.id)
         for path, one in batch.items():
             self._seen[one.sha256] = received.drop.id
@@ -220,7 +243,9 @@ class FolderWatch:
     def _note(self, *, problem: str, found: str = "", drop: Drop | None = None) -> None:
         with self._hub.store.begin() as tx:
             state = triggers.state_of(tx, self._target, self._folder)
-            triggers.note(tx, state, found=found, drop=drop, problem=problem, failures=len(self._problems))
+            triggers.note(
+                tx, state, found=found, drop=drop, problem=problem, failures=len(self._problems)
+            )
 
 
 def _stamp(path: Path) -> str:

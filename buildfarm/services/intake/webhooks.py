@@ -11,7 +11,14 @@ from datetime import timedelta
 
 from buildfarm.api.requests import HookRequest
 from buildfarm.domain.intake.drop import Drop, ItemKind
-from buildfarm.domain.intake.webhook import BadSignature, Message, follows, push_of, source_of, verified
+from buildfarm.domain.intake.webhook import (
+    BadSignature,
+    Message,
+    follows,
+    push_of,
+    source_of,
+    verified,
+)
 from buildfarm.domain.target.target import Target
 from buildfarm.domain.target.trigger import Forge, HookCall, Webhook, memory_key
 from buildfarm.errors import ConfigError, InputError, NotFound
@@ -38,7 +45,8 @@ def find(hub: Hub, target: str, name: str) -> tuple[Target, Webhook]:
     hook = next((one for one in found.triggers.webhooks if one.name == name), None)
     if hook is None:
         raise NotFound(
-            f"target {target} has no webhook {name!r}", hint="`triggers.webhooks` in the target's file names them"
+            f"target {target} has no webhook {name!r}",
+            hint="`triggers.webhooks` in the target's file names them",
         )
     return found, hook
 
@@ -66,7 +74,12 @@ def answer(hub: Hub, target: Target, hook: Webhook, message: Message) -> Answere
         drop_id = done.drop.id if done.drop else ""
         new = tx.add_once(
             HookCall(
-                id=key, trigger=state.id, message=identity[:200], drop_id=drop_id, answer=done.reason, received=tx.now
+                id=key,
+                trigger=state.id,
+                message=identity[:200],
+                drop_id=drop_id,
+                answer=done.reason,
+                received=tx.now,
             )
         )
         if new:
@@ -77,7 +90,12 @@ def answer(hub: Hub, target: Target, hook: Webhook, message: Message) -> Answere
                 why=done.reason or f"drop {drop_id}",
                 drop=drop_id,
             )
-            triggers.note(tx, state, found=done.reason or f"drop {done.drop.name if done.drop else ''}", drop=done.drop)
+            triggers.note(
+                tx,
+                state,
+                found=done.reason or f"drop {done.drop.name if done.drop else ''}",
+                drop=done.drop,
+            )
     return done
 
 
@@ -85,10 +103,13 @@ def _secrets(hub: Hub, hook: Webhook) -> list[str]:
     """Read anew for every message, so that a secret can be changed under a running farm. :raises ConfigError: it cannot be read."""
     file = hub.config.path(hook.secret)
     try:
-        return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [
+            line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()
+        ]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"webhook {hook.name}: its secret cannot be read", hint=f"is {file.name} there, for the farm's user?"
+            f"webhook {hook.name}: its secret cannot be read",
+            hint=f"is {file.name} there, for the farm's user?",
         ) from error
 
 
@@ -99,7 +120,9 @@ def _note_refusal(hub: Hub, target: Target, hook: Webhook, why: str) -> None:
     if state.problem and state.looked is not None and now - state.looked < _BETWEEN_REFUSALS:
         return
     with hub.store.begin() as tx:
-        triggers.note(tx, state, problem=f"a message was refused: {why}", failures=state.failures + 1)
+        triggers.note(
+            tx, state, problem=f"a message was refused: {why}", failures=state.failures + 1
+        )
         tx.event("webhook.refused", state.id, actor=triggers.word(hook), why=why)
 
 
@@ -113,7 +136,9 @@ def _drop_of(hub: Hub, target: Target, hook: Webhook, message: Message) -> Answe
         return Answered(reason=f"{push.ref} is not followed")
     place = target.upstream.dist_git
     if place is None:
-        raise ConfigError(f"target {target.name} names no dist-git", hint="set `upstream.dist_git` in its file")
+        raise ConfigError(
+            f"target {target.name} names no dist-git", hint="set `upstream.dist_git` in its file"
+        )
     source = source_of(push.urls, place.url)
     if not source:
         return Answered(reason="the repository is none of the target's dist-git")
@@ -130,7 +155,8 @@ def _generic(hub: Hub, target: Target, hook: Webhook, message: Message) -> Answe
     wish = HookRequest.model_validate_json(message.body)
     if wish.target not in ("", target.name):
         raise InputError(
-            f"the drop is for target {wish.target}, this webhook is {target.name}'s", hint="leave `target` out"
+            f"the drop is for target {wish.target}, this webhook is {target.name}'s",
+            hint="leave `target` out",
         )
     received = drops.receive(
         hub, target.name, drops.offered_in(wish), trigger=triggers.word(hook), actor=triggers.word(hook), name=wish.name,

@@ -18,7 +18,13 @@ from buildfarm.domain.build.clusters import clusters
 from buildfarm.domain.core.build import Build, BuildState
 from buildfarm.domain.notify.digest import Pace, due_at, subject_of, text_of
 from buildfarm.domain.notify.notice import Notice, Topic, as_message
-from buildfarm.domain.notify.subscription import Channel, Delivery, DeliveryState, Subscription, pause_after
+from buildfarm.domain.notify.subscription import (
+    Channel,
+    Delivery,
+    DeliveryState,
+    Subscription,
+    pause_after,
+)
 from buildfarm.ports.notifications import Answer, Letter, Mailer, WebhookSender
 from buildfarm.ports.store import Store, Transaction
 from buildfarm.services.notify import subscriptions
@@ -46,7 +52,11 @@ class Couriers:
         """Bring what is due; how many were tried. A receiver that fails is asked no more in this round, and keeps nobody waiting."""
         with self.store.read() as tx:
             rows = [
-                [owed for owed in _pending(tx, _IN_A_ROW, subscription=one.id) if owed.due <= tx.now]
+                [
+                    owed
+                    for owed in _pending(tx, _IN_A_ROW, subscription=one.id)
+                    if owed.due <= tx.now
+                ]
                 for one in tx.find(Subscription, channel=Channel.WEBHOOK, ended=None)
             ]
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
@@ -56,8 +66,12 @@ class Couriers:
         for tried, owed in enumerate(row, 1):
             with self.store.read() as tx:
                 (notice,), now = _notices(tx, [owed]), tx.now
-            body = json.dumps(as_message(notice, url=self.url), ensure_ascii=False, separators=(",", ":")).encode()
-            answer = self.post(owed.address, message_id=owed.id, subscription=owed.subscription, body=body, at=now)
+            body = json.dumps(
+                as_message(notice, url=self.url), ensure_ascii=False, separators=(",", ":")
+            ).encode()
+            answer = self.post(
+                owed.address, message_id=owed.id, subscription=owed.subscription, body=body, at=now
+            )
             self._settle([owed], answer)
             if not answer.accepted:
                 return tried
@@ -66,7 +80,9 @@ class Couriers:
     def mails(self) -> int:
         """Send the digests that are due; how many were tried."""
         with self.store.read() as tx:
-            addresses = {one.address for one in tx.find(Subscription, channel=Channel.MAIL, ended=None)}
+            addresses = {
+                one.address for one in tx.find(Subscription, channel=Channel.MAIL, ended=None)
+            }
         return sum(self._write_to(address) for address in sorted(addresses))
 
     def _write_to(self, address: str) -> int:
@@ -85,11 +101,17 @@ class Couriers:
         """What goes into the next digest to ``address``, if one is due. From then on it stays that, however often it is sent."""
         with self.store.begin() as tx:
             last = tx.first(
-                Delivery, address=address, state=DeliveryState.DELIVERED, order_by="settled", descending=True
+                Delivery,
+                address=address,
+                state=DeliveryState.DELIVERED,
+                order_by="settled",
+                descending=True,
             )
             if due_at(_notices(tx, loose), last.settled if last else None, self.pace) > tx.now:
                 return []
-            batch = hashlib.sha256("\n".join(sorted(one.id for one in loose)).encode()).hexdigest()[:32]
+            batch = hashlib.sha256("\n".join(sorted(one.id for one in loose)).encode()).hexdigest()[
+                :32
+            ]
             unsent = {"state": DeliveryState.PENDING, "batch": ""}
             made = [tx.change(one, only_if=unsent, batch=batch, due=tx.now) for one in loose]
         return [one for one in made if one is not None]
@@ -117,7 +139,9 @@ class Couriers:
                 for subscription in {one.subscription for one in owed}:
                     found = tx.first(Subscription, id=subscription, ended=None)
                     if found is not None:
-                        subscriptions.end_in(tx, found, actor="teller", why=f"the receiver says: {answer.status}")
+                        subscriptions.end_in(
+                            tx, found, actor="teller", why=f"the receiver says: {answer.status}"
+                        )
 
     def forget(self) -> int:
         """Let settled deliveries of long ago go; how many."""
@@ -125,7 +149,11 @@ class Couriers:
             old: list[str] = []
             for state in (DeliveryState.DELIVERED, DeliveryState.DEAD):
                 found = tx.find(Delivery, state=state, order_by="due", limit=_FORGOTTEN_AT_ONCE)
-                old += [one.id for one in found if one.settled is not None and one.settled < tx.now - _KEPT]
+                old += [
+                    one.id
+                    for one in found
+                    if one.settled is not None and one.settled < tx.now - _KEPT
+                ]
             if old:
                 tx.remove(Delivery, id=tuple(old))
         return len(old)
@@ -150,7 +178,9 @@ def _settle_one(tx: Transaction, owed: Delivery, answer: Answer, chance: float) 
         values |= {"state": DeliveryState.DEAD, "settled": tx.now}
     else:
         values |= {"due": tx.now + pause}
-    changed = tx.change(owed, only_if={"state": DeliveryState.PENDING, "attempts": owed.attempts}, **values)
+    changed = tx.change(
+        owed, only_if={"state": DeliveryState.PENDING, "attempts": owed.attempts}, **values
+    )
     if changed is not None and changed.state is DeliveryState.DEAD:
         tx.event(
             "delivery.dead",
@@ -160,4 +190,6 @@ def _settle_one(tx: Transaction, owed: Delivery, answer: Answer, chance: float) 
             attempts=attempts,
             subscription=owed.subscription,
         )
-        log.get().warning("delivery.dead", delivery=owed.id, channel=owed.channel.value, reason=answer.status)
+        log.get().warning(
+            "delivery.dead", delivery=owed.id, channel=owed.channel.value, reason=answer.status
+        )

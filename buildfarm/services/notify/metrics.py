@@ -39,8 +39,14 @@ def write(tx: Transaction, events: Sequence[Event]) -> None:
 
 def _observe(tx: Transaction, events: Sequence[Event]) -> list[Observation]:
     made = [Observation(kind=EVENTS, labels=(event.kind,)) for event in events]
-    tasks = _by_id(tx, Task, [event for event in events if event.kind in _ENDED or event.kind == "task.open"])
-    builds = _by_id(tx, Build, [event for event in events if event.kind in ("build.compared", "build.published")])
+    tasks = _by_id(
+        tx, Task, [event for event in events if event.kind in _ENDED or event.kind == "task.open"]
+    )
+    builds = _by_id(
+        tx,
+        Build,
+        [event for event in events if event.kind in ("build.compared", "build.published")],
+    )
     for event in events:
         task, build = tasks.get(event.subject), builds.get(event.subject)
         if task is not None and event.kind in _ENDED:
@@ -48,9 +54,13 @@ def _observe(tx: Transaction, events: Sequence[Event]) -> list[Observation]:
         elif task is not None and event.kind == "task.open":
             made += of_claim(task)
         elif build is not None and event.kind == "build.compared" and event.data.get("verdict"):
-            made.append(Observation(kind=COMPARISONS, labels=(build.target, str(event.data["verdict"]))))
+            made.append(
+                Observation(kind=COMPARISONS, labels=(build.target, str(event.data["verdict"])))
+            )
     published = [
-        (event, build) for event in events if (build := builds.get(event.subject)) and event.kind == "build.published"
+        (event, build)
+        for event in events
+        if (build := builds.get(event.subject)) and event.kind == "build.published"
     ]
     return made + _publishing(tx, published) + _guests(tx, events)
 
@@ -64,11 +74,15 @@ def _publishing(tx: Transaction, published: Sequence[tuple[Event, Build]]) -> li
     """From the newest verdict before until the destination tag had it."""
     compared: dict[str, list[Event]] = {}
     subjects = tuple({event.subject for event, _ in published})
-    for one in tx.find(Event, subject=subjects, kind="build.compared", order_by="id") if subjects else ():
+    for one in (
+        tx.find(Event, subject=subjects, kind="build.compared", order_by="id") if subjects else ()
+    ):
         compared.setdefault(one.subject, []).append(one)
     made = []
     for event, build in published:
-        before = [one.at for one in compared.get(event.subject, ()) if (one.id or 0) < (event.id or 0)]
+        before = [
+            one.at for one in compared.get(event.subject, ()) if (one.id or 0) < (event.id or 0)
+        ]
         if before:
             seconds = max((event.at - before[-1]).total_seconds(), 0.0)
             made.append(Observation(kind=PUBLISH_SECONDS, labels=(build.target,), seconds=seconds))
@@ -78,17 +92,28 @@ def _publishing(tx: Transaction, published: Sequence[tuple[Event, Build]]) -> li
 def _guests(tx: Transaction, events: Sequence[Event]) -> list[Observation]:
     """From a guest's admission to its first word; one that was lost and came back is not counted again."""
     names = tuple({event.subject for event in events if event.kind == "worker.ready"})
-    guests = {worker.id: worker for worker in tx.find(Worker, id=names) if worker.is_guest} if names else {}
+    guests = (
+        {worker.id: worker for worker in tx.find(Worker, id=names) if worker.is_guest}
+        if names
+        else {}
+    )
     if not guests:
         return []
     first: dict[tuple[str, str], Event] = {}
-    for one in tx.find(Event, subject=tuple(guests), kind=("guest.admitted", "worker.ready"), order_by="id"):
+    for one in tx.find(
+        Event, subject=tuple(guests), kind=("guest.admitted", "worker.ready"), order_by="id"
+    ):
         first.setdefault((one.subject, one.kind), one)
     made = []
     for event in events:
-        admitted, ready = first.get((event.subject, "guest.admitted")), first.get((event.subject, "worker.ready"))
+        admitted, ready = (
+            first.get((event.subject, "guest.admitted")),
+            first.get((event.subject, "worker.ready")),
+        )
         if admitted is not None and ready is not None and ready.id == event.id:
             accelerator = str(guests[event.subject].machine.get("accelerator", ""))
             seconds = max((event.at - admitted.at).total_seconds(), 0.0)
-            made.append(Observation(kind=GUEST_START_SECONDS, labels=(accelerator,), seconds=seconds))
+            made.append(
+                Observation(kind=GUEST_START_SECONDS, labels=(accelerator,), seconds=seconds)
+            )
     return made

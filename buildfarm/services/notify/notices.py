@@ -47,7 +47,11 @@ def write(config: Config, tx: Transaction, events: Sequence[Event]) -> None:
 
 
 def _notices(config: Config, tx: Transaction, events: Sequence[Event]) -> list[Notice]:
-    told = [(event, topic) for event in events if (topic := topic_of(event.kind, event.data)) is not None]
+    told = [
+        (event, topic)
+        for event in events
+        if (topic := topic_of(event.kind, event.data)) is not None
+    ]
     subjects = _subjects(tx, [event for event, _ in told])
     made = []
     for event, topic in told:
@@ -86,11 +90,16 @@ def _about(config: Config, notice: Notice, subject: Subject) -> Notice:
         )  # fmt: skip
     if isinstance(subject, Drop):
         sig = config.sig_of(subject.target)
-        return replace(notice, name=subject.name, target=subject.target, drop_id=subject.id, sig=sig)
+        return replace(
+            notice, name=subject.name, target=subject.target, drop_id=subject.id, sig=sig
+        )
     if isinstance(subject, Compose):
         return replace(notice, target=subject.target, sig=config.sig_of(subject.target))
     return replace(
-        notice, target=subject.target, source=subject.source, sig=config.sig_of(subject.target, subject.source)
+        notice,
+        target=subject.target,
+        source=subject.source,
+        sig=config.sig_of(subject.target, subject.source),
     )
 
 
@@ -109,7 +118,9 @@ def _say_what_rests(tx: Transaction, events: Sequence[Event]) -> None:
     drops = {build.drop_id for build in tx.find(Build, id=subjects)}
     drops |= {event.subject for event in events if event.kind == "drop.ingested"}
     for drop in tx.find(Drop, id=tuple(drops), state=DropState.INGESTED) if drops else ():
-        last = tx.first(Build, drop_id=drop.id, successor="", order_by="state_since", descending=True)
+        last = tx.first(
+            Build, drop_id=drop.id, successor="", order_by="state_since", descending=True
+        )
         if last is None:
             continue
         said = tx.first(Event, subject=drop.id, kind="drop.at_rest", order_by="id", descending=True)
@@ -124,7 +135,9 @@ def _say_what_rests(tx: Transaction, events: Sequence[Event]) -> None:
                 break
             counts[str(state)] += count
         else:
-            words = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in sorted(counts.items()))
+            words = ", ".join(
+                f"{count} {state.replace('_', ' ')}" for state, count in sorted(counts.items())
+            )
             tx.event("drop.at_rest", drop.id, actor="teller", why=words, states=dict(counts))
 
 

@@ -31,7 +31,9 @@ def tell(config: Config, store: Store, stream: EventStream, *, limit: int = AT_O
             f"the stream has come to event {last}, the database to {end}: it is another farm's",
             hint="`redis-cli DEL bf:events`, or another Redis",
         )
-    events = store.settled(last if last is not None else max(end - config.farm.telling.stream_length, 0), limit)
+    events = store.settled(
+        last if last is not None else max(end - config.farm.telling.stream_length, 0), limit
+    )
     if not events:
         return 0
     with store.read() as tx:
@@ -44,8 +46,12 @@ def tell(config: Config, store: Store, stream: EventStream, *, limit: int = AT_O
     return len(events)
 
 
-def _messages(config: Config, tx: Transaction, events: Sequence[Event]) -> Iterator[tuple[int, dict[str, str]]]:
-    about = {event.subject for event in events} | {str(event.data.get("about", "")) for event in events} - {""}
+def _messages(
+    config: Config, tx: Transaction, events: Sequence[Event]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    about = {event.subject for event in events} | {
+        str(event.data.get("about", "")) for event in events
+    } - {""}
     builds = {build.id: build for build in tx.find(Build, id=tuple(about))}
     drops = {drop.id: drop for drop in tx.find(Drop, id=tuple(about))}
     for event in events:
@@ -61,5 +67,10 @@ def _messages(config: Config, tx: Transaction, events: Sequence[Event]) -> Itera
                 "sig": config.sig_of(build.target, build.source),
             }  # fmt: skip
         elif drop is not None:
-            said |= {"name": drop.name, "target": drop.target, "drop": drop.id, "sig": config.sig_of(drop.target)}
+            said |= {
+                "name": drop.name,
+                "target": drop.target,
+                "drop": drop.id,
+                "sig": config.sig_of(drop.target),
+            }
         yield event.id or 0, said

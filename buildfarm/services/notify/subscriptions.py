@@ -15,7 +15,9 @@ from buildfarm.services.core import tasks
 
 _MOST = 200
 """Of one account; a script that subscribes for ever hits it, a person does not."""
-_MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
+_MAIL = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +45,28 @@ def record(
     with store.begin() as tx:
         held = tx.find(Subscription, owner=asker.name, ended=None)
         if len(held) >= _MOST:
-            raise Conflict(f"{asker.name} has {len(held)} subscriptions", hint="one with a glob may do for many")
+            raise Conflict(
+                f"{asker.name} has {len(held)} subscriptions",
+                hint="one with a glob may do for many",
+            )
         made = Subscription(
             id=tasks.new_id(), owner=asker.name, channel=channel, address=address, topics=tuple(dict.fromkeys(topics)),
             target=target, source=source, sig=sig, created=tx.now,
         )  # fmt: skip
         if same := [one for one in held if _words(one) == _words(made)]:
-            raise Conflict(f"subscription {same[0].id} says that already", hint="`buildfarm subscriptions` lists them")
+            raise Conflict(
+                f"subscription {same[0].id} says that already",
+                hint="`buildfarm subscriptions` lists them",
+            )
         tx.add(made)
         scope = {"target": target, "source": source, "sig": sig}
         tx.event(
-            "subscription.recorded", made.id, actor=asker.name, channel=channel.value, topics=list(topics), **scope
+            "subscription.recorded",
+            made.id,
+            actor=asker.name,
+            channel=channel.value,
+            topics=list(topics),
+            **scope,
         )
     return made
 
@@ -65,7 +78,9 @@ def _words(one: Subscription) -> tuple[object, ...]:
 def _check(channel: Channel, address: str) -> None:
     if channel is Channel.MAIL:
         if not _MAIL.fullmatch(address) or parseaddr(address)[1] != address:
-            raise InputError(f"{address[:80]!r} is no e-mail address", hint="name@host, nothing around it")
+            raise InputError(
+                f"{address[:80]!r} is no e-mail address", hint="name@host, nothing around it"
+            )
         return
     parsed(address)
 
@@ -73,7 +88,9 @@ def _check(channel: Channel, address: str) -> None:
 def end(store: Store, identity: str, asker: Asker, *, why: str = "") -> Subscription:
     """Tell no more; what is still owed is dropped. :raises NotFound: there is none. :raises NotAllowed: it is another's."""
     with store.begin() as tx:
-        return end_in(tx, _own(tx, identity, asker), actor=asker.name, why=why or f"ended by {asker.name}")
+        return end_in(
+            tx, _own(tx, identity, asker), actor=asker.name, why=why or f"ended by {asker.name}"
+        )
 
 
 def end_in(tx: Transaction, found: Subscription, *, actor: str, why: str) -> Subscription:
@@ -103,7 +120,8 @@ def redeliver(store: Store, identity: str, asker: Asker) -> Delivery:
         owed = tx.first(Delivery, id=identity)
         if owed is None:
             raise NotFound(
-                f"no delivery {identity}", hint="`buildfarm deliveries` lists them; settled ones go after 30 days"
+                f"no delivery {identity}",
+                hint="`buildfarm deliveries` lists them; settled ones go after 30 days",
             )
         if _own(tx, owed.subscription, asker).ended is not None:
             raise Conflict(f"the subscription of {identity} has ended", hint="subscribe again")
@@ -129,5 +147,8 @@ def _own(tx: Transaction, identity: str, asker: Asker) -> Subscription:
     if found is None:
         raise NotFound(f"no subscription {identity}", hint="`buildfarm subscriptions` lists them")
     if found.owner != asker.name and not asker.may_all:
-        raise NotAllowed(f"subscription {identity} is {found.owner}'s", hint="its owner or an engineer may do that")
+        raise NotAllowed(
+            f"subscription {identity} is {found.owner}'s",
+            hint="its owner or an engineer may do that",
+        )
     return found

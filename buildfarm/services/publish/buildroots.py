@@ -29,7 +29,10 @@ def layers_now(hub: Hub, tx: Transaction, target: Target) -> tuple[Layer, ...]:
     own, *below = hub.config.below(target)
     return (
         Layer(target=own, generation=publishing.head(tx, own.tags.build)),
-        *(Layer(target=base, generation=publishing.head(tx, base.tags.destination)) for base in below),
+        *(
+            Layer(target=base, generation=publishing.head(tx, base.tags.destination))
+            for base in below
+        ),
     )
 
 
@@ -79,10 +82,15 @@ def buildroot(layers: Sequence[Layer], arch: str, *, key: str) -> wire.Buildroot
 def pinned(order: Mapping[str, object]) -> tuple[str, ...]:
     """The ids of the generations that a task's order is pinned to, its target's own first; empty text where there was none."""
     below = order.get("below", ())
-    return (str(order.get("generation", "")), *(str(one) for one in (below if isinstance(below, list | tuple) else ())))
+    return (
+        str(order.get("generation", "")),
+        *(str(one) for one in (below if isinstance(below, list | tuple) else ())),
+    )
 
 
-def layers_of(hub: Hub, tx: Transaction, target: Target, order: Mapping[str, object]) -> tuple[Layer, ...]:
+def layers_of(
+    hub: Hub, tx: Transaction, target: Target, order: Mapping[str, object]
+) -> tuple[Layer, ...]:
     """The layers that a task was assigned with."""
     return tuple(
         Layer(target=one, generation=tx.get(Generation, identity) if identity else None)

@@ -8,7 +8,13 @@ from datetime import timedelta
 from buildfarm import log
 from buildfarm.domain.core.task import ACTIVE, Task, TaskKind
 from buildfarm.domain.publish.compose import HOLDING, Compose
-from buildfarm.domain.publish.repository import Artifact, Generation, GenerationState, TagHead, to_collect
+from buildfarm.domain.publish.repository import (
+    Artifact,
+    Generation,
+    GenerationState,
+    TagHead,
+    to_collect,
+)
 from buildfarm.errors import Conflict, InfraError
 from buildfarm.ports.repositories import RepositoryWriter
 from buildfarm.ports.store import Transaction
@@ -28,17 +34,27 @@ def collect(hub: Hub) -> list[Generation]:
         for target in hub.config.targets.values():
             for tag in (target.tags.build, target.tags.destination):
                 found = tx.find(Generation, tag=tag, state=GenerationState.READY)
-                old = to_collect(found, held=held, keep=target.keep_generations, older_than=tx.now - _IN_USE)
+                old = to_collect(
+                    found, held=held, keep=target.keep_generations, older_than=tx.now - _IN_USE
+                )
                 for generation in old:
                     changed = tx.change(
-                        generation, only_if={"state": GenerationState.READY}, state=GenerationState.COLLECTED
+                        generation,
+                        only_if={"state": GenerationState.READY},
+                        state=GenerationState.COLLECTED,
                     )
                     if changed is not None:
                         tx.event(
-                            "generation.collected", generation.id, actor="scheduler", tag=tag, number=generation.number
+                            "generation.collected",
+                            generation.id,
+                            actor="scheduler",
+                            tag=tag,
+                            number=generation.number,
                         )
                         collected.append(changed)
-        gone = tx.pick(Generation, ("tag", "number"), state=(GenerationState.COLLECTED, GenerationState.BROKEN))
+        gone = tx.pick(
+            Generation, ("tag", "number"), state=(GenerationState.COLLECTED, GenerationState.BROKEN)
+        )
     for tag, number in gone:
         folder = hub.repos / tag / str(number)
         if folder.exists():
@@ -55,7 +71,13 @@ def _held(tx: Transaction) -> set[str]:
     heads = {head.generation for head in tx.find(TagHead)}
     below = {generation for task in active for generation in buildroots.pinned(task.order)}
     composed = {generation for (generation,) in tx.pick(Compose, ("generation",), state=HOLDING)}
-    return heads | composed | below | {task.generation for task in active} | {task.subject for task in active}
+    return (
+        heads
+        | composed
+        | below
+        | {task.generation for task in active}
+        | {task.subject for task in active}
+    )
 
 
 def ask_for_restore(hub: Hub, generation_id: str, *, actor: str, why: str) -> Generation:
@@ -66,12 +88,21 @@ def ask_for_restore(hub: Hub, generation_id: str, *, actor: str, why: str) -> Ge
     with hub.store.begin() as tx:
         generation = tx.get(Generation, generation_id)
         if generation.state is GenerationState.COLLECTED:
-            tasks.ensure(tx, TaskKind.RESTORE, generation.id, target=generation.target, queue="services")
+            tasks.ensure(
+                tx, TaskKind.RESTORE, generation.id, target=generation.target, queue="services"
+            )
             tx.event(
-                "generation.restore", generation.id, actor=actor, why=why, tag=generation.tag, number=generation.number
+                "generation.restore",
+                generation.id,
+                actor=actor,
+                why=why,
+                tag=generation.tag,
+                number=generation.number,
             )
         elif generation.state is not GenerationState.READY:
-            raise Conflict(f"generation {generation.number} of {generation.tag} is {generation.state}")
+            raise Conflict(
+                f"generation {generation.number} of {generation.tag} is {generation.state}"
+            )
     hub.wakeup.notify()
     return generation
 
@@ -80,7 +111,9 @@ def restore(hub: Hub, write: RepositoryWriter, generation_id: str, heartbeat: He
     """Write a collected generation's files from its record. :raises InfraError: they do not come out as they were."""
     with hub.store.read() as tx:
         generation = tx.get(Generation, generation_id)
-        artifacts = [artifact for build in generation.builds for artifact in tx.find(Artifact, build=build)]
+        artifacts = [
+            artifact for build in generation.builds for artifact in tx.find(Artifact, build=build)
+        ]
     if generation.state is GenerationState.COLLECTED:
         digest = publishing.digest_of(artifacts, generation.carried)
         if digest != generation.digest:
@@ -94,7 +127,10 @@ def restore(hub: Hub, write: RepositoryWriter, generation_id: str, heartbeat: He
         publishing.write_files(hub, write, target, artifacts, folder, generation.carried)
         with hub.store.begin() as tx:
             staged = tx.change(
-                generation, only_if={"state": GenerationState.COLLECTED}, state=GenerationState.STAGED, ready=None
+                generation,
+                only_if={"state": GenerationState.COLLECTED},
+                state=GenerationState.STAGED,
+                ready=None,
             )
         if staged is None:
             return

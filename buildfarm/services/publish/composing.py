@@ -30,7 +30,9 @@ _DIGITS = 10
 """An id is longer than any number."""
 
 
-def create(hub: Hub, target_name: str, *, generation: str = "", actor: str, why: str = "") -> Compose:
+def create(
+    hub: Hub, target_name: str, *, generation: str = "", actor: str, why: str = ""
+) -> Compose:
     """Name a generation of a target's destination tag (by id or number), or the one in force; its folder is written by a task.
 
     A generation that was collected is restored, and stays for as long as the compose is not retired.
@@ -42,7 +44,10 @@ def create(hub: Hub, target_name: str, *, generation: str = "", actor: str, why:
     with hub.store.begin() as tx:
         chosen = _chosen(tx, target, generation)
         release = release_of(target, hub.target(target.base) if target.base else None)
-        taken = [key for (key,) in tx.pick(Compose, ("id",), id=Prefix(f"{release.stem}-{tx.now:%Y%m%d}."))]
+        taken = [
+            key
+            for (key,) in tx.pick(Compose, ("id",), id=Prefix(f"{release.stem}-{tx.now:%Y%m%d}."))
+        ]
         beside = _beside(tx, target, chosen)
         made = Compose(
             id=next_id(release, tx.now.date(), taken), target=target.name, tag=chosen.tag, generation=chosen.id,
@@ -61,15 +66,24 @@ def _chosen(tx: Transaction, target: Target, word: str) -> Generation:
     tag = target.tags.destination
     if word:
         is_number = word.isascii() and word.isdigit() and len(word) < _DIGITS
-        found = tx.first(Generation, tag=tag, number=int(word)) if is_number else tx.first(Generation, id=word)
+        found = (
+            tx.first(Generation, tag=tag, number=int(word))
+            if is_number
+            else tx.first(Generation, id=word)
+        )
         if found is None or found.tag != tag:
             raise NotFound(f"{tag} has no generation {word}", hint="/generations lists them")
     else:
         found = publishing.head(tx, tag)
         if found is None:
-            raise Conflict(f"{tag} has no generation yet", hint="the first build that passes makes one")
+            raise Conflict(
+                f"{tag} has no generation yet", hint="the first build that passes makes one"
+            )
     if found.state not in _CAME_INTO_FORCE:
-        raise Conflict(f"generation {found.number} of {tag} is {found.state}", hint="choose one that came into force")
+        raise Conflict(
+            f"generation {found.number} of {tag} is {found.state}",
+            hint="choose one that came into force",
+        )
     return found
 
 
@@ -77,7 +91,12 @@ def _beside(tx: Transaction, target: Target, generation: Generation) -> Generati
     """The build tag's generation of that moment: a publish stages it before the destination tag's."""
     until = Below(generation.created + timedelta(microseconds=1))
     return tx.first(
-        Generation, tag=target.tags.build, state=_CAME_INTO_FORCE, created=until, order_by="number", descending=True
+        Generation,
+        tag=target.tags.build,
+        state=_CAME_INTO_FORCE,
+        created=until,
+        order_by="number",
+        descending=True,
     )
 
 
@@ -117,8 +136,13 @@ def _rpms(tx: Transaction, generation: Generation) -> Iterator[ComposedRpm]:
     for start in range(0, len(generation.builds), _AT_ONCE):
         some = generation.builds[start : start + _AT_ONCE]
         found = tx.find(Artifact, build=some, order_by="filename")
-        srpms = {one.id: f"{one.source}-{one.epoch}:{one.version}-{one.release}.src" for one in tx.find(Build, id=some)}
-        srpms |= {one.build: _nevra(one) for one in found if one.is_source}  # debranding may have renamed it
+        srpms = {
+            one.id: f"{one.source}-{one.epoch}:{one.version}-{one.release}.src"
+            for one in tx.find(Build, id=some)
+        }
+        srpms |= {
+            one.build: _nevra(one) for one in found if one.is_source
+        }  # debranding may have renamed it
         for one in found:
             yield ComposedRpm(
                 nevra=_nevra(one), srpm=srpms[one.build], filename=one.filename, arch=one.arch, repository=one.repository
@@ -143,7 +167,12 @@ def promote(hub: Hub, name: str, *, actor: str, why: str) -> Compose:
     def step(tx: Transaction, compose: Compose) -> dict[str, object]:
         before = in_force(tx.find(Compose, tag=compose.tag, state=ComposeState.RELEASED))
         tx.event(
-            "compose.released", compose.id, actor=actor, why=why, tag=compose.tag, before=before.id if before else ""
+            "compose.released",
+            compose.id,
+            actor=actor,
+            why=why,
+            tag=compose.tag,
+            before=before.id if before else "",
         )
         return {"released": tx.now, "released_by": actor, "released_why": why}
 
@@ -162,7 +191,10 @@ def _have_files(hub: Hub, compose: Compose, *, actor: str) -> None:
         collecting.ask_for_restore(hub, generation.id, actor=actor, why=f"for compose {compose.id}")
     if generation.state is not GenerationState.READY or compose.written is None:
         hub.wakeup.notify()
-        raise Conflict(f"compose {compose.id}: its files are being written", hint="promote it once they are there")
+        raise Conflict(
+            f"compose {compose.id}: its files are being written",
+            hint="promote it once they are there",
+        )
 
 
 def retire(hub: Hub, name: str, *, actor: str, why: str) -> Compose:
@@ -177,7 +209,10 @@ def retire(hub: Hub, name: str, *, actor: str, why: str) -> Compose:
     def step(tx: Transaction, compose: Compose) -> dict[str, object]:
         released = tx.find(Compose, tag=compose.tag, state=ComposeState.RELEASED)
         if [one.id for one in released] == [compose.id]:
-            raise Conflict(f"compose {compose.id} is what users of {compose.tag} get", hint="promote another one first")
+            raise Conflict(
+                f"compose {compose.id} is what users of {compose.tag} get",
+                hint="promote another one first",
+            )
         tx.event("compose.retired", compose.id, actor=actor, why=why, tag=compose.tag)
         return {"retired": tx.now, "retired_by": actor, "retired_why": why}
 
@@ -195,7 +230,9 @@ def _move(hub: Hub, found: Compose, to: ComposeState, step: Step) -> Compose:
     with hub.store.begin() as tx:
         changed = tx.change(found, only_if={"state": found.state}, state=to, **step(tx, found))
         if changed is None:
-            raise Conflict(f"compose {found.id} was changed by somebody else", hint="look at it again")
+            raise Conflict(
+                f"compose {found.id} was changed by somebody else", hint="look at it again"
+            )
     return changed
 
 

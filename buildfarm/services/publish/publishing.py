@@ -74,9 +74,16 @@ class _Settled:
         return Candidate(build=self.id, source=self.source, evr=evr, round=self.round)
 
 
-def _settled(tx: Transaction, target: Target, *, superseded: bool, sources: Sequence[str] = ()) -> list[_Settled]:
+def _settled(
+    tx: Transaction, target: Target, *, superseded: bool, sources: Sequence[str] = ()
+) -> list[_Settled]:
     """Builds that a tag of the target may carry, or carries while they are compared again; of these sources, or of all."""
-    where: dict[str, object] = {"target": target.name, "scratch": False, "state": _CARRIABLE, "superseded": superseded}
+    where: dict[str, object] = {
+        "target": target.name,
+        "scratch": False,
+        "state": _CARRIABLE,
+        "superseded": superseded,
+    }
     where |= {"source": tuple(sources)} if sources else {}
     rows = tx.pick(Build, _ASKED, order_by="", descending=False, limit=None, **where)
     found = [_Settled(**dict(zip(_ASKED, row, strict=True))) for row in rows]
@@ -131,7 +138,9 @@ class Judged(Protocol):
 def takes(target: Target, tag: str, build: Judged) -> bool:
     """Whether ``tag`` takes a compared build, by its verdict."""
     if tag == target.tags.build:
-        if build.verdict == Verdict.UNCOMPARED or (build.bootstrap and build.verdict != Verdict.ERROR):
+        if build.verdict == Verdict.UNCOMPARED or (
+            build.bootstrap and build.verdict != Verdict.ERROR
+        ):
             return True
         return Verdict(build.verdict).badness < Verdict.INCOMPATIBLE.badness
     return build.gate == Gate.PASSED
@@ -147,7 +156,9 @@ def needs_publishing(tx: Transaction, target: Target, carried: Mapping[str, str]
     return False
 
 
-def _differs(generation: Generation | None, chosen: Collection[str], carried: Mapping[str, str]) -> bool:
+def _differs(
+    generation: Generation | None, chosen: Collection[str], carried: Mapping[str, str]
+) -> bool:
     """Whether a tag does not carry these builds yet, or these files beside them."""
     if generation is None:
         return bool(chosen)
@@ -210,7 +221,10 @@ def stage(hub: Hub, write: RepositoryWriter, target_name: str, heartbeat: Heartb
             _discard(hub, last)
         heartbeat(f"writing generation {number} of {tag}")
         artifacts = [artifact for group in files.values() for artifact in group]
-        carried = {kind.value: hub.blobs.put_file(hub.config.path(path)).sha256 for kind, path in target.carry.items()}
+        carried = {
+            kind.value: hub.blobs.put_file(hub.config.path(path)).sha256
+            for kind, path in target.carry.items()
+        }
         folder = hub.repos / tag / str(number)
         write_files(hub, write, target, artifacts, folder, carried)
         with hub.store.begin() as tx:
@@ -221,7 +235,14 @@ def stage(hub: Hub, write: RepositoryWriter, target_name: str, heartbeat: Heartb
                 created=tx.now,
             )  # fmt: skip
             tx.add(generation)
-            tx.event("generation.staged", generation.id, actor="publish", tag=tag, number=number, builds=len(chosen))
+            tx.event(
+                "generation.staged",
+                generation.id,
+                actor="publish",
+                tag=tag,
+                number=number,
+                builds=len(chosen),
+            )
         ask_for_seal(hub, generation)
 
 
@@ -238,7 +259,9 @@ def ask_for_seal(hub: Hub, generation: Generation) -> None:
 
 def _discard(hub: Hub, generation: Generation) -> None:
     with hub.store.begin() as tx:
-        tx.change(generation, only_if={"state": GenerationState.STAGED}, state=GenerationState.BROKEN)
+        tx.change(
+            generation, only_if={"state": GenerationState.STAGED}, state=GenerationState.BROKEN
+        )
 
 
 def write_files(
@@ -256,9 +279,18 @@ def write_files(
     for arch in target.arches:
         for kind, name in ((RepositoryKind.BINARY, arch), (RepositoryKind.DEBUG, f"{arch}-debug")):
             chosen = [a for a in artifacts if a.repository is kind and a.arch in (arch, "noarch")]
-            beside = _carried_files(hub, target, chosen, carried) if kind is RepositoryKind.BINARY else []
+            beside = (
+                _carried_files(hub, target, chosen, carried)
+                if kind is RepositoryKind.BINARY
+                else []
+            )
             write(aside / name, _repo_files(hub, chosen), beside, target.repodata)
-    write(aside / "source", _repo_files(hub, [a for a in artifacts if a.is_source]), (), target.repodata)
+    write(
+        aside / "source",
+        _repo_files(hub, [a for a in artifacts if a.is_source]),
+        (),
+        target.repodata,
+    )
     aside.rename(folder)
 
 
@@ -278,7 +310,9 @@ def _carried_files(
 
 def _repo_files(hub: Hub, artifacts: Sequence[Artifact]) -> list[RepoFile]:
     return [
-        RepoFile(path=hub.blobs.path(artifact.signed), sha256=artifact.signed, filename=artifact.filename)
+        RepoFile(
+            path=hub.blobs.path(artifact.signed), sha256=artifact.signed, filename=artifact.filename
+        )
         for artifact in sorted(artifacts, key=lambda artifact: artifact.filename)
     ]
 
@@ -287,7 +321,9 @@ def sign(hub: Hub, sealer: Sealer, build_id: str) -> None:
     """Sign copies of a build's RPMs and of its SRPM; the blobs as built stay as they are."""
     with hub.store.read() as tx:
         build = tx.get(Build, build_id)
-        unsigned = [artifact for artifact in tx.find(Artifact, build=build.id) if not artifact.signed]
+        unsigned = [
+            artifact for artifact in tx.find(Artifact, build=build.id) if not artifact.signed
+        ]
     work = hub.scratch / f"sign-{build_id}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -316,7 +352,9 @@ def seal(hub: Hub, sealer: Sealer, generation_id: str) -> None:
     if not key.exists():
         _replace(key, sealer.export())
     metadata = sorted(folder.glob("*/repodata/repomd.xml"))
-    if not metadata:  # written, and lost with the power: a seal over nothing would be a promise of nothing
+    if (
+        not metadata
+    ):  # written, and lost with the power: a seal over nothing would be a promise of nothing
         _discard(hub, generation)
         return
     for repomd in metadata:
@@ -324,11 +362,20 @@ def seal(hub: Hub, sealer: Sealer, generation_id: str) -> None:
     target = hub.target(generation.target)
     with hub.store.begin() as tx:
         ready = tx.change(
-            generation, only_if={"state": GenerationState.STAGED}, state=GenerationState.READY, ready=tx.now
+            generation,
+            only_if={"state": GenerationState.STAGED},
+            state=GenerationState.READY,
+            ready=tx.now,
         )
         if ready is None:
             raise Conflict(f"generation {generation.number} of {generation.tag} was discarded")
-        tx.event("generation.ready", generation.id, actor="signer", tag=generation.tag, number=generation.number)
+        tx.event(
+            "generation.ready",
+            generation.id,
+            actor="signer",
+            tag=generation.tag,
+            number=generation.number,
+        )
         now = head(tx, generation.tag)
         if now is not None and now.number > generation.number:
             return  # an old one that was restored: the tag stays where it is
@@ -336,7 +383,9 @@ def seal(hub: Hub, sealer: Sealer, generation_id: str) -> None:
             impacts.after_switch(tx, target, now.builds, ready.builds)
         new = TagHead(id=generation.tag, generation=generation.id, number=generation.number)
         if not tx.add_once(new):
-            tx.change(tx.get(TagHead, generation.tag), generation=generation.id, number=generation.number)
+            tx.change(
+                tx.get(TagHead, generation.tag), generation=generation.id, number=generation.number
+            )
         _mark(tx, target, now.builds if now else (), ready)
         if ready.tag == target.tags.build:
             rounds.begin_next(tx, target)
@@ -353,7 +402,12 @@ def _mark(tx: Transaction, target: Target, before: Sequence[str], generation: Ge
         changed = tx.change(build, tags=tuple(sorted(tags)))
         # what leaves one tag is not published by the other
         taken = build.id in came and target.tags.destination in tags
-        if changed is not None and build.state is BuildState.COMPARED and taken and build.gate is Gate.PASSED:
+        if (
+            changed is not None
+            and build.state is BuildState.COMPARED
+            and taken
+            and build.gate is Gate.PASSED
+        ):
             builds.move(tx, changed, BuildState.PUBLISHED, actor="signer", finished=tx.now)
     superseding.after_switch(tx, target, [_carried(tx, tag) for tag in _tags(target)], went=went)
 

@@ -27,7 +27,9 @@ class _Row:
     rank: tuple[EVR, int]
 
 
-def after_switch(tx: Transaction, target: Target, carried: Sequence[Collection[str]], *, went: Collection[str]) -> None:
+def after_switch(
+    tx: Transaction, target: Target, carried: Sequence[Collection[str]], *, went: Collection[str]
+) -> None:
     """Mark what is superseded now that the tags carry these builds; ``went`` has left the one that was switched."""
     there = [list(_rows(tx, ids)) for ids in carried]
     newest = [{row.source: row.rank for row in rows} for rows in there]
@@ -40,7 +42,8 @@ def after_switch(tx: Transaction, target: Target, carried: Sequence[Collection[s
     history = [
         row.id
         for row in _picked(tx, target=target.name, superseded=False, state=SETTLED)
-        if row.id not in kept and all(row.source in known and row.rank < known[row.source] for known in newest)
+        if row.id not in kept
+        and all(row.source in known and row.rank < known[row.source] for known in newest)
     ]
     _mark(tx, history, superseded=True)
 
@@ -52,8 +55,15 @@ def _rows(tx: Transaction, ids: Collection[str]) -> Iterator[_Row]:
 
 
 def _picked(tx: Transaction, **where: object) -> Iterator[_Row]:
-    for identity, source, superseded, epoch, version, release, number in tx.pick(Build, _ASKED, **where):  # type: ignore[arg-type]  # field names
-        yield _Row(identity, source, superseded, (EVR(epoch=epoch, version=version, release=release), number))
+    for identity, source, superseded, epoch, version, release, number in tx.pick(
+        Build, _ASKED, **where
+    ):  # type: ignore[arg-type]  # field names
+        yield _Row(
+            identity,
+            source,
+            superseded,
+            (EVR(epoch=epoch, version=version, release=release), number),
+        )
 
 
 def _mark(tx: Transaction, ids: Sequence[str], *, superseded: bool) -> None:

@@ -30,7 +30,14 @@ from buildfarm.services.core import bootstrap_variants, builds, pausing
 from buildfarm.services.core.hub import Hub
 from buildfarm.services.publish import buildroots, publishing
 from buildfarm.services.publish.buildroots import OWN_PRIORITY, Layer
-from buildfarm.services.schedule.resolution import Frontier, Question, Solved, blind, expected, wishes
+from buildfarm.services.schedule.resolution import (
+    Frontier,
+    Question,
+    Solved,
+    blind,
+    expected,
+    wishes,
+)
 
 _PENDING = (
     BuildState.INGESTED, BuildState.DEBRANDED, BuildState.WAITING, BuildState.QUEUED, BuildState.BUILDING,
@@ -39,7 +46,13 @@ _PENDING = (
 _BETWEEN_FORECASTS = timedelta(seconds=5)
 _HISTORY, _RECENT, _KEPT = 10_000, 100, 5
 _AT_ONCE = 500
-_BROKEN = (BuildState.FAILED, BuildState.ON_HOLD, BuildState.CANCELED, BuildState.EXCLUDED, BuildState.COMPARED)
+_BROKEN = (
+    BuildState.FAILED,
+    BuildState.ON_HOLD,
+    BuildState.CANCELED,
+    BuildState.EXCLUDED,
+    BuildState.COMPARED,
+)
 
 
 class PlanningService:
@@ -69,7 +82,9 @@ class PlanningService:
         try:
             layers, universe = self._open(target)
             base = universe.base(target.buildroot.packages)
-            problem = f"buildroot of {target.name}: {'; '.join(base.problems)}" if base.problems else ""
+            problem = (
+                f"buildroot of {target.name}: {'; '.join(base.problems)}" if base.problems else ""
+            )
         except BuildFarmError as error:
             layers, universe, base, problem = (), None, None, str(error)
         if universe is None or base is None or problem:
@@ -91,7 +106,10 @@ class PlanningService:
         :raises InputError: its base packages cannot be installed, or the target does not build for ``arch``.
         """
         if arch not in target.arches:
-            raise InputError(f"{target.name} does not build for {arch}", hint=f"its arches: {', '.join(target.arches)}")
+            raise InputError(
+                f"{target.name} does not build for {arch}",
+                hint=f"its arches: {', '.join(target.arches)}",
+            )
         layers, universe = self._open(target)
         base = universe.base(target.buildroot.packages)
         if base.problems:
@@ -112,18 +130,24 @@ class PlanningService:
             if generation is not None
         ]
         external = [
-            PinnedRepository(id=repo.id, folder=self._folder(layer.target, repo, arch), priority=repo.priority)
+            PinnedRepository(
+                id=repo.id, folder=self._folder(layer.target, repo, arch), priority=repo.priority
+            )
             for layer in layers
             for repo in layer.target.external
             if repo.path or self._remote
         ]
         releasever = target.buildroot.releasever
-        return layers, self._solver.open([*own, *external], arch, modules=target.modules, releasever=releasever)
+        return layers, self._solver.open(
+            [*own, *external], arch, modules=target.modules, releasever=releasever
+        )
 
     def _folder(self, target: Target, repository: ExternalRepository, arch: str) -> Path:
         if repository.path or self._remote is None:
             return self._hub.config.path(repository.path)
-        return self._remote.pin(repository.baseurl, arch=arch, releasever=target.buildroot.releasever)
+        return self._remote.pin(
+            repository.baseurl, arch=arch, releasever=target.buildroot.releasever
+        )
 
     def nodes(self, target: Target, universe: Universe) -> list[Node]:
         """What is still to be built, and what each takes from others; changes nothing.
@@ -133,23 +157,38 @@ class PlanningService:
         """
         with self._hub.store.read() as tx:
             found = tx.find(
-                Build, target=target.name, scratch=False, superseded=False, state=tuple({*_PENDING, *_BROKEN})
+                Build,
+                target=target.name,
+                scratch=False,
+                superseded=False,
+                state=tuple({*_PENDING, *_BROKEN}),
             )
-            waiting = tx.find(Build, target=target.name, state=BuildState.WAITING, order_by="created,id")
+            waiting = tx.find(
+                Build, target=target.name, state=BuildState.WAITING, order_by="created,id"
+            )
             wanted = wishes(tx, target.name, waiting)
         stuck = {build.id: build for build in found if _is_broken(target, build)}
-        coming = {build.id: build for build in found if build.id not in stuck and target.tags.build not in build.tags}
+        coming = {
+            build.id: build
+            for build in found
+            if build.id not in stuck and target.tags.build not in build.tags
+        }
         frontier = Frontier(self._solved.get(target.name, {}), universe, coming, stuck)
 
         @functools.cache
-        def question() -> Question:  # most rounds ask nothing, and this reads what the vendor made of all of them
+        def question() -> (
+            Question
+        ):  # most rounds ask nothing, and this reads what the vendor made of all of them
             srpms = sorted({build.srpm_filename for build in found})
             with self._hub.store.read() as tx:
                 vendor = [
                     rpm
                     for start in range(0, len(srpms), _AT_ONCE)
                     for rpm in tx.find(
-                        VendorRpm, target=target.name, problem="", sourcerpm=tuple(srpms[start : start + _AT_ONCE])
+                        VendorRpm,
+                        target=target.name,
+                        problem="",
+                        sourcerpm=tuple(srpms[start : start + _AT_ONCE]),
                     )
                 ]
             return Question(
@@ -159,13 +198,17 @@ class PlanningService:
 
         for wish in [wish for wish in wanted if not frontier.holds(wish)]:
             frontier.take(wish, question().node(wish))
-        for wish in frontier.circling(wanted):  # what the repositories hold now may break their circle
+        for wish in frontier.circling(
+            wanted
+        ):  # what the repositories hold now may break their circle
             frontier.take(wish, question().node(wish))
         self._solved[target.name] = frontier.solved
         nodes = [frontier.solved[build.id].node for build in waiting]
         known = {node.key for node in nodes}
         nodes += [
-            Node(key=key, name=build.source, needs={}, broken={}) for key, build in coming.items() if key not in known
+            Node(key=key, name=build.source, needs={}, broken={})
+            for key, build in coming.items()
+            if key not in known
         ]
         return nodes
 
@@ -174,10 +217,17 @@ class PlanningService:
         known = {node.key for node in nodes}
         with self._hub.store.begin() as tx:
             self._durations.learn(tx)
-            there = {build.id: build for build in tx.find(Build, target=target.name, state=TO_BUILD)}
-            ahead = {node.key: [key for key in node.needs if key in known] for node in nodes if node.key in there}
+            there = {
+                build.id: build for build in tx.find(Build, target=target.name, state=TO_BUILD)
+            }
+            ahead = {
+                node.key: [key for key in node.needs if key in known]
+                for node in nodes
+                if node.key in there
+            }
             needs = {
-                key: [other for other in wanted if other in ahead and other != key] for key, wanted in ahead.items()
+                key: [other for other in wanted if other in ahead and other != key]
+                for key, wanted in ahead.items()
             }
             costs = {key: self._durations.of(there[key]) for key in needs}
             graph = graph_of(needs, costs)
@@ -194,7 +244,10 @@ class PlanningService:
 
     def _carry_out(self, target: Target, decided: Plan, names: Mapping[str, str]) -> None:
         with self._hub.store.begin() as tx:
-            waiting = {build.id: build for build in tx.find(Build, target=target.name, state=BuildState.WAITING)}
+            waiting = {
+                build.id: build
+                for build in tx.find(Build, target=target.name, state=BuildState.WAITING)
+            }
             held = _held_drops(tx, target, {build.drop_id for build in waiting.values()})
             for decision in decided.decisions:
                 build = waiting.get(decision.key)
@@ -218,11 +271,17 @@ class PlanningService:
         by_key = {node.key: node for node in nodes}
         with self._hub.store.begin() as tx:
             there = {
-                build.id: build for build in tx.find(Build, target=target.name, state=TO_BUILD) if build.id in by_key
+                build.id: build
+                for build in tx.find(Build, target=target.name, state=TO_BUILD)
+                if build.id in by_key
             }
-            for drop in tx.find(Drop, target=target.name, id=tuple({build.drop_id for build in there.values()})):
+            for drop in tx.find(
+                Drop, target=target.name, id=tuple({build.drop_id for build in there.values()})
+            ):
                 record = tx.first(ForecastRecord, id=drop.id)
-                if drop.state is not DropState.INGESTED or (record and drop.approval is not Approval.AWAITED):
+                if drop.state is not DropState.INGESTED or (
+                    record and drop.approval is not Approval.AWAITED
+                ):
                     continue
                 own = {key: build for key, build in there.items() if build.drop_id == drop.id}
                 made = self._plan_of(own, by_key, decided, workers=_slots(tx, target))
@@ -235,7 +294,10 @@ class PlanningService:
         self, own: Mapping[str, Build], by_key: Mapping[str, Node], decided: Plan, *, workers: int
     ) -> dict[str, object]:
         """The plan of a drop's builds as the page reads it: a forecast, what cannot be resolved, circles and what closes them."""
-        needs = {key: [other for other in by_key[key].needs if other in own and other != key] for key in own}
+        needs = {
+            key: [other for other in by_key[key].needs if other in own and other != key]
+            for key in own
+        }
         costs = {key: self._durations.of(build) for key, build in own.items()}
         nvrs = {key: build.nvr for key, build in own.items()}
         problems = [
@@ -246,9 +308,13 @@ class PlanningService:
         cycles = [
             {
                 "members": [by_key[key].name for key in cycle.members],
-                "closing": [[by_key[source].name, by_key[needed].name] for source, needed in cycle.closing],
+                "closing": [
+                    [by_key[source].name, by_key[needed].name] for source, needed in cycle.closing
+                ],
                 "conditions": [
-                    [by_key[key].name, by_key[key].condition] for key in cycle.members if by_key[key].condition
+                    [by_key[key].name, by_key[key].condition]
+                    for key in cycle.members
+                    if by_key[key].condition
                 ],
             }
             for cycle in decided.cycles
@@ -293,7 +359,9 @@ class Durations:
         sources = {
             build: source
             for start in range(0, len(subjects), _AT_ONCE)
-            for build, source in tx.pick(Build, ("id", "source"), id=tuple(subjects[start : start + _AT_ONCE]))
+            for build, source in tx.pick(
+                Build, ("id", "source"), id=tuple(subjects[start : start + _AT_ONCE])
+            )
         }
         for task, subject, started, finished in reversed(fresh):
             self._seen.add(task)
@@ -304,11 +372,17 @@ class Durations:
 
 def _slots(tx: Transaction, target: Target) -> int:
     """How many of the target's builds can run at once now."""
-    queues = {target.queue(arch, source) for arch in target.arches for source in ("", *target.large_sources)}
+    queues = {
+        target.queue(arch, source)
+        for arch in target.arches
+        for source in ("", *target.large_sources)
+    }
     return sum(w.slots for w in tx.find(Worker, state=WorkerState.READY) if queues & set(w.queues))
 
 
-def _held_drops(tx: Transaction, target: Target, drops: Iterable[str]) -> dict[str, tuple[WaitKind, str]]:
+def _held_drops(
+    tx: Transaction, target: Target, drops: Iterable[str]
+) -> dict[str, tuple[WaitKind, str]]:
     """Drops of which nothing may begin, and why: they await approval or are paused."""
     held: dict[str, tuple[WaitKind, str]] = {}
     for drop in tx.find(Drop, target=target.name, id=tuple(drops)):

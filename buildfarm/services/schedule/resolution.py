@@ -39,7 +39,11 @@ class Frontier:
     """Answers that still hold, and those that do not."""
 
     def __init__(
-        self, before: Mapping[str, Solved], universe: Universe, coming: Mapping[str, Build], stuck: Mapping[str, Build]
+        self,
+        before: Mapping[str, Solved],
+        universe: Universe,
+        coming: Mapping[str, Build],
+        stuck: Mapping[str, Build],
     ) -> None:
         self._before = before
         self._universe = universe
@@ -48,7 +52,10 @@ class Frontier:
         self._around = frozenset(
             [
                 *((key, "") for key in coming),
-                *((key, f"{build.state} {build.reason or build.gate_reason}") for key, build in stuck.items()),
+                *(
+                    (key, f"{build.state} {build.reason or build.gate_reason}")
+                    for key, build in stuck.items()
+                ),
             ]
         )
         self.solved: dict[str, Solved] = {}
@@ -67,17 +74,27 @@ class Frontier:
 
     def take(self, wish: Wish, node: Node) -> None:
         """A fresh answer."""
-        self.solved[node.key] = Solved(node=node, universe=self._universe, around=self._around, asked=wish.asked)
+        self.solved[node.key] = Solved(
+            node=node, universe=self._universe, around=self._around, asked=wish.asked
+        )
 
     def circling(self, waiting: Iterable[Wish]) -> list[Wish]:
         """Builds that wait for each other by answers over other repositories than those of now."""
-        edges = {key: [other for other in held.node.needs if other in self.solved] for key, held in self.solved.items()}
-        groups = [group for group in strongly_connected(edges) if len(group) > 1 or group[0] in edges[group[0]]]
+        edges = {
+            key: [other for other in held.node.needs if other in self.solved]
+            for key, held in self.solved.items()
+        }
+        groups = [
+            group
+            for group in strongly_connected(edges)
+            if len(group) > 1 or group[0] in edges[group[0]]
+        ]
         circles = {key for group in groups for key in group}
         return [
             wish
             for wish in waiting
-            if wish.build.id in circles and self.solved[wish.build.id].universe is not self._universe
+            if wish.build.id in circles
+            and self.solved[wish.build.id].universe is not self._universe
         ]
 
 
@@ -94,20 +111,36 @@ class Wish:
     def asked(self) -> tuple[object, ...]:
         """What an answer depends on beside the RPMs there are."""
         variant = self.variant
-        return self.requires, self.hints, self.build.attempt, variant and (variant.srpm, variant.problem)
+        return (
+            self.requires,
+            self.hints,
+            self.build.attempt,
+            variant and (variant.srpm, variant.problem),
+        )
 
 
 def wishes(tx: Transaction, target: str, builds: Sequence[Build]) -> list[Wish]:
     """What each of these builds of a target wants."""
     variants = {one.id: one for one in tx.find(BootstrapVariant, target=target)} if builds else {}
-    learned = {one.id: one.requires for one in tx.find(LearnedRequires, target=target)} if builds else {}
+    learned = (
+        {one.id: one.requires for one in tx.find(LearnedRequires, target=target)} if builds else {}
+    )
     made: list[Wish] = []
     for build in builds:
         variant = variants.get(build.id)
         header = variant.requires if variant and build.bootstrap else build.requires
         requires = tuple(dict.fromkeys([*header, *build.found_requires]))
-        hints = tuple(text for text in learned.get(LearnedRequires.id_of(build), ()) if text not in requires)
-        made.append(Wish(build=build, requires=requires, hints=hints, variant=None if build.bootstrap else variant))
+        hints = tuple(
+            text for text in learned.get(LearnedRequires.id_of(build), ()) if text not in requires
+        )
+        made.append(
+            Wish(
+                build=build,
+                requires=requires,
+                hints=hints,
+                variant=None if build.bootstrap else variant,
+            )
+        )
     return made
 
 
@@ -133,7 +166,9 @@ class Question:
         answer = self.universe.resolve(requires, self.base, others)
         problem, needs = "; ".join(answer.problems), answer.taken
         broken = self._broken(requires) if problem and self.lost else {}
-        if problem and not broken and len(others) < len(self.expected):  # it may be that only its own RPMs would do
+        if (
+            problem and not broken and len(others) < len(self.expected)
+        ):  # it may be that only its own RPMs would do
             with_own = self.universe.resolve(requires, self.base, self.expected)
             problem, needs = ("", with_own.taken) if not with_own.problems else (problem, needs)
         now = self.universe.resolve(wish.requires, self.base, ()) if needs else None
@@ -151,7 +186,11 @@ class Question:
 
     def _usable(self, wish: Wish, others: Sequence[Expected]) -> list[str]:
         """Of what the last build of the source asked for whatever can be had: it orders, it does not bind."""
-        return [text for text in wish.hints if not self.universe.resolve((text,), self.base, others).problems]
+        return [
+            text
+            for text in wish.hints
+            if not self.universe.resolve((text,), self.base, others).problems
+        ]
 
     def _broken(self, requires: Sequence[str]) -> dict[str, str]:
         """What only a source that ended without a result would give, and how that ended."""
@@ -202,6 +241,16 @@ def _from_vendor(build: Build, rpm: VendorRpm) -> Expected:
 
 def _from_header(build: Build) -> list[Expected]:
     """An SRPM's header carries the Provides of its sub-packages (rpm 4.16 and later), not those found while building."""
-    evr = str(EVR(epoch=build.epoch, version=build.version, release=build.debranded_release or build.release))
+    evr = str(
+        EVR(
+            epoch=build.epoch,
+            version=build.version,
+            release=build.debranded_release or build.release,
+        )
+    )
     names = sorted({text.split()[0] for text in build.provides} | {build.source})
-    return [Expected(build=build.id, name=name, evr=evr, arch="noarch") for name in names if "(" not in name]
+    return [
+        Expected(build=build.id, name=name, evr=evr, arch="noarch")
+        for name in names
+        if "(" not in name
+    ]

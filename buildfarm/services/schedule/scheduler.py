@@ -75,7 +75,9 @@ class Scheduler:
 
     def lead(self) -> bool:
         """Take or renew the leader's lease; False while another scheduler holds it."""
-        return leader.lead(self._hub.store, "scheduler", owner=self._owner, seconds=self._timing.leader_lease)
+        return leader.lead(
+            self._hub.store, "scheduler", owner=self._owner, seconds=self._timing.leader_lease
+        )
 
     def tick(self) -> None:
         """One round: sweep if it is time, move builds on, plan, publish, assign, send."""
@@ -123,9 +125,14 @@ class Scheduler:
         """Give every build that moves by itself the tasks (or the state) it needs next."""
         with self._hub.store.read() as tx:
             moving = [key for (key,) in tx.pick(Build, ("id",), state=_MOVING, order_by="created")]
-            unsigned = Among(Artifact, "build", {"signed": ""})  # all that a compared build can still need
+            unsigned = Among(
+                Artifact, "build", {"signed": ""}
+            )  # all that a compared build can still need
             moving += [
-                key for (key,) in tx.pick(Build, ("id",), state=BuildState.COMPARED, id=unsigned, order_by="created")
+                key
+                for (key,) in tx.pick(
+                    Build, ("id",), state=BuildState.COMPARED, id=unsigned, order_by="created"
+                )
             ]
         if not moving:
             return
@@ -144,7 +151,9 @@ class Scheduler:
         artifacts = tx.find(Artifact, build=build.id) if build.state in _MADE_RPMS else []
         needs = next_step(build, signed=bool(artifacts) and all(a.signed for a in artifacts))
         if needs.state is BuildState.WAITING:
-            builds.move(tx, build, needs.state, actor="scheduler", why="to be planned", wait_kind="planning")
+            builds.move(
+                tx, build, needs.state, actor="scheduler", why="to be planned", wait_kind="planning"
+            )
         for kind in needs.tasks:
             self._ensure(tx, build, kind, active)
 
@@ -168,7 +177,13 @@ class Scheduler:
         if kind is not TaskKind.BUILD:
             return False
         last = tx.first(
-            Task, kind=kind, subject=build.id, arch=arch, state=TaskState.CLOSED, order_by="created", descending=True
+            Task,
+            kind=kind,
+            subject=build.id,
+            arch=arch,
+            state=TaskState.CLOSED,
+            order_by="created",
+            descending=True,
         )
         return last is not None and last.created >= build.state_since
 
@@ -179,17 +194,35 @@ class Scheduler:
             if tx.count(Task, kind=kind, target=target.name, state=ACTIVE):
                 return
             failed = tx.first(
-                Task, kind=kind, target=target.name, state=TaskState.FAILED, order_by="created", descending=True
+                Task,
+                kind=kind,
+                target=target.name,
+                state=TaskState.FAILED,
+                order_by="created",
+                descending=True,
             )
-            if failed is not None and failed.finished and failed.finished + _PAUSE_AFTER_FAILURE > tx.now:
+            if (
+                failed is not None
+                and failed.finished
+                and failed.finished + _PAUSE_AFTER_FAILURE > tx.now
+            ):
                 return
-        tasks.ensure(tx, TaskKind.PUBLISH, target.name, target=target.name, queue="services", priority=10)
+        tasks.ensure(
+            tx, TaskKind.PUBLISH, target.name, target=target.name, queue="services", priority=10
+        )
 
     def _has_builder_work(self, target: Target) -> bool:
         with self._hub.store.read() as tx:
             if tx.count(Build, target=target.name, state=BuildState.WAITING):
                 return True
             return bool(
-                tx.count(Task, target=target.name, kind=(TaskKind.BUILD, TaskKind.SRPM), state=TaskState.FREE)
-                or tx.count(Build, target=target.name, state=(BuildState.QUEUED, BuildState.DEBRANDED))
+                tx.count(
+                    Task,
+                    target=target.name,
+                    kind=(TaskKind.BUILD, TaskKind.SRPM),
+                    state=TaskState.FREE,
+                )
+                or tx.count(
+                    Build, target=target.name, state=(BuildState.QUEUED, BuildState.DEBRANDED)
+                )
             )

@@ -30,7 +30,9 @@ def serve(hub: Hub, stations: Mapping[TaskKind, Station], task_id: str, worker: 
         except BuildFarmError as error:
             log.get().info("task.dropped", reason=str(error))
             return
-        with log.bound(kind=granted.task.kind.value, **{granted.task.kind.about: granted.task.subject}):
+        with log.bound(
+            kind=granted.task.kind.value, **{granted.task.kind.about: granted.task.subject}
+        ):
             _run(hub, stations, granted.task, granted.token)
     hub.wakeup.notify()
 
@@ -115,7 +117,9 @@ def _kept_alive(hub: Hub, task: Task, token: str) -> Iterator[Heartbeat]:
             raise IllegalTransition(f"task {task.id} was taken away")
         beat(stage)
 
-    thread = threading.Thread(target=copy_context().run, args=(keep,), name=f"heartbeat-{task.id}", daemon=True)
+    thread = threading.Thread(
+        target=copy_context().run, args=(keep,), name=f"heartbeat-{task.id}", daemon=True
+    )
     thread.start()
     try:
         yield heartbeat

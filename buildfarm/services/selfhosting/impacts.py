@@ -15,7 +15,9 @@ from buildfarm.services.selfhosting import rounds
 EVENT = "target.provides_lost"
 
 
-def after_switch(tx: Transaction, target: Target, before: Collection[str], now: Collection[str]) -> list[Impact]:
+def after_switch(
+    tx: Transaction, target: Target, before: Collection[str], now: Collection[str]
+) -> list[Impact]:
     """Look at what changed from the builds of one generation to those of the next; each impact is an event of the target."""
     found = []
     new = {build.source: build for build in tx.find(Build, id=tuple(set(now) - set(before)))}
@@ -27,7 +29,9 @@ def after_switch(tx: Transaction, target: Target, before: Collection[str], now: 
         if not lost(provided, provides):
             continue  # the common case: nothing else is read
         others = {one: tx.find(Artifact, build=one) for one in now if one != successor.id}
-        still = {capability for made in others.values() for rpm in made for capability in rpm.provides}
+        still = {
+            capability for made in others.values() for rpm in made for capability in rpm.provides
+        }
         users = {key: [one for rpm in made for one in rpm.requires] for key, made in others.items()}
         if (one := impact(successor.source, provided, provides, users, still)) is not None:
             found.append(one)
@@ -43,7 +47,13 @@ def _tell(tx: Transaction, target: Target, found: Impact, *, by: Build) -> None:
     affected = tx.find(Build, id=tuple(found.affected))
     why = f"{by.nvr} no longer provides {', '.join(found.lost[:3])}{' …' if len(found.lost) > 3 else ''}"  # noqa: PLR2004  # as many as one reads
     tx.event(
-        EVENT, target.name, actor="publish", why=why, by=by.id, lost=list(found.lost), affected=dict(found.affected)
+        EVENT,
+        target.name,
+        actor="publish",
+        why=why,
+        by=by.id,
+        lost=list(found.lost),
+        affected=dict(found.affected),
     )
     if target.rebuild_on_change and affected:
         _rebuild(tx, target, affected, why)

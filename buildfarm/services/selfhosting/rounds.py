@@ -29,7 +29,9 @@ def lock_lines(tx: Transaction, lock: Sequence[wire.InstalledRpm]) -> list[LockL
     made = sorted(set(ours.values()))
     conditions: dict[str, str] = {}
     for start in range(0, len(made), _CHUNK):
-        conditions |= {one.id: one.bootstrap for one in tx.find(Build, id=tuple(made[start : start + _CHUNK]))}
+        conditions |= {
+            one.id: one.bootstrap for one in tx.find(Build, id=tuple(made[start : start + _CHUNK]))
+        }
     return [
         LockLine(
             name=rpm.name,
@@ -64,10 +66,21 @@ def _made_by(tx: Transaction, build: Build) -> set[str]:
 def begin_next(tx: Transaction, target: Target) -> list[Build]:
     """Build again what is seeded or bootstrapped, once its whole circle stands in the build tag. The new builds."""
     held = tx.find(
-        Build, target=target.name, state=BuildState.COMPARED, gate=Gate.REFUSED, successor="", order_by="created,id"
+        Build,
+        target=target.name,
+        state=BuildState.COMPARED,
+        gate=Gate.REFUSED,
+        successor="",
+        order_by="created,id",
     )
-    seeded = [build for build in held if (build.seeded or build.bootstrap) and build.round < MAX_ROUNDS]
-    return [_again(tx, one) for one in seeded if all(_stands(tx, target, source, one) for source in one.circle)]
+    seeded = [
+        build for build in held if (build.seeded or build.bootstrap) and build.round < MAX_ROUNDS
+    ]
+    return [
+        _again(tx, one)
+        for one in seeded
+        if all(_stands(tx, target, source, one) for source in one.circle)
+    ]
 
 
 def _stands(tx: Transaction, target: Target, source: str, build: Build) -> bool:
@@ -83,12 +96,18 @@ def _carried(tx: Transaction, target: Target, source: str) -> Build | None:
     if newest is None:
         return None
     # a member that is one round ahead already has left its own earlier round in the tag
-    there = [one for one in found if target.tags.build in one.tags and one.nevra.evr == newest.nevra.evr]
+    there = [
+        one for one in found if target.tags.build in one.tags and one.nevra.evr == newest.nevra.evr
+    ]
     return max(there, key=lambda one: one.round, default=None)
 
 
 def _again(tx: Transaction, build: Build) -> Build:
-    took = f"was built with {build.bootstrap}" if build.bootstrap else f"took {', '.join(build.seeded)} from a seed"
+    took = (
+        f"was built with {build.bootstrap}"
+        if build.bootstrap
+        else f"took {', '.join(build.seeded)} from a seed"
+    )
     circle = ", ".join(build.circle)
     why = f"round {build.round + 1}: built again with its circle ({circle}); round {build.round} {took}"
     return again(tx, build, why=why, drop=build.drop_id, actor="self-hosting")
@@ -96,7 +115,9 @@ def _again(tx: Transaction, build: Build) -> Build:
 
 def again(tx: Transaction, build: Build, *, why: str, drop: str, actor: str) -> Build:
     """The next round of a build: the same SRPM once more, in the buildroot of then."""
-    fresh = build.state is BuildState.PUBLISHED  # its lag is over; what is built again owes the vendor nothing
+    fresh = (
+        build.state is BuildState.PUBLISHED
+    )  # its lag is over; what is built again owes the vendor nothing
     new = replace(
         build, id=tasks.new_id(), round=build.round + 1, drop_id=drop, state=BuildState.WAITING, state_since=tx.now,
         wait_kind=WaitKind.PLANNING.value, reason=why, verdict="", gate=Gate.NONE, gate_reason="", tags=(), attempt=1, override={},

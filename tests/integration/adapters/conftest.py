@@ -27,10 +27,14 @@ class Rpm:
 
     @classmethod
     def of(cls, path: Path) -> Rpm:
-        return cls(path=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), filename=path.name)
+        return cls(
+            path=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), filename=path.name
+        )
 
 
-def spec(name: str, *lines: str, version: str = "1.0", files: tuple[str, ...] = (), more: str = "") -> SpecText:
+def spec(
+    name: str, *lines: str, version: str = "1.0", files: tuple[str, ...] = (), more: str = ""
+) -> SpecText:
     """A spec of a noarch RPM with empty files; ``lines`` go into the preamble, ``more`` to the end."""
     install = "\n".join(f"install -D /dev/null '%{{buildroot}}{file}'" for file in files)
     return "\n".join(
@@ -50,11 +54,22 @@ def make_rpms(tmp_path_factory: pytest.TempPathFactory) -> RpmMaker:
         if text not in made:
             top = tmp_path_factory.mktemp("rpmbuild")
             (top / "test.spec").write_text(text)
-            argv = ["rpmbuild", "-ba", "--nodeps", "--quiet", "--define", f"_topdir {top}", "--define", "safe 1"]
+            argv = [
+                "rpmbuild",
+                "-ba",
+                "--nodeps",
+                "--quiet",
+                "--define",
+                f"_topdir {top}",
+                "--define",
+                "safe 1",
+            ]
             (top / "SOURCES").mkdir()
             (top / "SOURCES" / "source.txt").write_text("source")
             (top / "SOURCES" / "fix.patch").write_text("patch")
-            done = subprocess.run([*argv, top / "test.spec"], check=False, capture_output=True, text=True, cwd=top)
+            done = subprocess.run(
+                [*argv, top / "test.spec"], check=False, capture_output=True, text=True, cwd=top
+            )
             assert done.returncode == 0, done.stderr
             made[text] = [*top.glob("SRPMS/*.rpm"), *sorted(top.glob("RPMS/*/*.rpm"))]
         return made[text]
@@ -110,13 +125,31 @@ class Dnf:
         self._home = home
         (home / "dnf.conf").write_text("[main]\nreposdir=/nonexistent\npluginpath=/nonexistent\n")
 
-    def __call__(self, repositories: dict[str, tuple[Path, int]], *words: str) -> subprocess.CompletedProcess[str]:
+    def __call__(
+        self, repositories: dict[str, tuple[Path, int]], *words: str
+    ) -> subprocess.CompletedProcess[str]:
         """Repositories are ``{id: (folder, priority)}``."""
-        argv = ["dnf", "-y", f"--config={self._home / 'dnf.conf'}", f"--installroot={self._home / 'root'}"]
-        argv += ["--releasever=9", "--forcearch=x86_64", f"--setopt=cachedir={self._home / 'cache'}"]
-        argv += ["--setopt=install_weak_deps=0", f"--setopt=logdir={self._home}", "--setopt=gpgcheck=0"]
+        argv = [
+            "dnf",
+            "-y",
+            f"--config={self._home / 'dnf.conf'}",
+            f"--installroot={self._home / 'root'}",
+        ]
+        argv += [
+            "--releasever=9",
+            "--forcearch=x86_64",
+            f"--setopt=cachedir={self._home / 'cache'}",
+        ]
+        argv += [
+            "--setopt=install_weak_deps=0",
+            f"--setopt=logdir={self._home}",
+            "--setopt=gpgcheck=0",
+        ]
         for name, (folder, priority) in repositories.items():
-            argv += [f"--repofrompath={name},file://{folder}", f"--setopt={name}.priority={priority}"]
+            argv += [
+                f"--repofrompath={name},file://{folder}",
+                f"--setopt={name}.priority={priority}",
+            ]
         argv += ["-q"] if "repoquery" in words else []
         return subprocess.run([*argv, *words], capture_output=True, text=True, check=False)
 

@@ -21,7 +21,9 @@ Part.
 """
 
 
-def spec(source: str, parts: int, changed: Mapping[int, str], *, without: frozenset[int], epoch: int) -> str:
+def spec(
+    source: str, parts: int, changed: Mapping[int, str], *, without: frozenset[int], epoch: int
+) -> str:
     """``changed`` gives parts another script; ``without`` leaves parts out."""
     names = {number: f"p{number}" for number in range(parts) if number not in without}
     install = "\n".join(
@@ -71,7 +73,9 @@ def build(
     return made
 
 
-def distribution(folder: Path, *, sources: int, parts: int, epoch: int, changed: bool = False) -> int:
+def distribution(
+    folder: Path, *, sources: int, parts: int, epoch: int, changed: bool = False
+) -> int:
     """``sources`` of ``parts`` sub-packages each, two rpmbuilds at a time; with ``changed`` the first part of each source differs.
 
     The number of RPMs.
@@ -80,6 +84,9 @@ def distribution(folder: Path, *, sources: int, parts: int, epoch: int, changed:
     difference = {0: "other"} if changed else {}
     with ThreadPoolExecutor(2) as pool:
         built = pool.map(
-            lambda number: build(folder, f"s{number:03}", parts=parts, changed=difference, epoch=epoch), range(sources)
+            lambda number: build(
+                folder, f"s{number:03}", parts=parts, changed=difference, epoch=epoch
+            ),
+            range(sources),
         )
         return sum(len(files) for files in built)

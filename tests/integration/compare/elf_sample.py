@@ -47,7 +47,9 @@ def run(*words: object, text: str = "") -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-def compile_c(folder: Path, *options: str, source: str = LIBRARY, name: str = "libsample.so") -> Path:
+def compile_c(
+    folder: Path, *options: str, source: str = LIBRARY, name: str = "libsample.so"
+) -> Path:
     """Compile and link with gcc; the same words give the same bytes."""
     output = folder / name
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,9 @@ def compile_c(folder: Path, *options: str, source: str = LIBRARY, name: str = "l
 
 
 def library(folder: Path, *options: str, source: str = LIBRARY) -> Path:
-    return compile_c(folder, "-shared", "-fPIC", "-Wl,-soname,libsample.so.1", *options, source=source)
+    return compile_c(
+        folder, "-shared", "-fPIC", "-Wl,-soname,libsample.so.1", *options, source=source
+    )
 
 
 def program(folder: Path, *options: str, source: str = PROGRAM) -> Path:

@@ -26,7 +26,12 @@ with atheris.instrument_imports(include=["buildfarm"]):
 
 from tests.integration.compare.compare_sample import Recipe, build
 
-_REFUSED = (ValueError, struct.error, MemoryError, RecursionError)  # what contents.py makes an ERROR of that file
+_REFUSED = (
+    ValueError,
+    struct.error,
+    MemoryError,
+    RecursionError,
+)  # what contents.py makes an ERROR of that file
 _PATHS = (
     "/usr/lib64/a.so",
     "/usr/share/man/man1/a.1",

@@ -37,7 +37,9 @@ def told(old: Path, new: Path) -> tuple[str, str]:
     return told_of_code(BothSides(old_code=before, new_code=after))
 
 
-@pytest.mark.parametrize("options", [("-shared", "-fPIC"), ("-no-pie", "-fno-pie", "-nostdlib", "-Wl,--entry=one")])
+@pytest.mark.parametrize(
+    "options", [("-shared", "-fPIC"), ("-no-pie", "-fno-pie", "-nostdlib", "-Wl,--entry=one")]
+)
 def test_code_that_only_moved_is_told_from_code_that_changed(tmp_path, options):
     moved = MOVED if "-shared" in options else ("-Wl,-Ttext-segment=0x900000",)
     old = program(tmp_path / "old", *options, source=TWO_CALLS)
@@ -45,7 +47,9 @@ def test_code_that_only_moved_is_told_from_code_that_changed(tmp_path, options):
     assert old.read_bytes() != elsewhere.read_bytes()
     rule, words = told(old, elsewhere)
     assert (rule, words.startswith("all ")) == ("code-moved", True)
-    changed = program(tmp_path / "new", *options, *moved, source=TWO_CALLS.replace("x - table[8]", "x + table[8]"))
+    changed = program(
+        tmp_path / "new", *options, *moved, source=TWO_CALLS.replace("x - table[8]", "x + table[8]")
+    )
     rule, words = told(old, changed)
     assert rule == "code-differs"
     assert "second" in words
@@ -61,13 +65,19 @@ def test_calls_that_were_swapped_are_no_move(tmp_path):
 
 def test_imported_functions_are_known_by_name_and_not_by_their_place(tmp_path):
     old = library(tmp_path / "old")
-    new = library(tmp_path / "new", *MOVED, source=LIBRARY.replace("return printf(", "return puts(copy), printf("))
+    new = library(
+        tmp_path / "new",
+        *MOVED,
+        source=LIBRARY.replace("return printf(", "return puts(copy), printf("),
+    )
     assert told(old, library(tmp_path / "same", *MOVED))[0] == "code-moved"
     assert "two" in told(old, new)[1]
     swapped = "int other(const char *a) { return puts(a) + remove(a); }\n"
     before = library(tmp_path / "b", source=LIBRARY + swapped)
     after = library(
-        tmp_path / "a", *MOVED, source=LIBRARY + swapped.replace("puts(a) + remove(a)", "remove(a) + puts(a)")
+        tmp_path / "a",
+        *MOVED,
+        source=LIBRARY + swapped.replace("puts(a) + remove(a)", "remove(a) + puts(a)"),
     )
     assert told(before, after)[0] == "code-differs"
 
@@ -83,8 +93,13 @@ def test_only_what_may_have_moved_is_disassembled(tmp_path):
         return request([pair], rpms, ("", ""), *sides)
 
     old = library(tmp_path / "old")
-    assert wanted(old, library(tmp_path / "moved", *MOVED)).code == (("/usr/lib64/libsample.so",) * 2,)
-    assert wanted(old, library(tmp_path / "more", source=LIBRARY + "int three(void) { return 3; }\n")) is None
+    assert wanted(old, library(tmp_path / "moved", *MOVED)).code == (
+        ("/usr/lib64/libsample.so",) * 2,
+    )
+    assert (
+        wanted(old, library(tmp_path / "more", source=LIBRARY + "int three(void) { return 3; }\n"))
+        is None
+    )
 
 
 def test_every_machine_but_x86_is_left_alone():
@@ -149,7 +164,9 @@ def rpms(folder: Path, members: str, more: str = "") -> Path:
     return next(folder.glob("shape-1.0-1.*.rpm"))
 
 
-needs_abidiff = pytest.mark.skipif(shutil.which("abidiff") is None, reason="no abidiff on this machine (abigail-tools)")
+needs_abidiff = pytest.mark.skipif(
+    shutil.which("abidiff") is None, reason="no abidiff on this machine (abigail-tools)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -158,13 +175,21 @@ def built(tmp_path_factory):
     return {
         "old": rpms(top / "old", NARROW),
         "wide": rpms(top / "wide", WIDE),
-        "private": rpms(top / "private", NARROW, "static int hidden(void) { return 1; } int (*keep)(void) = hidden;"),
+        "private": rpms(
+            top / "private",
+            NARROW,
+            "static int hidden(void) { return 1; } int (*keep)(void) = hidden;",
+        ),
     }
 
 
 def found(old: Path, new: Path, **policy):
     report = compare_paths(old, new, ComparePolicy(**policy), reader=SandboxedReader())
-    return {(item.kind, item.verdict, item.rule): item for pair in report.pairs for item in pair.findings}
+    return {
+        (item.kind, item.verdict, item.rule): item
+        for pair in report.pairs
+        for item in pair.findings
+    }
 
 
 @needs_abidiff
@@ -173,7 +198,9 @@ def test_a_structure_that_changed_behind_equal_symbols_is_found_by_abidiff(built
     assert item is not None
     assert item.path == "/usr/lib64/libshape.so.1"
     assert "type of 'int width' changed" in item.diff
-    assert not any(kind == "abi" for kind, _, _ in found(built["old"], built["wide"], both_sides=False))
+    assert not any(
+        kind == "abi" for kind, _, _ in found(built["old"], built["wide"], both_sides=False)
+    )
 
 
 @needs_abidiff
@@ -205,7 +232,9 @@ def test_a_folder_finds_the_debuginfo_among_its_rpms(built, tmp_path):
          built["wide"].parent], capture_output=True, text=True, check=False,
     )  # fmt: skip
     pairs = {pair["name"]: pair for pair in json.loads(done.stdout)["pairs"]}
-    assert ("abi", "REVIEW") in {(item["kind"], item["verdict"]) for item in pairs["shape"]["findings"]}
+    assert ("abi", "REVIEW") in {
+        (item["kind"], item["verdict"]) for item in pairs["shape"]["findings"]
+    }
     assert done.returncode == 1
 
 
@@ -223,16 +252,21 @@ def test_a_folder_finds_the_debuginfo_among_its_rpms(built, tmp_path):
     ],
 )
 def test_exit_codes_of_abidiff_and_a_crash_are_judged_by_its_manual(status, error, expected):
-    got = judge_abi("/usr/lib64/x.so", AbiFacts(status=status, error=error, report="Functions changes summary"))
+    got = judge_abi(
+        "/usr/lib64/x.so", AbiFacts(status=status, error=error, report="Functions changes summary")
+    )
     assert [(item.kind, item.verdict) for item in got] == ([expected] if expected else [])
 
 
 @pytest.mark.skipif(
-    "BUILDFARM_CORPUS" not in os.environ, reason="BUILDFARM_CORPUS does not name the folder of real RPMs"
+    "BUILDFARM_CORPUS" not in os.environ,
+    reason="BUILDFARM_CORPUS does not name the folder of real RPMs",
 )
 @needs_abidiff
 def test_a_real_pair_with_its_debuginfo_beside_it():
     folder = Path(os.environ["BUILDFARM_CORPUS"]) / "rpms" / "pairs"
     got = found(folder / "isl-0.16.1-6.x86_64.rpm", folder / "isl-0.16.1-7.x86_64.rpm")
-    assert not any(kind.startswith("abi") for kind, _, _ in got)  # one function added; abidiff has nothing against it
+    assert not any(
+        kind.startswith("abi") for kind, _, _ in got
+    )  # one function added; abidiff has nothing against it
     assert ("export-added", Verdict.COMPATIBLE, "export-added") in got

@@ -27,19 +27,30 @@ PAIRS = yaml.safe_load((RPMS / "pairs/pairs.yaml").read_text()) if CORPUS else [
 def test_a_labelled_pair_gets_its_verdict_and_its_findings(case):
     wanted = [case["expect"]] if isinstance(case["expect"], str) else case["expect"]
     report = compare_paths(
-        RPMS / "pairs" / case["old"], RPMS / "pairs" / case["new"], ComparePolicy(), reader=SandboxedReader()
+        RPMS / "pairs" / case["old"],
+        RPMS / "pairs" / case["new"],
+        ComparePolicy(),
+        reader=SandboxedReader(),
     )
     findings = [item for pair in report.pairs for item in pair.findings]
     assert report.verdict.value in wanted, findings
     for must in case.get("must_find", ()):
-        assert any(must["path"] in item.path and item.verdict.value == must["verdict"] for item in findings), must
+        assert any(
+            must["path"] in item.path and item.verdict.value == must["verdict"] for item in findings
+        ), must
     assert from_json(to_json(report)) == report
 
 
 def test_every_good_rpm_is_identical_to_itself():
-    files = sorted(path for folder in ("pairs", "features", "signed") for path in (RPMS / folder).rglob("*.rpm"))
+    files = sorted(
+        path
+        for folder in ("pairs", "features", "signed")
+        for path in (RPMS / folder).rglob("*.rpm")
+    )
     for path in files:
-        report = compare_sets([path], [path], policy=ComparePolicy(), reader=SandboxedReader(jobs=1))
+        report = compare_sets(
+            [path], [path], policy=ComparePolicy(), reader=SandboxedReader(jobs=1)
+        )
         assert report.verdict is Verdict.IDENTICAL, path
 
 

@@ -25,10 +25,15 @@ def reader():
     return SandboxedReader()
 
 
-def test_every_kind_of_damage_is_an_error_and_the_good_file_among_them_keeps_its_facts(sample, tmp_path, reader):
+def test_every_kind_of_damage_is_an_error_and_the_good_file_among_them_keeps_its_facts(
+    sample, tmp_path, reader
+):
     good = sample["sample"].read_bytes()
     header_end = len(good) - 2000
-    variants = {f"cut-{size}": good[:size] for size in (0, 1, 95, 96, 112, 500, 4096, 6000, header_end, len(good) - 1)}
+    variants = {
+        f"cut-{size}": good[:size]
+        for size in (0, 1, 95, 96, 112, 500, 4096, 6000, header_end, len(good) - 1)
+    }
     variants |= {
         f"flip-{at}": good[:at] + bytes([good[at] ^ 0x40]) + good[at + 1 :]
         for at in (0, 100, header_end, len(good) - 1, len(good) // 2)
@@ -53,7 +58,9 @@ def test_a_damaged_file_is_an_error_even_against_itself(sample, tmp_path, reader
     assert "payload" in report.pairs[0].findings[0].old
 
 
-def test_in_a_set_only_the_damaged_one_is_an_error_and_it_keeps_its_partner(sample, tmp_path, reader):
+def test_in_a_set_only_the_damaged_one_is_an_error_and_it_keeps_its_partner(
+    sample, tmp_path, reader
+):
     ours = tmp_path / "ours"
     ours.mkdir()
     for name in ("sample", "sample-data"):
@@ -61,7 +68,10 @@ def test_in_a_set_only_the_damaged_one_is_an_error_and_it_keeps_its_partner(samp
     broken = ours / sample["sample-data"].name
     broken.write_bytes(broken.read_bytes()[:300])
     report = compare_sets(
-        [sample["sample"], sample["sample-data"]], sorted(ours.iterdir()), policy=ComparePolicy(), reader=reader
+        [sample["sample"], sample["sample-data"]],
+        sorted(ours.iterdir()),
+        policy=ComparePolicy(),
+        reader=reader,
     )
     assert {pair.old.partition("-1.0")[0]: pair.verdict for pair in report.pairs} == {
         "sample": Verdict.IDENTICAL, "sample-data": Verdict.ERROR,
@@ -79,10 +89,15 @@ def test_a_damaged_file_of_ours_is_an_error_even_without_a_vendors_side(sample, 
 
 def test_a_compressed_bomb_in_a_payload_stays_inside_the_limits(tmp_path, reader):
     page = "printf '.TH SAMPLE 1\\n'"
-    bombs = [Recipe(edits=((page, f"(head -c 150000000 /dev/zero; echo {word})"),)) for word in ("one", "two")]
+    bombs = [
+        Recipe(edits=((page, f"(head -c 150000000 /dev/zero; echo {word})"),))
+        for word in ("one", "two")
+    ]
     built = [build(recipe, tmp_path / str(place))["sample"] for place, recipe in enumerate(bombs)]
     report = compare_paths(*built, ComparePolicy(), reader=reader)
-    assert [item.kind for item in report.pairs[0].findings if "sample.1.gz" in item.path] == ["content-doc"]
+    assert [item.kind for item in report.pairs[0].findings if "sample.1.gz" in item.path] == [
+        "content-doc"
+    ]
 
 
 def test_a_signature_is_the_only_difference_of_a_signed_copy(sample, tmp_path, reader):
@@ -112,7 +127,9 @@ def test_content_too_large_for_the_readers_memory_is_an_error_of_that_file(sampl
     starved = SandboxedReader(memory=200 * 1024 * 1024)
     report = compare_paths(sample["sample"], other["sample"], ComparePolicy(), reader=starved)
     assert report.verdict is Verdict.ERROR
-    assert {item.kind for item in report.pairs[0].findings if item.verdict is Verdict.ERROR} == {"unreadable"}
+    assert {item.kind for item in report.pairs[0].findings if item.verdict is Verdict.ERROR} == {
+        "unreadable"
+    }
 
 
 def test_a_sandbox_that_cannot_start_is_the_farms_fault_and_no_verdict(sample):

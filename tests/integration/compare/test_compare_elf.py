@@ -39,8 +39,14 @@ def test_a_file_that_is_built_twice_with_another_build_id_and_comment_is_equival
 
 
 def test_a_section_that_is_loaded_counts_whatever_its_name(tmp_path):
-    old = library(tmp_path / "old", source=LIBRARY + '__attribute__((section(".comment.x"), used)) int a = 1;\n')
-    new = library(tmp_path / "new", source=LIBRARY + '__attribute__((section(".comment.x"), used)) int a = 2;\n')
+    old = library(
+        tmp_path / "old",
+        source=LIBRARY + '__attribute__((section(".comment.x"), used)) int a = 1;\n',
+    )
+    new = library(
+        tmp_path / "new",
+        source=LIBRARY + '__attribute__((section(".comment.x"), used)) int a = 2;\n',
+    )
     for path in (old, new):
         data = path.read_bytes().replace(b".comment.x\0", b".debug_abc\0")
         path.write_bytes(data)
@@ -50,7 +56,9 @@ def test_a_section_that_is_loaded_counts_whatever_its_name(tmp_path):
 def test_bytes_that_no_header_names_count(tmp_path):
     old = program(tmp_path).read_bytes()
     assert verdict(compare(old + b"#!payload 1", old + b"#!payload 2")) is Verdict.COMPATIBLE
-    assert ("elf-code", "COMPATIBLE", "1 sections differ: (unnamed bytes)") in told(compare(old, old + b"appended"))
+    assert ("elf-code", "COMPATIBLE", "1 sections differ: (unnamed bytes)") in told(
+        compare(old, old + b"appended")
+    )
 
 
 CHANGES = {
@@ -126,7 +134,9 @@ def test_a_newer_symbol_version_needed_is_for_review(tmp_path):
     plain = program(tmp_path / "old", "-O0")
     newer = program(tmp_path / "new", "-O0", source=PROGRAM.replace(
         "return 0", "extern int getentropy(void *, unsigned long); return getentropy(0, 0)"))  # fmt: skip
-    assert ("elf-import", "REVIEW", "libc.so.6(GLIBC_2.25)") in told(compare(plain, newer, "/usr/bin/program"))
+    assert ("elf-import", "REVIEW", "libc.so.6(GLIBC_2.25)") in told(
+        compare(plain, newer, "/usr/bin/program")
+    )
 
 
 def test_versions_defined_and_the_default_of_a_symbol_are_the_interface(tmp_path):
@@ -135,7 +145,10 @@ def test_versions_defined_and_the_default_of_a_symbol_are_the_interface(tmp_path
     old = library(tmp_path / "old", f"-Wl,--version-script={tmp_path / 'one.map'}")
     new = library(tmp_path / "new", f"-Wl,--version-script={tmp_path / 'two.map'}")
     got = told(compare(old, new))
-    assert {("elf-version", "COMPATIBLE", "V2"), ("export-removed", "INCOMPATIBLE", "two@V1")} <= got
+    assert {
+        ("elf-version", "COMPATIBLE", "V2"),
+        ("export-removed", "INCOMPATIBLE", "two@V1"),
+    } <= got
     assert ("elf-version", "INCOMPATIBLE", "V2") in told(compare(new, old))
     source = LIBRARY + '__asm__(".symver old_two,two@V1");\nint old_two(int x) { return x; }\n'
     (tmp_path / "both.map").write_text("V1 { global: one; two; local: *; };\n")
@@ -165,13 +178,22 @@ def test_another_machine_or_word_size_is_incompatible(tmp_path):
     wide = compile_c(tmp_path, "-c", source=source, name="wide.o")
     narrow = compile_c(tmp_path, "-c", "-m32", source=source, name="narrow.o")
     got = told(compare(wide, narrow))
-    assert {("elf-header", "INCOMPATIBLE", "bits"), ("elf-header", "INCOMPATIBLE", "machine")} <= got
+    assert {
+        ("elf-header", "INCOMPATIBLE", "bits"),
+        ("elf-header", "INCOMPATIBLE", "machine"),
+    } <= got
 
 
 def test_section_headers_that_tell_another_story_than_the_loader_are_an_error(tmp_path):
     data = bytearray(library(tmp_path).read_bytes())
-    at, size, count = struct.unpack_from("<Q", data, 32)[0], 56, struct.unpack_from("<H", data, 56)[0]
-    dynamic = next(at + n * size for n in range(count) if struct.unpack_from("<I", data, at + n * size)[0] == 2)
+    at, size, count = (
+        struct.unpack_from("<Q", data, 32)[0],
+        56,
+        struct.unpack_from("<H", data, 56)[0],
+    )
+    dynamic = next(
+        at + n * size for n in range(count) if struct.unpack_from("<I", data, at + n * size)[0] == 2
+    )
     struct.pack_into("<Q", data, dynamic + 8, 64)
     with pytest.raises(elf.ElfError, match="another dynamic section"):
         elf.read(bytes(data))

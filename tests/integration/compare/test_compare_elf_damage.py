@@ -65,7 +65,9 @@ def free_bytes(data: bytes) -> set[int]:
             free |= set(range(section.offset, section.offset + section.stored))
             free |= set(range(sections_at + place * 64, sections_at + place * 64 + 64))
         elif not section.flags & elf_image.ALLOC:
-            at = sections_at + place * 64  # an address it does not have, an alignment nobody asks for
+            at = (
+                sections_at + place * 64
+            )  # an address it does not have, an alignment nobody asks for
             free |= {*range(at + 16, at + 24), *range(at + 48, at + 56)}
         elif not section.stored:
             free |= set(
@@ -96,7 +98,11 @@ def test_a_truncated_file_is_never_equal_and_never_a_crash(which):
 @settings(max_examples=400, deadline=None)
 @given(
     which=st.sampled_from([0, 1, 2]),
-    edits=st.lists(st.tuples(st.integers(0, 1 << 16), st.binary(min_size=1, max_size=8)), min_size=1, max_size=6),
+    edits=st.lists(
+        st.tuples(st.integers(0, 1 << 16), st.binary(min_size=1, max_size=8)),
+        min_size=1,
+        max_size=6,
+    ),
 )
 def test_mutations_of_real_files_give_facts_or_an_elf_error(which, edits):
     data = bytearray(samples()[which])
@@ -113,14 +119,28 @@ def test_random_bytes_behind_the_magic_are_refused(tail):
 
 
 def header(
-    *, sections: int = 0, sections_at: int = 64, segments: int = 0, segments_at: int = 0, names: int = 0
+    *,
+    sections: int = 0,
+    sections_at: int = 64,
+    segments: int = 0,
+    segments_at: int = 0,
+    names: int = 0,
 ) -> bytes:
     ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
     words = (3, 62, 1, 0, segments_at, sections_at, 0, 64, 56, segments, 64, sections, names)
     return ident + struct.pack("<HHIQQQIHHHHHH", *words)
 
 
-def section(kind: int, offset: int, size: int, *, name: int = 0, link: int = 0, info: int = 0, flags: int = 0) -> bytes:
+def section(
+    kind: int,
+    offset: int,
+    size: int,
+    *,
+    name: int = 0,
+    link: int = 0,
+    info: int = 0,
+    flags: int = 0,
+) -> bytes:
     return struct.pack("<IIQQQQIIQQ", name, kind, flags, 0, offset, size, link, info, 1, 0)
 
 
@@ -136,8 +156,12 @@ def names_overlap() -> bytes:
     """Every section's name is the same sixteen megabytes."""
     count = 50_000
     start = 64 + 64 * count
-    rows = [section(3, start, 16 << 20, name=1)] + [section(8, 0, 0, name=1) for _ in range(count - 1)]
-    return header(sections=count, names=0) + b"".join(rows) + b"\0" + b"n" * ((16 << 20) - 2) + b"\0"
+    rows = [section(3, start, 16 << 20, name=1)] + [
+        section(8, 0, 0, name=1) for _ in range(count - 1)
+    ]
+    return (
+        header(sections=count, names=0) + b"".join(rows) + b"\0" + b"n" * ((16 << 20) - 2) + b"\0"
+    )
 
 
 def symbols_without_end() -> bytes:
@@ -169,7 +193,11 @@ def dynamic_without_end() -> bytes:
 def sections_times_segments() -> bytes:
     sections, segments = 60_000, 4000
     places = section(1, 0, 0, flags=2) * sections
-    return header(sections=sections, segments=segments, segments_at=64 + len(places)) + places + bytes(56 * segments)
+    return (
+        header(sections=sections, segments=segments, segments_at=64 + len(places))
+        + places
+        + bytes(56 * segments)
+    )
 
 
 HOSTILE = [

@@ -37,7 +37,9 @@ def _all_cut_are_damaged(rpm: Path, sizes, folder: Path) -> None:
             for file, size in zip(files, todo[start : start + 256], strict=True):
                 file.write_bytes(data[:size])
             facts = reader.headers(files)
-            assert [file.name for file, found in zip(files, facts, strict=True) if not found.error] == []
+            assert [
+                file.name for file, found in zip(files, facts, strict=True) if not found.error
+            ] == []
             for file in files:
                 file.unlink()
 
@@ -81,7 +83,9 @@ def test_gigabytes_of_zeros_in_a_payload_are_read_in_bounded_memory(tmp_path):
         "print(kinds['/usr/share/sample/other.txt'], resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
     command = [Path(sys.executable).with_name("buildfarm"), "compare", "--json", old, new]
-    done = subprocess.run([sys.executable, "-c", measured, *command], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", measured, *command], capture_output=True, text=True, check=True
+    )
     kind, peak = done.stdout.split()  # KiB, of the largest process of this one run
     assert kind == "content-data"
     assert int(peak) < 512 * 1024
@@ -106,7 +110,9 @@ def test_an_rpm_of_very_many_files_is_compared_or_refused_in_words(tmp_path):
              for epoch in (1_700_000_000, 1_700_000_060)]  # fmt: skip
     report = compare_paths(*built, ComparePolicy(), reader=SandboxedReader(jobs=1))
     assert report.verdict.value in ("EQUIVALENT", "ERROR")
-    assert all(item.new or item.old for item in report.pairs[0].findings if item.verdict.value == "ERROR")
+    assert all(
+        item.new or item.old for item in report.pairs[0].findings if item.verdict.value == "ERROR"
+    )
 
 
 def _gzips(depth: int) -> bytes:
@@ -149,8 +155,12 @@ HOSTILE = {
     "a gzip in a gzip, 500 deep": lambda: _gzips(500),
     "a tar in a tar with paths out of it, links out of it and to itself": lambda: _tars(6),
     "a zip that unpacks to a gigabyte": lambda: _zip_of_zeros(16, 64 << 20),
-    "a gzip of a gigabyte of zeros": lambda: gzip.compress(bytes(1 << 30), compresslevel=1, mtime=0),
-    "an xz that says it needs all memory": lambda: b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4F\x02\0!\x01\x28" + bytes(64),
+    "a gzip of a gigabyte of zeros": lambda: gzip.compress(
+        bytes(1 << 30), compresslevel=1, mtime=0
+    ),
+    "an xz that says it needs all memory": lambda: (
+        b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4F\x02\0!\x01\x28" + bytes(64)
+    ),
     "a zstd with a window of gigabytes": lambda: b"\x28\xb5\x2f\xfd\0\xff" + bytes(64),
     "a tar of its own beginning": lambda: _tars(1)[:700],
     "a cpio that ends behind the file": lambda: b"070701" + b"F" * 104 + b"name\0" + bytes(64),
@@ -173,7 +183,12 @@ except (ValueError, MemoryError, RecursionError) as error:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_container_made_to_hurt_costs_bounded_memory_and_time(name, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", _READ], input=HOSTILE[name](), capture_output=True, check=False, timeout=60, cwd=tmp_path
+        [sys.executable, "-c", _READ],
+        input=HOSTILE[name](),
+        capture_output=True,
+        check=False,
+        timeout=60,
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr[-600:]
     assert done.stdout.strip()
@@ -185,7 +200,10 @@ def test_two_containers_of_the_same_depth_that_differ_at_the_bottom_still_differ
     inner = gzip.compress(b"another bottom", mtime=0)
     for _ in range(29):
         inner = gzip.compress(inner, mtime=0)
-    assert normal_form.reduce(one, "/x", NO_MASK).digest != normal_form.reduce(inner, "/x", NO_MASK).digest
+    assert (
+        normal_form.reduce(one, "/x", NO_MASK).digest
+        != normal_form.reduce(inner, "/x", NO_MASK).digest
+    )
 
 
 @pytest.mark.full

@@ -88,14 +88,23 @@ def sample(built):
 def test_one_change_to_a_class_is_found_and_named(name, built):
     kind, verdict, subject = CHANGES[name][2]
     old, new = ([java_class.read(data) for data in built[which]] for which in ("", name))
-    assert (kind, verdict, f"pkg/{subject}") in told(compare_classes("/usr/share/java/sample.jar", old, new))
+    assert (kind, verdict, f"pkg/{subject}") in told(
+        compare_classes("/usr/share/java/sample.jar", old, new)
+    )
 
 
 def test_newer_bytecode_is_incompatible_and_older_is_not(sample, tmp_path):
-    old, newer = java_class.read(sample), java_class.read(javac(tmp_path, [SOURCE], release="17")[0][1])
+    old, newer = (
+        java_class.read(sample),
+        java_class.read(javac(tmp_path, [SOURCE], release="17")[0][1]),
+    )
     assert old.version == (55, 0)
-    assert ("class-version", "INCOMPATIBLE", "pkg/Sample") in told(compare_class("/a.class", old, newer))
-    assert {verdict for _, verdict, _ in told(compare_class("/a.class", newer, old))} == {"COMPATIBLE"}
+    assert ("class-version", "INCOMPATIBLE", "pkg/Sample") in told(
+        compare_class("/a.class", old, newer)
+    )
+    assert {verdict for _, verdict, _ in told(compare_class("/a.class", newer, old))} == {
+        "COMPATIBLE"
+    }
 
 
 def test_a_class_file_of_an_rpm_is_compared_by_its_interface_and_its_facts_survive_the_wall(built):
@@ -112,15 +121,22 @@ def test_a_class_file_of_an_rpm_is_compared_by_its_interface_and_its_facts_survi
 def test_facts_are_what_javap_says(sample, tmp_path):
     (tmp_path / "Sample.class").write_bytes(sample)
     done = subprocess.run(
-        ["javap", "-protected", "-s", str(tmp_path / "Sample.class")], capture_output=True, text=True, check=True
+        ["javap", "-protected", "-s", str(tmp_path / "Sample.class")],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     descriptors = [line.split()[-1] for line in done.stdout.splitlines() if "descriptor:" in line]
-    assert sorted(descriptors) == sorted(member.descriptor for member in java_class.read(sample).members)
+    assert sorted(descriptors) == sorted(
+        member.descriptor for member in java_class.read(sample).members
+    )
 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=4)), min_size=1, max_size=4),
+    st.lists(
+        st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=4)), min_size=1, max_size=4
+    ),
     st.integers(0, 2000),
 )
 def test_mutated_classes_are_facts_or_an_error_and_never_equal(sample, edits, cut):

@@ -54,7 +54,9 @@ def test_a_killed_run_goes_on_where_it_was_and_comes_to_the_same_result(sides, t
         stderr=subprocess.DEVNULL,
     )
     assert process.stdout is not None
-    fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)  # nobody reads on: it cannot finish before it is killed
+    fcntl.fcntl(
+        process.stdout, fcntl.F_SETPIPE_SZ, 4096
+    )  # nobody reads on: it cannot finish before it is killed
     assert process.stdout.readline()
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -79,7 +81,9 @@ def test_what_changed_meanwhile_is_compared_again_and_nothing_else(sides, tmp_pa
     one = compare_many.build(new, "s002", parts=1, changed={0: "third"})[1]
     assert one.name.startswith("s002-p0-")
     again = run("--state", tmp_path / "s", sides[0], new)
-    assert "122 of 122, 120 of them known from before" in again.stderr  # s002 itself was built again too
+    assert (
+        "122 of 122, 120 of them known from before" in again.stderr
+    )  # s002 itself was built again too
 
 
 def test_results_come_with_the_sums_of_the_distribution(sides, tmp_path):
@@ -110,7 +114,9 @@ def served(sides, tmp_path):
     write = repository_writer(tmp_path / "cache", tmp_path / ".shelves")
     for name, side in zip(("old", "new"), sides, strict=True):
         files = [
-            RepoFile(path=file, sha256=hashlib.sha256(file.read_bytes()).hexdigest(), filename=file.name)
+            RepoFile(
+                path=file, sha256=hashlib.sha256(file.read_bytes()).hexdigest(), filename=file.name
+            )
             for file in sorted(side.glob("s00[01]-*.rpm")) + sorted(side.glob("lost-*.rpm"))
         ]
         (tmp_path / name).mkdir()
@@ -119,11 +125,16 @@ def served(sides, tmp_path):
             data = file.read_bytes()
             file.unlink()
             file.write_bytes(data)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Server, directory=tmp_path))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Server, directory=tmp_path)
+    )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield {"old": tmp_path / "old", "new": tmp_path / "new"}, {"old": f"{url}/old", "new": f"{url}/new"}
+    yield (
+        {"old": tmp_path / "old", "new": tmp_path / "new"},
+        {"old": f"{url}/old", "new": f"{url}/new"},
+    )
     server.shutdown()
     thread.join()
     server.server_close()
@@ -138,7 +149,10 @@ def test_two_repositories_are_compared_by_their_metadata(served, tmp_path):
     assert by_url.returncode == 1
     assert found["vendor_rpms"] == 84
     assert found["sources"]["missing"] == ["lost"]
-    assert {row["provides"] for row in found["sources"]["missing_provides"]} >= {"lost-api", "s001-p7"}
+    assert {row["provides"] for row in found["sources"]["missing_provides"]} >= {
+        "lost-api",
+        "s001-p7",
+    }
     assert [item["name"] for item in found["missing"]] == ["lost", "lost-p0", "s001-p7"]
     assert not list((tmp_path / "u").rglob("*.rpm"))
     again = run("--state", tmp_path / "u", urls["old"], urls["new"])
@@ -147,15 +161,24 @@ def test_two_repositories_are_compared_by_their_metadata(served, tmp_path):
 
 def test_an_rpm_that_is_not_the_metadatas_is_an_error_until_it_is_repaired(served, tmp_path):
     folders, urls = served
-    swapped, gone = (next(folders["new"].glob(f"Packages/*/s000-p{number}-*.rpm")) for number in (5, 6))
-    good, other = swapped.read_bytes(), next(folders["new"].glob("Packages/*/s000-p8-*.rpm")).read_bytes()
+    swapped, gone = (
+        next(folders["new"].glob(f"Packages/*/s000-p{number}-*.rpm")) for number in (5, 6)
+    )
+    good, other = (
+        swapped.read_bytes(),
+        next(folders["new"].glob("Packages/*/s000-p8-*.rpm")).read_bytes(),
+    )
     swapped.write_bytes(other)
     kept = gone.read_bytes()
     gone.unlink()
     for place in (urls, folders):
         done = run("--json", "--state", tmp_path / "s", place["old"], place["new"])
         assert done.returncode == 3
-        bad = {pair["name"]: pair for pair in json.loads(done.stdout)["pairs"] if pair["verdict"] == "ERROR"}
+        bad = {
+            pair["name"]: pair
+            for pair in json.loads(done.stdout)["pairs"]
+            if pair["verdict"] == "ERROR"
+        }
         assert set(bad) == {"s000-p5", "s000-p6"}
     swapped.write_bytes(good)
     gone.write_bytes(kept)
@@ -194,7 +217,9 @@ def test_metadata_that_names_a_file_outside_or_lies_about_itself_is_refused(serv
 def test_a_server_that_is_gone_leaves_the_verdict_unknown(tmp_path):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
         port = server.server_address[1]
-    done = run("--state", tmp_path / "s", f"http://127.0.0.1:{port}/a", f"http://127.0.0.1:{port}/b")
+    done = run(
+        "--state", tmp_path / "s", f"http://127.0.0.1:{port}/a", f"http://127.0.0.1:{port}/b"
+    )
     assert done.returncode == 3
     assert f"http://127.0.0.1:{port}/a/repodata/repomd.xml" in done.stderr
 
@@ -226,7 +251,9 @@ def test_a_journal_has_one_writer_and_cuts_a_torn_line_off(tmp_path):
 @pytest.mark.timeout(1200)
 def test_three_thousand_pairs_take_no_more_memory_than_three_hundred(tmp_path):
     for side, epoch in (("old", 1_700_000_000), ("new", 1_700_000_060)):
-        compare_many.distribution(tmp_path / side, sources=30, parts=100, epoch=epoch, changed=side == "new")
+        compare_many.distribution(
+            tmp_path / side, sources=30, parts=100, epoch=epoch, changed=side == "new"
+        )
         few = tmp_path / f"few-{side}"
         few.mkdir()
         for file in sorted((tmp_path / side).glob("s00[012]-*.rpm")):

@@ -26,11 +26,16 @@ def built(tmp_path_factory):
     recipes["suffix"] = Recipe(
         macros={"ours": ".farm.1"},
         edits=(
-            ("%changelog\n", "%changelog\n* Wed Jan 03 2024 Farm <farm@example.org> - 1.0-1.farm.1\n- debranded\n"),
+            (
+                "%changelog\n",
+                "%changelog\n* Wed Jan 03 2024 Farm <farm@example.org> - 1.0-1.farm.1\n- debranded\n",
+            ),
         ),
         **OTHER_WORLD,
     )
-    recipes["repacked"] = Recipe(macros={"gzip_options": "-1 -n", "_binary_payload": "w2.gzdio"}, **OTHER_WORLD)
+    recipes["repacked"] = Recipe(
+        macros={"gzip_options": "-1 -n", "_binary_payload": "w2.gzdio"}, **OTHER_WORLD
+    )
     recipes["renamed"] = Recipe(edits=(("Name: sample\n", "Name: ours\n"),), **OTHER_WORLD)
     return build_all(recipes, tmp_path_factory.mktemp("built"))
 
@@ -45,9 +50,13 @@ def test_a_mutant_is_caught_and_named(built, name):
     _, kind, verdict, word = MUTANTS[name]
     report, findings = compare(built["base"]["sample"], built[name]["sample"])
     hits = [
-        item for item in findings if item.kind == kind and item.verdict is verdict and word in item.path + item.subject
+        item
+        for item in findings
+        if item.kind == kind and item.verdict is verdict and word in item.path + item.subject
     ]
-    assert hits, [(item.kind, item.verdict.value, item.path, item.subject, item.rule) for item in findings]
+    assert hits, [
+        (item.kind, item.verdict.value, item.path, item.subject, item.rule) for item in findings
+    ]
     assert report.verdict.badness >= verdict.badness
 
 
@@ -79,11 +88,17 @@ def test_a_suffix_only_rebuild_is_expected_of_a_debranded_source(built):
     policy = {"suffix": suffix_pattern(".farm"), "debranded": frozenset({"sample"})}
     report, findings = compare(built["base"]["sample"], built["suffix"]["sample"], **policy)
     assert report.verdict is Verdict.EXPECTED, findings
-    assert {item.kind for item in findings if item.verdict is Verdict.EXPECTED} == {Kind.RELEASE, Kind.CHANGELOG}
+    assert {item.kind for item in findings if item.verdict is Verdict.EXPECTED} == {
+        Kind.RELEASE,
+        Kind.CHANGELOG,
+    }
 
 
 def test_a_renamed_source_is_expected_and_its_dependencies_follow(built):
-    policy = {"renames": {"sample": "ours", "sample-data": "ours-data"}, "debranded": frozenset({"ours"})}
+    policy = {
+        "renames": {"sample": "ours", "sample-data": "ours-data"},
+        "debranded": frozenset({"ours"}),
+    }
     report, findings = compare(built["base"]["sample"], built["renamed"]["ours"], **policy)
     assert report.verdict is Verdict.EXPECTED, findings
     assert {item.kind for item in findings if item.verdict is Verdict.EXPECTED} == {
@@ -92,7 +107,9 @@ def test_a_renamed_source_is_expected_and_its_dependencies_follow(built):
 
 
 def test_a_suffix_without_a_rule_is_a_case_for_review(built):
-    report, _ = compare(built["base"]["sample"], built["suffix"]["sample"], suffix=suffix_pattern(".farm"))
+    report, _ = compare(
+        built["base"]["sample"], built["suffix"]["sample"], suffix=suffix_pattern(".farm")
+    )
     assert report.verdict is R
 
 

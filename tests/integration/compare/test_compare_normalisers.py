@@ -51,9 +51,10 @@ def test_what_a_generator_writes_anew_is_taken_out_and_nothing_else(name: str):
     assert first.digest == again.digest
     assert name in first.fired
     assert form(path, text.replace(counts, counts + "!").encode()).digest != first.digest
-    assert form("/etc/x.conf", text.encode()).digest != form("/etc/x.conf", text.replace(old, new).encode()).digest, (
-        "a kind of file"
-    )
+    assert (
+        form("/etc/x.conf", text.encode()).digest
+        != form("/etc/x.conf", text.replace(old, new).encode()).digest
+    ), "a kind of file"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,11 @@ def cpio_of(files: dict[str, bytes], when: int, folder: Path) -> bytes:
         (folder / name).write_bytes(body)
     names = "\n".join(files).encode()
     done = subprocess.run(
-        ["cpio", "-o", "-H", "newc", "--quiet"], input=names, cwd=folder, capture_output=True, check=True
+        ["cpio", "-o", "-H", "newc", "--quiet"],
+        input=names,
+        cwd=folder,
+        capture_output=True,
+        check=True,
     )
     assert when
     return done.stdout
@@ -120,9 +125,12 @@ def test_archives_are_compared_by_what_is_in_them(tmp_path: Path):
 
 
 def test_an_archive_in_an_archive_is_opened_and_its_members_normalised():
-    inner = [zip_of({"META-INF/MANIFEST.MF": f"Built-By: {who}\n".encode()}) for who in ("joe", "mock")]
+    inner = [
+        zip_of({"META-INF/MANIFEST.MF": f"Built-By: {who}\n".encode()}) for who in ("joe", "mock")
+    ]
     outer = [
-        form("/x.tar.gz", gzip.compress(tar_of({"x.jar": body}, mtime=n), mtime=n)) for n, body in enumerate(inner)
+        form("/x.tar.gz", gzip.compress(tar_of({"x.jar": body}, mtime=n), mtime=n))
+        for n, body in enumerate(inner)
     ]
     assert outer[0].digest == outer[1].digest
     assert outer[0].fired == ["gzip", "tar-members", "zip-members", "manifest"]
@@ -136,7 +144,9 @@ def png(*chunks: tuple[bytes, bytes]) -> bytes:
         (b"IDAT", zlib.compress(b"\0\0")),
         (b"IEND", b""),
     ):
-        parts.append(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)))
+        parts.append(
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
     return b"".join(parts)
 
 
@@ -160,7 +170,10 @@ def test_a_modules_time_stamp_does_not_count_and_its_code_does(tmp_path: Path):
         when = 1_700_000_000 + number
         os.utime(source, (when, when))
         made.append(
-            Path(py_compile.compile(str(source), str(tmp_path / f"m{number}.pyc"), dfile="m.py") or "").read_bytes()
+            Path(
+                py_compile.compile(str(source), str(tmp_path / f"m{number}.pyc"), dfile="m.py")
+                or ""
+            ).read_bytes()
         )
     assert made[0] != made[1]
     digests = [form("/usr/lib/python3/m.pyc", data).digest for data in made]

@@ -28,20 +28,27 @@ def signed(data: bytes, signature: bytes = b"s" * 256) -> bytes:
 def changed(tmp_path, old, new):
     assert MODULE.count(old) == 1
     path = "/lib/modules/k/sample.ko"
-    return told(compare(module(tmp_path / "old"), module(tmp_path / "new", MODULE.replace(old, new)), path))
+    return told(
+        compare(module(tmp_path / "old"), module(tmp_path / "new", MODULE.replace(old, new)), path)
+    )
 
 
 def test_modules_that_differ_in_their_signature_only_are_equivalent_and_say_so(tmp_path):
     plain = module(tmp_path).read_bytes()
     got = compare(signed(plain), signed(plain, b"another" * 40), "/lib/modules/k/sample.ko")
-    assert [(item.verdict.value, item.rule) for item in got] == [("EQUIVALENT", "elf-sections+module-signature")]
+    assert [(item.verdict.value, item.rule) for item in got] == [
+        ("EQUIVALENT", "elf-sections+module-signature")
+    ]
     assert told(compare(signed(plain), plain)) == {("module-signature", "REVIEW", "signature")}
     assert told(compare(plain, signed(plain))) == {("module-signature", "COMPATIBLE", "signature")}
 
 
 def test_a_signature_whose_sizes_do_not_fit_is_an_error(tmp_path):
     data = module(tmp_path).read_bytes()
-    trailer = struct.pack(">8BI", 0, 0, 2, 0, 0, 0, 0, 0, len(data) * 2) + b"~Module signature appended~\n"
+    trailer = (
+        struct.pack(">8BI", 0, 0, 2, 0, 0, 0, 0, 0, len(data) * 2)
+        + b"~Module signature appended~\n"
+    )
     with pytest.raises(elf.ElfError, match="larger than the module"):
         elf.read(data + trailer)
 
@@ -69,7 +76,9 @@ def test_one_change_to_a_kernel_module_is_found_and_named(name, tmp_path):
 
 def test_vermagic_with_the_rpms_own_release_is_equivalent(tmp_path):
     old = module(tmp_path / "old").read_bytes()
-    new = module(tmp_path / "new", MODULE.replace("5.14.0-1.el9.x86_64", "5.14.0-1.el9.us.x86_64")).read_bytes()
+    new = module(
+        tmp_path / "new", MODULE.replace("5.14.0-1.el9.x86_64", "5.14.0-1.el9.us.x86_64")
+    ).read_bytes()
     masks = Mask(words=(("5.14.0-1.el9", "@EVR@"),)), Mask(words=(("5.14.0-1.el9.us", "@EVR@"),))
     one, two = (facts(data, mask=mask) for data, mask in zip((old, new), masks, strict=True))
     assert one.elf.module.vermagic.startswith("@EVR@.x86_64 SMP")
@@ -79,7 +88,9 @@ def test_vermagic_with_the_rpms_own_release_is_equivalent(tmp_path):
 def test_crcs_that_lie_in_a_section_are_read_from_there(tmp_path):
     placed = r".pushsection __kcrctab,\"a\"\n__crc_offered: .long 0xcafe0001\n.popsection\n"
     source = MODULE.replace(r".set __crc_offered, 0xcafe0001\n", placed)
-    assert facts(module(tmp_path, source).read_bytes()).elf.module.exports == (("offered", "0xcafe0001"),)
+    assert facts(module(tmp_path, source).read_bytes()).elf.module.exports == (
+        ("offered", "0xcafe0001"),
+    )
 
 
 def test_symvers_are_read_by_symbol():
@@ -108,8 +119,13 @@ def test_an_archive_whose_times_and_order_differ_is_equivalent(tmp_path):
 
 def test_the_order_counts_where_two_members_define_the_same_symbol(tmp_path):
     twice = {"a.o": ONE, "b.o": ONE.replace("1;", "2;")}
-    old, new = archive(tmp_path / "old", twice), archive(tmp_path / "new", dict(reversed(twice.items())))
-    assert ("archive-member", "REVIEW", "member order") in told(compare(old, new, "/usr/lib64/libsample.a"))
+    old, new = (
+        archive(tmp_path / "old", twice),
+        archive(tmp_path / "new", dict(reversed(twice.items()))),
+    )
+    assert ("archive-member", "REVIEW", "member order") in told(
+        compare(old, new, "/usr/lib64/libsample.a")
+    )
 
 
 ARCHIVE_CHANGES = {
@@ -131,8 +147,13 @@ def test_one_change_to_an_archive_is_found_and_named(name, tmp_path):
 
 def test_a_hidden_function_of_an_object_file_is_for_review(tmp_path):
     hidden = ONE + '__attribute__((visibility("hidden"))) int helper(void) { return 2; }\n'
-    old, new = archive(tmp_path / "old", {"one.o": hidden}), archive(tmp_path / "new", {"one.o": ONE})
-    assert ("export-removed", "REVIEW", "helper") in told(compare(old, new, "/usr/lib64/libsample.a"))
+    old, new = (
+        archive(tmp_path / "old", {"one.o": hidden}),
+        archive(tmp_path / "new", {"one.o": ONE}),
+    )
+    assert ("export-removed", "REVIEW", "helper") in told(
+        compare(old, new, "/usr/lib64/libsample.a")
+    )
 
 
 def test_a_member_that_is_not_elf_is_compared_by_its_bytes(tmp_path):

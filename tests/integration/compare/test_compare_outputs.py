@@ -24,7 +24,9 @@ BUILDFARM = Path(sys.executable).with_name("buildfarm")
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([BUILDFARM, "compare", *map(str, words)], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [BUILDFARM, "compare", *map(str, words)], capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,12 @@ def sides(tmp_path_factory):
         (top / side).mkdir()
     compare_many.build(top / "old", "many", parts=4)
     compare_many.build(
-        top / "new", "many", parts=5, changed={1: "another"}, without=frozenset({3}), epoch=1_700_000_060
+        top / "new",
+        "many",
+        parts=5,
+        changed={1: "another"},
+        without=frozenset({3}),
+        epoch=1_700_000_060,
     )
     return top / "old", top / "new"
 
@@ -95,7 +102,9 @@ def test_junit_has_a_suite_a_source_and_a_case_an_rpm(sides, tmp_path):
     file = tmp_path / "junit.xml"
     assert run("--junit", file, *sides).returncode == 1
     suites = list(JUnitXml.fromfile(str(file)))
-    assert [(suite.name, suite.tests, suite.failures, suite.errors) for suite in suites] == [("many", 6, 3, 0)]
+    assert [(suite.name, suite.tests, suite.failures, suite.errors) for suite in suites] == [
+        ("many", 6, 3, 0)
+    ]
     cases = {case.name: [result.type for result in case.result] for case in suites[0]}
     assert cases["many-p1-1.0-1.el9.noarch.rpm"] == ["INCOMPATIBLE"]
     assert cases["many-p3-1.0-1.el9.noarch.rpm"] == ["MISSING"]
@@ -111,9 +120,9 @@ class Page(HTMLParser):
         self.text.append(data)
 
     def handle_starttag(self, tag, attrs):
-        self.loads += [value for name, value in attrs if name in ("src", "href", "srcset")] + [tag] * (
-            tag in ("script", "link")
-        )
+        self.loads += [value for name, value in attrs if name in ("src", "href", "srcset")] + [
+            tag
+        ] * (tag in ("script", "link"))
 
 
 def test_the_page_stands_alone_and_says_what_to_do(sides, tmp_path):
@@ -132,13 +141,18 @@ def test_the_page_stands_alone_and_says_what_to_do(sides, tmp_path):
 WAIVER = "{id: W1, owner: sig-core, reason: known, expires: %s, kind: content-script, rpm: many-p1}"
 
 
-def test_a_waiver_from_a_file_lifts_is_counted_apart_and_is_reported_when_it_does_nothing(pair, sides, tmp_path):
+def test_a_waiver_from_a_file_lifts_is_counted_apart_and_is_reported_when_it_does_nothing(
+    pair, sides, tmp_path
+):
     file = tmp_path / "waivers.yaml"
     file.write_text(f"waivers:\n- {WAIVER % '2999-01-01'}\n- {(WAIVER % '2020-01-01').replace('W1', 'W2')}\n"
                     f"- {(WAIVER % '2999-01-01').replace('W1', 'W3').replace('many-p1', 'gone')}\n")  # fmt: skip
     done = run("--waivers", file, *pair)
     assert done.returncode == 0
-    assert "EXPECTED: 0 of 1 of the vendor's RPMs have a compatible one, 1 more only by a waiver" in done.stdout
+    assert (
+        "EXPECTED: 0 of 1 of the vendor's RPMs have a compatible one, 1 more only by a waiver"
+        in done.stdout
+    )
     assert "[waiver:W1]" in done.stdout
     assert "waiver W2 has expired" in done.stdout
     assert "waiver W3 matches nothing" in done.stdout
@@ -167,8 +181,14 @@ def test_waivers_survive_the_way_through_a_file(tmp_path):
         ("waivers: [{id: a, owner: o, reason: r, kind: tag}]", "no expires"),
         ("waivers: [{id: a, owner: o, reason: ' ', kind: tag, expires: 2027-01-01}]", "no reason"),
         ("waivers: [{id: a, owner: o, reason: r, kind: tag, expires: soon}]", "is no day"),
-        ("waivers: [{id: a, owner: o, reason: r, kind: tag, expires: 2027-01-01, until: 1}]", "unknown key 'until'"),
-        ("waivers: [{id: a, owner: o, reason: r, kind: tag, expires: 2027-01-01, authority: me}]", "authority 'me'"),
+        (
+            "waivers: [{id: a, owner: o, reason: r, kind: tag, expires: 2027-01-01, until: 1}]",
+            "unknown key 'until'",
+        ),
+        (
+            "waivers: [{id: a, owner: o, reason: r, kind: tag, expires: 2027-01-01, authority: me}]",
+            "authority 'me'",
+        ),
         ("waivers: [", "not YAML"),
     ],
 )
@@ -213,9 +233,18 @@ def test_a_comparison_starts_in_a_fifth_of_a_second_because_it_imports_little(pa
 def test_what_a_hostile_rpm_says_is_text_on_the_page():
     bad = '"><script>alert(1)</script>'
     item = Finding(
-        kind="tag", path=bad, subject=bad, verdict=Verdict.REVIEW, rule=bad, old=bad, new=bad, was=f"REVIEW {bad}"
+        kind="tag",
+        path=bad,
+        subject=bad,
+        verdict=Verdict.REVIEW,
+        rule=bad,
+        old=bad,
+        new=bad,
+        was=f"REVIEW {bad}",
     )
-    pair = PairResult(old=bad, new=bad, name=bad, source=bad, verdict=Verdict.REVIEW, findings=(item,))
+    pair = PairResult(
+        old=bad, new=bad, name=bad, source=bad, verdict=Verdict.REVIEW, findings=(item,)
+    )
     page = Page()
     page.feed(render(to_json(Report(verdict=Verdict.REVIEW, pairs=(pair,))), title=bad))
     assert page.loads == []

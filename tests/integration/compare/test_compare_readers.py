@@ -20,7 +20,9 @@ def sample(tmp_path_factory):
 
 
 def query(path, form):
-    done = subprocess.run(["rpm", "-qp", "--qf", form, str(path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["rpm", "-qp", "--qf", form, str(path)], capture_output=True, text=True, check=True
+    )
     return done.stdout
 
 
@@ -29,13 +31,25 @@ def test_header_facts_are_what_rpm_itself_says(sample):
     assert query(sample, "%{NAME} %{VERSION} %{RELEASE} %{ARCH} %{SOURCERPM} %{SHA256HEADER}").split()[:5] == [
         facts.name, facts.version, facts.release, facts.arch, facts.source_rpm,
     ]  # fmt: skip
-    wanted = query(sample, "[%{FILENAMES}|%{FILEMODES}|%{FILEUSERNAME}|%{FILECAPS}|%{FILELINKTOS}|%{FILEDIGESTS}\n]")
+    wanted = query(
+        sample,
+        "[%{FILENAMES}|%{FILEMODES}|%{FILEUSERNAME}|%{FILECAPS}|%{FILELINKTOS}|%{FILEDIGESTS}\n]",
+    )
     assert wanted.splitlines() == [
-        f"{item.path}|{item.mode}|{item.user}|{item.caps}|{item.target}|{item.digest}" for item in facts.files
+        f"{item.path}|{item.mode}|{item.user}|{item.caps}|{item.target}|{item.digest}"
+        for item in facts.files
     ]
-    for stem, name in (("REQUIRE", "REQUIRENAME"), ("PROVIDE", "PROVIDENAME"), ("CONFLICT", "CONFLICTNAME")):
-        assert query(sample, f"[%{{{name}}}\n]").splitlines() == [item.name for item in facts.dependencies[stem]]
-    assert query(sample, "%{POSTIN}") == next(item.body for item in facts.scriptlets if item.phase == "POSTIN")
+    for stem, name in (
+        ("REQUIRE", "REQUIRENAME"),
+        ("PROVIDE", "PROVIDENAME"),
+        ("CONFLICT", "CONFLICTNAME"),
+    ):
+        assert query(sample, f"[%{{{name}}}\n]").splitlines() == [
+            item.name for item in facts.dependencies[stem]
+        ]
+    assert query(sample, "%{POSTIN}") == next(
+        item.body for item in facts.scriptlets if item.phase == "POSTIN"
+    )
     assert query(sample, "[%{TRANSFILETRIGGERSCRIPTS}]") == next(
         item.body for item in facts.triggers if item.family == "TRANSFILETRIGGER"
     )
@@ -70,7 +84,9 @@ def test_elf_facts_are_what_pyelftools_says(path):
             and symbol["st_other"]["visibility"] in ("STV_DEFAULT", "STV_PROTECTED")
             and versions.get_symbol(place)["ndx"] != "VER_NDX_LOCAL"
         ]  # fmt: skip
-        assert sorted(symbol.name for symbol in facts.exports) == sorted(name for _, name in visible)
+        assert sorted(symbol.name for symbol in facts.exports) == sorted(
+            name for _, name in visible
+        )
         assert facts.soname == next(tag.soname for tag in dynamic.iter_tags("DT_SONAME"))
         assert list(facts.needed) == [tag.needed for tag in dynamic.iter_tags("DT_NEEDED")]
         definitions = other.get_section_by_name(".gnu.version_d")

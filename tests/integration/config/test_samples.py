@@ -22,7 +22,11 @@ from buildfarm.services.build.mock_configuration import mock_config
 from tests.conftest import CHECKOUT
 
 FARMS = sorted(
-    [*CHECKOUT.glob("configs/*farm.yaml"), CHECKOUT / "configs/fleet.yaml", CHECKOUT / "configs/demo/farm.yaml"]
+    [
+        *CHECKOUT.glob("configs/*farm.yaml"),
+        CHECKOUT / "configs/fleet.yaml",
+        CHECKOUT / "configs/demo/farm.yaml",
+    ]
 )
 
 COMPOSE = yaml.safe_load((CHECKOUT / "compose.yaml").read_text())
@@ -38,8 +42,15 @@ def test_real_targets_render_to_mock_configurations_that_python_reads() -> None:
     assert {"centos-stream-9", "centos-stream-10", "alma-like-9"} <= set(loaded.targets)
     for target in loaded.targets.values():
         for arch in target.arches:
-            options: dict[str, object] = {"environment": {}, "macros": {}, "plugin_conf": defaultdict(dict)}
-            exec(compile(mock_config(loaded, target, arch), target.name, "exec"), {"config_opts": options})
+            options: dict[str, object] = {
+                "environment": {},
+                "macros": {},
+                "plugin_conf": defaultdict(dict),
+            }
+            exec(
+                compile(mock_config(loaded, target, arch), target.name, "exec"),
+                {"config_opts": options},
+            )
             assert options["target_arch"] == arch
             assert options["macros"]["%dist"] == target.dist  # type: ignore[index]
 
@@ -66,16 +77,30 @@ def test_the_demos_rules_and_brand_policy_load() -> None:
     assert loaded.target("reef-9").rules
 
 
-@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="no docker-compose on this machine")
+@pytest.mark.skipif(
+    shutil.which("docker-compose") is None, reason="no docker-compose on this machine"
+)
 def test_the_compose_file_is_valid(tmp_path: Path) -> None:
-    argv = ["docker-compose", "--file", CHECKOUT / "compose.yaml", "--project-name", "buildfarm", "config", "--quiet"]
+    argv = [
+        "docker-compose",
+        "--file",
+        CHECKOUT / "compose.yaml",
+        "--project-name",
+        "buildfarm",
+        "config",
+        "--quiet",
+    ]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_what_the_compose_file_runs_is_what_the_farm_has() -> None:
     fleet = config.load(CHECKOUT / "configs/fleet.yaml").farm
-    started = [one["command"] for one in COMPOSE["services"].values() if one.get("image") == "buildfarm:local"]
+    started = [
+        one["command"]
+        for one in COMPOSE["services"].values()
+        if one.get("image") == "buildfarm:local"
+    ]
     for name, *arguments in started:
         if name == "buildfarm":
             command = cli.get_command(click.Context(cli), arguments[0])
@@ -103,7 +128,14 @@ def test_the_image_is_made_from_what_it_needs_and_never_from_runtime_data() -> N
     assert lines[1] == "*"
     kept = {line[1:] for line in lines if line.startswith("!")}
     assert all((CHECKOUT / name).exists() for name in kept)
-    assert kept == {"README.md", "buildfarm", "pyproject.toml", "requirements.lock", "web", "workers"}
+    assert kept == {
+        "README.md",
+        "buildfarm",
+        "pyproject.toml",
+        "requirements.lock",
+        "web",
+        "workers",
+    }
 
 
 @pytest.mark.parametrize("password", ["plain", "a/b:c@d#e?f%g"])
@@ -151,7 +183,9 @@ def test_a_farm_names_its_mail_server_and_whom_webhooks_may_reach(tmp_path: Path
 )
 def test_a_password_for_mail_is_not_sent_in_clear(tmp_path: Path, mail: str) -> None:
     file = tmp_path / "farm.yaml"
-    file.write_text(f"mail: {{{mail}, from: builds@example.org, user: builds, password_file: secrets/mail}}\n")
+    file.write_text(
+        f"mail: {{{mail}, from: builds@example.org, user: builds, password_file: secrets/mail}}\n"
+    )
     if mail == "host: mail.example.org":
         with pytest.raises(ConfigError, match=r"mail.*in clear; `starttls: true`"):
             config.load(file)

@@ -17,7 +17,9 @@ class Rpmbuild:
     top: Path
     sources: dict[str, bytes] = field(default_factory=dict)
 
-    def __call__(self, mode: str, name: str, spec: bytes, *defines: str, **sources: bytes) -> list[Path]:
+    def __call__(
+        self, mode: str, name: str, spec: bytes, *defines: str, **sources: bytes
+    ) -> list[Path]:
         top = Path(self.top, f"{name}-{len(list(self.top.iterdir()))}")
         (top / "SOURCES").mkdir(parents=True)
         (top / f"{name}.spec").write_bytes(spec)
@@ -43,7 +45,9 @@ def rpmbuild(tmp_path_factory: pytest.TempPathFactory) -> Rpmbuild:
 @pytest.fixture(scope="session")
 def query() -> Callable[..., str]:
     def ask(path: Path, *words: str) -> str:
-        done = subprocess.run(["rpm", "-qp", "--nosignature", *words, path], capture_output=True, check=True)
+        done = subprocess.run(
+            ["rpm", "-qp", "--nosignature", *words, path], capture_output=True, check=True
+        )
         return done.stdout.decode("utf-8", "surrogateescape")
 
     return ask

@@ -13,7 +13,16 @@ from PIL import Image, ImageDraw
 
 from buildfarm.adapters.debrand.brand_scan import scan_paths, scan_rpms
 from buildfarm.adapters.debrand.brand_scan.marks import dhash
-from buildfarm.domain.debrand.brand import UNREAD, Allow, BrandImage, BrandKey, BrandPolicy, BrandWord, Keep, explained
+from buildfarm.domain.debrand.brand import (
+    UNREAD,
+    Allow,
+    BrandImage,
+    BrandKey,
+    BrandPolicy,
+    BrandWord,
+    Keep,
+    explained,
+)
 from tests.integration.debrand.conftest import Rpmbuild
 
 POLICY = BrandPolicy(
@@ -144,7 +153,9 @@ def test_every_kind_of_payload_is_read(build, payload: str):
 
 
 def test_a_file_that_only_looks_compressed_is_read_as_it_is(build):
-    assert places(scan_rpms([build(Plan(text=b"\x1f\x8bACME"))], POLICY)) == [("/d/text", "ACME", "trademark")]
+    assert places(scan_rpms([build(Plan(text=b"\x1f\x8bACME"))], POLICY)) == [
+        ("/d/text", "ACME", "trademark")
+    ]
 
 
 def test_an_allowed_hit_is_gone_and_the_others_stay(full: Path):
@@ -155,7 +166,9 @@ def test_an_allowed_hit_is_gone_and_the_others_stay(full: Path):
         Allow(pattern="no such context", reason="another context"),
     ]
     left = scan_rpms([full], POLICY, allow)
-    assert [hit for hit in everything if hit not in left] == [hit for hit in everything if "PROVIDES" in hit.where]
+    assert [hit for hit in everything if hit not in left] == [
+        hit for hit in everything if "PROVIDES" in hit.where
+    ]
     assert scan_rpms([full], POLICY, [Allow(pattern="", reason="all of it")]) == []
 
 
@@ -173,7 +186,11 @@ def test_case_counts_only_where_the_policy_says_exact(build):
 def test_names_and_headers_that_are_no_utf_8_are_scanned_like_others(build):
     odd = b"acme-\xe9".decode("utf-8", "surrogateescape")
     hits = scan_rpms([build(Plan(name=odd, summary=odd, text=b"\xe9 ACME \xff"))], POLICY)
-    assert sorted(hit.where for hit in hits) == ["/d/acme-\N{REPLACEMENT CHARACTER}", "/d/text", "header:SUMMARY"]
+    assert sorted(hit.where for hit in hits) == [
+        "/d/acme-\N{REPLACEMENT CHARACTER}",
+        "/d/text",
+        "header:SUMMARY",
+    ]
     assert all(str(hit.as_json()).encode() for hit in hits)
 
 
@@ -184,7 +201,9 @@ def test_many_hits_in_one_file_are_cut_short_and_the_next_file_still_counts(buil
 
 
 @pytest.mark.parametrize("keep", [0, 100, 3000, -40])
-def test_a_scan_that_could_not_read_to_the_end_is_no_clean_scan(full: Path, tmp_path: Path, keep: int):
+def test_a_scan_that_could_not_read_to_the_end_is_no_clean_scan(
+    full: Path, tmp_path: Path, keep: int
+):
     cut = tmp_path / "cut.rpm"
     cut.write_bytes(full.read_bytes()[:keep])
     hits = scan_rpms([cut], POLICY, [Allow(pattern=".", reason="everything")])
@@ -209,29 +228,59 @@ def nested(content: bytes, kinds: str, tmp_path: Path) -> Path:
             words = [program, "-c", *(["--format=lzma"] if kind == "lzma" else []), file]
             made.write_bytes(subprocess.run(words, check=True, capture_output=True).stdout)
         else:
-            subprocess.run(argv, check=True, capture_output=True, cwd=tmp_path, input=f"{file.name}\n".encode())
+            subprocess.run(
+                argv, check=True, capture_output=True, cwd=tmp_path, input=f"{file.name}\n".encode()
+            )
         file = made
     return file
 
 
 @pytest.mark.parametrize(
     "kinds",
-    ["gz", "bz2", "xz", "zst", "lzma", "tar", "zip", "ar", "cpio", "tar gz", "zip tar xz", "gz tar zst zip bz2 tar xz"],
+    [
+        "gz",
+        "bz2",
+        "xz",
+        "zst",
+        "lzma",
+        "tar",
+        "zip",
+        "ar",
+        "cpio",
+        "tar gz",
+        "zip tar xz",
+        "gz tar zst zip bz2 tar xz",
+    ],
 )
 def test_a_brand_is_found_at_every_nesting_and_its_place_named(kinds: str, tmp_path: Path):
     file = nested(b"clean\nMade by ACME\n", kinds, tmp_path)
     (hit,) = scan_paths([file], POLICY)
     assert (hit.rpm, hit.line, hit.offset, hit.context) == (file.name, 2, 14, "Made by ACME")
     assert hit.where.startswith(file.name)
-    assert hit.where.count("!") == sum(kind in ("tar", "zip", "ar", "cpio") for kind in kinds.split())
+    assert hit.where.count("!") == sum(
+        kind in ("tar", "zip", "ar", "cpio") for kind in kinds.split()
+    )
     assert scan_paths([nested(b"clean\n", kinds, tmp_path)], POLICY) == []
 
 
-def test_an_srpm_inside_an_srpm_is_read_and_the_outer_specs_changelog_is_history(rpmbuild: Rpmbuild):
-    (inner,) = rpmbuild("-bs", "inner", spec(Plan()), text=b"by ACME\n", **{"man.gz": b"", "wide": b"", "main.c": b""})
-    outer_spec = spec(Plan(changelog="ACME made this")).replace(b"Source0: text", b"Source0: inner.src.rpm")
+def test_an_srpm_inside_an_srpm_is_read_and_the_outer_specs_changelog_is_history(
+    rpmbuild: Rpmbuild,
+):
+    (inner,) = rpmbuild(
+        "-bs",
+        "inner",
+        spec(Plan()),
+        text=b"by ACME\n",
+        **{"man.gz": b"", "wide": b"", "main.c": b""},
+    )
+    outer_spec = spec(Plan(changelog="ACME made this")).replace(
+        b"Source0: text", b"Source0: inner.src.rpm"
+    )
     (outer,) = rpmbuild(
-        "-bs", "outer", outer_spec, **{"inner.src.rpm": inner.read_bytes(), "man.gz": b"", "wide": b"", "main.c": b""}
+        "-bs",
+        "outer",
+        outer_spec,
+        **{"inner.src.rpm": inner.read_bytes(), "man.gz": b"", "wide": b"", "main.c": b""},
     )
     (hit,) = scan_rpms([outer], POLICY)
     assert (hit.where, hit.line) == ("inner.src.rpm!text", 1)
@@ -247,7 +296,9 @@ def test_a_ghost_is_only_a_name_and_found_by_it(rpmbuild: Rpmbuild):
     assert places(scan_rpms([made], POLICY)) == [("/var/acme.state", "acme", "trademark")]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16-le", "utf-16-be", "utf-16", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "latin-1", "utf-16-le", "utf-16-be", "utf-16", "cp1252"]
+)
 def test_a_word_is_found_in_any_encoding(encoding: str, tmp_path: Path):
     file = tmp_path / "text"
     file.write_bytes("Grüße von ACME\n".encode(encoding))
@@ -260,8 +311,13 @@ def test_catalogues_of_messages_are_read_compiled_or_not(tmp_path: Path):
         'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\nmsgid "Hello"\nmsgstr "Hallo von ACME"\n'
     )
     mo = tmp_path / "de.mo"
-    mo.write_bytes(_compiled({"": "Content-Type: text/plain; charset=UTF-8\n", "Hello": "Hallo von ACME"}))
-    assert [(hit.rpm, hit.line) for hit in scan_paths([po, mo], POLICY)] == [("de.mo", 0), ("de.po", 5)]
+    mo.write_bytes(
+        _compiled({"": "Content-Type: text/plain; charset=UTF-8\n", "Hello": "Hallo von ACME"})
+    )
+    assert [(hit.rpm, hit.line) for hit in scan_paths([po, mo], POLICY)] == [
+        ("de.mo", 0),
+        ("de.po", 5),
+    ]
 
 
 def _compiled(messages: dict[str, str]) -> bytes:
@@ -293,7 +349,9 @@ def saved(picture: Image.Image, file: Path) -> Path:
 
 def test_a_picture_is_known_by_its_looks_in_another_format_and_size(tmp_path: Path):
     original = saved(logo(256), tmp_path / "logo.png")
-    policy = BrandPolicy(words=(), images=(BrandImage(name="their hat", dhash=dhash(original.read_bytes())),))
+    policy = BrandPolicy(
+        words=(), images=(BrandImage(name="their hat", dhash=dhash(original.read_bytes())),)
+    )
     same = [
         original,
         saved(logo(90), tmp_path / "small.png"),
@@ -304,9 +362,12 @@ def test_a_picture_is_known_by_its_looks_in_another_format_and_size(tmp_path: Pa
         saved(logo(256).rotate(90), tmp_path / "turned.png"),
         saved(Image.new("RGB", (64, 64), "blue"), tmp_path / "blue.png"),
     ]
-    assert sorted(hit.rpm for hit in scan_paths(same + other, policy)) == sorted(file.name for file in same)
+    assert sorted(hit.rpm for hit in scan_paths(same + other, policy)) == sorted(
+        file.name for file in same
+    )
     digest = BrandPolicy(
-        words=(), images=(BrandImage(name="x", sha256=hashlib.sha256(original.read_bytes()).hexdigest()),)
+        words=(),
+        images=(BrandImage(name="x", sha256=hashlib.sha256(original.read_bytes()).hexdigest()),),
     )
     assert [hit.rpm for hit in scan_paths(same + other, digest)] == ["logo.png"]
 
@@ -330,18 +391,40 @@ def test_certificates_are_known_by_their_names_in_both_forms(tmp_path: Path):
 def test_openpgp_keys_are_known_by_their_fingerprint_as_gpg_says_it(tmp_path: Path):
     home = tmp_path / "gnupg"
     home.mkdir(mode=0o700)
-    gpg = ["gpg", "--homedir", str(home), "--batch", "--passphrase", "", "--pinentry-mode", "loopback"]
+    gpg = [
+        "gpg",
+        "--homedir",
+        str(home),
+        "--batch",
+        "--passphrase",
+        "",
+        "--pinentry-mode",
+        "loopback",
+    ]
     subprocess.run(
-        [*gpg, "--quick-generate-key", "X <x@x.example>", "rsa2048", "sign", "never"], check=True, capture_output=True
+        [*gpg, "--quick-generate-key", "X <x@x.example>", "rsa2048", "sign", "never"],
+        check=True,
+        capture_output=True,
     )
-    listing = subprocess.run([*gpg, "--list-keys", "--with-colons"], check=True, capture_output=True, text=True).stdout
-    fingerprint = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
+    listing = subprocess.run(
+        [*gpg, "--list-keys", "--with-colons"], check=True, capture_output=True, text=True
+    ).stdout
+    fingerprint = next(
+        line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:")
+    )
     armoured, binary = tmp_path / "RPM-GPG-KEY-x", tmp_path / "x.gpg"
-    armoured.write_bytes(subprocess.run([*gpg, "--armor", "--export"], check=True, capture_output=True).stdout)
+    armoured.write_bytes(
+        subprocess.run([*gpg, "--armor", "--export"], check=True, capture_output=True).stdout
+    )
     binary.write_bytes(subprocess.run([*gpg, "--export"], check=True, capture_output=True).stdout)
     subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
-    policy = BrandPolicy(words=(), keys=(BrandKey(name="their key", fingerprint=fingerprint[-16:]),))
-    assert [hit.rpm for hit in scan_paths([armoured, binary], policy)] == [armoured.name, binary.name]
+    policy = BrandPolicy(
+        words=(), keys=(BrandKey(name="their key", fingerprint=fingerprint[-16:]),)
+    )
+    assert [hit.rpm for hit in scan_paths([armoured, binary], policy)] == [
+        armoured.name,
+        binary.name,
+    ]
     other = BrandPolicy(words=(), keys=(BrandKey(name="x", fingerprint="0" * 16),))
     assert scan_paths([armoured, binary], other) == []
 
@@ -351,14 +434,22 @@ def test_a_damaged_archive_and_one_nested_too_deep_are_not_taken_for_clean(tmp_p
         (tmp_path / name).write_bytes(b"y" * 5000)
     damaged = tmp_path / "damaged.cpio"
     subprocess.run(
-        ["cpio", "-o", "-H", "newc", "--quiet", "-F", damaged], input=b"first\nsecond\n", check=True, cwd=tmp_path
+        ["cpio", "-o", "-H", "newc", "--quiet", "-F", damaged],
+        input=b"first\nsecond\n",
+        check=True,
+        cwd=tmp_path,
     )
     damaged.write_bytes(damaged.read_bytes()[:7000])
     (cut,) = scan_paths([damaged], POLICY)
-    assert (cut.kind, cut.context) == (UNREAD, "an archive that is damaged: second ends before its 5000 bytes")
+    assert (cut.kind, cut.context) == (
+        UNREAD,
+        "an archive that is damaged: second ends before its 5000 bytes",
+    )
     deep = nested(b"clean", " ".join(["tar"] * 12), tmp_path)
     hits = scan_paths([deep], POLICY)
-    assert [(hit.kind, hit.context) for hit in hits] == [(UNREAD, "archives nested more than 8 deep")]
+    assert [(hit.kind, hit.context) for hit in hits] == [
+        (UNREAD, "archives nested more than 8 deep")
+    ]
     assert explained(hits[0], [Allow(pattern=".", reason="all of it")]) is None
 
 

@@ -48,7 +48,12 @@ Text.
 
 
 def run(*words: str | Path, code: int = 0) -> str:
-    done = subprocess.run([Path(sys.prefix) / "bin" / "buildfarm", *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [Path(sys.prefix) / "bin" / "buildfarm", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -56,7 +61,10 @@ def run(*words: str | Path, code: int = 0) -> str:
 @pytest.fixture
 def srpm(rpmbuild: Rpmbuild) -> Path:
     (made,) = rpmbuild(
-        "-bs", "tool", SPEC.format(name="tool", summary="The tool of ACME").encode(), text=b"acme_init();\n"
+        "-bs",
+        "tool",
+        SPEC.format(name="tool", summary="The tool of ACME").encode(),
+        text=b"acme_init();\n",
     )
     return made
 
@@ -70,7 +78,9 @@ def rules(tmp_path: Path) -> Path:
     return folder
 
 
-def test_an_srpm_is_changed_the_same_way_twice_and_left_alone_after_that(srpm: Path, rules: Path, tmp_path: Path):
+def test_an_srpm_is_changed_the_same_way_twice_and_left_alone_after_that(
+    srpm: Path, rules: Path, tmp_path: Path
+):
     made = []
     for name in ("one", "two"):
         run("debrand", srpm, "--rule", rules / "tool.yaml", "-o", tmp_path / name)
@@ -91,11 +101,25 @@ def test_an_srpm_is_changed_the_same_way_twice_and_left_alone_after_that(srpm: P
 
 
 def test_the_changelogs_date_can_be_given(srpm: Path, rules: Path, tmp_path: Path):
-    run("debrand", "apply", srpm, "--rule", rules / "tool.yaml", "--date", "2026-07-01", "-o", tmp_path / "out")
-    assert "* Wed Jul 01 2026 Reef" in (tmp_path / "out" / "tree" / "SPECS" / "tool.spec").read_text()
+    run(
+        "debrand",
+        "apply",
+        srpm,
+        "--rule",
+        rules / "tool.yaml",
+        "--date",
+        "2026-07-01",
+        "-o",
+        tmp_path / "out",
+    )
+    assert (
+        "* Wed Jul 01 2026 Reef" in (tmp_path / "out" / "tree" / "SPECS" / "tool.spec").read_text()
+    )
 
 
-def test_a_rule_that_no_longer_fits_shows_the_nearest_line_and_writes_nothing(srpm: Path, rules: Path, tmp_path: Path):
+def test_a_rule_that_no_longer_fits_shows_the_nearest_line_and_writes_nothing(
+    srpm: Path, rules: Path, tmp_path: Path
+):
     (rules / "tool.yaml").write_text(RULE.replace("The tool of ACME", "A tool of ACME"))
     said = run("debrand", srpm, "--rule", rules / "tool.yaml", "-o", tmp_path / "out", code=1)
     assert "'A tool of ACME' was found 0 times" in said
@@ -103,7 +127,9 @@ def test_a_rule_that_no_longer_fits_shows_the_nearest_line_and_writes_nothing(sr
     assert not (tmp_path / "out").exists()
 
 
-def test_a_drop_is_rehearsed_in_one_table(srpm: Path, rules: Path, rpmbuild: Rpmbuild, tmp_path: Path):
+def test_a_drop_is_rehearsed_in_one_table(
+    srpm: Path, rules: Path, rpmbuild: Rpmbuild, tmp_path: Path
+):
     drop = tmp_path / "drop"
     drop.mkdir()
     (drop / srpm.name).write_bytes(srpm.read_bytes())
@@ -117,43 +143,77 @@ def test_a_drop_is_rehearsed_in_one_table(srpm: Path, rules: Path, rpmbuild: Rpm
     assert {name: one["standing"] for name, one in found.items()} == {
         "tool": "fits", "clean": "clean, no rule", "forgotten": "branded, no rule", "": "cannot be read",
     }  # fmt: skip
-    assert '- replace: {in: "spec", find: "ACME", with: TODO, count: any}' in found["forgotten"]["proposal"]
-    assert "4 SRPMs: 1 cannot be read, 1 branded, no rule, 1 fits, 1 clean, no rule" in run(*words, code=1)
+    assert (
+        '- replace: {in: "spec", find: "ACME", with: TODO, count: any}'
+        in found["forgotten"]["proposal"]
+    )
+    assert "4 SRPMs: 1 cannot be read, 1 branded, no rule, 1 fits, 1 clean, no rule" in run(
+        *words, code=1
+    )
     (rules / "tool.yaml").write_text(RULE.replace("The tool of ACME", "nothing such"))
     assert "no longer fits" in run(
-        "debrand", "check", drop / srpm.name, "--rules", rules, "--brand", tmp_path / "brand.yaml", code=1
+        "debrand",
+        "check",
+        drop / srpm.name,
+        "--rules",
+        rules,
+        "--brand",
+        tmp_path / "brand.yaml",
+        code=1,
     )
 
 
-def test_what_is_left_of_a_brand_is_listed_and_what_a_rule_allows_is_not(srpm: Path, rules: Path, tmp_path: Path):
+def test_what_is_left_of_a_brand_is_listed_and_what_a_rule_allows_is_not(
+    srpm: Path, rules: Path, tmp_path: Path
+):
     run("debrand", srpm, "--rule", rules / "tool.yaml", "-o", tmp_path / "out")
     done = next((tmp_path / "out").glob("*.src.rpm"))
     policy = tmp_path / "brand.yaml"
     assert "2 hits (2 trademark)" in run("brand-scan", srpm, "--policy", policy, code=1)
     (hit,) = json.loads(run("brand-scan", done, "--policy", policy, "--json", code=1))
     assert (hit["where"], hit["line"], hit["class"], hit["allowed"]) == ("text", 1, "trademark", "")
-    assert "clean; 1 allowed" in run("brand-scan", done, "--policy", policy, "--rule", rules / "tool.yaml")
+    assert "clean; 1 allowed" in run(
+        "brand-scan", done, "--policy", policy, "--rule", rules / "tool.yaml"
+    )
 
 
 @pytest.mark.corpus
 def test_real_packages_show_only_brands_that_are_there():
     """44 real RPMs: the three hits are CentOS's own words on what it derives from; the damaged one cannot be read."""
     corpus = Path(os.environ["BUILDFARM_CORPUS"]) / "rpms"
-    hits = json.loads(run("brand-scan", corpus, "--policy", CHECKOUT / "configs" / "brand-rhel.yaml", "--json", code=1))
-    assert {(hit["rpm"].split("-")[0], hit["class"]) for hit in hits} == {("centos", "trademark"), ("hello", "unread")}
-    assert all("Red Hat Enterprise Linux" in hit["context"] for hit in hits if hit["class"] == "trademark")
+    hits = json.loads(
+        run(
+            "brand-scan",
+            corpus,
+            "--policy",
+            CHECKOUT / "configs" / "brand-rhel.yaml",
+            "--json",
+            code=1,
+        )
+    )
+    assert {(hit["rpm"].split("-")[0], hit["class"]) for hit in hits} == {
+        ("centos", "trademark"),
+        ("hello", "unread"),
+    }
+    assert all(
+        "Red Hat Enterprise Linux" in hit["context"] for hit in hits if hit["class"] == "trademark"
+    )
 
 
 @pytest.mark.world
 def test_a_repository_of_unbranded_packages_is_clean(world: Path):
-    assert "clean; 0 allowed" in run("brand-scan", world / "seed", "--policy", CHECKOUT / "configs" / "brand.yaml")
+    assert "clean; 0 allowed" in run(
+        "brand-scan", world / "seed", "--policy", CHECKOUT / "configs" / "brand.yaml"
+    )
 
 
 def test_what_prep_makes_is_scanned_on_demand_and_a_prep_that_fails_is_not_clean(
     rpmbuild: Rpmbuild, rules: Path, tmp_path: Path
 ):
     policy = tmp_path / "brand.yaml"
-    grown = SPEC.format(name="grown", summary="Clean").replace("%prep\n", "%prep\nprintf 'by %s%s\\n' AC ME > notice\n")
+    grown = SPEC.format(name="grown", summary="Clean").replace(
+        "%prep\n", "%prep\nprintf 'by %s%s\\n' AC ME > notice\n"
+    )
     (made,) = rpmbuild("-bs", "grown", grown.encode(), text=b"")
     assert "clean" in run("brand-scan", made, "--policy", policy)
     (hit,) = json.loads(run("brand-scan", made, "--prep", "--policy", policy, "--json", code=1))

@@ -36,17 +36,27 @@ def corpus_folder() -> Path:
 
 @pytest.fixture
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(corpus_folder() / "debrand" / "autopatch" / request.param, tmp_path / request.param))
+    return Path(
+        shutil.copytree(
+            corpus_folder() / "debrand" / "autopatch" / request.param, tmp_path / request.param
+        )
+    )
 
 
 def test_every_case_of_the_corpus_is_in_the_list():
-    assert sorted(AUTOPATCH) == sorted(path.name for path in (corpus_folder() / "debrand" / "autopatch").iterdir())
+    assert sorted(AUTOPATCH) == sorted(
+        path.name for path in (corpus_folder() / "debrand" / "autopatch").iterdir()
+    )
 
 
 def day_of(expected: Path) -> date:
     """The date of the entry on top is an input of the case."""
     found = re.search(r"^%changelog\n\* \w+ (\w+ \d+ \d+)", expected.read_text(), re.MULTILINE)
-    return datetime.strptime(found[1], "%b %d %Y").replace(tzinfo=UTC).date() if found else date(2025, 1, 14)
+    return (
+        datetime.strptime(found[1], "%b %d %Y").replace(tzinfo=UTC).date()
+        if found
+        else date(2025, 1, 14)
+    )
 
 
 def complete(imported: Imported, tree: Tree, case: Path) -> None:
@@ -79,7 +89,9 @@ def test_an_autopatch_rule_gives_its_distributions_result(case: Path, way: str, 
     }  # fmt: skip
     imported = autopatch.read(config, source=case.name, day=day_of(case / "expected"))
     complete(imported, tree, case)
-    rule = imported.rule() if way == "directly" else load_rule(convert(imported, tmp_path / "rules"))
+    rule = (
+        imported.rule() if way == "directly" else load_rule(convert(imported, tmp_path / "rules"))
+    )
     got = apply(rule, tree, evr="1-1", outside=SandboxedOutside(tmp_path / "work")).tree
     assert decode(got[spec_path(got)]) == decode((case / "expected").read_bytes())
     for expected in case.rglob("*.expected"):
@@ -89,26 +101,39 @@ def test_an_autopatch_rule_gives_its_distributions_result(case: Path, way: str, 
 
 def srpmproc_rule(case: Path, way: str, tmp_path: Path, day: date = date(2024, 1, 25)) -> Rule:
     imported = srpmproc.read(next((case / "PATCHES").glob("*.cfg")), source=case.name, day=day)
-    return imported.rule() if way == "directly" else load_rule(convert(imported, tmp_path / "rules"))
+    return (
+        imported.rule() if way == "directly" else load_rule(convert(imported, tmp_path / "rules"))
+    )
 
 
 @pytest.mark.parametrize("way", ["directly", "converted"])
 def test_a_srpmproc_rule_gives_the_published_tree(way: str, tmp_path: Path):
     case = corpus_folder() / "debrand" / "srpmproc" / "nginx-el9-golden"
-    got = apply(srpmproc_rule(case, way, tmp_path), dist_git.read(case / "before"), evr="1:1.20.1-14.el9_2.1")
+    got = apply(
+        srpmproc_rule(case, way, tmp_path),
+        dist_git.read(case / "before"),
+        evr="1:1.20.1-14.el9_2.1",
+    )
     assert got.tree == dist_git.read(case / "after")
-    assert {path for path, before, after in got.sources if before != after} == {"SOURCES/404.html", "SOURCES/50x.html"}
+    assert {path for path, before, after in got.sources if before != after} == {
+        "SOURCES/404.html",
+        "SOURCES/50x.html",
+    }
 
 
 @pytest.mark.parametrize("way", ["directly", "converted"])
 @pytest.mark.parametrize("name", UNDONE)
-def test_a_published_spec_without_its_rules_lines_gets_them_back(name: str, way: str, tmp_path: Path):
+def test_a_published_spec_without_its_rules_lines_gets_them_back(
+    name: str, way: str, tmp_path: Path
+):
     case = tmp_path / name
     shutil.copytree(corpus_folder() / "debrand" / "srpmproc" / name, case)
     published = dist_git.read(case)
     spec = spec_path(published)
     text = decode(published[spec])
-    entry = re.search(r"^%changelog\n(\* (\w+ \w+ \d+ \d+) [^\n]*\n(?:- [^\n]*\n)+\n)", text, re.MULTILINE)
+    entry = re.search(
+        r"^%changelog\n(\* (\w+ \w+ \d+ \d+) [^\n]*\n(?:- [^\n]*\n)+\n)", text, re.MULTILINE
+    )
     assert entry
     day = datetime.strptime(entry[2], "%a %b %d %Y").replace(tzinfo=UTC).date()
     before = text.replace(entry[1], "", 1)

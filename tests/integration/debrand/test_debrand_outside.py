@@ -64,12 +64,16 @@ def listing(data: bytes, suffix: str) -> dict[str, bytes]:
 
 
 EDIT = ArchiveEdit(
-    archive="foo", delete=("images/logo.png",), replace=(Replace(where="README", find="ACME", new="Reef", count=1),)
+    archive="foo",
+    delete=("images/logo.png",),
+    replace=(Replace(where="README", find="ACME", new="Reef", count=1),),
 )
 
 
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst", "zip"])
-def test_an_archive_is_edited_inside_and_the_rest_of_it_stays(outside: SandboxedOutside, tmp_path: Path, suffix: str):
+def test_an_archive_is_edited_inside_and_the_rest_of_it_stays(
+    outside: SandboxedOutside, tmp_path: Path, suffix: str
+):
     before = archive(tmp_path, suffix)
     after, changed = outside.edit_archive(f"foo.{suffix}", before, EDIT, mtime=WHEN)
     wanted = {**FILES, "foo-1/README": b"Welcome to Reef\n"}
@@ -87,7 +91,11 @@ def test_members_keep_what_they_were_and_only_a_changed_one_gets_the_rules_time(
     target = tmp_path / "after.tar.gz"
     target.write_bytes(after)
     said = subprocess.run(
-        ["tar", "-tvf", target, "--full-time"], capture_output=True, check=True, text=True, env={"TZ": "UTC"}
+        ["tar", "-tvf", target, "--full-time"],
+        capture_output=True,
+        check=True,
+        text=True,
+        env={"TZ": "UTC"},
     )
     lines = {line.split()[5]: line for line in said.stdout.splitlines()}
     assert lines["foo-1/link"].startswith("lrwxrwxrwx")
@@ -99,9 +107,20 @@ def test_members_keep_what_they_were_and_only_a_changed_one_gets_the_rules_time(
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (ArchiveEdit(archive="x", delete=("nothing/*",)), r"no member matches 'nothing/\*'.*foo-1/README"),
-        (ArchiveEdit(archive="x", replace=(Replace(where="README", find="ACME", new="", count=2),)), "found 1 times"),
-        (ArchiveEdit(archive="x", replace=(Replace(where="*.md", find="a", new="", count=ANY),)), "no member matches"),
+        (
+            ArchiveEdit(archive="x", delete=("nothing/*",)),
+            r"no member matches 'nothing/\*'.*foo-1/README",
+        ),
+        (
+            ArchiveEdit(
+                archive="x", replace=(Replace(where="README", find="ACME", new="", count=2),)
+            ),
+            "found 1 times",
+        ),
+        (
+            ArchiveEdit(archive="x", replace=(Replace(where="*.md", find="a", new="", count=ANY),)),
+            "no member matches",
+        ),
     ],
 )
 def test_an_edit_that_does_not_fit_the_archive_is_refused(
@@ -120,7 +139,9 @@ SPEC = b"Name: x\n%global base 2.4\nVersion: %{base}.1\nRelease: 3%{?dist}%{?ext
 
 
 def test_rpm_says_what_the_spec_comes_to_without_a_dist_tag(outside: SandboxedOutside):
-    assert outside.evaluate({"x.spec": SPEC}, {"extra": ".7"}) == EVR(version="2.4.1", release="3.7")
+    assert outside.evaluate({"x.spec": SPEC}, {"extra": ".7"}) == EVR(
+        version="2.4.1", release="3.7"
+    )
 
 
 def test_a_spec_that_touches_a_file_while_it_is_parsed_touches_nothing_of_ours(
@@ -138,13 +159,13 @@ def test_a_spec_that_rpm_cannot_parse_is_refused_with_its_words(outside: Sandbox
 
 
 def script(text: str) -> Script:
-    return Script(name="scripts/do.sh", content=text.encode(), files={"files/new.txt": b"new"}, cwd="tree")
+    return Script(
+        name="scripts/do.sh", content=text.encode(), files={"files/new.txt": b"new"}, cwd="tree"
+    )
 
 
 def test_a_script_changes_the_tree_and_nothing_else(outside: SandboxedOutside, tmp_path: Path):
-    said = (
-        "sed -i s/a/b/ SOURCES/x; rm SOURCES/y; cp SOURCES/x SOURCES/z; ln -s x SOURCES/l; ln -s gone SOURCES/dangling"
-    )
+    said = "sed -i s/a/b/ SOURCES/x; rm SOURCES/y; cp SOURCES/x SOURCES/z; ln -s x SOURCES/l; ln -s gone SOURCES/dangling"
     tree = {"SPECS/x.spec": SPEC, "SOURCES/x": b"a", "SOURCES/y": b"y"}
     after = outside.run_script(script(said), tree, epoch=WHEN)
     assert after == {"SPECS/x.spec": SPEC, "SOURCES/x": b"b", "SOURCES/z": b"b", "SOURCES/l": b"b"}
@@ -161,7 +182,9 @@ def test_a_script_changes_the_tree_and_nothing_else(outside: SandboxedOutside, t
         ("touch /usr/x", "failed: .*Read-only"),
     ],
 )
-def test_a_script_that_fails_or_leaves_the_tree_is_refused(outside: SandboxedOutside, said: str, why: str):
+def test_a_script_that_fails_or_leaves_the_tree_is_refused(
+    outside: SandboxedOutside, said: str, why: str
+):
     with pytest.raises(RuleDoesNotFit, match=f"(?s){why}"):
         outside.run_script(script(said), {"SPECS/x.spec": SPEC, "SOURCES/x": b"a"}, epoch=WHEN)
 
@@ -172,7 +195,9 @@ def test_a_script_that_fails_or_leaves_the_tree_is_refused(outside: SandboxedOut
         (".x.metadata", "{sha1} SOURCES/x.tar.gz"), ("sources", "SHA512 (x.tar.gz) = {sha512}"), ("sources", "{md5}  x.tar.gz"),
     ],
 )  # fmt: skip
-def test_sources_of_a_dist_git_tree_come_from_the_lookaside_by_their_digest(tmp_path: Path, name: str, line: str):
+def test_sources_of_a_dist_git_tree_come_from_the_lookaside_by_their_digest(
+    tmp_path: Path, name: str, line: str
+):
     content = b"the archive"
     digests = {kind: hashlib.new(kind, content).hexdigest() for kind in ("sha1", "sha512", "md5")}
     (tmp_path / "tree" / "SPECS").mkdir(parents=True)

@@ -97,7 +97,9 @@ def test_what_rpmbuild_makes_of_the_debranded_tree_has_the_expected_evr_changelo
     assert query(made, "--qf=%{epoch}:%{version}-%{release}") == "2:1.2-3.el9.reef.1"
     assert query(made, "--qf=%{summary}") == "The shell of Reef"
     assert query(made, "--list").split() == ["motd.txt", "reef.png", "shell.spec"]
-    assert query(made, "--qf=[%{changelogtime:day} %{changelogname}\n%{changelogtext}\n]").splitlines() == [
+    assert query(
+        made, "--qf=[%{changelogtime:day} %{changelogname}\n%{changelogtext}\n]"
+    ).splitlines() == [
         "Mon May 04 2026 Reef <builds@reef.example> - 2:1.2-3.el9.reef.1",
         "- Debrand: motd, logo",
         "Mon Apr 29 2024 ACME <a@acme.example> - 2:1.2-3",
@@ -106,10 +108,15 @@ def test_what_rpmbuild_makes_of_the_debranded_tree_has_the_expected_evr_changelo
     again = srpm_tree.unpack(made, tmp_path / "again")
     assert again == applied.tree
     assert debranded_by(again) == load_rule(tmp_path / "shell.yaml").digest
-    assert (again["SOURCES/motd.txt"], again["SOURCES/reef.png"]) == (b"Reef \xe9\r\nReef\n", b"ours")
+    assert (again["SOURCES/motd.txt"], again["SOURCES/reef.png"]) == (
+        b"Reef \xe9\r\nReef\n",
+        b"ours",
+    )
 
 
-def test_packing_the_same_tree_gives_the_same_bytes_with_the_rules_time_and_nobodys_name(applied: Applied):
+def test_packing_the_same_tree_gives_the_same_bytes_with_the_rules_time_and_nobodys_name(
+    applied: Applied,
+):
     first = srpm_tree.pack(applied.tree, mtime=1_777_896_000)
     assert first == srpm_tree.pack(dict(reversed(applied.tree.items())), mtime=1_777_896_000)
     with tarfile.open(fileobj=io.BytesIO(first)) as tar:
@@ -131,7 +138,9 @@ def test_the_day_in_the_changelog_is_the_rules_whatever_the_machines_time_zone(a
         "mkdir %{buildroot}/odd; echo x > %{buildroot}/odd/file",
     ],
 )
-def test_a_payload_of_anything_but_plain_files_is_refused(rpmbuild: Rpmbuild, tmp_path: Path, install: str):
+def test_a_payload_of_anything_but_plain_files_is_refused(
+    rpmbuild: Rpmbuild, tmp_path: Path, install: str
+):
     """A binary RPM with its files at the root is what an SRPM would be that somebody forged."""
     odd = "/odd.spec" if ".spec" in install.rpartition(" ")[2] else "/odd"
     spec = (
@@ -145,7 +154,9 @@ def test_a_payload_of_anything_but_plain_files_is_refused(rpmbuild: Rpmbuild, tm
 
 
 @pytest.mark.parametrize("evil", [b"../evil", b"/../../evil"])
-def test_a_payload_that_climbs_out_of_its_folder_writes_nothing(rpmbuild: Rpmbuild, tmp_path: Path, evil: bytes):
+def test_a_payload_that_climbs_out_of_its_folder_writes_nothing(
+    rpmbuild: Rpmbuild, tmp_path: Path, evil: bytes
+):
     name = b"x" * (len(evil) - 4) + b"evil"
     spec = b"Name: odd\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\nBuildArch: noarch\n%description\n%install\n"
     spec += b"mkdir -p %{buildroot}\necho x > %{buildroot}/" + name + b"\n%files\n/" + name + b"\n"
@@ -165,12 +176,16 @@ def test_a_damaged_srpm_is_refused_by_name(srpm: Path, tmp_path: Path, damage: s
     half = bytearray(data)
     half[-200:-20] = bytes(180)
     bad = tmp_path / "bad.src.rpm"
-    bad.write_bytes({"truncated": data[:-100], "a text": b"hello", "empty": b"", "payload": bytes(half)}[damage])
+    bad.write_bytes(
+        {"truncated": data[:-100], "a text": b"hello", "empty": b"", "payload": bytes(half)}[damage]
+    )
     with pytest.raises(InputError, match=r"^bad\.src\.rpm: its payload cannot be unpacked"):
         srpm_tree.unpack(bad, tmp_path / "work")
 
 
-def test_a_source_named_with_a_blank_or_a_newline_in_its_line_stays_a_file(rpmbuild: Rpmbuild, tmp_path: Path):
+def test_a_source_named_with_a_blank_or_a_newline_in_its_line_stays_a_file(
+    rpmbuild: Rpmbuild, tmp_path: Path
+):
     spec = b"Name: n\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\nSource0: -rf\nSource1: a+b~c^d\n%description\n"
     (made,) = rpmbuild("-bs", "n", spec, **{"-rf": b"1", "a+b~c^d": b"2"})
     tree = srpm_tree.unpack(made, tmp_path / "work")

@@ -28,15 +28,26 @@ DEFINITIONS = [definition.load(file) for file in FILES]
 
 
 @pytest.mark.parametrize("found", DEFINITIONS, ids=lambda found: str(found.name))
-def test_libvirts_own_schema_accepts_the_domain(found: definition.GuestDefinition, tmp_path: Path) -> None:
+def test_libvirts_own_schema_accepts_the_domain(
+    found: definition.GuestDefinition, tmp_path: Path
+) -> None:
     if not shutil.which("virt-xml-validate") or not shutil.which("xmllint"):
-        pytest.skip("no virt-xml-validate (libvirt-clients) or xmllint (libxml2-utils) on this machine")
+        pytest.skip(
+            "no virt-xml-validate (libvirt-clients) or xmllint (libxml2-utils) on this machine"
+        )
     file = tmp_path / "domain.xml"
     file.write_text(render.domain_example(found))
-    done = subprocess.run(["virt-xml-validate", file, "domain"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["virt-xml-validate", file, "domain"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     file.write_text(render.domain_example(found).replace("<os>", "<os><nonsense/>"))
-    assert subprocess.run(["virt-xml-validate", file, "domain"], capture_output=True, check=False).returncode != 0
+    assert (
+        subprocess.run(
+            ["virt-xml-validate", file, "domain"], capture_output=True, check=False
+        ).returncode
+        != 0
+    )
 
 
 @pytest.fixture(scope="session")
@@ -44,18 +55,26 @@ def cloud_schema(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """cloud-init's schema, taken out of its package: installing it would have this machine configured at its next boot."""
     folder = tmp_path_factory.mktemp("cloud-init")
     done = subprocess.run(
-        ["apt-get", "download", "-qq", "cloud-init"], cwd=folder, capture_output=True, text=True, check=False
+        ["apt-get", "download", "-qq", "cloud-init"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         pytest.skip(f"cloud-init's package cannot be had here: {done.stderr.strip()[:200]}")
-    subprocess.run(["dpkg-deb", "--extract", next(folder.glob("*.deb")), folder / "tree"], check=True)
+    subprocess.run(
+        ["dpkg-deb", "--extract", next(folder.glob("*.deb")), folder / "tree"], check=True
+    )
     found = json.loads(next((folder / "tree").rglob("schema-cloud-config-v1.json")).read_text())
     assert isinstance(found, dict)
     return found
 
 
 @pytest.mark.parametrize(
-    "found", [one for one in DEFINITIONS if isinstance(one.source, FromCloudImage)], ids=lambda one: str(one.name)
+    "found",
+    [one for one in DEFINITIONS if isinstance(one.source, FromCloudImage)],
+    ids=lambda one: str(one.name),
 )
 def test_cloud_inits_own_schema_accepts_the_user_data(
     found: definition.GuestDefinition, cloud_schema: dict[str, Any]
@@ -74,9 +93,13 @@ def test_cloud_inits_own_schema_accepts_the_user_data(
 
 
 @pytest.mark.parametrize(
-    "found", [one for one in DEFINITIONS if isinstance(one.source, FromKickstart)], ids=lambda one: str(one.name)
+    "found",
+    [one for one in DEFINITIONS if isinstance(one.source, FromKickstart)],
+    ids=lambda one: str(one.name),
 )
-def test_the_installers_own_parser_accepts_the_kickstart_file(found: definition.GuestDefinition) -> None:
+def test_the_installers_own_parser_accepts_the_kickstart_file(
+    found: definition.GuestDefinition,
+) -> None:
     assert isinstance(found.source, FromKickstart)
     parser = KickstartParser(makeVersion(found.source.version), errorsAreFatal=True)
     parser.readKickstartFromString(render.kickstart(found, found.source))
@@ -85,7 +108,9 @@ def test_the_installers_own_parser_accepts_the_kickstart_file(found: definition.
     assert any("buildfarm-worker.rpm" in script.script for script in parser.handler.scripts)
 
 
-def test_everything_for_a_distributions_tools_is_written_with_the_call_that_takes_it(tmp_path: Path) -> None:
+def test_everything_for_a_distributions_tools_is_written_with_the_call_that_takes_it(
+    tmp_path: Path,
+) -> None:
     found = next(one for one in DEFINITIONS if one.name == "centos-stream-9-kickstart")
     written = {file.name for file in render.write(found, tmp_path)}
     assert written == {"domain.xml", "inst.ks", "virt-install.sh"}
@@ -99,7 +124,10 @@ def test_everything_for_a_distributions_tools_is_written_with_the_call_that_take
     ("change", "reason"),
     [
         ({"memory": 5}, "memory: Extra inputs are not permitted"),
-        ({"source": {"kind": "cloud-image", "image": "x.qcow2"}}, "source.cloud-image.sha256: Field required"),
+        (
+            {"source": {"kind": "cloud-image", "image": "x.qcow2"}},
+            "source.cloud-image.sha256: Field required",
+        ),
         ({"source": {"kind": "floppy"}}, "does not match any of the expected tags"),
         ({"name": "other"}, "names its guest 'other'"),
     ],
@@ -108,7 +136,11 @@ def test_a_wrong_definition_is_refused_with_file_and_key(
     change: dict[str, object], reason: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "reef-9.yaml"
-    file.write_text(yaml.safe_dump(yaml.safe_load((CHECKOUT / "configs/demo/guests/reef-9.yaml").read_text()) | change))
+    file.write_text(
+        yaml.safe_dump(
+            yaml.safe_load((CHECKOUT / "configs/demo/guests/reef-9.yaml").read_text()) | change
+        )
+    )
     with pytest.raises(ConfigError, match=str(file)) as caught:
         definition.load(file)
     assert reason in str(caught.value)
@@ -119,7 +151,12 @@ def test_the_kvm_probe_is_what_its_source_assembles_to(tmp_path: Path) -> None:
         pytest.skip("no gcc on this machine")
     out = tmp_path / "probe"
     source = CHECKOUT / "workers" / "guest" / "kvm-probe.S"
-    flags = ["-nostdlib", "-static", "-no-pie", "-Wl,--oformat=binary,-Ttext=0x7c00,--build-id=none"]
+    flags = [
+        "-nostdlib",
+        "-static",
+        "-no-pie",
+        "-Wl,--oformat=binary,-Ttext=0x7c00,--build-id=none",
+    ]
     subprocess.run(["gcc", *flags, source, "-o", out], check=True)
     assert out.read_bytes() == acceleration.PROBE
 

@@ -15,7 +15,9 @@ def run(*argv: str | Path) -> str:
     return done.stdout
 
 
-def test_the_worker_starts_from_its_two_wheels_without_database_page_or_solver(tmp_path: Path) -> None:
+def test_the_worker_starts_from_its_two_wheels_without_database_page_or_solver(
+    tmp_path: Path,
+) -> None:
     wheels = tmp_path / "wheels"
     for source in (CHECKOUT, CHECKOUT / "workers"):
         run(
@@ -29,7 +31,16 @@ def test_the_worker_starts_from_its_two_wheels_without_database_page_or_solver(t
     pins = tmp_path / "pins"
     lines = (CHECKOUT / "requirements.lock").read_text().splitlines()
     pins.write_text("".join(line.split(" ")[0] + "\n" for line in lines if line[:1].isalpha()))
-    run(python, "-m", "pip", "install", "--quiet", "--constraint", pins, *sorted(wheels.glob("*.whl")))
+    run(
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--constraint",
+        pins,
+        *sorted(wheels.glob("*.whl")),
+    )
     assert "worker" in run(venv / "bin" / "buildfarm-worker", "--help").lower()
     absent = "import importlib.util as u; print([m for m in ('sqlalchemy', 'flask', 'solv') if u.find_spec(m)])"
     assert run(python, "-c", absent).strip() == "[]"

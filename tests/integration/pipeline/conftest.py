@@ -70,14 +70,39 @@ class Key:
     @classmethod
     def make(cls, home: Path, name: str) -> Key:
         home.mkdir(mode=0o700)
-        gpg = ["gpg", "--homedir", str(home), "--batch", "--passphrase", "", "--pinentry-mode", "loopback"]
-        _quiet([*gpg, "--quick-generate-key", f"{name} <key@{name}.example>", "rsa3072", "sign", "never"])
+        gpg = [
+            "gpg",
+            "--homedir",
+            str(home),
+            "--batch",
+            "--passphrase",
+            "",
+            "--pinentry-mode",
+            "loopback",
+        ]
+        _quiet(
+            [
+                *gpg,
+                "--quick-generate-key",
+                f"{name} <key@{name}.example>",
+                "rsa3072",
+                "sign",
+                "never",
+            ]
+        )
         listing = _quiet([*gpg, "--list-secret-keys", "--with-colons"]).decode()
-        return cls(home, next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:")))
+        return cls(
+            home,
+            next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:")),
+        )
 
     def sign(self, *rpms: Path) -> None:
         defines = (f"_gpg_name {self.fingerprint}", f"_gpg_path {self.home}", "__gpg /usr/bin/gpg")
-        argv = ["rpmsign", *(word for define in defines for word in ("--define", define)), "--addsign"]
+        argv = [
+            "rpmsign",
+            *(word for define in defines for word in ("--define", define)),
+            "--addsign",
+        ]
         _quiet([*argv, *map(str, rpms)], GNUPGHOME=str(self.home))
 
     def export(self) -> bytes:
@@ -129,7 +154,9 @@ def rpmbuild(tmp_path_factory: pytest.TempPathFactory) -> MakeRpms:
     """``rpmbuild -ba`` (or ``-bs``): unsigned files, the SRPM first."""
     made: dict[tuple[str, ...], list[Path]] = {}
 
-    def build(name: str, version: str = "1.0", release: str = "1.el9", *lines: str, mode: str = "-ba") -> list[Path]:
+    def build(
+        name: str, version: str = "1.0", release: str = "1.el9", *lines: str, mode: str = "-ba"
+    ) -> list[Path]:
         key = (name, version, release, mode, *lines)
         if key not in made:
             top = tmp_path_factory.mktemp("rpmbuild")

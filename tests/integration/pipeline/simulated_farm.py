@@ -99,7 +99,11 @@ class SimulatedFarm:
     def __post_init__(self) -> None:
         for name in ("etc/targets", "home/scratch", "home/repos", "home/logs/tasks", "seed"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        target = {**TARGET, "external": [{"id": "seed", "path": "../seed"}], "upstream": {"vendor": "ACME"}}
+        target = {
+            **TARGET,
+            "external": [{"id": "seed", "path": "../seed"}],
+            "upstream": {"vendor": "ACME"},
+        }
         (self.folder / "etc/targets/reef-9.yaml").write_text(yaml.safe_dump(target))
         (self.folder / "etc/farm.yaml").write_text(yaml.safe_dump({"home": "../home"}))
         config = configuration.load(self.folder / "etc/farm.yaml")
@@ -116,10 +120,21 @@ class SimulatedFarm:
         self.start_scheduler()
 
     def _add_records(self) -> None:
-        queues = {name: tuple(self.target.queues()) for name in BUILDERS} | {name: (name,) for name in STATIONS}
+        queues = {name: tuple(self.target.queues()) for name in BUILDERS} | {
+            name: (name,) for name in STATIONS
+        }
         with self.hub.store.begin() as tx:
             for name, queue in queues.items():
-                tx.add(Worker(id=name, token_hash="", arches=("x86_64",), queues=queue, builder="chroot", seen=tx.now))
+                tx.add(
+                    Worker(
+                        id=name,
+                        token_hash="",
+                        arches=("x86_64",),
+                        queues=queue,
+                        builder="chroot",
+                        seen=tx.now,
+                    )
+                )
             tx.add(
                 Drop(
                     id=DROP,
@@ -216,14 +231,21 @@ class SimulatedFarm:
                 raise Killed
 
     def open(
-        self, repositories: Sequence[PinnedRepository], arch: str, *, modules: Sequence[str] = (), releasever: str = ""
+        self,
+        repositories: Sequence[PinnedRepository],
+        arch: str,
+        *,
+        modules: Sequence[str] = (),
+        releasever: str = "",
     ) -> SimulatedFarm._Universe:
         """Solver."""
         own: frozenset[str] = frozenset()
         for repository in repositories:
             if repository.id == self.target.tags.build:
                 own = frozenset(json.loads((repository.folder / "names.json").read_text()))
-        if self._universe is None or self._universe.own != own:  # as LibsolvSolver keeps those it opened
+        if (
+            self._universe is None or self._universe.own != own
+        ):  # as LibsolvSolver keeps those it opened
             self._universe = SimulatedFarm._Universe(self, own, self.seed)
         return self._universe
 
@@ -236,10 +258,14 @@ class SimulatedFarm:
         def base(self, packages: Sequence[str]) -> BaseResolution:
             return BaseResolution(names=frozenset(), key="base", problems=())
 
-        def resolve(self, requires: Sequence[str], base: Sequence[str], expected: Sequence[Expected]) -> Resolution:
+        def resolve(
+            self, requires: Sequence[str], base: Sequence[str], expected: Sequence[Expected]
+        ) -> Resolution:
             self.farm.asked += 1
             coming = {rpm.name: rpm.build for rpm in expected}
-            taken = {coming[name]: name for name in requires if name not in self.own and name in coming}
+            taken = {
+                coming[name]: name for name in requires if name not in self.own and name in coming
+            }
             known = self.own | coming.keys() | self.seed
             problems = tuple(f"nothing provides {name}" for name in requires if name not in known)
             return Resolution(problems=problems, taken={} if problems else taken)
@@ -249,7 +275,9 @@ class SimulatedFarm:
         self._burn()
         (folder / "repodata").mkdir(parents=True)
         (folder / "repodata/repomd.xml").write_text("<repomd/>")
-        (folder / "names.json").write_text(json.dumps([file.filename.rsplit("-", 2)[0] for file in files]))
+        (folder / "names.json").write_text(
+            json.dumps([file.filename.rsplit("-", 2)[0] for file in files])
+        )
         self._burn()
 
     def sign_rpms(self, paths: Sequence[Path]) -> None:
@@ -302,12 +330,18 @@ class SimulatedFarm:
         self._burn()
         with self.hub.store.read() as tx:
             build = tx.get(Build, order.build)
-            generation = tx.get(Generation, order.buildroot.generation) if order.buildroot.generation else None
+            generation = (
+                tx.get(Generation, order.buildroot.generation)
+                if order.buildroot.generation
+                else None
+            )
             carried = tx.find(Build, id=generation.builds) if generation else []
             made = [rpm for one in carried for rpm in tx.find(Artifact, build=one.id)]
         ours = {rpm.name: rpm.header for rpm in made if not rpm.is_source}
         if broken:
-            report = wire.Report(ok=False, failure_kind=FailureKind.INFRASTRUCTURE, reason="the disk is full")
+            report = wire.Report(
+                ok=False, failure_kind=FailureKind.INFRASTRUCTURE, reason="the disk is full"
+            )
         elif order.kind == "srpm":
             report = wire.Report(ok=True, artifacts=(self._made(build, "src"),))
         else:
@@ -317,7 +351,15 @@ class SimulatedFarm:
         def intake(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[Header]:
             if order.kind == "srpm":
                 under = tuple(self.conditioned[build.source])
-                return [Header(name=build.source, sha256header="", arch="src", is_source=True, requires=under)]
+                return [
+                    Header(
+                        name=build.source,
+                        sha256header="",
+                        arch="src",
+                        is_source=True,
+                        requires=under,
+                    )
+                ]
             return [Header(name=build.source, sha256header=f"header of {build.id}")]
 
         building.finished(self.hub, intake, task.id, token, report)  # type: ignore[arg-type]  # a fake's own header class
@@ -331,28 +373,43 @@ class SimulatedFarm:
         missing = [name for name in requires if name not in there]
         assert not missing, f"{build.source} began without {missing}"
         if build.source in self.doomed:
-            return wire.Report(ok=False, failure_kind=FailureKind.BUILD, reason="it does not compile")
+            return wire.Report(
+                ok=False, failure_kind=FailureKind.BUILD, reason="it does not compile"
+            )
         asked = () if bootstraps else tuple(self.generated.get(build.source, ()))
         if unmet := [name for name in asked if name not in there]:
             why = f"No matching package to install: {unmet}"
-            return wire.Report(ok=False, failure_kind=FailureKind.DEPENDENCIES, reason=why, asked_for=asked)
+            return wire.Report(
+                ok=False, failure_kind=FailureKind.DEPENDENCIES, reason=why, asked_for=asked
+            )
         lock = tuple(
             wire.InstalledRpm(
-                name=name, epoch=0, version="1", release="1", arch="x86_64", sha256=ours.get(name, "0" * 64)
+                name=name,
+                epoch=0,
+                version="1",
+                release="1",
+                arch="x86_64",
+                sha256=ours.get(name, "0" * 64),
             )
             for name in dict.fromkeys([*requires, *asked])
         )
-        return wire.Report(ok=True, artifacts=(self._made(build, "x86_64"),), lock=lock, asked_for=asked)
+        return wire.Report(
+            ok=True, artifacts=(self._made(build, "x86_64"),), lock=lock, asked_for=asked
+        )
 
     def _made(self, build: Build, arch: str) -> wire.Artifact:
         blob = self.hub.blobs.put_bytes(f"{arch} rpm of {build.id}".encode())
-        return wire.Artifact(filename=f"{build.source}-1-1.el9.{arch}.rpm", sha256=blob.sha256, size=blob.size)
+        return wire.Artifact(
+            filename=f"{build.source}-1-1.el9.{arch}.rpm", sha256=blob.sha256, size=blob.size
+        )
 
 
 def random_action(farm: SimulatedFarm, chance: random.Random) -> None:
     """One of the things that happen to a farm: work, ticks, kills, lost leases, another leader, broken builders."""
     told = farm.assigned()
-    match chance.choices(("tick", "work", "kill", "break", "wait", "leader"), (6, 8, 3, 1, 1, 1))[0]:
+    match chance.choices(("tick", "work", "kill", "break", "wait", "leader"), (6, 8, 3, 1, 1, 1))[
+        0
+    ]:
         case "work" if told:
             farm.work(chance.choice(told))
         case "kill" if told:

@@ -52,7 +52,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         check=True, stdout=subprocess.DEVNULL, cwd="/",
     )  # fmt: skip
     options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-    subprocess.run([*control, "--log", folder / "log", "--options", options, "start"], check=True, cwd="/")
+    subprocess.run(
+        [*control, "--log", folder / "log", "--options", options, "start"], check=True, cwd="/"
+    )
     yield f"postgresql+psycopg://farm@/postgres?host={folder}"
     subprocess.run([*control, "--mode=immediate", "stop"], check=True, cwd="/")
     shutil.rmtree(folder)

@@ -43,7 +43,14 @@ def recording(store: SqlStore) -> Iterator[Recorded]:
     """Record every SELECT of a block."""
     found = Recorded()
 
-    def note(_connection: object, _cursor: object, sql: str, parameters: Any, _context: object, _many: bool) -> None:
+    def note(
+        _connection: object,
+        _cursor: object,
+        sql: str,
+        parameters: Any,
+        _context: object,
+        _many: bool,
+    ) -> None:
         if sql.lstrip().startswith("SELECT"):
             found.statements.setdefault(sql, parameters)
 
@@ -60,7 +67,9 @@ def whole_reads(store: SqlStore, recorded: Recorded) -> list[str]:
     found = []
     with store._engine.connect() as connection:
         for sql, parameters in recorded.statements.items():
-            found += [f"{how}: {' '.join(sql.split())}" for how in judge(connection, sql, parameters)]
+            found += [
+                f"{how}: {' '.join(sql.split())}" for how in judge(connection, sql, parameters)
+            ]
     return found
 
 
@@ -83,11 +92,15 @@ def _postgresql(connection: sa.Connection, sql: str, parameters: Any) -> Iterato
     connection.exec_driver_sql("SET LOCAL cpu_index_tuple_cost = 1")
     plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}", parameters).scalar_one()
     tree = plan if isinstance(plan, list) else json.loads(plan)
-    sorts = any(node["Node Type"] in ("Sort", "Incremental Sort") for node in _nodes(tree[0]["Plan"]))
+    sorts = any(
+        node["Node Type"] in ("Sort", "Incremental Sort") for node in _nodes(tree[0]["Plan"])
+    )
     walks = "LIMIT" in sql and not sorts and not _filters(sql)
     for node in _nodes(tree[0]["Plan"]):
         table, kind = node.get("Relation Name"), node["Node Type"]
-        parts = [one for one in _nodes(node) if "Plans" not in one]  # of a bitmap those it is made of
+        parts = [
+            one for one in _nodes(node) if "Plans" not in one
+        ]  # of a bitmap those it is made of
         looks_up = all("Index Cond" in one or one.get("Index Name") in BOUNDED for one in parts)
         if kind.endswith("Scan") and table in LARGE and not looks_up and not walks:
             yield f"{kind} on {table}"
@@ -124,7 +137,9 @@ def counting_steps(store: SqlStore) -> Iterator[Counted]:
         found.steps += _STRIDE
         return 0
 
-    def watch(connection: Any, _cursor: object, _sql: str, _parameters: Any, _context: object, _many: bool) -> None:
+    def watch(
+        connection: Any, _cursor: object, _sql: str, _parameters: Any, _context: object, _many: bool
+    ) -> None:
         connection.connection.driver_connection.set_progress_handler(step, _STRIDE)
 
     sa.event.listen(store._engine, "before_cursor_execute", watch)

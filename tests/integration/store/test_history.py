@@ -92,7 +92,10 @@ def test_a_transaction_that_takes_long_holds_up_only_what_comes_behind_it(
 
 def test_many_writers_lose_nothing_to_a_follower(store: SqlStore) -> None:
     """Each follows on from the last it saw; all that was committed is seen once, in order."""
-    writers = [threading.Thread(target=lambda n=n: [write(store, f"{n}.{i}") for i in range(25)]) for n in range(4)]
+    writers = [
+        threading.Thread(target=lambda n=n: [write(store, f"{n}.{i}") for i in range(25)])
+        for n in range(4)
+    ]
     for thread in writers:
         thread.start()
     seen: list[Event] = []

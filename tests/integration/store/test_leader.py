@@ -31,13 +31,19 @@ class Nobody:
 
 def scheduler(store: SqlStore, folder: Path, owner: str) -> Scheduler:
     nobody = Nobody()
-    config = Config(farm=Farm(home=str(folder)), targets={}, folder=folder, file=folder / "farm.yaml")
+    config = Config(
+        farm=Farm(home=str(folder)), targets={}, folder=folder, file=folder / "farm.yaml"
+    )
     blobs = Blobs(folder / "blobs")
-    hub = Hub(config=config, store=store, blobs=blobs, messages=nobody, wakeup=nobody, scratch=folder)
+    hub = Hub(
+        config=config, store=store, blobs=blobs, messages=nobody, wakeup=nobody, scratch=folder
+    )
     return Scheduler(hub, nobody, owner=owner)
 
 
-def test_the_second_stands_by_until_the_firsts_lease_ran_out(store: SqlStore, tmp_path: Path, clock: Any) -> None:
+def test_the_second_stands_by_until_the_firsts_lease_ran_out(
+    store: SqlStore, tmp_path: Path, clock: Any
+) -> None:
     first, second = scheduler(store, tmp_path, "first"), scheduler(store, tmp_path, "second")
     assert first.lead()
     assert not second.lead()

@@ -16,7 +16,9 @@ from buildfarm.services.core import idempotency
 from tests.integration.store.conftest import Clock
 
 
-def test_a_list_comes_whole_page_by_page_also_where_times_are_equal(store: SqlStore, clock: Clock) -> None:
+def test_a_list_comes_whole_page_by_page_also_where_times_are_equal(
+    store: SqlStore, clock: Clock
+) -> None:
     with store.begin() as tx:
         for number in range(11):
             at = clock.now + timedelta(microseconds=number // 3)
@@ -34,7 +36,9 @@ def test_a_list_comes_whole_page_by_page_also_where_times_are_equal(store: SqlSt
     with store.read() as tx:
         whole = page(tx, Drop, "created,id", {}, limit=100)
         assert whole.cursor is None
-        assert [drop.id for drop in whole.records] == [f"drop-{number:02}" for number in reversed(range(11))]
+        assert [drop.id for drop in whole.records] == [
+            f"drop-{number:02}" for number in reversed(range(11))
+        ]
         seen: list[Drop] = []
         cursor: str | None = ""
         while cursor is not None:
@@ -57,14 +61,22 @@ def test_history_goes_on_from_a_number_and_from_a_page(store: SqlStore) -> None:
         assert events(tx, after=newest["next"])["events"] == []
         first = events(tx, after=0, subject="odd", limit=2)
         rest = events(tx, subject="odd", cursor=first["cursor"])
-        assert [one["data"]["number"] for one in first["events"] + rest["events"]] == [0, 2, 4, 6, 8]
+        assert [one["data"]["number"] for one in first["events"] + rest["events"]] == [
+            0,
+            2,
+            4,
+            6,
+            8,
+        ]
 
 
 def test_a_key_is_taken_once_answered_and_forgotten(store: SqlStore, clock: Clock) -> None:
     taken = idempotency.begin(store, "key", "request")
     with pytest.raises(StillAtWork):
         idempotency.begin(store, "key", "request")
-    idempotency.finish(store, taken, status=201, content_type="application/json", location="/x", body='{"ü": 1}')
+    idempotency.finish(
+        store, taken, status=201, content_type="application/json", location="/x", body='{"ü": 1}'
+    )
     again = idempotency.begin(store, "key", "request")
     assert (again.status, again.location, again.body) == (201, "/x", '{"ü": 1}')
     with pytest.raises(InputError, match="another request"):

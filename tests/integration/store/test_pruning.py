@@ -23,17 +23,48 @@ def live(store: SqlStore, name: str, number: int) -> None:
     with store.begin() as tx:
         now = tx.now
         tx.add(HookCall(id=name, trigger="t", message="m", received=now))
-        tx.add(Session(id=name, account="ann", created=now, seen=now, until=now + timedelta(days=400), ended=now))
-        tx.add(Session(id=f"{name} open", account="ann", created=now, seen=now, until=now + timedelta(days=1)))
+        tx.add(
+            Session(
+                id=name,
+                account="ann",
+                created=now,
+                seen=now,
+                until=now + timedelta(days=400),
+                ended=now,
+            )
+        )
+        tx.add(
+            Session(
+                id=f"{name} open",
+                account="ann",
+                created=now,
+                seen=now,
+                until=now + timedelta(days=1),
+            )
+        )
         tx.add(LoginTries(id=name, tries=3, since=now))
-        tx.add(Notice(id=number, at=now, topic=Topic.FAILED, kind="build.failed", subject="b", name="n", target="t"))
-        tx.add(SeenFile(id=name, trigger="t", sha256="s", name="n", stamp="1", drop_id="d", seen=now))
+        tx.add(
+            Notice(
+                id=number,
+                at=now,
+                topic=Topic.FAILED,
+                kind="build.failed",
+                subject="b",
+                name="n",
+                target="t",
+            )
+        )
+        tx.add(
+            SeenFile(id=name, trigger="t", sha256="s", name="n", stamp="1", drop_id="d", seen=now)
+        )
         tx.add(KeptAnswer(id=name, fingerprint="f", created=now))
 
 
 def left(store: SqlStore) -> dict[str, list[str]]:
     with store.read() as tx:
-        return {kind.__name__: sorted(str(key) for (key,) in tx.pick(kind, ("id",))) for kind in KINDS}
+        return {
+            kind.__name__: sorted(str(key) for (key,) in tx.pick(kind, ("id",))) for kind in KINDS
+        }
 
 
 def test_each_kind_goes_on_its_day_and_what_was_seen_never(store: SqlStore, clock: Clock) -> None:
@@ -50,7 +81,10 @@ def test_each_kind_goes_on_its_day_and_what_was_seen_never(store: SqlStore, cloc
     }  # fmt: skip
     with store.read() as tx:
         said = [event.data for event in tx.find(Event, kind="store.pruned", order_by="id")]
-    assert said == [{"answers": 1}, {"hook_calls": 1, "sessions": 2, "login_tries": 1, "notices": 1}]
+    assert said == [
+        {"answers": 1},
+        {"hook_calls": 1, "sessions": 2, "login_tries": 1, "notices": 1},
+    ]
 
 
 def test_a_notice_that_is_owed_to_somebody_stays(store: SqlStore, clock: Clock) -> None:
@@ -59,7 +93,13 @@ def test_a_notice_that_is_owed_to_somebody_stays(store: SqlStore, clock: Clock) 
     with store.begin() as tx:
         tx.add(
             Delivery(
-                id="d", subscription="s", channel=Channel.WEBHOOK, address="a", notice=2, due=tx.now, created=tx.now
+                id="d",
+                subscription="s",
+                channel=Channel.WEBHOOK,
+                address="a",
+                notice=2,
+                due=tx.now,
+                created=tx.now,
             )
         )
     clock.pass_seconds(91 * DAY)

@@ -69,13 +69,18 @@ def test_no_tick_reads_a_large_table_from_end_to_end(hub: Hub) -> None:
             tasks.assign_free(tx)
             for target in hub.config.targets.values():
                 publishing.needs_publishing(tx, target, {})
-                scheduler._has_builder_work(target) if hub.store.name.startswith("postgresql") else None
+                scheduler._has_builder_work(target) if hub.store.name.startswith(
+                    "postgresql"
+                ) else None
                 scheduler._publish(tx, target)
     assert query_plans.whole_reads(store_of(hub), recorded) == []
 
 
 def test_the_check_itself_sees_a_whole_read(hub: Hub) -> None:
-    with query_plans.recording(store_of(hub)) as recorded, store_of(hub)._engine.connect() as connection:
+    with (
+        query_plans.recording(store_of(hub)) as recorded,
+        store_of(hub)._engine.connect() as connection,
+    ):
         connection.exec_driver_sql("SELECT id FROM task WHERE reason = 'x'")
         connection.exec_driver_sql("SELECT count(*) FROM finding")
     assert len(query_plans.whole_reads(store_of(hub), recorded)) == 2
@@ -97,5 +102,9 @@ def test_pages_do_as_much_with_a_long_history_as_with_a_short_one(tmp_path: Path
         steps.append(found)
         store_of(hub).dispose()
     short, long = steps
-    dear = {every[name % len(every)]: (few, long[name]) for name, few in short.items() if long[name] > 2 * few + 20_000}
+    dear = {
+        every[name % len(every)]: (few, long[name])
+        for name, few in short.items()
+        if long[name] > 2 * few + 20_000
+    }
     assert dear == {}

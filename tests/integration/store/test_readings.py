@@ -19,7 +19,10 @@ def fill(store: SqlStore, builds: int) -> list[Build]:
     made = []
     with store.begin() as tx:
         for number in range(builds):
-            source, created = f"s{chance.randrange(11)}", tx.now + timedelta(seconds=chance.randrange(10**6))
+            source, created = (
+                f"s{chance.randrange(11)}",
+                tx.now + timedelta(seconds=chance.randrange(10**6)),
+            )
             build = Build(
                 id=new_id(), target=chance.choice(("reef-9", "reef-10")), drop_id="d", source=source, epoch=0, version=str(number),
                 release="1", dist="", srpm=str(number), srpm_filename="", owner="ann", created=created,
@@ -36,23 +39,31 @@ def test_the_newest_of_each_source_is_what_looking_at_all_of_them_finds(store: S
         if build.target == "reef-9" and not build.scratch:
             expected[build.source] = build
     with store.read() as tx:
-        found = tx.newest(Build, ("source", "id", "created"), of_each="source", target="reef-9", scratch=False)
+        found = tx.newest(
+            Build, ("source", "id", "created"), of_each="source", target="reef-9", scratch=False
+        )
         assert tx.newest(Build, ("id",), of_each="source", target="reef-8") == []
-    assert found == [(source, build.id, build.created) for source, build in sorted(expected.items())]
+    assert found == [
+        (source, build.id, build.created) for source, build in sorted(expected.items())
+    ]
 
 
 def test_counts_by_value_and_a_few_columns_say_what_the_records_say(store: SqlStore):
     made = fill(store, 60)
     with store.read() as tx:
         counted = tx.tally(Build, ("target", "state"), scratch=False)
-        picked = tx.pick(Build, ("id", "version"), order_by="created", descending=True, limit=5, target="reef-10")
+        picked = tx.pick(
+            Build, ("id", "version"), order_by="created", descending=True, limit=5, target="reef-10"
+        )
     assert counted == {
         (target, state.value): count
         for target in ("reef-9", "reef-10")
         for state in (BuildState.INGESTED, BuildState.CANCELED)
         if (count := sum(b.target == target and b.state is state and not b.scratch for b in made))
     }
-    newest = sorted((b for b in made if b.target == "reef-10"), key=lambda b: b.created, reverse=True)[:5]
+    newest = sorted(
+        (b for b in made if b.target == "reef-10"), key=lambda b: b.created, reverse=True
+    )[:5]
     assert picked == [(build.id, build.version) for build in newest]
 
 
@@ -63,11 +74,18 @@ def test_no_list_of_sources_reads_all_builds(store: SqlStore):
 
     build = TABLES[Build]
     newest = newest_of_each(build, ("id", "state"), of_each="source", by="created", only=only)
-    last = sa.select(build.c.id).where(build.c.state == "published").order_by(build.c.finished.desc()).limit(600)
+    last = (
+        sa.select(build.c.id)
+        .where(build.c.state == "published")
+        .order_by(build.c.finished.desc())
+        .limit(600)
+    )
     for query in (newest, last):
         text = str(query.compile(store._engine, compile_kwargs={"literal_binds": True}))
         with store._engine.connect() as connection:
             steps = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
-        read_whole = [step for step in steps if step.startswith("SCAN") and not step.startswith("SCAN walk")]
+        read_whole = [
+            step for step in steps if step.startswith("SCAN") and not step.startswith("SCAN walk")
+        ]
         assert read_whole == [], steps
         assert not any("TEMP B-TREE" in step for step in steps if query is last), steps

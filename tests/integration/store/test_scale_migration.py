@@ -41,7 +41,9 @@ def test_what_was_stored_before_is_found_afterwards(store: SqlStore, clock: Cloc
     engine = store._engine
     with engine.connect() as connection:
         config = Config()
-        config.set_main_option("script_location", store_module.__file__.replace("store.py", "migrations"))
+        config.set_main_option(
+            "script_location", store_module.__file__.replace("store.py", "migrations")
+        )
         config.attributes["connection"] = connection
         command.downgrade(config, "0005")
         connection.commit()
@@ -49,7 +51,11 @@ def test_what_was_stored_before_is_found_afterwards(store: SqlStore, clock: Cloc
         tables.reflect(connection, only=list(OLD))
         for name, given in OLD.items():
             table = tables.tables[name]
-            row = {column.name: _empty(column, clock) for column in table.columns if not column.nullable}
+            row = {
+                column.name: _empty(column, clock)
+                for column in table.columns
+                if not column.nullable
+            }
             connection.execute(table.insert().values({**row, **given}))
         connection.commit()
     store.migrate()

@@ -22,7 +22,8 @@ def rpm(number: int, **fields: object) -> VendorRpm:
 @pytest.fixture
 def rpms(store: SqlStore) -> list[VendorRpm]:
     made = [
-        rpm(n, verdict="REVIEW" if n % 3 else "", provides=("a", "b"), problem="" if n else "bad") for n in range(7)
+        rpm(n, verdict="REVIEW" if n % 3 else "", provides=("a", "b"), problem="" if n else "bad")
+        for n in range(7)
     ]
     with store.begin() as tx:
         for one in made:
@@ -33,7 +34,12 @@ def rpms(store: SqlStore) -> list[VendorRpm]:
 def test_only_what_is_asked_for_is_read(store: SqlStore, rpms: list[VendorRpm]) -> None:
     with store.read() as tx:
         found = tx.pick(
-            VendorRpm, ("name", "provides", "waived"), target="t", order_by="name", descending=True, limit=2
+            VendorRpm,
+            ("name", "provides", "waived"),
+            target="t",
+            order_by="name",
+            descending=True,
+            limit=2,
         )
     assert found == [("lib6", ["a", "b"], False), ("lib5", ["a", "b"], False)]
 
@@ -50,10 +56,16 @@ def test_a_tally_counts_each_combination(store: SqlStore, rpms: list[VendorRpm])
 
 def test_counting_stops_where_it_may(store: SqlStore, rpms: list[VendorRpm]) -> None:
     with store.read() as tx:
-        assert (tx.count(VendorRpm), tx.count(VendorRpm, most=3), tx.count(VendorRpm, most=3, name="lib1")) == (7, 3, 1)
+        assert (
+            tx.count(VendorRpm),
+            tx.count(VendorRpm, most=3),
+            tx.count(VendorRpm, most=3, name="lib1"),
+        ) == (7, 3, 1)
 
 
-def test_pages_go_on_after_the_last_one_seen_also_at_the_same_moment(store: SqlStore, clock: Clock) -> None:
+def test_pages_go_on_after_the_last_one_seen_also_at_the_same_moment(
+    store: SqlStore, clock: Clock
+) -> None:
     with store.begin() as tx:
         for number in range(11):
             moment = clock.now + timedelta(seconds=number // 4)
@@ -80,7 +92,9 @@ def test_pages_go_on_after_the_last_one_seen_also_at_the_same_moment(store: SqlS
                 target="t",
             ):
                 seen += page
-        assert [one.id for one in seen] == sorted((f"d{n:02}" for n in range(11)), reverse=descending)
+        assert [one.id for one in seen] == sorted(
+            (f"d{n:02}" for n in range(11)), reverse=descending
+        )
 
 
 def test_a_beginning_is_meant_byte_by_byte(store: SqlStore) -> None:
@@ -89,16 +103,32 @@ def test_a_beginning_is_meant_byte_by_byte(store: SqlStore) -> None:
         for number, one in enumerate(names):
             tx.add(SearchEntry(id=str(number), kind="source", token=one, label=one))
         for name in (*names, "100%", "a%", "_"):
-            found = {entry.token for entry in tx.find(SearchEntry, kind="source", token=Prefix(name))}
+            found = {
+                entry.token for entry in tx.find(SearchEntry, kind="source", token=Prefix(name))
+            }
             assert found == {one for one in names if one.startswith(name)}, name
 
 
-def test_one_may_ask_for_more_than_and_for_what_others_name(store: SqlStore, rpms: list[VendorRpm]) -> None:
+def test_one_may_ask_for_more_than_and_for_what_others_name(
+    store: SqlStore, rpms: list[VendorRpm]
+) -> None:
     with store.begin() as tx:
         for one in rpms[:3]:
-            tx.add(DropItem(id=one.id, drop_id="d", kind=ItemKind.BINARY, sha256=one.sha256, filename=one.filename))
+            tx.add(
+                DropItem(
+                    id=one.id,
+                    drop_id="d",
+                    kind=ItemKind.BINARY,
+                    sha256=one.sha256,
+                    filename=one.filename,
+                )
+            )
         named = Among(DropItem, "sha256", {"drop_id": "d", "kind": ItemKind.BINARY})
-        assert [one.id for one in tx.find(VendorRpm, sha256=named, order_by="id")] == ["r0", "r1", "r2"]
+        assert [one.id for one in tx.find(VendorRpm, sha256=named, order_by="id")] == [
+            "r0",
+            "r1",
+            "r2",
+        ]
         assert [one.id for one in tx.find(VendorRpm, sha256=named, problem=Above(""))] == ["r0"]
 
 

@@ -29,10 +29,14 @@ class Farm:
         self.store = store
         self.number = 0
 
-    def build(self, source: str, version: str, state: BuildState = BuildState.COMPARED, **fields: object) -> str:
+    def build(
+        self, source: str, version: str, state: BuildState = BuildState.COMPARED, **fields: object
+    ) -> str:
         with self.store.begin() as tx:
             given: dict[str, object] = (
-                {"verdict": "EQUIVALENT", "gate": Gate.PASSED} if state is BuildState.COMPARED else {}
+                {"verdict": "EQUIVALENT", "gate": Gate.PASSED}
+                if state is BuildState.COMPARED
+                else {}
             )
             build = Build(
                 id=f"{source}-{version}", target="t", drop_id="d", source=source, epoch=0, version=version, release="1", dist="",
@@ -64,7 +68,11 @@ class Farm:
                 publishing._mark(tx, TARGET, before.builds if before else (), made)
         with self.store.read() as tx:
             assert not publishing.needs_publishing(tx, TARGET, {})
-            return {tag: set(found.builds) for tag in ("t-build", "t") if (found := publishing.head(tx, tag))}
+            return {
+                tag: set(found.builds)
+                for tag in ("t-build", "t")
+                if (found := publishing.head(tx, tag))
+            }
 
     def superseded(self) -> set[str]:
         with self.store.read() as tx:

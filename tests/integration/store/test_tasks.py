@@ -19,7 +19,13 @@ def add_worker(store: SqlStore, name: str = "w1", slots: int = 1) -> None:
     with store.begin() as tx:
         tx.add(
             Worker(
-                id=name, token_hash="", arches=("x86_64",), queues=("q",), builder="chroot", slots=slots, seen=tx.now
+                id=name,
+                token_hash="",
+                arches=("x86_64",),
+                queues=("q",),
+                builder="chroot",
+                slots=slots,
+                seen=tx.now,
             )
         )
 
@@ -49,13 +55,19 @@ def test_of_what_is_free_the_longest_way_goes_first_but_priority_before_it(store
         (urgent,) = tx.find(Task, subject="urgent")
         tx.change(urgent, priority=5)
         given = tasks.assign_free(
-            tx, pinned={"t": {"generation": "g1"}}, ways={"short": 10.0, "long": 900.04, "urgent": 1.0}
+            tx,
+            pinned={"t": {"generation": "g1"}},
+            ways={"short": 10.0, "long": 900.04, "urgent": 1.0},
         )
         (left,) = tx.find(Task, subject="short")
     assert [task.subject for task in given] == ["urgent", "long"]
     why = "first of 3 in q: 900 s of work behind it"
     passed = [{"subject": "short", "way_s": 10.0}]
-    assert given[1].order == {"generation": "g1", "way_s": 900.0, "decision": {"why": why, "passed_over": passed}}
+    assert given[1].order == {
+        "generation": "g1",
+        "way_s": 900.0,
+        "decision": {"why": why, "passed_over": passed},
+    }
     assert left.reason == "all 2 slots of q are busy"
 
 
@@ -92,7 +104,9 @@ def test_only_the_holder_of_the_lease_may_report(store: SqlStore) -> None:
         assert tasks.held(tx, task.id, granted.token).state is TaskState.OPEN
 
 
-def test_a_dead_workers_task_is_freed_and_goes_to_another_worker(store: SqlStore, clock: Any) -> None:
+def test_a_dead_workers_task_is_freed_and_goes_to_another_worker(
+    store: SqlStore, clock: Any
+) -> None:
     add_worker(store, "w1")
     add_task(store)
     (task,) = assign(store)

@@ -47,7 +47,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Story]:
 
 
 @pytest.fixture(scope="session")
-def told_later(told: tuple[Path, Story], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Story]:
+def told_later(
+    told: tuple[Path, Story], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Story]:
     """The next morning, told once and copied for each test."""
     home = tmp_path_factory.mktemp("later") / "home"
     shutil.copytree(told[0], home, symlinks=True)
@@ -63,7 +65,12 @@ def told_later(told: tuple[Path, Story], tmp_path_factory: pytest.TempPathFactor
 def _told(request: pytest.FixtureRequest) -> tuple[Path, Story] | None:
     """The story that a test asks for, if it does."""
     name = next(
-        (name for name, asked in (("told_later", "later"), ("told", "story")) if asked in request.fixturenames), ""
+        (
+            name
+            for name, asked in (("told_later", "later"), ("told", "story"))
+            if asked in request.fixturenames
+        ),
+        "",
     )
     return request.getfixturevalue(name) if name else None
 

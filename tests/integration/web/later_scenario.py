@@ -56,7 +56,9 @@ def _second_zlib(story: Story) -> None:
     story.until_waiting(build)
     task = story.start(build, "local-1")
     story._finish(build, task, 11)
-    story._compare(build, "EQUIVALENT", [finding("signature", "EQUIVALENT", old="vendor key", new="our key")])
+    story._compare(
+        build, "EQUIVALENT", [finding("signature", "EQUIVALENT", old="vendor key", new="our key")]
+    )
     story._publish(3)
     story.ids |= {"zlib-1.1": build.id, "zlib": old}
     story.drop = first
@@ -71,7 +73,14 @@ def _longest_way(story: Story) -> None:
         }
         for wave, source in enumerate(chain)
     ]  # fmt: skip
-    plan = {"steps": steps, "workers": 2, "makespan": 180.0, "bound": 180.0, "critical_path": 180.0, "circles": []}
+    plan = {
+        "steps": steps,
+        "workers": 2,
+        "makespan": 180.0,
+        "bound": 180.0,
+        "critical_path": 180.0,
+        "circles": [],
+    }
     with story.hub.store.begin() as tx:
         tx.add(ForecastRecord(id=story.drop, forecast=plan, created=tx.now))
 
@@ -80,7 +89,13 @@ def _guests(story: Story) -> None:
     machine = {"accelerator": "kvm", "hypervisor": "QEMU 8.2", "memory_mib": 4096}
     with story.hub.store.begin() as tx:
         tx.add(
-            Host(id="kvm-1", token_hash=sha("host"), arches=("x86_64",), queues=("reef-9.x86_64.small",), seen=tx.now)
+            Host(
+                id="kvm-1",
+                token_hash=sha("host"),
+                arches=("x86_64",),
+                queues=("reef-9.x86_64.small",),
+                seen=tx.now,
+            )
         )
         tx.add(Worker(id="kvm-1-0007", token_hash=sha("guest"), arches=("x86_64",), queues=("reef-9.x86_64.small",), builder="mock",
                       seen=tx.now, host="kvm-1", image=IMAGE, machine=machine))  # fmt: skip

@@ -29,7 +29,9 @@ def application() -> Flask:
     """What gunicorn starts: the farm whose home the environment names, with room for so many followers."""
     hub = scenario.open_hub(Path(os.environ[HOME]), utc_now)
     farm = replace(hub.config.farm, live=Live(per_address=int(os.environ[ROOM])))
-    return create_app(replace(hub, config=replace(hub.config, farm=farm)), intake=scenario.fake_intake)
+    return create_app(
+        replace(hub, config=replace(hub.config, farm=farm)), intake=scenario.fake_intake
+    )
 
 
 @dataclass
@@ -40,10 +42,17 @@ class Server:
     @property
     def worker(self) -> int:
         """The process that answers: gunicorn's only child."""
-        return int(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0])
+        return int(
+            Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+            .read_text()
+            .split()[0]
+        )
 
     def open_files(self, path: Path) -> int:
-        return sum(os.path.realpath(link) == str(path) for link in Path(f"/proc/{self.worker}/fd").iterdir())
+        return sum(
+            os.path.realpath(link) == str(path)
+            for link in Path(f"/proc/{self.worker}/fd").iterdir()
+        )
 
     def threads(self) -> int:
         return len(list(Path(f"/proc/{self.worker}/task").iterdir()))
@@ -103,7 +112,10 @@ class Follower:
     @property
     def is_gapless(self) -> bool:
         """Whether each text began where the one before had ended."""
-        ends = [offset + len(text.encode()) for offset, text in zip(self.offsets, self.text, strict=True)]
+        ends = [
+            offset + len(text.encode())
+            for offset, text in zip(self.offsets, self.text, strict=True)
+        ]
         return self.offsets[1:] == ends[:-1]
 
     async def follow(self, url: str, path: str, *, events: int = 1 << 62) -> None:

@@ -77,7 +77,9 @@ class OidcServer:
         """Log a person in at this server with a browser, and let the farm know who it is: what its login page would post."""
         credentials = {"username": name, "password": PASSWORD}
         browser.post(f"{self.url}/api/auth/", json=credentials).raise_for_status()
-        browser.put(f"{self.url}/api/auth/grant/{CLIENT}", json={"scope": "openid"}).raise_for_status()
+        browser.put(
+            f"{self.url}/api/auth/grant/{CLIENT}", json={"scope": "openid"}
+        ).raise_for_status()
 
 
 @contextmanager
@@ -121,12 +123,26 @@ def _until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
 def _set_up(server: OidcServer, come_back: str) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     plain = serialization.NoEncryption()
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, plain)
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, plain
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
     admin = server.admin
     admin.post("/api/auth/", json={"username": "admin", "password": "password"}).raise_for_status()
-    users = next(one for one in admin.get("/api/mod/user/").raise_for_status().json() if one["name"] == "database")
-    every = {"multiple": True, "read": True, "write": True, "profile-read": True, "profile-write": False}
+    users = next(
+        one
+        for one in admin.get("/api/mod/user/").raise_for_status().json()
+        if one["name"] == "database"
+    )
+    every = {
+        "multiple": True,
+        "read": True,
+        "write": True,
+        "profile-read": True,
+        "profile-write": False,
+    }
     users["parameters"]["data-format"]["groups"] = every
     admin.put("/api/mod/user/database", json=users).raise_for_status()
     admin.put("/api/mod/user/database/reset", json={})
@@ -141,7 +157,13 @@ def _set_up(server: OidcServer, come_back: str) -> None:
             {"name": "groups", "type": "string", "user-property": "groups", "mandatory": True},
         ],
     }  # fmt: skip
-    plugin = {"module": "oidc", "name": "oidc", "display_name": "OIDC", "enabled": True, "parameters": parameters}
+    plugin = {
+        "module": "oidc",
+        "name": "oidc",
+        "display_name": "OIDC",
+        "enabled": True,
+        "parameters": parameters,
+    }
     admin.post("/api/mod/plugin/", json=plugin).raise_for_status()
     client = {
         "client_id": CLIENT, "name": CLIENT, "enabled": True, "confidential": True, "client_secret": SECRET, "password": SECRET,

@@ -36,7 +36,9 @@ def receiving() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.came.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            receiver.came.append(
+                ({name.lower(): value for name, value in self.headers.items()}, body)
+            )
             fails = receiver.failures > 0
             receiver.failures -= fails
             self.send_response(receiver.code if fails else 204)
@@ -50,7 +52,9 @@ def receiving() -> Iterator[Receiver]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     receiver.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
     thread.start()
     yield receiver
     server.shutdown()

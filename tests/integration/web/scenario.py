@@ -38,7 +38,9 @@ from buildfarm.services.core.hub import Hub
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ENGINEER, READER, WORKER_TOKEN = "engineer-token", "reader-token", "worker-token"
 SIGS = {
-    "archives": Sig(title="Archives", contact="archives@reef.example", sources=("zlib", "bzip2", "lib*", "tree")),
+    "archives": Sig(
+        title="Archives", contact="archives@reef.example", sources=("zlib", "bzip2", "lib*", "tree")
+    ),
     "virt": Sig(sources=("qemu*",)),
     "media": Sig(sources=("gstreamer*",)),
 }
@@ -141,14 +143,18 @@ def open_hub(home: Path, clock: Clock) -> Hub:
         drop_folders=(str(home / "drop"),),
         sigs=SIGS,
     )
-    config = Config(farm=farm, targets={"reef-9": target(home)}, folder=home, file=home / "farm.yaml")
+    config = Config(
+        farm=farm, targets={"reef-9": target(home)}, folder=home, file=home / "farm.yaml"
+    )
     return Hub(
         config=config, store=SqlStore(f"sqlite:///{home / 'farm.db'}", clock=clock), blobs=Blobs(home / "blobs"),
         messages=RecordingMessages(), wakeup=RecordingWakeup(), scratch=home / "scratch",
     )  # fmt: skip
 
 
-def _worker(name: str, token: str, seen: datetime, state: WorkerState = WorkerState.READY) -> Worker:
+def _worker(
+    name: str, token: str, seen: datetime, state: WorkerState = WorkerState.READY
+) -> Worker:
     return Worker(
         id=name, token_hash=tasks.token_hash(token) if token else "", arches=("x86_64",) if token else (),
         queues=("reef-9.x86_64.small",) if token else ("services",), builder="chroot" if token else "", slots=1,
@@ -160,7 +166,9 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def finding(kind: str, verdict: str, path: str = "", subject: str = "", old: str = "", new: str = "") -> dict[str, str]:
+def finding(
+    kind: str, verdict: str, path: str = "", subject: str = "", old: str = "", new: str = ""
+) -> dict[str, str]:
     return {
         "kind": kind, "path": path, "subject": subject, "verdict": verdict, "rule": kind, "old": old, "new": new,
     }  # fmt: skip
@@ -198,9 +206,21 @@ class Story:
         self._passes("expat", ("expat-devel",), (), "EQUIVALENT", note)
         self._passes("jansson", ("jansson-devel",), (), "EQUIVALENT", note)
         self._publish(1)
-        docs = [finding("content-doc", "COMPATIBLE", "/usr/share/doc/libpng/README", old="sha256 aa", new="sha256 bb")]
+        docs = [
+            finding(
+                "content-doc",
+                "COMPATIBLE",
+                "/usr/share/doc/libpng/README",
+                old="sha256 aa",
+                new="sha256 bb",
+            )
+        ]
         self._passes("libpng", ("libpng-devel",), ("zlib-devel", "gcc"), "COMPATIBLE", docs)
-        brand = [finding("content-config", "EXPECTED", "/etc/os-release", old="NAME=PNAELV", new="NAME=Reef")]
+        brand = [
+            finding(
+                "content-config", "EXPECTED", "/etc/os-release", old="NAME=PNAELV", new="NAME=Reef"
+            )
+        ]
         self._passes("reef-release", (), (), "EXPECTED", brand, debranded=True)
         self._publish(2)
         self._refused()
@@ -221,7 +241,11 @@ class Story:
         self.clock.pass_seconds(2)
 
     def _build(
-        self, source: str, provides: tuple[str, ...] = (), requires: tuple[str, ...] = (), version: str = "1.0"
+        self,
+        source: str,
+        provides: tuple[str, ...] = (),
+        requires: tuple[str, ...] = (),
+        version: str = "1.0",
     ) -> Build:
         which = source if version == "1.0" else f"{source} {version}"
         with self.hub.store.begin() as tx:
@@ -240,11 +264,26 @@ class Story:
             digest = sha(f"vendor {which}")
             tx.add(VendorRpm(id=tasks.new_id(), target="reef-9", sha256=digest, filename=name, name=source,
                              arch="x86_64", source=source, sourcerpm=build.srpm_filename))  # fmt: skip
-            tx.add(DropItem(id=tasks.new_id(), drop_id=self.drop, kind=ItemKind.BINARY, sha256=digest, filename=name))
+            tx.add(
+                DropItem(
+                    id=tasks.new_id(),
+                    drop_id=self.drop,
+                    kind=ItemKind.BINARY,
+                    sha256=digest,
+                    filename=name,
+                )
+            )
         self.ids[source] = build.id
         return build
 
-    def _move(self, build: Build, to: BuildState, actor: str = "scheduler", why: str = "", **fields: object) -> Build:
+    def _move(
+        self,
+        build: Build,
+        to: BuildState,
+        actor: str = "scheduler",
+        why: str = "",
+        **fields: object,
+    ) -> Build:
         with self.hub.store.begin() as tx:
             return builds.move(tx, tx.get(Build, build.id), to, actor=actor, why=why, **fields)
 
@@ -263,9 +302,15 @@ class Story:
 
     def until_waiting(self, build: Build, *, debranded: bool = False) -> Build:
         self.clock.pass_seconds(0.4)
-        build = self._debrand(build) if debranded else self._move(build, BuildState.DEBRANDED, "debrand")
+        build = (
+            self._debrand(build)
+            if debranded
+            else self._move(build, BuildState.DEBRANDED, "debrand")
+        )
         self.clock.pass_seconds(0.2)
-        return self._move(build, BuildState.WAITING, why="to be planned", wait_kind=WaitKind.PLANNING)
+        return self._move(
+            build, BuildState.WAITING, why="to be planned", wait_kind=WaitKind.PLANNING
+        )
 
     def start(self, build: Build, worker: str = "local-1") -> Task:
         self._move(build, BuildState.QUEUED, "plan")
@@ -281,7 +326,9 @@ class Story:
             tx.event("task.open", task.id, actor=f"worker:{worker}", about=build.id)
         self._move(build, BuildState.BUILDING, f"worker:{worker}")
         log_path(self.hub, task.id).parent.mkdir(parents=True, exist_ok=True)
-        log_path(self.hub, task.id).write_text("".join(f"gcc -c part{n}.c\n" for n in range(40)), encoding="utf-8")
+        log_path(self.hub, task.id).write_text(
+            "".join(f"gcc -c part{n}.c\n" for n in range(40)), encoding="utf-8"
+        )
         return task
 
     def _finish(self, build: Build, task: Task, seconds: float) -> None:
@@ -312,7 +359,9 @@ class Story:
                                     report=report(verdict, build.source, findings, missing))  # fmt: skip
             tx.add(comparison)
             judging.index(tx, tx.get(Build, build.id), comparison)
-        self._move(build, BuildState.COMPARED, "compare", verdict=verdict, gate=gate, gate_reason=reason)
+        self._move(
+            build, BuildState.COMPARED, "compare", verdict=verdict, gate=gate, gate_reason=reason
+        )
 
     def _passes(self, source: str, provides: tuple[str, ...], requires: tuple[str, ...], verdict: str,
                 findings: list[dict[str, str]], *, debranded: bool = False) -> None:  # fmt: skip
@@ -325,9 +374,14 @@ class Story:
     def _publish(self, number: int) -> None:
         with self.hub.store.begin() as tx:
             carried = tx.find(
-                Build, state=(BuildState.COMPARED, BuildState.PUBLISHED), gate=Gate.PASSED, order_by="created"
+                Build,
+                state=(BuildState.COMPARED, BuildState.PUBLISHED),
+                gate=Gate.PASSED,
+                order_by="created",
             )
-            carried = list({build.source: build for build in carried}.values())  # of each source the newest
+            carried = list(
+                {build.source: build for build in carried}.values()
+            )  # of each source the newest
             for tag in ("reef-9-build", "reef-9"):
                 generation = Generation(
                     id=tasks.new_id(), target="reef-9", tag=tag, number=number, state=GenerationState.READY,
@@ -380,17 +434,27 @@ class Story:
 
     def _others(self) -> None:
         held = self._build("chrpath")
-        self._move(held, BuildState.ON_HOLD, "ingest", "chrpath-1.0-1.el9.src.rpm: signed by an unknown key 9F3A 22C1")
+        self._move(
+            held,
+            BuildState.ON_HOLD,
+            "ingest",
+            "chrpath-1.0-1.el9.src.rpm: signed by an unknown key 9F3A 22C1",
+        )
         failing = self._build("reef-cannot-build")
         self.until_waiting(failing)
         task = self.start(failing)
         log_path(self.hub, task.id).write_text(
-            "checking for gcc... yes\nmain.c:3: error: 'x' undeclared\nmake: *** [all] Error 1\n", encoding="utf-8"
+            "checking for gcc... yes\nmain.c:3: error: 'x' undeclared\nmake: *** [all] Error 1\n",
+            encoding="utf-8",
         )
         self.clock.pass_seconds(3)
         with self.hub.store.begin() as tx:
             tx.change(
-                task, state=TaskState.FAILED, failure_kind="build", finished=tx.now, reason="main.c:3: 'x' undeclared"
+                task,
+                state=TaskState.FAILED,
+                failure_kind="build",
+                finished=tx.now,
+                reason="main.c:3: 'x' undeclared",
             )
             builds.fail(
                 tx,
@@ -404,7 +468,12 @@ class Story:
         stuck = self._build("reef-top", (), ("reef-middle-devel",))
         self.until_waiting(stuck)
         with self.hub.store.begin() as tx:
-            builds.wait(tx, tx.get(Build, stuck.id), WaitKind.UNRESOLVABLE, "nothing provides reef-middle-devel >= 2")
+            builds.wait(
+                tx,
+                tx.get(Build, stuck.id),
+                WaitKind.UNRESOLVABLE,
+                "nothing provides reef-middle-devel >= 2",
+            )
         blocked = self._build("less", (), ("bzip2-devel",))
         self.until_waiting(blocked)
         with self.hub.store.begin() as tx:

@@ -49,7 +49,9 @@ class HubServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
         self._thread.start()
 
     @property
@@ -75,7 +77,11 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def answer(self, status: int, body: object = None) -> None:
-        data = body.model_dump_json().encode() if isinstance(body, wire.Message) else json.dumps(body or {}).encode()
+        data = (
+            body.model_dump_json().encode()
+            if isinstance(body, wire.Message)
+            else json.dumps(body or {}).encode()
+        )
         kind = "application/problem+json" if status >= 400 else "application/json"
         self.send_response(status)
         self.send_header("Content-Type", kind)
@@ -130,17 +136,26 @@ class _Handler(BaseHTTPRequestHandler):
             task.token = f"task-token-{task.claims}"
         self.answer(200, wire.Claim(order=task.order, token=task.token, lease_seconds=3))
 
-    def do_payload_of(self, task: HubTask, _rest: list[str], _query: dict[str, str], _body: bytes) -> None:
+    def do_payload_of(
+        self, task: HubTask, _rest: list[str], _query: dict[str, str], _body: bytes
+    ) -> None:
         self.send_response(200)
         self.send_header("Content-Length", str(len(task.payload)))
         self.end_headers()
         self.wfile.write(task.payload)
 
-    def do_heartbeat_of(self, task: HubTask, _rest: list[str], _query: dict[str, str], body: bytes) -> None:
+    def do_heartbeat_of(
+        self, task: HubTask, _rest: list[str], _query: dict[str, str], body: bytes
+    ) -> None:
         task.beats.append(wire.Heartbeat.model_validate_json(body).stage)
-        self.answer(200, wire.HeartbeatAnswer(go_on=task.go_on, reason="" if task.go_on else "canceled by anna"))
+        self.answer(
+            200,
+            wire.HeartbeatAnswer(go_on=task.go_on, reason="" if task.go_on else "canceled by anna"),
+        )
 
-    def do_log_of(self, task: HubTask, _rest: list[str], query: dict[str, str], body: bytes) -> None:
+    def do_log_of(
+        self, task: HubTask, _rest: list[str], query: dict[str, str], body: bytes
+    ) -> None:
         offset = int(query["offset"])
         with self.server_hub.lock:
             if self.server_hub.lose_log_bytes:
@@ -150,12 +165,16 @@ class _Handler(BaseHTTPRequestHandler):
                 task.log[offset:] = body
         self.answer(200, wire.LogAnswer(offset=len(task.log)))
 
-    def do_artifacts_of(self, task: HubTask, rest: list[str], query: dict[str, str], body: bytes) -> None:
+    def do_artifacts_of(
+        self, task: HubTask, rest: list[str], query: dict[str, str], body: bytes
+    ) -> None:
         assert hashlib.sha256(body).hexdigest() == rest[0]
         task.artifacts[query["filename"]] = (rest[0], body)
         self.answer(201)
 
-    def do_finish_of(self, task: HubTask, _rest: list[str], _query: dict[str, str], body: bytes) -> None:
+    def do_finish_of(
+        self, task: HubTask, _rest: list[str], _query: dict[str, str], body: bytes
+    ) -> None:
         with self.server_hub.lock:
             if self.server_hub.refuse_reports:
                 self.server_hub.refuse_reports -= 1

@@ -47,7 +47,9 @@ def redis(place: Path) -> Iterator[PrivateRedis]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     private = PrivateRedis(folder=place / "redis", port=port, password="hub-secret")
-    process = subprocess.Popen(["redis-server", private.write_configuration()], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        ["redis-server", private.write_configuration()], stdout=subprocess.DEVNULL
+    )
     broker = Broker(private.url)
     until(lambda: answers(broker), "Redis answers")
     yield private
@@ -105,7 +107,9 @@ class Farm:
             "url, key, certificate, queue, task = sys.argv[1:]\n"
             "CeleryMessages(url, Path(key), Path(certificate)).send(worker='w1', queue=queue, task=task)"
         )
-        subprocess.run([sys.executable, "-c", code, self.redis.url, *self.stranger, QUEUE, task], check=True)
+        subprocess.run(
+            [sys.executable, "-c", code, self.redis.url, *self.stranger, QUEUE, task], check=True
+        )
 
     def log(self) -> str:
         return (self.folder / "worker.log").read_text()
@@ -122,13 +126,17 @@ def farm(place: Path, redis: PrivateRedis, hub: HubServer) -> Iterator[Farm]:
 
 
 @pytest.fixture
-def add(hub: HubServer, tmp_path: Path, order: Callable[..., wire.WorkOrder]) -> Callable[..., HubTask]:
+def add(
+    hub: HubServer, tmp_path: Path, order: Callable[..., wire.WorkOrder]
+) -> Callable[..., HubTask]:
     """Have the hub offer the build of a spec."""
 
     def offer(task: str, **parts: str) -> HubTask:
         (tmp_path / "x.spec").write_text(spec("probe", **parts))
         subprocess.run(
-            ["rpmbuild", "-bs", "--define", f"_topdir {tmp_path}", tmp_path / "x.spec"], check=True, capture_output=True
+            ["rpmbuild", "-bs", "--define", f"_topdir {tmp_path}", tmp_path / "x.spec"],
+            check=True,
+            capture_output=True,
         )
         payload = next((tmp_path / "SRPMS").glob("*.src.rpm")).read_bytes()
         root = wire.Buildroot(
@@ -136,7 +144,9 @@ def add(hub: HubServer, tmp_path: Path, order: Callable[..., wire.WorkOrder]) ->
             repositories=(wire.Repository(id="seed", baseurl=f"file://{seed().resolve()}"),),
         )  # fmt: skip
         limits = wire.Limits(seconds=60, memory=1024 * MIB)
-        return hub.add(order(task, payload, buildroot=root.model_dump(), limits=limits.model_dump()), payload)
+        return hub.add(
+            order(task, payload, buildroot=root.model_dump(), limits=limits.model_dump()), payload
+        )
 
     return offer
 
@@ -152,7 +162,11 @@ def sleeping(mark: str) -> bool:
 
 
 def mounts(folder: Path) -> list[str]:
-    return [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(folder) in line]
+    return [
+        line
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+        if str(folder) in line
+    ]
 
 
 def test_a_message_becomes_a_reported_build(farm: Farm, add: Callable[..., HubTask]) -> None:
@@ -197,7 +211,9 @@ def test_sigkill_in_mid_build_leaves_nothing_and_the_next_worker_goes_on(
     assert task.claims == 2
 
 
-def test_sigterm_in_mid_build_is_reported_and_the_process_ends(farm: Farm, add: Callable[..., HubTask]) -> None:
+def test_sigterm_in_mid_build_is_reported_and_the_process_ends(
+    farm: Farm, add: Callable[..., HubTask]
+) -> None:
     task = add("stopped", build="echo begun; sleep 98712")
     worker = farm.start()
     farm.send("stopped")
@@ -210,7 +226,9 @@ def test_sigterm_in_mid_build_is_reported_and_the_process_ends(farm: Farm, add: 
     assert not sleeping("98712")
 
 
-def test_one_order_is_built_by_hand(place: Path, add: Callable[..., HubTask], tmp_path: Path) -> None:
+def test_one_order_is_built_by_hand(
+    place: Path, add: Callable[..., HubTask], tmp_path: Path
+) -> None:
     task = add("by-hand", build="exit 3")
     order, payload, result = tmp_path / "order.json", tmp_path / "x.src.rpm", tmp_path / "result"
     order.write_text(task.order.model_dump_json())
@@ -226,11 +244,15 @@ def test_one_order_is_built_by_hand(place: Path, add: Callable[..., HubTask], tm
 
 
 def test_check_config_says_what_is_wrong(farm: Farm, tmp_path: Path) -> None:
-    good = subprocess.run([*WORKER, "check-config", farm.config], capture_output=True, text=True, check=False)
+    good = subprocess.run(
+        [*WORKER, "check-config", farm.config], capture_output=True, text=True, check=False
+    )
     assert (good.returncode, "ok: w1 takes" in good.stdout) == (0, True), good.stderr
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(farm.config.read_text() + "slotz: 3\n")
-    bad = subprocess.run([*WORKER, "check-config", wrong], capture_output=True, text=True, check=False)
+    bad = subprocess.run(
+        [*WORKER, "check-config", wrong], capture_output=True, text=True, check=False
+    )
     assert bad.returncode == 1
     assert "slotz" in bad.stderr
     assert WORKER_TOKEN not in bad.stderr
@@ -241,7 +263,10 @@ def test_two_slots_work_side_by_side(farm: Farm, add: Callable[..., HubTask]) ->
     farm.config.write_text(yaml.safe_dump({**raw, "slots": 2}))
     one, two = add("one", build="sleep 3"), add("two", build="sleep 3")
     worker = farm.start()
-    until(lambda: farm.log().count('"slot": 1') and farm.log().count("worker.ready") >= 2, "both slots are ready")
+    until(
+        lambda: farm.log().count('"slot": 1') and farm.log().count("worker.ready") >= 2,
+        "both slots are ready",
+    )
     farm.send("one")
     farm.send("two")
     assert one.finished.wait(60), farm.log()

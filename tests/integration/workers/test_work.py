@@ -48,7 +48,14 @@ class ScriptedBuilder:
         self.cleaned += 1
 
     def build(
-        self, order: wire.WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop
+        self,
+        order: wire.WorkOrder,
+        payload: Path,
+        work: Path,
+        result: Path,
+        *,
+        stage: Stage,
+        stop: Stop,
     ) -> Outcome:
         self.payload = payload.read_bytes()
         self.folders += [work, result]
@@ -61,7 +68,9 @@ def good(result: Path, stage: Stage, _stop: Stop) -> Outcome:
     (result / "root.log").write_text("installing\n")
     (result / "state.log").write_text("")
     (result / "x-1-1.x86_64.rpm").write_bytes(b"an RPM")
-    lock = wire.InstalledRpm(name="gcc", epoch=0, version="1", release="1", arch="x86_64", sha256="a" * 64)
+    lock = wire.InstalledRpm(
+        name="gcc", epoch=0, version="1", release="1", arch="x86_64", sha256="a" * 64
+    )
     return Outcome(lock=(lock,), seconds={"build": 0.1}, facts={"memory.peak": "1 MiB"})
 
 
@@ -127,7 +136,9 @@ def test_a_failed_build_is_reported_with_its_reason_at_the_end_of_the_log(
     ]  # fmt: skip
 
 
-def test_a_hub_that_is_away_for_a_moment_costs_nothing(hub: HubServer, worker: Worker, order: Order) -> None:
+def test_a_hub_that_is_away_for_a_moment_costs_nothing(
+    hub: HubServer, worker: Worker, order: Order
+) -> None:
     task = hub.add(order(), b"an SRPM")
     hub.trouble = 3
     worker.work("t1")
@@ -183,7 +194,10 @@ def test_a_worker_that_is_told_to_go_reports_what_it_did_not_finish(
     task = hub.add(order(), b"an SRPM")
     worker.work("t1")
     (report,) = task.reports
-    assert (report.failure_kind, report.reason) == (FailureKind.INFRASTRUCTURE, "w1 was told to stop")
+    assert (report.failure_kind, report.reason) == (
+        FailureKind.INFRASTRUCTURE,
+        "w1 was told to stop",
+    )
 
 
 def test_a_crash_in_the_builder_is_an_infrastructure_failure(
@@ -259,7 +273,9 @@ def test_hello_tells_what_the_worker_can_and_a_wrong_token_is_said_so(
     stranger.close()
 
 
-def test_a_builder_that_cannot_work_here_says_what_to_do(worker: Worker, builder: ScriptedBuilder) -> None:
+def test_a_builder_that_cannot_work_here_says_what_to_do(
+    worker: Worker, builder: ScriptedBuilder
+) -> None:
     builder.problems = ("bwrap: install bubblewrap",)
     with pytest.raises(ConfigError, match="install bubblewrap"):
         worker.hello()

@@ -8,7 +8,9 @@ from buildfarm.domain.build.clusters import clusters
 from buildfarm.domain.core.build import Build, BuildState
 
 
-def failed(source: str, reason: str, *, version: str = "1.0", kind: str = "build", minute: int = 0) -> Build:
+def failed(
+    source: str, reason: str, *, version: str = "1.0", kind: str = "build", minute: int = 0
+) -> Build:
     when = datetime(2026, 1, 1, 0, minute, tzinfo=UTC)
     return Build(
         id=f"{source}-{version}-{minute}", target="t", drop_id="d", source=source, epoch=0, version=version, release="1.el9", dist=".el9",
@@ -27,7 +29,9 @@ ALIKE = [
 
 
 @pytest.mark.parametrize(("one", "two"), ALIKE)
-def test_builds_that_failed_alike_are_one_cluster_with_the_oldest_as_its_example(one: str, two: str):
+def test_builds_that_failed_alike_are_one_cluster_with_the_oldest_as_its_example(
+    one: str, two: str
+):
     (cluster,) = clusters([failed("popt", two, minute=5), failed("zlib", one, minute=2)])
     assert [build.source for build in cluster.builds] == ["zlib", "popt"]
     assert cluster.example == one
@@ -36,7 +40,10 @@ def test_builds_that_failed_alike_are_one_cluster_with_the_oldest_as_its_example
 @pytest.mark.parametrize(
     ("one", "two"),
     [
-        ("fatal error: /usr/include/zlib.h: No such file", "fatal error: /usr/include/png.h: No such file"),
+        (
+            "fatal error: /usr/include/zlib.h: No such file",
+            "fatal error: /usr/include/png.h: No such file",
+        ),
         ("cannot find /usr/lib64/liba.so.1", "cannot find /usr/lib64/libb.so.1"),
         ("undefined reference to 'f'", "undefined reference to 'g'"),
         ("tests failed", "install failed"),
@@ -47,10 +54,18 @@ def test_other_causes_are_other_clusters(one: str, two: str):
 
 
 def test_another_kind_of_failure_is_another_cluster_and_the_largest_comes_first():
-    found = clusters([failed("a", "x", kind="chroot"), failed("b", "x"), failed("c", "x", minute=1)])
-    assert [(cluster.kind, len(cluster.builds)) for cluster in found] == [("build", 2), ("chroot", 1)]
+    found = clusters(
+        [failed("a", "x", kind="chroot"), failed("b", "x"), failed("c", "x", minute=1)]
+    )
+    assert [(cluster.kind, len(cluster.builds)) for cluster in found] == [
+        ("build", 2),
+        ("chroot", 1),
+    ]
 
 
 def test_a_clusters_id_does_not_depend_on_who_is_in_it():
-    alone, both = clusters([failed("a", "broke 7")]), clusters([failed("b", "broke 9"), failed("c", "broke 8")])
+    alone, both = (
+        clusters([failed("a", "broke 7")]),
+        clusters([failed("b", "broke 9"), failed("c", "broke 8")]),
+    )
     assert alone[0].id == both[0].id

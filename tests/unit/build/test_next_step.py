@@ -23,7 +23,9 @@ def test_every_kind_of_wait_has_a_next_step(kind: WaitKind) -> None:
     assert next_step(replace(BUILD, wait_kind=kind, reason="x"))
 
 
-@pytest.mark.parametrize("state", [state for state in BuildState if state is not BuildState.PUBLISHED])
+@pytest.mark.parametrize(
+    "state", [state for state in BuildState if state is not BuildState.PUBLISHED]
+)
 def test_every_state_but_the_last_has_a_next_step(state: BuildState) -> None:
     assert next_step(replace(BUILD, state=state))
     assert next_step(replace(BUILD, state=state, gate=Gate.REFUSED, verdict="UNCOMPARED"))
@@ -33,8 +35,20 @@ def test_every_command_that_is_named_exists() -> None:
     commands = set(Verbs().list_commands(None))  # type: ignore[arg-type]  # it does not look at it
     for state in BuildState:
         for kind in WaitKind:
-            for reason in ("", "no worker in service takes q", "reserved for others", "uses 1 of the 1 slots it may"):
-                said = next_step(replace(BUILD, state=state, wait_kind=kind, gate=Gate.REFUSED), task_reason=reason)
-                named = {part.split()[1] for part in said.split("`")[1::2] if part.startswith("buildfarm ")}
+            for reason in (
+                "",
+                "no worker in service takes q",
+                "reserved for others",
+                "uses 1 of the 1 slots it may",
+            ):
+                said = next_step(
+                    replace(BUILD, state=state, wait_kind=kind, gate=Gate.REFUSED),
+                    task_reason=reason,
+                )
+                named = {
+                    part.split()[1]
+                    for part in said.split("`")[1::2]
+                    if part.startswith("buildfarm ")
+                }
                 assert named <= commands
                 assert "{" not in said

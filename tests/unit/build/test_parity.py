@@ -49,8 +49,20 @@ def test_what_is_no_lock_is_refused_with_what_would_be_one(text: str) -> None:
 
 
 def test_differences_come_by_kind_and_say_who_built_ours() -> None:
-    ours = ["same-1-1.noarch", "old-1-1.x86_64", "new-2-1.x86_64", "extra-1-1.x86_64", "epoch-1:1-1.noarch"]
-    theirs = ["same-1-1.noarch", "old-1-2.x86_64", "new-2~rc1-1.x86_64", "gone-1-1.x86_64", "epoch-2-1.noarch"]
+    ours = [
+        "same-1-1.noarch",
+        "old-1-1.x86_64",
+        "new-2-1.x86_64",
+        "extra-1-1.x86_64",
+        "epoch-1:1-1.noarch",
+    ]
+    theirs = [
+        "same-1-1.noarch",
+        "old-1-2.x86_64",
+        "new-2~rc1-1.x86_64",
+        "gone-1-1.x86_64",
+        "epoch-2-1.noarch",
+    ]
     built = {rpm: rpm.name == "new" for rpm in map(parse_nevra, ours) if rpm}
     found = parity(built, [rpm for rpm in map(parse_nevra, theirs) if rpm])
     assert found.same == 1

@@ -37,7 +37,15 @@ def test_the_examples_in_the_docstrings_hold(name):
 def facts(name="a", version="1", release="1.el9", arch="x86_64", source="", **more):
     source_rpm = f"{source or name}-{version}-{release}.src.rpm"
     file = f"/r/{name}-{version}-{release}.{arch}.rpm"
-    return RpmFacts(file=file, name=name, version=version, release=release, arch=arch, source_rpm=source_rpm, **more)
+    return RpmFacts(
+        file=file,
+        name=name,
+        version=version,
+        release=release,
+        arch=arch,
+        source_rpm=source_rpm,
+        **more,
+    )
 
 
 def names(pairing):
@@ -108,20 +116,34 @@ class TestDependencies:
             [dependency("b", 8, "3-1.el9.farm.1")],
             without_suffix=policy.without_suffix,
         )
-        assert [(item.verdict, item.rule) for item in got] == [(Verdict.EQUIVALENT, "release-suffix")]
+        assert [(item.verdict, item.rule) for item in got] == [
+            (Verdict.EQUIVALENT, "release-suffix")
+        ]
 
     def test_merged_usr_and_rpmlib_are_notes(self):
-        old, new = [dependency("/bin/sh"), dependency("rpmlib(X)", 1 << 24)], [dependency("/usr/bin/sh")]
-        assert {item.rule for item in compare_requires(old, new)} == {"merged-usr", "rpmlib-ignored"}
+        old, new = (
+            [dependency("/bin/sh"), dependency("rpmlib(X)", 1 << 24)],
+            [dependency("/usr/bin/sh")],
+        )
+        assert {item.rule for item in compare_requires(old, new)} == {
+            "merged-usr",
+            "rpmlib-ignored",
+        }
 
     def test_a_soname_is_interface_and_a_new_symbol_version_is_for_review(self):
-        got = compare_requires([dependency("libm.so.6()(64bit)")], [dependency("libc.so.6(GLIBC_2.38)(64bit)")])
+        got = compare_requires(
+            [dependency("libm.so.6()(64bit)")], [dependency("libc.so.6(GLIBC_2.38)(64bit)")]
+        )
         assert {item.subject: item.verdict for item in got} == {
             "libm.so.6()(64bit)": Verdict.INCOMPATIBLE, "libc.so.6(GLIBC_2.38)(64bit)": Verdict.REVIEW,
         }  # fmt: skip
 
     def test_a_generators_dependency_equals_a_persons(self):
-        assert not [i for i in compare_requires([dependency("x", 1 << 14)], [dependency("x")]) if i.verdict.badness > 1]
+        assert not [
+            i
+            for i in compare_requires([dependency("x", 1 << 14)], [dependency("x")])
+            if i.verdict.badness > 1
+        ]
 
 
 def entry(text, time=1):
@@ -140,17 +162,31 @@ class TestChangelog:
             ([], False, [Verdict.REVIEW]),
             ([entry("c"), entry("b"), entry("x")], True, [Verdict.REVIEW]),
         ):
-            assert [item.verdict for item in compare_changelogs(old, new, debranded=debranded)] == wanted
+            assert [
+                item.verdict for item in compare_changelogs(old, new, debranded=debranded)
+            ] == wanted
 
 
 def waiver(**changes):
     return replace(
-        Waiver(id="W1", owner="sig", reason="known", expires=TODAY, kind="export-removed", subject="gone@*"), **changes
+        Waiver(
+            id="W1",
+            owner="sig",
+            reason="known",
+            expires=TODAY,
+            kind="export-removed",
+            subject="gone@*",
+        ),
+        **changes,
     )
 
 
 REMOVED = finding(
-    Kind.EXPORT_REMOVED, Verdict.INCOMPATIBLE, "export-removed", path="/usr/lib64/l.so", subject="gone@V1"
+    Kind.EXPORT_REMOVED,
+    Verdict.INCOMPATIBLE,
+    "export-removed",
+    path="/usr/lib64/l.so",
+    subject="gone@V1",
 )
 
 
@@ -171,7 +207,9 @@ class TestExpectations:
 
     def test_a_waiver_counts_to_the_end_of_its_last_day(self):
         def verdict(today):
-            return waived([REMOVED], [waiver()], source="s", rpm="r", today=today).findings[0].verdict
+            return (
+                waived([REMOVED], [waiver()], source="s", rpm="r", today=today).findings[0].verdict
+            )
 
         assert verdict(TODAY) is Verdict.EXPECTED
         assert verdict(date(2026, 5, 2)) is Verdict.INCOMPATIBLE
@@ -188,18 +226,26 @@ class TestExpectations:
     def test_privileges_need_the_security_authority(self, item):
         plain = waiver(kind=item.kind, subject="*")
         assert not waived([item], [plain], source="s", rpm="r", today=TODAY).used
-        assert waived([item], [replace(plain, authority="security")], source="s", rpm="r", today=TODAY).used
+        assert waived(
+            [item], [replace(plain, authority="security")], source="s", rpm="r", today=TODAY
+        ).used
 
 
 def result(*findings, verdict=Verdict.INCOMPATIBLE):
-    return PairResult(old="o.rpm", new="n.rpm", name="r", source="s", verdict=verdict, findings=findings)
+    return PairResult(
+        old="o.rpm", new="n.rpm", name="r", source="s", verdict=verdict, findings=findings
+    )
 
 
 class TestReport:
     def test_a_waiver_re_folds_what_is_stored_and_is_counted_apart(self):
         report = Report(verdict=Verdict.INCOMPATIBLE, pairs=(result(REMOVED),))
         stored = from_json(to_json(report))
-        again = refold(stored, [waiver(), waiver(id="W2"), waiver(id="W3", expires=date(2020, 1, 1))], today=TODAY)
+        again = refold(
+            stored,
+            [waiver(), waiver(id="W2"), waiver(id="W3", expires=date(2020, 1, 1))],
+            today=TODAY,
+        )
         assert again.verdict is Verdict.EXPECTED
         assert again.counts()["waived"] == 1
         assert (again.expired_waivers, again.unused_waivers) == (("W3",), ("W2",))
@@ -207,11 +253,21 @@ class TestReport:
 
     def test_a_missing_rpm_can_only_be_waived_by_name(self):
         missing = Unpaired(
-            kind="rpm-missing", rpm="m.rpm", name="m", source="s", verdict=Verdict.MISSING, rule="rpm-missing"
+            kind="rpm-missing",
+            rpm="m.rpm",
+            name="m",
+            source="s",
+            verdict=Verdict.MISSING,
+            rule="rpm-missing",
         )
         report = Report(verdict=Verdict.MISSING, missing=(missing,))
-        assert refold(report, [waiver(kind="*", subject="*")], today=TODAY).verdict is Verdict.MISSING
-        assert refold(report, [waiver(kind="rpm-missing", subject="m")], today=TODAY).verdict is Verdict.EXPECTED
+        assert (
+            refold(report, [waiver(kind="*", subject="*")], today=TODAY).verdict is Verdict.MISSING
+        )
+        assert (
+            refold(report, [waiver(kind="rpm-missing", subject="m")], today=TODAY).verdict
+            is Verdict.EXPECTED
+        )
 
     def test_the_worst_decides_for_a_source_and_for_the_set(self):
         other = replace(result(verdict=Verdict.IDENTICAL), source="t")

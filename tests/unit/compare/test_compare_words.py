@@ -16,7 +16,14 @@ from buildfarm.domain.compare.fold import refold
 from buildfarm.domain.compare.kinds import Kind, finding
 from buildfarm.domain.compare.pairing import Pairing
 from buildfarm.domain.compare.policy import ComparePolicy, Expectation, Waiver
-from buildfarm.domain.compare.report import SCHEMA_FILE, PairResult, Report, Unpaired, from_json, to_json
+from buildfarm.domain.compare.report import (
+    SCHEMA_FILE,
+    PairResult,
+    Report,
+    Unpaired,
+    from_json,
+    to_json,
+)
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.presentation.finding_words import plain_words
 from buildfarm.presentation.junit import to_junit
@@ -35,12 +42,18 @@ def test_every_kind_has_a_next_step_and_a_line_in_the_published_table():
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_what_is_not_acceptable_says_what_to_do_and_nothing_else_does(kind, verdict):
     item = finding(kind, verdict, "x", path="/a", subject="s", old="1", new="2")
-    assert bool(next_step(item)) == (verdict.badness > Verdict.COMPATIBLE.badness and verdict is not Verdict.UNCOMPARED)
-    assert plain_words({"kind": kind.value, "path": "/a", "subject": "s", "old": "1", "new": "2", "rule": "x"})
+    assert bool(next_step(item)) == (
+        verdict.badness > Verdict.COMPATIBLE.badness and verdict is not Verdict.UNCOMPARED
+    )
+    assert plain_words(
+        {"kind": kind.value, "path": "/a", "subject": "s", "old": "1", "new": "2", "rule": "x"}
+    )
 
 
 def waiver(**changed):
-    return Waiver(**{"id": "W1", "owner": "o", "reason": "r", "expires": DAY, "kind": "requires", **changed})
+    return Waiver(
+        **{"id": "W1", "owner": "o", "reason": "r", "expires": DAY, "kind": "requires", **changed}
+    )
 
 
 def pair(*found, verdict=Verdict.INCOMPATIBLE, name="r"):
@@ -58,7 +71,14 @@ def pair(*found, verdict=Verdict.INCOMPATIBLE, name="r"):
 
 NEEDS = finding(Kind.REQUIRES, Verdict.INCOMPATIBLE, "requires-added", subject="x", new="x")
 NOTE = finding(Kind.SIGNATURE, Verdict.EQUIVALENT, "signature-ignored")
-LOST = Unpaired(kind="rpm-missing", rpm="m.rpm", name="m", source="s", verdict=Verdict.MISSING, rule="rpm-missing")
+LOST = Unpaired(
+    kind="rpm-missing",
+    rpm="m.rpm",
+    name="m",
+    source="s",
+    verdict=Verdict.MISSING,
+    rule="rpm-missing",
+)
 
 
 def test_a_report_under_waivers_is_folded_back_exactly_when_they_end():
@@ -76,13 +96,23 @@ def test_a_report_under_waivers_is_folded_back_exactly_when_they_end():
 
 def test_a_waiver_lifts_nothing_that_it_does_not_name_in_the_same_rpm():
     other = replace(NEEDS, subject="y")
-    again = refold(Report(verdict=Verdict.INCOMPATIBLE, pairs=(pair(NEEDS, other),)), [waiver(subject="x")], today=DAY)
-    assert [item.verdict for item in again.pairs[0].findings] == [Verdict.EXPECTED, Verdict.INCOMPATIBLE]
+    again = refold(
+        Report(verdict=Verdict.INCOMPATIBLE, pairs=(pair(NEEDS, other),)),
+        [waiver(subject="x")],
+        today=DAY,
+    )
+    assert [item.verdict for item in again.pairs[0].findings] == [
+        Verdict.EXPECTED,
+        Verdict.INCOMPATIBLE,
+    ]
     assert (again.verdict, again.waived_rpms, again.compatible_rpms) == (Verdict.INCOMPATIBLE, 0, 0)
 
 
 def test_a_compatible_pair_among_many_has_nothing_to_say():
-    many = Report(verdict=Verdict.INCOMPATIBLE, pairs=(pair(NEEDS, name="a"), pair(NOTE, verdict=Verdict.EQUIVALENT)))
+    many = Report(
+        verdict=Verdict.INCOMPATIBLE,
+        pairs=(pair(NEEDS, name="a"), pair(NOTE, verdict=Verdict.EQUIVALENT)),
+    )
     said = list(lines(many))
     assert sum(line.startswith(("  ", "EQUIVALENT ")) for line in said) == 1
     assert list(pair_lines(many.pairs[1])) == []
@@ -98,9 +128,14 @@ def test_junit_can_hold_what_a_hostile_rpm_says():
 
 
 def test_a_policys_digest_is_over_what_findings_depend_on():
-    policy = ComparePolicy(header_tags={"VENDOR": "us", "URL": "u"}, debranded=frozenset({"b", "a"}))
+    policy = ComparePolicy(
+        header_tags={"VENDOR": "us", "URL": "u"}, debranded=frozenset({"b", "a"})
+    )
     same = ComparePolicy(
-        header_tags={"URL": "u", "VENDOR": "us"}, debranded=frozenset({"a", "b"}), waivers=(waiver(),), today=DAY
+        header_tags={"URL": "u", "VENDOR": "us"},
+        debranded=frozenset({"a", "b"}),
+        waivers=(waiver(),),
+        today=DAY,
     )
     assert policy.digest == same.digest
     others = [
@@ -122,7 +157,10 @@ def facts(name, release="1.el9", sha256="a" * 64):
 
 def keys(old, new, *, salt="1", siblings=()):
     found = pieces(
-        Pairing(pairs=((old, new),)), old_sources={"s": [old, *siblings]}, new_sources={"s": [new]}, salt=salt
+        Pairing(pairs=((old, new),)),
+        old_sources={"s": [old, *siblings]},
+        new_sources={"s": [new]},
+        salt=salt,
     )
     return [key for piece in found for key in piece.keys]
 
@@ -141,8 +179,18 @@ def test_pieces_are_bounded_and_leave_out_what_is_done():
     pairs = tuple((facts(f"a{number}"), facts(f"a{number}")) for number in range(100))
     found = list(pieces(Pairing(pairs=pairs), old_sources={}, new_sources={}, salt=""))
     assert [len(piece.pairs) for piece in found] == [25, 25, 25, 25]
-    assert len(next(pieces(Pairing(pairs=pairs * 3), old_sources={}, new_sources={}, salt="")).pairs) == 32
-    assert len(next(pieces(Pairing(pairs=pairs), old_sources={}, new_sources={}, salt="", jobs=8)).pairs) == 4
+    assert (
+        len(next(pieces(Pairing(pairs=pairs * 3), old_sources={}, new_sources={}, salt="")).pairs)
+        == 32
+    )
+    assert (
+        len(
+            next(
+                pieces(Pairing(pairs=pairs), old_sources={}, new_sources={}, salt="", jobs=8)
+            ).pairs
+        )
+        == 4
+    )
     left = found[0].left(frozenset(found[0].keys[:20]))
     assert left is not None
     assert left.pairs == found[0].pairs[20:]

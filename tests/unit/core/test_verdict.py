@@ -19,7 +19,10 @@ def test_nothing_compared_is_uncompared_and_not_compatible() -> None:
 
 def test_uncompared_passes_only_where_the_target_says_so() -> None:
     assert decide(Verdict.UNCOMPARED, policy=GatePolicy(), scratch=False).gate == "refused"
-    assert decide(Verdict.UNCOMPARED, policy=GatePolicy(uncompared=True), scratch=False).gate == "passed"
+    assert (
+        decide(Verdict.UNCOMPARED, policy=GatePolicy(uncompared=True), scratch=False).gate
+        == "passed"
+    )
 
 
 def test_review_feeds_the_next_builds_and_not_the_users() -> None:
@@ -35,7 +38,9 @@ def test_incompatible_and_worse_enter_no_tag() -> None:
 
 
 def test_what_is_left_of_a_brand_keeps_a_compatible_build_from_users_and_not_from_other_builds():
-    decision = decide(Verdict.EXPECTED, policy=GatePolicy(), scratch=False, brands=["x.rpm: /etc/x: by ACME"])
+    decision = decide(
+        Verdict.EXPECTED, policy=GatePolicy(), scratch=False, brands=["x.rpm: /etc/x: by ACME"]
+    )
     assert (decision.build_tag, decision.gate) == (True, "refused")
     assert decision.reason.startswith(
         "1 brand hits that no rule allows: x.rpm: /etc/x: by ACME; the build tag takes it"

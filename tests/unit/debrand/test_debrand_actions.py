@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildfarm.domain.debrand.apply import MARK, Applied, RuleDoesNotFit, Tree, apply, debranded_by, spec_path
+from buildfarm.domain.debrand.apply import (
+    MARK,
+    Applied,
+    RuleDoesNotFit,
+    Tree,
+    apply,
+    debranded_by,
+    spec_path,
+)
 from buildfarm.domain.debrand.rule import Action, Changelog, Release, Replace, Rule, SourceFile
 from buildfarm.errors import InputError
 
@@ -67,7 +75,9 @@ def spec_of(applied: Applied) -> bytes:
 
 
 def changed_lines(old: bytes, new: bytes) -> list[tuple[bytes, bytes]]:
-    return [pair for pair in zip(old.split(b"\n"), new.split(b"\n"), strict=True) if pair[0] != pair[1]]
+    return [
+        pair for pair in zip(old.split(b"\n"), new.split(b"\n"), strict=True) if pair[0] != pair[1]
+    ]
 
 
 def refused(*actions: Action, spec: bytes = SPEC) -> str:
@@ -79,7 +89,9 @@ def refused(*actions: Action, spec: bytes = SPEC) -> str:
 
 def test_the_suffix_goes_to_the_end_of_the_release_and_nothing_else_changes():
     done = run(Release(suffix=".reef.1"))
-    assert changed_lines(SPEC, spec_of(done)) == [(b"Release:        3%{?dist}", b"Release:        3%{?dist}.reef.1")]
+    assert changed_lines(SPEC, spec_of(done)) == [
+        (b"Release:        3%{?dist}", b"Release:        3%{?dist}.reef.1")
+    ]
     assert {path: data for path, data in done.tree.items() if path != "SPECS/shell.spec"} == {
         path: data for path, data in tree().items() if path != "SPECS/shell.spec"
     }
@@ -95,7 +107,9 @@ def test_the_suffix_goes_to_the_end_of_the_release_and_nothing_else_changes():
 )
 def test_a_release_line_is_found_however_it_is_written(line: bytes, becomes: bytes):
     spec = SPEC.replace(b"Release:        3%{?dist}", line)
-    assert changed_lines(spec, spec_of(run(Release(suffix=".reef.1"), spec=spec))) == [(line, becomes)]
+    assert changed_lines(spec, spec_of(run(Release(suffix=".reef.1"), spec=spec))) == [
+        (line, becomes)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -113,9 +127,7 @@ def test_autorelease_gets_the_suffix_behind_its_braces_or_stays(macro: bytes, be
 
 
 def test_a_spec_that_defines_autorelease_gets_the_suffix_in_the_macro():
-    body = (
-        b"%define autorelease(e:s:pb:n) %{?-p:0.}%{lua:\n    print(7);\n}%{?-e:.%{-e*}}%{?-s:.%{-s*}}%{!?-n:%{?dist}}\n"
-    )
+    body = b"%define autorelease(e:s:pb:n) %{?-p:0.}%{lua:\n    print(7);\n}%{?-e:.%{-e*}}%{?-s:.%{-s*}}%{!?-n:%{?dist}}\n"
     spec = body + SPEC.replace(b"3%{?dist}", b"%autorelease")
     assert spec_of(run(Release(suffix=".reef.1"), spec=spec)) == spec.replace(
         b"%{!?-n:%{?dist}}", b"%{!?-n:%{?dist}}.reef.1"
@@ -126,17 +138,26 @@ def test_a_spec_that_defines_autorelease_gets_the_suffix_in_the_macro():
 def test_an_entry_stands_above_autochangelog_or_is_left_out(macro: bytes):
     spec = SPEC[: SPEC.index(b"* Mon")] + macro + b"\n"
     done = spec_of(run(Changelog(author="R <r@reef>", lines=("x",)), spec=spec))
-    assert done == spec.replace(macro, b"* Mon May 04 2026 R <r@reef> - 1.2-3.el9.reef.1\n- x\n\n" + macro)
-    assert spec_of(run(Changelog(author="R <r@reef>", lines=("x",), autochangelog="keep"), spec=spec)) == spec
+    assert done == spec.replace(
+        macro, b"* Mon May 04 2026 R <r@reef> - 1.2-3.el9.reef.1\n- x\n\n" + macro
+    )
+    assert (
+        spec_of(run(Changelog(author="R <r@reef>", lines=("x",), autochangelog="keep"), spec=spec))
+        == spec
+    )
 
 
 def test_a_spec_without_release_or_changelog_says_what_it_lacks():
     assert "no Release line" in refused(Release(suffix=".r"), spec=b"Name: x\n")
-    assert "no %changelog section" in refused(Changelog(author="R", lines=("x",)), spec=b"Name: x\n")
+    assert "no %changelog section" in refused(
+        Changelog(author="R", lines=("x",)), spec=b"Name: x\n"
+    )
 
 
 def test_the_changelog_entry_is_the_topmost_with_the_rules_date_and_the_evr():
-    done = spec_of(run(Changelog(author="Reef <builds@reef.example>", lines=("Debrand: motd", "and more"))))
+    done = spec_of(
+        run(Changelog(author="Reef <builds@reef.example>", lines=("Debrand: motd", "and more")))
+    )
     before, after = done.split(b"%changelog\n")
     assert before == SPEC.split(b"%changelog\n")[0]
     entry = (
@@ -146,14 +167,18 @@ def test_the_changelog_entry_is_the_topmost_with_the_rules_date_and_the_evr():
 
 
 def test_a_literal_text_is_no_regular_expression():
-    done = run(Replace(where="spec", find="https://bugs.acme.example/", new="https://bugs.reef.example/"))
+    done = run(
+        Replace(where="spec", find="https://bugs.acme.example/", new="https://bugs.reef.example/")
+    )
     assert b"https://bugs.reef.example/" in spec_of(done)
     message = refused(Replace(where="spec", find="https://bugs?acme.example/", new="x"))
     assert "found 0 times" in message
 
 
 def test_a_regular_expression_sees_lines_and_its_groups():
-    done = run(Replace(where="spec", find=r"^(Summary:\s+).*$", new=r"\1The shell of Reef", regex=True))
+    done = run(
+        Replace(where="spec", find=r"^(Summary:\s+).*$", new=r"\1The shell of Reef", regex=True)
+    )
     assert changed_lines(SPEC, spec_of(done)) == [
         (b"Summary:        The shell of ACME", b"Summary:        The shell of Reef")
     ]
@@ -161,7 +186,10 @@ def test_a_regular_expression_sees_lines_and_its_groups():
 
 def test_a_replacement_in_sources_counts_over_all_files_the_glob_names():
     done = run(Replace(where="*", find="ACME", new="Reef", count=2))
-    assert (done.tree["SOURCES/motd.txt"], done.tree["SOURCES/os-name"]) == (b"Welcome to Reef\nacme\n", b"Reef")
+    assert (done.tree["SOURCES/motd.txt"], done.tree["SOURCES/os-name"]) == (
+        b"Welcome to Reef\nacme\n",
+        b"Reef",
+    )
     assert done.steps[0].files == (("SOURCES/motd.txt", 1), ("SOURCES/os-name", 1))
     assert spec_of(done) == SPEC
 
@@ -196,7 +224,11 @@ def test_a_broken_regular_expression_is_the_rules_fault_and_says_so(find: str, n
 def test_an_action_that_fails_is_the_one_that_is_named_and_the_given_tree_stays_as_it_was():
     given_tree = tree()
     with pytest.raises(RuleDoesNotFit, match=r"^shell\.yaml: action 2: "):
-        apply(rule(Release(suffix=".r"), Replace(where="spec", find="nowhere", new="")), given_tree, evr="1-1")
+        apply(
+            rule(Release(suffix=".r"), Replace(where="spec", find="nowhere", new="")),
+            given_tree,
+            evr="1-1",
+        )
     assert given_tree == tree()
 
 
@@ -219,7 +251,9 @@ def test_a_source_is_replaced_under_its_name():
 
 def test_a_replaced_source_can_get_another_name_and_its_line_follows():
     done = run(SourceFile(op="replace", name="motd.txt", content=b"Reef", rename="reef-motd.txt"))
-    assert changed_lines(SPEC, spec_of(done)) == [(b"Source1:        motd.txt", b"Source1:        reef-motd.txt")]
+    assert changed_lines(SPEC, spec_of(done)) == [
+        (b"Source1:        motd.txt", b"Source1:        reef-motd.txt")
+    ]
     assert done.tree["SOURCES/reef-motd.txt"] == b"Reef"
     assert "SOURCES/motd.txt" not in done.tree
 
@@ -230,7 +264,9 @@ def test_a_renamed_source_does_not_overwrite_another_one():
 
 
 def test_a_source_whose_line_is_a_url_is_found_by_its_file_name():
-    done = run(SourceFile(op="replace", name="shell-1.2.tar.gz", content=b"x", rename="clean.tar.gz"))
+    done = run(
+        SourceFile(op="replace", name="shell-1.2.tar.gz", content=b"x", rename="clean.tar.gz")
+    )
     assert b"Source0:        clean.tar.gz\n" in spec_of(done)
 
 
@@ -257,9 +293,13 @@ def test_a_deleted_source_leaves_with_its_line():
     assert spec_of(done) == SPEC.replace(b"Source7:        logo.png\n", b"")
 
 
-@pytest.mark.parametrize("use", [b"%{SOURCE1}", b"%SOURCE1", b"%{S:1}", b"%{?SOURCE1}", b"%{SOURCE1:x}"])
+@pytest.mark.parametrize(
+    "use", [b"%{SOURCE1}", b"%SOURCE1", b"%{S:1}", b"%{?SOURCE1}", b"%{SOURCE1:x}"]
+)
 def test_a_source_that_is_still_used_is_not_deleted(use: bytes):
-    message = refused(SourceFile(op="delete", name="motd.txt"), spec=SPEC.replace(b"%{SOURCE1}", use))
+    message = refused(
+        SourceFile(op="delete", name="motd.txt"), spec=SPEC.replace(b"%{SOURCE1}", use)
+    )
     assert "source motd.txt is still used as" in message
 
 
@@ -270,7 +310,9 @@ def test_a_source_of_a_longer_number_is_not_the_one_in_use():
 
 def test_a_source_without_number_counts_on_from_the_one_before():
     spec = SPEC.replace(b"%{SOURCE1}", b"%{SOURCE2}")
-    assert "os-name is still used as %{SOURCE2" in refused(SourceFile(op="delete", name="os-name"), spec=spec)
+    assert "os-name is still used as %{SOURCE2" in refused(
+        SourceFile(op="delete", name="os-name"), spec=spec
+    )
 
 
 def test_deleting_and_replacing_what_used_it_goes_together():
@@ -310,7 +352,9 @@ raw = st.binary(max_size=300)
 
 
 @given(before=raw, after=raw, source=raw)
-def test_bytes_that_no_action_names_stay_as_they_are_whatever_they_are(before: bytes, after: bytes, source: bytes):
+def test_bytes_that_no_action_names_stay_as_they_are_whatever_they_are(
+    before: bytes, after: bytes, source: bytes
+):
     middle = b"\nQQQ-vendor-QQQ\n"
     if b"QQQ-vendor" in before + after + source:
         return
@@ -324,7 +368,10 @@ def test_bytes_that_no_action_names_stay_as_they_are_whatever_they_are(before: b
 @given(before=raw, after=raw)
 def test_the_same_input_gives_the_same_bytes(before: bytes, after: bytes):
     spec = before + b"\nRelease: 1\nSource0: a\n" + after
-    actions = (Replace(where="spec", find=r"Source0(:\s)a$", new=r"Source0\1b", regex=True), Release(suffix=".r"))
+    actions = (
+        Replace(where="spec", find=r"Source0(:\s)a$", new=r"Source0\1b", regex=True),
+        Release(suffix=".r"),
+    )
 
     def once() -> Applied | str:
         try:
@@ -341,4 +388,6 @@ def test_a_release_suffix_changes_no_other_line(line: bytes):
     if line.lower().lstrip(b"\r\x0b\x0c\x1c\x1d\x1e\x85 ").startswith(b"release"):
         return
     done = apply(rule(Release(suffix=".r")), {"SPECS/x.spec": spec}, evr="1-1").tree["SPECS/x.spec"]
-    assert done == f"{MARK}{DIGEST}\n".encode() + spec.replace(b"\nRelease: 7\n", b"\nRelease: 7.r\n")
+    assert done == f"{MARK}{DIGEST}\n".encode() + spec.replace(
+        b"\nRelease: 7\n", b"\nRelease: 7.r\n"
+    )

@@ -78,13 +78,19 @@ def test_every_rule_of_the_farm_fits_the_demos_spec_and_leaves_the_mark(name: st
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_after_every_rule_of_the_farm_no_brand_word_is_left_outside_the_changelog_and_what_is_allowed(name: str):
+def test_after_every_rule_of_the_farm_no_brand_word_is_left_outside_the_changelog_and_what_is_allowed(
+    name: str,
+):
     policy = load_brand_policy(CHECKOUT / "configs" / "brand.yaml")
     done = apply(load_rule(RULES / f"{name}.yaml"), demo_tree(name), evr="1-1.reef.1").tree
     functional = (b"Provides:       pnaelv-release ", b"Obsoletes:      pnaelv-release ")
     spec = done.pop(spec_path(done)).split(b"%changelog")[0]
     done["spec"] = b"\n".join(line for line in spec.split(b"\n") if not line.startswith(functional))
-    assert {path: hits for path, data in done.items() if (hits := list(Matcher(policy).find(data, path)))} == {}
+    assert {
+        path: hits
+        for path, data in done.items()
+        if (hits := list(Matcher(policy).find(data, path)))
+    } == {}
 
 
 def test_all_four_actions_become_what_they_say(write: Write):
@@ -125,8 +131,14 @@ def test_all_four_actions_become_what_they_say(write: Write):
         ({"surprise": 1}, "surprise: "),
         ({"actions": []}, "actions: "),
         ({"actions": [{"release": {"suffix": "reef"}}]}, "actions.0.release.suffix: "),
-        ({"actions": [GOOD["actions"][0], {"replace": {"in": "spec", "with": "b"}}]}, "actions.1.replace: "),
-        ({"actions": [{"replace": {"in": "spec", "find": "a", "with": "b", "count": 0}}]}, "actions.0.replace.count: "),
+        (
+            {"actions": [GOOD["actions"][0], {"replace": {"in": "spec", "with": "b"}}]},
+            "actions.1.replace: ",
+        ),
+        (
+            {"actions": [{"replace": {"in": "spec", "find": "a", "with": "b", "count": 0}}]},
+            "actions.0.replace.count: ",
+        ),
         ({"actions": [{"source": {"op": "move", "name": "x"}}]}, "actions.0.source.op: "),
         ({"scan": {"allow": [{"pattern": "x"}]}}, "scan.allow.0: 'reason' is a required property"),
         ({"scan": {"allow": [{"pattern": "x", "reason": ""}]}}, "scan.allow.0.reason: "),
@@ -149,7 +161,9 @@ def test_a_file_that_is_no_rule_at_all_is_named(tmp_path: Path, content: bytes):
 
 @pytest.mark.parametrize("regex", ["(", "[a", "*x"])
 def test_a_regular_expression_that_does_not_compile_is_found_at_load(write: Write, regex: str):
-    assert repr(regex) in refused(write(actions=[{"replace": {"in": "spec", "regex": regex, "with": "b"}}]))
+    assert repr(regex) in refused(
+        write(actions=[{"replace": {"in": "spec", "regex": regex, "with": "b"}}])
+    )
     assert repr(regex) in refused(write(scan={"allow": [{"pattern": regex, "reason": "so"}]}))
 
 
@@ -163,7 +177,9 @@ def test_a_file_beside_the_rule_becomes_the_source_and_its_digest_is_checked(wri
     digest = hashlib.sha256(b"\xffours").hexdigest()
     assert load_rule(file).actions == (SourceFile(op="replace", name="x", content=b"\xffours"),)
     assert load_rule(write(actions=_from("logo", sha256=digest)))
-    assert f"SHA-256 is {digest}, the rule says {'0' * 64}" in refused(write(actions=_from("logo", sha256="0" * 64)))
+    assert f"SHA-256 is {digest}, the rule says {'0' * 64}" in refused(
+        write(actions=_from("logo", sha256="0" * 64))
+    )
     assert "No such file" in refused(write(actions=_from("nologo")))
 
 
@@ -183,13 +199,17 @@ def test_a_source_needs_a_file_or_a_text_and_not_both(write: Write, given: dict[
     )  # fmt: skip
 
 
-def test_the_digest_covers_rule_date_and_files_but_no_comment_and_no_layout(write: Write, tmp_path: Path):
+def test_the_digest_covers_rule_date_and_files_but_no_comment_and_no_layout(
+    write: Write, tmp_path: Path
+):
     file = write(actions=_from("logo"))
     (file.parent / "logo").write_bytes(b"one")
     first = load_rule(file).digest
     moved = tmp_path / "elsewhere"
     shutil.copytree(file.parent, moved)
-    (moved / "shell.yaml").write_text("# a comment\n" + file.read_text().replace("why: ", "why:    "))
+    (moved / "shell.yaml").write_text(
+        "# a comment\n" + file.read_text().replace("why: ", "why:    ")
+    )
     assert load_rule(moved / "shell.yaml").digest == first
     (file.parent / "logo").write_bytes(b"two")
     second = load_rule(file).digest
@@ -202,8 +222,14 @@ def test_the_digest_covers_rule_date_and_files_but_no_comment_and_no_layout(writ
     ("text", "said"),
     [
         ("words: []\n", r"brand\.yaml:1:1: the file: 'schema' is a required property"),
-        ("schema: 1\nwords:\n- {pattern: acme}\n", r"brand\.yaml:3:3: words\.0: 'class' is a required property"),
-        ("schema: 1\nwords:\n- acme\n", r"brand\.yaml:3:3: words\.0: 'acme' is not of type 'object'"),
+        (
+            "schema: 1\nwords:\n- {pattern: acme}\n",
+            r"brand\.yaml:3:3: words\.0: 'class' is a required property",
+        ),
+        (
+            "schema: 1\nwords:\n- acme\n",
+            r"brand\.yaml:3:3: words\.0: 'acme' is not of type 'object'",
+        ),
         (
             "schema: 1\nwords:\n- {pattern: a, class: smell}\n",
             r"brand\.yaml:3:16: words\.0\.class: 'smell' is not one of",
@@ -213,10 +239,15 @@ def test_the_digest_covers_rule_date_and_files_but_no_comment_and_no_layout(writ
             r"brand\.yaml:3:4: words\.0\.pattern: '\(' is no regular",
         ),
         ("schema: 1\nkeep: ['(']\n", r"brand\.yaml:2:8: keep\.0: '\(' is no regular expression"),
-        ("schema: 1\nimages: [{name: x}]\n", r"brand\.yaml:2:10: images\.0: .* is not valid under any"),
+        (
+            "schema: 1\nimages: [{name: x}]\n",
+            r"brand\.yaml:2:10: images\.0: .* is not valid under any",
+        ),
     ],
 )
-def test_a_wrong_brand_policy_is_refused_with_line_column_and_key(tmp_path: Path, text: str, said: str):
+def test_a_wrong_brand_policy_is_refused_with_line_column_and_key(
+    tmp_path: Path, text: str, said: str
+):
     file = tmp_path / "brand.yaml"
     file.write_text(text)
     with pytest.raises(ConfigError, match=said):

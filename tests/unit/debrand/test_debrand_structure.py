@@ -100,7 +100,9 @@ def run(*actions: Action, spec: str = SPEC, more: Mapping[str, bytes] | None = N
 def lines_of(*actions: Action, spec: str = SPEC) -> tuple[list[str], list[str]]:
     """``(lines gone, lines new)``."""
     diff = run(*actions, spec=spec).diff.splitlines()[2:]
-    return [line[1:] for line in diff if line.startswith("-")], [line[1:] for line in diff if line.startswith("+")]
+    return [line[1:] for line in diff if line.startswith("-")], [
+        line[1:] for line in diff if line.startswith("+")
+    ]
 
 
 def refused(*actions: Action, spec: str = SPEC) -> str:
@@ -110,25 +112,37 @@ def refused(*actions: Action, spec: str = SPEC) -> str:
 
 
 def test_lines_are_inserted_at_the_start_and_the_end_of_the_section_that_is_named():
-    end = run(SectionEdit(section="%install", insert="rm -f logo")).tree["SPECS/shell.spec"].decode()
+    end = (
+        run(SectionEdit(section="%install", insert="rm -f logo")).tree["SPECS/shell.spec"].decode()
+    )
     assert "make install\nrm -f logo\n\n%files\n" in end
     start = (
-        run(SectionEdit(section="%files", of="libs", at="start", insert="%dir /x")).tree["SPECS/shell.spec"].decode()
+        run(SectionEdit(section="%files", of="libs", at="start", insert="%dir /x"))
+        .tree["SPECS/shell.spec"]
+        .decode()
     )
     assert "%files libs\n%dir /x\n/usr/lib64" in start
-    preamble = run(SectionEdit(section="preamble", of="libs", insert="Provides: x")).tree["SPECS/shell.spec"].decode()
+    preamble = (
+        run(SectionEdit(section="preamble", of="libs", insert="Provides: x"))
+        .tree["SPECS/shell.spec"]
+        .decode()
+    )
     assert "Requires: acme-release\nProvides: x\n\n%package -n other" in preamble
 
 
 def test_what_is_deleted_from_a_section_is_deleted_there_and_counted():
-    gone, new = lines_of(SectionEdit(section="%files", of="libs", delete="/usr/share/acme/logo.png\n"))
+    gone, new = lines_of(
+        SectionEdit(section="%files", of="libs", delete="/usr/share/acme/logo.png\n")
+    )
     assert (gone, new) == (["/usr/share/acme/logo.png"], [])
     said = refused(SectionEdit(section="%files", delete="/usr/share/acme/logo.png\n"))
     assert "was found 0 times in %files, expected were 1" in said
 
 
 def test_a_section_that_is_not_there_is_named_with_the_nearest():
-    assert "the spec has no %post of libs" in refused(SectionEdit(section="%post", of="libs", insert="x"))
+    assert "the spec has no %post of libs" in refused(
+        SectionEdit(section="%post", of="libs", insert="x")
+    )
     assert "%files libs" in refused(SectionEdit(section="%files", of="libx", insert="x"))
 
 
@@ -143,15 +157,19 @@ def test_a_whole_section_can_go_and_the_preamble_cannot():
 
 def test_tags_get_our_values_in_place_new_ones_stand_with_the_others_and_dropped_ones_go():
     gone, new = lines_of(Tags(values={"Vendor": "Reef", "BugURL": "https://bugs.reef.example/"}))
-    assert (gone, new) == (["Vendor: ACME"], ["Vendor: Reef", "BugURL:  https://bugs.reef.example/"]), (
-        "in line with License:"
-    )
+    assert (gone, new) == (
+        ["Vendor: ACME"],
+        ["Vendor: Reef", "BugURL:  https://bugs.reef.example/"],
+    ), "in line with License:"
     assert lines_of(Tags(drop=("Requires",), of="libs"))[0] == ["Requires: acme-release"]
     assert "has no Packager" in refused(Tags(drop=("Packager",)))
 
 
 def test_macros_and_build_conditions_get_another_value_where_they_are_set():
-    assert lines_of(Macro(name="brand", value="reef")) == (["%global brand acme"], ["%global brand reef"])
+    assert lines_of(Macro(name="brand", value="reef")) == (
+        ["%global brand acme"],
+        ["%global brand reef"],
+    )
     assert lines_of(Macro(name="branding", value="with", bcond=True)) == (
         ["%bcond_without branding"],
         ["%bcond_with branding"],
@@ -168,7 +186,9 @@ def test_lines_get_a_condition_around_them():
 
 
 def patch(op: str = "add", **about: object) -> Patch:
-    return Patch(op=op, name="ours.patch" if op == "add" else "first.patch", content=b"ours", **about)  # type: ignore[arg-type]
+    return Patch(
+        op=op, name="ours.patch" if op == "add" else "first.patch", content=b"ours", **about
+    )  # type: ignore[arg-type]
 
 
 APPLIED = {
@@ -241,14 +261,19 @@ def test_a_bundle_of_files_is_the_same_bytes_every_time():
     first, again = (run(action).tree["SOURCES/art.tar.gz"] for _ in range(2))
     assert first == again
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(first))) as box:
-        assert [(m.name, m.mtime) for m in box] == [("logo.txt", 1777896000), ("first.patch", 1777896000)]
+        assert [(m.name, m.mtime) for m in box] == [
+            ("logo.txt", 1777896000),
+            ("first.patch", 1777896000),
+        ]
 
 
 def test_a_suffix_counts_on_past_those_that_are_taken():
     counted = rule(Release(suffix=".reef.1", auto_increment=True))
     assert counted_on(counted, ["3.el9.reef.1", "3.el9.reef.2"], "3.el9").suffix == ".reef.3"
     assert counted_on(counted, ["2.el9.reef.8"], "3.el9").suffix == ".reef.1"
-    assert counted_on(rule(Release(suffix=".reef.1")), ["3.el9.reef.1"], "3.el9").suffix == ".reef.1"
+    assert (
+        counted_on(rule(Release(suffix=".reef.1")), ["3.el9.reef.1"], "3.el9").suffix == ".reef.1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -260,7 +285,9 @@ def test_a_suffix_counts_on_past_those_that_are_taken():
         (When(evr="< 1.0"), "", "1.0~rc1-1", True),
     ],
 )  # fmt: skip
-def test_a_rule_applies_to_its_branches_and_versions(when: When, branch: str, evr: str, holds: bool):
+def test_a_rule_applies_to_its_branches_and_versions(
+    when: When, branch: str, evr: str, holds: bool
+):
     assert rule(when=when).applies_to("", branch=branch, evr=evr) is holds
 
 
@@ -274,12 +301,19 @@ ANY_ACTION = st.sampled_from(
 
 
 @given(
-    st.lists(ANY_ACTION, min_size=1, max_size=3, unique_by=lambda action: type(action).__name__), st.binary(max_size=40)
+    st.lists(ANY_ACTION, min_size=1, max_size=3, unique_by=lambda action: type(action).__name__),
+    st.binary(max_size=40),
 )
-def test_applying_twice_is_applying_once_and_bytes_nobody_names_survive(actions: list[Action], noise: bytes):
+def test_applying_twice_is_applying_once_and_bytes_nobody_names_survive(
+    actions: list[Action], noise: bytes
+):
     noise = noise.replace(b"\n", b"").replace(b"%", b"")
     marked = rule(*actions, mark=True, digest="cd" * 32)
-    tree = {"SPECS/shell.spec": SPEC.encode() + b"# " + noise + b"\n", "SOURCES/first.patch": noise, "SOURCES/x": noise}
+    tree = {
+        "SPECS/shell.spec": SPEC.encode() + b"# " + noise + b"\n",
+        "SOURCES/first.patch": noise,
+        "SOURCES/x": noise,
+    }
     once = apply(marked, tree, evr="1.2-3")
     twice = apply(marked, once.tree, evr="1.2-3")
     assert (twice.tree, twice.steps, bool(twice.already)) == (once.tree, (), True)

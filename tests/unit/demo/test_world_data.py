@@ -39,7 +39,9 @@ def test_every_spec_is_part_of_the_drop() -> None:
 def test_a_devel_rpm_of_the_chain_is_nothing_the_seed_offers() -> None:
     plan = yaml.safe_load((Path(repack.__file__).parent / "seed.yaml").read_text(encoding="utf-8"))
     offered = {*plan["roots"], *(name for names in plan["provides"].values() for name in names)}
-    assert offered.isdisjoint({"zlib-devel", "zlib1g-dev", "libpng-devel", "libpng-dev", "pkgconfig(libpng)"})
+    assert offered.isdisjoint(
+        {"zlib-devel", "zlib1g-dev", "libpng-devel", "libpng-dev", "pkgconfig(libpng)"}
+    )
 
 
 def test_a_link_of_the_chain_is_built_in_a_later_wave_than_what_it_requires() -> None:

@@ -20,7 +20,9 @@ def listed(name: str, version: str, arch: str = "src", of: str = "") -> ListedRp
 
 OLD, NEW, OTHER = listed("zlib", "1.2.9"), listed("zlib", "1.2.10"), listed("tree", "1")
 OLD_BINARY = listed("zlib-devel", "1.2.9", "x86_64", of=OLD.filename)
-NEW_BINARY, FOREIGN = (listed("zlib-devel", "1.2.10", arch, of=NEW.filename) for arch in ("x86_64", "s390x"))
+NEW_BINARY, FOREIGN = (
+    listed("zlib-devel", "1.2.10", arch, of=NEW.filename) for arch in ("x86_64", "s390x")
+)
 ALL = [NEW, OLD, OTHER, OLD_BINARY, NEW_BINARY, FOREIGN]
 
 
@@ -40,7 +42,9 @@ def test_later_looks_take_all_that_was_not_seen():
 
 
 def test_the_first_look_at_a_repository_of_binaries_takes_those_of_sources_that_were_sent():
-    found = findings([OLD_BINARY, NEW_BINARY], arches=["x86_64"], seen=(), sent={NEW.filename}, first=True)
+    found = findings(
+        [OLD_BINARY, NEW_BINARY], arches=["x86_64"], seen=(), sent={NEW.filename}, first=True
+    )
     assert names(found.taken) == {NEW_BINARY.sha256}
 
 
@@ -50,15 +54,22 @@ def test_a_first_look_that_skips_takes_nothing_and_sees_everything():
 
 
 @given(
-    st.lists(st.sampled_from(ALL)), st.sets(st.sampled_from([rpm.sha256 for rpm in ALL])), st.booleans(), st.booleans()
+    st.lists(st.sampled_from(ALL)),
+    st.sets(st.sampled_from([rpm.sha256 for rpm in ALL])),
+    st.booleans(),
+    st.booleans(),
 )
-def test_every_new_file_is_taken_or_passed_over_once_and_nothing_seen_comes_again(rpms, seen, first, skip):
+def test_every_new_file_is_taken_or_passed_over_once_and_nothing_seen_comes_again(
+    rpms, seen, first, skip
+):
     found = findings(rpms, arches=["x86_64"], seen=seen, sent=(), first=first, skip=skip)
     both = [rpm.sha256 for rpm in (*found.taken, *found.passed_over)]
     assert sorted(both) == sorted({rpm.sha256 for rpm in rpms} - seen)
 
 
-@given(st.floats(1, 1e6), st.integers(0, 10_000), st.floats(0, 0.999), st.none() | st.floats(0, 1e9))
+@given(
+    st.floats(1, 1e6), st.integers(0, 10_000), st.floats(0, 0.999), st.none() | st.floats(0, 1e9)
+)
 def test_a_pause_is_never_short_after_a_failure_and_never_longer_than_a_day_and_a_tenth(
     interval, failures, chance, retry_after
 ):

@@ -11,7 +11,11 @@ from buildfarm.domain.intake.webhook import Message, Push, push_of, source_of
 from buildfarm.domain.target.trigger import Forge
 from buildfarm.errors import InputError
 
-COMMIT, TAG, NOTHING = "da1560886d4f094c3e6c9ef40349f7d38b5d27d7", "82b3d5ae55f7080f1e6022629cdb57bfae7cccc7", "0" * 40
+COMMIT, TAG, NOTHING = (
+    "da1560886d4f094c3e6c9ef40349f7d38b5d27d7",
+    "82b3d5ae55f7080f1e6022629cdb57bfae7cccc7",
+    "0" * 40,
+)
 
 
 def message(event: dict[str, str], body: Any) -> Message:
@@ -80,13 +84,20 @@ def pagure(topic: str = "git.receive", **changed: Any) -> Message:
         "end_commit": COMMIT,
         "pagure_instance": "https://git.centos.org/",
     }
-    return message({}, {"topic": topic, "msg_id": "2026-x", "timestamp": 1, "i": 1, "msg": {**msg, **changed}})
+    return message(
+        {}, {"topic": topic, "msg_id": "2026-x", "timestamp": 1, "i": 1, "msg": {**msg, **changed}}
+    )
 
 
 @pytest.mark.parametrize(
     ("forge", "sent", "ref", "dist_git"),
     [
-        (Forge.GITLAB, gitlab(), "refs/heads/c9s", "https://gitlab.com/redhat/centos-stream/rpms/{source}"),
+        (
+            Forge.GITLAB,
+            gitlab(),
+            "refs/heads/c9s",
+            "https://gitlab.com/redhat/centos-stream/rpms/{source}",
+        ),
         (Forge.GITHUB, github(), "refs/heads/c9", "ssh://git@github.com/rpms/{source}"),
         (Forge.GITEA, gitea(), "refs/heads/c9", "https://git.almalinux.org/rpms/{source}.git"),
         (Forge.PAGURE, pagure(), "refs/heads/c9", "https://git.centos.org/rpms/{source}.git"),
@@ -107,7 +118,10 @@ def test_a_push_names_its_source_its_ref_and_its_commit(forge, sent, ref, dist_g
 @pytest.mark.parametrize(
     ("forge", "sent"),
     [
-        (Forge.GITLAB, gitlab(object_kind="tag_push", ref="refs/tags/imports/c9/tree-1.8", after=TAG)),
+        (
+            Forge.GITLAB,
+            gitlab(object_kind="tag_push", ref="refs/tags/imports/c9/tree-1.8", after=TAG),
+        ),
         (Forge.GITHUB, github(ref="refs/tags/imports/c9/tree-1.8", after=TAG)),
         (Forge.PAGURE, pagure("git.tag.creation", tag="imports/c9/tree-1.8", rev=COMMIT)),
     ],
@@ -136,7 +150,9 @@ def test_what_is_no_push_is_nothing_to_do_and_says_why(forge, sent, why):
     assert why in found
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"ref": "refs/heads/c9", "after": "HEAD", "repository": {}}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'{"ref": "refs/heads/c9", "after": "HEAD", "repository": {}}']
+)
 def test_a_body_that_is_no_push_of_its_forge_is_refused(body):
     with pytest.raises(InputError):
         push_of(Forge.GITHUB, Message(headers={"x-github-event": "push"}, body=body, now=0))

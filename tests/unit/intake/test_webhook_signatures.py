@@ -21,10 +21,20 @@ BODY = b'{"ref": "refs/heads/c9"}'
 
 
 def standard(
-    body: bytes = BODY, *, secret: str = SECRET, identity: str = "msg_1", at: int = NOW, **changed: str
+    body: bytes = BODY,
+    *,
+    secret: str = SECRET,
+    identity: str = "msg_1",
+    at: int = NOW,
+    **changed: str,
 ) -> Message:
     signature = Webhook(secret).sign(identity, datetime.fromtimestamp(at, UTC), body.decode())
-    headers = {"webhook-id": identity, "webhook-timestamp": str(at), "webhook-signature": signature, **changed}
+    headers = {
+        "webhook-id": identity,
+        "webhook-timestamp": str(at),
+        "webhook-signature": signature,
+        **changed,
+    }
     return Message(headers=headers, body=body, now=NOW)
 
 
@@ -45,7 +55,9 @@ def test_the_example_of_the_specification_is_accepted():
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp": "1614265330",
         "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
     }  # fmt: skip
-    assert verified(Forge.GENERIC, Message(headers=headers, body=body, now=1614265330), [secret]).startswith("msg_")
+    assert verified(
+        Forge.GENERIC, Message(headers=headers, body=body, now=1614265330), [secret]
+    ).startswith("msg_")
 
 
 def test_while_a_secret_is_changed_either_one_is_enough():
@@ -100,7 +112,9 @@ def test_a_forges_hex_hmac_is_accepted_and_the_message_is_named_by_its_body(forg
 
 def test_githubs_own_example_is_accepted():
     """docs.github.com, "Validating webhook deliveries", "Testing the webhook payload validation"."""
-    headers = {"x-hub-signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"}
+    headers = {
+        "x-hub-signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    }
     message = Message(headers=headers, body=b"Hello, World!", now=NOW)
     assert verified(Forge.GITHUB, message, ["It's a Secret to Everybody"])
 

@@ -17,7 +17,9 @@ from buildfarm.domain.target.allowed_url import AllowedUrl, is_public
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def notice(number: int, topic: Topic = Topic.PUBLISHED, *, after: float = 0, why: str = "") -> Notice:
+def notice(
+    number: int, topic: Topic = Topic.PUBLISHED, *, after: float = 0, why: str = ""
+) -> Notice:
     return Notice(
         id=number, at=NOON + timedelta(seconds=after), topic=topic, kind=f"build.{topic}", subject=f"b{number}",
         name=f"source{number}-1-1.el9", target="reef-9", source=f"source{number}", why=why,
@@ -34,7 +36,8 @@ def failed(number: int, reason: str) -> Build:
 
 def test_eighty_failures_of_one_cause_and_three_thousand_published_fit_on_a_screen() -> None:
     causes = clusters(
-        [failed(n, f"gcc-x crashed at /builddir/a{n}.c:{n}") for n in range(100, 180)] + [failed(99, "no space")]
+        [failed(n, f"gcc-x crashed at /builddir/a{n}.c:{n}") for n in range(100, 180)]
+        + [failed(99, "no space")]
     )
     told = [notice(n, Topic.FAILED, why="gcc-x crashed") for n in range(100, 180)] + [
         notice(99, Topic.FAILED, why="no space")
@@ -62,7 +65,10 @@ def test_no_reason_breaks_a_line_or_carries_control_characters(why: str) -> None
 
 
 @settings(max_examples=40)
-@given(st.lists(st.floats(0, 10_000), min_size=1, max_size=20), st.one_of(st.none(), st.floats(-5000, 0)))
+@given(
+    st.lists(st.floats(0, 10_000), min_size=1, max_size=20),
+    st.one_of(st.none(), st.floats(-5000, 0)),
+)
 def test_a_digest_is_never_sooner_than_allowed_and_never_put_off_for_ever(
     when: list[float], last: float | None
 ) -> None:
@@ -93,7 +99,9 @@ def test_what_is_not_the_internets_is_not_public(address: str) -> None:
     assert not is_public(ip_address(address))
 
 
-@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "64:ff9b::5db8:d70e"])
+@pytest.mark.parametrize(
+    "address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "64:ff9b::5db8:d70e"]
+)
 def test_what_is_the_internets_is_public(address: str) -> None:
     assert is_public(ip_address(address))
 
@@ -109,5 +117,7 @@ def test_what_is_the_internets_is_public(address: str) -> None:
         ("http://chat.internal/x", "http://chat.internal:80", True),
     ],
 )
-def test_an_exception_is_for_its_host_port_and_path_alone(url: str, prefix: str, *, excepted: bool) -> None:
+def test_an_exception_is_for_its_host_port_and_path_alone(
+    url: str, prefix: str, *, excepted: bool
+) -> None:
     assert AllowedUrl(prefix=prefix).covers(url) is excepted

@@ -8,7 +8,14 @@ from productmd.common import RELEASE_SHORT_RE, RELEASE_VERSION_RE
 from productmd.composeinfo import get_date_type_respin
 
 from buildfarm.config import load_typed
-from buildfarm.domain.publish.compose import Compose, ComposeState, day_and_respin, in_force, next_id, release_of
+from buildfarm.domain.publish.compose import (
+    Compose,
+    ComposeState,
+    day_and_respin,
+    in_force,
+    next_id,
+    release_of,
+)
 from buildfarm.domain.target.target import Target
 from buildfarm.errors import IllegalTransition
 
@@ -31,7 +38,15 @@ def test_every_sample_target_has_a_name_that_productmd_takes(path: Path) -> None
 def made(name: str, state: ComposeState, hours: int | None = None) -> Compose:
     released = NOW + timedelta(hours=hours) if hours is not None else None
     return Compose(
-        id=name, target="t", tag="t", generation="g", number=1, state=state, actor="a", created=NOW, released=released
+        id=name,
+        target="t",
+        tag="t",
+        generation="g",
+        number=1,
+        state=state,
+        actor="a",
+        created=NOW,
+        released=released,
     )
 
 

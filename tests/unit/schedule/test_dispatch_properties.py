@@ -41,7 +41,9 @@ def check(graph: WorkGraph, done: Simulated) -> None:
 
 
 @given(graphs, workers, probabilities, orders)
-def test_nothing_starts_before_what_it_needs_is_there(graph: WorkGraph, count: int, failures: float, order: Order):
+def test_nothing_starts_before_what_it_needs_is_there(
+    graph: WorkGraph, count: int, failures: float, order: Order
+):
     check(graph, simulate(graph, count, order=order, failures=failures, seed=count))
 
 
@@ -54,7 +56,10 @@ def test_every_source_is_built_or_failed_once_or_blocked_by_one_that_failed(
     assert sorted([*ran, *done.blocked]) == list(range(len(graph.names)))
     failed = {run.source for run in done.runs if run.failed}
     assert set(done.blocked.values()) <= failed
-    assert all(any(needed in failed or needed in done.blocked for needed in graph.needs[one]) for one in done.blocked)
+    assert all(
+        any(needed in failed or needed in done.blocked for needed in graph.needs[one])
+        for one in done.blocked
+    )
 
 
 @given(graphs, workers, orders)
@@ -68,7 +73,9 @@ def test_a_worker_does_one_thing_at_a_time_and_none_idles_while_something_could_
         assert len({run.worker for run in running}) == len(running) <= count
         late = [run for run in done.runs if run.start > moment]
         there = {run.source for run in done.runs if run.end <= moment}
-        assert len(running) == count or not [run for run in late if set(graph.needs[run.source]) <= there]
+        assert len(running) == count or not [
+            run for run in late if set(graph.needs[run.source]) <= there
+        ]
 
 
 @given(graphs, workers)
@@ -84,39 +91,61 @@ def test_only_needs_inside_a_circle_are_broken_and_then_none_is_left(made: list[
     graph = WorkGraph(made)
     graphlib.TopologicalSorter(dict(enumerate(graph.needs))).prepare()
     number = {name: place for place, name in enumerate(graph.names)}
-    wanted = {number[one.name]: [number[name] for name in one.needs if name in number] for one in made}
+    wanted = {
+        number[one.name]: [number[name] for name in one.needs if name in number] for one in made
+    }
     together = {member: set(group) for group in strongly_connected(wanted) for member in group}
-    assert set(graph.broken) == {(a, b) for a, needs in wanted.items() for b in needs if b in together[a]}
+    assert set(graph.broken) == {
+        (a, b) for a, needs in wanted.items() for b in needs if b in together[a]
+    }
     kept = {(a, b) for a, needs in enumerate(graph.needs) for b in needs}
     assert kept | set(graph.broken) == {(a, b) for a, needs in wanted.items() for b in needs}
 
 
 @given(sources(), st.randoms(use_true_random=False))
-def test_the_order_the_sources_come_in_changes_no_makespan_of_the_critical_path_beyond_ties(made: list[Source], dice):
+def test_the_order_the_sources_come_in_changes_no_makespan_of_the_critical_path_beyond_ties(
+    made: list[Source], dice
+):
     """With one worker for each source there are no ties to break: the longest way is the makespan."""
     shuffled = list(made)
     dice.shuffle(shuffled)
     count = max(len(made), 1)
-    assert simulate(WorkGraph(made), count).makespan == simulate(WorkGraph(shuffled), count).makespan
+    assert (
+        simulate(WorkGraph(made), count).makespan == simulate(WorkGraph(shuffled), count).makespan
+    )
 
 
 def test_the_longest_way_goes_first_where_fifo_and_the_alphabet_lose_half():
     short = [Source(name=f"a{number}", needs=(), cost=10) for number in range(10)]
-    way = [Source(name=f"z{number}", needs=(f"z{number - 1}",) if number else (), cost=10) for number in range(10)]
+    way = [
+        Source(name=f"z{number}", needs=(f"z{number - 1}",) if number else (), cost=10)
+        for number in range(10)
+    ]
     graph = WorkGraph([*short, *way])
     makespans = {order: simulate(graph, 2, order=order).makespan for order in Order}
     assert makespans == {Order.CRITICAL_PATH: 100, Order.FIFO: 150, Order.ALPHABETICAL: 150}
-    assert [graph.names[place] for place in graph.critical_sources()] == [f"z{number}" for number in range(10)]
+    assert [graph.names[place] for place in graph.critical_sources()] == [
+        f"z{number}" for number in range(10)
+    ]
 
 
 def test_a_source_that_fails_blocks_what_needs_it_and_nothing_else():
     graph = WorkGraph(
         [
             Source(name=name, needs=needs, cost=1)
-            for name, needs in (("gcc", ()), ("glibc", ("gcc",)), ("bash", ("glibc",)), ("docs", ()))
+            for name, needs in (
+                ("gcc", ()),
+                ("glibc", ("gcc",)),
+                ("bash", ("glibc",)),
+                ("docs", ()),
+            )
         ]
     )
-    done = next(done for seed in range(100) if _failed(done := simulate(graph, 1, failures=0.5, seed=seed)) == {0})
+    done = next(
+        done
+        for seed in range(100)
+        if _failed(done := simulate(graph, 1, failures=0.5, seed=seed)) == {0}
+    )
     assert done.blocked == {1: 0, 2: 0}
     assert [run.source for run in done.runs if not run.failed] == [3]
 

@@ -16,7 +16,9 @@ def plans(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, float]]:
 
 
 @given(plans(), st.integers(0, 4))
-def test_every_build_is_foretold_once_after_what_it_needs_unless_they_go_in_a_circle(given_, workers):
+def test_every_build_is_foretold_once_after_what_it_needs_unless_they_go_in_a_circle(
+    given_, workers
+):
     needs, costs = given_
     found = forecast(needs, costs, {key: key.upper() for key in needs}, workers=workers)
     assert sorted(step.build for step in found.steps) == sorted(needs)

@@ -6,7 +6,13 @@ from buildfarm.domain.core.build import WaitKind
 from buildfarm.domain.schedule.plan import Decision, Node, Plan, excluded, plan
 
 
-def node(key: str, *needs: str, now: bool = False, problem: str = "", broken: dict[str, str] | None = None) -> Node:
+def node(
+    key: str,
+    *needs: str,
+    now: bool = False,
+    problem: str = "",
+    broken: dict[str, str] | None = None,
+) -> Node:
     return Node(
         key=key,
         name=key.upper(),
@@ -44,7 +50,9 @@ def test_what_cannot_be_resolved_says_so_in_the_solvers_words():
 
 
 def test_a_source_that_ended_without_a_result_is_named_with_its_state():
-    found = decision(plan([node("b", broken={"a-devel from a-1-1": "on_hold, it is not signed"})]), "b")
+    found = decision(
+        plan([node("b", broken={"a-devel from a-1-1": "on_hold, it is not signed"})]), "b"
+    )
     assert found.wait is WaitKind.BLOCKED
     assert found.reason == "needs a-devel from a-1-1: on_hold, it is not signed"
 
@@ -52,17 +60,28 @@ def test_a_source_that_ended_without_a_result_is_named_with_its_state():
 def test_a_cycle_is_broken_where_todays_repositories_do():
     found = plan([node("a", "b", now=True), node("b", "a")])
     assert decision(found, "a") == Decision(
-        key="a", note="cycle A → B → A; broken by what the repositories hold today (seed)", circle=("a", "b")
+        key="a",
+        note="cycle A → B → A; broken by what the repositories hold today (seed)",
+        circle=("a", "b"),
     )
     assert decision(found, "b").wait is WaitKind.CYCLE
     assert decision(found, "b").reason == "cycle B → A → B; no repository breaks it here"
     assert decision(found, "b").blockers == ("a",)
-    assert [(cycle.members, cycle.closing) for cycle in found.cycles] == [(("a", "b"), (("a", "b"),))]
+    assert [(cycle.members, cycle.closing) for cycle in found.cycles] == [
+        (("a", "b"), (("a", "b"),))
+    ]
     assert found.waves == (("a", "b"),)
 
 
 def test_what_needs_a_cycle_waits_for_it_and_what_the_cycle_needs_comes_first():
-    found = plan([node("a", "b", "root", now=True), node("b", "a", now=True), node("root"), node("leaf", "b")])
+    found = plan(
+        [
+            node("a", "b", "root", now=True),
+            node("b", "a", now=True),
+            node("root"),
+            node("leaf", "b"),
+        ]
+    )
     assert found.waves == (("root",), ("a", "b"), ("leaf",))
     assert decision(found, "a").wait is WaitKind.BLOCKED
     assert decision(found, "a").blockers == ("root",)
@@ -83,7 +102,9 @@ def test_the_way_named_is_a_real_one_however_big_the_cycle():
     found = plan([node(key, keys[(number + 1) % 12]) for number, key in enumerate(keys)])
     assert decision(found, "n03").reason.startswith("cycle N03 → N04 → N05 → N06 → N07 → … → N03; ")
     small = plan([node("a", "b"), node("b", "a", "c"), node("c", "b")])
-    assert decision(small, "a").reason.startswith("cycle A → B → A (one of 3 sources that need each other); ")
+    assert decision(small, "a").reason.startswith(
+        "cycle A → B → A (one of 3 sources that need each other); "
+    )
 
 
 def test_two_cycles_are_two():
@@ -100,11 +121,14 @@ def test_the_order_of_the_facts_does_not_matter():
 def planned(size: int, knot: int) -> float:
     """CPU seconds for the plan of ``size`` sources, ``knot`` of them in one circle."""
     nodes = [
-        node(f"{number:05}", *(f"{(number * 7919 + step) % max(1, number):05}" for step in range(7)))
+        node(
+            f"{number:05}", *(f"{(number * 7919 + step) % max(1, number):05}" for step in range(7))
+        )
         for number in range(knot, size)
     ]
     nodes += [
-        node(f"{number:05}", f"{(number + 1) % knot:05}", f"{(number * 31 + 7) % knot:05}") for number in range(knot)
+        node(f"{number:05}", f"{(number + 1) % knot:05}", f"{(number * 31 + 7) % knot:05}")
+        for number in range(knot)
     ]
     started = time.process_time()
     found = plan(nodes)
@@ -115,7 +139,9 @@ def planned(size: int, knot: int) -> float:
 
 
 def test_the_cost_of_a_plan_grows_with_the_distribution_and_no_faster():
-    assert planned(30_000, 4_000) < 10 * planned(7_500, 1_000)  # four times the sources; sixteen would be quadratic
+    assert planned(30_000, 4_000) < 10 * planned(
+        7_500, 1_000
+    )  # four times the sources; sixteen would be quadratic
 
 
 @pytest.mark.parametrize(
@@ -125,11 +151,31 @@ def test_the_cost_of_a_plan_grows_with_the_distribution_and_no_faster():
         (("x86_64",), (), (), ""),
         (("aarch64",), (), (), ""),
         ((), ("x86_64",), (), ""),
-        (("s390x", "ppc64le"), (), (), "ExclusiveArch: s390x ppc64le; the target builds x86_64, aarch64"),
-        ((), ("x86_64", "aarch64"), (), "ExcludeArch: x86_64 aarch64; the target builds x86_64, aarch64"),
-        (("x86_64",), ("x86_64",), (), "ExclusiveArch and ExcludeArch leave nothing of x86_64, aarch64"),
+        (
+            ("s390x", "ppc64le"),
+            (),
+            (),
+            "ExclusiveArch: s390x ppc64le; the target builds x86_64, aarch64",
+        ),
+        (
+            (),
+            ("x86_64", "aarch64"),
+            (),
+            "ExcludeArch: x86_64 aarch64; the target builds x86_64, aarch64",
+        ),
+        (
+            ("x86_64",),
+            ("x86_64",),
+            (),
+            "ExclusiveArch and ExcludeArch leave nothing of x86_64, aarch64",
+        ),
         (("x86_64", "noarch"), (), ("noarch",), ""),
-        (("s390x", "noarch"), (), ("noarch",), "ExclusiveArch: s390x noarch; the target builds x86_64, aarch64"),
+        (
+            ("s390x", "noarch"),
+            (),
+            ("noarch",),
+            "ExclusiveArch: s390x noarch; the target builds x86_64, aarch64",
+        ),
         (("x86_64",), (), ("noarch",), ""),
         ((), ("noarch",), ("noarch",), ""),
         ((), (), ("i686",), "BuildArch: i686; the target builds x86_64, aarch64"),

@@ -20,7 +20,9 @@ def drops(draw: st.DrawFn) -> list[Node]:
         Node(
             key=key,
             name=key.upper(),
-            needs=dict.fromkeys(draw(st.lists(st.sampled_from([*KEYS, "finished"]), unique=True, max_size=4)), "x"),
+            needs=dict.fromkeys(
+                draw(st.lists(st.sampled_from([*KEYS, "finished"]), unique=True, max_size=4)), "x"
+            ),
             broken=draw(st.sampled_from([{}, {}, {}, {"y from z": "failed"}])),
             problem=draw(st.sampled_from(["", "", "", "nothing provides q"])),
             resolves_now=draw(st.booleans()),
@@ -52,7 +54,9 @@ def test_needs_point_to_earlier_waves_or_into_the_own_cycle(nodes: list[Node]):
     found = plan(nodes)
     wave = {key: number for number, keys in enumerate(found.waves) for key in keys}
     cycles = cycle_of(found)
-    for key, needed in ((key, needed) for key, all_needed in edges(nodes).items() for needed in all_needed):
+    for key, needed in (
+        (key, needed) for key, all_needed in edges(nodes).items() for needed in all_needed
+    ):
         assert wave[needed] < wave[key] or needed in cycles.get(key, ())
 
 
@@ -75,7 +79,9 @@ def test_waiting_has_a_reason_of_one_line_and_ready_has_none(nodes: list[Node]):
 
 
 @given(drops())
-def test_ready_is_what_needs_nothing_that_is_still_to_come_but_what_breaks_its_cycle(nodes: list[Node]):
+def test_ready_is_what_needs_nothing_that_is_still_to_come_but_what_breaks_its_cycle(
+    nodes: list[Node],
+):
     found = plan(nodes)
     by_key, needs, cycles = {node.key: node for node in nodes}, edges(nodes), cycle_of(found)
     for decision in found.decisions:
@@ -90,7 +96,10 @@ def test_ready_is_what_needs_nothing_that_is_still_to_come_but_what_breaks_its_c
 @given(drops())
 def test_without_the_closing_needs_no_cycle_is_left(nodes: list[Node]):
     closing = {edge for cycle in plan(nodes).cycles for edge in cycle.closing}
-    left = {key: {one for one in needed if (key, one) not in closing} for key, needed in edges(nodes).items()}
+    left = {
+        key: {one for one in needed if (key, one) not in closing}
+        for key, needed in edges(nodes).items()
+    }
     list(graphlib.TopologicalSorter(left).static_order())
     assert all(needed in edges(nodes)[key] for key, needed in closing)
 
@@ -145,10 +154,16 @@ def test_components_come_after_what_they_need(nodes: list[Node]):
 
 
 @given(drops())
-def test_building_what_is_ready_again_and_again_ends_with_everything_built_or_a_reason(nodes: list[Node]):
+def test_building_what_is_ready_again_and_again_ends_with_everything_built_or_a_reason(
+    nodes: list[Node],
+):
     left = {node.key: node for node in nodes}
     for _ in range(len(nodes) + 1):
-        ready = [decision.key for decision in plan(list(left.values())).decisions if decision.wait is None]
+        ready = [
+            decision.key
+            for decision in plan(list(left.values())).decisions
+            if decision.wait is None
+        ]
         if not ready:
             break
         for key in ready:

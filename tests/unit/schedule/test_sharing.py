@@ -37,7 +37,9 @@ def names(demand: Demand, *workers: Worker) -> list[str]:
 def test_two_sigs_get_the_same_whatever_one_of_them_queued() -> None:
     many = [task(f"c{number}") for number in range(20)]
     few = [task(f"v{number}", "kvm") for number in range(3)]
-    assert Counter(name[0] for name in names(Demand(free=many + few, sigs=SIGS), worker(slots=6))) == {"c": 3, "v": 3}
+    assert Counter(
+        name[0] for name in names(Demand(free=many + few, sigs=SIGS), worker(slots=6))
+    ) == {"c": 3, "v": 3}
 
 
 def test_what_a_sig_holds_already_counts() -> None:
@@ -48,7 +50,9 @@ def test_what_a_sig_holds_already_counts() -> None:
 
 def test_a_weight_of_two_is_two_slots_of_three() -> None:
     free = [
-        task(f"{letter}{number}", target) for number in range(9) for letter, target in (("c", "base"), ("v", "kvm"))
+        task(f"{letter}{number}", target)
+        for number in range(9)
+        for letter, target in (("c", "base"), ("v", "kvm"))
     ]
     sharing = Sharing(weights={Dimension.SIG: {"virt": 2.0}})
     got = names(Demand(free=free, sigs=SIGS, sharing=sharing), worker(slots=6))
@@ -58,7 +62,9 @@ def test_a_weight_of_two_is_two_slots_of_three() -> None:
 def test_a_limit_is_said_and_leaves_slots_to_others() -> None:
     free = [task("a"), task("b"), task("v", "kvm")]
     sharing = Sharing(limits={Dimension.SIG: {"core": 1}})
-    decisions, left = assign(Demand(free=free, sigs=SIGS, sharing=sharing, ways={"b": 9.0}), [worker(slots=3)])
+    decisions, left = assign(
+        Demand(free=free, sigs=SIGS, sharing=sharing, ways={"b": 9.0}), [worker(slots=3)]
+    )
     assert {decision.task.id for decision in decisions} == {"b", "v"}
     assert left == {"a": "sig core uses 1 of the 1 slots it may"}
 
@@ -77,7 +83,12 @@ def test_a_machine_that_is_too_small_is_not_asked_and_the_reason_says_what_is_mi
     assert not decisions
     assert left == {"chromium": "no worker in service of q has 32000 MiB of memory, 8 cores"}
     assert assign(Demand(free=[big]), [small, large])[0][0].worker.id == "large"
-    assert assign(Demand(free=[task("libguestfs", needs={"kvm": True})]), [large, small])[0][0].worker.id == "small"
+    assert (
+        assign(Demand(free=[task("libguestfs", needs={"kvm": True})]), [large, small])[0][
+            0
+        ].worker.id
+        == "small"
+    )
 
 
 def test_a_drained_worker_gets_nothing() -> None:
@@ -129,7 +140,9 @@ def demands(draw: st.DrawFn) -> Demand:
 
 
 @given(demands(), st.integers(0, 8))
-def test_every_task_is_given_or_says_why_and_no_slot_stays_empty_without_a_reason(demand: Demand, slots: int) -> None:
+def test_every_task_is_given_or_says_why_and_no_slot_stays_empty_without_a_reason(
+    demand: Demand, slots: int
+) -> None:
     decisions, left = assign(demand, [worker(slots=slots)])
     given_to = [decision.task.id for decision in decisions]
     assert len(given_to) == len(set(given_to)) <= slots
@@ -141,7 +154,9 @@ def test_every_task_is_given_or_says_why_and_no_slot_stays_empty_without_a_reaso
 
 
 @given(demands(), st.integers(0, 8))
-def test_nobody_gets_two_more_than_another_of_the_same_priority_who_still_waits(demand: Demand, slots: int) -> None:
+def test_nobody_gets_two_more_than_another_of_the_same_priority_who_still_waits(
+    demand: Demand, slots: int
+) -> None:
     decisions, left = assign(demand, [worker(slots=slots)])
     limited = set(demand.sharing.limits.get(Dimension.SIG, {}))
     if len({one.priority for one in demand.free}) > 1:
@@ -157,7 +172,11 @@ def test_within_a_share_the_longest_way_goes_first(demand: Demand, slots: int) -
     for decision in decisions:
         account = demand.account(decision.task)
         for other in demand.free:
-            if other.id in left and demand.account(other) == account and other.priority == decision.task.priority:
+            if (
+                other.id in left
+                and demand.account(other) == account
+                and other.priority == decision.task.priority
+            ):
                 assert demand.way(other) <= demand.way(decision.task)
 
 
@@ -171,7 +190,9 @@ def test_with_slots_for_all_they_go_in_the_order_that_ranks_say(demand: Demand) 
 def test_a_reserved_worker_takes_nobody_else_and_is_taken_first() -> None:
     reserved = worker("big", reserved=("sig:virt", "source:gcc"))
     free = [task("c"), task("v", "kvm"), task("g")]
-    given, left = assign(Demand(free=free, sigs=SIGS, sources={"g": "gcc"}), [worker("w", slots=2), reserved])
+    given, left = assign(
+        Demand(free=free, sigs=SIGS, sources={"g": "gcc"}), [worker("w", slots=2), reserved]
+    )
     assert {one.task.id: one.worker.id for one in given} | left in (
         {"v": "big", "g": "w", "c": "w"}, {"g": "big", "v": "w", "c": "w"},
     )  # fmt: skip
@@ -180,7 +201,8 @@ def test_a_reserved_worker_takes_nobody_else_and_is_taken_first() -> None:
 def test_who_finds_only_workers_that_are_reserved_for_others_is_told_for_whom() -> None:
     free = [task("c"), task("g")]
     given, left = assign(
-        Demand(free=free, sigs=SIGS, sources={"g": "gcc"}), [worker(slots=9, reserved=("source:gcc",))]
+        Demand(free=free, sigs=SIGS, sources={"g": "gcc"}),
+        [worker(slots=9, reserved=("source:gcc",))],
     )
     assert [one.task.id for one in given] == ["g"]
     assert left == {"c": "every worker in service of q is reserved for others: source:gcc"}

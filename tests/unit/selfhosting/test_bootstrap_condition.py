@@ -61,7 +61,9 @@ def circles(draw: st.DrawFn) -> dict[str, Member]:
 
 
 @given(circles())
-def test_a_way_out_is_taken_by_nobody_who_can_begin_and_by_no_more_than_are_needed(circle: dict[str, Member]) -> None:
+def test_a_way_out_is_taken_by_nobody_who_can_begin_and_by_no_more_than_are_needed(
+    circle: dict[str, Member],
+) -> None:
     ways = ways_out(circle)
     assert set(ways) <= {key for key in stuck(circle) if circle[key].condition}
     asked = {key for key, way in ways.items() if way is WayOut.ASK}
@@ -79,14 +81,20 @@ def test_who_is_not_stuck_can_be_put_into_an_order(circle: dict[str, Member]) ->
     able = circle.keys() - stuck(circle)
     done: set[str] = set()
     for _ in able:
-        done |= {key for key in able if circle[key].free or not (circle[key].needs & circle.keys()) - done}
+        done |= {
+            key
+            for key in able
+            if circle[key].free or not (circle[key].needs & circle.keys()) - done
+        }
     assert done == able
 
 
 @pytest.mark.corpus
 def test_a_real_compilers_condition_takes_it_off_itself() -> None:
     """CentOS Stream 10's golang; what it requires either way is rpm's own word, asked in the sandbox."""
-    (file,) = [path.resolve() for path in Path(os.environ["BUILDFARM_CORPUS"]).rglob("golang-a10s.spec")]
+    (file,) = [
+        path.resolve() for path in Path(os.environ["BUILDFARM_CORPUS"]).rglob("golang-a10s.spec")
+    ]
     found = condition_in(file.read_text())
     assert str(found) == "--with bootstrap"
     ask = ["rpmspec", "-q", "--buildrequires", file]

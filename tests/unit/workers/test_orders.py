@@ -32,14 +32,19 @@ def order(**more: object) -> wire.WorkOrder:
 
 def evaluate(text: str) -> dict[str, object]:
     """What mock would have in config_opts (before Jinja)."""
-    config_opts: dict[str, object] = {"macros": {}, "environment": {}, "plugin_conf": {"root_cache_opts": {}}}
+    config_opts: dict[str, object] = {
+        "macros": {},
+        "environment": {},
+        "plugin_conf": {"root_cache_opts": {}},
+    }
     exec(compile(text, "mock.cfg", "exec"), {"config_opts": config_opts})
     return config_opts
 
 
 def test_the_override_has_the_last_word_on_macros() -> None:
     text = macros.rpmmacros(
-        order(override={"macros": {"dist": ".el9_4", "long": "a\nb"}, "reason": "r"}), dbpath="/var/lib/rpm"
+        order(override={"macros": {"dist": ".el9_4", "long": "a\nb"}, "reason": "r"}),
+        dbpath="/var/lib/rpm",
     )
     assert "%dist .el9_4\n" in text
     assert "%long a\\\nb\n" in text
@@ -48,7 +53,9 @@ def test_the_override_has_the_last_word_on_macros() -> None:
 
 
 def test_what_the_builder_needs_cannot_be_overridden() -> None:
-    text = macros.rpmmacros(order(override={"macros": {"_topdir": "/etc"}, "reason": "r"}), dbpath="/var/lib/rpm")
+    text = macros.rpmmacros(
+        order(override={"macros": {"_topdir": "/etc"}, "reason": "r"}), dbpath="/var/lib/rpm"
+    )
     assert "/etc" not in text
 
 
@@ -78,10 +85,16 @@ def test_an_order_renders_to_a_mock_configuration() -> None:
         source_date_epoch=5,
         limits={"seconds": 60},
     )
-    options = evaluate(render(configuration(made, basedir=Path("/w"), cache=Path("/c"), isolation="simple")))
+    options = evaluate(
+        render(configuration(made, basedir=Path("/w"), cache=Path("/c"), isolation="simple"))
+    )
     assert options["root"] == "reef-9-x86_64-0123456789abc"
     assert options["chroot_setup_cmd"] == "install bash gcc"
-    assert (options["check"], options["rpmbuild_networking"], options["rpmbuild_timeout"]) == (False, True, 60)
+    assert (options["check"], options["rpmbuild_networking"], options["rpmbuild_timeout"]) == (
+        False,
+        True,
+        60,
+    )
     assert options["environment"] == {"SOURCE_DATE_EPOCH": "5"}
     assert isinstance(options["macros"], dict)
     assert options["macros"]["%dist"] == ".el9"
@@ -93,7 +106,14 @@ def test_a_macro_that_looks_like_jinja_reaches_mock_unchanged() -> None:
     jinja = pytest.importorskip("jinja2")
     body = "%{?with_x:%{{}} {%y%}}"
     text = render(
-        MockConfig(root="r", arch="x86_64", packages=(), repositories=(), releasever="9", macros={"odd": body})
+        MockConfig(
+            root="r",
+            arch="x86_64",
+            packages=(),
+            repositories=(),
+            releasever="9",
+            macros={"odd": body},
+        )
     )
     found = evaluate(text)["macros"]
     assert isinstance(found, dict)
@@ -101,9 +121,15 @@ def test_a_macro_that_looks_like_jinja_reaches_mock_unchanged() -> None:
 
 
 def test_a_plain_configuration_leaves_mocks_own_places_alone() -> None:
-    repo = MockRepository(id="baseos", baseurl="http://x/$basearch", gpgcheck=True, gpgkey="file:///k")
+    repo = MockRepository(
+        id="baseos", baseurl="http://x/$basearch", gpgcheck=True, gpgkey="file:///k"
+    )
     options = evaluate(
-        render(MockConfig(root="r", arch="x86_64", packages=("bash",), repositories=(repo,), releasever="9.4"))
+        render(
+            MockConfig(
+                root="r", arch="x86_64", packages=("bash",), repositories=(repo,), releasever="9.4"
+            )
+        )
     )
     assert "basedir" not in options
     assert "module_platform_id=platform:el9\n" in str(options["dnf.conf"])

@@ -45,7 +45,10 @@ def test_what_rpmbuild_misses_is_listed_once() -> None:
 
 
 def test_an_error_without_a_section_is_rpms_own() -> None:
-    assert reasons.read(["error: line 5: Unknown tag: Foo"]).reason == "error: line 5: Unknown tag: Foo"
+    assert (
+        reasons.read(["error: line 5: Unknown tag: Foo"]).reason
+        == "error: line 5: Unknown tag: Foo"
+    )
 
 
 def test_a_silent_build_has_a_reason_too() -> None:

@@ -6,7 +6,14 @@ import pytest
 from buildfarm_workers.builders.requires import index, missing
 
 PROVIDES = index(
-    ["gcc = 12.2.0-3", "zlib-devel = 1.2.13-1.el9", "perl(strict) = 1.12", "perl(Foo)", "/usr/bin/sed", "x = 2:1.0-1"]
+    [
+        "gcc = 12.2.0-3",
+        "zlib-devel = 1.2.13-1.el9",
+        "perl(strict) = 1.12",
+        "perl(Foo)",
+        "/usr/bin/sed",
+        "x = 2:1.0-1",
+    ]
 )
 
 

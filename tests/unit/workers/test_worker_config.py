@@ -52,7 +52,9 @@ def test_keys_that_are_not_there_are_named(tmp_path: Path) -> None:
         ("name: w1", "name: [", "not YAML"),
     ],
 )
-def test_what_is_wrong_is_named_without_the_token(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_what_is_wrong_is_named_without_the_token(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
     with pytest.raises(ConfigError) as error:
         configuration.load(write(tmp_path, GOOD.replace(old, new)))
     assert said in str(error.value)
@@ -65,9 +67,7 @@ def test_a_missing_file_is_an_error_of_configuration(tmp_path: Path) -> None:
 
 
 def test_the_exit_code_is_mocks() -> None:
-    assert [exit_code(kind) for kind in (None, FailureKind.BUILD, FailureKind.TIMEOUT, FailureKind.BAD_SRPM)] == [
-        0,
-        10,
-        11,
-        40,
-    ]
+    assert [
+        exit_code(kind)
+        for kind in (None, FailureKind.BUILD, FailureKind.TIMEOUT, FailureKind.BAD_SRPM)
+    ] == [0, 10, 11, 40]

@@ -6,7 +6,13 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request
 
-from buildfarm.api.requests import AccountRequest, PasswordRequest, ReasonRequest, RightsRequest, TokenRequest
+from buildfarm.api.requests import (
+    AccountRequest,
+    PasswordRequest,
+    ReasonRequest,
+    RightsRequest,
+    TokenRequest,
+)
 from buildfarm.domain.auth.permissions import Action, Principal
 from buildfarm.errors import InputError, NotAllowed, TooManyTries
 from buildfarm.ports.authentication import Passwords
@@ -28,7 +34,9 @@ def passwords() -> Passwords:
     """What passwords are kept with. :raises NotAllowed: this hub lets nobody in with one."""
     tools = the_parts().login
     if tools is None or not the_hub().config.farm.login.passwords:
-        raise NotAllowed("nobody logs in with a password here", hint="`login.passwords` in farm.yaml")
+        raise NotAllowed(
+            "nobody logs in with a password here", hint="`login.passwords` in farm.yaml"
+        )
     return tools.passwords
 
 
@@ -55,7 +63,9 @@ def post_account() -> tuple[Response, HTTPStatus]:
 def post_rights(account: str) -> Response:
     """Give an account another role and other SIGs. A reason is due."""
     actor, wish = require(Action.ACCOUNTS).name, body(RightsRequest)
-    changed = accounts.set_rights(the_hub(), account, role=wish.role, sigs=wish.sigs, actor=actor, why=wish.reason)
+    changed = accounts.set_rights(
+        the_hub(), account, role=wish.role, sigs=wish.sigs, actor=actor, why=wish.reason
+    )
     return jsonify(account_json(changed))
 
 
@@ -73,14 +83,22 @@ def enable(account: str) -> Response:
 
 def _disable(account: str, *, disabled: bool) -> Response:
     actor, why = require(Action.ACCOUNTS).name, body(ReasonRequest).reason
-    return jsonify(account_json(accounts.set_disabled(the_hub(), account, disabled=disabled, actor=actor, why=why)))
+    return jsonify(
+        account_json(
+            accounts.set_disabled(the_hub(), account, disabled=disabled, actor=actor, why=why)
+        )
+    )
 
 
 @blueprint.post("/accounts/<account>/password")
 def post_password(account: str) -> Response:
     """Give an account another password; its sessions end."""
     actor, wish = require(Action.ACCOUNTS).name, body(PasswordRequest)
-    return jsonify(account_json(accounts.set_password(the_hub(), passwords(), account, wish.password, actor=actor)))
+    return jsonify(
+        account_json(
+            accounts.set_password(the_hub(), passwords(), account, wish.password, actor=actor)
+        )
+    )
 
 
 @blueprint.get("/account")
@@ -102,15 +120,26 @@ def own_password() -> Response:
 def change_own_password(asker: Principal, former: str, password: str) -> None:
     """Change the asker's password and end every other session. :raises InputError: the former one is wrong."""
     if not asker.account:
-        raise InputError(f"{asker.name} is a token without an account", hint="ask with a token of your account")
+        raise InputError(
+            f"{asker.name} is a token without an account", hint="ask with a token of your account"
+        )
     try:
-        logging_in.with_password(the_hub(), passwords(), asker.account, former, address=request.remote_addr or "")
+        logging_in.with_password(
+            the_hub(), passwords(), asker.account, former, address=request.remote_addr or ""
+        )
     except TooManyTries:
         raise
     except NotAllowed as error:
-        raise InputError("the former password is wrong", hint="an admin can give you another") from error
+        raise InputError(
+            "the former password is wrong", hint="an admin can give you another"
+        ) from error
     accounts.set_password(
-        the_hub(), passwords(), asker.account, password, actor=asker.name, keep_session=access.session_id()
+        the_hub(),
+        passwords(),
+        asker.account,
+        password,
+        actor=asker.name,
+        keep_session=access.session_id(),
     )
 
 
@@ -143,7 +172,9 @@ def issue_token(asker: Principal, wish: TokenRequest) -> tokens.Issued:
     if account != asker.account:
         require(Action.ACCOUNTS)
     if not account:
-        raise InputError(f"{asker.name} has no account a token could belong to", hint="name an `account`")
+        raise InputError(
+            f"{asker.name} has no account a token could belong to", hint="name an `account`"
+        )
     return tokens.issue(
         the_hub(), asker, account=account, name=wish.name, role=wish.role, sigs=wish.sigs, actions=wish.actions, days=wish.days
     )  # fmt: skip
@@ -159,7 +190,9 @@ def revoke(asker: Principal, token: str, *, why: str) -> Json:
     """End a token of the asker's account, or (admins) any."""
     anybodys = access.may(Action.ACCOUNTS)
     if asker.actions is not None and not anybodys:
-        raise NotAllowed("a token for some acts alone ends no tokens", hint="log in, or use a token for all acts")
+        raise NotAllowed(
+            "a token for some acts alone ends no tokens", hint="log in, or use a token for all acts"
+        )
     if not anybodys and not asker.account:
         require(Action.ACCOUNTS)
     ended = tokens.revoke(the_hub(), asker, token, of="" if anybodys else asker.account, why=why)

@@ -22,7 +22,11 @@ blueprint = Blueprint("api_composes", __name__, url_prefix="/api/v1")
 def list_composes() -> Response:
     """Composes, the newest first; ``target`` chooses."""
     with the_hub().store.read() as tx:
-        return listed(composes.composes(tx, limit=limit(), target=request.args.get("target", ""), cursor=cursor()))
+        return listed(
+            composes.composes(
+                tx, limit=limit(), target=request.args.get("target", ""), cursor=cursor()
+            )
+        )
 
 
 @blueprint.get("/composes/<compose>")
@@ -38,7 +42,9 @@ def post_compose() -> tuple[Response, HTTPStatus]:
     could(Action.PROMOTE)
     wish = body(ComposeRequest)
     answer = _said(actions.compose(wish.target, generation=wish.generation, why=wish.reason))
-    answer.headers["Location"] = url_for("api_composes.show_compose", compose=answer.get_json()["id"])
+    answer.headers["Location"] = url_for(
+        "api_composes.show_compose", compose=answer.get_json()["id"]
+    )
     return answer, HTTPStatus.CREATED
 
 

@@ -22,7 +22,9 @@ def the_document() -> Json:
     """The document of this application, made once."""
     found: Json | None = current_app.extensions.get(_KEY)
     if found is None:
-        found = document(current_app, title=the_hub().config.farm.distribution, version=version("buildfarm"))
+        found = document(
+            current_app, title=the_hub().config.farm.distribution, version=version("buildfarm")
+        )
         current_app.extensions[_KEY] = found
     return found
 

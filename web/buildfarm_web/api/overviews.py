@@ -19,7 +19,9 @@ def list_needs() -> Response:
     parts, args = the_parts(), request.args
     asked = {name: args.get(name, "") for name in ("target", "sig", "kind")}
     with parts.hub.store.read() as tx:
-        return jsonify(action_required.needs(parts.hub, tx, parts.standings.kept, **asked, most=limit()))
+        return jsonify(
+            action_required.needs(parts.hub, tx, parts.standings.kept, **asked, most=limit())
+        )
 
 
 @blueprint.get("/sources")
@@ -27,7 +29,9 @@ def list_sources() -> Response:
     """Every source with where it stands, and the map of all."""
     parts, filters = the_parts(), sources.filters_of(request.args)
     with parts.hub.store.read() as tx:
-        return listed(sources.sources(parts.hub, tx, parts.standings, filters, limit=limit(), cursor=cursor()))
+        return listed(
+            sources.sources(parts.hub, tx, parts.standings, filters, limit=limit(), cursor=cursor())
+        )
 
 
 @blueprint.get("/sources/<target>/<source>")
@@ -65,7 +69,15 @@ def show_lag() -> Response:
     """How far behind the vendor: by stage, by SIG, over time; ``target`` and ``sig`` choose."""
     parts, args = the_parts(), request.args
     with parts.hub.store.read() as tx:
-        return jsonify(lag.lag(parts.hub, tx, parts.standings, target=args.get("target", ""), sig=args.get("sig", "")))
+        return jsonify(
+            lag.lag(
+                parts.hub,
+                tx,
+                parts.standings,
+                target=args.get("target", ""),
+                sig=args.get("sig", ""),
+            )
+        )
 
 
 @blueprint.get("/machines")

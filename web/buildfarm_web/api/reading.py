@@ -76,7 +76,9 @@ def health() -> Response:
 def list_drops() -> Response:
     """The newest drops."""
     with the_hub().store.read() as tx:
-        return listed(drops.drops(tx, limit=limit(), target=request.args.get("target", ""), cursor=cursor()))
+        return listed(
+            drops.drops(tx, limit=limit(), target=request.args.get("target", ""), cursor=cursor())
+        )
 
 
 @blueprint.get("/drops/<drop>")
@@ -95,11 +97,7 @@ def list_builds() -> Response:
     with hub.store.read() as tx:
         return listed(
             builds.find_builds(
-                hub,
-                tx,
-                limit=limit(most=MOST_BUILDS),
-                cursor=cursor(),
-                **builds.filters_of(args),
+                hub, tx, limit=limit(most=MOST_BUILDS), cursor=cursor(), **builds.filters_of(args)
             )
         )
 
@@ -119,7 +117,10 @@ def show_findings(build: str) -> Response:
         found = builds.find_build(tx, build)
         comparison = newest_comparison(tx, found.id)
     if comparison is None:
-        raise NotFound(f"{found.nvr} was not compared yet", hint=f"it is {found.state}: {found.reason or 'on its way'}")
+        raise NotFound(
+            f"{found.nvr} was not compared yet",
+            hint=f"it is {found.state}: {found.reason or 'on its way'}",
+        )
     return jsonify(reading(comparison))
 
 
@@ -181,7 +182,9 @@ def show_lock(build: str) -> Response:
         found = builds.find_build(tx, build)
         locks = locks_of(hub, tx, tasks_of(tx, found))
     if not locks:
-        raise NotFound(f"{found.nvr} has no lock", hint="a buildroot is written down when its task ends well")
+        raise NotFound(
+            f"{found.nvr} has no lock", hint="a buildroot is written down when its task ends well"
+        )
     return jsonify({"build": found.id, "nvr": found.nvr, "locks": locks})
 
 
@@ -221,12 +224,19 @@ def show_log(build: str) -> Response:
 @blueprint.get("/overrides")
 def list_overrides() -> Response:
     """Overrides, the newest first; ``all=1`` shows those that no longer hold too."""
-    where: dict[str, object] = {key: value for key in ("target", "source") if (value := request.args.get(key))}
+    where: dict[str, object] = {
+        key: value for key in ("target", "source") if (value := request.args.get(key))
+    }
     if not flag("all"):
         where["active"] = True
     with the_hub().store.read() as tx:
         found = page(tx, SourceOverride, "created,id", where, limit=limit(), cursor=cursor())
-    return listed({"overrides": [override_json(override) for override in found.records], "cursor": found.cursor})
+    return listed(
+        {
+            "overrides": [override_json(override) for override in found.records],
+            "cursor": found.cursor,
+        }
+    )
 
 
 @blueprint.get("/search")
@@ -241,7 +251,9 @@ def show_search() -> Response:
 def list_waivers() -> Response:
     """Waivers, the newest first: those in force, or with ``all=1`` all that ever were."""
     with the_hub().store.read() as tx:
-        return listed(waivers.waivers(tx, everything=flag("all"), limit=limit(1000), cursor=cursor()))
+        return listed(
+            waivers.waivers(tx, everything=flag("all"), limit=limit(1000), cursor=cursor())
+        )
 
 
 @blueprint.get("/targets")
@@ -267,7 +279,11 @@ def list_generations() -> Response:
     with the_hub().store.read() as tx:
         return listed(
             targets.generations(
-                tx, limit=limit(), tag=args.get("tag", ""), target=args.get("target", ""), cursor=cursor()
+                tx,
+                limit=limit(),
+                tag=args.get("tag", ""),
+                target=args.get("target", ""),
+                cursor=cursor(),
             )
         )
 
@@ -314,7 +330,9 @@ def list_events() -> Response:
         if subject and (named := _build_of(tx, subject)):
             subject = named
         found = history.events(tx, subject=subject, after=after, limit=limit(200), cursor=cursor())
-    return listed({**found, "events": [event for event in found["events"] if audit_log.may_see(asker, event)]})
+    return listed(
+        {**found, "events": [event for event in found["events"] if audit_log.may_see(asker, event)]}
+    )
 
 
 def _build_of(tx: Transaction, subject: str) -> str:

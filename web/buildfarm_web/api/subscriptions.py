@@ -64,13 +64,17 @@ def begin(who: Asker, wish: SubscriptionRequest) -> tuple[Subscription, str]:
         hub.store, who, channel=wish.channel, address=wish.address, topics=wish.topics or WANT_A_PERSON, target=wish.target,
         source=wish.source, sig=wish.sig,
     )  # fmt: skip
-    return made, bootstrap.telling_keys(hub.config).secret(made.id) if made.channel is Channel.WEBHOOK else ""
+    return made, bootstrap.telling_keys(hub.config).secret(
+        made.id
+    ) if made.channel is Channel.WEBHOOK else ""
 
 
 def _check(hub: Hub, wish: SubscriptionRequest) -> None:
     """Refuse at once what would never be told."""
     if wish.sig and wish.sig not in feed.sigs(hub):
-        raise InputError(f"no SIG {wish.sig!r}", hint=f"known: {', '.join(feed.sigs(hub)) or 'none'}")
+        raise InputError(
+            f"no SIG {wish.sig!r}", hint=f"known: {', '.join(feed.sigs(hub)) or 'none'}"
+        )
     if wish.channel is Channel.WEBHOOK:
         bootstrap.check_webhook(hub.config, wish.address)
     elif hub.config.farm.mail is None:
@@ -107,4 +111,6 @@ def list_deliveries() -> Response:
 @blueprint.post("/deliveries/<delivery>/redeliver")
 def redeliver(delivery: str) -> Response:
     """Try a settled delivery again, under the same id."""
-    return jsonify(reading.delivery_json(subscriptions.redeliver(the_hub().store, delivery, asker())))
+    return jsonify(
+        reading.delivery_json(subscriptions.redeliver(the_hub().store, delivery, asker()))
+    )

@@ -46,7 +46,9 @@ def put_blob(sha256: str) -> tuple[Response, HTTPStatus]:
     if parts.hub.blobs.has(sha256):
         return jsonify({"sha256": sha256, "created": False}), HTTPStatus.OK
     request.max_content_length = parts.blob_limit
-    blob = parts.hub.blobs.put_stream(request.stream, expected_sha256=sha256, limit=parts.blob_limit)
+    blob = parts.hub.blobs.put_stream(
+        request.stream, expected_sha256=sha256, limit=parts.blob_limit
+    )
     return jsonify({"sha256": blob.sha256, "size": blob.size, "created": True}), HTTPStatus.CREATED
 
 
@@ -86,7 +88,9 @@ def prioritise_build(build: str) -> Response:
     """Let a build go before others, or after all others. A reason is due."""
     could(Action.PRIORITY)
     wish = body(PriorityRequest)
-    return _row(actions.on_build(build, Action.PRIORITY, actions.priority(wish.priority), why=wish.reason))
+    return _row(
+        actions.on_build(build, Action.PRIORITY, actions.priority(wish.priority), why=wish.reason)
+    )
 
 
 @blueprint.post("/builds/<build>/retry")
@@ -122,7 +126,11 @@ def show_order(build: str) -> Response:
         found = find_build(tx, build)
         actor = require(Action.READ_FILES, target=found.target, source=found.source).name
         task, order = building.order_as_built(hub, tx, found, request.args.get("arch", ""))
-        made = [artifact for artifact in tx.find(Artifact, build=found.id, task=task.id) if not artifact.is_source]
+        made = [
+            artifact
+            for artifact in tx.find(Artifact, build=found.id, task=task.id)
+            if not artifact.is_source
+        ]
     state, why = "ready", f"{found.nvr} is to be built once more in its buildroot"
     for generation in filter(None, (order.buildroot.generation, *order.buildroot.below)):
         restored = collecting.ask_for_restore(hub, generation, actor=actor, why=why).state.value
@@ -147,8 +155,13 @@ def get_file(build: str, sha256: str) -> Response:
         ours = {variant.srpm if variant else found.srpm_to_build}
         ours |= {artifact.sha256 for artifact in tx.find(Artifact, build=found.id)}
     if sha256 not in ours:
-        raise NotFound(f"{found.nvr} has no file {sha256[:16]}", hint=f"GET /api/v1/builds/{found.id} lists them")
-    return send_file(hub.blobs.path(sha256), mimetype="application/octet-stream", etag=sha256, conditional=True)
+        raise NotFound(
+            f"{found.nvr} has no file {sha256[:16]}",
+            hint=f"GET /api/v1/builds/{found.id} lists them",
+        )
+    return send_file(
+        hub.blobs.path(sha256), mimetype="application/octet-stream", etag=sha256, conditional=True
+    )
 
 
 @blueprint.post("/overrides")
@@ -158,7 +171,13 @@ def post_override() -> tuple[Response, HTTPStatus]:
     wish = body(OverrideRequest)
     actor = require(Action.OVERRIDE, target=wish.target, source=wish.source).name
     made = overrides.record(
-        the_hub(), wish.target, wish.source, wish.settings, reason=wish.reason, remove=wish.remove, actor=actor
+        the_hub(),
+        wish.target,
+        wish.source,
+        wish.settings,
+        reason=wish.reason,
+        remove=wish.remove,
+        actor=actor,
     )
     return jsonify(override_json(made)), HTTPStatus.OK if wish.remove else HTTPStatus.CREATED
 

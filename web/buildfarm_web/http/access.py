@@ -12,7 +12,15 @@ from flask import g, request
 from pydantic import BaseModel, ValidationError
 
 from buildfarm.api.requests import Request
-from buildfarm.domain.auth.permissions import NOBODY, Action, Place, Principal, Refusal, possible, refusal
+from buildfarm.domain.auth.permissions import (
+    NOBODY,
+    Action,
+    Place,
+    Principal,
+    Refusal,
+    possible,
+    refusal,
+)
 from buildfarm.domain.core.worker import Host, Worker
 from buildfarm.errors import BuildFarmError, NotAllowed
 from buildfarm.services.auth import sessions, tokens
@@ -74,7 +82,9 @@ def session_id() -> str:
     return found.id if found else ""
 
 
-def require(action: Action, *, target: str = "", source: str = "", places: Sequence[Place] = ()) -> Principal:
+def require(
+    action: Action, *, target: str = "", source: str = "", places: Sequence[Place] = ()
+) -> Principal:
     """Whoever asks, if they may do this there (``target`` and ``source``, or every one of ``places``; else the whole farm).
 
     :raises Unauthenticated: nobody knows who asks. :raises NotAllowed: they may not; the message says why and who may.
@@ -125,7 +135,9 @@ def worker() -> Worker:
     with the_hub().store.read() as tx:
         found = tx.first(Worker, token_hash=digest)
     if found is None:
-        raise Unauthenticated("no worker has this token", hint="enroll it with `buildfarm worker-add`")
+        raise Unauthenticated(
+            "no worker has this token", hint="enroll it with `buildfarm worker-add`"
+        )
     return found
 
 
@@ -135,7 +147,9 @@ def host() -> Host:
     with the_hub().store.read() as tx:
         found = tx.first(Host, token_hash=digest)
     if found is None:
-        raise Unauthenticated("no KVM host has this token", hint="enroll it with `buildfarm host-add`")
+        raise Unauthenticated(
+            "no KVM host has this token", hint="enroll it with `buildfarm host-add`"
+        )
     return found
 
 

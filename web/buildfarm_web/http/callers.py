@@ -12,7 +12,11 @@ def known_caller() -> str:
     """What names the request's token or session if it opens something, else nothing: who guesses tokens gets no count of their own."""
     if not access.seen().is_known:
         return ""
-    return f"session {access.session_id()}" if access.session_id() else f"token {token_hash(access.bearer())}"
+    return (
+        f"session {access.session_id()}"
+        if access.session_id()
+        else f"token {token_hash(access.bearer())}"
+    )
 
 
 def caller() -> str:

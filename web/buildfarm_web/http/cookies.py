@@ -38,7 +38,15 @@ def _name(name: str) -> str:
 
 
 def _set(answer: Response, name: str, value: str, seconds: int) -> None:
-    answer.set_cookie(_name(name), value, max_age=seconds, secure=_secure(), httponly=True, samesite="Lax", path="/")
+    answer.set_cookie(
+        _name(name),
+        value,
+        max_age=seconds,
+        secure=_secure(),
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
 
 
 def session() -> str:
@@ -64,11 +72,17 @@ def keep_errand(answer: Response, errand: Errand, onward: str) -> None:
 def errand() -> tuple[Errand, str]:
     """The OIDC login that began in this browser, and where to go after it. :raises NotAllowed: none did, or too long ago."""
     try:
-        kept = {str(name): str(value) for name, value in json.loads(request.cookies.get(_name(_ERRAND), "")).items()}
-        return Errand(state=kept["state"], nonce=kept["nonce"], verifier=kept["verifier"]), kept["onward"]
+        kept = {
+            str(name): str(value)
+            for name, value in json.loads(request.cookies.get(_name(_ERRAND), "")).items()
+        }
+        return Errand(state=kept["state"], nonce=kept["nonce"], verifier=kept["verifier"]), kept[
+            "onward"
+        ]
     except (ValueError, KeyError, AttributeError) as error:
         raise NotAllowed(
-            "no login is under way in this browser", hint="begin again at /login; it must end within ten minutes"
+            "no login is under way in this browser",
+            hint="begin again at /login; it must end within ten minutes",
         ) from error
 
 
@@ -98,15 +112,24 @@ def guard() -> None:
     if not secret and request.endpoint != "people_pages.login":
         return
     _refuse_other_sites()
-    given = request.headers.get("X-CSRF-Token") or request.args.get("csrf") or request.form.get("csrf", "")
+    given = (
+        request.headers.get("X-CSRF-Token")
+        or request.args.get("csrf")
+        or request.form.get("csrf", "")
+    )
     if secret and not hmac.compare_digest(given.encode(), csrf().encode()):
         raise ForeignRequest(
-            "this was not sent by a page of this session", hint="load the page again and repeat what you did"
+            "this was not sent by a page of this session",
+            hint="load the page again and repeat what you did",
         )
 
 
 def _refuse_other_sites() -> None:
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
     ours = {request.host, urlsplit(the_hub().config.farm.url).netloc}
-    if (origin is not None and urlsplit(origin).netloc not in ours) or site not in (None, "same-origin", "none"):
+    if (origin is not None and urlsplit(origin).netloc not in ours) or site not in (
+        None,
+        "same-origin",
+        "none",
+    ):
         raise ForeignRequest("another site sent this", hint="do it on the farm's own page")

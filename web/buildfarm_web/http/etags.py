@@ -14,7 +14,9 @@ from flask import Response, request
 
 from buildfarm_web.http.problems import Stale
 
-_TICKS = re.compile(rb'"(?:now|seconds|lag|median|nine_in_ten)": ?(?:"[^"]*"|[-+.0-9e]+|null),?|"stages": ?\{[^}]*\},?')
+_TICKS = re.compile(
+    rb'"(?:now|seconds|lag|median|nine_in_ten)": ?(?:"[^"]*"|[-+.0-9e]+|null),?|"stages": ?\{[^}]*\},?'
+)
 
 
 def tag_of(data: bytes) -> tuple[str, bool]:
@@ -45,4 +47,7 @@ def unchanged(seen: Response, what: str) -> None:
     given = request.if_match
     tag, _ = tag_of(seen.get_data())
     if not given.star_tag and not given.contains_weak(tag):
-        raise Stale(f"{what} has changed since you looked", hint="GET it again, and send its ETag in If-Match")
+        raise Stale(
+            f"{what} has changed since you looked",
+            hint="GET it again, and send its ETag in If-Match",
+        )

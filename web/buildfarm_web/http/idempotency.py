@@ -37,18 +37,27 @@ def register(app: Flask) -> None:
 
 def _before() -> Response | None:
     given = request.headers.get("Idempotency-Key")
-    if request.method != "POST" or not request.path.startswith(PREFIX) or not request.endpoint or given is None:
+    if (
+        request.method != "POST"
+        or not request.path.startswith(PREFIX)
+        or not request.endpoint
+        or given is None
+    ):
         return None
     key = _KEY.fullmatch(given)
     if key is None:
-        raise Malformed("Idempotency-Key must be 1 to 255 visible characters", hint="a UUID will do")
+        raise Malformed(
+            "Idempotency-Key must be 1 to 255 visible characters", hint="a UUID will do"
+        )
     asker, word = known_caller(), key[1] or key[2]
     if not asker:
         return None  # the route will say who may not
     said = (
         f"{word}\n{request.method} {request.full_path}\n".encode() + request.get_data()
     )  # the key hides short secrets in it
-    kept = idempotency.begin(the_hub().store, _digest(asker, word), hashlib.sha256(said).hexdigest())
+    kept = idempotency.begin(
+        the_hub().store, _digest(asker, word), hashlib.sha256(said).hexdigest()
+    )
     if kept.status:
         answer = Response(kept.body, status=kept.status, content_type=kept.content_type)
         answer.headers[_REPLAYED] = "true"
@@ -67,7 +76,10 @@ def _after(answer: Response) -> Response:
     taken: KeptAnswer | None = g.pop("idempotency", None)
     if taken is not None:
         store = the_hub().store
-        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status_code in _NOT_DONE:
+        if (
+            answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+            or answer.status_code in _NOT_DONE
+        ):
             idempotency.let_go(store, taken)
         elif answer.cache_control.no_store:
             idempotency.finish(

@@ -38,7 +38,9 @@ def readyz() -> tuple[Response, HTTPStatus]:
         with the_hub().store.read() as tx:
             leader = tx.first(Leader, id="scheduler")
             if leader is None or leader.until <= tx.now:
-                problems.append(f"no scheduler leads{f' since {leader.until:%Y-%m-%d %H:%M:%S} UTC' if leader else ''}")
+                problems.append(
+                    f"no scheduler leads{f' since {leader.until:%Y-%m-%d %H:%M:%S} UTC' if leader else ''}"
+                )
     except BuildFarmError as error:
         problems.append(f"the store does not answer: {error}")
     status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK

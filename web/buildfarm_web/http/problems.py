@@ -12,7 +12,15 @@ from werkzeug.exceptions import HTTPException
 from buildfarm import log
 from buildfarm.api.requests import Fault, Problem
 from buildfarm.domain.core.idempotency import StillAtWork
-from buildfarm.errors import BuildFarmError, Conflict, InfraError, InputError, NotAllowed, NotFound, TooManyTries
+from buildfarm.errors import (
+    BuildFarmError,
+    Conflict,
+    InfraError,
+    InputError,
+    NotAllowed,
+    NotFound,
+    TooManyTries,
+)
 
 _MOST_FAULTS = 20
 
@@ -73,7 +81,10 @@ def register(app: Flask) -> None:
 
 
 def _ours(error: BuildFarmError) -> Response:
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+    status = next(
+        (status for kind, status in _STATUS if isinstance(error, kind)),
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+    )
     faults = error.faults if isinstance(error, WrongParameter) else ()
     answer = _answer(status, str(error.args[0]) if error.args else str(error), error.hint, faults)
     if isinstance(error, StillAtWork | InfraError):
@@ -87,12 +98,17 @@ def _ours(error: BuildFarmError) -> Response:
 
 def _invalid(error: ValidationError) -> Response:
     wrong = error.errors()[:_MOST_FAULTS]
-    lines = [f"{'.'.join(str(part) for part in item['loc']) or 'body'}: {item['msg']}" for item in wrong]
+    lines = [
+        f"{'.'.join(str(part) for part in item['loc']) or 'body'}: {item['msg']}" for item in wrong
+    ]
     faults = tuple(
-        Fault(pointer="#/" + "/".join(str(part) for part in item["loc"]), detail=item["msg"]) for item in wrong
+        Fault(pointer="#/" + "/".join(str(part) for part in item["loc"]), detail=item["msg"])
+        for item in wrong
     )
     where = "buildfarm/wire.py" if request.path.startswith("/worker/") else "GET /api/v1/docs"
-    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(lines), f"{where} describes the fields", faults)
+    return _answer(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(lines), f"{where} describes the fields", faults
+    )
 
 
 def _http(error: HTTPException) -> Response:
@@ -109,7 +125,9 @@ def _http(error: HTTPException) -> Response:
 def _unforeseen(error: Exception) -> Response:
     log.get().exception("web.broke", path=request.path, method=request.method, exc_info=error)
     return _answer(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "something broke while answering this", "the hub's log has the details"
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "something broke while answering this",
+        "the hub's log has the details",
     )
 
 
@@ -120,8 +138,12 @@ def _answer(status: HTTPStatus, detail: str, hint: str, faults: tuple[Fault, ...
             **({"errors": faults} if faults else {}),
         )  # fmt: skip
         return Response(
-            problem.model_dump_json(exclude_unset=True), status=status, content_type="application/problem+json"
+            problem.model_dump_json(exclude_unset=True),
+            status=status,
+            content_type="application/problem+json",
         )
-    back = request.path.rpartition("/")[0] if request.method == "POST" else ""  # a form's path is its page's and a verb
+    back = (
+        request.path.rpartition("/")[0] if request.method == "POST" else ""
+    )  # a form's path is its page's and a verb
     page = render_template("error.html", status=status, detail=detail, hint=hint, back=back)
     return make_response(page, status.value)

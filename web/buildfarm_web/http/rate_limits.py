@@ -19,7 +19,11 @@ from buildfarm_web.http.callers import caller
 
 _KINDS = {"reads": ("get", "head"), "writes": ("post", "put", "patch", "delete")}
 
-_OF_REDIS: dict[str, str | int] = {"key_prefix": "bf:limits", "socket_timeout": 2, "socket_connect_timeout": 2}
+_OF_REDIS: dict[str, str | int] = {
+    "key_prefix": "bf:limits",
+    "socket_timeout": 2,
+    "socket_connect_timeout": 2,
+}
 """The hub's user of Redis writes keys that begin with ``bf:`` and no others."""
 
 
@@ -42,7 +46,9 @@ def register(app: Flask, limits: Limits, *, storage: str) -> None:
             return answer
         kind = "reads" if request.method in ("GET", "HEAD") else "writes"
         seconds = max(0, math.ceil(held.window.reset_time - time.time()))
-        answer.headers["RateLimit-Policy"] = f'"{kind}";q={held.limit.amount};w={held.limit.get_expiry()}'
+        answer.headers["RateLimit-Policy"] = (
+            f'"{kind}";q={held.limit.amount};w={held.limit.get_expiry()}'
+        )
         answer.headers["RateLimit"] = f'"{kind}";r={max(0, held.remaining)};t={seconds}'
         if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             answer.headers["Retry-After"] = str(max(1, seconds))

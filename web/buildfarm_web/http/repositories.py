@@ -39,9 +39,13 @@ def generation(tag: str, number: str, path: str) -> Response:
     """A file of a generation or a compose, which never changes, or of the one in force. :raises NotFound: no such file."""
     hub = the_hub()
     tags = [target.tags for target in hub.config.targets.values()]
-    if not any(tag in (known.build, known.destination) for known in tags) or not _NUMBER.match(number):
+    if not any(tag in (known.build, known.destination) for known in tags) or not _NUMBER.match(
+        number
+    ):
         raise NotFound(f"no repository {tag}/{number}", hint="GET /api/v1/generations lists them")
-    return _send(hub.repos, f"{tag}/{number}/{path}", max_age=None if number in _MOVE else _FOR_EVER)
+    return _send(
+        hub.repos, f"{tag}/{number}/{path}", max_age=None if number in _MOVE else _FOR_EVER
+    )
 
 
 def _send(folder: Path, path: str, *, max_age: int | None, mimetype: str | None = None) -> Response:
@@ -52,7 +56,9 @@ def _send(folder: Path, path: str, *, max_age: int | None, mimetype: str | None 
     wanted = (root / path).resolve()
     if not wanted.is_relative_to(root) or not wanted.is_file():
         raise NotFound(f"no file {path}")
-    kind = mimetype or ("application/xml" if wanted.suffix == ".xml" else "application/octet-stream")
+    kind = mimetype or (
+        "application/xml" if wanted.suffix == ".xml" else "application/octet-stream"
+    )
     answer = send_file(wanted, mimetype=kind, conditional=True, max_age=max_age)
     if max_age is not None:
         answer.cache_control.public = True

@@ -44,7 +44,12 @@ def _end(answer: Response) -> Response:
     )  # which is asked all day
     if broke or (request.method not in _READING and not request.path.startswith("/worker/")):
         milliseconds = round((time.monotonic() - g.began) * 1000)
-        said = {"method": request.method, "path": request.path, "status": answer.status_code, "ms": milliseconds}
+        said = {
+            "method": request.method,
+            "path": request.path,
+            "status": answer.status_code,
+            "ms": milliseconds,
+        }
         (log.get().warning if broke else log.get().info)("web.answered", **said)
     return answer
 

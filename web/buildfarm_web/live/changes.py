@@ -51,7 +51,9 @@ class Changes:
         self._newest = max(self._newest, fresh[-1]["id"])
         names = concerned_by(tx, fresh) | {EVERYTHING}
         self.seen = {
-            subject: self.seen.get(subject, 0) + 1 if subject in names else self.seen.get(subject, 0)
+            subject: self.seen.get(subject, 0) + 1
+            if subject in names
+            else self.seen.get(subject, 0)
             for subject in watched
         }
         return names

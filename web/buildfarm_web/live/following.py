@@ -96,16 +96,25 @@ class Following(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """For Prometheus: who follows in this process, and what that costs."""
-        yield GaugeMetricFamily("buildfarm_live_followers", "Followers of logs and pages", self.followers)
-        yield GaugeMetricFamily("buildfarm_live_logs_open", "Logs that are open for followers", len(self._logs))
-        yield CounterMetricFamily("buildfarm_live_logs_opened", "Logs opened for followers", self.opened)
-        yield CounterMetricFamily("buildfarm_live_pieces_read", "Pieces of logs read for followers", self.reads)
+        yield GaugeMetricFamily(
+            "buildfarm_live_followers", "Followers of logs and pages", self.followers
+        )
+        yield GaugeMetricFamily(
+            "buildfarm_live_logs_open", "Logs that are open for followers", len(self._logs)
+        )
+        yield CounterMetricFamily(
+            "buildfarm_live_logs_opened", "Logs opened for followers", self.opened
+        )
+        yield CounterMetricFamily(
+            "buildfarm_live_pieces_read", "Pieces of logs read for followers", self.reads
+        )
 
     def check_room(self, address: str) -> None:
         """:raises TooMany: this address, or all together, follow as much as they may."""
         if self.followers >= self._room.followers:
             raise TooMany(
-                f"{self.followers} follow already", hint="`live.followers` in farm.yaml; pages are read without it"
+                f"{self.followers} follow already",
+                hint="`live.followers` in farm.yaml; pages are read without it",
             )
         if self._addresses[address] >= self._room.per_address:
             raise TooMany(
@@ -113,28 +122,52 @@ class Following(Collector):
                 hint="close a page, or raise `live.per_address`",
             )
 
-    def log(self, connection: socket.socket, head: bytes, *, address: str, file: LogFile, position: Position) -> None:
+    def log(
+        self,
+        connection: socket.socket,
+        head: bytes,
+        *,
+        address: str,
+        file: LogFile,
+        position: Position,
+    ) -> None:
         """Send a log's lines from ``position`` on until its task ends."""
         self._begin(connection, head, address, self._lines(file, position))
 
     def changes(
-        self, connection: socket.socket, head: bytes, *, address: str, subject: str, since: datetime | None
+        self,
+        connection: socket.socket,
+        head: bytes,
+        *,
+        address: str,
+        subject: str,
+        since: datetime | None,
     ) -> None:
         """Tell whenever something new concerns ``subject``; at once if anything happened ``since``."""
         self._begin(connection, head, address, self._ticks(subject, since))
 
     def _begin(
-        self, connection: socket.socket, head: bytes, address: str, messages: AsyncGenerator[bytes, None]
+        self,
+        connection: socket.socket,
+        head: bytes,
+        address: str,
+        messages: AsyncGenerator[bytes, None],
     ) -> None:
         with self._start_lock:
             if self._loop is None:
                 _make_room_for_files(self._room.followers + _OTHER_FILES)
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="live", daemon=True).start()
-        asyncio.run_coroutine_threadsafe(self._send(connection, head, address, messages), self._loop)
+        asyncio.run_coroutine_threadsafe(
+            self._send(connection, head, address, messages), self._loop
+        )
 
     async def _send(
-        self, connection: socket.socket, head: bytes, address: str, messages: AsyncGenerator[bytes, None]
+        self,
+        connection: socket.socket,
+        head: bytes,
+        address: str,
+        messages: AsyncGenerator[bytes, None],
     ) -> None:
         """One follower, from its first byte to its last."""
         self._addresses[address] += 1
@@ -142,7 +175,9 @@ class Following(Collector):
             connection.setblocking(False)  # noqa: FBT003  # the socket's own interface
             reader, writer = await asyncio.open_connection(sock=connection)
             sending = asyncio.ensure_future(_write(writer, head, messages))
-            leaving = asyncio.ensure_future(reader.read(1))  # ends when the client goes; it has nothing more to say
+            leaving = asyncio.ensure_future(
+                reader.read(1)
+            )  # ends when the client goes; it has nothing more to say
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
             for one in (sending, leaving):
                 one.cancel()
@@ -171,7 +206,9 @@ class Following(Collector):
                     offset = piece.end
                     yield piece.message
                 elif followed.state:
-                    yield sse.event("end", {"state": followed.state}, last_id=Position(file.run, offset))
+                    yield sse.event(
+                        "end", {"state": followed.state}, last_id=Position(file.run, offset)
+                    )
                     return
                 else:
                     await followed.bell.wait()
@@ -206,7 +243,9 @@ class Following(Collector):
         followed = self._logs.get(key)
         if followed is None:
             tail = Tail(file.path, growing=file.growing, run=file.run)
-            followed = self._logs[key] = _Followed(file.task.id, tail, "" if file.growing else file.task.state.value)
+            followed = self._logs[key] = _Followed(
+                file.task.id, tail, "" if file.growing else file.task.state.value
+            )
             self.opened += 1
         followed.followers += 1
         self._keep_watching()
@@ -242,7 +281,9 @@ class Following(Collector):
                 await asyncio.sleep(_LOOK_SECONDS)
                 looks += 1
                 try:
-                    await self._look_at_all(beat=looks % _HEARTBEAT_LOOKS == 0, ask=looks % _STATE_LOOKS == 0)
+                    await self._look_at_all(
+                        beat=looks % _HEARTBEAT_LOOKS == 0, ask=looks % _STATE_LOOKS == 0
+                    )
                 except Exception as error:  # noqa: BLE001  # the next look may do better, and all followers wait for it
                     log.get().warning("live.look_failed", exc_info=error)
         finally:
@@ -250,10 +291,14 @@ class Following(Collector):
 
     async def _look_at_all(self, *, beat: bool, ask: bool) -> None:
         followed = tuple(one for one in self._logs.values() if not one.state)
-        moved, states, changed = await self._in_reader(self._look, followed, tuple(self._watched), ask)
+        moved, states, changed = await self._in_reader(
+            self._look, followed, tuple(self._watched), ask
+        )
         for one in followed:
             one.state = states.get(one.task, "")
-        for one in self._logs.values() if beat else (one for one in followed if one in moved or one.state):
+        for one in (
+            self._logs.values() if beat else (one for one in followed if one in moved or one.state)
+        ):
             one.bell.ring()
         if changed or beat:
             self._changed.ring()
@@ -271,7 +316,9 @@ class Following(Collector):
             tasks = find_each(tx, Task, "id", (one.task for one in asked))
         states = {task.id: task.state.value for task in tasks if task.state is not TaskState.OPEN}
         states = {one.task: "replaced" for one in followed if one.tail.is_replaced()} | states
-        moved = [one for one in followed if (one.tail.finish if one.task in states else one.tail.look)()]
+        moved = [
+            one for one in followed if (one.tail.finish if one.task in states else one.tail.look)()
+        ]
         return moved, states, not names.isdisjoint(watched)
 
     def _happened(self, since: datetime) -> bool:
@@ -283,7 +330,9 @@ class Following(Collector):
         return asyncio.get_running_loop().run_in_executor(self._reader, ask, *given)
 
 
-async def _write(writer: asyncio.StreamWriter, head: bytes, messages: AsyncGenerator[bytes, None]) -> None:
+async def _write(
+    writer: asyncio.StreamWriter, head: bytes, messages: AsyncGenerator[bytes, None]
+) -> None:
     writer.write(head)
     async with contextlib.aclosing(messages):
         async for message in messages:
@@ -297,5 +346,6 @@ def _make_room_for_files(count: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < count:
         resource.setrlimit(
-            resource.RLIMIT_NOFILE, (count if hard == resource.RLIM_INFINITY else min(count, hard), hard)
+            resource.RLIMIT_NOFILE,
+            (count if hard == resource.RLIM_INFINITY else min(count, hard), hard),
         )

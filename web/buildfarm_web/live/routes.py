@@ -35,7 +35,9 @@ def follow_log(build: str) -> EventStream:
     with hub.store.read() as tx:
         tasks = tasks_of(tx, builds.find_build(tx, build))
     file = logs.log_of(hub, tasks, request.args.get("task", ""))
-    position = Position.parse(request.headers.get("Last-Event-ID") or request.args.get("offset", ""))
+    position = Position.parse(
+        request.headers.get("Last-Event-ID") or request.args.get("offset", "")
+    )
     return EventStream(partial(live.log, address=address, file=file, position=position))
 
 
@@ -58,5 +60,6 @@ def _since() -> datetime | None:
         return datetime.fromisoformat(text).astimezone(UTC) if text else None
     except ValueError:
         raise InputError(
-            f"since: {text[:40]!r} is no time", hint="as the page's footer has it: 2026-01-02T03:04:05Z"
+            f"since: {text[:40]!r} is no time",
+            hint="as the page's footer has it: 2026-01-02T03:04:05Z",
         ) from None

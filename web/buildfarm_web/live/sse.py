@@ -18,5 +18,7 @@ def event(name: str, data: object, *, last_id: object = None) -> bytes:
     b'id: 7\nevent: end\ndata: {"state":"CLOSED"}\n\n'
     """
     head = "" if last_id is None else f"id: {last_id}\n"
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))  # JSON has no line breaks outside of escapes
+    text = json.dumps(
+        data, ensure_ascii=False, separators=(",", ":")
+    )  # JSON has no line breaks outside of escapes
     return f"{head}event: {name}\ndata: {text}\n\n".encode()

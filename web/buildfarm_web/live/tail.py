@@ -86,7 +86,9 @@ class Tail:
         end = begin + len(data)
         lines = lines_of(begin, data, before=self._line_before(begin))
         told = [(line.offset, line.text, int(line.error)) for line in lines]
-        return Piece(begin=begin, end=end, message=sse.event("lines", told, last_id=Position(self._run, end)))
+        return Piece(
+            begin=begin, end=end, message=sse.event("lines", told, last_id=Position(self._run, end))
+        )
 
     def _whole_lines(self, size: int) -> int:
         """Where the last whole line before ``size`` ends; ``published`` if none has ended since."""
@@ -96,7 +98,9 @@ class Tail:
 
     def _line_before(self, begin: int) -> bytes:
         """What stands before ``begin`` in the same line."""
-        return self._read(max(begin - _LONGEST_LINE, 0), begin).rpartition(b"\n")[2] if begin else b""
+        return (
+            self._read(max(begin - _LONGEST_LINE, 0), begin).rpartition(b"\n")[2] if begin else b""
+        )
 
     def _read(self, begin: int, end: int) -> bytes:
         self.reads += 1

@@ -49,7 +49,9 @@ def add() -> Response:
 def change_rights(account: str) -> Response:
     """Give an account another role and other SIGs."""
     actor, wish = require(Action.ACCOUNTS).name, RightsRequest.model_validate(_rights())
-    accounts.set_rights(the_hub(), account, role=wish.role, sigs=wish.sigs, actor=actor, why=wish.reason)
+    accounts.set_rights(
+        the_hub(), account, role=wish.role, sigs=wish.sigs, actor=actor, why=wish.reason
+    )
     return _back("rights")
 
 
@@ -64,7 +66,11 @@ def disable(account: str, verb: str) -> Response:
 def _rights() -> dict[str, object]:
     """Role, SIGs and reason of a form, as the API would be sent them."""
     form = request.form
-    return {"role": form.get("role", ""), "sigs": form.getlist("sigs"), "reason": form.get("reason", "")}
+    return {
+        "role": form.get("role", ""),
+        "sigs": form.getlist("sigs"),
+        "reason": form.get("reason", ""),
+    }
 
 
 def _back(did: str) -> Response:

@@ -36,7 +36,11 @@ def _compatible(tx: Transaction, target: str) -> float | None:
     """The share of compatible verdicts among those of the distribution of now; UNCOMPARED counts against it."""
     known = {Verdict(word): count for word, count in Census(tx).verdicts(target).items()}
     total = sum(known.values())
-    return sum(count for verdict, count in known.items() if verdict.is_compatible) / total if total else None
+    return (
+        sum(count for verdict, count in known.items() if verdict.is_compatible) / total
+        if total
+        else None
+    )
 
 
 @blueprint.get("/<target>/<source>.svg")
@@ -44,14 +48,20 @@ def of_source(target: str, source: str) -> Response:
     """State and verdict of the newest build of a source; grey where there is none, so that a page keeps its picture."""
     hub = the_hub()
     with hub.store.read() as tx:
-        build = tx.first(Build, target=target, source=source, order_by="created,id", descending=True)
+        build = tx.first(
+            Build, target=target, source=source, order_by="created,id", descending=True
+        )
     if build is None:
         return _answer(source, "unknown", "mute")
     state = said(build.state.value)
     if not build.verdict:
         return _answer(source, state, tone(build.state.value))
     verdict = Verdict(build.verdict)
-    return _answer(source, f"{state}, {verdict.value}", tone(verdict.value if verdict.is_compatible else build.verdict))
+    return _answer(
+        source,
+        f"{state}, {verdict.value}",
+        tone(verdict.value if verdict.is_compatible else build.verdict),
+    )
 
 
 def _answer(label: str, value: str, colour: str) -> Response:

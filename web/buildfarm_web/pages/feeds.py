@@ -47,7 +47,11 @@ def _feed(scope: str, name: str) -> Response:
     made.updated(updated)
     made.author(name=_plain(farm.distribution))
     made.link(href=f"{base}{request.path}", rel="self", type="application/atom+xml")
-    made.link(href=f"{base}/targets/{name}" if scope == "target" else f"{base}/", rel="alternate", type="text/html")
+    made.link(
+        href=f"{base}/targets/{name}" if scope == "target" else f"{base}/",
+        rel="alternate",
+        type="text/html",
+    )
     for notice in found:
         _add(made, farm, notice, base)
     answer = Response(made.atom_str(), content_type="application/atom+xml; charset=utf-8")
@@ -74,5 +78,6 @@ def _tag(farm: Farm, day: datetime, what: str) -> str:
 def _plain(text: str) -> str:
     """Text without what XML 1.0 cannot hold."""
     return "".join(
-        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
+        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+        for letter in text
     )

@@ -69,7 +69,11 @@ def on_build(build: str, verb: str) -> Response:
         wish = PriorityRequest(priority=request.form.get("priority", ""), reason=_reason())  # type: ignore[arg-type]  # parsed
         actions.on_build(build, action, actions.priority(wish.priority), why=wish.reason)
     else:
-        acts = {"retry": builds.retry, "cancel": actions.cancel, "release-hold": builds.release_hold}
+        acts = {
+            "retry": builds.retry,
+            "cancel": actions.cancel,
+            "release-hold": builds.release_hold,
+        }
         actions.on_build(build, action, acts[verb], why=_reason())
     return _back(f"/builds/{quote(build, safe='')}", verb)
 
@@ -92,7 +96,9 @@ def _waive(name: str) -> None:
 def _finding() -> tuple[str, str, str, str]:
     """Kind, path, subject and RPM of the finding that was chosen. :raises InputError: none was."""
     try:
-        kind, path, subject, rpm = (str(word) for word in json.loads(request.form.get("finding", "")))
+        kind, path, subject, rpm = (
+            str(word) for word in json.loads(request.form.get("finding", ""))
+        )
     except (ValueError, TypeError) as error:
         raise InputError("no finding was chosen", hint="choose one of the list") from error
     return kind, path, subject, rpm
@@ -103,7 +109,9 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"its last day: {text[:40]!r} is no day", hint="as in 2026-01-31") from error
+        raise InputError(
+            f"its last day: {text[:40]!r} is no day", hint="as in 2026-01-31"
+        ) from error
 
 
 @blueprint.post("/builds/<build>/ask-waiver")
@@ -123,7 +131,9 @@ def on_ask(ask: str, verb: str) -> Response:
     could(Action.WAIVE)
     if verb == "grant":
         wish = GrantRequest(
-            owner=request.form.get("owner", ""), expires=_day(request.form.get("expires", "")), reason=_reason()
+            owner=request.form.get("owner", ""),
+            expires=_day(request.form.get("expires", "")),
+            reason=_reason(),
         )
         asked = actions.grant(ask, owner=wish.owner, expires=wish.expires, why=wish.reason)
     else:
@@ -179,7 +189,9 @@ def on_target(target: str, verb: str) -> Response:
     if verb == "pause":
         actions.pause_target(target, why=_reason())
     else:
-        actions.resume_target(target, why=_reason(), drop_waiting=bool(request.form.get("drop_waiting")))
+        actions.resume_target(
+            target, why=_reason(), drop_waiting=bool(request.form.get("drop_waiting"))
+        )
     return _back(f"/targets/{quote(target, safe='')}", verb)
 
 

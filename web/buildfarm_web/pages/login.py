@@ -34,7 +34,9 @@ def onward(wanted: str) -> str:
     ('/builds?state=failed', '/account', '/account', '/account')
     """
     parts = urlsplit(wanted)
-    ours = wanted.startswith("/") and not wanted.startswith("//") and not set(wanted) & set("\\\r\n\t")
+    ours = (
+        wanted.startswith("/") and not wanted.startswith("//") and not set(wanted) & set("\\\r\n\t")
+    )
     return wanted if ours and not parts.scheme and not parts.netloc else "/account"
 
 
@@ -73,7 +75,9 @@ def login() -> Response:
 
 def _let_in(account: Account, where: str, *, by: str) -> Response:
     answer = redirect(where, HTTPStatus.SEE_OTHER)
-    cookies.keep_session(answer, sessions.start(the_hub(), account, former=cookies.session(), by=by))
+    cookies.keep_session(
+        answer, sessions.start(the_hub(), account, former=cookies.session(), by=by)
+    )
     return answer
 
 
@@ -94,7 +98,9 @@ def come_back() -> Response:
     assert settings is not None
     try:
         claims = issuer.welcome(errand, _come_back(), request.args.to_dict())
-        answer = _let_in(logging_in.with_identity(the_hub(), settings, claims), onward(where), by=settings.issuer)
+        answer = _let_in(
+            logging_in.with_identity(the_hub(), settings, claims), onward(where), by=settings.issuer
+        )
     except NotAllowed as error:
         answer = _login_page(HTTPStatus.FORBIDDEN, error)
     cookies.drop_errand(answer)
@@ -145,7 +151,9 @@ def _account_page(secret: str = "") -> Response:
 def change_password() -> Response:
     """Change one's own password."""
     form = request.form
-    api_accounts.change_own_password(access.known(), form.get("former", ""), form.get("password", ""))
+    api_accounts.change_own_password(
+        access.known(), form.get("former", ""), form.get("password", "")
+    )
     return _back("password")
 
 

@@ -47,7 +47,8 @@ def overview() -> str:
             parts.hub, tx, parts.standings
         )
     drawings = {
-        drop["id"]: waves.draw(drop["plan"], drop["builds"], critical_of(drop["outlook"])) for drop in found["drops"]
+        drop["id"]: waves.draw(drop["plan"], drop["builds"], critical_of(drop["outlook"]))
+        for drop in found["drops"]
     }
     return render(
         "overview.html", found["now"], it=found, filters=filters, choices=_choices(),
@@ -72,7 +73,15 @@ def list_builds() -> str:
     with hub.store.read() as tx:
         found = builds.find_builds(hub, tx, limit=limit, cursor=cursor, **filters)
         now = stamp(tx.now)
-    return render("builds.html", now, it=found, filters=filters, choices=_choices(), limit=limit, cursor=cursor)
+    return render(
+        "builds.html",
+        now,
+        it=found,
+        filters=filters,
+        choices=_choices(),
+        limit=limit,
+        cursor=cursor,
+    )
 
 
 @blueprint.get("/builds/<build>")
@@ -186,10 +195,16 @@ def list_generations() -> str:
     hub = the_hub()
     args = request.args
     with hub.store.read() as tx:
-        found = targets.generations(tx, limit=_PAGE, tag=args.get("tag", ""), target=args.get("target", ""))
+        found = targets.generations(
+            tx, limit=_PAGE, tag=args.get("tag", ""), target=args.get("target", "")
+        )
         now = stamp(tx.now)
     tags = sorted(
-        {tag for target in hub.config.targets.values() for tag in (target.tags.build, target.tags.destination)}
+        {
+            tag
+            for target in hub.config.targets.values()
+            for tag in (target.tags.build, target.tags.destination)
+        }
     )
     return render("generations.html", now, it=found, tag=args.get("tag", ""), tags=tags)
 
@@ -213,7 +228,9 @@ def list_waivers() -> str:
         now = stamp(tx.now)
     revoking = available_actions.of_waivers(the_hub(), seen(), in_force)
     answering = available_actions.of_asks(the_hub(), seen(), found["asks"])
-    return render("waivers.html", now, it=found, everything=everything, offers=revoking, answering=answering)
+    return render(
+        "waivers.html", now, it=found, everything=everything, offers=revoking, answering=answering
+    )
 
 
 @blueprint.get("/triggers")

@@ -11,7 +11,13 @@ from buildfarm_web.pages.rendering import render
 from buildfarm_web.read_models.auth import responsible
 from buildfarm_web.read_models.build import buildroot, source_status
 from buildfarm_web.read_models.core.convert import Json, stamp
-from buildfarm_web.read_models.overview import action_required, available_actions, clusters, machines, sigs
+from buildfarm_web.read_models.overview import (
+    action_required,
+    available_actions,
+    clusters,
+    machines,
+    sigs,
+)
 from buildfarm_web.read_models.publish import composes
 from buildfarm_web.read_models.target import generation, lag, sources
 
@@ -40,7 +46,12 @@ def list_needs() -> str:
     parts, filters = the_parts(), _filters("target", "sig", "kind")
     with parts.hub.store.read() as tx:
         found = action_required.needs(
-            parts.hub, tx, parts.standings.kept, target=filters["target"], sig=filters["sig"], kind=filters["kind"]
+            parts.hub,
+            tx,
+            parts.standings.kept,
+            target=filters["target"],
+            sig=filters["sig"],
+            kind=filters["kind"],
         )
     return render("needs.html", found["now"], it=found, filters=filters, choices=_choices())
 
@@ -54,7 +65,13 @@ def list_sources() -> str:
         found = sources.sources(parts.hub, tx, parts.standings, filters, limit=_PAGE, cursor=cursor)
     drawing = verdict_map.draw(found["map"])
     return render(
-        "sources.html", found["now"], it=found, filters=filters, choices=_choices(), verdict_map=drawing, limit=_PAGE
+        "sources.html",
+        found["now"],
+        it=found,
+        filters=filters,
+        choices=_choices(),
+        verdict_map=drawing,
+        limit=_PAGE,
     )
 
 
@@ -93,7 +110,9 @@ def show_sig(sig: str) -> str:
     with parts.hub.store.read() as tx:
         found = sigs.sig_page(parts.hub, tx, parts.standings, sig)
     bars = stages.draw([("all its sources", found["lag"]["stages"])])
-    return render("sig.html", found["now"], it=found, verdict_map=verdict_map.draw(found["map"]), stages=bars)
+    return render(
+        "sig.html", found["now"], it=found, verdict_map=verdict_map.draw(found["map"]), stages=bars
+    )
 
 
 @blueprint.get("/lag")
@@ -123,7 +142,10 @@ def show_generation(generation_id: str) -> str:
     with the_hub().store.read() as tx:
         found = generation.generation_page(tx, generation_id)
     return render(
-        "generation.html", found["now"], it=found, offers=available_actions.of_generation(the_hub(), seen(), found)
+        "generation.html",
+        found["now"],
+        it=found,
+        offers=available_actions.of_generation(the_hub(), seen(), found),
     )
 
 
@@ -132,7 +154,10 @@ def list_composes() -> str:
     """Composes of all targets."""
     filters = _filters("target")
     with the_hub().store.read() as tx:
-        found, now = composes.composes(tx, limit=_PAGE, cursor=request.args.get("cursor", ""), **filters), stamp(tx.now)
+        found, now = (
+            composes.composes(tx, limit=_PAGE, cursor=request.args.get("cursor", ""), **filters),
+            stamp(tx.now),
+        )
     return render("composes.html", now, it=found, filters=filters, choices=_choices())
 
 
@@ -141,7 +166,12 @@ def show_compose(compose: str) -> str:
     """One compose."""
     with the_hub().store.read() as tx:
         found = composes.compose_page(tx, compose)
-    return render("compose.html", found["now"], it=found, offers=available_actions.of_compose(the_hub(), seen(), found))
+    return render(
+        "compose.html",
+        found["now"],
+        it=found,
+        offers=available_actions.of_compose(the_hub(), seen(), found),
+    )
 
 
 @blueprint.get("/builds/<build>/buildroot")

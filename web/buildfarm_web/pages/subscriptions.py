@@ -49,7 +49,9 @@ def subscribe() -> str | Response:
         target=form.get("target") or "*", source=form.get("source", "").strip() or "*", sig=form.get("sig", ""),
     )  # fmt: skip
     _, secret = telling_api.begin(who, wish)
-    return _page(secret) if secret else redirect("/subscriptions?did=subscribe", HTTPStatus.SEE_OTHER)
+    return (
+        _page(secret) if secret else redirect("/subscriptions?did=subscribe", HTTPStatus.SEE_OTHER)
+    )
 
 
 @blueprint.post("/subscriptions/<subscription>/end")
@@ -86,13 +88,17 @@ def unsubscribe(subscription: str) -> str:
 
 def _farewell(**values: object) -> str:
     """A page without a twin: it is for whoever has the link."""
-    return render_template("unsubscribe.html", distribution=the_hub().config.farm.distribution, **values)
+    return render_template(
+        "unsubscribe.html", distribution=the_hub().config.farm.distribution, **values
+    )
 
 
 def _proved(identity: str) -> Subscription:
     hub = the_hub()
     with hub.store.read() as tx:
         found = tx.first(Subscription, id=identity, channel=Channel.MAIL)
-    if found is None or not bootstrap.telling_keys(hub.config).is_proof(identity, request.args.get("proof", "")):
+    if found is None or not bootstrap.telling_keys(hub.config).is_proof(
+        identity, request.args.get("proof", "")
+    ):
         raise NotFound("this link is none of ours", hint="take it from the mail as it is")
     return found

@@ -44,7 +44,9 @@ def admit() -> Response:
     """An identity for one new guest."""
     known = host()
     identity = guests.admit(the_hub(), _reception(), known, body(wire.GuestRequest))
-    return Response(identity.model_dump_json(), status=HTTPStatus.CREATED, content_type="application/json")
+    return Response(
+        identity.model_dump_json(), status=HTTPStatus.CREATED, content_type="application/json"
+    )
 
 
 @blueprint.get("/buildroots/<target>/<arch>")
@@ -56,9 +58,12 @@ def buildroot(target: str, arch: str) -> Response:
     known = host()
     if not any(queue.startswith(f"{target}.{arch}.") for queue in known.queues):
         raise NotAllowed(
-            f"{known.id} builds nothing for {target} on {arch}", hint="`buildfarm host-add` says what it builds"
+            f"{known.id} builds nothing for {target} on {arch}",
+            hint="`buildfarm host-add` says what it builds",
         )
-    return Response(_reception().buildroot(target, arch).model_dump_json(), content_type="application/json")
+    return Response(
+        _reception().buildroot(target, arch).model_dump_json(), content_type="application/json"
+    )
 
 
 @blueprint.delete("/<name>")

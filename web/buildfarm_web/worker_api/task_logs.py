@@ -24,7 +24,10 @@ def append(path: Path, offset: int, data: bytes, *, most: int) -> int:
             return size
         fresh = data[size - offset :]
         if size + len(fresh) > most:
-            raise InputError(f"the log is longer than {most} bytes", hint="the worker cuts it at the order's limit")
+            raise InputError(
+                f"the log is longer than {most} bytes",
+                hint="the worker cuts it at the order's limit",
+            )
         file.write(fresh)
         return size + len(fresh)
 

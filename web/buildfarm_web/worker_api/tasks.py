@@ -48,7 +48,10 @@ def hello() -> Response:
     known = worker()
     said = body(wire.Hello)
     if said.name != known.id:
-        raise NotAllowed(f"this token belongs to {known.id}, not to {said.name}", hint="check `name` in worker.yaml")
+        raise NotAllowed(
+            f"this token belongs to {known.id}, not to {said.name}",
+            hint="check `name` in worker.yaml",
+        )
     hub = the_hub()
     with hub.store.begin() as tx:
         now = tx.get(Worker, known.id)
@@ -56,7 +59,12 @@ def hello() -> Response:
         features: dict[str, object] = {**said.features, "version": said.version}
         tx.change(now, seen=tx.now, state=state, features=features, builder=said.builder)
         if now.state is not state:
-            tx.event("worker.ready", known.id, actor=f"worker:{known.id}", why=f"says hello, version {said.version}")
+            tx.event(
+                "worker.ready",
+                known.id,
+                actor=f"worker:{known.id}",
+                why=f"says hello, version {said.version}",
+            )
     hub.wakeup.notify()
     timing = hub.config.farm.timing
     return _answer(wire.Welcome(heartbeat_seconds=timing.heartbeat, lease_seconds=timing.lease))
@@ -81,7 +89,9 @@ def payload(task: str) -> Response:
     with hub.store.read() as tx:
         order = building.order_for(hub, tx, held)
     blob = hub.blobs.path(order.payload.sha256)
-    return send_file(blob, mimetype="application/octet-stream", etag=order.payload.sha256, conditional=True)
+    return send_file(
+        blob, mimetype="application/octet-stream", etag=order.payload.sha256, conditional=True
+    )
 
 
 @blueprint.post("/tasks/<task>/heartbeat")
@@ -115,7 +125,9 @@ def append_log(task: str) -> Response:
     held = _held(task)
     hub = the_hub()
     most = hub.target(held.target).limits.log_mib * wire.MEBIBYTE + LOG_SLACK
-    size = task_logs.append(building.log_path(hub, held.id), int(offset), request.get_data(), most=most)
+    size = task_logs.append(
+        building.log_path(hub, held.id), int(offset), request.get_data(), most=most
+    )
     return _answer(wire.LogAnswer(offset=size))
 
 
@@ -125,7 +137,9 @@ def put_artifact(task: str, sha256: str) -> Response:
     held = _held(task)
     filename = request.args.get("filename", "")
     if not _FILENAME.match(filename):
-        raise InputError(f"{filename!r} is no file name", hint="?filename=<name-version-release.arch.rpm>")
+        raise InputError(
+            f"{filename!r} is no file name", hint="?filename=<name-version-release.arch.rpm>"
+        )
     if not re.fullmatch(SHA256, sha256):
         raise InputError(f"{filename}: {sha256!r} is no SHA-256")
     parts = the_parts()
@@ -135,7 +149,9 @@ def put_artifact(task: str, sha256: str) -> Response:
     most = min(parts.blob_limit, parts.hub.target(held.target).limits.disk_mib * wire.MEBIBYTE)
     request.max_content_length = most
     blob = parts.hub.blobs.put_stream(request.stream, expected_sha256=sha256, limit=most)
-    return _answer(wire.Artifact(filename=filename, sha256=blob.sha256, size=blob.size), HTTPStatus.CREATED)
+    return _answer(
+        wire.Artifact(filename=filename, sha256=blob.sha256, size=blob.size), HTTPStatus.CREATED
+    )
 
 
 @blueprint.post("/tasks/<task>/finish")

@@ -25,7 +25,13 @@ from buildfarm_workers.builders.buildroot.environment import Deadline, Room
 from buildfarm_workers.builders.port import BuildFailed, Outcome, Stage, Stop, Stopped, one_line
 from buildfarm_workers.builders.resultdir import Resultdir
 
-_TOOLS = {"dnf": "dnf", "rpm": "rpm", "bwrap": "bubblewrap", "setpriv": "util-linux", "mount": "mount"}
+_TOOLS = {
+    "dnf": "dnf",
+    "rpm": "rpm",
+    "bwrap": "bubblewrap",
+    "setpriv": "util-linux",
+    "mount": "mount",
+}
 _ROUNDS = 4
 """How often rpmbuild may ask for more: %generate_buildrequires, or a condition that changes BuildRequires."""
 _CHECK_SECONDS = 300
@@ -34,9 +40,7 @@ _CHECK = (
     'exec rpm -qp --nosignature --qf "%{SOURCEPACKAGE}\\n[%{REQUIRENEVRS}\\n]" "$1"'
 )
 _MAGIC = b"\xed\xab\xee\xdb"
-_MAKE_SRPM = (
-    'tar -xf "$1" --no-same-owner -C /builddir/build && shift && set -- "$@" /builddir/build/SPECS/*.spec && exec "$@"'
-)
+_MAKE_SRPM = 'tar -xf "$1" --no-same-owner -C /builddir/build && shift && set -- "$@" /builddir/build/SPECS/*.spec && exec "$@"'
 
 
 class ChrootBuilder:
@@ -61,15 +65,27 @@ class ChrootBuilder:
         names = {name: f"cgroup v{hierarchy.version}" for name, hierarchy in found.items()}
         return {
             "kernel": platform.release(),
-            "limit.memory": names.get("memory", "prlimit: address space of each process, not their sum"),
-            "limit.processes": names.get("pids", "prlimit: all processes of the build user on this machine"),
+            "limit.memory": names.get(
+                "memory", "prlimit: address space of each process, not their sum"
+            ),
+            "limit.processes": names.get(
+                "pids", "prlimit: all processes of the build user on this machine"
+            ),
         }
 
     def missing(self) -> tuple[str, ...]:
         """What has to be done before this builder works here."""
-        problems = [] if os.geteuid() == 0 else ["not root: run the worker as root (overlayfs, dnf --installroot)"]
+        problems = (
+            []
+            if os.geteuid() == 0
+            else ["not root: run the worker as root (overlayfs, dnf --installroot)"]
+        )
         path = process.BASE_ENV["PATH"]
-        problems += [f"{tool}: install {name}" for tool, name in _TOOLS.items() if not shutil.which(tool, path=path)]
+        problems += [
+            f"{tool}: install {name}"
+            for tool, name in _TOOLS.items()
+            if not shutil.which(tool, path=path)
+        ]
         if not any(Path("/usr/lib").glob("python3*/*-packages/dnf-plugins/builddep.py")):
             problems.append("dnf builddep: install dnf-plugins-core")
         if "overlay" not in Path("/proc/filesystems").read_text(encoding="ascii"):
@@ -81,7 +97,9 @@ class ChrootBuilder:
         cgroup.remove_stale(self._owner)
         self._bases.remove_unfinished()
 
-    def build(self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop) -> Outcome:
+    def build(
+        self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop
+    ) -> Outcome:
         """As :meth:`buildfarm_workers.builders.port.Builder.build` says."""
         making = Resultdir(result, stage=stage, stop=stop)
         build = _Build(order, making, self._installer, work, stop)
@@ -93,7 +111,9 @@ class ChrootBuilder:
             overlay.check_path(work)
             with ExitStack() as stack:
                 with making.stage("buildroot"):
-                    base = stack.enter_context(self._bases.held(order.buildroot, making.root_log, stop))
+                    base = stack.enter_context(
+                        self._bases.held(order.buildroot, making.root_log, stop)
+                    )
                     build.room = stack.enter_context(
                         room.opened(order, base.root, work / "room", owner=self._owner, stop=stop)
                     )
@@ -101,9 +121,14 @@ class ChrootBuilder:
         except BuildFailed as failure:
             kind, reason = failure.kind, one_line(str(failure))
             if making.current == "buildroot" and kind is FailureKind.DEPENDENCIES:
-                kind, reason = FailureKind.CHROOT, f"the target's base packages: {reason}"  # not the SRPM's fault
+                kind, reason = (
+                    FailureKind.CHROOT,
+                    f"the target's base packages: {reason}",
+                )  # not the SRPM's fault
         except (BuildFarmError, OSError) as error:
-            kind = FailureKind.CHROOT if making.current == "buildroot" else FailureKind.INFRASTRUCTURE
+            kind = (
+                FailureKind.CHROOT if making.current == "buildroot" else FailureKind.INFRASTRUCTURE
+            )
             reason = one_line(str(error))
         making.say(f"Result: {kind or 'ok'} {reason}".rstrip())
         return Outcome(
@@ -116,7 +141,9 @@ class _Build:
 
     room: Room
 
-    def __init__(self, order: WorkOrder, making: Resultdir, installer: Installer, work: Path, stop: Stop) -> None:
+    def __init__(
+        self, order: WorkOrder, making: Resultdir, installer: Installer, work: Path, stop: Stop
+    ) -> None:
         self.lock: tuple[InstalledRpm, ...] = ()
         self.asked_for: tuple[str, ...] = ()
         self._order = order
@@ -151,23 +178,32 @@ class _Build:
         with self._making.stage("collect"):
             top = "SRPMS" if self._order.kind == "srpm" else "RPMS"
             if not self._making.collect(self.room.upper, ("builddir", "build", top)):
-                raise BuildFailed(FailureKind.BUILD, "rpmbuild succeeded and made no RPM: is there a %files section?")
+                raise BuildFailed(
+                    FailureKind.BUILD,
+                    "rpmbuild succeeded and made no RPM: is there a %files section?",
+                )
 
     def _check(self, inside: str, base: Base) -> list[str]:
         """Digests of the SRPM, and which of its requirements the base does not hold; its header is read in the box."""
         with (self.room.root / inside.lstrip("/")).open("rb") as srpm:
             if srpm.read(len(_MAGIC)) != _MAGIC:
-                raise BuildFailed(FailureKind.BAD_SRPM, f"{self._order.payload.filename} is no RPM file at all")
+                raise BuildFailed(
+                    FailureKind.BAD_SRPM, f"{self._order.payload.filename} is no RPM file at all"
+                )
         done = self.room.run(["sh", "-c", _CHECK, "check", inside], timeout=_CHECK_SECONDS)
         if done.returncode != 0:
             said = [
-                line.removeprefix("error: ") for line in done.error_text.splitlines() if not line.startswith("warning:")
+                line.removeprefix("error: ")
+                for line in done.error_text.splitlines()
+                if not line.startswith("warning:")
             ]
             told = " ".join(said).replace(inside, self._order.payload.filename)
             raise BuildFailed(FailureKind.BAD_SRPM, f"not a sound SRPM: {told}")
         source, *needs = done.text.splitlines()
         if source != "1":
-            raise BuildFailed(FailureKind.BAD_SRPM, f"{self._order.payload.filename} is an RPM and not an SRPM")
+            raise BuildFailed(
+                FailureKind.BAD_SRPM, f"{self._order.payload.filename} is an RPM and not an SRPM"
+            )
         return requires.missing(needs, base.provides)
 
     def _take_lock(self) -> None:
@@ -204,7 +240,9 @@ class _Build:
             self._take_lock()
         if reading.file_limit:
             limit = self._order.limits.disk // process.MEBIBYTE
-            raise BuildFailed(FailureKind.BUILD, f"disk limit of {limit} MiB reached: {reading.reason}")
+            raise BuildFailed(
+                FailureKind.BUILD, f"disk limit of {limit} MiB reached: {reading.reason}"
+            )
         raise BuildFailed(reading.kind, reading.reason)
 
     def _command(self, inside: str) -> list[str]:

@@ -14,7 +14,11 @@ _NAME = re.compile(r"[A-Za-z_]\w+(?:\([^()]*\))?")
 
 def for_order(order: WorkOrder) -> dict[str, str]:
     """Macro names (no percent sign) to bodies: the target's, then the override's."""
-    macros = {"_buildhost": sandboxes.HOSTNAME, **_plain(order.macros), **_plain(order.override.macros)}
+    macros = {
+        "_buildhost": sandboxes.HOSTNAME,
+        **_plain(order.macros),
+        **_plain(order.override.macros),
+    }
     if order.source_date_epoch is not None:
         macros["use_source_date_epoch_as_buildtime"] = "1"
         macros["clamp_mtime_to_source_date_epoch"] = "1"
@@ -35,7 +39,8 @@ def rpmmacros(order: WorkOrder, *, dbpath: str) -> str:
     for name, body in {**for_order(order), **fixed}.items():
         if not _NAME.fullmatch(name):
             raise BuildFailed(
-                FailureKind.BUILD, f"not a macro's name: {name!r} (see the target's or override's macros)"
+                FailureKind.BUILD,
+                f"not a macro's name: {name!r} (see the target's or override's macros)",
             )
         lines.append(f"%{name} " + body.replace("\n", "\\\n"))
     return "\n".join(lines) + "\n"
@@ -44,7 +49,9 @@ def rpmmacros(order: WorkOrder, *, dbpath: str) -> str:
 def options(order: WorkOrder) -> list[str]:
     """Rpmbuild's options for the override's conditions."""
     override = order.override
-    words = [f"--with={name}" for name in override.with_] + [f"--without={name}" for name in override.without]
+    words = [f"--with={name}" for name in override.with_] + [
+        f"--without={name}" for name in override.without
+    ]
     return [*words, "--nocheck"] if override.nocheck and order.kind == "build" else words
 
 

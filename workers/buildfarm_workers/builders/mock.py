@@ -49,7 +49,9 @@ class MockBuilder:
 
     def version(self) -> str:
         """Mock's own version."""
-        done = process.run([self._settings.command, "--version"], timeout=30, ok=None, env=self._environment())
+        done = process.run(
+            [self._settings.command, "--version"], timeout=30, ok=None, env=self._environment()
+        )
         return f"mock {done.text.strip() or '?'}"
 
     def features(self) -> dict[str, str]:
@@ -74,10 +76,14 @@ class MockBuilder:
         except KeyError:
             problems.append(f"no group {_GROUP}: mock's package makes it")
         if os.geteuid() == 0 and self._user() is None:
-            problems.append(f"mock refuses user 0: name an ordinary user of group {_GROUP} as mock.user")
+            problems.append(
+                f"mock refuses user 0: name an ordinary user of group {_GROUP} as mock.user"
+            )
         return tuple(problems)
 
-    def build(self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop) -> Outcome:
+    def build(
+        self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop
+    ) -> Outcome:
         """As :meth:`buildfarm_workers.builders.port.Builder.build` says."""
         making = Resultdir(result, stage=stage, stop=stop)
         run = _Run(order, making, work, stop, owner=self._owner)
@@ -129,7 +135,9 @@ def _path() -> str:
 class _Run:
     """One order on its way through mock."""
 
-    def __init__(self, order: WorkOrder, making: Resultdir, work: Path, stop: Stop, *, owner: str) -> None:
+    def __init__(
+        self, order: WorkOrder, making: Resultdir, work: Path, stop: Stop, *, owner: str
+    ) -> None:
         self._owner = owner
         self.lock: tuple[InstalledRpm, ...] = ()
         self.facts: dict[str, str] = {}
@@ -154,7 +162,9 @@ class _Run:
             place.chmod(0o2775)
         for log in self._making.folder.iterdir():
             _give(log, user)
-        config = configuration(self._order, basedir=self._basedir, cache=cache, isolation=settings.isolation)
+        config = configuration(
+            self._order, basedir=self._basedir, cache=cache, isolation=settings.isolation
+        )
         self._config.write_text(render(config), encoding="utf-8")
 
     def command(self, payload: Path) -> list[str]:
@@ -175,10 +185,16 @@ class _Run:
             shutil.copyfile(payload, copy)
             sandbox.run(["rpm2archive", copy], writable=[tree])
             payload = tree / "in.src.rpm.tgz"
-        sandbox.run(["tar", "-xf", payload, "--no-same-owner", "-C", tree], read_only=[payload], writable=[tree])
+        sandbox.run(
+            ["tar", "-xf", payload, "--no-same-owner", "-C", tree],
+            read_only=[payload],
+            writable=[tree],
+        )
         specs = sorted(spec_folder.glob("*.spec"))
         if len(specs) != 1:
-            raise BuildFailed(FailureKind.BAD_SRPM, f"the source tree has {len(specs)} spec files, not one")
+            raise BuildFailed(
+                FailureKind.BAD_SRPM, f"the source tree has {len(specs)} spec files, not one"
+            )
         return [*words, "--buildsrpm", "--spec", str(specs[0]), "--sources", str(source_folder)]
 
     def mock(self, command: Sequence[str], env: dict[str, str]) -> Completed:
@@ -187,7 +203,9 @@ class _Run:
         :raises BuildFailed: a limit was hit. :raises Stopped: the caller does not want the build any more.
         """
         limits = self._order.limits
-        group = ControlGroup(self._owner, self._order.task, memory=limits.memory, processes=limits.processes)
+        group = ControlGroup(
+            self._owner, self._order.task, memory=limits.memory, processes=limits.processes
+        )
         if group.missing:
             self.facts["limits.missing"] = ", ".join(group.missing) + " (no control group)"
         disk = DiskWatch(self._basedir, limits.disk)
@@ -198,7 +216,11 @@ class _Run:
 
         try:
             done = process.run(
-                group.enter(command), timeout=limits.seconds + _SETUP_SECONDS, ok=None, env=env, watch=watch
+                group.enter(command),
+                timeout=limits.seconds + _SETUP_SECONDS,
+                ok=None,
+                env=env,
+                watch=watch,
             )
             breach = group.breach()
         finally:
@@ -228,7 +250,9 @@ class _Run:
             unwanted.unlink()  # mock always makes both
         if done.returncode == 0:
             if not list(self._making.folder.glob("*.rpm")):
-                raise BuildFailed(FailureKind.BUILD, "mock succeeded and made no RPM: is there a %files section?")
+                raise BuildFailed(
+                    FailureKind.BUILD, "mock succeeded and made no RPM: is there a %files section?"
+                )
             return
         kind = failure_of_mock(done.returncode)
         if done.stopped:
@@ -244,7 +268,9 @@ class _Run:
             with self._making.build_log.open(encoding="utf-8", errors="replace") as log:
                 reading = reasons.read(log)
             return reading.kind, reading.reason
-        said = done.error_text.rpartition("ERROR: ")[2]  # the line before only says which build it was
+        said = done.error_text.rpartition("ERROR: ")[
+            2
+        ]  # the line before only says which build it was
         return kind, f"mock: {one_line(said or f'exit code {done.returncode}')}"
 
     def _explain_dnf(self, done: Completed) -> tuple[FailureKind, str]:
@@ -252,8 +278,13 @@ class _Run:
         said = done.stderr.decode("utf-8", "replace").rpartition(_QUOTED)[2]
         kind, reason = dnf.explain(said)
         if kind is FailureKind.DEPENDENCIES:
-            if _ROOT_STANDS not in self._making.state_log.read_text(encoding="utf-8", errors="replace"):
-                return FailureKind.CHROOT, f"the target's base packages: {reason}"  # not the SRPM's fault
+            if _ROOT_STANDS not in self._making.state_log.read_text(
+                encoding="utf-8", errors="replace"
+            ):
+                return (
+                    FailureKind.CHROOT,
+                    f"the target's base packages: {reason}",
+                )  # not the SRPM's fault
             self.asked_for = dnf.missing(said)
         return kind, reason
 
@@ -269,7 +300,9 @@ def _check_reachable(folder: Path, user: pwd.struct_passwd | None) -> None:
         return
     for parent in (folder, *folder.parents):
         if not parent.stat().st_mode & 0o001 and parent.stat().st_uid != user.pw_uid:
-            reason = f"mock's user {user.pw_name} cannot enter {parent}: chmod o+x, or another workdir"
+            reason = (
+                f"mock's user {user.pw_name} cannot enter {parent}: chmod o+x, or another workdir"
+            )
             raise BuildFailed(FailureKind.CHROOT, reason)
 
 
@@ -278,7 +311,9 @@ def _check_srpm(payload: Path, name: str) -> None:
 
     :raises BuildFailed: the file is not a sound RPM.
     """
-    done = sandbox.run(["rpmkeys", "--checksig", "--nosignature", payload], read_only=[payload], ok=None)
+    done = sandbox.run(
+        ["rpmkeys", "--checksig", "--nosignature", payload], read_only=[payload], ok=None
+    )
     if done.returncode != 0:
         said = done.error_text.replace(str(payload), name) or "rpmkeys cannot read it"
         raise BuildFailed(FailureKind.BAD_SRPM, f"not a sound SRPM: {said}")
@@ -287,12 +322,18 @@ def _check_srpm(payload: Path, name: str) -> None:
 def _beyond(sent: Path, made: Path) -> tuple[str, ...]:
     """What the SRPM that mock ``made`` requires and the one ``sent`` does not: its header names what was generated too."""
     known = _requires(sent)
-    return tuple(text for text in _requires(made) if text not in known and not text.startswith("rpmlib("))
+    return tuple(
+        text for text in _requires(made) if text not in known and not text.startswith("rpmlib(")
+    )
 
 
 def _requires(srpm: Path) -> dict[str, None]:
     """In the header's order, as rpm words them; none where a build left something else under the SRPM's name."""
-    done = sandbox.run(["rpm", "-qp", "--nosignature", "--qf", "[%{REQUIRENEVRS}\\n]", srpm], read_only=[srpm], ok=None)
+    done = sandbox.run(
+        ["rpm", "-qp", "--nosignature", "--qf", "[%{REQUIRENEVRS}\\n]", srpm],
+        read_only=[srpm],
+        ok=None,
+    )
     return dict.fromkeys(done.text.splitlines())
 
 
@@ -304,7 +345,9 @@ def configuration(order: WorkOrder, *, basedir: Path, cache: Path, isolation: st
         title=f"{order.nvr} for {order.target}, generation {order.buildroot.generation}",
         arch=order.arch,
         packages=order.buildroot.packages,
-        repositories=tuple(MockRepository(**repo.model_dump()) for repo in order.buildroot.repositories),
+        repositories=tuple(
+            MockRepository(**repo.model_dump()) for repo in order.buildroot.repositories
+        ),
         releasever=order.buildroot.releasever,
         modules=order.buildroot.modules,
         macros=macros.for_order(order),

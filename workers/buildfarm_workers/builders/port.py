@@ -80,7 +80,9 @@ class Builder(Protocol):
     def remove_stale(self) -> None:
         """Clean up what a predecessor of the same owner left when it was killed; called before the first build."""
 
-    def build(self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop) -> Outcome:
+    def build(
+        self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop
+    ) -> Outcome:
         """Build ``order``; nothing it started lives on, nothing it mounted stays mounted.
 
         :param payload: the file that ``order.payload`` describes, digest already verified.

@@ -84,13 +84,19 @@ class _State:
                 reason=one_line(f"not in the buildroot: {what}"),
                 missing=tuple(dict.fromkeys(self.missing)),
             )
-        return Reading(kind=FailureKind.BUILD, reason=one_line(self._reason()), file_limit="full" in self.first)
+        return Reading(
+            kind=FailureKind.BUILD, reason=one_line(self._reason()), file_limit="full" in self.first
+        )
 
     def _reason(self) -> str:
         at = f"{self.stage}: " if self.stage else ""
         if "network" in self.first:
-            return f"{at}the build tried the network, which it does not have: {self.first['network']}"
-        order = ("test", "compiler", "telling") if self.stage == "%check" else ("compiler", "telling")
+            return (
+                f"{at}the build tried the network, which it does not have: {self.first['network']}"
+            )
+        order = (
+            ("test", "compiler", "telling") if self.stage == "%check" else ("compiler", "telling")
+        )
         for name in order:
             if name in self.first:
                 return at + self.first[name]

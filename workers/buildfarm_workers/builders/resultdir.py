@@ -83,7 +83,9 @@ class Resultdir:
             if not folder.is_symlink() and not folder.exists():
                 return 0
             if not S_ISDIR(folder.lstat().st_mode):
-                raise BuildFailed(FailureKind.BUILD, f"the build replaced /{'/'.join(inside)} by something else")
+                raise BuildFailed(
+                    FailureKind.BUILD, f"the build replaced /{'/'.join(inside)} by something else"
+                )
         found = []
         for parent, _, files in os.walk(folder, followlinks=False):
             for name in sorted(files):

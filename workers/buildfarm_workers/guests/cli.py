@@ -54,7 +54,11 @@ def run(file: Path, *, once: bool) -> None:
 def list_guests(file: Path) -> None:
     """The guests of this host: what libvirt runs, and what the hub says of each."""
     config = hosts.load(file)
-    machines = [one for one in Hypervisor(config.libvirt).machines() if one.metadata.get("owner") == owner_of(config)]
+    machines = [
+        one
+        for one in Hypervisor(config.libvirt).machines()
+        if one.metadata.get("owner") == owner_of(config)
+    ]
     try:
         known = {state.name: state for state in _desk(config).guests().guests}
     except BuildFarmError as error:
@@ -94,7 +98,9 @@ def build(file: Path, name: str) -> None:
     config = hosts.load(file)
     found, where = definitions.find(config.definitions, name)
     buildroot = _desk(config).buildroot(found.target, found.arch).at(config.hub_url)
-    made = images.build(found, where, buildroot, config.images, say=lambda text: click.echo(text, err=True))
+    made = images.build(
+        found, where, buildroot, config.images, say=lambda text: click.echo(text, err=True)
+    )
     click.echo(f"{name} {made.digest}")
 
 
@@ -117,9 +123,19 @@ def list_images(file: Path) -> None:
 @image.command("render")
 @click.argument("name")
 @click.option(
-    "--definitions", "folder", type=click.Path(path_type=Path, exists=True), help="Default: what host.yaml says."
+    "--definitions",
+    "folder",
+    type=click.Path(path_type=Path, exists=True),
+    help="Default: what host.yaml says.",
 )
-@click.option("--output", "-o", "target", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@click.option(
+    "--output",
+    "-o",
+    "target",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder to write to.",
+)
 @click.pass_obj
 def render(file: Path, name: str, folder: Path | None, target: Path) -> None:
     """Write what the distribution's own tools make NAME with: cloud-init or kickstart, domain XML, the virt-install call."""

@@ -51,14 +51,21 @@ def load(file: Path) -> HostConfig:
         hint = "`buildfarm host-add NAME -t TARGET` writes it on the hub"
         raise ConfigError(f"{file}: {error.strerror}", hint=hint) from error
     except yaml.YAMLError:
-        raise ConfigError(f"{file}: not YAML") from None  # the error's text would quote lines, and one holds the token
+        raise ConfigError(
+            f"{file}: not YAML"
+        ) from None  # the error's text would quote lines, and one holds the token
     try:
         config = HostConfig.model_validate(raw)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
+        )
         raise ConfigError(f"{file}: {wrong}") from None
     here = file.resolve().parent
-    changes: dict[str, object] = {"folder": here / config.folder, "definitions": here / config.definitions}
+    changes: dict[str, object] = {
+        "folder": here / config.folder,
+        "definitions": here / config.definitions,
+    }
     if config.hub_ca is not None:
         changes["hub_ca"] = here / config.hub_ca
     return config.model_copy(update=changes)

@@ -52,13 +52,18 @@ def _answer(request: dict[str, Any], work: Path) -> list[dict[str, Any]]:
     code, abi = ([tuple(pair) for pair in request[name]] for name in ("code", "abi"))
     pairs = list(dict.fromkeys([*code, *abi]))
     found = [
-        _extracted(request[side], {pair[at] for pair in pairs}, work / side) for at, side in enumerate(("old", "new"))
+        _extracted(request[side], {pair[at] for pair in pairs}, work / side)
+        for at, side in enumerate(("old", "new"))
     ]
     debug = _Debuginfo(request, work) if abi and shutil.which("abidiff") else None
     there = [pair for pair in pairs if pair[0] in found[0] and pair[1] in found[1]]
 
     def ask(pair: tuple[str, str]) -> AbiFacts | None:
-        return debug.compare(found[0][pair[0]], found[1][pair[1]]) if debug is not None and pair in abi else None
+        return (
+            debug.compare(found[0][pair[0]], found[1][pair[1]])
+            if debug is not None and pair in abi
+            else None
+        )
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         said = list(pool.map(ask, there))
@@ -123,16 +128,26 @@ class _Debuginfo:
         """Abidiff on two libraries; ``None`` where a side has no debuginfo at hand."""
         if self._error:
             return AbiFacts(status=None, error=self._error)
-        if not all(_has_debuginfo(file, root) for file, root in zip((old, new), self._roots, strict=True)):
+        if not all(
+            _has_debuginfo(file, root) for file, root in zip((old, new), self._roots, strict=True)
+        ):
             return None
-        roots = [word for option, root in zip(("--d1", "--d2"), self._roots, strict=True) for word in (option, root)]
+        roots = [
+            word
+            for option, root in zip(("--d1", "--d2"), self._roots, strict=True)
+            for word in (option, root)
+        ]
         done = process.run(
             ["abidiff", "--no-default-suppression", "--suppressions", self._suppressions, *roots, old, new],
             timeout=_ABIDIFF_SECONDS, ok=None, max_output=MEBIBYTE,
         )  # fmt: skip
         report = plain(done.text)[:_MAX_REPORT]
         if done.returncode < 0 or done.stopped or done.returncode >= 128:  # noqa: PLR2004 -- a signal
-            return AbiFacts(status=None, report=report, error=done.stopped or f"abidiff crashed ({done.returncode})")
+            return AbiFacts(
+                status=None,
+                report=report,
+                error=done.stopped or f"abidiff crashed ({done.returncode})",
+            )
         return AbiFacts(status=done.returncode, report=report, error=plain(done.error_text)[:300])
 
 

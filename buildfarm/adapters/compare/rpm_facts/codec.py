@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from buildfarm.domain.compare.facts.facts import ChangelogEntry, Dependency, FileEntry, RpmFacts, Scriptlet, Trigger
+from buildfarm.domain.compare.facts.facts import (
+    ChangelogEntry,
+    Dependency,
+    FileEntry,
+    RpmFacts,
+    Scriptlet,
+    Trigger,
+)
 
 T = TypeVar("T")
 
@@ -20,7 +27,10 @@ def from_row(kind: type[T], row: list[Any]) -> T:
     """The dataclass again; lists become tuples. :raises TypeError, ValueError: the row is not one of this kind."""
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # every kind here is a dataclass
     return kind(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in zip(names, row, strict=True)}
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in zip(names, row, strict=True)
+        }
     )
 
 
@@ -54,7 +64,8 @@ def rpm_from_json(form: Mapping[str, Any]) -> RpmFacts:
     """
     values = dict(form)
     values["dependencies"] = {
-        stem: tuple(from_row(Dependency, row) for row in rows) for stem, rows in form["dependencies"].items()
+        stem: tuple(from_row(Dependency, row) for row in rows)
+        for stem, rows in form["dependencies"].items()
     }
     triggers = []
     for row in form["triggers"]:

@@ -8,7 +8,12 @@ from typing import Any
 
 from buildfarm.adapters.compare.rpm_facts.codec import from_row, to_row, to_rows
 from buildfarm.domain.compare.contents.java import ClassFacts, ClassMember
-from buildfarm.domain.compare.facts.content_facts import AbiFacts, BothSides, CodeFacts, ContentFacts
+from buildfarm.domain.compare.facts.content_facts import (
+    AbiFacts,
+    BothSides,
+    CodeFacts,
+    ContentFacts,
+)
 from buildfarm.domain.compare.facts.elf_facts import ElfFacts, ElfSymbol, ModuleFacts
 
 _CLASS = [field.name for field in fields(ClassFacts)]
@@ -20,7 +25,8 @@ def content_to_json(facts: ContentFacts) -> dict[str, Any]:
     if facts.elf is not None:
         form["elf"] = _elf_to_json(facts.elf)
     form["classes"] = [
-        {**dict(zip(_CLASS, to_row(item), strict=True)), "members": to_rows(item.members)} for item in facts.classes
+        {**dict(zip(_CLASS, to_row(item), strict=True)), "members": to_rows(item.members)}
+        for item in facts.classes
     ]
     return form
 
@@ -66,19 +72,28 @@ def _elf_to_json(facts: ElfFacts) -> dict[str, Any]:
     form = dict(zip([field.name for field in fields(facts)], to_row(facts), strict=True))
     form["exports"] = to_rows(facts.exports)
     form["module"] = None if facts.module is None else to_row(facts.module)
-    form["members"] = [(name, None if part is None else _elf_to_json(part)) for name, part in facts.members]
+    form["members"] = [
+        (name, None if part is None else _elf_to_json(part)) for name, part in facts.members
+    ]
     return form
 
 
 def _elf_from_json(form: Mapping[str, Any]) -> ElfFacts:
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in form.items()}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in form.items()
+    }
     values["exports"] = tuple(from_row(ElfSymbol, row) for row in form["exports"])
     values["sections"] = _pairs(form["sections"])
-    values["members"] = tuple((name, None if part is None else _elf_from_json(part)) for name, part in form["members"])
+    values["members"] = tuple(
+        (name, None if part is None else _elf_from_json(part)) for name, part in form["members"]
+    )
     if form["module"] is not None:
         module = from_row(ModuleFacts, form["module"])
         values["module"] = replace(
-            module, info=_pairs(module.info), exports=_pairs(module.exports), needs=_pairs(module.needs)
+            module,
+            info=_pairs(module.info),
+            exports=_pairs(module.exports),
+            needs=_pairs(module.needs),
         )
     return ElfFacts(**values)
 

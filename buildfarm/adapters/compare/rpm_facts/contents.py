@@ -59,11 +59,19 @@ def _read(blocks: Iterator[bytes], size: int, path: str, mask: Mask) -> ContentF
             kept += block
     sha256 = state.hexdigest()
     if size > _MAX_FILE:
-        return ContentFacts(path=path, size=size, sha256=sha256, normal=sha256, nature="data (too large to look into)")
+        return ContentFacts(
+            path=path,
+            size=size,
+            sha256=sha256,
+            normal=sha256,
+            nature="data (too large to look into)",
+        )
     try:
         form = normal_form.reduce(bytes(kept), path, mask)
     except (ValueError, struct.error, MemoryError, RecursionError) as error:
-        return ContentFacts(path=path, size=size, sha256=sha256, error=plain(str(error) or repr(error)))
+        return ContentFacts(
+            path=path, size=size, sha256=sha256, error=plain(str(error) or repr(error))
+        )
     return ContentFacts(
         path=path,
         size=size,

@@ -19,7 +19,14 @@ from typing import Any
 
 from buildfarm.adapters.compare.rpm_facts.codec import rpm_to_json
 from buildfarm.adapters.system.rpm_bindings import rpm
-from buildfarm.domain.compare.facts.facts import ChangelogEntry, Dependency, FileEntry, RpmFacts, Scriptlet, Trigger
+from buildfarm.domain.compare.facts.facts import (
+    ChangelogEntry,
+    Dependency,
+    FileEntry,
+    RpmFacts,
+    Scriptlet,
+    Trigger,
+)
 
 _LEAD_BYTES = 96
 _HEADER_MAGIC = b"\x8e\xad\xe8\x01"
@@ -55,7 +62,9 @@ _FILE_TAGS = frozenset(
     {1027, 1028, 1030, 1033, 1034, 1035, 1036, 1037, 1039, 1040, 1045, 1095, 1096, 1097, 1116, 1117, 1118, 1140, 5008,
      5010}
 )  # fmt: skip
-_PLAIN_TAGS_DONE = frozenset({1000, 1001, 1002, 1003, 1022, 1044, 1080, 1081, 1082, 1106, _PAYLOAD_DIGEST})
+_PLAIN_TAGS_DONE = frozenset(
+    {1000, 1001, 1002, 1003, 1022, 1044, 1080, 1081, 1082, 1106, _PAYLOAD_DIGEST}
+)
 
 
 def answers(files: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -90,10 +99,25 @@ def read(path: str, transaction: Any, log: Any) -> RpmFacts:  # noqa: ANN401 -- 
             payload, error = _payload(file, header, header_bytes)
             digests = {"file": path, "sha256": sha256, "error": error, "payload": payload}
             return _facts(header, {**digests, "header": hashlib.sha256(header_bytes).hexdigest()})
-    except (rpm.error, OSError, ValueError, struct.error, KeyError, IndexError, TypeError, MemoryError) as error:
+    except (
+        rpm.error,
+        OSError,
+        ValueError,
+        struct.error,
+        KeyError,
+        IndexError,
+        TypeError,
+        MemoryError,
+    ) as error:
         log.seek(0)
-        said = [line.removeprefix("error: ").replace(f"{path}: ", "") for line in log.read().splitlines() if line]
-        return RpmFacts(file=path, sha256=sha256, error=plain("; ".join([*said[:2], str(error) or repr(error)])))
+        said = [
+            line.removeprefix("error: ").replace(f"{path}: ", "")
+            for line in log.read().splitlines()
+            if line
+        ]
+        return RpmFacts(
+            file=path, sha256=sha256, error=plain("; ".join([*said[:2], str(error) or repr(error)]))
+        )
 
 
 def _digest(file: FileIO, algorithm: str, start: bytes = b"") -> str:
@@ -122,7 +146,10 @@ def _payload(file: FileIO, header: Any, header_bytes: bytes) -> tuple[str, str]:
     if wanted:
         algorithm = _HASHES.get(header[_PAYLOAD_DIGEST_ALGORITHM] or 8)
         if algorithm is None:
-            return sha256, f"payload digest of unknown algorithm {header[_PAYLOAD_DIGEST_ALGORITHM]}"
+            return (
+                sha256,
+                f"payload digest of unknown algorithm {header[_PAYLOAD_DIGEST_ALGORITHM]}",
+            )
         file.seek(start)
         found = sha256 if algorithm == "sha256" else _digest(file, algorithm)
         good = found == wanted
@@ -134,7 +161,9 @@ def _payload(file: FileIO, header: Any, header_bytes: bytes) -> tuple[str, str]:
     found = _digest(file, "md5", header_bytes)
     return (
         sha256,
-        "" if found == md5.hex() else f"MD5 of header and payload is {found}, the signature header says {md5.hex()}",
+        ""
+        if found == md5.hex()
+        else f"MD5 of header and payload is {found}, the signature header says {md5.hex()}",
     )
 
 
@@ -174,7 +203,9 @@ def _facts(header: Any, digests: dict[str, str]) -> RpmFacts:  # noqa: ANN401
         payload_digest=digests["payload"],
         signature=_signature(header),
         digest_algorithm=header[_FILE_DIGEST_ALGORITHM] or _MD5,
-        dependencies={stem: items for stem in _DEPENDENCY_STEMS if (items := _dependencies(header, stem))},
+        dependencies={
+            stem: items for stem in _DEPENDENCY_STEMS if (items := _dependencies(header, stem))
+        },
         scriptlets=tuple(_scriptlets(header)),
         triggers=tuple(item for family in _TRIGGER_FAMILIES for item in _triggers(header, family)),
         changelog=tuple(_changelog(header)),
@@ -205,7 +236,12 @@ def _scriptlets(header: Any) -> Iterable[Scriptlet]:  # noqa: ANN401
         programs = tuple(plain(word) for word in as_list(header[program]))
         text = header[body]
         if text or programs:
-            yield Scriptlet(phase=phase, program=programs, flags=_first_number(header[flags]), body=plain(_first(text)))
+            yield Scriptlet(
+                phase=phase,
+                program=programs,
+                flags=_first_number(header[flags]),
+                body=plain(_first(text)),
+            )
 
 
 def _first_number(value: Any) -> int:  # noqa: ANN401
@@ -276,9 +312,16 @@ def _tags(header: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401
     for stem in _DEPENDENCY_STEMS:
         done.update(getattr(rpm, f"RPMTAG_{stem}{part}") for part in ("NAME", "FLAGS", "VERSION"))
     for tag in header.keys():  # noqa: SIM118 -- a header is no mapping
-        if tag in done or tag in _SIGNING_TAGS or (tag < _SIGNATURE_TAGS_BELOW and tag != _I18N_TABLE):
+        if (
+            tag in done
+            or tag in _SIGNING_TAGS
+            or (tag < _SIGNATURE_TAGS_BELOW and tag != _I18N_TABLE)
+        ):
             continue
-        values = [value.hex() if isinstance(value, bytes) else str(value) for value in as_list(header[tag])]
+        values = [
+            value.hex() if isinstance(value, bytes) else str(value)
+            for value in as_list(header[tag])
+        ]
         yield rpm.tagnames.get(tag, str(tag)).upper(), plain("\n".join(values))
     yield from _translations(header)
 

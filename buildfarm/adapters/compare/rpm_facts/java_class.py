@@ -10,11 +10,34 @@ import struct
 from dataclasses import dataclass
 
 from buildfarm.adapters.compare.rpm_facts.errors import MalformedError
-from buildfarm.domain.compare.contents.java import PRIVATE, PROTECTED, PUBLIC, ClassFacts, ClassMember
+from buildfarm.domain.compare.contents.java import (
+    PRIVATE,
+    PROTECTED,
+    PUBLIC,
+    ClassFacts,
+    ClassMember,
+)
 
 MAGIC = b"\xca\xfe\xba\xbe"
 _UTF8, _LONG, _DOUBLE, _CLASS, _STRING = 1, 5, 6, 7, 8
-_SIZES = {3: 4, 4: 4, 5: 8, 6: 8, 7: 2, 8: 2, 9: 4, 10: 4, 11: 4, 12: 4, 15: 3, 16: 2, 17: 4, 18: 4, 19: 2, 20: 2}
+_SIZES = {
+    3: 4,
+    4: 4,
+    5: 8,
+    6: 8,
+    7: 2,
+    8: 2,
+    9: 4,
+    10: 4,
+    11: 4,
+    12: 4,
+    15: 3,
+    16: 2,
+    17: 4,
+    18: 4,
+    19: 2,
+    20: 2,
+}
 _NUMBERS = {3: ">i", 4: ">f", 5: ">q", 6: ">d"}
 _SYNTHETIC, _SUPER = 0x1000, 0x20
 _MAX_NAMES = 64 << 20
@@ -93,7 +116,9 @@ def _text(cursor: _Cursor, pool: _Pool, at: int) -> str:
     tag, body = pool[at]
     cursor.room -= len(body)
     if tag != _UTF8 or cursor.room < 0:
-        raise JavaClassError("a name that is none" if tag != _UTF8 else "its names come to too much")
+        raise JavaClassError(
+            "a name that is none" if tag != _UTF8 else "its names come to too much"
+        )
     return body.decode("utf-8", "backslashreplace")
 
 
@@ -117,7 +142,9 @@ def _members(cursor: _Cursor, pool: _Pool) -> list[ClassMember]:
                 constant = _constant(cursor, pool, struct.unpack(">H", body)[0])
         if access & (PUBLIC | PROTECTED) and not access & (PRIVATE | _SYNTHETIC):
             label = _text(cursor, pool, name), _text(cursor, pool, descriptor)
-            found.append(ClassMember(name=label[0], descriptor=label[1], access=access, constant=constant))
+            found.append(
+                ClassMember(name=label[0], descriptor=label[1], access=access, constant=constant)
+            )
     return found
 
 

@@ -39,7 +39,9 @@ def blocks(path: str) -> Iterator[tuple[frozenset[str], int, Blocks]]:
             if not archive.hascontent():
                 continue
             name = plain(entry.name)
-            names = frozenset(linked.get(entry.inode, {name})) if entry.nlink > 1 else frozenset({name})
+            names = (
+                frozenset(linked.get(entry.inode, {name})) if entry.nlink > 1 else frozenset({name})
+            )
 
             def read(size: int = entry.size, name: str = name) -> Iterator[bytes]:
                 left = size

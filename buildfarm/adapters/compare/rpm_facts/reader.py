@@ -60,7 +60,9 @@ def _at_once(answer: Callable[[list[Any]], Iterator[object]], items: list[Any]) 
         if os.fork() == 0:
             try:
                 with os.fdopen(there, "w") as out:
-                    out.write("".join(json.dumps(one, separators=(",", ":")) for one in answer([item])))
+                    out.write(
+                        "".join(json.dumps(one, separators=(",", ":")) for one in answer([item]))
+                    )
             finally:
                 os._exit(0)  # whatever broke: the other process must not be lived twice
         os.close(there)

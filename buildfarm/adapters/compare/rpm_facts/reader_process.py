@@ -35,7 +35,9 @@ class Conversation:
         self._deadline = time.monotonic() + _LONGEST_SECONDS
         self._greeted = False
         self._left = _MOST_QUESTIONS
-        self._thread = threading.Thread(target=self._run, args=(asked, out, files, memory), daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(asked, out, files, memory), daemon=True
+        )
         self._thread.start()
 
     def _run(self, asked: int, out: int, files: Sequence[Path], memory: int) -> None:
@@ -45,7 +47,10 @@ class Conversation:
                     READER, read_only=list(dict.fromkeys(files)), stdin=stdin, out=stdout, timeout=_LONGEST_SECONDS,
                     memory=memory, max_output=_MAX_OUTPUT, ok=None, watch=self._overdue,
                 )  # fmt: skip
-        except (BuildFarmError, BrokenPipeError):  # no answer comes, or nobody waits for it any more; see above
+        except (
+            BuildFarmError,
+            BrokenPipeError,
+        ):  # no answer comes, or nobody waits for it any more; see above
             return
 
     def _overdue(self) -> str:
@@ -68,7 +73,9 @@ class Conversation:
     def answers(self, count: int) -> list[Any] | None:
         """So many answers to the last question; ``None`` if the reader ended before, or said what cannot be understood."""
         try:
-            if not self._greeted and json.loads(self._answers.readline(_MAX_LINE)) != {"ready": True}:
+            if not self._greeted and json.loads(self._answers.readline(_MAX_LINE)) != {
+                "ready": True
+            }:
                 return None
             self._greeted = True
             found = [json.loads(self._answers.readline(_MAX_LINE)) for _ in range(count)]

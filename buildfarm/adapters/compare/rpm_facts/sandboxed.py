@@ -14,11 +14,20 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from buildfarm.adapters.compare.rpm_facts.codec import rpm_from_json
-from buildfarm.adapters.compare.rpm_facts.content_codec import both_sides_from_json, content_from_json
+from buildfarm.adapters.compare.rpm_facts.content_codec import (
+    both_sides_from_json,
+    content_from_json,
+)
 from buildfarm.adapters.compare.rpm_facts.reader_process import MEMORY, READER, Conversation
 from buildfarm.adapters.system import sandbox
 from buildfarm.adapters.system.process import MEBIBYTE, Completed
-from buildfarm.domain.compare.facts.content_facts import AbiFacts, BothSides, ContentFacts, ContentRequest, PairRequest
+from buildfarm.domain.compare.facts.content_facts import (
+    AbiFacts,
+    BothSides,
+    ContentFacts,
+    ContentRequest,
+    PairRequest,
+)
 from buildfarm.domain.compare.facts.facts import RpmFacts
 from buildfarm.errors import InfraError
 
@@ -38,7 +47,9 @@ class SandboxedReader:
     ``keep``: folders whose files are read by sandboxes that see them whole and stay until :meth:`close`.
     """
 
-    def __init__(self, *, jobs: int | None = None, memory: int = MEMORY, keep: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, *, jobs: int | None = None, memory: int = MEMORY, keep: Sequence[Path] = ()
+    ) -> None:
         self._jobs = jobs or os.cpu_count() or 1
         self._memory = memory
         self._keep = [folder.resolve() for folder in keep]
@@ -49,7 +60,10 @@ class SandboxedReader:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -100,7 +114,10 @@ class SandboxedReader:
     def _read_both_sides(self, requests: list[PairRequest]) -> list[Mapping[str, BothSides]]:
         def run(some: list[PairRequest]) -> tuple[str, list[Any]]:
             named = [
-                Path(file) for item in some for file in (item.old, item.new, item.old_debug, item.new_debug) if file
+                Path(file)
+                for item in some
+                for file in (item.old, item.new, item.old_debug, item.new_debug)
+                if file
             ]
             with tempfile.TemporaryDirectory(prefix="buildfarm-pairs-", dir="/var/tmp") as work:
                 return self._run(
@@ -121,7 +138,11 @@ class SandboxedReader:
         there = [file for file in dict.fromkeys(files) if file.is_file()]
         size = sum(file.stat().st_size for file in there) / MEBIBYTE
         seconds += _START_SECONDS + _SECONDS_A_FILE * len(files) + _SECONDS_A_MEBIBYTE * size
-        if work is None and self._keep and all(any(file.is_relative_to(root) for root in self._keep) for file in files):
+        if (
+            work is None
+            and self._keep
+            and all(any(file.is_relative_to(root) for root in self._keep) for file in files)
+        ):
             answers = self._asked(request, len(files), seconds)
             if answers is not None:
                 return "", answers
@@ -144,7 +165,8 @@ class SandboxedReader:
                 break
         if not answers or answers[0] != {"ready": True}:
             raise InfraError(
-                f"the sandbox of the reader did not start: {completed.error_text[-600:]}", hint="run `buildfarm doctor`"
+                f"the sandbox of the reader did not start: {completed.error_text[-600:]}",
+                hint="run `buildfarm doctor`",
             )
         return _why(completed), answers[1:]
 
@@ -166,13 +188,19 @@ class SandboxedReader:
 
 def content_request(requests: Sequence[ContentRequest]) -> dict[str, Any]:
     """The reader's request for contents."""
-    return {"requests": [{"file": item.file, "paths": item.paths, "masks": item.masks} for item in requests]}
+    return {
+        "requests": [
+            {"file": item.file, "paths": item.paths, "masks": item.masks} for item in requests
+        ]
+    }
 
 
 def told(request: ContentRequest, answer: Any) -> Mapping[str, ContentFacts]:  # noqa: ANN401 -- whatever the sandbox printed
     """The facts in a reader's answer; every path that was asked for is there, with an error if it must be."""
     try:
-        read = {item.path: item for item in (content_from_json(form) for form in answer["contents"])}
+        read = {
+            item.path: item for item in (content_from_json(form) for form in answer["contents"])
+        }
         why = str(answer["error"]) or "the payload does not hold it"
     except (KeyError, TypeError, ValueError) as error:
         read, why = {}, f"the reader's answer cannot be understood: {error!r}"

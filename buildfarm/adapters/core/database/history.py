@@ -33,7 +33,9 @@ def settled_rows(engine: sa.Engine, after: int, limit: int) -> list[Row]:
         return rows
     try:
         return _under_lock(engine, after, limit)
-    except OperationalError as error:  # a long transaction: what lies before the gap is certain all the same
+    except (
+        OperationalError
+    ) as error:  # a long transaction: what lies before the gap is certain all the same
         if getattr(error.orig, "sqlstate", "") != "55P03":  # lock_not_available
             raise
         return _before_gap(rows, after)
@@ -48,7 +50,9 @@ def _under_lock(engine: sa.Engine, after: int, limit: int) -> list[Row]:
 
 def _following(connection: sa.Connection, after: int, limit: int) -> list[Row]:
     table = TABLES[Event]
-    query: sa.Select[Any] = sa.select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
+    query: sa.Select[Any] = (
+        sa.select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
+    )
     return list(connection.execute(query))
 
 

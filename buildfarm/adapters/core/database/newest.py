@@ -21,9 +21,17 @@ def newest_of_each(
     :param only: the conditions on a table or an alias of it.
     """
     first, further, last = table.alias("first"), table.alias("further"), table.alias("last")
-    values = sa.select(sa.func.min(first.c[of_each]).label("value")).where(*only(first)).cte("walk", recursive=True)
-    following = sa.select(sa.func.min(further.c[of_each])).where(*only(further), further.c[of_each] > values.c.value)
-    walk = values.union_all(sa.select(following.scalar_subquery()).where(values.c.value.is_not(None)))
+    values = (
+        sa.select(sa.func.min(first.c[of_each]).label("value"))
+        .where(*only(first))
+        .cte("walk", recursive=True)
+    )
+    following = sa.select(sa.func.min(further.c[of_each])).where(
+        *only(further), further.c[of_each] > values.c.value
+    )
+    walk = values.union_all(
+        sa.select(following.scalar_subquery()).where(values.c.value.is_not(None))
+    )
     newest = (
         sa.select(last.c.id)
         .where(*only(last), last.c[of_each] == walk.c.value)

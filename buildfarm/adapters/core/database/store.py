@@ -45,7 +45,10 @@ class SqlStore:
         self._clock = clock
         self._url = url
         self._engine = sa.create_engine(
-            url, connect_args=_connect_args(url), pool_pre_ping=not _is_sqlite(url), json_deserializer=_from_json
+            url,
+            connect_args=_connect_args(url),
+            pool_pre_ping=not _is_sqlite(url),
+            json_deserializer=_from_json,
         )
         if _is_sqlite(url):
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
@@ -53,7 +56,11 @@ class SqlStore:
 
         # what one page reads must fit together; PostgreSQL's own default shows each statement a later state
         snapshots = not _is_sqlite(url)
-        self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ") if snapshots else self._engine
+        self._reading = (
+            self._engine.execution_options(isolation_level="REPEATABLE READ")
+            if snapshots
+            else self._engine
+        )
 
     def migrate(self) -> None:
         """Bring the tables to the newest revision. :raises InfraError: the database cannot be reached."""
@@ -65,7 +72,9 @@ class SqlStore:
                 command.upgrade(config, "head")
                 connection.commit()
         except DBAPIError as error:
-            raise InfraError(f"database {self.name}: {error.orig}", hint="check `database` in farm.yaml") from error
+            raise InfraError(
+                f"database {self.name}: {error.orig}", hint="check `database` in farm.yaml"
+            ) from error
 
     @property
     def name(self) -> str:
@@ -83,7 +92,9 @@ class SqlStore:
         except IntegrityError as error:
             raise Conflict(f"the store refused: {error.orig}") from error
         except DBAPIError as error:
-            raise InfraError(f"database {self.name}: {error.orig}", hint="is it up, is its disk full?") from error
+            raise InfraError(
+                f"database {self.name}: {error.orig}", hint="is it up, is its disk full?"
+            ) from error
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
@@ -128,15 +139,25 @@ class SqlTransaction:
     def add_once(self, record: object) -> bool:
         """Insert unless it exists; False when it did."""
         table = TABLES[type(record)]
-        statement = self._insert(table).values(_to_row(record)).on_conflict_do_nothing().returning(table.c.id)
+        statement = (
+            self._insert(table)
+            .values(_to_row(record))
+            .on_conflict_do_nothing()
+            .returning(table.c.id)
+        )
         return self._connection.execute(statement).first() is not None
 
     def add_all(self, records: Sequence[object]) -> None:
         """Insert records of one kind in one statement; those that exist are left as they are."""
         rows = [_to_row(one) for one in records]
         if rows:
-            given = [{name: value for name, value in row.items() if name != "id" or value is not None} for row in rows]
-            self._connection.execute(self._insert(TABLES[type(records[0])]).on_conflict_do_nothing(), given)
+            given = [
+                {name: value for name, value in row.items() if name != "id" or value is not None}
+                for row in rows
+            ]
+            self._connection.execute(
+                self._insert(TABLES[type(records[0])]).on_conflict_do_nothing(), given
+            )
 
     def get(self, kind: type[R], key: str, /) -> R:
         """One record by its id."""
@@ -157,7 +178,9 @@ class SqlTransaction:
         **where: object,
     ) -> list[R]:
         """All records whose fields equal ``where``."""
-        query = self._query(kind, (), order_by, where, descending=descending, limit=limit, after=after)
+        query = self._query(
+            kind, (), order_by, where, descending=descending, limit=limit, after=after
+        )
         read = _reader(cast("Hashable", kind))
         return [read(row) for row in self._connection.execute(query).all()]
 
@@ -174,7 +197,9 @@ class SqlTransaction:
         **where: object,
     ) -> list[tuple[Any, ...]]:
         """Some fields of what :meth:`find` would give, as the column has them (text for an enumeration, lists for tuples)."""
-        query = self._query(kind, fields, order_by, where, descending=descending, limit=limit, after=after)
+        query = self._query(
+            kind, fields, order_by, where, descending=descending, limit=limit, after=after
+        )
         return [tuple(row) for row in self._connection.execute(query).all()]
 
     def _query(
@@ -193,17 +218,28 @@ class SqlTransaction:
         query = sa.select(*chosen).where(*self._conditions(table, where))
         columns = [table.c[name.strip()] for name in order_by.split(",")] if order_by else []
         if after is not None:
-            seen = sa.tuple_(*(sa.bindparam(None, getattr(after, column.name), column.type) for column in columns))
-            query = query.where(sa.tuple_(*columns) < seen if descending else sa.tuple_(*columns) > seen)
+            seen = sa.tuple_(
+                *(
+                    sa.bindparam(None, getattr(after, column.name), column.type)
+                    for column in columns
+                )
+            )
+            query = query.where(
+                sa.tuple_(*columns) < seen if descending else sa.tuple_(*columns) > seen
+            )
         if limit is None and where and self._connection.dialect.name == "sqlite":
             # all of it is read anyway: "+" keeps SQLite from walking through everything in this order (its planner's manual, 5)
-            ordering: list[Any] = [sa.UnaryExpression(column, operator=_PLUS, type_=column.type) for column in columns]
+            ordering: list[Any] = [
+                sa.UnaryExpression(column, operator=_PLUS, type_=column.type) for column in columns
+            ]
         else:
             ordering = columns
         query = query.order_by(*(column.desc() if descending else column for column in ordering))
         return query if limit is None else query.limit(limit)
 
-    def first(self, kind: type[R], /, *, order_by: str = "", descending: bool = False, **where: object) -> R | None:
+    def first(
+        self, kind: type[R], /, *, order_by: str = "", descending: bool = False, **where: object
+    ) -> R | None:
         """The first of what :meth:`find` would give."""
         found = self.find(kind, order_by=order_by, descending=descending, limit=1, **where)
         return found[0] if found else None
@@ -212,66 +248,114 @@ class SqlTransaction:
         """How many :meth:`find` would give; no further than ``most``."""
         table = TABLES[kind]
         if most is None:
-            query = sa.select(sa.func.count()).select_from(table).where(*self._conditions(table, where))
+            query = (
+                sa.select(sa.func.count()).select_from(table).where(*self._conditions(table, where))
+            )
         else:
-            few = sa.select(sa.literal(1)).select_from(table).where(*self._conditions(table, where)).limit(most)
+            few = (
+                sa.select(sa.literal(1))
+                .select_from(table)
+                .where(*self._conditions(table, where))
+                .limit(most)
+            )
             query = sa.select(sa.func.count()).select_from(few.subquery())
         return int(self._connection.execute(query).scalar_one())
 
-    def tally(self, kind: type[object], by: Sequence[str], /, **where: object) -> dict[tuple[Any, ...], int]:
+    def tally(
+        self, kind: type[object], by: Sequence[str], /, **where: object
+    ) -> dict[tuple[Any, ...], int]:
         """How many :meth:`find` would give, for each combination of the values of ``by`` that occurs."""
         table = TABLES[kind]
         columns = [table.c[name] for name in by]
-        query = sa.select(*columns, sa.func.count()).where(*self._conditions(table, where)).group_by(*columns)
+        query = (
+            sa.select(*columns, sa.func.count())
+            .where(*self._conditions(table, where))
+            .group_by(*columns)
+        )
         return {tuple(row[:-1]): int(row[-1]) for row in self._connection.execute(query)}
 
     def newest(
-        self, kind: type[object], fields: Sequence[str], /, *, of_each: str, by: str = "created", **where: object
+        self,
+        kind: type[object],
+        fields: Sequence[str],
+        /,
+        *,
+        of_each: str,
+        by: str = "created",
+        **where: object,
     ) -> list[tuple[Any, ...]]:
         """The newest of each, by :func:`buildfarm.adapters.core.database.newest.newest_of_each`."""
         table = TABLES[kind]
-        query = newest_of_each(table, fields, of_each=of_each, by=by, only=lambda some: self._conditions(some, where))
+        query = newest_of_each(
+            table, fields, of_each=of_each, by=by, only=lambda some: self._conditions(some, where)
+        )
         return [tuple(row) for row in self._connection.execute(query).all()]
 
-    def change(self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object) -> R | None:
+    def change(
+        self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object
+    ) -> R | None:
         """Set fields of one record; ``None`` when ``only_if`` did not hold (or the record is gone)."""
         table = TABLES[type(record)]
         key = {"id": record.id, **(only_if or {})}  # type: ignore[attr-defined]  # every record has an id
         row = {name: _to_column(value) for name, value in values.items()}
-        result = self._connection.execute(table.update().where(*self._conditions(table, key)).values(row))
+        result = self._connection.execute(
+            table.update().where(*self._conditions(table, key)).values(row)
+        )
         if not result.rowcount:
             return None
         return dataclasses.replace(record, **values)  # type: ignore[type-var]  # records are dataclasses
 
-    def change_all(self, kind: type[object], where: Mapping[str, object], /, **values: object) -> int:
+    def change_all(
+        self, kind: type[object], where: Mapping[str, object], /, **values: object
+    ) -> int:
         """Set fields of all records that ``where`` chooses; how many."""
         table = TABLES[kind]
         row = {name: _to_column(value) for name, value in values.items()}
-        return self._connection.execute(table.update().where(*self._conditions(table, where)).values(row)).rowcount
+        return self._connection.execute(
+            table.update().where(*self._conditions(table, where)).values(row)
+        ).rowcount
 
     def remove(self, kind: type[object], /, **where: object) -> int:
         """Take records away that only index what others say; how many."""
         table = TABLES[kind]
-        return self._connection.execute(table.delete().where(*self._conditions(table, where))).rowcount
+        return self._connection.execute(
+            table.delete().where(*self._conditions(table, where))
+        ).rowcount
 
     def event(self, kind: str, subject: str, *, actor: str, why: str = "", **data: object) -> None:
         """Append one line of history."""
         person = is_person(actor)
-        row = _to_row(Event(at=self._now, actor=actor, kind=kind, subject=subject, why=why, data=data, person=person))
+        row = _to_row(
+            Event(
+                at=self._now,
+                actor=actor,
+                kind=kind,
+                subject=subject,
+                why=why,
+                data=data,
+                person=person,
+            )
+        )
         del row["id"]
         self._connection.execute(TABLES[Event].insert().values(row))
 
     def _insert(self, table: sa.Table) -> Any:  # noqa: ANN401  # each dialect has a type of its own
-        return (postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert)(table)
+        return (
+            postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        )(table)
 
-    def _conditions(self, table: sa.FromClause, where: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
+    def _conditions(
+        self, table: sa.FromClause, where: Mapping[str, object]
+    ) -> list[sa.ColumnElement[bool]]:
         return [self._condition(table.c[name], value) for name, value in where.items()]
 
     def _condition(self, column: sa.ColumnElement[Any], value: object) -> sa.ColumnElement[bool]:
         condition: sa.ColumnElement[bool]
         match value:
             case Prefix(text=text) if self._connection.dialect.name == "postgresql":
-                condition = column.startswith(text, autoescape=True)  # LIKE, for an index with text_pattern_ops
+                condition = column.startswith(
+                    text, autoescape=True
+                )  # LIKE, for an index with text_pattern_ops
             case Prefix(
                 text=text
             ):  # SQLite's LIKE knows no case, so its indices cannot help; its text is ordered by bytes
@@ -282,7 +366,9 @@ class SqlTransaction:
                 condition = column < most
             case Among(kind=kind, field=field, where=inner):
                 table = TABLES[kind]
-                condition = column.in_(sa.select(table.c[field]).where(*self._conditions(table, inner)))
+                condition = column.in_(
+                    sa.select(table.c[field]).where(*self._conditions(table, inner))
+                )
             case tuple() | frozenset() | set() | list():
                 condition = column.in_([_to_column(item) for item in value])
             case None:
@@ -308,7 +394,12 @@ def _prepare_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401  # sqli
     """WAL and full durability; and SQLAlchemy, not sqlite3, opens transactions."""
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_SECONDS * 1000}"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={_BUSY_SECONDS * 1000}",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

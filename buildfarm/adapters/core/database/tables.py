@@ -71,16 +71,22 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
-    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[typing.Any], datetime | None] | None:
+    def result_processor(
+        self, dialect: sa.Dialect, coltype: object
+    ) -> Callable[[typing.Any], datetime | None] | None:
         """As :meth:`process_result_value`; from SQLite's text in one step, for a page reads thousands."""
-        return _from_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+        return (
+            _from_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+        )
 
 
 def _from_text(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(f"{text}+00:00")
 
 
-def _column_type(hint: object) -> sa.types.TypeEngine[typing.Any] | type[sa.types.TypeEngine[typing.Any]]:
+def _column_type(
+    hint: object,
+) -> sa.types.TypeEngine[typing.Any] | type[sa.types.TypeEngine[typing.Any]]:
     if isinstance(hint, type) and issubclass(hint, enum.StrEnum):
         return sa.Text
     simple = {str: sa.Text, int: sa.BigInteger, bool: sa.Boolean, datetime: UtcDateTime}
@@ -102,10 +108,14 @@ def _table(record: type, *extra: sa.schema.SchemaItem, name: str = "") -> sa.Tab
         hint, nullable = plain_type(hints[field.name])
         kind = _column_type(typing.get_origin(hint) or hint)
         if field.name == "id" and hint is int:
-            big = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite counts up only an INTEGER key
+            big = sa.BigInteger().with_variant(
+                sa.Integer, "sqlite"
+            )  # SQLite counts up only an INTEGER key
             columns.append(sa.Column("id", big, primary_key=True, autoincrement=True))
         else:
-            columns.append(sa.Column(field.name, kind, primary_key=field.name == "id", nullable=nullable))
+            columns.append(
+                sa.Column(field.name, kind, primary_key=field.name == "id", nullable=nullable)
+            )
     return sa.Table(name or record.__name__.lower(), metadata, *columns, *extra)
 
 
@@ -142,7 +152,8 @@ TABLES: dict[type, sa.Table] = {
         sa.Index("ix_build_debranded_name", "debranded_name", "version"),
         _begins("ix_build_srpm_filename", "srpm_filename"),
         sa.CheckConstraint(
-            "state NOT IN ('waiting', 'on_hold', 'failed', 'excluded') OR reason <> ''", name="says_why"
+            "state NOT IN ('waiting', 'on_hold', 'failed', 'excluded') OR reason <> ''",
+            name="says_why",
         ),
         sa.CheckConstraint("state <> 'published' OR verdict <> ''", name="published_is_compared"),
         sa.CheckConstraint("(state = 'failed') = (failure_kind <> '')", name="failed_has_a_kind"),
@@ -157,9 +168,17 @@ TABLES: dict[type, sa.Table] = {
         sa.Index("ix_task_subject", "subject", "kind", "state", "created"),
         sa.Index(None, "kind", "state", "finished"),
         sa.Index(
-            "uq_task_active", "kind", "subject", "arch", unique=True, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE
+            "uq_task_active",
+            "kind",
+            "subject",
+            "arch",
+            unique=True,
+            sqlite_where=_ACTIVE,
+            postgresql_where=_ACTIVE,
         ),
-        sa.CheckConstraint("state <> 'OPEN' OR (worker <> '' AND lease_token <> '')", name="open_has_a_holder"),
+        sa.CheckConstraint(
+            "state <> 'OPEN' OR (worker <> '' AND lease_token <> '')", name="open_has_a_holder"
+        ),
     ),
     Drop: _table(
         Drop,
@@ -187,7 +206,9 @@ TABLES: dict[type, sa.Table] = {
         sa.Index(None, "header"),
         sa.Index(None, "name"),
         _begins("ix_artifact_filename", "filename"),
-        sa.Index("ix_artifact_unsigned", "build", sqlite_where=_UNSIGNED, postgresql_where=_UNSIGNED),
+        sa.Index(
+            "ix_artifact_unsigned", "build", sqlite_where=_UNSIGNED, postgresql_where=_UNSIGNED
+        ),
     ),
     Generation: _table(
         Generation,
@@ -204,7 +225,9 @@ TABLES: dict[type, sa.Table] = {
         sa.Index(None, "generation"),
         sa.Index("ix_compose_created", "created", "id"),
         _begins("ix_compose_begins", "id"),
-        sa.CheckConstraint("state <> 'testing' OR released IS NULL", name="testing_is_not_released"),
+        sa.CheckConstraint(
+            "state <> 'testing' OR released IS NULL", name="testing_is_not_released"
+        ),
         sa.CheckConstraint("state <> 'released' OR released_why <> ''", name="released_says_why"),
         sa.CheckConstraint("state <> 'retired' OR retired_why <> ''", name="retired_says_why"),
     ),
@@ -214,7 +237,9 @@ TABLES: dict[type, sa.Table] = {
         sa.Index(None, "state"),
         sa.Index(None, "token_hash"),
         _begins("ix_worker_begins", "id"),
-        sa.CheckConstraint("state <> 'retired' OR (host <> '' AND token_hash = '')", name="retired_has_no_token"),
+        sa.CheckConstraint(
+            "state <> 'retired' OR (host <> '' AND token_hash = '')", name="retired_has_no_token"
+        ),
     ),
     Host: _table(Host),
     Event: _table(
@@ -232,11 +257,15 @@ TABLES: dict[type, sa.Table] = {
         _begins("ix_finding_name", "superseded", "name"),
         name="finding",
     ),
-    SearchEntry: _table(SearchEntry, _begins("ix_search_entry_token", "kind", "token"), name="search_entry"),
+    SearchEntry: _table(
+        SearchEntry, _begins("ix_search_entry_token", "kind", "token"), name="search_entry"
+    ),
     SourceOverride: _table(SourceOverride, sa.Index(None, "target", "source")),
     WaiverRecord: _table(
         WaiverRecord,
-        sa.CheckConstraint("owner <> '' AND reason <> '' AND expires <> ''", name="says_who_why_how_long"),
+        sa.CheckConstraint(
+            "owner <> '' AND reason <> '' AND expires <> ''", name="says_who_why_how_long"
+        ),
         sa.CheckConstraint("authority IN ('anyone', 'security')", name="authority"),
         name="waiver",
     ),
@@ -265,14 +294,21 @@ TABLES: dict[type, sa.Table] = {
     LearnedRequires: _table(LearnedRequires, sa.Index(None, "target"), name="learned_requires"),
     ReferenceLock: _table(ReferenceLock, sa.Index(None, "subject"), name="reference_lock"),
     Follower: _table(Follower),
-    Notice: _table(Notice, sa.Index(None, "target", "id"), sa.Index(None, "source", "id"), sa.Index(None, "sig", "id")),
+    Notice: _table(
+        Notice,
+        sa.Index(None, "target", "id"),
+        sa.Index(None, "source", "id"),
+        sa.Index(None, "sig", "id"),
+    ),
     Subscription: _table(Subscription, sa.Index(None, "owner")),
     Delivery: _table(
         Delivery,
         sa.Index(None, "subscription", "state", "due"),
         sa.Index(None, "address", "state", "settled"),
         sa.Index(None, "state", "due"),
-        sa.CheckConstraint("(state = 'pending') = (settled IS NULL)", name="settled_unless_pending"),
+        sa.CheckConstraint(
+            "(state = 'pending') = (settled IS NULL)", name="settled_unless_pending"
+        ),
     ),
     Meter: _table(Meter),
 }

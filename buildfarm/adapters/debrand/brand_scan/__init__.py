@@ -22,7 +22,9 @@ Named = tuple[Path, str]
 """A file, and what it is called in a hit: its path below the folder that was given."""
 
 
-def scan_rpms(paths: Sequence[Path], policy: BrandPolicy, allow: Sequence[Allow] = ()) -> list[BrandHit]:
+def scan_rpms(
+    paths: Sequence[Path], policy: BrandPolicy, allow: Sequence[Allow] = ()
+) -> list[BrandHit]:
     """Every brand left in these RPMs that nobody allowed.
 
     :raises InputError: one of them cannot be read; a scan that did not end is no clean scan.
@@ -38,14 +40,18 @@ def scan_paths(paths: Iterable[Path], policy: BrandPolicy, *, jobs: int = 0) -> 
     files = [named for path in paths for named in _files(path)]
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
         batches = _batches(files, (jobs or os.cpu_count() or 1) * _BATCHES_A_JOB)
-        found = [hit for hits in pool.map(lambda batch: _scan(batch, policy), batches) for hit in hits]
+        found = [
+            hit for hits in pool.map(lambda batch: _scan(batch, policy), batches) for hit in hits
+        ]
     return sorted(found, key=lambda hit: (hit.rpm, hit.where, hit.offset, hit.word))
 
 
 def _files(path: Path) -> Iterable[Named]:
     if not path.is_dir():
         return [(path, path.name)]
-    files = {file for file in path.rglob("*") if file.is_file() and not file.is_symlink()} | set(rpms_below(path))
+    files = {file for file in path.rglob("*") if file.is_file() and not file.is_symlink()} | set(
+        rpms_below(path)
+    )
     return [(file, file.relative_to(path).as_posix()) for file in sorted(files)]
 
 
@@ -61,7 +67,10 @@ def _batches(files: Sequence[Named], count: int) -> list[list[Named]]:
 def _scan(files: Sequence[Named], policy: BrandPolicy) -> list[BrandHit]:
     if not files:
         return []
-    given = {"files": [(str(path.resolve()), name) for path, name in files], "policy": dataclasses.asdict(policy)}
+    given = {
+        "files": [(str(path.resolve()), name) for path, name in files],
+        "policy": dataclasses.asdict(policy),
+    }
     folders = {path.resolve().parent for path, _ in files}
     try:
         done = sandbox.python(
@@ -71,5 +80,7 @@ def _scan(files: Sequence[Named], policy: BrandPolicy) -> list[BrandHit]:
     except ToolFailed as error:
         names = ", ".join(name for _, name in files[:3])
         last = error.output.strip().splitlines()[-1:] or ["no word of why"]
-        raise InputError(f"{names}{' …' if len(files) > 3 else ''}: cannot be scanned: {last[0]}") from error  # noqa: PLR2004
+        raise InputError(
+            f"{names}{' …' if len(files) > 3 else ''}: cannot be scanned: {last[0]}"
+        ) from error  # noqa: PLR2004
     return [BrandHit(**hit) for hit in json.loads(done.stdout)]

@@ -25,7 +25,9 @@ _PICTURES = (
 )
 _MOST_PIXELS = 64 << 20
 _SIDE = 8
-_PEM = re.compile(rb"-----BEGIN (CERTIFICATE|PGP PUBLIC KEY BLOCK)-----\r?\n(.*?)-----END \1-----", re.DOTALL)
+_PEM = re.compile(
+    rb"-----BEGIN (CERTIFICATE|PGP PUBLIC KEY BLOCK)-----\r?\n(.*?)-----END \1-----", re.DOTALL
+)
 _DER = re.compile(rb"\x30\x82..\x30\x82", re.DOTALL)
 _PUBLIC_KEY, _SUBKEY = 6, 14
 
@@ -90,7 +92,9 @@ def _picture(data: bytes, policy: BrandPolicy) -> Iterator[Found]:
         )
 
 
-def _armoured(kind: bytes, body: bytes, offset: int, line: int, policy: BrandPolicy) -> Iterator[Found]:
+def _armoured(
+    kind: bytes, body: bytes, offset: int, line: int, policy: BrandPolicy
+) -> Iterator[Found]:
     lines = [
         text
         for text in body.replace(b"\r", b"").split(b"\n")
@@ -113,7 +117,13 @@ def _certificate(data: bytes, offset: int, line: int, policy: BrandPolicy) -> It
         return
     found = key_of(policy, names=names)
     if found is not None:
-        yield Found(offset=offset, line=line, word=found.name, kind=found.kind, context=f"certificate {names[0]}")
+        yield Found(
+            offset=offset,
+            line=line,
+            word=found.name,
+            kind=found.kind,
+            context=f"certificate {names[0]}",
+        )
 
 
 def _openpgp(data: bytes, offset: int, line: int, policy: BrandPolicy) -> Iterator[Found]:
@@ -121,7 +131,11 @@ def _openpgp(data: bytes, offset: int, line: int, policy: BrandPolicy) -> Iterat
         found = key_of(policy, fingerprint=fingerprint)
         if found is not None:
             yield Found(
-                offset=offset, line=line, word=found.name, kind=found.kind, context=f"OpenPGP key {fingerprint}"
+                offset=offset,
+                line=line,
+                word=found.name,
+                kind=found.kind,
+                context=f"OpenPGP key {fingerprint}",
             )
 
 
@@ -132,7 +146,9 @@ def fingerprints(data: bytes) -> Iterator[str]:
         tag, size, at = _packet(data, at)
         body = data[at : at + size]
         if tag in (_PUBLIC_KEY, _SUBKEY) and body[:1] == b"\x04":
-            yield hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body, usedforsecurity=False).hexdigest()
+            yield hashlib.sha1(
+                b"\x99" + len(body).to_bytes(2, "big") + body, usedforsecurity=False
+            ).hexdigest()
         at += size
 
 

@@ -198,7 +198,11 @@ def rpm_members(header: Mapping[int, object], handle: int, *, most: int = _PIECE
     A link's content is its target; a file beyond ``most`` bytes has none.
     """
     files = rpm.files(header)
-    payload = rpm.fd(os.dup(handle), "r", _PAYLOADS.get(str(header[rpm.RPMTAG_PAYLOADCOMPRESSOR] or "gzip"), "gzdio"))
+    payload = rpm.fd(
+        os.dup(handle),
+        "r",
+        _PAYLOADS.get(str(header[rpm.RPMTAG_PAYLOADCOMPRESSOR] or "gzip"), "gzdio"),
+    )
     archive = files.archive(payload)
     for entry in archive:
         if entry.linkto:

@@ -47,7 +47,11 @@ class Scanner:
         try:
             yield from self._scan(path, name)
         except ERRORS as error:
-            yield self._hit(path.name if name.endswith(".rpm") else name, name, _unread(f"cannot be read: {error}"))
+            yield self._hit(
+                path.name if name.endswith(".rpm") else name,
+                name,
+                _unread(f"cannot be read: {error}"),
+            )
 
     def _scan(self, path: Path, name: str) -> Iterator[BrandHit]:
         if not name.endswith(".rpm"):
@@ -58,7 +62,9 @@ class Scanner:
         transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES | rpm.RPMVSF_MASK_NODIGESTS)
         with path.open("rb") as file:
             header = transaction.hdrFromFdno(file.fileno())
-            if not header[rpm.RPMTAG_SOURCEPACKAGE]:  # an SRPM's header repeats its spec, and says who packed it
+            if not header[
+                rpm.RPMTAG_SOURCEPACKAGE
+            ]:  # an SRPM's header repeats its spec, and says who packed it
                 yield from self._header(label, header)
             for where in header[rpm.RPMTAG_FILENAMES]:  # %ghost files are only here
                 yield from self._name(label, where, where)
@@ -87,7 +93,9 @@ class Scanner:
                 continue
             if "!" in piece.where:
                 yield from self._name(label, piece.where, piece.where.rpartition("!")[2])
-            content = _CHANGELOG.sub(b"", piece.data) if piece.where.endswith(".spec") else piece.data
+            content = (
+                _CHANGELOG.sub(b"", piece.data) if piece.where.endswith(".spec") else piece.data
+            )
             found = (*self._matcher.find(content, piece.where), *find_marks(content, self._policy))
             for one in found[:_MOST_HITS_A_FILE]:
                 yield self._hit(label, piece.where, one)
@@ -113,7 +121,11 @@ def main() -> None:
     """Scan all files."""
     given = json.load(sys.stdin)
     scanner = Scanner(policy_of(given["policy"]))
-    hits = [dataclasses.asdict(hit) for path, name in given["files"] for hit in scanner.scan(Path(path), name)]
+    hits = [
+        dataclasses.asdict(hit)
+        for path, name in given["files"]
+        for hit in scanner.scan(Path(path), name)
+    ]
     json.dump(hits, sys.stdout)
 
 

@@ -43,7 +43,11 @@ class _Writer(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text and not any(line != line.rstrip() for line in text.split("\n")) else None
+    style = (
+        "|"
+        if "\n" in text and not any(line != line.rstrip() for line in text.split("\n"))
+        else None
+    )
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
@@ -57,7 +61,9 @@ def convert(imported: Imported, folder: Path) -> Path:
     """
     rule = folder / f"{imported.data['source']}.yaml"
     if rule.exists():
-        raise InputError(f"{rule} is there already", hint="choose another folder, or remove it first")
+        raise InputError(
+            f"{rule} is there already", hint="choose another folder, or remove it first"
+        )
     files = Files(imported.folder)
     rule_of(imported.data, file=imported.file.name, files=files)
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,9 +71,14 @@ def convert(imported: Imported, folder: Path) -> Path:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and target.read_bytes() != (imported.folder / name).read_bytes():
-            raise InputError(f"{target} is there already and is another file", hint="import into a folder of its own")
+            raise InputError(
+                f"{target} is there already and is another file",
+                hint="import into a folder of its own",
+            )
         shutil.copyfile(imported.folder / name, target)
-    written = yaml.dump(imported.data, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=1000)
+    written = yaml.dump(
+        imported.data, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=1000
+    )
     rule.write_text(f"# Imported from {imported.file.name}\n{written}", encoding="utf-8")
     return rule
 

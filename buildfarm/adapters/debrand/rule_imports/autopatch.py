@@ -61,15 +61,27 @@ class _Reader:
     def read(self, source: str, day: date) -> Imported:
         data = self.placed.data
         if not isinstance(data, dict) or not isinstance(data.get("actions"), list):
-            raise self.placed.error((), "has no list of `actions`", hint="is it an autopatch config?")
+            raise self.placed.error(
+                (), "has no list of `actions`", hint="is it an autopatch config?"
+            )
         unknown = [key for key in data if key not in ("parameters", "actions")]
         if unknown:
-            raise self.placed.error((unknown[0],), "is no key of an autopatch config: parameters, actions")
+            raise self.placed.error(
+                (unknown[0],), "is no key of an autopatch config: parameters, actions"
+            )
         self.parameters = data.get("parameters") or {}
         self._check(("parameters",), self.parameters, _PARAMETERS, frozenset())
         actions = list(self._actions(data["actions"]))
-        notes = tuple(f"{name}: {what}; not used here" for name, what in _SILENT.items() if self.parameters.get(name))
-        said = [line for entry in self._entries_of(data["actions"], "changelog_entry") for line in entry["line"]]
+        notes = tuple(
+            f"{name}: {what}; not used here"
+            for name, what in _SILENT.items()
+            if self.parameters.get(name)
+        )
+        said = [
+            line
+            for entry in self._entries_of(data["actions"], "changelog_entry")
+            for line in entry["line"]
+        ]
         why = str(said[0]).strip() if said else f"imported from {self.placed.file.name}"
         return Imported(
             data={**rule_head(source, why, day), "actions": actions},
@@ -79,7 +91,13 @@ class _Reader:
         )
 
     def _entries_of(self, actions: list[Json], kind: str) -> Iterator[Json]:
-        return (entry for action in actions for name, entries in action.items() if name == kind for entry in entries)
+        return (
+            entry
+            for action in actions
+            for name, entries in action.items()
+            if name == kind
+            for entry in entries
+        )
 
     def _actions(self, actions: list[Any]) -> Iterator[Json]:
         makers: Mapping[str, Callable[[tuple[str | int, ...], Json], Iterator[Json]]] = {
@@ -93,14 +111,18 @@ class _Reader:
                 raise self.placed.error(path, "is no mapping of an action to its entries")
             for kind, entries in action.items():
                 if kind not in makers:
-                    raise self.placed.error((*path, kind), f"no such action; there are {', '.join(makers)}")
+                    raise self.placed.error(
+                        (*path, kind), f"no such action; there are {', '.join(makers)}"
+                    )
                 if not isinstance(entries, list):
                     raise self.placed.error((*path, kind), "is no list of entries")
                 known, required = _KEYS[kind]
                 for place, entry in enumerate(entries):
                     self._check((*path, kind, place), entry, known, required)
                 numbered = [((*path, kind, place), entry) for place, entry in enumerate(entries)]
-                if kind == "changelog_entry":  # each is put on top: the first one is to end up there
+                if (
+                    kind == "changelog_entry"
+                ):  # each is put on top: the first one is to end up there
                     numbered.reverse()
                 for where, entry in numbered:
                     if kind == "modify_release" and not entry.get("enabled", True):
@@ -117,9 +139,13 @@ class _Reader:
                 raise self.placed.error((*path, key), f"unknown key; there are {', '.join(known)}")
             wanted = known[key]
             kinds = wanted if isinstance(wanted, tuple) else (wanted,)
-            if value is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+            if value is not None and (
+                not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
+            ):
                 names = " or ".join(kind.__name__ for kind in kinds)
-                raise self.placed.error((*path, key), f"is {type(value).__name__}, expected was {names}")
+                raise self.placed.error(
+                    (*path, key), f"is {type(value).__name__}, expected was {names}"
+                )
         missing = sorted(
             key
             for key in required
@@ -136,7 +162,9 @@ class _Reader:
             try:
                 re.compile(text)
             except re.error as error:
-                raise self.placed.error((*path, "rfind"), f"{text!r} is no regular expression: {error}") from error
+                raise self.placed.error(
+                    (*path, "rfind"), f"{text!r} is no regular expression: {error}"
+                ) from error
         if key == "regex" and len(text.splitlines()) > 1:
             key = "find"  # a block of lines is compared as it stands, rfind or not
         made = {"in": entry["target"], key: text, "with": entry["replace"]}
@@ -177,8 +205,15 @@ class _Reader:
             raise self.placed.error((*path, "type"), f"{kind!r} is neither patch nor source")
         number = entry.get("number", "Latest")
         if number != "Latest" and (not isinstance(number, int) or number < 1):
-            raise self.placed.error((*path, "number"), f"{number!r} is neither a number above 0 nor Latest")
-        made: Json = {"op": "add", "name": entry["name"], "from": f"files/{entry['name']}", "style": "autopatch"}
+            raise self.placed.error(
+                (*path, "number"), f"{number!r} is neither a number above 0 nor Latest"
+            )
+        made: Json = {
+            "op": "add",
+            "name": entry["name"],
+            "from": f"files/{entry['name']}",
+            "style": "autopatch",
+        }
         if not entry.get("modify_spec", True):
             made["declare"] = False
         if number != "Latest":
@@ -208,7 +243,9 @@ class _Reader:
         if entry["target"] != "spec":
             raise self.placed.error((*path, "target"), "only spec has sections")
         if entry["location"] not in ("top", "bottom"):
-            raise self.placed.error((*path, "location"), f"{entry['location']!r} is neither top nor bottom")
+            raise self.placed.error(
+                (*path, "location"), f"{entry['location']!r} is neither top nor bottom"
+            )
         name = "preamble" if entry["section"] == "global" else f"%{entry['section']}"
         made = {
             "name": name, "at": "start" if entry["location"] == "top" else "bottom", "insert": entry["content"],

@@ -31,13 +31,23 @@ def read(file: Path, *, source: str, day: date) -> Imported:
         f"lookaside: {', '.join(one['file'])} would go to a cache; an SRPM carries its sources"
         for one in cfg.get("lookaside", ()) if not one.get("tar") and not one.get("from_patch_tree")
     )  # fmt: skip
-    actions = [action for name, make in _MAKERS.items() for one in cfg.get(name, ()) for action in make(one, file)]
+    actions = [
+        action
+        for name, make in _MAKERS.items()
+        for one in cfg.get(name, ())
+        for action in make(one, file)
+    ]
     if change is not None:
         actions.append({"spec_change": _spec_change(change, file)})
     if not actions:
         raise ConfigError(f"{file}: changes nothing", hint="an empty directive file needs no rule")
-    said = [line for entry in (change or {}).get("changelog", ()) for line in entry.get("message", ())]
-    data = {**rule_head(source, said[0] if said else f"imported from {file.name}", day), "actions": actions}
+    said = [
+        line for entry in (change or {}).get("changelog", ()) for line in entry.get("message", ())
+    ]
+    data = {
+        **rule_head(source, said[0] if said else f"imported from {file.name}", day),
+        "actions": actions,
+    }
     folder = file.parent.parent if file.parent.name == "PATCHES" else file.parent
     return Imported(data=data, file=file, folder=folder, notes=notes)
 
@@ -67,7 +77,13 @@ def _delete(one: Json, _: Path) -> Iterator[Json]:
 def _add(one: Json, file: Path) -> Iterator[Json]:
     if "file" not in one:
         raise _not_there(file, "add", one.get("lookaside"))
-    yield {"source": {"op": "put", "name": one.get("name") or PurePosixPath(one["file"]).name, "from": one["file"]}}
+    yield {
+        "source": {
+            "op": "put",
+            "name": one.get("name") or PurePosixPath(one["file"]).name,
+            "from": one["file"],
+        }
+    }
 
 
 def _patch(one: Json, _: Path) -> Iterator[Json]:
@@ -105,15 +121,22 @@ def _spec_change(change: Json, file: Path) -> Json:
         made["files"] = [_file_line(one, file) for one in change["file"]]
     if "changelog" in change:
         made["changelog"] = [
-            {"author": f"{one.get('author_name', '')} <{one.get('author_email', '')}>", "lines": one.get("message", [])}
+            {
+                "author": f"{one.get('author_name', '')} <{one.get('author_email', '')}>",
+                "lines": one.get("message", []),
+            }
             for one in change["changelog"]
         ]
     if "search_and_replace" in change:
         made["search"] = [_search(one, file) for one in change["search_and_replace"]]
     if "append" in change:
-        made["append"] = [{"to": one["field"], "value": one.get("value", "")} for one in change["append"]]
+        made["append"] = [
+            {"to": one["field"], "value": one.get("value", "")} for one in change["append"]
+        ]
     if "new_field" in change:
-        made["new_field"] = [{"name": one["key"], "value": one.get("value", "")} for one in change["new_field"]]
+        made["new_field"] = [
+            {"name": one["key"], "value": one.get("value", "")} for one in change["new_field"]
+        ]
     if change.get("disable_auto_align"):
         made["align"] = False
     return made
@@ -122,7 +145,9 @@ def _spec_change(change: Json, file: Path) -> Json:
 def _file_line(one: Json, file: Path) -> Json:
     modes = {"add", "delete"} & one.keys()
     if not modes or one.get("type") not in ("Source", "Patch"):
-        raise ConfigError(f"{file}: spec_change: file {one.get('name')}: say type (Source or Patch) and add or delete")
+        raise ConfigError(
+            f"{file}: spec_change: file {one.get('name')}: say type (Source or Patch) and add or delete"
+        )
     made: Json = {"op": modes.pop(), "kind": one["type"], "name": one.get("name", "")}
     if one.get("add_to_prep"):
         made["prep"] = True
@@ -134,6 +159,13 @@ def _file_line(one: Json, file: Path) -> Json:
 def _search(one: Json, file: Path) -> Json:
     how = next((name for name in ("field", *_SEARCHED) if name in one), None)
     if how is None:
-        raise ConfigError(f"{file}: spec_change: search_and_replace: say any, starts_with, ends_with or field")
+        raise ConfigError(
+            f"{file}: spec_change: search_and_replace: say any, starts_with, ends_with or field"
+        )
     where = {"field": one["field"]} if how == "field" else {"at": _SEARCHED[how]}
-    return {**where, "find": one.get("find", ""), "with": one.get("replace", ""), "n": one.get("n", 0)}
+    return {
+        **where,
+        "find": one.get("find", ""),
+        "with": one.get("replace", ""),
+        "n": one.get("n", 0),
+    }

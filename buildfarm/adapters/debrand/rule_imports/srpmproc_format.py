@@ -71,7 +71,9 @@ def cfg_class() -> type[Message]:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.Cfg"))
 
 
-def _add_message(file: descriptor_pb2.FileDescriptorProto, name: str, fields: Mapping[str, Field]) -> None:
+def _add_message(
+    file: descriptor_pb2.FileDescriptorProto, name: str, fields: Mapping[str, Field]
+) -> None:
     message = file.message_type.add(name=name)
     oneofs: list[str] = []
     for field, (number, kind, repeated, oneof) in fields.items():

@@ -25,7 +25,10 @@ _NO_BRAND = BrandPolicy(words=())
 def survey(srpms: Sequence[Path], policy: BrandPolicy | None) -> list[Surveyed]:
     """One answer an SRPM, in order. :raises InputError: one of them ended the reader; ask for each alone."""
     paths = [path.resolve() for path in srpms]
-    given = {"files": [str(path) for path in paths], "policy": dataclasses.asdict(policy or _NO_BRAND)}
+    given = {
+        "files": [str(path) for path in paths],
+        "policy": dataclasses.asdict(policy or _NO_BRAND),
+    }
     try:
         done = sandbox.python(
             "buildfarm.adapters.debrand.source_survey.reader", read_only=sorted(paths), stdin=json.dumps(given).encode(),
@@ -33,7 +36,9 @@ def survey(srpms: Sequence[Path], policy: BrandPolicy | None) -> list[Surveyed]:
         )  # fmt: skip
     except ToolFailed as error:
         last = error.output.strip().splitlines()[-1:] or [str(error)]
-        raise InputError(f"{paths[0].name} and {len(paths) - 1} more: cannot be read: {last[0]}") from error
+        raise InputError(
+            f"{paths[0].name} and {len(paths) - 1} more: cannot be read: {last[0]}"
+        ) from error
     return [_surveyed(one) for one in json.loads(done.stdout)]
 
 

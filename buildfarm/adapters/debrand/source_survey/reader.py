@@ -37,7 +37,13 @@ def survey(path: Path, matcher: Matcher) -> Answer:
             if name.endswith(".spec"):
                 found = condition_in(content.decode("utf-8", "replace"))
                 condition = str(found) if found else ""
-            hits += list(_hits(matcher, where, _CHANGELOG.sub(b"", content) if name.endswith(".spec") else content))
+            hits += list(
+                _hits(
+                    matcher,
+                    where,
+                    _CHANGELOG.sub(b"", content) if name.endswith(".spec") else content,
+                )
+            )
     except ERRORS as error:
         return {"condition": "", "found": 0, "hits": [], "problem": f"cannot be read: {error}"}
     hits.sort(key=lambda hit: not hit.where.endswith(".spec"))

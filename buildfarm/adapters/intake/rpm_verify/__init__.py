@@ -117,7 +117,9 @@ def _survive(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHead
             return [answer for path in paths for answer in _survive([path], keys)]
         if _is_ours(error):
             raise
-        return [Damaged(f"{paths[0].name}: reading it ended the reader: {error}", hint="fetch it again")]
+        return [
+            Damaged(f"{paths[0].name}: reading it ended the reader: {error}", hint="fetch it again")
+        ]
 
 
 def _is_ours(error: ToolFailed) -> bool:
@@ -138,7 +140,9 @@ def _read(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHeader 
     answers = json.loads(done.stdout)
     if "bad_key" in answers:
         bad = (keys or ())[answers["bad_key"]]
-        raise ConfigError(f"{bad}: no usable ASCII-armored public key", hint="gpg --export --armor KEY > FILE")
+        raise ConfigError(
+            f"{bad}: no usable ASCII-armored public key", hint="gpg --export --armor KEY > FILE"
+        )
     return [_answer(path, fields) for path, fields in zip(paths, answers["files"], strict=True)]
 
 
@@ -148,11 +152,15 @@ def _armored(keys: Sequence[Path] | None) -> list[str] | None:
     try:
         return [key.read_text(encoding="ascii", errors="replace") for key in keys]
     except OSError as error:
-        raise ConfigError(f"key {error.filename}: {error.strerror}", hint="see upstream.keys of the target") from error
+        raise ConfigError(
+            f"key {error.filename}: {error.strerror}", hint="see upstream.keys of the target"
+        ) from error
 
 
 def _answer(path: Path, fields: dict[str, object]) -> RpmHeader | InputError:
     if problem := fields.get("problem"):
         return _PROBLEMS[str(problem)](f"{path.name}: {fields['reason']}", hint=str(fields["hint"]))
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    values = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+    }
     return Verified(**values)  # type: ignore[arg-type]  # the reader writes these fields and no others

@@ -29,9 +29,13 @@ _LEAD_MAGIC = b"\xed\xab\xee\xdb"
 _RING = Path("/tmp/ring")  # the sandbox's own tmpfs
 _LINKS = Path("/tmp/files")
 _RESEND = "fetch it again from the vendor"
-_LINE = re.compile(r"^ {4}(?P<what>.+?): (?P<word>OK|BAD|NOKEY|NOTTRUSTED|NOTFOUND|FAIL|UNKNOWN)\b(?P<rest>.*)$")
+_LINE = re.compile(
+    r"^ {4}(?P<what>.+?): (?P<word>OK|BAD|NOKEY|NOTTRUSTED|NOTFOUND|FAIL|UNKNOWN)\b(?P<rest>.*)$"
+)
 _KEY_ID = re.compile(r"key ID ([0-9a-fA-F]+)")
-_BLOCK = re.compile(r"-----BEGIN PGP PUBLIC KEY BLOCK-----.*?-----END PGP PUBLIC KEY BLOCK-----\n?", re.DOTALL)
+_BLOCK = re.compile(
+    r"-----BEGIN PGP PUBLIC KEY BLOCK-----.*?-----END PGP PUBLIC KEY BLOCK-----\n?", re.DOTALL
+)
 _RELEASE = "release it with a reason, or fetch the vendor's signed file"
 
 
@@ -49,7 +53,9 @@ class Reader:
     def __init__(self) -> None:
         self._transaction = rpm.TransactionSet()
         self._transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES)
-        self._transaction.setKeyring(rpm.keyring())  # an own, empty one: otherwise rpm opens the system's database
+        self._transaction.setKeyring(
+            rpm.keyring()
+        )  # an own, empty one: otherwise rpm opens the system's database
 
     def header(self, path: str) -> Any:  # noqa: ANN401  # rpm ships no types
         """The header of one file. :raises Problem: there is none, or it is damaged."""
@@ -90,10 +96,20 @@ def rpmkeys(paths: Sequence[str], *, signatures: bool) -> list[str]:
     if not paths:
         return []
     _LINKS.mkdir()
-    links = [_LINKS / str(number) for number in range(len(paths))]  # a name of ours: the report is split at names
+    links = [
+        _LINKS / str(number) for number in range(len(paths))
+    ]  # a name of ours: the report is split at names
     for link, path in zip(links, paths, strict=True):
         link.symlink_to(path)
-    argv = ["rpmkeys", "--define", "_keyring fs", "--define", f"_keyringpath {_RING}", "--checksig", "--verbose"]
+    argv = [
+        "rpmkeys",
+        "--define",
+        "_keyring fs",
+        "--define",
+        f"_keyringpath {_RING}",
+        "--checksig",
+        "--verbose",
+    ]
     done = subprocess.run(  # the process door is outside; here everything is boxed already
         [*argv, *([] if signatures else ["--nosignature"]), *links],
         stdout=subprocess.PIPE, check=False, encoding="utf-8", errors="replace",
@@ -142,7 +158,11 @@ def _clean(value: object) -> object:
     """Old headers hold Latin-1; what is no UTF-8 becomes a replacement character, so that every store takes it."""
     if isinstance(value, list):
         return [_clean(entry) for entry in value]
-    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else value
+    return (
+        value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        if isinstance(value, str)
+        else value
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +218,9 @@ def judge(report: str, *, signed: bool) -> str:
 
     :raises Problem: the file is refused.
     """
-    checks = [Check(**found.groupdict()) for found in map(_LINE.match, report.splitlines()) if found]
+    checks = [
+        Check(**found.groupdict()) for found in map(_LINE.match, report.splitlines()) if found
+    ]
     checks = [check for check in checks if check.word != "NOTFOUND"]
     _judge_digests([check for check in checks if not check.is_signature], checks)
     if not signed:
@@ -215,18 +237,28 @@ def judge(report: str, *, signed: bool) -> str:
         if check.word != "OK":
             raise Problem("BadSignature", f"{check.what}: {check.word}{check.rest}", _RESEND)
     covered = any(check.covers_payload for check in signatures)
-    if not covered and not any(check.what.startswith("Payload") and check.covers_payload for check in checks):
-        raise Problem("Unsigned", "its signature covers the header and nothing covers the payload", _RELEASE)
+    if not covered and not any(
+        check.what.startswith("Payload") and check.covers_payload for check in checks
+    ):
+        raise Problem(
+            "Unsigned", "its signature covers the header and nothing covers the payload", _RELEASE
+        )
     return signatures[0].key_id
 
 
 def _judge_digests(digests: Sequence[Check], checks: Sequence[Check]) -> None:
-    for check in sorted(digests, key=lambda check: (not check.what.startswith("Payload"), " ALT " in check.what)):
+    for check in sorted(
+        digests, key=lambda check: (not check.what.startswith("Payload"), " ALT " in check.what)
+    ):
         if check.word != "OK":
             part = "payload" if check.covers_payload or " ALT " in check.what else "header"
-            raise Problem("Damaged", f"its {part} is damaged, {check.what}: {check.word}{check.rest}", _RESEND)
+            raise Problem(
+                "Damaged", f"its {part} is damaged, {check.what}: {check.word}{check.rest}", _RESEND
+            )
     if not any(check.covers_payload for check in checks):
-        raise Problem("Damaged", "no digest covers the payload", "ask the vendor for a file with digests")
+        raise Problem(
+            "Damaged", "no digest covers the payload", "ask the vendor for a file with digests"
+        )
 
 
 def key_blocks(text: str) -> list[str]:

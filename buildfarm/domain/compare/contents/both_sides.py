@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from buildfarm.domain.compare.facts.content_facts import AbiFacts, BothSides, ContentFacts, PairRequest
+from buildfarm.domain.compare.facts.content_facts import (
+    AbiFacts,
+    BothSides,
+    ContentFacts,
+    PairRequest,
+)
 from buildfarm.domain.compare.facts.elf_facts import ElfFacts
 from buildfarm.domain.compare.facts.facts import RpmFacts
 from buildfarm.domain.compare.kinds import Kind, finding
@@ -27,7 +32,11 @@ def debuginfo_of(facts: RpmFacts, siblings: Sequence[RpmFacts]) -> RpmFacts | No
     """The debuginfo RPM of an RPM among its siblings: by its own name, else the source's (before rpm 4.14 there was one a source)."""
     for name in (f"{facts.name}-debuginfo", f"{source_name(facts)}-debuginfo"):
         for other in siblings:
-            if other.name == name and (other.evr, other.arch) == (facts.evr, facts.arch) and not other.error:
+            if (
+                other.name == name
+                and (other.evr, other.arch) == (facts.evr, facts.arch)
+                and not other.error
+            ):
                 return other
     return None
 
@@ -40,7 +49,13 @@ def request(
     code, abi = [], []
     for pair in pairs:
         before, after = old.get(pair.old.path), new.get(pair.new.path)
-        if before is None or after is None or before.normal == after.normal or before.error or after.error:
+        if (
+            before is None
+            or after is None
+            or before.normal == after.normal
+            or before.error
+            or after.error
+        ):
             continue
         one, two = before.elf, after.elf
         if one is None or two is None or one.archive or two.archive or one.module or two.module:
@@ -48,12 +63,22 @@ def request(
         paths = pair.old.path, pair.new.path
         if _only_moved(one, two):
             code.append(paths)
-        if _is_library(one) and _is_library(two) and (debug[0] or one.debuginfo) and (debug[1] or two.debuginfo):
+        if (
+            _is_library(one)
+            and _is_library(two)
+            and (debug[0] or one.debuginfo)
+            and (debug[1] or two.debuginfo)
+        ):
             abi.append(paths)
     if not code and not abi:
         return None
     return PairRequest(
-        old=files[0].file, new=files[1].file, code=tuple(code), abi=tuple(abi), old_debug=debug[0], new_debug=debug[1]
+        old=files[0].file,
+        new=files[1].file,
+        code=tuple(code),
+        abi=tuple(abi),
+        old_debug=debug[0],
+        new_debug=debug[1],
     )
 
 
@@ -85,16 +110,29 @@ def told_of_code(facts: BothSides) -> tuple[str, str]:
     if old is None or new is None:
         return "", ""
     if (old.digest, old.instructions) == (new.digest, new.instructions):
-        return "code-moved", f"all {old.instructions} instructions are equal with addresses masked; "
+        return (
+            "code-moved",
+            f"all {old.instructions} instructions are equal with addresses masked; ",
+        )
     before, after = dict(old.functions), dict(new.functions)
     differing = [name for name in before if name in after and before[name] != after[name]]
-    lost, gained = [name for name in before if name not in after], [name for name in after if name not in before]
+    lost, gained = (
+        [name for name in before if name not in after],
+        [name for name in after if name not in before],
+    )
     words = [
         f"{what}: {_some(names)}"
-        for what, names in (("code differs in", differing), ("only the vendor's has", lost), ("only ours has", gained))
+        for what, names in (
+            ("code differs in", differing),
+            ("only the vendor's has", lost),
+            ("only ours has", gained),
+        )
         if names
     ]
-    return "code-differs", f"{'; '.join(words) or 'equal instructions that point to other places'}; "
+    return (
+        "code-differs",
+        f"{'; '.join(words) or 'equal instructions that point to other places'}; ",
+    )
 
 
 def _some(names: Sequence[str]) -> str:
@@ -109,10 +147,25 @@ def judge_abi(path: str, facts: AbiFacts | None) -> list[Finding]:
     """
     if facts is None or facts.status == 0:
         return []
-    if facts.status is None or facts.status & _BAD_CALL or facts.status & ~(_CHANGED | _INCOMPATIBLE | _BAD_CALL):
+    if (
+        facts.status is None
+        or facts.status & _BAD_CALL
+        or facts.status & ~(_CHANGED | _INCOMPATIBLE | _BAD_CALL)
+    ):
         why = facts.error or f"abidiff ended with {facts.status}: {facts.report[:300]}"
-        return [finding(Kind.ABI_CHECK, Verdict.ERROR, "abi-check", path=path, subject="abidiff", new=why)]
+        return [
+            finding(
+                Kind.ABI_CHECK, Verdict.ERROR, "abi-check", path=path, subject="abidiff", new=why
+            )
+        ]
     broken = bool(facts.status & _INCOMPATIBLE)
-    verdict, rule = (Verdict.INCOMPATIBLE, "abi-incompatible") if broken else (Verdict.REVIEW, "abi-changed")
+    verdict, rule = (
+        (Verdict.INCOMPATIBLE, "abi-incompatible") if broken else (Verdict.REVIEW, "abi-changed")
+    )
     summary = "; ".join(line.strip() for line in facts.report.splitlines()[:2])
-    return [replace(finding(Kind.ABI, verdict, rule, path=path, subject="abidiff", new=summary), diff=facts.report)]
+    return [
+        replace(
+            finding(Kind.ABI, verdict, rule, path=path, subject="abidiff", new=summary),
+            diff=facts.report,
+        )
+    ]

@@ -19,7 +19,12 @@ _COMMAND = re.compile(r"^(?:/usr)?/(?:s?bin|libexec)/")
 
 
 def compare_content(
-    pair: FilePair, old: ContentFacts | None, new: ContentFacts | None, *, is_source: bool, both: BothSides = NOTHING
+    pair: FilePair,
+    old: ContentFacts | None,
+    new: ContentFacts | None,
+    *,
+    is_source: bool,
+    both: BothSides = NOTHING,
 ) -> list[Finding]:
     """Findings of one pair of files whose digests differ or cannot be compared."""
     path = pair.new.path
@@ -27,7 +32,16 @@ def compare_content(
         if facts is None or facts.error:
             why = facts.error if facts is not None else "the reader gave no answer for it"
             subject = f"content of {side}"
-            return [finding(Kind.UNREADABLE, Verdict.ERROR, "content-unreadable", path=path, subject=subject, new=why)]
+            return [
+                finding(
+                    Kind.UNREADABLE,
+                    Verdict.ERROR,
+                    "content-unreadable",
+                    path=path,
+                    subject=subject,
+                    new=why,
+                )
+            ]
     assert old is not None
     assert new is not None
     if old.sha256 == new.sha256:
@@ -43,7 +57,9 @@ def compare_content(
     return compare_compiled(path, old, new, both) or [_plain(pair, old, new, is_source=is_source)]
 
 
-def compare_compiled(path: str, old: ContentFacts, new: ContentFacts, both: BothSides = NOTHING) -> list[Finding]:
+def compare_compiled(
+    path: str, old: ContentFacts, new: ContentFacts, both: BothSides = NOTHING
+) -> list[Finding]:
     """Findings of two files of the same compiled sort by their interface; empty where they are of none."""
     if old.elf is not None and new.elf is not None:
         return compare_elf(path, old.elf, new.elf, both)
@@ -66,11 +82,16 @@ def _plain(pair: FilePair, old: ContentFacts, new: ContentFacts, *, is_source: b
         kind, verdict = Kind.CONTENT_CONFIG, Verdict.REVIEW
     else:
         kind, verdict = Kind.CONTENT_DATA, Verdict.REVIEW
-    before, after = first_difference(old.text, new.text) if old.text and new.text else (_told(old), _told(new))
+    before, after = (
+        first_difference(old.text, new.text) if old.text and new.text else (_told(old), _told(new))
+    )
     nature = old.nature if old.nature == new.nature else f"{old.nature} → {new.nature}"
     diff = text_diff(old.text, new.text) if old.text and new.text else ""
     return replace(
-        finding(kind, verdict, kind.value, path=pair.new.path, subject=nature, old=before, new=after), diff=diff
+        finding(
+            kind, verdict, kind.value, path=pair.new.path, subject=nature, old=before, new=after
+        ),
+        diff=diff,
     )
 
 

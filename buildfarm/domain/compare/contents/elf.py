@@ -15,7 +15,9 @@ from buildfarm.domain.core.verdict import Finding, Verdict
 _NO_KERNEL = (0, 0, 0)
 
 
-def compare_elf(path: str, old: ElfFacts, new: ElfFacts, both: BothSides = NOTHING) -> list[Finding]:
+def compare_elf(
+    path: str, old: ElfFacts, new: ElfFacts, both: BothSides = NOTHING
+) -> list[Finding]:
     """Findings of two ELF files (or static archives) that are not equal section by section.
 
     :param both: the third round's answer, where one was asked.
@@ -24,7 +26,9 @@ def compare_elf(path: str, old: ElfFacts, new: ElfFacts, both: BothSides = NOTHI
     if old.archive and new.archive:
         compare_archive(old, new, notes, compare_object)
     elif old.archive != new.archive:
-        notes.add(Kind.ELF_HEADER, Verdict.INCOMPATIBLE, "elf-header", "archive", old.archive, new.archive)
+        notes.add(
+            Kind.ELF_HEADER, Verdict.INCOMPATIBLE, "elf-header", "archive", old.archive, new.archive
+        )
     else:
         compare_object(old, new, notes, both)
         if old.module is not None or new.module is not None:
@@ -52,13 +56,28 @@ def _header(old: ElfFacts, new: ElfFacts, notes: Notes) -> None:
     if old.osabi != new.osabi:
         notes.add(Kind.ELF_HEADER, Verdict.COMPATIBLE, "elf-osabi", "osabi", old.osabi, new.osabi)
     if old.isa != new.isa:
-        more = new.isa & ~old.isa & ~1  # bit 0 is the baseline, which every processor of the class has
-        verdict, rule = (Verdict.INCOMPATIBLE, "elf-isa-raised") if more else (Verdict.COMPATIBLE, "elf-isa")
-        notes.add(Kind.ELF_HEADER, verdict, rule, "x86 ISA needed", f"{old.isa:#x}", f"{new.isa:#x}")
+        more = (
+            new.isa & ~old.isa & ~1
+        )  # bit 0 is the baseline, which every processor of the class has
+        verdict, rule = (
+            (Verdict.INCOMPATIBLE, "elf-isa-raised") if more else (Verdict.COMPATIBLE, "elf-isa")
+        )
+        notes.add(
+            Kind.ELF_HEADER, verdict, rule, "x86 ISA needed", f"{old.isa:#x}", f"{new.isa:#x}"
+        )
     if old.kernel != new.kernel:
         raised = (new.kernel or _NO_KERNEL) > (old.kernel or _NO_KERNEL)
-        verdict, rule = (Verdict.REVIEW, "elf-kernel-raised") if raised else (Verdict.COMPATIBLE, "elf-kernel")
-        notes.add(Kind.ELF_HEADER, verdict, rule, "oldest kernel", _dotted(old.kernel), _dotted(new.kernel))
+        verdict, rule = (
+            (Verdict.REVIEW, "elf-kernel-raised") if raised else (Verdict.COMPATIBLE, "elf-kernel")
+        )
+        notes.add(
+            Kind.ELF_HEADER,
+            verdict,
+            rule,
+            "oldest kernel",
+            _dotted(old.kernel),
+            _dotted(new.kernel),
+        )
 
 
 def _dotted(version: tuple[int, ...]) -> str:
@@ -67,18 +86,34 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 def _dynamic(old: ElfFacts, new: ElfFacts, notes: Notes) -> None:
     if old.soname != new.soname:
-        notes.add(Kind.ELF_SONAME, Verdict.INCOMPATIBLE, "elf-soname", "SONAME", old.soname, new.soname)
+        notes.add(
+            Kind.ELF_SONAME, Verdict.INCOMPATIBLE, "elf-soname", "SONAME", old.soname, new.soname
+        )
     if old.interpreter != new.interpreter:
         notes.add(
-            Kind.ELF_INTERPRETER, Verdict.INCOMPATIBLE, "elf-interpreter", "INTERP", old.interpreter, new.interpreter
+            Kind.ELF_INTERPRETER,
+            Verdict.INCOMPATIBLE,
+            "elf-interpreter",
+            "INTERP",
+            old.interpreter,
+            new.interpreter,
         )
-    for word, before, after in (("RPATH", old.rpath, new.rpath), ("RPATH (DT_RUNPATH)", old.runpath, new.runpath)):
+    for word, before, after in (
+        ("RPATH", old.rpath, new.rpath),
+        ("RPATH (DT_RUNPATH)", old.runpath, new.runpath),
+    ):
         if before != after:
-            notes.add(Kind.ELF_RPATH, Verdict.REVIEW, "elf-rpath", word, " ".join(before), " ".join(after))
+            notes.add(
+                Kind.ELF_RPATH, Verdict.REVIEW, "elf-rpath", word, " ".join(before), " ".join(after)
+            )
     for name in sorted(set(old.needed) - set(new.needed)):
-        notes.add(Kind.ELF_NEEDED, Verdict.INCOMPATIBLE, "elf-needed-removed", name, "NEEDED", "(none)")
+        notes.add(
+            Kind.ELF_NEEDED, Verdict.INCOMPATIBLE, "elf-needed-removed", name, "NEEDED", "(none)"
+        )
     for name in sorted(set(new.needed) - set(old.needed)):
-        notes.add(Kind.ELF_NEEDED, Verdict.INCOMPATIBLE, "elf-needed-added", name, "(none)", "NEEDED")
+        notes.add(
+            Kind.ELF_NEEDED, Verdict.INCOMPATIBLE, "elf-needed-added", name, "(none)", "NEEDED"
+        )
     if set(old.needed) == set(new.needed) and old.needed != new.needed:
         shown = " ".join(old.needed), " ".join(new.needed)
         notes.add(Kind.ELF_NEEDED, Verdict.REVIEW, "elf-needed-order", "order", *shown)
@@ -88,16 +123,26 @@ def _hardening(old: ElfFacts, new: ElfFacts, notes: Notes) -> None:
     before, after = set(old.hardening), set(new.hardening)
     if before == after:
         return
-    weaker = {word for word in before - after if word not in BAD} | {word for word in after - before if word in BAD}
-    verdict, rule = (Verdict.REVIEW, "elf-hardening-lost") if weaker else (Verdict.COMPATIBLE, "elf-hardening-gained")
+    weaker = {word for word in before - after if word not in BAD} | {
+        word for word in after - before if word in BAD
+    }
+    verdict, rule = (
+        (Verdict.REVIEW, "elf-hardening-lost")
+        if weaker
+        else (Verdict.COMPATIBLE, "elf-hardening-gained")
+    )
     subject = " ".join(sorted(weaker or after ^ before))
-    notes.add(Kind.ELF_HARDENING, verdict, rule, subject, " ".join(old.hardening), " ".join(new.hardening))
+    notes.add(
+        Kind.ELF_HARDENING, verdict, rule, subject, " ".join(old.hardening), " ".join(new.hardening)
+    )
 
 
 def _content(old: ElfFacts, new: ElfFacts, notes: Notes, both: BothSides) -> None:
     """What a program holds beside its interface; of equal sections even the frame around them must be explained."""
     before, after = dict(old.sections), dict(new.sections)
-    differing = [name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name)]
+    differing = [
+        name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name)
+    ]
     if differing:
         rule, words = told_of_code(both)
         subject = f"{words}{len(differing)} sections differ: {' '.join(differing)}"
@@ -109,4 +154,6 @@ def _content(old: ElfFacts, new: ElfFacts, notes: Notes, both: BothSides) -> Non
         shown = "; ".join(sorted(lost)), "; ".join(sorted(gained))
         notes.add(Kind.ELF_LAYOUT, Verdict.COMPATIBLE, "elf-segments", "program headers", *shown)
     elif old.layout != new.layout and not differing:
-        notes.add(Kind.ELF_LAYOUT, Verdict.COMPATIBLE, "elf-layout", "addresses", old.layout, new.layout)
+        notes.add(
+            Kind.ELF_LAYOUT, Verdict.COMPATIBLE, "elf-layout", "addresses", old.layout, new.layout
+        )

@@ -10,7 +10,9 @@ from buildfarm.domain.compare.facts.elf_facts import ModuleFacts
 from buildfarm.domain.compare.kinds import Kind
 from buildfarm.domain.core.verdict import Finding, Verdict
 
-_ALIASES = frozenset({"alias", "softdep", "firmware", "parm", "parmtype", "import_ns", "license", "depends", "name"})
+_ALIASES = frozenset(
+    {"alias", "softdep", "firmware", "parm", "parmtype", "import_ns", "license", "depends", "name"}
+)
 _NOTHING = "(none)"
 
 
@@ -24,7 +26,9 @@ def compare_module(old: ModuleFacts | None, new: ModuleFacts | None, notes: Note
     _signature(old.signature, new.signature, notes)
     if old.srcversion != new.srcversion:
         rule = "module-srcversion"  # a checksum of the sources, which debranding changes
-        notes.add(Kind.MODULE_INFO, Verdict.COMPATIBLE, rule, "srcversion", old.srcversion, new.srcversion)
+        notes.add(
+            Kind.MODULE_INFO, Verdict.COMPATIBLE, rule, "srcversion", old.srcversion, new.srcversion
+        )
     _info(old, new, notes)
     compare_symvers(old.exports, new.exports, notes)
     _needs(dict(old.needs), dict(new.needs), notes)
@@ -44,7 +48,9 @@ def _vermagic(old: str, new: str, notes: Notes) -> None:
     (before, old_words), (after, new_words) = vermagic_parts(old), vermagic_parts(new)
     if old_words != new_words:
         shown = " ".join(old_words), " ".join(new_words)
-        notes.add(Kind.MODULE_VERMAGIC, Verdict.INCOMPATIBLE, "module-vermagic", "configuration", *shown)
+        notes.add(
+            Kind.MODULE_VERMAGIC, Verdict.INCOMPATIBLE, "module-vermagic", "configuration", *shown
+        )
     if before == after:
         return
     # with modversions the loader skips the release (kernel/module: same_magic); a rebuild's own suffix is in it
@@ -57,14 +63,18 @@ def _signature(old: str, new: str, notes: Notes) -> None:
     if old == new:
         return
     verdict, rule = (
-        (Verdict.REVIEW, "module-signature-lost") if old and not new else (Verdict.COMPATIBLE, "module-signed")
+        (Verdict.REVIEW, "module-signature-lost")
+        if old and not new
+        else (Verdict.COMPATIBLE, "module-signed")
     )
     notes.add(Kind.MODULE_SIGNATURE, verdict, rule, "signature", old or _NOTHING, new or _NOTHING)
 
 
 def _info(old: ModuleFacts, new: ModuleFacts, notes: Notes) -> None:
     for key in dict.fromkeys(key for key, _ in (*old.info, *new.info)):
-        before, after = ([value for name, value in facts.info if name == key] for facts in (old, new))
+        before, after = (
+            [value for name, value in facts.info if name == key] for facts in (old, new)
+        )
         lost, gained = _without(before, after), _without(after, before)
         if not lost and not gained:
             continue  # their order says nothing
@@ -73,11 +83,20 @@ def _info(old: ModuleFacts, new: ModuleFacts, notes: Notes) -> None:
             verdict, rule = Verdict.INCOMPATIBLE, "module-info-lost"
         elif counts:
             verdict, rule = (
-                (Verdict.REVIEW, "module-depends") if key == "depends" else (Verdict.COMPATIBLE, "module-info")
+                (Verdict.REVIEW, "module-depends")
+                if key == "depends"
+                else (Verdict.COMPATIBLE, "module-info")
             )
         else:
             verdict, rule = Verdict.COMPATIBLE, "module-info"
-        notes.add(Kind.MODULE_INFO, verdict, rule, key, " ".join(lost) or _NOTHING, " ".join(gained) or _NOTHING)
+        notes.add(
+            Kind.MODULE_INFO,
+            verdict,
+            rule,
+            key,
+            " ".join(lost) or _NOTHING,
+            " ".join(gained) or _NOTHING,
+        )
 
 
 def _without(values: Iterable[str], others: Iterable[str]) -> list[str]:
@@ -85,7 +104,9 @@ def _without(values: Iterable[str], others: Iterable[str]) -> list[str]:
     return sorted(value for value in set(values) if value not in known)
 
 
-def compare_symvers(old: tuple[tuple[str, str], ...], new: tuple[tuple[str, str], ...], notes: Notes) -> None:
+def compare_symvers(
+    old: tuple[tuple[str, str], ...], new: tuple[tuple[str, str], ...], notes: Notes
+) -> None:
     """Exported symbols with their CRCs: of a module, or of a whole kernel's ``symvers``.
 
     A module built against the vendor's kernel carries the vendor's CRC of each symbol it uses, and is refused by a
@@ -93,12 +114,33 @@ def compare_symvers(old: tuple[tuple[str, str], ...], new: tuple[tuple[str, str]
     """
     before, after = dict(old), dict(new)
     for name in sorted(before.keys() - after.keys()):
-        notes.add(Kind.EXPORT_REMOVED, Verdict.INCOMPATIBLE, "module-export-removed", name, before[name], _NOTHING)
+        notes.add(
+            Kind.EXPORT_REMOVED,
+            Verdict.INCOMPATIBLE,
+            "module-export-removed",
+            name,
+            before[name],
+            _NOTHING,
+        )
     for name in sorted(after.keys() - before.keys()):
-        notes.add(Kind.EXPORT_ADDED, Verdict.COMPATIBLE, "module-export-added", name, _NOTHING, after[name])
+        notes.add(
+            Kind.EXPORT_ADDED,
+            Verdict.COMPATIBLE,
+            "module-export-added",
+            name,
+            _NOTHING,
+            after[name],
+        )
     for name in sorted(before.keys() & after.keys()):
         if before[name] != after[name]:
-            notes.add(Kind.MODULE_CRC, Verdict.INCOMPATIBLE, "module-export-crc", name, before[name], after[name])
+            notes.add(
+                Kind.MODULE_CRC,
+                Verdict.INCOMPATIBLE,
+                "module-export-crc",
+                name,
+                before[name],
+                after[name],
+            )
 
 
 def compare_kernel_symbols(
@@ -108,16 +150,30 @@ def compare_kernel_symbols(
     notes = Notes(path)
     compare_symvers(old, new, notes)
     if not notes.findings:
-        notes.add(Kind.MODULE_CRC, Verdict.COMPATIBLE, "symvers-frame", "modules, namespaces or licences of exports")
+        notes.add(
+            Kind.MODULE_CRC,
+            Verdict.COMPATIBLE,
+            "symvers-frame",
+            "modules, namespaces or licences of exports",
+        )
     return notes.findings
 
 
 def _needs(old: dict[str, str], new: dict[str, str], notes: Notes) -> None:
     for name in sorted(new.keys() - old.keys()):
-        notes.add(Kind.ELF_IMPORT, Verdict.REVIEW, "module-symbol-needed", name, _NOTHING, new[name])
+        notes.add(
+            Kind.ELF_IMPORT, Verdict.REVIEW, "module-symbol-needed", name, _NOTHING, new[name]
+        )
     gone = sorted(old.keys() - new.keys())
     if gone:
         notes.add(Kind.ELF_IMPORT, Verdict.COMPATIBLE, "module-symbol-not-needed", " ".join(gone))
     for name in sorted(new.keys() & old.keys()):
         if old[name] != new[name]:
-            notes.add(Kind.MODULE_CRC, Verdict.INCOMPATIBLE, "module-needed-crc", name, old[name], new[name])
+            notes.add(
+                Kind.MODULE_CRC,
+                Verdict.INCOMPATIBLE,
+                "module-needed-crc",
+                name,
+                old[name],
+                new[name],
+            )

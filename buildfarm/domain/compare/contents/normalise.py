@@ -49,7 +49,9 @@ NO_MASK = Mask()
 def mask_pattern(words: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
     """One pattern for all words of a mask; a word never matches inside a longer version."""
     return re.compile(
-        r"(?<![0-9A-Za-z.])(?:" + "|".join(re.escape(word) for word, _ in words) + r")(?![0-9A-Za-z_~^+])"
+        r"(?<![0-9A-Za-z.])(?:"
+        + "|".join(re.escape(word) for word, _ in words)
+        + r")(?![0-9A-Za-z_~^+])"
     )
 
 
@@ -57,7 +59,10 @@ def own_masks(
     old: RpmFacts, new: RpmFacts, *, old_set: Iterable[RpmFacts], new_set: Iterable[RpmFacts]
 ) -> tuple[Mask, Mask]:
     """The masks of both sides of a pair; ``*_set`` are all RPMs of the same source. Empty when nothing differs."""
-    siblings = {(facts.name, facts.evr) for facts in old_set}, {(facts.name, facts.evr) for facts in new_set}
+    siblings = (
+        {(facts.name, facts.evr) for facts in old_set},
+        {(facts.name, facts.evr) for facts in new_set},
+    )
     if old.evr == new.evr and {evr for _, evr in siblings[0]} == {evr for _, evr in siblings[1]}:
         return NO_MASK, NO_MASK
     same_version = old.version == new.version
@@ -118,7 +123,9 @@ def text_diff(old: str, new: str) -> str:
     left, right = old.splitlines(), new.splitlines()
     if max(len(left), len(right)) > _MOST_DIFF_INPUT:
         return ""
-    found = list(islice(difflib.unified_diff(left, right, n=1, lineterm=""), 2, _MOST_DIFF_LINES + 3))
+    found = list(
+        islice(difflib.unified_diff(left, right, n=1, lineterm=""), 2, _MOST_DIFF_LINES + 3)
+    )
     lines = [line[:_MOST_DIFF_WIDTH] for line in found[:_MOST_DIFF_LINES]]
     return "\n".join([*lines, "…"] if len(found) > _MOST_DIFF_LINES else lines)
 

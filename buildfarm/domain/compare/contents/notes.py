@@ -20,7 +20,17 @@ class Notes:
         notes.findings = self.findings
         return notes
 
-    def add(self, kind: Kind, verdict: Verdict, rule: str, subject: str, old: object = "", new: object = "") -> None:
+    def add(
+        self,
+        kind: Kind,
+        verdict: Verdict,
+        rule: str,
+        subject: str,
+        old: object = "",
+        new: object = "",
+    ) -> None:
         """Write one down."""
         subject = f"{self._member}: {subject}" if self._member else subject
-        self.findings.append(finding(kind, verdict, rule, path=self._path, subject=subject, old=old, new=new))
+        self.findings.append(
+            finding(kind, verdict, rule, path=self._path, subject=subject, old=old, new=new)
+        )

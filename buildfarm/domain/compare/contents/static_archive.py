@@ -12,14 +12,31 @@ from buildfarm.domain.core.verdict import Verdict
 
 
 def compare_archive(
-    old: ElfFacts, new: ElfFacts, notes: Notes, compare_object: Callable[[ElfFacts, ElfFacts, Notes], None]
+    old: ElfFacts,
+    new: ElfFacts,
+    notes: Notes,
+    compare_object: Callable[[ElfFacts, ElfFacts, Notes], None],
 ) -> None:
     """Compare two archives: the union of their symbols is the interface, whichever member holds one."""
     compare_symbols(old, new, notes)
     if old.indexed and not new.indexed:
-        notes.add(Kind.ARCHIVE_MEMBER, Verdict.INCOMPATIBLE, "archive-index-lost", "symbol index", "present", "(none)")
+        notes.add(
+            Kind.ARCHIVE_MEMBER,
+            Verdict.INCOMPATIBLE,
+            "archive-index-lost",
+            "symbol index",
+            "present",
+            "(none)",
+        )
     elif new.indexed and not old.indexed:
-        notes.add(Kind.ARCHIVE_MEMBER, Verdict.COMPATIBLE, "archive-index", "symbol index", "(none)", "present")
+        notes.add(
+            Kind.ARCHIVE_MEMBER,
+            Verdict.COMPATIBLE,
+            "archive-index",
+            "symbol index",
+            "(none)",
+            "present",
+        )
     before, after = dict(old.members), dict(new.members)
     plain_before, plain_after = dict(old.sections), dict(new.sections)
     for name in sorted(before.keys() ^ after.keys()):
@@ -32,12 +49,25 @@ def compare_archive(
             if one != two:
                 compare_object(one, two, notes.inside(name))
         elif (one is None) != (two is None):
-            notes.add(Kind.ARCHIVE_MEMBER, Verdict.INCOMPATIBLE, "archive-member-kind", name, *map(_kind, (one, two)))
+            notes.add(
+                Kind.ARCHIVE_MEMBER,
+                Verdict.INCOMPATIBLE,
+                "archive-member-kind",
+                name,
+                *map(_kind, (one, two)),
+            )
         elif plain_before.get(name) != plain_after.get(name):
             notes.add(Kind.ARCHIVE_MEMBER, Verdict.REVIEW, "archive-member-data", name)
     if list(before) != list(after) and set(before) == set(after):
         rule = "archive-order"  # kept by the reader only where two members define the same symbol
-        notes.add(Kind.ARCHIVE_MEMBER, Verdict.REVIEW, rule, "member order", " ".join(before), " ".join(after))
+        notes.add(
+            Kind.ARCHIVE_MEMBER,
+            Verdict.REVIEW,
+            rule,
+            "member order",
+            " ".join(before),
+            " ".join(after),
+        )
 
 
 def _kind(facts: ElfFacts | None) -> str:

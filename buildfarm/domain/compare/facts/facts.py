@@ -121,7 +121,11 @@ class RpmFacts:
     @property
     def nevra(self) -> str:
         """``name-[epoch:]version-release.arch``, or the file's name where the header cannot be read."""
-        return f"{self.name}-{self.evr}.{'src' if self.is_source else self.arch}" if self.name else self.basename
+        return (
+            f"{self.name}-{self.evr}.{'src' if self.is_source else self.arch}"
+            if self.name
+            else self.basename
+        )
 
     @property
     def is_debug(self) -> bool:

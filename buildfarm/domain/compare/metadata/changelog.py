@@ -22,7 +22,12 @@ def compare_changelogs(
     if extra is None:
         return [
             finding(
-                Kind.CHANGELOG, Verdict.REVIEW, "changelog-rewritten", subject="entries", old=_top(old), new=_top(new)
+                Kind.CHANGELOG,
+                Verdict.REVIEW,
+                "changelog-rewritten",
+                subject="entries",
+                old=_top(old),
+                new=_top(new),
             )
         ]
     findings = []

@@ -29,7 +29,10 @@ KIND_OF: Mapping[str, Kind] = {
 # rpmds.h
 _LESS, _GREATER, _EQUAL = 1 << 1, 1 << 2, 1 << 3
 _COMPARE = _LESS | _GREATER | _EQUAL
-_FIND_REQUIRES, _FIND_PROVIDES = 1 << 14, 1 << 15  # a generator wrote it, or a person: the same to rpm and dnf
+_FIND_REQUIRES, _FIND_PROVIDES = (
+    1 << 14,
+    1 << 15,
+)  # a generator wrote it, or a person: the same to rpm and dnf
 _RPMLIB = 1 << 24
 _SENSE_WORDS = {
     1 << 6: "prereq", 1 << 8: "interp", 1 << 9: "pre", 1 << 10: "post", 1 << 11: "preun", 1 << 12: "postun",
@@ -55,7 +58,9 @@ def describe(name: str, flags: int, version: str) -> str:
     >>> describe("foo", _EQUAL | 1 << 10, "1-2"), describe("bar", 0, "")
     ('(post) foo = 1-2', 'bar')
     """
-    sense = "".join(sign for bit, sign in ((_LESS, "<"), (_GREATER, ">"), (_EQUAL, "=")) if flags & bit)
+    sense = "".join(
+        sign for bit, sign in ((_LESS, "<"), (_GREATER, ">"), (_EQUAL, "=")) if flags & bit
+    )
     words = [word for bit, word in _SENSE_WORDS.items() if flags & bit]
     prefix = f"({','.join(words)}) " if words else ""
     return f"{prefix}{name} {sense} {version}" if version else f"{prefix}{name}"
@@ -105,7 +110,11 @@ class _Side:
         for dependency in dependencies:
             flags = dependency.flags & ~(_FIND_REQUIRES | _FIND_PROVIDES)
             raw.add(_Key(name=dependency.name, flags=flags, version=dependency.version))
-            if dependency.name.startswith("rpmlib(") or flags & _RPMLIB or dependency.name == "debuginfo(build-id)":
+            if (
+                dependency.name.startswith("rpmlib(")
+                or flags & _RPMLIB
+                or dependency.name == "debuginfo(build-id)"
+            ):
                 continue
             key, rules = _normalise(dependency, flags, mask, without_suffix, renames)
             keys[key] += 1
@@ -155,7 +164,9 @@ def _compare_kind(stem: str, old: _Side, new: _Side) -> list[Finding]:
     kind = KIND_OF[stem]
     removed, added = set(old.keys) - set(new.keys), set(new.keys) - set(old.keys)
     findings = [
-        _renamed(kind, old.fired[key]) for key in sorted(old.keys) if "rename" in old.fired.get(key, ("", ""))[1]
+        _renamed(kind, old.fired[key])
+        for key in sorted(old.keys)
+        if "rename" in old.fired.get(key, ("", ""))[1]
     ]
     for before in sorted(removed):
         partner = _partner(before, added)
@@ -172,20 +183,39 @@ def _compare_kind(stem: str, old: _Side, new: _Side) -> list[Finding]:
 
 def _notes(kind: Kind, old: _Side, new: _Side) -> list[Finding]:
     """What made two different lists equal, one line a normaliser."""
-    rules = sorted({rules for side in (old, new) for key, (_, rules) in side.fired.items() if "rename" not in rules})
+    rules = sorted(
+        {
+            rules
+            for side in (old, new)
+            for key, (_, rules) in side.fired.items()
+            if "rename" not in rules
+        }
+    )
     differing = old.raw ^ new.raw
     notes = []
     if any(key.name.startswith("rpmlib(") for key in differing):
         notes.append(finding(kind, Verdict.EQUIVALENT, "rpmlib-ignored", subject="rpmlib()"))
     if any(key.name == "debuginfo(build-id)" for key in differing):
-        notes.append(finding(kind, Verdict.EQUIVALENT, "build-id-ignored", subject="debuginfo(build-id)"))
+        notes.append(
+            finding(kind, Verdict.EQUIVALENT, "build-id-ignored", subject="debuginfo(build-id)")
+        )
     for rule in rules:
-        before = [text for text, rules_ in old.fired.values() if rules_ == rule and text not in _texts(new)]
-        after = [text for text, rules_ in new.fired.values() if rules_ == rule and text not in _texts(old)]
+        before = [
+            text
+            for text, rules_ in old.fired.values()
+            if rules_ == rule and text not in _texts(new)
+        ]
+        after = [
+            text
+            for text, rules_ in new.fired.values()
+            if rules_ == rule and text not in _texts(old)
+        ]
         if before or after:
             old_text, new_text = next(iter(sorted(before)), ""), next(iter(sorted(after)), "")
             subject = f"{max(len(before), len(after))} of its own"
-            notes.append(finding(kind, Verdict.EQUIVALENT, rule, subject=subject, old=old_text, new=new_text))
+            notes.append(
+                finding(kind, Verdict.EQUIVALENT, rule, subject=subject, old=old_text, new=new_text)
+            )
     doubled = sorted(key.name for key in old.keys if old.keys[key] != new.keys[key])
     if doubled:
         notes.append(finding(kind, Verdict.EQUIVALENT, "listed-twice", subject=", ".join(doubled)))
@@ -211,7 +241,9 @@ def _changed(stem: str, old: _Key, new: _Key) -> Finding:
     soft = kind in (Kind.WEAK_DEPENDENCY, Kind.ORDER) or (
         old.version == new.version and old.flags & _COMPARE == new.flags & _COMPARE
     )
-    verdict, rule = (Verdict.REVIEW, f"{kind}-sense") if soft else (Verdict.INCOMPATIBLE, f"{kind}-changed")
+    verdict, rule = (
+        (Verdict.REVIEW, f"{kind}-sense") if soft else (Verdict.INCOMPATIBLE, f"{kind}-changed")
+    )
     return finding(kind, verdict, rule, subject=old.name, old=old, new=new)
 
 
@@ -219,7 +251,9 @@ def _lost(stem: str, key: _Key) -> Finding:
     """The vendor has it, ours does not."""
     kind = KIND_OF[stem]
     if kind is Kind.REQUIRES and _SYMBOL_VERSION.match(key.name):
-        return finding(kind, Verdict.COMPATIBLE, "symbol-version-no-longer-required", subject=key.name, old=key)
+        return finding(
+            kind, Verdict.COMPATIBLE, "symbol-version-no-longer-required", subject=key.name, old=key
+        )
     if _is_soft(kind, key):
         return finding(kind, Verdict.REVIEW, f"{kind}-removed", subject=key.name, old=key)
     return finding(kind, Verdict.INCOMPATIBLE, f"{kind}-removed", subject=key.name, old=key)

@@ -12,7 +12,15 @@ from buildfarm.domain.compare.kinds import Kind, finding
 from buildfarm.domain.core.verdict import Finding, Verdict
 
 # rpmfiles.h
-CONFIG, DOC, MISSINGOK, NOREPLACE, GHOST, LICENSE, README = 1 << 0, 1 << 1, 1 << 3, 1 << 4, 1 << 6, 1 << 7, 1 << 8
+CONFIG, DOC, MISSINGOK, NOREPLACE, GHOST, LICENSE, README = (
+    1 << 0,
+    1 << 1,
+    1 << 3,
+    1 << 4,
+    1 << 6,
+    1 << 7,
+    1 << 8,
+)
 _DOC_FLAGS = DOC | LICENSE | README
 _FLAG_WORDS = {
     CONFIG: "config", DOC: "doc", MISSINGOK: "missingok", NOREPLACE: "noreplace", GHOST: "ghost", LICENSE: "license",
@@ -65,7 +73,11 @@ def compare_files(
             )  # fmt: skip
         found = _attributes(one, two, old_mask, new_mask)
         findings += [_in_srpm(item) for item in found] if is_source else found
-        if _has_content(one) and _has_content(two) and (one.digest != two.digest or not digests_comparable):
+        if (
+            _has_content(one)
+            and _has_content(two)
+            and (one.digest != two.digest or not digests_comparable)
+        ):
             differing.append(FilePair(old=one, new=two))
     return FileComparison(findings=tuple(findings), differing=tuple(differing))
 
@@ -75,7 +87,9 @@ def _has_content(entry: FileEntry) -> bool:
 
 
 def _build_id_note(old: Sequence[FileEntry], new: Sequence[FileEntry]) -> list[Finding]:
-    before, after = ({entry.path for entry in side if is_build_id(entry.path)} for side in (old, new))
+    before, after = (
+        {entry.path for entry in side if is_build_id(entry.path)} for side in (old, new)
+    )
     if before == after:
         return []
     return [
@@ -88,11 +102,19 @@ def _build_id_note(old: Sequence[FileEntry], new: Sequence[FileEntry]) -> list[F
 
 def _one_sided(old: FileEntry | None, new: FileEntry | None) -> Finding:
     if old is not None:
-        return finding(Kind.FILE_REMOVED, Verdict.INCOMPATIBLE, "file-removed", path=old.path, old=_told(old))
+        return finding(
+            Kind.FILE_REMOVED, Verdict.INCOMPATIBLE, "file-removed", path=old.path, old=_told(old)
+        )
     assert new is not None
     device = stat.S_ISBLK(new.mode) or stat.S_ISCHR(new.mode)
-    risky = device or (stat.S_ISREG(new.mode) and bool(new.mode & (stat.S_ISUID | stat.S_ISGID))) or bool(new.caps)
-    verdict, rule = (Verdict.REVIEW, "privileged-file-added") if risky else (Verdict.COMPATIBLE, "file-added")
+    risky = (
+        device
+        or (stat.S_ISREG(new.mode) and bool(new.mode & (stat.S_ISUID | stat.S_ISGID)))
+        or bool(new.caps)
+    )
+    verdict, rule = (
+        (Verdict.REVIEW, "privileged-file-added") if risky else (Verdict.COMPATIBLE, "file-added")
+    )
     return finding(Kind.FILE_ADDED, verdict, rule, path=new.path, new=_told(new))
 
 
@@ -104,20 +126,43 @@ def _told(entry: FileEntry) -> str:
 def _attributes(old: FileEntry, new: FileEntry, old_mask: Mask, new_mask: Mask) -> list[Finding]:
     path = new.path
     if stat.S_IFMT(old.mode) != stat.S_IFMT(new.mode):
-        return [finding(Kind.FILE_TYPE, Verdict.INCOMPATIBLE, "file-type", path=path, old=_told(old), new=_told(new))]
+        return [
+            finding(
+                Kind.FILE_TYPE,
+                Verdict.INCOMPATIBLE,
+                "file-type",
+                path=path,
+                old=_told(old),
+                new=_told(new),
+            )
+        ]
     findings = []
     link = stat.S_ISLNK(old.mode)
     checks: list[tuple[Kind, Verdict, object, object]] = [
-        (Kind.FILE_OWNER, Verdict.INCOMPATIBLE, f"{old.user}:{old.group}", f"{new.user}:{new.group}"),
+        (
+            Kind.FILE_OWNER,
+            Verdict.INCOMPATIBLE,
+            f"{old.user}:{old.group}",
+            f"{new.user}:{new.group}",
+        ),
         (Kind.FILE_CAPABILITIES, Verdict.INCOMPATIBLE, _caps(old.caps), _caps(new.caps)),
         (Kind.FILE_VERIFY, Verdict.REVIEW, f"{old.verify:#x}", f"{new.verify:#x}"),
         (Kind.FILE_COLOUR, Verdict.REVIEW, old.colour, new.colour),
         (Kind.FILE_LANGUAGE, Verdict.REVIEW, old.langs, new.langs),
     ]
     if not link:
-        checks.append((Kind.FILE_MODE, Verdict.INCOMPATIBLE, f"{old.mode & 0o7777:04o}", f"{new.mode & 0o7777:04o}"))
+        checks.append(
+            (
+                Kind.FILE_MODE,
+                Verdict.INCOMPATIBLE,
+                f"{old.mode & 0o7777:04o}",
+                f"{new.mode & 0o7777:04o}",
+            )
+        )
     if stat.S_ISCHR(old.mode) or stat.S_ISBLK(old.mode):
-        checks.append((Kind.FILE_DEVICE, Verdict.INCOMPATIBLE, f"{old.device:#x}", f"{new.device:#x}"))
+        checks.append(
+            (Kind.FILE_DEVICE, Verdict.INCOMPATIBLE, f"{old.device:#x}", f"{new.device:#x}")
+        )
     findings = [
         finding(kind, verdict, kind.value, path=path, old=before, new=after)
         for kind, verdict, before, after in checks
@@ -125,8 +170,12 @@ def _attributes(old: FileEntry, new: FileEntry, old_mask: Mask, new_mask: Mask) 
     ]
     if link and old.target != new.target:
         same = old_mask.apply(old.target) == new_mask.apply(new.target)
-        verdict, rule = (Verdict.EQUIVALENT, "own-evr") if same else (Verdict.INCOMPATIBLE, "file-link")
-        findings.append(finding(Kind.FILE_LINK, verdict, rule, path=path, old=old.target, new=new.target))
+        verdict, rule = (
+            (Verdict.EQUIVALENT, "own-evr") if same else (Verdict.INCOMPATIBLE, "file-link")
+        )
+        findings.append(
+            finding(Kind.FILE_LINK, verdict, rule, path=path, old=old.target, new=new.target)
+        )
     if old.flags != new.flags:
         findings.append(_flags(old, new))
     return findings + _hardlinks(old, new, old_mask.apply, new_mask.apply)
@@ -148,7 +197,9 @@ def _flags(old: FileEntry, new: FileEntry) -> Finding:
     harmless = (old.flags ^ new.flags) & ~_HARMLESS_FLAGS == 0
     verdict = Verdict.COMPATIBLE if harmless else Verdict.INCOMPATIBLE
     rule = "file-flags-doc" if harmless else "file-flags"
-    return finding(Kind.FILE_FLAGS, verdict, rule, path=new.path, old=_words(old.flags), new=_words(new.flags))
+    return finding(
+        Kind.FILE_FLAGS, verdict, rule, path=new.path, old=_words(old.flags), new=_words(new.flags)
+    )
 
 
 def _words(flags: int) -> str:
@@ -158,7 +209,10 @@ def _words(flags: int) -> str:
 def _hardlinks(
     old: FileEntry, new: FileEntry, old_name: Callable[[str], str], new_name: Callable[[str], str]
 ) -> list[Finding]:
-    before, after = {old_name(path) for path in old.hardlinks}, {new_name(path) for path in new.hardlinks}
+    before, after = (
+        {old_name(path) for path in old.hardlinks},
+        {new_name(path) for path in new.hardlinks},
+    )
     if before == after:
         return []
     return [
@@ -173,9 +227,18 @@ def _in_srpm(item: Finding) -> Finding:
     """An SRPM's files carry the builder's user and modes: they end in nobody's system."""
     if item.kind not in (Kind.FILE_MODE, Kind.FILE_OWNER, Kind.FILE_VERIFY):
         return item
-    return finding(Kind(item.kind), Verdict.EQUIVALENT, "srpm-attributes", path=item.path, old=item.old, new=item.new)
+    return finding(
+        Kind(item.kind),
+        Verdict.EQUIVALENT,
+        "srpm-attributes",
+        path=item.path,
+        old=item.old,
+        new=item.new,
+    )
 
 
 def is_documentation(entry: FileEntry) -> bool:
     """Whether a file is for people to read: flagged so, or a man or info page."""
-    return bool(entry.flags & _DOC_FLAGS) or entry.path.startswith(("/usr/share/man/", "/usr/share/info/"))
+    return bool(entry.flags & _DOC_FLAGS) or entry.path.startswith(
+        ("/usr/share/man/", "/usr/share/info/")
+    )

@@ -42,7 +42,9 @@ class Side:
     mask: Mask
 
 
-def compare_headers(old: Side, new: Side, *, policy: ComparePolicy, debranded: bool) -> list[Finding]:
+def compare_headers(
+    old: Side, new: Side, *, policy: ComparePolicy, debranded: bool
+) -> list[Finding]:
     """Findings of all plain tags of one pair."""
     return [
         *_identity(old, new, policy),
@@ -59,7 +61,11 @@ def _identity(old: Side, new: Side, policy: ComparePolicy) -> list[Finding]:
     one, two = old.facts, new.facts
     findings = []
     if one.name != two.name and policy.renamed(one.name) == two.name:
-        findings.append(finding(Kind.RENAME, Verdict.EXPECTED, "rename", subject="NAME", old=one.name, new=two.name))
+        findings.append(
+            finding(
+                Kind.RENAME, Verdict.EXPECTED, "rename", subject="NAME", old=one.name, new=two.name
+            )
+        )
     pairs = [
         ("NAME", policy.renamed(one.name), two.name),
         ("EPOCH", one.epoch or 0, two.epoch or 0),
@@ -93,16 +99,24 @@ def _module(facts: RpmFacts) -> str:
     return ":".join(facts.tags.get("MODULARITYLABEL", "").split(":")[:2])
 
 
-def _release(old: RpmFacts, new: RpmFacts, policy: ComparePolicy, *, debranded: bool) -> list[Finding]:
+def _release(
+    old: RpmFacts, new: RpmFacts, policy: ComparePolicy, *, debranded: bool
+) -> list[Finding]:
     if old.release == new.release:
         return []
     if policy.without_suffix(new.release) == old.release:
-        verdict, rule = (Verdict.EXPECTED, "release-suffix") if debranded else (Verdict.REVIEW, "suffix-without-rule")
+        verdict, rule = (
+            (Verdict.EXPECTED, "release-suffix")
+            if debranded
+            else (Verdict.REVIEW, "suffix-without-rule")
+        )
     elif policy.mode is Mode.NAMED:
         verdict, rule = Verdict.EQUIVALENT, "named-files"
     else:
         verdict, rule = Verdict.EQUIVALENT, "module-build"
-    return [finding(Kind.RELEASE, verdict, rule, subject="RELEASE", old=old.release, new=new.release)]
+    return [
+        finding(Kind.RELEASE, verdict, rule, subject="RELEASE", old=old.release, new=new.release)
+    ]
 
 
 def _brand(old: RpmFacts, new: RpmFacts, policy: ComparePolicy) -> list[Finding]:
@@ -115,7 +129,10 @@ def _brand(old: RpmFacts, new: RpmFacts, policy: ComparePolicy) -> list[Finding]
         elif after == wanted:
             verdict, rule = Verdict.EQUIVALENT, "brand-policy"
         else:
-            verdict, rule = Verdict.REVIEW, "brand-leak" if after and after == before else "brand-not-policy"
+            verdict, rule = (
+                Verdict.REVIEW,
+                "brand-leak" if after and after == before else "brand-not-policy",
+            )
         if before != after or verdict is Verdict.REVIEW:
             findings.append(finding(Kind.BRAND, verdict, rule, subject=tag, old=before, new=after))
     return findings
@@ -133,7 +150,9 @@ def _masked(kind: Kind, tags: Iterable[str], old: Side, new: Side) -> list[Findi
         if before == after:
             continue
         same = old.mask.apply(before) == new.mask.apply(after)
-        verdict, rule = (Verdict.EQUIVALENT, "own-evr") if same else (Verdict.REVIEW, f"{kind}-differs")
+        verdict, rule = (
+            (Verdict.EQUIVALENT, "own-evr") if same else (Verdict.REVIEW, f"{kind}-differs")
+        )
         findings.append(finding(kind, verdict, rule, subject=tag, old=before, new=after))
     return findings
 
@@ -143,8 +162,12 @@ def _build_flags(old: RpmFacts, new: RpmFacts) -> list[Finding]:
     before, after = old.tags.get("OPTFLAGS", ""), new.tags.get("OPTFLAGS", "")
     if before == after:
         return []
-    matters = set(_CODE_FLAGS.findall(before)) != set(_CODE_FLAGS.findall(after)) and new.arch != "noarch"
-    verdict, rule = (Verdict.REVIEW, "code-flags") if matters else (Verdict.EQUIVALENT, "build-record")
+    matters = (
+        set(_CODE_FLAGS.findall(before)) != set(_CODE_FLAGS.findall(after)) and new.arch != "noarch"
+    )
+    verdict, rule = (
+        (Verdict.REVIEW, "code-flags") if matters else (Verdict.EQUIVALENT, "build-record")
+    )
     return [finding(Kind.BUILD_FLAGS, verdict, rule, subject="OPTFLAGS", old=before, new=after)]
 
 
@@ -154,7 +177,10 @@ def _records(old: RpmFacts, new: RpmFacts) -> list[Finding]:
     for kind, tags in ((Kind.BUILD_RECORD, _RECORDS), (Kind.PAYLOAD_FORMAT, _PAYLOAD)):
         differing = [tag for tag in tags if old.tags.get(tag, "") != new.tags.get(tag, "")]
         if differing:
-            shown = next((tag for tag in ("BUILDTIME", "PAYLOADCOMPRESSOR") if tag in differing), differing[0])
+            shown = next(
+                (tag for tag in ("BUILDTIME", "PAYLOADCOMPRESSOR") if tag in differing),
+                differing[0],
+            )
             findings.append(
                 finding(
                     kind,
@@ -169,11 +195,22 @@ def _records(old: RpmFacts, new: RpmFacts) -> list[Finding]:
 
 
 _SETTLED = frozenset(
-    {*BRAND_TAGS, *_DESCRIPTIVE, *_IDENTITY, *_PAYLOAD, *_RECORDS, "OPTFLAGS", "MODULARITYLABEL", "SOURCERPM"}
+    {
+        *BRAND_TAGS,
+        *_DESCRIPTIVE,
+        *_IDENTITY,
+        *_PAYLOAD,
+        *_RECORDS,
+        "OPTFLAGS",
+        "MODULARITYLABEL",
+        "SOURCERPM",
+    }
 )
 
 
 def _remaining(old: Side, new: Side) -> list[Finding]:
     """Tags nobody thought of: what differs there is a person's to judge."""
-    tags = {tag for tag in old.facts.tags.keys() | new.facts.tags.keys() if "[" not in tag} - _SETTLED
+    tags = {
+        tag for tag in old.facts.tags.keys() | new.facts.tags.keys() if "[" not in tag
+    } - _SETTLED
     return _masked(Kind.TAG, sorted(tags), old, new)

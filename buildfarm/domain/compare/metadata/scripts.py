@@ -25,7 +25,14 @@ def compare_scriptlets(
         if one is None or two is None:
             rule = "scriptlet-added" if one is None else "scriptlet-removed"
             findings.append(
-                finding(Kind.SCRIPTLET, Verdict.INCOMPATIBLE, rule, subject=phase, old=_told(one), new=_told(two))
+                finding(
+                    Kind.SCRIPTLET,
+                    Verdict.INCOMPATIBLE,
+                    rule,
+                    subject=phase,
+                    old=_told(one),
+                    new=_told(two),
+                )
             )
         elif one != two:
             findings += _scriptlet(one, two, old_mask, new_mask)
@@ -44,12 +51,25 @@ def _scriptlet(one: Scriptlet, two: Scriptlet, old_mask: Mask, new_mask: Mask) -
     ):
         if before != after:
             same = what == "interpreter" and merged_usr(before) == merged_usr(after)
-            verdict, rule = (Verdict.EQUIVALENT, "merged-usr") if same else (Verdict.INCOMPATIBLE, f"scriptlet-{what}")
+            verdict, rule = (
+                (Verdict.EQUIVALENT, "merged-usr")
+                if same
+                else (Verdict.INCOMPATIBLE, f"scriptlet-{what}")
+            )
             findings.append(
-                finding(Kind.SCRIPTLET, verdict, rule, subject=f"{one.phase} {what}", old=before, new=after)
+                finding(
+                    Kind.SCRIPTLET,
+                    verdict,
+                    rule,
+                    subject=f"{one.phase} {what}",
+                    old=before,
+                    new=after,
+                )
             )
     if one.body != two.body:
-        findings.append(_body(Kind.SCRIPTLET, one.phase, (one.body, two.body), (old_mask, new_mask)))
+        findings.append(
+            _body(Kind.SCRIPTLET, one.phase, (one.body, two.body), (old_mask, new_mask))
+        )
     return findings
 
 
@@ -58,9 +78,13 @@ def _body(kind: Kind, subject: str, bodies: tuple[str, str], masks: tuple[Mask, 
     before, after = masks[0].apply(old), masks[1].apply(new)
     if before == after:
         lines = first_difference(old, new)
-        return finding(kind, Verdict.EQUIVALENT, "own-evr", subject=subject, old=lines[0], new=lines[1])
+        return finding(
+            kind, Verdict.EQUIVALENT, "own-evr", subject=subject, old=lines[0], new=lines[1]
+        )
     lines = first_difference(before, after)
-    return finding(kind, Verdict.INCOMPATIBLE, f"{kind}-body", subject=subject, old=lines[0], new=lines[1])
+    return finding(
+        kind, Verdict.INCOMPATIBLE, f"{kind}-body", subject=subject, old=lines[0], new=lines[1]
+    )
 
 
 def compare_triggers(
@@ -102,7 +126,9 @@ def compare_triggers(
                     )
                 )
         if one.body != two.body:
-            findings.append(_body(Kind.TRIGGER, subject, (one.body, two.body), (old_mask, new_mask)))
+            findings.append(
+                _body(Kind.TRIGGER, subject, (one.body, two.body), (old_mask, new_mask))
+            )
     return findings
 
 

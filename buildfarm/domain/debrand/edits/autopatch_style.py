@@ -38,16 +38,35 @@ def add(action: SourceFile | Patch, tree: Tree, spec: str, *, source: str, where
     absent(tree, path, action.name, where)
     if action.declare:
         is_patch = isinstance(action, Patch)
-        lists = sorted((p for p in tree if p.endswith(".patches")), key=lambda p: (p.count("/"), p)) if is_patch else []
+        lists = (
+            sorted((p for p in tree if p.endswith(".patches")), key=lambda p: (p.count("/"), p))
+            if is_patch
+            else []
+        )
         target = lists[0] if lists else spec
         lines = [line.removesuffix("\n") for line in split_lines(decode(tree[target]))]
-        _declare(action, lines, "Patch" if is_patch else "Source", source=source, listed=bool(lists), where=where)
+        _declare(
+            action,
+            lines,
+            "Patch" if is_patch else "Source",
+            source=source,
+            listed=bool(lists),
+            where=where,
+        )
         tree[target] = encode("".join(f"{line}\n" for line in lines))
     tree[path] = action.content
     return path
 
 
-def _declare(action: SourceFile | Patch, lines: list[str], kind: str, *, source: str, listed: bool, where: str) -> None:
+def _declare(
+    action: SourceFile | Patch,
+    lines: list[str],
+    kind: str,
+    *,
+    source: str,
+    listed: bool,
+    where: str,
+) -> None:
     lines.reverse()
     last, at, unnumbered = _last(lines, kind, where)
     if action.comment and not _has(lines, rf"# {re.escape(action.comment)} {kind}*$"):
@@ -101,7 +120,8 @@ def _apply(action: Patch, lines: list[str], number: str, *, source: str, where: 
         at = next((n for n, line in enumerate(lines) if re.match(r"%setup\b", line)), None)
         if at is None:
             raise RuleDoesNotFit(
-                f"{where}: no place to apply {action.name}", hint="%prep has neither %patch nor %setup"
+                f"{where}: no place to apply {action.name}",
+                hint="%prep has neither %patch nor %setup",
             )
         form = "%patch -P {number} -p1"
     if not form:
@@ -151,8 +171,13 @@ def add_to_section(text: str, action: SectionEdit, where: str) -> str:
         begin = None if start is None else start + 1
     if start is None or begin is None:
         which = f"{action.section} of {action.of}" if action.of else action.section
-        raise RuleDoesNotFit(f"{where}: the spec has no {which}", hint=nearest(f"{action.section} {action.of}", lines))
-    end = next((at for at in range(begin, len(clean)) if clean[at].startswith(_BOUNDARIES)), len(clean))
+        raise RuleDoesNotFit(
+            f"{where}: the spec has no {which}",
+            hint=nearest(f"{action.section} {action.of}", lines),
+        )
+    end = next(
+        (at for at in range(begin, len(clean)) if clean[at].startswith(_BOUNDARIES)), len(clean)
+    )
     at = begin if action.at == "start" else end
     if at and not lines[at - 1].endswith("\n"):
         lines[at - 1] += "\n"
@@ -171,7 +196,10 @@ def _section(clean: list[str], name: str, of: str) -> int | None:
     for at, line in enumerate(clean):
         if line.startswith("%package"):
             current = _named(line)
-        if line.startswith(name) and (_named(line) if name in _NAMING else (current if of else "")) == of:
+        if (
+            line.startswith(name)
+            and (_named(line) if name in _NAMING else (current if of else "")) == of
+        ):
             return at
     return None
 

@@ -6,12 +6,21 @@ import re
 
 from buildfarm.domain.debrand.nearest import nearest
 from buildfarm.domain.debrand.rule import Patch
-from buildfarm.domain.debrand.sources import Declared, absent, declared, file_name, present, wanted_number
+from buildfarm.domain.debrand.sources import (
+    Declared,
+    absent,
+    declared,
+    file_name,
+    present,
+    wanted_number,
+)
 from buildfarm.domain.debrand.spec import after_conditionals, section, sections, split_lines
 from buildfarm.domain.debrand.tree import RuleDoesNotFit, Tree, decode, encode, source_path
 
 _AUTO = re.compile(r"^[ \t]*%(autosetup|forgeautosetup|autopatch)\b([^\n]*)", re.MULTILINE)
-_APPLIED = re.compile(r"^([ \t]*)%(?:\{)?patch(?:(\d+)|[ \t]+(?:[^\n]*?-P([ \t]*)(\d+)))\b", re.MULTILINE)
+_APPLIED = re.compile(
+    r"^([ \t]*)%(?:\{)?patch(?:(\d+)|[ \t]+(?:[^\n]*?-P([ \t]*)(\d+)))\b", re.MULTILINE
+)
 _SETUP = re.compile(r"^[ \t]*%(?:forge)?setup\b")
 _STRIP = re.compile(r"-p[ \t]*(\d+)")
 
@@ -40,10 +49,14 @@ def _declare(text: str, action: Patch, where: str) -> tuple[str, int]:
     lines = split_lines(text)
     listed = [part for part in sections(lines) if part.name == "patchlist"]
     if listed and not known:
-        return _insert(lines, _last_content(lines, listed[0].body, listed[0].end), action.name), number
+        return _insert(
+            lines, _last_content(lines, listed[0].body, listed[0].end), action.name
+        ), number
     neighbours = known or declared(text, "source")
     if not neighbours:
-        raise RuleDoesNotFit(f"{where}: the spec has neither a Patch nor a Source line to stand after")
+        raise RuleDoesNotFit(
+            f"{where}: the spec has neither a Patch nor a Source line to stand after"
+        )
     last = neighbours[-1][1]
     at = after_conditionals(lines, text.count("\n", 0, last.start()))
     return _insert(lines, at, f"Patch{number}{_gap(last, number)}{action.name}"), number
@@ -70,7 +83,9 @@ def _insert(lines: list[str], at: int, line: str) -> str:
 
 
 def _apply(text: str, action: Patch, number: int, where: str) -> str:
-    automatic = [match for match in _AUTO.finditer(text) if not re.search(r"(?:^|\s)-N\b", match[2])]
+    automatic = [
+        match for match in _AUTO.finditer(text) if not re.search(r"(?:^|\s)-N\b", match[2])
+    ]
     if automatic:
         strip = _STRIP.search(automatic[-1][2])
         level = int(strip[1]) if strip else 0
@@ -104,16 +119,24 @@ def _undeclare(text: str, name: str, where: str) -> str:
             for at in range(part.body, part.end) if part.name == "patchlist" else ():
                 if lines[at].strip() == name:
                     return "".join([*lines[:at], *lines[at + 1 :]])
-        raise RuleDoesNotFit(f"{where}: no Patch line names {name}", hint=nearest(name, (m[0] for _, m in known)))
+        raise RuleDoesNotFit(
+            f"{where}: no Patch line names {name}", hint=nearest(name, (m[0] for _, m in known))
+        )
     number, match = mine[0]
     if not match[2] and any(not other[2] for _, other in known if other.start() > match.start()):
         uses = list(_APPLIED.finditer(text))
         if uses:
-            raise RuleDoesNotFit(f"{where}: the patches have no numbers, and those after {name} are applied by number")
+            raise RuleDoesNotFit(
+                f"{where}: the patches have no numbers, and those after {name} are applied by number"
+            )
     rest = text[: match.start()] + text[match.end() :]
     apply_line = rf"^[ \t]*%\{{?patch(?:0*{number}\b|[ \t][^\n]*-P[ \t]*0*{number}\b)[^\n]*\n"
     rest = re.sub(apply_line, "", rest, flags=re.MULTILINE)
-    used = re.search(rf"%\{{?\??(?:PATCH{number}|P:{number})(?![0-9])|%autopatch[^\n]*\s{number}(?![0-9])", rest)
+    used = re.search(
+        rf"%\{{?\??(?:PATCH{number}|P:{number})(?![0-9])|%autopatch[^\n]*\s{number}(?![0-9])", rest
+    )
     if used is not None:
-        raise RuleDoesNotFit(f"{where}: patch {name} is still used as {used[0]}", hint="replace that line too")
+        raise RuleDoesNotFit(
+            f"{where}: patch {name} is still used as {used[0]}", hint="replace that line too"
+        )
     return rest

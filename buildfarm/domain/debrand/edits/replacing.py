@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from buildfarm.domain.debrand.nearest import nearest
 from buildfarm.domain.debrand.rule import ANY, Lines, Replace
 from buildfarm.domain.debrand.spec import ended, split_lines
-from buildfarm.domain.debrand.tree import RuleDoesNotFit, Tree, decode, encode, matching, source_names
+from buildfarm.domain.debrand.tree import (
+    RuleDoesNotFit,
+    Tree,
+    decode,
+    encode,
+    matching,
+    source_names,
+)
 
 Changed = tuple[tuple[str, int], ...]
 """``(path, number of places)`` of each file that changed."""
@@ -23,7 +30,9 @@ def replace(action: Replace, tree: Tree, where: str) -> Changed:
     return changed
 
 
-def replaced(action: Replace, texts: Mapping[str, str], where: str) -> tuple[dict[str, str], Changed]:
+def replaced(
+    action: Replace, texts: Mapping[str, str], where: str
+) -> tuple[dict[str, str], Changed]:
     """The texts that change, by name, and how often. :raises RuleDoesNotFit: another count than the action's."""
     results: dict[str, str] = {}
     changed: list[tuple[str, int]] = []
@@ -31,7 +40,9 @@ def replaced(action: Replace, texts: Mapping[str, str], where: str) -> tuple[dic
         try:
             new, count = _substitute(action, text)
         except (re.error, IndexError) as error:  # IndexError: an unknown group in `with` (re.sub)
-            raise RuleDoesNotFit(f"{where}: {action.find!r} with {action.new!r}: {error}") from error
+            raise RuleDoesNotFit(
+                f"{where}: {action.find!r} with {action.new!r}: {error}"
+            ) from error
         if count:
             changed.append((name, count))
             results[name] = new
@@ -40,7 +51,9 @@ def replaced(action: Replace, texts: Mapping[str, str], where: str) -> tuple[dic
         wanted = "at least 1" if action.count == ANY else action.count
         raise RuleDoesNotFit(
             f"{where}: {action.find!r} was found {total} times in {', '.join(texts)}, expected were {wanted}",
-            hint=nearest(action.find, (line for text in texts.values() for line in split_lines(text))),
+            hint=nearest(
+                action.find, (line for text in texts.values() for line in split_lines(text))
+            ),
         )
     return results, tuple(changed)
 
@@ -67,7 +80,9 @@ def edit_lines(action: Lines, tree: Tree, where: str) -> Changed:
         lines = [line.removesuffix("\n") for line in split_lines(decode(tree[path]))]
         count = _edit(action, lines, is_spec=action.where == "spec")
         if not count:
-            raise RuleDoesNotFit(f"{where}: {action.find!r} is nowhere in {path}", hint=nearest(action.find, lines))
+            raise RuleDoesNotFit(
+                f"{where}: {action.find!r} is nowhere in {path}", hint=nearest(action.find, lines)
+            )
         ending = "\n" if tree[path].endswith(b"\n") else ""
         tree[path] = encode("\n".join(lines) + ending)
         changed.append((path, count))
@@ -77,7 +92,11 @@ def edit_lines(action: Lines, tree: Tree, where: str) -> Changed:
 def _edit(action: Lines, lines: list[str], *, is_spec: bool) -> int:
     """Edit ``lines`` in place; how many places were changed. In a spec, %changelog ends the search."""
     find = action.find.splitlines() if "\n" in action.find else [action.find]
-    new = None if action.new is None else (action.new.splitlines() if "\n" in action.new else [action.new])
+    new = (
+        None
+        if action.new is None
+        else (action.new.splitlines() if "\n" in action.new else [action.new])
+    )
     count, at = 0, 0
     while at < len(lines):
         if is_spec and lines[at].strip("\n \t") == "%changelog":
@@ -97,7 +116,9 @@ def _edit(action: Lines, lines: list[str], *, is_spec: bool) -> int:
     return count
 
 
-def _block(lines: list[str], at: int, find: Sequence[str], new: Sequence[str] | None, left: int) -> tuple[int, int]:
+def _block(
+    lines: list[str], at: int, find: Sequence[str], new: Sequence[str] | None, left: int
+) -> tuple[int, int]:
     """A block of whole lines; what takes its place gets the first line's indentation. ``(changed, lines to go on)``."""
     here = [line.lstrip() for line in lines[at : at + len(find)]]
     if here != [line.lstrip() for line in find] or left < 1:
@@ -107,13 +128,17 @@ def _block(lines: list[str], at: int, find: Sequence[str], new: Sequence[str] | 
     return 1, len(new or ())
 
 
-def _pattern(lines: list[str], at: int, find: str, new: Sequence[str] | None, *, first_only: bool) -> tuple[int, int]:
+def _pattern(
+    lines: list[str], at: int, find: str, new: Sequence[str] | None, *, first_only: bool
+) -> tuple[int, int]:
     """A regular expression inside one line, once or everywhere in it."""
     lines[at], count = re.subn(find, "\n".join(new or ()), lines[at], count=int(first_only))
     return min(count, 1), 1
 
 
-def _part(lines: list[str], at: int, find: str, new: Sequence[str] | None, left: int) -> tuple[int, int]:
+def _part(
+    lines: list[str], at: int, find: str, new: Sequence[str] | None, left: int
+) -> tuple[int, int]:
     """A text inside one line, as often as it stood there at first; a line is deleted only if it is that and no more.
 
     Further lines of the replacement get the indentation of the line, unless it is the whole line.
@@ -141,6 +166,7 @@ def wrap(text: str, lines: str, condition: str, where: str) -> str:
     whole = "\n" + text
     if (count := whole.count("\n" + block)) != 1:
         raise RuleDoesNotFit(
-            f"{where}: the lines {lines!r} stand {count} times, expected was 1", hint=nearest(lines, split_lines(text))
+            f"{where}: the lines {lines!r} stand {count} times, expected was 1",
+            hint=nearest(lines, split_lines(text)),
         )
     return whole.replace("\n" + block, f"\n%if {condition}\n{block}%endif\n").removeprefix("\n")

@@ -46,7 +46,11 @@ def _place(lines: list[str], part: Section, at: str) -> int:
 
 
 def _called(part: Section) -> str:
-    return f"%{part.name} {part.of}".strip() if part.name != PREAMBLE else f"the preamble {part.of}".strip()
+    return (
+        f"%{part.name} {part.of}".strip()
+        if part.name != PREAMBLE
+        else f"the preamble {part.of}".strip()
+    )
 
 
 def set_tags(text: str, action: Tags, where: str) -> str:
@@ -67,21 +71,30 @@ def _tag(text: str, name: str, value: str | None, of: str, where: str) -> str:
     tags = {n: m for n in range(part.body, part.end) if (m := _TAG.fullmatch(lines[n]))}
     places = [number for number, match in tags.items() if match[1].lower() == name.lower()]
     if len(places) > 1:
-        raise RuleDoesNotFit(f"{where}: {name} stands {len(places)} times in {_called(part)}", hint="use replace")
+        raise RuleDoesNotFit(
+            f"{where}: {name} stands {len(places)} times in {_called(part)}", hint="use replace"
+        )
     if value is None:
         if not places:
             raise RuleDoesNotFit(
-                f"{where}: {_called(part)} has no {name}", hint=nearest(name, lines[part.body : part.end])
+                f"{where}: {_called(part)} has no {name}",
+                hint=nearest(name, lines[part.body : part.end]),
             )
         del lines[places[0]]
     elif places:
         match = tags[places[0]]
         lines[places[0]] = f"{match[1]}{match[2] or ''}{match[3]}{value}{match[5]}"
     else:
-        before = [n for n in tags if tags[n][1].lower() in ("summary", "license", "url", "release", "version", "name")]
+        before = [
+            n
+            for n in tags
+            if tags[n][1].lower() in ("summary", "license", "url", "release", "version", "name")
+        ]
         at = max(before, default=part.body - 1) + 1
         width = tags[before[-1]].end(3) - tags[before[-1]].start(1) if before else 0
-        lines.insert(at, f"{name}:".ljust(width) + ("" if len(name) + 1 < width else " ") + f"{value}\n")
+        lines.insert(
+            at, f"{name}:".ljust(width) + ("" if len(name) + 1 < width else " ") + f"{value}\n"
+        )
     return "".join(lines)
 
 

@@ -116,7 +116,13 @@ class _Pass:
     """One run: its state is where the pass is in the spec."""
 
     def __init__(self, text: str, change: SpecPass, version: str, day: str, where: str) -> None:
-        self.text, self.change, self.version, self.day, self.where = text, change, version, day, where
+        self.text, self.change, self.version, self.day, self.where = (
+            text,
+            change,
+            version,
+            day,
+            where,
+        )
         self.lines = text.split("\n")
         self.out: list[str] = []
         self.counters = (_Counter("Source"), _Counter("Patch"))
@@ -125,7 +131,9 @@ class _Pass:
         names = [line.partition(":")[0] for line in self.lines if _FIELD.match(line)]
         self.width = max(map(len, names), default=0)
         for counter in self.counters:
-            counter.last = next((name for name in reversed(names) if name.startswith(counter.kind)), "")
+            counter.last = next(
+                (name for name in reversed(names) if name.startswith(counter.kind)), ""
+            )
 
     def run(self) -> list[str]:
         self._plan_fields()
@@ -166,7 +174,10 @@ class _Pass:
         value = self._changed(name, value)
         for counter in self.counters:
             if name.startswith(counter.kind):
-                if any(f.op == "delete" and f.kind == counter.kind and f.name == value for f in self.change.files):
+                if any(
+                    f.op == "delete" and f.kind == counter.kind and f.name == value
+                    for f in self.change.files
+                ):
                     value = ""
                 if name != counter.kind:
                     counter.number = self._number(name, counter.kind)

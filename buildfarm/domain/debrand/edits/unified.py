@@ -28,7 +28,9 @@ def patch_tree(action: GitPatch, tree: Tree, where: str) -> list[str]:
     """Apply the diff; the paths that changed. :raises RuleDoesNotFit: a hunk does not fit, or it is no unified diff."""
     changed = []
     for diff in _files(decode(action.content), where):
-        old, new = (_placed(name, strict=action.strict, where=where) for name in (diff.old, diff.new))
+        old, new = (
+            _placed(name, strict=action.strict, where=where) for name in (diff.old, diff.new)
+        )
         if old != _NOWHERE and old not in tree:
             raise RuleDoesNotFit(f"{where}: {action.name} changes {old}, which is not there")
         if old == _NOWHERE and new in tree:
@@ -101,7 +103,11 @@ def _patched(text: str, diff: _FileDiff, where: str) -> str:
     for first, old, new in reversed(diff.hunks):
         here = lines[first : first + len(old)]
         if here != old:
-            wrong = next((a for a, b in zip(old, [*here, *[""] * len(old)], strict=False) if a != b), "")
-            raise RuleDoesNotFit(f"{where}: the hunk at line {first + 1} does not fit", hint=nearest(wrong, lines))
+            wrong = next(
+                (a for a, b in zip(old, [*here, *[""] * len(old)], strict=False) if a != b), ""
+            )
+            raise RuleDoesNotFit(
+                f"{where}: the hunk at line {first + 1} does not fit", hint=nearest(wrong, lines)
+            )
         lines[first : first + len(old)] = new
     return "".join(lines)

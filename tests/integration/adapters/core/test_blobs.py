@@ -107,7 +107,9 @@ def test_a_copied_file_stays_and_a_moved_one_goes(blobs: Blobs, tmp_path: Path):
     assert not other.exists()
 
 
-def test_a_moved_file_that_has_another_name_is_copied_so_that_nobody_can_change_the_blob(blobs: Blobs, tmp_path: Path):
+def test_a_moved_file_that_has_another_name_is_copied_so_that_nobody_can_change_the_blob(
+    blobs: Blobs, tmp_path: Path
+):
     file, other = tmp_path / "file", tmp_path / "other"
     file.write_bytes(b"hello")
     other.hardlink_to(file)
@@ -141,7 +143,9 @@ def test_many_processes_may_put_the_same_blob(blobs: Blobs):
         "import sys; from pathlib import Path; from buildfarm.adapters.core.blobs import Blobs; "
         "b = Blobs(Path(sys.argv[1])); [b.put_bytes(b'%d' % (n % 7) * 5000) for n in range(40)]"
     )
-    running = [subprocess.Popen([sys.executable, "-c", program, str(blobs._root)]) for _ in range(4)]
+    running = [
+        subprocess.Popen([sys.executable, "-c", program, str(blobs._root)]) for _ in range(4)
+    ]
     assert [process.wait(30) for process in running] == [0] * 4
     names = everything(blobs)
     assert len(names) == 7
@@ -161,7 +165,9 @@ def test_a_killed_writer_leaves_a_temporary_file_only_and_the_sweep_takes_it(blo
         "Blobs(Path(sys.argv[1])).put_stream(slow())"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program, str(blobs._root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", program, str(blobs._root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"half\n"

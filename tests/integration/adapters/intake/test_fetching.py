@@ -59,13 +59,17 @@ def test_a_file_under_an_allowed_prefix_comes_as_it_is(server, fetch, allowed):
         "{server}/el9/a b", "{server}/el9/a.src.rpm#x", "http://[::1/el9/", "//127.0.0.1/el9/a", "",
     ],
 )  # fmt: skip
-def test_what_is_not_under_the_prefix_is_refused_without_asking_anybody(server, fetch, allowed, url):
+def test_what_is_not_under_the_prefix_is_refused_without_asking_anybody(
+    server, fetch, allowed, url
+):
     with pytest.raises(InputError):
         read(fetch, url.format(server=server.url, port=server.port), allowed)
     assert server.asked == []
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "localhost", "[::ffff:127.0.0.1]"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "localhost", "[::ffff:127.0.0.1]"]
+)
 def test_an_address_inside_is_refused_unless_its_prefix_says_private(server, fetch, host):
     url = f"http://{host}:{server.port}/el9/a.src.rpm"
     with pytest.raises(InputError, match="no public address"):
@@ -97,7 +101,9 @@ def test_the_address_that_was_checked_is_the_one_that_is_connected_to(server, mo
         monkeypatch.setattr(
             socket,
             "getaddrinfo",
-            lambda host, *rest, **more: never(host) if host == "vendor.example" else real(host, *rest, **more),
+            lambda host, *rest, **more: (
+                never(host) if host == "vendor.example" else real(host, *rest, **more)
+            ),
         )
         allowed = [AllowedUrl(prefix=f"http://vendor.example:{server.port}/el9", private=True)]
         assert read(fetch, f"http://vendor.example:{server.port}/el9/a.src.rpm", allowed) == DATA
@@ -107,9 +113,22 @@ def test_the_address_that_was_checked_is_the_one_that_is_connected_to(server, mo
 
 def test_over_tls_the_certificate_must_be_the_names_though_an_address_is_connected_to(tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]
     names = ["-subj", "/CN=vendor.example", "-addext", "subjectAltName=DNS:vendor.example"]
-    subprocess.run([*made, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    subprocess.run(
+        [*made, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True
+    )
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     served.load_cert_chain(certificate, key)
     asked: list[str | None] = []
@@ -123,7 +142,9 @@ def test_over_tls_the_certificate_must_be_the_names_though_an_address_is_connect
         for name in ("vendor.example", "other.example"):
             prefix = f"https://{name}:{server.port}/"
             if name == "vendor.example":
-                assert read(fetch, f"{prefix}a.rpm", [AllowedUrl(prefix=prefix, private=True)]) == DATA
+                assert (
+                    read(fetch, f"{prefix}a.rpm", [AllowedUrl(prefix=prefix, private=True)]) == DATA
+                )
             else:
                 with pytest.raises(NotNow, match="Hostname mismatch"):
                     read(fetch, f"{prefix}a.rpm", [AllowedUrl(prefix=prefix, private=True)])
@@ -158,7 +179,9 @@ def endless(handler: BaseHTTPRequestHandler) -> None:
             handler.wfile.write(b"10000\r\n" + b"0" * 0x10000 + b"\r\n")
 
 
-def test_an_endless_body_ends_at_the_limit_and_leaves_nothing_on_the_disk(server, fetch, allowed, tmp_path):
+def test_an_endless_body_ends_at_the_limit_and_leaves_nothing_on_the_disk(
+    server, fetch, allowed, tmp_path
+):
     server.script["/el9/endless"] = endless
     blobs = Blobs(tmp_path / "blobs")
     with (
@@ -180,11 +203,15 @@ def test_lengths_that_lie_are_found_out(server, fetch, allowed):
 
 def test_a_body_is_never_decoded_so_that_no_bomb_goes_off(server, fetch, allowed):
     packed = b"\x1f\x8b not even gzip"
-    server.answer("/el9/packed", 200, {"Content-Encoding": "gzip", "Content-Length": str(len(packed))}, packed)
+    server.answer(
+        "/el9/packed", 200, {"Content-Encoding": "gzip", "Content-Length": str(len(packed))}, packed
+    )
     assert read(fetch, f"{server.url}/el9/packed", allowed) == packed
 
 
-def test_a_server_that_asks_to_come_later_is_told_apart_from_one_that_has_nothing(server, fetch, allowed):
+def test_a_server_that_asks_to_come_later_is_told_apart_from_one_that_has_nothing(
+    server, fetch, allowed
+):
     server.answer("/el9/busy", 503, {"Retry-After": "120"})
     with pytest.raises(NotNow) as busy:
         read(fetch, f"{server.url}/el9/busy", allowed)

@@ -66,7 +66,9 @@ def test_a_repository_behind_a_url_is_solved_with(
     write(folder / "9" / "x86_64", make_rpm(spec("zlib")))
     place = settled(remote, url)
     assert not list(place.rglob("*.rpm"))
-    universe = LibsolvSolver().open([PinnedRepository(id="seed", folder=place, priority=90)], "x86_64")
+    universe = LibsolvSolver().open(
+        [PinnedRepository(id="seed", folder=place, priority=90)], "x86_64"
+    )
     assert universe.resolve(["zlib"], (), ()).chosen == (("zlib-1.0-1.noarch", "seed"),)
 
 

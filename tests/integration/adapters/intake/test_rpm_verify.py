@@ -51,7 +51,9 @@ def rich(make_rpms: RpmMaker) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="session")
-def signed(rich: tuple[Path, Path], signer: Signer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def signed(
+    rich: tuple[Path, Path], signer: Signer, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     copy = tmp_path_factory.mktemp("signed") / "rich-1.0-1.src.rpm"
     shutil.copyfile(rich[0], copy)
     signer.sign_rpms([copy])
@@ -59,7 +61,9 @@ def signed(rich: tuple[Path, Path], signer: Signer, tmp_path_factory: pytest.Tem
 
 
 def rpm_query(path: Path, what: str) -> list[str]:
-    done = subprocess.run(["rpm", "-qp", "--nosignature", what, path], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["rpm", "-qp", "--nosignature", what, path], capture_output=True, text=True, check=True
+    )
     return done.stdout.splitlines()
 
 
@@ -93,7 +97,9 @@ def test_dependencies_are_as_rpm_prints_them(rich: tuple[Path, Path], signed: Pa
     assert isinstance(srpm, Verified)
     assert isinstance(rpm, Verified)
     for path, found in zip(rich, (srpm, rpm), strict=True):
-        expected = [line for line in rpm_query(path, "--requires") if not line.startswith("rpmlib(")]
+        expected = [
+            line for line in rpm_query(path, "--requires") if not line.startswith("rpmlib(")
+        ]
         assert list(found.requires) == expected
         assert list(found.provides) == rpm_query(path, "--provides")
     assert "(foo if bar)" in srpm.requires
@@ -106,13 +112,17 @@ def test_a_folder_of_keys_is_a_key_ring(signed: Path, public_key: Path):
     assert verify(signed, public_key.parent).name == "rich"
 
 
-def test_several_keys_in_one_file_all_count(signed: Path, public_key: Path, other_key: Path, tmp_path: Path):
+def test_several_keys_in_one_file_all_count(
+    signed: Path, public_key: Path, other_key: Path, tmp_path: Path
+):
     both = tmp_path / "both"
     both.write_bytes(b"Keys of the vendor\n\n" + other_key.read_bytes() + public_key.read_bytes())
     assert verify(signed, [both]).name == "rich"
 
 
-def test_an_unsigned_file_is_fine_only_where_no_signature_is_asked_for(rich: tuple[Path, Path], public_key: Path):
+def test_an_unsigned_file_is_fine_only_where_no_signature_is_asked_for(
+    rich: tuple[Path, Path], public_key: Path
+):
     assert verify(rich[0], None).name == "rich"
     with pytest.raises(Unsigned, match=r"rich-1\.0-1\.src\.rpm: it is not signed"):
         verify(rich[0], [public_key])
@@ -120,7 +130,9 @@ def test_an_unsigned_file_is_fine_only_where_no_signature_is_asked_for(rich: tup
 
 @pytest.mark.parametrize("trusted", [True, False])
 def test_a_key_that_is_not_in_the_ring_is_named(signed: Path, other_key: Path, trusted: bool):
-    with pytest.raises(UnknownKey, match=r"signed by key [0-9a-f]{8}, which the target does not trust"):
+    with pytest.raises(
+        UnknownKey, match=r"signed by key [0-9a-f]{8}, which the target does not trust"
+    ):
         verify(signed, [other_key] if trusted else [])
 
 
@@ -143,13 +155,19 @@ def test_every_truncation_is_refused_with_a_reason(signed: Path, public_key: Pat
         file.write_bytes(data[:length])
     answers = verify_many(files, [public_key])
     assert [type(answer) for answer in answers] == [Damaged] * len(files)
-    assert all(str(answer).startswith(f"{file.name}: ") for file, answer in zip(files, answers, strict=True))
+    assert all(
+        str(answer).startswith(f"{file.name}: ")
+        for file, answer in zip(files, answers, strict=True)
+    )
 
 
 def test_a_signature_that_was_changed_is_bad(signed: Path, public_key: Path, tmp_path: Path):
     data = signed.read_bytes()
     signature = subprocess.run(
-        ["rpm", "-qp", "--nosignature", "--qf=%{rsaheader:base64}", signed], capture_output=True, text=True, check=True
+        ["rpm", "-qp", "--nosignature", "--qf=%{rsaheader:base64}", signed],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     start = data.index(base64.b64decode(signature))
     with pytest.raises((BadSignature, UnknownKey)):
@@ -181,16 +199,22 @@ def test_a_signature_over_the_header_alone_proves_nothing_about_the_payload():
     header = "    Header V3 RSA/SHA256 Signature, key ID f4a80eb5: OK\n    Header SHA1 digest: OK\n    MD5 digest: OK\n"
     with pytest.raises(Problem, match="nothing covers the payload"):
         judge(header, signed=True)
-    assert judge(header + "    V3 RSA/SHA256 Signature, key ID f4a80eb5: OK\n", signed=True) == "f4a80eb5"
+    assert (
+        judge(header + "    V3 RSA/SHA256 Signature, key ID f4a80eb5: OK\n", signed=True)
+        == "f4a80eb5"
+    )
     assert judge(header + "    Payload SHA256 digest: OK\n", signed=True) == "f4a80eb5"
     with pytest.raises(Problem, match="no digest covers the payload"):
         judge("    Header SHA256 digest: OK\n", signed=False)
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(b"", "the file is empty"), (b"I am a text\n", "not an RPM"), (b"\xed\xab", "not an RPM")]
+    ("content", "reason"),
+    [(b"", "the file is empty"), (b"I am a text\n", "not an RPM"), (b"\xed\xab", "not an RPM")],
 )
-def test_what_is_no_rpm_is_called_that(tmp_path: Path, public_key: Path, content: bytes, reason: str):
+def test_what_is_no_rpm_is_called_that(
+    tmp_path: Path, public_key: Path, content: bytes, reason: str
+):
     file = tmp_path / "file.rpm"
     file.write_bytes(content)
     with pytest.raises(NotAnRpm, match=reason):
@@ -208,22 +232,29 @@ def test_a_header_that_claims_to_be_huge_costs_nothing(signed: Path, tmp_path: P
     assert time.monotonic() - started < 5
 
 
-def test_one_bad_file_does_not_cost_the_others_their_answers(signed: Path, public_key: Path, tmp_path: Path):
+def test_one_bad_file_does_not_cost_the_others_their_answers(
+    signed: Path, public_key: Path, tmp_path: Path
+):
     text = tmp_path / "text.rpm"
     text.write_text("text")
     files = [signed, text, broken_at(signed, tmp_path, -10), signed] * 6
     answers = verify_many(files, [public_key])
-    assert [type(answer).__name__ for answer in answers] == ["Verified", "NotAnRpm", "Damaged", "Verified"] * 6
+    assert [type(answer).__name__ for answer in answers] == [
+        "Verified",
+        "NotAnRpm",
+        "Damaged",
+        "Verified",
+    ] * 6
 
 
 def test_a_file_that_ends_the_reader_is_damaged_and_the_others_are_read(
     signed: Path, public_key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     fragile = tmp_path / "reader.py"
-    crash = (
-        'import io, os, sys\ngiven = sys.stdin.read()\nif "evil" in given: os.abort()\nsys.stdin = io.StringIO(given)\n'
+    crash = 'import io, os, sys\ngiven = sys.stdin.read()\nif "evil" in given: os.abort()\nsys.stdin = io.StringIO(given)\n'
+    head, future, rest = rpm_verify._READER.read_text().partition(
+        "from __future__ import annotations\n"
     )
-    head, future, rest = rpm_verify._READER.read_text().partition("from __future__ import annotations\n")
     fragile.write_text(head + future + crash + rest)
     monkeypatch.setattr(rpm_verify, "_READER", fragile)
     evil = tmp_path / "evil.rpm"
@@ -251,8 +282,13 @@ def test_a_macro_in_a_header_is_text(make_rpms: RpmMaker, tmp_path: Path):
     assert not trap.exists()
 
 
-def test_a_key_that_is_none_is_a_mistake_in_the_configuration(signed: Path, public_key: Path, tmp_path: Path):
-    for content in ("hello", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"):
+def test_a_key_that_is_none_is_a_mistake_in_the_configuration(
+    signed: Path, public_key: Path, tmp_path: Path
+):
+    for content in (
+        "hello",
+        "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
+    ):
         key = tmp_path / "bad-key"
         key.write_text(content)
         with pytest.raises(ConfigError, match="bad-key: no usable"):
@@ -285,12 +321,18 @@ def corpus() -> Path:
 def test_the_corpus_is_judged_as_rpmkeys_judges_it(corpus: Path):
     files = sorted(corpus.glob("rpms/**/*.rpm")) + sorted(corpus.glob("srpms/*.rpm"))
     for file, answer in zip(files, verify_many(files, None), strict=True):
-        done = subprocess.run(["rpmkeys", "-K", "--nosignature", file], capture_output=True, text=True, check=False)
-        assert isinstance(answer, InputError) == (done.returncode != 0), f"{file}: {done.stdout}{answer}"
+        done = subprocess.run(
+            ["rpmkeys", "-K", "--nosignature", file], capture_output=True, text=True, check=False
+        )
+        assert isinstance(answer, InputError) == (done.returncode != 0), (
+            f"{file}: {done.stdout}{answer}"
+        )
 
 
 @pytest.mark.corpus
-def test_the_corpus_of_signed_rpms_names_its_keys_and_the_hostile_payload_is_damaged(corpus: Path, public_key: Path):
+def test_the_corpus_of_signed_rpms_names_its_keys_and_the_hostile_payload_is_damaged(
+    corpus: Path, public_key: Path
+):
     expected = {
         "signed/centos-release-5-0.0.el5.centos.2.x86_64.rpm": (UnknownKey, "e8562897"),
         "signed/centos-release-7-2.1511.el7.centos.2.10.x86_64.rpm": (UnknownKey, "f4a80eb5"),

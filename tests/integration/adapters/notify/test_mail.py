@@ -59,7 +59,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
     certificate, private = tmp_path / "mail.pem", tmp_path / "mail.key"
     certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
     )
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, private)
@@ -73,10 +77,18 @@ def server(tmp_path: Path) -> Iterator[Server]:
     controller.stop()
 
 
-def send(server: Server, folder: Path, *, password: str = PASSWORD, starttls: bool = True) -> Answer:
+def send(
+    server: Server, folder: Path, *, password: str = PASSWORD, starttls: bool = True
+) -> Answer:
     secret = folder / "password"
     secret.write_text(f"{password}\n")
-    settings = Mail(host="127.0.0.1", port=server.port, sender="builds@reef.example", starttls=starttls, user="builds")
+    settings = Mail(
+        host="127.0.0.1",
+        port=server.port,
+        sender="builds@reef.example",
+        starttls=starttls,
+        user="builds",
+    )
     letter = Letter(
         to="ann@reef.example", subject="reef-9: 1 failed", text="failed (1)\n  zlib-1-1\n", at=datetime(2026, 1, 1, tzinfo=UTC),
         batch="b1", threads=(), unsubscribe="https://reef.example/u",
@@ -84,7 +96,9 @@ def send(server: Server, folder: Path, *, password: str = PASSWORD, starttls: bo
     return Smtp(settings, password_file=secret)(letter)
 
 
-def test_a_letter_goes_over_tls_after_a_login(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_letter_goes_over_tls_after_a_login(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
     answer = send(server, tmp_path)
     assert answer.accepted, answer.status

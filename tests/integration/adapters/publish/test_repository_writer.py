@@ -16,7 +16,11 @@ import zstandard
 
 from buildfarm.adapters.publish.metadata_writer import BucketCache, write
 from buildfarm.adapters.publish.package_pool import RepoRpm, Shelves, stacks
-from buildfarm.adapters.publish.repository_writer import ChunkCache, RepositoryWriter, repository_writer
+from buildfarm.adapters.publish.repository_writer import (
+    ChunkCache,
+    RepositoryWriter,
+    repository_writer,
+)
 from buildfarm.domain.target.repodata_style import Checksum, Compression, RepodataStyle
 from buildfarm.errors import InfraError, InputError
 from buildfarm.rpm_folders import SHELVES, rpms_below
@@ -27,7 +31,11 @@ from tests.integration.adapters.conftest import Dnf, Rpm, RpmMaker, spec
 def rpms(make_rpms: RpmMaker) -> list[Rpm]:
     sub = "%package devel\nSummary: Sub\nProvides: pkgconfig(alpha) = 1.0\n%description devel\nSub.\n%files devel\n"
     paths = [
-        *make_rpms(spec("alpha", "Requires: beta", "Recommends: gamma", files=("/usr/bin/alpha",), more=sub)),
+        *make_rpms(
+            spec(
+                "alpha", "Requires: beta", "Recommends: gamma", files=("/usr/bin/alpha",), more=sub
+            )
+        ),
         *make_rpms(spec("beta", "Provides: odd(name) = 3", "Conflicts: delta < 2", version="2.0")),
         *make_rpms(spec("Gamma", files=("/usr/share/gamma_&_co/<x>",))),
     ]
@@ -40,14 +48,22 @@ def writer(tmp_path: Path) -> RepositoryWriter:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    every = (Path(place) / name for place, _, names in os.walk(folder, followlinks=True) for name in names)
+    every = (
+        Path(place) / name
+        for place, _, names in os.walk(folder, followlinks=True)
+        for name in names
+    )
     return {str(path.relative_to(folder)): path.read_bytes() for path in every}
 
 
 def unpacked(file: Path) -> bytes:
     tools = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
     if shutil.which(tools[file.suffix]) is None:
-        return zstandard.ZstdDecompressor().stream_reader(file.read_bytes(), read_across_frames=True).read()
+        return (
+            zstandard.ZstdDecompressor()
+            .stream_reader(file.read_bytes(), read_across_frames=True)
+            .read()
+        )
     return subprocess.run([tools[file.suffix], "-dc", file], check=True, capture_output=True).stdout
 
 
@@ -65,18 +81,30 @@ def test_rpms_are_hard_links_on_shelves_that_generations_share(
         for rpm in some:
             (place,) = (folder / "Packages").glob(f"*/{rpm.filename}")
             assert place.samefile(rpm.path)
-    old, new = ({link.name: link.readlink() for link in (folder / "Packages").iterdir()} for folder in generations)
+    old, new = (
+        {link.name: link.readlink() for link in (folder / "Packages").iterdir()}
+        for folder in generations
+    )
     assert len(old) == len({stack.number % 64 for stack in stacks(rpms)})
     assert sum(old[name] == new.get(name) for name in old) == len(old) - 1
 
 
-def test_links_to_shelves_take_no_inode_of_their_own_and_lead_there_from_every_depth(rpms: list[Rpm], tmp_path: Path):
+def test_links_to_shelves_take_no_inode_of_their_own_and_lead_there_from_every_depth(
+    rpms: list[Rpm], tmp_path: Path
+):
     writer = RepositoryWriter(tmp_path / "cache", tmp_path / "repos" / ".shelves")
-    folders = [tmp_path / "repos" / place for place in ("tag/1/x86_64", "tag/2/x86_64", "tag/deep/3/x86_64")]
+    folders = [
+        tmp_path / "repos" / place
+        for place in ("tag/1/x86_64", "tag/2/x86_64", "tag/deep/3/x86_64")
+    ]
     for folder in folders:
         writer.write(folder, rpms)
-        assert {path.name for path in (folder / "Packages").glob("*/*.rpm")} == {rpm.filename for rpm in rpms}
-    inodes = [{link.lstat().st_ino for link in (folder / "Packages").iterdir()} for folder in folders]
+        assert {path.name for path in (folder / "Packages").glob("*/*.rpm")} == {
+            rpm.filename for rpm in rpms
+        }
+    inodes = [
+        {link.lstat().st_ino for link in (folder / "Packages").iterdir()} for folder in folders
+    ]
     assert inodes[0] == inodes[1]
     assert not inodes[0] & inodes[2]
 
@@ -89,7 +117,9 @@ def test_who_looks_below_a_published_folder_finds_its_rpms(rpms: list[Rpm], tmp_
     (repository / "Packages" / "away").symlink_to(tmp_path / "elsewhere")
     (repository.parent.parent / "current").symlink_to("1")
     for folder in (repository, repository.parent.parent / "current"):
-        assert sorted(path.name for path in rpms_below(folder)) == sorted(rpm.filename for rpm in rpms)
+        assert sorted(path.name for path in rpms_below(folder)) == sorted(
+            rpm.filename for rpm in rpms
+        )
 
 
 def test_a_shelf_goes_when_no_repository_stands_on_it(rpms: list[Rpm], tmp_path: Path):
@@ -101,7 +131,9 @@ def test_a_shelf_goes_when_no_repository_stands_on_it(rpms: list[Rpm], tmp_path:
     assert shelves.collect(older_than=2**33) == 0
     before = contents(generations[1])
     shutil.rmtree(generations[0])
-    assert shelves.collect(older_than=0) == 0  # filled just now: somebody may be about to link to it
+    assert (
+        shelves.collect(older_than=0) == 0
+    )  # filled just now: somebody may be about to link to it
     links = len(list((tmp_path / "repos" / ".shelves").glob(".links/*/*")))
     assert shelves.collect(older_than=2**33) == 1
     assert len(list((tmp_path / "repos" / ".shelves").glob(".links/*/*"))) == links - 1
@@ -111,29 +143,45 @@ def test_a_shelf_goes_when_no_repository_stands_on_it(rpms: list[Rpm], tmp_path:
 @pytest.mark.parametrize("compression", ["gz", "bz2", "xz", "zstd"])
 @pytest.mark.parametrize("checksum", ["sha256", "sha512", "sha"])
 def test_metadata_in_other_checksums_and_compressions_reads_the_same(
-    writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path, dnf: Dnf, checksum: Checksum, compression: Compression
+    writer: RepositoryWriter,
+    rpms: list[Rpm],
+    tmp_path: Path,
+    dnf: Dnf,
+    checksum: Checksum,
+    compression: Compression,
 ):
     """createrepo_c's reader is built without SHA-1 (``sha``), which dnf reads."""
-    style = RepodataStyle(checksum=checksum, compression=compression, open_checksum=checksum == "sha512")
+    style = RepodataStyle(
+        checksum=checksum, compression=compression, open_checksum=checksum == "sha512"
+    )
     writer.write(tmp_path / "repo", rpms, (), style)
     for record in cr.Repomd(str(tmp_path / "repo" / "repodata" / "repomd.xml")).records:
         digest = hashlib.new(
-            "sha1" if checksum == "sha" else checksum, (tmp_path / "repo" / record.location_href).read_bytes()
+            "sha1" if checksum == "sha" else checksum,
+            (tmp_path / "repo" / record.location_href).read_bytes(),
         )
         assert (record.checksum_type, record.checksum) == (checksum, digest.hexdigest())
         opened = unpacked(tmp_path / "repo" / record.location_href)
         assert record.size_open == len(opened)
-        assert record.checksum_open == (hashlib.sha512(opened).hexdigest() if checksum == "sha512" else None)
+        assert record.checksum_open == (
+            hashlib.sha512(opened).hexdigest() if checksum == "sha512" else None
+        )
     if checksum != "sha":
         found = packages(tmp_path / "repo")
         assert {(one.pkgId, one.checksum_type) for one in found.values()} == {
             (hashlib.new(checksum, rpm.path.read_bytes()).hexdigest(), checksum) for rpm in rpms
         }
-    listed = dnf({"ours": (tmp_path / "repo", 99)}, "repoquery", "--repo=ours", "--qf=%{name}-%{evr}.%{arch}")
-    assert sorted(listed.stdout.split()) == sorted(rpm.filename.removesuffix(".rpm") for rpm in rpms)
+    listed = dnf(
+        {"ours": (tmp_path / "repo", 99)}, "repoquery", "--repo=ours", "--qf=%{name}-%{evr}.%{arch}"
+    )
+    assert sorted(listed.stdout.split()) == sorted(
+        rpm.filename.removesuffix(".rpm") for rpm in rpms
+    )
 
 
-def test_metadata_reads_the_same_as_createrepo_cs_own(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
+def test_metadata_reads_the_same_as_createrepo_cs_own(
+    writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path
+):
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     writer.write(ours, rpms)
     writer.write(theirs, rpms)
@@ -153,18 +201,26 @@ def test_metadata_reads_the_same_as_createrepo_cs_own(writer: RepositoryWriter, 
 
 
 def test_same_rpms_same_bytes_in_whatever_order(rpms: list[Rpm], tmp_path: Path):
-    first = RepositoryWriter(tmp_path / "cache1", tmp_path / ".shelves").write(tmp_path / "one", rpms)
-    second = RepositoryWriter(tmp_path / "cache2", tmp_path / ".shelves").write(tmp_path / "two", list(reversed(rpms)))
+    first = RepositoryWriter(tmp_path / "cache1", tmp_path / ".shelves").write(
+        tmp_path / "one", rpms
+    )
+    second = RepositoryWriter(tmp_path / "cache2", tmp_path / ".shelves").write(
+        tmp_path / "two", list(reversed(rpms))
+    )
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert first == second
     assert cr.Repomd(str(tmp_path / "one" / "repodata" / "repomd.xml")).revision == first
 
 
-def test_another_set_of_rpms_has_another_revision(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
+def test_another_set_of_rpms_has_another_revision(
+    writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path
+):
     assert writer.write(tmp_path / "one", rpms) != writer.write(tmp_path / "two", rpms[1:])
 
 
-def test_an_unchanged_rpm_is_never_opened_again(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
+def test_an_unchanged_rpm_is_never_opened_again(
+    writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path
+):
     writer.write(tmp_path / "one", rpms)
     junk = tmp_path / "junk"
     junk.write_bytes(b"not an RPM at all")
@@ -186,7 +242,9 @@ def test_a_torn_cache_file_is_made_again(writer: RepositoryWriter, rpms: list[Rp
 def test_many_rpms_lie_in_buckets_and_one_that_changes_touches_only_its_own(tmp_path: Path):
     def named(number: int, version: str = "1.0") -> Rpm:
         name = f"rpm{number:04}-{version}-1.noarch.rpm"
-        return Rpm(path=tmp_path / name, sha256=hashlib.sha256(name.encode()).hexdigest(), filename=name)
+        return Rpm(
+            path=tmp_path / name, sha256=hashlib.sha256(name.encode()).hexdigest(), filename=name
+        )
 
     def chunks_of(file: RepoRpm, href: str) -> tuple[str, str, str]:
         made.append(file.filename)
@@ -205,14 +263,19 @@ def test_many_rpms_lie_in_buckets_and_one_that_changes_touches_only_its_own(tmp_
     written("two", [*files[:77], named(77, "2.0"), *files[78:]])
     assert "rpm0077-2.0-1.noarch.rpm" in made
     assert 1 <= len(made) <= 128
-    (text,) = (gzip.decompress(path.read_bytes()).decode() for path in (tmp_path / "two").glob("*-primary.xml.gz"))
+    (text,) = (
+        gzip.decompress(path.read_bytes()).decode()
+        for path in (tmp_path / "two").glob("*-primary.xml.gz")
+    )
     assert text.count("<package>") == 500
     assert 'packages="500"' in text
     assert cache.forget(older_than=0) == 0
     assert cache.forget(older_than=2**33) >= 8
 
 
-def test_a_file_that_is_not_what_its_digest_says_is_refused(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
+def test_a_file_that_is_not_what_its_digest_says_is_refused(
+    writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path
+):
     with pytest.raises(InfraError, match="its SHA-256 is"):
         writer.write(tmp_path / "one", [replace(rpms[0], sha256="0" * 64)])
     text = tmp_path / "text.rpm"
@@ -222,12 +285,16 @@ def test_a_file_that_is_not_what_its_digest_says_is_refused(writer: RepositoryWr
 
 
 @pytest.mark.parametrize("name", ["../evil.rpm", "", ".hidden.rpm", "a/b.rpm"])
-def test_a_name_that_leaves_its_folder_is_refused(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path, name: str):
+def test_a_name_that_leaves_its_folder_is_refused(
+    writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path, name: str
+):
     with pytest.raises(InputError):
         writer.write(tmp_path / "one", [replace(rpms[0], filename=name)])
 
 
-def test_two_files_of_one_name_are_refused(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
+def test_two_files_of_one_name_are_refused(
+    writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path
+):
     with pytest.raises(InputError, match="twice"):
         writer.write(tmp_path / "one", [rpms[0], rpms[0]])
 
@@ -249,7 +316,9 @@ def test_across_file_systems_rpms_are_copied(rpms: list[Rpm], tmp_path: Path):
     source = memory / f"{tmp_path.name}.rpm"
     source.write_bytes(rpms[0].path.read_bytes())
     try:
-        repository_writer(tmp_path / "cache", tmp_path / ".shelves")(tmp_path / "one", [replace(rpms[0], path=source)])
+        repository_writer(tmp_path / "cache", tmp_path / ".shelves")(
+            tmp_path / "one", [replace(rpms[0], path=source)]
+        )
     finally:
         source.unlink()
     (copy,) = (tmp_path / "one" / "Packages").glob("*/*.rpm")
@@ -264,15 +333,27 @@ def test_an_empty_repository_is_one_too(writer: RepositoryWriter, tmp_path: Path
 
 
 def test_dnf_sees_what_was_written(
-    writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path, dnf: Dnf, make_rpm: Callable[[str], Path]
+    writer: RepositoryWriter,
+    rpms: list[Rpm],
+    tmp_path: Path,
+    dnf: Dnf,
+    make_rpm: Callable[[str], Path],
 ):
     writer.write(tmp_path / "repo", rpms)
     repositories = {"ours": (tmp_path / "repo", 99)}
-    listed = dnf(repositories, "repoquery", "--repo=ours", "--qf=%{name}-%{evr}.%{arch} %{reponame}")
-    assert sorted(listed.stdout.split("\n"))[1:] == sorted(f"{rpm.filename.removesuffix('.rpm')} ours" for rpm in rpms)
-    assert dnf(repositories, "repoquery", "--whatprovides", "/usr/bin/alpha", "--qf=%{name}").stdout == "alpha\n"
+    listed = dnf(
+        repositories, "repoquery", "--repo=ours", "--qf=%{name}-%{evr}.%{arch} %{reponame}"
+    )
+    assert sorted(listed.stdout.split("\n"))[1:] == sorted(
+        f"{rpm.filename.removesuffix('.rpm')} ours" for rpm in rpms
+    )
     assert (
-        dnf(repositories, "repoquery", "--whatprovides", "pkgconfig(alpha)", "--qf=%{name}").stdout == "alpha-devel\n"
+        dnf(repositories, "repoquery", "--whatprovides", "/usr/bin/alpha", "--qf=%{name}").stdout
+        == "alpha\n"
+    )
+    assert (
+        dnf(repositories, "repoquery", "--whatprovides", "pkgconfig(alpha)", "--qf=%{name}").stdout
+        == "alpha-devel\n"
     )
     fetched = dnf(repositories, "download", f"--destdir={tmp_path / 'fetched'}", "alpha")
     if fetched.returncode == 0:  # the download plug-in is not everywhere

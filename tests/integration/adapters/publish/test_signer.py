@@ -98,8 +98,13 @@ def test_repomd_gets_a_detached_signature_that_gpg_believes(
     signer.verify(repomd)
     keyring = tmp_path / "keyring.gpg"
     subprocess.run(["gpg", "--dearmor", "-o", keyring, public_key], check=True, capture_output=True)
-    subprocess.run(["gpgv", "--keyring", keyring, signature, repomd], check=True, capture_output=True)
-    assert sorted(path.name for path in tmp_path.glob("*repomd*")) == ["repomd.xml", "repomd.xml.asc"]
+    subprocess.run(
+        ["gpgv", "--keyring", keyring, signature, repomd], check=True, capture_output=True
+    )
+    assert sorted(path.name for path in tmp_path.glob("*repomd*")) == [
+        "repomd.xml",
+        "repomd.xml.asc",
+    ]
 
 
 def test_a_changed_repomd_or_no_signature_is_refused(signer: Signer, repomd: Path):
@@ -111,14 +116,19 @@ def test_a_changed_repomd_or_no_signature_is_refused(signer: Signer, repomd: Pat
         signer.verify(repomd)
 
 
-def test_the_key_is_made_once_in_a_folder_nobody_else_may_read_however_long_its_path(tmp_path: Path, repomd: Path):
+def test_the_key_is_made_once_in_a_folder_nobody_else_may_read_however_long_its_path(
+    tmp_path: Path, repomd: Path
+):
     home = tmp_path / ("long" * 40) / "gnupg"
     fingerprint = Signer(home, name="A B", email="a@example.org").ensure_key()
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     again = Signer(home, name="A B", email="a@example.org")
     assert again.ensure_key() == fingerprint == again.fingerprint()
     listed = subprocess.run(
-        ["gpg", "--show-keys", "--with-colons"], input=again.export(), capture_output=True, check=True
+        ["gpg", "--show-keys", "--with-colons"],
+        input=again.export(),
+        capture_output=True,
+        check=True,
     ).stdout.decode()
     assert "A B <a@example.org>" in listed
     assert listed.startswith(("pub:-:3072:1:", "pub:u:3072:1:"))
@@ -138,7 +148,9 @@ def test_no_agent_is_left_running(signer: Signer, copies: list[Path], repomd: Pa
     wait_until_gone(before)
 
 
-def test_a_killed_signer_leaves_no_agent_and_the_next_one_goes_on(signer: Signer, repomd: Path, tmp_path: Path):
+def test_a_killed_signer_leaves_no_agent_and_the_next_one_goes_on(
+    signer: Signer, repomd: Path, tmp_path: Path
+):
     program = (
         "import sys; from pathlib import Path; from buildfarm.adapters.publish.signing import Signer\n"
         "s = Signer(Path(sys.argv[1]), name='Test Signer', email='signer@example.org'); s.fingerprint()\n"
@@ -171,6 +183,11 @@ def test_two_signers_take_turns(signer: Signer, tmp_path: Path):
         file.write_text(file.name)
     twin = Signer(signer._home, name="Test Signer", email="signer@example.org")
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda pair: pair[0].sign_repomd(pair[1]), zip([signer, twin] * 2, files, strict=True)))
+        list(
+            pool.map(
+                lambda pair: pair[0].sign_repomd(pair[1]),
+                zip([signer, twin] * 2, files, strict=True),
+            )
+        )
     for file in files:
         signer.verify(file)

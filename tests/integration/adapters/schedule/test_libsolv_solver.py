@@ -73,16 +73,24 @@ def universe(seed: PinnedRepository) -> Universe:
 
 
 @pytest.fixture(scope="session")
-def new_zlib(make_rpm: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> PinnedRepository:
+def new_zlib(
+    make_rpm: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> PinnedRepository:
     """Our own generation: a zlib that is newer than the seed's, in a repository that dnf prefers."""
     folder = tmp_path_factory.mktemp("own")
     made = [make_rpm(SPECS[name].replace("1.0", "0.9")) for name in ("zlib", "zlib-devel")]
-    RepositoryWriter(folder / "cache", folder / ".shelves").write(folder / "repo", [Rpm.of(rpm) for rpm in made])
+    RepositoryWriter(folder / "cache", folder / ".shelves").write(
+        folder / "repo", [Rpm.of(rpm) for rpm in made]
+    )
     return PinnedRepository(id="own", folder=folder / "repo", priority=10)
 
 
-def coming(build: str, name: str, *provides: str, evr: str = "2.0-1", requires: tuple[str, ...] = ()) -> Expected:
-    return Expected(build=build, name=name, evr=evr, arch="noarch", provides=provides, requires=requires)
+def coming(
+    build: str, name: str, *provides: str, evr: str = "2.0-1", requires: tuple[str, ...] = ()
+) -> Expected:
+    return Expected(
+        build=build, name=name, evr=evr, arch="noarch", provides=provides, requires=requires
+    )
 
 
 DROP = (
@@ -94,7 +102,9 @@ DROP = (
 
 
 @pytest.fixture(scope="session")
-def askers(make_rpms: Callable[[str], list[Path]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def askers(
+    make_rpms: Callable[[str], list[Path]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A repository with an RPM ``ask-<n>`` that requires what the n-th question does: dnf takes no rich arguments."""
     subs = "".join(
         f"%package -n ask-{number}\nSummary: Ask\nRequires: {', '.join(requires)}\n"
@@ -103,11 +113,15 @@ def askers(make_rpms: Callable[[str], list[Path]], tmp_path_factory: pytest.Temp
     )
     folder = tmp_path_factory.mktemp("ask")
     rpms = [rpm for rpm in make_rpms(spec("ask", more=subs)) if not rpm.name.endswith(".src.rpm")]
-    RepositoryWriter(folder / "cache", folder / ".shelves").write(folder / "repo", [Rpm.of(rpm) for rpm in rpms])
+    RepositoryWriter(folder / "cache", folder / ".shelves").write(
+        folder / "repo", [Rpm.of(rpm) for rpm in rpms]
+    )
     return folder / "repo"
 
 
-@pytest.mark.parametrize("number", range(len(REQUIREMENTS)), ids=[", ".join(one) for one in REQUIREMENTS])
+@pytest.mark.parametrize(
+    "number", range(len(REQUIREMENTS)), ids=[", ".join(one) for one in REQUIREMENTS]
+)
 def test_what_dnf_can_install_is_resolved_and_what_it_cannot_is_not(
     universe: Universe, seed: PinnedRepository, askers: Path, dnf: Dnf, number: int
 ):
@@ -154,7 +168,9 @@ def test_a_base_that_cannot_be_made_says_why(universe: Universe):
     assert universe.base(("shell", "tol")).problems == ("nothing provides tol (nearest: tool)",)
     answer = universe.resolve([], ("shell", "tol"), ())
     assert answer.problems == ("buildroot: nothing provides tol (nearest: tool)",)
-    assert universe.base(("hungry",)).problems == ("nothing provides nowhere >= 3, needed by hungry-1.0-1.noarch",)
+    assert universe.base(("hungry",)).problems == (
+        "nothing provides nowhere >= 3, needed by hungry-1.0-1.noarch",
+    )
 
 
 def test_every_missing_dependency_is_named_with_what_is_near(universe: Universe):
@@ -178,16 +194,26 @@ def test_what_is_near_is_what_somebody_may_have_meant(universe: Universe):
 
 def test_an_rpm_of_another_arch_is_named_as_such(make_rpm: Callable[[str], Path], tmp_path: Path):
     other = make_rpm(SPECS["zlib"].replace("zlib", "firmware").replace("BuildArch: noarch\n", ""))
-    RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves").write(tmp_path / "repo", [Rpm.of(other)])
-    universe = LibsolvSolver().open([PinnedRepository(id="seed", folder=tmp_path / "repo", priority=90)], "aarch64")
+    RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves").write(
+        tmp_path / "repo", [Rpm.of(other)]
+    )
+    universe = LibsolvSolver().open(
+        [PinnedRepository(id="seed", folder=tmp_path / "repo", priority=90)], "aarch64"
+    )
     (problem,) = universe.resolve(["firmware"], (), ()).problems
-    assert problem == ("nothing provides firmware (nearest: firmware-1.0-1.x86_64 in seed, which is for another arch)")
+    assert problem == (
+        "nothing provides firmware (nearest: firmware-1.0-1.x86_64 in seed, which is for another arch)"
+    )
 
 
 def test_a_file_that_only_the_drop_makes_is_waited_for(universe: Universe):
-    drop = [coming("b-awk", "mawk", "/usr/bin/awk")]  # as the plan gives an RPM's files: beside its Provides
+    drop = [
+        coming("b-awk", "mawk", "/usr/bin/awk")
+    ]  # as the plan gives an RPM's files: beside its Provides
     assert universe.resolve(["/usr/bin/awk"], BASE, drop).taken == {"b-awk": "/usr/bin/awk"}
-    assert universe.resolve(["(/usr/bin/awk or nowhere)"], BASE, drop).taken == {"b-awk": "(/usr/bin/awk or nowhere)"}
+    assert universe.resolve(["(/usr/bin/awk or nowhere)"], BASE, drop).taken == {
+        "b-awk": "(/usr/bin/awk or nowhere)"
+    }
 
 
 def test_a_dependency_of_a_dependency_is_named_with_who_needs_it(universe: Universe):
@@ -198,7 +224,9 @@ def test_a_dependency_of_a_dependency_is_named_with_who_needs_it(universe: Unive
 
 def test_a_conflict_names_both(universe: Universe):
     (problem,) = universe.resolve(["fighter", "zlib"], BASE, ()).problems
-    assert problem == "package fighter-1.0-1.noarch conflicts with zlib provided by zlib-1.0-1.noarch"
+    assert (
+        problem == "package fighter-1.0-1.noarch conflicts with zlib provided by zlib-1.0-1.noarch"
+    )
 
 
 def test_weak_dependencies_are_not_followed(universe: Universe):
@@ -208,10 +236,15 @@ def test_weak_dependencies_are_not_followed(universe: Universe):
 def test_the_drops_version_is_waited_for_rather_than_taking_the_seeds(universe: Universe):
     answer = universe.resolve(["zlib-devel"], BASE, DROP)
     assert answer.taken == {"b-zlib": "zlib-devel"}
-    assert answer.chosen == (("zlib-2.0-1.noarch", "expected"), ("zlib-devel-2.0-1.noarch", "expected"))
+    assert answer.chosen == (
+        ("zlib-2.0-1.noarch", "expected"),
+        ("zlib-devel-2.0-1.noarch", "expected"),
+    )
 
 
-def test_our_own_generation_is_preferred_to_what_is_expected(new_zlib: PinnedRepository, seed: PinnedRepository):
+def test_our_own_generation_is_preferred_to_what_is_expected(
+    new_zlib: PinnedRepository, seed: PinnedRepository
+):
     universe = LibsolvSolver().open([seed, new_zlib], "x86_64")
     answer = universe.resolve(["zlib-devel"], BASE, DROP)
     assert answer.taken == {}
@@ -221,7 +254,9 @@ def test_our_own_generation_is_preferred_to_what_is_expected(new_zlib: PinnedRep
 
 def test_a_chain_through_the_drop_takes_from_every_link(universe: Universe):
     answer = universe.resolve(["libpng-devel"], BASE, DROP)
-    assert answer.taken == {"b-png": "libpng-devel", "b-zlib": "zlib-devel"} | {"b-zlib": answer.taken["b-zlib"]}
+    assert answer.taken == {"b-png": "libpng-devel", "b-zlib": "zlib-devel"} | {
+        "b-zlib": answer.taken["b-zlib"]
+    }
     assert answer.taken["b-zlib"] in ("zlib", "zlib-devel")
 
 
@@ -262,7 +297,9 @@ def test_many_rounds_of_planning_do_not_pile_up(universe: Universe):
     assert len(universe._expected.ids) <= 1300
 
 
-def test_a_repository_is_read_again_only_when_it_changed(seed: PinnedRepository, rpms: dict[str, Path], tmp_path: Path):
+def test_a_repository_is_read_again_only_when_it_changed(
+    seed: PinnedRepository, rpms: dict[str, Path], tmp_path: Path
+):
     writer = RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves")
     writer.write(tmp_path / "1", [Rpm.of(rpms["shell"])])
     link = tmp_path / "current"
@@ -279,8 +316,12 @@ def test_a_repository_is_read_again_only_when_it_changed(seed: PinnedRepository,
 
 def test_a_repository_that_cannot_be_read_is_named(tmp_path: Path, rpms: dict[str, Path]):
     with pytest.raises(InfraError, match="absent"):
-        LibsolvSolver().open([PinnedRepository(id="x", folder=tmp_path / "absent", priority=1)], "x86_64")
-    RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves").write(tmp_path / "torn", [Rpm.of(rpms["shell"])])
+        LibsolvSolver().open(
+            [PinnedRepository(id="x", folder=tmp_path / "absent", priority=1)], "x86_64"
+        )
+    RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves").write(
+        tmp_path / "torn", [Rpm.of(rpms["shell"])]
+    )
     pinned = PinnedRepository(id="x", folder=tmp_path / "torn", priority=1)
     for file in (tmp_path / "torn" / "repodata").glob("*-primary.xml.gz"):
         file.unlink()
@@ -296,11 +337,17 @@ def test_another_arch_is_not_installed(universe: Universe):
     assert universe.resolve(["foreign"], BASE, [foreign]).problems
 
 
-def test_requirements_of_a_real_srpm_are_understood(universe: Universe, make_rpms: Callable[[str], list[Path]]):
-    text = spec("needy", "BuildRequires: zlib-devel >= 1.0, (gcc or clang), /usr/bin/shell, (zlib if shell)")
+def test_requirements_of_a_real_srpm_are_understood(
+    universe: Universe, make_rpms: Callable[[str], list[Path]]
+):
+    text = spec(
+        "needy", "BuildRequires: zlib-devel >= 1.0, (gcc or clang), /usr/bin/shell, (zlib if shell)"
+    )
     srpm = make_rpms(text)[0]
     argv = ["rpm", "-qp", "--nosignature", "--requires", srpm]
     requires = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
-    answer = universe.resolve([line for line in requires if not line.startswith("rpmlib(")], BASE, ())
+    answer = universe.resolve(
+        [line for line in requires if not line.startswith("rpmlib(")], BASE, ()
+    )
     assert answer.problems == ()
     assert {name for name, _ in answer.chosen} >= {"zlib-1.0-1.noarch", "zlib-devel-1.0-1.noarch"}

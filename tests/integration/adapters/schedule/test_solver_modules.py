@@ -51,7 +51,12 @@ SPECS = {
 MODULES = "".join(
     [
         MODULE.format(name="node", stream="16", rpms='"node-0:16-1.noarch"', needs=""),
-        MODULE.format(name="node", stream="18", rpms='"node-0:18-1.noarch", "node-0:18-1.src"', needs=', tool: ["1"]'),
+        MODULE.format(
+            name="node",
+            stream="18",
+            rpms='"node-0:18-1.noarch", "node-0:18-1.src"',
+            needs=', tool: ["1"]',
+        ),
         MODULE.format(name="tool", stream="1", rpms='"tool-0:1.0-1.noarch"', needs=""),
         MODULE.format(name="ruby", stream="3", rpms='"ruby-0:3-1.noarch"', needs=""),
         DEFAULT,
@@ -62,7 +67,9 @@ ASKED = ("node", "ruby", "gem", "tool", "nodelike")
 
 
 @pytest.fixture(scope="module")
-def repository(make_rpm: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> PinnedRepository:
+def repository(
+    make_rpm: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> PinnedRepository:
     folder = tmp_path_factory.mktemp("modular")
     (folder / "modules.yaml").write_text(MODULES)
     carried = [CarriedFile(kind=CarriedKind.MODULES, path=folder / "modules.yaml", names={})]
@@ -109,8 +116,15 @@ def test_enabled_streams_make_another_base(repository: PinnedRepository) -> None
 
 
 def test_builders_enable_what_the_target_says(tmp_path: Path) -> None:
-    buildroot = wire.Buildroot(key="k", generation="", packages=(), repositories=(), modules=("node:18",))
+    buildroot = wire.Buildroot(
+        key="k", generation="", packages=(), repositories=(), modules=("node:18",)
+    )
     builder_dnf.enable(tmp_path, buildroot.modules)
-    assert "stream=18\nprofiles=\nstate=enabled" in (tmp_path / "etc/dnf/modules.d/node.module").read_text()
-    mock = MockConfig(root="r", arch="x86_64", packages=(), repositories=(), releasever="9", modules=("node:18",))
+    assert (
+        "stream=18\nprofiles=\nstate=enabled"
+        in (tmp_path / "etc/dnf/modules.d/node.module").read_text()
+    )
+    mock = MockConfig(
+        root="r", arch="x86_64", packages=(), repositories=(), releasever="9", modules=("node:18",)
+    )
     assert "config_opts['module_setup_commands'] = [('enable', 'node:18')]" in render(mock)

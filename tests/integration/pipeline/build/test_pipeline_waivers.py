@@ -25,7 +25,13 @@ from buildfarm.services.core import builds
 from buildfarm.services.core.hub import Hub
 from buildfarm.services.schedule.scheduler import Scheduler
 from tests.integration.pipeline.conftest import Clock
-from tests.integration.pipeline.publish.test_pipeline_publishing import BUILD, DESTINATION, Press, press, silent
+from tests.integration.pipeline.publish.test_pipeline_publishing import (
+    BUILD,
+    DESTINATION,
+    Press,
+    press,
+    silent,
+)
 
 __all__ = ["press"]
 
@@ -75,7 +81,13 @@ def case(press: Press) -> Case:
                 name="zlib", arch="noarch", source="zlib", sourcerpm=ours[0].name,
             )
         )  # fmt: skip
-        builds.move(tx, tx.get(Build, identity), BuildState.BUILT, actor="ingest", why="vendor binaries arrived")
+        builds.move(
+            tx,
+            tx.get(Build, identity),
+            BuildState.BUILT,
+            actor="ingest",
+            why="vendor binaries arrived",
+        )
     tools = CompareTools(reader=SandboxedReader(), scan=lambda *_: [], brand_policy=lambda _: None)
     comparing.compare(press.hub, tools, identity, silent)
     found = Case(press, identity)
@@ -83,7 +95,9 @@ def case(press: Press) -> Case:
     return found
 
 
-def test_a_waiver_lets_a_build_through_without_a_rebuild_and_its_end_takes_it_out_again(case: Case, clock: Clock):
+def test_a_waiver_lets_a_build_through_without_a_rebuild_and_its_end_takes_it_out_again(
+    case: Case, clock: Clock
+):
     with case.hub.store.read() as tx:
         tasks = tx.count(Task)
     clock.pass_seconds(1)
@@ -95,7 +109,9 @@ def test_a_waiver_lets_a_build_through_without_a_rebuild_and_its_end_takes_it_ou
     assert (report.compatible_rpms, report.waived_rpms) == (0, 1)
     with case.hub.store.read() as tx:
         assert tx.count(Task) == tasks
-        assert [(use.build, use.findings) for use in tx.find(WaiverUse, waiver="W1")] == [(case.build, 1)]
+        assert [(use.build, use.findings) for use in tx.find(WaiverUse, waiver="W1")] == [
+            (case.build, 1)
+        ]
     case.press.publish()
     assert case.now().state is BuildState.PUBLISHED
     assert case.press.carried(DESTINATION) == {case.build}
@@ -110,7 +126,9 @@ def test_a_waiver_lets_a_build_through_without_a_rebuild_and_its_end_takes_it_ou
     case.press.publish()
     assert case.press.carried(DESTINATION) == set()
     assert case.press.carried(BUILD) == set()
-    assert case.now().state is BuildState.COMPARED  # leaving one tag did not publish it to the other
+    assert (
+        case.now().state is BuildState.COMPARED
+    )  # leaving one tag did not publish it to the other
     assert case.now().tags == ()
     assert [(event.actor, event.why) for event in case.events("waiver.revoked")] == [
         ("bob", "revoked: repaired upstream")
@@ -152,7 +170,14 @@ def test_a_build_compared_later_falls_under_the_waivers_in_force(case: Case, clo
 
 
 @pytest.mark.parametrize(
-    "changed", [{"source": "expat"}, {"target": "other-*"}, {"kind": "*"}, {"subject": "else"}, {"rpm": "zlib-libs"}]
+    "changed",
+    [
+        {"source": "expat"},
+        {"target": "other-*"},
+        {"kind": "*"},
+        {"subject": "else"},
+        {"rpm": "zlib-libs"},
+    ],
 )
 def test_a_waiver_for_something_else_changes_nothing(case: Case, changed: dict[str, str]):
     before = case.now()
@@ -168,7 +193,9 @@ def test_a_waiver_for_something_else_changes_nothing(case: Case, changed: dict[s
         ({"kind": "damaged"}, InputError), ({"kind": "novel"}, InputError), ({"authority": "security"}, NotAllowed),
     ],
 )  # fmt: skip
-def test_a_waiver_that_says_too_little_or_too_much_is_refused(case: Case, changed: dict[str, object], error: type):
+def test_a_waiver_that_says_too_little_or_too_much_is_refused(
+    case: Case, changed: dict[str, object], error: type
+):
     with pytest.raises(error):
         waivers.record(case.hub, waiver(**changed), actor="ann", role="engineer")
     assert case.now().gate is Gate.REFUSED
@@ -202,12 +229,26 @@ def test_a_brand_in_a_compatible_build_is_held_at_the_gate_with_its_place(press:
                 name="zlib", arch="noarch", source="zlib", sourcerpm=ours[0].name,
             )
         )  # fmt: skip
-        builds.move(tx, tx.get(Build, identity), BuildState.BUILT, actor="ingest", why="vendor binaries arrived")
-    policy = BrandPolicy(words=(BrandWord(pattern=r"\bTest\b", kind="trademark", exact=True, where="header:SUMMARY"),))
+        builds.move(
+            tx,
+            tx.get(Build, identity),
+            BuildState.BUILT,
+            actor="ingest",
+            why="vendor binaries arrived",
+        )
+    policy = BrandPolicy(
+        words=(
+            BrandWord(pattern=r"\bTest\b", kind="trademark", exact=True, where="header:SUMMARY"),
+        )
+    )
     tools = CompareTools(reader=SandboxedReader(), scan=scan_rpms, brand_policy=lambda _: policy)
     comparing.compare(press.hub, tools, identity, silent)
     found = Case(press, identity).now()
-    assert (found.state, found.verdict, found.gate) == (BuildState.COMPARED, "IDENTICAL", Gate.REFUSED)
+    assert (found.state, found.verdict, found.gate) == (
+        BuildState.COMPARED,
+        "IDENTICAL",
+        Gate.REFUSED,
+    )
     assert "1 brand hits that no rule allows" in found.gate_reason
     assert "header:SUMMARY: Test" in found.gate_reason
     press.publish()

@@ -28,14 +28,20 @@ def farm(tmp_path: Path) -> Iterator[SimulatedFarm]:
     store = SqlStore(f"sqlite:///{template}")
     store.migrate()
     store.dispose()
-    made = SimulatedFarm(folder=tmp_path, template=template, needs=NEEDS, seed=frozenset({"make", "awk", "yacc"}))
+    made = SimulatedFarm(
+        folder=tmp_path, template=template, needs=NEEDS, seed=frozenset({"make", "awk", "yacc"})
+    )
     yield made
     made.close()
 
 
 def await_approval(farm: SimulatedFarm) -> None:
     with farm.hub.store.begin() as tx:
-        tx.change(tx.get(Drop, DROP), approval=Approval.AWAITED, reason="awaits approval: 5 builds at once")
+        tx.change(
+            tx.get(Drop, DROP),
+            approval=Approval.AWAITED,
+            reason="awaits approval: 5 builds at once",
+        )
 
 
 def states(farm: SimulatedFarm) -> dict[str, str]:
@@ -60,7 +66,9 @@ def test_a_plan_is_made_and_nothing_is_built_until_somebody_approves(farm: Simul
     assert waits["app"][0] == "blocked"
     names = {step["build"]: step["wave"] for step in plan["steps"]}  # type: ignore[attr-defined]  # JSON
     assert (names["lib"], names["app"]) == (0, 1)
-    assert plan["problems"] == [{"nvr": "lost-1-1.el9", "kind": "unresolvable", "reason": "nothing provides gone"}]
+    assert plan["problems"] == [
+        {"nvr": "lost-1-1.el9", "kind": "unresolvable", "reason": "nothing provides gone"}
+    ]
     assert [cycle["members"] for cycle in plan["cycles"]] == [["awk", "yacc"]]  # type: ignore[attr-defined]  # JSON
     with farm.hub.store.begin() as tx, pytest.raises(InputError, match="need a reason"):
         approval.approve(tx, drop_of(farm), actor="ada", why=" ")
@@ -83,7 +91,9 @@ def test_what_is_refused_is_canceled_with_the_reason(farm: SimulatedFarm) -> Non
         assert {build.reason for build in tx.find(Build)} == {"the drop was refused: wrong vendor"}
 
 
-def test_a_paused_drop_gives_back_what_no_builder_has_and_goes_on_or_is_dropped(farm: SimulatedFarm) -> None:
+def test_a_paused_drop_gives_back_what_no_builder_has_and_goes_on_or_is_dropped(
+    farm: SimulatedFarm,
+) -> None:
     farm.tick()
     for task in farm.assigned():
         farm.work(task)
@@ -101,7 +111,9 @@ def test_a_paused_drop_gives_back_what_no_builder_has_and_goes_on_or_is_dropped(
         waiting = tx.find(Build, state=BuildState.WAITING, wait_kind="paused")
     assert {build.reason for build in waiting} == {"paused by ada: the disks are full"}
     with farm.hub.store.begin() as tx:
-        count = pausing.resume(tx, drop_of(farm), actor="ada", why="not needed any more", drop_waiting=True)
+        count = pausing.resume(
+            tx, drop_of(farm), actor="ada", why="not needed any more", drop_waiting=True
+        )
     farm.finish()
     assert count == sum(state == "canceled" for state in states(farm).values()) > 0
 
@@ -114,11 +126,16 @@ def test_one_trigger_may_start_so_much_and_no_more() -> None:
     assert guard.objection(1, asked=True) == "its sender wants to see the plan first"
 
 
-def test_a_drop_beyond_the_cap_awaits_approval_from_the_start(make_world: Callable[..., World]) -> None:
+def test_a_drop_beyond_the_cap_awaits_approval_from_the_start(
+    make_world: Callable[..., World],
+) -> None:
     capped = make_world(storm={"most_builds": 1})
     srpms = [Offered(kind=ItemKind.SRPM, path=str(capped.srpm(name))) for name in ("one", "two")]
     received = drops.receive(capped.hub, "reef-9", srpms, trigger="test", actor="ada")
     assert received.drop.approval is Approval.AWAITED
-    assert received.drop.reason == "awaits approval: 2 builds at once, the target allows 1 without approval"
+    assert (
+        received.drop.reason
+        == "awaits approval: 2 builds at once, the target allows 1 without approval"
+    )
     alone = drops.receive(capped.hub, "reef-9", srpms[:1], trigger="test", actor="ada")
     assert alone.drop.approval is Approval.NOT_NEEDED

@@ -24,8 +24,17 @@ SOURCE = b"a tarball, as far as anybody looks"
 def git(folder: Path, *words: str) -> str:
     env = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1", "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z",
            "GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z"}  # fmt: skip
-    names = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "init.defaultBranch=el-9")
-    done = subprocess.run(["git", *names, *words], cwd=folder, env=env, capture_output=True, text=True, check=True)
+    names = (
+        "-c",
+        "user.name=Ann",
+        "-c",
+        "user.email=ann@example.org",
+        "-c",
+        "init.defaultBranch=el-9",
+    )
+    done = subprocess.run(
+        ["git", *names, *words], cwd=folder, env=env, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 
@@ -45,7 +54,9 @@ def upstream(tmp_path):
         "BuildRequires: made-up-tool >= 2",
     )
     (repository / "SPECS" / "hello.spec").write_text(text)
-    (repository / ".hello.metadata").write_text(f"{hashlib.sha1(SOURCE).hexdigest()} SOURCES/hello-1.0.tar.gz\n")
+    (repository / ".hello.metadata").write_text(
+        f"{hashlib.sha1(SOURCE).hexdigest()} SOURCES/hello-1.0.tar.gz\n"
+    )
     git(repository, "init", "--quiet")
     git(repository, "add", ".")
     git(repository, "commit", "--quiet", "-m", "Import hello-1.0-3.el9")
@@ -55,7 +66,9 @@ def upstream(tmp_path):
 @pytest.fixture
 def farm(upstream, make_world):
     where = {"url": str(upstream / "git" / "{source}"), "lookaside": str(upstream / "lookaside")}
-    return make_world(upstream={"vendor": "ACME", "keys": ["keys/RPM-GPG-KEY-acme"], "dist_git": where})
+    return make_world(
+        upstream={"vendor": "ACME", "keys": ["keys/RPM-GPG-KEY-acme"], "dist_git": where}
+    )
 
 
 def commit_of(upstream: Path) -> str:
@@ -79,7 +92,12 @@ def test_a_source_at_a_commit_becomes_a_build_that_says_where_it_is_from(farm, u
     commit = commit_of(upstream)
     assert ingest(farm, f"hello@{commit}").state is DropState.INGESTED
     (build,) = builds_of(farm)
-    assert (build.source, build.version, build.release, build.state) == ("hello", "1.0", "3.el9", BuildState.INGESTED)
+    assert (build.source, build.version, build.release, build.state) == (
+        "hello",
+        "1.0",
+        "3.el9",
+        BuildState.INGESTED,
+    )
     assert build.signed_by == f"dist-git {commit[:12]}"
     assert any("made-up-tool" in requirement for requirement in build.requires)
     listed = subprocess.run(
@@ -96,7 +114,9 @@ def test_the_same_commit_is_the_same_drop_and_gives_the_same_bytes(farm, upstrea
     place = farm.hub.target("reef-9").upstream.dist_git
     made = []
     for name in ("a", "b"):
-        with dist_git.checkout(place, "hello", commit, macros={"dist": ".el9"}, work=tmp_path / name) as srpm:
+        with dist_git.checkout(
+            place, "hello", commit, macros={"dist": ".el9"}, work=tmp_path / name
+        ) as srpm:
             made.append(hashlib.sha256(srpm.read_bytes()).hexdigest())
     assert made[0] == made[1] == builds_of(farm)[0].srpm
 
@@ -132,7 +152,9 @@ def test_a_hook_a_link_and_another_transport_do_nothing(farm, upstream, tmp_path
     hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/hooked\n")
     hook.chmod(0o755)
     place = farm.hub.target("reef-9").upstream.dist_git
-    with dist_git.checkout(place, "hello", commit_of(upstream), macros={"dist": ".el9"}, work=tmp_path / "w") as srpm:
+    with dist_git.checkout(
+        place, "hello", commit_of(upstream), macros={"dist": ".el9"}, work=tmp_path / "w"
+    ) as srpm:
         held = subprocess.run(
             ["rpm2archive", "-n", "-"], input=srpm.read_bytes(), capture_output=True, check=True
         ).stdout

@@ -74,12 +74,16 @@ def test_a_drop_by_uploaded_blobs_is_the_drop_by_paths(world: World):
     uploaded = drops.receive(world.hub, "reef-9", offered, trigger="http", actor="ann")
     assert receive(world, file).drop.id == uploaded.drop.id
     missing = [Offered(kind=ItemKind.SRPM, sha256="0" * 64, filename="a.src.rpm")]
-    with pytest.raises(InputError, match=r"a\.src\.rpm: not uploaded \(PUT /api/v1/blobs/0{64} first\)"):
+    with pytest.raises(
+        InputError, match=r"a\.src\.rpm: not uploaded \(PUT /api/v1/blobs/0{64} first\)"
+    ):
         drops.receive(world.hub, "reef-9", missing, trigger="http", actor="ann")
 
 
 @pytest.mark.parametrize("way", ["absolute", "dots", "link", "beside"])
-def test_a_path_outside_the_drop_folders_is_refused_with_the_next_step(world: World, tmp_path: Path, way: str):
+def test_a_path_outside_the_drop_folders_is_refused_with_the_next_step(
+    world: World, tmp_path: Path, way: str
+):
     secret = tmp_path / "secret.src.rpm"
     secret.write_text("x")
     (world.drop / "link.src.rpm").symlink_to(secret)
@@ -94,8 +98,12 @@ def test_a_path_outside_the_drop_folders_is_refused_with_the_next_step(world: Wo
     }
     with pytest.raises(InputError) as caught:
         receive(world, path[way])
-    assert f"{path[way]}: not in a drop folder of this hub (allowed: {world.drop})" in str(caught.value)
-    assert "upload it with PUT /api/v1/blobs/<sha256>, or add the folder to drop_folders" in str(caught.value)
+    assert f"{path[way]}: not in a drop folder of this hub (allowed: {world.drop})" in str(
+        caught.value
+    )
+    assert "upload it with PUT /api/v1/blobs/<sha256>, or add the folder to drop_folders" in str(
+        caught.value
+    )
     with world.hub.store.read() as tx:
         assert (tx.count(Drop), tx.count(Task), tx.count(DropItem)) == (0, 0, 0)
 
@@ -116,7 +124,10 @@ def test_a_drop_for_a_target_past_its_end_is_on_hold_with_that_reason_until_some
 ):
     world = make_world(lifecycle={"released": "2020-01-01", "end_of_life": "2026-03-01"})
     drop = receive(world, world.srpm("zlib")).drop
-    assert (drop.state, drop.reason) == (DropState.ON_HOLD, "target reef-9 reached its end of life on 2026-03-01")
+    assert (drop.state, drop.reason) == (
+        DropState.ON_HOLD,
+        "target reef-9 reached its end of life on 2026-03-01",
+    )
     for why in ("", "  \n"):
         with pytest.raises(InputError, match="a release from hold needs a reason"):
             drops.release_hold(world.hub, drop.id, actor="ann", why=why)
@@ -133,10 +144,27 @@ def test_a_drop_for_a_target_past_its_end_is_on_hold_with_that_reason_until_some
 
 def test_a_signed_srpm_becomes_an_ingested_build_that_carries_its_header(world: World):
     (build,) = ingest(
-        world, world.srpm("zlib", "1.2.13", "5.el9_4.1", "Epoch: 3", "BuildArch: noarch", "BuildRequires: gcc >= 11")
+        world,
+        world.srpm(
+            "zlib",
+            "1.2.13",
+            "5.el9_4.1",
+            "Epoch: 3",
+            "BuildArch: noarch",
+            "BuildRequires: gcc >= 11",
+        ),
     )
-    assert (build.state, build.reason, build.nvr) == (BuildState.INGESTED, "", "zlib-1.2.13-5.el9_4.1")
-    assert (build.epoch, build.dist, build.arches, build.requires) == (3, ".el9_4", ("x86_64",), ("gcc >= 11",))
+    assert (build.state, build.reason, build.nvr) == (
+        BuildState.INGESTED,
+        "",
+        "zlib-1.2.13-5.el9_4.1",
+    )
+    assert (build.epoch, build.dist, build.arches, build.requires) == (
+        3,
+        ".el9_4",
+        ("x86_64",),
+        ("gcc >= 11",),
+    )
     assert build.srpm_filename == "zlib-1.2.13-5.el9_4.1.src.rpm"
     with world.hub.store.read() as tx:
         assert tx.get(Drop, build.drop_id).state is DropState.INGESTED
@@ -147,7 +175,9 @@ def test_a_build_knows_when_the_vendor_built_its_srpm_by_rpms_own_word(world: Wo
     file = world.srpm("zlib")
     (early,) = ingest(world, file)
     assert (early.shipped, early.spent) == (None, {})  # a time that is still to come is no time
-    said = subprocess.run(["rpm", "-qp", "--qf=%{BUILDTIME}", file], check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(
+        ["rpm", "-qp", "--qf=%{BUILDTIME}", file], check=True, capture_output=True, text=True
+    ).stdout
     shipped = datetime.fromtimestamp(int(said), UTC)
     clock.now = shipped + timedelta(hours=5)
     (build,) = ingest(world, world.srpm("expat"), file)[:1]
@@ -174,14 +204,18 @@ def test_ingesting_twice_changes_nothing_the_second_time(world: World):
         ("empty", "the file is empty"),
     ],
 )
-def test_what_cannot_be_trusted_is_on_hold_with_a_reason_that_names_the_file(world: World, damage: str, reason: str):
+def test_what_cannot_be_trusted_is_on_hold_with_a_reason_that_names_the_file(
+    world: World, damage: str, reason: str
+):
     key = {"unsigned": "", "stranger": "stranger"}.get(damage, "acme")
     file = world.srpm("zlib", key=key)
     data = file.read_bytes()
     spoilt = bytearray(data)
     spoilt[-20] ^= 0xFF
     file.write_bytes(
-        {"payload": bytes(spoilt), "truncated": data[:-50], "text": b"hello", "empty": b""}.get(damage, data)
+        {"payload": bytes(spoilt), "truncated": data[:-50], "text": b"hello", "empty": b""}.get(
+            damage, data
+        )
     )
     good = world.srpm("expat")
     other, build = ingest(world, file, good)
@@ -208,10 +242,16 @@ def test_a_build_is_released_only_with_a_reason(world: World):
 
 def test_the_same_nevra_with_another_content_is_on_hold_and_the_first_goes_on(world: World):
     (first,) = ingest(world, world.srpm("zlib"))
-    (second,) = ingest(world, world.srpm("zlib", "1.0", "1.el9", "BuildArch: noarch", "URL: https://changed.example"))
+    (second,) = ingest(
+        world,
+        world.srpm("zlib", "1.0", "1.el9", "BuildArch: noarch", "URL: https://changed.example"),
+    )
     assert (first.nevra, first.srpm == second.srpm) == (second.nevra, False)
     assert second.state is BuildState.ON_HOLD
-    assert second.reason == f"zlib-1.0-1.el9 is known already with another content (SHA-256 {first.srpm[:12]}…)"
+    assert (
+        second.reason
+        == f"zlib-1.0-1.el9 is known already with another content (SHA-256 {first.srpm[:12]}…)"
+    )
     with world.hub.store.read() as tx:
         assert tx.get(Build, first.id) == first
 
@@ -263,7 +303,12 @@ def test_a_newer_evr_supersedes_an_older_one_that_has_not_begun_and_nothing_else
     (old,) = ingest(world, world.srpm("zlib", "1.2", "9.el9"))
     (begun,) = ingest(world, world.srpm("expat", "2.0", "1.el9"))
     with world.hub.store.begin() as tx:
-        for state in (BuildState.DEBRANDED, BuildState.WAITING, BuildState.QUEUED, BuildState.BUILDING):
+        for state in (
+            BuildState.DEBRANDED,
+            BuildState.WAITING,
+            BuildState.QUEUED,
+            BuildState.BUILDING,
+        ):
             builds.move(tx, tx.get(Build, begun.id), state, actor="test", why="on its way")
     ingest(
         world,

@@ -47,7 +47,13 @@ class Inbox:
         place.mkdir(exist_ok=True)
         events = InotifyFolder(place)
         watch = FolderWatch(
-            world.hub, target, folder, intake=verify_many, events=events, clock=clock, nobody_writes=nobody_writes
+            world.hub,
+            target,
+            folder,
+            intake=verify_many,
+            events=events,
+            clock=clock,
+            nobody_writes=nobody_writes,
         )
         watch.begin()
         watch.step()
@@ -74,7 +80,9 @@ class Inbox:
 
 
 @pytest.fixture
-def make(make_world: Callable[..., World], clock: Clock, rpmbuild: MakeRpms) -> Iterator[Callable[[], Inbox]]:
+def make(
+    make_world: Callable[..., World], clock: Clock, rpmbuild: MakeRpms
+) -> Iterator[Callable[[], Inbox]]:
     made: list[Inbox] = []
 
     def one() -> Inbox:
@@ -97,13 +105,17 @@ def test_what_arrives_together_is_one_drop_of_srpms_and_binaries_told_apart_by_t
     inbox.hear("zlib-source.rpm", rpm.name)
     assert inbox.pass_quiet(9) is None
     drop = inbox.pass_quiet(1)
-    assert (drop.trigger, drop.owner, drop.name) == ("folder inbox", "folder inbox", "inbox: 1 SRPMs and 1 binaries")
+    assert (drop.trigger, drop.owner, drop.name) == (
+        "folder inbox",
+        "folder inbox",
+        "inbox: 1 SRPMs and 1 binaries",
+    )
     items = {(item.kind, item.filename) for item in inbox.all(DropItem)}
     assert items == {(ItemKind.SRPM, "zlib-source.rpm"), (ItemKind.BINARY, rpm.name)}
     assert inbox.pass_quiet(3600) is None
-    assert sorted(file.name for file in inbox.folder.rglob("*.rpm") if not file.name.startswith(".")) == sorted(
-        [rpm.name, "zlib-source.rpm"]
-    )
+    assert sorted(
+        file.name for file in inbox.folder.rglob("*.rpm") if not file.name.startswith(".")
+    ) == sorted([rpm.name, "zlib-source.rpm"])
 
 
 def test_a_file_that_is_still_written_to_waits_and_one_that_is_renamed_in_does_not(make, tmp_path):
@@ -118,7 +130,9 @@ def test_a_file_that_is_still_written_to_waits_and_one_that_is_renamed_in_does_n
         inbox.hear(quick.name)
         first = inbox.pass_quiet(60)
         assert first is not None
-        for _ in range(4):  # looks alone do not take what somebody has open, however long it stands still
+        for _ in range(
+            4
+        ):  # looks alone do not take what somebody has open, however long it stands still
             assert inbox.pass_quiet(60) is None
         file.write(data[len(data) // 2 :])
     inbox.hear(slow.name)
@@ -127,7 +141,9 @@ def test_a_file_that_is_still_written_to_waits_and_one_that_is_renamed_in_does_n
     assert names == {first.id: quick.name, second.id: slow.name}
 
 
-def test_what_was_there_before_counts_when_two_looks_see_it_alike(make, make_world, rpmbuild, tmp_path):
+def test_what_was_there_before_counts_when_two_looks_see_it_alike(
+    make, make_world, rpmbuild, tmp_path
+):
     (tmp_path / "inbox").mkdir()
     file = Path(shutil.copy(rpmbuild("zlib", mode="-bs")[0], tmp_path / "inbox"))
     inbox = make()
@@ -209,7 +225,11 @@ def test_a_watcher_that_is_killed_goes_on_where_it_was(make_world, rpmbuild):
     config.file.write_text(yaml.safe_dump({**farm, "timing": {"leader_lease": 0.5}}))
     folder = config.path(FOLDER["path"])
     folder.mkdir()
-    env = {**os.environ, "BUILDFARM_CONFIG": str(config.file), "BUILDFARM_HOME": str(config.farm.home_path)}
+    env = {
+        **os.environ,
+        "BUILDFARM_CONFIG": str(config.file),
+        "BUILDFARM_HOME": str(config.farm.home_path),
+    }
 
     def drops_once(wanted: int) -> list[DropItem]:
         def sent() -> list[DropItem]:
@@ -221,7 +241,9 @@ def test_a_watcher_that_is_killed_goes_on_where_it_was(make_world, rpmbuild):
     files = [rpmbuild(name, mode="-bs")[0] for name in ("one", "two")]
     for number, file in enumerate(files, 1):
         shutil.copyfile(file, folder / file.name)  # while nobody watches
-        watcher = subprocess.Popen([f"{sys.prefix}/bin/buildfarm", "watch"], env=env, stderr=subprocess.DEVNULL)
+        watcher = subprocess.Popen(
+            [f"{sys.prefix}/bin/buildfarm", "watch"], env=env, stderr=subprocess.DEVNULL
+        )
         try:
             items = drops_once(number)
         finally:

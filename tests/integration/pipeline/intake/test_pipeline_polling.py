@@ -92,7 +92,9 @@ class Vendor:
 
 
 @pytest.fixture
-def make(vendor: VendorServer, make_world: Callable[..., World], keys, rpmbuild) -> Iterator[Callable[..., Vendor]]:
+def make(
+    vendor: VendorServer, make_world: Callable[..., World], keys, rpmbuild
+) -> Iterator[Callable[..., Vendor]]:
     with contextlib.closing(Fetcher()) as fetch:
 
         def made(*, storm: dict[str, object] | None = None, **poll: object) -> Vendor:
@@ -124,7 +126,9 @@ def test_what_a_vendor_publishes_becomes_one_drop_with_its_binaries_and_every_fi
         ("zlib", "1.1", BuildState.INGESTED), ("tree", "1.0", BuildState.INGESTED),
     }  # fmt: skip
     assert {rpm.name for rpm in acme.all(VendorRpm)} == {"zlib", "tree"}
-    assert all(acme.world.hub.blobs.has(item.sha256) and not item.problem for item in acme.all(DropItem))
+    assert all(
+        acme.world.hub.blobs.has(item.sha256) and not item.problem for item in acme.all(DropItem)
+    )
 
 
 def test_an_unchanged_repository_answers_304_and_nothing_else_is_asked_for(make):
@@ -135,7 +139,11 @@ def test_an_unchanged_repository_answers_304_and_nothing_else_is_asked_for(make)
     acme.server.statuses.clear()
     assert acme.look().found == "nothing new"
     ((path, condition, _),) = acme.server.asked
-    assert (path, bool(condition), acme.server.statuses) == ("/source/repodata/repomd.xml", True, [304])
+    assert (path, bool(condition), acme.server.statuses) == (
+        "/source/repodata/repomd.xml",
+        True,
+        [304],
+    )
     assert len(acme.all(Drop)) == 1
 
 
@@ -172,17 +180,25 @@ def test_the_first_look_at_a_whole_repository_awaits_approval_and_so_does_a_stor
     acme.publish("source", acme.rpmbuild("zlib")[0], revision="100")
     acme.look()
     (drop,) = acme.all(Drop)
-    assert (drop.approval, drop.reason) == (Approval.AWAITED, "awaits approval: the first look at acme takes 1 sources")
+    assert (drop.approval, drop.reason) == (
+        Approval.AWAITED,
+        "awaits approval: the first look at acme takes 1 sources",
+    )
     capped = make(storm={"most_builds": 1}, binaries=[])
     capped.publish("source", capped.rpmbuild("tree")[0], revision="101")
     capped.look()
     capped.publish("source", capped.rpmbuild("zlib", "1.1")[0], revision="102")
     capped.look()
     (third,) = (drop for drop in capped.all(Drop) if drop.name.endswith("102"))
-    assert third.reason == "awaits approval: 1 builds after 1 by the same trigger in 24 h, the target allows 1"
+    assert (
+        third.reason
+        == "awaits approval: 1 builds after 1 by the same trigger in 24 h, the target allows 1"
+    )
 
 
-def test_a_look_that_fails_backs_off_honours_retry_after_and_says_why_until_it_goes_well(make, clock: Clock):
+def test_a_look_that_fails_backs_off_honours_retry_after_and_says_why_until_it_goes_well(
+    make, clock: Clock
+):
     acme = make(binaries=[], interval=3600)
     acme.server.answer("/source/repodata/repomd.xml", 503, {"Retry-After": "900"})
     waits = []
@@ -248,9 +264,13 @@ def rewrite(acme: Vendor, change: Callable[[str], str], *, swell: int = 0) -> No
     folder = acme.server.folder / "source" / "repodata"
     (primary,) = folder.glob("*primary.xml.gz")
     old = hashlib.sha256(primary.read_bytes()).hexdigest()
-    head, start, tail = change(gzip.decompress(primary.read_bytes()).decode()).partition("<package ")
+    head, start, tail = change(gzip.decompress(primary.read_bytes()).decode()).partition(
+        "<package "
+    )
     data = gzip.compress(f"{head}{'<!-- ' if swell else ''}".encode())
-    data += gzip.compress(b" " * (1 << 20)) * swell + gzip.compress(f"{'-->' if swell else ''}{start}{tail}".encode())
+    data += gzip.compress(b" " * (1 << 20)) * swell + gzip.compress(
+        f"{'-->' if swell else ''}{start}{tail}".encode()
+    )
     primary.write_bytes(data)
     before, _, after = (
         (folder / "repomd.xml")
@@ -264,7 +284,13 @@ def rewrite(acme: Vendor, change: Callable[[str], str], *, swell: int = 0) -> No
 
 
 @pytest.mark.parametrize(
-    "href", ["../../etc/passwd", "http://169.254.169.254/x.src.rpm", "file:///etc/passwd", "//localhost/x.src.rpm"]
+    "href",
+    [
+        "../../etc/passwd",
+        "http://169.254.169.254/x.src.rpm",
+        "file:///etc/passwd",
+        "//localhost/x.src.rpm",
+    ],
 )
 def test_a_place_outside_of_the_repository_is_left_out_and_said(make, href):
     acme = make(binaries=[])

@@ -25,10 +25,21 @@ POLICY = BrandPolicy(words=(BrandWord(pattern="acme", kind="trademark"),))
 def srpms(rpmbuild: MakeRpms) -> dict[str, Path]:
     lines = {
         "plain": ("BuildArch: noarch",),
-        "acme-logos": ("BuildArch: noarch", "URL: https://acme.example/", "%dnl %(touch /tmp/never)"),
-        "perl": ("BuildArch: noarch", "%if !%{defined perl_bootstrap}", "BuildRequires: perl", "%endif"),
+        "acme-logos": (
+            "BuildArch: noarch",
+            "URL: https://acme.example/",
+            "%dnl %(touch /tmp/never)",
+        ),
+        "perl": (
+            "BuildArch: noarch",
+            "%if !%{defined perl_bootstrap}",
+            "BuildRequires: perl",
+            "%endif",
+        ),
     }
-    return {name: rpmbuild(name, "1.0", "1.el9", *more, mode="-bs")[0] for name, more in lines.items()}
+    return {
+        name: rpmbuild(name, "1.0", "1.el9", *more, mode="-bs")[0] for name, more in lines.items()
+    }
 
 
 def add(world: World, srpms: dict[str, Path]) -> None:
@@ -48,7 +59,9 @@ def add(world: World, srpms: dict[str, Path]) -> None:
             )  # fmt: skip
 
 
-def test_brand_words_without_a_rule_and_conditions_are_found_and_shown(world: World, srpms: dict[str, Path]) -> None:
+def test_brand_words_without_a_rule_and_conditions_are_found_and_shown(
+    world: World, srpms: dict[str, Path]
+) -> None:
     add(world, srpms)
     asked: list[int] = []
 
@@ -61,7 +74,9 @@ def test_brand_words_without_a_rule_and_conditions_are_found_and_shown(world: Wo
     surveying.survey(world.hub, tools, "d", lambda _: None)
     assert asked == [3]  # once an SRPM, in one sandbox
     with world.hub.store.read() as tx:
-        assert [one.condition for one in tx.find(BootstrapVariant)] == ["--define 'perl_bootstrap 1'"]
+        assert [one.condition for one in tx.find(BootstrapVariant)] == [
+            "--define 'perl_bootstrap 1'"
+        ]
         plan = drop_plan(tx, tx.get(Drop, "d"))
     (branded,) = plan["branded"]
     assert (branded["nvr"], branded["hits"]) == ("acme-logos-1.0-1.el9", 4)
@@ -73,17 +88,23 @@ def test_another_policy_reads_them_again_and_a_rule_takes_them_off_the_list(
     world: World, srpms: dict[str, Path]
 ) -> None:
     add(world, srpms)
-    surveying.survey(world.hub, SurveyTools(read=read, brand_policy=lambda _: None), "d", lambda _: None)
+    surveying.survey(
+        world.hub, SurveyTools(read=read, brand_policy=lambda _: None), "d", lambda _: None
+    )
     with world.hub.store.read() as tx:
         assert not drop_plan(tx, tx.get(Drop, "d"))["branded"]
-    surveying.survey(world.hub, SurveyTools(read=read, brand_policy=lambda _: POLICY), "d", lambda _: None)
+    surveying.survey(
+        world.hub, SurveyTools(read=read, brand_policy=lambda _: POLICY), "d", lambda _: None
+    )
     with world.hub.store.begin() as tx:
         assert len(drop_plan(tx, tx.get(Drop, "d"))["branded"]) == 1
         tx.change(tx.get(Build, "acme-logos"), rule_digest="r")
         assert not drop_plan(tx, tx.get(Drop, "d"))["branded"]
 
 
-def test_one_srpm_that_ends_the_reader_takes_no_other_down(world: World, srpms: dict[str, Path]) -> None:
+def test_one_srpm_that_ends_the_reader_takes_no_other_down(
+    world: World, srpms: dict[str, Path]
+) -> None:
     add(world, srpms)
 
     def fragile(paths: list[Path], policy: BrandPolicy | None) -> list[Surveyed]:
@@ -97,11 +118,19 @@ def test_one_srpm_that_ends_the_reader_takes_no_other_down(world: World, srpms: 
     tools = SurveyTools(read=fragile, brand_policy=lambda _: POLICY)  # type: ignore[arg-type]  # paths are a list here
     surveying.survey(world.hub, tools, "d", lambda _: None)
     with world.hub.store.read() as tx:
-        assert sorted(one.problem for one in tx.find(SourceSurvey)) == ["", "", "the reader was killed"]
-        assert [one["nvr"] for one in drop_plan(tx, tx.get(Drop, "d"))["unread"]] == ["plain-1.0-1.el9"]
+        assert sorted(one.problem for one in tx.find(SourceSurvey)) == [
+            "",
+            "",
+            "the reader was killed",
+        ]
+        assert [one["nvr"] for one in drop_plan(tx, tx.get(Drop, "d"))["unread"]] == [
+            "plain-1.0-1.el9"
+        ]
 
 
-def test_a_damaged_srpm_is_said_and_not_taken_for_clean(srpms: dict[str, Path], tmp_path: Path) -> None:
+def test_a_damaged_srpm_is_said_and_not_taken_for_clean(
+    srpms: dict[str, Path], tmp_path: Path
+) -> None:
     bad = tmp_path / "bad"
     bad.write_bytes(srpms["plain"].read_bytes()[:-40])
     (found,) = read([bad], POLICY)

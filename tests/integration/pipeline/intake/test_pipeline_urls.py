@@ -32,8 +32,13 @@ def vendor(tmp_path: Path) -> Iterator[VendorServer]:
 
 @pytest.fixture
 def farm(make_world: Callable[..., World], vendor: VendorServer) -> World:
-    allowed = [{"prefix": f"{vendor.url}/", "private": True}, {"prefix": f"http://localhost:{vendor.port}/"}]
-    return make_world(upstream={"vendor": "ACME", "keys": ["keys/RPM-GPG-KEY-acme"], "allowed_urls": allowed})
+    allowed = [
+        {"prefix": f"{vendor.url}/", "private": True},
+        {"prefix": f"http://localhost:{vendor.port}/"},
+    ]
+    return make_world(
+        upstream={"vendor": "ACME", "keys": ["keys/RPM-GPG-KEY-acme"], "allowed_urls": allowed}
+    )
 
 
 def ingest(farm: World, *urls: str, sha256: str = "") -> Drop:
@@ -60,7 +65,11 @@ def test_a_file_by_url_becomes_a_build_and_the_same_url_is_the_same_drop(farm, v
         hashlib.sha256(srpm.read_bytes()).hexdigest(),
     )
     (item,) = found(farm, DropItem)
-    assert (item.sha256, item.filename, item.url) == (build.srpm, srpm.name, f"{vendor.url}/{srpm.name}")
+    assert (item.sha256, item.filename, item.url) == (
+        build.srpm,
+        srpm.name,
+        f"{vendor.url}/{srpm.name}",
+    )
     assert ingest(farm, item.url).id == drop.id
     assert len(vendor.asked) == 1
     assert "file.fetched" in {event.kind for event in found(farm, Event)}
@@ -80,7 +89,9 @@ def test_a_digest_in_the_drop_is_what_the_file_must_have_and_its_name(farm, vend
 
 def test_what_cannot_be_had_is_said_and_the_rest_goes_on(farm, vendor):
     srpm = farm.srpm("zlib")
-    vendor.answer("/moved.src.rpm", 302, {"Location": f"http://localhost:{vendor.port}/{srpm.name}"})
+    vendor.answer(
+        "/moved.src.rpm", 302, {"Location": f"http://localhost:{vendor.port}/{srpm.name}"}
+    )
     vendor.answer("/inside.src.rpm", 302, {"Location": "http://169.254.169.254/latest/meta-data"})
     vendor.answer("/twice.src.rpm", 200, {}, srpm.read_bytes())
     names = [srpm.name, "gone.src.rpm", "moved.src.rpm", "inside.src.rpm", "twice.src.rpm"]
@@ -100,9 +111,20 @@ def test_a_url_that_is_not_allowed_is_refused_at_once_over_http_too(farm):
     with farm.hub.store.begin() as tx:
         tx.add(ApiToken(id=tasks.token_hash("t"), name="ann", role="engineer", created=tx.now))
     client = create_app(farm.hub, intake=verify_many).test_client()
-    for url in ("http://169.254.169.254/x.src.rpm", "file:///etc/passwd", "https://vendor.example/x.src.rpm", "x"):
+    for url in (
+        "http://169.254.169.254/x.src.rpm",
+        "file:///etc/passwd",
+        "https://vendor.example/x.src.rpm",
+        "x",
+    ):
         with pytest.raises(InputError):
-            drops.receive(farm.hub, "reef-9", [Offered(kind=ItemKind.SRPM, url=url)], trigger="http", actor="ann")
+            drops.receive(
+                farm.hub,
+                "reef-9",
+                [Offered(kind=ItemKind.SRPM, url=url)],
+                trigger="http",
+                actor="ann",
+            )
         body = {"target": "reef-9", "srpms": [{"url": url}]}
         answer = client.post("/api/v1/drops", json=body, headers={"Authorization": "Bearer t"})
         assert (answer.status_code, answer.content_type) == (422, "application/problem+json")

@@ -56,7 +56,13 @@ def make(make_world: Callable[..., World]) -> Callable[..., tuple[World, FlaskCl
 
 
 def standard(
-    client: FlaskClient, clock: Clock, body: Any, *, identity: str = "msg_1", at: datetime | None = None, **more: str
+    client: FlaskClient,
+    clock: Clock,
+    body: Any,
+    *,
+    identity: str = "msg_1",
+    at: datetime | None = None,
+    **more: str,
 ) -> TestResponse:
     text = json.dumps(body)
     moment = at or clock.now
@@ -68,15 +74,35 @@ def standard(
 
 
 def github(
-    client: FlaskClient, *, event: str = "push", delivery: str = "d-1", secret: str = "s3cret", **changed: Any
+    client: FlaskClient,
+    *,
+    event: str = "push",
+    delivery: str = "d-1",
+    secret: str = "s3cret",
+    **changed: Any,
 ) -> TestResponse:
-    repository = {"clone_url": "https://github.com/rpms/tree.git", "html_url": "https://github.com/rpms/tree"}
+    repository = {
+        "clone_url": "https://github.com/rpms/tree.git",
+        "html_url": "https://github.com/rpms/tree",
+    }
     body = json.dumps(
-        {"ref": "refs/heads/c9", "after": COMMIT, "deleted": False, "repository": repository, **changed}
+        {
+            "ref": "refs/heads/c9",
+            "after": COMMIT,
+            "deleted": False,
+            "repository": repository,
+            **changed,
+        }
     ).encode()
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    headers = {"X-GitHub-Event": event, "X-GitHub-Delivery": delivery, "X-Hub-Signature-256": f"sha256={signature}"}
-    return client.post("/api/v1/hooks/reef-9/github", data=body, headers=headers, content_type="application/json")
+    headers = {
+        "X-GitHub-Event": event,
+        "X-GitHub-Delivery": delivery,
+        "X-Hub-Signature-256": f"sha256={signature}",
+    }
+    return client.post(
+        "/api/v1/hooks/reef-9/github", data=body, headers=headers, content_type="application/json"
+    )
 
 
 def count(world: World, kind: type) -> int:
@@ -93,7 +119,11 @@ def test_a_signed_drop_is_taken_once_and_answered_with_where_to_follow_it(make, 
     assert first.json["url"] == f"{world.hub.config.farm.url}/drops/{first.json['id']}"
     assert client.get(first.headers["Location"]).json["trigger"] == "webhook vendor"
     again = standard(client, clock, body)
-    assert (again.status_code, again.json["id"], again.json["known"]) == (200, first.json["id"], True)
+    assert (again.status_code, again.json["id"], again.json["known"]) == (
+        200,
+        first.json["id"],
+        True,
+    )
     other = standard(client, clock, body, identity="msg_2")
     assert (other.status_code, other.json["created"], other.json["known"]) == (200, False, False)
     assert (count(world, Drop), count(world, Task), count(world, HookCall)) == (1, 1, 2)
@@ -140,13 +170,24 @@ def test_a_refusal_never_says_what_was_wrong_and_does_not_fill_the_history(make,
 def test_a_push_to_a_followed_ref_becomes_a_source_of_dist_git(make):
     world, client = make()
     answer = github(client)
-    assert (answer.status_code, answer.json["owner"], answer.json["priority"]) == (202, "webhook github", 5)
+    assert (answer.status_code, answer.json["owner"], answer.json["priority"]) == (
+        202,
+        "webhook github",
+        5,
+    )
     with world.hub.store.read() as tx:
         (item,) = tx.find(DropItem)
     assert (item.kind, item.filename) == (ItemKind.DIST_GIT, f"tree@{COMMIT}")
-    redelivered = github(client, delivery="d-2")  # the header is not signed: the same body is the same message
+    redelivered = github(
+        client, delivery="d-2"
+    )  # the header is not signed: the same body is the same message
     assert (redelivered.status_code, redelivered.json["known"]) == (200, True)
-    tag = github(client, ref="refs/tags/imports/c9/tree-1.8", after="0" * 39 + "1", head_commit={"id": COMMIT})
+    tag = github(
+        client,
+        ref="refs/tags/imports/c9/tree-1.8",
+        after="0" * 39 + "1",
+        head_commit={"id": COMMIT},
+    )
     assert (tag.status_code, tag.json["created"]) == (200, False)
     assert count(world, Drop) == 1
 
@@ -183,7 +224,9 @@ def test_a_mass_import_is_stopped_by_the_storm_guard_one_push_at_a_time(make, cl
     _, client = make(storm={"most_builds": 2})
     drops = [github(client, after=f"{number:040x}").json for number in range(1, 5)]
     assert [drop["approval"] for drop in drops] == ["", "", "awaited", "awaited"]
-    assert drops[2]["reason"].endswith("1 builds after 2 by the same trigger in 24 h, the target allows 2")
+    assert drops[2]["reason"].endswith(
+        "1 builds after 2 by the same trigger in 24 h, the target allows 2"
+    )
     clock.pass_seconds(24 * 3600)
     assert github(client, after=f"{9:040x}").json["approval"] == Approval.NOT_NEEDED.value
 
@@ -208,7 +251,9 @@ def test_a_signed_body_is_checked_like_any_other_drop(make, clock):
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(make):
     _, client = make()
-    answer = client.post("/api/v1/hooks/reef-9/vendor", environ_overrides={"CONTENT_LENGTH": str(26 << 20)})
+    answer = client.post(
+        "/api/v1/hooks/reef-9/vendor", environ_overrides={"CONTENT_LENGTH": str(26 << 20)}
+    )
     assert (answer.status_code, answer.content_type) == (413, "application/problem+json")
 
 

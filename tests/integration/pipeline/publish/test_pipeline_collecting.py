@@ -17,13 +17,23 @@ from buildfarm.errors import Conflict, InfraError
 from buildfarm.services.core import tasks
 from buildfarm.services.publish import collecting, publishing
 from tests.integration.pipeline.conftest import Clock, World
-from tests.integration.pipeline.publish.test_pipeline_publishing import BUILD, DESTINATION, Press, silent
+from tests.integration.pipeline.publish.test_pipeline_publishing import (
+    BUILD,
+    DESTINATION,
+    Press,
+    silent,
+)
 
 
 @pytest.fixture
 def press(make_world: object, signer: Signer, tmp_path: Path) -> Press:
     world: World = make_world(keep_generations=1)  # type: ignore[operator]  # a factory
-    return Press(world.hub, RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"), signer, world.rpmbuild)
+    return Press(
+        world.hub,
+        RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"),
+        signer,
+        world.rpmbuild,
+    )
 
 
 def three_generations(press: Press, clock: Clock) -> list[Generation]:
@@ -45,12 +55,21 @@ def folder_of(press: Press, generation: Generation) -> Path:
 
 def content(folder: Path) -> dict[str, str]:
     """Digests of all files but signatures, which carry their time."""
-    every = (Path(place) / name for place, _, names in os.walk(folder, followlinks=True) for name in names)
+    every = (
+        Path(place) / name
+        for place, _, names in os.walk(folder, followlinks=True)
+        for name in names
+    )
     files = [path for path in every if path.suffix != ".asc"]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
-def test_what_nothing_needs_is_removed_and_what_is_in_force_or_new_stays(press: Press, clock: Clock):
+def test_what_nothing_needs_is_removed_and_what_is_in_force_or_new_stays(
+    press: Press, clock: Clock
+):
     first, second, third = three_generations(press, clock)
     collected = {(one.tag, one.number) for one in collecting.collect(press.hub)}
     assert collected == {(BUILD, 1), (BUILD, 2), (DESTINATION, 1), (DESTINATION, 2)}
@@ -79,7 +98,9 @@ def test_what_a_running_build_stands_on_stays(press: Press, clock: Clock):
     assert not folder_of(press, second).exists()
 
 
-def test_a_collected_generation_comes_back_as_it_was_and_the_tag_stays_where_it_is(press: Press, clock: Clock):
+def test_a_collected_generation_comes_back_as_it_was_and_the_tag_stays_where_it_is(
+    press: Press, clock: Clock
+):
     first, _, third = three_generations(press, clock)
     before = content(folder_of(press, first))
     collecting.collect(press.hub)

@@ -23,24 +23,39 @@ from buildfarm.errors import Conflict, IllegalTransition, InputError, NotFound
 from buildfarm.services.notify import consumers, notices
 from buildfarm.services.publish import collecting, composing, publishing
 from tests.integration.pipeline.conftest import Clock, World
-from tests.integration.pipeline.publish.test_pipeline_publishing import BUILD, DESTINATION, Press, UserDnf, silent
+from tests.integration.pipeline.publish.test_pipeline_publishing import (
+    BUILD,
+    DESTINATION,
+    Press,
+    UserDnf,
+    silent,
+)
 
 
 @pytest.fixture
 def press(make_world: object, signer: Signer, tmp_path: Path) -> Press:
     world: World = make_world(keep_generations=1)  # type: ignore[operator]  # a factory
-    return Press(world.hub, RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"), signer, world.rpmbuild)
+    return Press(
+        world.hub,
+        RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"),
+        signer,
+        world.rpmbuild,
+    )
 
 
 def compose(press: Press, generation: str = "") -> Compose:
     """A compose with its folder."""
-    made = composing.create(press.hub, "reef-9", generation=generation, actor="ann", why="to be tried")
+    made = composing.create(
+        press.hub, "reef-9", generation=generation, actor="ann", why="to be tried"
+    )
     write(press, made)
     return composing.find(press.hub, made.id)
 
 
 def write(press: Press, made: Compose) -> None:
-    composing.write(press.hub, ProductmdWriter(press.hub.repos / publishing.KEY_FILE), made.id, silent)
+    composing.write(
+        press.hub, ProductmdWriter(press.hub.repos / publishing.KEY_FILE), made.id, silent
+    )
     with press.hub.store.begin() as tx:
         for task in tx.find(Task, kind=(TaskKind.SEAL, TaskKind.COMPOSE)):
             tx.change(task, state=TaskState.CLOSED)
@@ -51,10 +66,15 @@ def released(press: Press) -> Path:
 
 
 def names(press: Press, link: str) -> set[str]:
-    return {path.name for path in (press.hub.repos / DESTINATION / link).resolve().glob("x86_64/Packages/*/*.rpm")}
+    return {
+        path.name
+        for path in (press.hub.repos / DESTINATION / link).resolve().glob("x86_64/Packages/*/*.rpm")
+    }
 
 
-def test_users_get_what_was_promoted_and_not_what_came_since(press: Press, clock: Clock, tmp_path: Path):
+def test_users_get_what_was_promoted_and_not_what_came_since(
+    press: Press, clock: Clock, tmp_path: Path
+):
     press.compared("zlib", Verdict.IDENTICAL)
     press.publish()
     first = compose(press)
@@ -74,7 +94,10 @@ def test_users_get_what_was_promoted_and_not_what_came_since(press: Press, clock
     composing.promote(press.hub, second.id, actor="ann", why="expat is due")
     assert names(press, "released") == {"expat-1.0-1.el9.noarch.rpm", "zlib-1.0-1.el9.noarch.rpm"}
     with press.hub.store.read() as tx:
-        said = [(one.kind, one.actor, one.why) for one in tx.find(Event, subject=first.id, order_by="id")]
+        said = [
+            (one.kind, one.actor, one.why)
+            for one in tx.find(Event, subject=first.id, order_by="id")
+        ]
     assert said == [
         ("compose.created", "ann", "to be tried"), ("compose.written", "services", ""),
         ("compose.released", "ann", "tried on ten machines"),
@@ -89,7 +112,9 @@ def test_a_release_is_told_and_a_compose_in_testing_is_not(press: Press):
         tx.add(Follower(id="notices", moved=tx.now))
 
     def told() -> list[Notice]:
-        while consumers.follow(press.hub.store, "notices", partial(notices.write, press.hub.config)):
+        while consumers.follow(
+            press.hub.store, "notices", partial(notices.write, press.hub.config)
+        ):
             pass
         with press.hub.store.read() as tx:
             return [one for one in tx.find(Notice) if one.kind.startswith("compose.")]
@@ -108,7 +133,9 @@ def test_a_release_is_told_and_a_compose_in_testing_is_not(press: Press):
     )  # fmt: skip
 
 
-def test_productmd_reads_what_a_compose_says_of_itself_though_it_was_half_written_before(press: Press):
+def test_productmd_reads_what_a_compose_says_of_itself_though_it_was_half_written_before(
+    press: Press,
+):
     press.compared("zlib", Verdict.IDENTICAL)
     press.publish()
     made = composing.create(press.hub, "reef-9", actor="ann")
@@ -135,19 +162,33 @@ def test_productmd_reads_what_a_compose_says_of_itself_though_it_was_half_writte
 
 def test_a_layered_target_is_a_product_on_its_base(press: Press, tmp_path: Path):
     base = press.hub.target("reef-9")
-    virt = replace(base, name="reef-9-virt", base="reef-9", tags=Tags(build="v-build", destination="v"))
+    virt = replace(
+        base, name="reef-9-virt", base="reef-9", tags=Tags(build="v-build", destination="v")
+    )
     made = Compose(
-        id="virt-9-reef-9-20261128.0", target=virt.name, tag="v", generation="g", number=1, actor="a", created=None
+        id="virt-9-reef-9-20261128.0",
+        target=virt.name,
+        tag="v",
+        generation="g",
+        number=1,
+        actor="a",
+        created=None,
     )  # type: ignore[arg-type]
     key = tmp_path / "key"
     key.write_bytes(press.signer.export())
     ProductmdWriter(key)(tmp_path, made, release_of(virt, base), ("x86_64",), [])
     info = productmd.compose.Compose(str(tmp_path)).info
     assert info.create_compose_id() == made.id
-    assert (info.release.short, info.base_product.short, info.release.is_layered) == ("virt", "reef", True)
+    assert (info.release.short, info.base_product.short, info.release.is_layered) == (
+        "virt",
+        "reef",
+        True,
+    )
 
 
-def test_what_a_compose_holds_is_not_collected_and_what_was_collected_it_brings_back(press: Press, clock: Clock):
+def test_what_a_compose_holds_is_not_collected_and_what_was_collected_it_brings_back(
+    press: Press, clock: Clock
+):
     for name in ("one", "two"):
         press.compared(name, Verdict.IDENTICAL)
         press.publish()
@@ -189,7 +230,9 @@ def test_the_link_goes_back_when_what_users_have_is_retired_and_never_nowhere(pr
         composing.promote(press.hub, second.id, actor="ann", why="after all")
 
 
-def test_nothing_is_composed_of_what_never_came_into_force_and_nothing_promoted_without_a_reason(press: Press):
+def test_nothing_is_composed_of_what_never_came_into_force_and_nothing_promoted_without_a_reason(
+    press: Press,
+):
     with pytest.raises(Conflict, match="has no generation yet"):
         composing.create(press.hub, "reef-9", actor="ann")
     press.compared("zlib", Verdict.IDENTICAL)

@@ -43,7 +43,10 @@ data:
 
 
 def updateinfo() -> str:
-    debranded, plain = PACKAGE.format("httpd", "1.0", "1.el9"), PACKAGE.format("zlib", "1.0", "1.el9")
+    debranded, plain = (
+        PACKAGE.format("httpd", "1.0", "1.el9"),
+        PACKAGE.format("zlib", "1.0", "1.el9"),
+    )
     stranger = PACKAGE.format("absent", "1.0", "1.el9")
     advisories = (
         ADVISORY.format(id="ACME-1", packages=debranded + stranger), ADVISORY.format(id="ACME-2", packages=plain),
@@ -53,7 +56,9 @@ def updateinfo() -> str:
 
 
 @pytest.fixture
-def make_press(make_world: Callable[..., World], signer: Signer, tmp_path: Path) -> Callable[..., Press]:
+def make_press(
+    make_world: Callable[..., World], signer: Signer, tmp_path: Path
+) -> Callable[..., Press]:
     def make(**files: str) -> Press:
         carry = {}
         for kind, text in files.items():
@@ -61,7 +66,10 @@ def make_press(make_world: Callable[..., World], signer: Signer, tmp_path: Path)
             carry[kind] = f"../{kind}.txt"
         world = make_world(carry=carry)
         return Press(
-            world.hub, RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"), signer, world.rpmbuild
+            world.hub,
+            RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"),
+            signer,
+            world.rpmbuild,
         )
 
     return make
@@ -78,7 +86,9 @@ def dnf(repository: Path, tmp_path: Path, *words: str) -> str:
     return done.stdout
 
 
-def test_dnf_finds_groups_advisories_and_modules(make_press: Callable[..., Press], tmp_path: Path) -> None:
+def test_dnf_finds_groups_advisories_and_modules(
+    make_press: Callable[..., Press], tmp_path: Path
+) -> None:
     press = make_press(comps=COMPS, updateinfo=updateinfo(), modules=MODULES)
     press.compared("zlib", Verdict.IDENTICAL)
     press.compared("toolkit", Verdict.IDENTICAL)
@@ -86,19 +96,32 @@ def test_dnf_finds_groups_advisories_and_modules(make_press: Callable[..., Press
     press.publish()
     repository = press.repository(DESTINATION)
     assert "Small tools" in dnf(repository, tmp_path, "group", "list")
-    found = {one: dnf(repository, tmp_path, "repoquery", f"--advisory={one}").split() for one in ("ACME-1", "ACME-2")}
-    assert found == {"ACME-1": ["httpd-0:1.0-1.el9.reef.1.noarch"], "ACME-2": ["zlib-0:1.0-1.el9.noarch"]}
-    assert dnf(repository, tmp_path, "repoquery", "--cve=CVE-2026-0001").split() == [*found["ACME-1"], *found["ACME-2"]]
+    found = {
+        one: dnf(repository, tmp_path, "repoquery", f"--advisory={one}").split()
+        for one in ("ACME-1", "ACME-2")
+    }
+    assert found == {
+        "ACME-1": ["httpd-0:1.0-1.el9.reef.1.noarch"],
+        "ACME-2": ["zlib-0:1.0-1.el9.noarch"],
+    }
+    assert dnf(repository, tmp_path, "repoquery", "--cve=CVE-2026-0001").split() == [
+        *found["ACME-1"],
+        *found["ACME-2"],
+    ]
     assert "ACME-3" not in advisories_of(repository)  # nothing of it is here
     assert "tools" in dnf(repository, tmp_path, "module", "list")
-    assert "toolkit" not in dnf(repository, tmp_path, "repoquery")  # dnf hides what is of a stream nobody enabled
+    assert "toolkit" not in dnf(
+        repository, tmp_path, "repoquery"
+    )  # dnf hides what is of a stream nobody enabled
     text = (repository / "repodata/repomd.xml").read_text()
     assert all(f'type="{kind}"' in text for kind in ("group", "updateinfo", "modules"))
     source = (press.repository(DESTINATION, "source") / "repodata/repomd.xml").read_text()
     assert 'type="group"' not in source
 
 
-def test_a_changed_file_comes_to_users_by_itself(make_press: Callable[..., Press], tmp_path: Path) -> None:
+def test_a_changed_file_comes_to_users_by_itself(
+    make_press: Callable[..., Press], tmp_path: Path
+) -> None:
     press = make_press(comps=COMPS)
     press.compared("zlib", Verdict.IDENTICAL)
     press.publish()

@@ -117,12 +117,20 @@ class Press:
 
     def published(self, tag: str) -> set[str]:
         """File names in the generation in force."""
-        return {path.name for path in (self.hub.repos / tag / "current").resolve().glob("*/Packages/*/*.rpm")}
+        return {
+            path.name
+            for path in (self.hub.repos / tag / "current").resolve().glob("*/Packages/*/*.rpm")
+        }
 
 
 @pytest.fixture
 def press(world: World, signer: Signer, tmp_path: Path) -> Press:
-    return Press(world.hub, RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"), signer, world.rpmbuild)
+    return Press(
+        world.hub,
+        RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"),
+        signer,
+        world.rpmbuild,
+    )
 
 
 def test_each_verdict_goes_to_the_tags_that_take_it(press: Press):
@@ -143,7 +151,9 @@ def test_each_verdict_goes_to_the_tags_that_take_it(press: Press):
         assert build.state is (BuildState.PUBLISHED if verdict in good else BuildState.COMPARED)
     assert press.build(scratch).tags == ()
     assert {"p-extra-1.0-1.el9.noarch.rpm", "p-extra-1.0-1.el9.src.rpm"} <= press.published(BUILD)
-    assert not {name for name in press.published(DESTINATION) if "extra" in name or "scratch" in name}
+    assert not {
+        name for name in press.published(DESTINATION) if "extra" in name or "scratch" in name
+    }
 
 
 def test_a_build_whose_rpms_are_not_all_signed_is_not_published(press: Press):
@@ -163,11 +173,17 @@ def test_the_highest_evr_of_a_source_is_carried_and_the_one_before_loses_its_tag
     newest = press.compared("zlib", Verdict.IDENTICAL, "1.10", "2.el9")
     press.publish()
     assert press.carried(BUILD) == press.carried(DESTINATION) == {newest}
-    assert [press.build(identity).tags for identity in (old, new, newest)] == [(), (), (DESTINATION, BUILD)]
+    assert [press.build(identity).tags for identity in (old, new, newest)] == [
+        (),
+        (),
+        (DESTINATION, BUILD),
+    ]
     assert len(list((press.hub.repos / DESTINATION / "1").glob("*/Packages/*/*.rpm"))) == 2
 
 
-def test_a_generations_digest_is_its_files_and_not_the_time_or_the_order(press: Press, clock: Clock, tmp_path: Path):
+def test_a_generations_digest_is_its_files_and_not_the_time_or_the_order(
+    press: Press, clock: Clock, tmp_path: Path
+):
     press.compared("zlib", Verdict.IDENTICAL)
     press.compared("expat", Verdict.IDENTICAL)
     twin_home = tmp_path / "twin"
@@ -180,7 +196,10 @@ def test_a_generations_digest_is_its_files_and_not_the_time_or_the_order(press: 
         scratch=twin_home / "scratch",
     )  # fmt: skip
     twin = Press(
-        hub, RepositoryWriter(tmp_path / "another-cache", hub.repos / ".shelves"), press.signer, press.rpmbuild
+        hub,
+        RepositoryWriter(tmp_path / "another-cache", hub.repos / ".shelves"),
+        press.signer,
+        press.rpmbuild,
     )
     clock.pass_seconds(-86_400)
     press.publish()
@@ -191,9 +210,13 @@ def test_a_generations_digest_is_its_files_and_not_the_time_or_the_order(press: 
     assert [g.digest for g in ours] == [g.digest for g in theirs]
     assert ours[0].created != theirs[0].created
     for name in ("x86_64", "x86_64-debug", "source"):
-        mine, other = (p.repository(DESTINATION, name) / "repodata/repomd.xml" for p in (press, twin))
+        mine, other = (
+            p.repository(DESTINATION, name) / "repodata/repomd.xml" for p in (press, twin)
+        )
         assert mine.read_bytes() == other.read_bytes()
-    files = sorted((press.hub.repos / DESTINATION / "1").glob("*/Packages/*/*.rpm"), key=lambda path: path.name)
+    files = sorted(
+        (press.hub.repos / DESTINATION / "1").glob("*/Packages/*/*.rpm"), key=lambda path: path.name
+    )
     said = subprocess.run(["sha256sum", *files], capture_output=True, text=True, check=True).stdout
     lines = sorted((Path(line[66:]).name, line[:64]) for line in said.splitlines())
     text = "".join(f"{digest}  {name}\n" for name, digest in lines)
@@ -222,7 +245,10 @@ def test_a_crash_between_stage_and_seal_ends_with_one_ready_generation(press: Pr
     assert press.stage() == first
     assert not (press.hub.repos / DESTINATION / "current").exists()
     press.seal()
-    assert [(g.tag, g.number) for g in press.generations(GenerationState.READY)] == [(DESTINATION, 1), (BUILD, 1)]
+    assert [(g.tag, g.number) for g in press.generations(GenerationState.READY)] == [
+        (DESTINATION, 1),
+        (BUILD, 1),
+    ]
     assert press.generations(GenerationState.STAGED, GenerationState.BROKEN) == []
 
 
@@ -270,7 +296,9 @@ def test_a_signer_that_dies_half_way_switches_nothing_and_the_next_one_finishes(
         press.signer.verify(repomd)
 
 
-def test_a_staged_generation_that_is_out_of_date_is_discarded_and_its_seal_does_nothing(press: Press):
+def test_a_staged_generation_that_is_out_of_date_is_discarded_and_its_seal_does_nothing(
+    press: Press,
+):
     press.compared("zlib", Verdict.IDENTICAL)
     old = press.stage()
     press.compared("expat", Verdict.IDENTICAL)
@@ -327,12 +355,22 @@ def test_a_published_build_that_is_compared_again_is_published_again(press: Pres
                 name="zlib", arch="noarch", source="zlib", sourcerpm="zlib-1.0-1.el9.src.rpm",
             )
         )  # fmt: skip
-        builds.move(tx, tx.get(Build, identity), BuildState.BUILT, actor="ingest", why="vendor binaries arrived")
+        builds.move(
+            tx,
+            tx.get(Build, identity),
+            BuildState.BUILT,
+            actor="ingest",
+            why="vendor binaries arrived",
+        )
         assert not publishing.needs_publishing(tx, target, {})
     tools = CompareTools(reader=SandboxedReader(), scan=lambda *_: [], brand_policy=lambda _: None)
     comparing.compare(press.hub, tools, identity, silent)
     build = press.build(identity)
-    assert (build.verdict, build.state, set(build.tags)) == ("IDENTICAL", BuildState.PUBLISHED, {BUILD, DESTINATION})
+    assert (build.verdict, build.state, set(build.tags)) == (
+        "IDENTICAL",
+        BuildState.PUBLISHED,
+        {BUILD, DESTINATION},
+    )
     with press.hub.store.read() as tx:
         assert tx.count(Comparison, build=identity) == 1
     press.publish()
@@ -348,17 +386,44 @@ class UserDnf:
     def __init__(self, home: Path, press: Press, link: str = "current") -> None:
         home.mkdir()
         self.home = home
-        main = {"reposdir": "/nonexistent", "pluginpath": "/nonexistent", "cachedir": home / "cache", "logdir": home}
+        main = {
+            "reposdir": "/nonexistent",
+            "pluginpath": "/nonexistent",
+            "cachedir": home / "cache",
+            "logdir": home,
+        }
         repo = {
             "name": "Reef 9", "baseurl": f"file://{press.hub.repos / DESTINATION / link / 'x86_64'}", "gpgcheck": 1, "repo_gpgcheck": 1,
             "gpgkey": f"file://{press.hub.repos / publishing.KEY_FILE}",
         }  # fmt: skip
-        lines = ["[main]", *(f"{k}={v}" for k, v in main.items()), "[reef]", *(f"{k}={v}" for k, v in repo.items())]
+        lines = [
+            "[main]",
+            *(f"{k}={v}" for k, v in main.items()),
+            "[reef]",
+            *(f"{k}={v}" for k, v in repo.items()),
+        ]
         (home / "dnf.conf").write_text("\n".join(lines) + "\n")
 
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
-        alone = ["bwrap", "--dev-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "--die-with-parent", "--"]
-        argv = [*alone, "dnf", "-q", "-y", f"--config={self.home / 'dnf.conf'}", f"--installroot={self.home / 'root'}"]
+        alone = [
+            "bwrap",
+            "--dev-bind",
+            "/",
+            "/",
+            "--unshare-pid",
+            "--proc",
+            "/proc",
+            "--die-with-parent",
+            "--",
+        ]
+        argv = [
+            *alone,
+            "dnf",
+            "-q",
+            "-y",
+            f"--config={self.home / 'dnf.conf'}",
+            f"--installroot={self.home / 'root'}",
+        ]
         argv += ["--releasever=9", "--forcearch=x86_64", "--setopt=persistdir=/persist"]
         return subprocess.run([*argv, *words], capture_output=True, text=True, check=False)
 
@@ -376,11 +441,15 @@ def test_a_users_dnf_reads_the_sealed_repository_with_all_checks_on(press: Press
     files = sorted((press.hub.repos / DESTINATION / "current").resolve().glob("*/Packages/*/*.rpm"))
     said = subprocess.run([*ring, "-Kv", *files], capture_output=True, text=True, check=True).stdout
     signatures = {line.strip() for line in said.splitlines() if "key ID" in line}
-    assert {line.rpartition("key ID ")[2] for line in signatures} == {f"{press.signer.fingerprint()[-8:].lower()}: OK"}
+    assert {line.rpartition("key ID ")[2] for line in signatures} == {
+        f"{press.signer.fingerprint()[-8:].lower()}: OK"
+    }
     assert said.count("key ID") >= len(files) == 2
 
 
-def test_a_users_dnf_refuses_a_repository_that_was_changed_after_the_seal(press: Press, tmp_path: Path):
+def test_a_users_dnf_refuses_a_repository_that_was_changed_after_the_seal(
+    press: Press, tmp_path: Path
+):
     press.compared("zlib", Verdict.IDENTICAL)
     press.publish()
     repomd = press.repository(DESTINATION) / "repodata/repomd.xml"

@@ -60,12 +60,16 @@ def check_rest(farm: SimulatedFarm) -> None:
         held = build.state is BuildState.COMPARED and (
             build.seeded or build.bootstrap
         )  # a circle that lost a member cannot get off the seed
-        assert ended or waits or held, f"{build.source} {build.state} {build.wait_kind} {build.reason}"
+        assert ended or waits or held, (
+            f"{build.source} {build.state} {build.wait_kind} {build.reason}"
+        )
         assert build.state is BuildState.PUBLISHED or build.reason or build.gate_reason
     for generation in generations:
         sources = [everyone[one].source for one in generation.builds]
         assert len(sources) == len(set(sources))
-    groups = strongly_connected({source: [n for n in needs if n in farm.needs] for source, needs in farm.needs.items()})
+    groups = strongly_connected(
+        {source: [n for n in needs if n in farm.needs] for source, needs in farm.needs.items()}
+    )
     circle_of = {source: place for place, group in enumerate(groups) for source in group}
     state = {build.source: build for build in builds}
     for source, _, ours in farm.begun:
@@ -73,32 +77,52 @@ def check_rest(farm: SimulatedFarm) -> None:
             outside = needed in farm.needs and circle_of[needed] != circle_of[source]
             assert not outside or needed in ours or state[needed].state is not BuildState.PUBLISHED
     whole = [
-        group for group in groups if len(group) > 1 and all(state[one].state is BuildState.PUBLISHED for one in group)
+        group
+        for group in groups
+        if len(group) > 1 and all(state[one].state is BuildState.PUBLISHED for one in group)
     ]
     assert not any(state[one].seeded or state[one].bootstrap for group in whole for one in group)
-    assert not any(build.bootstrap and farm.target.tags.destination in build.tags for build in everyone.values())
+    assert not any(
+        build.bootstrap and farm.target.tags.destination in build.tags
+        for build in everyone.values()
+    )
 
 
 @st.composite
-def specs(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, list[str]]]:
+def specs(
+    draw: st.DrawFn,
+) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, list[str]]]:
     """Sources with what they need, what some of them need under a bootstrap condition, and what some ask for while they are built."""
     needs = draw(graphs())
     some = draw(st.sets(st.sampled_from(sorted(needs))))
-    conditioned = {source: [name for name in needs[source] if draw(st.booleans())] for source in sorted(some)}
+    conditioned = {
+        source: [name for name in needs[source] if draw(st.booleans())] for source in sorted(some)
+    }
     names = st.sampled_from([*SOURCES, "make"])
     generated = {source: sorted(draw(st.sets(names, max_size=1)) - {source}) for source in needs}
     return needs, conditioned, generated
 
 
-@given(specs(), st.sets(st.sampled_from(SOURCES), max_size=1), st.randoms(use_true_random=False), st.integers(0, 40))
+@given(
+    specs(),
+    st.sets(st.sampled_from(SOURCES), max_size=1),
+    st.randoms(use_true_random=False),
+    st.integers(0, 40),
+)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_kills_pauses_and_lost_leases_at_any_moment_lose_nothing(
-    template: Path, spec: tuple[dict[str, list[str]], ...], doomed: set[str], chance: random.Random, actions: int
+    template: Path,
+    spec: tuple[dict[str, list[str]], ...],
+    doomed: set[str],
+    chance: random.Random,
+    actions: int,
 ) -> None:
     needs, conditioned, generated = spec
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         numbers = itertools.count(1)
-        patch.setattr(tasks, "new_id", lambda: f"{next(numbers):016}")  # the same example takes the same way
+        patch.setattr(
+            tasks, "new_id", lambda: f"{next(numbers):016}"
+        )  # the same example takes the same way
         farm = SimulatedFarm(
             folder=Path(folder), template=template, needs=needs, seed=frozenset(SEEDED), doomed=frozenset(doomed),
             conditioned=conditioned, generated=generated,
@@ -110,7 +134,9 @@ def test_kills_pauses_and_lost_leases_at_any_moment_lose_nothing(
                     toggle_pause(farm, chance)
             for subject in subjects(farm):
                 with farm.hub.store.begin() as tx:
-                    if pausing.paused(tx, subject.id if isinstance(subject, Drop) else subject.name):
+                    if pausing.paused(
+                        tx, subject.id if isinstance(subject, Drop) else subject.name
+                    ):
                         pausing.resume(tx, subject, actor="ada", why="go on")
             farm.finish()
             check_rest(farm)
@@ -132,7 +158,9 @@ def toggle_pause(farm: SimulatedFarm, chance: random.Random) -> None:
             pausing.pause(tx, subject, actor="ada", why="the disks are full")
 
 
-def test_libsolv_is_asked_about_the_frontier_and_not_in_every_round(template: Path, tmp_path: Path) -> None:
+def test_libsolv_is_asked_about_the_frontier_and_not_in_every_round(
+    template: Path, tmp_path: Path
+) -> None:
     """A chain of sources: each is asked about when it came and when what it waited for was there, not in between."""
     length = 24
     chain = {f"s{number:02}": [f"s{number - 1:02}"] if number else [] for number in range(length)}
@@ -140,7 +168,9 @@ def test_libsolv_is_asked_about_the_frontier_and_not_in_every_round(template: Pa
     try:
         farm.finish()
         check_rest(farm)
-        assert length <= farm.asked <= 5 * length  # in every round each, that were more than 24 * 24
+        assert (
+            length <= farm.asked <= 5 * length
+        )  # in every round each, that were more than 24 * 24
         asked = farm.asked
         for _ in range(5):
             farm.tick()

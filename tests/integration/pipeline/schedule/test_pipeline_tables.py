@@ -23,9 +23,15 @@ def file(tmp_path: Path) -> Path:
 def test_the_migrated_database_equals_the_tables(file: Path):
     engine = sa.create_engine(f"sqlite:///{file}")
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
         assert compare_metadata(context, metadata) == []
-        names = {table for table in sa.inspect(connection).get_table_names() if table != "alembic_version"}
+        names = {
+            table
+            for table in sa.inspect(connection).get_table_names()
+            if table != "alembic_version"
+        }
     engine.dispose()
     assert names == set(metadata.tables)
 
@@ -38,13 +44,18 @@ def test_the_constraints_of_the_tables_are_in_the_migrated_database(file: Path, 
 
     def said(path: Path) -> set[str]:
         connection = sqlite3.connect(path)
-        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+        rows = connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+        ).fetchall()
         connection.close()
         found = set()
         for name, sql in rows:
             if name != "alembic_version" and not name.startswith("sqlite_"):
                 # SQLite's table rewrite quotes the name it gives back
-                found |= {" ".join(line.replace('"', "").split()).rstrip(", ") for line in sql.splitlines()}
+                found |= {
+                    " ".join(line.replace('"', "").split()).rstrip(", ")
+                    for line in sql.splitlines()
+                }
         return found
 
     assert said(file) == said(tmp_path / "fresh.db")

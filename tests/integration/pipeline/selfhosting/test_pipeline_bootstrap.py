@@ -26,7 +26,13 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     def farm(needs: dict[str, list[str]], **more: object) -> SimulatedFarm:
         made.append(
-            SimulatedFarm(folder=tmp_path / "farm", template=template, needs=needs, seed=frozenset({"make"}), **more)
+            SimulatedFarm(
+                folder=tmp_path / "farm",
+                template=template,
+                needs=needs,
+                seed=frozenset({"make"}),
+                **more,
+            )
         )  # type: ignore[arg-type]  # its other fields
         return made[-1]
 
@@ -44,11 +50,17 @@ def last(farm: SimulatedFarm, source: str) -> Build:
     return builds_of(farm, source)[-1]
 
 
-def test_a_circle_is_broken_by_a_bootstrap_condition_and_built_again_with_itself(make: Make) -> None:
+def test_a_circle_is_broken_by_a_bootstrap_condition_and_built_again_with_itself(
+    make: Make,
+) -> None:
     farm = make({"rust": ["cargo", "make"], "cargo": ["rust"]}, conditioned={"rust": ["make"]})
     farm.finish()
     first, *_, final = builds_of(farm, "rust")
-    assert (first.bootstrap, first.round, first.circle) == ("--with bootstrap", 1, ("cargo", "rust"))
+    assert (first.bootstrap, first.round, first.circle) == (
+        "--with bootstrap",
+        1,
+        ("cargo", "rust"),
+    )
     assert first.state is BuildState.COMPARED
     assert first.gate_reason.startswith("built with --with bootstrap, without its own circle")
     assert (final.state, final.bootstrap, final.seeded) == (BuildState.PUBLISHED, "", ())
@@ -56,8 +68,14 @@ def test_a_circle_is_broken_by_a_bootstrap_condition_and_built_again_with_itself
     assert last(farm, "cargo").seeded == ()  # its last round had a rust that was built with a cargo
     assert builds_of(farm, "cargo")[0].seeded == ("rust-1-1.x86_64",)
     with farm.hub.store.read() as tx:
-        carried = {one for g in tx.find(Generation, tag=farm.target.tags.destination) for one in g.builds}
-        said = [event.kind for event in tx.find(Event, subject=first.id) if event.kind.startswith("bootstrap.")]
+        carried = {
+            one for g in tx.find(Generation, tag=farm.target.tags.destination) for one in g.builds
+        }
+        said = [
+            event.kind
+            for event in tx.find(Event, subject=first.id)
+            if event.kind.startswith("bootstrap.")
+        ]
     assert first.id not in carried
     assert said == ["bootstrap.asked", "bootstrap.known", "bootstrap.begun"]
 
@@ -81,7 +99,10 @@ def test_a_condition_that_drops_nothing_of_the_circle_is_not_tried(make: Make) -
     farm = make({"yacc": ["awk", "make"], "awk": ["yacc"]}, conditioned={"yacc": ["awk"]})
     farm.finish()
     assert last(farm, "yacc").state is BuildState.WAITING
-    assert "yacc has --with bootstrap, which does not help: the circle stands even so" in last(farm, "yacc").reason
+    assert (
+        "yacc has --with bootstrap, which does not help: the circle stands even so"
+        in last(farm, "yacc").reason
+    )
     assert farm.begun == []
 
 
@@ -105,7 +126,9 @@ def test_a_condition_that_makes_no_srpm_is_said_and_not_asked_for_again(make: Ma
 
 
 def test_what_a_build_asks_for_while_it_is_built_sends_it_back_to_the_plan(make: Make) -> None:
-    farm = make({"app": ["make"], "flit": ["make", "slow"], "slow": ["make"]}, generated={"app": ["flit"]})
+    farm = make(
+        {"app": ["make"], "flit": ["make", "slow"], "slow": ["make"]}, generated={"app": ["flit"]}
+    )
     farm.finish()
     app = last(farm, "app")
     assert (app.state, app.found_requires, app.replans) == (BuildState.PUBLISHED, ("flit",), 1)
@@ -115,7 +138,9 @@ def test_what_a_build_asks_for_while_it_is_built_sends_it_back_to_the_plan(make:
     assert any("it asked for flit, which its header does not name" in why for why in waits)
 
 
-def test_what_nobody_will_ever_make_leaves_it_waiting_with_its_reason_and_no_failure(make: Make) -> None:
+def test_what_nobody_will_ever_make_leaves_it_waiting_with_its_reason_and_no_failure(
+    make: Make,
+) -> None:
     farm = make({"app": ["make"]}, generated={"app": ["nowhere"]})
     farm.finish()
     app = last(farm, "app")
@@ -128,7 +153,15 @@ def test_what_nobody_will_ever_make_leaves_it_waiting_with_its_reason_and_no_fai
 def test_what_the_last_build_asked_for_orders_the_next_one_and_does_not_bind_it(make: Make) -> None:
     farm = make({"app": ["make"], "flit": ["make"]}, generated={"app": ["flit"]})
     with farm.hub.store.begin() as tx:
-        tx.add(LearnedRequires(id="reef-9/app", target="reef-9", build="x", requires=("flit", "gone"), created=tx.now))
+        tx.add(
+            LearnedRequires(
+                id="reef-9/app",
+                target="reef-9",
+                build="x",
+                requires=("flit", "gone"),
+                created=tx.now,
+            )
+        )
     farm.finish()
     app = last(farm, "app")
     assert app.state is BuildState.PUBLISHED

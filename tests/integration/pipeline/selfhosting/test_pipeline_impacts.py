@@ -16,7 +16,14 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 OLD, NEW = ("libz.so.1()(64bit)", "libz.so.1(ZLIB_1.2)(64bit)"), ("libz.so.2()(64bit)",)
 
 
-def add(world: World, key: str, source: str, *, provides: tuple[str, ...] = (), requires: tuple[str, ...] = ()) -> None:
+def add(
+    world: World,
+    key: str,
+    source: str,
+    *,
+    provides: tuple[str, ...] = (),
+    requires: tuple[str, ...] = (),
+) -> None:
     build = Build(
         id=key, target="reef-9", drop_id="d", source=source, epoch=0, version=key, release="1", dist=".el9", srpm=key,
         srpm_filename=f"{source}-{key}-1.src.rpm", state=BuildState.PUBLISHED, state_since=NOON, verdict="EQUIVALENT",
@@ -54,7 +61,10 @@ def test_who_is_linked_against_what_went_away_is_named(world: World) -> None:
     assert found.lost == tuple(sorted(OLD))
     assert found.affected == {"png": ("libz.so.1()(64bit)",)}
     (event,) = events(world)
-    assert event.why == "zlib-zlib2-1 no longer provides libz.so.1()(64bit), libz.so.1(ZLIB_1.2)(64bit)"
+    assert (
+        event.why
+        == "zlib-zlib2-1 no longer provides libz.so.1()(64bit), libz.so.1(ZLIB_1.2)(64bit)"
+    )
     with world.hub.store.read() as tx:
         assert tx.find(Drop) == []  # the target did not ask for rebuilds
 
@@ -73,7 +83,9 @@ def test_what_another_source_still_provides_is_not_lost(world: World) -> None:
     assert switch(world, {"zlib1", "png", "compat"}, {"zlib2", "png", "compat"}) == []
 
 
-def test_where_the_target_wants_it_they_are_built_again_as_one_drop(make_world: Callable[..., World]) -> None:
+def test_where_the_target_wants_it_they_are_built_again_as_one_drop(
+    make_world: Callable[..., World],
+) -> None:
     world = make_world(rebuild_on_change=True)
     populate(world)
     for _ in range(2):  # the same switch seen twice rebuilds once
@@ -83,7 +95,12 @@ def test_where_the_target_wants_it_they_are_built_again_as_one_drop(make_world: 
         (again,) = tx.find(Build, drop_id=drop.id)
         first = tx.get(Build, "png")
     assert (drop.trigger, drop.approval) == ("rebuild on change", Approval.NOT_NEEDED)
-    assert (again.source, again.round, again.state, first.successor) == ("libpng", 2, BuildState.WAITING, again.id)
+    assert (again.source, again.round, again.state, first.successor) == (
+        "libpng",
+        2,
+        BuildState.WAITING,
+        again.id,
+    )
     assert "no longer provides libz.so.1" in again.reason
 
 

@@ -27,7 +27,9 @@ def build(source: str, **fields: object) -> Build:
 
 def begun(world: World) -> list[str]:
     with world.hub.store.begin() as tx:
-        return sorted(f"{one.source} {one.round}" for one in rounds.begin_next(tx, world.hub.target("reef-9")))
+        return sorted(
+            f"{one.source} {one.round}" for one in rounds.begin_next(tx, world.hub.target("reef-9"))
+        )
 
 
 def test_the_next_round_waits_for_the_whole_circle_and_begins_once(world: World) -> None:
@@ -38,7 +40,12 @@ def test_the_next_round_waits_for_the_whole_circle_and_begins_once(world: World)
     with world.hub.store.begin() as tx:
         awk = tx.get(Build, "awk")
         tx.change(
-            awk, tags=("reef-9-build",), state=BuildState.PUBLISHED, verdict="EQUIVALENT", gate=Gate.PASSED, seeded=()
+            awk,
+            tags=("reef-9-build",),
+            state=BuildState.PUBLISHED,
+            verdict="EQUIVALENT",
+            gate=Gate.PASSED,
+            seeded=(),
         )
     assert begun(world) == ["yacc 2"]
     assert begun(world) == []
@@ -59,7 +66,9 @@ def test_who_is_still_seeded_in_the_last_round_is_left_to_a_person(world: World)
 
 def test_a_lock_says_what_of_the_circle_came_from_elsewhere(world: World) -> None:
     def rpm(name: str, digest: str) -> wire.InstalledRpm:
-        return wire.InstalledRpm(name=name, epoch=0, version="0", release="1", arch="x86_64", sha256=digest * 64)
+        return wire.InstalledRpm(
+            name=name, epoch=0, version="0", release="1", arch="x86_64", sha256=digest * 64
+        )
 
     with world.hub.store.begin() as tx:
         tx.add(build("awk"))
@@ -80,12 +89,17 @@ def _artifact(name: str, header: str) -> Artifact:
 
 def test_of_one_source_and_evr_the_tag_carries_the_last_round() -> None:
     evr = build("yacc").nevra.evr
-    candidates = [Candidate(build=f"r{number}", source="yacc", evr=evr, round=number) for number in (2, 1, 3)]
+    candidates = [
+        Candidate(build=f"r{number}", source="yacc", evr=evr, round=number) for number in (2, 1, 3)
+    ]
     assert newest_of_each_source(candidates) == ("r3",)
 
 
 def test_what_the_circle_makes_and_comes_from_us_is_no_seed() -> None:
-    lines = [LockLine(name="awk", nevra="awk-1-1", ours=True), LockLine(name="gcc", nevra="gcc-1-1", ours=False)]
+    lines = [
+        LockLine(name="awk", nevra="awk-1-1", ours=True),
+        LockLine(name="gcc", nevra="gcc-1-1", ours=False),
+    ]
     assert seeded_by(lines, {"awk", "yacc"}) == ()
 
 

@@ -33,12 +33,16 @@ def problem(answer: Any) -> dict[str, Any]:
     return found
 
 
-def upload(client: FlaskClient, engineer: dict[str, str], data: bytes = SRPM, digest: str = SRPM_SHA) -> Any:
+def upload(
+    client: FlaskClient, engineer: dict[str, str], data: bytes = SRPM, digest: str = SRPM_SHA
+) -> Any:
     return client.put(f"/api/v1/blobs/{digest}", data=data, headers=engineer)
 
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_every_write_without_a_token_is_refused(client: FlaskClient, method: str, path: str) -> None:
+def test_every_write_without_a_token_is_refused(
+    client: FlaskClient, method: str, path: str
+) -> None:
     answer = client.open(path, method=method, json={})
     assert answer.status_code == 401
     assert problem(answer)["hint"]
@@ -46,7 +50,9 @@ def test_every_write_without_a_token_is_refused(client: FlaskClient, method: str
 
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_every_write_with_an_unknown_token_is_refused(client: FlaskClient, method: str, path: str) -> None:
+def test_every_write_with_an_unknown_token_is_refused(
+    client: FlaskClient, method: str, path: str
+) -> None:
     headers = {"Authorization": "Bearer guessed"}
     assert client.open(path, method=method, json={}, headers=headers).status_code == 401
 
@@ -59,7 +65,9 @@ def test_a_reader_may_not_write(client: FlaskClient, method: str, path: str) -> 
     assert "rob" in problem(answer)["detail"]
 
 
-def test_a_blob_is_created_once_and_known_the_second_time(client: FlaskClient, engineer: dict[str, str]) -> None:
+def test_a_blob_is_created_once_and_known_the_second_time(
+    client: FlaskClient, engineer: dict[str, str]
+) -> None:
     assert upload(client, engineer).status_code == 201
     assert upload(client, engineer).status_code == 200
 
@@ -79,7 +87,9 @@ def test_a_blob_beyond_the_limit_is_refused(client: FlaskClient, engineer: dict[
     assert answer.status_code == 413
 
 
-def test_a_blob_whose_length_is_not_announced_is_bounded_too(client: FlaskClient, engineer: dict[str, str]) -> None:
+def test_a_blob_whose_length_is_not_announced_is_bounded_too(
+    client: FlaskClient, engineer: dict[str, str]
+) -> None:
     answer = client.put(
         f"/api/v1/blobs/{SRPM_SHA}", input_stream=io.BytesIO(b"x" * (1 << 21)), headers=engineer,
         environ_overrides={"wsgi.input_terminated": True},
@@ -88,11 +98,17 @@ def test_a_blob_whose_length_is_not_announced_is_bounded_too(client: FlaskClient
 
 
 def test_a_path_is_no_digest(client: FlaskClient, engineer: dict[str, str]) -> None:
-    assert client.put("/api/v1/blobs/..%2f..%2fetc", data=b"x", headers=engineer).status_code in (404, 405, 422)
+    assert client.put("/api/v1/blobs/..%2f..%2fetc", data=b"x", headers=engineer).status_code in (
+        404,
+        405,
+        422,
+    )
     assert client.put(f"/api/v1/blobs/{'A' * 64}", data=b"x", headers=engineer).status_code == 422
 
 
-def test_the_same_drop_twice_is_the_same_drop(client: FlaskClient, hub: Hub, engineer: dict[str, str]) -> None:
+def test_the_same_drop_twice_is_the_same_drop(
+    client: FlaskClient, hub: Hub, engineer: dict[str, str]
+) -> None:
     upload(client, engineer)
     first = client.post("/api/v1/drops", json=DROP, headers=engineer)
     second = client.post("/api/v1/drops", json=DROP, headers=engineer)
@@ -129,7 +145,9 @@ def test_a_drop_that_makes_no_sense_is_a_problem_in_words(
     client: FlaskClient, engineer: dict[str, str], body: bytes, status: int
 ) -> None:
     upload(client, engineer)
-    answer = client.post("/api/v1/drops", data=body, headers=engineer, content_type="application/json")
+    answer = client.post(
+        "/api/v1/drops", data=body, headers=engineer, content_type="application/json"
+    )
     assert answer.status_code == status
     assert problem(answer)["detail"]
 
@@ -160,7 +178,9 @@ def test_a_build_tells_its_whole_way(client: FlaskClient, story: Story) -> None:
     assert build["self_hosted_share"] == pytest.approx(3 / 7)
     links = [link["link"] for link in build["provenance"]]
     assert links[0] == "vendor's SRPM"
-    assert {"debrand rule", "buildroot lock", "RPM we made", "RPM as published", "verdict"} <= set(links)
+    assert {"debrand rule", "buildroot lock", "RPM we made", "RPM as published", "verdict"} <= set(
+        links
+    )
 
 
 def test_the_lock_marks_what_was_built_here(client: FlaskClient, story: Story) -> None:
@@ -188,7 +208,10 @@ def story_name(story: Story, identity: str) -> str:
 def test_a_target_tells_heads_share_and_brand_hits(client: FlaskClient, story: Story) -> None:
     found = client.get("/api/v1/targets/reef-9").json
     assert found is not None
-    assert {head["tag"]: head["number"] for head in found["heads"]} == {"reef-9": 2, "reef-9-build": 2}
+    assert {head["tag"]: head["number"] for head in found["heads"]} == {
+        "reef-9": 2,
+        "reef-9-build": 2,
+    }
     assert 0 < found["self_hosted_share"] < 1
     assert found["brand_hits"] == 0
     assert found["phase"] == "full updates"
@@ -201,7 +224,9 @@ def test_a_target_tells_heads_share_and_brand_hits(client: FlaskClient, story: S
         ("source=zlib", {"zlib"}), ("verdict=MISSING", {"popt"}), ("target=reef-9&source=less", {"less"}),
     ],
 )  # fmt: skip
-def test_builds_are_filtered_by_the_url(client: FlaskClient, story: Story, query: str, names: set[str]) -> None:
+def test_builds_are_filtered_by_the_url(
+    client: FlaskClient, story: Story, query: str, names: set[str]
+) -> None:
     found = client.get(f"/api/v1/builds?{query}").json
     assert found is not None
     assert {build["source"] for build in found["builds"]} == names
@@ -224,7 +249,9 @@ def test_an_unknown_state_is_named(client: FlaskClient) -> None:
     assert "sleeping" in problem(answer)["detail"]
 
 
-def test_events_go_on_from_a_number_without_loss_or_repeat(client: FlaskClient, hub: Hub, story: Story) -> None:
+def test_events_go_on_from_a_number_without_loss_or_repeat(
+    client: FlaskClient, hub: Hub, story: Story
+) -> None:
     seen: list[int] = []
     after = 0
     while page := client.get(f"/api/v1/events?after={after}&limit=7").json["events"]:  # type: ignore[index]
@@ -252,9 +279,16 @@ def test_a_decision_is_recorded_with_who_and_why(
     assert client.post(where, json={"reason": "again"}, headers=engineer).status_code == 409
 
 
-def test_retry_and_cancel_follow_the_states(client: FlaskClient, story: Story, engineer: dict[str, str]) -> None:
-    assert client.post("/api/v1/builds/zlib-1.0-1.el9/retry", json={}, headers=engineer).status_code == 409
-    retried = client.post("/api/v1/builds/reef-cannot-build-1.0-1.el9/retry", json={}, headers=engineer)
+def test_retry_and_cancel_follow_the_states(
+    client: FlaskClient, story: Story, engineer: dict[str, str]
+) -> None:
+    assert (
+        client.post("/api/v1/builds/zlib-1.0-1.el9/retry", json={}, headers=engineer).status_code
+        == 409
+    )
+    retried = client.post(
+        "/api/v1/builds/reef-cannot-build-1.0-1.el9/retry", json={}, headers=engineer
+    )
     assert retried.json["attempt"] == 2  # type: ignore[index]
     where = f"/api/v1/builds/{story.ids['diffutils']}/cancel"
     assert client.post(where, json={}, headers=engineer).status_code == 422
@@ -265,17 +299,33 @@ def test_retry_and_cancel_follow_the_states(client: FlaskClient, story: Story, e
 def test_an_override_replaces_the_former_and_can_be_removed(
     client: FlaskClient, story: Story, engineer: dict[str, str]
 ) -> None:
-    body: dict[str, Any] = {"target": "reef-9", "source": "zlib", "reason": "flaky", "settings": {"nocheck": True}}
+    body: dict[str, Any] = {
+        "target": "reef-9",
+        "source": "zlib",
+        "reason": "flaky",
+        "settings": {"nocheck": True},
+    }
     assert client.post("/api/v1/overrides", json=body, headers=engineer).status_code == 201
     body |= {"settings": {"with_": ["static"], "seconds": 60}, "reason": "static wanted"}
     assert client.post("/api/v1/overrides", json=body, headers=engineer).status_code == 201
     found = client.get("/api/v1/overrides?source=zlib").json["overrides"]  # type: ignore[index]
-    assert [(item["settings"], item["actor"]) for item in found] == [({"with_": ["static"], "seconds": 60}, "ann")]
-    assert client.post("/api/v1/overrides", json=body | {"remove": True}, headers=engineer).status_code == 200
-    assert client.get("/api/v1/overrides?source=zlib").json["overrides"] == []  # type: ignore[index]
-    assert client.post("/api/v1/overrides", json=body | {"reason": ""}, headers=engineer).status_code == 422
+    assert [(item["settings"], item["actor"]) for item in found] == [
+        ({"with_": ["static"], "seconds": 60}, "ann")
+    ]
     assert (
-        client.post("/api/v1/overrides", json=body | {"settings": {"shell": "x"}}, headers=engineer).status_code == 422
+        client.post("/api/v1/overrides", json=body | {"remove": True}, headers=engineer).status_code
+        == 200
+    )
+    assert client.get("/api/v1/overrides?source=zlib").json["overrides"] == []  # type: ignore[index]
+    assert (
+        client.post("/api/v1/overrides", json=body | {"reason": ""}, headers=engineer).status_code
+        == 422
+    )
+    assert (
+        client.post(
+            "/api/v1/overrides", json=body | {"settings": {"shell": "x"}}, headers=engineer
+        ).status_code
+        == 422
     )
 
 
@@ -303,11 +353,12 @@ def test_a_waiver_is_recorded_listed_and_revoked_by_the_words_of_its_file(
         {"until": 1},
         {"kind": "damaged"},
     ):
-        assert client.post("/api/v1/waivers", json={**body, "id": "W2", **wrong}, headers=engineer).status_code in (
-            400,
-            422,
-        )
-    security = client.post("/api/v1/waivers", json={**body, "id": "W3", "authority": "security"}, headers=engineer)
+        assert client.post(
+            "/api/v1/waivers", json={**body, "id": "W2", **wrong}, headers=engineer
+        ).status_code in (400, 422)
+    security = client.post(
+        "/api/v1/waivers", json={**body, "id": "W3", "authority": "security"}, headers=engineer
+    )
     assert security.status_code == 403
     assert "security" in problem(security)["detail"]
     revoke = "/api/v1/waivers/W1/revoke"
@@ -317,7 +368,12 @@ def test_a_waiver_is_recorded_listed_and_revoked_by_the_words_of_its_file(
     assert client.get("/api/v1/waivers").json["waivers"] == []  # type: ignore[index]
     ended = client.get("/api/v1/waivers?all=1").json["waivers"][0]  # type: ignore[index]
     assert (ended["state"], ended["ended_why"]) == ("revoked", "revoked: repaired")
-    assert client.post("/api/v1/waivers/none/revoke", json={"reason": "x"}, headers=engineer).status_code == 404
+    assert (
+        client.post(
+            "/api/v1/waivers/none/revoke", json={"reason": "x"}, headers=engineer
+        ).status_code
+        == 404
+    )
 
 
 def test_health_says_ok_and_unknown_paths_are_problems(client: FlaskClient) -> None:
@@ -328,11 +384,15 @@ def test_health_says_ok_and_unknown_paths_are_problems(client: FlaskClient) -> N
 
 def test_an_unchanged_answer_is_not_sent_again(client: FlaskClient, story: Story) -> None:
     first = client.get("/api/v1/builds/zlib-1.0-1.el9")
-    again = client.get("/api/v1/builds/zlib-1.0-1.el9", headers={"If-None-Match": first.headers["ETag"]})
+    again = client.get(
+        "/api/v1/builds/zlib-1.0-1.el9", headers={"If-None-Match": first.headers["ETag"]}
+    )
     assert (again.status_code, again.data) == (304, b"")
 
 
-def test_the_log_goes_on_from_an_offset_and_says_whether_it_grows(client: FlaskClient, story: Story) -> None:
+def test_the_log_goes_on_from_an_offset_and_says_whether_it_grows(
+    client: FlaskClient, story: Story
+) -> None:
     whole = client.get("/api/v1/builds/diffutils-1.0-1.el9/log")
     assert whole.content_type == "text/plain; charset=utf-8"
     assert whole.headers["X-Log-Growing"] == "1"

@@ -65,11 +65,9 @@ def test_one_of_each_says_what_it_is(remote: Client, story: Story) -> None:
     assert remote.builds.findings(refused.id).verdict is Verdict.INCOMPATIBLE
     assert remote.builds.why("tree-1.0-1.el9").state is BuildState.WAITING
     assert remote.builds.audit(story.ids["reef-release"]).diff.startswith("--- vendor")
-    assert {line.name for line in remote.builds.lock("libpng-1.0-1.el9").locks[0].lock if line.ours} == {
-        "zlib",
-        "expat",
-        "jansson",
-    }
+    assert {
+        line.name for line in remote.builds.lock("libpng-1.0-1.el9").locks[0].lock if line.ours
+    } == {"zlib", "expat", "jansson"}
     drop = remote.drops.get(story.drop)
     assert drop.compatibility is not None
     assert drop.compatibility.total == 14
@@ -83,13 +81,21 @@ def test_one_of_each_says_what_it_is(remote: Client, story: Story) -> None:
     assert "local-1" in {worker.id for worker in remote.workers().workers}
 
 
-def test_files_and_logs_come_as_streams(remote: Client, hub: Hub, story: Story, tmp_path: Path) -> None:
+def test_files_and_logs_come_as_streams(
+    remote: Client, hub: Hub, story: Story, tmp_path: Path
+) -> None:
     file = tmp_path / "a-1-1.el9.src.rpm"
     file.write_bytes(SRPM)
     digest = remote.upload(file)
     assert digest == remote.upload(file) == hashlib.sha256(SRPM).hexdigest()
-    drop = remote.drops.send("reef-9", {"srpms": [{"sha256": digest, "filename": file.name}]}, name="one file")
-    assert (drop.created, drop.name, drop.url) == (True, "one file", f"http://hub/api/v1/drops/{drop.id}")
+    drop = remote.drops.send(
+        "reef-9", {"srpms": [{"sha256": digest, "filename": file.name}]}, name="one file"
+    )
+    assert (drop.created, drop.name, drop.url) == (
+        True,
+        "one file",
+        f"http://hub/api/v1/drops/{drop.id}",
+    )
     log = remote.builds.log("diffutils-1.0-1.el9")
     assert log.growing
     assert remote.builds.log("diffutils-1.0-1.el9", offset=log.offset).text == ""
@@ -107,10 +113,15 @@ def test_files_and_logs_come_as_streams(remote: Client, hub: Hub, story: Story, 
         remote.upload(tmp_path / "nothing here")
 
 
-def test_decisions_are_made_and_refused_as_the_hub_says(remote: Client, hub: Hub, story: Story) -> None:
+def test_decisions_are_made_and_refused_as_the_hub_says(
+    remote: Client, hub: Hub, story: Story
+) -> None:
     seen, etag = remote.builds.seen(story.ids["chrpath"])
     assert seen.state is BuildState.ON_HOLD
-    assert remote.builds.release_hold(seen.id, reason="key checked", if_match=etag).state is BuildState.INGESTED
+    assert (
+        remote.builds.release_hold(seen.id, reason="key checked", if_match=etag).state
+        is BuildState.INGESTED
+    )
     with pytest.raises(Conflict, match="has changed since you looked"):
         remote.builds.cancel(seen.id, reason="late", if_match=etag)
     assert remote.builds.prioritise(seen.id, 7, reason="wanted today").priority == 7
@@ -166,20 +177,36 @@ class Moody(httpx.BaseTransport):
 
 def test_a_busy_hub_is_asked_again_when_it_says(app: Flask, story: Story) -> None:
     pauses: list[float] = []
-    way = Moody(app, httpx.Response(429, headers={"Retry-After": "7"}), httpx.Response(503), httpx.ReadTimeout("lost"))
+    way = Moody(
+        app,
+        httpx.Response(429, headers={"Retry-After": "7"}),
+        httpx.Response(503),
+        httpx.ReadTimeout("lost"),
+    )
     assert Client("http://hub", sleep=pauses.append, http=way).health().status == "ok"
     assert pauses == [7.0, 2.0, 4.0]
     full = Moody(
-        app, *(httpx.Response(429, headers={"Retry-After": "1"}, json={"detail": "too many"}) for _ in range(9))
+        app,
+        *(
+            httpx.Response(429, headers={"Retry-After": "1"}, json={"detail": "too many"})
+            for _ in range(9)
+        ),
     )
     with pytest.raises(InfraError, match="too many"):
         Client("http://hub", sleep=pauses.append, http=full).health()
-    late = Moody(app, httpx.Response(429, headers={"Retry-After": "3600"}, json={"detail": "come back in an hour"}))
+    late = Moody(
+        app,
+        httpx.Response(
+            429, headers={"Retry-After": "3600"}, json={"detail": "come back in an hour"}
+        ),
+    )
     with pytest.raises(InfraError, match="in an hour"):
         Client("http://hub", sleep=pauses.append, http=late).health()
 
 
-def test_a_post_whose_answer_was_lost_is_sent_again_and_done_once(app: Flask, hub: Hub, story: Story) -> None:
+def test_a_post_whose_answer_was_lost_is_sent_again_and_done_once(
+    app: Flask, hub: Hub, story: Story
+) -> None:
     way = Moody(app, httpx.ReadTimeout("the answer was lost"))
     remote = Client("http://hub", scenario.ENGINEER, sleep=lambda _: None, http=way)
     made = remote.targets.override("reef-9", "expat", {"nocheck": True}, reason="flaky")
@@ -244,21 +271,38 @@ def test_the_cli_says_it_in_words(farm: CliRunner, story: Story) -> None:
     assert "build.on_hold" in say(farm, "events", "chrpath-1.0-1.el9")
     assert "nothing is foretold yet" in say(farm, "plan", "reef-9")
     assert "tree-1.0-1.el9 is waiting since 2026-03-02T" in say(farm, "why", "tree-1.0-1.el9")
-    assert "with the buildroots behind them" in say(farm, "seeds", "reef-9") or "Seed" in say(farm, "seeds", "reef-9")
+    assert "with the buildroots behind them" in say(farm, "seeds", "reef-9") or "Seed" in say(
+        farm, "seeds", "reef-9"
+    )
     cluster = say(farm, "failures", "reef-9")
     assert "to retry one: buildfarm retry --cluster ID -t reef-9 --reason …" in cluster
 
 
 def test_the_cli_decides(farm: CliRunner, story: Story) -> None:
-    assert say(farm, "retry", "--failed", "-t", "reef-9") == "reef-cannot-build-1.0-1.el9: ingested\n"
-    assert say(farm, "release-hold", story.ids["chrpath"], "--reason", "key checked") == "chrpath-1.0-1.el9: ingested\n"
-    assert say(farm, "prioritise", "5", story.ids["tree"], "--reason", "wanted") == "tree-1.0-1.el9: priority 5\n"
-    assert say(farm, "cancel", story.ids["tree"], "--reason", "no longer") == "tree-1.0-1.el9: canceled\n"
+    assert (
+        say(farm, "retry", "--failed", "-t", "reef-9") == "reef-cannot-build-1.0-1.el9: ingested\n"
+    )
+    assert (
+        say(farm, "release-hold", story.ids["chrpath"], "--reason", "key checked")
+        == "chrpath-1.0-1.el9: ingested\n"
+    )
+    assert (
+        say(farm, "prioritise", "5", story.ids["tree"], "--reason", "wanted")
+        == "tree-1.0-1.el9: priority 5\n"
+    )
+    assert (
+        say(farm, "cancel", story.ids["tree"], "--reason", "no longer")
+        == "tree-1.0-1.el9: canceled\n"
+    )
     assert say(farm, "pause", "reef-9", "--reason", "disks are full") == "reef-9: paused\n"
     assert say(farm, "resume", "reef-9", "--cancel-waiting").startswith("reef-9: goes on, ")
     assert say(farm, "worker-drain", "local-1", "--reason", "new disk") == "local-1: drained\n"
-    assert say(farm, "worker-drain", "local-1", "--reason", "done", "--resume") == "local-1: ready\n"
-    assert "override recorded" in say(farm, "override", "zlib", "-t", "reef-9", "--nocheck", "--reason", "flaky")
+    assert (
+        say(farm, "worker-drain", "local-1", "--reason", "done", "--resume") == "local-1: ready\n"
+    )
+    assert "override recorded" in say(
+        farm, "override", "zlib", "-t", "reef-9", "--nocheck", "--reason", "flaky"
+    )
 
 
 def test_the_cli_sends_a_drop_once(farm: CliRunner, story: Story, tmp_path: Path) -> None:
@@ -268,4 +312,6 @@ def test_the_cli_sends_a_drop_once(farm: CliRunner, story: Story, tmp_path: Path
     assert first.startswith("drop ")
     assert again == f"known {first}"
     with pytest.raises(InputError, match="all 40 digits"):
-        farm.invoke(cli, ["ingest", "-t", "reef-9", "--dist-git", "tree@abc"], catch_exceptions=False)
+        farm.invoke(
+            cli, ["ingest", "-t", "reef-9", "--dist-git", "tree@abc"], catch_exceptions=False
+        )

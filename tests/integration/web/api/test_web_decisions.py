@@ -17,7 +17,11 @@ WHY = {"reason": "looked at it"}
 
 def await_approval(hub: Hub, drop: str) -> None:
     with hub.store.begin() as tx:
-        tx.change(tx.get(Drop, drop), approval=Approval.AWAITED, reason="awaits approval: 9 builds at once")
+        tx.change(
+            tx.get(Drop, drop),
+            approval=Approval.AWAITED,
+            reason="awaits approval: 9 builds at once",
+        )
 
 
 def test_a_plan_is_shown_approved_once_and_told(
@@ -37,20 +41,36 @@ def test_a_plan_is_shown_approved_once_and_told(
     with hub.store.read() as tx:
         (event,) = tx.find(Event, subject=story.drop, kind="drop.approval_given")
     assert event.why == "looked at it"
-    assert "The plan awaits approval" not in client.get(f"/drops/{story.drop}").get_data(as_text=True)
+    assert "The plan awaits approval" not in client.get(f"/drops/{story.drop}").get_data(
+        as_text=True
+    )
 
 
-def test_a_refused_drop_is_canceled(client: FlaskClient, hub: Hub, story: Story, engineer: dict[str, str]) -> None:
+def test_a_refused_drop_is_canceled(
+    client: FlaskClient, hub: Hub, story: Story, engineer: dict[str, str]
+) -> None:
     await_approval(hub, story.drop)
-    assert client.post(f"/api/v1/drops/{story.drop}/refuse", json=WHY, headers=engineer).status_code == 200
+    assert (
+        client.post(f"/api/v1/drops/{story.drop}/refuse", json=WHY, headers=engineer).status_code
+        == 200
+    )
     with hub.store.read() as tx:
         states = {build.state for build in tx.find(Build, drop_id=story.drop)}
-    assert not states & {BuildState.INGESTED, BuildState.DEBRANDED, BuildState.WAITING, BuildState.QUEUED}
+    assert not states & {
+        BuildState.INGESTED,
+        BuildState.DEBRANDED,
+        BuildState.WAITING,
+        BuildState.QUEUED,
+    }
 
 
-def test_a_drop_is_paused_and_goes_on(client: FlaskClient, story: Story, engineer: dict[str, str]) -> None:
+def test_a_drop_is_paused_and_goes_on(
+    client: FlaskClient, story: Story, engineer: dict[str, str]
+) -> None:
     url = f"/api/v1/drops/{story.drop}"
-    assert client.post(f"{url}/pause", json={"reason": "disks are full"}, headers=engineer).get_json()["paused"]
+    assert client.post(
+        f"{url}/pause", json={"reason": "disks are full"}, headers=engineer
+    ).get_json()["paused"]
     assert "disks are full" in client.get(f"/drops/{story.drop}").get_data(as_text=True)
     assert client.post(f"{url}/pause", json=WHY, headers=engineer).status_code == 409
     assert client.post(f"{url}/resume", json=WHY, headers=engineer).get_json() == {
@@ -64,15 +84,21 @@ def test_a_priority_is_for_what_is_still_to_be_built(
 ) -> None:
     waiting = story.until_waiting(story._build("urgent-one"))
     url = f"/api/v1/builds/{waiting.id}/priority"
-    assert client.post(url, json={"priority": 500, "reason": "x"}, headers=engineer).status_code == 422
+    assert (
+        client.post(url, json={"priority": 500, "reason": "x"}, headers=engineer).status_code == 422
+    )
     assert client.post(url, json={"priority": 5}, headers=engineer).status_code == 422
-    assert client.post(url, json={"priority": 5, **WHY}, headers=engineer).get_json()["priority"] == 5
+    assert (
+        client.post(url, json={"priority": 5, **WHY}, headers=engineer).get_json()["priority"] == 5
+    )
     with hub.store.read() as tx:
         (event,) = tx.find(Event, subject=waiting.id, kind="build.priority")
         done = tx.first(Build, state=BuildState.PUBLISHED)
     assert (event.data["was"], event.data["now"]) == (0, 5)
     assert done is not None
-    refused = client.post(f"/api/v1/builds/{done.id}/priority", json={"priority": 5, **WHY}, headers=engineer)
+    refused = client.post(
+        f"/api/v1/builds/{done.id}/priority", json={"priority": 5, **WHY}, headers=engineer
+    )
     assert refused.status_code == 409
 
 
@@ -83,10 +109,18 @@ def test_a_worker_is_drained_and_taken_back(
         name = next(worker.id for worker in tx.find(Worker, state=WorkerState.READY, order_by="id"))
     url = f"/api/v1/workers/{name}"
     assert client.post(f"{url}/drain", json={"reason": " "}, headers=engineer).status_code == 422
-    assert client.post(f"{url}/drain", json=WHY, headers=engineer).get_json() == {"id": name, "state": "drained"}
+    assert client.post(f"{url}/drain", json=WHY, headers=engineer).get_json() == {
+        "id": name,
+        "state": "drained",
+    }
     assert client.post(f"{url}/drain", json=WHY, headers=engineer).status_code == 409
-    assert client.post(f"{url}/resume", json=WHY, headers=engineer).get_json() == {"id": name, "state": "ready"}
-    assert client.post("/api/v1/workers/nobody/drain", json=WHY, headers=engineer).status_code == 404
+    assert client.post(f"{url}/resume", json=WHY, headers=engineer).get_json() == {
+        "id": name,
+        "state": "ready",
+    }
+    assert (
+        client.post("/api/v1/workers/nobody/drain", json=WHY, headers=engineer).status_code == 404
+    )
 
 
 @pytest.mark.parametrize("path", ["order", "files/" + "0" * 64])

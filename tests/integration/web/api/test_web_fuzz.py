@@ -74,7 +74,9 @@ def fresh_key(context: Any, case: Any, kwargs: Any) -> None:
         case.headers["Idempotency-Key"] = str(uuid.UUID(int=next(_numbers)))
 
 
-def configuration(story: Story, token: str, examples: int, *, at_length: bool) -> schemathesis.Config:
+def configuration(
+    story: Story, token: str, examples: int, *, at_length: bool
+) -> schemathesis.Config:
     """Every boundary of every parameter and field, the same in every run; at length also what is made at random, and chains of requests."""
     known = {
         "build": [f"{source}-1.0-1.el9" for source in story.ids],
@@ -115,7 +117,9 @@ class Quiet(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None: ...
 
 
-def broken_words(hub: Hub, story: Story, examples: int, *, at_length: bool) -> tuple[int, list[str]]:
+def broken_words(
+    hub: Hub, story: Story, examples: int, *, at_length: bool
+) -> tuple[int, list[str]]:
     """How many requests were made, and what was not as described."""
     introduce(hub)
     app = create_app(hub, intake=scenario.fake_intake, blob_limit=1 << 20)
@@ -163,7 +167,9 @@ def test_the_hub_does_what_the_document_says(quiet_hub: Hub, told: tuple[Path, S
 @pytest.mark.full
 @pytest.mark.timeout(3600)
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
-def test_the_hub_does_what_the_document_says_at_length(quiet_hub: Hub, told: tuple[Path, Story]) -> None:
+def test_the_hub_does_what_the_document_says_at_length(
+    quiet_hub: Hub, told: tuple[Path, Story]
+) -> None:
     count, found = broken_words(quiet_hub, told[1], 40, at_length=True)
     assert not found, "\n\n".join(found)
     assert count > 2000

@@ -30,7 +30,9 @@ OVERRIDE = {"target": "reef-9", "source": "zlib", "reason": "flaky", "settings":
 URL = "/api/v1/overrides"
 
 
-def key(engineer: dict[str, str], name: str = "8e03978e-40d5-43dd-bc93-6894a57f9324") -> dict[str, str]:
+def key(
+    engineer: dict[str, str], name: str = "8e03978e-40d5-43dd-bc93-6894a57f9324"
+) -> dict[str, str]:
     return {**engineer, "Idempotency-Key": f'"{name}"'}
 
 
@@ -47,13 +49,18 @@ def test_the_same_request_with_the_same_key_is_done_once(
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.data == again.data
     assert (first.content_type, again.content_type) == ("application/json", "application/json")
-    assert ("Idempotency-Replayed" in first.headers, again.headers["Idempotency-Replayed"]) == (False, "true")
+    assert ("Idempotency-Replayed" in first.headers, again.headers["Idempotency-Replayed"]) == (
+        False,
+        "true",
+    )
     assert recorded(hub) == 1
     assert client.post(URL, json=OVERRIDE, headers=engineer).status_code == 201
     assert recorded(hub) == 2
 
 
-def test_a_key_stands_for_one_request_of_one_caller(client: FlaskClient, hub: Hub, engineer: dict[str, str]) -> None:
+def test_a_key_stands_for_one_request_of_one_caller(
+    client: FlaskClient, hub: Hub, engineer: dict[str, str]
+) -> None:
     assert client.post(URL, json=OVERRIDE, headers=key(engineer)).status_code == 201
     other = client.post(URL, json={**OVERRIDE, "source": "expat"}, headers=key(engineer))
     assert (other.status_code, other.content_type) == (422, "application/problem+json")
@@ -68,12 +75,16 @@ def test_a_key_stands_for_one_request_of_one_caller(client: FlaskClient, hub: Hu
 
 
 @pytest.mark.parametrize("wrong", ["", '""', "x" * 256, "with a blank", "ümlaut"])
-def test_what_is_no_key_is_refused(client: FlaskClient, engineer: dict[str, str], wrong: str) -> None:
+def test_what_is_no_key_is_refused(
+    client: FlaskClient, engineer: dict[str, str], wrong: str
+) -> None:
     answer = client.post(URL, json=OVERRIDE, headers={**engineer, "Idempotency-Key": wrong})
     assert answer.status_code == 400
 
 
-def test_a_refusal_is_kept_too_and_a_place_to_follow(client: FlaskClient, hub: Hub, engineer: dict[str, str]) -> None:
+def test_a_refusal_is_kept_too_and_a_place_to_follow(
+    client: FlaskClient, hub: Hub, engineer: dict[str, str]
+) -> None:
     bad = {**OVERRIDE, "target": "nowhere"}
     first, again = (client.post(URL, json=bad, headers=key(engineer)) for _ in range(2))
     assert (first.status_code, first.data) == (404, again.data)
@@ -81,21 +92,33 @@ def test_a_refusal_is_kept_too_and_a_place_to_follow(client: FlaskClient, hub: H
     inside = hub.config.folder / "drop" / "b-1-1.el9.src.rpm"
     inside.write_bytes(b"srpm")
     drop = {"target": "reef-9", "srpms": [{"path": str(inside)}]}
-    first, again = (client.post("/api/v1/drops", json=drop, headers=key(engineer, "drop")) for _ in range(2))
+    first, again = (
+        client.post("/api/v1/drops", json=drop, headers=key(engineer, "drop")) for _ in range(2)
+    )
     assert (first.status_code, first.json["created"]) == (202, True)  # type: ignore[index]
     assert (again.status_code, again.json) == (202, first.json)
     assert again.headers["Location"] == first.headers["Location"]
 
 
-def test_a_secret_is_not_kept_and_a_token_that_ended_is_given_nothing_again(client: FlaskClient, hub: Hub) -> None:
+def test_a_secret_is_not_kept_and_a_token_that_ended_is_given_nothing_again(
+    client: FlaskClient, hub: Hub
+) -> None:
     introduce(hub)
     owner = bearer(token_of(hub, "engineer"))
-    first, again = (client.post("/api/v1/tokens", json={"name": "once"}, headers=key(owner, "issue")) for _ in range(2))
-    assert (first.status_code, again.status_code, again.content_type) == (201, 409, "application/problem+json")
+    first, again = (
+        client.post("/api/v1/tokens", json={"name": "once"}, headers=key(owner, "issue"))
+        for _ in range(2)
+    )
+    assert (first.status_code, again.status_code, again.content_type) == (
+        201,
+        409,
+        "application/problem+json",
+    )
     made: dict[str, str] = first.json  # type: ignore[assignment]
     webhook = {"channel": "webhook", "address": "http://93.184.215.14/x"}
     told, told_again = (
-        client.post("/api/v1/subscriptions", json=webhook, headers=key(owner, "tell")) for _ in range(2)
+        client.post("/api/v1/subscriptions", json=webhook, headers=key(owner, "tell"))
+        for _ in range(2)
     )
     assert (told.status_code, told_again.status_code) == (201, 409)
     with hub.store.read() as tx:
@@ -106,7 +129,10 @@ def test_a_secret_is_not_kept_and_a_token_that_ended_is_given_nothing_again(clie
     body = {"reason": "r"}
     mine = key(bearer(made["token"]), "drain")
     assert client.post("/api/v1/workers/local-1/drain", json=body, headers=mine).status_code == 200
-    assert client.post(f"/api/v1/tokens/{made['id']}/revoke", json=body, headers=owner).status_code == 200
+    assert (
+        client.post(f"/api/v1/tokens/{made['id']}/revoke", json=body, headers=owner).status_code
+        == 200
+    )
     assert client.post("/api/v1/workers/local-1/drain", json=body, headers=mine).status_code == 401
 
 
@@ -119,7 +145,11 @@ def test_tokens_of_one_name_have_keys_of_their_own(client: FlaskClient, hub: Hub
 
 
 def test_while_the_first_is_at_work_the_second_waits_and_a_dead_one_is_taken_over(
-    client: FlaskClient, hub: Hub, clock: Clock, engineer: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient,
+    hub: Hub,
+    clock: Clock,
+    engineer: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     taken, go_on = threading.Event(), threading.Event()
     original = idempotency.finish
@@ -158,7 +188,10 @@ def test_answers_are_forgotten_after_a_day(
     assert idempotency.prune(hub.store) == 0
     clock.pass_seconds(timedelta(hours=2).total_seconds())
     assert idempotency.prune(hub.store) == 1
-    assert client.post(URL, json={**OVERRIDE, "source": "expat"}, headers=key(engineer)).status_code == 201
+    assert (
+        client.post(URL, json={**OVERRIDE, "source": "expat"}, headers=key(engineer)).status_code
+        == 201
+    )
 
 
 @pytest.fixture
@@ -171,7 +204,10 @@ def private_redis(tmp_path: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     private = PrivateRedis(folder=tmp_path / "redis", port=port, password="hub-secret")
     process = subprocess.Popen(
-        ["redis-server", private.write_configuration()], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+        ["redis-server", private.write_configuration()],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
     )
     assert process.stdout is not None
     assert any("Ready to accept connections" in line for line in process.stdout)
@@ -209,7 +245,9 @@ def test_who_asks_too_often_is_told_when_to_come_back(hub: Hub, engineer: dict[s
 
 def test_each_webhook_is_counted_by_itself(hub: Hub) -> None:
     client = limited(hub, Limits(writes="1/hour")).test_client()
-    answers = [client.post(f"/api/v1/hooks/reef-9/{name}").status_code for name in ("one", "one", "other")]
+    answers = [
+        client.post(f"/api/v1/hooks/reef-9/{name}").status_code for name in ("one", "one", "other")
+    ]
     assert answers == [404, 429, 404]
     assert client.post(URL, json=OVERRIDE).status_code == 401
 
@@ -219,7 +257,9 @@ def test_without_limits_nobody_is_counted(hub: Hub) -> None:
     assert "RateLimit" not in client.get("/api/v1/builds").headers
 
 
-def test_all_processes_count_together_in_redis_and_alone_while_it_is_away(hub: Hub, private_redis: str) -> None:
+def test_all_processes_count_together_in_redis_and_alone_while_it_is_away(
+    hub: Hub, private_redis: str
+) -> None:
     limits = Limits(reads="3/hour")
     one, other = (limited(hub, limits, private_redis).test_client() for _ in range(2))
     answers = [client.get("/api/v1/builds").status_code for client in (one, other, one, other)]

@@ -25,7 +25,13 @@ from buildfarm.api.responses.core.base import Answer
 from buildfarm.domain.build.clusters import clusters
 from buildfarm.domain.compare.report import Distribution, PairResult, Report, Unpaired, to_json
 from buildfarm.domain.core.build import Build, BuildState
-from buildfarm.domain.core.records import BootstrapVariant, Comparison, Follower, ForecastRecord, SourceSurvey
+from buildfarm.domain.core.records import (
+    BootstrapVariant,
+    Comparison,
+    Follower,
+    ForecastRecord,
+    SourceSurvey,
+)
 from buildfarm.domain.core.verdict import Finding, Verdict
 from buildfarm.domain.intake.drop import Drop
 from buildfarm.domain.notify.subscription import Channel, Delivery, DeliveryState, Subscription
@@ -39,7 +45,11 @@ from tests.integration.web.scenario import Story
 
 
 def api_rules(app: Flask) -> dict[str, str]:
-    return {rule.endpoint: rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/")}
+    return {
+        rule.endpoint: rule.rule
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/")
+    }
 
 
 def test_every_route_is_described_and_nothing_else(app: Flask) -> None:
@@ -48,10 +58,14 @@ def test_every_route_is_described_and_nothing_else(app: Flask) -> None:
     )
 
 
-def test_the_document_is_openapi_3_1_and_every_operation_says_what_it_is_for(client: FlaskClient) -> None:
+def test_the_document_is_openapi_3_1_and_every_operation_says_what_it_is_for(
+    client: FlaskClient,
+) -> None:
     found = client.get("/api/v1/openapi.json").get_json()
     assert [error.message for error in OpenAPIV31SpecValidator(found).iter_errors()] == []
-    operations = [operation for methods in found["paths"].values() for operation in methods.values()]
+    operations = [
+        operation for methods in found["paths"].values() for operation in methods.values()
+    ]
     assert len({one["operationId"] for one in operations}) == len(operations)
     assert all(one["summary"] for one in operations)
     secured = {one["operationId"] for one in operations if one.get("security")}
@@ -79,18 +93,27 @@ def places_of(hub: Hub) -> dict[str, list[str]]:
             "source": sorted({build.source for build in builds}),
             "sig": [*hub.config.farm.sigs],
             "generation_id": [generation.id for generation in tx.find(Generation)],
-            "cluster": [one.id for one in clusters(build for build in builds if build.state is BuildState.FAILED)],
+            "cluster": [
+                one.id
+                for one in clusters(build for build in builds if build.state is BuildState.FAILED)
+            ],
             "compose": [compose.id for compose in tx.find(Compose)],
             "sha256": ["0" * 64],
         }
 
 
-def answers_of(client: FlaskClient, hub: Hub, engineer: dict[str, str]) -> Iterator[tuple[str, Operation, Any]]:
+def answers_of(
+    client: FlaskClient, hub: Hub, engineer: dict[str, str]
+) -> Iterator[tuple[str, Operation, Any]]:
     """Every JSON answer of the story: each GET route, of each thing it can be about."""
     places = places_of(hub)
     for rule in client.application.url_map.iter_rules():
         operation = OPERATIONS.get(rule.endpoint)
-        if operation is None or "GET" not in (rule.methods or ()) or rule.endpoint.startswith("api_docs"):
+        if (
+            operation is None
+            or "GET" not in (rule.methods or ())
+            or rule.endpoint.startswith("api_docs")
+        ):
             continue
         names = sorted(rule.arguments)
         for values in itertools.product(*(places[name] for name in names)):
@@ -108,8 +131,14 @@ def strictly(model: type[BaseModel], found: Any) -> list[str]:
     try:
         read = model.model_validate_json(json.dumps(found), extra="forbid")
     except ValidationError as error:
-        places = [".".join(str(part) for part in one["loc"] if not isinstance(part, int)) for one in error.errors()]
-        return [f"{model.__name__}.{place}: {one['msg']}" for place, one in zip(places, error.errors(), strict=True)]
+        places = [
+            ".".join(str(part) for part in one["loc"] if not isinstance(part, int))
+            for one in error.errors()
+        ]
+        return [
+            f"{model.__name__}.{place}: {one['msg']}"
+            for place, one in zip(places, error.errors(), strict=True)
+        ]
     assert isinstance(read, Answer)
     return [] if read.to_json() == found else [f"{model.__name__} does not write what it read"]
 
@@ -120,15 +149,30 @@ def test_every_real_answer_is_what_the_models_say(hub: Hub, later: Story) -> Non
     introduce(hub)
     admin = bearer(token_of(hub, "admin"))
     _add_what_the_story_leaves_out(hub, later)
-    waiver = {"owner": "sig-core", "reason": "known", "expires": "2099-01-01", "kind": "tag", "source": "zlib"}
-    assert client.post("/api/v1/waivers", json=waiver, headers=admin).status_code == HTTPStatus.CREATED
+    waiver = {
+        "owner": "sig-core",
+        "reason": "known",
+        "expires": "2099-01-01",
+        "kind": "tag",
+        "source": "zlib",
+    }
+    assert (
+        client.post("/api/v1/waivers", json=waiver, headers=admin).status_code == HTTPStatus.CREATED
+    )
     reference = {"text": "bash-1.0-1.el9.x86_64\ngcc-9-1.el9.x86_64\n"}
-    attached = client.post("/api/v1/builds/libpng-1.0-1.el9/reference", json=reference, headers=admin)
+    attached = client.post(
+        "/api/v1/builds/libpng-1.0-1.el9/reference", json=reference, headers=admin
+    )
     assert attached.status_code == HTTPStatus.CREATED
-    assert client.post("/api/v1/composes", json={"target": "reef-9"}, headers=admin).status_code == HTTPStatus.CREATED
+    assert (
+        client.post("/api/v1/composes", json={"target": "reef-9"}, headers=admin).status_code
+        == HTTPStatus.CREATED
+    )
     asked = {"kind": "export-removed", "reason": "nothing uses it"}
     assert (
-        client.post("/api/v1/builds/bzip2-1.0-1.el9/ask-waiver", json=asked, headers=admin).status_code
+        client.post(
+            "/api/v1/builds/bzip2-1.0-1.el9/ask-waiver", json=asked, headers=admin
+        ).status_code
         == HTTPStatus.CREATED
     )
     wrong: set[str] = set()
@@ -147,7 +191,9 @@ def test_every_real_answer_is_what_the_models_say(hub: Hub, later: Story) -> Non
     assert {"OwnAccount", "TokenList", "AccountList", "DeliveryList"} <= models
 
 
-def test_what_is_written_is_answered_as_the_models_say(client: FlaskClient, hub: Hub, later: Story) -> None:
+def test_what_is_written_is_answered_as_the_models_say(
+    client: FlaskClient, hub: Hub, later: Story
+) -> None:
     introduce(hub)
     admin = bearer(token_of(hub, "admin"))
     endpoints = {
@@ -161,13 +207,18 @@ def test_what_is_written_is_answered_as_the_models_say(client: FlaskClient, hub:
         for name, value in place.items():
             path = path.replace(f"<{name}>", value)
         answer = client.open(f"/api/v1{path}", method=method, json=body, headers=admin)
-        model = OPERATIONS[endpoints[f"/api/v1{rule}", method]].answers[HTTPStatus(answer.status_code)]
+        model = OPERATIONS[endpoints[f"/api/v1{rule}", method]].answers[
+            HTTPStatus(answer.status_code)
+        ]
         assert isinstance(model, type)
         assert strictly(model, answer.get_json()) == []
         return answer.get_json()
 
     why: dict[str, object] = {"reason": "r"}
-    ask("/accounts", {"name": "vera", "role": "maintainer", "sigs": ["virt"], "password": "a long pass phrase"})
+    ask(
+        "/accounts",
+        {"name": "vera", "role": "maintainer", "sigs": ["virt"], "password": "a long pass phrase"},
+    )
     ask("/accounts/<account>/rights", {"role": "viewer", **why}, account="vera")
     ask("/accounts/<account>/password", {"password": "another pass phrase"}, account="vera")
     ask("/accounts/<account>/disable", why, account="vera")
@@ -189,7 +240,9 @@ def test_what_is_written_is_answered_as_the_models_say(client: FlaskClient, hub:
         ask("/composes/<compose>/promote", why, compose=one)
     ask("/composes/<compose>/retire", why, compose=second)
     for kind, answer in (("export-removed", "decline"), ("content-data", "grant")):
-        asked = ask("/builds/<build>/ask-waiver", {"kind": kind, **why}, build="bzip2-1.0-1.el9")["id"]
+        asked = ask("/builds/<build>/ask-waiver", {"kind": kind, **why}, build="bzip2-1.0-1.el9")[
+            "id"
+        ]
         more = {"owner": "o", "expires": "2099-01-01"} if answer == "grant" else {}
         ask(f"/waiver-asks/<ask>/{answer}", {**why, **more}, ask=asked)
 
@@ -243,7 +296,11 @@ def _add_what_the_story_leaves_out(hub: Hub, story: Story) -> None:
         tx.add(ForecastRecord(id="reef-9", forecast=forecast, created=tx.now))
         tx.add(ForecastRecord(id=tree.drop_id, forecast={**forecast, **of_drop}, created=tx.now))
         tx.add(SourceSurvey(id=tree.srpm, policy="p", problem="cut short", created=tx.now))
-        tx.add(BootstrapVariant(id=tree.id, target="reef-9", condition="--without tests", created=tx.now))
+        tx.add(
+            BootstrapVariant(
+                id=tree.id, target="reef-9", condition="--without tests", created=tx.now
+            )
+        )
         tx.add(Follower(id="teller", event=7, length=9, moved=tx.now))
         tx.add(Subscription(id="S1", owner="ann", channel=Channel.WEBHOOK, address="http://93.184.215.14/x", topics=("failed",),
                             created=tx.now))  # fmt: skip
@@ -271,10 +328,14 @@ def test_a_wrong_parameter_is_named(client: FlaskClient, query: str, names: list
     answer = client.get(f"/api/v1/builds?{query}")
     assert answer.status_code == 422
     assert answer.content_type == "application/problem+json"
-    assert sorted(fault["parameter"] for fault in json.loads(answer.data)["errors"]) == sorted(names)
+    assert sorted(fault["parameter"] for fault in json.loads(answer.data)["errors"]) == sorted(
+        names
+    )
 
 
-@pytest.mark.parametrize("cursor", ["x", "WzcsImEiXQ", "W10", "bnVsbA", "W1sxXSxbMl1d", "eyJhdCI6MX0"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "WzcsImEiXQ", "W10", "bnVsbA", "W1sxXSxbMl1d", "eyJhdCI6MX0"]
+)
 def test_a_cursor_of_nothing_is_refused(client: FlaskClient, story: Story, cursor: str) -> None:
     for path in ("builds", "events", "generations", "waivers"):
         assert client.get(f"/api/v1/{path}?cursor={cursor}").status_code == 422, path
@@ -284,7 +345,9 @@ def test_a_cursor_of_nothing_is_refused(client: FlaskClient, story: Story, curso
     ("path", "key"),
     [("builds", "builds"), ("tasks", "tasks"), ("generations", "generations"), ("events?after=0", "events"), ("drops", "drops")],
 )  # fmt: skip
-def test_every_list_comes_whole_by_its_links(client: FlaskClient, story: Story, path: str, key: str) -> None:
+def test_every_list_comes_whole_by_its_links(
+    client: FlaskClient, story: Story, path: str, key: str
+) -> None:
     start = f"/api/v1/{path}{'&' if '?' in path else '?'}limit="
     whole = client.get(f"{start}1000").get_json()
     assert whole["cursor"] is None
@@ -313,17 +376,25 @@ def test_other_methods_types_and_forms_are_problems(
     refused = client.put("/api/v1/builds")
     assert (refused.status_code, refused.content_type) == (405, "application/problem+json")
     assert {"GET", "HEAD"} <= set(refused.headers["Allow"].split(", "))
-    form = client.post("/api/v1/builds/tree-1.0-1.el9/cancel", data={"reason": "x"}, headers=engineer)
+    form = client.post(
+        "/api/v1/builds/tree-1.0-1.el9/cancel", data={"reason": "x"}, headers=engineer
+    )
     assert (form.status_code, form.content_type) == (415, "application/problem+json")
     xml = client.get("/api/v1/builds", headers={"Accept": "application/xml"})
     assert (xml.status_code, xml.content_type) == (406, "application/problem+json")
-    assert client.get("/api/v1/builds", headers={"Accept": "text/html, */*;q=0.1"}).status_code == 200
-    huge = client.post("/api/v1/drops", data=b" " * (33 << 20), headers=engineer, content_type="application/json")
+    assert (
+        client.get("/api/v1/builds", headers={"Accept": "text/html, */*;q=0.1"}).status_code == 200
+    )
+    huge = client.post(
+        "/api/v1/drops", data=b" " * (33 << 20), headers=engineer, content_type="application/json"
+    )
     assert (huge.status_code, huge.content_type) == (413, "application/problem+json")
     head = client.head("/api/v1/builds")
     assert (head.status_code, head.data) == (200, b"")
     assert head.headers["ETag"] == client.get("/api/v1/builds").headers["ETag"]
-    assert {"POST", "OPTIONS"} <= set(client.options("/api/v1/overrides").headers["Allow"].split(", "))
+    assert {"POST", "OPTIONS"} <= set(
+        client.options("/api/v1/overrides").headers["Allow"].split(", ")
+    )
 
 
 def test_every_twin_answers_304_while_only_time_passes(
@@ -336,23 +407,36 @@ def test_every_twin_answers_304_while_only_time_passes(
         assert again.status_code == 304, path
 
 
-def test_a_decision_holds_for_what_was_seen_alone(client: FlaskClient, story: Story, engineer: dict[str, str]) -> None:
+def test_a_decision_holds_for_what_was_seen_alone(
+    client: FlaskClient, story: Story, engineer: dict[str, str]
+) -> None:
     where = f"/api/v1/builds/{story.ids['chrpath']}"
     seen = client.get(where).headers["ETag"]
     story.clock.pass_seconds(5)
     body = {"reason": "looked at it"}
-    released = client.post(f"{where}/release-hold", json=body, headers={**engineer, "If-Match": seen})
+    released = client.post(
+        f"{where}/release-hold", json=body, headers={**engineer, "If-Match": seen}
+    )
     assert released.status_code == 200
     late = client.post(f"{where}/cancel", json=body, headers={**engineer, "If-Match": seen})
     assert (late.status_code, late.content_type) == (412, "application/problem+json")
     assert client.get(where).get_json()["state"] == "ingested"
     now = client.get(where).headers["ETag"]
-    assert client.post(f"{where}/cancel", json=body, headers={**engineer, "If-Match": now}).status_code == 200
+    assert (
+        client.post(f"{where}/cancel", json=body, headers={**engineer, "If-Match": now}).status_code
+        == 200
+    )
     drop = f"/api/v1/drops/{story.drop}"
     assert (
-        client.post(f"{drop}/pause", json=body, headers={**engineer, "If-Match": '"of-yesterday"'}).status_code == 412
+        client.post(
+            f"{drop}/pause", json=body, headers={**engineer, "If-Match": '"of-yesterday"'}
+        ).status_code
+        == 412
     )
-    assert client.post(f"{drop}/pause", json=body, headers={**engineer, "If-Match": "*"}).status_code == 200
+    assert (
+        client.post(f"{drop}/pause", json=body, headers={**engineer, "If-Match": "*"}).status_code
+        == 200
+    )
 
 
 def test_a_page_names_only_what_its_twin_takes(client: FlaskClient, story: Story) -> None:

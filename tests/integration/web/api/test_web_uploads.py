@@ -39,7 +39,9 @@ def address(app: Flask) -> Iterator[tuple[str, int]]:
     server.server_close()
 
 
-def put(address: tuple[str, int], sha256: str, headers: list[str], *body: bytes, close: bool = False) -> bytes:
+def put(
+    address: tuple[str, int], sha256: str, headers: list[str], *body: bytes, close: bool = False
+) -> bytes:
     """What the server answers to a request as it stands here, byte for byte."""
     head = [
         f"PUT /api/v1/blobs/{sha256} HTTP/1.1",
@@ -81,8 +83,12 @@ def test_an_upload_in_chunks_is_kept_under_its_digest(address, tmp_path):
     assert (new.name, new.read_bytes()) == (sha256, data * 3)
 
 
-@pytest.mark.parametrize("way", ["endless", "boasts", "ends early", "longer than it says", "another file"])
-def test_a_body_that_lies_or_never_ends_is_refused_and_the_disk_is_as_before(address, tmp_path, way):
+@pytest.mark.parametrize(
+    "way", ["endless", "boasts", "ends early", "longer than it says", "another file"]
+)
+def test_a_body_that_lies_or_never_ends_is_refused_and_the_disk_is_as_before(
+    address, tmp_path, way
+):
     before = files(tmp_path)
     sha256 = hashlib.sha256(b"what it should be").hexdigest()
     ways: dict[str, tuple[list[str], list[bytes], bool]] = {
@@ -99,8 +105,10 @@ def test_a_body_that_lies_or_never_ends_is_refused_and_the_disk_is_as_before(add
     headers, body, close = ways[way]
     answer = put(address, sha256, headers, *body, close=close)
     status = answer.split(b" ")[1]
-    assert status in {"endless": (b"413", b"422"), "boasts": (b"413",), "ends early": (b"400", b"422")}.get(
-        way, (b"422",)
-    )
+    assert status in {
+        "endless": (b"413", b"422"),
+        "boasts": (b"413",),
+        "ends early": (b"400", b"422"),
+    }.get(way, (b"422",))
     assert b"application/problem+json" in answer
     assert files(tmp_path) == before

@@ -47,9 +47,14 @@ def test_an_account_is_made_changed_and_closed(run: Run) -> None:
     words = ("account", "add", "vera", "--role", "maintainer", "--sig", "virt")
     assert run("admin", *words, stdin=f"{PASSWORD}\n").stdout == "vera: maintainer for SIG virt\n"
     assert isinstance(run("admin", *words, stdin=f"{PASSWORD}\n").exception, Conflict)
-    changed = run("admin", "account", "role", "vera", "--role", "engineer", "--reason", "release engineering")
+    changed = run(
+        "admin", "account", "role", "vera", "--role", "engineer", "--reason", "release engineering"
+    )
     assert changed.stdout == "vera: engineer\n"
-    assert run("admin", "account", "disable", "vera", "--reason", "left").stdout == "vera: engineer, disabled\n"
+    assert (
+        run("admin", "account", "disable", "vera", "--reason", "left").stdout
+        == "vera: engineer, disabled\n"
+    )
     listed = json.loads(run("admin", "account", "list", "--json").stdout)["accounts"]
     (vera,) = [one for one in listed if one["name"] == "vera"]
     assert (vera["role"], vera["login"], vera["disabled"]) == ("engineer", ["password"], True)
@@ -73,16 +78,22 @@ def test_a_token_is_printed_once_and_revoked(run: Run) -> None:
     assert "is revoked" in str(run(secret, "token", "list").exception)
 
 
-def test_the_first_admin_is_made_where_no_hub_runs_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_admin_is_made_where_no_hub_runs_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BUILDFARM_HOME", str(tmp_path))
     monkeypatch.delenv("BUILDFARM_CONFIG", raising=False)
-    made = CliRunner().invoke(cli, ("account", "add", "root", "--role", "admin", "--local"), input=f"{PASSWORD}\n")
+    made = CliRunner().invoke(
+        cli, ("account", "add", "root", "--role", "admin", "--local"), input=f"{PASSWORD}\n"
+    )
     assert made.stdout == "root: admin\n", made.exception
     store = SqlStore(f"sqlite:///{tmp_path / 'buildfarm.db'}")
     with store.read() as tx:
         account = tx.get(Account, "root")
     store.dispose()
     assert account.password.startswith("$argon2id$")
-    short = CliRunner().invoke(cli, ("account", "add", "other", "--role", "admin", "--local"), input="short\n")
+    short = CliRunner().invoke(
+        cli, ("account", "add", "other", "--role", "admin", "--local"), input="short\n"
+    )
     assert "it needs 12" in str(short.exception)
     assert not isinstance(short.exception, click.exceptions.Exit)

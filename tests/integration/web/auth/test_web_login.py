@@ -26,7 +26,14 @@ COOKIE = "buildfarm"
 
 @pytest.fixture
 def ann(hub: Hub, login_tools: LoginTools) -> str:
-    accounts.create(hub, "ann", role=Role.ENGINEER, passwords=login_tools.passwords, password=PASSWORD, actor="test")
+    accounts.create(
+        hub,
+        "ann",
+        role=Role.ENGINEER,
+        passwords=login_tools.passwords,
+        password=PASSWORD,
+        actor="test",
+    )
     return "ann"
 
 
@@ -52,7 +59,9 @@ def test_somebody_logs_in_and_out(client: FlaskClient, ann: str) -> None:
     assert whoami(client) == ""
 
 
-@pytest.mark.parametrize(("name", "password"), [("ann", "wrong"), ("nobody-here", PASSWORD), ("", ""), ("ann", "")])
+@pytest.mark.parametrize(
+    ("name", "password"), [("ann", "wrong"), ("nobody-here", PASSWORD), ("", ""), ("ann", "")]
+)
 def test_what_is_wrong_is_not_told(client: FlaskClient, ann: str, name: str, password: str) -> None:
     answer = client.post("/login", data={"name": name, "password": password})
     assert answer.status_code == 401
@@ -81,7 +90,9 @@ def test_the_sixth_try_is_not_looked_at_in_any_process_until_the_window_is_over(
         assert client.post("/login", data={"name": "ann", "password": "wrong"}).status_code == 401
     other_process = create_app(hub, intake=scenario.fake_intake, login=login_tools).test_client()
     refused = other_process.post(
-        "/login", data={"name": "ann", "password": PASSWORD}, environ_base={"REMOTE_ADDR": "192.0.2.9"}
+        "/login",
+        data={"name": "ann", "password": PASSWORD},
+        environ_base={"REMOTE_ADDR": "192.0.2.9"},
     )
     assert refused.status_code == 429
     assert refused.headers["Retry-After"] == "900"
@@ -91,21 +102,32 @@ def test_the_sixth_try_is_not_looked_at_in_any_process_until_the_window_is_over(
 
 
 def test_an_unknown_account_rests_like_a_known_one(client: FlaskClient) -> None:
-    statuses = [client.post("/login", data={"name": "ghost", "password": "x"}).status_code for _ in range(6)]
+    statuses = [
+        client.post("/login", data={"name": "ghost", "password": "x"}).status_code for _ in range(6)
+    ]
     assert statuses == [401] * 5 + [429]
 
 
-def test_one_address_has_so_many_tries_for_all_accounts_together(client: FlaskClient, ann: str) -> None:
-    statuses = [client.post("/login", data={"name": f"guess-{n}", "password": "x"}).status_code for n in range(31)]
+def test_one_address_has_so_many_tries_for_all_accounts_together(
+    client: FlaskClient, ann: str
+) -> None:
+    statuses = [
+        client.post("/login", data={"name": f"guess-{n}", "password": "x"}).status_code
+        for n in range(31)
+    ]
     assert (statuses[29], statuses[30]) == (401, 429)
     assert client.post("/login", data={"name": ann, "password": PASSWORD}).status_code == 429
     elsewhere = client.post(
-        "/login", data={"name": ann, "password": PASSWORD}, environ_base={"REMOTE_ADDR": "192.0.2.9"}
+        "/login",
+        data={"name": ann, "password": PASSWORD},
+        environ_base={"REMOTE_ADDR": "192.0.2.9"},
     )
     assert elsewhere.status_code == 303
 
 
-def test_a_session_is_never_one_that_the_browser_brought(client: FlaskClient, hub: Hub, ann: str) -> None:
+def test_a_session_is_never_one_that_the_browser_brought(
+    client: FlaskClient, hub: Hub, ann: str
+) -> None:
     client.set_cookie(COOKIE, "planted-by-somebody")
     assert log_in(client, ann) == 303
     assert whoami(client) == "ann"
@@ -134,7 +156,9 @@ def test_a_new_login_ends_the_session_before_it(app: Flask, client: FlaskClient,
     assert whoami(client) == "ann"
 
 
-def test_the_cookie_of_a_session_that_ended_opens_nothing(app: Flask, client: FlaskClient, ann: str) -> None:
+def test_the_cookie_of_a_session_that_ended_opens_nothing(
+    app: Flask, client: FlaskClient, ann: str
+) -> None:
     log_in(client, ann)
     kept = client.get_cookie(COOKIE)
     assert kept is not None
@@ -155,7 +179,9 @@ def test_the_store_has_no_secret_of_a_session(client: FlaskClient, hub: Hub, ann
     assert PASSWORD.encode() not in stored
 
 
-@pytest.mark.parametrize(("rest", "steps", "who"), [(7 * 3600, 2, "ann"), (9 * 3600, 1, ""), (7 * 3600, 11, "")])
+@pytest.mark.parametrize(
+    ("rest", "steps", "who"), [(7 * 3600, 2, "ann"), (9 * 3600, 1, ""), (7 * 3600, 11, "")]
+)
 def test_a_session_ends_when_it_rests_and_at_the_latest_after_three_days(
     client: FlaskClient, clock: Clock, ann: str, rest: float, steps: int, who: str
 ) -> None:
@@ -171,14 +197,18 @@ def test_over_https_the_cookie_is_bound_to_this_host(app: Flask, ann: str) -> No
     plain = client.post("/login", data={"name": ann, "password": PASSWORD}).headers["Set-Cookie"]
     assert all(word in plain for word in ("buildfarm=", "HttpOnly", "SameSite=Lax", "Path=/"))
     assert "Secure" not in plain
-    safe = app.test_client().post("/login", data={"name": ann, "password": PASSWORD}, base_url="https://localhost")
+    safe = app.test_client().post(
+        "/login", data={"name": ann, "password": PASSWORD}, base_url="https://localhost"
+    )
     cookie = safe.headers["Set-Cookie"]
     assert cookie.startswith("__Host-buildfarm=")
     assert all(word in cookie for word in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"))
     assert "Domain" not in cookie
 
 
-def test_a_disabled_account_is_out_at_once_and_stays_out(client: FlaskClient, hub: Hub, ann: str) -> None:
+def test_a_disabled_account_is_out_at_once_and_stays_out(
+    client: FlaskClient, hub: Hub, ann: str
+) -> None:
     log_in(client, ann)
     accounts.set_disabled(hub, ann, disabled=True, actor="test", why="left")
     assert whoami(client) == ""
@@ -188,13 +218,19 @@ def test_a_disabled_account_is_out_at_once_and_stays_out(client: FlaskClient, hu
     assert whoami(client) == ""  # the old session does not live again
 
 
-def test_another_password_ends_every_other_session(app: Flask, hub: Hub, client: FlaskClient, ann: str) -> None:
+def test_another_password_ends_every_other_session(
+    app: Flask, hub: Hub, client: FlaskClient, ann: str
+) -> None:
     elsewhere = browser_of(app, hub, ann)
     log_in(client, ann)
     csrf = csrf_on(client.get("/account").get_data(as_text=True))
-    wrong = client.post("/account/password", data={"csrf": csrf, "former": "wrong", "password": "another long one"})
+    wrong = client.post(
+        "/account/password", data={"csrf": csrf, "former": "wrong", "password": "another long one"}
+    )
     assert wrong.status_code == 422
-    short = client.post("/account/password", data={"csrf": csrf, "former": PASSWORD, "password": "short"})
+    short = client.post(
+        "/account/password", data={"csrf": csrf, "former": PASSWORD, "password": "short"}
+    )
     assert "it needs 12" in short.get_data(as_text=True)
     assert "The password is changed" in Browser(client, csrf).post(
         "/account/password", former=PASSWORD, password="another long one"
@@ -209,7 +245,9 @@ def test_another_password_ends_every_other_session(app: Flask, hub: Hub, client:
     [("/builds?state=failed", "/builds?state=failed"), ("https://evil.example/", "/account"), ("//evil.example", "/account"),
      ("/\\evil.example", "/account"), ("javascript:alert(1)", "/account"), ("", "/account")],
 )  # fmt: skip
-def test_a_login_leads_on_to_our_own_pages_only(client: FlaskClient, ann: str, next_page: str, where: str) -> None:
+def test_a_login_leads_on_to_our_own_pages_only(
+    client: FlaskClient, ann: str, next_page: str, where: str
+) -> None:
     answer = client.post("/login", data={"name": ann, "password": PASSWORD, "next": next_page})
     assert answer.headers["Location"] == where
 
@@ -223,7 +261,9 @@ def test_another_site_can_neither_log_somebody_in_nor_act(
     answer = client.post("/login", data={"name": ann, "password": PASSWORD}, headers=headers)
     assert (answer.status_code, client.get_cookie(COOKIE)) == (403, None)
     browser = browser_of(app, hub, ann)
-    acted = browser.client.post("/targets/reef-9/pause", data={"csrf": browser.csrf, "reason": "r"}, headers=headers)
+    acted = browser.client.post(
+        "/targets/reef-9/pause", data={"csrf": browser.csrf, "reason": "r"}, headers=headers
+    )
     assert acted.status_code == 403
     assert "another site sent this" in acted.get_data(as_text=True)
 
@@ -236,7 +276,12 @@ def test_a_write_with_a_session_needs_the_token_of_its_own_pages(app: Flask, hub
             {"data": {"csrf": csrf, "reason": "r"}},
             {"json": {"reason": "r"}, "headers": {"X-CSRF-Token": csrf}},
         ):
-            for path in ("/targets/reef-9/pause", "/api/v1/targets/reef-9/pause", "/logout", "/account/tokens"):
+            for path in (
+                "/targets/reef-9/pause",
+                "/api/v1/targets/reef-9/pause",
+                "/logout",
+                "/account/tokens",
+            ):
                 answer = browser.client.post(path, **sent)  # type: ignore[arg-type]
                 assert answer.status_code == 403, (path, csrf)
                 assert "not sent by a page of this session" in answer.get_data(as_text=True)
@@ -254,7 +299,10 @@ def test_the_page_of_somebody_is_not_kept_for_others(app: Flask, hub: Hub) -> No
 def test_behind_a_proxy_https_is_what_it_says(hub: Hub, login_tools: LoginTools, ann: str) -> None:
     login = dataclasses.replace(hub.config.farm.login, proxies=1)
     proxied = dataclasses.replace(
-        hub, config=dataclasses.replace(hub.config, farm=dataclasses.replace(hub.config.farm, login=login))
+        hub,
+        config=dataclasses.replace(
+            hub.config, farm=dataclasses.replace(hub.config.farm, login=login)
+        ),
     )
     client = create_app(proxied, intake=scenario.fake_intake, login=login_tools).test_client()
     said = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}

@@ -28,7 +28,9 @@ from buildfarm.services.core.hub import Hub
 from tests.integration.web import oidc_server, scenario
 from tests.integration.web.oidc_server import OidcServer, query_of
 
-pytestmark = pytest.mark.skipif(oidc_server.PROGRAM is None, reason="no glewlwyd here; `apt-get install glewlwyd`")
+pytestmark = pytest.mark.skipif(
+    oidc_server.PROGRAM is None, reason="no glewlwyd here; `apt-get install glewlwyd`"
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ class Farm:
         assert answer.status_code == 302, answer.text
         return answer.headers["Location"]
 
-    def come_back(self, browser: httpx.Client, name: str, onward: str = "/builds") -> httpx.Response:
+    def come_back(
+        self, browser: httpx.Client, name: str, onward: str = "/builds"
+    ) -> httpx.Response:
         """The whole way of one person."""
         url = self.leave(browser, onward)
         self.issuer.consent(browser, name)
@@ -83,10 +87,15 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
             roles={"releng": Role.ENGINEER}, sigs={"virt-team": ("virt",)},
         )  # fmt: skip
         settled = dataclasses.replace(
-            hub.config.farm, hub_url=url, login=LoginSettings(oidc=settings), sigs={"virt": Sig(sources=("qemu*",))}
+            hub.config.farm,
+            hub_url=url,
+            login=LoginSettings(oidc=settings),
+            sigs={"virt": Sig(sources=("qemu*",))},
         )
         hub = dataclasses.replace(hub, config=dataclasses.replace(hub.config, farm=settled))
-        tools = LoginTools(passwords=Argon2Passwords(), issuer=OidcIssuer(settings, oidc_server.SECRET))
+        tools = LoginTools(
+            passwords=Argon2Passwords(), issuer=OidcIssuer(settings, oidc_server.SECRET)
+        )
         app = create_app(hub, intake=scenario.fake_intake, login=tools)  # type: ignore[arg-type]  # reads JSON
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -109,14 +118,21 @@ def test_somebody_comes_back_with_the_rights_of_their_groups(farm: Farm) -> None
         answer = farm.come_back(browser, "vera", "/builds?state=failed")
         assert (answer.status_code, answer.headers["Location"]) == (303, "/builds?state=failed")
         me = browser.get("/api/v1/account").json()
-    assert (me["name"], me["role"], me["sigs"], me["account"]["login"]) == ("vera", "maintainer", ["virt"], ["oidc"])
+    assert (me["name"], me["role"], me["sigs"], me["account"]["login"]) == (
+        "vera",
+        "maintainer",
+        ["virt"],
+        ["oidc"],
+    )
     assert account_of(farm, "vera").subject.startswith(farm.issuer.issuer)
     with farm.hub.store.read() as tx:
         kinds = [event.kind for event in tx.find(Event, subject="vera", order_by="id")]
     assert kinds == ["account.created", "account.rights", "session.started"]
 
 
-def test_the_request_carries_state_nonce_and_a_challenge_and_each_login_has_its_own(farm: Farm) -> None:
+def test_the_request_carries_state_nonce_and_a_challenge_and_each_login_has_its_own(
+    farm: Farm,
+) -> None:
     with farm.browser() as browser:
         first, second = query_of(farm.leave(browser)), query_of(farm.leave(browser))
     assert (first["response_type"], first["code_challenge_method"]) == ("code", "S256")
@@ -205,7 +221,9 @@ def test_a_disabled_account_does_not_come_back(farm: Farm) -> None:
 def test_what_the_issuer_refuses_is_said(farm: Farm) -> None:
     with farm.browser() as browser:
         state = query_of(farm.leave(browser))["state"]
-        answer = browser.get("/login/oidc/return", params={"state": state, "error": "access_denied"})
+        answer = browser.get(
+            "/login/oidc/return", params={"state": state, "error": "access_denied"}
+        )
     assert answer.status_code == 403
     assert "said no: access_denied" in answer.text
 

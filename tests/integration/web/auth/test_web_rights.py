@@ -111,10 +111,22 @@ APART = {
     ("GET", "/live/builds/<build>/log"): "open to all, and does not end",
 }
 
-WAIVER = {"owner": "o", "reason": "r", "expires": "2030-01-01", "kind": "tag", "source": "qemu-kvm", "target": "reef-9"}
+WAIVER = {
+    "owner": "o",
+    "reason": "r",
+    "expires": "2030-01-01",
+    "kind": "tag",
+    "source": "qemu-kvm",
+    "target": "reef-9",
+}
 BODIES: dict[str, dict[str, object]] = {
     "/api/v1/drops": {"target": "reef-9", "srpms": [{"sha256": "0" * 64}]},
-    "/api/v1/overrides": {"target": "reef-9", "source": "qemu-kvm", "reason": "r", "settings": {"nocheck": True}},
+    "/api/v1/overrides": {
+        "target": "reef-9",
+        "source": "qemu-kvm",
+        "reason": "r",
+        "settings": {"nocheck": True},
+    },
     "/api/v1/waivers": WAIVER,
     "/api/v1/composes": {"target": "reef-9"},
     "/api/v1/builds/<build>/ask-waiver": {"kind": "tag", "reason": "r"},
@@ -156,9 +168,23 @@ def place(hub: Hub, clock: Clock) -> dict[str, str]:
     task = story.start(story.until_waiting(story._build("built-now")))
     with hub.store.begin() as tx:
         about = {"target": "reef-9", "created": tx.now}
-        tx.add(WaiverAsk(id="A-1", build=build.id, source="qemu-kvm", kind="tag", reason="r", asker="a", **about))  # type: ignore[arg-type]
+        tx.add(
+            WaiverAsk(
+                id="A-1",
+                build=build.id,
+                source="qemu-kvm",
+                kind="tag",
+                reason="r",
+                asker="a",
+                **about,
+            )
+        )  # type: ignore[arg-type]
         tx.add(Compose(id="reef-9-1.0", tag="reef-9", generation="g", number=1, actor="a", **about))  # type: ignore[arg-type]
-        tx.add(Generation(id="g", tag="reef-9", number=1, state=GenerationState.READY, digest="d", **about))  # type: ignore[arg-type]
+        tx.add(
+            Generation(
+                id="g", tag="reef-9", number=1, state=GenerationState.READY, digest="d", **about
+            )
+        )  # type: ignore[arg-type]
         tx.add(WaiverRecord(**{**WAIVER, "id": "W1", "actor": "test", "created": tx.now}))  # type: ignore[arg-type]
     return {
         "build": build.id, "drop": story.drop, "target": "reef-9", "worker": "local-1", "waiver": "W1", "account": "dummy",
@@ -175,7 +201,8 @@ def test_every_route_is_in_the_table_and_every_line_of_it_a_route(app: Flask) ->
 
 
 @pytest.mark.parametrize(
-    ("who", "way"), [("nobody", ""), *((who, way) for who in sorted(KNOWN) for way in ("token", "session"))]
+    ("who", "way"),
+    [("nobody", ""), *((who, way) for who in sorted(KNOWN) for way in ("token", "session"))],
 )
 def test_each_route_lets_in_whom_it_should_and_nobody_else(
     app: Flask, hub: Hub, place: dict[str, str], who: str, way: str
@@ -200,7 +227,9 @@ def test_each_route_lets_in_whom_it_should_and_nobody_else(
         if who in allowed:
             fine = status not in (401, 403, 500)
         else:
-            fine = status in (401, 409) if not allowed else status == (401 if who == "nobody" else 403)
+            fine = (
+                status in (401, 409) if not allowed else status == (401 if who == "nobody" else 403)
+            )
         if not fine:
             wrong.append(f"{method} {path}: {status}")
     assert wrong == []

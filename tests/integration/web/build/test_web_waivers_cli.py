@@ -16,7 +16,16 @@ from tests.integration.web import scenario
 
 BUILDFARM = Path(sys.executable).with_name("buildfarm")
 Run = Callable[..., subprocess.CompletedProcess[str]]
-ACCEPT = ("waive", "requires", "--owner", "sig-core", "--reason", "the vendor's was wrong", "--source", "zlib")
+ACCEPT = (
+    "waive",
+    "requires",
+    "--owner",
+    "sig-core",
+    "--reason",
+    "the vendor's was wrong",
+    "--source",
+    "zlib",
+)
 
 
 @pytest.fixture
@@ -24,10 +33,15 @@ def run(app: Flask) -> Iterator[Run]:
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    hub = {"BUILDFARM_URL": f"http://127.0.0.1:{server.server_port}", "BUILDFARM_TOKEN": scenario.ENGINEER}
+    hub = {
+        "BUILDFARM_URL": f"http://127.0.0.1:{server.server_port}",
+        "BUILDFARM_TOKEN": scenario.ENGINEER,
+    }
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([BUILDFARM, *words], capture_output=True, text=True, check=False, env=os.environ | hub)
+        return subprocess.run(
+            [BUILDFARM, *words], capture_output=True, text=True, check=False, env=os.environ | hub
+        )
 
     yield run
     server.shutdown()
@@ -35,7 +49,9 @@ def run(app: Flask) -> Iterator[Run]:
     server.server_close()
 
 
-def test_a_waiver_is_made_listed_exported_revoked_and_imported_elsewhere(run: Run, tmp_path: Path) -> None:
+def test_a_waiver_is_made_listed_exported_revoked_and_imported_elsewhere(
+    run: Run, tmp_path: Path
+) -> None:
     made = run(*ACCEPT, "--expires", "2099-01-31", "--id", "W1")
     assert made.stdout == "W1: in force until 2099-01-31, lifts nothing now\n"
     listed = run("waivers")
@@ -51,11 +67,14 @@ def test_a_waiver_is_made_listed_exported_revoked_and_imported_elsewhere(run: Ru
     }  # fmt: skip
     file.write_text(
         file.read_text().replace(
-            "waivers:\n", "waivers:\n- {id: W2, owner: o, reason: r, kind: tag, expires: 2099-01-01}\n"
+            "waivers:\n",
+            "waivers:\n- {id: W2, owner: o, reason: r, kind: tag, expires: 2099-01-01}\n",
         )
     )
     assert run("waivers", "import", str(file)).stdout == "W2: recorded\nW1: known\n"
-    assert run("waivers", "revoke", "W1", "--reason", "repaired").stdout == "W1: revoked: repaired\n"
+    assert (
+        run("waivers", "revoke", "W1", "--reason", "repaired").stdout == "W1: revoked: repaired\n"
+    )
     assert "W1" not in run("waivers", "list").stdout
     assert "W1" in run("waivers", "list", "--all").stdout
 

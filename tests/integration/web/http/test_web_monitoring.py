@@ -32,17 +32,21 @@ def figures(client: FlaskClient) -> dict[str, dict[tuple[str, ...], float]]:
     assert answer.content_type.startswith("text/plain")
     return {
         family.name: {
-            tuple(value for _, value in sorted(sample.labels.items())): sample.value for sample in family.samples
+            tuple(value for _, value in sorted(sample.labels.items())): sample.value
+            for sample in family.samples
         }
         for family in text_string_to_metric_families(answer.get_data(as_text=True))
     }
 
 
-def test_the_figures_are_those_of_the_store(client: FlaskClient, hub: Hub, clock: Clock, story: Story) -> None:
+def test_the_figures_are_those_of_the_store(
+    client: FlaskClient, hub: Hub, clock: Clock, story: Story
+) -> None:
     with hub.store.begin() as tx:
         tasks.ensure(tx, TaskKind.DEBRAND, "oldest", target="reef-9", queue="services")
         counts = {
-            state: tx.count(Build, target="reef-9", state=state, successor="") for state in ("published", "failed")
+            state: tx.count(Build, target="reef-9", state=state, successor="")
+            for state in ("published", "failed")
         }
     clock.pass_seconds(90)
     found = figures(client)
@@ -56,7 +60,9 @@ def test_the_figures_are_those_of_the_store(client: FlaskClient, hub: Hub, clock
     assert sum(found["buildfarm_verdicts"].values()) > 0
 
 
-def test_alive_is_not_ready_until_a_scheduler_leads(client: FlaskClient, hub: Hub, clock: Clock) -> None:
+def test_alive_is_not_ready_until_a_scheduler_leads(
+    client: FlaskClient, hub: Hub, clock: Clock
+) -> None:
     assert client.get("/healthz").status_code == 200
     answer = client.get("/readyz")
     assert (answer.status_code, answer.get_json()["problems"]) == (503, ["no scheduler leads"])
@@ -72,28 +78,46 @@ def test_alive_is_not_ready_until_a_scheduler_leads(client: FlaskClient, hub: Hu
 def names(text: str) -> set[str]:
     """Every name that PromQL may ask for, whether it has a sample yet or not."""
     suffixes = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("_total",), "gauge": ("",)}
-    return {family.name + suffix for family in text_string_to_metric_families(text) for suffix in suffixes[family.type]}
+    return {
+        family.name + suffix
+        for family in text_string_to_metric_families(text)
+        for suffix in suffixes[family.type]
+    }
 
 
 def test_every_metric_of_the_dashboard_is_one_of_ours(client: FlaskClient) -> None:
-    dashboard = json.loads((CHECKOUT / "configs/grafana/buildfarm.json").read_text(encoding="utf-8"))
+    dashboard = json.loads(
+        (CHECKOUT / "configs/grafana/buildfarm.json").read_text(encoding="utf-8")
+    )
     asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
     asked.append(dashboard["templating"]["list"][1]["definition"])
     wanted = {name for expression in asked for name in re.findall(r"\bbuildfarm_\w+", expression)}
     ours = names(client.get("/metrics").text)
     assert len(wanted) > 15
     assert wanted - ours == set()
-    unseen = {name.removesuffix("_bucket") for name in ours - wanted if not name.endswith(("_count", "_sum"))}
+    unseen = {
+        name.removesuffix("_bucket")
+        for name in ours - wanted
+        if not name.endswith(("_count", "_sum"))
+    }
     assert unseen == set(), "each of ours is drawn somewhere"
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in dashboard["panels"]]
     assert len(set(places)) == len(places)
 
 
-def test_counters_and_histograms_are_what_the_teller_counted(client: FlaskClient, hub: Hub, story: Story) -> None:
+def test_counters_and_histograms_are_what_the_teller_counted(
+    client: FlaskClient, hub: Hub, story: Story
+) -> None:
     with hub.store.begin() as tx:
         tx.add(Follower(id="meters", moved=tx.now))
         tx.add(Follower(id="stream", event=3, length=2, moved=tx.now))
-        host = {"token_hash": "", "arches": ("x86_64",), "queues": (), "builder": "mock", "state": WorkerState.LOST}
+        host = {
+            "token_hash": "",
+            "arches": ("x86_64",),
+            "queues": (),
+            "builder": "mock",
+            "state": WorkerState.LOST,
+        }
         tx.add(Worker(id="kvm1-aa", host="kvm1", machine={"accelerator": "kvm"}, **host))
         tx.event("guest.admitted", "kvm1-aa", actor="host:kvm1")
     with hub.store.begin() as tx:
@@ -118,7 +142,9 @@ def test_counters_and_histograms_are_what_the_teller_counted(client: FlaskClient
     assert samples["buildfarm_follower_lag_events", ("follower", "stream")] == (last.id or 0) - 3
 
 
-def test_nothing_that_is_asked_all_day_reads_a_whole_table(client: FlaskClient, hub: Hub, story: Story) -> None:
+def test_nothing_that_is_asked_all_day_reads_a_whole_table(
+    client: FlaskClient, hub: Hub, story: Story
+) -> None:
     assert isinstance(hub.store, SqlStore)
     consumers.begin(hub.store, ("notices", "meters"))
     with recording(hub.store) as recorded:
@@ -140,11 +166,17 @@ def test_lines_of_a_request_carry_its_id_and_what_it_is_about(
     log.configure(json=True)
     build = story.ids["reef-cannot-build"]
     answer = client.post(
-        f"/api/v1/builds/{build}/retry", json={"reason": "x"}, headers={**engineer, "X-Request-ID": "from-the-proxy-1"}
+        f"/api/v1/builds/{build}/retry",
+        json={"reason": "x"},
+        headers={**engineer, "X-Request-ID": "from-the-proxy-1"},
     )
     assert answer.headers["X-Request-ID"] == "from-the-proxy-1"
     (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert (line["event"], line["request"], line["build"]) == ("web.answered", "from-the-proxy-1", build)
+    assert (line["event"], line["request"], line["build"]) == (
+        "web.answered",
+        "from-the-proxy-1",
+        build,
+    )
     assert (line["status"], line["method"]) == (200, "POST")
     other = client.get("/", headers={"X-Request-ID": "a\tb c"})
     assert re.fullmatch("[0-9a-f]{16}", other.headers["X-Request-ID"])
@@ -168,7 +200,12 @@ def test_lines_of_a_station_carry_task_worker_and_build(
     task_handlers.serve(hub, {TaskKind.COMPARE: station}, task.id, "services-1")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["event"] for line in lines] == ["task.open", "compare.read", "task.broke"]
-    about = {"task": task.id, "worker": "services-1", "kind": "compare", "build": story.ids["bzip2"]}
+    about = {
+        "task": task.id,
+        "worker": "services-1",
+        "kind": "compare",
+        "build": story.ids["bzip2"],
+    }
     assert all(line.items() >= about.items() for line in lines)
     assert "ValueError: a tool broke" in lines[-1]["exception"]
     log.get().info("afterwards")

@@ -44,7 +44,9 @@ def test_the_seed_and_the_key_are_served(client: FlaskClient, hub: Hub) -> None:
         "/repos/reef-9/2/.hidden",
     ],
 )  # fmt: skip
-def test_nothing_outside_a_repository_is_served(client: FlaskClient, hub: Hub, story: Story, path: str) -> None:
+def test_nothing_outside_a_repository_is_served(
+    client: FlaskClient, hub: Hub, story: Story, path: str
+) -> None:
     folder = hub.repos / "reef-9" / "2"
     Path(folder / "x86_64" / "link").symlink_to(hub.config.folder / "farm.db")
     (folder / ".hidden").write_text("x", encoding="utf-8")

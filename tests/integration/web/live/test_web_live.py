@@ -30,7 +30,10 @@ from tests.integration.web import scenario
 from tests.integration.web.live_server import Follower, Server, serving
 from tests.integration.web.scenario import Story
 
-PIECE = "".join(f"gcc -c part{number}.c -o part{number}.o\n" for number in range(40)) + "x.c:3: error: ö\n"
+PIECE = (
+    "".join(f"gcc -c part{number}.c -o part{number}.o\n" for number in range(40))
+    + "x.c:3: error: ö\n"
+)
 ROOM = 600
 
 
@@ -61,7 +64,9 @@ class Farm:
 
     def end(self, task: Task) -> None:
         with self.hub.store.begin() as tx:
-            tasks.close(tx, tx.get(Task, task.id), log=self.hub.blobs.put_file(self.log(task)).sha256)
+            tasks.close(
+                tx, tx.get(Task, task.id), log=self.hub.blobs.put_file(self.log(task)).sha256
+            )
 
 
 @asynccontextmanager
@@ -100,7 +105,9 @@ async def crowd(farm: Farm, count: int) -> list[float]:
     """``count`` followers of a log that grows by 200 pieces and ends; seconds that other pages took meanwhile."""
     server, pages = farm.server, []
     task = farm.task("begun\n")
-    read, opened = (server.figure(f"buildfarm_live_{name}_total") for name in ("pieces_read", "logs_opened"))
+    read, opened = (
+        server.figure(f"buildfarm_live_{name}_total") for name in ("pieces_read", "logs_opened")
+    )
     began = time.monotonic()
     async with followed(server, log_url(task), count) as followers:
         assert server.open_files(farm.log(task)) == 1
@@ -109,20 +116,26 @@ async def crowd(farm: Farm, count: int) -> list[float]:
             farm.append(task, f"{number}\n{PIECE}")
             if number % 20 == 0:
                 started = time.perf_counter()
-                answer = await asyncio.to_thread(httpx.get, f"{server.url}/builds/{task.subject}", trust_env=False)
+                answer = await asyncio.to_thread(
+                    httpx.get, f"{server.url}/builds/{task.subject}", trust_env=False
+                )
                 assert answer.status_code == 200
                 pages.append(time.perf_counter() - started)
         assert server.open_files(farm.log(task)) == 1
         assert server.threads() < 25, "gunicorn's 16 threads and a few more, however many follow"
         await until(lambda: all(len(follower.marked) == 200 for follower in followers))
-        assert server.resident_mib() - memory < 20, "what followers have not fetched is not kept for them"
+        assert server.resident_mib() - memory < 20, (
+            "what followers have not fetched is not kept for them"
+        )
         farm.end(task)
     whole = farm.log(task).read_text(encoding="utf-8")
     for follower in followers:
         assert (follower.status, follower.heard, follower.events[-1]) == (200, whole, "end")
         assert follower.is_gapless
     looks = 2 * (time.monotonic() - began)
-    assert server.figure("buildfarm_live_pieces_read_total") - read < looks + len(whole) / 2**16 + 10
+    assert (
+        server.figure("buildfarm_live_pieces_read_total") - read < looks + len(whole) / 2**16 + 10
+    )
     assert server.figure("buildfarm_live_logs_opened_total") == opened + 1
     return pages
 
@@ -157,7 +170,9 @@ def test_who_comes_back_goes_on_where_it_was(farm: Farm) -> None:
     asyncio.run(asyncio.wait_for(follow(), 60))
     assert follower.heard == text + "half a line: error: whole\nno line break at the end"
     assert follower.is_gapless
-    assert follower.marked == ["x.c:3: error: ö\n"] * 100 + ["ne: error: whole\n"], "the line is judged whole"
+    assert follower.marked == ["x.c:3: error: ö\n"] * 100 + ["ne: error: whole\n"], (
+        "the line is judged whole"
+    )
     assert follower.events[-1] == "end"
 
 
@@ -177,7 +192,9 @@ def test_a_log_that_begins_anew_is_told_anew(farm: Farm, anew: str) -> None:
     async def follow() -> Follower:
         async with followed(farm.server, log_url(task)) as (first,):
             await until(lambda: first.heard == PIECE)
-            farm.log(task).rename(farm.log(task).with_suffix(".1.log"))  # as a claim by another worker does
+            farm.log(task).rename(
+                farm.log(task).with_suffix(".1.log")
+            )  # as a claim by another worker does
             farm.log(task).write_text(anew)
             with farm.hub.store.begin() as tx:
                 tx.change(tx.get(Task, task.id), started=tx.now + timedelta(seconds=1))
@@ -192,7 +209,13 @@ def test_a_log_that_begins_anew_is_told_anew(farm: Farm, anew: str) -> None:
 def test_a_page_is_told_of_what_concerns_it_and_of_nothing_else(farm: Farm) -> None:
     with farm.hub.store.read() as tx:
         build = tx.get(Build, farm.ids["less"])
-    subjects = {"build": build.id, "drop": build.drop_id, "target": build.target, "all": "", "other": farm.ids["tree"]}
+    subjects = {
+        "build": build.id,
+        "drop": build.drop_id,
+        "target": build.target,
+        "all": "",
+        "other": farm.ids["tree"],
+    }
 
     async def watch() -> dict[str, Follower]:
         followers = {name: Follower() for name in subjects}
@@ -221,7 +244,11 @@ def test_a_page_made_before_the_last_event_is_told_at_once(farm: Farm) -> None:
     since = utc_now().isoformat().replace("+00:00", "Z")
     change_priority(farm, farm.ids["less"], "between the page and its stream")
     follower = Follower()
-    asyncio.run(asyncio.wait_for(follower.follow(farm.server.url, f"/live/changes?since={since}", events=1), 20))
+    asyncio.run(
+        asyncio.wait_for(
+            follower.follow(farm.server.url, f"/live/changes?since={since}", events=1), 20
+        )
+    )
     assert follower.events == ["change"]
 
 
@@ -233,7 +260,9 @@ def test_who_leaves_is_forgotten_and_the_log_is_closed(farm: Farm) -> None:
         while b"event: lines" not in client.recv(1 << 16):
             pass
         assert farm.server.open_files(farm.log(task)) == 1
-    asyncio.run(asyncio.wait_for(until(lambda: farm.server.figure("buildfarm_live_followers") == 0), 20))
+    asyncio.run(
+        asyncio.wait_for(until(lambda: farm.server.figure("buildfarm_live_followers") == 0), 20)
+    )
     asyncio.run(asyncio.wait_for(until(lambda: farm.server.open_files(farm.log(task)) == 0), 20))
 
 
@@ -244,12 +273,18 @@ def test_who_does_not_read_is_dropped_and_holds_nobody_up(
     with hub.store.read() as tx:
         task = tx.find(Task, subject=story.ids["diffutils"], state=TaskState.OPEN)[0]
     path = log_path(hub, task.id)
-    path.write_text(PIECE * 2_000, encoding="utf-8")  # more than the kernel takes for somebody who does not read
+    path.write_text(
+        PIECE * 2_000, encoding="utf-8"
+    )  # more than the kernel takes for somebody who does not read
     live = following.Following(hub.store, hub.config.farm.live)
     ends = [socket.socketpair() for _ in range(2)]
     for number, (ours, _) in enumerate(ends):
         live.log(
-            ours, b"", address=str(number), file=LogFile(task=task, path=path, growing=True), position=Position(0, 0)
+            ours,
+            b"",
+            address=str(number),
+            file=LogFile(task=task, path=path, growing=True),
+            position=Position(0, 0),
         )
     heard = bytearray()
     ends[1][1].settimeout(30)
@@ -279,7 +314,9 @@ def test_one_address_has_its_share_and_the_end_of_the_server_ends_every_stream(
 
     async def follow(server: Server) -> float:
         async with followed(server, "/live/changes", 2) as followers:
-            answer = await asyncio.to_thread(httpx.get, f"{server.url}/live/changes", trust_env=False)
+            answer = await asyncio.to_thread(
+                httpx.get, f"{server.url}/live/changes", trust_env=False
+            )
             assert answer.status_code == 429
             assert "live.per_address" in answer.json()["hint"]
             started = time.monotonic()
@@ -293,6 +330,8 @@ def test_one_address_has_its_share_and_the_end_of_the_server_ends_every_stream(
     assert "Traceback" not in (home / "web.log").read_text()
 
 
-def test_a_server_that_cannot_hand_a_connection_over_says_not_to_come_back(client: FlaskClient) -> None:
+def test_a_server_that_cannot_hand_a_connection_over_says_not_to_come_back(
+    client: FlaskClient,
+) -> None:
     answer = client.get("/live/changes")
     assert (answer.status_code, answer.data) == (204, b"")

@@ -31,7 +31,9 @@ def test_pieces_are_the_log_whatever_was_written_when_and_wherever_one_begins(
 ) -> None:
     text = "".join(part * count for part, count in runs)
     data = text.encode()
-    begin = len(data.decode()[: min(begin, len(text))].encode())  # a follower begins where a page or a piece ended
+    begin = len(
+        data.decode()[: min(begin, len(text))].encode()
+    )  # a follower begins where a page or a piece ended
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log"

@@ -59,13 +59,18 @@ class Telling:
     def notice(self) -> None:
         """Tell everything that happened until now, what follows from it included."""
         while consumers.follow(
-            self.hub.store, "notices", lambda tx, events: noticing.write(self.hub.config, tx, events), limit=40
+            self.hub.store,
+            "notices",
+            lambda tx, events: noticing.write(self.hub.config, tx, events),
+            limit=40,
         ):
             pass
 
     def subscribe(self, channel: Channel, address: str, *topics: str, **scope: str) -> Subscription:
         asked = topics or EVERYTHING
-        return subscriptions.record(self.hub.store, ANN, channel=channel, address=address, topics=asked, **scope)
+        return subscriptions.record(
+            self.hub.store, ANN, channel=channel, address=address, topics=asked, **scope
+        )
 
     def owed(self, **where: object) -> list[Delivery]:
         with self.hub.store.read() as tx:

@@ -21,8 +21,12 @@ def test_a_whole_drop_is_one_mail_and_failures_of_one_cause_are_one_line(
     with telling.hub.store.begin() as tx:
         for number, source in enumerate(("zlib", "expat", "jansson")):
             build = tx.get(Build, story.ids[source])
-            held = builds.move(tx, build, BuildState.BUILT, actor="compare", why="vendor binaries came")
-            builds.fail(tx, held, FailureKind.BUILD, reason.format(number + 7), actor="worker:local-1")
+            held = builds.move(
+                tx, build, BuildState.BUILT, actor="compare", why="vendor binaries came"
+            )
+            builds.fail(
+                tx, held, FailureKind.BUILD, reason.format(number + 7), actor="worker:local-1"
+            )
     telling.subscribe(Channel.MAIL, "ann@reef.example")
     telling.subscribe(Channel.MAIL, "ann@reef.example", "failed", source="z*")
     telling.notice()
@@ -106,10 +110,14 @@ def test_a_server_that_is_busy_gets_the_mail_later_and_one_that_refuses_for_good
     assert (owed.state, owed.status) == (DeliveryState.DEAD, "SMTP 550 nobody here")
 
 
-def test_a_hostile_name_cannot_write_a_header(telling: Telling, mailbox: Mailbox, story: Story) -> None:
+def test_a_hostile_name_cannot_write_a_header(
+    telling: Telling, mailbox: Mailbox, story: Story
+) -> None:
     with telling.hub.store.begin() as tx:
         build = tx.get(Build, story.ids["reef-cannot-build"])
-        tx.change(build, version="1\r\nBcc: everybody@reef.example\r\n\r\nhello", reason="a\r\n.\r\nQUIT")
+        tx.change(
+            build, version="1\r\nBcc: everybody@reef.example\r\n\r\nhello", reason="a\r\n.\r\nQUIT"
+        )
     telling.subscribe(Channel.MAIL, "ann@reef.example", "failed")
     telling.notice()
     telling.clock.pass_seconds(121)

@@ -14,7 +14,9 @@ from tests.integration.web.notify.conftest import Telling
 from tests.integration.web.scenario import Story
 
 
-def test_each_task_and_verdict_is_counted_once_whatever_crashes(telling: Telling, story: Story) -> None:
+def test_each_task_and_verdict_is_counted_once_whatever_crashes(
+    telling: Telling, story: Story
+) -> None:
     with telling.hub.store.begin() as tx:
         task = tx.first(Task, subject=story.ids["diffutils"])
         assert task is not None

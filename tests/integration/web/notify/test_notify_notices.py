@@ -22,7 +22,9 @@ from tests.integration.web.receivers import Receiver
 from tests.integration.web.scenario import Story
 
 
-def test_each_thing_that_happened_is_one_notice_with_its_facts(telling: Telling, story: Story) -> None:
+def test_each_thing_that_happened_is_one_notice_with_its_facts(
+    telling: Telling, story: Story
+) -> None:
     telling.notice()
     failed = telling.notices(Topic.FAILED)
     assert [(one.name, one.source, one.target, one.sig) for one in failed] == [
@@ -39,7 +41,9 @@ def test_each_thing_that_happened_is_one_notice_with_its_facts(telling: Telling,
     assert telling.notices() == before
 
 
-def test_a_crash_while_telling_takes_everything_back_and_the_next_round_tells_it_once(telling: Telling) -> None:
+def test_a_crash_while_telling_takes_everything_back_and_the_next_round_tells_it_once(
+    telling: Telling,
+) -> None:
     subscription = telling.subscribe(Channel.WEBHOOK, "http://127.0.0.1:1/")
 
     def crash(tx: object, events: object) -> None:
@@ -71,7 +75,9 @@ def test_of_two_that_follow_at_once_one_is_refused(telling: Telling) -> None:
         consumers.follow(telling.hub.store, "notices", overtaken)
 
 
-def test_a_drop_that_came_to_rest_is_told_once_and_again_after_a_retry(telling: Telling, story: Story) -> None:
+def test_a_drop_that_came_to_rest_is_told_once_and_again_after_a_retry(
+    telling: Telling, story: Story
+) -> None:
     with telling.hub.store.begin() as tx:
         for build in tx.find(Build, drop_id=story.drop):
             if build.source in ("diffutils", "tree", "less"):
@@ -89,7 +95,9 @@ def test_a_drop_that_came_to_rest_is_told_once_and_again_after_a_retry(telling: 
     assert len(telling.events("drop.at_rest")) == 1
     telling.clock.pass_seconds(5)
     with telling.hub.store.begin() as tx:
-        builds.fail(tx, again, FailureKind.BUILD, "it still does not compile", actor="worker:local-1")
+        builds.fail(
+            tx, again, FailureKind.BUILD, "it still does not compile", actor="worker:local-1"
+        )
     telling.clock.pass_seconds(1)
     telling.notice()
     assert len(telling.events("drop.at_rest")) == 2
@@ -98,7 +106,13 @@ def test_a_drop_that_came_to_rest_is_told_once_and_again_after_a_retry(telling: 
 def test_a_waiver_that_ends_within_a_week_is_told_once(telling: Telling) -> None:
     day = (telling.clock.now + timedelta(days=5)).date()
     waiver = Waiver(
-        id="W-1", owner="ann", reason="known", expires=day, kind="file-mode", source="bzip2", target="reef-9"
+        id="W-1",
+        owner="ann",
+        reason="known",
+        expires=day,
+        kind="file-mode",
+        source="bzip2",
+        target="reef-9",
     )
     waivers.record(telling.hub, waiver, actor="ann", role="engineer")
     telling.subscribe(Channel.MAIL, "ann@reef.example", "waiver", source="bzip*")
@@ -109,7 +123,9 @@ def test_a_waiver_that_ends_within_a_week_is_told_once(telling: Telling) -> None
     assert len(telling.owed()) == 1
 
 
-def test_the_teller_reads_no_whole_table(telling: Telling, receiver: Receiver, story: Story) -> None:
+def test_the_teller_reads_no_whole_table(
+    telling: Telling, receiver: Receiver, story: Story
+) -> None:
     allow(telling, receiver)
     telling.subscribe(Channel.WEBHOOK, receiver.url)
     telling.subscribe(Channel.MAIL, "ann@reef.example")

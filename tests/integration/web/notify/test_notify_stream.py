@@ -22,9 +22,15 @@ from tests.integration.web.scenario import Story
 
 @pytest.fixture(scope="module")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateRedis]:
-    private = PrivateRedis(folder=tmp_path_factory.mktemp("redis"), port=free_port(), password="hub-secret")
-    process = subprocess.Popen(["redis-server", private.write_configuration()], stdout=subprocess.DEVNULL)
-    client = redis.Redis.from_url(private.url, retry=redis.retry.Retry(redis.backoff.ConstantBackoff(0.05), 100))
+    private = PrivateRedis(
+        folder=tmp_path_factory.mktemp("redis"), port=free_port(), password="hub-secret"
+    )
+    process = subprocess.Popen(
+        ["redis-server", private.write_configuration()], stdout=subprocess.DEVNULL
+    )
+    client = redis.Redis.from_url(
+        private.url, retry=redis.retry.Retry(redis.backoff.ConstantBackoff(0.05), 100)
+    )
     client.ping()
     client.close()
     yield private
@@ -73,7 +79,9 @@ def test_what_was_told_before_a_crash_is_not_told_twice(
     streaming.tell(telling.hub.config, telling.hub.store, stream, limit=10)
     with telling.hub.store.read() as tx:
         first = tx.find(Event, order_by="id", limit=15)
-    stream.tell([(event.id or 0, {"kind": event.kind}) for event in first])  # another teller, a moment behind
+    stream.tell(
+        [(event.id or 0, {"kind": event.kind}) for event in first]
+    )  # another teller, a moment behind
     assert raw.xlen(event_stream.KEY) == 15
     tell_all(telling, stream)
     with telling.hub.store.read() as tx:
@@ -103,7 +111,9 @@ def test_a_reader_may_read_the_stream_and_nothing_else(
     telling: Telling, raw: redis.Redis, redis_server: PrivateRedis
 ) -> None:
     tell_all(telling, RedisStream(redis_server.url, length=10_000))
-    reader = redis.Redis.from_url(event_stream.add_reader(redis_server.url, "dash"), decode_responses=True)
+    reader = redis.Redis.from_url(
+        event_stream.add_reader(redis_server.url, "dash"), decode_responses=True
+    )
     assert reader.xread({event_stream.KEY: "0"}, count=1)
     for forbidden in (
         lambda: reader.xadd(event_stream.KEY, {"a": "b"}),

@@ -54,7 +54,13 @@ def test_the_reference_library_accepts_a_message_of_now_and_refuses_one_that_was
 ) -> None:
     keys = TellingKeys(tmp_path / "key")
     post = Webhooks(keys, allowed=(receiver.url,))
-    answer = post(receiver.url, message_id="msg_1", subscription="s", body=b'{"type":"x"}', at=datetime.now(UTC))
+    answer = post(
+        receiver.url,
+        message_id="msg_1",
+        subscription="s",
+        body=b'{"type":"x"}',
+        at=datetime.now(UTC),
+    )
     assert answer.accepted
     headers, body = receiver.came[0]
     assert Webhook(keys.secret("s")).verify(body, headers) == {"type": "x"}
@@ -63,7 +69,9 @@ def test_the_reference_library_accepts_a_message_of_now_and_refuses_one_that_was
     assert (tmp_path / "key").stat().st_mode & 0o077 == 0
 
 
-def test_killed_between_delivery_and_mark_the_same_message_comes_again(telling: Telling, receiver: Receiver) -> None:
+def test_killed_between_delivery_and_mark_the_same_message_comes_again(
+    telling: Telling, receiver: Receiver
+) -> None:
     allow(telling, receiver)
     telling.subscribe(Channel.WEBHOOK, receiver.url, "failed")
     telling.notice()
@@ -124,18 +132,27 @@ def test_redirects_are_not_followed(telling: Telling, receiver: Receiver) -> Non
     assert "redirects are not followed" in telling.owed()[0].status
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433"]
+)
 def test_the_hub_posts_to_no_private_address(tmp_path: Path, receiver: Receiver, host: str) -> None:
     port = receiver.url.rpartition(":")[2]
-    post = Webhooks(TellingKeys(tmp_path / "key"), allowed=("http://127.0.0.1:1/", f"http://127.0.0.1:{port}/allowed"))
-    answer = post(f"http://{host}:{port}/", message_id="m", subscription="s", body=b"{}", at=datetime.now(UTC))
+    post = Webhooks(
+        TellingKeys(tmp_path / "key"),
+        allowed=("http://127.0.0.1:1/", f"http://127.0.0.1:{port}/allowed"),
+    )
+    answer = post(
+        f"http://{host}:{port}/", message_id="m", subscription="s", body=b"{}", at=datetime.now(UTC)
+    )
     assert not answer.accepted
     assert answer.final
     assert "not a public address" in answer.status
     assert receiver.came == []
 
 
-def test_a_dead_receiver_is_asked_once_a_round_and_keeps_nobody_waiting(telling: Telling, receiver: Receiver) -> None:
+def test_a_dead_receiver_is_asked_once_a_round_and_keeps_nobody_waiting(
+    telling: Telling, receiver: Receiver
+) -> None:
     allow(telling, receiver)
     dead = telling.subscribe(Channel.WEBHOOK, "http://127.0.0.1:9/", "published")
     telling.couriers = dataclasses.replace(
@@ -150,7 +167,9 @@ def test_a_dead_receiver_is_asked_once_a_round_and_keeps_nobody_waiting(telling:
     assert "ConnectError" in tried[0].status
 
 
-def test_settled_deliveries_are_forgotten_after_a_month(telling: Telling, receiver: Receiver) -> None:
+def test_settled_deliveries_are_forgotten_after_a_month(
+    telling: Telling, receiver: Receiver
+) -> None:
     allow(telling, receiver)
     telling.subscribe(Channel.WEBHOOK, receiver.url, "failed")
     telling.notice()

@@ -26,7 +26,12 @@ from tests.integration.web.scenario import Clock, Story
 
 Headers = dict[str, str]
 MAIL = {"channel": "mail", "address": "ann@reef.example"}
-HOOK = {"channel": "webhook", "address": "http://93.184.215.14/hook", "topics": ["failed"], "source": "z*"}
+HOOK = {
+    "channel": "webhook",
+    "address": "http://93.184.215.14/hook",
+    "topics": ["failed"],
+    "source": "z*",
+}
 
 
 @pytest.fixture
@@ -44,12 +49,16 @@ def post(client: FlaskClient, path: str, body: object, headers: Headers) -> Any:
 def noticed(hub: Hub, story: Story) -> Story:
     with hub.store.begin() as tx:
         tx.add(Follower(id="notices", moved=tx.now))
-    while consumers.follow(hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events)):
+    while consumers.follow(
+        hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events)
+    ):
         pass
     return story
 
 
-def test_a_subscription_is_made_listed_and_ended(client: FlaskClient, hub: Hub, engineer: Headers) -> None:
+def test_a_subscription_is_made_listed_and_ended(
+    client: FlaskClient, hub: Hub, engineer: Headers
+) -> None:
     made = post(client, "/subscriptions", MAIL, engineer)
     assert made.status_code == 201
     assert made.json["owner"] == "ann"
@@ -59,17 +68,24 @@ def test_a_subscription_is_made_listed_and_ended(client: FlaskClient, hub: Hub, 
     assert [one["address"] for one in listed["subscriptions"]] == ["ann@reef.example"]
     again = post(client, "/subscriptions", MAIL, engineer)
     assert again.status_code == 409
-    ended = client.delete(f"/api/v1/subscriptions/{made.json['id']}", headers=engineer, json={"reason": "on leave"})
+    ended = client.delete(
+        f"/api/v1/subscriptions/{made.json['id']}", headers=engineer, json={"reason": "on leave"}
+    )
     assert ended.json["ended_why"] == "on leave"
     assert client.get("/api/v1/subscriptions", headers=engineer).json["subscriptions"] == []
-    assert client.delete(f"/api/v1/subscriptions/{made.json['id']}", headers=engineer).status_code == 409
+    assert (
+        client.delete(f"/api/v1/subscriptions/{made.json['id']}", headers=engineer).status_code
+        == 409
+    )
     with hub.store.read() as tx:
         told = tx.find(Event, subject=made.json["id"])
     assert [event.kind for event in told] == ["subscription.recorded", "subscription.ended"]
     assert "ann@reef.example" not in json.dumps([event.data for event in told])
 
 
-def test_a_webhooks_secret_is_shown_once_and_stands_nowhere(client: FlaskClient, hub: Hub, engineer: Headers) -> None:
+def test_a_webhooks_secret_is_shown_once_and_stands_nowhere(
+    client: FlaskClient, hub: Hub, engineer: Headers
+) -> None:
     made = post(client, "/subscriptions", HOOK, engineer).json
     assert made["secret"].startswith("whsec_")
     assert made["secret"] == bootstrap.telling_keys(hub.config).secret(made["id"])
@@ -90,24 +106,32 @@ def test_a_webhooks_secret_is_shown_once_and_stands_nowhere(client: FlaskClient,
         {**MAIL, "sig": "nobody"},
     ],
 )
-def test_what_is_no_subscription_is_refused(client: FlaskClient, engineer: Headers, wish: Json) -> None:
+def test_what_is_no_subscription_is_refused(
+    client: FlaskClient, engineer: Headers, wish: Json
+) -> None:
     answer = post(client, "/subscriptions", wish, engineer)
     assert answer.status_code == 422
     assert answer.json["detail"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "169.254.169.254", "10.1.2.3", "[::1]"])
-def test_a_webhook_to_a_private_address_is_refused_at_once(client: FlaskClient, engineer: Headers, host: str) -> None:
+def test_a_webhook_to_a_private_address_is_refused_at_once(
+    client: FlaskClient, engineer: Headers, host: str
+) -> None:
     answer = post(client, "/subscriptions", {**HOOK, "address": f"http://{host}/"}, engineer)
     assert answer.status_code == 403
     assert "telling.allowed_urls" in answer.json["hint"]
 
 
-def test_strangers_see_no_address_and_change_nothing(client: FlaskClient, engineer: Headers) -> None:
+def test_strangers_see_no_address_and_change_nothing(
+    client: FlaskClient, engineer: Headers
+) -> None:
     made = post(client, "/subscriptions", MAIL, engineer).json
     assert client.get("/api/v1/subscriptions").json["subscriptions"] == []
     assert "ann@reef.example" not in client.get("/subscriptions").get_data(as_text=True)
-    assert "ann@reef.example" in client.get("/subscriptions", headers=engineer).get_data(as_text=True)
+    assert "ann@reef.example" in client.get("/subscriptions", headers=engineer).get_data(
+        as_text=True
+    )
     for answer in (
         client.post("/api/v1/subscriptions", json=MAIL),
         client.delete(f"/api/v1/subscriptions/{made['id']}"),
@@ -144,7 +168,9 @@ def test_deliveries_are_listed_and_a_dead_one_is_asked_for_again(
         tx.change(owed, state=DeliveryState.DEAD, attempts=12, status="HTTP 503", settled=tx.now)
     listed = client.get("/api/v1/deliveries?state=dead", headers=engineer).json["deliveries"]
     assert [(one["id"], one["status"]) for one in listed] == [(owed.id, "HTTP 503")]
-    assert "buildfarm redeliver" in client.get("/subscriptions", headers=engineer).get_data(as_text=True)
+    assert "buildfarm redeliver" in client.get("/subscriptions", headers=engineer).get_data(
+        as_text=True
+    )
     again = post(client, f"/deliveries/{owed.id}/redeliver", {}, engineer).json
     assert (again["state"], again["attempts"]) == ("pending", 0)
     assert post(client, f"/deliveries/{owed.id}/redeliver", {}, engineer).status_code == 409
@@ -159,7 +185,11 @@ def test_a_person_of_no_rights_subscribes_on_the_page_and_sees_and_ends_what_is_
     post(app.test_client(), "/subscriptions", MAIL, engineer)
     viewer = browser_of(app, hub, "viewer")
     page = viewer.post(
-        "/subscriptions", channel="webhook", address="http://93.184.215.14/v", topics="failed", sig="core"
+        "/subscriptions",
+        channel="webhook",
+        address="http://93.184.215.14/v",
+        topics="failed",
+        sig="core",
     )
     assert "whsec_" in page
     assert "http://93.184.215.14/v" in page
@@ -171,28 +201,41 @@ def test_a_person_of_no_rights_subscribes_on_the_page_and_sees_and_ends_what_is_
     assert foreign is not None
     refused = viewer.client.post(f"/subscriptions/{foreign.id}/end", data={"csrf": viewer.csrf})
     assert refused.status_code == 403
-    assert viewer.client.post(f"/subscriptions/{mine.id}/end").status_code == 403, "no other site's form"
+    assert viewer.client.post(f"/subscriptions/{mine.id}/end").status_code == 403, (
+        "no other site's form"
+    )
     assert "The subscription is ended." in viewer.post(f"/subscriptions/{mine.id}/end")
     chief = browser_of(app, hub, "engineer")
     assert "ann@reef.example" in chief.client.get("/subscriptions").text
     assert "The subscription is ended." in chief.post(f"/subscriptions/{foreign.id}/end")
-    assert chief.client.post("/subscriptions", data={"csrf": chief.csrf, "channel": "pigeon"}).status_code == 422
+    assert (
+        chief.client.post(
+            "/subscriptions", data={"csrf": chief.csrf, "channel": "pigeon"}
+        ).status_code
+        == 422
+    )
 
 
 # --- feeds
 
 
 @pytest.mark.parametrize("path", ["all", "target/reef-9", "sig/core"])
-def test_a_feed_reader_finds_what_happened_newest_first(client: FlaskClient, noticed: Story, path: str) -> None:
+def test_a_feed_reader_finds_what_happened_newest_first(
+    client: FlaskClient, noticed: Story, path: str
+) -> None:
     answer = client.get(f"/feeds/{path}.atom")
     assert answer.content_type == "application/atom+xml; charset=utf-8"
     feed = feedparser.parse(answer.data)
     assert not feed.bozo
     topics = {entry.tags[0].term for entry in feed.entries}
     assert {"received", "published", "failed", "on_hold", "refused"} <= topics
-    assert feed.entries == sorted(feed.entries, key=lambda entry: entry.updated_parsed, reverse=True)
+    assert feed.entries == sorted(
+        feed.entries, key=lambda entry: entry.updated_parsed, reverse=True
+    )
     assert feed.feed.updated == feed.entries[0].updated
-    assert all(entry.id.startswith("tag:signing@localhost,2026-03-02:event/") for entry in feed.entries)
+    assert all(
+        entry.id.startswith("tag:signing@localhost,2026-03-02:event/") for entry in feed.entries
+    )
     assert len({entry.id for entry in feed.entries}) == len(feed.entries)
     failed = next(entry for entry in feed.entries if entry.tags[0].term == "failed")
     assert failed.link == f"http://localhost/builds/{noticed.ids['reef-cannot-build']}"
@@ -213,14 +256,21 @@ def test_who_asks_again_gets_nothing_until_something_happened(
     clock.pass_seconds(600)
     again = client.get("/feeds/all.atom", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
-    since = client.get("/feeds/all.atom", headers={"If-Modified-Since": first.headers["Last-Modified"]})
+    since = client.get(
+        "/feeds/all.atom", headers={"If-Modified-Since": first.headers["Last-Modified"]}
+    )
     assert since.status_code == 304
     with hub.store.begin() as tx:
-        tx.event("drop.on_hold", noticed.drop, actor="ingest", why="its target ended \x0b\x00 today")
+        tx.event(
+            "drop.on_hold", noticed.drop, actor="ingest", why="its target ended \x0b\x00 today"
+        )
     consumers.follow(hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events))
     more = client.get("/feeds/all.atom", headers={"If-None-Match": first.headers["ETag"]})
     assert more.status_code == 200
-    assert feedparser.parse(more.data).entries[0].title == "drop PNAELV 9.4 update 3 is on hold (reef-9)"
+    assert (
+        feedparser.parse(more.data).entries[0].title
+        == "drop PNAELV 9.4 update 3 is on hold (reef-9)"
+    )
 
 
 @pytest.mark.parametrize("path", ["target/none", "sig/none", "planet/earth"])
@@ -229,7 +279,10 @@ def test_there_is_no_feed_of_what_there_is_not(client: FlaskClient, path: str) -
 
 
 def test_pages_name_their_feeds(client: FlaskClient, story: Story) -> None:
-    assert 'type="application/atom+xml" title="Everything" href="/feeds/all.atom"' in client.get("/").text
+    assert (
+        'type="application/atom+xml" title="Everything" href="/feeds/all.atom"'
+        in client.get("/").text
+    )
     assert 'href="/feeds/target/reef-9.atom"' in client.get("/targets/reef-9").text
     assert 'href="/feeds/source/zlib.atom"' in client.get(f"/builds/{story.ids['zlib']}").text
 
@@ -249,10 +302,14 @@ def said(answer: Any) -> str:
     return title.text or ""
 
 
-def test_a_badge_says_state_verdict_and_share_in_words(client: FlaskClient, hub: Hub, story: Story) -> None:
+def test_a_badge_says_state_verdict_and_share_in_words(
+    client: FlaskClient, hub: Hub, story: Story
+) -> None:
     with hub.store.read() as tx:
         judged = [one for one in tx.find(Build, target="reef-9") if one.verdict]
-    good = sum(one.verdict in ("IDENTICAL", "EQUIVALENT", "EXPECTED", "COMPATIBLE") for one in judged)
+    good = sum(
+        one.verdict in ("IDENTICAL", "EQUIVALENT", "EXPECTED", "COMPATIBLE") for one in judged
+    )
     share = f"{good / len(judged) * 100:.1f} %"
     assert said(client.get("/badges/reef-9.svg")) == f"reef-9: {share} compatible"
     assert said(client.get("/badges/reef-9/zlib.svg")) == "zlib: published, IDENTICAL"
@@ -260,7 +317,12 @@ def test_a_badge_says_state_verdict_and_share_in_words(client: FlaskClient, hub:
     assert said(client.get("/badges/reef-9/chrpath.svg")) == "chrpath: on hold"
     first = client.get("/badges/reef-9/zlib.svg")
     assert client.get("/badges/reef-9/zlib.svg").data == first.data
-    assert client.get("/badges/reef-9/zlib.svg", headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+    assert (
+        client.get(
+            "/badges/reef-9/zlib.svg", headers={"If-None-Match": first.headers["ETag"]}
+        ).status_code
+        == 304
+    )
 
 
 def test_what_is_not_known_is_a_grey_badge(client: FlaskClient) -> None:

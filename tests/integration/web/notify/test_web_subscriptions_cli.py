@@ -49,7 +49,16 @@ def run(app: Flask) -> Iterator[Run]:
 
 
 def test_a_person_subscribes_looks_and_unsubscribes(run: Run, hub: Hub, clock: Clock) -> None:
-    made = run("subscribe", "webhook", "http://93.184.215.14/x", "--topic", "failed", "--source", "z*", "--json")
+    made = run(
+        "subscribe",
+        "webhook",
+        "http://93.184.215.14/x",
+        "--topic",
+        "failed",
+        "--source",
+        "z*",
+        "--json",
+    )
     identity = json.loads(made)["id"]
     with hub.store.begin() as tx:
         tx.add(
@@ -61,7 +70,10 @@ def test_a_person_subscribes_looks_and_unsubscribes(run: Run, hub: Hub, clock: C
     assert run("subscriptions") == run("deliveries") == "", "tables go to the terminal itself"
     (listed,) = json.loads(run("subscriptions", "--json"))["subscriptions"]
     assert (listed["id"], listed["source"], listed["dead"]) == (identity, "z*", 1)
-    assert [one["id"] for one in json.loads(run("deliveries", "--state", "dead", "--json"))["deliveries"]] == ["msg_1"]
+    assert [
+        one["id"]
+        for one in json.loads(run("deliveries", "--state", "dead", "--json"))["deliveries"]
+    ] == ["msg_1"]
     run("redeliver", "msg_1")
     run("unsubscribe", identity, "--reason", "moved")
     with hub.store.read() as tx:

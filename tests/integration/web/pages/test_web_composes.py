@@ -28,7 +28,9 @@ from tests.integration.web.people_scenario import bearer, browser_of, introduce,
 from tests.integration.web.scenario import Story
 
 Say = Callable[..., str]
-FINDING = json.dumps(["export-removed", "/usr/lib64/libbz2.so.1.0.8", "BZ2_bzPlanted", "bzip2-1.0-1.el9.x86_64.rpm"])
+FINDING = json.dumps(
+    ["export-removed", "/usr/lib64/libbz2.so.1.0.8", "BZ2_bzPlanted", "bzip2-1.0-1.el9.x86_64.rpm"]
+)
 
 
 @pytest.fixture
@@ -43,7 +45,9 @@ def say(app: Flask, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Say:
             said = io.StringIO()
             monkeypatch.setattr(output, "out", Console(file=said, width=500))
             monkeypatch.setattr(output, "err", Console(file=said, width=500))
-            commands = {one.name: one for one in (*compose_commands.COMMANDS, *waiver_commands.COMMANDS)}
+            commands = {
+                one.name: one for one in (*compose_commands.COMMANDS, *waiver_commands.COMMANDS)
+            }
             done = CliRunner().invoke(commands[command], words)
         assert done.exit_code == exit_code, done.output or done.exception
         return said.getvalue() or done.output or str(done.exception or "")
@@ -66,17 +70,24 @@ def test_a_maintainer_of_the_target_makes_and_promotes_and_others_are_told_whom_
     made = core.post("/targets/reef-9/compose", reason="for the fair")
     assert "The compose is made" in made
     name = "reef-9-20260302.0"
-    early = core.client.post(f"/composes/{name}/promote", data={"csrf": core.csrf, "reason": "good"})
+    early = core.client.post(
+        f"/composes/{name}/promote", data={"csrf": core.csrf, "reason": "good"}
+    )
     assert (early.status_code, "its files are being written" in early.text) == (409, True)
     stand(hub)
-    assert "This is what users get now." in core.post(f"/composes/{name}/promote", reason="tried on ten machines")
+    assert "This is what users get now." in core.post(
+        f"/composes/{name}/promote", reason="tried on ten machines"
+    )
     assert (hub.repos / "reef-9/released").readlink().as_posix() == f"compose/{name}"
     folder = hub.repos / "reef-9/compose" / name
     folder.mkdir(parents=True)
     (folder / "x86_64").symlink_to("../../2/x86_64")
     for place, moves in (("released", True), (f"compose/{name}", False)):
         served = client.get(f"/repos/reef-9/{place}/x86_64/repodata/repomd.xml")
-        assert (served.text, "immutable" in served.headers["Cache-Control"]) == ("<repomd>reef-9 2</repomd>", not moves)
+        assert (served.text, "immutable" in served.headers["Cache-Control"]) == (
+            "<repomd>reef-9 2</repomd>",
+            not moves,
+        )
     assert client.get(f"/repos/reef-9/compose/{name}/../../../../farm.db").status_code == 404
     page = client.get(f"/composes/{name}").text
     assert "tried on ten machines" in page
@@ -86,7 +97,9 @@ def test_a_maintainer_of_the_target_makes_and_promotes_and_others_are_told_whom_
     other = browser_of(app, hub, "other")
     assert "answered for by SIG core" in other.client.get(f"/composes/{name}").text
     refused = client.post(
-        f"/api/v1/composes/{name}/retire", json={"reason": "no"}, headers=bearer(token_of(hub, "other"))
+        f"/api/v1/composes/{name}/retire",
+        json={"reason": "no"},
+        headers=bearer(token_of(hub, "other")),
     )
     assert refused.status_code == 403
     assert "Retire" not in client.get("/composes").text
@@ -114,11 +127,17 @@ def test_a_compose_says_what_changed_since_the_one_before(
 
 
 def test_composes_at_the_command_line(hub: Hub, story: Story, say: Say) -> None:
-    name = json.loads(say("engineer", "compose", "create", "reef-9", "--reason", "a try", "--json"))["id"]
+    name = json.loads(
+        say("engineer", "compose", "create", "reef-9", "--reason", "a try", "--json")
+    )["id"]
     stand(hub)
     assert "released, in force" in say("engineer", "compose", "promote", name, "--reason", "good")
-    assert "what users of reef-9 get" in say("engineer", "compose", "retire", name, "--reason", "old", exit_code=1)
-    listed = json.loads(say("viewer", "compose", "list", "--target", "reef-9", "--json"))["composes"]
+    assert "what users of reef-9 get" in say(
+        "engineer", "compose", "retire", name, "--reason", "old", exit_code=1
+    )
+    listed = json.loads(say("viewer", "compose", "list", "--target", "reef-9", "--json"))[
+        "composes"
+    ]
     assert [(one["id"], one["in_force"]) for one in listed] == [(name, True)]
     assert "to make, promote and retire composes needs maintainer" in say(
         "viewer", "compose", "create", "reef-9", exit_code=1
@@ -134,7 +153,9 @@ def test_a_viewer_asks_for_a_waiver_and_the_sig_grants_it_in_his_name(
     assert "Ask for a waiver" in viewer.client.get(page).text
     asked = viewer.post(f"{page}/ask-waiver", finding=FINDING, reason="nothing links it")
     assert "Those who may waive it see that you asked." in asked
-    twice = viewer.client.post(f"{page}/ask-waiver", data={"csrf": viewer.csrf, "finding": FINDING, "reason": "please"})
+    twice = viewer.client.post(
+        f"{page}/ask-waiver", data={"csrf": viewer.csrf, "finding": FINDING, "reason": "please"}
+    )
     assert twice.status_code == 409
     (group,) = client.get("/api/v1/needs?kind=asked").get_json()["groups"]
     (item,) = group["items"]
@@ -157,18 +178,34 @@ def test_a_viewer_asks_for_a_waiver_and_the_sig_grants_it_in_his_name(
     assert (waiver.source, waiver.target, waiver.subject) == ("bzip2", "reef-9", "BZ2_bzPlanted")
     assert {"build.waiver_asked", "build.waiver_granted", "build.judged"} <= set(kinds)
     assert client.get("/api/v1/needs?kind=asked").get_json()["groups"] == []
-    late = core.client.post(f"/waiver-asks/{item['ask']}/decline", data={"csrf": core.csrf, "reason": "no"})
+    late = core.client.post(
+        f"/waiver-asks/{item['ask']}/decline", data={"csrf": core.csrf, "reason": "no"}
+    )
     assert late.status_code == 409
 
 
-def test_a_waiver_is_asked_for_and_declined_at_the_command_line(hub: Hub, story: Story, say: Say) -> None:
+def test_a_waiver_is_asked_for_and_declined_at_the_command_line(
+    hub: Hub, story: Story, say: Say
+) -> None:
     build = "bzip2-1.0-1.el9"
-    asked = json.loads(say("other", "ask-waiver", build, "file-mode", "--reason", "harmless", "--json"))
+    asked = json.loads(
+        say("other", "ask-waiver", build, "file-mode", "--reason", "harmless", "--json")
+    )
     assert (asked["path"], asked["security"]) == ("/usr/bin/bzdiff", False)
     assert "other asks to waive" in say("engineer", "waivers", "list")
-    assert "no finding signature" in say("viewer", "ask-waiver", build, "signature", "--reason", "x", exit_code=1)
+    assert "no finding signature" in say(
+        "viewer", "ask-waiver", build, "signature", "--reason", "x", exit_code=1
+    )
     assert "answered for by" in say(
-        "other", "waivers", "grant", asked["id"], "--owner", "o", "--expires", "2030-01-01", exit_code=1
+        "other",
+        "waivers",
+        "grant",
+        asked["id"],
+        "--owner",
+        "o",
+        "--expires",
+        "2030-01-01",
+        exit_code=1,
     )
     declined = say("engineer", "waivers", "decline", asked["id"], "--reason", "it breaks cron")
     assert "declined by engineer" in declined
@@ -188,7 +225,9 @@ def test_what_the_security_authority_alone_may_grant_no_maintainer_can(
         tx.change(held, report=json.loads(text))
     core = bearer(token_of(hub, "target"))
     asked = client.post(
-        "/api/v1/builds/bzip2-1.0-1.el9/ask-waiver", json={"kind": "file-mode", "reason": "su needs it"}, headers=core
+        "/api/v1/builds/bzip2-1.0-1.el9/ask-waiver",
+        json={"kind": "file-mode", "reason": "su needs it"},
+        headers=core,
     ).get_json()
     assert asked["security"] is True
     grant = {"owner": "core", "expires": "2030-01-01"}

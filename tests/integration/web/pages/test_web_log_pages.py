@@ -44,7 +44,9 @@ def test_a_page_has_a_thousand_numbered_lines_and_says_where_the_others_are(
     assert 'rel="next"' not in last
 
 
-@pytest.mark.parametrize("text", ["", "one", "one\n", "one\n\n", LONG[: LONG.index("line 1001 ")], LONG + "half"])
+@pytest.mark.parametrize(
+    "text", ["", "one", "one\n", "one\n\n", LONG[: LONG.index("line 1001 ")], LONG + "half"]
+)
 def test_the_lines_are_those_of_the_file_whatever_its_end(
     client: FlaskClient, story: Story, build: str, text: str
 ) -> None:
@@ -60,13 +62,19 @@ def test_the_lines_are_those_of_the_file_whatever_its_end(
         assert text.encode()[line["offset"] :].startswith(text_of.encode())
 
 
-def test_what_is_looked_for_is_text_and_no_pattern(client: FlaskClient, story: Story, build: str) -> None:
+def test_what_is_looked_for_is_text_and_no_pattern(
+    client: FlaskClient, story: Story, build: str
+) -> None:
     write(story, build, b"first\na.c: error: x [-Wall]\nabc\nA.C again\nlast")
     found = hits(client, build, "a.c")["hits"]
     assert [(hit["number"], hit["offset"], hit["text"]) for hit in found] == [
         (2, 6, "a.c: error: x [-Wall]"), (4, 32, "A.C again"),
     ]  # fmt: skip
-    assert (found[0]["error"], found[0]["before"], found[0]["after"]) == (True, ["first"], ["abc", "A.C again"])
+    assert (found[0]["error"], found[0]["before"], found[0]["after"]) == (
+        True,
+        ["first"],
+        ["abc", "A.C again"],
+    )
     assert hits(client, build, "[-W")["hits"][0]["number"] == 2
     assert hits(client, build, ".*")["hits"] == []
     assert hits(client, build, "last")["hits"][0]["number"] == 5
@@ -82,9 +90,15 @@ def test_a_search_goes_on_where_it_stopped(client: FlaskClient, story: Story, bu
     assert seen == list(range(1, 2501))
 
 
-def test_marked_lines_of_a_large_log_are_found_bit_by_bit(client: FlaskClient, story: Story, build: str) -> None:
+def test_marked_lines_of_a_large_log_are_found_bit_by_bit(
+    client: FlaskClient, story: Story, build: str
+) -> None:
     quiet = b"checking for error.h... no\ngcc -Werror -c x.c\n" * 50_000  # 2.3 MB, and no error
-    write(story, build, b"a.c:1: error: first\n" + quiet + b"make: *** [all] Error 1\n" + quiet + b"Killed")
+    write(
+        story,
+        build,
+        b"a.c:1: error: first\n" + quiet + b"make: *** [all] Error 1\n" + quiet + b"Killed",
+    )
     numbers, after, answers = [], 0, 0
     while after is not None:
         found = client.get(f"/api/v1/builds/{build}/log/search?marked=1&after={after}").json
@@ -101,7 +115,9 @@ def test_nothing_to_look_for_is_refused(client: FlaskClient, build: str, query: 
     assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
 
 
-def test_the_search_without_script_leads_to_the_line(client: FlaskClient, story: Story, build: str) -> None:
+def test_the_search_without_script_leads_to_the_line(
+    client: FlaskClient, story: Story, build: str
+) -> None:
     write(story, build, (LONG + "<b>x</b>: error: y\n").encode())
     page = client.get(f"/builds/{build}/log?q=<b>x").text
     assert "line=2501#L2501" in page
@@ -110,7 +126,9 @@ def test_the_search_without_script_leads_to_the_line(client: FlaskClient, story:
     assert "No line has it" in client.get(f"/builds/{build}/log?q=nowhere").text
 
 
-def test_bytes_that_are_no_text_and_endless_lines_are_shown_cut(client: FlaskClient, story: Story, build: str) -> None:
+def test_bytes_that_are_no_text_and_endless_lines_are_shown_cut(
+    client: FlaskClient, story: Story, build: str
+) -> None:
     write(story, build, b"\xff\xfe\x00\r\n" + b"y" * (3 << 20) + b"needle\nend\n")
     page = client.get(f"/api/v1/builds/{build}/log/lines").json
     assert page["total"] == 3
@@ -125,7 +143,9 @@ def test_bytes_that_are_no_text_and_endless_lines_are_shown_cut(client: FlaskCli
 def test_sixty_mebibytes_are_searched_and_paged_without_being_held(
     client: FlaskClient, story: Story, build: str
 ) -> None:
-    block = "".join(f"gcc -O2 -g -c part{number}.c -o part{number}.o\n" for number in range(24_000)).encode()
+    block = "".join(
+        f"gcc -O2 -g -c part{number}.c -o part{number}.o\n" for number in range(24_000)
+    ).encode()
     write(story, build, block * (60 * 2**20 // len(block)) + b"the needle\n")
     started = time.process_time()
     page = client.get(f"/builds/{build}/log?line=1000000").text

@@ -77,7 +77,9 @@ def test_every_drawing_has_a_table_twin(client: FlaskClient, story: Story) -> No
 
 
 def test_a_verdict_is_a_word_beside_its_colour(client: FlaskClient, story: Story) -> None:
-    badges = re.findall(r'<span class="badge tone-[^"]*">(.*?)</span></span>', html(client, "/builds"))
+    badges = re.findall(
+        r'<span class="badge tone-[^"]*">(.*?)</span></span>', html(client, "/builds")
+    )
     assert badges
     assert all("<svg" in badge and re.search(r"<span>[\w ]+$", badge) for badge in badges)
 

@@ -14,7 +14,12 @@ from buildfarm.services.core import search_index
 from buildfarm.services.core.hub import Hub
 from tests.integration.web.scenario import HOSTILE, FakeHeader, Story
 
-FILES = ("/usr/bin/zlib-flate", "/usr/lib64/libz.so.1", "/etc/zlib.conf", "/usr/lib/.build-id/ab/cdef")
+FILES = (
+    "/usr/bin/zlib-flate",
+    "/usr/lib64/libz.so.1",
+    "/etc/zlib.conf",
+    "/usr/lib/.build-id/ab/cdef",
+)
 
 
 @pytest.fixture
@@ -26,7 +31,9 @@ def noted(hub: Hub, story: Story) -> Story:
             search_index.note_source(tx, build)
             search_index.note_failure(tx, build) if build.failure_kind else None
         zlib = tx.get(Build, story.ids["zlib"])
-        header = FakeHeader(name="zlib-ng-compat", version="1.0", release="1.el9", arch="x86_64", files=FILES)
+        header = FakeHeader(
+            name="zlib-ng-compat", version="1.0", release="1.el9", arch="x86_64", files=FILES
+        )
         for _ in range(2):
             search_index.note_rpms(tx, zlib, [header])  # type: ignore[list-item]  # the fake intake's
         search_index.note_drop(tx, tx.get(Drop, story.drop))
@@ -51,7 +58,9 @@ KNOWN = (
 )  # fmt: skip
 
 
-def test_everything_is_found_by_what_one_knows_of_it_and_leads_to_a_page(client: FlaskClient, noted: Story) -> None:
+def test_everything_is_found_by_what_one_knows_of_it_and_leads_to_a_page(
+    client: FlaskClient, noted: Story
+) -> None:
     for query, title, label in KNOWN:
         hits = groups(client, query)[title]
         assert label in {hit["label"] for hit in hits}, query
@@ -70,13 +79,17 @@ def test_every_word_narrows(client: FlaskClient, noted: Story) -> None:
     assert "Sources" not in groups(client, "cannot zlib")
 
 
-def test_findings_of_superseded_builds_are_not_found(client: FlaskClient, hub: Hub, noted: Story) -> None:
+def test_findings_of_superseded_builds_are_not_found(
+    client: FlaskClient, hub: Hub, noted: Story
+) -> None:
     with hub.store.begin() as tx:
         tx.change_all(FindingRecord, {"build": noted.ids["bzip2"]}, superseded=True)
     assert "Findings" not in groups(client, "libbz2.so")
 
 
-def test_the_page_has_a_box_in_its_header_and_shows_the_hits(client: FlaskClient, noted: Story) -> None:
+def test_the_page_has_a_box_in_its_header_and_shows_the_hits(
+    client: FlaskClient, noted: Story
+) -> None:
     page = client.get("/search?q=zlib").get_data(as_text=True)
     assert '<form class="search" method="get" action="/search"' in page
     assert "/builds?source=zlib&amp;target=reef-9" in page

@@ -9,7 +9,11 @@ from flask.testing import FlaskClient
 
 def test_a_page_names_files_that_browsers_may_keep_for_a_year(client: FlaskClient) -> None:
     named = re.findall(r'(?:href|src)="(/static/[^"]+)"', client.get("/").text)
-    assert {path.split("?")[0] for path in named} == {"/static/farm.css", "/static/live.js", "/static/mark.svg"}
+    assert {path.split("?")[0] for path in named} == {
+        "/static/farm.css",
+        "/static/live.js",
+        "/static/mark.svg",
+    }
     for path in named:
         assert "immutable" in client.get(path).headers["Cache-Control"]
 

@@ -62,8 +62,12 @@ def test_every_page_is_whole_has_its_twin_and_leads_somewhere(morning: Morning) 
         found = re.search(r'<link rel="alternate" type="application/json" href="([^"]+)"', page)
         assert found, name
         assert morning.client.get(found[1].replace("&amp;", "&")).is_json, name
-        followed |= {link.replace("&amp;", "&") for link in re.findall(r'href="(/[^"#]*)[#"]', page)}
-    broken = {link: status for link in followed if (status := morning.client.get(link).status_code) != 200}
+        followed |= {
+            link.replace("&amp;", "&") for link in re.findall(r'href="(/[^"#]*)[#"]', page)
+        }
+    broken = {
+        link: status for link in followed if (status := morning.client.get(link).status_code) != 200
+    }
     assert broken == {}
 
 
@@ -76,22 +80,34 @@ def test_where_a_builds_time_went_is_what_its_history_says(morning: Morning) -> 
                 for e in tx.find(Event, subject=build.id, order_by="id")
                 if e.kind.removeprefix("build.") in set(BuildState)
             ]
-            expected: dict[str, float] = {"arriving": (build.created - build.shipped).total_seconds()}
+            expected: dict[str, float] = {
+                "arriving": (build.created - build.shipped).total_seconds()
+            }
             for event, following in pairwise(told):
                 stage = stage_of(BuildState(event.kind.removeprefix("build.")))
                 assert stage is not None
-                expected[stage] = expected.get(stage, 0.0) + (following.at - event.at).total_seconds()
-            assert build.spent == pytest.approx({key: value for key, value in expected.items() if value})
+                expected[stage] = (
+                    expected.get(stage, 0.0) + (following.at - event.at).total_seconds()
+                )
+            assert build.spent == pytest.approx(
+                {key: value for key, value in expected.items() if value}
+            )
             lag = (told[-1].at - build.shipped).total_seconds()
             assert sum(build.spent.values()) == pytest.approx(lag)
             if build.nvr == "zlib-1.1-1.el9":
-                assert twin(morning.client, "/sources/reef-9/zlib")["newest"]["lag"] == pytest.approx(lag, abs=0.1)
+                assert twin(morning.client, "/sources/reef-9/zlib")["newest"][
+                    "lag"
+                ] == pytest.approx(lag, abs=0.1)
 
 
-def test_what_waits_for_a_person_is_told_apart_from_what_only_waits(hub: Hub, clock: Clock, story: Story) -> None:
+def test_what_waits_for_a_person_is_told_apart_from_what_only_waits(
+    hub: Hub, clock: Clock, story: Story
+) -> None:
     clock.pass_seconds(1000)
     with hub.store.begin() as tx:
-        stuck = builds.wait(tx, tx.get(Build, story.ids["reef-top"]), scenario.WaitKind.CAPACITY, "no free slot")
+        stuck = builds.wait(
+            tx, tx.get(Build, story.ids["reef-top"]), scenario.WaitKind.CAPACITY, "no free slot"
+        )
     assert stuck.spent["held"] >= 1000
     clock.pass_seconds(500)
     with hub.store.begin() as tx:
@@ -111,14 +127,21 @@ def test_needs_are_grouped_with_since_when_why_and_who(morning: Morning) -> None
     assert "buildfarm approve" in found["approval"]["items"][0]["act"]
     own = twin(morning.client, "/needs?sig=archives")
     assert {item["sig"] for group in own["groups"] for item in group["items"]} == {"archives"}
-    assert [group["kind"] for group in twin(morning.client, "/needs?kind=stuck")["groups"]] == ["stuck"]
+    assert [group["kind"] for group in twin(morning.client, "/needs?kind=stuck")["groups"]] == [
+        "stuck"
+    ]
     assert morning.client.get("/api/v1/needs?target=none").status_code == 404
 
 
 def test_what_has_one_cause_is_one_line(client: FlaskClient, hub: Hub, story: Story) -> None:
     for name in ("chrpath-two", "chrpath-three"):
         held = story._build(name)
-        story._move(held, BuildState.ON_HOLD, "ingest", f"{name}-1.0-1.el9.src.rpm: signed by an unknown key 9F3A 22C1")
+        story._move(
+            held,
+            BuildState.ON_HOLD,
+            "ingest",
+            f"{name}-1.0-1.el9.src.rpm: signed by an unknown key 9F3A 22C1",
+        )
     group = next(group for group in twin(client, "/needs")["groups"] if group["kind"] == "on_hold")
     assert (group["total"], len(group["items"]), group["items"][0]["count"]) == (3, 1, 3)
     assert "and 2 like it" in html(client, "/needs")
@@ -150,14 +173,18 @@ def test_the_filters_of_the_list_live_in_the_url(morning: Morning) -> None:
         ("sig=archives", {"zlib", "bzip2", "libpng", "tree"}), ("word=MISSING", {"popt"}), ("source=LIB", {"zlib", "libpng"}),
         ("need=yes", {"bzip2", "popt", "chrpath", "reef-cannot-build", "reef-top"}),
     ):  # fmt: skip
-        assert {one["source"] for one in twin(morning.client, f"/sources?{query}")["sources"]} == expected, query
+        assert {
+            one["source"] for one in twin(morning.client, f"/sources?{query}")["sources"]
+        } == expected, query
     page = html(morning.client, "/sources?sig=archives&source=z")
     assert 'value="z"' in page
     assert '<option value="archives" selected>' in page
     assert morning.client.get("/sources?word=nonsense").status_code == 422
 
 
-def test_kept_standings_are_what_reading_everything_gives(hub: Hub, clock: Clock, story: Story) -> None:
+def test_kept_standings_are_what_reading_everything_gives(
+    hub: Hub, clock: Clock, story: Story
+) -> None:
     kept = Standings()
 
     def both() -> None:
@@ -171,19 +198,25 @@ def test_kept_standings_are_what_reading_everything_gives(hub: Hub, clock: Clock
         with hub.store.read() as tx:
             before = kept.of(hub, tx)
         built = story._build("zlib", (), (), "2.0")
-        story._move(built, BuildState.FAILED, "ann", "broken", failure_kind="build", finished=clock())
+        story._move(
+            built, BuildState.FAILED, "ann", "broken", failure_kind="build", finished=clock()
+        )
         with hub.store.read() as tx:
             after = kept.of(hub, tx)
     finally:
         source_status._read = read_whole
     assert {one.word for one in after if one.source == "zlib"} == {"failed"}
-    assert [one for one in after if one.source != "zlib"] == [one for one in before if one.source != "zlib"]
+    assert [one for one in after if one.source != "zlib"] == [
+        one for one in before if one.source != "zlib"
+    ]
     both()
     clock.pass_seconds(3600)
     both()
 
 
-def test_an_event_that_is_seen_after_a_later_one_is_caught_up_with(hub: Hub, clock: Clock, story: Story) -> None:
+def test_an_event_that_is_seen_after_a_later_one_is_caught_up_with(
+    hub: Hub, clock: Clock, story: Story
+) -> None:
     kept = Standings()
 
     def words() -> set[str]:
@@ -202,7 +235,9 @@ def test_an_event_that_is_seen_after_a_later_one_is_caught_up_with(hub: Hub, clo
     assert words() == {"failed"}
 
 
-def test_what_is_kept_ends_with_the_next_event_and_after_seconds(hub: Hub, clock: Clock, story: Story) -> None:
+def test_what_is_kept_ends_with_the_next_event_and_after_seconds(
+    hub: Hub, clock: Clock, story: Story
+) -> None:
     kept, made = Kept(), iter(range(100))
 
     def asked() -> tuple[int, int]:
@@ -228,9 +263,12 @@ def test_a_source_has_its_history_and_what_holds_for_it(morning: Morning) -> Non
     assert [one["nvr"] for one in found["builds"]] == ["zlib-1.1-1.el9", "zlib-1.0-1.el9"]
     assert found["builds"][0]["stages"]["building"] == pytest.approx(11, abs=0.1)
     assert (
-        twin(morning.client, "/sources/reef-9/reef-cannot-build")["override"]["reason"] == "its tests need the network"
+        twin(morning.client, "/sources/reef-9/reef-cannot-build")["override"]["reason"]
+        == "its tests need the network"
     )
-    assert [one["id"] for one in twin(morning.client, "/sources/reef-9/libpng")["waivers"]] == ["w-docs"]
+    assert [one["id"] for one in twin(morning.client, "/sources/reef-9/libpng")["waivers"]] == [
+        "w-docs"
+    ]
     assert twin(morning.client, "/sources/reef-9/reef-release")["rule"]["date"] == "2026-02-01"
     assert morning.client.get("/sources/reef-9/none").status_code == 404
 
@@ -259,7 +297,11 @@ def test_a_generation_says_what_changed(morning: Morning) -> None:
     third = twin(morning.client, f"/generations/{newest[0].id}")
     assert (third["previous"]["id"], third["in_force"], third["number"]) == (newest[1].id, True, 3)
     (zlib,) = third["changes"]["builds"]
-    assert (zlib["change"], zlib["old"]["nvr"], zlib["new"]["nvr"]) == ("updated", "zlib-1.0-1.el9", "zlib-1.1-1.el9")
+    assert (zlib["change"], zlib["old"]["nvr"], zlib["new"]["nvr"]) == (
+        "updated",
+        "zlib-1.0-1.el9",
+        "zlib-1.1-1.el9",
+    )
     page = html(morning.client, f"/generations/{newest[0].id}")
     assert newest[0].digest in page
     assert morning.client.get("/generations/none").status_code == 404
@@ -290,7 +332,9 @@ def test_guests_are_told_with_host_image_and_how_to_look_into_them(morning: Morn
     found = twin(morning.client, "/machines")
     assert found["hosts"][0]["accelerators"] == ["kvm"]
     assert found["guests"][0]["console"] == "buildfarm guests console kvm-1-0007"
-    assert [(one["guest"], one["image"]) for one in found["last"]] == [("kvm-1-0006", later_scenario.IMAGE)]
+    assert [(one["guest"], one["image"]) for one in found["last"]] == [
+        ("kvm-1-0006", later_scenario.IMAGE)
+    ]
 
 
 def test_the_longest_way_is_drawn_and_said(morning: Morning) -> None:
@@ -314,8 +358,14 @@ def url(morning: Morning) -> Iterator[str]:
 
 def test_the_command_line_says_the_same(url: str) -> None:
     def run(*words: str) -> str:
-        env = os.environ | {"BUILDFARM_URL": url, "BUILDFARM_TOKEN": scenario.READER, "COLUMNS": "250"}
-        done = subprocess.run([BUILDFARM, *words], capture_output=True, text=True, check=True, env=env)
+        env = os.environ | {
+            "BUILDFARM_URL": url,
+            "BUILDFARM_TOKEN": scenario.READER,
+            "COLUMNS": "250",
+        }
+        done = subprocess.run(
+            [BUILDFARM, *words], capture_output=True, text=True, check=True, env=env
+        )
         return done.stdout
 
     said = run("needs", "--sig", "archives")
@@ -324,27 +374,48 @@ def test_the_command_line_says_the_same(url: str) -> None:
     assert "archives" in run("lag")
 
 
-def test_hostile_text_is_text_on_these_pages_too(client: FlaskClient, hub: Hub, clock: Clock, later: Story) -> None:
+def test_hostile_text_is_text_on_these_pages_too(
+    client: FlaskClient, hub: Hub, clock: Clock, later: Story
+) -> None:
     held = later._build(HOSTILE)
     later._move(held, BuildState.ON_HOLD, HOSTILE, HOSTILE)
     failing = later._build("hostile-failure")
     task = later.start(later.until_waiting(failing))
     log_path(hub, task.id).write_text(HOSTILE, encoding="utf-8")
     with hub.store.begin() as tx:
-        builds.fail(tx, tx.get(Build, failing.id), scenario.FailureKind.BUILD, f"error: {HOSTILE}", actor=HOSTILE)
+        builds.fail(
+            tx,
+            tx.get(Build, failing.id),
+            scenario.FailureKind.BUILD,
+            f"error: {HOSTILE}",
+            actor=HOSTILE,
+        )
         tx.add(scenario.SourceOverride(id="o", target="reef-9", source=HOSTILE, created=tx.now, actor=HOSTILE,
                                         settings={HOSTILE: HOSTILE}, reason=HOSTILE))  # fmt: skip
         lock = json.dumps(
             {
                 "lock": [
-                    {"name": HOSTILE, "epoch": 0, "version": "1", "release": HOSTILE, "arch": "x86_64", "sha256": "0"}
+                    {
+                        "name": HOSTILE,
+                        "epoch": 0,
+                        "version": "1",
+                        "release": HOSTILE,
+                        "arch": "x86_64",
+                        "sha256": "0",
+                    }
                 ]
             }
         )
         digest = hub.blobs.put_bytes(lock.encode()).sha256
         newest = tx.find(scenario.Task, subject=later.ids["zlib-1.1"], arch="x86_64")[0]
-        tx.change(newest, lock=digest, result={"host": {"guest": HOSTILE, "kvm_host": HOSTILE, "image": HOSTILE}})
-        tx.add(later_scenario.Host(id=HOSTILE, token_hash="h", arches=(HOSTILE,), queues=(HOSTILE,)))
+        tx.change(
+            newest,
+            lock=digest,
+            result={"host": {"guest": HOSTILE, "kvm_host": HOSTILE, "image": HOSTILE}},
+        )
+        tx.add(
+            later_scenario.Host(id=HOSTILE, token_hash="h", arches=(HOSTILE,), queues=(HOSTILE,))
+        )
     cluster = next(group for group in twin(client, "/needs")["groups"] if group["kind"] == "failed")
     paths = ["/", *VIEWS, f"/sources/reef-9/{HOSTILE.replace('/', '%2F')}", later_scenario.pages(later)["buildroot"],
              *(f"/clusters/reef-9/{item['cluster']}" for item in cluster["items"])]  # fmt: skip

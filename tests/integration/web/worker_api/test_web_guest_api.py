@@ -43,13 +43,19 @@ def users() -> Users:
 @pytest.fixture
 def client(hub: Hub, users: Users) -> FlaskClient:
     root = wire.Buildroot(key="k", generation="g", packages=("bash",), repositories=())
-    reception = Reception(broker=users, prefix=lambda name: f"w-{name}:", certificate="PEM", buildroot=lambda *_: root)
-    return create_app(hub, intake=scenario.fake_intake, blob_limit=1 << 20, reception=reception).test_client()
+    reception = Reception(
+        broker=users, prefix=lambda name: f"w-{name}:", certificate="PEM", buildroot=lambda *_: root
+    )
+    return create_app(
+        hub, intake=scenario.fake_intake, blob_limit=1 << 20, reception=reception
+    ).test_client()
 
 
 @pytest.fixture
 def host(hub: Hub) -> dict[str, str]:
-    return bearer(guests.enroll_host(hub, "kvm1", arches=["x86_64"], queues=[QUEUE], actor="test").token)
+    return bearer(
+        guests.enroll_host(hub, "kvm1", arches=["x86_64"], queues=[QUEUE], actor="test").token
+    )
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -100,18 +106,33 @@ def test_a_guest_is_a_worker_of_its_host_that_says_hello_when_it_is_up(
     assert identity.name.startswith("kvm1-")
     assert users.names == {identity.name}
     assert not listed(client, host)[identity.name].joined
-    hello = wire.Hello(name=identity.name, arches=("x86_64",), builder="chroot", version="1", features={})
-    answer = client.post("/worker/v1/hello", data=hello.model_dump_json(), headers=bearer(identity.token))
+    hello = wire.Hello(
+        name=identity.name, arches=("x86_64",), builder="chroot", version="1", features={}
+    )
+    answer = client.post(
+        "/worker/v1/hello", data=hello.model_dump_json(), headers=bearer(identity.token)
+    )
     assert answer.status_code == 200
     assert listed(client, host)[identity.name].joined
     with hub.store.read() as tx:
         worker = tx.get(Worker, identity.name)
-        assert (worker.state, worker.host, worker.image, worker.slots) == (WorkerState.READY, "kvm1", IMAGE, 1)
+        assert (worker.state, worker.host, worker.image, worker.slots) == (
+            WorkerState.READY,
+            "kvm1",
+            IMAGE,
+            1,
+        )
 
 
 @pytest.mark.parametrize("who", ["nobody", "a worker", "a guest"])
-def test_only_a_hosts_token_makes_guests(client: FlaskClient, host: dict[str, str], who: str) -> None:
-    tokens = {"nobody": "x", "a worker": scenario.WORKER_TOKEN, "a guest": admit(client, host).token}
+def test_only_a_hosts_token_makes_guests(
+    client: FlaskClient, host: dict[str, str], who: str
+) -> None:
+    tokens = {
+        "nobody": "x",
+        "a worker": scenario.WORKER_TOKEN,
+        "a guest": admit(client, host).token,
+    }
     assert client.get("/worker/v1/guests", headers=bearer(tokens[who])).status_code == 401
     assert client.post("/worker/v1/guests", json={}, headers=bearer(tokens[who])).status_code == 401
 
@@ -151,7 +172,12 @@ def test_a_machine_that_is_gone_frees_its_task_and_its_identity_opens_nothing(
     assert users.names == set()
     with hub.store.read() as tx:
         task = tx.get(Task, "t1")
-        assert (task.state, task.failures, task.tried, task.worker) == (TaskState.FREE, 1, (identity.name,), "")
+        assert (task.state, task.failures, task.tried, task.worker) == (
+            TaskState.FREE,
+            1,
+            (identity.name,),
+            "",
+        )
     assert claim(client, identity.token).status_code == 401
     assert dismiss(client, host, identity.name) == 200, "saying it twice is fine"
 
@@ -170,7 +196,9 @@ def test_a_task_that_was_not_begun_costs_no_try(
 def test_a_host_cannot_dismiss_the_guest_of_another_nor_a_plain_worker(
     client: FlaskClient, hub: Hub, host: dict[str, str]
 ) -> None:
-    other = bearer(guests.enroll_host(hub, "kvm2", arches=["x86_64"], queues=[QUEUE], actor="test").token)
+    other = bearer(
+        guests.enroll_host(hub, "kvm2", arches=["x86_64"], queues=[QUEUE], actor="test").token
+    )
     identity = admit(client, host)
     assert dismiss(client, other, identity.name) == 404
     assert dismiss(client, host, "local-1") == 404

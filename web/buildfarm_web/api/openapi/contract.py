@@ -35,7 +35,11 @@ def twin_of(path: str, query: MultiDict[str, str]) -> str:
     except HTTPException:
         return twin
     operation = OPERATIONS.get(endpoint)
-    given = {key: text for key, text in query.items() if operation is None or key in operation.query.model_fields}
+    given = {
+        key: text
+        for key, text in query.items()
+        if operation is None or key in operation.query.model_fields
+    }
     return f"{twin}?{urlencode(given)}" if given else twin
 
 
@@ -48,9 +52,13 @@ def _check() -> None:
     check_query(operation, request.args)
     sent = request.method != "DELETE" or bool(request.content_length)
     if isinstance(operation.body, type) and sent and request.mimetype != JSON:
-        raise UnsupportedMediaType(f"the body must be {JSON}, not {request.mimetype or 'of no type'}")
+        raise UnsupportedMediaType(
+            f"the body must be {JSON}, not {request.mimetype or 'of no type'}"
+        )
     forms = [JSON if isinstance(answer, type) else answer for answer in operation.answers.values()]
-    if request.accept_mimetypes and not any(request.accept_mimetypes.quality(form) for form in (*forms, _PROBLEM)):
+    if request.accept_mimetypes and not any(
+        request.accept_mimetypes.quality(form) for form in (*forms, _PROBLEM)
+    ):
         raise NotAcceptable(f"this is answered as {forms[0]} only")
 
 

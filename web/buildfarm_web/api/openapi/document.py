@@ -49,8 +49,14 @@ _PATH_WORDS: Mapping[str, str] = {
 _HEADERS: Mapping[str, Json] = {
     "ETag": {"description": "Changes when what is answered does.", "schema": {"type": "string"}},
     "Location": {"description": "Where to follow it.", "schema": {"type": "string"}},
-    "Link": {"description": 'The next page, `rel="next"` (RFC 8288).', "schema": {"type": "string"}},
-    "RateLimit": {"description": "What is left and seconds until it is restored.", "schema": {"type": "string"}},
+    "Link": {
+        "description": 'The next page, `rel="next"` (RFC 8288).',
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "What is left and seconds until it is restored.",
+        "schema": {"type": "string"},
+    },
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}},
     "X-Log-Task": {"description": "Whose log it is.", "schema": {"type": "string"}},
     "X-Log-Offset": {"description": "Where to go on, in bytes.", "schema": {"type": "string"}},
@@ -82,7 +88,9 @@ class Described:
 def described(app: Flask) -> Iterator[Described]:
     """Every operation of ``app`` in the order of its paths."""
     seen: set[str] = set()
-    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule.rstrip("/"), rule.endpoint)):
+    for rule in sorted(
+        app.url_map.iter_rules(), key=lambda rule: (rule.rule.rstrip("/"), rule.endpoint)
+    ):
         operation = OPERATIONS.get(rule.endpoint)
         if operation is None or not rule.rule.startswith(PREFIX):
             continue
@@ -125,7 +133,11 @@ def _schemas(found: list[Described]) -> tuple[dict[Body, Json], Json]:
     """A reference for each model, and the schemas they lead to."""
     wanted: dict[Body, Mode] = {Problem: "serialization"}
     for one in found:
-        wanted |= {answer: "serialization" for answer in one.operation.answers.values() if isinstance(answer, type)}
+        wanted |= {
+            answer: "serialization"
+            for answer in one.operation.answers.values()
+            if isinstance(answer, type)
+        }
         if isinstance(one.operation.body, type):
             wanted[one.operation.body] = "validation"
     refs, whole = models_json_schema(list(wanted.items()), ref_template=_REF)
@@ -157,7 +169,9 @@ def _told(docstring: str) -> tuple[str, dict[HTTPStatus, str]]:
     }
     lines = [line.strip() for line in _RAISES.sub("", docstring).strip().splitlines()]
     paragraphs = "\n".join(lines).strip().split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs if paragraph).replace("``", "`"), raised
+    return "\n\n".join(
+        " ".join(paragraph.split()) for paragraph in paragraphs if paragraph
+    ).replace("``", "`"), raised
 
 
 def _path(rule: Rule) -> Iterator[Json]:
@@ -173,8 +187,14 @@ def _path(rule: Rule) -> Iterator[Json]:
 
 def _query(operation: Operation) -> Iterator[Json]:
     for name, schema in operation.query.model_json_schema().get("properties", {}).items():
-        choices = [choice for choice in schema.pop("anyOf", [schema]) if choice.get("type") != "null"]
-        plain = {key: value for key, value in {**schema, **choices[0]}.items() if key not in ("title", "description")}
+        choices = [
+            choice for choice in schema.pop("anyOf", [schema]) if choice.get("type") != "null"
+        ]
+        plain = {
+            key: value
+            for key, value in {**schema, **choices[0]}.items()
+            if key not in ("title", "description")
+        }
         if plain.get("default", "") is None:
             del plain["default"]
         made: Json = {"name": name, "in": "query", "required": False, "schema": plain}
@@ -225,7 +245,12 @@ def _bad(one: Described, raised: Mapping[HTTPStatus, str], refs: Mapping[Body, J
     content = {"application/problem+json": {"schema": refs[Problem]}}
     made: Json = {}
     for status in sorted(statuses):
-        made[str(status.value)] = {"description": raised.get(status) or _WORDS[status], "content": content}
+        made[str(status.value)] = {
+            "description": raised.get(status) or _WORDS[status],
+            "content": content,
+        }
         if status is HTTPStatus.TOO_MANY_REQUESTS:
-            made[str(status.value)]["headers"] = {name: _HEADERS[name] for name in ("Retry-After", "RateLimit")}
+            made[str(status.value)]["headers"] = {
+                name: _HEADERS[name] for name in ("Retry-After", "RateLimit")
+            }
     return made

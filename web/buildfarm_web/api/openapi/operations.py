@@ -40,7 +40,14 @@ from buildfarm.api.responses.auth.accounts import (
 )
 from buildfarm.api.responses.auth.audit_log import ActList
 from buildfarm.api.responses.build.buildroots import BuildrootPage
-from buildfarm.api.responses.build.builds import Audit, Build, BuildList, BuildLocks, BuildOrder, BuildPage
+from buildfarm.api.responses.build.builds import (
+    Audit,
+    Build,
+    BuildList,
+    BuildLocks,
+    BuildOrder,
+    BuildPage,
+)
 from buildfarm.api.responses.build.clusters import ClusterPage
 from buildfarm.api.responses.build.findings import Findings
 from buildfarm.api.responses.build.logs import LogHits, LogLines
@@ -48,7 +55,13 @@ from buildfarm.api.responses.build.overrides import OverrideList, SourceOverride
 from buildfarm.api.responses.build.parity import AttachedReference, BuildParity
 from buildfarm.api.responses.build.tasks import TaskList
 from buildfarm.api.responses.build.waivers import Waiver, WaiverAsk, WaiverList
-from buildfarm.api.responses.core.decisions import DropPaused, DropResumed, StoredBlob, TargetPaused, TargetResumed
+from buildfarm.api.responses.core.decisions import (
+    DropPaused,
+    DropResumed,
+    StoredBlob,
+    TargetPaused,
+    TargetResumed,
+)
 from buildfarm.api.responses.core.events import EventList
 from buildfarm.api.responses.intake.drops import Drop, DropList, DropPage, ReceivedDrop
 from buildfarm.api.responses.intake.triggers import HookAnswer, TriggerList

@@ -54,7 +54,9 @@ def _form(kind: type[StrEnum]) -> WithJsonSchema:
     one = "|".join(kind)
     words = f"One or several, with commas: {', '.join(kind)}."
     pattern = rf"^(?:(?:{one})(?:,(?:{one}))*)?$"
-    return WithJsonSchema({"type": "string", "default": "", "pattern": pattern, "description": words})
+    return WithJsonSchema(
+        {"type": "string", "default": "", "pattern": pattern, "description": words}
+    )
 
 
 States = Annotated[str, _names(BuildState), _form(BuildState)]
@@ -114,7 +116,9 @@ class TasksQuery(ListQuery):
     """Tasks that still have something to do (`active`), of one state, about one thing."""
 
     active: Flag = False
-    state: str = Field(default="", pattern=rf"^(?:{'|'.join([*TaskState, *map(str.lower, TaskState)])})?$")
+    state: str = Field(
+        default="", pattern=rf"^(?:{'|'.join([*TaskState, *map(str.lower, TaskState)])})?$"
+    )
     subject: Text = ""
 
 

@@ -53,6 +53,8 @@ def bar(counts: Mapping[str, int]) -> list[Part]:
     x = 0.0
     for word, count in shown.items():
         width = widths[word] * scale
-        parts.append(Part(word=word, count=count, share=count / total, x=round(x, 1), width=round(width, 1)))
+        parts.append(
+            Part(word=word, count=count, share=count / total, x=round(x, 1), width=round(width, 1))
+        )
         x += width + _GAP
     return parts

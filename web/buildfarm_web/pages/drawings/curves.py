@@ -18,7 +18,9 @@ from buildfarm_web.pages.template_filters import moment
 from buildfarm_web.read_models.core.convert import Json
 
 # pygal 3.0 adds an importer without find_spec, for maps, and Python warns of it at every later import; away once pygal has one that fits
-sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
+sys.meta_path[:] = [
+    finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)
+]
 
 _HOUR = 3600.0
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -30,7 +32,9 @@ def lag_curve(points: Sequence[Json]) -> Markup | None:
     """Median and nine-in-ten of :func:`buildfarm_web.read_models.target.lag.lag`'s ``over_time``, in hours; ``None`` without a point."""
     if not points:
         return None
-    return _lag_curve(tuple((point["at"], point["nine_in_ten"], point["median"]) for point in points))
+    return _lag_curve(
+        tuple((point["at"], point["nine_in_ten"], point["median"]) for point in points)
+    )
 
 
 @lru_cache(maxsize=64)  # the same points for all who look, and pygal takes its time
@@ -42,14 +46,18 @@ def _lag_curve(points: tuple[tuple[str, float, float], ...]) -> Markup:
         "nine in ten": [_hours(nine_in_ten) for _, nine_in_ten, _ in points],
         "median": [_hours(median) for *_, median in points],
     }
-    return line(series, labels, title="Hours from the vendor's shipping to our publishing, over time")
+    return line(
+        series, labels, title="Hours from the vendor's shipping to our publishing, over time"
+    )
 
 
 def _hours(seconds: float) -> float:
     return round(seconds / _HOUR, 2)
 
 
-def line(series: Mapping[str, Iterable[float | None]], labels: Sequence[str], *, title: str) -> Markup:
+def line(
+    series: Mapping[str, Iterable[float | None]], labels: Sequence[str], *, title: str
+) -> Markup:
     """A chart with a line a series, as SVG that stands in a page; ``title`` is what a screen reader says."""
     every = -(-len(labels) // _LABELS)
     chart = pygal.Line(
@@ -71,5 +79,10 @@ def _picture(drawn: str, title: str) -> str:
             element.remove(child)
         element.attrib.pop("style", None)
         element.tag = element.tag.removeprefix(_SVG)
-    root.attrib = {"class": "curve-chart", "viewBox": root.attrib["viewBox"], "role": "img", "aria-label": title}
+    root.attrib = {
+        "class": "curve-chart",
+        "viewBox": root.attrib["viewBox"],
+        "role": "img",
+        "aria-label": title,
+    }
     return ET.tostring(root, encoding="unicode")

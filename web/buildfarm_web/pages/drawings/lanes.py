@@ -87,7 +87,9 @@ def draw(runs: Sequence[Json], now: str) -> Drawing | None:
         lanes.append(Lane(worker=worker, y=y, height=height))
         y += height
     ticks = _ticks(begin, seconds, per_second)
-    return Drawing(height=y, gutter=_GUTTER, bar=_BAR, bars=tuple(bars), lanes=tuple(lanes), ticks=ticks)
+    return Drawing(
+        height=y, gutter=_GUTTER, bar=_BAR, bars=tuple(bars), lanes=tuple(lanes), ticks=ticks
+    )
 
 
 def _free_row(busy_until: list[datetime], since: datetime, until: datetime) -> int:
@@ -109,7 +111,9 @@ def _bar(run: Json, x: float, y: int, width: float) -> Bar:
     seconds = f"{run['seconds']:.1f} s" if run["seconds"] is not None else "not ended"
     title = f"{run['kind']} {about} on {run['worker']}: {run['state']}, {seconds}{_waited(run)}"
     mark = f"M{x + 4:.1f} {y + 5}l8 8m0 -8l-8 8" if failed else ""
-    return Bar(task=run, x=round(x, 1), y=y, width=round(width, 1), label=label, title=title, mark=mark)
+    return Bar(
+        task=run, x=round(x, 1), y=y, width=round(width, 1), label=label, title=title, mark=mark
+    )
 
 
 def _waited(run: Json) -> str:

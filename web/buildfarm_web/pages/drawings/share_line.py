@@ -54,6 +54,9 @@ def draw(over_time: Sequence[Json]) -> Drawing | None:
         for place, one in enumerate(shown)
     )  # fmt: skip
     scale = tuple(
-        (round(_TOP + high * (1 - part), 1), f"{most * part:.1%}".replace("%", " %")) for part in (0.0, 0.5, 1.0)
+        (round(_TOP + high * (1 - part), 1), f"{most * part:.1%}".replace("%", " %"))
+        for part in (0.0, 0.5, 1.0)
     )
-    return Drawing(points=points, line=" ".join(f"{point.x},{point.y}" for point in points), scale=scale)
+    return Drawing(
+        points=points, line=" ".join(f"{point.x},{point.y}" for point in points), scale=scale
+    )

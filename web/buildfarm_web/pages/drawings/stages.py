@@ -37,7 +37,9 @@ def draw(named: Iterable[tuple[str, Mapping[str, float]]]) -> tuple[Bar, ...]:
     >>> [(part.stage, part.x, part.width) for part in bars[0].parts], bars[1].parts[0].width
     ([('ingest', 0.0, 500.0), ('building', 500.0, 500.0)], 500.0)
     """
-    listed = [(name, {stage.value: spent.get(stage, 0.0) for stage in Stage}) for name, spent in named]
+    listed = [
+        (name, {stage.value: spent.get(stage, 0.0) for stage in Stage}) for name, spent in named
+    ]
     longest = max((sum(spent.values()) for _, spent in listed), default=0.0)
     return tuple(_bar(name, spent, WIDTH / longest if longest else 0.0) for name, spent in listed)
 

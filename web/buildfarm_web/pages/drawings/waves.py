@@ -60,7 +60,9 @@ class Drawing:
     columns: tuple[Column, ...]
 
 
-def draw(plan: Mapping[str, object], rows: Sequence[Json], critical: Collection[str] = frozenset()) -> Drawing | None:
+def draw(
+    plan: Mapping[str, object], rows: Sequence[Json], critical: Collection[str] = frozenset()
+) -> Drawing | None:
     """Lay out a plan (see :func:`buildfarm_web.read_models.intake.waves.waves`); ``None`` where there is nothing to draw.
 
     :param critical: the builds on the longest way; they are shown however many stand beside them.
@@ -78,11 +80,22 @@ def draw(plan: Mapping[str, object], rows: Sequence[Json], critical: Collection[
         for place, key in enumerate(ordered[:_TALLEST]):
             row = by_id[key]
             boxes[key] = Box(
-                id=key, label=_short(row["source"]), row=row, x=x, y=_TOP + place * _ROW, critical=key in critical
+                id=key,
+                label=_short(row["source"]),
+                row=row,
+                x=x,
+                y=_TOP + place * _ROW,
+                critical=key in critical,
             )
         shown = min(len(ordered), _TALLEST)
         columns.append(
-            Column(number=number + 1, x=x, count=len(ordered), hidden=len(ordered) - shown, y=_TOP + shown * _ROW)
+            Column(
+                number=number + 1,
+                x=x,
+                count=len(ordered),
+                hidden=len(ordered) - shown,
+                y=_TOP + shown * _ROW,
+            )
         )
     joined = _joined(waves, critical)
     tallest = max(column.y + (20 if column.hidden else 0) for column in columns)
@@ -94,7 +107,9 @@ def draw(plan: Mapping[str, object], rows: Sequence[Json], critical: Collection[
         boxes=tuple(boxes.values()),
         lines=tuple(
             _line(edge, boxes, by_id, critical=(edge["from"], edge["to"]) in joined)
-            for edge in sorted(edges, key=lambda edge: (edge["from"], edge["to"]) in joined)  # the longest way on top
+            for edge in sorted(
+                edges, key=lambda edge: (edge["from"], edge["to"]) in joined
+            )  # the longest way on top
             if edge["from"] in boxes and edge["to"] in boxes
         ),
         columns=tuple(columns),
@@ -109,7 +124,10 @@ def rows(plan: Mapping[str, object], builds: Sequence[Json]) -> list[tuple[int, 
     for edge in plan["edges"]:  # type: ignore[attr-defined]  # JSON
         needs.setdefault(edge["to"], []).append(edge["what"])
     return [
-        (number, by_id[key], needs.get(key, [])) for number, wave in enumerate(waves, 1) for key in wave if key in by_id
+        (number, by_id[key], needs.get(key, []))
+        for number, wave in enumerate(waves, 1)
+        for key in wave
+        if key in by_id
     ]
 
 
@@ -125,7 +143,11 @@ def _ordered(
 
     def height(key: str) -> tuple[bool, float, str]:
         needs = from_above.get(key, [])
-        return (key not in connected, sum(needs) / len(needs) if needs else 0.0, str(by_id[key]["source"]))
+        return (
+            key not in connected,
+            sum(needs) / len(needs) if needs else 0.0,
+            str(by_id[key]["source"]),
+        )
 
     return sorted(wave, key=height)
 
@@ -151,13 +173,19 @@ def _joined(waves: Sequence[Sequence[str]], critical: Collection[str]) -> set[tu
     return {(one, other) for before, after in pairwise(steps) for one in before for other in after}
 
 
-def _line(edge: Json, boxes: Mapping[str, Box], by_id: Mapping[str, Json], *, critical: bool) -> Line:
+def _line(
+    edge: Json, boxes: Mapping[str, Box], by_id: Mapping[str, Json], *, critical: bool
+) -> Line:
     start, end = boxes[edge["from"]], boxes[edge["to"]]
     x1, y1 = start.x + _BOX_WIDTH, start.y + _BOX_HEIGHT // 2
     x2, y2 = end.x, end.y + _BOX_HEIGHT // 2
     bend = max((x2 - x1) // 2, 20)
     title = f"{by_id[end.id]['source']} needs {edge['what']} from {by_id[start.id]['source']}"
-    return Line(path=f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}", title=title, critical=critical)
+    return Line(
+        path=f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}",
+        title=title,
+        critical=critical,
+    )
 
 
 def _short(name: str) -> str:

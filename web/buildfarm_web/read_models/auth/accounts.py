@@ -13,7 +13,9 @@ from buildfarm_web.read_models.core.convert import Json, stamp
 
 def account_json(account: Account) -> Json:
     """One account; ``login`` says how its owner gets in."""
-    ways = [word for word, there in (("password", account.password), ("oidc", account.subject)) if there]
+    ways = [
+        word for word, there in (("password", account.password), ("oidc", account.subject)) if there
+    ]
     return {
         "name": account.id, "role": account.role.value, "sigs": list(account.sigs), "login": ways,
         "disabled": account.disabled, "created": stamp(account.created),
@@ -47,7 +49,9 @@ def own_account(hub: Hub, tx: Transaction, asker: Principal, session: str) -> Js
     account = tx.first(Account, id=asker.account) if asker.account else None
     idle = hub.config.farm.login.idle
     sessions = (
-        tx.find(Session, account=asker.account, ended=None, order_by="created", descending=True) if account else []
+        tx.find(Session, account=asker.account, ended=None, order_by="created", descending=True)
+        if account
+        else []
     )
     return {
         "name": asker.name,

@@ -21,9 +21,9 @@ def may_see(asker: Principal, event: Json) -> bool:
     """Whether an event is everybody's to read: what happens to accounts is their owner's and the admins' matter."""
     if event["kind"].partition(".")[0] not in _OF_ACCOUNTS:
         return True
-    return bool(asker.account and asker.account in (event["actor"], event["subject"])) or not possible(
-        asker, Action.ACCOUNTS
-    )
+    return bool(
+        asker.account and asker.account in (event["actor"], event["subject"])
+    ) or not possible(asker, Action.ACCOUNTS)
 
 
 def acts(
@@ -39,7 +39,9 @@ def acts(
     where: dict[str, object] = {"person": True}
     where |= {name: word for name, word in (("actor", actor), ("subject", subject)) if word}
     found = page(tx, Event, "id", where, limit=limit, cursor=cursor)
-    shown = [item for item in (event_json(event) for event in found.records) if may_see(asker, item)]
+    shown = [
+        item for item in (event_json(event) for event in found.records) if may_see(asker, item)
+    ]
     names = _names(tx, shown)
     return {"acts": [{**item, **_thing(item, names)} for item in shown], "cursor": found.cursor}
 
@@ -47,7 +49,10 @@ def acts(
 def _thing(item: Json, names: dict[str, str]) -> Json:
     """What was acted on as people call it, and its page."""
     path = _PAGES.get(item["kind"].partition(".")[0], "")
-    return {"about": names.get(item["subject"], item["subject"]), "page": f"{path}{item['subject']}" if path else ""}
+    return {
+        "about": names.get(item["subject"], item["subject"]),
+        "page": f"{path}{item['subject']}" if path else "",
+    }
 
 
 def _names(tx: Transaction, shown: Sequence[Json]) -> dict[str, str]:

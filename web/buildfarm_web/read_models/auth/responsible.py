@@ -8,13 +8,18 @@ from buildfarm_web.read_models.core.convert import Json
 
 def names(hub: Hub) -> list[str]:
     """Every SIG that farm.yaml names or that owns a target."""
-    return sorted({*hub.config.farm.sigs, *(target.owner.sig for target in hub.config.targets.values())} - {""})
+    return sorted(
+        {*hub.config.farm.sigs, *(target.owner.sig for target in hub.config.targets.values())}
+        - {""}
+    )
 
 
 def contact_of(hub: Hub, sig: str) -> str:
     """How to reach a SIG: its own contact, else that of a target it owns; empty if none is written down."""
     known = hub.config.farm.sigs.get(sig)
-    owned = [target.owner.contact for target in hub.config.targets.values() if target.owner.sig == sig]
+    owned = [
+        target.owner.contact for target in hub.config.targets.values() if target.owner.sig == sig
+    ]
     return (known.contact if known else "") or next(filter(None, owned), "")
 
 

@@ -81,7 +81,12 @@ def facts_of(audit: Mapping[str, object] | None) -> list[Json]:
             plain.append([key.replace("_", " "), str(value)])
         elif isinstance(value, Mapping) and value:
             tables += _table(
-                key, [{"name": name, **_cells(inner)} for name, inner in value.items() if not _is_diff(str(inner))]
+                key,
+                [
+                    {"name": name, **_cells(inner)}
+                    for name, inner in value.items()
+                    if not _is_diff(str(inner))
+                ],
             )
         elif isinstance(value, list) and value:
             tables += _table(key, [_cells(inner) for inner in value])
@@ -107,5 +112,7 @@ def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, list):
-        return ", ".join(" ".join(map(_text, item)) if isinstance(item, list) else _text(item) for item in value)
+        return ", ".join(
+            " ".join(map(_text, item)) if isinstance(item, list) else _text(item) for item in value
+        )
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

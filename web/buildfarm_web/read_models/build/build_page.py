@@ -145,11 +145,18 @@ def override_json(override: SourceOverride) -> Json:
 
 def _vendor_rpms(tx: Transaction, build: Build) -> list[Json]:
     """The vendor's binaries of the same SRPM, which the comparison stands on."""
-    found = tx.find(VendorRpm, target=build.target, sourcerpm=build.srpm_filename, order_by="filename")
-    return [{"filename": rpm.filename, "sha256": rpm.sha256, "arch": rpm.arch, "problem": rpm.problem} for rpm in found]
+    found = tx.find(
+        VendorRpm, target=build.target, sourcerpm=build.srpm_filename, order_by="filename"
+    )
+    return [
+        {"filename": rpm.filename, "sha256": rpm.sha256, "arch": rpm.arch, "problem": rpm.problem}
+        for rpm in found
+    ]
 
 
-def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: list[Artifact]) -> list[Json]:
+def _provenance(
+    tx: Transaction, build: Build, tasks: list[Task], artifacts: list[Artifact]
+) -> list[Json]:
     """The chain from the vendor's signature to our verdict, one link a line: ``[{link, value, digest, note}]``."""
     items = tx.find(DropItem, drop_id=build.drop_id, sha256=build.srpm)
     problem = next((item.problem for item in items if item.problem), "")
@@ -170,13 +177,25 @@ def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: lis
         chain.append(_link("debranded SRPM", f"{build.nvr}.src.rpm", build.debranded_srpm, ""))
     if variant := bootstrap_variants.of(tx, build):
         chain.append(
-            _link("SRPM under its bootstrap condition", f"{build.nvr}.src.rpm", variant.srpm, variant.condition)
+            _link(
+                "SRPM under its bootstrap condition",
+                f"{build.nvr}.src.rpm",
+                variant.srpm,
+                variant.condition,
+            )
         )
     for task in tasks:
         if task.kind is TaskKind.BUILD and task.lock:
             generation = tx.first(Generation, id=task.generation) if task.generation else None
             value = f"{generation.tag} {generation.number}" if generation else "seed only"
-            chain.append(_link("repository generation", value, generation.digest if generation else "", task.arch))
+            chain.append(
+                _link(
+                    "repository generation",
+                    value,
+                    generation.digest if generation else "",
+                    task.arch,
+                )
+            )
             chain += [
                 _link("on top of", f"{below.tag} {below.number}", below.digest, task.arch)
                 for below in tx.find(Generation, id=buildroots.pinned(task.order)[1:])
@@ -187,12 +206,34 @@ def _provenance(tx: Transaction, build: Build, tasks: list[Task], artifacts: lis
             host = found if isinstance(found, dict) else {}
             if host.get("guest"):
                 machine = f"{host['guest']} on {host['kvm_host']} ({host.get('accelerator', 'unknown')}), boot {host.get('boot_id')}"
-                chain.append(_link("guest", machine, str(host.get("image", "")), "digest of the image it booted"))
+                chain.append(
+                    _link(
+                        "guest",
+                        machine,
+                        str(host.get("image", "")),
+                        "digest of the image it booted",
+                    )
+                )
             chain.append(_link("buildroot lock", f"task {task.id}", task.lock, task.arch))
-    chain += [_link("RPM we made", item.filename, item.sha256, "as built") for item in artifacts if not item.is_source]
-    chain += [_link("RPM as published", item.filename, item.signed, "signed") for item in artifacts if item.signed]
+    chain += [
+        _link("RPM we made", item.filename, item.sha256, "as built")
+        for item in artifacts
+        if not item.is_source
+    ]
+    chain += [
+        _link("RPM as published", item.filename, item.signed, "signed")
+        for item in artifacts
+        if item.signed
+    ]
     if build.verdict:
-        chain.append(_link("verdict", build.verdict, "", build.gate_reason or f"gate {build.gate or 'not asked yet'}"))
+        chain.append(
+            _link(
+                "verdict",
+                build.verdict,
+                "",
+                build.gate_reason or f"gate {build.gate or 'not asked yet'}",
+            )
+        )
     return chain
 
 

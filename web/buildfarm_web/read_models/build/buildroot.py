@@ -27,23 +27,39 @@ def buildroot_page(hub: Hub, tx: Transaction, name: str) -> Json:
         "nvr": build.nvr,
         "target": build.target,
         "source": build.source,
-        "before": {"id": before.id, "nvr": before.nvr, "created": stamp(before.created)} if before else None,
-        "buildroots": [_compared(hub, tx, arch, old.get(arch), task) for arch, task in sorted(locks.items())],
+        "before": {"id": before.id, "nvr": before.nvr, "created": stamp(before.created)}
+        if before
+        else None,
+        "buildroots": [
+            _compared(hub, tx, arch, old.get(arch), task) for arch, task in sorted(locks.items())
+        ],
     }
 
 
 def _locks(tx: Transaction, build: Build) -> dict[str, Task]:
     """The last finished build task of each arch that wrote its buildroot down."""
-    found = tx.find(Task, subject=build.id, kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="created,id")
+    found = tx.find(
+        Task, subject=build.id, kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="created,id"
+    )
     return {task.arch: task for task in found if task.lock}
 
 
 def _before(tx: Transaction, build: Build) -> Build | None:
     earlier = tx.find(
-        Build, target=build.target, source=build.source, order_by="created", descending=True, limit=_TRIED
+        Build,
+        target=build.target,
+        source=build.source,
+        order_by="created",
+        descending=True,
+        limit=_TRIED,
     )
     return next(
-        (one for one in earlier if one.created < build.created and one.id != build.id and _locks(tx, one)), None
+        (
+            one
+            for one in earlier
+            if one.created < build.created and one.id != build.id and _locks(tx, one)
+        ),
+        None,
     )
 
 
@@ -83,7 +99,9 @@ def difference(old: Mapping[str, Json], new: Mapping[str, Json]) -> list[Json]:
         was, now = old.get(key), new.get(key)
         if was and now and was["sha256"] == now["sha256"] and was["nevra"] == now["nevra"]:
             continue
-        changes.append({"name": (now or was or {})["name"], "change": _word(was, now), "old": was, "new": now})
+        changes.append(
+            {"name": (now or was or {})["name"], "change": _word(was, now), "old": was, "new": now}
+        )
     return changes
 
 

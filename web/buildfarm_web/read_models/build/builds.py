@@ -60,8 +60,14 @@ def is_between_rounds(build: Build | Standing) -> bool:
     """Seeded and only there to build its circle anew: the next round takes its place by itself."""
     return (
         bool(build.successor)
-        or (bool(build.seeded) and build.round < MAX_ROUNDS and Verdict(build.verdict).is_compatible)
-        or (bool(build.bootstrap) and build.state == BuildState.COMPARED and build.verdict != Verdict.ERROR)
+        or (
+            bool(build.seeded) and build.round < MAX_ROUNDS and Verdict(build.verdict).is_compatible
+        )
+        or (
+            bool(build.bootstrap)
+            and build.state == BuildState.COMPARED
+            and build.verdict != Verdict.ERROR
+        )
     )
 
 
@@ -76,13 +82,24 @@ def need_of(build: Build | Standing) -> str:
 
 def why_of(build: Build) -> str:
     """Why a build is where it is, in words; for a verdict the finding that decided it."""
-    if build.state in (BuildState.COMPARED, BuildState.PUBLISHED, BuildState.BUILT, BuildState.COMPARING):
+    if build.state in (
+        BuildState.COMPARED,
+        BuildState.PUBLISHED,
+        BuildState.BUILT,
+        BuildState.COMPARING,
+    ):
         reason = build.gate_reason or build.reason
         if not build.finding:
             return reason
-        decision = reason.partition("; ")[0]  # what follows is the same finding in the comparison's own terms
+        decision = reason.partition("; ")[
+            0
+        ]  # what follows is the same finding in the comparison's own terms
         return f"{decision}; {build.finding}" if decision else build.finding
-    if build.state is BuildState.FAILED and build.failure_kind and build.failure_kind not in build.reason:
+    if (
+        build.state is BuildState.FAILED
+        and build.failure_kind
+        and build.failure_kind not in build.reason
+    ):
         return f"{build.failure_kind}: {build.reason}"
     return build.reason
 
@@ -91,7 +108,10 @@ def _is_settled(build: Build, target: Target | None) -> bool:
     """Whether both tags have done with a refused build: in the build tag, or never to be."""
     if target is None or build.scratch or target.tags.build in build.tags:
         return True
-    return build.verdict != Verdict.UNCOMPARED and Verdict(build.verdict).badness >= Verdict.INCOMPATIBLE.badness
+    return (
+        build.verdict != Verdict.UNCOMPARED
+        and Verdict(build.verdict).badness >= Verdict.INCOMPATIBLE.badness
+    )
 
 
 def row(hub: Hub, build: Build) -> Json:
@@ -136,7 +156,9 @@ def rows(hub: Hub, builds: Iterable[Build]) -> list[Json]:
 
 def nvrs(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
     """The name-version-release of each of these that is a build, by its id."""
-    return {row[0]: nvr_of(*row[1:]) for row in pick_each(tx, Build, ("id", *NVR_FIELDS), "id", ids)}
+    return {
+        row[0]: nvr_of(*row[1:]) for row in pick_each(tx, Build, ("id", *NVR_FIELDS), "id", ids)
+    }
 
 
 class Filters(TypedDict):
@@ -226,7 +248,9 @@ def find_build(tx: Transaction, name: str) -> Build:
     for filename in (name, f"{name}.src.rpm"):
         if found := tx.first(Build, srpm_filename=filename):
             return found
-    raise NotFound(f"no build {name}", hint="`buildfarm builds` lists them; use an id or name-version-release")
+    raise NotFound(
+        f"no build {name}", hint="`buildfarm builds` lists them; use an id or name-version-release"
+    )
 
 
 _STANDING = tuple(field.name for field in fields(Standing))
@@ -235,13 +259,20 @@ _STANDING = tuple(field.name for field in fields(Standing))
 def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> list[Json]:
     """What needs a person now, the longest wait first, with who can act and how; what is superseded needs nobody."""
     stuck = {"state": BuildState.WAITING, "wait_kind": tuple(kind.value for kind in STUCK)}
-    refused = {"state": BuildState.COMPARED, "gate": Gate.REFUSED, "scratch": False, "successor": ""}
+    refused = {
+        "state": BuildState.COMPARED,
+        "gate": Gate.REFUSED,
+        "scratch": False,
+        "successor": "",
+    }
     found: list[Standing] = []
     for kind in ({"state": BuildState.ON_HOLD}, {"state": BuildState.FAILED}, refused, stuck):
         wanted = {**kind, **where, "superseded": False}
         found += [
             Standing(*row)
-            for row in tx.pick(Build, _STANDING, order_by="state_since", descending=False, limit=limit, **wanted)
+            for row in tx.pick(
+                Build, _STANDING, order_by="state_since", descending=False, limit=limit, **wanted
+            )
         ]
     first = sorted((one for one in found if need_of(one)), key=lambda one: one.state_since)[:limit]
     by_id = {build.id: build for build in find_each(tx, Build, "id", (one.id for one in first))}
@@ -253,7 +284,11 @@ def with_next_step(hub: Hub, listed: Sequence[Json], builds: Sequence[Build]) ->
     """Rows with who can act (``who``) and the command that usually comes next (``act``)."""
     by_id = {build.id: build for build in builds}
     return [
-        {**item, "act": act_on(by_id[item["id"]]), "who": sig_of(hub, item["target"], item["source"])}
+        {
+            **item,
+            "act": act_on(by_id[item["id"]]),
+            "who": sig_of(hub, item["target"], item["source"]),
+        }
         for item in listed
     ]
 
@@ -286,7 +321,9 @@ class Census:
 
     def __init__(self, tx: Transaction) -> None:
         found = tx.tally(Build, _CENSUS, superseded=False, successor="")
-        self._found = [(dict(zip(_CENSUS, row, strict=True)), count) for row, count in found.items()]
+        self._found = [
+            (dict(zip(_CENSUS, row, strict=True)), count) for row, count in found.items()
+        ]
 
     def states(self, target: str = "") -> dict[str, int]:
         """How many are in each state, of a target or of all; empty states are left out."""
@@ -304,12 +341,16 @@ class Census:
     def _counted(self, by: str, target: str, **where: object) -> Counter[tuple[str]]:
         counted: Counter[tuple[str]] = Counter()
         for one, count in self._found:
-            if (not target or one["target"] == target) and all(one[name] == value for name, value in where.items()):
+            if (not target or one["target"] == target) and all(
+                one[name] == value for name, value in where.items()
+            ):
                 counted[one[by],] += count
         return counted
 
 
-def ordered(words: type[BuildState] | type[Verdict], counted: Mapping[tuple[str], int]) -> dict[str, int]:
+def ordered(
+    words: type[BuildState] | type[Verdict], counted: Mapping[tuple[str], int]
+) -> dict[str, int]:
     """Counts in the order in which the words are defined."""
     return {word.value: counted[word.value,] for word in words if counted.get((word.value,))}
 

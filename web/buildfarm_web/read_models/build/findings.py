@@ -17,7 +17,9 @@ def reading(comparison: Comparison) -> Json:
         "created": stamp(comparison.created),
         "verdict": comparison.verdict,
         "brand_hits": [dict(hit) for hit in comparison.brand_hits if is_of_binaries(hit)],
-        "source_brand_hits": [dict(hit) for hit in comparison.brand_hits if not is_of_binaries(hit)],
+        "source_brand_hits": [
+            dict(hit) for hit in comparison.brand_hits if not is_of_binaries(hit)
+        ],
     }
 
 

@@ -33,7 +33,14 @@ def window(log: LogFile, line: int) -> Json:
     data = b"".join(log.read(begin, min(begin + _PAGE_BYTES, log.end())))
     for number, raw in enumerate(data.split(b"\n")[:LINES], first):
         if number <= total:
-            lines.append({"number": number, "offset": begin, "text": _text(raw), "error": is_error(_text(raw))})
+            lines.append(
+                {
+                    "number": number,
+                    "offset": begin,
+                    "text": _text(raw),
+                    "error": is_error(_text(raw)),
+                }
+            )
         begin += len(raw) + 1
     return {
         "first": first,
@@ -54,7 +61,9 @@ def search(log: LogFile, query: str, *, after: int = 0, limit: int = 100) -> Jso
     """
     wanted = query.encode().lower()
     if not wanted.strip() or len(query) > _LONGEST_QUERY or b"\n" in wanted:
-        raise InputError("q is what to look for", hint=f"1 to {_LONGEST_QUERY} characters of one line")
+        raise InputError(
+            "q is what to look for", hint=f"1 to {_LONGEST_QUERY} characters of one line"
+        )
     scan = _Scan(log, after, log.end(), lambda _, low, at: low.find(wanted, at))
     return {"query": query, **_hits(log, scan, limit, lambda raw: _around(raw, wanted))}
 
@@ -70,7 +79,14 @@ def marked(log: LogFile, *, after: int = 0, limit: int = 100) -> Json:
     return {"query": "", **_hits(log, scan, limit, _text, only_errors=True)}
 
 
-def _hits(log: LogFile, scan: _Scan, limit: int, text_of: Callable[[bytes], str], *, only_errors: bool = False) -> Json:
+def _hits(
+    log: LogFile,
+    scan: _Scan,
+    limit: int,
+    text_of: Callable[[bytes], str],
+    *,
+    only_errors: bool = False,
+) -> Json:
     hits: list[Json] = []
     more = None
     for number, offset, raw in scan.lines():
@@ -82,7 +98,13 @@ def _hits(log: LogFile, scan: _Scan, limit: int, text_of: Callable[[bytes], str]
             more = offset
             break
         hits.append(
-            {"number": number, "offset": offset, "text": text, "error": error, **_context(log, offset, len(raw))}
+            {
+                "number": number,
+                "offset": offset,
+                "text": text,
+                "error": error,
+                **_context(log, offset, len(raw)),
+            }
         )
     if more is None and scan.reached < log.end():
         more = scan.reached
@@ -124,7 +146,9 @@ class _Scan:
     :ivar reached: the byte up to which it came; a line that was cut there is left for the next scan.
     """
 
-    def __init__(self, log: LogFile, begin: int, end: int, find: Callable[[bytes, bytes, int], int]) -> None:
+    def __init__(
+        self, log: LogFile, begin: int, end: int, find: Callable[[bytes, bytes, int], int]
+    ) -> None:
         """``find`` is given bytes, the same in lower case, and where to begin; it answers with a place or -1."""
         self._log, self._end, self._find = log, end, find
         self.reached = min(begin, end)
@@ -135,7 +159,9 @@ class _Scan:
         is_all = self._end == self._log.end()
         for block in chain(self._log.read(self.reached, self._end), (b"",)):
             data = rest + block
-            whole = len(data) if (is_all and not block) or len(data) > _BLOCK else data.rfind(b"\n") + 1
+            whole = (
+                len(data) if (is_all and not block) or len(data) > _BLOCK else data.rfind(b"\n") + 1
+            )
             data, rest = data[:whole], data[whole:]
             low, counted, at = data.lower(), 0, 0
             while (found := self._find(data, low, at)) >= 0:
@@ -163,6 +189,11 @@ def _around(raw: bytes, wanted: bytes) -> str:
 def _context(log: LogFile, offset: int, length: int) -> Json:
     """Up to two lines before and after."""
     behind = offset + length + 1
-    before = b"".join(log.read(max(offset - _CONTEXT_BYTES, 0), max(offset - 1, 0))).split(b"\n")[-2:]
+    before = b"".join(log.read(max(offset - _CONTEXT_BYTES, 0), max(offset - 1, 0))).split(b"\n")[
+        -2:
+    ]
     after = b"".join(log.read(behind, min(behind + _CONTEXT_BYTES, log.end()))).split(b"\n")[:2]
-    return {"before": [_text(raw) for raw in before if offset], "after": [_text(raw) for raw in after if raw]}
+    return {
+        "before": [_text(raw) for raw in before if offset],
+        "after": [_text(raw) for raw in after if raw],
+    }

@@ -25,7 +25,9 @@ _ERROR = re.compile(
 ERROR = re.compile(_ERROR.pattern.encode(), re.IGNORECASE | re.MULTILINE)
 """The same for the bytes of many lines; :func:`is_error` has the last word on each."""
 
-_HARMLESS = re.compile(r"\b0 (?:errors?|failed)\b|^checking .*\.\.\.|-Werror|errors?\s*[:=]\s*0\b", re.IGNORECASE)
+_HARMLESS = re.compile(
+    r"\b0 (?:errors?|failed)\b|^checking .*\.\.\.|-Werror|errors?\s*[:=]\s*0\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +135,16 @@ def log_of(hub: Hub, tasks: Sequence[Task], wanted: str = "") -> LogFile:
             raise NotFound(f"no task {wanted} of this build")
     else:
         started = [task for task in tasks if task.started is not None]
-        chosen = sorted(started, key=lambda t: (t.kind is TaskKind.BUILD, t.started or t.created), reverse=True)
+        chosen = sorted(
+            started, key=lambda t: (t.kind is TaskKind.BUILD, t.started or t.created), reverse=True
+        )
     for task in chosen:
         if found := file_of(hub, task):
             return found
-    raise NotFound("no log yet", hint="a log begins when a worker starts; the build's `why` says what it waits for")
+    raise NotFound(
+        "no log yet",
+        hint="a log begins when a worker starts; the build's `why` says what it waits for",
+    )
 
 
 def is_error(line: str) -> bool:

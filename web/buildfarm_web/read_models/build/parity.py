@@ -17,7 +17,9 @@ from buildfarm_web.read_models.core.convert import Json, find_each, stamp
 from buildfarm_web.read_models.selfhosting.shares import Shares
 
 
-def parities(hub: Hub, tx: Transaction, shares: Shares, build: Build, tasks: Sequence[Task]) -> list[Json]:
+def parities(
+    hub: Hub, tx: Transaction, shares: Shares, build: Build, tasks: Sequence[Task]
+) -> list[Json]:
     """One an arch: the reference, how many RPMs are the same, and what differs; empty where no reference is known."""
     newest = {task.arch: task for task in tasks if task.kind is TaskKind.BUILD and task.lock}
     found: list[Json] = []
@@ -28,11 +30,17 @@ def parities(hub: Hub, tx: Transaction, shares: Shares, build: Build, tasks: Seq
     return found
 
 
-def _beside(hub: Hub, tx: Transaction, shares: Shares, build: Build, task: Task, reference: ReferenceLock) -> Json:
+def _beside(
+    hub: Hub, tx: Transaction, shares: Shares, build: Build, task: Task, reference: ReferenceLock
+) -> Json:
     lines = shares.lines(hub, tx, task.lock)
-    ours: dict[NEVRA, bool] = {rpm: bool(one["ours"]) for one in lines if (rpm := parse_nevra(one["nevra"]))}
+    ours: dict[NEVRA, bool] = {
+        rpm: bool(one["ours"]) for one in lines if (rpm := parse_nevra(one["nevra"]))
+    }
     found = parity(ours, [rpm for text in reference.rpms if (rpm := parse_nevra(text))])
-    makers = _makers(tx, build.target, [one.name for one in found.differences if not one.built_here])
+    makers = _makers(
+        tx, build.target, [one.name for one in found.differences if not one.built_here]
+    )
     counts = {kind.value: sum(one.kind is kind for one in found.differences) for kind in Differs}
     return {
         "arch": task.arch,
@@ -56,7 +64,9 @@ def _beside(hub: Hub, tx: Transaction, shares: Shares, build: Build, task: Task,
 
 def _makers(tx: Transaction, target: str, names: Iterable[str]) -> dict[str, Build | str]:
     """For RPMs that we did not build: our newest build of the source that makes them, or its name if there is none."""
-    source_of = {rpm.name: rpm.source for rpm in find_each(tx, VendorRpm, "name", set(names), target=target)}
+    source_of = {
+        rpm.name: rpm.source for rpm in find_each(tx, VendorRpm, "name", set(names), target=target)
+    }
     builds: dict[str, Build] = {}
     for build in find_each(tx, Build, "source", set(source_of.values()), target=target):
         held = builds.get(build.source)
@@ -71,7 +81,9 @@ def _why(one: Difference, maker: Build | str | None) -> str:
         return "built here"
     if isinstance(maker, Build):
         ready = maker.state in (BuildState.PUBLISHED, BuildState.COMPARED)
-        return f"{maker.nvr} makes it here, " + ("which came later" if ready else f"which is {maker.state.value}")
+        return f"{maker.nvr} makes it here, " + (
+            "which came later" if ready else f"which is {maker.state.value}"
+        )
     if one.kind is Differs.MISSING:
         return f"{maker} makes it, which was in no drop" if maker else "no source of ours makes it"
     return "from a seed: no source of ours makes it"

@@ -135,24 +135,39 @@ def _changed(tx: Transaction, after: int, newest: int) -> dict[str, list[str]]:
 
 
 def _read(hub: Hub, tx: Transaction, target: str) -> dict[str, Standing]:
-    return _standings(hub, target, tx.newest(Build, COLUMNS, of_each="source", target=target, scratch=False))
+    return _standings(
+        hub, target, tx.newest(Build, COLUMNS, of_each="source", target=target, scratch=False)
+    )
 
 
-def _read_some(hub: Hub, tx: Transaction, target: str, sources: Sequence[str]) -> dict[str, Standing]:
+def _read_some(
+    hub: Hub, tx: Transaction, target: str, sources: Sequence[str]
+) -> dict[str, Standing]:
     """What :func:`_read` would give of these sources."""
-    known = tx.pick(Build, ("source", "created", "id"), target=target, scratch=False, source=tuple(sources))
+    known = tx.pick(
+        Build, ("source", "created", "id"), target=target, scratch=False, source=tuple(sources)
+    )
     newest = {source: identity for source, _, identity in sorted(known)}
-    return _standings(hub, target, tx.pick(Build, COLUMNS, id=tuple(newest.values())) if newest else [])
+    return _standings(
+        hub, target, tx.pick(Build, COLUMNS, id=tuple(newest.values())) if newest else []
+    )
 
 
 def _standings(hub: Hub, target: str, rows: Iterable[Sequence[Any]]) -> dict[str, Standing]:
     found = (as_far_as_read(row) for row in by_name(COLUMNS, rows))
-    return {build.source: _standing(build, hub.config.sig_of(target, build.source)) for build in found}
+    return {
+        build.source: _standing(build, hub.config.sig_of(target, build.source)) for build in found
+    }
 
 
 def as_far_as_read(row: Row) -> Build:
     """A build with what lists need; the rest is empty."""
-    known = {**row, "state": BuildState(row["state"]), "gate": Gate(row["gate"]), "seeded": tuple(row["seeded"])}
+    known = {
+        **row,
+        "state": BuildState(row["state"]),
+        "gate": Gate(row["gate"]),
+        "seeded": tuple(row["seeded"]),
+    }
     return Build(**known, drop_id="", dist="", srpm="", owner="")
 
 
@@ -164,7 +179,9 @@ def _standing(build: Build, sig: str) -> Standing:
 
 def since_of(build: Build) -> str | None:
     """Since when a build is as it is: of what waits for a person, since it does."""
-    stage = stage_of(build.state, wait_kind=build.wait_kind, gate=build.gate, seeded=bool(build.seeded))
+    stage = stage_of(
+        build.state, wait_kind=build.wait_kind, gate=build.gate, seeded=bool(build.seeded)
+    )
     return stamp((build.stage_since if stage is Stage.HELD else None) or build.state_since)
 
 
@@ -186,7 +203,10 @@ def row(tx: Transaction, standing: Standing) -> Json:
 def by_word(standings: Iterable[Standing]) -> dict[str, int]:
     """How many sources there are of each word, the most pressing first."""
     counted = Counter([standing.word for standing in standings])
-    return {word: counted[word] for word in sorted(counted, key=lambda word: (_RANK.get(word, len(_RANK)), word))}
+    return {
+        word: counted[word]
+        for word in sorted(counted, key=lambda word: (_RANK.get(word, len(_RANK)), word))
+    }
 
 
 def map_of(standings: Iterable[Standing]) -> list[Json]:
@@ -198,7 +218,12 @@ def map_of(standings: Iterable[Standing]) -> list[Json]:
     for standing in standings:
         groups.setdefault(standing.sig, []).append(standing)
     return [
-        {"sig": sig, "total": len(group), "words": by_word(group), "cells": _cells(group) if len(group) <= FEW else []}
+        {
+            "sig": sig,
+            "total": len(group),
+            "words": by_word(group),
+            "cells": _cells(group) if len(group) <= FEW else [],
+        }
         for sig, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
 
@@ -209,7 +234,12 @@ def _cells(group: Iterable[Standing]) -> list[list[str]]:
 
 
 def chosen(
-    standings: Sequence[Standing], *, sig: str = "", word: str = "", need: str = "", source: str = ""
+    standings: Sequence[Standing],
+    *,
+    sig: str = "",
+    word: str = "",
+    need: str = "",
+    source: str = "",
 ) -> list[Standing]:
     """Those that pass the filters of a list, in their order; ``source`` is a part of the name.
 

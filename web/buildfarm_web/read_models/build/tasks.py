@@ -52,7 +52,13 @@ def task_json(task: Task, now: datetime) -> Json:
 
 
 def tasks(
-    tx: Transaction, *, active: bool, state: str = "", subject: str = "", limit: int = 200, cursor: str = ""
+    tx: Transaction,
+    *,
+    active: bool,
+    state: str = "",
+    subject: str = "",
+    limit: int = 200,
+    cursor: str = "",
 ) -> Json:
     """A page of tasks, the newest first; ``active`` only those that still have something to do."""
     where: dict[str, object] = {"subject": subject} if subject else {}
@@ -61,7 +67,10 @@ def tasks(
     elif state:
         where["state"] = _state(state)
     found = page(tx, Task, "created,id", where, limit=limit, cursor=cursor)
-    return {"tasks": named(tx, [task_json(task, tx.now) for task in found.records]), "cursor": found.cursor}
+    return {
+        "tasks": named(tx, [task_json(task, tx.now) for task in found.records]),
+        "cursor": found.cursor,
+    }
 
 
 def _state(text: str) -> TaskState:

@@ -18,7 +18,9 @@ def ask_json(tx: Transaction, asked: WaiverAsk) -> Json:
 def open_asks(tx: Transaction, *, limit: int = 100, **where: object) -> list[Json]:
     """Those that nobody has answered yet, of one ``build`` or of all, what waits longest first."""
     found = tx.find(WaiverAsk, answered=None, order_by="created", limit=limit, **where)  # type: ignore[arg-type]  # field names
-    nvrs = {build.id: build.nvr for build in find_each(tx, Build, "id", (one.build for one in found))}
+    nvrs = {
+        build.id: build.nvr for build in find_each(tx, Build, "id", (one.build for one in found))
+    }
     return [_said(one, nvrs.get(one.build, one.build)) for one in found]
 
 

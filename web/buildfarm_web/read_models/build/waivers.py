@@ -35,7 +35,9 @@ def _lifts(tx: Transaction, ids: Iterable[str]) -> dict[str, list[tuple[str, int
     """For each waiver the builds in which it lifts something, and how much."""
     found: dict[str, list[tuple[str, int]]] = {}
     fields = ("waiver", "build", "findings")
-    for waiver, build, findings in pick_each(tx, WaiverUse, fields, "waiver", ids, findings=Above(0)):
+    for waiver, build, findings in pick_each(
+        tx, WaiverUse, fields, "waiver", ids, findings=Above(0)
+    ):
         found.setdefault(waiver, []).append((build, findings))
     return found
 

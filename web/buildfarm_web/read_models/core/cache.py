@@ -45,7 +45,9 @@ class Kept:
         newest = last_event(tx)
         found = self._answers.get(what)
         age = tx.now - found.at if found else _LATELY
-        same_instant = found is not None and not age and found.event != newest  # then only the same event will do
+        same_instant = (
+            found is not None and not age and found.event != newest
+        )  # then only the same event will do
         if found is None or same_instant or not timedelta(0) <= age < _LATELY:
             return self._make(what, tx, newest, make)
         return found.value

@@ -22,10 +22,16 @@ def stamp(moment: datetime | None) -> str | None:
     >>> stamp(datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
     '2026-01-02T03:04:05.678Z'
     """
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+    return (
+        moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if moment
+        else None
+    )
 
 
-def find_each(tx: Transaction, kind: type[R], field: str, values: Iterable[str], /, **where: object) -> list[R]:
+def find_each(
+    tx: Transaction, kind: type[R], field: str, values: Iterable[str], /, **where: object
+) -> list[R]:
     """The records whose ``field`` is one of ``values``, however many those are."""
     wanted = sorted(set(values))
     found: list[R] = []
@@ -35,7 +41,13 @@ def find_each(tx: Transaction, kind: type[R], field: str, values: Iterable[str],
 
 
 def pick_each(
-    tx: Transaction, kind: type[object], fields: Sequence[str], field: str, values: Iterable[str], /, **where: object
+    tx: Transaction,
+    kind: type[object],
+    fields: Sequence[str],
+    field: str,
+    values: Iterable[str],
+    /,
+    **where: object,
 ) -> list[tuple[Any, ...]]:
     """Some fields of what :func:`find_each` would give."""
     wanted = sorted(set(values))

@@ -22,20 +22,33 @@ def event_json(event: Event) -> Json:
     }  # fmt: skip
 
 
-def events(tx: Transaction, *, subject: str = "", after: int | None = None, limit: int = 200, cursor: str = "") -> Json:
+def events(
+    tx: Transaction,
+    *,
+    subject: str = "",
+    after: int | None = None,
+    limit: int = 200,
+    cursor: str = "",
+) -> Json:
     """A page of history, oldest first; ``next`` is the ``after`` that goes on from here, and ``cursor`` too while more is there.
 
     Without ``after`` and ``cursor`` the newest ``limit`` lines. Event numbers may have gaps (PostgreSQL), never repeats.
     """
     where: dict[str, object] = {"subject": subject} if subject else {}
     if after is None and not cursor:
-        found = tx.find(Event, order_by="id", descending=True, limit=limit, after=None, **where)[::-1]
+        found = tx.find(Event, order_by="id", descending=True, limit=limit, after=None, **where)[
+            ::-1
+        ]
         more = None
     else:
         start = cursor or encoded((after,))
         following = page(tx, Event, "id", where, limit=limit, cursor=start, descending=False)
         found, more = following.records, following.cursor
-    return {"events": [event_json(event) for event in found], "next": found[-1].id if found else after, "cursor": more}
+    return {
+        "events": [event_json(event) for event in found],
+        "next": found[-1].id if found else after,
+        "cursor": more,
+    }
 
 
 def about_build(tx: Transaction, build: str, tasks: Iterable[str]) -> list[Event]:

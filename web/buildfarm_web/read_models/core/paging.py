@@ -45,7 +45,9 @@ def page(
     found: list[R] = []
     for values in product(*several.values()):
         chosen = {**one, **dict(zip(several, values, strict=True))}
-        found += tx.find(kind, order_by=order_by, descending=descending, limit=limit + 1, after=after, **chosen)
+        found += tx.find(
+            kind, order_by=order_by, descending=descending, limit=limit + 1, after=after, **chosen
+        )
     if several:
         found.sort(key=attrgetter(*order_by.split(",")), reverse=descending)
     return cut(found, order_by, limit)
@@ -60,13 +62,17 @@ def behind(cursor: str, kind: type[object], order_by: str) -> object:
         return None
     fields = order_by.split(",")
     hints = get_type_hints(kind)
-    return SimpleNamespace(**dict(zip(fields, decoded(cursor, [hints[name] for name in fields]), strict=True)))
+    return SimpleNamespace(
+        **dict(zip(fields, decoded(cursor, [hints[name] for name in fields]), strict=True))
+    )
 
 
 def cut(found: Sequence[R], order_by: str, limit: int) -> Page[R]:
     """The first ``limit`` of what was found, and where to go on if more was."""
     kept = list(found[:limit])
-    place = tuple(getattr(kept[-1], name) for name in order_by.split(",")) if len(found) > limit else ()
+    place = (
+        tuple(getattr(kept[-1], name) for name in order_by.split(",")) if len(found) > limit else ()
+    )
     return Page(records=kept, cursor=encoded(place) if place else None)
 
 
@@ -76,23 +82,43 @@ def encoded(place: Place) -> str:
     >>> encoded((7, "a")), decoded(encoded((7, "a")), [int, str])
     ('WzcsImEiXQ', (7, 'a'))
     """
-    values = [{"at": value.isoformat()} if isinstance(value, datetime) else value for value in place]
-    return base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
+    values = [
+        {"at": value.isoformat()} if isinstance(value, datetime) else value for value in place
+    ]
+    return (
+        base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode())
+        .decode()
+        .rstrip("=")
+    )
 
 
 def decoded(cursor: str, types: Sequence[Any]) -> Place:
     """The place a cursor names. :raises InputError: it is none of ours, or of a list in another order."""
     try:
-        values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-        place = tuple(datetime.fromisoformat(value["at"]) if isinstance(value, dict) else value for value in values)
-        fits = [isinstance(value, kind) and _storable(value) for value, kind in zip(place, types, strict=True)]
+        values = json.loads(
+            base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        )
+        place = tuple(
+            datetime.fromisoformat(value["at"]) if isinstance(value, dict) else value
+            for value in values
+        )
+        fits = [
+            isinstance(value, kind) and _storable(value)
+            for value, kind in zip(place, types, strict=True)
+        ]
     except (ValueError, TypeError, KeyError, RecursionError):
         fits, place = [False], ()
     if not all(fits) or encoded(place) != cursor:
-        raise InputError("`cursor` is none of this list", hint="take it from the answer of the page before")
+        raise InputError(
+            "`cursor` is none of this list", hint="take it from the answer of the page before"
+        )
     return place
 
 
 def _storable(value: object) -> bool:
     """Whether a database takes it: PostgreSQL no NUL in text, neither of them a number beyond 63 bits."""
-    return "\0" not in value if isinstance(value, str) else not isinstance(value, int) or abs(value) < _BEYOND_NUMBERS
+    return (
+        "\0" not in value
+        if isinstance(value, str)
+        else not isinstance(value, int) or abs(value) < _BEYOND_NUMBERS
+    )

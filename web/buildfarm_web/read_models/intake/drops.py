@@ -41,7 +41,10 @@ def _listed(tx: Transaction, found: Sequence[Drop]) -> list[Json]:
         states[identity][state,] += count
         if builds.moves(state, wait_kind, gate):
             moving.add(identity)
-    return [_said(drop, builds.ordered(BuildState, states[drop.id]), is_moving=drop.id in moving) for drop in found]
+    return [
+        _said(drop, builds.ordered(BuildState, states[drop.id]), is_moving=drop.id in moving)
+        for drop in found
+    ]
 
 
 def _said(drop: Drop, states: dict[str, int], *, is_moving: bool) -> Json:
@@ -121,12 +124,16 @@ def _page(hub: Hub, tx: Transaction, name: str) -> Json:
     read = _read(hub, tx, name)
     drop, shown = read.drop, read.builds
     if read.is_large:
-        verdicts = builds.ordered(Verdict, tx.tally(Build, ("verdict",), drop_id=drop.id, successor=""))
+        verdicts = builds.ordered(
+            Verdict, tx.tally(Build, ("verdict",), drop_id=drop.id, successor="")
+        )
         needs = builds.needs_person(hub, tx, limit=MOST, drop_id=drop.id)
     else:
         verdicts = builds.by_verdict(shown)
         needs = builds.with_next_step(hub, [row for row in read.rows if row["needs_person"]], shown)
-    kinds = {kind: count for (kind,), count in tx.tally(DropItem, ("kind",), drop_id=drop.id).items()}
+    kinds = {
+        kind: count for (kind,), count in tx.tally(DropItem, ("kind",), drop_id=drop.id).items()
+    }
     binaries = kinds.get(ItemKind.BINARY.value, 0)
     return {
         **_summary(tx, read),
@@ -135,8 +142,19 @@ def _page(hub: Hub, tx: Transaction, name: str) -> Json:
             "srpms": sum(kinds.values()) - binaries,
             "binaries": binaries,
             "problems": [
-                {"filename": item.filename, "kind": item.kind.value, "sha256": item.sha256, "problem": item.problem}
-                for item in tx.find(DropItem, drop_id=drop.id, problem=Above(""), order_by="kind,filename", limit=MOST)
+                {
+                    "filename": item.filename,
+                    "kind": item.kind.value,
+                    "sha256": item.sha256,
+                    "problem": item.problem,
+                }
+                for item in tx.find(
+                    DropItem,
+                    drop_id=drop.id,
+                    problem=Above(""),
+                    order_by="kind,filename",
+                    limit=MOST,
+                )
             ],
         },
         "needs_person": needs,
@@ -183,11 +201,15 @@ def compatibility(tx: Transaction, drop: Drop, total: int) -> Json | None:
     if not total:
         return None
     sound = Among(DropItem, "sha256", {**_binaries(drop), "problem": ""})
-    judged = tx.tally(VendorRpm, ("verdict", "waived"), target=drop.target, problem="", sha256=sound)
+    judged = tx.tally(
+        VendorRpm, ("verdict", "waived"), target=drop.target, problem="", sha256=sound
+    )
     verdicts = dict.fromkeys((verdict.value for verdict in Verdict), 0)
     compatible = waived = 0
     for (said, is_waived), count in judged.items():
-        verdict = Verdict(said) if said in verdicts else Verdict.ERROR if said else Verdict.UNCOMPARED
+        verdict = (
+            Verdict(said) if said in verdicts else Verdict.ERROR if said else Verdict.UNCOMPARED
+        )
         verdicts[verdict.value] += count
         if verdict.is_compatible:
             compatible += 0 if is_waived else count

@@ -40,7 +40,9 @@ def _trigger_json(target: Target, trigger: Trigger, state: TriggerState | None) 
         "name": trigger.name,
         "follows": _follows(target, trigger),
         "priority": trigger.priority,
-        "state": "failing" if state and state.problem and trigger.kind is not TriggerKind.WEBHOOK else "listening",
+        "state": "failing"
+        if state and state.problem and trigger.kind is not TriggerKind.WEBHOOK
+        else "listening",
         "looked": stamp(state.looked if state else None),
         "next_look": stamp(state.next_look if state else None),
         "found": state.found if state else "",
@@ -67,5 +69,6 @@ def _repositories(poll: Poll, state: TriggerState | None) -> list[Json]:
     position = state.position if state else {}
     known = {place: place_of(position, place) for place in poll.places}
     return [
-        {"url": place, "revision": one.get("revision", ""), "etag": one.get("etag", "")} for place, one in known.items()
+        {"url": place, "revision": one.get("revision", ""), "etag": one.get("etag", "")}
+        for place, one in known.items()
     ]

@@ -45,8 +45,17 @@ def waves(builds: Sequence[Build], vendor: Sequence[Shipped]) -> Json:
             for name in (rpm.name, *(_name(text) for text in rpm.provides)):
                 provider.setdefault(name, owner)
     needs = {build.id: _needs(build, provider) for build in builds}
-    decided = plan([Node(key=build.id, name=build.source, needs=needs[build.id], broken={}) for build in builds])
-    edges = [{"from": other, "to": key, "what": what} for key, found in needs.items() for other, what in found.items()]
+    decided = plan(
+        [
+            Node(key=build.id, name=build.source, needs=needs[build.id], broken={})
+            for build in builds
+        ]
+    )
+    edges = [
+        {"from": other, "to": key, "what": what}
+        for key, found in needs.items()
+        for other, what in found.items()
+    ]
     return {
         "waves": [list(wave) for wave in decided.waves],
         "edges": edges,

@@ -42,9 +42,17 @@ def _visible(tx: Transaction, asker: Asker | None, *, everything: bool) -> list[
 
 def subscription_json(tx: Transaction, one: Subscription) -> Json:
     """One subscription, how much is owed to it, and what the last try met with."""
-    counts = {str(state[0]): count for state, count in tx.tally(Delivery, ("state",), subscription=one.id).items()}
+    counts = {
+        str(state[0]): count
+        for state, count in tx.tally(Delivery, ("state",), subscription=one.id).items()
+    }
     last = tx.find(
-        Delivery, subscription=one.id, state=DeliveryState.DELIVERED, order_by="settled", descending=True, limit=1
+        Delivery,
+        subscription=one.id,
+        state=DeliveryState.DELIVERED,
+        order_by="settled",
+        descending=True,
+        limit=1,
     )
     return {
         "id": one.id, "owner": one.owner, "channel": one.channel.value, "address": one.address, "topics": list(one.topics),
@@ -67,15 +75,27 @@ def deliveries(
     found = page(tx, Delivery, "due,id", where, limit=limit, cursor=cursor)
     notices = tx.find(Notice, id=tuple({owed.notice for owed in found.records}))
     about = {one.id: one.headline for one in notices}
-    listed = [{**delivery_json(owed), "about": about.get(owed.notice, "")} for owed in found.records]
+    listed = [
+        {**delivery_json(owed), "about": about.get(owed.notice, "")} for owed in found.records
+    ]
     return Page(records=listed, cursor=found.cursor)
 
 
 def visible_deliveries(
-    tx: Transaction, asker: Asker, *, limit: int, state: str = "", subscription: str = "", cursor: str = ""
+    tx: Transaction,
+    asker: Asker,
+    *,
+    limit: int,
+    state: str = "",
+    subscription: str = "",
+    cursor: str = "",
 ) -> Json:
     """The deliveries that ``asker`` may see; with ``subscription`` of that one only."""
-    mine = [one for one in _visible(tx, asker, everything=True) if not subscription or one.id == subscription]
+    mine = [
+        one
+        for one in _visible(tx, asker, everything=True)
+        if not subscription or one.id == subscription
+    ]
     found = deliveries(tx, mine, limit=limit, state=state, cursor=cursor)
     return {"deliveries": found.records, "cursor": found.cursor}
 

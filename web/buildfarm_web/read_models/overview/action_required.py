@@ -48,11 +48,20 @@ class _Scope:
     sig: str
 
     def has(self, target: str, source: str = "") -> bool:
-        return target in self.targets and (not self.sig or self.hub.config.sig_of(target, source) == self.sig)
+        return target in self.targets and (
+            not self.sig or self.hub.config.sig_of(target, source) == self.sig
+        )
 
 
 def needs(
-    hub: Hub, tx: Transaction, kept: Kept, *, target: str = "", sig: str = "", kind: str = "", most: int = 100
+    hub: Hub,
+    tx: Transaction,
+    kept: Kept,
+    *,
+    target: str = "",
+    sig: str = "",
+    kind: str = "",
+    most: int = 100,
 ) -> Json:
     """``{total, groups: [{kind, title, total, more, items}]}``, what waits longest first.
 
@@ -82,7 +91,9 @@ def _needs(tx: Transaction, scope: _Scope, kind: str, most: int) -> Json:
         if items:
             shown = items[:most]
             more = total - sum(item.get("count", 1) for item in shown)
-            groups.append({"kind": name, "title": TITLES[name], "total": total, "more": more, "items": shown})
+            groups.append(
+                {"kind": name, "title": TITLES[name], "total": total, "more": more, "items": shown}
+            )
     return {"total": sum(group["total"] for group in groups), "groups": groups}
 
 
@@ -90,7 +101,11 @@ def _read(tx: Transaction, scope: _Scope, **where: object) -> tuple[int, list[Bu
     """How many builds there are, and those that wait longest; beyond what is read they are only counted."""
     asked = {"scratch": False, "superseded": False, "target": tuple(scope.targets), **where}
     rows = tx.pick(Build, COLUMNS, order_by="state_since", limit=_READ, **asked)  # type: ignore[arg-type]  # field names
-    found = [as_far_as_read(row) for row in by_name(COLUMNS, rows) if scope.has(row["target"], row["source"])]
+    found = [
+        as_far_as_read(row)
+        for row in by_name(COLUMNS, rows)
+        if scope.has(row["target"], row["source"])
+    ]
     return (tx.count(Build, **asked) if len(rows) == _READ and not scope.sig else len(found)), found  # type: ignore[arg-type]  # field names
 
 
@@ -98,7 +113,9 @@ def _items(scope: _Scope, found: Sequence[Build], most: int) -> list[Item]:
     """Builds by cause, a line each; only of those that are shown is it read why."""
     causes: dict[str, list[Build]] = {}
     for build in sorted(found, key=lambda build: (since_of(build) or "", build.source)):
-        causes.setdefault(f"{build.verdict} {fingerprint(build, build.gate_reason)}", []).append(build)
+        causes.setdefault(f"{build.verdict} {fingerprint(build, build.gate_reason)}", []).append(
+            build
+        )
     shown = list(causes.values())[:most]
     first = builds.rows(scope.hub, [some[0] for some in shown])
     return [_item(scope.hub, some, item) for some, item in zip(shown, first, strict=True)]
@@ -202,7 +219,8 @@ def _waivers(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
     found = [
         record
         for record in tx.find(WaiverRecord, ended=None, order_by="expires,id")
-        if record.expires <= last and any(record.waiver.covers_target(name) for name in scope.targets)
+        if record.expires <= last
+        and any(record.waiver.covers_target(name) for name in scope.targets)
     ]
     items = [
         {

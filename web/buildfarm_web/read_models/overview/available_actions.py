@@ -14,13 +14,24 @@ from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.core.convert import Json
 
 _ENDED = ("failed", "canceled", "excluded")
-_STARTED = ("ingested", "debranded", "waiting", "queued", "building", "on_hold", "built", "comparing")
+_STARTED = (
+    "ingested",
+    "debranded",
+    "waiting",
+    "queued",
+    "building",
+    "on_hold",
+    "built",
+    "comparing",
+)
 _TO_BUILD = ("ingested", "debranded", "waiting", "queued", "building")
 _NAMEABLE = ("ready", "collected")
 _MOST_FINDINGS = 100
 
 
-def _offer(asker: Principal, places: Sequence[Place], path: str, action: Action, title: str, **form: object) -> Json:
+def _offer(
+    asker: Principal, places: Sequence[Place], path: str, action: Action, title: str, **form: object
+) -> Json:
     """One act: ``path`` takes the form; ``refused`` says why this one may not, ``next`` who may."""
     refused = refusal(asker, action, *places)
     return {
@@ -37,22 +48,56 @@ def of_build(hub: Hub, asker: Principal, build: Json) -> list[Json]:
     if state in _ENDED:
         made.append(_offer(asker, place, f"{path}/retry", Action.RETRY, "Retry", reason=False))
     if state == "on_hold" and build["act"]:
-        made.append(_offer(asker, place, f"{path}/release-hold", Action.RELEASE_HOLD, "Release from hold"))
+        made.append(
+            _offer(asker, place, f"{path}/release-hold", Action.RELEASE_HOLD, "Release from hold")
+        )
     if state in _TO_BUILD:
-        fields = [{"name": "priority", "label": "Priority, −100 to 100", "kind": "number", "value": build["priority"]}]
-        made.append(_offer(asker, place, f"{path}/priority", Action.PRIORITY, "Change its priority", fields=fields))
+        fields = [
+            {
+                "name": "priority",
+                "label": "Priority, −100 to 100",
+                "kind": "number",
+                "value": build["priority"],
+            }
+        ]
+        made.append(
+            _offer(
+                asker,
+                place,
+                f"{path}/priority",
+                Action.PRIORITY,
+                "Change its priority",
+                fields=fields,
+            )
+        )
     if findings := list(_to_waive(build)):
         fields = [
-            {"name": "finding", "label": "Finding", "kind": "select", "options": findings[:_MOST_FINDINGS]},
+            {
+                "name": "finding",
+                "label": "Finding",
+                "kind": "select",
+                "options": findings[:_MOST_FINDINGS],
+            },
             {"name": "owner", "label": "Who answers for it", "kind": "text", "value": asker.name},
             {"name": "expires", "label": "Its last day", "kind": "date"},
         ]
         if refusal(asker, Action.WAIVE_SECURITY) is None:
-            fields.append({"name": "security", "label": "For the security authority", "kind": "checkbox"})
-        made.append(_offer(asker, place, f"{path}/waive", Action.WAIVE, "Waive a finding", fields=fields))
+            fields.append(
+                {"name": "security", "label": "For the security authority", "kind": "checkbox"}
+            )
+        made.append(
+            _offer(asker, place, f"{path}/waive", Action.WAIVE, "Waive a finding", fields=fields)
+        )
         if refusal(asker, Action.WAIVE, *place) or refusal(asker, Action.WAIVE_SECURITY):
             made.append(
-                _offer(asker, place, f"{path}/ask-waiver", Action.ASK_WAIVER, "Ask for a waiver", fields=fields[:1])
+                _offer(
+                    asker,
+                    place,
+                    f"{path}/ask-waiver",
+                    Action.ASK_WAIVER,
+                    "Ask for a waiver",
+                    fields=fields[:1],
+                )
             )
     if state in _STARTED:
         made.append(_offer(asker, place, f"{path}/cancel", Action.CANCEL, "Cancel", warn=True))
@@ -63,15 +108,29 @@ def of_asks(hub: Hub, asker: Principal, asks: Iterable[Json]) -> dict[str, list[
     """Granting and declining, for each waiver that somebody asked for."""
     made: dict[str, list[Json]] = {}
     for one in asks:
-        place, path = [hub.config.place(one["target"], one["source"])], f"/waiver-asks/{quote(one['id'], safe='')}"
+        place, path = (
+            [hub.config.place(one["target"], one["source"])],
+            f"/waiver-asks/{quote(one['id'], safe='')}",
+        )
         fields = [
             {"name": "owner", "label": "Who answers for it", "kind": "text", "value": asker.name},
             {"name": "expires", "label": "Its last day", "kind": "date"},
         ]
-        made[one["id"]] = [_offer(asker, place, f"{path}/decline", Action.WAIVE, "Decline", warn=True)]
+        made[one["id"]] = [
+            _offer(asker, place, f"{path}/decline", Action.WAIVE, "Decline", warn=True)
+        ]
         if not one["security"] or refusal(asker, Action.WAIVE_SECURITY) is None:
             made[one["id"]].insert(
-                0, _offer(asker, place, f"{path}/grant", Action.WAIVE, "Grant", reason=False, fields=fields)
+                0,
+                _offer(
+                    asker,
+                    place,
+                    f"{path}/grant",
+                    Action.WAIVE,
+                    "Grant",
+                    reason=False,
+                    fields=fields,
+                ),
             )
     return made
 
@@ -83,20 +142,31 @@ def _to_waive(build: Json) -> Iterable[Json]:
     for pair in comparison.get("pairs", ()):
         for item in pair["findings"]:
             if not Verdict(item["verdict"]).is_compatible and item["verdict"] != Verdict.ERROR:
-                value = json.dumps([item["kind"], item["path"], item["subject"], pair["new"] or pair["old"]])
+                value = json.dumps(
+                    [item["kind"], item["path"], item["subject"], pair["new"] or pair["old"]]
+                )
                 where = " ".join(word for word in (item["path"], item["subject"]) if word)
                 known.setdefault(value, f"{item['kind']} {where} ({item['verdict']})")
     for item in comparison.get("missing", ()):
         if not item.get("waived"):
-            known.setdefault(json.dumps(["rpm-missing", "", "", item["rpm"]]), f"rpm-missing {item['rpm']} (MISSING)")
+            known.setdefault(
+                json.dumps(["rpm-missing", "", "", item["rpm"]]),
+                f"rpm-missing {item['rpm']} (MISSING)",
+            )
     return ({"value": value, "text": text} for value, text in known.items())
 
 
-def _pausing(asker: Principal, place: Sequence[Place], path: str, *, paused: str, what: str) -> Json:
+def _pausing(
+    asker: Principal, place: Sequence[Place], path: str, *, paused: str, what: str
+) -> Json:
     if not paused:
         return _offer(asker, place, f"{path}/pause", Action.PAUSE, f"Pause {what}")
-    fields = [{"name": "drop_waiting", "label": "Cancel what has not begun instead", "kind": "checkbox"}]
-    return _offer(asker, place, f"{path}/resume", Action.PAUSE, f"Resume {what}", reason=False, fields=fields)
+    fields = [
+        {"name": "drop_waiting", "label": "Cancel what has not begun instead", "kind": "checkbox"}
+    ]
+    return _offer(
+        asker, place, f"{path}/resume", Action.PAUSE, f"Resume {what}", reason=False, fields=fields
+    )
 
 
 def of_drops(hub: Hub, asker: Principal) -> list[str]:
@@ -110,10 +180,14 @@ def of_drop(hub: Hub, asker: Principal, drop: Json) -> list[Json]:
     place, path = [hub.config.place(drop["target"])], f"/drops/{quote(drop['id'], safe='')}"
     made: list[Json] = []
     if drop["state"] == "on_hold":
-        made.append(_offer(asker, place, f"{path}/release-hold", Action.RELEASE_HOLD, "Release from hold"))
+        made.append(
+            _offer(asker, place, f"{path}/release-hold", Action.RELEASE_HOLD, "Release from hold")
+        )
     if drop["approval"] == "awaited":
         made.append(_offer(asker, place, f"{path}/approve", Action.APPROVE, "Approve the plan"))
-        made.append(_offer(asker, place, f"{path}/refuse", Action.APPROVE, "Refuse the plan", warn=True))
+        made.append(
+            _offer(asker, place, f"{path}/refuse", Action.APPROVE, "Refuse the plan", warn=True)
+        )
     paused = drop["outlook"]["paused"]
     if drop["moving"] or paused:
         made.append(_pausing(asker, place, path, paused=paused, what="this drop"))
@@ -133,19 +207,39 @@ def of_target(hub: Hub, asker: Principal, target: Json) -> list[Json]:
 def of_generation(hub: Hub, asker: Principal, generation: Json) -> list[Json]:
     """Naming a generation of a destination tag that came into force."""
     target = hub.config.targets.get(generation["target"])
-    if target is None or generation["tag"] != target.tags.destination or generation["state"] not in _NAMEABLE:
+    if (
+        target is None
+        or generation["tag"] != target.tags.destination
+        or generation["state"] not in _NAMEABLE
+    ):
         return []
-    fields = [{"name": "generation", "label": "Generation", "kind": "text", "value": str(generation["number"])}]
+    fields = [
+        {
+            "name": "generation",
+            "label": "Generation",
+            "kind": "text",
+            "value": str(generation["number"]),
+        }
+    ]
     path, place = f"/targets/{quote(target.name, safe='')}/compose", [hub.config.place(target.name)]
-    return [_offer(asker, place, path, Action.PROMOTE, "Make a compose of it", reason=False, fields=fields)]
+    return [
+        _offer(
+            asker, place, path, Action.PROMOTE, "Make a compose of it", reason=False, fields=fields
+        )
+    ]
 
 
 def of_compose(hub: Hub, asker: Principal, compose: Json) -> list[Json]:
     """Promoting a compose in testing, retiring one that users can do without."""
-    place, path = [hub.config.place(compose["target"])], f"/composes/{quote(compose['id'], safe='')}"
+    place, path = (
+        [hub.config.place(compose["target"])],
+        f"/composes/{quote(compose['id'], safe='')}",
+    )
     made: list[Json] = []
     if compose["state"] == "testing":
-        made.append(_offer(asker, place, f"{path}/promote", Action.PROMOTE, "Promote: let users have it"))
+        made.append(
+            _offer(asker, place, f"{path}/promote", Action.PROMOTE, "Promote: let users have it")
+        )
     if compose["state"] != "retired":
         made.append(_offer(asker, place, f"{path}/retire", Action.PROMOTE, "Retire", warn=True))
     return made
@@ -156,13 +250,17 @@ def of_workers(asker: Principal, workers: Sequence[Json]) -> dict[str, list[Json
     made: dict[str, list[Json]] = {}
     for worker in workers:
         path = f"/workers/{quote(worker['id'], safe='')}"
-        word, title = ("resume", "Take back") if worker["state"] == "drained" else ("drain", "Drain")
+        word, title = (
+            ("resume", "Take back") if worker["state"] == "drained" else ("drain", "Drain")
+        )
         if not worker["host"]:
             made[worker["id"]] = [_offer(asker, (), f"{path}/{word}", Action.DRAIN, title)]
     return made
 
 
-def of_waivers(hub: Hub, asker: Principal, records: Iterable[WaiverRecord]) -> dict[str, list[Json]]:
+def of_waivers(
+    hub: Hub, asker: Principal, records: Iterable[WaiverRecord]
+) -> dict[str, list[Json]]:
     """Revoking, for each waiver in force."""
     made: dict[str, list[Json]] = {}
     for record in records:

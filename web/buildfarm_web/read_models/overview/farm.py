@@ -64,7 +64,9 @@ def overview(hub: Hub, tx: Transaction, kept: Kept, filters: Filters) -> Json:
 
 def _overview(hub: Hub, tx: Transaction) -> Json:
     listed = drops(tx, limit=_DROPS)["drops"]
-    shown = [drop for drop in listed if drop["moving"] or drop["state"] == DropState.ON_HOLD] or listed[:1]
+    shown = [
+        drop for drop in listed if drop["moving"] or drop["state"] == DropState.ON_HOLD
+    ] or listed[:1]
     census, heads = builds.Census(tx), targets.heads_of(tx)
     known = targets.targets(hub, tx, census, heads)
     active = [target for target in known if target["states"] or target["heads"]]

@@ -17,7 +17,12 @@ _WORKER = ("id", "state", "seen", "host", "image", "machine", "builder")
 
 def machines(tx: Transaction) -> Json:
     """``{hosts, guests, images, last}``; ``last`` are the newest builds that ran in a guest, with what it was."""
-    running = tx.pick(Worker, _WORKER, state=(WorkerState.READY, WorkerState.DRAINED, WorkerState.LOST), order_by="id")
+    running = tx.pick(
+        Worker,
+        _WORKER,
+        state=(WorkerState.READY, WorkerState.DRAINED, WorkerState.LOST),
+        order_by="id",
+    )
     guests = [guest for guest in by_name(_WORKER, running) if guest["host"]]
     busy = _busy(tx, guests)
     last = _last(tx)
@@ -62,7 +67,14 @@ def _last(tx: Transaction) -> list[Json]:
     """The newest ended builds that say which guest they ran in."""
     ended: list[Task] = []
     for state in (TaskState.CLOSED, TaskState.FAILED):  # each walks along its index and stops
-        ended += tx.find(Task, kind=TaskKind.BUILD, state=state, order_by="finished", descending=True, limit=_LAST)
+        ended += tx.find(
+            Task,
+            kind=TaskKind.BUILD,
+            state=state,
+            order_by="finished",
+            descending=True,
+            limit=_LAST,
+        )
     ended.sort(key=lambda task: (task.finished or task.created, task.id), reverse=True)
     in_guests = [
         (task, host)

@@ -36,7 +36,12 @@ class Figures(Collector):
         """The families, all from one consistent read."""
         with self._hub.store.read() as tx:
             census = builds.Census(tx)
-            yield from (self._builds(census), self._verdicts(census), self._workers(tx), *self._generations(tx))
+            yield from (
+                self._builds(census),
+                self._verdicts(census),
+                self._workers(tx),
+                *self._generations(tx),
+            )
             yield from self._tasks(tx)
             yield from self._telling(tx)
             yield from self._meters(tx)
@@ -67,7 +72,9 @@ class Figures(Collector):
 
     def _workers(self, tx: Transaction) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
-            "buildfarm_workers", "Workers by state; guests that are over are not counted.", labels=("state",)
+            "buildfarm_workers",
+            "Workers by state; guests that are over are not counted.",
+            labels=("state",),
         )
         counts = tx.tally(Worker, ("state",), state=_IN_SERVICE)
         for state in _IN_SERVICE:
@@ -75,8 +82,12 @@ class Figures(Collector):
         return family
 
     def _generations(self, tx: Transaction) -> Iterator[GaugeMetricFamily]:
-        number = GaugeMetricFamily("buildfarm_generation", "The generation in force.", labels=("tag",))
-        rpms = GaugeMetricFamily("buildfarm_generation_rpms", "RPMs of the generation in force.", labels=("tag",))
+        number = GaugeMetricFamily(
+            "buildfarm_generation", "The generation in force.", labels=("tag",)
+        )
+        rpms = GaugeMetricFamily(
+            "buildfarm_generation_rpms", "RPMs of the generation in force.", labels=("tag",)
+        )
         own = GaugeMetricFamily(
             "buildfarm_self_hosted_share",
             "RPMs in the buildroots of a build tag's builds that we built, over all.",
@@ -97,17 +108,29 @@ class Figures(Collector):
 
     @staticmethod
     def _tasks(tx: Transaction) -> Iterator[Family]:
-        tasks = GaugeMetricFamily("buildfarm_tasks", "Tasks that still have something to do.", labels=("kind", "state"))
-        length = GaugeMetricFamily("buildfarm_queue_length", "Tasks that no worker has.", labels=("queue",))
-        age = GaugeMetricFamily(
-            "buildfarm_queue_age_seconds", "Age of the oldest task that no worker has.", labels=("kind", "queue")
+        tasks = GaugeMetricFamily(
+            "buildfarm_tasks", "Tasks that still have something to do.", labels=("kind", "state")
         )
-        for (kind, state), count in sorted(tx.tally(Task, ("kind", "state"), state=ACTIVE).items(), key=str):
+        length = GaugeMetricFamily(
+            "buildfarm_queue_length", "Tasks that no worker has.", labels=("queue",)
+        )
+        age = GaugeMetricFamily(
+            "buildfarm_queue_age_seconds",
+            "Age of the oldest task that no worker has.",
+            labels=("kind", "queue"),
+        )
+        for (kind, state), count in sorted(
+            tx.tally(Task, ("kind", "state"), state=ACTIVE).items(), key=str
+        ):
             tasks.add_metric((str(kind), str(state)), count)
-        for (queue,), count in sorted(tx.tally(Task, ("queue",), state=TaskState.FREE).items(), key=str):
+        for (queue,), count in sorted(
+            tx.tally(Task, ("queue",), state=TaskState.FREE).items(), key=str
+        ):
             length.add_metric((str(queue),), count)
         for kind, queue in sorted(tx.tally(Task, ("kind", "queue"), state=TaskState.FREE), key=str):
-            oldest = tx.first(Task, state=TaskState.FREE, queue=queue, kind=kind, order_by="created")
+            oldest = tx.first(
+                Task, state=TaskState.FREE, queue=queue, kind=kind, order_by="created"
+            )
             if oldest is not None:
                 age.add_metric((str(kind), str(queue)), (tx.now - oldest.created).total_seconds())
         yield from (tasks, length, age)
@@ -120,22 +143,29 @@ class Figures(Collector):
             labels=("channel", "state"),
         )
         late = GaugeMetricFamily(
-            "buildfarm_delivery_age_seconds", "Age of the oldest delivery that waits.", labels=("channel",)
+            "buildfarm_delivery_age_seconds",
+            "Age of the oldest delivery that waits.",
+            labels=("channel",),
         )
         waiting = (DeliveryState.PENDING, DeliveryState.DEAD)
         counts = tx.tally(Delivery, ("channel", "state"), state=waiting)
         for channel in Channel:
             for state in waiting:
-                owed.add_metric((channel.value, state.value), counts.get((channel.value, state.value), 0))
+                owed.add_metric(
+                    (channel.value, state.value), counts.get((channel.value, state.value), 0)
+                )
             if counts.get((channel.value, DeliveryState.PENDING.value)):
-                oldest = tx.first(Delivery, state=DeliveryState.PENDING, channel=channel, order_by="created")
+                oldest = tx.first(
+                    Delivery, state=DeliveryState.PENDING, channel=channel, order_by="created"
+                )
                 if oldest is not None:
                     late.add_metric((channel.value,), (tx.now - oldest.created).total_seconds())
         behind = GaugeMetricFamily(
             "buildfarm_follower_lag_events", "Events that are not told yet.", labels=("follower",)
         )
         length = GaugeMetricFamily(
-            "buildfarm_stream_length", "Messages in the Redis stream, when it was last told something."
+            "buildfarm_stream_length",
+            "Messages in the Redis stream, when it was last told something.",
         )
         newest = tx.first(Event, order_by="id", descending=True)
         for follower in tx.find(Follower, order_by="id"):
@@ -155,7 +185,9 @@ class Figures(Collector):
             if kind.bounds:
                 histogram = HistogramMetricFamily(kind.name, kind.help, labels=kind.labels)
                 for row in rows.get(kind.name, ()):
-                    histogram.add_metric(row.labels, cumulated(row.buckets, kind.bounds), row.seconds)
+                    histogram.add_metric(
+                        row.labels, cumulated(row.buckets, kind.bounds), row.seconds
+                    )
                 yield histogram
             else:
                 counter = CounterMetricFamily(kind.name, kind.help, labels=kind.labels)

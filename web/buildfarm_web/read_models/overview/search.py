@@ -49,7 +49,12 @@ def search(hub: Hub, tx: Transaction, query: str) -> Json:
                                if text.lower() in f"{one.name} {one.title}".lower()]),
         ]  # fmt: skip
     found = [group for group in groups if group["hits"]]
-    return {"query": text, "groups": found, "hits": sum(len(group["hits"]) for group in found), "shortest": SHORTEST}
+    return {
+        "query": text,
+        "groups": found,
+        "hits": sum(len(group["hits"]) for group in found),
+        "shortest": SHORTEST,
+    }
 
 
 def _group(title: str, hits: list[Json]) -> Json:
@@ -75,7 +80,9 @@ def _exact(tx: Transaction, text: str) -> list[Json]:
 
 def _builds(tx: Transaction, text: str) -> list[Json]:
     asked = ("id", "target", "state", *NVR_FIELDS)
-    found = tx.pick(Build, asked, srpm_filename=Prefix(text), order_by="srpm_filename", limit=MOST + 1)
+    found = tx.pick(
+        Build, asked, srpm_filename=Prefix(text), order_by="srpm_filename", limit=MOST + 1
+    )
     return [_build_hit(row[0], nvr_of(*row[3:]), row[1], row[2]) for row in found]
 
 
@@ -88,7 +95,12 @@ def _entries(tx: Transaction, kind: SearchKind, text: str) -> list[Json]:
     for entry in found:
         if all(word in entry.label.lower() for word in others):
             detail = {SearchKind.FILE: entry.detail, SearchKind.RPM: entry.source}.get(kind, "")
-            key = (entry.label, detail, entry.target, entry.detail if kind is SearchKind.DROP else "")
+            key = (
+                entry.label,
+                detail,
+                entry.target,
+                entry.detail if kind is SearchKind.DROP else "",
+            )
             hits.setdefault(key, _hit(entry.label, detail, entry.target, _HREFS[kind](entry)))
     return list(hits.values())
 
@@ -110,16 +122,25 @@ def _artifacts(tx: Transaction, text: str) -> list[Json]:
     asked = ("filename", "build")
     found = tx.pick(Artifact, asked, filename=Prefix(text), order_by="filename", limit=MOST + 1)
     targets = dict(pick_each(tx, Build, ("id", "target"), "id", (build for _, build in found)))
-    return [_hit(name, "", targets.get(build, ""), f"/builds/{quote(build)}") for name, build in found]
+    return [
+        _hit(name, "", targets.get(build, ""), f"/builds/{quote(build)}") for name, build in found
+    ]
 
 
 def _findings(tx: Transaction, text: str) -> list[Json]:
     """Where files that begin so, or are called so, differ in builds that are not superseded."""
     where = {"path": Prefix(text)} if text.startswith("/") else {"name": Prefix(text)}
     asked = ("path", "kind", "verdict", "source", "target", "build")
-    found = tx.pick(FindingRecord, asked, order_by="", descending=False, limit=_READ, superseded=False, **where)
+    found = tx.pick(
+        FindingRecord, asked, order_by="", descending=False, limit=_READ, superseded=False, **where
+    )
     return _distinct(
-        _hit(path, f"{verdict}: {kind.replace('-', ' ')} in {source}", target, f"/builds/{quote(build)}#comparison")
+        _hit(
+            path,
+            f"{verdict}: {kind.replace('-', ' ')} in {source}",
+            target,
+            f"/builds/{quote(build)}#comparison",
+        )
         for path, kind, verdict, source, target, build in sorted(found)
         if path
     )
@@ -131,9 +152,14 @@ def _distinct(hits: Iterable[Json]) -> list[Json]:
 
 def _drops(tx: Transaction, text: str) -> list[Json]:
     found = tx.pick(Drop, ("id", "name", "target"), id=Prefix(text.lower()), limit=MOST + 1)
-    return [_hit(name, identity[:12], target, f"/drops/{identity}") for identity, name, target in found]
+    return [
+        _hit(name, identity[:12], target, f"/drops/{identity}") for identity, name, target in found
+    ]
 
 
 def _workers(tx: Transaction, text: str) -> list[Json]:
     found = tx.pick(Worker, ("id", "state", "host"), id=Prefix(text), order_by="id", limit=MOST + 1)
-    return [_hit(name, f"{state}{', guest of ' if host else ''}{host}", "", "/workers") for name, state, host in found]
+    return [
+        _hit(name, f"{state}{', guest of ' if host else ''}{host}", "", "/workers")
+        for name, state, host in found
+    ]

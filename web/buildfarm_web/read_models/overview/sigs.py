@@ -21,7 +21,9 @@ def _about(hub: Hub, sig: str) -> Json:
         "title": (known.title if known else "") or sig,
         "contact": contact_of(hub, sig),
         "patterns": list(known.sources) if known else [],
-        "targets": sorted(name for name, target in hub.config.targets.items() if target.owner.sig == sig),
+        "targets": sorted(
+            name for name, target in hub.config.targets.items() if target.owner.sig == sig
+        ),
     }
 
 

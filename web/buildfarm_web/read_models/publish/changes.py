@@ -22,42 +22,62 @@ def changes(tx: Transaction, old: Iterable[str], new: Iterable[str]) -> Json:
     was, now = set(old), set(new)
     gone, come = _evrs(tx, was - now), _evrs(tx, now - was)
     sources = sorted({*gone, *come})
-    words = Counter(_word(gone.get(source, ("", ""))[1], come.get(source, ("", ""))[1]) for source in sources)
+    words = Counter(
+        _word(gone.get(source, ("", ""))[1], come.get(source, ("", ""))[1]) for source in sources
+    )
     shown = sources[:_LISTED]
-    left, came = ({source: one[source][0] for source in shown if source in one} for one in (gone, come))
+    left, came = (
+        {source: one[source][0] for source in shown if source in one} for one in (gone, come)
+    )
     before, after = _builds(tx, left.values()), _builds(tx, came.values())
     old_rpms, new_rpms = _rpms(tx, left.values()), _rpms(tx, came.values())
     return {
         "counts": {kind: words[kind] for kind in ("added", "removed", "updated", "rebuilt")},
         "builds": [_source(source, before.get(source), after.get(source)) for source in shown],
         "builds_total": len(sources),
-        "rpms": [_change(*key, old_rpms.get(key), new_rpms.get(key)) for key in sorted({*old_rpms, *new_rpms})],
+        "rpms": [
+            _change(*key, old_rpms.get(key), new_rpms.get(key))
+            for key in sorted({*old_rpms, *new_rpms})
+        ],
     }
 
 
 def _evrs(tx: Transaction, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
     """The id and EVR of each of some builds, by source."""
     rows = _picked(tx, Build, ("id", "source", "epoch", "version", "release"), "id", ids)
-    return {row["source"]: (row["id"], f"{row['epoch']}:{row['version']}-{row['release']}") for row in rows}
+    return {
+        row["source"]: (row["id"], f"{row['epoch']}:{row['version']}-{row['release']}")
+        for row in rows
+    }
 
 
 def _builds(tx: Transaction, ids: Iterable[str]) -> dict[str, Build]:
-    return {build.source: build for build in map(as_far_as_read, _picked(tx, Build, COLUMNS, "id", ids))}
+    return {
+        build.source: build for build in map(as_far_as_read, _picked(tx, Build, COLUMNS, "id", ids))
+    }
 
 
 def _rpms(tx: Transaction, builds: Iterable[str]) -> dict[tuple[str, str], str]:
     """Name and arch of each RPM of some builds with its EVR."""
     made = _picked(tx, Artifact, _RPM, "build", builds)
     return {
-        (rpm["name"], rpm["arch"]): str(EVR(epoch=rpm["epoch"], version=rpm["version"], release=rpm["release"]))
+        (rpm["name"], rpm["arch"]): str(
+            EVR(epoch=rpm["epoch"], version=rpm["version"], release=rpm["release"])
+        )
         for rpm in made
     }
 
 
-def _picked(tx: Transaction, kind: type, columns: Sequence[str], field: str, values: Iterable[str]) -> list[Row]:
+def _picked(
+    tx: Transaction, kind: type, columns: Sequence[str], field: str, values: Iterable[str]
+) -> list[Row]:
     wanted = sorted(values)
     pieces = (tuple(wanted[start : start + _AT_ONCE]) for start in range(0, len(wanted), _AT_ONCE))
-    return [row for piece in pieces for row in by_name(columns, tx.pick(kind, columns, **{field: piece}))]  # type: ignore[arg-type]  # field names
+    return [
+        row
+        for piece in pieces
+        for row in by_name(columns, tx.pick(kind, columns, **{field: piece}))
+    ]  # type: ignore[arg-type]  # field names
 
 
 def _source(source: str, old: Build | None, new: Build | None) -> Json:
@@ -70,7 +90,13 @@ def _source(source: str, old: Build | None, new: Build | None) -> Json:
 
 
 def _change(name: str, arch: str, old: str | None, new: str | None) -> Json:
-    return {"name": name, "arch": arch, "change": _word(old or "", new or ""), "old": old, "new": new}
+    return {
+        "name": name,
+        "arch": arch,
+        "change": _word(old or "", new or ""),
+        "old": old,
+        "new": new,
+    }
 
 
 def _word(old: str, new: str) -> str:

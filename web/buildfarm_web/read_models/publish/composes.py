@@ -58,7 +58,9 @@ def compose_page(tx: Transaction, name: str) -> Json:
     if found is None:
         raise NotFound(f"no compose {name}", hint="/composes lists them")
     generation = tx.get(Generation, found.generation)
-    before = tx.find(Compose, target=found.target, order_by="created,id", descending=True, limit=1, after=found)
+    before = tx.find(
+        Compose, target=found.target, order_by="created,id", descending=True, limit=1, after=found
+    )
     old = tx.get(Generation, before[0].generation).builds if before else ()
     return {
         "now": stamp(tx.now),

@@ -23,9 +23,15 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
     """The newest forecast with its waves, and what is not in it and why. :raises NotFound: no such target."""
     target = hub.target(name)
     record = tx.first(ForecastRecord, id=target.name)
-    found: Json = dict(record.forecast) if record else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
+    found: Json = (
+        dict(record.forecast)
+        if record
+        else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
+    )
     coming = {key for (key,) in tx.pick(Build, ("id",), target=target.name, state=TO_BUILD)}
-    steps: list[Json] = [step for step in found["steps"] if step["build"] in coming]  # others were built meanwhile
+    steps: list[Json] = [
+        step for step in found["steps"] if step["build"] in coming
+    ]  # others were built meanwhile
     pause = pausing.paused(tx, target.name)
     waiting = _named(tx, target=target.name, state=BuildState.WAITING)
     stuck = _named(tx, target=target.name, state=_STUCK, superseded=False)
@@ -45,7 +51,11 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
 def drop_plan(tx: Transaction, drop: Drop) -> Json:
     """The plan of a drop as it was made (while it awaits approval: as it is), and what of it will not be built and why."""
     record, pause = tx.first(ForecastRecord, id=drop.id), pausing.paused(tx, drop.id)
-    found: Json = dict(record.forecast) if record else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
+    found: Json = (
+        dict(record.forecast)
+        if record
+        else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
+    )
     left_out = _named(tx, drop_id=drop.id, state=_STUCK)
     return {
         "problems": [], "cycles": [], "critical_path": 0.0,
@@ -66,11 +76,18 @@ def _surveyed(tx: Transaction, drop: Drop) -> Json:
     """Sources with brand words and no rule, those that could not be read for it, and how many were read."""
     sources: dict[str, Any] = {"drop_id": drop.id, "version": Above("")}
     asked = ("id", "found", "problem")
-    surveys = {row[0]: row for row in tx.pick(SourceSurvey, asked, id=Among(Build, "srpm", sources))}
+    surveys = {
+        row[0]: row for row in tx.pick(SourceSurvey, asked, id=Among(Build, "srpm", sources))
+    }
     telling = {srpm for srpm, found, problem in surveys.values() if found or problem}
-    rows = pick_each(tx, Build, ("id", "srpm", "state", "rule_digest", *NVR_FIELDS), "srpm", telling, **sources)
+    rows = pick_each(
+        tx, Build, ("id", "srpm", "state", "rule_digest", *NVR_FIELDS), "srpm", telling, **sources
+    )
     told = sorted((nvr_of(*row[4:]), *row[:4]) for row in rows)
-    ruled = {BuildState.INGESTED, BuildState.EXCLUDED}  # whether a rule is there is known once it was debranded
+    ruled = {
+        BuildState.INGESTED,
+        BuildState.EXCLUDED,
+    }  # whether a rule is there is known once it was debranded
     branded = [row for row in told if surveys[row[2]][1] and not row[4] and row[3] not in ruled]
     hits = {one.id: one for one in find_each(tx, SourceSurvey, "id", {row[2] for row in branded})}
     return {
@@ -79,10 +96,14 @@ def _surveyed(tx: Transaction, drop: Drop) -> Json:
             for nvr, build, srpm, *_ in branded
         ],
         "unread": [
-            {"id": build, "nvr": nvr, "reason": surveys[srpm][2]} for nvr, build, srpm, *_ in told if surveys[srpm][2]
+            {"id": build, "nvr": nvr, "reason": surveys[srpm][2]}
+            for nvr, build, srpm, *_ in told
+            if surveys[srpm][2]
         ],
         "surveyed": {
-            "read": tx.count(Build, srpm=Among(SourceSurvey, "id", {}), **sources) if surveys else 0,
+            "read": tx.count(Build, srpm=Among(SourceSurvey, "id", {}), **sources)
+            if surveys
+            else 0,
             "of": tx.count(Build, **sources),
         },
     }
@@ -92,7 +113,11 @@ def _first(survey: SourceSurvey) -> str:
     if not survey.hits:
         return ""
     hit = survey.hits[0]
-    return f"{hit['where']}:{hit['line']}: {hit['context']}" if hit["line"] else f"{hit['where']}: {hit['context']}"
+    return (
+        f"{hit['where']}:{hit['line']}: {hit['context']}"
+        if hit["line"]
+        else f"{hit['where']}: {hit['context']}"
+    )
 
 
 _ASKED = ("id", "state", "wait_kind", "reason")
@@ -102,7 +127,10 @@ def _named(tx: Transaction, **where: object) -> list[Json]:
     """Builds by source, with no more than their names and why they stand where they do."""
     asked = (*_ASKED, *NVR_FIELDS)
     found = tx.pick(Build, asked, order_by="source", descending=False, limit=None, **where)
-    return [{**dict(zip(_ASKED, row, strict=False)), "nvr": nvr_of(*row[len(_ASKED) :])} for row in found]
+    return [
+        {**dict(zip(_ASKED, row, strict=False)), "nvr": nvr_of(*row[len(_ASKED) :])}
+        for row in found
+    ]
 
 
 def _left_out(build: Json) -> Json:

@@ -15,13 +15,19 @@ _NEWEST = 50
 
 def impacts(tx: Transaction, target: Target) -> list[Json]:
     """The newest impacts that still concern somebody: what is lost, by whom, and whose RPMs in the build tag still need it."""
-    told = tx.find(Event, subject=target.name, kind=EVENT, order_by="id", descending=True, limit=_NEWEST)
+    told = tx.find(
+        Event, subject=target.name, kind=EVENT, order_by="id", descending=True, limit=_NEWEST
+    )
     head = publishing.head(tx, target.tags.build) if told else None
     carried = set(head.builds) if head else set()
     found = []
     for event in told:
         affected = event.data.get("affected")
-        needs = {key: value for key, value in affected.items() if key in carried} if isinstance(affected, dict) else {}
+        needs = (
+            {key: value for key, value in affected.items() if key in carried}
+            if isinstance(affected, dict)
+            else {}
+        )
         if needs:
             named = find_each(tx, Build, "id", needs)
             found.append({

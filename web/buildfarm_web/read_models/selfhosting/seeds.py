@@ -43,8 +43,15 @@ def seeds(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
     counted: Counted = shares.kept(key, lambda: _counted(hub, tx, shares, carried))
     known = _known(tx, target.name, {one for one, _ in counted.seeds.values()}, set(carried))
     listed = [
-        {"nevra": nevra, "name": one, "buildroots": count, "why": why_from_seed(known.get(one, Known()))}
-        for nevra, (one, count) in sorted(counted.seeds.items(), key=lambda item: (-item[1][1], item[0]))
+        {
+            "nevra": nevra,
+            "name": one,
+            "buildroots": count,
+            "why": why_from_seed(known.get(one, Known())),
+        }
+        for nevra, (one, count) in sorted(
+            counted.seeds.items(), key=lambda item: (-item[1][1], item[0])
+        )
     ]
     return {
         "target": target.name,
@@ -66,13 +73,17 @@ def _counted(hub: Hub, tx: Transaction, shares: Shares, carried: Iterable[str]) 
                 found[line["nevra"]] += 1
                 names[line["nevra"]] = line["name"]
     seeds = {nevra: (names[nevra], count) for nevra, count in found.items()}
-    return Counted(buildroots=len(locks), seeds=seeds, transitive=_transitive(hub, tx, shares, locks))
+    return Counted(
+        buildroots=len(locks), seeds=seeds, transitive=_transitive(hub, tx, shares, locks)
+    )
 
 
 def share_over_time(tx: Transaction, tag: str) -> list[Json]:
     """The self-hosted share of each generation of a build tag that came into force, the oldest first."""
     asked = ("number", "ready", "sources", "lock_ours", "lock_rpms")
-    found = tx.pick(Generation, asked, tag=tag, order_by="number", descending=True, limit=_GENERATIONS)
+    found = tx.pick(
+        Generation, asked, tag=tag, order_by="number", descending=True, limit=_GENERATIONS
+    )
     return [
         {"number": number, "ready": stamp(ready), "builds": sources, "ours": ours, "all": rpms, "share": share(ours, rpms)}
         for number, ready, sources, ours, rpms in reversed(found)
@@ -93,14 +104,18 @@ def _locks(tx: Transaction, builds: Iterable[str]) -> dict[str, str]:
     return {key: lock for key, (_, lock) in newest.items()}
 
 
-def _known(tx: Transaction, target: str, names: set[str], carried: Collection[str]) -> dict[str, Known]:
+def _known(
+    tx: Transaction, target: str, names: set[str], carried: Collection[str]
+) -> dict[str, Known]:
     """For each name what the farm has by it, and if it is not in the build tag, why."""
     found: dict[str, Known] = {}
     made = pick_each(tx, Artifact, ("filename", "name", "build"), "name", names)
     rpms = sorted(row for row in made if not row[0].endswith(_SOURCES))
     others = {
         build.id: build
-        for build in find_each(tx, Build, "id", {build for *_, build in rpms if build not in carried}, superseded=False)
+        for build in find_each(
+            tx, Build, "id", {build for *_, build in rpms if build not in carried}, superseded=False
+        )
     }
     for filename, name, build_id in rpms:
         if build_id in carried:
@@ -109,7 +124,9 @@ def _known(tx: Transaction, target: str, names: set[str], carried: Collection[st
             build = others[build_id]
             words = f"{build.nvr} is {build.state}: {build.gate_reason or build.reason}"
             found.setdefault(name, Known(refused=words))
-    vendor = pick_each(tx, VendorRpm, ("name", "sourcerpm"), "name", names - found.keys(), target=target)
+    vendor = pick_each(
+        tx, VendorRpm, ("name", "sourcerpm"), "name", names - found.keys(), target=target
+    )
     srpms = {sourcerpm for _, sourcerpm in vendor}
     stuck = {
         build.srpm_filename: build
@@ -119,7 +136,9 @@ def _known(tx: Transaction, target: str, names: set[str], carried: Collection[st
     for name, sourcerpm in vendor:
         if sourcerpm in stuck:
             build = stuck[sourcerpm]
-            found[name] = Known(stuck=f"{build.nvr} is {build.state}{': ' if build.reason else ''}{build.reason}")
+            found[name] = Known(
+                stuck=f"{build.nvr} is {build.state}{': ' if build.reason else ''}{build.reason}"
+            )
     return found
 
 
@@ -131,16 +150,24 @@ def _transitive(hub: Hub, tx: Transaction, shares: Shares, locks: dict[str, str]
     start: set[str] = set()
     done: set[str] = set()
     while ahead:
-        headers = {build: {line["sha256"] for line in shares.lines(hub, tx, digest)} for build, digest in ahead.items()}
+        headers = {
+            build: {line["sha256"] for line in shares.lines(hub, tx, digest)}
+            for build, digest in ahead.items()
+        }
         if not done:
             start = set().union(*headers.values())
         done |= headers.keys()
         for header, build in pick_each(tx, Artifact, ("header", "build"), "build", headers):
             if header:
                 lock_of[header] = sorted(headers[build])
-        needed = pick_each(tx, Artifact, ("header", "build"), "header", set().union(*headers.values()) - {""})
+        needed = pick_each(
+            tx, Artifact, ("header", "build"), "header", set().union(*headers.values()) - {""}
+        )
         ours |= {header for header, _ in needed}
-        ahead = {key.partition(" ")[0]: digest for key, digest in _locks(tx, {b for _, b in needed} - done).items()}
+        ahead = {
+            key.partition(" ")[0]: digest
+            for key, digest in _locks(tx, {b for _, b in needed} - done).items()
+        }
     everything = reached(start, lock_of)
     return {
         "ours": len(everything & ours),
@@ -152,9 +179,13 @@ def _transitive(hub: Hub, tx: Transaction, shares: Shares, locks: dict[str, str]
 def _circles(tx: Transaction, target: str) -> list[Json]:
     """Every build that needed its own circle, with its rounds: from which seed it came, and whether it got off it."""
     circling = {
-        source for source, circle in tx.pick(Build, ("source", "circle"), target=target, superseded=False) if circle
+        source
+        for source, circle in tx.pick(Build, ("source", "circle"), target=target, superseded=False)
+        if circle
     }
-    found = [build for build in find_each(tx, Build, "source", circling, target=target) if build.circle]
+    found = [
+        build for build in find_each(tx, Build, "source", circling, target=target) if build.circle
+    ]
     found.sort(key=lambda build: (build.source, build.round))
     return [
         {

@@ -93,7 +93,11 @@ def lock_entries(hub: Hub, digest: str) -> list[Json] | None:
     except (NotFound, OSError, ValueError):
         return None
     lines = data.get("lock") if isinstance(data, dict) else None
-    return [dict(line) for line in lines if isinstance(line, dict)] if isinstance(lines, list) else None
+    return (
+        [dict(line) for line in lines if isinstance(line, dict)]
+        if isinstance(lines, list)
+        else None
+    )
 
 
 def own_headers(tx: Transaction, entries: Iterable[Json]) -> set[str]:
@@ -111,6 +115,12 @@ def locks_of(hub: Hub, tx: Transaction, tasks: Iterable[Task]) -> list[Json]:
             ours = own_headers(tx, entries)
             lines = [{**entry, "ours": entry.get("sha256") in ours} for entry in entries]
             locks.append(
-                {"task": task.id, "kind": task.kind.value, "arch": task.arch, "digest": task.lock, "lock": lines}
+                {
+                    "task": task.id,
+                    "kind": task.kind.value,
+                    "arch": task.arch,
+                    "digest": task.lock,
+                    "lock": lines,
+                }
             )
     return locks

@@ -18,7 +18,9 @@ def generation_page(tx: Transaction, name: str) -> Json:
     if found is None:
         raise NotFound(f"no generation {name}", hint="/generations lists them")
     head = publishing.head(tx, found.tag)
-    before = tx.first(Generation, tag=found.tag, number=_before(tx, found)) if found.number > 1 else None
+    before = (
+        tx.first(Generation, tag=found.tag, number=_before(tx, found)) if found.number > 1 else None
+    )
     after = tx.first(Generation, tag=found.tag, number=found.number + 1)
     return {
         "now": stamp(tx.now),
@@ -42,4 +44,8 @@ def _before(tx: Transaction, generation: Generation) -> int:
 
 
 def _brief(generation: Generation | None) -> Json | None:
-    return {"id": generation.id, "number": generation.number, "state": generation.state.value} if generation else None
+    return (
+        {"id": generation.id, "number": generation.number, "state": generation.state.value}
+        if generation
+        else None
+    )

@@ -37,11 +37,15 @@ def stages_of(build: Build, now: datetime) -> dict[str, float]:
     return {stage.value: round(spent[stage], 1) for stage in Stage if spent.get(stage)}
 
 
-def lag(hub: Hub, tx: Transaction, standings: Standings, *, target: str = "", sig: str = "") -> Json:
+def lag(
+    hub: Hub, tx: Transaction, standings: Standings, *, target: str = "", sig: str = ""
+) -> Json:
     """The lag of the newest build of each source, and of the last published ones over time. :raises NotFound: no such target."""
     found = [one for one in standings.of(hub, tx, target) if not sig or one.sig == sig]
     over_time = standings.kept.lately(
-        ("over time", target, sig), tx, lambda: {"points": _over_time(hub, tx, target=target, sig=sig)}
+        ("over time", target, sig),
+        tx,
+        lambda: {"points": _over_time(hub, tx, target=target, sig=sig)},
     )
     return {
         "now": stamp(tx.now),
@@ -50,7 +54,9 @@ def lag(hub: Hub, tx: Transaction, standings: Standings, *, target: str = "", si
     }
 
 
-def summary(tx: Transaction, kept: Kept, standings: Sequence[Standing], *, of: tuple[str, str]) -> Json:
+def summary(
+    tx: Transaction, kept: Kept, standings: Sequence[Standing], *, of: tuple[str, str]
+) -> Json:
     """``published`` and ``under_way`` in figures, what each SIG's time goes into, and who is behind the longest.
 
     ``published_here`` leaves out what passed before the SRPM came here. ``of`` is the target and the SIG of the standings, each
@@ -65,7 +71,8 @@ def _summary(tx: Transaction, standings: Sequence[Standing]) -> Json:
     total = {build: sum(stages.values()) for build, stages in spent.items()}
     published = [one.build.id for one in known if one.build.state is BuildState.PUBLISHED]
     under_way = sorted(
-        (one for one in known if one.build.state is not BuildState.PUBLISHED), key=lambda one: -total[one.build.id]
+        (one for one in known if one.build.state is not BuildState.PUBLISHED),
+        key=lambda one: -total[one.build.id],
     )
     groups: dict[str, list[str]] = {}
     for one in known:
@@ -73,7 +80,9 @@ def _summary(tx: Transaction, standings: Sequence[Standing]) -> Json:
     return {
         "unknown": len(standings) - len(known),
         "published": _figures(total[build] for build in published),
-        "published_here": _figures(total[build] - spent[build].get(Stage.ARRIVING, 0.0) for build in published),
+        "published_here": _figures(
+            total[build] - spent[build].get(Stage.ARRIVING, 0.0) for build in published
+        ),
         "under_way": _figures(total[one.build.id] for one in under_way),
         "stages": mean_stages(spent.values()),
         "sigs": [
@@ -85,7 +94,9 @@ def _summary(tx: Transaction, standings: Sequence[Standing]) -> Json:
             }
             for sig, group in sorted(groups.items())
         ],
-        "slowest": [row(tx, one) | {"stages": stages_of(one.build, tx.now)} for one in under_way[:_SLOWEST]],
+        "slowest": [
+            row(tx, one) | {"stages": stages_of(one.build, tx.now)} for one in under_way[:_SLOWEST]
+        ],
     }
 
 
@@ -112,16 +123,31 @@ def _figures(seconds: Iterable[float]) -> Json:
     values = sorted(seconds)
     if not values:
         return {"count": 0, "median": None, "nine_in_ten": None}
-    tenth = statistics.quantiles(values, n=10, method="inclusive")[-1] if len(values) > 1 else values[0]
-    return {"count": len(values), "median": round(statistics.median(values), 1), "nine_in_ten": round(tenth, 1)}
+    tenth = (
+        statistics.quantiles(values, n=10, method="inclusive")[-1] if len(values) > 1 else values[0]
+    )
+    return {
+        "count": len(values),
+        "median": round(statistics.median(values), 1),
+        "nine_in_ten": round(tenth, 1),
+    }
 
 
 def _over_time(hub: Hub, tx: Transaction, *, target: str, sig: str) -> list[Json]:
     """The lag of the newest published builds by the time they were published; each point stands for as long as the others."""
     columns = ("source", "target", "shipped", "spent", "finished")
-    rows = tx.pick(Build, columns, state=BuildState.PUBLISHED, order_by="finished", descending=True, limit=_PUBLISHED)
+    rows = tx.pick(
+        Build,
+        columns,
+        state=BuildState.PUBLISHED,
+        order_by="finished",
+        descending=True,
+        limit=_PUBLISHED,
+    )
     wanted = [
-        one for one in by_name(columns, rows) if one["shipped"] and one["finished"] and _is_of(hub, one, target, sig)
+        one
+        for one in by_name(columns, rows)
+        if one["shipped"] and one["finished"] and _is_of(hub, one, target, sig)
     ]
     if not wanted:
         return []

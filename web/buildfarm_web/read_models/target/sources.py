@@ -15,7 +15,14 @@ from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.auth.responsible import answers
 from buildfarm_web.read_models.build import builds
 from buildfarm_web.read_models.build.build_page import override_json
-from buildfarm_web.read_models.build.source_status import Standings, by_word, chosen, lag_of, map_of, row
+from buildfarm_web.read_models.build.source_status import (
+    Standings,
+    by_word,
+    chosen,
+    lag_of,
+    map_of,
+    row,
+)
 from buildfarm_web.read_models.build.waivers import waiver_json
 from buildfarm_web.read_models.core.convert import Json, stamp
 from buildfarm_web.read_models.core.paging import decoded, encoded
@@ -41,12 +48,22 @@ def filters_of(args: Mapping[str, str]) -> SourceFilters:
         return args.get(name, "").strip()
 
     return SourceFilters(
-        target=given("target"), sig=given("sig"), word=given("word"), need=given("need"), source=given("source")
+        target=given("target"),
+        sig=given("sig"),
+        word=given("word"),
+        need=given("need"),
+        source=given("source"),
     )
 
 
 def sources(
-    hub: Hub, tx: Transaction, standings: Standings, filters: SourceFilters, *, limit: int, cursor: str = ""
+    hub: Hub,
+    tx: Transaction,
+    standings: Standings,
+    filters: SourceFilters,
+    *,
+    limit: int,
+    cursor: str = "",
 ) -> Json:
     """The map of all sources, and a page of the list (``before`` and ``cursor`` lead to the pages around it).
 
@@ -54,9 +71,17 @@ def sources(
     """
     offset = int(str(decoded(cursor, [int])[0])) if cursor else 0
     if offset < 0:
-        raise InputError("`cursor` is none of this list", hint="take it from the answer of the page before")
+        raise InputError(
+            "`cursor` is none of this list", hint="take it from the answer of the page before"
+        )
     found = standings.of(hub, tx, filters["target"])
-    shown = chosen(found, sig=filters["sig"], word=filters["word"], need=filters["need"], source=filters["source"])
+    shown = chosen(
+        found,
+        sig=filters["sig"],
+        word=filters["word"],
+        need=filters["need"],
+        source=filters["source"],
+    )
     return {
         "now": stamp(tx.now),
         "words": by_word(shown),
@@ -73,10 +98,19 @@ def sources(
 def source_page(hub: Hub, tx: Transaction, target: str, source: str) -> Json:
     """One source of a target: who answers, its builds with their times, what holds for it. :raises NotFound: no such source."""
     known = hub.target(target)
-    found = tx.find(Build, target=known.name, source=source, order_by="created", descending=True, limit=_HISTORY)
+    found = tx.find(
+        Build, target=known.name, source=source, order_by="created", descending=True, limit=_HISTORY
+    )
     if not found:
         raise NotFound(f"no source {source} in {known.name}", hint="`/sources` lists them")
-    overrides = tx.find(SourceOverride, target=known.name, source=source, order_by="created", descending=True, limit=20)
+    overrides = tx.find(
+        SourceOverride,
+        target=known.name,
+        source=source,
+        order_by="created",
+        descending=True,
+        limit=20,
+    )
     listed = builds.rows(hub, found)
     newest = found[0]
     return {
@@ -105,5 +139,6 @@ def _waivers(tx: Transaction, target: str, build: Build) -> list[Json]:
     return [
         waiver_json(tx, record)
         for record in tx.find(WaiverRecord, ended=None, order_by="created,id")
-        if record.waiver.covers_target(target) and any(glob(record.source).fullmatch(name) for name in names)
+        if record.waiver.covers_target(target)
+        and any(glob(record.source).fullmatch(name) for name in names)
     ]

@@ -44,7 +44,9 @@ def generation_json(generation: Generation, *, in_force: bool) -> Json:
 
 
 _ORDER = "created,number,id"
-_SHORT = tuple(field.name for field in fields(Generation) if field.name not in ("builds", "carried"))
+_SHORT = tuple(
+    field.name for field in fields(Generation) if field.name not in ("builds", "carried")
+)
 """A generation without the names of its thousands of builds."""
 
 
@@ -52,7 +54,9 @@ def _generations(
     tx: Transaction, *, limit: int, order_by: str, after: object = None, **where: object
 ) -> list[Generation]:
     """Generations without their builds, the newest first."""
-    found = tx.pick(Generation, _SHORT, order_by=order_by, descending=True, limit=limit, after=after, **where)
+    found = tx.pick(
+        Generation, _SHORT, order_by=order_by, descending=True, limit=limit, after=after, **where
+    )
     named = [dict(zip(_SHORT, row, strict=True)) for row in found]
     return [Generation(**{**one, "state": GenerationState(one["state"])}) for one in named]
 
@@ -66,11 +70,17 @@ def heads_of(tx: Transaction) -> Heads:
     return {one.tag: one for one in _generations(tx, limit=len(ids), order_by="number", id=ids)}
 
 
-def generations(tx: Transaction, *, limit: int, tag: str = "", target: str = "", cursor: str = "") -> Json:
+def generations(
+    tx: Transaction, *, limit: int, tag: str = "", target: str = "", cursor: str = ""
+) -> Json:
     """A page of generations, the newest first, of one tag or of all."""
-    where: dict[str, object] = {name: value for name, value in (("tag", tag), ("target", target)) if value}
+    where: dict[str, object] = {
+        name: value for name, value in (("tag", tag), ("target", target)) if value
+    }
     after = behind(cursor, Generation, _ORDER)
-    found = cut(_generations(tx, limit=limit + 1, order_by=_ORDER, after=after, **where), _ORDER, limit)
+    found = cut(
+        _generations(tx, limit=limit + 1, order_by=_ORDER, after=after, **where), _ORDER, limit
+    )
     heads = {head.generation for head in tx.find(TagHead)}
     return {
         "generations": [generation_json(item, in_force=item.id in heads) for item in found.records],
@@ -80,7 +90,11 @@ def generations(tx: Transaction, *, limit: int, tag: str = "", target: str = "",
 
 def _heads(target: Target, heads: Heads) -> list[Json]:
     roles = (("destination", target.tags.destination), ("build", target.tags.build))
-    return [{**generation_json(heads[tag], in_force=True), "role": role} for role, tag in roles if tag in heads]
+    return [
+        {**generation_json(heads[tag], in_force=True), "role": role}
+        for role, tag in roles
+        if tag in heads
+    ]
 
 
 def target_json(tx: Transaction, target: Target, census: builds.Census, heads: Heads) -> Json:
@@ -101,7 +115,9 @@ def target_json(tx: Transaction, target: Target, census: builds.Census, heads: H
 
 def targets(hub: Hub, tx: Transaction, census: builds.Census, heads: Heads) -> list[Json]:
     """Every configured target."""
-    return [target_json(tx, target, census, heads) for _, target in sorted(hub.config.targets.items())]
+    return [
+        target_json(tx, target, census, heads) for _, target in sorted(hub.config.targets.items())
+    ]
 
 
 def targets_page(hub: Hub, tx: Transaction) -> Json:
@@ -113,7 +129,11 @@ def _carried(tx: Transaction, target: Target, builds_of_head: Collection[str]) -
     """The builds that a tag carries by verdict, how many that are, and how many brand hits their RPMs and their SRPMs have."""
     carried = set(builds_of_head)
     asked = ("id", "verdict", "brand_hits", "source_brand_hits")
-    found = [row for row in tx.pick(Build, asked, target=target.name, superseded=False) if row[0] in carried]
+    found = [
+        row
+        for row in tx.pick(Build, asked, target=target.name, superseded=False)
+        if row[0] in carried
+    ]
     return {
         "builds": len(found),
         "verdicts": builds.ordered(Verdict, Counter((row[1],) for row in found)),

@@ -84,10 +84,14 @@ class Bases:
         root = aside / "root"
         root.mkdir(parents=True)
         try:
-            self._installer.install(root, buildroot, buildroot.packages, log=log, work=aside / "dnf", stop=stop)
+            self._installer.install(
+                root, buildroot, buildroot.packages, log=log, work=aside / "dnf", stop=stop
+            )
             _add_build_user(root)
             found = rpm_database.query(root, provides=True)
-            (aside / _LOCK).write_text(Report(ok=True, lock=found.lock).model_dump_json(), encoding="utf-8")
+            (aside / _LOCK).write_text(
+                Report(ok=True, lock=found.lock).model_dump_json(), encoding="utf-8"
+            )
             (aside / _LOG).write_text(found.log, encoding="utf-8")
             (aside / _PROVIDES).write_text("\n".join(found.provides), encoding="utf-8")
             (aside / _USED).touch()
@@ -97,7 +101,11 @@ class Bases:
             shutil.rmtree(aside, ignore_errors=True)
 
     def _delete_least_used(self, *, but: str) -> None:
-        others = [place for place in self._folder.iterdir() if (place / _USED).exists() and place.name != but]
+        others = [
+            place
+            for place in self._folder.iterdir()
+            if (place / _USED).exists() and place.name != but
+        ]
         others.sort(key=lambda place: (place / _USED).stat().st_mtime, reverse=True)
         for place in others[max(0, self._keep - 1) :]:
             with self._lock_file(place.name).open("w") as lock:

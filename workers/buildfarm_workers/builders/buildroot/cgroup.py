@@ -40,9 +40,16 @@ def hierarchies() -> dict[str, Hierarchy]:
             for mount in mounts:
                 if mount.version == version and (version == _V2 or controller in mount.controllers):
                     parent = mount.folder_of(own.get("" if version == _V2 else controller, "/"))
-                    usable = _enable_v2(parent, controller) if version == _V2 else os.access(parent, os.W_OK)
+                    usable = (
+                        _enable_v2(parent, controller)
+                        if version == _V2
+                        else os.access(parent, os.W_OK)
+                    )
                     if usable:
-                        found.setdefault(controller, Hierarchy(controller=controller, version=version, parent=parent))
+                        found.setdefault(
+                            controller,
+                            Hierarchy(controller=controller, version=version, parent=parent),
+                        )
     return found
 
 
@@ -164,7 +171,10 @@ class ControlGroup:
         if "memory" not in self._folders:
             return 0
         hierarchy, folder = self._folders["memory"]
-        return _field(folder / ("memory.events" if hierarchy.version == _V2 else "memory.oom_control"), "oom_kill")
+        return _field(
+            folder / ("memory.events" if hierarchy.version == _V2 else "memory.oom_control"),
+            "oom_kill",
+        )
 
     def _forks_refused(self) -> int:
         if "pids" not in self._folders:

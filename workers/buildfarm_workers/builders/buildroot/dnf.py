@@ -61,7 +61,9 @@ _TRANSPORT = re.compile(
 
 def configuration(buildroot: Buildroot) -> str:
     """The whole dnf.conf: this buildroot's repositories and no other."""
-    text = _MAIN.format(cache=sandboxes.CACHE_IN_ROOT, releasever=buildroot.releasever.partition(".")[0])
+    text = _MAIN.format(
+        cache=sandboxes.CACHE_IN_ROOT, releasever=buildroot.releasever.partition(".")[0]
+    )
     for repo in buildroot.repositories:
         text += f"\n[{repo.id}]\nname={repo.id}\nbaseurl={repo.baseurl}\npriority={repo.priority}\n"
         text += f"gpgcheck={int(repo.gpgcheck)}\nrepo_gpgcheck={int(repo.repo_gpgcheck)}\n"
@@ -84,7 +86,9 @@ class Installer:
         words = ["install", *packages, *(str(file) for file in files)]
         self._run(words, root, buildroot, log=log, work=work, stop=stop, read_only=tuple(files))
 
-    def builddep(self, root: Path, buildroot: Buildroot, srpm: Path, *, log: Path, work: Path, stop: Stop) -> None:
+    def builddep(
+        self, root: Path, buildroot: Buildroot, srpm: Path, *, log: Path, work: Path, stop: Stop
+    ) -> None:
         """``dnf builddep``: what the header of ``srpm`` requires.
 
         :raises BuildFailed: ``dependencies`` (with the name that is missing) or ``infrastructure`` (a repository that
@@ -112,7 +116,9 @@ class Installer:
         config = work / "dnf.conf"
         config.write_text(configuration(buildroot), encoding="utf-8")
         for mount_point in (sandboxes.CACHE_IN_ROOT, "/var/lib/dnf", "/dev", "/proc"):
-            safe_write.make_folder(root, mount_point)  # bubblewrap would make them, and their parents, 0700
+            safe_write.make_folder(
+                root, mount_point
+            )  # bubblewrap would make them, and their parents, 0700
         enable(root, buildroot.modules)
         plugins = [] if "--setopt=plugins=1" in words else ["--noplugins"]
         command = ["dnf", "--config", sandboxes.CONFIG_IN_BOX, "--installroot", sandboxes.ROOT_IN_BOX,
@@ -143,7 +149,9 @@ def enable(root: Path, modules: Sequence[str]) -> None:
 def _run_logged(boxed: list[str], out: BinaryIO, log: Path, stop: Stop) -> str | None:
     """What dnf said, if it failed."""
     start = log.stat().st_size
-    done = process.run(boxed, timeout=_INSTALL_SECONDS, ok=None, out=out, max_output=_LOG_LIMIT, watch=stop)
+    done = process.run(
+        boxed, timeout=_INSTALL_SECONDS, ok=None, out=out, max_output=_LOG_LIMIT, watch=stop
+    )
     if done.stopped and stop():
         raise Stopped(stop())
     if done.returncode == 0 and not done.stopped:
@@ -167,7 +175,9 @@ def explain(said: str) -> tuple[FailureKind, str]:
         else:
             names.append((match["a"] or match["b"] or match["e"]).strip())
     if names:
-        return FailureKind.DEPENDENCIES, one_line(f"No matching package to install: {', '.join(dict.fromkeys(names))}")
+        return FailureKind.DEPENDENCIES, one_line(
+            f"No matching package to install: {', '.join(dict.fromkeys(names))}"
+        )
     reason = one_line(f"dnf: {_problem(said)}")
     if _TRANSPORT.search(said) or "time limit reached" in said:
         return FailureKind.INFRASTRUCTURE, reason

@@ -27,7 +27,9 @@ _STAGE = re.compile(rb"^Executing\((%\w+)\)", re.MULTILINE)
 class Room:
     """Made by :func:`opened`; everything run here is inside the limits of the order."""
 
-    def __init__(self, order: WorkOrder, root: Path, upper: Path, group: ControlGroup, stop: Stop) -> None:
+    def __init__(
+        self, order: WorkOrder, root: Path, upper: Path, group: ControlGroup, stop: Stop
+    ) -> None:
         self.root = root
         self.upper = upper
         self.facts: dict[str, str] = {}
@@ -48,7 +50,9 @@ class Room:
         copy.chmod(0o644)
         return inside
 
-    def run(self, command: Sequence[str], *, timeout: float, out: BinaryIO | None = None) -> Completed:
+    def run(
+        self, command: Sequence[str], *, timeout: float, out: BinaryIO | None = None
+    ) -> Completed:
         """Run ``command`` as the build user; its exit code is the caller's to read.
 
         :raises BuildFailed: a limit was hit. :raises Stopped: the caller of the build does not want it any more.
@@ -95,7 +99,9 @@ class Room:
         if done.stopped.startswith("time limit"):
             raise BuildFailed(FailureKind.TIMEOUT, f"time limit of {timeout:.0f} s reached")
         if done.stopped.startswith("output limit"):
-            raise BuildFailed(FailureKind.BUILD, f"log limit of {self._order.limits.log // MEBIBYTE} MiB reached")
+            raise BuildFailed(
+                FailureKind.BUILD, f"log limit of {self._order.limits.log // MEBIBYTE} MiB reached"
+            )
         if reason := self._group.breach() or done.stopped:
             raise BuildFailed(FailureKind.BUILD, reason)
 
@@ -108,11 +114,15 @@ def opened(order: WorkOrder, base: Path, work: Path, *, owner: str, stop: Stop) 
     """
     with ExitStack() as stack:
         root, upper = stack.enter_context(overlay.over(base, work))
-        group = ControlGroup(owner, order.task, memory=order.limits.memory, processes=order.limits.processes)
+        group = ControlGroup(
+            owner, order.task, memory=order.limits.memory, processes=order.limits.processes
+        )
         stack.callback(group.close)  # before the overlay goes: a process inside would hold it
         room = Room(order, root, upper, group, stop)
         if group.missing:
-            room.facts["limits.missing"] = ", ".join(group.missing) + " (no control group; prlimit instead)"
+            room.facts["limits.missing"] = (
+                ", ".join(group.missing) + " (no control group; prlimit instead)"
+            )
         yield room
 
 

@@ -28,7 +28,9 @@ def over(base: Path, work: Path) -> Iterator[tuple[Path, Path]]:
         folder.mkdir(parents=True, exist_ok=True)
     options = f"lowerdir={base},upperdir={upper},workdir={inner},volatile"
     try:
-        process.run(["mount", "-t", "overlay", "overlay", "-o", options, root], timeout=_MOUNT_SECONDS)
+        process.run(
+            ["mount", "-t", "overlay", "overlay", "-o", options, root], timeout=_MOUNT_SECONDS
+        )
     except ToolFailed as error:
         hint = "overlayfs needs root, and a workdir on ext4, xfs or tmpfs"
         raise InfraError(f"overlayfs over {base}: {error.output}", hint=hint) from error
@@ -43,7 +45,9 @@ def over(base: Path, work: Path) -> Iterator[tuple[Path, Path]]:
 def check_path(folder: Path) -> None:
     """:raises ConfigError: the path cannot stand in mount options."""
     if any(mark in str(folder) for mark in ",:\\"):
-        raise ConfigError(f"{folder}: a comma, colon or backslash cannot be in the workdir's path (overlayfs options)")
+        raise ConfigError(
+            f"{folder}: a comma, colon or backslash cannot be in the workdir's path (overlayfs options)"
+        )
 
 
 def unmount(root: Path) -> None:

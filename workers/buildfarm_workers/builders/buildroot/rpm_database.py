@@ -37,7 +37,9 @@ def find(root: Path) -> str:
     in_home = f"{root}/installation-homedir/.rpmdb"
     for place in (in_home, DBPATH, "/usr/lib/sysimage/rpm"):
         folder = root / place.lstrip("/")
-        if any((folder / name).is_file() and not (folder / name).is_symlink() for name in _DATABASES):
+        if any(
+            (folder / name).is_file() and not (folder / name).is_symlink() for name in _DATABASES
+        ):
             return place
     return ""
 
@@ -56,17 +58,32 @@ def query(root: Path, *, provides: bool = False, dbpath: str = DBPATH) -> Instal
         if name == "gpg-pubkey":  # a key that dnf imported, not an RPM
             continue
         lock.append(
-            InstalledRpm(name=name, epoch=int(epoch), version=version, release=release, arch=arch, sha256=sha256)
+            InstalledRpm(
+                name=name,
+                epoch=int(epoch),
+                version=version,
+                release=release,
+                arch=arch,
+                sha256=sha256,
+            )
         )
         shown = f"{epoch}:" if epoch != "0" else ""
         log.append(f"{name}-{shown}{version}-{release}.{arch} {built} {size} installed\n")
-    return Installed(lock=tuple(lock), log="".join(log), provides=_provides(rpm) if provides else ())
+    return Installed(
+        lock=tuple(lock), log="".join(log), provides=_provides(rpm) if provides else ()
+    )
 
 
 def _provides(rpm: list[str | Path]) -> tuple[str, ...]:
-    text = process.run([*rpm, f"[%{{PROVIDENEVRS}}\\n]{_MARK}\\n[%{{FILENAMES}}\\n]"], timeout=_QUERY_SECONDS).text
+    text = process.run(
+        [*rpm, f"[%{{PROVIDENEVRS}}\\n]{_MARK}\\n[%{{FILENAMES}}\\n]"], timeout=_QUERY_SECONDS
+    ).text
     names: set[str] = set()
     for line in text.splitlines():
-        if line and not line.startswith(_MARK) and (not line.startswith("/") or line.startswith(_PATHS)):
+        if (
+            line
+            and not line.startswith(_MARK)
+            and (not line.startswith("/") or line.startswith(_PATHS))
+        ):
             names.add(line)
     return tuple(sorted(names))

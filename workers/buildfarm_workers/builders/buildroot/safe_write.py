@@ -28,7 +28,9 @@ def append_line(root: Path, path: str, line: str, *, first: str) -> None:
     with ExitStack() as stack:
         folder = _open(stack, root, parents, 0)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-        file = stack.enter_context(os.fdopen(os.open(name, flags, 0o644, dir_fd=folder), "r+", encoding="utf-8"))
+        file = stack.enter_context(
+            os.fdopen(os.open(name, flags, 0o644, dir_fd=folder), "r+", encoding="utf-8")
+        )
         present = file.read()
         if not present:
             file.write(first)
@@ -45,7 +47,9 @@ def write_file(root: Path, path: str, text: str) -> None:
     with ExitStack() as stack:
         folder = _open(stack, root, parents, 0)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        file = stack.enter_context(os.fdopen(os.open(name, flags, 0o644, dir_fd=folder), "w", encoding="utf-8"))
+        file = stack.enter_context(
+            os.fdopen(os.open(name, flags, 0o644, dir_fd=folder), "w", encoding="utf-8")
+        )
         file.write(text)
 
 

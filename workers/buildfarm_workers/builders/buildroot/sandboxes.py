@@ -49,11 +49,21 @@ def _proc(at: str) -> list[str]:
 
 
 def installer(
-    command: Sequence[str], *, root: Path, cache: Path, config: Path, home: Path, read_only: Sequence[Path]
+    command: Sequence[str],
+    *,
+    root: Path,
+    cache: Path,
+    config: Path,
+    home: Path,
+    read_only: Sequence[Path],
 ) -> list[str]:
     """``command`` in the installer's box. ``root`` is at :data:`ROOT_IN_BOX`, ``read_only`` under their own names."""
     words = ["bwrap", *_NAMESPACES]
-    for name, value in {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": HOME_IN_BOX}.items():
+    for name, value in {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL": "C.UTF-8",
+        "HOME": HOME_IN_BOX,
+    }.items():
         words += ["--setenv", name, value]
     for capability in _INSTALL:
         words += ["--cap-add", capability]

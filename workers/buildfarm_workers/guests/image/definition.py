@@ -88,16 +88,22 @@ def load(file: Path) -> GuestDefinition:
     try:
         raw = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}", hint="`guests:` of farm.yaml names the folder") from error
+        raise ConfigError(
+            f"{file}: {error.strerror}", hint="`guests:` of farm.yaml names the folder"
+        ) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{file}: not YAML: {error}") from error
     try:
         definition = GuestDefinition.model_validate(raw)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
+        )
         raise ConfigError(f"{file}: {wrong}") from None
     if definition.name != file.stem:
-        raise ConfigError(f"{file}: names its guest {definition.name!r}", hint="name the file like the guest")
+        raise ConfigError(
+            f"{file}: names its guest {definition.name!r}", hint="name the file like the guest"
+        )
     return definition
 
 

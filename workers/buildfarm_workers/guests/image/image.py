@@ -82,7 +82,12 @@ class Image:
 
 
 def build(
-    definition: GuestDefinition, file: Path, buildroot: Buildroot, folder: Path, *, say: Say = lambda _: None
+    definition: GuestDefinition,
+    file: Path,
+    buildroot: Buildroot,
+    folder: Path,
+    *,
+    say: Say = lambda _: None,
 ) -> Image:
     """Make the image of a definition under ``folder``, and make it the current one of its name.
 
@@ -167,7 +172,9 @@ class _Making:
             )
             for repo in self._source.repositories
         )  # fmt: skip
-        machine = self._buildroot.model_copy(update={"repositories": (*self._buildroot.repositories, *extra)})
+        machine = self._buildroot.model_copy(
+            update={"repositories": (*self._buildroot.repositories, *extra)}
+        )
         try:
             self._installer.install(
                 root, machine, self._source.packages, files=(worker,), log=self._log, work=self._work / "dnf-machine",
@@ -188,7 +195,9 @@ class _Making:
             with bases.held(self._buildroot, self._log, stop=lambda: ""):
                 return key_of(self._buildroot)
         except BuildFailed as failure:
-            raise InputError(f"the base buildroot of {self._definition.target}: {failure}") from failure
+            raise InputError(
+                f"the base buildroot of {self._definition.target}: {failure}"
+            ) from failure
 
     def _make_disk(self, root: Path, disk: Path) -> None:
         """An ext4 file system in a sparse file. No journal: a guest's disk is thrown away, never recovered."""
@@ -232,12 +241,17 @@ def current(folder: Path, name: str) -> Image:
     """The current image of a name. :raises NotFound: none was built. :raises InputError: its manifest is not what it was."""
     link = folder / name / _CURRENT
     if not link.exists():
-        raise NotFound(f"no image {name} in {folder}", hint=f"`buildfarm guests image build {name}` makes it")
+        raise NotFound(
+            f"no image {name} in {folder}", hint=f"`buildfarm guests image build {name}` makes it"
+        )
     place = link.resolve()
     text = (place / _MANIFEST).read_bytes()
     digest = hashlib.sha256(text).hexdigest()
     if digest != place.name:
-        raise InputError(f"{place / _MANIFEST} was changed: it has SHA-256 {digest}", hint=_ANEW.format(name=name))
+        raise InputError(
+            f"{place / _MANIFEST} was changed: it has SHA-256 {digest}",
+            hint=_ANEW.format(name=name),
+        )
     return Image(place, digest, Manifest.model_validate(json.loads(text)))
 
 

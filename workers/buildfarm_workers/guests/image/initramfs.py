@@ -30,14 +30,19 @@ def kernel_of(root: Path) -> tuple[str, Path]:
     versions = sorted(path.name for path in (root / "usr/lib/modules").glob("*"))
     if len(versions) != 1:
         raise InputError(
-            f"the image holds {len(versions)} kernels ({', '.join(versions) or 'none'})", hint="name one kernel package"
+            f"the image holds {len(versions)} kernels ({', '.join(versions) or 'none'})",
+            hint="name one kernel package",
         )
-    candidates = (root / "boot" / f"vmlinuz-{versions[0]}", root / "usr/lib/modules" / versions[0] / "vmlinuz")
+    candidates = (
+        root / "boot" / f"vmlinuz-{versions[0]}",
+        root / "usr/lib/modules" / versions[0] / "vmlinuz",
+    )
     for file in candidates:
         if file.is_file():
             return versions[0], file
     raise InputError(
-        f"kernel {versions[0]} of the image has no vmlinuz", hint="looked for it in /boot and beside its modules"
+        f"kernel {versions[0]} of the image has no vmlinuz",
+        hint="looked for it in /boot and beside its modules",
     )
 
 
@@ -88,9 +93,13 @@ def _copy_modules(root: Path, version: str, modules: Sequence[str], tree: Path) 
     wanted: list[str] = []
     for module in modules:
         try:
-            lines = inside(root, "modprobe", "--show-depends", "--set-version", version, module).splitlines()
+            lines = inside(
+                root, "modprobe", "--show-depends", "--set-version", version, module
+            ).splitlines()
         except ToolFailed as error:
-            raise InputError(f"kernel {version} of the image has no module {module}: {error.output}") from error
+            raise InputError(
+                f"kernel {version} of the image has no module {module}: {error.output}"
+            ) from error
         wanted += [line.split()[1] for line in lines if line.startswith("insmod ")]
     names = []
     for path in dict.fromkeys(wanted):

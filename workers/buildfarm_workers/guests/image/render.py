@@ -26,12 +26,16 @@ def write(definition: GuestDefinition, target: Path) -> list[Path]:
     files: dict[str, str] = {"domain.xml": domain_example(definition)}
     if isinstance(source, FromCloudImage):
         files["user-data"] = user_data(definition, source)
-        files["meta-data"] = yaml.safe_dump({"instance-id": definition.name, "local-hostname": definition.name})
+        files["meta-data"] = yaml.safe_dump(
+            {"instance-id": definition.name, "local-hostname": definition.name}
+        )
     if isinstance(source, FromKickstart):
         files["inst.ks"] = kickstart(definition, source)
     if source.kind != "repositories":
         files["virt-install.sh"] = (
-            "#!/bin/sh\nexec " + " \\\n  ".join(shlex.quote(word) for word in virt_install(definition)) + "\n"
+            "#!/bin/sh\nexec "
+            + " \\\n  ".join(shlex.quote(word) for word in virt_install(definition))
+            + "\n"
         )
     written = []
     for name, text in files.items():
@@ -47,7 +51,13 @@ def user_data(definition: GuestDefinition, source: FromCloudImage) -> str:
         "ssh_pwauth": False,
         "disable_root": True,
         "users": [
-            {"name": _USER, "system": True, "groups": "mock", "shell": "/sbin/nologin", "lock_passwd": True},
+            {
+                "name": _USER,
+                "system": True,
+                "groups": "mock",
+                "shell": "/sbin/nologin",
+                "lock_passwd": True,
+            }
         ],
         "groups": ["mock"],
         "packages": list(source.packages),
@@ -120,7 +130,9 @@ def domain_example(definition: GuestDefinition) -> str:
     boot = domain_xml.Boot()
     if definition.source.kind == "repositories":
         boot = domain_xml.Boot(
-            kernel=Path("/images/vmlinuz"), initramfs=Path("/images/initramfs.img"), append="console=ttyS0"
+            kernel=Path("/images/vmlinuz"),
+            initramfs=Path("/images/initramfs.img"),
+            append="console=ttyS0",
         )
     return domain_xml.render(
         definition, name=f"{definition.name}-00000000", owner="example", image="0" * 64, boot=boot, overlay=Path("/running/overlay.qcow2"),

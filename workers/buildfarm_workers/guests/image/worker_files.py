@@ -25,7 +25,9 @@ def guest_files() -> Path:
     for folder in (package / "guest", package.parent / "guest"):
         if (folder / "buildfarm-guest").is_file():
             return folder
-    raise InfraError(f"no folder `guest` beside {package}", hint="install the wheel buildfarm-workers anew")
+    raise InfraError(
+        f"no folder `guest` beside {package}", hint="install the wheel buildfarm-workers anew"
+    )
 
 
 def copy_worker(target: Path) -> str:

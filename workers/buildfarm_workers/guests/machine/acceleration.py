@@ -56,7 +56,9 @@ def runs(accelerator: Accelerator) -> str:
     if done.returncode == _CAME_BACK:
         return ""
     if done.stopped:
-        return f"{accelerator} hangs: it does not come to the end of a short loop in {_SECONDS:.0f} s"
+        return (
+            f"{accelerator} hangs: it does not come to the end of a short loop in {_SECONDS:.0f} s"
+        )
     return f"{accelerator}: {(done.error_text.strip().splitlines() or [f'exit code {done.returncode}'])[-1]}"
 
 
@@ -72,7 +74,12 @@ def choose(wanted: Literal["auto", "kvm", "tcg"]) -> Acceleration:
     if not problem:
         return Acceleration(kind="kvm", why="")
     if wanted == "kvm":
-        raise ConfigError(f"KVM does not work here: {problem}", hint="`accelerator: auto` falls back to emulation")
+        raise ConfigError(
+            f"KVM does not work here: {problem}", hint="`accelerator: auto` falls back to emulation"
+        )
     if trouble := runs("tcg"):
-        raise InfraError(f"neither KVM nor emulation runs: {problem}; {trouble}", hint="is qemu-system-x86 whole?")
+        raise InfraError(
+            f"neither KVM nor emulation runs: {problem}; {trouble}",
+            hint="is qemu-system-x86 whole?",
+        )
     return Acceleration(kind="tcg", why=problem)

@@ -47,7 +47,9 @@ def render(
     if acceleration.kind == "tcg":
         tcg = ET.SubElement(features, "tcg")
         _text(tcg, "tb-cache", str(_TCG_CACHE_MIB), unit="MiB")
-    ET.SubElement(domain, "cpu", mode="host-passthrough" if acceleration.kind == "kvm" else "maximum")
+    ET.SubElement(
+        domain, "cpu", mode="host-passthrough" if acceleration.kind == "kvm" else "maximum"
+    )
     ET.SubElement(domain, "clock", offset="utc")
     for event in ("on_poweroff", "on_reboot", "on_crash"):
         _text(domain, event, "destroy")
@@ -66,7 +68,12 @@ def render(
     rng = ET.SubElement(devices, "rng", model="virtio")
     _text(rng, "backend", "/dev/urandom", model="random")
     command = ET.SubElement(domain, f"{{{_QEMU}}}commandline")
-    for word in ("-netdev", reach.netdev, "-device", "virtio-net-pci,netdev=farm,bus=pcie.0,addr=0x10"):
+    for word in (
+        "-netdev",
+        reach.netdev,
+        "-device",
+        "virtio-net-pci,netdev=farm,bus=pcie.0,addr=0x10",
+    ):
         ET.SubElement(command, f"{{{_QEMU}}}arg", value=word)
     ET.indent(domain)
     return ET.tostring(domain, encoding="unicode")
@@ -81,7 +88,9 @@ def _os(domain: ET.Element, definition: GuestDefinition, boot: Boot) -> None:
         _text(system, "cmdline", boot.append)
 
 
-def _disk(devices: ET.Element, file: Path, target: str, *, kind: str, read_only: bool = False) -> None:
+def _disk(
+    devices: ET.Element, file: Path, target: str, *, kind: str, read_only: bool = False
+) -> None:
     disk = ET.SubElement(devices, "disk", type="file", device="disk")
     # a guest's disk is thrown away with it: nothing of it needs to reach the host's disk
     ET.SubElement(disk, "driver", name="qemu", type=kind, cache="unsafe", discard="unmap")

@@ -74,7 +74,10 @@ class Guest:
         overlay, disk = self._folder / "overlay.qcow2", self._folder / "identity.img"
         console = self._folder / "console.log"
         base = image.path(image.manifest.disk)
-        process.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", overlay], timeout=_SECONDS)
+        process.run(
+            ["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", overlay],
+            timeout=_SECONDS,
+        )
         identity.write_disk(self._identity, image, reach, disk, hub_ca=config.hub_ca)
         console.touch(mode=0o600)
         if config.qemu_user:
@@ -90,7 +93,10 @@ class Guest:
         )  # fmt: skip
         ended = self._around.hypervisor.start(self.name, xml)
         log.get().info(
-            "guest.started", guest=self.name, image=image.digest[:12], accelerator=self._around.acceleration.kind
+            "guest.started",
+            guest=self.name,
+            image=image.digest[:12],
+            accelerator=self._around.acceleration.kind,
         )
         return ended
 
@@ -102,20 +108,30 @@ class Guest:
             if reason := stop():
                 return reason
             if self._around.hypervisor.lost():
-                raise InfraError(f"the connection to libvirt at {self._around.hypervisor.uri} is lost")
+                raise InfraError(
+                    f"the connection to libvirt at {self._around.hypervisor.uri} is lost"
+                )
             state = self._ask()
             if state is not None:
                 pause = min(5.0, pause * 1.5)
                 if state.joined and not joined:
                     joined = True
-                    log.get().info("guest.ready", guest=self.name, seconds=round(time.monotonic() - started, 1))
+                    log.get().info(
+                        "guest.ready", guest=self.name, seconds=round(time.monotonic() - started, 1)
+                    )
                 if state.state == "retired":
                     over_since = over_since or time.monotonic()
                     if time.monotonic() - over_since > _GRACE:
-                        return f"its task is over and it did not switch itself off in {_GRACE:.0f} s"
+                        return (
+                            f"its task is over and it did not switch itself off in {_GRACE:.0f} s"
+                        )
             if not joined and time.monotonic() - started > self._around.config.boot_seconds:
                 return f"it did not say hello in {self._around.config.boot_seconds} s; its console ends with: {self._tail()}"
-        return "it switched itself off" if joined else f"it ended while booting; its console ends with: {self._tail()}"
+        return (
+            "it switched itself off"
+            if joined
+            else f"it ended while booting; its console ends with: {self._tail()}"
+        )
 
     def _ask(self) -> GuestState | None:
         """What the hub says; None while it does not answer (a hub that restarts costs no guest)."""

@@ -51,14 +51,20 @@ class Desk:
         try:
             return model.model_validate_json(response.content)
         except ValidationError as error:
-            raise InfraError(f"hub: {path}: not the answer of this version of the API: {error}") from error
+            raise InfraError(
+                f"hub: {path}: not the answer of this version of the API: {error}"
+            ) from error
 
     def _call(self, method: str, path: str, body: Message | None = None) -> httpx.Response:
         content = body.model_dump_json().encode() if body is not None else None
         try:
-            response = self._http.request(method, path, content=content, headers={"Content-Type": "application/json"})
+            response = self._http.request(
+                method, path, content=content, headers={"Content-Type": "application/json"}
+            )
         except httpx.TransportError as error:
-            raise InfraError(f"hub: {path}: {type(error).__name__}: {error}", hint="is the hub up?") from error
+            raise InfraError(
+                f"hub: {path}: {type(error).__name__}: {error}", hint="is the hub up?"
+            ) from error
         if response.is_success:
             return response
         try:

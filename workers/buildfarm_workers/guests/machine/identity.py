@@ -18,7 +18,9 @@ _LABEL = "BUILDFARM"
 _SIZE = "4M"
 
 
-def write_disk(identity: GuestIdentity, image: Image, reach: Reach, disk: Path, *, hub_ca: Path | None) -> None:
+def write_disk(
+    identity: GuestIdentity, image: Image, reach: Reach, disk: Path, *, hub_ca: Path | None
+) -> None:
     """Write ``disk`` (ext4, label BUILDFARM): ``worker.yaml``, its keys, the hub's certificate, the guest's name."""
     folder = disk.with_suffix(".files")
     folder.mkdir(mode=0o700)
@@ -46,7 +48,9 @@ def write_disk(identity: GuestIdentity, image: Image, reach: Reach, disk: Path, 
                 "key": str(key.relative_to(folder)), "certificate": str(certificate.relative_to(folder)), "hub_certificates": "trusted",
             },
         }  # fmt: skip
-        (folder / "worker.yaml").write_text(yaml.safe_dump(worker, sort_keys=False), encoding="utf-8")
+        (folder / "worker.yaml").write_text(
+            yaml.safe_dump(worker, sort_keys=False), encoding="utf-8"
+        )
         (folder / "name").write_text(f"{identity.name}\n", encoding="ascii")
         (folder / "hosts").write_text(f"{reach.hosts}\n" if reach.hosts else "", encoding="ascii")
         disk.touch(mode=0o600)

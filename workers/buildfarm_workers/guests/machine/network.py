@@ -53,14 +53,20 @@ def reach(hub_url: str, redis_url: str) -> Reach:
     """
     hub, redis = urlsplit(hub_url), urlsplit(redis_url)
     if hub.scheme not in ("http", "https") or not hub.hostname:
-        raise ConfigError(f"{hub_url} is no address a guest could reach", hint="`hub_url` of host.yaml")
+        raise ConfigError(
+            f"{hub_url} is no address a guest could reach", hint="`hub_url` of host.yaml"
+        )
     if redis.scheme != "redis" or not redis.hostname:
-        raise ConfigError("a guest reaches Redis by redis://host:port only", hint="`redis` of the hub's farm.yaml")
+        raise ConfigError(
+            "a guest reaches Redis by redis://host:port only", hint="`redis` of the hub's farm.yaml"
+        )
     hub_port = hub.port or _PORTS[hub.scheme]
     named = not _is_local(hub.hostname)
     netloc = hub.netloc if named else f"{HUB}:{hub_port}"
     login = (
-        f"{quote(redis.username or '', safe='%')}:{quote(redis.password or '', safe='%')}@" if redis.username else ""
+        f"{quote(redis.username or '', safe='%')}:{quote(redis.password or '', safe='%')}@"
+        if redis.username
+        else ""
     )
     return Reach(
         hub_url=urlunsplit(hub._replace(netloc=netloc)).rstrip("/"),

@@ -45,7 +45,9 @@ class Pool:
         speed = acceleration.choose(config.accelerator)
         if speed.kind == "tcg":
             log.get().warning(
-                "guests.emulated", why=speed.why, effect="builds take about ten times as long as with KVM"
+                "guests.emulated",
+                why=speed.why,
+                effect="builds take about ten times as long as with KVM",
             )
         self._around = Surroundings(
             config=config,
@@ -92,7 +94,8 @@ class Pool:
         self._around.desk.close()
         if lost:
             raise InfraError(
-                f"the connection to libvirt at {self._config.libvirt} is lost", hint="start the pool again"
+                f"the connection to libvirt at {self._config.libvirt} is lost",
+                hint="start the pool again",
             )
 
     def _keep(self, slot: int, stopped: threading.Event, once: bool) -> None:  # noqa: FBT001  # a thread's target
@@ -128,5 +131,7 @@ class Pool:
             "accelerator": self._around.acceleration.kind, "definition": self._config.image,
             "hypervisor": self._around.hypervisor.version(),
         }  # fmt: skip
-        asked = GuestRequest(image=found.digest, builder=self._around.definition.builder, facts=facts)
+        asked = GuestRequest(
+            image=found.digest, builder=self._around.definition.builder, facts=facts
+        )
         return Guest(self._around, found, asked).live(stop)

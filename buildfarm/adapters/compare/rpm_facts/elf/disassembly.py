@@ -46,12 +46,17 @@ def code(data: bytes) -> CodeFacts | None:
     :raises ElfError: not well-formed.
     """
     image = elf_image.parse(data)
-    sections = [section for section in image.sections if section.flags & CODE and section.flags & ALLOC]
+    sections = [
+        section for section in image.sections if section.flags & CODE and section.flags & ALLOC
+    ]
     if image.machine not in _MODES or sum(section.stored for section in sections) > _MAX_CODE:
         return None
     engine = capstone.Cs(capstone.CS_ARCH_X86, _MODES[image.machine])
     engine.skipdata = True
-    body = sorted((section for section in sections if section.name not in _STUBS), key=lambda section: section.name)
+    body = sorted(
+        (section for section in sections if section.name not in _STUBS),
+        key=lambda section: section.name,
+    )
     listing = {section.name: list(_decoded(image, section, engine)) for section in body}
     exact, loose = _words(image, _names(image, engine), listing)
     whole, functions = hashlib.sha256(), []
@@ -76,7 +81,9 @@ def _text(instructions: list[Instruction], words: Mapping[int, str]) -> bytes:
 
 def _decoded(image: Image, section: Section, engine: capstone.Cs) -> Iterator[Instruction]:
     fixed = image.type == EXEC
-    for address, size, mnemonic, operands in engine.disasm_lite(image.bytes_of(section).tobytes(), section.address):
+    for address, size, mnemonic, operands in engine.disasm_lite(
+        image.bytes_of(section).tobytes(), section.address
+    ):
         if "0x" not in operands:
             yield address, f"{mnemonic} {operands}\n"
         elif operands.startswith("0x") and mnemonic.startswith(_BRANCHES):
@@ -87,7 +94,9 @@ def _decoded(image: Image, section: Section, engine: capstone.Cs) -> Iterator[In
             yield address, f"{mnemonic} {operands}\n"
 
 
-def _parts(image: Image, following: int, mnemonic: str, operands: str, *, fixed: bool) -> tuple[str | int, ...]:
+def _parts(
+    image: Image, following: int, mnemonic: str, operands: str, *, fixed: bool
+) -> tuple[str | int, ...]:
     parts: list[str | int] = [f"{mnemonic} "]
     done = 0
     for match in _NUMBER.finditer(operands):
@@ -115,7 +124,10 @@ def _functions(
     known: dict[int, str] = {}
     if table is not None:
         for entry in elf_symbols.table(image, table):
-            if entry.info & 15 == _FUNCTION and section.address <= entry.value < section.address + section.size:
+            if (
+                entry.info & 15 == _FUNCTION
+                and section.address <= entry.value < section.address + section.size
+            ):
                 known[entry.value] = min(entry.name, known.get(entry.value, entry.name))
     name, some = section.name, list[Instruction]()
     for instruction in instructions:

@@ -12,7 +12,12 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from buildfarm.adapters.compare.rpm_facts.elf import elf_image, elf_notes, elf_symbols, kernel_module
+from buildfarm.adapters.compare.rpm_facts.elf import (
+    elf_image,
+    elf_notes,
+    elf_symbols,
+    kernel_module,
+)
 from buildfarm.adapters.compare.rpm_facts.elf.elf_image import (
     ALLOC,
     CODE,
@@ -65,7 +70,9 @@ def _facts(image: Image, signature: str, masked: Callable[[str], str]) -> ElfFac
     interpreter = b""
     for segment in image.segments:
         if segment.type == PT_INTERP:
-            interpreter = image.data[segment.offset : segment.offset + segment.file_size].rstrip(b"\0")
+            interpreter = image.data[segment.offset : segment.offset + segment.file_size].rstrip(
+                b"\0"
+            )
     symbols = elf_symbols.read(image)
     flags, flags_1 = dynamic.number(_DT_FLAGS), dynamic.number(_DT_FLAGS_1)
     return ElfFacts(
@@ -145,7 +152,9 @@ def ignored(section: Section) -> bool:
 def _segments(image: Image) -> tuple[str, ...]:
     """Each program header with the sections it holds, addresses and sizes left out."""
     found = []
-    counted = [section for section in image.sections[1:] if section.flags & ALLOC and not ignored(section)]
+    counted = [
+        section for section in image.sections[1:] if section.flags & ALLOC and not ignored(section)
+    ]
     for segment in image.segments:
         inside = [
             section.name
@@ -153,7 +162,9 @@ def _segments(image: Image) -> tuple[str, ...]:
             if segment.address <= section.address
             and section.address + section.size <= segment.address + segment.memory_size
         ]
-        found.append(f"{segment.type:#x} flags {segment.flags} align {segment.align}: {' '.join(inside)}")
+        found.append(
+            f"{segment.type:#x} flags {segment.flags} align {segment.align}: {' '.join(inside)}"
+        )
     return tuple(found)
 
 
@@ -162,11 +173,22 @@ def _layout(image: Image) -> str:
     state = hashlib.sha256()
     for section in image.sections:
         if section.flags & ALLOC and not ignored(section):
-            row = (section.name, section.address, section.offset if section.stored else 0, section.align)
+            row = (
+                section.name,
+                section.address,
+                section.offset if section.stored else 0,
+                section.align,
+            )
             state.update(repr(row).encode())
     for segment in image.segments:
         if segment.type != PT_NOTE:
-            place = (segment.type, segment.offset, segment.address, segment.file_size, segment.memory_size)
+            place = (
+                segment.type,
+                segment.offset,
+                segment.address,
+                segment.file_size,
+                segment.memory_size,
+            )
             state.update(repr(place).encode())
     return state.hexdigest()[:32]
 
@@ -186,7 +208,13 @@ def _digests(image: Image) -> tuple[tuple[str, str], ...]:
         plain = _LTO.sub(r"\1", section.name)  # gcc's random seed
         seen[plain] = seen.get(plain, 0) + 1
         name = plain if seen[plain] == 1 else f"{plain}#{seen[plain]}"
-        frame = (section.type, section.flags, section.size, section.entry_size, *_relations(image, section))
+        frame = (
+            section.type,
+            section.flags,
+            section.size,
+            section.entry_size,
+            *_relations(image, section),
+        )
         state = hashlib.sha256(repr(frame).encode())
         state.update(image.bytes_of(section))
         digests.append((name, state.hexdigest()[:32]))
@@ -199,14 +227,17 @@ def _digests(image: Image) -> tuple[tuple[str, str], ...]:
 def _relations(image: Image, section: Section) -> tuple[str, int | str]:
     """The sections a section refers to, by name: their numbers depend on what else the file holds."""
     link, info = (
-        image.sections[at].name if at < len(image.sections) else f"#{at}" for at in (section.link, section.info)
+        image.sections[at].name if at < len(image.sections) else f"#{at}"
+        for at in (section.link, section.info)
     )
     return link, info if section.flags & INFO_LINK or section.type in RELOCATIONS else section.info
 
 
 def _unnamed(image: Image) -> bytes:
     """The bytes that belong to no section and no header, without the linker's filling."""
-    taken = sorted([*image.headers, *((s.offset, s.offset + s.stored) for s in image.sections if s.stored)])
+    taken = sorted(
+        [*image.headers, *((s.offset, s.offset + s.stored) for s in image.sections if s.stored)]
+    )
     parts, at = [], 0
     for start, end in taken:
         if start > at:

@@ -131,7 +131,9 @@ class Image:
     def place(self, address: int) -> str:
         """``section+offset`` of an address; empty where no section holds it."""
         for section in self.sections:
-            if section.flags & ALLOC and section.address <= address < section.address + max(section.size, 1):
+            if section.flags & ALLOC and section.address <= address < section.address + max(
+                section.size, 1
+            ):
                 return f"{section.name}+{address - section.address:#x}"
         return ""
 
@@ -156,8 +158,13 @@ def parse(data: bytes) -> Image:
         names = first[6] if names >= _MANY else names
         if count > _MAX_SECTIONS:
             raise ElfError(f"{count} sections")
-        raw = [struct.unpack_from(layout, data, sections_at + place * section_size) for place in range(count)]
-    strings = Strings(data[raw[names][4] : raw[names][4] + raw[names][5]] if names < len(raw) else b"")
+        raw = [
+            struct.unpack_from(layout, data, sections_at + place * section_size)
+            for place in range(count)
+        ]
+    strings = Strings(
+        data[raw[names][4] : raw[names][4] + raw[names][5]] if names < len(raw) else b""
+    )
     image = Image(
         data=data, order=order, wide=wide, type=kind, machine=machine, flags=flags, osabi=data[7] | data[8] << 8, entry=entry,
         sections=tuple(_section(row, strings) for row in raw),
@@ -178,7 +185,9 @@ def _section(row: tuple[int, ...], strings: Strings) -> Section:
     )  # fmt: skip
 
 
-def _segments(data: bytes, at: int, count: int, size: int, *, order: str, wide: bool) -> tuple[Segment, ...]:
+def _segments(
+    data: bytes, at: int, count: int, size: int, *, order: str, wide: bool
+) -> tuple[Segment, ...]:
     layout = order + ("IIQQQQQQ" if wide else "IIIIIIII")
     if count and size != struct.calcsize(layout):
         raise ElfError(f"program headers of {size} bytes")

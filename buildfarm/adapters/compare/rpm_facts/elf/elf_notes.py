@@ -22,7 +22,10 @@ from buildfarm.adapters.compare.rpm_facts.elf.elf_image import (
 
 _ABI_TAG, _BUILD_ID, _PROPERTIES = 1, 3, 5  # note types of the owner GNU
 _ISA_NEEDED = 0xC0008002
-_FEATURES = {0xC0000002: {1: "ibt", 2: "shstk"}, 0xC0000000: {1: "bti", 2: "pac", 4: "gcs"}}  # x86, AArch64
+_FEATURES = {
+    0xC0000002: {1: "ibt", 2: "shstk"},
+    0xC0000000: {1: "bti", 2: "pac", 4: "gcs"},
+}  # x86, AArch64
 _CHECKED = re.compile(r"__\w+_chk(?:@|$)")
 _MAX_NOTES = 1000
 _PIE = 0x08000000  # DF_1_PIE
@@ -81,7 +84,13 @@ def build_id(image: Image) -> str:
 
 
 def hardening(
-    image: Image, *, pie_flag: bool, interpreted: bool, bind_now: bool, text_relocations: bool, imports: Collection[str]
+    image: Image,
+    *,
+    pie_flag: bool,
+    interpreted: bool,
+    bind_now: bool,
+    text_relocations: bool,
+    imports: Collection[str],
 ) -> tuple[str, ...]:
     """The words of :data:`buildfarm.domain.compare.facts.elf_facts.GOOD` and ``BAD`` that hold."""
     stack = [segment.flags for segment in image.segments if segment.type == PT_STACK]
@@ -91,11 +100,16 @@ def hardening(
         "pie": image.type == DYN and (pie_flag or interpreted),
         "relro": any(segment.type == PT_RELRO for segment in image.segments),
         "bindnow": bind_now,
-        "nx": (bool(stack) and not stack[0] & X) if linked else (note is not None and not note.flags & 4),
+        "nx": (bool(stack) and not stack[0] & X)
+        if linked
+        else (note is not None and not note.flags & 4),
         "canary": any(name.startswith("__stack_chk_fail") for name in imports),
         "fortify": any(_CHECKED.match(name) for name in imports),
         "textrel": text_relocations,
-        "rwx": any(segment.type == PT_LOAD and segment.flags & W and segment.flags & X for segment in image.segments),
+        "rwx": any(
+            segment.type == PT_LOAD and segment.flags & W and segment.flags & X
+            for segment in image.segments
+        ),
     }
     if image.type == REL:
         holds["pie"] = False

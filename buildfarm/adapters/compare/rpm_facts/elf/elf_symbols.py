@@ -20,7 +20,14 @@ from buildfarm.adapters.compare.rpm_facts.elf.elf_image import (
 )
 from buildfarm.domain.compare.facts.elf_facts import ElfSymbol
 
-_TYPES = {0: "NOTYPE", 1: "OBJECT", 2: "FUNC", 5: "OBJECT", 6: "TLS", 10: "FUNC"}  # COMMON is data, IFUNC is called
+_TYPES = {
+    0: "NOTYPE",
+    1: "OBJECT",
+    2: "FUNC",
+    5: "OBJECT",
+    6: "TLS",
+    10: "FUNC",
+}  # COMMON is data, IFUNC is called
 _BINDINGS = {1: "GLOBAL", 2: "WEAK", 10: "UNIQUE"}
 _VISIBILITY = ("DEFAULT", "INTERNAL", "HIDDEN", "PROTECTED")
 _HIDDEN_VERSION = 0x8000
@@ -58,18 +65,33 @@ def table(image: Image, section: Section) -> list[Entry]:
     strings = image.linked(section)
     entries = []
     for row in image.rows(section, layout):
-        name_at, info, other, where, value, size = row if image.wide else (row[0], *row[3:6], row[1], row[2])
-        entries.append(Entry(name=strings.at(name_at), info=info, other=other, section=where, value=value, size=size))
+        name_at, info, other, where, value, size = (
+            row if image.wide else (row[0], *row[3:6], row[1], row[2])
+        )
+        entries.append(
+            Entry(
+                name=strings.at(name_at),
+                info=info,
+                other=other,
+                section=where,
+                value=value,
+                size=size,
+            )
+        )
     return entries
 
 
 def read(image: Image) -> Symbols:
     """The dynamic symbols; of an object file its global ones. :raises ElfError: a table is malformed."""
-    section = image.first(DYNSYM) or (image.first(SYMTAB) if image.type not in (EXEC, DYN) else None)
+    section = image.first(DYNSYM) or (
+        image.first(SYMTAB) if image.type not in (EXEC, DYN) else None
+    )
     if section is None:
         return Symbols()
     defined, needed = _defined_versions(image), _needed_versions(image)
-    versions = [row[0] for row in image.rows(versym, "H")] if (versym := image.first(VERSYM)) else []
+    versions = (
+        [row[0] for row in image.rows(versym, "H")] if (versym := image.first(VERSYM)) else []
+    )
     exports: list[ElfSymbol] = []
     imports: list[str] = []
     weak: list[str] = []
@@ -77,14 +99,22 @@ def read(image: Image) -> Symbols:
         binding, kind = _BINDINGS.get(entry.info >> 4), _TYPES.get(entry.info & 15)
         visibility = _VISIBILITY[entry.other & 3]
         # hidden symbols of an object file are linked by other objects, those of a library by nobody
-        if binding is None or kind is None or (visibility in ("HIDDEN", "INTERNAL") and image.type != REL):
+        if (
+            binding is None
+            or kind is None
+            or (visibility in ("HIDDEN", "INTERNAL") and image.type != REL)
+        ):
             continue
         version = versions[place] if place < len(versions) else 1
         index = version & ~_HIDDEN_VERSION
         if not entry.section:
             label = needed.get(index, "").rpartition("(")[2].rstrip(")")
-            (weak if binding == "WEAK" else imports).append(f"{entry.name}@{label}" if label else entry.name)
-        elif index and index not in needed:  # 0 is local; a needed version on a defined symbol is a copy relocation
+            (weak if binding == "WEAK" else imports).append(
+                f"{entry.name}@{label}" if label else entry.name
+            )
+        elif (
+            index and index not in needed
+        ):  # 0 is local; a needed version on a defined symbol is a copy relocation
             exports.append(
                 ElfSymbol(
                     name=entry.name, version=defined.get(index, ""), type=kind, binding=binding,
@@ -129,7 +159,9 @@ def _needed_versions(image: Image) -> dict[int, str]:
         _, count, file_at, aux, following = struct.unpack_from(image.order + "HHIII", data, at)
         entry = at + aux
         for more in range(count, 0, -1):
-            _, _, index, name_at, next_entry = struct.unpack_from(image.order + "IHHII", data, entry)
+            _, _, index, name_at, next_entry = struct.unpack_from(
+                image.order + "IHHII", data, entry
+            )
             needed[index & ~_HIDDEN_VERSION] = f"{strings.at(file_at)}({strings.at(name_at)})"
             room -= 1
             if room < 0:

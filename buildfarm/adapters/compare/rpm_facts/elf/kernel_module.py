@@ -52,7 +52,9 @@ def sections(image: Image) -> dict[str, str]:
     table = image.first(SYMTAB)
     if not is_module(image) or table is None:
         return {}
-    info = next((place for place, section in enumerate(image.sections) if section.name == _INFO), -1)
+    info = next(
+        (place for place, section in enumerate(image.sections) if section.name == _INFO), -1
+    )
     state = hashlib.sha256()
     for entry in elf_symbols.table(image, table):
         state.update(repr((entry.name, entry.info, entry.other, entry.section)).encode())
@@ -96,7 +98,9 @@ def _exports(image: Image) -> tuple[tuple[str, str], ...]:
             if entry.section != _ABSOLUTE:
                 if entry.section >= len(image.sections):
                     raise ElfError(f"{entry.name} lies in no section")
-                value = struct.unpack_from(image.order + "I", image.bytes_of(image.sections[entry.section]), value)[0]
+                value = struct.unpack_from(
+                    image.order + "I", image.bytes_of(image.sections[entry.section]), value
+                )[0]
             checksums[entry.name.removeprefix("__crc_")] = f"{value & 0xFFFFFFFF:#010x}"
     return tuple((name, checksums.get(name, "")) for name in sorted(names))
 

@@ -40,7 +40,9 @@ def members(data: bytes) -> Iterator[tuple[str, bytes]]:
 def _name(name: str, long_names: bytes) -> str:
     if name.startswith("/") and name[1:].isdigit():
         start = int(name[1:])
-        return long_names[start : long_names.find(b"/\n", start)].decode("utf-8", "backslashreplace")
+        return long_names[start : long_names.find(b"/\n", start)].decode(
+            "utf-8", "backslashreplace"
+        )
     return name.removesuffix("/")
 
 
@@ -74,7 +76,9 @@ def read(data: bytes) -> ElfFacts | None:
     if first is None:
         return None
     known = [facts for _, facts in parts if facts is not None]
-    strong = Counter(symbol.name for facts in known for symbol in facts.exports if symbol.binding == "GLOBAL")
+    strong = Counter(
+        symbol.name for facts in known for symbol in facts.exports if symbol.binding == "GLOBAL"
+    )
     if not any(count > 1 for count in strong.values()):
         parts.sort(key=lambda part: part[0])
     exports = {symbol.name: symbol for facts in reversed(known) for symbol in facts.exports}
@@ -88,7 +92,9 @@ def read(data: bytes) -> ElfFacts | None:
         flags=first.flags,
         exports=tuple(exports[name] for name in sorted(exports)),
         imports=tuple(sorted({name for facts in known for name in facts.imports} - exports.keys())),
-        weak_imports=tuple(sorted({name for facts in known for name in facts.weak_imports} - exports.keys())),
+        weak_imports=tuple(
+            sorted({name for facts in known for name in facts.weak_imports} - exports.keys())
+        ),
         sections=tuple(sections),
         indexed=indexed,
         members=tuple(parts),

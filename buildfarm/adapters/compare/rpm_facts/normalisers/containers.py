@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 MAX_UNPACKED = 96 << 20
 MAX_MEMBERS = 20_000
-UNREADABLE = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, RuntimeError, NotImplementedError)
+UNREADABLE = (
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+)
 """What says that a file only looks like a container: it is compared as it is."""
 _BLOCK = 1 << 20
 _NEWC, _NEWC_FIELDS, _NEWC_HEADER = 6, 13, 110
@@ -91,7 +99,10 @@ def _unzstd(data: bytes) -> bytes:
 
     parts, room = [], MAX_UNPACKED
     whole = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-    with _none_of(zstandard.ZstdError), whole.stream_reader(BytesIO(data), read_across_frames=True) as stream:
+    with (
+        _none_of(zstandard.ZstdError),
+        whole.stream_reader(BytesIO(data), read_across_frames=True) as stream,
+    ):
         while block := stream.read(_BLOCK):
             room -= len(block)
             if room < 0:
@@ -131,7 +142,9 @@ def _tar(data: bytes) -> Iterator[Member]:
                 raise TooLargeError("unpacks to too much")
             file = box.extractfile(entry) if entry.isreg() else None
             body = file.read() if file is not None else b""
-            attributes = f"{entry.type!r} {entry.mode:o} {entry.linkname} {entry.devmajor}:{entry.devminor}"
+            attributes = (
+                f"{entry.type!r} {entry.mode:o} {entry.linkname} {entry.devmajor}:{entry.devminor}"
+            )
             yield Member(name=entry.name, attributes=attributes, body=body)
 
 
@@ -139,10 +152,14 @@ def _cpio(data: bytes) -> Iterator[Member]:
     """The new ASCII form, cpio(5)."""
     at = 0
     while data[at : at + _NEWC] in (b"070701", b"070702"):
-        head = [int(data[at + _NEWC + 8 * n : at + _NEWC + 8 + 8 * n], 16) for n in range(_NEWC_FIELDS)]
+        head = [
+            int(data[at + _NEWC + 8 * n : at + _NEWC + 8 + 8 * n], 16) for n in range(_NEWC_FIELDS)
+        ]
         mode, size, named = head[1], head[6], head[11]
         begin = at + _NEWC_HEADER + named + -(_NEWC_HEADER + named) % 4
-        name = data[at + _NEWC_HEADER : at + _NEWC_HEADER + named - 1].decode("utf-8", "surrogateescape")
+        name = data[at + _NEWC_HEADER : at + _NEWC_HEADER + named - 1].decode(
+            "utf-8", "surrogateescape"
+        )
         if name == "TRAILER!!!":
             return
         if begin + size > len(data):

@@ -71,7 +71,9 @@ def reduce(data: bytes, path: str, mask: Mask, *, depth: int = 0) -> NormalForm:
     if _is_text(data):
         return _text(data, path, mask)
     material, fired = normalisers.of_binary(path, data)
-    return NormalForm(material=b"".join((*(f"{name}\0".encode() for name in fired), material)), fired=fired)
+    return NormalForm(
+        material=b"".join((*(f"{name}\0".encode() for name in fired), material)), fired=fired
+    )
 
 
 def _container(data: bytes, path: str, mask: Mask, depth: int) -> NormalForm | None:
@@ -81,7 +83,9 @@ def _container(data: bytes, path: str, mask: Mask, depth: int) -> NormalForm | N
     try:
         for magic, name, unpack in containers.COMPRESSORS:
             if data.startswith(magic):
-                form = reduce(unpack(data), path.removesuffix(_ENDINGS.get(name, "")), mask, depth=depth + 1)
+                form = reduce(
+                    unpack(data), path.removesuffix(_ENDINGS.get(name, "")), mask, depth=depth + 1
+                )
                 form.material = f"{name}\0".encode() + form.material
                 form.fired.insert(0, name)
                 return form
@@ -111,8 +115,12 @@ def _elf(facts: ElfFacts, fired: str) -> NormalForm:
     names = [fired]
     if facts.module is not None and facts.module.signature:
         names.append("module-signature")
-    told = replace(facts, debuginfo=False) if facts.debuginfo else facts  # which a debuginfo RPM holds as well
-    return NormalForm(material=repr(told).encode("utf-8", "surrogateescape"), nature="elf", elf=facts, fired=names)
+    told = (
+        replace(facts, debuginfo=False) if facts.debuginfo else facts
+    )  # which a debuginfo RPM holds as well
+    return NormalForm(
+        material=repr(told).encode("utf-8", "surrogateescape"), nature="elf", elf=facts, fired=names
+    )
 
 
 def _ar(data: bytes) -> NormalForm:

@@ -36,7 +36,9 @@ def _sub(pattern: str, by: str = r"\1@DATE@") -> Change:
     return lambda text: compiled.sub(by, text)
 
 
-def _text(name: str, path: str, pattern: str, by: str = r"\1@DATE@", *, head: str = "") -> TextNormaliser:
+def _text(
+    name: str, path: str, pattern: str, by: str = r"\1@DATE@", *, head: str = ""
+) -> TextNormaliser:
     return TextNormaliser(
         name=name,
         path=re.compile(path),
@@ -109,7 +111,9 @@ def _png(data: bytes) -> bytes:
     while at + 12 <= len(data):
         (size,) = struct.unpack_from(">I", data, at)
         kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
-        timed = kind == b"tIME" or (kind in (b"tEXt", b"zTXt", b"iTXt") and body.startswith(_PNG_TIMES))
+        timed = kind == b"tIME" or (
+            kind in (b"tEXt", b"zTXt", b"iTXt") and body.startswith(_PNG_TIMES)
+        )
         if not timed:
             kept.append(data[at : at + 12 + size])
         at += 12 + size

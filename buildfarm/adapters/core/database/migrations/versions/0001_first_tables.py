@@ -78,10 +78,15 @@ def upgrade() -> None:
         sa.Column("override", sa.JSON(), nullable=False),
         sa.Column("created", UtcDateTime(timezone=True), nullable=False),
         sa.Column("finished", UtcDateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("(state = 'failed') = (failure_kind <> '')", name=op.f("ck_build_failed_has_a_kind")),
-        sa.CheckConstraint("state <> 'published' OR verdict <> ''", name=op.f("ck_build_published_is_compared")),
         sa.CheckConstraint(
-            "state NOT IN ('waiting', 'on_hold', 'failed', 'excluded') OR reason <> ''", name=op.f("ck_build_says_why")
+            "(state = 'failed') = (failure_kind <> '')", name=op.f("ck_build_failed_has_a_kind")
+        ),
+        sa.CheckConstraint(
+            "state <> 'published' OR verdict <> ''", name=op.f("ck_build_published_is_compared")
+        ),
+        sa.CheckConstraint(
+            "state NOT IN ('waiting', 'on_hold', 'failed', 'excluded') OR reason <> ''",
+            name=op.f("ck_build_says_why"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_build")),
         sa.UniqueConstraint(
@@ -131,12 +136,19 @@ def upgrade() -> None:
         sa.Column("build", sa.Text(), nullable=False),
         sa.Column("problem", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dropitem")),
-        sa.UniqueConstraint("drop_id", "sha256", "kind", name=op.f("uq_dropitem_drop_id_sha256_kind")),
+        sa.UniqueConstraint(
+            "drop_id", "sha256", "kind", name=op.f("uq_dropitem_drop_id_sha256_kind")
+        ),
     )
     op.create_index(op.f("ix_dropitem_build"), "dropitem", ["build"], unique=False)
     op.create_table(
         "event",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("at", UtcDateTime(timezone=True), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -181,7 +193,12 @@ def upgrade() -> None:
         sa.Column("created", UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sourceoverride")),
     )
-    op.create_index(op.f("ix_sourceoverride_target_source"), "sourceoverride", ["target", "source"], unique=False)
+    op.create_index(
+        op.f("ix_sourceoverride_target_source"),
+        "sourceoverride",
+        ["target", "source"],
+        unique=False,
+    )
     op.create_table(
         "taghead",
         sa.Column("id", sa.Text(), nullable=False),
@@ -217,7 +234,8 @@ def upgrade() -> None:
         sa.Column("started", UtcDateTime(timezone=True), nullable=True),
         sa.Column("finished", UtcDateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "state <> 'OPEN' OR (worker <> '' AND lease_token <> '')", name=op.f("ck_task_open_has_a_holder")
+            "state <> 'OPEN' OR (worker <> '' AND lease_token <> '')",
+            name=op.f("ck_task_open_has_a_holder"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
     )
@@ -248,7 +266,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_vendorrpm")),
         sa.UniqueConstraint("target", "sha256", name=op.f("uq_vendorrpm_target_sha256")),
     )
-    op.create_index(op.f("ix_vendorrpm_target_sourcerpm"), "vendorrpm", ["target", "sourcerpm"], unique=False)
+    op.create_index(
+        op.f("ix_vendorrpm_target_sourcerpm"), "vendorrpm", ["target", "sourcerpm"], unique=False
+    )
     op.create_table(
         "worker",
         sa.Column("id", sa.Text(), nullable=False),

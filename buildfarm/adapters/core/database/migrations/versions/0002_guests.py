@@ -26,7 +26,9 @@ def upgrade() -> None:
         worker.add_column(sa.Column("image", sa.Text(), nullable=False, server_default=""))
         worker.add_column(sa.Column("machine", sa.JSON(), nullable=False, server_default="{}"))
         worker.create_index(op.f("ix_worker_host"), ["host"])
-        worker.create_check_constraint("retired_has_no_token", "state <> 'retired' OR (host <> '' AND token_hash = '')")
+        worker.create_check_constraint(
+            "retired_has_no_token", "state <> 'retired' OR (host <> '' AND token_hash = '')"
+        )
     with op.batch_alter_table("worker") as worker:
         worker.alter_column("host", server_default=None)
         worker.alter_column("image", server_default=None)

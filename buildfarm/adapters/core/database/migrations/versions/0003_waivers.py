@@ -31,7 +31,8 @@ def upgrade() -> None:
         sa.Column("ended_by", sa.Text(), nullable=False),
         sa.Column("ended_why", sa.Text(), nullable=False),
         sa.CheckConstraint(
-            "owner <> '' AND reason <> '' AND expires <> ''", name=op.f("ck_waiver_says_who_why_how_long")
+            "owner <> '' AND reason <> '' AND expires <> ''",
+            name=op.f("ck_waiver_says_who_why_how_long"),
         ),
         sa.CheckConstraint("authority IN ('anyone', 'security')", name=op.f("ck_waiver_authority")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_waiver")),

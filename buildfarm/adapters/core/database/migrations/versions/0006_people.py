@@ -64,9 +64,13 @@ def upgrade() -> None:
 
 def _mark_people() -> None:
     with op.batch_alter_table("event") as table:
-        table.add_column(sa.Column("person", sa.Boolean(), nullable=False, server_default=sa.false()))
+        table.add_column(
+            sa.Column("person", sa.Boolean(), nullable=False, server_default=sa.false())
+        )
     event = sa.table("event", sa.column("actor", sa.Text()), sa.column("person", sa.Boolean()))
-    people = sa.and_(event.c.actor != "", event.c.actor.not_in(_MACHINES), event.c.actor.not_like("%:%"))
+    people = sa.and_(
+        event.c.actor != "", event.c.actor.not_in(_MACHINES), event.c.actor.not_like("%:%")
+    )
     op.execute(event.update().where(people).values(person=True))
     with op.batch_alter_table("event") as table:
         table.alter_column("person", server_default=None)

@@ -42,7 +42,10 @@ def upgrade() -> None:
     op.create_index(op.f("ix_seenfile_trigger"), "seenfile", ["trigger"])
     op.create_table(
         "hook_call",
-        *(sa.Column(name, sa.Text(), nullable=False) for name in ("id", "trigger", "message", "drop_id", "answer")),
+        *(
+            sa.Column(name, sa.Text(), nullable=False)
+            for name in ("id", "trigger", "message", "drop_id", "answer")
+        ),
         sa.Column("received", UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hook_call")),
     )

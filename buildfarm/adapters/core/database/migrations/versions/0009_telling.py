@@ -28,7 +28,9 @@ def upgrade() -> None:
         "notice",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
-        *_text("topic", "kind", "subject", "name", "target", "source", "sig", "drop_id", "actor", "why"),
+        *_text(
+            "topic", "kind", "subject", "name", "target", "source", "sig", "drop_id", "actor", "why"
+        ),
         sa.Column("data", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
     )
@@ -55,10 +57,17 @@ def upgrade() -> None:
         *_text("status", "batch"),
         sa.Column("created", UtcDateTime(), nullable=False),
         sa.Column("settled", UtcDateTime(), nullable=True),
-        sa.CheckConstraint("(state = 'pending') = (settled IS NULL)", name=op.f("ck_delivery_settled_unless_pending")),
+        sa.CheckConstraint(
+            "(state = 'pending') = (settled IS NULL)",
+            name=op.f("ck_delivery_settled_unless_pending"),
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
     )
-    for columns in (["subscription", "state", "due"], ["address", "state", "settled"], ["state", "due"]):
+    for columns in (
+        ["subscription", "state", "due"],
+        ["address", "state", "settled"],
+        ["state", "due"],
+    ):
         op.create_index(op.f(f"ix_delivery_{'_'.join(columns)}"), "delivery", columns)
     op.create_table(
         "meter",

@@ -48,7 +48,12 @@ _INDICES: list[tuple[str, str, list[str], dict[str, Any]]] = [
     ("build", "ix_build_list_target_verdict", ["target", "verdict", *_LIST], {}),
     ("build", "ix_build_list_source", ["source", *_LIST], {}),
     ("build", "ix_build_list_drop", ["drop_id", *_LIST], {}),
-    ("build", "ix_build_drop", ["drop_id", "state", "wait_kind", "gate", "verdict", "successor"], {}),
+    (
+        "build",
+        "ix_build_drop",
+        ["drop_id", "state", "wait_kind", "gate", "verdict", "successor"],
+        {},
+    ),
     ("build", "ix_build_debranded_name", ["debranded_name", "version"], {}),
     ("build", "ix_build_srpm_filename", ["srpm_filename"], {"begins": True}),
     ("task", "ix_task_state", ["state", *_LIST], {}),
@@ -119,12 +124,25 @@ def upgrade() -> None:
 def _fill(bind: sa.Connection) -> None:
     """Index what is there already."""
     tables = sa.MetaData()
-    names = ("build", "comparison", "generation", "vendorrpm", "drop", "artifact", "finding", "search_entry")
+    names = (
+        "build",
+        "comparison",
+        "generation",
+        "vendorrpm",
+        "drop",
+        "artifact",
+        "finding",
+        "search_entry",
+    )
     tables.reflect(bind, only=names)
     t = tables.tables
     generation, build = t["generation"], t["build"]
     for row in bind.execute(sa.select(generation.c.id, generation.c.builds)).all():
-        bind.execute(generation.update().where(generation.c.id == row.id).values(sources=len(row.builds or ())))
+        bind.execute(
+            generation.update()
+            .where(generation.c.id == row.id)
+            .values(sources=len(row.builds or ()))
+        )
     ids = bind.execute(sa.select(build.c.id).order_by(build.c.id)).scalars().all()
     for start in range(0, len(ids), _AT_ONCE):
         _fill_findings(bind, t, ids[start : start + _AT_ONCE])
@@ -133,7 +151,11 @@ def _fill(bind: sa.Connection) -> None:
 
 def _fill_findings(bind: sa.Connection, t: Any, ids: Any) -> None:  # noqa: ANN401  # reflected tables, rows of them
     comparison, build, vendor = t["comparison"], t["build"], t["vendorrpm"]
-    query = sa.select(comparison).where(comparison.c.build.in_(ids)).order_by(comparison.c.created, comparison.c.id)
+    query = (
+        sa.select(comparison)
+        .where(comparison.c.build.in_(ids))
+        .order_by(comparison.c.created, comparison.c.id)
+    )
     newest = {row.build: row for row in bind.execute(query)}
     for one in bind.execute(sa.select(build).where(build.c.id.in_(list(newest)))).all():
         held = newest[one.id]
@@ -152,7 +174,9 @@ def _fill_findings(bind: sa.Connection, t: Any, ids: Any) -> None:  # noqa: ANN4
             bind.execute(t["finding"].insert(), rows)
         for key, (verdict, waived) in finding_words.judged_of(held.report).items():
             named = sa.or_(vendor.c.sha256 == key, vendor.c.filename == key)
-            mine = sa.and_(vendor.c.target == one.target, vendor.c.sourcerpm == one.srpm_filename, named)
+            mine = sa.and_(
+                vendor.c.target == one.target, vendor.c.sourcerpm == one.srpm_filename, named
+            )
             bind.execute(vendor.update().where(mine).values(verdict=verdict, waived=waived))
 
 

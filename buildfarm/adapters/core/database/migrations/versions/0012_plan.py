@@ -13,7 +13,11 @@ revision = "0012"
 down_revision = "0011"
 
 _ADDED: dict[str, dict[str, tuple[sa.types.TypeEngine[Any], str]]] = {
-    "build": {"bootstrap": (sa.Text(), ""), "found_requires": (sa.JSON(), "[]"), "replans": (sa.BigInteger(), "0")},
+    "build": {
+        "bootstrap": (sa.Text(), ""),
+        "found_requires": (sa.JSON(), "[]"),
+        "replans": (sa.BigInteger(), "0"),
+    },
     "vendorrpm": {"files": (sa.JSON(), "[]")},
     "worker": {"reserved": (sa.JSON(), "[]")},
 }
@@ -22,7 +26,9 @@ _ADDED: dict[str, dict[str, tuple[sa.types.TypeEngine[Any], str]]] = {
 def _new(name: str, *columns: sa.Column[Any]) -> None:
     identity: sa.Column[Any] = sa.Column("id", sa.Text(), nullable=False)
     created: sa.Column[Any] = sa.Column("created", UtcDateTime(timezone=True), nullable=False)
-    op.create_table(name, identity, *columns, created, sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{name}")))
+    op.create_table(
+        name, identity, *columns, created, sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{name}"))
+    )
 
 
 def _text(name: str) -> sa.Column[Any]:
@@ -42,11 +48,26 @@ def upgrade() -> None:
             for column in columns:
                 table.alter_column(column, server_default=None)
     found: sa.Column[Any] = sa.Column("found", sa.BigInteger(), nullable=False)
-    _new("source_survey", _text("policy"), _text("condition"), found, _json("hits"), _text("problem"))
-    _new("bootstrap_variant", _text("target"), _text("condition"), _text("srpm"), _json("requires"), _text("problem"))
+    _new(
+        "source_survey", _text("policy"), _text("condition"), found, _json("hits"), _text("problem")
+    )
+    _new(
+        "bootstrap_variant",
+        _text("target"),
+        _text("condition"),
+        _text("srpm"),
+        _json("requires"),
+        _text("problem"),
+    )
     _new("learned_requires", _text("target"), _text("build"), _json("requires"))
     _new(
-        "reference_lock", _text("subject"), _text("arch"), _text("form"), _text("digest"), _json("rpms"), _text("actor")
+        "reference_lock",
+        _text("subject"),
+        _text("arch"),
+        _text("form"),
+        _text("digest"),
+        _json("rpms"),
+        _text("actor"),
     )
     for name, column in (
         ("bootstrap_variant", "target"),
