@@ -49,7 +49,7 @@ def run(runs: int) -> None:
         _POLICY,
         "--json",
     ]
-    ours, floor, standings = [], [], Counter[str]()
+    ours, floor, source_statuses = [], [], Counter[str]()
     with tempfile.TemporaryDirectory(
         prefix="bench-check-", dir=world
     ) as work:  # beside the files: they are linked
@@ -66,14 +66,14 @@ def run(runs: int) -> None:
                 [*map(str, command), str(drop)], capture_output=True, text=True, check=False
             )
             ours.append(time.perf_counter() - started)
-            standings = Counter(one["standing"] for one in json.loads(done.stdout))
+            source_statuses = Counter(one["standing"] for one in json.loads(done.stdout))
             started = time.perf_counter()
             subprocess.run(["xargs", "-P", str(os.cpu_count()), "-n", "1", "sh", "-c", _FLOOR, work],
                            input=names, text=True, stderr=subprocess.DEVNULL, check=False)  # fmt: skip
             floor.append(time.perf_counter() - started)
     size = sum(srpms[number % len(srpms)].stat().st_size for number in range(_SRPMS)) / 1e6
     mine, least = statistics.median(ours), statistics.median(floor)
-    said = ", ".join(f"{count} {standing}" for standing, count in sorted(standings.items()))
+    said = ", ".join(f"{count} {standing}" for standing, count in sorted(source_statuses.items()))
     print(
         f"debrand check, {_SRPMS} SRPMs of {size:.0f} MB on {os.cpu_count()} processors (median of {runs}): {mine:.1f} s ({said})"
     )

@@ -281,7 +281,7 @@ class _Years:
         return build
 
     def _settle(self, one: Target, lines: dict[str, _Line]) -> list[Build]:
-        """Give each build its end; what the tags carry."""
+        """Give each build its end; what the tags extra_metadata."""
         heads = []
         for line in lines.values():
             made = [self._ended(build, is_last=build is line.builds[-1]) for build in line.builds]
@@ -520,7 +520,7 @@ class _Years:
             "makespan": 60.0 * len(steps),
             "bound": 60.0,
             "critical_path": 60.0,
-            "circles": [],
+            "cycles": [],
         }
         self._bulk.add(ForecastRecord(id=one.name, forecast=forecast, created=NOW))
         for source in list(lines)[:50]:

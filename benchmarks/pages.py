@@ -23,8 +23,8 @@ from pathlib import Path
 
 from buildfarm_web import app_context
 from buildfarm_web.app import create_app
-from buildfarm_web.read_models.build.source_status import Standings
-from buildfarm_web.read_models.core.cache import Kept
+from buildfarm_web.read_models.build.source_status import SourceStatusIndex
+from buildfarm_web.read_models.core.cache import Cache
 from buildfarm_web.read_models.core.paging import page
 from buildfarm_web.wsgi import settle
 from flask import Flask
@@ -250,27 +250,27 @@ def _measure(name: str, hub: Hub, runs: int) -> None:
 
 def _anew(app: Flask, hub: Hub) -> None:
     """The pages that keep answers between two events, right after one; and what a web process reads at its start."""
-    client, standings = app.test_client(), app_context.of(app.extensions).standings
+    client, source_statuses = app.test_client(), app_context.of(app.extensions).source_statuses
     with hub.store.read() as tx:
         large = f"/drops/{tx.find(Drop, target='reef-9', order_by='created', limit=1)[0].id}"
     print("  right after an event, own CPU in ms (median of 9):")
     for path in ("/", "/needs", "/sigs", "/sigs/core", "/lag", "/targets/reef-9", large):
         took = []
         for _ in range(9):
-            _something_happens(standings.kept)
+            _something_happens(source_statuses.kept)
             began = time.thread_time()
             client.get(path, buffered=True)
             took.append((time.thread_time() - began) * 1000)
         print(f"{statistics.median(took):>8.0f}  {path}")
     began = time.thread_time()
     with hub.store.read() as tx:
-        Standings().of(hub, tx)
+        SourceStatusIndex().of(hub, tx)
     print(
-        f"{(time.thread_time() - began) * 1000:>8.0f}  all standings, at the start and every ten minutes"
+        f"{(time.thread_time() - began) * 1000:>8.0f}  all source_statuses, at the start and every ten minutes"
     )
 
 
-def _something_happens(kept: Kept) -> None:
+def _something_happens(kept: Cache) -> None:
     """As if a second had passed and an event had come: the store's clock stands still."""
     known = kept._answers  # noqa: SLF001  # what nobody but a clock may do otherwise
     for what, one in known.items():

@@ -132,7 +132,7 @@ def _measure(rpms: list[_Rpm], size: int, runs: int, work: Path) -> None:
         (theirs / "Packages" / rpm.filename).hardlink_to(rpm.path)
     words: list[str | Path] = [_COMMAND, "--quiet", "--update", "--no-database", theirs]
     subprocess.run(words, check=True, capture_output=True)
-    writer = RepositoryWriter(work / "cache", work / "shelves")
+    writer = RepositoryWriter(work / "cache", work / "pool")
     writer.write(work / "ours-0", rpms[:size])
     ours_times, their_times = [], []
     for number in range(1, runs + 1):

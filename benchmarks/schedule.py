@@ -2,7 +2,7 @@
 
 The floor of the first is Python reading the same JSON and nothing else; the peers of the second are first come first served and
 the alphabet, which is what most build systems do. Goals: cold under 10 s and 2 GiB; an event handled in under 2 ms in the
-median; the makespan at most 1.05 of the lower bound where longest way and work/N are a factor of two apart.
+median; the makespan at most 1.05 of the lower bound where critical path and work/N are a factor of two apart.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def _python(code: str, file: Path) -> str:
 
 def _orders(file: Path) -> None:
     graph = work_graphs.read(file)
-    largest = max((len(circle) for circle in graph.circles), default=0)
-    print(f"{len(graph.names)} sources, {graph.edges} needs, {len(graph.circles)} cycles (the largest {largest}), "
-          f"{max(graph.waves) + 1} waves; longest way {graph.critical_path:.0f} s, work {graph.work:.0f} s")  # fmt: skip
+    largest = max((len(cycle) for cycle in graph.cycles), default=0)
+    print(f"{len(graph.names)} sources, {graph.edges} needs, {len(graph.cycles)} cycles (the largest {largest}), "
+          f"{max(graph.waves) + 1} waves; critical path {graph.critical_path:.0f} s, work {graph.work:.0f} s")  # fmt: skip
     print(
         f"\n{'workers':>8} {'bound (h)':>10}",
         *(f"{order.value:>14}" for order in Order),
@@ -97,4 +97,4 @@ def _orders(file: Path) -> None:
                 f"{'':>8} goal: at most {_GOAL_RATIO}, an event under {_GOAL_MS:.0f} ms: {'met' if good else 'NOT MET'}"
             )
         else:
-            print(f"{'':>8} no goal: longest way and work/N are only {apart:.2f} apart")
+            print(f"{'':>8} no goal: critical path and work/N are only {apart:.2f} apart")

@@ -37,7 +37,7 @@ from buildfarm.adapters.intake.remote_metadata import RemoteMetadata
 from buildfarm.adapters.intake.rpm_verify import verify_many
 from buildfarm.adapters.notify import outward
 from buildfarm.adapters.notify.event_stream import RedisStream
-from buildfarm.adapters.notify.keys import TellingKeys
+from buildfarm.adapters.notify.keys import NotificationKeys
 from buildfarm.adapters.notify.mail import Smtp
 from buildfarm.adapters.notify.webhooks import Webhooks
 from buildfarm.adapters.publish.compose_metadata import ProductmdWriter
@@ -61,25 +61,25 @@ from buildfarm.domain.debrand.rule import Rule
 from buildfarm.domain.notify.digest import Pace
 from buildfarm.domain.target.target import Target
 from buildfarm.ports.intake import Intake
-from buildfarm.ports.notifications import Answer, Letter
-from buildfarm.rpm_folders import SHELVES
+from buildfarm.ports.notifications import Answer, MailMessage
+from buildfarm.rpm_folders import POOL
 from buildfarm.services.auth.login import LoginTools
 from buildfarm.services.build import comparing, debranding  # fmt: skip
 from buildfarm.services.build.comparing import CompareTools
 from buildfarm.services.build.debranding import DebrandTools
-from buildfarm.services.build.guests import Reception
+from buildfarm.services.build.guests import GuestProvisioning
 from buildfarm.services.core.hub import Heartbeat, Hub
 from buildfarm.services.core.tasks import token_hash
 from buildfarm.services.intake import downloads, drops, surveying  # fmt: skip
 from buildfarm.services.intake.polling import Poller
 from buildfarm.services.intake.watching import FolderWatch
 from buildfarm.services.notify import consumers  # fmt: skip
-from buildfarm.services.notify.deliveries import Couriers
-from buildfarm.services.notify.notifier import FOLLOWERS, Teller
+from buildfarm.services.notify.deliveries import DeliverySender
+from buildfarm.services.notify.notifier import CONSUMERS, Notifier
 from buildfarm.services.publish import collecting, composing, publishing  # fmt: skip
 from buildfarm.services.schedule.planning import PlanningService
 from buildfarm.services.schedule.scheduler import Scheduler
-from buildfarm.services.schedule.task_handlers import Station
+from buildfarm.services.schedule.task_handlers import Handler
 
 ADMIN = "admin"
 
@@ -176,8 +176,10 @@ def initialise(config: Config) -> None:
         token_file.write_text(secrets.token_urlsafe(32), encoding="utf-8")
     token = token_file.read_text(encoding="utf-8").strip()
     with store.begin() as tx:
-        tx.add_once(ApiToken(id=token_hash(token), name=ADMIN, role="admin", created=tx.now))
-    consumers.begin(store, FOLLOWERS)
+        tx.insert_or_ignore(
+            ApiToken(id=token_hash(token), name=ADMIN, role="admin", created=tx.now)
+        )
+    consumers.begin(store, CONSUMERS)
     store.dispose()
 
 
@@ -246,19 +248,19 @@ def login_tools(config: Config) -> LoginTools:
     return LoginTools(passwords=Argon2Passwords(), issuer=OidcIssuer(settings, secret))
 
 
-def web_parts() -> tuple[Hub, Intake, Reception]:
+def web_parts() -> tuple[Hub, Intake, GuestProvisioning]:
     """What the Flask application is made with (each web process calls this once)."""
     loaded = configuration.load()
     hub = hub_of(loaded)
-    return hub, intake(), reception_of(hub)
+    return hub, intake(), guest_provisioning_of(hub)
 
 
-def reception_of(hub: Hub) -> Reception:
+def guest_provisioning_of(hub: Hub) -> GuestProvisioning:
     """What guests are received with."""
     config = hub.config
     _, certificate = message_keys.ensure_pair(home_of(config).secrets / "messages", "hub")
     planning = PlanningService(hub, LibsolvSolver(), remote_of(hub))
-    return Reception(
+    return GuestProvisioning(
         broker=Broker(redis_url(config)),
         prefix=prefix_of,
         certificate=certificate.read_text(encoding="ascii"),
@@ -298,46 +300,46 @@ def watches_of(hub: Hub) -> list[FolderWatch]:
     ]  # fmt: skip
 
 
-def telling_keys(config: Config) -> TellingKeys:
+def notification_keys(config: Config) -> NotificationKeys:
     """What webhooks and unsubscribe links are signed with."""
-    return TellingKeys(home_of(config).secrets / "telling.key")
+    return NotificationKeys(home_of(config).secrets / "notifications.key")
 
 
 def check_webhook(config: Config, url: str) -> None:
     """:raises NotAllowed: the hub may not post there. :raises InfraError: nobody knows the host's name."""
-    outward.address_of(url, config.farm.telling.allowed_urls)
+    outward.address_of(url, config.farm.notifications.allowed_urls)
 
 
-def couriers_of(hub: Hub) -> Couriers:
+def deliveries_of(hub: Hub) -> DeliverySender:
     """What brings notices to webhooks and mailboxes."""
-    farm, keys = hub.config.farm, telling_keys(hub.config)
+    farm, keys = hub.config.farm, notification_keys(hub.config)
     pace = Pace(
-        quiet=timedelta(seconds=farm.telling.quiet), longest=timedelta(seconds=farm.telling.longest),
-        least=timedelta(seconds=farm.telling.least),
+        quiet=timedelta(seconds=farm.notifications.quiet), longest=timedelta(seconds=farm.notifications.longest),
+        least=timedelta(seconds=farm.notifications.least),
     )  # fmt: skip
     mail = farm.mail
     password = (
         hub.config.path(mail.password_file) if mail is not None and mail.password_file else None
     )
-    return Couriers(
-        store=hub.store, post=Webhooks(keys, allowed=farm.telling.allowed_urls), pace=pace, url=farm.public_url,
+    return DeliverySender(
+        store=hub.store, post=Webhooks(keys, allowed=farm.notifications.allowed_urls), pace=pace, url=farm.public_url,
         mail=Smtp(mail, password_file=password) if mail is not None else _no_mail,
         unsubscribe=lambda one: f"{farm.public_url}/subscriptions/{one}/unsubscribe?proof={keys.proof(one)}",
         chance=random.SystemRandom().random,
     )  # fmt: skip
 
 
-def _no_mail(_: Letter) -> Answer:
+def _no_mail(_: MailMessage) -> Answer:
     return Answer(accepted=False, status="no mail server: `mail:` in farm.yaml names one")
 
 
-def teller_of(hub: Hub, *, owner: str) -> Teller:
-    """The teller with Redis, HTTP and SMTP behind it."""
-    stream = RedisStream(redis_url(hub.config), length=hub.config.farm.telling.stream_length)
-    return Teller(hub, stream, couriers_of(hub), owner=owner)
+def notifier_of(hub: Hub, *, owner: str) -> Notifier:
+    """The notifier with Redis, HTTP and SMTP behind it."""
+    stream = RedisStream(redis_url(hub.config), length=hub.config.farm.notifications.stream_length)
+    return Notifier(hub, stream, deliveries_of(hub), owner=owner)
 
 
-def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
+def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Handler]:
     """What the hub worker of ``queue`` (``services`` or ``signer``) can do; only the signer opens the key."""
     if queue == "signer":
         signer = signer_of(hub.config)
@@ -345,7 +347,7 @@ def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Station]:
             TaskKind.SIGN: lambda task, _: publishing.sign(hub, signer, task.subject),
             TaskKind.SEAL: lambda task, _: publishing.seal(hub, signer, task.subject),
         }
-    write = repository_writer(hub.config.farm.home_path / "cache" / "repodata", hub.repos / SHELVES)
+    write = repository_writer(hub.config.farm.home_path / "cache" / "repodata", hub.repos / POOL)
     describe = ProductmdWriter(hub.repos / publishing.KEY_FILE)
     verify = intake()
     fetch = Fetcher()

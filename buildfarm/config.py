@@ -91,8 +91,8 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
-    """``telling:`` of farm.yaml. ``url`` is where people reach the page (default: where workers do).
+class Notifications:
+    """``notifications:`` of farm.yaml. ``url`` is where people reach the page (default: where workers do).
 
     ``allowed_urls`` are URL prefixes to which webhooks may go though their address is not a public one. ``quiet``, ``longest`` and
     ``least`` are seconds, see :class:`buildfarm.domain.notify.digest.Pace`; ``stream_length`` is how many messages the stream keeps.
@@ -148,7 +148,7 @@ class Farm:
     sharing: Sharing = field(default_factory=Sharing)
     sigs: dict[str, Sig] = field(default_factory=dict)
     mail: Mail | None = None
-    telling: Telling = field(default_factory=Telling)
+    notifications: Notifications = field(default_factory=Notifications)
     login: LoginSettings = field(default_factory=LoginSettings)
 
     @property
@@ -164,7 +164,7 @@ class Farm:
     @property
     def public_url(self) -> str:
         """Where people reach the page: in mails, feeds and webhooks."""
-        return (self.telling.url or self.url).rstrip("/")
+        return (self.notifications.url or self.url).rstrip("/")
 
     @property
     def database_url(self) -> str:

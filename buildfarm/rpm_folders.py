@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-SHELVES = ".shelves"
+POOL = ".pool"
 """Where generations keep the folders that they share, see :mod:`buildfarm.adapters.publish.package_pool`."""
 
 
 def file_of(folder: Path, href: str) -> Path | None:
-    """The file that a repository's metadata calls ``href``, in the folder itself or on a shelf; ``None`` if it is in neither."""
+    """The file that a repository's metadata calls ``href``, in the folder itself or on a shard; ``None`` if it is in neither."""
     path = (folder / href).resolve()
     is_inside = path.is_relative_to(folder.resolve())
     is_shelved = (
-        path.parent.parent.name == SHELVES
+        path.parent.parent.name == POOL
         and not PurePosixPath(href).is_absolute()
         and ".." not in href.split("/")
     )
@@ -25,10 +25,10 @@ def file_of(folder: Path, href: str) -> Path | None:
 
 def rpms_below(folder: Path, pattern: str = "*.rpm") -> list[Path]:
     """Every file below ``folder`` whose name fits, sorted."""
-    shelves = [
+    pool = [
         link
         for link in folder.rglob("Packages/*")
-        if link.is_symlink() and link.readlink().parent.name == SHELVES
+        if link.is_symlink() and link.readlink().parent.name == POOL
     ]
-    places = [*folder.rglob(pattern), *(file for shelf in shelves for file in shelf.glob(pattern))]
+    places = [*folder.rglob(pattern), *(file for shard in pool for file in shard.glob(pattern))]
     return sorted(path for path in places if path.is_file())

@@ -41,14 +41,14 @@ def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
             f"  from {rising[0]['share']:.1%} in generation {rising[0]['number']} to {rising[-1]['share']:.1%} in generation "
             f"{rising[-1]['number']}; {len(seeds['seeds'])} RPMs still come from the seed (buildfarm seeds {drop['target']})"
         )
-    for one in seeds["circles"]:
+    for one in seeds["cycles"]:
         took = (
             f"took {', '.join(one['seeded'])} from the seed"
             if one["seeded"]
             else "took nothing of it from the seed"
         )
         _out.print(
-            f"circle {' and '.join(one['circle'])}: {one['nvr']}, round {one['round']}, {took}",
+            f"cycle {' and '.join(one['cycle'])}: {one['nvr']}, round {one['round']}, {took}",
             highlight=False,
         )
     _out.print(

@@ -159,7 +159,7 @@ class ReferenceRequest(Request):
     arch: str = Field(default="", max_length=32, pattern=r"^[a-z0-9_]*$")
 
 
-class WaiverRequest(Request):
+class WaiverBody(Request):
     """``POST /waivers``: the words of a line of ``waivers export``; ``id`` is made where it is not given."""
 
     id: str = Field(default="", max_length=100, pattern=r"^[A-Za-z0-9._-]*$")
@@ -182,8 +182,8 @@ class ComposeRequest(ReasonRequest):
     generation: str = Field(default="", max_length=100)
 
 
-class AskRequest(DueReason):
-    """``POST /builds/<id>/ask-waiver``: a finding as the comparison writes it, no globs; what is empty matches any."""
+class WaiverAskBody(DueReason):
+    """``POST /builds/<id>/request-waiver``: a finding as the comparison writes it, no globs; what is empty matches any."""
 
     kind: str = Field(min_length=1, max_length=100)
     path: str = Field(default="", max_length=2000)
@@ -192,7 +192,7 @@ class AskRequest(DueReason):
 
 
 class GrantRequest(ReasonRequest):
-    """``POST /waiver-asks/<id>/grant``: who answers for the waiver, and its last day; the asker's reason stands in it already."""
+    """``POST /waiver-requests/<id>/grant``: who answers for the waiver, and its last day; the asker's reason stands in it already."""
 
     owner: str = Field(min_length=1, max_length=200)
     expires: date

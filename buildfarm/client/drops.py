@@ -19,7 +19,7 @@ class DropFiles(TypedDict):
     dist_git: NotRequired[Sequence[Json]]
 
 
-class DropWishes(TypedDict, total=False):
+class DropOptions(TypedDict, total=False):
     """How a drop is to be treated."""
 
     name: str
@@ -34,7 +34,7 @@ class Drops:
     def __init__(self, transport: Transport) -> None:
         self._hub = transport
 
-    def send(self, target: str, files: DropFiles, **wishes: Unpack[DropWishes]) -> ReceivedDrop:
+    def send(self, target: str, files: DropFiles, **wishes: Unpack[DropOptions]) -> ReceivedDrop:
         """Hand a drop in; its ``url`` is where to follow it. The same drop again is the same drop."""
         return self._hub.change(ReceivedDrop, "/drops", {"target": target, **wishes, **files})
 

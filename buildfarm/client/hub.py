@@ -24,7 +24,7 @@ from buildfarm.client.composes import Composes
 from buildfarm.client.drops import Drops
 from buildfarm.client.people import Accounts, Tokens
 from buildfarm.client.targets import Targets
-from buildfarm.client.telling import Telling
+from buildfarm.client.telling import Notifications
 from buildfarm.client.transport import Json, Transport, place
 from buildfarm.client.waivers import Waivers
 
@@ -50,7 +50,7 @@ class Client:
         self.waivers = Waivers(self._hub)
         self.accounts = Accounts(self._hub)
         self.tokens = Tokens(self._hub)
-        self.telling = Telling(self._hub)
+        self.notifications = Notifications(self._hub)
 
     def __enter__(self) -> Self:
         return self

@@ -27,7 +27,7 @@ class OfWhat(TypedDict, total=False):
     sig: str
 
 
-class Telling:
+class Notifications:
     """``/subscriptions`` and ``/deliveries``: one's own, or all for an engineer."""
 
     def __init__(self, transport: Transport) -> None:

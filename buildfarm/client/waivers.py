@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from buildfarm.api.responses.build.waivers import Waiver, WaiverAsk, WaiverList
+from buildfarm.api.responses.build.waivers import Waiver, WaiverList, WaiverRequest
 from buildfarm.client.transport import Json, Transport, place
 
 
@@ -24,22 +24,24 @@ class Waivers:
             yield from page.waivers
 
     def record(self, form: Json) -> Waiver:
-        """Accept a difference until a day, in the words of :class:`buildfarm.api.requests.WaiverRequest`."""
+        """Accept a difference until a day, in the words of :class:`buildfarm.api.requests.WaiverBody`."""
         return self._hub.change(Waiver, "/waivers", form)
 
     def revoke(self, waiver: str, *, reason: str) -> Waiver:
         """End one before its day."""
         return self._hub.change(Waiver, place("waivers", waiver, "revoke"), {"reason": reason})
 
-    def ask(self, build: str, form: Json) -> WaiverAsk:
-        """Ask those who may, in the words of :class:`buildfarm.api.requests.AskRequest`."""
-        return self._hub.change(WaiverAsk, place("builds", build, "ask-waiver"), form)
+    def ask(self, build: str, form: Json) -> WaiverRequest:
+        """Ask those who may, in the words of :class:`buildfarm.api.requests.WaiverAskBody`."""
+        return self._hub.change(WaiverRequest, place("builds", build, "request-waiver"), form)
 
-    def grant(self, ask: str, *, owner: str, expires: str, reason: str = "") -> WaiverAsk:
+    def grant(self, ask: str, *, owner: str, expires: str, reason: str = "") -> WaiverRequest:
         """Record what was asked for, until ``expires`` (``YYYY-MM-DD``)."""
         body = {"owner": owner, "expires": expires, "reason": reason}
-        return self._hub.change(WaiverAsk, place("waiver-asks", ask, "grant"), body)
+        return self._hub.change(WaiverRequest, place("waiver-requests", ask, "grant"), body)
 
-    def decline(self, ask: str, *, reason: str) -> WaiverAsk:
+    def decline(self, ask: str, *, reason: str) -> WaiverRequest:
         """Refuse what was asked for."""
-        return self._hub.change(WaiverAsk, place("waiver-asks", ask, "decline"), {"reason": reason})
+        return self._hub.change(
+            WaiverRequest, place("waiver-requests", ask, "decline"), {"reason": reason}
+        )

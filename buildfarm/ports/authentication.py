@@ -17,7 +17,7 @@ class Passwords(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class AuthorizationRequest:
     """A login that is under way at an OIDC issuer; the browser keeps it until it comes back."""
 
     state: str
@@ -28,14 +28,14 @@ class Errand:
 class IdentityProvider(Protocol):
     """An OIDC issuer that says who somebody is."""
 
-    def send_off(self, come_back: str) -> tuple[str, Errand]:
+    def begin(self, complete: str) -> tuple[str, AuthorizationRequest]:
         """Where to send the browser, and what must be kept meanwhile. :raises InfraError: the issuer does not answer."""
 
     def welcome(
-        self, errand: Errand, come_back: str, answer: Mapping[str, str]
+        self, authorization_request: AuthorizationRequest, complete: str, answer: Mapping[str, str]
     ) -> Mapping[str, object]:
         """The verified claims about who came back with ``answer``, the query's words.
 
-        :raises NotAllowed: the answer is not one to this errand, or the issuer said no.
+        :raises NotAllowed: the answer is not one to this authorization_request, or the issuer said no.
         :raises InfraError: the issuer does not answer.
         """

@@ -21,7 +21,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class MailMessage:
     """One mail. ``batch`` is the same however often it is sent, ``threads`` are the drops it is about, ``unsubscribe`` is a URL."""
 
     to: str
@@ -45,5 +45,5 @@ class WebhookSender(Protocol):
 class Mailer(Protocol):
     """Hands one message over to a mail server."""
 
-    def __call__(self, letter: Letter, /) -> Answer:
+    def __call__(self, letter: MailMessage, /) -> Answer:
         """What the server answered; being unreachable is an answer too."""

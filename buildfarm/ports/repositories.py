@@ -10,7 +10,7 @@ from typing import Protocol
 from buildfarm.domain.publish.compose import Compose, Release
 from buildfarm.domain.publish.repository import RepositoryKind
 from buildfarm.domain.target.repodata_style import RepodataStyle
-from buildfarm.domain.target.target import CarriedKind
+from buildfarm.domain.target.target import ExtraMetadataKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +23,10 @@ class RepoFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CarriedFile:
+class ExtraMetadataFile:
     """What goes into a repository beside its RPMs; ``names`` maps the vendor's file names to ours."""
 
-    kind: CarriedKind
+    kind: ExtraMetadataKind
     path: Path
     names: Mapping[str, str]
 
@@ -38,7 +38,7 @@ class RepositoryWriter(Protocol):
         self,
         folder: Path,
         files: Sequence[RepoFile],
-        carried: Sequence[CarriedFile],
+        carried: Sequence[ExtraMetadataFile],
         style: RepodataStyle,
     ) -> None: ...
 

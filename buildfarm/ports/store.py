@@ -53,7 +53,7 @@ class Transaction(Protocol):
     def add(self, record: object) -> None:
         """Insert. :raises Conflict: such a record exists already."""
 
-    def add_once(self, record: object) -> bool:
+    def insert_or_ignore(self, record: object) -> bool:
         """Insert unless it exists; False when it did."""
 
     def add_all(self, records: Sequence[object]) -> None:
@@ -75,7 +75,7 @@ class Transaction(Protocol):
     ) -> list[R]:
         """All records whose fields equal ``where``; ``after`` is the last one seen, whose ``order_by`` values to go on from."""
 
-    def pick(
+    def select_fields(
         self,
         kind: type[object],
         fields: Sequence[str],
@@ -97,7 +97,7 @@ class Transaction(Protocol):
     def count(self, kind: type[object], /, *, most: int | None = None, **where: object) -> int:
         """How many :meth:`find` would give; no further than ``most``."""
 
-    def tally(
+    def count_by(
         self, kind: type[object], by: Sequence[str], /, **where: object
     ) -> dict[tuple[Any, ...], int]:
         """How many :meth:`find` would give, for each combination of the values of ``by`` that occurs."""
@@ -114,7 +114,7 @@ class Transaction(Protocol):
     ) -> list[tuple[Any, ...]]:
         """Some fields of the newest record (the largest ``by``) for each value of ``of_each``, in the order of these values."""
 
-    def change(
+    def update(
         self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object
     ) -> R | None:
         """Set fields of one record; with ``only_if`` a compare-and-set that gives ``None`` when the row differs."""

@@ -1,4 +1,4 @@
-"""On a real farm: a circle that no seed breaks, and a BuildRequires that only a build knows of."""
+"""On a real farm: a cycle that no seed breaks, and a BuildRequires that only a build knows of."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_everything_is_published_and_nothing_of_it_was_built_under_a_condition(
     first = next(build for build in rounds if build["round"] == 1)
     assert first["bootstrap"] == "--with bootstrap"
     assert "reef-9" not in first["tags"]
-    assert "without its own circle" in first["gate_reason"]
+    assert "without its own cycle" in first["gate_reason"]
 
 
 def test_the_first_round_did_without_the_circle_and_the_second_had_it(

@@ -20,7 +20,7 @@ import pytest
 import redis
 import yaml
 from buildfarm_workers.guests.image import image
-from buildfarm_workers.guests.machine.hub_client import Desk
+from buildfarm_workers.guests.machine.hub_client import GuestHubClient
 
 from buildfarm import wire
 from buildfarm.adapters.system.hypervisor import Hypervisor
@@ -250,7 +250,7 @@ def test_a_guests_identity_opens_nothing_of_another_and_dies_with_it(
     farm: Farm, home: tuple[Path, Signed]
 ) -> None:
     config = host_config(home[0])
-    desk = Desk(config["hub_url"], config["token"])
+    desk = GuestHubClient(config["hub_url"], config["token"])
     asked = wire.GuestRequest(image="0" * 64, builder="chroot")
     one, other = desk.admit(asked), desk.admit(asked)
     srpm = home[1].srpm(

@@ -15,12 +15,12 @@ from werkzeug.serving import make_server
 from tests.conftest import CHECKOUT
 from tests.e2e import chromium
 from tests.e2e.chromium import open_page
-from tests.integration.web import later_scenario, scenario
-from tests.integration.web.scenario import Story
+from tests.integration.web import later_scenario, scenarios
+from tests.integration.web.scenarios import Scenario
 
 PICTURES = CHECKOUT / "var" / "screenshots"
 SERIOUS = ("serious", "critical")
-PHONE, DESK = {"width": 360, "height": 780}, {"width": 1280, "height": 900}
+PHONE, GUEST_HUB = {"width": 360, "height": 780}, {"width": 1280, "height": 900}
 DARK = (
     "overview",
     "needs",
@@ -40,15 +40,15 @@ pytestmark = [pytest.mark.browser, chromium.NEEDED]
 
 
 @pytest.fixture(scope="module")
-def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Story]]:
-    hub, _, story = scenario.told(tmp_path_factory.mktemp("farm"))
-    later_scenario.tell(story)
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Scenario]]:
+    hub, _, scenario = scenarios.told(tmp_path_factory.mktemp("farm"))
+    later_scenario.tell(scenario)
     server = make_server(
-        "127.0.0.1", 0, create_app(hub, intake=scenario.fake_intake), threaded=True
+        "127.0.0.1", 0, create_app(hub, intake=scenarios.fake_intake), threaded=True
     )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", story
+    yield f"http://127.0.0.1:{server.server_port}", scenario
     server.shutdown()
     thread.join()
     server.server_close()
@@ -57,7 +57,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Sto
 
 def look(
     browser: Any,
-    morning: tuple[str, Story],
+    morning: tuple[str, Scenario],
     scheme: str,
     names: tuple[str, ...],
     rules: tuple[str, ...],
@@ -66,13 +66,13 @@ def look(
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="axe is not installed"
     ).Axe()
-    url, story = morning
+    url, scenario = morning
     folder = PICTURES / scheme
     shutil.rmtree(folder, ignore_errors=True)
-    page, said = open_page(browser, color_scheme=scheme, viewport=DESK)
+    page, said = open_page(browser, color_scheme=scheme, viewport=GUEST_HUB)
     options = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
     faults: list[tuple[str, str, list[str]]] = []
-    known = later_scenario.pages(story)
+    known = later_scenario.pages(scenario)
     for name in names or known:
         page.goto(url + known[name])
         page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
@@ -88,22 +88,22 @@ def look(
 
 
 def test_no_page_has_a_serious_accessibility_fault(
-    browser: Any, morning: tuple[str, Story]
+    browser: Any, morning: tuple[str, Scenario]
 ) -> None:
     look(browser, morning, "light", (), ())
 
 
-def test_contrast_is_kept_in_dark_mode(browser: Any, morning: tuple[str, Story]) -> None:
+def test_contrast_is_kept_in_dark_mode(browser: Any, morning: tuple[str, Scenario]) -> None:
     look(browser, morning, "dark", DARK, ("color-contrast",))
 
 
-def test_every_page_fits_a_telephone(browser: Any, morning: tuple[str, Story]) -> None:
-    url, story = morning
+def test_every_page_fits_a_telephone(browser: Any, morning: tuple[str, Scenario]) -> None:
+    url, scenario = morning
     folder = PICTURES / "phone"
     shutil.rmtree(folder, ignore_errors=True)
     page, said = open_page(browser, viewport=PHONE)
     wide = []
-    for name, path in later_scenario.pages(story).items():
+    for name, path in later_scenario.pages(scenario).items():
         page.goto(url + path)
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wide.append(name)
@@ -115,7 +115,7 @@ def test_every_page_fits_a_telephone(browser: Any, morning: tuple[str, Story]) -
 
 
 def test_the_keyboard_reaches_content_links_and_folded_tables(
-    browser: Any, morning: tuple[str, Story]
+    browser: Any, morning: tuple[str, Scenario]
 ) -> None:
     url, _ = morning
     page, _ = open_page(browser)

@@ -17,26 +17,26 @@ from buildfarm.domain.core.build import Build, BuildState
 from buildfarm.services.auth import accounts
 from buildfarm.services.auth.login import LoginTools
 from tests.e2e import chromium
-from tests.integration.web import people_scenario, scenario
-from tests.integration.web.scenario import Story
+from tests.integration.web import people_scenario, scenarios
+from tests.integration.web.scenarios import Scenario
 
 pytestmark = [pytest.mark.browser, chromium.NEEDED]
 
 
 @pytest.fixture
-def farm(tmp_path: Path) -> Iterator[tuple[str, Story]]:
-    hub, _, story = scenario.told(tmp_path)
+def farm(tmp_path: Path) -> Iterator[tuple[str, Scenario]]:
+    hub, _, scenario = scenarios.told(tmp_path)
     tools = LoginTools(passwords=Argon2Passwords())
     accounts.create(
         hub, "vera", role=Role.MAINTAINER, sigs=("virt",), passwords=tools.passwords, password=people_scenario.PASSWORD,
         actor="test",
     )  # fmt: skip
     server = make_server(
-        "127.0.0.1", 0, create_app(hub, intake=scenario.fake_intake, login=tools), threaded=True
+        "127.0.0.1", 0, create_app(hub, intake=scenarios.fake_intake, login=tools), threaded=True
     )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", story
+    yield f"http://127.0.0.1:{server.server_port}", scenario
     server.shutdown()
     thread.join()
     server.server_close()
@@ -45,11 +45,11 @@ def farm(tmp_path: Path) -> Iterator[tuple[str, Story]]:
 
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
 def test_a_maintainer_logs_in_retries_and_is_refused_what_is_not_theirs(
-    farm: tuple[str, Story], script: bool
+    farm: tuple[str, Scenario], script: bool
 ) -> None:
-    url, story = farm
-    own = people_scenario.failed_build(story, "qemu-kvm")
-    others = people_scenario.failed_build(story, "bash")
+    url, scenario = farm
+    own = people_scenario.failed_build(scenario, "qemu-kvm")
+    others = people_scenario.failed_build(scenario, "bash")
     said: list[str] = []
 
     def check(page: Any, part: str | None = None) -> None:
@@ -79,7 +79,7 @@ def test_a_maintainer_logs_in_retries_and_is_refused_what_is_not_theirs(
         page.fill("#do-retry input[name=reason]", "the mirror is back")
         page.click("#do-retry button")
         page.locator(".done", has_text="goes through the line again").wait_for()
-        with story.hub.store.read() as tx:
+        with scenario.hub.store.read() as tx:
             assert tx.get(Build, own.id).state is BuildState.INGESTED
         page.goto(f"{url}/builds/{others.id}")
         assert page.locator("#do-retry").count() == 0

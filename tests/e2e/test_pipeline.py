@@ -20,7 +20,7 @@ from tests.waiting import until
 pytestmark = [pytest.mark.world, pytest.mark.root, pytest.mark.timeout(900)]
 
 Line = tuple[Farm, dict[str, Any]]
-FOLLOWERS = ("notices", "meters", "stream")
+CONSUMERS = ("notices", "metrics", "stream")
 EXPECTED: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).resolve().parents[2] / "demo/specs/expected.json").read_text()
 )
@@ -110,15 +110,15 @@ def test_when_all_is_done_nothing_is_foretold_and_what_is_stuck_says_why(line: L
 def test_a_circle_begins_with_the_seed_and_is_built_again_with_itself(line: Line) -> None:
     farm, _ = line
     seeds = farm.get("/targets/reef-9/seeds")
-    rounds = [one for one in seeds["circles"] if one["nvr"].startswith(("byacc-", "mawk-"))]
+    rounds = [one for one in seeds["cycles"] if one["nvr"].startswith(("byacc-", "mawk-"))]
     first = [one for one in rounds if one["round"] == 1]
     assert {one["nvr"].split("-")[0] for one in first} == {"byacc", "mawk"}
-    assert all(one["circle"] == ["byacc", "mawk"] for one in rounds)
+    assert all(one["cycle"] == ["byacc", "mawk"] for one in rounds)
     seeded = [one for one in first if one["seeded"]]
     assert seeded  # whichever began had nothing but the seed
     for one in seeded:
         assert one["state"] == "compared"  # users never get it
-        assert "with seeds of its own circle" in farm.get(f"/builds/{one['id']}")["gate_reason"]
+        assert "with seeds of its own cycle" in farm.get(f"/builds/{one['id']}")["gate_reason"]
         assert one["successor"] in {other["id"] for other in rounds if other["round"] == 2}
     last = [one for one in rounds if not one["successor"]]
     assert {one["nvr"].split("-")[0] for one in last} == {"byacc", "mawk"}
@@ -207,7 +207,7 @@ def test_what_happened_is_told_in_the_feed_in_figures_and_on_the_stream(line: Li
             for key, value in (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
         }
         lags = [
-            found.get(f'buildfarm_follower_lag_events{{follower="{name}"}}') for name in FOLLOWERS
+            found.get(f'buildfarm_consumer_lag_events{{follower="{name}"}}') for name in CONSUMERS
         ]
         return found if lags == [0] * len(lags) else {}
 

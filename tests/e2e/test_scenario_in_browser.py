@@ -283,8 +283,8 @@ MAIN_PAGES = {
     "search": "/search?q=zlib", "triggers": "/triggers", "subscriptions": "/subscriptions", "log": "/builds/{stubborn}/log",
 }  # fmt: skip
 JUDGED_ELSEWHERE = ("needs", "sources", "lag", "workers")
-"""Axe judges these in ``test_look.py``, with more on them than a farm at rest has."""
-PHONE, DESK = {"width": 360, "height": 780}, {"width": 1280, "height": 900}
+"""Axe judges these in ``test_look.py``, with more on them than a farm finished has."""
+PHONE, GUEST_HUB = {"width": 360, "height": 780}, {"width": 1280, "height": 900}
 
 
 def test_the_main_pages_of_a_real_farm_fit_and_have_no_serious_accessibility_fault(
@@ -294,13 +294,13 @@ def test_the_main_pages_of_a_real_farm_fit_and_have_no_serious_accessibility_fau
     ids = {build["source"]: build["id"] for build in base_drop["builds"]} | {
         "drop": base_drop["id"]
     }
-    page, said = open_page(browser, viewport=DESK)
+    page, said = open_page(browser, viewport=GUEST_HUB)
     for folder in ("line-desk", "line-phone"):
         shutil.rmtree(PICTURES / folder, ignore_errors=True)
     found: list[tuple[str, str, list[str]]] = []
     wide = []
     for name, path in MAIN_PAGES.items():
-        page.set_viewport_size(DESK)
+        page.set_viewport_size(GUEST_HUB)
         page.goto(farm.url + path.format(**ids))
         page.screenshot(path=str(PICTURES / "line-desk" / f"{name}.png"), full_page=True)
         page.set_viewport_size(PHONE)

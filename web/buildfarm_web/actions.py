@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from flask import jsonify
 
-from buildfarm.api.requests import WaiverRequest
+from buildfarm.api.requests import WaiverBody
 from buildfarm.domain.auth.permissions import Action
-from buildfarm.domain.build.waiver import WaiverAsk, WaiverRecord
+from buildfarm.domain.build.waiver import WaiverRecord, WaiverRequest
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.core.build import Build
 from buildfarm.domain.core.records import Pause
@@ -26,12 +26,12 @@ from buildfarm.services.build import waiver_requests, waivers
 from buildfarm.services.core import builds, pausing, tasks, workers
 from buildfarm.services.intake import drops
 from buildfarm.services.publish import composing
-from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.http import etags
-from buildfarm_web.http.access import principal, require
+from buildfarm_web.http.access import principal, require_permission
 from buildfarm_web.read_models.build.build_page import build_page
 from buildfarm_web.read_models.build.builds import find_build, find_drop
-from buildfarm_web.read_models.core.cache import Kept
+from buildfarm_web.read_models.core.cache import Cache
 from buildfarm_web.read_models.intake.drops import drop_page
 
 T = TypeVar("T")
@@ -43,9 +43,9 @@ def on_build(name: str, action: Action, do: Callable[..., Build], *, why: str) -
     hub = the_hub()
     with hub.store.begin() as tx:
         found = find_build(tx, name)
-        actor = require(action, target=found.target, source=found.source).name
+        actor = require_permission(action, target=found.target, source=found.source).name
         if etags.wanted():
-            etags.unchanged(jsonify(build_page(hub, tx, the_parts().shares, found.id)), found.nvr)
+            etags.unchanged(jsonify(build_page(hub, tx, app_context().shares, found.id)), found.nvr)
         changed = do(tx, found, actor=actor, why=why)
     hub.wakeup.notify()
     return changed
@@ -73,10 +73,10 @@ def on_drop(name: str, action: Action, do: Callable[..., T], *, why: str) -> tup
     hub = the_hub()
     with hub.store.begin() as tx:
         found = find_drop(tx, name)
-        actor = require(action, target=found.target).name
+        actor = require_permission(action, target=found.target).name
         if etags.wanted():
             etags.unchanged(
-                jsonify(drop_page(hub, tx, Kept(), found.id)), f"drop {found.name or found.id}"
+                jsonify(drop_page(hub, tx, Cache(), found.id)), f"drop {found.name or found.id}"
             )
         answer = do(tx, found, actor=actor, why=why)
     hub.wakeup.notify()
@@ -97,13 +97,13 @@ def release_drop(name: str, *, why: str) -> Drop:
     hub = the_hub()
     with hub.store.read() as tx:
         found = find_drop(tx, name)
-    actor = require(Action.RELEASE_HOLD, target=found.target).name
+    actor = require_permission(Action.RELEASE_HOLD, target=found.target).name
     return drops.release_hold(hub, found.id, actor=actor, why=why)
 
 
 def pause_target(name: str, *, why: str) -> Pause:
     """Begin no more builds of a target."""
-    actor, hub = require(Action.PAUSE, target=name).name, the_hub()
+    actor, hub = require_permission(Action.PAUSE, target=name).name, the_hub()
     with hub.store.begin() as tx:
         held = pausing.pause(tx, hub.target(name), actor=actor, why=why)
     hub.wakeup.notify()
@@ -112,7 +112,7 @@ def pause_target(name: str, *, why: str) -> Pause:
 
 def resume_target(name: str, *, why: str, drop_waiting: bool) -> int:
     """Go on with a paused target; how many builds were canceled instead."""
-    actor, hub = require(Action.PAUSE, target=name).name, the_hub()
+    actor, hub = require_permission(Action.PAUSE, target=name).name, the_hub()
     with hub.store.begin() as tx:
         canceled = pausing.resume(
             tx, hub.target(name), actor=actor, why=why, drop_waiting=drop_waiting
@@ -124,14 +124,14 @@ def resume_target(name: str, *, why: str, drop_waiting: bool) -> int:
 def drain(name: str, *, drained: bool, why: str) -> Worker:
     """Take a worker out of service, or back in."""
     return workers.set_drained(
-        the_hub(), name, drained=drained, actor=require(Action.DRAIN).name, why=why
+        the_hub(), name, drained=drained, actor=require_permission(Action.DRAIN).name, why=why
     )
 
 
-def waive(wish: WaiverRequest) -> WaiverRecord:
+def waive(wish: WaiverBody) -> WaiverRecord:
     """Accept a difference until a day; what it touches is judged anew at once."""
     waiver = Waiver(**{**wish.model_dump(), "id": wish.id or f"W-{tasks.new_id()[:8]}"})
-    asker = require(Action.WAIVE, places=waivers.places(the_hub().config, waiver))
+    asker = require_permission(Action.WAIVE, places=waivers.places(the_hub().config, waiver))
     return waivers.record(the_hub(), waiver, actor=asker.name, role=asker.role)
 
 
@@ -141,47 +141,47 @@ def revoke(name: str, *, why: str) -> WaiverRecord:
     with hub.store.read() as tx:
         found = tx.first(WaiverRecord, id=name)
     if found is None:
-        require(Action.REVOKE)
+        require_permission(Action.REVOKE)
         raise NotFound(f"no waiver {name}", hint="`buildfarm waivers` lists them")
-    asker = require(Action.REVOKE, places=waivers.places(hub.config, found.waiver))
+    asker = require_permission(Action.REVOKE, places=waivers.places(hub.config, found.waiver))
     return waivers.revoke(hub, name, actor=asker.name, why=why)
 
 
-def ask_waiver(name: str, named: waiver_requests.Named, *, why: str) -> WaiverAsk:
+def request_waiver(name: str, named: waiver_requests.Named, *, why: str) -> WaiverRequest:
     """Ask those who may to waive a finding of a build."""
     with the_hub().store.read() as tx:
         build = find_build(tx, name)
-    actor = require(Action.ASK_WAIVER, target=build.target, source=build.source).name
+    actor = require_permission(Action.REQUEST_WAIVER, target=build.target, source=build.source).name
     return waiver_requests.ask(the_hub(), build, named, actor=actor, why=why)
 
 
-def grant(name: str, *, owner: str, expires: date, why: str) -> WaiverAsk:
+def grant(name: str, *, owner: str, expires: date, why: str) -> WaiverRequest:
     """Record the waiver that somebody asked for."""
     asked = _asked(name)
     waiver = waiver_requests.as_waiver(asked, owner=owner, expires=expires, why=why)
-    asker = require(Action.WAIVE, places=waivers.places(the_hub().config, waiver))
+    asker = require_permission(Action.WAIVE, places=waivers.places(the_hub().config, waiver))
     return waiver_requests.grant(the_hub(), asked, waiver, actor=asker.name, role=asker.role)
 
 
-def decline(name: str, *, why: str) -> WaiverAsk:
+def decline(name: str, *, why: str) -> WaiverRequest:
     """Refuse the waiver that somebody asked for."""
     asked = _asked(name)
-    actor = require(Action.WAIVE, target=asked.target, source=asked.source).name
+    actor = require_permission(Action.WAIVE, target=asked.target, source=asked.source).name
     return waiver_requests.decline(the_hub(), asked, actor=actor, why=why)
 
 
-def _asked(name: str) -> WaiverAsk:
+def _asked(name: str) -> WaiverRequest:
     """What was asked for; who may decide nowhere in particular does not learn whether it is there."""
     try:
         return waiver_requests.find(the_hub(), name)
     except NotFound:
-        require(Action.WAIVE)
+        require_permission(Action.WAIVE)
         raise
 
 
 def compose(target: str, *, generation: str, why: str) -> Compose:
     """Name a generation of a target."""
-    actor = require(Action.PROMOTE, target=target).name
+    actor = require_permission(Action.PROMOTE, target=target).name
     return composing.create(the_hub(), target, generation=generation, actor=actor, why=why)
 
 
@@ -199,6 +199,6 @@ def _promoter(name: str) -> str:
     try:
         target = composing.find(the_hub(), name).target
     except NotFound:
-        require(Action.PROMOTE)
+        require_permission(Action.PROMOTE)
         raise
-    return require(Action.PROMOTE, target=target).name
+    return require_permission(Action.PROMOTE, target=target).name

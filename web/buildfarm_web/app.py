@@ -9,7 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from buildfarm.adapters.compare import report_page
 from buildfarm.ports.intake import Intake
 from buildfarm.services.auth.login import LoginTools
-from buildfarm.services.build.guests import Reception
+from buildfarm.services.build.guests import GuestProvisioning
 from buildfarm.services.core.hub import Hub
 from buildfarm.wire import MEBIBYTE
 from buildfarm_web import app_context
@@ -45,7 +45,7 @@ from buildfarm_web.pages import (
 )
 from buildfarm_web.pages import login as people_pages
 from buildfarm_web.pages.drawings import bars, verdict_map, waves
-from buildfarm_web.read_models.build.source_status import Standings
+from buildfarm_web.read_models.build.source_status import SourceStatusIndex
 from buildfarm_web.read_models.selfhosting.shares import Shares
 from buildfarm_web.worker_api import guests, tasks
 
@@ -57,7 +57,7 @@ def create_app(
     hub: Hub,
     *,
     intake: Intake,
-    reception: Reception | None = None,
+    provisioning: GuestProvisioning | None = None,
     login: LoginTools | None = None,
     blob_limit: int = 8192 * MEBIBYTE,
     body_limit: int = BODY_LIMIT,
@@ -66,7 +66,7 @@ def create_app(
     """Make the Flask application.
 
     :param intake: reads and verifies what workers upload.
-    :param reception: what guests' identities are made of; without it KVM hosts are refused.
+    :param provisioning: what guests' identities are made of; without it KVM hosts are refused.
     :param login: what people are let in with; without it tokens alone open something.
     :param blob_limit: the largest file that may be uploaded, in bytes.
     :param body_limit: the largest JSON body, in bytes.
@@ -80,13 +80,13 @@ def create_app(
     assert own is not None
     app.jinja_env.loader = ChoiceLoader([own, FileSystemLoader(report_page.TEMPLATES)])
     live = following.Following(hub.store, hub.config.farm.live)
-    made = app_context.Parts(
+    made = app_context.AppContext(
         hub=hub,
         intake=intake,
         blob_limit=blob_limit,
         shares=Shares(),
-        standings=Standings(),
-        reception=reception,
+        source_statuses=SourceStatusIndex(),
+        provisioning=provisioning,
         login=login,
         live=live,
     )

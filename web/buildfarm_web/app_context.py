@@ -10,45 +10,45 @@ from flask import current_app
 
 from buildfarm.ports.intake import Intake
 from buildfarm.services.auth.login import LoginTools
-from buildfarm.services.build.guests import Reception
+from buildfarm.services.build.guests import GuestProvisioning
 from buildfarm.services.core.hub import Hub
 from buildfarm_web.live.following import Following
-from buildfarm_web.read_models.build.source_status import Standings
+from buildfarm_web.read_models.build.source_status import SourceStatusIndex
 from buildfarm_web.read_models.selfhosting.shares import Shares
 
 _KEY = "buildfarm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class AppContext:
     """The application's collaborators. ``blob_limit`` bounds one uploaded file, in bytes."""
 
     hub: Hub
     intake: Intake
     blob_limit: int
     shares: Shares
-    standings: Standings
-    reception: Reception | None
+    source_statuses: SourceStatusIndex
+    provisioning: GuestProvisioning | None
     login: LoginTools | None
     live: Following
 
 
-def keep(extensions: dict[str, object], parts: Parts) -> None:
-    """Put the parts where :func:`the_parts` finds them."""
+def keep(extensions: dict[str, object], parts: AppContext) -> None:
+    """Put the parts where :func:`app_context` finds them."""
     extensions[_KEY] = parts
 
 
-def of(extensions: Mapping[str, Any]) -> Parts:
+def of(extensions: Mapping[str, Any]) -> AppContext:
     """The parts of an application."""
-    found: Parts = extensions[_KEY]
+    found: AppContext = extensions[_KEY]
     return found
 
 
-def the_parts() -> Parts:
+def app_context() -> AppContext:
     """The parts of the application that answers this request."""
     return of(current_app.extensions)
 
 
 def the_hub() -> Hub:
     """The hub of the application that answers this request."""
-    return the_parts().hub
+    return app_context().hub

@@ -13,9 +13,9 @@ from buildfarm_web.app import create_app
 def application() -> Flask:
     """The application of a real farm, as :mod:`buildfarm.bootstrap` puts it together."""
     log.configure()
-    hub, intake, reception = bootstrap.web_parts()
+    hub, intake, provisioning = bootstrap.web_parts()
     app = create_app(
-        hub, intake=intake, reception=reception, login=bootstrap.login_tools(hub.config),
+        hub, intake=intake, provisioning=provisioning, login=bootstrap.login_tools(hub.config),
         limits_storage=bootstrap.redis_url(hub.config),
     )  # fmt: skip
     settle()

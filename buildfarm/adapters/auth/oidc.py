@@ -22,7 +22,7 @@ from requests import RequestException, Session
 
 from buildfarm.domain.auth.login import OidcSettings
 from buildfarm.errors import InfraError, NotAllowed
-from buildfarm.ports.authentication import Errand
+from buildfarm.ports.authentication import AuthorizationRequest
 
 _SECONDS = 10
 _LEEWAY_SECONDS = 60
@@ -40,25 +40,30 @@ class OidcIssuer:
         self._secret = secret
         self._known: Document = {}
 
-    def send_off(self, come_back: str) -> tuple[str, Errand]:
+    def begin(self, complete: str) -> tuple[str, AuthorizationRequest]:
         """Where to send the browser, and what must be kept meanwhile. :raises InfraError: the issuer does not answer."""
-        errand = Errand(
+        authorization_request = AuthorizationRequest(
             state=secrets.token_urlsafe(24),
             nonce=secrets.token_urlsafe(24),
             verifier=secrets.token_urlsafe(48),
         )
         endpoint = str(self._metadata()["authorization_endpoint"])
-        with self._session(come_back) as session:
+        with self._session(complete) as session:
             url, _ = session.create_authorization_url(
-                endpoint, state=errand.state, nonce=errand.nonce, code_verifier=errand.verifier
+                endpoint,
+                state=authorization_request.state,
+                nonce=authorization_request.nonce,
+                code_verifier=authorization_request.verifier,
             )
-        return str(url), errand
+        return str(url), authorization_request
 
     def welcome(
-        self, errand: Errand, come_back: str, answer: Mapping[str, str]
+        self, authorization_request: AuthorizationRequest, complete: str, answer: Mapping[str, str]
     ) -> Mapping[str, object]:
         """The verified claims about who came back; see :class:`buildfarm.ports.authentication.IdentityProvider`."""
-        if not hmac.compare_digest(answer.get("state", "").encode(), errand.state.encode()):
+        if not hmac.compare_digest(
+            answer.get("state", "").encode(), authorization_request.state.encode()
+        ):
             raise NotAllowed("this answer belongs to another login", hint="begin again at /login")
         if "error" in answer:
             said = answer.get("error_description") or answer["error"]
@@ -67,13 +72,15 @@ class OidcIssuer:
             )
         metadata = self._metadata()
         try:
-            with self._session(come_back) as session:
+            with self._session(complete) as session:
                 token = session.fetch_token(
-                    metadata["token_endpoint"], timeout=_SECONDS, code_verifier=errand.verifier,
-                    authorization_response=f"{come_back}?{urlencode(dict(answer))}", state=errand.state,
+                    metadata["token_endpoint"], timeout=_SECONDS, code_verifier=authorization_request.verifier,
+                    authorization_response=f"{complete}?{urlencode(dict(answer))}", state=authorization_request.state,
                 )  # fmt: skip
                 claims = self._verified(
-                    str(token.get("id_token", "")), str(token.get("access_token", "")), errand
+                    str(token.get("id_token", "")),
+                    str(token.get("access_token", "")),
+                    authorization_request,
                 )
                 return {**self._userinfo(session, claims), **claims}
         except (OAuthError, JoseError, ValueError) as error:
@@ -84,15 +91,17 @@ class OidcIssuer:
         except RequestException as error:
             raise self._silent(error) from error
 
-    def _session(self, come_back: str) -> OAuth2Session:
+    def _session(self, complete: str) -> OAuth2Session:
         session = OAuth2Session(
-            self._settings.client_id, self._secret or None, scope=self._settings.scopes, redirect_uri=come_back,
+            self._settings.client_id, self._secret or None, scope=self._settings.scopes, redirect_uri=complete,
             code_challenge_method="S256", token_endpoint_auth_method="client_secret_basic" if self._secret else "none",
         )  # fmt: skip
         session.trust_env = False
         return session
 
-    def _verified(self, id_token: str, access_token: str, errand: Errand) -> Document:
+    def _verified(
+        self, id_token: str, access_token: str, authorization_request: AuthorizationRequest
+    ) -> Document:
         """What the ID token says (OpenID Connect Core 3.1.3.7). :raises JoseError: it is not to be believed."""
         keys = KeySet.import_key_set(self._fetch(str(self._metadata()["jwks_uri"])))  # type: ignore[arg-type]  # a KeySetSerialization
         token = jwt.decode(id_token, keys, algorithms=_ALGORITHMS)
@@ -104,7 +113,7 @@ class OidcIssuer:
                 "aud": {"essential": True, "value": self._settings.client_id},
             },
             params={
-                "nonce": errand.nonce,
+                "nonce": authorization_request.nonce,
                 "client_id": self._settings.client_id,
                 "access_token": access_token,
             },

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from buildfarm.adapters.compare.rpm_facts.reader_process import Conversation
+from buildfarm.adapters.compare.rpm_facts.reader_process import ReaderProcess
 from buildfarm.adapters.system.process import MEBIBYTE
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ class ReadAhead:
 
     def __init__(self, *files: Path) -> None:
         self._files = [file.resolve() for file in files]
-        self._begun: Conversation | None = None
+        self._begun: ReaderProcess | None = None
         if all(file.is_file() for file in self._files):
             self._seconds = (
                 _SECONDS
                 + _SECONDS_A_MEBIBYTE * sum(file.stat().st_size for file in self._files) / MEBIBYTE
             )
-            self._begun = Conversation(self._files)
+            self._begun = ReaderProcess(self._files)
             self._begun.tell({"files": [str(file) for file in self._files]}, seconds=self._seconds)
 
     def __enter__(self) -> ReadAhead:

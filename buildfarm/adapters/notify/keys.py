@@ -16,7 +16,7 @@ from pathlib import Path
 _PREFIX = "whsec_"
 
 
-class TellingKeys:
+class NotificationKeys:
     """Derives from the key in ``file``, which is made the first time."""
 
     def __init__(self, file: Path) -> None:

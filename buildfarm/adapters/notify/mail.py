@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from buildfarm.config import Mail
-from buildfarm.ports.notifications import Answer, Letter
+from buildfarm.ports.notifications import Answer, MailMessage
 
 _TIMEOUT_S = 30
 _PERMANENT = 500
@@ -23,7 +23,7 @@ class Smtp:
         self._settings = settings
         self._password_file = password_file
 
-    def __call__(self, letter: Letter) -> Answer:
+    def __call__(self, letter: MailMessage) -> Answer:
         """Hand over once. A 5xx is final, everything else may be tried again."""
         try:
             with smtplib.SMTP(
@@ -60,7 +60,7 @@ def _refused(code: int, words: bytes | str) -> Answer:
     )
 
 
-def compose(letter: Letter, *, sender: str) -> EmailMessage:
+def compose(letter: MailMessage, *, sender: str) -> EmailMessage:
     """The message (RFC 5322), with what mail programs need to thread it by drop and to unsubscribe with one click (RFC 8058)."""
     domain = sender.rpartition("@")[2].rstrip("> ") or "localhost"
     message = EmailMessage()

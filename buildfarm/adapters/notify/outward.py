@@ -31,6 +31,6 @@ def address_of(url: str, prefixes: Sequence[str]) -> str:
     if not usable:
         raise NotAllowed(
             f"{host} is {', '.join(found)}, not a public address",
-            hint="`telling.allowed_urls` in farm.yaml names exceptions",
+            hint="`notifications.allowed_urls` in farm.yaml names exceptions",
         )
     return usable[0]

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from buildfarm.adapters.notify.keys import TellingKeys
+from buildfarm.adapters.notify.keys import NotificationKeys
 from buildfarm.adapters.notify.outward import address_of
 from buildfarm.errors import BuildFarmError, InputError, NotAllowed
 from buildfarm.ports.notifications import Answer
@@ -20,7 +20,7 @@ _GONE = 410
 class Webhooks:
     """See :class:`buildfarm.ports.notifications.WebhookSender`. ``allowed`` are URL prefixes that may be at private addresses."""
 
-    def __init__(self, keys: TellingKeys, *, allowed: Sequence[str]) -> None:
+    def __init__(self, keys: NotificationKeys, *, allowed: Sequence[str]) -> None:
         self._keys = keys
         self._allowed = tuple(allowed)
         # No connection is kept: one to an address was made for one name and must not serve another.

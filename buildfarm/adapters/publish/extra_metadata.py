@@ -13,23 +13,23 @@ import createrepo_c as cr
 import yaml
 
 from buildfarm.domain.core.nevra import split_filename
-from buildfarm.domain.target.target import CarriedKind
+from buildfarm.domain.target.target import ExtraMetadataKind
 from buildfarm.errors import InputError
 
 RECORD = {
-    CarriedKind.COMPS: "group",
-    CarriedKind.UPDATEINFO: "updateinfo",
-    CarriedKind.MODULES: "modules",
+    ExtraMetadataKind.COMPS: "group",
+    ExtraMetadataKind.UPDATEINFO: "updateinfo",
+    ExtraMetadataKind.MODULES: "modules",
 }
 """The type of each in repomd.xml, as createrepo_c and dnf name it."""
 SUFFIX = {
-    CarriedKind.COMPS: "comps.xml",
-    CarriedKind.UPDATEINFO: "updateinfo.xml",
-    CarriedKind.MODULES: "modules.yaml",
+    ExtraMetadataKind.COMPS: "comps.xml",
+    ExtraMetadataKind.UPDATEINFO: "updateinfo.xml",
+    ExtraMetadataKind.MODULES: "modules.yaml",
 }
 
 
-def carried(kind: CarriedKind, path: Path, names: Mapping[str, str]) -> bytes:
+def carried(kind: ExtraMetadataKind, path: Path, names: Mapping[str, str]) -> bytes:
     """The content for a repository.
 
     :param names: the file name that the vendor's RPM has, to the one that ours has in this repository.
@@ -37,15 +37,15 @@ def carried(kind: CarriedKind, path: Path, names: Mapping[str, str]) -> bytes:
     """
     try:
         match kind:
-            case CarriedKind.COMPS:
+            case ExtraMetadataKind.COMPS:
                 return _comps(path)
-            case CarriedKind.UPDATEINFO:
+            case ExtraMetadataKind.UPDATEINFO:
                 return _advisories(path, names)
-            case CarriedKind.MODULES:
+            case ExtraMetadataKind.MODULES:
                 return _modules(path)
     except (ValueError, ET.ParseError, yaml.YAMLError, cr.CreaterepoCError, OSError) as error:
         raise InputError(
-            f"{path}: no {kind} file: {error}", hint=f"see `carry.{kind}` of the target"
+            f"{path}: no {kind} file: {error}", hint=f"see `extra_metadata.{kind}` of the target"
         ) from error
 
 

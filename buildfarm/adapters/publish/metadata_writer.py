@@ -1,4 +1,4 @@
-"""Repository metadata whose cost follows what changed: the XML of some stacks' RPMs is kept, plain and compressed.
+"""Repository metadata whose cost follows what changed: the XML of some shards' RPMs is kept, plain and compressed.
 
 A compressed file may be several streams, one behind the other (:mod:`buildfarm.adapters.publish.compression`), and every reader of
 repodata (dnf, libsolv, createrepo_c) reads them as one. So ``primary.xml.gz`` is a head, one stream a bucket and a foot; a new build
@@ -24,13 +24,13 @@ from typing import NamedTuple
 import createrepo_c as cr
 
 from buildfarm.adapters.publish.compression import Buffer, piece, whole
-from buildfarm.adapters.publish.package_pool import STACKS, RepoRpm, Stack
+from buildfarm.adapters.publish.package_pool import SHARDS, RepoRpm, Shard
 from buildfarm.domain.target.repodata_style import RepodataStyle
 
 _FIXED_TIME = 0
 """Times in the metadata: dnf goes by checksums; a clock here would make equal generations differ."""
 _KINDS = {"primary": cr.PrimaryXmlFile, "filelists": cr.FilelistsXmlFile, "other": cr.OtherXmlFile}
-_RPMS_A_BUCKET = 64
+_RPMS_A_CHUNK = 64
 _A_WHILE = 86_400.0
 """Seconds: what is used every minute is not marked so every minute."""
 _HANDFUL = 1 << 20
@@ -64,25 +64,25 @@ class Bucket:
     packed: tuple[Buffer, Buffer, Buffer]
 
 
-class BucketCache:
+class ChunkStore:
     """A folder of buckets by what is in them; what is torn or of another createrepo_c counts as absent."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def get(self, some: Sequence[Stack], style: RepodataStyle, chunks_of: ChunksOf) -> Bucket:
-        """The bucket of these stacks, made if it is not there."""
+    def get(self, some: Sequence[Shard], style: RepodataStyle, chunks_of: ChunksOf) -> Bucket:
+        """The bucket of these shards, made if it is not there."""
         words = [
             _VERSION,
             style.checksum,
             style.compression,
-            *(f"{stack.number} {stack.key}" for stack in some),
+            *(f"{shard.number} {shard.key}" for shard in some),
         ]
         key = hashlib.sha256("\n".join(words).encode()).hexdigest()
         place = f"{self._folder}/{key[:2]}/{key}"
         with contextlib.suppress(FileNotFoundError, ValueError, struct.error):
             return _read(place, unpacked=style.unpacks)
-        chunks = [chunks_of(file, stack.href(file)) for stack in some for file in stack.files]
+        chunks = [chunks_of(file, shard.href(file)) for shard in some for file in shard.files]
         plain = tuple("".join(chunk[at] for chunk in chunks).encode() for at in range(3))
         bucket = _bucket(plain, style)
         _write(Path(place), bucket)
@@ -142,16 +142,16 @@ def _write(place: Path, bucket: Bucket) -> None:
     Path(name).replace(place)
 
 
-def buckets(stacks: Sequence[Stack]) -> list[list[Stack]]:
-    """The stacks of a repository in buckets.
+def buckets(shards: Sequence[Shard]) -> list[list[Shard]]:
+    """The shards of a repository in buckets.
 
     How many there are follows from the number of RPMs, in powers of two, so that it seldom changes.
     """
-    rpms = sum(len(stack.files) for stack in stacks)
-    count = min(STACKS, 1 << (rpms // _RPMS_A_BUCKET).bit_length())
-    found: list[list[Stack]] = [[] for _ in range(count)]
-    for stack in stacks:
-        found[stack.number % count].append(stack)
+    rpms = sum(len(shard.files) for shard in shards)
+    count = min(SHARDS, 1 << (rpms // _RPMS_A_CHUNK).bit_length())
+    found: list[list[Shard]] = [[] for _ in range(count)]
+    for shard in shards:
+        found[shard.number % count].append(shard)
     return [some for some in found if some]
 
 
@@ -239,9 +239,9 @@ class _Stream:
 
 def write(
     repodata: Path,
-    stacks: Sequence[Stack],
+    shards: Sequence[Shard],
     chunks_of: ChunksOf,
-    cache: BucketCache,
+    cache: ChunkStore,
     *,
     style: RepodataStyle,
     beside: Sequence[Record] = (),
@@ -251,10 +251,10 @@ def write(
     :param beside: further records.
     :raises OSError, createrepo_c.CreaterepoCError: as the system and the library say.
     """
-    count = sum(len(stack.files) for stack in stacks)
+    count = sum(len(shard.files) for shard in shards)
     with ExitStack() as open_:
         streams = [open_.enter_context(_Stream(repodata, f"{name}.xml", style)) for name in _KINDS]
-        for bucket in _framed(buckets(stacks), count, style, chunks_of, cache):
+        for bucket in _framed(buckets(shards), count, style, chunks_of, cache):
             pieces = zip(bucket.sizes, bucket.plain, bucket.packed, strict=True)
             for stream, (size, plain, packed) in zip(streams, pieces, strict=True):
                 stream.add(size, plain, packed)
@@ -276,11 +276,11 @@ def write(
 
 
 def _framed(
-    grouped: Sequence[Sequence[Stack]],
+    grouped: Sequence[Sequence[Shard]],
     count: int,
     style: RepodataStyle,
     chunks_of: ChunksOf,
-    cache: BucketCache,
+    cache: ChunkStore,
 ) -> Iterator[Bucket]:
     """What createrepo_c writes before the first RPM, the buckets, and what it writes behind the last."""
     frames = [

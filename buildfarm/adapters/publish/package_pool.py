@@ -1,9 +1,9 @@
-"""The RPMs of repositories on shared shelves: a generation links to folders that others use too, not to each RPM anew.
+"""The RPMs of repositories on shared pool: a generation links to folders that others use too, not to each RPM anew.
 
-An RPM's stack follows from its name (one of 256), its shelf from its stack (one of 64, four stacks each), and a shelf's folder from
-what stands on it, so two generations that agree on a shelf share one folder of hard links. ``Packages/3f`` of a repository is a
-symbolic link to such a folder; a build that is added touches the few shelves its names fall on. Metadata is kept by stacks
-(:mod:`buildfarm.adapters.publish.metadata_writer`). Who mirrors repositories copies the whole tree, shelves included.
+An RPM's shard follows from its name (one of 256), its shard from its shard (one of 64, four shards each), and a shard's folder from
+what stands on it, so two generations that agree on a shard share one folder of hard links. ``Packages/3f`` of a repository is a
+symbolic link to such a folder; a build that is added touches the few pool its names fall on. Metadata is kept by shards
+(:mod:`buildfarm.adapters.publish.metadata_writer`). Who mirrors repositories copies the whole tree, pool included.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Protocol
 
-STACKS = 256
-SHELVES = 64
+SHARDS = 256
+POOL = 64
 _LOCK = ".lock"
 _LINKS = ".links"
 _NAME = 32
-"""Digits of a shelf's key in its folder's name: ext4 keeps a link of up to 59 bytes in the inode, a longer one costs a block."""
+"""Digits of a shard's key in its folder's name: ext4 keeps a link of up to 59 bytes in the inode, a longer one costs a block."""
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 _FILENAME = attrgetter("filename")
 
@@ -49,7 +49,7 @@ class RepoRpm(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class Shard:
     """Some RPMs of one repository, by file name; ``key`` is a SHA-256 over their digests and names."""
 
     number: int
@@ -63,40 +63,40 @@ class Stack:
 
 def place_of(filename: str) -> str:
     """Where an RPM stands in any repository."""
-    return _place(_stack_of(filename), filename)
+    return _place(_shard_of(filename), filename)
 
 
-def _place(stack: int, filename: str) -> str:
-    return f"Packages/{stack % SHELVES:02x}/{filename}"
+def _place(shard: int, filename: str) -> str:
+    return f"Packages/{shard % POOL:02x}/{filename}"
 
 
-def _stack_of(filename: str) -> int:
-    return zlib.crc32(filename.rsplit("-", 2)[0].encode()) % STACKS
+def _shard_of(filename: str) -> int:
+    return zlib.crc32(filename.rsplit("-", 2)[0].encode()) % SHARDS
 
 
-def stacks(files: Iterable[RepoRpm]) -> list[Stack]:
-    """The RPMs of a repository in stacks, in the order of their numbers; none is empty."""
-    heaps: list[list[RepoRpm]] = [[] for _ in range(STACKS)]
+def shards(files: Iterable[RepoRpm]) -> list[Shard]:
+    """The RPMs of a repository in shards, in the order of their numbers; none is empty."""
+    heaps: list[list[RepoRpm]] = [[] for _ in range(SHARDS)]
     for file in files:
-        heaps[_stack_of(file.filename)].append(file)
+        heaps[_shard_of(file.filename)].append(file)
     found = []
     for number, heap in enumerate(heaps):
         if heap:
             heap.sort(key=_FILENAME)
             text = "\n".join([f"{file.sha256} {file.filename}" for file in heap])
-            found.append(Stack(number, hashlib.sha256(text.encode()).hexdigest(), tuple(heap)))
+            found.append(Shard(number, hashlib.sha256(text.encode()).hexdigest(), tuple(heap)))
     return found
 
 
-class Shelves:
-    """The folder of all shelves, below the one that holds ``<tag>/<generation>/<repository>`` (on the blobs' file system)."""
+class PackagePool:
+    """The folder of all pool, below the one that holds ``<tag>/<generation>/<repository>`` (on the blobs' file system)."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def lay_out(self, repository: Path, found: Sequence[Stack]) -> None:
-        """Make ``repository/Packages``: one link a shelf, and the shelves that are not there yet.
+    def lay_out(self, repository: Path, found: Sequence[Shard]) -> None:
+        """Make ``repository/Packages``: one link a shard, and the pool that are not there yet.
 
         :raises OSError: as the system says.
         """
@@ -105,20 +105,20 @@ class Shelves:
         back, folder = (
             os.path.relpath(self._folder, packages),
             str(self._folder),
-        )  # no Path for each of the shelves
+        )  # no Path for each of the pool
         with self._locked(fcntl.LOCK_SH):
-            for number, together in _on_shelves(found):
+            for number, together in _in_pool(found):
                 key = hashlib.sha256(
-                    "\n".join([stack.key for stack in together]).encode()
+                    "\n".join([shard.key for shard in together]).encode()
                 ).hexdigest()[:_NAME]
                 if not os.path.isdir(f"{folder}/{key}"):  # noqa: PTH112
                     self._fill(
-                        self._folder / key, [file for stack in together for file in stack.files]
+                        self._folder / key, [file for shard in together for file in shard.files]
                     )
                 self._point(f"{packages}/{number:02x}", back, key)
 
     def collect(self, *, older_than: float) -> int:
-        """Remove shelves that no repository links to, if they were filled before ``older_than`` (seconds since 1970); how many."""
+        """Remove pool that no repository links to, if they were filled before ``older_than`` (seconds since 1970); how many."""
         with self._locked(fcntl.LOCK_EX):
             links = self._folder.parent.glob("*/*/*/Packages/*")
             used = {link.readlink().name for link in links if link.is_symlink()}
@@ -134,7 +134,7 @@ class Shelves:
         return len(gone)
 
     def _point(self, place: str, back: str, key: str) -> None:
-        """Let ``place`` be a symbolic link to a shelf: one that others use too, by a hard link.
+        """Let ``place`` be a symbolic link to a shard: one that others use too, by a hard link.
 
         A new one is a new inode, and ext4 takes up to a millisecond to find one where files were removed in the last minutes.
         """
@@ -164,18 +164,18 @@ class Shelves:
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:
-        """Shared for who lays out, alone for who collects: no shelf goes while somebody links to it."""
+        """Shared for who lays out, alone for who collects: no shard goes while somebody links to it."""
         with (self._folder / _LOCK).open("w") as lock:
             fcntl.flock(lock, how)
             yield
 
 
-def _on_shelves(found: Iterable[Stack]) -> Iterator[tuple[int, list[Stack]]]:
-    """Each shelf's number and what stands on it."""
-    shelves: dict[int, list[Stack]] = {}
-    for stack in found:
-        shelves.setdefault(stack.number % SHELVES, []).append(stack)
-    yield from shelves.items()
+def _in_pool(found: Iterable[Shard]) -> Iterator[tuple[int, list[Shard]]]:
+    """Each shard's number and what stands on it."""
+    pool: dict[int, list[Shard]] = {}
+    for shard in found:
+        pool.setdefault(shard.number % POOL, []).append(shard)
+    yield from pool.items()
 
 
 def _link(source: Path, place: str) -> None:

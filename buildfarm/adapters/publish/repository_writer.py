@@ -20,10 +20,10 @@ import createrepo_c as cr
 
 from buildfarm.adapters.publish import extra_metadata, metadata_writer
 from buildfarm.adapters.publish.metadata_writer import HASHES, Chunks, Record
-from buildfarm.adapters.publish.package_pool import RepoRpm, Shelves, stacks
+from buildfarm.adapters.publish.package_pool import PackagePool, RepoRpm, shards
 from buildfarm.domain.target.repodata_style import Checksum, RepodataStyle
 from buildfarm.errors import InfraError, InputError
-from buildfarm.ports.repositories import CarriedFile
+from buildfarm.ports.repositories import ExtraMetadataFile
 
 _DAY, _MONTH = 86_400.0, 30 * 86_400.0
 _MARK = "\0"  # XML cannot hold it
@@ -67,19 +67,19 @@ class ChunkCache:
 
 
 class RepositoryWriter:
-    """Writes repositories. ``cache`` holds XML and outlives them; ``shelves`` holds their RPMs, beside them on one file system."""
+    """Writes repositories. ``cache`` holds XML and outlives them; ``pool`` holds their RPMs, beside them on one file system."""
 
-    def __init__(self, cache: Path, shelves: Path) -> None:
+    def __init__(self, cache: Path, pool: Path) -> None:
         self._chunks = ChunkCache(cache / "rpms")
-        self._buckets = metadata_writer.BucketCache(cache / "buckets")
-        self._shelves = Shelves(shelves)
+        self._buckets = metadata_writer.ChunkStore(cache / "buckets")
+        self._pool = PackagePool(pool)
         self._forgot = 0.0
 
     def __call__(
         self,
         folder: Path,
         files: Sequence[RepoRpm],
-        carried: Sequence[CarriedFile] = (),
+        carried: Sequence[ExtraMetadataFile] = (),
         style: RepodataStyle = STANDARD,
     ) -> None:
         """What services ask for: :meth:`write` without its answer."""
@@ -89,7 +89,7 @@ class RepositoryWriter:
         self,
         folder: Path,
         files: Sequence[RepoRpm],
-        carried: Sequence[CarriedFile] = (),
+        carried: Sequence[ExtraMetadataFile] = (),
         style: RepodataStyle = STANDARD,
     ) -> str:
         """Lay out ``folder/Packages`` and ``folder/repodata``.
@@ -102,11 +102,11 @@ class RepositoryWriter:
         """
         _check_names([file.filename for file in files])
         beside = [_record_of(one) for one in carried]
-        found = stacks(files)
+        found = shards(files)
         chunks_of = functools.partial(self._chunks_of, checksum=style.checksum)
         try:
             (folder / "repodata").mkdir(parents=True)
-            self._shelves.lay_out(folder, found)
+            self._pool.lay_out(folder, found)
             revision = metadata_writer.write(
                 folder / "repodata", found, chunks_of, self._buckets, style=style, beside=beside
             )
@@ -116,13 +116,13 @@ class RepositoryWriter:
         return revision
 
     def _forget(self) -> None:
-        """Once a day, let go of shelves that no repository stands on, and of XML that none needed for a month."""
+        """Once a day, let go of pool that no repository stands on, and of XML that none needed for a month."""
         now = time.time()
         if now - self._forgot > _DAY:
             self._forgot = now
             self._buckets.forget(older_than=now - _MONTH)
             self._chunks.forget(older_than=now - _MONTH)
-            self._shelves.collect(older_than=now - _DAY)
+            self._pool.collect(older_than=now - _DAY)
 
     def _chunks_of(self, file: RepoRpm, href: str, checksum: Checksum) -> Chunks:
         chunks = self._chunks.get(file.sha256, href, checksum)
@@ -132,12 +132,12 @@ class RepositoryWriter:
         return chunks
 
 
-def repository_writer(cache: Path, shelves: Path) -> RepositoryWriter:
-    """A writer that keeps its XML in ``cache`` and its RPMs on ``shelves``."""
-    return RepositoryWriter(cache, shelves)
+def repository_writer(cache: Path, pool: Path) -> RepositoryWriter:
+    """A writer that keeps its XML in ``cache`` and its RPMs on ``pool``."""
+    return RepositoryWriter(cache, pool)
 
 
-def _record_of(one: CarriedFile) -> Record:
+def _record_of(one: ExtraMetadataFile) -> Record:
     content = extra_metadata.carried(one.kind, one.path, one.names)
     return Record(extra_metadata.RECORD[one.kind], extra_metadata.SUFFIX[one.kind], content)
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from buildfarm.adapters.system import process
 from buildfarm.adapters.system.process import MEBIBYTE, Completed, Limits
 
-NOBODY = 65534
+ANONYMOUS = 65534
 HOME = Path("/builddir")
 _SYSTEM = ("/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/rpm")
 _MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
@@ -34,7 +34,7 @@ def argv(
     ``home`` is writable too and appears as :data:`HOME`: the same path in every run, for what writes its path into its output.
     """
     words = [
-        "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", str(NOBODY), "--gid", str(NOBODY),
+        "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", str(ANONYMOUS), "--gid", str(ANONYMOUS),
         "--hostname", "sandbox", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev",
         "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--clearenv",
     ]  # fmt: skip

@@ -22,7 +22,7 @@ from buildfarm.config import Config, LocalGuests
 from buildfarm.errors import BuildFarmError, InfraError
 from buildfarm.services.core import workers
 from buildfarm.services.core.hub import Hub
-from buildfarm.services.core.tasks import hear_of
+from buildfarm.services.core.tasks import touch
 from buildfarm.services.schedule import task_handlers
 
 _SERVICES_SLOTS = 2
@@ -51,19 +51,19 @@ def scheduler() -> None:
     bootstrap.scheduler_of(hub, owner=owner).run(stop.is_set)
 
 
-@click.command("teller")
-def teller() -> None:
-    """Run the teller (stream, feeds, webhooks, mail); any number may stand by, one leads."""
+@click.command("notifier")
+def notifier() -> None:
+    """Run the notifier (stream, feeds, webhooks, mail); any number may stand by, one leads."""
     hub = bootstrap.hub_of(config.load())
     owner = f"{socket.gethostname()}:{threading.get_native_id()}"
-    bootstrap.teller_of(hub, owner=owner).run(stop_event())
+    bootstrap.notifier_of(hub, owner=owner).run(stop_event())
 
 
 @click.command("services-worker")
 @click.option("--queue", type=click.Choice(["services", "signer"]), default="services")
 @click.option("--name", default="", help="Default: <queue>-1.")
 def services_worker(queue: str, name: str) -> None:
-    """Run the Celery worker for the hub's own stations (ingest, debrand, compare, publish) or the signer."""
+    """Run the Celery worker for the hub's own handlers (ingest, debrand, compare, publish) or the signer."""
     loaded = config.load()
     hub = bootstrap.hub_of(loaded)
     name = name or f"{queue}-1"
@@ -84,14 +84,14 @@ def _be_heard(hub: Hub, name: str) -> None:
     pause = threading.Event()
     while not pause.wait(hub.config.farm.timing.heartbeat):
         try:
-            hear_of(hub.store, name)
+            touch(hub.store, name)
         except BuildFarmError as error:
             log.get().warning("heartbeat.failed", worker=name, reason=str(error))
 
 
 @click.command("serve")
 def serve() -> None:
-    """Run the whole farm on this machine until Ctrl-C: Redis, the page, the scheduler, the teller, services, signer, builders."""
+    """Run the whole farm on this machine until Ctrl-C: Redis, the page, the scheduler, the notifier, services, signer, builders."""
     loaded = config.load()
     bootstrap.initialise(loaded)
     stop = stop_event()
@@ -124,7 +124,7 @@ def serve() -> None:
         for name, wanted in (("poll", "polls"), ("watch", "folders")):
             if any(getattr(target.triggers, wanted) for target in loaded.targets.values()):
                 farm.add(supervisor.Child(name=name, argv=[mine, name], env=env))
-        farm.add(supervisor.Child(name="teller", argv=[mine, "teller"], env=env))
+        farm.add(supervisor.Child(name="notifier", argv=[mine, "notifier"], env=env))
         for number in range(1, loaded.farm.local_workers + 1):
             file = enrolling.enroll_local(loaded, hub, broker, number)
             argv = [here / "buildfarm-worker", "--config", file]
@@ -188,4 +188,4 @@ def _answers(url: str) -> None:
         raise InfraError(f"{url} answers {answer.status_code}")
 
 
-COMMANDS = (init, scheduler, teller, services_worker, serve)
+COMMANDS = (init, scheduler, notifier, services_worker, serve)

@@ -15,7 +15,7 @@ from buildfarm.api.responses.intake.drops import DropPage
 from buildfarm.cli import output
 from buildfarm.cli.hub.queries import client, json_option
 from buildfarm.client import Client
-from buildfarm.client.drops import DropFiles, DropWishes
+from buildfarm.client.drops import DropFiles, DropOptions
 from buildfarm.client.transport import Json
 from buildfarm.domain.core.build import NEEDS_NOTHING, BuildState, Gate, WaitKind
 from buildfarm.domain.intake.drop import DropState
@@ -73,7 +73,7 @@ def ingest(
         raise InputError(where, hint="give files, folders, --url or --dist-git")
     hub = client()
     named = _dist_git(sources)
-    wishes = DropWishes(name=name, scratch=scratch, priority=priority, plan_first=plan_first)
+    wishes = DropOptions(name=name, scratch=scratch, priority=priority, plan_first=plan_first)
     received = hub.drops.send(target, {**_named(hub, files, urls), "dist_git": named}, **wishes)
     settled = wait_for(hub, received.id) if wait else None
     if as_json:
@@ -133,7 +133,7 @@ def at_rest(build: Build) -> bool:
 
 
 def wait_for(hub: Client, drop: str, *, seconds: float = 24 * 3600) -> DropPage:
-    """Watch a drop with a progress bar until all its builds are at rest. :raises InputError: it takes too long."""
+    """Watch a drop with a progress bar until all its builds are finished. :raises InputError: it takes too long."""
     deadline = time.monotonic() + seconds
     quiet = 0
     with Progress(console=output.err, transient=True) as progress:

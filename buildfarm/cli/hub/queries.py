@@ -141,7 +141,7 @@ def events(subject: str, *, as_json: bool) -> None:
 @click.argument("subject", metavar="DROP|TARGET")
 @json_option
 def plan(subject: str, *, as_json: bool) -> None:
-    """What comes of a DROP or for a TARGET: waves, the longest way, the estimated end, circles, what waits or is stuck and why."""
+    """What comes of a DROP or for a TARGET: waves, the critical path, the estimated end, cycles, what waits or is stuck and why."""
     hub = client()
     is_target = any(one.name == subject for one in hub.targets.list())
     found = hub.targets.plan(subject) if is_target else hub.drops.plan(subject)
@@ -170,7 +170,7 @@ def _say_left_out(subject: str, found: DropPlan) -> None:
         conditions = "".join(
             f"; {source} has {condition}" for source, condition in cycle.conditions
         )
-        _say(f"circle of {', '.join(cycle.members)}, closed by: {closing}{conditions}")
+        _say(f"cycle of {', '.join(cycle.members)}, closed by: {closing}{conditions}")
     for problem in found.problems:
         _say(f"{problem.nvr} ({problem.kind}): {problem.reason}")
     for branded in found.branded:
@@ -194,7 +194,7 @@ def _say_steps(subject: str, found: TargetOutlook | DropPlan) -> None:
             f"{subject}: {len(found.steps)} builds in {len(found.waves)} waves, {_span(found.makespan)} "
             f"on {found.workers} builders (no order is faster than {_span(found.bound)}; as of {made})"
         )
-        _say(f"longest way, {_span(found.critical_path)}: {' → '.join(found.critical)}")
+        _say(f"critical path, {_span(found.critical_path)}: {' → '.join(found.critical)}")
         rows = [
             (str(step.wave + 1), step.name, _span(step.start), _span(step.cost), _span(step.way))
             for step in found.steps
@@ -204,8 +204,8 @@ def _say_steps(subject: str, found: TargetOutlook | DropPlan) -> None:
         is_open = isinstance(found, TargetOutlook) and found.waiting and not found.paused
         _say(f"{subject}: {'nothing is foretold yet' if is_open else 'nothing is to begin'}")
     names = {step.build: step.name for step in found.steps}
-    for circle in found.circles:
-        _say(f"circle: {', '.join(names.get(key, key) for key in circle)}")
+    for cycle in found.unscheduled_cycles:
+        _say(f"cycle: {', '.join(names.get(key, key) for key in cycle)}")
 
 
 @click.command("seeds")
@@ -224,11 +224,11 @@ def seeds(target: str, *, as_json: bool) -> None:
             f"self-hosted share: {then:.1%} in generation {first}, {now:.1%} in generation {last}; "
             f"with the buildroots behind them {found.transitive.share or 0:.1%}"
         )
-    for one in found.circles:
+    for one in found.cycles:
         seeded = f"took {', '.join(one.seeded)} from a seed or a bootstrap"
-        took = seeded if one.seeded else "took nothing of its circle from a seed"
-        took = f"built with {one.bootstrap}, without its circle" if one.bootstrap else took
-        _say(f"circle {', '.join(one.circle)}: {one.nvr}, round {one.round}, {took}")
+        took = seeded if one.seeded else "took nothing of its cycle from a seed"
+        took = f"built with {one.bootstrap}, without its cycle" if one.bootstrap else took
+        _say(f"cycle {', '.join(one.cycle)}: {one.nvr}, round {one.round}, {took}")
     rows = [(seed.nevra, str(seed.buildroots), seed.why) for seed in found.seeds]
     output.table(("Seed", "Buildroots", "Why not ours"), rows)
 
@@ -281,7 +281,7 @@ def why(build: str, *, as_json: bool) -> None:
         lines.append(f"was given a builder as the {found.decision.why}")
     if found.estimated_start and found.estimated_end:
         behind = _span(found.seconds_behind_it or 0.0)
-        place = "on the longest way" if found.critical else f"{behind} of work behind it"
+        place = "on the critical path" if found.critical else f"{behind} of work behind it"
         lines.append(
             f"should start {at(found.estimated_start)} and end {at(found.estimated_end)}; wave {(found.wave or 0) + 1}, {place}"
         )

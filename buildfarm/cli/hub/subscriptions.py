@@ -36,7 +36,7 @@ def subscribe(
 ) -> None:
     """Have ADDRESS told what happens: an e-mail address gets digests, a URL signed webhooks."""
     what = OfWhat(topics=[Topic(topic) for topic in topics], source=source, target=target, sig=sig)
-    made = client().telling.subscribe(Channel(channel), address, **what)
+    made = client().notifications.subscribe(Channel(channel), address, **what)
     if as_json:
         output.as_json(made)
         return
@@ -50,7 +50,7 @@ def subscribe(
 @json_option
 def subscriptions(*, everything: bool, as_json: bool) -> None:
     """List subscriptions: one's own, or all for an engineer."""
-    found = client().telling.subscriptions(everything=everything)
+    found = client().notifications.subscriptions(everything=everything)
     if as_json:
         output.as_json(found)
         return
@@ -70,7 +70,7 @@ def subscriptions(*, everything: bool, as_json: bool) -> None:
 @click.option("--reason", default="", help="Why.")
 def unsubscribe(subscription: str, reason: str) -> None:
     """End SUBSCRIPTION; what is still owed to it is dropped."""
-    ended = client().telling.unsubscribe(subscription, reason=reason)
+    ended = client().notifications.unsubscribe(subscription, reason=reason)
     output.out.print(f"{ended.id}: {ended.ended_why}", highlight=False)
 
 
@@ -82,7 +82,7 @@ def unsubscribe(subscription: str, reason: str) -> None:
 @json_option
 def deliveries(state: str | None, subscription: str, *, as_json: bool) -> None:
     """List what is owed to subscriptions, and what the last try met with."""
-    found = client().telling.page(state=state or "", subscription=subscription)
+    found = client().notifications.page(state=state or "", subscription=subscription)
     if as_json:
         output.as_json(found)
         return
@@ -106,7 +106,7 @@ def redeliver(delivery: tuple[str, ...]) -> None:
     """Try each settled DELIVERY again, under its id."""
     hub = client()
     for one in delivery:
-        owed = hub.telling.redeliver(one)
+        owed = hub.notifications.redeliver(one)
         output.out.print(f"{owed.id}: {owed.state}", highlight=False)
 
 

@@ -1,4 +1,4 @@
-"""``buildfarm waive``, ``ask-waiver`` and ``waivers``: accept a difference until a day, ask for it, list, export, import, revoke."""
+"""``buildfarm waive``, ``request-waiver`` and ``waivers``: accept a difference until a day, ask for it, list, export, import, revoke."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from buildfarm.adapters.build.waiver_files import AUTHORITIES, dump_waivers, load_waivers
-from buildfarm.api.responses.build.waivers import Waiver, WaiverAsk
+from buildfarm.api.responses.build.waivers import Waiver, WaiverRequest
 from buildfarm.cli import output
 from buildfarm.cli.hub.queries import client, json_option
 from buildfarm.domain.compare import policy
@@ -177,7 +177,7 @@ def revoke(waiver: str, reason: str) -> None:
     output.out.print(f"{ended.id}: {ended.ended_why}", highlight=False)
 
 
-@click.command("ask-waiver")
+@click.command("request-waiver")
 @click.argument("build")
 @click.argument("kind")
 @click.option("--reason", required=True, help="Why the difference is acceptable.")
@@ -185,7 +185,7 @@ def revoke(waiver: str, reason: str) -> None:
 @click.option("--subject", default="", help="What differs there.")
 @click.option("--rpm", default="", help="The RPM's file name.")
 @json_option
-def ask_waiver(build: str, kind: str, *, as_json: bool, **words: str) -> None:
+def request_waiver(build: str, kind: str, *, as_json: bool, **words: str) -> None:
     """Ask those who may to waive the finding of KIND of BUILD, as its comparison writes it."""
     _say(client().waivers.ask(build, {"kind": kind, **words}), as_json=as_json)
 
@@ -213,7 +213,7 @@ def decline(ask: str, reason: str, *, as_json: bool) -> None:
     _say(client().waivers.decline(ask, reason=reason), as_json=as_json)
 
 
-def _say(one: WaiverAsk, *, as_json: bool) -> None:
+def _say(one: WaiverRequest, *, as_json: bool) -> None:
     if as_json:
         output.as_json(one)
     else:
@@ -224,4 +224,4 @@ def _say(one: WaiverAsk, *, as_json: bool) -> None:
         )
 
 
-COMMANDS = (waive, ask_waiver, waivers)
+COMMANDS = (waive, request_waiver, waivers)

@@ -32,10 +32,10 @@ from buildfarm.domain.target.target import Target, dist_of_release
 from buildfarm.errors import InputError, NotFound
 from buildfarm.rpm_folders import rpms_below
 from buildfarm.services.build.debranding import audit_of
-from buildfarm.services.debrand.rule_check import Checked, CheckTools, Standing, check
+from buildfarm.services.debrand.rule_check import Checked, CheckTools, SourceStatus, check
 
 _DAY = click.DateTime(["%Y-%m-%d"])
-_BAD = (Standing.UNFIT, Standing.UNREADABLE, Standing.BRANDED)
+_BAD = (SourceStatus.UNFIT, SourceStatus.UNREADABLE, SourceStatus.BRANDED)
 Opened = tuple[str, EVR, Tree]
 
 
@@ -270,7 +270,7 @@ def check_drop(
         ):
             found.append(one)
             status.update(f"{len(found)} of {len(srpms)} checked: {one.srpm}")
-    found.sort(key=lambda one: (list(Standing).index(one.standing), one.srpm))
+    found.sort(key=lambda one: (list(SourceStatus).index(one.standing), one.srpm))
     if as_json:
         output.as_json([dataclasses.asdict(one) for one in found])
     else:
@@ -288,10 +288,10 @@ def _scan(policy: BrandPolicy, srpms: Sequence[Path]) -> dict[str, list[BrandHit
 
 def _show(found: list[Checked]) -> None:
     output.table(
-        ("SRPM", "Standing", "Rule", "Why"),
+        ("SRPM", "SourceStatus", "Rule", "Why"),
         [(c.srpm, c.standing.value, c.rule, c.reason) for c in found],
     )
-    counts = {standing: sum(one.standing is standing for one in found) for standing in Standing}
+    counts = {standing: sum(one.standing is standing for one in found) for standing in SourceStatus}
     said = ", ".join(f"{count} {standing.value}" for standing, count in counts.items() if count)
     output.out.print(f"{len(found)} SRPMs: {said}", highlight=False)
     for one in found:

@@ -78,7 +78,7 @@ def _document(graph: WorkGraph, done: Simulated, order: str) -> dict[str, object
     return {
         **_summary(graph, done, order),
         "critical_path": [name(place) for place in graph.critical_sources()],
-        "cycles": [[name(place) for place in circle] for circle in graph.circles],
+        "cycles": [[name(place) for place in cycle] for cycle in graph.cycles],
         "broken": [[name(source), name(needed)] for source, needed in graph.broken],
         "builds": [
             {
@@ -95,7 +95,7 @@ def _print(graph: WorkGraph, done: Simulated, order: str) -> None:
     said = _summary(graph, done, order)
     out = output.out
     out.print(
-        f"{said['sources']} sources, {said['edges']} needs between them, {said['waves']} waves, {len(graph.circles)} cycles"
+        f"{said['sources']} sources, {said['edges']} needs between them, {said['waves']} waves, {len(graph.cycles)} cycles"
         f" ({len(graph.broken)} needs satisfied by a seed)", highlight=False,
     )  # fmt: skip
     rows = [

@@ -52,7 +52,7 @@ class Action(enum.StrEnum):
     DRAIN = "drain"
     OPERATE = "operate"
     PROMOTE = "promote"
-    ASK_WAIVER = "ask-waiver"
+    REQUEST_WAIVER = "request-waiver"
     WAIVE_SECURITY = "waive-security"
     ACCOUNTS = "accounts"
 
@@ -63,14 +63,14 @@ SAID: dict[Action, str] = {
     Action.APPROVE: "approve and refuse plans", Action.WAIVE: "waive findings", Action.REVOKE: "revoke waivers",
     Action.OVERRIDE: "record overrides", Action.READ_FILES: "fetch what reproduces a build", Action.DRAIN: "drain workers",
     Action.OPERATE: "operate the farm", Action.PROMOTE: "make, promote and retire composes",
-    Action.ASK_WAIVER: "ask for a waiver", Action.WAIVE_SECURITY: "speak for the security authority",
+    Action.REQUEST_WAIVER: "ask for a waiver", Action.WAIVE_SECURITY: "speak for the security authority",
     Action.ACCOUNTS: "manage accounts",
 }  # fmt: skip
 """Each action in words, as they follow "may"."""
 
 LEAST: dict[Action, Role] = {
     **dict.fromkeys(Action, Role.MAINTAINER),
-    Action.ASK_WAIVER: Role.VIEWER,
+    Action.REQUEST_WAIVER: Role.VIEWER,
     Action.DRAIN: Role.ENGINEER,
     Action.OPERATE: Role.ENGINEER,
     Action.WAIVE_SECURITY: Role.SECURITY,
@@ -99,7 +99,7 @@ class Principal:
         return bool(self.name)
 
 
-NOBODY = Principal(name="")
+ANONYMOUS = Principal(name="")
 """Who has shown neither token nor session; may read what is open."""
 
 
@@ -133,7 +133,7 @@ def refusal(principal: Principal, action: Action, *places: Place) -> Refusal | N
     'ann speaks for SIG virt; bash in reef-9 is answered for by SIG core'
     >>> refusal(ann, Action.DRAIN).why
     'ann has the role maintainer, to drain workers needs engineer'
-    >>> refusal(NOBODY, Action.RETRY, qemu).next_step
+    >>> refusal(ANONYMOUS, Action.RETRY, qemu).next_step
     'log in, or send a token'
     """
     could = possible(principal, action)
@@ -199,7 +199,7 @@ def _who(role: Role) -> str:
 
 _MACHINES = frozenset({
     "scheduler", "ingest", "debrand", "plan", "compare", "signer", "publish", "pause", "self-hosting", "serve", "services",
-    "teller", "mail",
+    "notifier", "mail",
 })  # fmt: skip
 """What the farm's own parts call themselves in events; those of the outside have a colon (``worker:local-1``)."""
 

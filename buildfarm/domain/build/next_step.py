@@ -42,7 +42,7 @@ def next_step(build: Build, *, task_reason: str = "") -> str:
 _OF_WAITING = {
     WaitKind.UNRESOLVABLE: "add what is missing to a repository of {target}, or ingest the source that makes it: it goes on by itself then",
     WaitKind.BLOCKED: "`buildfarm retry` (or release, or a waiver) for what it needs: it goes on by itself then",
-    WaitKind.CYCLE: "nothing is to be done: it goes on by itself when another one of its circle is in the build tag",
+    WaitKind.CYCLE: "nothing is to be done: it goes on by itself when another one of its cycle is in the build tag",
     WaitKind.PAUSED: "`buildfarm resume {target} --reason …`, or `buildfarm resume --drop {drop}` where only the drop is paused",
     WaitKind.APPROVAL: "`buildfarm plan {drop}`, then `buildfarm approve {drop} --reason …` or `buildfarm refuse {drop} --reason …`",
 }
@@ -76,7 +76,7 @@ def _of_queued(task_reason: str) -> str:
 
 def _of_refused(build: Build) -> str:
     if build.successor or ((build.seeded or build.bootstrap) and build.round < MAX_ROUNDS):
-        return "nothing is to be done: its next round takes its place when its circle is in the build tag"
+        return "nothing is to be done: its next round takes its place when its cycle is in the build tag"
     if build.scratch:
         return "nothing is to be done: a scratch build is never published"
     if build.verdict == "UNCOMPARED":

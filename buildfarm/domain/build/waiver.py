@@ -54,7 +54,7 @@ class WaiverUse:
     findings: int
 
 
-class AskAnswer(StrEnum):
+class WaiverRequestState(StrEnum):
     """What came of asking for a waiver."""
 
     GRANTED = "granted"
@@ -62,10 +62,10 @@ class AskAnswer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WaiverAsk:
+class WaiverRequest:
     """Somebody who may not waive a finding of a build asks those who may. ``rpm`` is the file that the finding is in.
 
-    ``security``: only the security authority may grant it. ``answer`` is empty until somebody answers, an :class:`AskAnswer` then;
+    ``security``: only the security authority may grant it. ``answer`` is empty until somebody answers, an :class:`WaiverRequestState` then;
     ``waiver`` is the id of the one that was recorded for it.
     """
 

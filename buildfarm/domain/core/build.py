@@ -164,14 +164,14 @@ class Build:
     ``requires`` and ``provides`` come from the header of the SRPM that will be built; ``tags`` are those that carry it.
     ``signed_by`` is the id of the vendor's key that was verified at intake; empty where a person released the SRPM.
 
-    ``round`` counts how often the SRPM was built to get its circle off the seed, ``circle`` are the sources it needs and is
-    needed by, ``seeded`` the RPMs of that circle that its buildroot took from a seed; ``successor`` is the build of the next
+    ``round`` counts how often the SRPM was built to get its cycle off the seed, ``cycle`` are the sources it needs and is
+    needed by, ``seeded`` the RPMs of that cycle that its buildroot took from a seed; ``successor`` is the build of the next
     round. ``lock_ours`` of the ``lock_rpms`` in its buildroots are RPMs that we built. See :mod:`buildfarm.domain.selfhosting.seeds`.
 
     ``finding`` is the line that decided its verdict, in plain words; ``brand_hits`` and ``source_brand_hits`` count what the scan
     found in its RPMs and in its SRPM: copies of the comparison in force, so that a list need not read reports.
     ``superseded``: every tag of its target carries a newer build of its source, this one is history.
-    ``bootstrap`` is the condition it is built under, should its circle have no other way out (:mod:`buildfarm.domain.selfhosting.bootstrap_condition`).
+    ``bootstrap`` is the condition it is built under, should its cycle have no other way out (:mod:`buildfarm.domain.selfhosting.bootstrap_condition`).
     ``found_requires`` are BuildRequires that its header does not name and its build asked for (``%generate_buildrequires``);
     ``replans`` counts how often that sent it back to the plan.
     ``shipped`` is when the vendor built the SRPM, by its header; ``spent`` the seconds in each stage the build has left, and
@@ -214,7 +214,7 @@ class Build:
     tags: tuple[str, ...] = ()
     override: dict[str, object] = field(default_factory=dict)
     round: int = 1
-    circle: tuple[str, ...] = ()
+    cycle: tuple[str, ...] = ()
     seeded: tuple[str, ...] = ()
     successor: str = ""
     lock_ours: int = 0

@@ -41,7 +41,7 @@ def stage_of(
 ) -> Stage | None:
     """The stage a build is in; ``None`` where its time is no lag any more (published, canceled, excluded).
 
-    What is refused only because its circle is built once more waits for its circle, not for a person.
+    What is refused only because its cycle is built once more waits for its cycle, not for a person.
 
     >>> stage_of(BuildState.WAITING), stage_of(BuildState.WAITING, wait_kind="unresolvable")
     (<Stage.WAITING: 'waiting'>, <Stage.HELD: 'held'>)

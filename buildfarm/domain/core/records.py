@@ -130,7 +130,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
-    """The database lease that makes one process (``id``: ``scheduler``, ``teller``) the leader among its kind."""
+    """The database lease that makes one process (``id``: ``scheduler``, ``notifier``) the leader among its kind."""
 
     id: str
     owner: str
@@ -156,7 +156,7 @@ class SourceSurvey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootstrapVariant:
-    """A build (``id``) under the bootstrap ``condition`` of its spec, should its circle have no other way out.
+    """A build (``id``) under the bootstrap ``condition`` of its spec, should its cycle have no other way out.
 
     ``srpm`` is what a worker made under the condition and ``requires`` what its header says; ``problem`` why there is none.
     """
@@ -201,7 +201,7 @@ class ReferenceLock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Follower:
+class EventConsumer:
     """How far one that tells events has come: ``event`` is the last it has told; of the stream ``length`` is how long it is."""
 
     id: str

@@ -44,7 +44,7 @@ class TaskKind(enum.StrEnum):
     SEAL = "seal"  # sign a staged generation's repomd.xml files and switch to it
 
     @property
-    def station(self) -> str:
+    def handler(self) -> str:
         """Who does it: ``builder`` (an untrusted worker), ``signer`` (holds the key) or ``services``."""
         if self in (TaskKind.BUILD, TaskKind.SRPM):
             return "builder"
@@ -71,7 +71,7 @@ class Task:
 
     A lease is ``(worker, lease_token, lease_until)``; only its holder may report. ``failures`` counts infrastructure
     failures, ``tried`` names the workers they happened on. ``owner`` is who pays for its slot, ``needs`` what it needs of a
-    worker (:class:`buildfarm.domain.target.target.MachineNeeds`).
+    worker (:class:`buildfarm.domain.target.target.MachineRequirements`).
     """
 
     id: str

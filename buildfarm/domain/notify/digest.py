@@ -1,4 +1,4 @@
-"""A mail digest: when it is due and what it says. One message a batch, never a storm.
+"""A mail digest: when it is due and what it says. One message a batch, never a trigger_limits.
 
 A drop of 3,000 SRPMs is one message, or a few: it is sent when nothing more came for a while or the drop came to rest, and
 never sooner after the last than the least pause. Failures with one cause are one line.
@@ -21,7 +21,7 @@ _ORDER = (
 )  # fmt: skip
 _HEADS = {
     Topic.APPROVAL: "awaiting approval", Topic.ON_HOLD: "on hold", Topic.FAILED: "failed", Topic.REFUSED: "refused",
-    Topic.WAIVER: "about to end", Topic.AT_REST: "at rest", Topic.RECEIVED: "received",
+    Topic.WAIVER: "about to end", Topic.AT_REST: "finished", Topic.RECEIVED: "received",
     Topic.PUBLISHED: "published", Topic.RELEASED: "released",
 }  # fmt: skip
 

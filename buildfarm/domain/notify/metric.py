@@ -1,6 +1,6 @@
-"""Meters: what Prometheus reads as counters and histograms, counted once for each event and kept, so that they never go back.
+"""Metrics: what Prometheus reads as counters and histograms, counted once for each event and kept, so that they never go back.
 
-Owns the names, their buckets and which event is measured how; the store keeps one row a meter and label set.
+Owns the names, their buckets and which event is measured how; the store keeps one row a metric and label set.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from buildfarm.domain.core.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeterKind:
+class MetricKind:
     """One metric; ``bounds`` are the upper bounds of its buckets in seconds, empty for a plain counter."""
 
     name: str
@@ -24,43 +24,50 @@ class MeterKind:
 _SHORT = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 _LONG = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200)
 
-TASK_SECONDS = MeterKind(
+TASK_SECONDS = MetricKind(
     name="buildfarm_task_seconds", help="How long tasks ran, by how they ended (ok, or the failure's kind).",
     labels=("kind", "target", "outcome"), bounds=_LONG,
 )  # fmt: skip
-SCHEDULE_SECONDS = MeterKind(
+SCHEDULE_SECONDS = MetricKind(
     name="buildfarm_schedule_seconds", help="From a task's creation until a worker claimed it.", labels=("kind",), bounds=_LONG,
 )  # fmt: skip
-GUEST_START_SECONDS = MeterKind(
+GUEST_START_SECONDS = MetricKind(
     name="buildfarm_guest_start_seconds", help="From a guest's admission to its first word to the hub.", labels=("accelerator",),
     bounds=_SHORT,
 )  # fmt: skip
-PUBLISH_SECONDS = MeterKind(
+PUBLISH_SECONDS = MetricKind(
     name="buildfarm_publish_seconds", help="From a build's verdict until the destination tag had it.", labels=("target",),
     bounds=_SHORT,
 )  # fmt: skip
-COMPARISONS = MeterKind(
+COMPARISONS = MetricKind(
     name="buildfarm_comparisons",
     help="Comparisons that ended, by verdict.",
     labels=("target", "verdict"),
 )
-EVENTS = MeterKind(name="buildfarm_events", help="Events, by kind.", labels=("kind",))
+EVENTS = MetricKind(name="buildfarm_events", help="Events, by kind.", labels=("kind",))
 
-METERS = (TASK_SECONDS, SCHEDULE_SECONDS, GUEST_START_SECONDS, PUBLISH_SECONDS, COMPARISONS, EVENTS)
+METRICS = (
+    TASK_SECONDS,
+    SCHEDULE_SECONDS,
+    GUEST_START_SECONDS,
+    PUBLISH_SECONDS,
+    COMPARISONS,
+    EVENTS,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One event as one meter sees it; ``seconds`` is 0 for a counter."""
+    """One event as one metric sees it; ``seconds`` is 0 for a counter."""
 
-    kind: MeterKind
+    kind: MetricKind
     labels: tuple[str, ...]
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meter:
-    """A meter's row: so many observations, their sum, and how many fell into each bucket.
+class Metric:
+    """A metric's row: so many observations, their sum, and how many fell into each bucket.
 
     Buckets are not cumulated; the last one is everything above the last bound.
     """
@@ -78,19 +85,19 @@ class Meter:
         return self.milliseconds / 1000
 
 
-def meter_id(kind: MeterKind, labels: tuple[str, ...]) -> str:
+def metric_id(kind: MetricKind, labels: tuple[str, ...]) -> str:
     """One row for each name and set of labels.
 
-    >>> meter_id(SCHEDULE_SECONDS, ("build",))
+    >>> metric_id(SCHEDULE_SECONDS, ("build",))
     'buildfarm_schedule_seconds|build'
     """
     return "|".join((kind.name, *labels))
 
 
-def add_up(known: Meter, kind: MeterKind, seconds: Iterable[float]) -> Meter:
+def add_up(known: Metric, kind: MetricKind, seconds: Iterable[float]) -> Metric:
     """``known`` with these observations.
 
-    >>> before = Meter(id="m", name=SCHEDULE_SECONDS.name, labels=("build",))
+    >>> before = Metric(id="m", name=SCHEDULE_SECONDS.name, labels=("build",))
     >>> after = add_up(before, SCHEDULE_SECONDS, [0.5, 7.0, 1e6])
     >>> after.count, after.seconds, after.buckets[:3], after.buckets[-1]
     (3, 1000007.5, (1, 0, 1), 1)
@@ -101,7 +108,7 @@ def add_up(known: Meter, kind: MeterKind, seconds: Iterable[float]) -> Meter:
         buckets[
             next((at for at, bound in enumerate(kind.bounds) if value <= bound), len(kind.bounds))
         ] += 1
-    return Meter(
+    return Metric(
         id=known.id, name=known.name, labels=known.labels, count=known.count + len(seen),
         milliseconds=known.milliseconds + round(sum(seen) * 1000), buckets=tuple(buckets),
     )  # fmt: skip
@@ -138,11 +145,11 @@ def of_claim(task: Task) -> list[Observation]:
     return [Observation(kind=SCHEDULE_SECONDS, labels=(task.kind.value,), seconds=waited)]
 
 
-def by_meter(
+def by_metric(
     observed: Iterable[Observation],
-) -> Mapping[tuple[MeterKind, tuple[str, ...]], list[float]]:
-    """Observations of the same meter and labels together."""
-    found: dict[tuple[MeterKind, tuple[str, ...]], list[float]] = {}
+) -> Mapping[tuple[MetricKind, tuple[str, ...]], list[float]]:
+    """Observations of the same metric and labels together."""
+    found: dict[tuple[MetricKind, tuple[str, ...]], list[float]] = {}
     for one in observed:
         found.setdefault((one.kind, one.labels), []).append(one.seconds)
     return found

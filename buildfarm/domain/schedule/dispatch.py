@@ -1,8 +1,8 @@
-"""What is built next: of everything that can start, the source with the longest way of work behind it.
+"""What is built next: of everything that can start, the source with the critical path of work behind it.
 
 The way counts seconds: a source's own cost and the longest of what waits for it (the bottom level of list scheduling; Graham
-1969 bounds what that can lose). Sources that need each other start from what a seed holds of their circle, each as soon as
-everything outside the circle is done: all of them are rebuilt with each other afterwards, so an order inside gains nothing.
+1969 bounds what that can lose). Sources that need each other start from what a seed holds of their cycle, each as soon as
+everything outside the cycle is done: all of them are rebuilt with each other afterwards, so an order inside gains nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Order(enum.StrEnum):
 class WorkGraph:
     """Sources by number, in the order they came; needs of what is not in the graph are satisfied already.
 
-    ``needs`` and ``dependents`` are without the needs inside a circle, which ``broken`` holds as ``(source, needed)``.
+    ``needs`` and ``dependents`` are without the needs inside a cycle, which ``broken`` holds as ``(source, needed)``.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -66,7 +66,7 @@ class WorkGraph:
         for place, group in enumerate(groups):
             for member in group:
                 component[member] = place
-        self.circles = tuple(
+        self.cycles = tuple(
             tuple(sorted(group))
             for group in groups
             if len(group) > 1 or group[0] in wanted[group[0]]
@@ -91,7 +91,7 @@ class WorkGraph:
 
     @cached_property
     def levels(self) -> tuple[float, ...]:
-        """Seconds from the start of each source to the end of the longest way that begins with it."""
+        """Seconds from the start of each source to the end of the critical path that begins with it."""
         found = list(self.costs)
         for place in reversed(self._order):
             found[place] += max((found[waiting] for waiting in self.dependents[place]), default=0.0)
@@ -107,7 +107,7 @@ class WorkGraph:
 
     @property
     def critical_path(self) -> float:
-        """Seconds of the longest way: no number of workers is faster."""
+        """Seconds of the critical path: no number of workers is faster."""
         return max(self.levels, default=0.0)
 
     @property
@@ -116,7 +116,7 @@ class WorkGraph:
         return sum(self.costs)
 
     def critical_sources(self) -> tuple[int, ...]:
-        """The sources of a longest way, first to last."""
+        """The sources of a critical path, first to last."""
         way: list[int] = []
         ahead: Iterable[int] = range(len(self.names))
         while step := max(((self.levels[place], -place) for place in ahead), default=None):

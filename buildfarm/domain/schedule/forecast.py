@@ -19,9 +19,9 @@ _LAST = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One build to come: seconds from now until it starts and ends, its own cost, and the seconds of the longest way from its start.
+    """One build to come: seconds from now until it starts and ends, its own cost, and the seconds of the critical path from its start.
 
-    ``needs`` are the builds it waits for, ``critical`` says that it lies on the longest way of all.
+    ``needs`` are the builds it waits for, ``critical`` says that it lies on the critical path of all.
     """
 
     build: str
@@ -37,14 +37,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """``steps`` in the order of their starts; ``bound`` are the seconds that no order beats; ``circles`` share seeds first."""
+    """``steps`` in the order of their starts; ``bound`` are the seconds that no order beats; ``unscheduled_cycles`` share seeds first."""
 
     steps: tuple[Step, ...]
     workers: int
     makespan: float
     bound: float
     critical_path: float
-    circles: tuple[tuple[str, ...], ...]
+    unscheduled_cycles: tuple[tuple[str, ...], ...]
 
 
 def seconds_of(history: Sequence[float], size: int) -> float:
@@ -90,5 +90,5 @@ def forecast(
     return Forecast(
         steps=steps, workers=max(1, workers), makespan=done.makespan, bound=lower_bound(graph, max(1, workers)),
         critical_path=graph.critical_path,
-        circles=tuple(tuple(graph.names[member] for member in circle) for circle in graph.circles),
+        unscheduled_cycles=tuple(tuple(graph.names[member] for member in cycle) for cycle in graph.cycles),
     )  # fmt: skip

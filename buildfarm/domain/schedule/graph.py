@@ -1,7 +1,7 @@
-"""Graphs of needs: what is needed before what needs it, where that goes in a circle, and how long the longest way is.
+"""Graphs of needs: what is needed before what needs it, where that goes in a cycle, and how long the critical path is.
 
 Nodes are any one hashable kind (a build's id, or a number where there are many). Nothing here recurses: a distribution's
-longest way is longer than Python's stack.
+critical path is longer than Python's shard.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def strongly_connected(edges: Mapping[Node, Sequence[Node]]) -> list[list[Node]]
     """
     index: dict[Node, int] = {}
     low: dict[Node, int] = {}
-    stack: list[Node] = []
-    on_stack: set[Node] = set()
+    shard: list[Node] = []
+    on_shard: set[Node] = set()
     found: list[list[Node]] = []
 
     def enter(node: Node) -> None:
         index[node] = low[node] = len(index)
-        stack.append(node)
-        on_stack.add(node)
+        shard.append(node)
+        on_shard.add(node)
         work.append((node, iter(edges[node])))
 
     work: list[tuple[Node, Iterator[Node]]] = []
@@ -41,22 +41,22 @@ def strongly_connected(edges: Mapping[Node, Sequence[Node]]) -> list[list[Node]]
                 if following not in index:
                     enter(following)
                     break
-                if following in on_stack:
+                if following in on_shard:
                     low[node] = min(low[node], index[following])
             else:
                 work.pop()
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[node])
                 if low[node] == index[node]:
-                    found.append(_pop_through(node, stack))
-                    on_stack.difference_update(found[-1])
+                    found.append(_pop_through(node, shard))
+                    on_shard.difference_update(found[-1])
     return found
 
 
-def _pop_through(node: Node, stack: list[Node]) -> list[Node]:
-    group = [stack.pop()]
+def _pop_through(node: Node, shard: list[Node]) -> list[Node]:
+    group = [shard.pop()]
     while group[-1] != node:
-        group.append(stack.pop())
+        group.append(shard.pop())
     return group
 
 

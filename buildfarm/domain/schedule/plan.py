@@ -135,7 +135,7 @@ class Decision:
     """Ready to be queued (``wait`` is ``None``), or why not.
 
     ``reason`` is one line that names the blocker or the dependency, ``blockers`` the keys of the sources waited for;
-    ``note`` tells of a cycle that is broken here, ``circle`` are the keys of its members; ``way_out`` is what is to be done with
+    ``note`` tells of a cycle that is broken here, ``cycle`` are the keys of its members; ``way_out`` is what is to be done with
     its bootstrap condition.
     """
 
@@ -143,7 +143,7 @@ class Decision:
     wait: WaitKind | None = None
     reason: str = ""
     note: str = ""
-    circle: tuple[str, ...] = ()
+    cycle: tuple[str, ...] = ()
     blockers: tuple[str, ...] = ()
     way_out: WayOut | None = None
 
@@ -193,7 +193,7 @@ def plan(nodes: Iterable[Node]) -> Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Knot:
-    """A circle and what all its members share, so that deciding one of them does not look at all of them.
+    """A cycle and what all its members share, so that deciding one of them does not look at all of them.
 
     ``helpers`` are the names of those whose bootstrap condition breaks it, ``tried`` the first that has one.
     """
@@ -222,7 +222,7 @@ def _knot(
 def _ways_out(
     knot: Sequence[str], edges: Mapping[str, Sequence[str]], by_key: Mapping[str, Node]
 ) -> dict[str, WayOut | None]:
-    """Who of a circle can never begin, and what the bootstrap conditions are good for, once nothing outside is still to come."""
+    """Who of a cycle can never begin, and what the bootstrap conditions are good for, once nothing outside is still to come."""
     inside = set(knot)
     if any(needed not in inside for key in knot for needed in edges[key]):
         return {}
@@ -253,19 +253,19 @@ def _decide(node: Node, by_key: Mapping[str, Node], knot: _Knot, ring: Sequence[
     what = _spell(ring, by_key, len(knot.members))
     if node.resolves_now:
         note = f"{what}; broken by what the repositories hold today (seed)"
-        return Decision(key=node.key, note=note, circle=knot.ordered)
+        return Decision(key=node.key, note=note, cycle=knot.ordered)
     inside, way = (
         tuple(sorted(key for key in node.needs if key in knot.members)),
         knot.ways.get(node.key),
     )
     return Decision(
         key=node.key, wait=WaitKind.CYCLE, reason=f"{what}; no repository breaks it here{_hope(node, knot)}",
-        blockers=inside, circle=knot.ordered if way else (), way_out=way,
+        blockers=inside, cycle=knot.ordered if way else (), way_out=way,
     )  # fmt: skip
 
 
 def _hope(node: Node, knot: _Knot) -> str:
-    """What the bootstrap conditions of a circle are good for, in words; nothing to say where it can begin without."""
+    """What the bootstrap conditions of a cycle are good for, in words; nothing to say where it can begin without."""
     if node.key not in knot.ways:
         return ""
     if way := knot.ways.get(node.key):
@@ -279,7 +279,7 @@ def _hope(node: Node, knot: _Knot) -> str:
     why = (
         tried.trouble
         or (tried.variant.problem if tried.variant else "")
-        or "the circle stands even so"
+        or "the cycle stands even so"
     )
     return f"; {tried.name} has {tried.condition}, which does not help: {why}"
 

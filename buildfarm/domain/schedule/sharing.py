@@ -1,7 +1,7 @@
-"""Which free task gets the next free slot: priority, then fair shares, then the longest way of work behind it.
+"""Which free task gets the next free slot: priority, then fair shares, then the critical path of work behind it.
 
 A share is what one SIG, one of its targets and one owner use of the slots of an arch, over its weight: the one that uses least
-is served next (max-min fairness, as Slurm's fair tree has it level by level). Inside a share the source with the longest way
+is served next (max-min fairness, as Slurm's fair tree has it level by level). Inside a share the source with the critical path
 behind it goes first, see :mod:`buildfarm.domain.schedule.dispatch`. A negative priority is background work: it gets what nobody else can
 use. A worker is reserved by the queues it was enrolled for and by the SIGs, targets and sources it was reserved for (one that is takes
 nobody else, and is taken first), and drained by its state.
@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from buildfarm.domain.core.task import Task
 from buildfarm.domain.core.worker import Worker, WorkerState
-from buildfarm.domain.target.target import MachineNeeds
+from buildfarm.domain.target.target import MachineRequirements
 
 _NAMED = 3
 
@@ -189,7 +189,7 @@ class _Slots:
             others = ", ".join(sorted({word for worker in serving for word in worker.reserved}))
             return None, f"every worker in service of {task.queue} is reserved for others: {others}"
         serving = ours
-        needs = MachineNeeds.of(task.needs)
+        needs = MachineRequirements.of(task.needs)
         able = [worker for worker in serving if needs.met_by(worker.features)]
         if not able:
             return None, f"no worker in service of {task.queue} has {needs}"

@@ -47,7 +47,7 @@ class Simulated:
 
 
 def lower_bound(graph: WorkGraph, workers: int) -> float:
-    """Seconds that no order beats: the longest way, or all work spread evenly, whichever is more."""
+    """Seconds that no order beats: the critical path, or all work spread evenly, whichever is more."""
     return max(graph.critical_path, graph.work / workers)
 
 

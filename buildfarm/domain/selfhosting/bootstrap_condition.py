@@ -1,8 +1,8 @@
-"""Bootstrap conditions: how a spec is told to do without what its own circle makes, and which members of a circle have to.
+"""Bootstrap conditions: how a spec is told to do without what its own cycle makes, and which members of a cycle have to.
 
 A spec is read as text here and never expanded: what is found is only a name to try. What the build then requires is what the header
 of the SRPM says that a worker made under this condition. A source built so is *provisional*: the build tag takes it so that the rest
-of its circle can be built, users never get it, and it is built again without the condition (:mod:`buildfarm.domain.selfhosting.seeds`).
+of its cycle can be built, users never get it, and it is built again without the condition (:mod:`buildfarm.domain.selfhosting.seeds`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Condition:
 
 
 def condition_in(spec: str) -> Condition | None:
-    """The condition under which a spec builds without its circle, if its text names one that is off by itself.
+    """The condition under which a spec builds without its cycle, if its text names one that is off by itself.
 
     >>> str(condition_in("%bcond_with bootstrap"))
     '--with bootstrap'
@@ -82,7 +82,7 @@ def _plainest(names: Iterable[str]) -> str:
 
 
 class WayOut(enum.StrEnum):
-    """What is done with a member of a circle that nothing else breaks."""
+    """What is done with a member of a cycle that nothing else breaks."""
 
     ASK = "ask"  # a worker makes the SRPM under the condition, whose header says what it requires
     BEGIN = "begin"  # it is built under its condition
@@ -98,7 +98,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One source of a circle: what of the circle it needs, whether today's repositories would do instead.
+    """One source of a cycle: what of the cycle it needs, whether today's repositories would do instead.
 
     ``condition`` is its spec's, empty if it has none or it does not help; ``variant`` is known once a worker made the SRPM.
     """

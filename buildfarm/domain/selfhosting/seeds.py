@@ -1,8 +1,8 @@
-"""Self-hosting: what still comes from a seed, and when a circle of sources has to be built once more.
+"""Self-hosting: what still comes from a seed, and when a cycle of sources has to be built once more.
 
 Sources that need each other can only begin with binaries from elsewhere. Such a build is *seeded*: users never get it. When all
-of its circle stands in the build tag, the circle is built again, with itself; the round whose buildroots took nothing of the
-circle from a seed is the last one (the same idea as the stages of a compiler's bootstrap).
+of its cycle stands in the build tag, the cycle is built again, with itself; the round whose buildroots took nothing of the
+cycle from a seed is the last one (the same idea as the stages of a compiler's bootstrap).
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ class LockLine:
     bootstrap: str = ""
 
 
-def seeded_by(lines: Iterable[LockLine], made_by_circle: Collection[str]) -> tuple[str, ...]:
-    """The RPMs of a buildroot that came from a seed, or were built under a bootstrap condition, though the build's own circle makes them.
+def seeded_by(lines: Iterable[LockLine], made_by_cycle: Collection[str]) -> tuple[str, ...]:
+    """The RPMs of a buildroot that came from a seed, or were built under a bootstrap condition, though the build's own cycle makes them.
 
     >>> seeded_by([LockLine(name="mawk", nevra="mawk-1-1", ours=False)], {"mawk", "byacc"})
     ('mawk-1-1',)
     """
     provisional = (line for line in lines if not line.ours or line.bootstrap)
-    return tuple(sorted({line.nevra for line in provisional if line.name in made_by_circle}))
+    return tuple(sorted({line.nevra for line in provisional if line.name in made_by_cycle}))
 
 
 def held_back(seeded: Collection[str], round_: int, bootstrap: str = "") -> str:
     """Why the destination tag does not take a seeded build, or one under a bootstrap condition; empty if it is neither.
 
     >>> held_back((), 1, "--with bootstrap")
-    'built with --with bootstrap, without its own circle: round 2, built with it, takes its place'
+    'built with --with bootstrap, without its own cycle: round 2, built with it, takes its place'
     """
     if bootstrap:
-        return f"built with {bootstrap}, without its own circle: round {round_ + 1}, built with it, takes its place"
+        return f"built with {bootstrap}, without its own cycle: round {round_ + 1}, built with it, takes its place"
     if not seeded:
         return ""
-    what = f"built with seeds of its own circle ({', '.join(sorted(seeded))})"
+    what = f"built with seeds of its own cycle ({', '.join(sorted(seeded))})"
     if round_ >= MAX_ROUNDS:
         return f"{what} even in round {round_}: the build tag should offer ours first"
     return f"{what}: round {round_ + 1}, built with itself, takes its place"

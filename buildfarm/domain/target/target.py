@@ -142,7 +142,7 @@ class TaskLimits:
     log_mib: int = 64
 
 
-class CarriedKind(enum.StrEnum):
+class ExtraMetadataKind(enum.StrEnum):
     """What a repository says beside its RPMs: groups, advisories, modules."""
 
     COMPS = "comps"
@@ -151,7 +151,7 @@ class CarriedKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StormGuard:
+class TriggerLimits:
     """What one trigger may start without a person: nothing with ``approval``, else at most ``most_builds`` (``None``: any number).
 
     That is at once; a webhook, a folder or a poll may also start no more than that in ``hours``, however small its drops are.
@@ -167,7 +167,7 @@ class StormGuard:
 
         ``lately`` is how many the same trigger has started in ``hours``.
 
-        >>> StormGuard(most_builds=100).objection(3000)
+        >>> TriggerLimits(most_builds=100).objection(3000)
         '3000 builds at once, the target allows 100 without approval'
         """
         if asked:
@@ -182,7 +182,7 @@ class StormGuard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MachineNeeds:
+class MachineRequirements:
     """What a source's builds need of a worker: MiB of memory, cores, hardware virtualisation. Workers say what they have."""
 
     __pydantic_config__: ClassVar = _FORBID
@@ -191,7 +191,7 @@ class MachineNeeds:
     kvm: bool = False
 
     @classmethod
-    def of(cls, stored: Mapping[str, object]) -> MachineNeeds:
+    def of(cls, stored: Mapping[str, object]) -> MachineRequirements:
         """From a task's own ``needs``."""
         return cls(
             memory_mib=int(str(stored.get("memory_mib", 0))), cores=int(str(stored.get("cores", 0))), kvm=bool(stored.get("kvm")),
@@ -204,7 +204,7 @@ class MachineNeeds:
     def met_by(self, features: Mapping[str, object]) -> bool:
         """Whether a worker with these features will do; what it does not say it does not have.
 
-        >>> MachineNeeds(cores=4).met_by({"cores": "8"}), MachineNeeds(kvm=True).met_by({"cores": "8"})
+        >>> MachineRequirements(cores=4).met_by({"cores": "8"}), MachineRequirements(kvm=True).met_by({"cores": "8"})
         (True, False)
         """
         enough = all(
@@ -240,8 +240,8 @@ class Target:
 
     ``dist`` is the vendor's default dist tag with its dot; a build takes the dist of its own SRPM's Release.
     A layered target builds on what users of its ``base`` (another target) have, and on the base's own external repositories.
-    ``suffix`` is what rules append to the Release of a debranded source. ``header_tags`` are the values our RPMs carry.
-    ``needs`` says for a source what its builds need of a worker, ``storm`` what one trigger may start by itself;
+    ``suffix`` is what rules append to the Release of a debranded source. ``header_tags`` are the values our RPMs extra_metadata.
+    ``needs`` says for a source what its builds need of a worker, ``trigger_limits`` what one trigger may start by itself;
     ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources are built again when a soname or symbol
     version they use goes away; they are named in any case.
     ``carry`` names files whose groups, advisories and modules go into each binary repository; ``repodata`` says in which checksums
@@ -269,11 +269,11 @@ class Target:
     brand: str = ""
     header_tags: dict[str, str] = field(default_factory=dict)
     large_sources: tuple[str, ...] = ()
-    needs: dict[str, MachineNeeds] = field(default_factory=dict)
-    storm: StormGuard = StormGuard()
+    needs: dict[str, MachineRequirements] = field(default_factory=dict)
+    trigger_limits: TriggerLimits = TriggerLimits()
     keep_generations: int = 30
     rebuild_on_change: bool = False
-    carry: dict[CarriedKind, str] = field(default_factory=dict)
+    extra_metadata: dict[ExtraMetadataKind, str] = field(default_factory=dict)
     repodata: RepodataStyle = field(default_factory=RepodataStyle)
     base: str = ""
     modules: tuple[str, ...] = ()
@@ -295,9 +295,9 @@ class Target:
         )
         return (*self.upstream.allowed_urls, *polled)
 
-    def needs_of(self, source: str) -> MachineNeeds:
+    def needs_of(self, source: str) -> MachineRequirements:
         """What a source's builds need of a worker."""
-        return self.needs.get(source, MachineNeeds())
+        return self.needs.get(source, MachineRequirements())
 
     def size_of(self, source: str) -> str:
         """The queue's size word for a source: ``large`` for those named in the target, else ``small``."""

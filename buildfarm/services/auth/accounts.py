@@ -27,7 +27,7 @@ def create(
         made = Account(
             id=name, role=role, sigs=tuple(sorted(set(sigs))), password=kept, created=tx.now
         )
-        if not tx.add_once(made):
+        if not tx.insert_or_ignore(made):
             raise Conflict(
                 f"there is an account {name} already", hint="`buildfarm account list` shows them"
             )
@@ -66,7 +66,7 @@ def change_rights(
     """The change itself; nothing if it is none."""
     if (account.role, account.sigs) == (role, sigs):
         return account
-    changed = tx.change(account, role=role, sigs=sigs) or account
+    changed = tx.update(account, role=role, sigs=sigs) or account
     was = {"role": account.role.value, "sigs": list(account.sigs)}
     tx.event(
         "account.rights",
@@ -87,7 +87,7 @@ def set_disabled(hub: Hub, name: str, *, disabled: bool, actor: str, why: str) -
     _check_reason(name, why)
     with hub.store.begin() as tx:
         account = find(tx, name)
-        changed = tx.change(account, only_if={"disabled": not disabled}, disabled=disabled)
+        changed = tx.update(account, only_if={"disabled": not disabled}, disabled=disabled)
         if changed is None:
             raise Conflict(f"account {name} is {'disabled' if disabled else 'enabled'} already")
         if disabled:
@@ -105,7 +105,7 @@ def set_password(
     """
     kept = passwords.hashed(checked_password(password, name))
     with hub.store.begin() as tx:
-        changed = tx.change(find(tx, name), password=kept)
+        changed = tx.update(find(tx, name), password=kept)
         assert changed is not None
         end_sessions(tx, name, but=keep_session)
         tx.event("account.password", name, actor=actor)
@@ -116,7 +116,7 @@ def end_sessions(tx: Transaction, name: str, *, but: str = "") -> None:
     """End every session of an account, except one."""
     for session in tx.find(Session, account=name, ended=None):
         if session.id != but:
-            tx.change(session, ended=tx.now)
+            tx.update(session, ended=tx.now)
 
 
 def _check_reason(name: str, why: str) -> None:

@@ -93,7 +93,7 @@ def _introduce(tx: Transaction, name: str, subject: str, settings: OidcSettings)
             f"{settings.issuer} calls you {name!r}, which no account can be called", hint=error.hint
         ) from error
     made = Account(id=name, role=settings.rights_of(())[0], subject=subject, created=tx.now)
-    if not tx.add_once(made):
+    if not tx.insert_or_ignore(made):
         raise NotAllowed(
             f"there is an account {name} that does not belong to this login",
             hint="ask an admin to rename or link it",
@@ -118,10 +118,10 @@ def _count(tx: Transaction, key: str, most: int) -> int:
     known = tx.first(LoginTries, id=key)
     if known is None:
         known = LoginTries(id=key, tries=0, since=tx.now)
-        tx.add_once(known)
+        tx.insert_or_ignore(known)
     counted = next_try(known, tx.now)
     if (
-        tx.change(known, only_if={"tries": known.tries}, tries=counted.tries, since=counted.since)
+        tx.update(known, only_if={"tries": known.tries}, tries=counted.tries, since=counted.since)
         is None
     ):
         raise Conflict("others try to log in at this very moment", hint="try again")
@@ -131,4 +131,4 @@ def _count(tx: Transaction, key: str, most: int) -> int:
 def _forgive(tx: Transaction, key: str, *, all_of_it: bool) -> None:
     known = tx.first(LoginTries, id=key)
     if known is not None:
-        tx.change(known, tries=0 if all_of_it else max(0, known.tries - 1))
+        tx.update(known, tries=0 if all_of_it else max(0, known.tries - 1))

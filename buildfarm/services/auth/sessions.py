@@ -56,7 +56,7 @@ def recognise(hub: Hub, secret: str) -> Recognised | None:
         return None
     if now - session.seen >= _SEEN_EVERY:  # a request must not cost a write
         with hub.store.begin() as tx:
-            tx.change(session, only_if={"ended": None}, seen=tx.now)
+            tx.update(session, only_if={"ended": None}, seen=tx.now)
     principal = Principal(name=account.id, role=account.role, sigs=account.sigs, account=account.id)
     return Recognised(principal=principal, session=session)
 
@@ -71,7 +71,7 @@ def _end(tx: Transaction, secret: str) -> None:
     session = tx.first(Session, id=token_hash(secret)) if secret else None
     if (
         session is not None
-        and tx.change(session, only_if={"ended": None}, ended=tx.now) is not None
+        and tx.update(session, only_if={"ended": None}, ended=tx.now) is not None
     ):
         tx.event("session.ended", session.account, actor=session.account)
 
@@ -85,7 +85,7 @@ def end_others(hub: Hub, account: str, *, but: str) -> int:
             if one.id != but and one.until > tx.now
         ]
         for session in others:
-            tx.change(session, ended=tx.now)
+            tx.update(session, ended=tx.now)
         if others:
             tx.event(
                 "session.ended", account, actor=account, why="all others", sessions=len(others)

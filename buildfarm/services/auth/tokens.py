@@ -78,7 +78,7 @@ def revoke(hub: Hub, by: Principal, identity: str, *, of: str = "", why: str = "
     """
     with hub.store.begin() as tx:
         found = _named(tx, identity, of)
-        ended = tx.change(found, only_if={"revoked": None}, revoked=tx.now)
+        ended = tx.update(found, only_if={"revoked": None}, revoked=tx.now)
         if ended is None:
             raise Conflict(f"token {shown(found)} is revoked already")
         tx.event(
@@ -159,4 +159,4 @@ def _note_use(hub: Hub, token: ApiToken, now: datetime) -> None:
     """Write down that it was used, at most every few minutes: a request must not cost a write."""
     if token.used is None or now - token.used >= _USED_EVERY:
         with hub.store.begin() as tx:
-            tx.change(token, used=tx.now)
+            tx.update(token, used=tx.now)

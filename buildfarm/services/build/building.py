@@ -202,7 +202,7 @@ def _back_to_the_plan(
     tx: Transaction, build: Build, task: Task, found: Sequence[str], **fields: object
 ) -> None:
     why = f"while it was built it asked for {', '.join(found)}, which its header does not name and no repository had"
-    tasks.hand_back(tx, task, why, **fields)
+    tasks.release_to_plan(tx, task, why, **fields)
     builds.move(
         tx, build, BuildState.WAITING, actor=f"worker:{task.worker}", why=f"{why}: to be planned anew",
         wait_kind=WaitKind.PLANNING.value, found_requires=(*build.found_requires, *found), replans=build.replans + 1,
@@ -224,12 +224,12 @@ def _learn(tx: Transaction, build: Build, asked: Sequence[str]) -> Build:
         )
         known = tx.first(LearnedRequires, id=record.id)
         if known is None and all_found:
-            tx.add_once(record)
+            tx.insert_or_ignore(record)
         elif known is not None and known.requires != all_found:
-            tx.change(known, build=build.id, requires=all_found, created=tx.now)
+            tx.update(known, build=build.id, requires=all_found, created=tx.now)
     if all_found == build.found_requires:
         return build
-    return tx.change(build, found_requires=all_found) or build
+    return tx.update(build, found_requires=all_found) or build
 
 
 def _guest_facts(worker: Worker) -> dict[str, object]:
@@ -258,7 +258,7 @@ def _cancel_siblings(tx: Transaction, build: Build, task: Task) -> None:
     """One arch failed: the other arches' tasks of the build need not run."""
     for other in tx.find(Task, subject=build.id, state=ACTIVE):
         if other.id != task.id:
-            tx.change(
+            tx.update(
                 other, only_if={"state": other.state}, state=TaskState.CANCELED, finished=tx.now
             )
 
@@ -273,17 +273,17 @@ def _built(
                 tx, build, artifact.sha256, header, actor=f"worker:{task.worker}"
             )
             return
-        tx.change(
+        tx.update(
             build, only_if={"state": BuildState.DEBRANDED}, debranded_srpm=artifact.sha256, debranded_name=artifact.name,
             requires=tuple(header.requires), provides=tuple(header.provides),
         )  # fmt: skip
         tx.event("build.srpm_made", build.id, actor=f"worker:{task.worker}", srpm=artifact.filename)
         return
     for artifact, _ in made:
-        tx.add_once(artifact)
+        tx.insert_or_ignore(artifact)
     search_index.note_rpms(tx, build, [header for _, header in made])
     if not [other for other in tasks.active_of(tx, build.id) if other.kind is TaskKind.BUILD]:
-        tx.add_once(_source_artifact(build, task))
+        tx.insert_or_ignore(_source_artifact(build, task))
         builds.move(tx, build, BuildState.BUILT, actor=f"worker:{task.worker}")
 
 

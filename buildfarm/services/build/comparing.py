@@ -1,4 +1,4 @@
-"""The compare station: the vendor's binaries of a build against ours, the brand scan beside it, and the gate's decision."""
+"""The compare handler: the vendor's binaries of a build against ours, the brand scan beside it, and the gate's decision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The debrand station: apply the source's rule, write the audit, hand on a tree from which a worker makes the SRPM."""
+"""The debrand handler: apply the source's rule, write the audit, hand on a tree from which a worker makes the SRPM."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from buildfarm.services.core.workers import WorkerBroker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reception:
+class GuestProvisioning:
     """What guests are received with.
 
     ``prefix`` is the key prefix that ``broker`` gives to a name, ``certificate`` the hub's (PEM), ``buildroot`` what a target's
@@ -52,14 +52,14 @@ def enroll_host(
         id=name, token_hash=tasks.token_hash(token), arches=tuple(arches), queues=tuple(queues)
     )
     with hub.store.begin() as tx:
-        if not tx.add_once(host):
-            tx.change(host, token_hash=host.token_hash, arches=host.arches, queues=host.queues)
+        if not tx.insert_or_ignore(host):
+            tx.update(host, token_hash=host.token_hash, arches=host.arches, queues=host.queues)
         tx.event("host.enrolled", name, actor=actor, queues=list(queues))
     return HostCredentials(host=host, token=token)
 
 
 def admit(
-    hub: Hub, reception: Reception, host: Host, asked: wire.GuestRequest
+    hub: Hub, provisioning: GuestProvisioning, host: Host, asked: wire.GuestRequest
 ) -> wire.GuestIdentity:
     """Make the worker of one guest that is about to boot.
 
@@ -67,7 +67,7 @@ def admit(
     """
     name = f"{host.id}-{secrets.token_hex(4)}"
     token = secrets.token_urlsafe(32)
-    url = reception.broker.add_worker(name)
+    url = provisioning.broker.add_worker(name)
     machine: dict[str, object] = dict(asked.facts)
     with hub.store.begin() as tx:
         tx.add(
@@ -76,13 +76,13 @@ def admit(
                 slots=1, state=WorkerState.LOST, machine=machine, host=host.id, image=asked.image,
             )
         )  # fmt: skip
-        tx.change(host, seen=tx.now)
+        tx.update(host, seen=tx.now)
         tx.event(
             "guest.admitted", name, actor=f"host:{host.id}", image=asked.image, machine=machine
         )
     return wire.GuestIdentity(
-        name=name, token=token, redis_url=url, redis_prefix=reception.prefix(name), queues=host.queues, arches=host.arches,
-        hub_certificate=reception.certificate,
+        name=name, token=token, redis_url=url, redis_prefix=provisioning.prefix(name), queues=host.queues, arches=host.arches,
+        hub_certificate=provisioning.certificate,
     )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def guests_of(tx: Transaction, host: Host) -> tuple[wire.GuestState, ...]:
     return tuple(found)
 
 
-def dismiss(hub: Hub, reception: Reception, host: Host, name: str, reason: str) -> None:
+def dismiss(hub: Hub, provisioning: GuestProvisioning, host: Host, name: str, reason: str) -> None:
     """The machine is gone: its identity with it, and its task to another. Safe to repeat.
 
     :raises NotFound: the host has no such guest.
@@ -113,9 +113,9 @@ def dismiss(hub: Hub, reception: Reception, host: Host, name: str, reason: str) 
         worker = tx.first(Worker, id=name, host=host.id)
         if worker is None:
             raise NotFound(f"{host.id} has no guest {name}")
-        gave_up = tasks.give_back(tx, name, reason)
+        gave_up = tasks.release(tx, name, reason)
         tx.event("guest.gone", name, actor=f"host:{host.id}", why=reason)
     for task in gave_up:
         building.gave_up(hub, task)
-    reception.broker.remove_worker(name)
+    provisioning.broker.remove_worker(name)
     hub.wakeup.notify()

@@ -1,6 +1,6 @@
 """From a report to a decision: the waivers in force are applied, the gate decides, and both are written down together.
 
-The compare station judges a fresh report; a waiver that comes, ends or is revoked judges the stored one again.
+The compare handler judges a fresh report; a waiver that comes, ends or is revoked judges the stored one again.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def write(
     known = {use.waiver: use for use in tx.find(WaiverUse, build=build.id)}
     for waiver in lifts.keys() | known.keys():
         if waiver in known:
-            tx.change(known[waiver], findings=lifts[waiver])
+            tx.update(known[waiver], findings=lifts[waiver])
         else:
             tx.add(
                 WaiverUse(
@@ -120,7 +120,7 @@ def index(tx: Transaction, build: Build, comparison: Comparison) -> None:
         for found in finding_words.findings_of(report)
     ])  # fmt: skip
     of_binaries = sum(is_of_binaries(hit) for hit in comparison.brand_hits)
-    tx.change(
+    tx.update(
         build, finding=finding_words.worst_line(report), brand_hits=of_binaries,
         source_brand_hits=len(comparison.brand_hits) - of_binaries,
     )  # fmt: skip
@@ -128,7 +128,7 @@ def index(tx: Transaction, build: Build, comparison: Comparison) -> None:
     for rpm in tx.find(VendorRpm, target=build.target, sourcerpm=build.srpm_filename):
         verdict, waived = judged.get(rpm.sha256) or judged.get(rpm.filename) or ("", False)
         if (rpm.verdict, rpm.waived) != (verdict, waived):
-            tx.change(rpm, verdict=verdict, waived=waived)
+            tx.update(rpm, verdict=verdict, waived=waived)
 
 
 def _findings(report: Report) -> Iterable[Finding]:

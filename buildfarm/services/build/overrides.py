@@ -35,7 +35,7 @@ def record(
     with hub.store.begin() as tx:
         former = tx.find(SourceOverride, target=target.name, source=source, active=True)
         for override in former:
-            tx.change(override, active=False)
+            tx.update(override, active=False)
         if remove:
             if not former:
                 raise NotFound(f"{source} has no override in {target.name}")

@@ -29,8 +29,8 @@ def add(hub: Hub, subject: str, text: str, *, arch: str, actor: str) -> Referenc
             id=f"{subject}/{arch}", subject=subject, arch=arch, form=found.form, digest=blob.sha256,
             rpms=tuple(map(str, found.rpms)), actor=actor, created=tx.now,
         )  # fmt: skip
-        if not tx.add_once(record):
-            tx.change(
+        if not tx.insert_or_ignore(record):
+            tx.update(
                 tx.get(ReferenceLock, record.id), form=record.form, digest=record.digest, rpms=record.rpms, actor=actor,
                 created=tx.now,
             )  # fmt: skip

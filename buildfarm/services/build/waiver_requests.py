@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from buildfarm.domain.build.waiver import AskAnswer, WaiverAsk
+from buildfarm.domain.build.waiver import WaiverRequest, WaiverRequestState
 from buildfarm.domain.compare.expect import SECURITY, needs_security
 from buildfarm.domain.compare.kinds import NEVER_EXPECTED
 from buildfarm.domain.compare.policy import Waiver
@@ -30,7 +30,7 @@ class Named:
     rpm: str = ""
 
 
-def ask(hub: Hub, build: Build, named: Named, *, actor: str, why: str) -> WaiverAsk:
+def ask(hub: Hub, build: Build, named: Named, *, actor: str, why: str) -> WaiverRequest:
     """Ask for a waiver of a finding that holds a build up.
 
     :raises InputError: no reason. :raises NotFound: the comparison in force has no such finding that a waiver could lift.
@@ -42,12 +42,12 @@ def ask(hub: Hub, build: Build, named: Named, *, actor: str, why: str) -> Waiver
             raise InputError(
                 f"{build.nvr}: to ask for a waiver needs a reason", hint="--reason TEXT"
             )
-        made = WaiverAsk(
+        made = WaiverRequest(
             id=f"A-{tasks.new_id()[:8]}", build=build.id, target=build.target, source=build.source, kind=item.kind, path=item.path,
             subject=item.subject, rpm=rpm, security=needs_security(item), reason=why, asker=actor, created=tx.now,
         )  # fmt: skip
         same = {"kind": item.kind, "path": item.path, "subject": item.subject, "rpm": rpm}
-        if tx.count(WaiverAsk, build=build.id, answered=None, **same):  # type: ignore[arg-type]  # field names
+        if tx.count(WaiverRequest, build=build.id, answered=None, **same):  # type: ignore[arg-type]  # field names
             raise Conflict(
                 f"{build.nvr}: a waiver of this was asked for already",
                 hint="/needs shows who can act",
@@ -88,20 +88,20 @@ def _of(report: Report) -> list[tuple[str, Finding]]:
     ]
 
 
-def _words(asked: WaiverAsk) -> str:
+def _words(asked: WaiverRequest) -> str:
     return " ".join(word for word in (asked.kind, asked.rpm, asked.path, asked.subject) if word)
 
 
-def find(hub: Hub, identity: str) -> WaiverAsk:
+def find(hub: Hub, identity: str) -> WaiverRequest:
     """One by its id. :raises NotFound: there is none."""
     with hub.store.read() as tx:
-        found = tx.first(WaiverAsk, id=identity)
+        found = tx.first(WaiverRequest, id=identity)
     if found is None:
         raise NotFound(f"nobody asked for a waiver as {identity}", hint="/waivers lists them")
     return found
 
 
-def as_waiver(asked: WaiverAsk, *, owner: str, expires: date, why: str = "") -> Waiver:
+def as_waiver(asked: WaiverRequest, *, owner: str, expires: date, why: str = "") -> Waiver:
     """What granting records: the finding in this source and target, whatever version, with the asker named."""
     said = f"{why.strip()}; " if why.strip() else ""
     return Waiver(
@@ -129,23 +129,33 @@ def rpm_name(rpm: str) -> str:
     return rpm.rsplit("-", 2)[0] or "*"
 
 
-def grant(hub: Hub, asked: WaiverAsk, waiver: Waiver, *, actor: str, role: str) -> WaiverAsk:
+def grant(
+    hub: Hub, asked: WaiverRequest, waiver: Waiver, *, actor: str, role: str
+) -> WaiverRequest:
     """Record the waiver that was asked for. Errors as :func:`buildfarm.services.build.waivers.record`; :raises Conflict: answered already."""
     _open(asked)
     made = waivers.record(hub, waiver, actor=actor, role=role)
-    return _answer(hub, asked, AskAnswer.GRANTED, actor=actor, why=made.reason, waiver=made.id)
+    return _answer(
+        hub, asked, WaiverRequestState.GRANTED, actor=actor, why=made.reason, waiver=made.id
+    )
 
 
-def decline(hub: Hub, asked: WaiverAsk, *, actor: str, why: str) -> WaiverAsk:
+def decline(hub: Hub, asked: WaiverRequest, *, actor: str, why: str) -> WaiverRequest:
     """Say no. :raises InputError: no reason. :raises Conflict: answered already."""
     if not why.strip():
         raise InputError(f"{asked.id}: to decline needs a reason", hint="--reason TEXT")
-    return _answer(hub, asked, AskAnswer.DECLINED, actor=actor, why=why)
+    return _answer(hub, asked, WaiverRequestState.DECLINED, actor=actor, why=why)
 
 
 def _answer(
-    hub: Hub, asked: WaiverAsk, answer: AskAnswer, *, actor: str, why: str, waiver: str = ""
-) -> WaiverAsk:
+    hub: Hub,
+    asked: WaiverRequest,
+    answer: WaiverRequestState,
+    *,
+    actor: str,
+    why: str,
+    waiver: str = "",
+) -> WaiverRequest:
     _open(asked)
     with hub.store.begin() as tx:
         values = {
@@ -155,7 +165,7 @@ def _answer(
             "answer": answer.value,
             "waiver": waiver,
         }
-        changed = tx.change(asked, only_if={"answered": None}, **values)
+        changed = tx.update(asked, only_if={"answered": None}, **values)
         if changed is None:
             raise Conflict(f"{asked.id} was answered by somebody else", hint="look at it again")
         tx.event(
@@ -164,7 +174,7 @@ def _answer(
     return changed
 
 
-def _open(asked: WaiverAsk) -> None:
+def _open(asked: WaiverRequest) -> None:
     if asked.answered is not None:
         raise Conflict(
             f"{asked.id} was {asked.answer} by {asked.answered_by}",

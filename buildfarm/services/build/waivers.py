@@ -43,7 +43,7 @@ def record(hub: Hub, waiver: Waiver, *, actor: str, role: str) -> WaiverRecord:
         made = WaiverRecord(
             **{**asdict(waiver), "expires": waiver.expires.isoformat()}, actor=actor, created=tx.now
         )
-        if not tx.add_once(made):
+        if not tx.insert_or_ignore(made):
             raise Conflict(
                 f"waiver {waiver.id} exists already",
                 hint="an id names one decision for ever: take another",
@@ -167,7 +167,7 @@ def _is_over(record: WaiverRecord, today: date) -> bool:
 def _end(
     hub: Hub, tx: Transaction, found: WaiverRecord, *, actor: str, event: str, why: str
 ) -> WaiverRecord:
-    ended = tx.change(found, only_if={"ended": None}, ended=tx.now, ended_by=actor, ended_why=why)
+    ended = tx.update(found, only_if={"ended": None}, ended=tx.now, ended_by=actor, ended_why=why)
     if ended is None:
         raise Conflict(f"waiver {found.id} has ended already: {found.ended_why}")
     tx.event(event, found.id, actor=actor, why=why)
@@ -185,7 +185,7 @@ def _judge_again(hub: Hub, tx: Transaction, waiver: Waiver, *, actor: str, why: 
     for name in sorted(hub.config.targets):
         if not waiver.covers_target(name):
             continue
-        judged = tx.pick(
+        judged = tx.select_fields(
             Build,
             ("id", "source", "debranded_name"),
             target=name,
@@ -220,7 +220,7 @@ def _judge_one(hub: Hub, tx: Transaction, build: Build, *, actor: str, why: str)
         # the next generation of the destination tag goes without it
         builds.move(tx, build, BuildState.COMPARED, actor=actor, why=why, finished=None, **values)
         return
-    changed = tx.change(
+    changed = tx.update(
         build, only_if={"state": build.state}, **builds.next_stage(tx, build), **values
     )
     if changed is None:

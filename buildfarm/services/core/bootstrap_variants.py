@@ -1,7 +1,7 @@
-"""Bootstrap variants: a build under its spec's bootstrap condition, where nothing else breaks its circle.
+"""Bootstrap variants: a build under its spec's bootstrap condition, where nothing else breaks its cycle.
 
 What it requires then is not guessed: a worker makes the SRPM under the condition (an ``srpm`` task), and its header says. The build
-under the condition is the first round of its circle; the next one is without (:mod:`buildfarm.services.selfhosting.rounds`).
+under the condition is the first round of its cycle; the next one is without (:mod:`buildfarm.services.selfhosting.rounds`).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from buildfarm.services.core import tasks
 
 def offer(tx: Transaction, build: Build, condition: str) -> None:
     """Note that a build's spec has a bootstrap condition."""
-    tx.add_once(
+    tx.insert_or_ignore(
         BootstrapVariant(id=build.id, target=build.target, condition=condition, created=tx.now)
     )
 
 
 def take_way_out(
-    tx: Transaction, target: Target, build: Build, way: WayOut, circle: Sequence[Build]
+    tx: Transaction, target: Target, build: Build, way: WayOut, cycle: Sequence[Build]
 ) -> None:
     """Have a worker find out what the condition requires, or build under it from now on. Safe to repeat."""
     variant = tx.get(BootstrapVariant, build.id)
@@ -45,12 +45,12 @@ def take_way_out(
                 why=f"what does it require {variant.condition}?",
             )
         return
-    names = tuple(sorted(member.source for member in circle))
-    for member in circle:
-        if member.circle != names:
-            tx.change(tx.get(Build, member.id), circle=names)
-    why = f"nothing else breaks the circle of {', '.join(names)}"
-    tx.change(tx.get(Build, build.id), bootstrap=variant.condition)
+    names = tuple(sorted(member.source for member in cycle))
+    for member in cycle:
+        if member.cycle != names:
+            tx.update(tx.get(Build, member.id), cycle=names)
+    why = f"nothing else breaks the cycle of {', '.join(names)}"
+    tx.update(tx.get(Build, build.id), bootstrap=variant.condition)
     tx.event("bootstrap.begun", build.id, actor="plan", why=why, condition=variant.condition)
 
 
@@ -58,7 +58,9 @@ def note_of(build: Build) -> str:
     """Why a build goes the way it goes, in words; empty for one that is built as it is."""
     if not build.bootstrap:
         return ""
-    return f"{build.bootstrap}: first without its circle ({', '.join(build.circle)}), then again with it"
+    return (
+        f"{build.bootstrap}: first without its cycle ({', '.join(build.cycle)}), then again with it"
+    )
 
 
 def of(tx: Transaction, build: Build) -> BootstrapVariant | None:
@@ -69,7 +71,7 @@ def of(tx: Transaction, build: Build) -> BootstrapVariant | None:
 def made(tx: Transaction, build: Build, sha256: str, header: RpmHeader, *, actor: str) -> None:
     """A worker made the SRPM under the condition."""
     variant = tx.get(BootstrapVariant, build.id)
-    tx.change(variant, srpm=sha256, requires=tuple(header.requires), problem="")
+    tx.update(variant, srpm=sha256, requires=tuple(header.requires), problem="")
     tx.event(
         "bootstrap.known",
         build.id,
@@ -82,14 +84,14 @@ def made(tx: Transaction, build: Build, sha256: str, header: RpmHeader, *, actor
 def unusable(tx: Transaction, build: Build, reason: str, *, actor: str) -> None:
     """No SRPM can be made under the condition: it is not tried again."""
     variant = tx.get(BootstrapVariant, build.id)
-    tx.change(variant, problem=reason or "no SRPM could be made with it")
+    tx.update(variant, problem=reason or "no SRPM could be made with it")
     tx.event("bootstrap.unusable", build.id, actor=actor, why=reason, condition=variant.condition)
 
 
 def forget(tx: Transaction, build: Build) -> None:
     """A build starts anew, perhaps from another SRPM: ask again."""
     if variant := tx.first(BootstrapVariant, id=build.id):
-        tx.change(variant, srpm="", requires=(), problem="")
+        tx.update(variant, srpm="", requires=(), problem="")
 
 
 def conditioned(override: wire.Override, condition: str) -> wire.Override:

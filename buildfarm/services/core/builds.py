@@ -1,4 +1,4 @@
-"""What people and stations do to a build: move it, cancel it, retry it, release it from hold."""
+"""What people and handlers do to a build: move it, cancel it, retry it, release it from hold."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def move(
         **next_stage(tx, build),
         **fields,
     }
-    moved = tx.change(build, only_if={"state": build.state}, state=to, state_since=tx.now, **values)
+    moved = tx.update(build, only_if={"state": build.state}, state=to, state_since=tx.now, **values)
     if moved is None:
         raise Conflict(f"build {build.nvr} was moved by somebody else", hint="read it again")
     told = {name: str(value) for name in _TOLD if (value := fields.get(name))}
@@ -55,7 +55,7 @@ def wait(tx: Transaction, build: Build, kind: WaitKind, reason: str) -> Build:
     if build.wait_kind == kind and build.reason == reason:
         return build
     waiting = {"state": BuildState.WAITING}
-    changed = tx.change(
+    changed = tx.update(
         build, only_if=waiting, wait_kind=kind.value, reason=reason, **next_stage(tx, build)
     )
     if changed is None:
@@ -82,7 +82,7 @@ def cancel(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
     """
     moved = move(tx, build, BuildState.CANCELED, actor=actor, why=why, finished=tx.now)
     for task in tx.find(Task, subject=build.id, state=ACTIVE):
-        tx.change(
+        tx.update(
             task,
             only_if={"state": task.state},
             state=TaskState.CANCELED,
@@ -106,11 +106,11 @@ def prioritise(tx: Transaction, build: Build, priority: int, *, actor: str, why:
             f"build {build.nvr} is {build.state}",
             hint="only what is still to be built has a turn to wait for",
         )
-    changed = tx.change(build, only_if={"state": build.state}, priority=priority)
+    changed = tx.update(build, only_if={"state": build.state}, priority=priority)
     if changed is None:
         raise Conflict(f"build {build.nvr} was moved by somebody else", hint="read it again")
     for task in tx.find(Task, subject=build.id, state=TaskState.FREE):
-        tx.change(task, only_if={"state": TaskState.FREE}, priority=priority)
+        tx.update(task, only_if={"state": TaskState.FREE}, priority=priority)
     tx.event("build.priority", build.id, actor=actor, why=why, was=build.priority, now=priority)
     return changed
 
@@ -153,6 +153,6 @@ def _start_again(tx: Transaction, build: Build, *, actor: str, why: str) -> Buil
         tx, build, BuildState.INGESTED, actor=actor, why=why,
         attempt=build.attempt + 1, debranded_srpm="", debranded_tree="", debranded_release="", debranded_name="",
         rule_digest="", rule_date="", audit="", verdict="", gate=Gate.NONE, gate_reason="", finished=None, override={},
-        circle=(), seeded=(), lock_ours=0, lock_rpms=0, finding="", brand_hits=0, source_brand_hits=0, superseded=False,
+        cycle=(), seeded=(), lock_ours=0, lock_rpms=0, finding="", brand_hits=0, source_brand_hits=0, superseded=False,
         bootstrap="", found_requires=(), replans=0,
     )  # fmt: skip

@@ -35,4 +35,4 @@ class Hub:
 
 
 Heartbeat = Callable[[str], None]
-"""Called by a long station with the stage it is in; keeps its lease and raises when the lease is lost."""
+"""Called by a long handler with the stage it is in; keeps its lease and raises when the lease is lost."""

@@ -13,7 +13,7 @@ def begin(store: Store, key: str, fingerprint: str) -> KeptAnswer:
     """
     with store.begin() as tx:
         mine = KeptAnswer(id=key, fingerprint=fingerprint, created=tx.now)
-        if tx.add_once(mine):
+        if tx.insert_or_ignore(mine):
             return mine
         kept = tx.get(KeptAnswer, key)
         if answered(kept, fingerprint, tx.now):
@@ -29,7 +29,7 @@ def finish(
     """Keep what came of a request; nothing happens where somebody took the key over meanwhile."""
     mine = {"status": 0, "created": taken.created}
     with store.begin() as tx:
-        tx.change(
+        tx.update(
             taken,
             only_if=mine,
             status=status,

@@ -33,9 +33,9 @@ def pause(tx: Transaction, subject: Subject, *, actor: str, why: str) -> Pause:
     if held := paused(tx, identity):
         raise Conflict(f"{subject.name} is {words(held)}", hint="resume it first")
     made = Pause(id=identity, active=True, actor=actor, reason=why, since=tx.now)
-    if not tx.add_once(made):
+    if not tx.insert_or_ignore(made):
         made = (
-            tx.change(tx.get(Pause, identity), active=True, actor=actor, reason=why, since=tx.now)
+            tx.update(tx.get(Pause, identity), active=True, actor=actor, reason=why, since=tx.now)
             or made
         )
     tx.event(f"{kind}.paused", identity, actor=actor, why=why)
@@ -55,7 +55,7 @@ def resume(
     held = paused(tx, identity)
     if held is None:
         raise Conflict(f"{subject.name} is not paused")
-    tx.change(held, active=False)
+    tx.update(held, active=False)
     tx.event(f"{_kind(subject)}.resumed", identity, actor=actor, why=why, was=held.reason)
     return (
         cancel_waiting(
@@ -83,7 +83,7 @@ def _take_back(tx: Transaction, drop: Drop, why: str) -> None:
         )
         if all(task.state is TaskState.FREE for task in tasks):
             for task in tasks:
-                tx.change(
+                tx.update(
                     task,
                     only_if={"state": TaskState.FREE},
                     state=TaskState.CANCELED,

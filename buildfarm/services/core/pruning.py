@@ -46,5 +46,5 @@ def prune(store: Store) -> dict[str, int]:
 
 def _told(tx: Transaction) -> dict[str, object]:
     """Notices before the first that a delivery still speaks of."""
-    first = tx.pick(Delivery, ("notice",), order_by="notice", limit=1)
+    first = tx.select_fields(Delivery, ("notice",), order_by="notice", limit=1)
     return {"id": Below(first[0][0])} if first else {}

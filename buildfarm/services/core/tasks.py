@@ -29,7 +29,7 @@ from buildfarm.domain.core.task import (
 )
 from buildfarm.domain.core.worker import Worker, WorkerState
 from buildfarm.domain.schedule.sharing import Demand, Sharing, assign
-from buildfarm.domain.target.target import MachineNeeds
+from buildfarm.domain.target.target import MachineRequirements
 from buildfarm.errors import Conflict, IllegalTransition, InfraError
 from buildfarm.ports.messages import Messages
 from buildfarm.ports.store import Store, Transaction
@@ -47,14 +47,14 @@ def token_hash(token: str) -> str:
 
 def ensure(
     tx: Transaction, kind: TaskKind, subject: str, *, target: str, arch: str = "", queue: str, priority: int = 0,
-    owner: str = "", needs: MachineNeeds | None = None,
+    owner: str = "", needs: MachineRequirements | None = None,
 ) -> bool:  # fmt: skip
     """Create the task unless an active one of its kind, subject and arch exists; True when it is new."""
     task = Task(
         id=new_id(), kind=kind, subject=subject, target=target, arch=arch, queue=queue, state=TaskState.FREE,
         priority=priority, owner=owner, needs=needs.stored() if needs else {}, created=tx.now,
     )  # fmt: skip
-    return tx.add_once(task)
+    return tx.insert_or_ignore(task)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ def claim(tx: Transaction, task_id: str, worker: str, timing: Timing) -> Granted
     """
     task = tx.get(Task, task_id)
     token = secrets.token_urlsafe(24)
-    opened = tx.change(
+    opened = tx.update(
         task,
         only_if={"state": TaskState.ASSIGNED, "worker": worker},
         state=TaskState.OPEN,
@@ -102,7 +102,7 @@ def beat(tx: Transaction, task_id: str, token: str, stage: str, timing: Timing) 
     """Prolong the lease. :raises IllegalTransition: it is lost."""
     task = held(tx, task_id, token)
     until = tx.now + timedelta(seconds=timing.lease)
-    changed = tx.change(
+    changed = tx.update(
         task, only_if={"state": TaskState.OPEN, "lease_token": task.lease_token}, lease_until=until,
         stage=stage or task.stage,
     )  # fmt: skip
@@ -121,13 +121,13 @@ def fail(tx: Transaction, task: Task, kind: FailureKind, reason: str, **fields: 
     return _end(tx, task, TaskState.FAILED, failure_kind=kind.value, reason=reason, **fields)
 
 
-def hand_back(tx: Transaction, task: Task, reason: str, **fields: object) -> Task:
+def release_to_plan(tx: Transaction, task: Task, reason: str, **fields: object) -> Task:
     """End an OPEN task that cannot be done as things are: nobody's fault, another one will come."""
     return _end(tx, task, TaskState.CANCELED, reason=reason, **fields)
 
 
 def _end(tx: Transaction, task: Task, state: TaskState, **fields: object) -> Task:
-    ended = tx.change(
+    ended = tx.update(
         task,
         only_if={"state": TaskState.OPEN, "lease_token": task.lease_token},
         state=state,
@@ -148,11 +148,11 @@ def _retire_guest(tx: Transaction, worker_id: str, why: str) -> None:
     """A guest is good for one task: from now on its token opens nothing."""
     worker = tx.first(Worker, id=worker_id)
     if worker is not None and worker.is_guest and worker.state is not WorkerState.RETIRED:
-        tx.change(worker, state=WorkerState.RETIRED, token_hash="")
+        tx.update(worker, state=WorkerState.RETIRED, token_hash="")
         tx.event("guest.retired", worker.id, actor=f"host:{worker.host}", why=why)
 
 
-def give_back(tx: Transaction, worker_id: str, why: str) -> list[Task]:
+def release(tx: Transaction, worker_id: str, why: str) -> list[Task]:
     """A worker is gone for good: what it was assigned is free again, what it had open failed with its surroundings.
 
     :return: the tasks whose tries are used up by that.
@@ -161,7 +161,7 @@ def give_back(tx: Transaction, worker_id: str, why: str) -> list[Task]:
     _retire_guest(tx, worker_id, why)
     for task in tx.find(Task, worker=worker_id, state=(TaskState.ASSIGNED, TaskState.OPEN)):
         if task.state is TaskState.ASSIGNED:
-            tx.change(
+            tx.update(
                 task,
                 only_if={"state": TaskState.ASSIGNED},
                 state=TaskState.FREE,
@@ -202,7 +202,7 @@ def infrastructure_failure(tx: Transaction, task: Task, reason: str) -> Task:
             "sent": None,
         }
     )
-    changed = tx.change(
+    changed = tx.update(
         task, only_if={"state": task.state, "lease_token": task.lease_token}, failures=failures, tried=tried,
         reason=reason, stage="", **values,
     )  # fmt: skip
@@ -231,7 +231,7 @@ def sweep(tx: Transaction, timing: Timing) -> Swept:
     silent = tx.now - timedelta(seconds=timing.lease)
     for worker in tx.find(Worker, state=WorkerState.READY):
         if worker.seen is None or worker.seen < silent:
-            tx.change(worker, state=WorkerState.LOST)
+            tx.update(worker, state=WorkerState.LOST)
             tx.event(
                 "worker.lost",
                 worker.id,
@@ -248,7 +248,7 @@ def sweep(tx: Transaction, timing: Timing) -> Swept:
     patience = timedelta(seconds=timing.message_patience)
     for task in tx.find(Task, state=TaskState.ASSIGNED):
         if task.worker in lost:
-            tx.change(
+            tx.update(
                 task,
                 only_if={"state": TaskState.ASSIGNED},
                 state=TaskState.FREE,
@@ -263,7 +263,7 @@ def sweep(tx: Transaction, timing: Timing) -> Swept:
                 about=task.subject,
             )
         elif message_is_overdue(task, tx.now, patience):
-            changed_task = tx.change(task, only_if={"state": TaskState.ASSIGNED}, sent=tx.now)
+            changed_task = tx.update(task, only_if={"state": TaskState.ASSIGNED}, sent=tx.now)
             if changed_task is not None:
                 resend.append(changed_task)
     return Swept(resend=tuple(resend), gave_up=tuple(gave_up))
@@ -288,7 +288,7 @@ def assign_free(
     free = [
         task
         for task in tx.find(Task, state=TaskState.FREE, order_by="priority,created")
-        if task.kind.station != "builder" or (pinned or {}).get(task.target)
+        if task.kind.handler != "builder" or (pinned or {}).get(task.target)
     ]
     if not free:
         return []
@@ -302,7 +302,7 @@ def assign_free(
     for decision in given:
         task = decision.task
         pin: dict[str, object] = {}
-        if task.kind.station == "builder":
+        if task.kind.handler == "builder":
             passed = [
                 {"subject": subject, "way_s": round(way, 1)}
                 for subject, way in decision.passed_over
@@ -313,20 +313,20 @@ def assign_free(
             }
         if decision.way is not None:
             pin["way_s"] = round(decision.way, 1)
-        changed = tx.change(
+        changed = tx.update(
             task, only_if={"state": TaskState.FREE}, state=TaskState.ASSIGNED, worker=decision.worker.id, sent=tx.now,
             reason="", order=pin, generation=str(pin.get("generation", "")),
         )  # fmt: skip
         if changed is None:
             continue
         sent.append(changed)
-        if task.kind.station == "builder":
+        if task.kind.handler == "builder":
             tx.event(
                 "task.assigned", task.id, actor="scheduler", why=decision.why, about=task.subject, worker=decision.worker.id,
             )  # fmt: skip
     for task in free:
         if task.id in left and task.reason != left[task.id]:
-            tx.change(task, only_if={"state": TaskState.FREE}, reason=left[task.id])
+            tx.update(task, only_if={"state": TaskState.FREE}, reason=left[task.id])
     return sent
 
 
@@ -337,7 +337,7 @@ def _reserved_sources(
     words = {word for worker in workers for word in worker.reserved if word.startswith("source:")}
     if not words:
         return {}
-    subjects = tuple({task.subject for task in free if task.kind.station == "builder"})
+    subjects = tuple({task.subject for task in free if task.kind.handler == "builder"})
     sources = tuple(word.removeprefix("source:") for word in words)
     return {build.id: build.source for build in tx.find(Build, id=subjects, source=sources)}
 
@@ -357,12 +357,12 @@ def send(messages: Messages, tasks: Sequence[Task]) -> None:
             )
 
 
-def hear_of(store: Store, worker_id: str) -> None:
+def touch(store: Store, worker_id: str) -> None:
     """Note that a worker is alive."""
     with store.begin() as tx:
         worker = tx.get(Worker, worker_id)
         state = WorkerState.READY if worker.state is WorkerState.LOST else worker.state
-        tx.change(worker, seen=tx.now, state=state)
+        tx.update(worker, seen=tx.now, state=state)
 
 
 def active_of(tx: Transaction, subject: str) -> list[Task]:

@@ -52,8 +52,8 @@ def enroll(
             id=name, token_hash=tasks.token_hash(token), arches=tuple(arches), queues=tuple(queues), builder=builder,
             slots=slots, state=WorkerState.LOST, reserved=tuple(reserved),
         )  # fmt: skip
-        if not tx.add_once(worker):
-            tx.change(
+        if not tx.insert_or_ignore(worker):
+            tx.update(
                 worker, token_hash=worker.token_hash, arches=worker.arches, queues=worker.queues, builder=builder,
                 slots=slots, reserved=worker.reserved,
             )  # fmt: skip
@@ -67,8 +67,8 @@ def introduce_station(hub: Hub, name: str, queue: str, *, slots: int) -> None:
         worker = Worker(
             id=name, token_hash="", arches=(), queues=(queue,), builder="", slots=slots, seen=tx.now,
         )  # fmt: skip
-        if not tx.add_once(worker):
-            tx.change(
+        if not tx.insert_or_ignore(worker):
+            tx.update(
                 worker, queues=worker.queues, slots=slots, seen=tx.now, state=WorkerState.READY
             )
         for task in tx.find(Task, worker=name, state=TaskState.OPEN):
@@ -94,7 +94,7 @@ def set_drained(hub: Hub, name: str, *, drained: bool, actor: str, why: str) -> 
         state = (
             WorkerState.DRAINED if drained else WorkerState.READY
         )  # if it is silent, the sweep finds it lost
-        changed = tx.change(worker, only_if={"state": worker.state}, state=state) or tx.get(
+        changed = tx.update(worker, only_if={"state": worker.state}, state=state) or tx.get(
             Worker, name
         )
         tx.event(f"worker.{state.value}", name, actor=actor, why=why)
@@ -123,7 +123,7 @@ def reserve(hub: Hub, name: str, reserved: Sequence[str], *, actor: str, why: st
     words = tuple(sorted(set(reserved)))
     with hub.store.begin() as tx:
         worker = tx.get(Worker, name)
-        changed = tx.change(worker, reserved=words) or worker
+        changed = tx.update(worker, reserved=words) or worker
         tx.event("worker.reserved", name, actor=actor, why=why, reserved=list(words))
     hub.wakeup.notify()
     return changed

@@ -20,7 +20,7 @@ from buildfarm.errors import BuildFarmError, InputError
 _MOST_IN_A_SHARE = 32
 
 
-class Standing(enum.StrEnum):
+class SourceStatus(enum.StrEnum):
     """What became of one SRPM; the worst comes first."""
 
     UNFIT = "no longer fits"
@@ -38,7 +38,7 @@ class Checked:
     srpm: str
     source: str
     rule: str
-    standing: Standing
+    standing: SourceStatus
     reason: str = ""
     hits: int = 0
     proposal: str = ""
@@ -89,7 +89,7 @@ def _check(
                 srpm=srpm.name,
                 source="",
                 rule="",
-                standing=Standing.UNREADABLE,
+                standing=SourceStatus.UNREADABLE,
                 reason=str(identity),
             )
             continue
@@ -123,10 +123,10 @@ def _with_rule(
             srpm=srpm.name,
             source=source,
             rule=rule.file,
-            standing=Standing.UNFIT,
+            standing=SourceStatus.UNFIT,
             reason=str(error),
         )
-    standing = Standing.DONE if applied.already else Standing.FITS
+    standing = SourceStatus.DONE if applied.already else SourceStatus.FITS
     reason = applied.already or f"{len(applied.steps)} actions"
     return Checked(srpm=srpm.name, source=source, rule=rule.file, standing=standing, reason=reason)
 
@@ -143,7 +143,7 @@ def _without_rule(srpms: Mapping[Path, str], tools: CheckTools) -> dict[Path, Ch
                 srpm=srpm.name,
                 source=source,
                 rule="",
-                standing=Standing.UNREADABLE,
+                standing=SourceStatus.UNREADABLE,
                 reason=str(error),
             )
             for srpm, source in srpms.items()
@@ -155,13 +155,13 @@ def _judged(srpm: Path, source: str, hits: Sequence[BrandHit]) -> Checked:
     if unread := next((hit for hit in hits if hit.kind == UNREAD), None):
         why = f"{unread.where}: {unread.context}"
         return Checked(
-            srpm=srpm.name, source=source, rule="", standing=Standing.UNREADABLE, reason=why
+            srpm=srpm.name, source=source, rule="", standing=SourceStatus.UNREADABLE, reason=why
         )
     if not hits:
-        return Checked(srpm=srpm.name, source=source, rule="", standing=Standing.CLEAN)
+        return Checked(srpm=srpm.name, source=source, rule="", standing=SourceStatus.CLEAN)
     places = sorted({hit.where for hit in hits})
     return Checked(
-        srpm=srpm.name, source=source, rule="", standing=Standing.BRANDED, hits=len(hits),
+        srpm=srpm.name, source=source, rule="", standing=SourceStatus.BRANDED, hits=len(hits),
         reason=f"{len(hits)} hits in {len(places)} places, first {places[0]}: {hits[0].context}",
         proposal=proposal(source, hits),
     )  # fmt: skip

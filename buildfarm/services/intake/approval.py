@@ -25,7 +25,7 @@ def _decide(tx: Transaction, drop: Drop, answer: Approval, *, actor: str, why: s
         raise InputError(
             f"drop {drop.name}: approval and refusal need a reason", hint="--reason TEXT"
         )
-    changed = tx.change(drop, only_if={"approval": Approval.AWAITED}, approval=answer, reason="")
+    changed = tx.update(drop, only_if={"approval": Approval.AWAITED}, approval=answer, reason="")
     if changed is None:
         raise Conflict(
             f"drop {drop.name} does not await approval", hint="`buildfarm drop` says what it is at"

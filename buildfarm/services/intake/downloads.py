@@ -51,9 +51,9 @@ def _keep(hub: Hub, item: DropItem, blob: StoredBlob) -> None:
     with hub.store.begin() as tx:
         same = tx.first(DropItem, drop_id=item.drop_id, kind=item.kind, sha256=blob.sha256)
         if same is not None and same.id != item.id:
-            tx.change(item, problem=f"{item.url}: the same file as {same.filename} of this drop")
+            tx.update(item, problem=f"{item.url}: the same file as {same.filename} of this drop")
             return
-        tx.change(item, sha256=blob.sha256)
+        tx.update(item, sha256=blob.sha256)
         tx.event(
             "file.fetched",
             item.drop_id,
@@ -66,5 +66,5 @@ def _keep(hub: Hub, item: DropItem, blob: StoredBlob) -> None:
 
 def _refuse(hub: Hub, item: DropItem, why: str) -> None:
     with hub.store.begin() as tx:
-        tx.change(item, problem=why)
+        tx.update(item, problem=why)
         tx.event("file.refused", item.drop_id, actor="ingest", why=why, filename=item.filename)

@@ -97,8 +97,8 @@ def receive(
 ) -> Received:  # fmt: skip
     """Take a drop's files into the blob store and its list into the database.
 
-    :param automatic: no person sent it: all that ``trigger`` has started lately counts for the storm guard.
-    :param because: why it awaits approval, whatever the storm guard says.
+    :param automatic: no person sent it: all that ``trigger`` has started lately counts for the trigger_limits guard.
+    :param because: why it awaits approval, whatever the trigger_limits guard says.
     :raises InputError: a file is missing or not under a drop folder, a URL is not allowed, or ``claimed_id`` is not the drop's id.
     :raises NotFound: no such target.
     """
@@ -115,7 +115,7 @@ def receive(
     with hub.store.begin() as tx:
         lately = _lately(tx, target, trigger) if automatic else 0
         objection = (
-            because or target.storm.objection(sources, asked=plan_first, lately=lately)
+            because or target.trigger_limits.objection(sources, asked=plan_first, lately=lately)
             if sources
             else ""
         )
@@ -125,11 +125,11 @@ def receive(
             owner=actor, state=DropState.RECEIVED, scratch=scratch, priority=priority,
             approval=approval, reason=f"awaits approval: {objection}" if objection else "", created=tx.now,
         )  # fmt: skip
-        if not tx.add_once(drop):
+        if not tx.insert_or_ignore(drop):
             return Received(drop=tx.get(Drop, identity), created=False)
         search_index.note_drop(tx, drop)
         for item, sha256, filename in files:
-            tx.add_once(
+            tx.insert_or_ignore(
                 DropItem(
                     id=tasks.new_id(),
                     drop_id=identity,
@@ -154,7 +154,7 @@ def receive(
             reason = (
                 f"target {target.name} reached its end of life on {target.lifecycle.end_of_life}"
             )
-            drop = tx.change(drop, state=DropState.ON_HOLD, reason=reason) or drop
+            drop = tx.update(drop, state=DropState.ON_HOLD, reason=reason) or drop
             tx.event("drop.on_hold", identity, actor="ingest", why=reason)
         else:
             tasks.ensure(tx, TaskKind.INGEST, identity, target=target.name, queue="services")
@@ -163,14 +163,14 @@ def receive(
 
 
 def _lately(tx: Transaction, target: Target, trigger: str) -> int:
-    """How many builds a trigger has started by itself in the storm guard's hours."""
-    most = target.storm.most_builds
+    """How many builds a trigger has started by itself in the trigger_limits guard's hours."""
+    most = target.trigger_limits.most_builds
     if most is None:
         return 0
     recent = tx.find(
         Drop, target=target.name, trigger=trigger, approval=Approval.NOT_NEEDED, order_by="created", descending=True, limit=most + 1
     )  # fmt: skip
-    since = tx.now - timedelta(hours=target.storm.hours)
+    since = tx.now - timedelta(hours=target.trigger_limits.hours)
     counted = tuple(drop.id for drop in recent if drop.created > since)
     return (
         tx.count(DropItem, drop_id=counted, kind=(ItemKind.SRPM, ItemKind.DIST_GIT))
@@ -185,7 +185,7 @@ def release_hold(hub: Hub, drop: str, *, actor: str, why: str) -> Drop:
         raise InputError(f"drop {drop}: a release from hold needs a reason", hint="--reason TEXT")
     with hub.store.begin() as tx:
         held = tx.get(Drop, drop)
-        changed = tx.change(
+        changed = tx.update(
             held, only_if={"state": DropState.ON_HOLD}, state=DropState.RECEIVED, reason=""
         )
         if changed is None:
@@ -283,7 +283,7 @@ def ingest(hub: Hub, intake: Intake, checkout: Checkout, drop: str, heartbeat: H
                 else:
                     _ingest_binary(tx, target, item, answer)
     with hub.store.begin() as tx:
-        tx.change(record, only_if={"state": DropState.RECEIVED}, state=DropState.INGESTED)
+        tx.update(record, only_if={"state": DropState.RECEIVED}, state=DropState.INGESTED)
         tx.event("drop.ingested", drop, actor="ingest", files=len(items))
         tasks.ensure(tx, TaskKind.SURVEY, drop, target=target.name, queue="services", priority=-1)
 
@@ -304,7 +304,7 @@ def _ingest_dist_git(
         answer, made = error, item
     with hub.store.begin() as tx:
         if made is item:
-            tx.change(item, problem=str(answer))
+            tx.update(item, problem=str(answer))
             tx.event(
                 "dist_git.refused",
                 drop.id,
@@ -385,7 +385,7 @@ def _ingest_srpm(
     )
     known = next((build for build in same if build.srpm == item.sha256), None)
     if known is not None:
-        tx.change(item, build=known.id)
+        tx.update(item, build=known.id)
         return
     others = [build for build in same if version and build.state is not BuildState.ON_HOLD]
     if not problem and others:
@@ -408,7 +408,7 @@ def _ingest_srpm(
         sha256=item.sha256,
         drop=drop.id,
     )
-    tx.change(item, build=build.id, problem=problem)
+    tx.update(item, build=build.id, problem=problem)
     if problem:
         builds.move(tx, build, BuildState.ON_HOLD, actor="ingest", why=problem)
     elif header is not None and (
@@ -453,7 +453,7 @@ def _ingest_binary(
             id=tasks.new_id(), target=target.name, sha256=item.sha256, filename=item.filename, name=name, arch="",
             source="", sourcerpm="", problem=problem,
         )  # fmt: skip
-        tx.change(item, problem=problem)
+        tx.update(item, problem=problem)
         tx.event("vendor_rpm.refused", item.drop_id, actor="ingest", why=problem)
     else:
         source = split_filename(answer.sourcerpm)[0] if answer.sourcerpm else ""
@@ -463,10 +463,10 @@ def _ingest_binary(
             evr=str(EVR(epoch=answer.epoch, version=answer.version, release=answer.release)),
             provides=tuple(answer.provides), requires=tuple(answer.requires), files=tuple(filter(may_be_required, answer.files)),
         )  # fmt: skip
-    if not tx.add_once(rpm) or not rpm.sourcerpm:
+    if not tx.insert_or_ignore(rpm) or not rpm.sourcerpm:
         return
     for build in tx.find(Build, target=target.name, srpm_filename=rpm.sourcerpm):
-        tx.change(item, build=build.id)
+        tx.update(item, build=build.id)
         if build.verdict == "UNCOMPARED" and build.state in (
             BuildState.COMPARED,
             BuildState.PUBLISHED,

@@ -1,7 +1,7 @@
 """The survey of a drop: what its SRPMs say as text. It holds nothing up; the plan shows what it found.
 
 Each SRPM is read once for each state of the target's brand policy; sources with brand words and no rule are a list in the plan, and
-a spec's bootstrap condition is kept for the day its circle needs it.
+a spec's bootstrap condition is kept for the day its cycle needs it.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def _write(
                 id=srpm, policy=stamp, condition=answer.condition, found=answer.found,
                 hits=tuple(hit.as_json() for hit in answer.hits), problem=answer.problem, created=tx.now,
             )  # fmt: skip
-            if not tx.add_once(record):
-                tx.change(
+            if not tx.insert_or_ignore(record):
+                tx.update(
                     tx.get(SourceSurvey, srpm), policy=stamp, condition=record.condition, found=record.found, hits=record.hits,
                     problem=record.problem, created=tx.now,
                 )  # fmt: skip

@@ -30,7 +30,7 @@ def note(
     next_look: datetime | None = None, position: Mapping[str, object] | None = None,
 ) -> TriggerState:  # fmt: skip
     """Write down what a look or a message came to. A problem that begins, changes or ends is an event; one that goes on is none."""
-    tx.add_once(state)
+    tx.insert_or_ignore(state)
     if problem != state.problem:
         kind = "trigger.failing" if problem else "trigger.recovered"
         tx.event(
@@ -46,7 +46,7 @@ def note(
         values |= {"drop_id": drop.id, "dropped": tx.now}
     if position is not None:
         values["position"] = dict(position)
-    return tx.change(state, only_if=None, **values) or state
+    return tx.update(state, only_if=None, **values) or state
 
 
 def remember(
@@ -56,7 +56,7 @@ def remember(
     count = 0
     for sha256, name, stamp in files:
         identity = memory_key(trigger, sha256)
-        count += tx.add_once(
+        count += tx.insert_or_ignore(
             SeenFile(
                 id=identity,
                 trigger=trigger,

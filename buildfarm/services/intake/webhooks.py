@@ -72,7 +72,7 @@ def answer(hub: Hub, target: Target, hook: Webhook, message: Message) -> Answere
     done = _drop_of(hub, target, hook, message)
     with hub.store.begin() as tx:
         drop_id = done.drop.id if done.drop else ""
-        new = tx.add_once(
+        new = tx.insert_or_ignore(
             HookCall(
                 id=key,
                 trigger=state.id,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from buildfarm.domain.core.records import Event, Follower
+from buildfarm.domain.core.records import Event, EventConsumer
 from buildfarm.errors import Conflict
 from buildfarm.ports.store import Store, Transaction
 
@@ -22,7 +22,9 @@ def begin(store: Store, names: Sequence[str]) -> None:
     with store.begin() as tx:
         newest = tx.first(Event, order_by="id", descending=True)
         for name in names:
-            tx.add_once(Follower(id=name, event=(newest.id or 0) if newest else 0, moved=tx.now))
+            tx.insert_or_ignore(
+                EventConsumer(id=name, event=(newest.id or 0) if newest else 0, moved=tx.now)
+            )
 
 
 def follow(store: Store, name: str, write: Write, *, limit: int = AT_ONCE) -> int:
@@ -31,12 +33,12 @@ def follow(store: Store, name: str, write: Write, *, limit: int = AT_ONCE) -> in
     :raises Conflict: another process follows under this name, too.
     """
     with store.read() as tx:
-        place = tx.get(Follower, name)
+        place = tx.get(EventConsumer, name)
     events = store.settled(place.event, limit)
     if not events:
         return 0
     with store.begin() as tx:
-        moved = tx.change(place, only_if={"event": place.event}, event=events[-1].id, moved=tx.now)
+        moved = tx.update(place, only_if={"event": place.event}, event=events[-1].id, moved=tx.now)
         if moved is None:
             raise Conflict(f"{name} was moved by somebody else")
         write(tx, events)

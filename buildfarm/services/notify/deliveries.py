@@ -1,6 +1,6 @@
-"""Couriers: bring what is owed to webhooks and mailboxes, at least once, each under an id that stays.
+"""DeliverySender: bring what is owed to webhooks and mailboxes, at least once, each under an id that stays.
 
-A delivery is marked after the receiver took it: killed in between, it is brought again under the same id. Several couriers at
+A delivery is marked after the receiver took it: killed in between, it is brought again under the same id. Several delivery_sender at
 once do no harm but that.
 """
 
@@ -25,7 +25,7 @@ from buildfarm.domain.notify.subscription import (
     Subscription,
     pause_after,
 )
-from buildfarm.ports.notifications import Answer, Letter, Mailer, WebhookSender
+from buildfarm.ports.notifications import Answer, Mailer, MailMessage, WebhookSender
 from buildfarm.ports.store import Store, Transaction
 from buildfarm.services.notify import subscriptions
 
@@ -37,7 +37,7 @@ _FORGOTTEN_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Couriers:
+class DeliverySender:
     """``chance`` gives a number from 0 to 1; ``url`` is where people reach the farm; ``unsubscribe`` makes a mail's link."""
 
     store: Store
@@ -113,10 +113,10 @@ class Couriers:
                 :32
             ]
             unsent = {"state": DeliveryState.PENDING, "batch": ""}
-            made = [tx.change(one, only_if=unsent, batch=batch, due=tx.now) for one in loose]
+            made = [tx.update(one, only_if=unsent, batch=batch, due=tx.now) for one in loose]
         return [one for one in made if one is not None]
 
-    def _letter(self, owed: Sequence[Delivery]) -> Letter:
+    def _letter(self, owed: Sequence[Delivery]) -> MailMessage:
         with self.store.read() as tx:
             notices = _notices(tx, owed)
             failed = tuple(notice.subject for notice in notices if notice.topic is Topic.FAILED)
@@ -124,7 +124,7 @@ class Couriers:
         threads = tuple(dict.fromkeys(notice.drop_id for notice in notices if notice.drop_id))
         link = self.unsubscribe(owed[0].subscription)
         text = f"{text_of(notices, causes, url=self.url)}\n-- \n{self.url}/subscriptions\nNo more of this: {link}\n"
-        return Letter(
+        return MailMessage(
             to=owed[0].address, subject=subject_of(notices), text=text, batch=owed[0].batch, threads=threads, unsubscribe=link,
             at=max(notice.at for notice in notices),
         )  # fmt: skip
@@ -140,7 +140,7 @@ class Couriers:
                     found = tx.first(Subscription, id=subscription, ended=None)
                     if found is not None:
                         subscriptions.end_in(
-                            tx, found, actor="teller", why=f"the receiver says: {answer.status}"
+                            tx, found, actor="notifier", why=f"the receiver says: {answer.status}"
                         )
 
     def forget(self) -> int:
@@ -178,14 +178,14 @@ def _settle_one(tx: Transaction, owed: Delivery, answer: Answer, chance: float) 
         values |= {"state": DeliveryState.DEAD, "settled": tx.now}
     else:
         values |= {"due": tx.now + pause}
-    changed = tx.change(
+    changed = tx.update(
         owed, only_if={"state": DeliveryState.PENDING, "attempts": owed.attempts}, **values
     )
     if changed is not None and changed.state is DeliveryState.DEAD:
         tx.event(
             "delivery.dead",
             owed.id,
-            actor="teller",
+            actor="notifier",
             why=answer.status,
             attempts=attempts,
             subscription=owed.subscription,

@@ -1,4 +1,4 @@
-"""From events to meters: each event is counted once, for ever, by a follower of its own."""
+"""From events to metrics: each event is counted once, for ever, by a follower of its own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from buildfarm.domain.notify.metric import (
     EVENTS,
     GUEST_START_SECONDS,
     PUBLISH_SECONDS,
-    Meter,
+    Metric,
     Observation,
     add_up,
-    by_meter,
-    meter_id,
+    by_metric,
+    metric_id,
     of_claim,
     of_task,
 )
@@ -29,12 +29,12 @@ _ENDED = ("task.closed", "task.failed", "task.gave_up")
 
 
 def write(tx: Transaction, events: Sequence[Event]) -> None:
-    """Add what ``events`` tell to the meters."""
-    for (kind, labels), seconds in by_meter(_observe(tx, events)).items():
-        fresh = Meter(id=meter_id(kind, labels), name=kind.name, labels=labels)
-        known = fresh if tx.add_once(fresh) else tx.get(Meter, fresh.id)
+    """Add what ``events`` tell to the metrics."""
+    for (kind, labels), seconds in by_metric(_observe(tx, events)).items():
+        fresh = Metric(id=metric_id(kind, labels), name=kind.name, labels=labels)
+        known = fresh if tx.insert_or_ignore(fresh) else tx.get(Metric, fresh.id)
         now = add_up(known, kind, seconds)
-        tx.change(known, count=now.count, milliseconds=now.milliseconds, buckets=now.buckets)
+        tx.update(known, count=now.count, milliseconds=now.milliseconds, buckets=now.buckets)
 
 
 def _observe(tx: Transaction, events: Sequence[Event]) -> list[Observation]:

@@ -35,10 +35,10 @@ def write(config: Config, tx: Transaction, events: Sequence[Event]) -> None:
         return
     wanting = tx.find(Subscription, ended=None)
     for notice in notices:
-        tx.add_once(notice)
+        tx.insert_or_ignore(notice)
         for subscription in wanting:
             if subscription.wants(notice):
-                tx.add_once(
+                tx.insert_or_ignore(
                     Delivery(
                         id=delivery_id(subscription, notice), subscription=subscription.id, channel=subscription.channel,
                         address=subscription.address, notice=notice.id, due=tx.now, created=tx.now,
@@ -104,7 +104,7 @@ def _about(config: Config, notice: Notice, subject: Subject) -> Notice:
 
 
 def _is_refused_for_good(subject: Subject) -> bool:
-    """Not of a scratch build, and not of one that is there only to build its circle anew."""
+    """Not of a scratch build, and not of one that is there only to build its cycle anew."""
     if not isinstance(subject, Build) or subject.scratch or subject.successor:
         return False
     passing = bool(subject.seeded) and subject.round < MAX_ROUNDS
@@ -127,7 +127,7 @@ def _say_what_rests(tx: Transaction, events: Sequence[Event]) -> None:
         if said is not None and last.state_since <= said.at:
             continue
         counts: Counter[str] = Counter()
-        for where, count in tx.tally(
+        for where, count in tx.count_by(
             Build, ("state", "wait_kind", "gate", "scratch"), drop_id=drop.id, successor=""
         ).items():
             state, wait_kind, gate, scratch = where
@@ -138,7 +138,7 @@ def _say_what_rests(tx: Transaction, events: Sequence[Event]) -> None:
             words = ", ".join(
                 f"{count} {state.replace('_', ' ')}" for state, count in sorted(counts.items())
             )
-            tx.event("drop.at_rest", drop.id, actor="teller", why=words, states=dict(counts))
+            tx.event("drop.at_rest", drop.id, actor="notifier", why=words, states=dict(counts))
 
 
 def _is_moving(state: BuildState, wait_kind: str, gate: str, *, scratch: bool) -> bool:

@@ -1,6 +1,6 @@
-"""The teller: one process that tells what happens, on the stream, in feeds, to webhooks and by mail.
+"""The notifier: one process that tells what happens, on the stream, in feeds, to webhooks and by mail.
 
-Everything is told from the event table. Each duty keeps its own place and is safe to repeat, so that a crash, or two tellers
+Everything is told from the event table. Each duty keeps its own place and is safe to repeat, so that a crash, or two notifier
 for a moment, lose nothing and double nothing that matters. A duty that waits for somebody slow keeps no other waiting.
 """
 
@@ -19,21 +19,23 @@ from buildfarm.services.core import leader
 from buildfarm.services.core.hub import Hub
 from buildfarm.services.notify import consumers, metrics, notices
 from buildfarm.services.notify import stream as streaming
-from buildfarm.services.notify.deliveries import Couriers
+from buildfarm.services.notify.deliveries import DeliverySender
 
-FOLLOWERS = ("notices", "meters")
+CONSUMERS = ("notices", "metrics")
 
 _LOOK_SECONDS = 1.0
 _TIDY = timedelta(hours=1)
 
 
-class Teller:
+class Notifier:
     """``owner`` names this process among those that may stand by."""
 
-    def __init__(self, hub: Hub, stream: EventStream, couriers: Couriers, *, owner: str) -> None:
+    def __init__(
+        self, hub: Hub, stream: EventStream, delivery_sender: DeliverySender, *, owner: str
+    ) -> None:
         self._hub = hub
         self._stream = stream
-        self._couriers = couriers
+        self._sender = delivery_sender
         self._owner = owner
         self._leads = threading.Event()
 
@@ -43,10 +45,10 @@ class Teller:
         return {
             "stream": lambda: streaming.tell(self._hub.config, self._hub.store, self._stream),
             "notices": lambda: consumers.follow(self._hub.store, "notices", self._notice),
-            "meters": lambda: consumers.follow(self._hub.store, "meters", metrics.write),
-            "webhooks": self._couriers.webhooks,
-            "mails": self._couriers.mails,
-            "tidy": self._couriers.forget,
+            "metrics": lambda: consumers.follow(self._hub.store, "metrics", metrics.write),
+            "webhooks": self._sender.webhooks,
+            "mails": self._sender.mails,
+            "tidy": self._sender.forget,
         }
 
     def _notice(self, tx: Transaction, events: Sequence[Event]) -> None:
@@ -54,7 +56,7 @@ class Teller:
 
     def run(self, stopped: threading.Event) -> None:
         """Do every duty in a thread of its own while this process leads, until ``stopped``."""
-        consumers.begin(self._hub.store, FOLLOWERS)
+        consumers.begin(self._hub.store, CONSUMERS)
         threads = [
             threading.Thread(target=self._keep, args=(name, duty, stopped), name=name, daemon=True)
             for name, duty in self.duties.items()
@@ -64,9 +66,9 @@ class Teller:
         seconds = self._hub.config.farm.timing.leader_lease
         while not stopped.is_set():
             try:
-                leads = leader.lead(self._hub.store, "teller", owner=self._owner, seconds=seconds)
+                leads = leader.lead(self._hub.store, "notifier", owner=self._owner, seconds=seconds)
             except BuildFarmError as error:
-                log.get().warning("teller.hindered", reason=str(error))
+                log.get().warning("notifier.hindered", reason=str(error))
                 leads = False
             (self._leads.set if leads else self._leads.clear)()
             stopped.wait(seconds / 3)
@@ -81,8 +83,8 @@ class Teller:
                 try:
                     done = duty()
                 except BuildFarmError as error:
-                    log.get().warning("teller.hindered", duty=name, reason=str(error))
+                    log.get().warning("notifier.hindered", duty=name, reason=str(error))
                 except Exception:  # noqa: BLE001  # the others go on; the reason is in the log with its traceback
-                    log.get().exception("teller.broke", duty=name)
+                    log.get().exception("notifier.broke", duty=name)
             if not done or name in ("webhooks", "mails"):  # whoever failed gets a moment
                 stopped.wait(pause)

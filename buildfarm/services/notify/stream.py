@@ -1,4 +1,4 @@
-"""Every event as one message on the stream that other systems read; ``docs/telling.md`` has the fields."""
+"""Every event as one message on the stream that other systems read; ``docs/notifications.md`` has the fields."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from buildfarm.config import Config
 from buildfarm.domain.core.build import Build
-from buildfarm.domain.core.records import Event, Follower
+from buildfarm.domain.core.records import Event, EventConsumer
 from buildfarm.domain.intake.drop import Drop
 from buildfarm.errors import InfraError
 from buildfarm.ports.messages import EventStream
@@ -32,7 +32,7 @@ def tell(config: Config, store: Store, stream: EventStream, *, limit: int = AT_O
             hint="`redis-cli DEL bf:events`, or another Redis",
         )
     events = store.settled(
-        last if last is not None else max(end - config.farm.telling.stream_length, 0), limit
+        last if last is not None else max(end - config.farm.notifications.stream_length, 0), limit
     )
     if not events:
         return 0
@@ -40,9 +40,9 @@ def tell(config: Config, store: Store, stream: EventStream, *, limit: int = AT_O
         messages = list(_messages(config, tx, events))
     length = stream.tell(messages)
     with store.begin() as tx:
-        place = Follower(id=NAME, event=events[-1].id or 0, length=length, moved=tx.now)
-        if not tx.add_once(place):
-            tx.change(place, event=place.event, length=length, moved=tx.now)
+        place = EventConsumer(id=NAME, event=events[-1].id or 0, length=length, moved=tx.now)
+        if not tx.insert_or_ignore(place):
+            tx.update(place, event=place.event, length=length, moved=tx.now)
     return len(events)
 
 

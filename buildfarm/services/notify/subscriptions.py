@@ -95,11 +95,11 @@ def end(store: Store, identity: str, asker: Asker, *, why: str = "") -> Subscrip
 
 def end_in(tx: Transaction, found: Subscription, *, actor: str, why: str) -> Subscription:
     """End a subscription inside a transaction that is open. :raises Conflict: it has ended."""
-    ended = tx.change(found, only_if={"ended": None}, ended=tx.now, ended_why=why)
+    ended = tx.update(found, only_if={"ended": None}, ended=tx.now, ended_why=why)
     if ended is None:
         raise Conflict(f"subscription {found.id} has ended already: {found.ended_why}")
     for owed in tx.find(Delivery, subscription=found.id, state=DeliveryState.PENDING):
-        tx.change(
+        tx.update(
             owed,
             only_if={"state": DeliveryState.PENDING},
             state=DeliveryState.DEAD,
@@ -127,7 +127,7 @@ def redeliver(store: Store, identity: str, asker: Asker) -> Delivery:
             raise Conflict(f"the subscription of {identity} has ended", hint="subscribe again")
         if owed.state is DeliveryState.PENDING:
             raise Conflict(f"{identity} is tried again at {owed.due:%Y-%m-%d %H:%M:%S} UTC anyway")
-        again = tx.change(
+        again = tx.update(
             owed,
             only_if={"state": owed.state},
             state=DeliveryState.PENDING,

@@ -38,7 +38,7 @@ def collect(hub: Hub) -> list[Generation]:
                     found, held=held, keep=target.keep_generations, older_than=tx.now - _IN_USE
                 )
                 for generation in old:
-                    changed = tx.change(
+                    changed = tx.update(
                         generation,
                         only_if={"state": GenerationState.READY},
                         state=GenerationState.COLLECTED,
@@ -52,7 +52,7 @@ def collect(hub: Hub) -> list[Generation]:
                             number=generation.number,
                         )
                         collected.append(changed)
-        gone = tx.pick(
+        gone = tx.select_fields(
             Generation, ("tag", "number"), state=(GenerationState.COLLECTED, GenerationState.BROKEN)
         )
     for tag, number in gone:
@@ -70,7 +70,9 @@ def _held(tx: Transaction) -> set[str]:
     active = tx.find(Task, state=ACTIVE)
     heads = {head.generation for head in tx.find(TagHead)}
     below = {generation for task in active for generation in buildroots.pinned(task.order)}
-    composed = {generation for (generation,) in tx.pick(Compose, ("generation",), state=HOLDING)}
+    composed = {
+        generation for (generation,) in tx.select_fields(Compose, ("generation",), state=HOLDING)
+    }
     return (
         heads
         | composed
@@ -126,7 +128,7 @@ def restore(hub: Hub, write: RepositoryWriter, generation_id: str, heartbeat: He
         folder = hub.repos / generation.tag / str(generation.number)
         publishing.write_files(hub, write, target, artifacts, folder, generation.carried)
         with hub.store.begin() as tx:
-            staged = tx.change(
+            staged = tx.update(
                 generation,
                 only_if={"state": GenerationState.COLLECTED},
                 state=GenerationState.STAGED,

@@ -46,7 +46,9 @@ def create(
         release = release_of(target, hub.target(target.base) if target.base else None)
         taken = [
             key
-            for (key,) in tx.pick(Compose, ("id",), id=Prefix(f"{release.stem}-{tx.now:%Y%m%d}."))
+            for (key,) in tx.select_fields(
+                Compose, ("id",), id=Prefix(f"{release.stem}-{tx.now:%Y%m%d}.")
+            )
         ]
         beside = _beside(tx, target, chosen)
         made = Compose(
@@ -123,7 +125,7 @@ def write(hub: Hub, describe: ComposeWriter, name: str, heartbeat: Heartbeat) ->
         describe(aside, compose, release, target.arches, rpms)
         aside.rename(folder)
     with hub.store.begin() as tx:
-        if tx.change(compose, only_if={"written": None}, written=tx.now) is not None:
+        if tx.update(compose, only_if={"written": None}, written=tx.now) is not None:
             tx.event("compose.written", compose.id, actor="services", rpms=len(rpms))
 
 
@@ -228,7 +230,7 @@ def _move(hub: Hub, found: Compose, to: ComposeState, step: Step) -> Compose:
     """Change a compose's state by compare-and-set; ``step`` says in the same transaction what else is written down."""
     found.check(to)
     with hub.store.begin() as tx:
-        changed = tx.change(found, only_if={"state": found.state}, state=to, **step(tx, found))
+        changed = tx.update(found, only_if={"state": found.state}, state=to, **step(tx, found))
         if changed is None:
             raise Conflict(
                 f"compose {found.id} was changed by somebody else", hint="look at it again"
@@ -261,6 +263,6 @@ def follow(hub: Hub, tag: str) -> None:
 def follow_all(hub: Hub) -> None:
     """After a crash: let every ``released`` link say what the database says."""
     with hub.store.read() as tx:
-        tags = {tag for (tag,) in tx.pick(Compose, ("tag",), state=ComposeState.RELEASED)}
+        tags = {tag for (tag,) in tx.select_fields(Compose, ("tag",), state=ComposeState.RELEASED)}
     for tag in sorted(tags):
         follow(hub, tag)

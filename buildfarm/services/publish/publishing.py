@@ -31,9 +31,9 @@ from buildfarm.domain.publish.repository import (
     generation_digest,
     newest_of_each_source,
 )
-from buildfarm.domain.target.target import CarriedKind, Target
+from buildfarm.domain.target.target import ExtraMetadataKind, Target
 from buildfarm.errors import Conflict
-from buildfarm.ports.repositories import CarriedFile, RepoFile, RepositoryWriter, Sealer
+from buildfarm.ports.repositories import ExtraMetadataFile, RepoFile, RepositoryWriter, Sealer
 from buildfarm.ports.store import Transaction
 from buildfarm.services.core import builds, tasks
 from buildfarm.services.core.hub import Heartbeat, Hub
@@ -85,9 +85,9 @@ def _settled(
         "superseded": superseded,
     }
     where |= {"source": tuple(sources)} if sources else {}
-    rows = tx.pick(Build, _ASKED, order_by="", descending=False, limit=None, **where)
+    rows = tx.select_fields(Build, _ASKED, order_by="", descending=False, limit=None, **where)
     found = [_Settled(**dict(zip(_ASKED, row, strict=True))) for row in rows]
-    unsigned = {key for (key,) in tx.pick(Artifact, ("build",), signed="")}
+    unsigned = {key for (key,) in tx.select_fields(Artifact, ("build",), signed="")}
     return [build for build in found if build.id not in unsigned or build.state in _AGAIN]
 
 
@@ -107,7 +107,9 @@ def _wanted(
     taken = [build for build in settled if _is_wanted(target, tag, build)]
     kept = {build.id for build in taken}
     if gone := [key for key in carried if key not in kept]:
-        sources = sorted({source for (source,) in tx.pick(Build, ("source",), id=tuple(gone))})
+        sources = sorted(
+            {source for (source,) in tx.select_fields(Build, ("source",), id=tuple(gone))}
+        )
         older = _settled(tx, target, superseded=True, sources=sources) if sources else []
         taken += [build for build in older if _is_wanted(target, tag, build)]
     return newest_of_each_source(build.candidate for build in taken)
@@ -132,7 +134,7 @@ class Judged(Protocol):
 
     @property
     def bootstrap(self) -> str:
-        """The condition it was built under to open its circle; empty for an ordinary build."""
+        """The condition it was built under to open its cycle; empty for an ordinary build."""
 
 
 def takes(target: Target, tag: str, build: Judged) -> bool:
@@ -171,7 +173,7 @@ def carried_now(hub: Hub, target: Target) -> dict[str, str]:
     One that cannot be read has none; whoever writes the next generation says so.
     """
     found = {}
-    for kind, path in sorted(target.carry.items()):
+    for kind, path in sorted(target.extra_metadata.items()):
         place = hub.config.path(path)
         with contextlib.suppress(OSError):
             seen = place.stat()
@@ -223,7 +225,7 @@ def stage(hub: Hub, write: RepositoryWriter, target_name: str, heartbeat: Heartb
         artifacts = [artifact for group in files.values() for artifact in group]
         carried = {
             kind.value: hub.blobs.put_file(hub.config.path(path)).sha256
-            for kind, path in target.carry.items()
+            for kind, path in target.extra_metadata.items()
         }
         folder = hub.repos / tag / str(number)
         write_files(hub, write, target, artifacts, folder, carried)
@@ -259,7 +261,7 @@ def ask_for_seal(hub: Hub, generation: Generation) -> None:
 
 def _discard(hub: Hub, generation: Generation) -> None:
     with hub.store.begin() as tx:
-        tx.change(
+        tx.update(
             generation, only_if={"state": GenerationState.STAGED}, state=GenerationState.BROKEN
         )
 
@@ -296,14 +298,14 @@ def write_files(
 
 def _carried_files(
     hub: Hub, target: Target, artifacts: Sequence[Artifact], carried: Mapping[str, str]
-) -> list[CarriedFile]:
+) -> list[ExtraMetadataFile]:
     """The vendor's name of each RPM is ours without what debranding appended to its Release."""
     names = {
         f"{one.name}-{one.version}-{one.release.removesuffix(target.suffix)}.{one.arch}.rpm": one.filename
         for one in artifacts
     }
     return [
-        CarriedFile(kind=CarriedKind(kind), path=hub.blobs.path(digest), names=names)
+        ExtraMetadataFile(kind=ExtraMetadataKind(kind), path=hub.blobs.path(digest), names=names)
         for kind, digest in sorted(carried.items())
     ]
 
@@ -337,7 +339,7 @@ def sign(hub: Hub, sealer: Sealer, build_id: str) -> None:
     shutil.rmtree(work, ignore_errors=True)
     with hub.store.begin() as tx:
         for artifact, digest in zip(unsigned, signed, strict=True):
-            tx.change(artifact, signed=digest)
+            tx.update(artifact, signed=digest)
         tx.event("build.signed", build.id, actor="signer", rpms=len(signed))
 
 
@@ -361,7 +363,7 @@ def seal(hub: Hub, sealer: Sealer, generation_id: str) -> None:
         sealer.sign_repomd(repomd)
     target = hub.target(generation.target)
     with hub.store.begin() as tx:
-        ready = tx.change(
+        ready = tx.update(
             generation,
             only_if={"state": GenerationState.STAGED},
             state=GenerationState.READY,
@@ -382,8 +384,8 @@ def seal(hub: Hub, sealer: Sealer, generation_id: str) -> None:
         if ready.tag == target.tags.build and now is not None:
             impacts.after_switch(tx, target, now.builds, ready.builds)
         new = TagHead(id=generation.tag, generation=generation.id, number=generation.number)
-        if not tx.add_once(new):
-            tx.change(
+        if not tx.insert_or_ignore(new):
+            tx.update(
                 tx.get(TagHead, generation.tag), generation=generation.id, number=generation.number
             )
         _mark(tx, target, now.builds if now else (), ready)
@@ -399,7 +401,7 @@ def _mark(tx: Transaction, target: Target, before: Sequence[str], generation: Ge
         tags = {tag for tag in build.tags if tag != generation.tag}
         if build.id in came:
             tags.add(generation.tag)
-        changed = tx.change(build, tags=tuple(sorted(tags)))
+        changed = tx.update(build, tags=tuple(sorted(tags)))
         # what leaves one tag is not published by the other
         taken = build.id in came and target.tags.destination in tags
         if (

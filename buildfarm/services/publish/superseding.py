@@ -55,9 +55,11 @@ def _rows(tx: Transaction, ids: Collection[str]) -> Iterator[_Row]:
 
 
 def _picked(tx: Transaction, **where: object) -> Iterator[_Row]:
-    for identity, source, superseded, epoch, version, release, number in tx.pick(
-        Build, _ASKED, **where
-    ):  # type: ignore[arg-type]  # field names
+    for identity, source, superseded, epoch, version, release, number in tx.select_fields(
+        Build,
+        _ASKED,
+        **where,  # type: ignore[arg-type]  # field names
+    ):
         yield _Row(
             identity,
             source,

@@ -200,7 +200,7 @@ class PlanningService:
             frontier.take(wish, question().node(wish))
         for wish in frontier.circling(
             wanted
-        ):  # what the repositories hold now may break their circle
+        ):  # what the repositories hold now may break their cycle
             frontier.take(wish, question().node(wish))
         self._solved[target.name] = frontier.solved
         nodes = [frontier.solved[build.id].node for build in waiting]
@@ -239,8 +239,8 @@ class PlanningService:
             names = {key: there[key].nvr for key in needs}
             found = dataclasses.asdict(forecast(needs, costs, names, workers=_slots(tx, target)))
             record = ForecastRecord(id=target.name, forecast=found, created=tx.now)
-            if not tx.add_once(record):
-                tx.change(tx.get(ForecastRecord, target.name), forecast=found, created=tx.now)
+            if not tx.insert_or_ignore(record):
+                tx.update(tx.get(ForecastRecord, target.name), forecast=found, created=tx.now)
 
     def _carry_out(self, target: Target, decided: Plan, names: Mapping[str, str]) -> None:
         with self._hub.store.begin() as tx:
@@ -256,13 +256,15 @@ class PlanningService:
                 if decision.wait is None and build.drop_id in held:
                     builds.wait(tx, build, *held[build.drop_id])
                 elif decision.wait is None:
-                    circle = tuple(sorted(names[key] for key in decision.circle)) or build.circle
+                    cycle = tuple(sorted(names[key] for key in decision.cycle)) or build.cycle
                     note = decision.note or bootstrap_variants.note_of(build)
-                    builds.move(tx, build, BuildState.QUEUED, actor="plan", why=note, circle=circle)
+                    builds.move(tx, build, BuildState.QUEUED, actor="plan", why=note, cycle=cycle)
                 elif decision.way_out is not None and build.drop_id not in held:
                     builds.wait(tx, build, decision.wait, decision.reason)
-                    circle_of = [waiting[key] for key in decision.circle if key in waiting]
-                    bootstrap_variants.take_way_out(tx, target, build, decision.way_out, circle_of)
+                    members_of_cycle = [waiting[key] for key in decision.cycle if key in waiting]
+                    bootstrap_variants.take_way_out(
+                        tx, target, build, decision.way_out, members_of_cycle
+                    )
                 else:
                     builds.wait(tx, build, decision.wait, decision.reason)
 
@@ -288,12 +290,12 @@ class PlanningService:
                 if record is None:
                     tx.add(ForecastRecord(id=drop.id, forecast=made, created=tx.now))
                 elif record.forecast != made:
-                    tx.change(record, forecast=made, created=tx.now)
+                    tx.update(record, forecast=made, created=tx.now)
 
     def _plan_of(
         self, own: Mapping[str, Build], by_key: Mapping[str, Node], decided: Plan, *, workers: int
     ) -> dict[str, object]:
-        """The plan of a drop's builds as the page reads it: a forecast, what cannot be resolved, circles and what closes them."""
+        """The plan of a drop's builds as the page reads it: a forecast, what cannot be resolved, cycles and what closes them."""
         needs = {
             key: [other for other in by_key[key].needs if other in own and other != key]
             for key in own
@@ -350,7 +352,7 @@ class Durations:
         self._learn(tx, _RECENT if self._seen else _HISTORY)
 
     def _learn(self, tx: Transaction, limit: int) -> None:
-        found = tx.pick(
+        found = tx.select_fields(
             Task, ("id", "subject", "started", "finished"), kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="finished",
             descending=True, limit=limit,
         )  # fmt: skip
@@ -359,7 +361,7 @@ class Durations:
         sources = {
             build: source
             for start in range(0, len(subjects), _AT_ONCE)
-            for build, source in tx.pick(
+            for build, source in tx.select_fields(
                 Build, ("id", "source"), id=tuple(subjects[start : start + _AT_ONCE])
             )
         }

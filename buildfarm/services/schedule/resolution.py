@@ -60,7 +60,7 @@ class Frontier:
         )
         self.solved: dict[str, Solved] = {}
 
-    def holds(self, wish: Wish) -> bool:
+    def holds(self, wish: SolverRequest) -> bool:
         """Whether the last answer does for now; it is taken over then."""
         held = self._before.get(wish.build.id)
         if held is None or held.asked != wish.asked:
@@ -72,13 +72,13 @@ class Frontier:
             self.solved[wish.build.id] = held
         return same or waits
 
-    def take(self, wish: Wish, node: Node) -> None:
+    def take(self, wish: SolverRequest, node: Node) -> None:
         """A fresh answer."""
         self.solved[node.key] = Solved(
             node=node, universe=self._universe, around=self._around, asked=wish.asked
         )
 
-    def circling(self, waiting: Iterable[Wish]) -> list[Wish]:
+    def circling(self, waiting: Iterable[SolverRequest]) -> list[SolverRequest]:
         """Builds that wait for each other by answers over other repositories than those of now."""
         edges = {
             key: [other for other in held.node.needs if other in self.solved]
@@ -89,17 +89,16 @@ class Frontier:
             for group in strongly_connected(edges)
             if len(group) > 1 or group[0] in edges[group[0]]
         ]
-        circles = {key for group in groups for key in group}
+        cycles = {key for group in groups for key in group}
         return [
             wish
             for wish in waiting
-            if wish.build.id in circles
-            and self.solved[wish.build.id].universe is not self._universe
+            if wish.build.id in cycles and self.solved[wish.build.id].universe is not self._universe
         ]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class SolverRequest:
     """What a build wants: ``requires`` it must have, ``hints`` its last build had to ask for; its bootstrap variant, if any."""
 
     build: Build
@@ -119,13 +118,13 @@ class Wish:
         )
 
 
-def wishes(tx: Transaction, target: str, builds: Sequence[Build]) -> list[Wish]:
+def wishes(tx: Transaction, target: str, builds: Sequence[Build]) -> list[SolverRequest]:
     """What each of these builds of a target wants."""
     variants = {one.id: one for one in tx.find(BootstrapVariant, target=target)} if builds else {}
     learned = (
         {one.id: one.requires for one in tx.find(LearnedRequires, target=target)} if builds else {}
     )
-    made: list[Wish] = []
+    made: list[SolverRequest] = []
     for build in builds:
         variant = variants.get(build.id)
         header = variant.requires if variant and build.bootstrap else build.requires
@@ -134,7 +133,7 @@ def wishes(tx: Transaction, target: str, builds: Sequence[Build]) -> list[Wish]:
             text for text in learned.get(LearnedRequires.id_of(build), ()) if text not in requires
         )
         made.append(
-            Wish(
+            SolverRequest(
                 build=build,
                 requires=requires,
                 hints=hints,
@@ -158,7 +157,7 @@ class Question:
     known: Mapping[str, Build]
     blind: Sequence[str] = ()
 
-    def node(self, wish: Wish) -> Node:
+    def node(self, wish: SolverRequest) -> Node:
         """Where a build stands."""
         build, variant = wish.build, wish.variant
         others = [rpm for rpm in self.expected if rpm.build != build.id]
@@ -184,7 +183,7 @@ class Question:
             trouble=variant.problem if variant else "",
         )
 
-    def _usable(self, wish: Wish, others: Sequence[Expected]) -> list[str]:
+    def _usable(self, wish: SolverRequest, others: Sequence[Expected]) -> list[str]:
         """Of what the last build of the source asked for whatever can be had: it orders, it does not bind."""
         return [
             text

@@ -107,7 +107,7 @@ class Scheduler:
         with self._hub.store.begin() as tx:
             swept = tasks.sweep(tx, self._timing)
         for task in swept.gave_up:
-            if task.kind.station == "builder":
+            if task.kind.handler == "builder":
                 building.gave_up(self._hub, task)
             else:
                 task_handlers.broke_for_good(self._hub, task)
@@ -124,13 +124,16 @@ class Scheduler:
     def _advance(self) -> None:
         """Give every build that moves by itself the tasks (or the state) it needs next."""
         with self._hub.store.read() as tx:
-            moving = [key for (key,) in tx.pick(Build, ("id",), state=_MOVING, order_by="created")]
+            moving = [
+                key
+                for (key,) in tx.select_fields(Build, ("id",), state=_MOVING, order_by="created")
+            ]
             unsigned = Among(
                 Artifact, "build", {"signed": ""}
             )  # all that a compared build can still need
             moving += [
                 key
-                for (key,) in tx.pick(
+                for (key,) in tx.select_fields(
                     Build, ("id",), state=BuildState.COMPARED, id=unsigned, order_by="created"
                 )
             ]
@@ -159,13 +162,13 @@ class Scheduler:
 
     def _ensure(self, tx: Transaction, build: Build, kind: TaskKind, active: ActiveTasks) -> None:
         target = self._hub.target(build.target)
-        station = kind.station
+        handler = kind.handler
         arches: tuple[str, ...] = ("",)
-        if station == "builder":
+        if handler == "builder":
             arches = build.arches if kind is TaskKind.BUILD else build.arches[:1]
         for arch in arches:
             if (kind.value, build.id, arch) not in active and not self._done(tx, build, kind, arch):
-                queue = target.queue(arch, build.source) if station == "builder" else station
+                queue = target.queue(arch, build.source) if handler == "builder" else handler
                 needs = target.needs_of(build.source) if kind is TaskKind.BUILD else None
                 tasks.ensure(
                     tx, kind, build.id, target=build.target, arch=arch, queue=queue, priority=build.priority,

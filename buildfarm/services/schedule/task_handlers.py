@@ -1,4 +1,4 @@
-"""The hub's own stations: what the services worker and the signer do with a task they claimed.
+"""The hub's own handlers: what the services worker and the signer do with a task they claimed.
 
 Each is safe to run twice: a worker killed half-way leaves a lease that runs out, and the task starts again from the top.
 """
@@ -18,11 +18,11 @@ from buildfarm.errors import BuildFarmError, Conflict, IllegalTransition, InputE
 from buildfarm.services.core import builds, tasks
 from buildfarm.services.core.hub import Heartbeat, Hub
 
-Station = Callable[[Task, Heartbeat], None]
+Handler = Callable[[Task, Heartbeat], None]
 
 
-def serve(hub: Hub, stations: Mapping[TaskKind, Station], task_id: str, worker: str) -> None:
-    """Claim one task and run its station; a message for a task that is not ours any more is dropped."""
+def serve(hub: Hub, handlers: Mapping[TaskKind, Handler], task_id: str, worker: str) -> None:
+    """Claim one task and run its handler; a message for a task that is not ours any more is dropped."""
     with log.bound(task=task_id, worker=worker):
         try:
             with hub.store.begin() as tx:
@@ -33,15 +33,15 @@ def serve(hub: Hub, stations: Mapping[TaskKind, Station], task_id: str, worker: 
         with log.bound(
             kind=granted.task.kind.value, **{granted.task.kind.about: granted.task.subject}
         ):
-            _run(hub, stations, granted.task, granted.token)
+            _run(hub, handlers, granted.task, granted.token)
     hub.wakeup.notify()
 
 
-def _run(hub: Hub, stations: Mapping[TaskKind, Station], task: Task, token: str) -> None:
+def _run(hub: Hub, handlers: Mapping[TaskKind, Handler], task: Task, token: str) -> None:
     log.get().info("task.open")
     try:
         with _kept_alive(hub, task, token) as heartbeat:
-            stations[task.kind](task, heartbeat)
+            handlers[task.kind](task, heartbeat)
         with hub.store.begin() as tx:
             tasks.close(tx, tasks.held(tx, task.id, token))
         log.get().info("task.closed")
@@ -61,7 +61,7 @@ def broke_for_good(hub: Hub, task: Task) -> None:
     with hub.store.begin() as tx:
         if task.kind is TaskKind.INGEST:
             drop = tx.get(Drop, task.subject)
-            tx.change(drop, state=DropState.ON_HOLD, reason=reason)
+            tx.update(drop, state=DropState.ON_HOLD, reason=reason)
             tx.event("drop.on_hold", drop.id, actor="scheduler", why=reason)
         elif task.kind in (TaskKind.DEBRAND, TaskKind.COMPARE, TaskKind.SIGN):
             build = tx.get(Build, task.subject)
@@ -75,7 +75,7 @@ def _rejected(hub: Hub, task: Task, token: str, error: InputError) -> None:
         tasks.fail(tx, tasks.held(tx, task.id, token), FailureKind.BAD_SRPM, str(error))
         if task.kind is TaskKind.INGEST:
             drop = tx.get(Drop, task.subject)
-            tx.change(drop, state=DropState.ON_HOLD, reason=str(error))
+            tx.update(drop, state=DropState.ON_HOLD, reason=str(error))
             tx.event("drop.on_hold", drop.id, actor=task.worker, why=str(error))
         elif build := tx.first(Build, id=task.subject):
             builds.move(tx, build, BuildState.ON_HOLD, actor=task.worker, why=str(error))

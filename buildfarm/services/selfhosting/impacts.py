@@ -61,14 +61,14 @@ def _tell(tx: Transaction, target: Target, found: Impact, *, by: Build) -> None:
 
 def _rebuild(tx: Transaction, target: Target, affected: Collection[Build], why: str) -> None:
     """One drop of rebuilds, so that the plan, approval, pause and page of drops are theirs too."""
-    objection = target.storm.objection(len(affected))
+    objection = target.trigger_limits.objection(len(affected))
     drop = Drop(
         id=drop_id(target.name, [f"{build.id} {build.round}" for build in affected]), target=target.name,
         name=f"{len(affected)} rebuilds: {why}", trigger="rebuild on change", owner="publish", state=DropState.INGESTED,
         approval=Approval.AWAITED if objection else Approval.NOT_NEEDED, reason=f"awaits approval: {objection}" if objection else "",
         created=tx.now,
     )  # fmt: skip
-    if not tx.add_once(drop):
+    if not tx.insert_or_ignore(drop):
         return
     tx.event("drop.received", drop.id, actor="publish", why=why, target=target.name)
     for build in affected:

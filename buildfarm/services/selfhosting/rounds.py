@@ -1,4 +1,4 @@
-"""Circles of sources get off the seed: what is seeded is built again with its own circle, until nothing is."""
+"""Cycles of sources get off the seed: what is seeded is built again with its own cycle, until nothing is."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def lock_lines(tx: Transaction, lock: Sequence[wire.InstalledRpm]) -> list[LockL
 def note_lock(tx: Transaction, build: Build, lock: Sequence[wire.InstalledRpm]) -> Build:
     """Write down on a build what one of its buildroots was made of."""
     lines = lock_lines(tx, lock)
-    seeded = seeded_by(lines, _made_by(tx, build)) if build.circle else ()
+    seeded = seeded_by(lines, _made_by(tx, build)) if build.cycle else ()
     ours = sum(line.ours for line in lines)
-    changed = tx.change(
+    changed = tx.update(
         build, seeded=tuple(sorted({*build.seeded, *seeded})), lock_ours=build.lock_ours + ours,
         lock_rpms=build.lock_rpms + len(lines),
     )  # fmt: skip
@@ -56,15 +56,15 @@ def note_lock(tx: Transaction, build: Build, lock: Sequence[wire.InstalledRpm]) 
 
 
 def _made_by(tx: Transaction, build: Build) -> set[str]:
-    """Names of the RPMs that the sources of a build's circle make, by their headers and by the vendor's binaries."""
-    made = {rpm.name for rpm in tx.find(VendorRpm, target=build.target, source=build.circle)}
-    for member in tx.find(Build, target=build.target, source=build.circle):
+    """Names of the RPMs that the sources of a build's cycle make, by their headers and by the vendor's binaries."""
+    made = {rpm.name for rpm in tx.find(VendorRpm, target=build.target, source=build.cycle)}
+    for member in tx.find(Build, target=build.target, source=build.cycle):
         made |= {text.split()[0] for text in member.provides if "(" not in text} | {member.source}
     return made
 
 
 def begin_next(tx: Transaction, target: Target) -> list[Build]:
-    """Build again what is seeded or bootstrapped, once its whole circle stands in the build tag. The new builds."""
+    """Build again what is seeded or bootstrapped, once its whole cycle stands in the build tag. The new builds."""
     held = tx.find(
         Build,
         target=target.name,
@@ -79,12 +79,12 @@ def begin_next(tx: Transaction, target: Target) -> list[Build]:
     return [
         _again(tx, one)
         for one in seeded
-        if all(_stands(tx, target, source, one) for source in one.circle)
+        if all(_stands(tx, target, source, one) for source in one.cycle)
     ]
 
 
 def _stands(tx: Transaction, target: Target, source: str, build: Build) -> bool:
-    """Whether a member of a build's circle is there to build it with: what is under a bootstrap condition goes first itself."""
+    """Whether a member of a build's cycle is there to build it with: what is under a bootstrap condition goes first itself."""
     carried = _carried(tx, target, source)
     return carried is not None and (bool(build.bootstrap) or not carried.bootstrap)
 
@@ -108,8 +108,10 @@ def _again(tx: Transaction, build: Build) -> Build:
         if build.bootstrap
         else f"took {', '.join(build.seeded)} from a seed"
     )
-    circle = ", ".join(build.circle)
-    why = f"round {build.round + 1}: built again with its circle ({circle}); round {build.round} {took}"
+    cycle = ", ".join(build.cycle)
+    why = (
+        f"round {build.round + 1}: built again with its cycle ({cycle}); round {build.round} {took}"
+    )
     return again(tx, build, why=why, drop=build.drop_id, actor="self-hosting")
 
 
@@ -126,6 +128,6 @@ def again(tx: Transaction, build: Build, *, why: str, drop: str, actor: str) -> 
         shipped=None if fresh else build.shipped, spent={} if fresh else spent_until(build, tx.now),
     )  # fmt: skip
     tx.add(new)
-    tx.change(build, successor=new.id)
+    tx.update(build, successor=new.id)
     tx.event("build.waiting", new.id, actor=actor, why=why, was=build.id, round=new.round)
     return new

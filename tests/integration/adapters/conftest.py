@@ -109,7 +109,7 @@ def other_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def make_repository(tmp_path: Path) -> Callable[[str, list[Path]], Path]:
     """Write a repository of these RPMs with our own writer (tested elsewhere)."""
-    writer = RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves")
+    writer = RepositoryWriter(tmp_path / "cache", tmp_path / ".pool")
 
     def make(name: str, rpms: list[Path]) -> Path:
         writer.write(tmp_path / name, [Rpm.of(rpm) for rpm in rpms])

@@ -176,7 +176,7 @@ def symbols_without_end() -> bytes:
     )
 
 
-def versions_in_a_circle() -> bytes:
+def versions_in_a_cycle() -> bytes:
     start = 64 + 64 * 4
     verneed = struct.pack("<HHIII", 1, 65535, 1, 0, 0) * 100
     rows = (section(0, 0, 0), section(11, start, 24, link=3), section(0x6FFFFFFE, start + 24, len(verneed), link=3, info=0xFFFFFFFF),
@@ -204,7 +204,7 @@ HOSTILE = [
     overlapping,
     names_overlap,
     symbols_without_end,
-    versions_in_a_circle,
+    versions_in_a_cycle,
     dynamic_without_end,
     sections_times_segments,
 ]

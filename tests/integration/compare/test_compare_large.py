@@ -111,7 +111,7 @@ class Server(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def served(sides, tmp_path):
     """Both sides as repositories on loopback: their folders, which a test may damage, and their URLs."""
-    write = repository_writer(tmp_path / "cache", tmp_path / ".shelves")
+    write = repository_writer(tmp_path / "cache", tmp_path / ".pool")
     for name, side in zip(("old", "new"), sides, strict=True):
         files = [
             RepoFile(

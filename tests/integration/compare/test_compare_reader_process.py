@@ -7,7 +7,7 @@ import time
 import pytest
 
 from buildfarm.adapters.compare.read_ahead import ReadAhead
-from buildfarm.adapters.compare.rpm_facts.reader_process import Conversation
+from buildfarm.adapters.compare.rpm_facts.reader_process import ReaderProcess
 from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
 from buildfarm.domain.compare.policy import ComparePolicy
 from buildfarm.services.compare.comparison import compare_paths
@@ -38,7 +38,7 @@ def test_a_reader_that_dies_is_no_answer_and_an_ordinary_one_is_asked(pair):
 
 
 def test_an_answer_that_nobody_reads_does_not_keep_the_conversation(pair):
-    conversation = Conversation(pair)
+    conversation = ReaderProcess(pair)
     conversation.tell({"files": [str(pair[0])] * 400}, seconds=60)  # more than any pipe holds
     assert conversation.answers(1) is not None
     started = time.monotonic()
@@ -47,7 +47,7 @@ def test_an_answer_that_nobody_reads_does_not_keep_the_conversation(pair):
 
 
 def test_a_question_that_takes_too_long_ends_the_reader(pair):
-    conversation = Conversation(pair)
+    conversation = ReaderProcess(pair)
     conversation.tell({"files": [str(pair[0])] * 200_000}, seconds=0.5)
     assert conversation.answers(200_000) is None
     conversation.close()

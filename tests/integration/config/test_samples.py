@@ -108,7 +108,7 @@ def test_what_the_compose_file_runs_is_what_the_farm_has() -> None:
             command.make_context(arguments[0], arguments[1:])
         else:
             assert [name, *arguments] == ["gunicorn", *processes.web_server(fleet.listen)[1:]]
-    assert {"init", "scheduler", "teller", "poll", "watch"} <= {words[1] for words in started}
+    assert {"init", "scheduler", "notifier", "poll", "watch"} <= {words[1] for words in started}
 
 
 def test_containers_have_the_secrets_that_the_fleet_reads_and_no_rights_but_those() -> None:
@@ -167,7 +167,7 @@ def test_the_sample_of_triggers_that_is_commented_out_is_one_that_works(tmp_path
 def test_a_farm_names_its_mail_server_and_whom_webhooks_may_reach(tmp_path: Path) -> None:
     (tmp_path / "farm.yaml").write_text(
         "mail: {host: mail.example.org, port: 587, from: builds@example.org, starttls: true}\n"
-        "telling: {url: 'https://builds.example.org/', allowed_urls: ['http://chat.internal:8065/hooks/']}\n"
+        "notifications: {url: 'https://builds.example.org/', allowed_urls: ['http://chat.internal:8065/hooks/']}\n"
     )
     farm = config.load(tmp_path / "farm.yaml").farm
     assert farm.mail is not None

@@ -172,7 +172,7 @@ class SimulatedFarm:
     def tick(self) -> None:
         """Everybody who lives is heard of; the scheduler does one round."""
         for name in (*BUILDERS, *STATIONS):
-            tasks.hear_of(self.hub.store, name)
+            tasks.touch(self.hub.store, name)
         self.scheduler.tick()
 
     def assigned(self) -> list[Task]:
@@ -182,7 +182,7 @@ class SimulatedFarm:
 
     def work(self, task: Task, *, broken: bool = False) -> None:
         """Do one task as its worker does; ``broken``: the builder's surroundings fail."""
-        if task.kind.station == "builder":
+        if task.kind.handler == "builder":
             self._build(task, broken=broken)
             return
         task_handlers.serve(self.hub, {

@@ -115,5 +115,5 @@ def test_counts_by_field_are_those_of_the_records(store: SqlStore) -> None:
     for kind in ("a", "b", "a"):
         write(store, kind)
     with store.read() as tx:
-        assert tx.tally(Event, ("kind", "actor")) == {("a", "test"): 2, ("b", "test"): 1}
-        assert tx.tally(Event, ("kind",), actor="nobody") == {}
+        assert tx.count_by(Event, ("kind", "actor")) == {("a", "test"): 2, ("b", "test"): 1}
+        assert tx.count_by(Event, ("kind",), actor="nobody") == {}

@@ -63,7 +63,8 @@ def live(store: SqlStore, name: str, number: int) -> None:
 def left(store: SqlStore) -> dict[str, list[str]]:
     with store.read() as tx:
         return {
-            kind.__name__: sorted(str(key) for (key,) in tx.pick(kind, ("id",))) for kind in KINDS
+            kind.__name__: sorted(str(key) for (key,) in tx.select_fields(kind, ("id",)))
+            for kind in KINDS
         }
 
 

@@ -51,8 +51,8 @@ def test_the_newest_of_each_source_is_what_looking_at_all_of_them_finds(store: S
 def test_counts_by_value_and_a_few_columns_say_what_the_records_say(store: SqlStore):
     made = fill(store, 60)
     with store.read() as tx:
-        counted = tx.tally(Build, ("target", "state"), scratch=False)
-        picked = tx.pick(
+        counted = tx.count_by(Build, ("target", "state"), scratch=False)
+        picked = tx.select_fields(
             Build, ("id", "version"), order_by="created", descending=True, limit=5, target="reef-10"
         )
     assert counted == {

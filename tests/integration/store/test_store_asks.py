@@ -33,7 +33,7 @@ def rpms(store: SqlStore) -> list[VendorRpm]:
 
 def test_only_what_is_asked_for_is_read(store: SqlStore, rpms: list[VendorRpm]) -> None:
     with store.read() as tx:
-        found = tx.pick(
+        found = tx.select_fields(
             VendorRpm,
             ("name", "provides", "waived"),
             target="t",
@@ -46,12 +46,12 @@ def test_only_what_is_asked_for_is_read(store: SqlStore, rpms: list[VendorRpm]) 
 
 def test_a_tally_counts_each_combination(store: SqlStore, rpms: list[VendorRpm]) -> None:
     with store.read() as tx:
-        assert tx.tally(VendorRpm, ("verdict", "problem"), target="t") == {
+        assert tx.count_by(VendorRpm, ("verdict", "problem"), target="t") == {
             ("", "bad"): 1,
             ("", ""): 2,
             ("REVIEW", ""): 4,
         }
-        assert tx.tally(VendorRpm, ("verdict",), target="u") == {}
+        assert tx.count_by(VendorRpm, ("verdict",), target="u") == {}
 
 
 def test_counting_stops_where_it_may(store: SqlStore, rpms: list[VendorRpm]) -> None:
@@ -151,7 +151,7 @@ def test_all_that_one_read_sees_is_of_one_moment(store: SqlStore, rpms: list[Ven
         before = tx.count(VendorRpm)
         with store.begin() as other:
             other.add(rpm(99))
-            other.change(rpms[0], name="renamed")
+            other.update(rpms[0], name="renamed")
         assert (tx.count(VendorRpm), tx.get(VendorRpm, "r0").name) == (before, "lib0")
     with store.read() as tx:
         assert (tx.count(VendorRpm), tx.get(VendorRpm, "r0").name) == (before + 1, "renamed")

@@ -51,7 +51,7 @@ class Farm:
         return build.id
 
     def publish(self) -> dict[str, set[str]]:
-        """Let each tag that needs it switch, as stage and seal do; what they carry."""
+        """Let each tag that needs it switch, as stage and seal do; what they extra_metadata."""
         for tag in (TARGET.tags.build, TARGET.tags.destination):
             with self.store.begin() as tx:
                 before = publishing.head(tx, tag)
@@ -63,8 +63,8 @@ class Farm:
                                   builds=chosen, created=tx.now, ready=tx.now)  # fmt: skip
                 tx.add(made)
                 head = TagHead(id=tag, generation=made.id, number=made.number)
-                if not tx.add_once(head):
-                    tx.change(head, generation=made.id, number=made.number)
+                if not tx.insert_or_ignore(head):
+                    tx.update(head, generation=made.id, number=made.number)
                 publishing._mark(tx, TARGET, before.builds if before else (), made)
         with self.store.read() as tx:
             assert not publishing.needs_publishing(tx, TARGET, {})
@@ -82,7 +82,7 @@ class Farm:
 
     def change(self, identity: str, **fields: object) -> None:
         with self.store.begin() as tx:
-            tx.change(tx.get(Build, identity), **fields)
+            tx.update(tx.get(Build, identity), **fields)
 
 
 @pytest.fixture

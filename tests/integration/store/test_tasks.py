@@ -53,7 +53,7 @@ def test_of_what_is_free_the_longest_way_goes_first_but_priority_before_it(store
         add_task(store, subject)
     with store.begin() as tx:
         (urgent,) = tx.find(Task, subject="urgent")
-        tx.change(urgent, priority=5)
+        tx.update(urgent, priority=5)
         given = tasks.assign_free(
             tx,
             pinned={"t": {"generation": "g1"}},
@@ -115,7 +115,7 @@ def test_a_dead_workers_task_is_freed_and_goes_to_another_worker(
     add_worker(store, "w2")
     clock.pass_seconds(46)
     with store.begin() as tx:
-        tx.change(tx.get(Worker, "w2"), seen=tx.now)
+        tx.update(tx.get(Worker, "w2"), seen=tx.now)
         assert not tasks.sweep(tx, TIMING).gave_up
     with store.read() as tx:
         freed = tx.get(Task, task.id)
@@ -135,7 +135,7 @@ def test_after_the_counted_tries_the_sweep_gives_up(store: SqlStore, clock: Any)
         clock.pass_seconds(46)
         with store.begin() as tx:
             swept = tasks.sweep(tx, TIMING)
-            tx.change(tx.get(Worker, "w1"), seen=tx.now, state=WorkerState.READY)
+            tx.update(tx.get(Worker, "w1"), seen=tx.now, state=WorkerState.READY)
         assert bool(swept.gave_up) is (number == MAX_INFRASTRUCTURE_FAILURES - 1)
 
 
@@ -148,7 +148,7 @@ def test_a_lost_message_is_sent_again_and_a_found_one_is_not(store: SqlStore, cl
         tasks.claim(tx, first.id, "w1", TIMING)
     clock.pass_seconds(31)
     with store.begin() as tx:
-        tx.change(tx.get(Worker, "w1"), seen=tx.now)
+        tx.update(tx.get(Worker, "w1"), seen=tx.now)
         swept = tasks.sweep(tx, TIMING)
     assert [task.id for task in swept.resend] == [second.id]
 

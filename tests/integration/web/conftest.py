@@ -12,9 +12,9 @@ from buildfarm.adapters.auth.passwords import Argon2Passwords
 from buildfarm.adapters.core.database import SqlStore
 from buildfarm.services.auth.login import LoginTools
 from buildfarm.services.core.hub import Hub
-from tests.integration.web import later_scenario, scenario
+from tests.integration.web import later_scenario, scenarios
 from tests.integration.web.later_scenario import Morning
-from tests.integration.web.scenario import Clock, Story
+from tests.integration.web.scenarios import Clock, Scenario
 
 
 class BufferedClient(FlaskClient):
@@ -33,41 +33,41 @@ def close(hub: Hub) -> None:
 def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A farm with one target, one worker and two tokens, made once and copied for each test."""
     home = tmp_path_factory.mktemp("empty")
-    close(scenario.make_hub(home, Clock()))
+    close(scenarios.make_hub(home, Clock()))
     return home
 
 
 @pytest.fixture(scope="session")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Story]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Scenario]:
     """The farm in the middle of a day's work, told once and copied for each test."""
     home = tmp_path_factory.mktemp("told")
-    hub, _, story = scenario.told(home)
+    hub, _, scenario = scenarios.told(home)
     close(hub)
-    return home, story
+    return home, scenario
 
 
 @pytest.fixture(scope="session")
 def told_later(
-    told: tuple[Path, Story], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Story]:
+    told: tuple[Path, Scenario], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Scenario]:
     """The next morning, told once and copied for each test."""
     home = tmp_path_factory.mktemp("later") / "home"
     shutil.copytree(told[0], home, symlinks=True)
     clock = Clock(told[1].clock.now)
-    hub = scenario.open_hub(home, clock)
-    story = Story(hub, clock)
-    story.ids = dict(told[1].ids)
-    later_scenario.tell(story)
+    hub = scenarios.open_hub(home, clock)
+    scenario = Scenario(hub, clock)
+    scenario.ids = dict(told[1].ids)
+    later_scenario.tell(scenario)
     close(hub)
-    return home, story
+    return home, scenario
 
 
-def _told(request: pytest.FixtureRequest) -> tuple[Path, Story] | None:
-    """The story that a test asks for, if it does."""
+def _told(request: pytest.FixtureRequest) -> tuple[Path, Scenario] | None:
+    """The scenario that a test asks for, if it does."""
     name = next(
         (
             name
-            for name, asked in (("told_later", "later"), ("told", "story"))
+            for name, asked in (("told_later", "later"), ("told", "scenario"))
             if asked in request.fixturenames
         ),
         "",
@@ -86,14 +86,14 @@ def hub(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterato
     found = _told(request)
     home = found[0] if found else request.getfixturevalue("empty_home")
     shutil.copytree(home, tmp_path, symlinks=True, dirs_exist_ok=True)
-    made = scenario.open_hub(tmp_path, clock)
+    made = scenarios.open_hub(tmp_path, clock)
     yield made
     close(made)
 
 
 @pytest.fixture
-def story(hub: Hub, clock: Clock, told: tuple[Path, Story]) -> Story:
-    found = Story(hub, clock)
+def scenario(hub: Hub, clock: Clock, told: tuple[Path, Scenario]) -> Scenario:
+    found = Scenario(hub, clock)
     found.ids = dict(told[1].ids)
     return found
 
@@ -104,27 +104,27 @@ def login_tools() -> LoginTools:
 
 
 @pytest.fixture(scope="session")
-def morning(told_later: tuple[Path, Story]) -> Iterator[Morning]:
-    home, story = told_later
-    hub = scenario.open_hub(home, Clock(story.clock.now))
-    looked_at = Story(hub, story.clock)
-    looked_at.ids = dict(story.ids)
-    made = create_app(hub, intake=scenario.fake_intake)
+def morning(told_later: tuple[Path, Scenario]) -> Iterator[Morning]:
+    home, scenario = told_later
+    hub = scenarios.open_hub(home, Clock(scenario.clock.now))
+    looked_at = Scenario(hub, scenario.clock)
+    looked_at.ids = dict(scenario.ids)
+    made = create_app(hub, intake=scenarios.fake_intake)
     made.test_client_class = BufferedClient
-    yield Morning(client=made.test_client(), hub=hub, story=looked_at)
+    yield Morning(client=made.test_client(), hub=hub, scenario=looked_at)
     close(hub)
 
 
 @pytest.fixture
-def later(hub: Hub, clock: Clock, told_later: tuple[Path, Story]) -> Story:
-    found = Story(hub, clock)
+def later(hub: Hub, clock: Clock, told_later: tuple[Path, Scenario]) -> Scenario:
+    found = Scenario(hub, clock)
     found.ids = dict(told_later[1].ids)
     return found
 
 
 @pytest.fixture
 def app(hub: Hub, login_tools: LoginTools) -> Flask:
-    made = create_app(hub, intake=scenario.fake_intake, login=login_tools, blob_limit=1 << 20)
+    made = create_app(hub, intake=scenarios.fake_intake, login=login_tools, blob_limit=1 << 20)
     made.test_client_class = BufferedClient
     return made
 
@@ -136,4 +136,4 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def engineer() -> dict[str, str]:
-    return {"Authorization": f"Bearer {scenario.ENGINEER}"}
+    return {"Authorization": f"Bearer {scenarios.ENGINEER}"}

@@ -19,7 +19,7 @@ from flask import Flask
 from buildfarm.adapters.core.database.store import utc_now
 from buildfarm.cli.farm.processes import web_server
 from buildfarm.config import Live
-from tests.integration.web import scenario
+from tests.integration.web import scenarios
 from tests.waiting import until
 
 HOME, ROOM = "BUILDFARM_TOLD_HOME", "BUILDFARM_TOLD_ROOM"
@@ -27,10 +27,10 @@ HOME, ROOM = "BUILDFARM_TOLD_HOME", "BUILDFARM_TOLD_ROOM"
 
 def application() -> Flask:
     """What gunicorn starts: the farm whose home the environment names, with room for so many followers."""
-    hub = scenario.open_hub(Path(os.environ[HOME]), utc_now)
+    hub = scenarios.open_hub(Path(os.environ[HOME]), utc_now)
     farm = replace(hub.config.farm, live=Live(per_address=int(os.environ[ROOM])))
     return create_app(
-        replace(hub, config=replace(hub.config, farm=farm)), intake=scenario.fake_intake
+        replace(hub, config=replace(hub.config, farm=farm)), intake=scenarios.fake_intake
     )
 
 

@@ -83,8 +83,8 @@ class OidcServer:
 
 
 @contextmanager
-def running(folder: Path, come_back: str) -> Iterator[OidcServer]:
-    """The server until the block ends; ``come_back`` is where it may send a browser."""
+def running(folder: Path, complete: str) -> Iterator[OidcServer]:
+    """The server until the block ends; ``complete`` is where it may send a browser."""
     assert PROGRAM is not None
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -101,7 +101,7 @@ def running(folder: Path, come_back: str) -> Iterator[OidcServer]:
         try:
             _until_it_answers(process, port)
             made = OidcServer(f"http://127.0.0.1:{port}", admin)
-            _set_up(made, come_back)
+            _set_up(made, complete)
             yield made
         finally:
             process.terminate()
@@ -120,7 +120,7 @@ def _until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
     until(answers, "glewlwyd answers", seconds=_PATIENCE_SECONDS)
 
 
-def _set_up(server: OidcServer, come_back: str) -> None:
+def _set_up(server: OidcServer, complete: str) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     plain = serialization.NoEncryption()
     private = key.private_bytes(
@@ -167,7 +167,7 @@ def _set_up(server: OidcServer, come_back: str) -> None:
     admin.post("/api/mod/plugin/", json=plugin).raise_for_status()
     client = {
         "client_id": CLIENT, "name": CLIENT, "enabled": True, "confidential": True, "client_secret": SECRET, "password": SECRET,
-        "authorization_type": ["code"], "redirect_uri": [come_back], "scope": ["openid"],
+        "authorization_type": ["code"], "redirect_uri": [complete], "scope": ["openid"],
         "token_endpoint_auth_method": ["client_secret_basic"],
     }  # fmt: skip
     admin.post("/api/client/", json=client).raise_for_status()

@@ -13,7 +13,7 @@ from buildfarm.domain.auth.permissions import Action, Principal, Role
 from buildfarm.domain.core.build import Build, BuildState
 from buildfarm.services.auth import accounts, sessions, tokens
 from buildfarm.services.core.hub import Hub
-from tests.integration.web.scenario import Story
+from tests.integration.web.scenarios import Scenario
 
 PASSWORD = "correct horse battery"
 PEOPLE: Mapping[str, tuple[Role, tuple[str, ...]]] = {
@@ -69,13 +69,13 @@ def browser_of(app: Flask, hub: Hub, name: str) -> Browser:
 
 
 def csrf_on(page: str) -> str:
-    """What the forms of a page carry."""
+    """What the forms of a page extra_metadata."""
     found = re.search(r'name="csrf" value="([0-9a-f]+)"', page)
     assert found, page
     return found[1]
 
 
-def failed_build(story: Story, source: str) -> Build:
+def failed_build(scenario: Scenario, source: str) -> Build:
     """A build that failed, so that it can be retried."""
-    build = story.until_waiting(story._build(source))
-    return story._move(build, BuildState.CANCELED, "scheduler", "no reason")
+    build = scenario.until_waiting(scenario._build(source))
+    return scenario._move(build, BuildState.CANCELED, "scheduler", "no reason")

@@ -80,7 +80,7 @@ def test_a_worker_does_one_thing_at_a_time_and_none_idles_while_something_could_
 
 @given(graphs, workers)
 def test_the_makespan_keeps_grahams_bound(graph: WorkGraph, count: int):
-    """Graham 1969: no list schedule takes longer than work/N plus the longest way times (N-1)/N."""
+    """Graham 1969: no list schedule takes longer than work/N plus the critical path times (N-1)/N."""
     done = simulate(graph, count)
     assert lower_bound(graph, count) <= done.makespan + 1e-9
     assert done.makespan <= graph.work / count + graph.critical_path * (count - 1) / count + 1e-9
@@ -106,7 +106,7 @@ def test_only_needs_inside_a_circle_are_broken_and_then_none_is_left(made: list[
 def test_the_order_the_sources_come_in_changes_no_makespan_of_the_critical_path_beyond_ties(
     made: list[Source], dice
 ):
-    """With one worker for each source there are no ties to break: the longest way is the makespan."""
+    """With one worker for each source there are no ties to break: the critical path is the makespan."""
     shuffled = list(made)
     dice.shuffle(shuffled)
     count = max(len(made), 1)

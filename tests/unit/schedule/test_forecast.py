@@ -24,12 +24,17 @@ def test_every_build_is_foretold_once_after_what_it_needs_unless_they_go_in_a_ci
     assert sorted(step.build for step in found.steps) == sorted(needs)
     assert [step.start for step in found.steps] == sorted(step.start for step in found.steps)
     ends = {step.build: step.end for step in found.steps}
-    circle_of = {key: place for place, circle in enumerate(found.circles) for key in circle}
+    members_of_cycle = {
+        key: place for place, cycle in enumerate(found.unscheduled_cycles) for key in cycle
+    }
     for step in found.steps:
         assert step.end == step.start + costs[step.build]
         assert step.way >= step.cost
         for needed in step.needs:
-            inside = step.build in circle_of and circle_of.get(needed) == circle_of[step.build]
+            inside = (
+                step.build in members_of_cycle
+                and members_of_cycle.get(needed) == members_of_cycle[step.build]
+            )
             assert inside or ends[needed] <= step.start
     assert found.makespan == max(ends.values(), default=0.0)
     assert found.bound <= found.makespan or not found.steps

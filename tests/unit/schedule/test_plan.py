@@ -62,7 +62,7 @@ def test_a_cycle_is_broken_where_todays_repositories_do():
     assert decision(found, "a") == Decision(
         key="a",
         note="cycle A → B → A; broken by what the repositories hold today (seed)",
-        circle=("a", "b"),
+        cycle=("a", "b"),
     )
     assert decision(found, "b").wait is WaitKind.CYCLE
     assert decision(found, "b").reason == "cycle B → A → B; no repository breaks it here"
@@ -119,7 +119,7 @@ def test_the_order_of_the_facts_does_not_matter():
 
 
 def planned(size: int, knot: int) -> float:
-    """CPU seconds for the plan of ``size`` sources, ``knot`` of them in one circle."""
+    """CPU seconds for the plan of ``size`` sources, ``knot`` of them in one cycle."""
     nodes = [
         node(
             f"{number:05}", *(f"{(number * 7919 + step) % max(1, number):05}" for step in range(7))

@@ -1,4 +1,4 @@
-"""Which condition a spec's text names, and which members of a circle have to be built under theirs."""
+"""Which condition a spec's text names, and which members of a cycle have to be built under theirs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_condition_is_found_where_a_spec_names_one(spec: str) -> None:
 
 
 @st.composite
-def circles(draw: st.DrawFn) -> dict[str, Member]:
+def cycles(draw: st.DrawFn) -> dict[str, Member]:
     keys = [f"s{number}" for number in range(draw(st.integers(1, 6)))]
     some = st.sets(st.sampled_from(keys), max_size=3)
     return {
@@ -60,31 +60,29 @@ def circles(draw: st.DrawFn) -> dict[str, Member]:
     }  # fmt: skip
 
 
-@given(circles())
+@given(cycles())
 def test_a_way_out_is_taken_by_nobody_who_can_begin_and_by_no_more_than_are_needed(
-    circle: dict[str, Member],
+    cycle: dict[str, Member],
 ) -> None:
-    ways = ways_out(circle)
-    assert set(ways) <= {key for key in stuck(circle) if circle[key].condition}
+    ways = ways_out(cycle)
+    assert set(ways) <= {key for key in stuck(cycle) if cycle[key].condition}
     asked = {key for key, way in ways.items() if way is WayOut.ASK}
-    assert all(circle[key].variant is None for key in asked)
+    assert all(cycle[key].variant is None for key in asked)
     begun = set(ways) - asked
     assert not (asked and begun)
     if begun:
-        left = stuck(circle, begun)
-        assert left < stuck(circle)
-        assert all(len(stuck(circle, begun - {key})) > len(left) for key in begun)
+        left = stuck(cycle, begun)
+        assert left < stuck(cycle)
+        assert all(len(stuck(cycle, begun - {key})) > len(left) for key in begun)
 
 
-@given(circles())
-def test_who_is_not_stuck_can_be_put_into_an_order(circle: dict[str, Member]) -> None:
-    able = circle.keys() - stuck(circle)
+@given(cycles())
+def test_who_is_not_stuck_can_be_put_into_an_order(cycle: dict[str, Member]) -> None:
+    able = cycle.keys() - stuck(cycle)
     done: set[str] = set()
     for _ in able:
         done |= {
-            key
-            for key in able
-            if circle[key].free or not (circle[key].needs & circle.keys()) - done
+            key for key in able if cycle[key].free or not (cycle[key].needs & cycle.keys()) - done
         }
     assert done == able
 

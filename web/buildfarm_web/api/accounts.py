@@ -19,9 +19,9 @@ from buildfarm.ports.authentication import Passwords
 from buildfarm.services.auth import accounts, tokens
 from buildfarm.services.auth import login as logging_in
 from buildfarm_web.api.reading import flag, limit, listed
-from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.http import access
-from buildfarm_web.http.access import body, known, require
+from buildfarm_web.http.access import body, require_login, require_permission
 from buildfarm_web.read_models.auth import accounts as people
 from buildfarm_web.read_models.auth import audit_log
 from buildfarm_web.read_models.auth.accounts import account_json, token_json
@@ -32,7 +32,7 @@ blueprint = Blueprint("api_people", __name__, url_prefix="/api/v1")
 
 def passwords() -> Passwords:
     """What passwords are kept with. :raises NotAllowed: this hub lets nobody in with one."""
-    tools = the_parts().login
+    tools = app_context().login
     if tools is None or not the_hub().config.farm.login.passwords:
         raise NotAllowed(
             "nobody logs in with a password here", hint="`login.passwords` in farm.yaml"
@@ -43,7 +43,7 @@ def passwords() -> Passwords:
 @blueprint.get("/accounts")
 def list_accounts() -> Response:
     """All accounts."""
-    require(Action.ACCOUNTS)
+    require_permission(Action.ACCOUNTS)
     with the_hub().store.read() as tx:
         return jsonify(people.accounts(tx))
 
@@ -51,7 +51,7 @@ def list_accounts() -> Response:
 @blueprint.post("/accounts")
 def post_account() -> tuple[Response, HTTPStatus]:
     """Make an account."""
-    actor, wish = require(Action.ACCOUNTS).name, body(AccountRequest)
+    actor, wish = require_permission(Action.ACCOUNTS).name, body(AccountRequest)
     made = accounts.create(
         the_hub(), wish.name, role=wish.role, sigs=wish.sigs, passwords=passwords() if wish.password else None,
         password=wish.password, actor=actor, why=wish.reason,
@@ -62,7 +62,7 @@ def post_account() -> tuple[Response, HTTPStatus]:
 @blueprint.post("/accounts/<account>/rights")
 def post_rights(account: str) -> Response:
     """Give an account another role and other SIGs. A reason is due."""
-    actor, wish = require(Action.ACCOUNTS).name, body(RightsRequest)
+    actor, wish = require_permission(Action.ACCOUNTS).name, body(RightsRequest)
     changed = accounts.set_rights(
         the_hub(), account, role=wish.role, sigs=wish.sigs, actor=actor, why=wish.reason
     )
@@ -82,7 +82,7 @@ def enable(account: str) -> Response:
 
 
 def _disable(account: str, *, disabled: bool) -> Response:
-    actor, why = require(Action.ACCOUNTS).name, body(ReasonRequest).reason
+    actor, why = require_permission(Action.ACCOUNTS).name, body(ReasonRequest).reason
     return jsonify(
         account_json(
             accounts.set_disabled(the_hub(), account, disabled=disabled, actor=actor, why=why)
@@ -93,7 +93,7 @@ def _disable(account: str, *, disabled: bool) -> Response:
 @blueprint.post("/accounts/<account>/password")
 def post_password(account: str) -> Response:
     """Give an account another password; its sessions end."""
-    actor, wish = require(Action.ACCOUNTS).name, body(PasswordRequest)
+    actor, wish = require_permission(Action.ACCOUNTS).name, body(PasswordRequest)
     return jsonify(
         account_json(
             accounts.set_password(the_hub(), passwords(), account, wish.password, actor=actor)
@@ -103,8 +103,8 @@ def post_password(account: str) -> Response:
 
 @blueprint.get("/account")
 def own_account() -> Response:
-    """Who one is here, what one may do, one's tokens and sessions: the twin of the page."""
-    asker = known()
+    """Who one is here, what one may do, one's tokens and sessions: the JSON representation of the page."""
+    asker = require_login()
     with the_hub().store.read() as tx:
         return jsonify(people.own_account(the_hub(), tx, asker, access.session_id()))
 
@@ -112,7 +112,7 @@ def own_account() -> Response:
 @blueprint.post("/account/password")
 def own_password() -> Response:
     """Change one's own password; the former one is due."""
-    asker, wish = known(), body(PasswordRequest)
+    asker, wish = require_login(), body(PasswordRequest)
     change_own_password(asker, wish.former, wish.password)
     return jsonify({"account": asker.account, "changed": True})
 
@@ -146,10 +146,10 @@ def change_own_password(asker: Principal, former: str, password: str) -> None:
 @blueprint.get("/tokens")
 def list_tokens() -> Response:
     """One's own tokens; admins see another ``account``'s, or with ``all=1`` everybody's."""
-    asker, account = known(), request.args.get("account", "")
+    asker, account = require_login(), request.args.get("account", "")
     everybodys = flag("all")
     if everybodys or account not in ("", asker.account) or not asker.account:
-        require(Action.ACCOUNTS)
+        require_permission(Action.ACCOUNTS)
     with the_hub().store.read() as tx:
         return jsonify(people.tokens(tx, account="" if everybodys else account or asker.account))
 
@@ -157,7 +157,7 @@ def list_tokens() -> Response:
 @blueprint.post("/tokens")
 def post_token() -> tuple[Response, HTTPStatus]:
     """Issue a token; ``token`` is shown in this answer and never again."""
-    asker, wish = known(), body(TokenRequest)
+    asker, wish = require_login(), body(TokenRequest)
     issued = issue_token(asker, wish)
     with the_hub().store.read() as tx:
         shown = token_json(issued.token, tx)
@@ -170,7 +170,7 @@ def issue_token(asker: Principal, wish: TokenRequest) -> tokens.Issued:
     """Issue a token for the asker's own account, or (admins) another."""
     account = wish.account or asker.account
     if account != asker.account:
-        require(Action.ACCOUNTS)
+        require_permission(Action.ACCOUNTS)
     if not account:
         raise InputError(
             f"{asker.name} has no account a token could belong to", hint="name an `account`"
@@ -183,18 +183,18 @@ def issue_token(asker: Principal, wish: TokenRequest) -> tokens.Issued:
 @blueprint.post("/tokens/<token>/revoke")
 def revoke_token(token: str) -> Response:
     """End a token now: one's own, or (admins) anybody's."""
-    return jsonify(revoke(known(), token, why=body(ReasonRequest).reason))
+    return jsonify(revoke(require_login(), token, why=body(ReasonRequest).reason))
 
 
 def revoke(asker: Principal, token: str, *, why: str) -> Json:
     """End a token of the asker's account, or (admins) any."""
-    anybodys = access.may(Action.ACCOUNTS)
+    anybodys = access.has_permission(Action.ACCOUNTS)
     if asker.actions is not None and not anybodys:
         raise NotAllowed(
             "a token for some acts alone ends no tokens", hint="log in, or use a token for all acts"
         )
     if not anybodys and not asker.account:
-        require(Action.ACCOUNTS)
+        require_permission(Action.ACCOUNTS)
     ended = tokens.revoke(the_hub(), asker, token, of="" if anybodys else asker.account, why=why)
     with the_hub().store.read() as tx:
         return token_json(ended, tx)
@@ -215,13 +215,13 @@ def acts_wanted() -> Json:
 
 @blueprint.get("/login")
 def ways_in() -> Response:
-    """How one can log in here, and who one is: the twin of the page."""
+    """How one can log in here, and who one is: the JSON representation of the page."""
     return jsonify(ways())
 
 
 def ways() -> Json:
     """``{password, oidc, you}``: ``oidc`` is the issuer's title, empty without one; ``you`` is empty for nobody."""
-    login, tools = the_hub().config.farm.login, the_parts().login
+    login, tools = the_hub().config.farm.login, app_context().login
     issuer = login.oidc if tools is not None and tools.issuer is not None else None
     return {
         "password": tools is not None and login.passwords,

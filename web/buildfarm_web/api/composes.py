@@ -12,7 +12,7 @@ from buildfarm.domain.publish.compose import Compose
 from buildfarm_web import actions
 from buildfarm_web.api.reading import cursor, limit, listed
 from buildfarm_web.app_context import the_hub
-from buildfarm_web.http.access import body, could
+from buildfarm_web.http.access import body, require_permission_somewhere
 from buildfarm_web.read_models.publish import composes
 
 blueprint = Blueprint("api_composes", __name__, url_prefix="/api/v1")
@@ -39,7 +39,7 @@ def show_compose(compose: str) -> Response:
 @blueprint.post("/composes")
 def post_compose() -> tuple[Response, HTTPStatus]:
     """Name the generation in force of a target, or another one; its folder is written right after, see ``written``."""
-    could(Action.PROMOTE)
+    require_permission_somewhere(Action.PROMOTE)
     wish = body(ComposeRequest)
     answer = _said(actions.compose(wish.target, generation=wish.generation, why=wish.reason))
     answer.headers["Location"] = url_for(
@@ -51,14 +51,14 @@ def post_compose() -> tuple[Response, HTTPStatus]:
 @blueprint.post("/composes/<compose>/promote")
 def promote_compose(compose: str) -> Response:
     """Let users have a compose in testing. A reason is due."""
-    could(Action.PROMOTE)
+    require_permission_somewhere(Action.PROMOTE)
     return _said(actions.promote(compose, why=body(ReasonRequest).reason))
 
 
 @blueprint.post("/composes/<compose>/retire")
 def retire_compose(compose: str) -> Response:
     """Hold a compose no longer; if users had it, they get the one promoted before. A reason is due."""
-    could(Action.PROMOTE)
+    require_permission_somewhere(Action.PROMOTE)
     return _said(actions.retire(compose, why=body(ReasonRequest).reason))
 
 

@@ -13,7 +13,7 @@ from buildfarm.services.core import pausing, workers
 from buildfarm.services.intake import approval
 from buildfarm_web import actions
 from buildfarm_web.app_context import the_hub
-from buildfarm_web.http.access import body, could, require
+from buildfarm_web.http.access import body, require_permission, require_permission_somewhere
 from buildfarm_web.read_models.intake.drops import drop_json
 
 blueprint = Blueprint("api_decisions", __name__, url_prefix="/api/v1")
@@ -22,7 +22,7 @@ blueprint = Blueprint("api_decisions", __name__, url_prefix="/api/v1")
 @blueprint.post("/targets/<target>/pause")
 def pause_target(target: str) -> Response:
     """Begin no more builds of a target; what runs ends. A reason is due."""
-    could(Action.PAUSE)
+    require_permission_somewhere(Action.PAUSE)
     held = actions.pause_target(target, why=body(ReasonRequest).reason)
     return jsonify({"target": held.id, "paused": True, "reason": held.reason, "actor": held.actor})
 
@@ -30,7 +30,7 @@ def pause_target(target: str) -> Response:
 @blueprint.post("/targets/<target>/resume")
 def resume_target(target: str) -> Response:
     """Go on with a paused target, or cancel what has not begun."""
-    could(Action.PAUSE)
+    require_permission_somewhere(Action.PAUSE)
     wish = body(ResumeRequest)
     canceled = actions.resume_target(target, why=wish.reason, drop_waiting=wish.drop_waiting)
     return jsonify({"target": target, "paused": False, "canceled": canceled})
@@ -39,7 +39,7 @@ def resume_target(target: str) -> Response:
 @blueprint.post("/drops/<drop>/pause")
 def pause_drop(drop: str) -> Response:
     """Begin no more builds of a drop; what runs ends. A reason is due."""
-    could(Action.PAUSE)
+    require_permission_somewhere(Action.PAUSE)
     found, held = actions.on_drop(drop, Action.PAUSE, pausing.pause, why=body(ReasonRequest).reason)
     return jsonify({"drop": found.id, "paused": True, "reason": held.reason, "actor": held.actor})
 
@@ -47,7 +47,7 @@ def pause_drop(drop: str) -> Response:
 @blueprint.post("/drops/<drop>/resume")
 def resume_drop(drop: str) -> Response:
     """Go on with a paused drop, or cancel what of it has not begun."""
-    could(Action.PAUSE)
+    require_permission_somewhere(Action.PAUSE)
     wish = body(ResumeRequest)
     resume = actions.resume(drop_waiting=wish.drop_waiting)
     found, canceled = actions.on_drop(drop, Action.PAUSE, resume, why=wish.reason)
@@ -67,7 +67,7 @@ def refuse_drop(drop: str) -> Response:
 
 
 def _approval(name: str, do: Callable[..., Drop]) -> Response:
-    could(Action.APPROVE)
+    require_permission_somewhere(Action.APPROVE)
     _, decided = actions.on_drop(name, Action.APPROVE, do, why=body(ReasonRequest).reason)
     with the_hub().store.read() as tx:
         return jsonify(drop_json(tx, decided))
@@ -88,12 +88,12 @@ def resume_worker(worker: str) -> Response:
 @blueprint.post("/workers/<worker>/reserve")
 def reserve_worker(worker: str) -> Response:
     """Let a worker work for some SIGs, targets or sources alone. A reason is due."""
-    actor, wish = require(Action.DRAIN).name, body(ReserveRequest)
+    actor, wish = require_permission(Action.DRAIN).name, body(ReserveRequest)
     changed = workers.reserve(the_hub(), worker, wish.reserved, actor=actor, why=wish.reason)
     return jsonify({"id": changed.id, "reserved": list(changed.reserved)})
 
 
 def _drain(name: str, *, drained: bool) -> Response:
-    could(Action.DRAIN)
+    require_permission_somewhere(Action.DRAIN)
     changed = actions.drain(name, drained=drained, why=body(ReasonRequest).reason)
     return jsonify({"id": changed.id, "state": changed.state.value})

@@ -1,11 +1,11 @@
-"""``/api/v1``, the twins of the pages that look at the farm from a side: by source, SIG, cause, lag, machine, generation."""
+"""``/api/v1``, the JSON representation of the pages that look at the farm from a side: by source, SIG, cause, lag, machine, generation."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
 from buildfarm_web.api.reading import cursor, limit, listed
-from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.read_models.build import buildroot
 from buildfarm_web.read_models.overview import action_required, clusters, machines, sigs
 from buildfarm_web.read_models.target import generation, lag, sources
@@ -16,21 +16,23 @@ blueprint = Blueprint("api_views", __name__, url_prefix="/api/v1")
 @blueprint.get("/needs")
 def list_needs() -> Response:
     """What needs a person now, in groups; ``target``, ``sig`` and ``kind`` choose."""
-    parts, args = the_parts(), request.args
+    parts, args = app_context(), request.args
     asked = {name: args.get(name, "") for name in ("target", "sig", "kind")}
     with parts.hub.store.read() as tx:
         return jsonify(
-            action_required.needs(parts.hub, tx, parts.standings.kept, **asked, most=limit())
+            action_required.needs(parts.hub, tx, parts.source_statuses.kept, **asked, most=limit())
         )
 
 
 @blueprint.get("/sources")
 def list_sources() -> Response:
     """Every source with where it stands, and the map of all."""
-    parts, filters = the_parts(), sources.filters_of(request.args)
+    parts, filters = app_context(), sources.filters_of(request.args)
     with parts.hub.store.read() as tx:
         return listed(
-            sources.sources(parts.hub, tx, parts.standings, filters, limit=limit(), cursor=cursor())
+            sources.sources(
+                parts.hub, tx, parts.source_statuses, filters, limit=limit(), cursor=cursor()
+            )
         )
 
 
@@ -51,29 +53,29 @@ def show_cluster(target: str, cluster: str) -> Response:
 @blueprint.get("/sigs")
 def list_sigs() -> Response:
     """Every SIG."""
-    parts = the_parts()
+    parts = app_context()
     with parts.hub.store.read() as tx:
-        return jsonify(sigs.sigs(parts.hub, tx, parts.standings))
+        return jsonify(sigs.sigs(parts.hub, tx, parts.source_statuses))
 
 
 @blueprint.get("/sigs/<sig>")
 def show_sig(sig: str) -> Response:
     """One SIG."""
-    parts = the_parts()
+    parts = app_context()
     with parts.hub.store.read() as tx:
-        return jsonify(sigs.sig_page(parts.hub, tx, parts.standings, sig))
+        return jsonify(sigs.sig_page(parts.hub, tx, parts.source_statuses, sig))
 
 
 @blueprint.get("/lag")
 def show_lag() -> Response:
     """How far behind the vendor: by stage, by SIG, over time; ``target`` and ``sig`` choose."""
-    parts, args = the_parts(), request.args
+    parts, args = app_context(), request.args
     with parts.hub.store.read() as tx:
         return jsonify(
             lag.lag(
                 parts.hub,
                 tx,
-                parts.standings,
+                parts.source_statuses,
                 target=args.get("target", ""),
                 sig=args.get("sig", ""),
             )

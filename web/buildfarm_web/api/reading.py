@@ -1,4 +1,4 @@
-"""``/api/v1``, the reading half: the JSON twin of every page, open to whoever can reach the hub."""
+"""``/api/v1``, the reading half: the JSON JSON representation of every page, open to whoever can reach the hub."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from buildfarm.domain.core.records import SourceOverride
 from buildfarm.errors import NotFound
 from buildfarm.ports.store import Transaction
-from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.http.access import seen
 from buildfarm_web.read_models.auth import audit_log
 from buildfarm_web.read_models.build import audit, builds, failures, logs, parity, tasks, waivers
@@ -58,11 +58,13 @@ def listed(found: Json) -> Response:
 @blueprint.get("/")
 @blueprint.get("/overview")
 def overview() -> Response:
-    """The twin of the overview page."""
-    parts = the_parts()
+    """The JSON representation of the overview page."""
+    parts = app_context()
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, parts.standings.kept, builds.filters_of(request.args))
-        return jsonify(found | summary.glance(parts.hub, tx, parts.standings))
+        found = farm.overview(
+            parts.hub, tx, parts.source_statuses.kept, builds.filters_of(request.args)
+        )
+        return jsonify(found | summary.glance(parts.hub, tx, parts.source_statuses))
 
 
 @blueprint.get("/health")
@@ -84,9 +86,9 @@ def list_drops() -> Response:
 @blueprint.get("/drops/<drop>")
 def show_drop(drop: str) -> Response:
     """One drop with its builds."""
-    parts = the_parts()
+    parts = app_context()
     with parts.hub.store.read() as tx:
-        return jsonify(drops.drop_page(parts.hub, tx, parts.standings.kept, drop))
+        return jsonify(drops.drop_page(parts.hub, tx, parts.source_statuses.kept, drop))
 
 
 @blueprint.get("/builds")
@@ -105,7 +107,7 @@ def list_builds() -> Response:
 @blueprint.get("/builds/<build>")
 def show_build(build: str) -> Response:
     """Everything about one build."""
-    parts = the_parts()
+    parts = app_context()
     with parts.hub.store.read() as tx:
         return jsonify(build_page(parts.hub, tx, parts.shares, build))
 
@@ -141,7 +143,7 @@ def show_failures(target: str) -> Response:
 
 @blueprint.get("/drops/<drop>/plan")
 def show_drop_plan(drop: str) -> Response:
-    """The plan of a drop: waves, longest way, circles and the needs that close them, what nothing provides, what is left out."""
+    """The plan of a drop: waves, critical path, cycles and the needs that close them, what nothing provides, what is left out."""
     with the_hub().store.read() as tx:
         return jsonify(forecast.drop_plan(tx, builds.find_drop(tx, drop)))
 
@@ -149,14 +151,14 @@ def show_drop_plan(drop: str) -> Response:
 @blueprint.get("/targets/<target>/seeds")
 def show_seeds(target: str) -> Response:
     """What still comes from a seed and why, and the self-hosted share over time."""
-    parts = the_parts()
+    parts = app_context()
     with parts.hub.store.read() as tx:
         return jsonify(seeds.seeds(parts.hub, tx, parts.shares, target))
 
 
 @blueprint.get("/targets/<target>/plan")
 def show_plan(target: str) -> Response:
-    """What comes: waves, the longest way, the estimated end, circles, and what waits or is stuck with its reason."""
+    """What comes: waves, the critical path, the estimated end, cycles, and what waits or is stuck with its reason."""
     hub = the_hub()
     with hub.store.read() as tx:
         return jsonify(forecast.outlook(hub, tx, target))
@@ -191,7 +193,7 @@ def show_lock(build: str) -> Response:
 @blueprint.get("/builds/<build>/parity")
 def show_parity(build: str) -> Response:
     """Its buildroots beside the vendor's, differences first. :raises NotFound: no reference is known."""
-    parts = the_parts()
+    parts = app_context()
     with parts.hub.store.read() as tx:
         found = builds.find_build(tx, build)
         beside = parity.parities(parts.hub, tx, parts.shares, found, tasks_of(tx, found))
@@ -267,9 +269,9 @@ def list_targets() -> Response:
 @blueprint.get("/targets/<target>")
 def show_target(target: str) -> Response:
     """One target."""
-    parts = the_parts()
+    parts = app_context()
     with parts.hub.store.read() as tx:
-        return jsonify(targets.target_page(parts.hub, tx, parts.standings.kept, target))
+        return jsonify(targets.target_page(parts.hub, tx, parts.source_statuses.kept, target))
 
 
 @blueprint.get("/generations")

@@ -21,13 +21,13 @@ from buildfarm_web.http import access
 from buildfarm_web.read_models.notify import feed
 from buildfarm_web.read_models.notify import subscriptions as reading
 
-blueprint = Blueprint("telling_api", __name__, url_prefix="/api/v1")
+blueprint = Blueprint("notifications_api", __name__, url_prefix="/api/v1")
 
 
 def asker() -> Asker:
     """Who asks: anybody the farm knows for what is theirs, whoever operates it for all. :raises Unauthenticated: nobody knows who."""
-    known = access.known()
-    return Asker(name=known.account or known.name, may_all=access.may(Action.OPERATE))
+    known = access.require_login()
+    return Asker(name=known.account or known.name, may_all=access.has_permission(Action.OPERATE))
 
 
 def reader() -> Asker | None:
@@ -64,7 +64,7 @@ def begin(who: Asker, wish: SubscriptionRequest) -> tuple[Subscription, str]:
         hub.store, who, channel=wish.channel, address=wish.address, topics=wish.topics or WANT_A_PERSON, target=wish.target,
         source=wish.source, sig=wish.sig,
     )  # fmt: skip
-    return made, bootstrap.telling_keys(hub.config).secret(
+    return made, bootstrap.notification_keys(hub.config).secret(
         made.id
     ) if made.channel is Channel.WEBHOOK else ""
 

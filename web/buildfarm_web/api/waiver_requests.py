@@ -6,42 +6,42 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify
 
-from buildfarm.api.requests import AskRequest, GrantRequest, ReasonRequest
+from buildfarm.api.requests import GrantRequest, ReasonRequest, WaiverAskBody
 from buildfarm.domain.auth.permissions import Action
-from buildfarm.domain.build.waiver import WaiverAsk
+from buildfarm.domain.build.waiver import WaiverRequest
 from buildfarm.services.build.waiver_requests import Named
 from buildfarm_web import actions
 from buildfarm_web.app_context import the_hub
-from buildfarm_web.http.access import body, could
-from buildfarm_web.read_models.build.waiver_requests import ask_json
+from buildfarm_web.http.access import body, require_permission_somewhere
+from buildfarm_web.read_models.build.waiver_requests import waiver_request_json
 
 blueprint = Blueprint("api_asks", __name__, url_prefix="/api/v1")
 
 
-@blueprint.post("/builds/<build>/ask-waiver")
-def ask_waiver(build: str) -> tuple[Response, HTTPStatus]:
+@blueprint.post("/builds/<build>/request-waiver")
+def request_waiver(build: str) -> tuple[Response, HTTPStatus]:
     """Ask those who may to waive a finding of a build. :raises NotFound: it has no such finding."""
-    could(Action.ASK_WAIVER)
-    wish = body(AskRequest)
+    require_permission_somewhere(Action.REQUEST_WAIVER)
+    wish = body(WaiverAskBody)
     named = Named(kind=wish.kind, path=wish.path, subject=wish.subject, rpm=wish.rpm)
-    return _said(actions.ask_waiver(build, named, why=wish.reason)), HTTPStatus.CREATED
+    return _said(actions.request_waiver(build, named, why=wish.reason)), HTTPStatus.CREATED
 
 
-@blueprint.post("/waiver-asks/<ask>/grant")
+@blueprint.post("/waiver-requests/<ask>/grant")
 def grant_waiver(ask: str) -> Response:
     """Record the waiver that somebody asked for, until a day."""
-    could(Action.WAIVE)
+    require_permission_somewhere(Action.WAIVE)
     wish = body(GrantRequest)
     return _said(actions.grant(ask, owner=wish.owner, expires=wish.expires, why=wish.reason))
 
 
-@blueprint.post("/waiver-asks/<ask>/decline")
+@blueprint.post("/waiver-requests/<ask>/decline")
 def decline_waiver(ask: str) -> Response:
     """Refuse the waiver that somebody asked for. A reason is due."""
-    could(Action.WAIVE)
+    require_permission_somewhere(Action.WAIVE)
     return _said(actions.decline(ask, why=body(ReasonRequest).reason))
 
 
-def _said(asked: WaiverAsk) -> Response:
+def _said(asked: WaiverRequest) -> Response:
     with the_hub().store.read() as tx:
-        return jsonify(ask_json(tx, asked))
+        return jsonify(waiver_request_json(tx, asked))

@@ -15,7 +15,7 @@ from buildfarm.api.requests import (
     PriorityRequest,
     ReasonRequest,
     ReferenceRequest,
-    WaiverRequest,
+    WaiverBody,
 )
 from buildfarm.domain.auth.permissions import Action
 from buildfarm.domain.core.build import Build
@@ -26,8 +26,8 @@ from buildfarm.services.core import bootstrap_variants, builds
 from buildfarm.services.intake import drops
 from buildfarm.services.publish import collecting
 from buildfarm_web import actions
-from buildfarm_web.app_context import the_hub, the_parts
-from buildfarm_web.http.access import body, could, require
+from buildfarm_web.app_context import app_context, the_hub
+from buildfarm_web.http.access import body, require_permission, require_permission_somewhere
 from buildfarm_web.read_models.build.build_page import override_json
 from buildfarm_web.read_models.build.builds import find_build, rows
 from buildfarm_web.read_models.build.waivers import waiver_json
@@ -39,8 +39,8 @@ blueprint = Blueprint("api_writes", __name__, url_prefix="/api/v1")
 @blueprint.put("/blobs/<sha256>")
 def put_blob(sha256: str) -> tuple[Response, HTTPStatus]:
     """Take a file in, streamed to disk; what is there already is not sent again. :raises InputError: another digest."""
-    could(Action.SUBMIT)
-    parts = the_parts()
+    require_permission_somewhere(Action.SUBMIT)
+    parts = app_context()
     if not re.fullmatch(SHA256, sha256):
         raise InputError(f"{sha256!r} is no SHA-256", hint="64 lower-case hexadecimal digits")
     if parts.hub.blobs.has(sha256):
@@ -55,9 +55,9 @@ def put_blob(sha256: str) -> tuple[Response, HTTPStatus]:
 @blueprint.post("/drops")
 def post_drop() -> tuple[Response, HTTPStatus]:
     """Take a drop: 202 and where to follow it; the same drop again is a 200 with the same place."""
-    could(Action.SUBMIT)
+    require_permission_somewhere(Action.SUBMIT)
     wish = body(DropRequest)
-    actor, hub = require(Action.SUBMIT, target=wish.target).name, the_hub()
+    actor, hub = require_permission(Action.SUBMIT, target=wish.target).name, the_hub()
     received = drops.receive(
         hub, wish.target, drops.offered_in(wish), trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch,
         priority=wish.priority, plan_first=wish.plan_first,
@@ -71,7 +71,7 @@ def post_drop() -> tuple[Response, HTTPStatus]:
 @blueprint.post("/drops/<drop>/release-hold")
 def release_drop(drop: str) -> Response:
     """Ingest a drop that is on hold, for a reason of one's own."""
-    could(Action.RELEASE_HOLD)
+    require_permission_somewhere(Action.RELEASE_HOLD)
     released = actions.release_drop(drop, why=body(ReasonRequest).reason)
     with the_hub().store.read() as tx:
         return jsonify(drop_json(tx, released))
@@ -86,7 +86,7 @@ def cancel_build(build: str) -> Response:
 @blueprint.post("/builds/<build>/priority")
 def prioritise_build(build: str) -> Response:
     """Let a build go before others, or after all others. A reason is due."""
-    could(Action.PRIORITY)
+    require_permission_somewhere(Action.PRIORITY)
     wish = body(PriorityRequest)
     return _row(
         actions.on_build(build, Action.PRIORITY, actions.priority(wish.priority), why=wish.reason)
@@ -106,7 +106,7 @@ def release_build(build: str) -> Response:
 
 
 def _act(name: str, action: Action, do: Callable[..., Build]) -> Response:
-    could(action)
+    require_permission_somewhere(action)
     return _row(actions.on_build(name, action, do, why=body(ReasonRequest).reason))
 
 
@@ -120,11 +120,11 @@ def show_order(build: str) -> Response:
 
     A generation that was collected is written again; ask until its ``state`` is ``ready``. ``files`` are what was made then.
     """
-    could(Action.READ_FILES)
+    require_permission_somewhere(Action.READ_FILES)
     hub = the_hub()
     with hub.store.read() as tx:
         found = find_build(tx, build)
-        actor = require(Action.READ_FILES, target=found.target, source=found.source).name
+        actor = require_permission(Action.READ_FILES, target=found.target, source=found.source).name
         task, order = building.order_as_built(hub, tx, found, request.args.get("arch", ""))
         made = [
             artifact
@@ -146,11 +146,11 @@ def show_order(build: str) -> Response:
 @blueprint.get("/builds/<build>/files/<sha256>")
 def get_file(build: str, sha256: str) -> Response:
     """The SRPM that was built, or an RPM that was made of it (as built, unsigned). :raises NotFound: it is not of this build."""
-    could(Action.READ_FILES)
+    require_permission_somewhere(Action.READ_FILES)
     hub = the_hub()
     with hub.store.read() as tx:
         found = find_build(tx, build)
-        require(Action.READ_FILES, target=found.target, source=found.source)
+        require_permission(Action.READ_FILES, target=found.target, source=found.source)
         variant = bootstrap_variants.of(tx, found)
         ours = {variant.srpm if variant else found.srpm_to_build}
         ours |= {artifact.sha256 for artifact in tx.find(Artifact, build=found.id)}
@@ -167,9 +167,9 @@ def get_file(build: str, sha256: str) -> Response:
 @blueprint.post("/overrides")
 def post_override() -> tuple[Response, HTTPStatus]:
     """Record an exception for one source, or end it."""
-    could(Action.OVERRIDE)
+    require_permission_somewhere(Action.OVERRIDE)
     wish = body(OverrideRequest)
-    actor = require(Action.OVERRIDE, target=wish.target, source=wish.source).name
+    actor = require_permission(Action.OVERRIDE, target=wish.target, source=wish.source).name
     made = overrides.record(
         the_hub(),
         wish.target,
@@ -185,7 +185,7 @@ def post_override() -> tuple[Response, HTTPStatus]:
 @blueprint.post("/builds/<build>/reference")
 def post_reference(build: str) -> tuple[Response, HTTPStatus]:
     """Attach the vendor's buildroot to a build."""
-    actor = require(Action.OPERATE).name
+    actor = require_permission(Action.OPERATE).name
     with the_hub().store.read() as tx:
         subject = find_build(tx, build).id
     return _reference(subject, actor)
@@ -194,7 +194,7 @@ def post_reference(build: str) -> tuple[Response, HTTPStatus]:
 @blueprint.post("/targets/<target>/reference")
 def post_target_reference(target: str) -> tuple[Response, HTTPStatus]:
     """Attach the vendor's buildroot to a target: for builds that have none of their own."""
-    actor = require(Action.OPERATE).name
+    actor = require_permission(Action.OPERATE).name
     return _reference(f"{references.TARGET}{the_hub().target(target).name}", actor)
 
 
@@ -214,8 +214,8 @@ def _reference(subject: str, actor: str) -> tuple[Response, HTTPStatus]:
 @blueprint.post("/waivers")
 def post_waiver() -> tuple[Response, HTTPStatus]:
     """Accept a difference until a day; what it touches is judged anew at once."""
-    could(Action.WAIVE)
-    made = actions.waive(body(WaiverRequest))
+    require_permission_somewhere(Action.WAIVE)
+    made = actions.waive(body(WaiverBody))
     with the_hub().store.read() as tx:
         return jsonify(waiver_json(tx, made)), HTTPStatus.CREATED
 
@@ -223,7 +223,7 @@ def post_waiver() -> tuple[Response, HTTPStatus]:
 @blueprint.post("/waivers/<waiver>/revoke")
 def revoke_waiver(waiver: str) -> Response:
     """End a waiver before its day. A reason is due."""
-    could(Action.REVOKE)
+    require_permission_somewhere(Action.REVOKE)
     ended = actions.revoke(waiver, why=body(ReasonRequest).reason)
     with the_hub().store.read() as tx:
         return jsonify(waiver_json(tx, ended))

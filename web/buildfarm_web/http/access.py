@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from buildfarm.api.requests import Request
 from buildfarm.domain.auth.permissions import (
-    NOBODY,
+    ANONYMOUS,
     Action,
     Place,
     Principal,
@@ -64,7 +64,7 @@ def _by_session() -> Principal:
     cookie = cookies.session()
     found = sessions.recognise(the_hub(), cookie) if cookie else None
     g.session = found.session if found else None
-    return found.principal if found else NOBODY
+    return found.principal if found else ANONYMOUS
 
 
 def seen() -> Principal:
@@ -72,7 +72,7 @@ def seen() -> Principal:
     try:
         return principal()
     except BuildFarmError:
-        return NOBODY
+        return ANONYMOUS
 
 
 def session_id() -> str:
@@ -82,7 +82,7 @@ def session_id() -> str:
     return found.id if found else ""
 
 
-def require(
+def require_permission(
     action: Action, *, target: str = "", source: str = "", places: Sequence[Place] = ()
 ) -> Principal:
     """Whoever asks, if they may do this there (``target`` and ``source``, or every one of ``places``; else the whole farm).
@@ -94,12 +94,12 @@ def require(
     return _unless(asker, refusal(asker, action, *where))
 
 
-def could(action: Action) -> Principal:
+def require_permission_somewhere(action: Action) -> Principal:
     """Whoever asks, if there may be places where they may do this: before a body is read. Errors as :func:`require`."""
     return _unless(principal(), possible(principal(), action))
 
 
-def may(action: Action) -> bool:
+def has_permission(action: Action) -> bool:
     """Whether whoever asks may do this on the whole farm."""
     return refusal(principal(), action) is None
 
@@ -111,7 +111,7 @@ def _unless(asker: Principal, refused: Refusal | None) -> Principal:
     raise kind(refused.why, hint=refused.next_step)
 
 
-def known() -> Principal:
+def require_login() -> Principal:
     """Whoever asks, if anybody knows them. :raises Unauthenticated: nobody does."""
     asker = principal()
     if not asker.is_known:
@@ -126,7 +126,7 @@ def engineer() -> str:
 
 def holder() -> Principal:
     """The engineer who asks, with the role. Errors as :func:`require`."""
-    return require(Action.OPERATE)
+    return require_permission(Action.OPERATE)
 
 
 def worker() -> Worker:

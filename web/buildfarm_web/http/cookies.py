@@ -1,6 +1,6 @@
 """The two cookies of the page, and the proof that a write with one of them comes from our own pages.
 
-The session's cookie holds a secret whose digest the store has; the errand's holds an OIDC login that is under way, in the
+The session's cookie holds a secret whose digest the store has; the authorization_request's holds an OIDC login that is under way, in the
 browser it began in. Neither is read by script, neither goes along with another site's requests, and over HTTPS both carry the ``__Host-``
 prefix (RFC 6265bis 4.1.3.2), so that no other host of the domain can set them.
 """
@@ -17,11 +17,11 @@ from flask import request
 from werkzeug.wrappers import Response
 
 from buildfarm.errors import NotAllowed
-from buildfarm.ports.authentication import Errand
+from buildfarm.ports.authentication import AuthorizationRequest
 from buildfarm_web.app_context import the_hub
 
-_SESSION, _ERRAND = "buildfarm", "buildfarm-login"
-_ERRAND_SECONDS = 600
+_SESSION, _AUTHORIZATION = "buildfarm", "buildfarm-login"
+_AUTHORIZATION_SECONDS = 600
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -64,21 +64,28 @@ def drop_session(answer: Response) -> None:
     _set(answer, _SESSION, "", 0)
 
 
-def keep_errand(answer: Response, errand: Errand, onward: str) -> None:
+def keep_authorization(
+    answer: Response, authorization_request: AuthorizationRequest, onward: str
+) -> None:
     """Let the browser keep an OIDC login that is under way, and where to go after it."""
-    _set(answer, _ERRAND, json.dumps({**asdict(errand), "onward": onward}), _ERRAND_SECONDS)
+    _set(
+        answer,
+        _AUTHORIZATION,
+        json.dumps({**asdict(authorization_request), "onward": onward}),
+        _AUTHORIZATION_SECONDS,
+    )
 
 
-def errand() -> tuple[Errand, str]:
+def authorization_request() -> tuple[AuthorizationRequest, str]:
     """The OIDC login that began in this browser, and where to go after it. :raises NotAllowed: none did, or too long ago."""
     try:
         kept = {
             str(name): str(value)
-            for name, value in json.loads(request.cookies.get(_name(_ERRAND), "")).items()
+            for name, value in json.loads(request.cookies.get(_name(_AUTHORIZATION), "")).items()
         }
-        return Errand(state=kept["state"], nonce=kept["nonce"], verifier=kept["verifier"]), kept[
-            "onward"
-        ]
+        return AuthorizationRequest(
+            state=kept["state"], nonce=kept["nonce"], verifier=kept["verifier"]
+        ), kept["onward"]
     except (ValueError, KeyError, AttributeError) as error:
         raise NotAllowed(
             "no login is under way in this browser",
@@ -86,9 +93,9 @@ def errand() -> tuple[Errand, str]:
         ) from error
 
 
-def drop_errand(answer: Response) -> None:
+def drop_authorization(answer: Response) -> None:
     """Let the browser forget its OIDC login."""
-    _set(answer, _ERRAND, "", 0)
+    _set(answer, _AUTHORIZATION, "", 0)
 
 
 def csrf() -> str:

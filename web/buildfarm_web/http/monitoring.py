@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from buildfarm.domain.core.records import Leader
 from buildfarm.errors import BuildFarmError
-from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.read_models.overview.metrics import Figures
 
 blueprint = Blueprint("operating", __name__)
@@ -20,7 +20,7 @@ def metrics() -> Response:
     """The farm in figures, in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Figures(the_hub()))
-    registry.register(the_parts().live)
+    registry.register(app_context().live)
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 

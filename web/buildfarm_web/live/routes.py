@@ -8,7 +8,7 @@ from functools import partial
 from flask import Blueprint, request
 
 from buildfarm.errors import InputError
-from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.live.handover import EventStream
 from buildfarm_web.live.position import Position
 from buildfarm_web.read_models.build import builds, logs
@@ -29,7 +29,7 @@ def follow_log(build: str) -> EventStream:
     :raises NotFound: there is no such build, task or log.
     :raises TooMany: enough follow already.
     """
-    live, address = the_parts().live, request.remote_addr or ""
+    live, address = app_context().live, request.remote_addr or ""
     live.check_room(address)
     hub = the_hub()
     with hub.store.read() as tx:
@@ -48,7 +48,7 @@ def follow_changes() -> EventStream:
     :raises InputError: ``since`` (when the page was made) is no time.
     :raises TooMany: enough follow already.
     """
-    live, address = the_parts().live, request.remote_addr or ""
+    live, address = app_context().live, request.remote_addr or ""
     live.check_room(address)
     subject = request.args.get("subject", "")[:_MOST_SUBJECT]
     return EventStream(partial(live.changes, address=address, subject=subject, since=_since()))

@@ -12,7 +12,7 @@ from buildfarm.domain.auth.permissions import Action, Role
 from buildfarm.services.auth import accounts
 from buildfarm_web.api.accounts import passwords
 from buildfarm_web.app_context import the_hub
-from buildfarm_web.http.access import require
+from buildfarm_web.http.access import require_permission
 from buildfarm_web.pages.rendering import render
 from buildfarm_web.read_models.auth import accounts as people
 from buildfarm_web.read_models.core.convert import stamp
@@ -23,7 +23,7 @@ blueprint = Blueprint("account_pages", __name__, url_prefix="/accounts")
 @blueprint.get("")
 def list_accounts() -> str:
     """All accounts."""
-    require(Action.ACCOUNTS)
+    require_permission(Action.ACCOUNTS)
     hub = the_hub()
     with hub.store.read() as tx:
         found, now = people.accounts(tx), stamp(tx.now)
@@ -34,7 +34,7 @@ def list_accounts() -> str:
 @blueprint.post("")
 def add() -> Response:
     """Make an account; without a password an admin's token for it lets its owner in."""
-    actor, form = require(Action.ACCOUNTS).name, request.form
+    actor, form = require_permission(Action.ACCOUNTS).name, request.form
     wish = AccountRequest.model_validate(
         {**_rights(), "name": form.get("name", "").strip(), "password": form.get("password", "")}
     )
@@ -48,7 +48,7 @@ def add() -> Response:
 @blueprint.post("/<account>/rights")
 def change_rights(account: str) -> Response:
     """Give an account another role and other SIGs."""
-    actor, wish = require(Action.ACCOUNTS).name, RightsRequest.model_validate(_rights())
+    actor, wish = require_permission(Action.ACCOUNTS).name, RightsRequest.model_validate(_rights())
     accounts.set_rights(
         the_hub(), account, role=wish.role, sigs=wish.sigs, actor=actor, why=wish.reason
     )
@@ -58,7 +58,7 @@ def change_rights(account: str) -> Response:
 @blueprint.post("/<account>/<any(disable, enable):verb>")
 def disable(account: str, verb: str) -> Response:
     """Close an account, or open it again."""
-    actor, why = require(Action.ACCOUNTS).name, request.form.get("reason", "")
+    actor, why = require_permission(Action.ACCOUNTS).name, request.form.get("reason", "")
     accounts.set_disabled(the_hub(), account, disabled=verb == "disable", actor=actor, why=why)
     return _back(verb)
 

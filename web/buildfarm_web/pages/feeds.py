@@ -39,7 +39,7 @@ def _feed(scope: str, name: str) -> Response:
     with hub.store.read() as tx:
         found = feed.notices(hub, tx, scope, name)
     farm = hub.config.farm
-    base = (farm.telling.url or request.host_url).rstrip("/")
+    base = (farm.notifications.url or request.host_url).rstrip("/")
     made = FeedGenerator()
     updated = found[0].at if found else _NEVER
     made.id(_tag(farm, _NEVER, f"feed/{scope}/{name}" if scope else "feed"))

@@ -13,7 +13,7 @@ from flask import Blueprint, redirect, request
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
 
-from buildfarm.api.requests import AskRequest, GrantRequest, PriorityRequest, WaiverRequest
+from buildfarm.api.requests import GrantRequest, PriorityRequest, WaiverAskBody, WaiverBody
 from buildfarm.domain.auth.permissions import Action
 from buildfarm.domain.intake.drop import ItemKind
 from buildfarm.errors import InputError
@@ -22,8 +22,8 @@ from buildfarm.services.core import builds, pausing
 from buildfarm.services.intake import approval, drops
 from buildfarm.services.intake.drops import Offered
 from buildfarm_web import actions
-from buildfarm_web.app_context import the_hub, the_parts
-from buildfarm_web.http.access import could, require
+from buildfarm_web.app_context import app_context, the_hub
+from buildfarm_web.http.access import require_permission, require_permission_somewhere
 from buildfarm_web.read_models.build.builds import find_build
 
 blueprint = Blueprint("page_actions", __name__)
@@ -39,7 +39,7 @@ _DONE = {
     "revoke-token": "The token is revoked.", "end": "The other sessions are ended.",
     "subscribe": "The subscription is made.", "unsubscribe": "The subscription is ended.",
     "redeliver": "It is tried again at once.",
-    "ask-waiver": "Those who may waive it see that you asked.", "grant": "The waiver is in force, and the build was judged anew.",
+    "request-waiver": "Those who may waive it see that you asked.", "grant": "The waiver is in force, and the build was judged anew.",
     "decline": "The waiver is declined.", "compose": "The compose is made; its files are being written.",
     "promote": "This is what users get now.", "retire": "The compose is retired.",
 }  # fmt: skip
@@ -62,7 +62,7 @@ def _back(page: str, did: str) -> Response:
 def on_build(build: str, verb: str) -> Response:
     """Retry, cancel, release, prioritise a build, or waive one of its findings."""
     action = Action(verb)
-    could(action)
+    require_permission_somewhere(action)
     if verb == "waive":
         _waive(build)
     elif verb == "priority":
@@ -85,7 +85,7 @@ def _waive(name: str) -> None:
     form = request.form
     kind, path, subject, rpm = _finding()
     actions.waive(
-        WaiverRequest(
+        WaiverBody(
             owner=form.get("owner", ""), reason=_reason(), expires=_day(form.get("expires", "")), kind=kind,
             path=literal(path), subject=literal(subject), rpm=rpm_name(rpm), source=build.source,
             target=build.target, authority="security" if form.get("security") else "anyone",
@@ -114,21 +114,21 @@ def _day(text: str) -> date:
         ) from error
 
 
-@blueprint.post("/builds/<build>/ask-waiver")
-def ask_waiver(build: str) -> Response:
+@blueprint.post("/builds/<build>/request-waiver")
+def request_waiver(build: str) -> Response:
     """Ask those who may to waive one of its findings."""
-    could(Action.ASK_WAIVER)
+    require_permission_somewhere(Action.REQUEST_WAIVER)
     kind, path, subject, rpm = _finding()
-    wish = AskRequest(kind=kind, path=path, subject=subject, rpm=rpm, reason=_reason())
+    wish = WaiverAskBody(kind=kind, path=path, subject=subject, rpm=rpm, reason=_reason())
     named = Named(kind=wish.kind, path=wish.path, subject=wish.subject, rpm=wish.rpm)
-    actions.ask_waiver(build, named, why=wish.reason)
-    return _back(f"/builds/{quote(build, safe='')}", "ask-waiver")
+    actions.request_waiver(build, named, why=wish.reason)
+    return _back(f"/builds/{quote(build, safe='')}", "request-waiver")
 
 
-@blueprint.post("/waiver-asks/<ask>/<any(grant, decline):verb>")
-def on_ask(ask: str, verb: str) -> Response:
+@blueprint.post("/waiver-requests/<ask>/<any(grant, decline):verb>")
+def on_waiver_request(ask: str, verb: str) -> Response:
     """Grant or decline a waiver that somebody asked for."""
-    could(Action.WAIVE)
+    require_permission_somewhere(Action.WAIVE)
     if verb == "grant":
         wish = GrantRequest(
             owner=request.form.get("owner", ""),
@@ -144,11 +144,11 @@ def on_ask(ask: str, verb: str) -> Response:
 @blueprint.post("/drops")
 def submit() -> Response:
     """Take the files of a form as a drop. :raises InputError: there are none, or one is too large."""
-    could(Action.SUBMIT)
-    parts = the_parts()
+    require_permission_somewhere(Action.SUBMIT)
+    parts = app_context()
     request.max_content_length = parts.blob_limit
     form = request.form
-    actor = require(Action.SUBMIT, target=form.get("target", "")).name
+    actor = require_permission(Action.SUBMIT, target=form.get("target", "")).name
     offered = [_taken(upload) for upload in request.files.getlist("files") if upload.filename]
     received = drops.receive(
         parts.hub, form.get("target", ""), offered, trigger="page", actor=actor, name=form.get("name", "").strip()[:200],
@@ -161,7 +161,7 @@ def _taken(upload: FileStorage) -> Offered:
     """One file of a form, which is in the blob store afterwards."""
     filename = PurePath((upload.filename or "").replace("\\", "/")).name
     kind = ItemKind.SRPM if filename.endswith((".src.rpm", ".nosrc.rpm")) else ItemKind.BINARY
-    blob = the_hub().blobs.put_stream(upload.stream, limit=the_parts().blob_limit)
+    blob = the_hub().blobs.put_stream(upload.stream, limit=app_context().blob_limit)
     return Offered(kind=kind, sha256=blob.sha256, filename=filename)
 
 
@@ -169,11 +169,11 @@ def _taken(upload: FileStorage) -> Offered:
 def on_drop(drop: str, verb: str) -> Response:
     """Pause, resume, approve, refuse or release a drop."""
     if verb == "release-hold":
-        could(Action.RELEASE_HOLD)
+        require_permission_somewhere(Action.RELEASE_HOLD)
         actions.release_drop(drop, why=_reason())
     else:
         action = Action.APPROVE if verb in ("approve", "refuse") else Action.PAUSE
-        could(action)
+        require_permission_somewhere(action)
         resume = actions.resume(drop_waiting=bool(request.form.get("drop_waiting")))
         acts: dict[str, Callable[..., object]] = {
             "pause": pausing.pause, "resume": resume, "approve": approval.approve, "refuse": approval.refuse,
@@ -185,7 +185,7 @@ def on_drop(drop: str, verb: str) -> Response:
 @blueprint.post("/targets/<target>/<any(pause, resume):verb>")
 def on_target(target: str, verb: str) -> Response:
     """Pause or resume a target."""
-    could(Action.PAUSE)
+    require_permission_somewhere(Action.PAUSE)
     if verb == "pause":
         actions.pause_target(target, why=_reason())
     else:
@@ -198,7 +198,7 @@ def on_target(target: str, verb: str) -> Response:
 @blueprint.post("/workers/<worker>/<any(drain, resume):verb>")
 def on_worker(worker: str, verb: str) -> Response:
     """Drain a worker, or take it back."""
-    could(Action.DRAIN)
+    require_permission_somewhere(Action.DRAIN)
     actions.drain(worker, drained=verb == "drain", why=_reason())
     return _back("/workers", verb)
 
@@ -206,7 +206,7 @@ def on_worker(worker: str, verb: str) -> Response:
 @blueprint.post("/waivers/<waiver>/revoke")
 def on_waiver(waiver: str) -> Response:
     """Revoke a waiver."""
-    could(Action.REVOKE)
+    require_permission_somewhere(Action.REVOKE)
     actions.revoke(waiver, why=_reason())
     return _back("/waivers", "revoke")
 
@@ -214,7 +214,7 @@ def on_waiver(waiver: str) -> Response:
 @blueprint.post("/targets/<target>/compose")
 def compose(target: str) -> Response:
     """Name the generation in force of a target, or the one that the form says."""
-    could(Action.PROMOTE)
+    require_permission_somewhere(Action.PROMOTE)
     made = actions.compose(target, generation=request.form.get("generation", ""), why=_reason())
     return _back(f"/composes/{quote(made.id, safe='')}", "compose")
 
@@ -222,7 +222,7 @@ def compose(target: str) -> Response:
 @blueprint.post("/composes/<compose>/<any(promote, retire):verb>")
 def on_compose(compose: str, verb: str) -> Response:
     """Promote or retire a compose."""
-    could(Action.PROMOTE)
+    require_permission_somewhere(Action.PROMOTE)
     act = actions.promote if verb == "promote" else actions.retire
     act(compose, why=_reason())
     return _back(f"/composes/{quote(compose, safe='')}", verb)

@@ -16,7 +16,7 @@ from buildfarm.ports.authentication import IdentityProvider
 from buildfarm.services.auth import login as logging_in
 from buildfarm.services.auth import sessions
 from buildfarm_web.api import accounts as api_accounts
-from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.http import access, cookies
 from buildfarm_web.pages.rendering import render
 from buildfarm_web.read_models.auth import accounts, audit_log
@@ -84,39 +84,39 @@ def _let_in(account: Account, where: str, *, by: str) -> Response:
 @blueprint.get("/login/oidc")
 def leave_for_issuer() -> Response:
     """Begin a login at the OIDC issuer."""
-    url, errand = _issuer().send_off(_come_back())
+    url, authorization_request = _issuer().begin(_complete())
     answer = redirect(url, HTTPStatus.SEE_OTHER)
-    cookies.keep_errand(answer, errand, onward(request.args.get("next", "")))
+    cookies.keep_authorization(answer, authorization_request, onward(request.args.get("next", "")))
     return answer
 
 
 @blueprint.get("/login/oidc/return")
-def come_back() -> Response:
+def complete() -> Response:
     """Where the OIDC issuer sends the browser back to."""
     settings = the_hub().config.farm.login.oidc
-    issuer, (errand, where) = _issuer(), cookies.errand()
+    issuer, (authorization_request, where) = _issuer(), cookies.authorization_request()
     assert settings is not None
     try:
-        claims = issuer.welcome(errand, _come_back(), request.args.to_dict())
+        claims = issuer.welcome(authorization_request, _complete(), request.args.to_dict())
         answer = _let_in(
             logging_in.with_identity(the_hub(), settings, claims), onward(where), by=settings.issuer
         )
     except NotAllowed as error:
         answer = _login_page(HTTPStatus.FORBIDDEN, error)
-    cookies.drop_errand(answer)
+    cookies.drop_authorization(answer)
     return answer
 
 
 def _issuer() -> IdentityProvider:
-    tools = the_parts().login
+    tools = app_context().login
     if tools is None or tools.issuer is None:
         raise NotFound("no OIDC issuer is configured here", hint="`login.oidc` in farm.yaml")
     return tools.issuer
 
 
-def _come_back() -> str:
+def _complete() -> str:
     """The address the issuer sends the browser back to: where it is now."""
-    return url_for("people_pages.come_back", _external=True)
+    return url_for("people_pages.complete", _external=True)
 
 
 @blueprint.post("/logout")
@@ -137,7 +137,7 @@ def account() -> Response:
 
 
 def _account_page(secret: str = "") -> Response:
-    asker = access.known()
+    asker = access.require_login()
     with the_hub().store.read() as tx:
         found = accounts.own_account(the_hub(), tx, asker, access.session_id())
         now = stamp(tx.now)
@@ -152,7 +152,7 @@ def change_password() -> Response:
     """Change one's own password."""
     form = request.form
     api_accounts.change_own_password(
-        access.known(), form.get("former", ""), form.get("password", "")
+        access.require_login(), form.get("former", ""), form.get("password", "")
     )
     return _back("password")
 
@@ -165,20 +165,20 @@ def issue_token() -> Response:
         "name": form.get("name", ""), "role": form.get("role") or None, "actions": form.getlist("actions"),
         "days": form.get("days", "90"),
     })  # fmt: skip
-    return _account_page(api_accounts.issue_token(access.known(), wish).secret)
+    return _account_page(api_accounts.issue_token(access.require_login(), wish).secret)
 
 
 @blueprint.post("/account/tokens/<token>/revoke")
 def revoke_token(token: str) -> Response:
     """End one of one's own tokens."""
-    api_accounts.revoke(access.known(), token, why=request.form.get("reason", ""))
+    api_accounts.revoke(access.require_login(), token, why=request.form.get("reason", ""))
     return _back("revoke-token")
 
 
 @blueprint.post("/account/sessions/end")
 def end_sessions() -> Response:
     """End one's other sessions."""
-    sessions.end_others(the_hub(), access.known().account, but=access.session_id())
+    sessions.end_others(the_hub(), access.require_login().account, but=access.session_id())
     return _back("end")
 
 

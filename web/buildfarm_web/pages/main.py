@@ -9,7 +9,7 @@ from buildfarm.domain.core.build import BuildState
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.errors import NotFound
 from buildfarm.ports.store import Transaction
-from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.http.access import seen
 from buildfarm_web.live.position import Position
 from buildfarm_web.pages.drawings import curves, lanes, share_line, stages, verdict_map, waves
@@ -40,11 +40,11 @@ def _choices() -> Json:
 @blueprint.get("/")
 def overview() -> str:
     """The distribution at a glance."""
-    parts = the_parts()
+    parts = app_context()
     filters = builds.filters_of(request.args)
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, parts.standings.kept, filters) | summary.glance(
-            parts.hub, tx, parts.standings
+        found = farm.overview(parts.hub, tx, parts.source_statuses.kept, filters) | summary.glance(
+            parts.hub, tx, parts.source_statuses
         )
     drawings = {
         drop["id"]: waves.draw(drop["plan"], drop["builds"], critical_of(drop["outlook"]))
@@ -59,7 +59,7 @@ def overview() -> str:
 
 
 def critical_of(outlook: Json) -> set[str]:
-    """The builds on the longest way of a plan."""
+    """The builds on the critical path of a plan."""
     return {step["build"] for step in outlook["steps"] if step["critical"]}
 
 
@@ -87,7 +87,7 @@ def list_builds() -> str:
 @blueprint.get("/builds/<build>")
 def show_build(build: str) -> str:
     """One build."""
-    parts = the_parts()
+    parts = app_context()
     with parts.hub.store.read() as tx:
         found = build_page(parts.hub, tx, parts.shares, build)
         log = _tail(tx, found["id"])
@@ -96,7 +96,7 @@ def show_build(build: str) -> str:
     audited = audit.audit_of(parts.hub, found["audit"])
     return render(
         "build.html", now, it=found, log=log, locks=locks, diffs=audit.diffs_of(audited), facts=audit.facts_of(audited),
-        offers=available_actions.of_build(parts.hub, seen(), found), answering=available_actions.of_asks(parts.hub, seen(), found["asks"]),
+        offers=available_actions.of_build(parts.hub, seen(), found), answering=available_actions.of_waiver_requests(parts.hub, seen(), found["asks"]),
     )  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def show_drop(drop: str) -> str:
     """One drop."""
     hub = the_hub()
     with hub.store.read() as tx:
-        found = drops.drop_page(hub, tx, the_parts().standings.kept, drop)
+        found = drops.drop_page(hub, tx, app_context().source_statuses.kept, drop)
         now = stamp(tx.now)
     return render(
         "drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"], critical_of(found["outlook"])),
@@ -158,7 +158,7 @@ def list_targets() -> str:
 @blueprint.get("/targets/<target>/seeds")
 def show_seeds(target: str) -> str:
     """What still comes from a seed, and the self-hosted share over time."""
-    parts = the_parts()
+    parts = app_context()
     with parts.hub.store.read() as tx:
         found, now = seeds.seeds(parts.hub, tx, parts.shares, target), stamp(tx.now)
     return render("seeds.html", now, it=found, share=share_line.draw(found["over_time"]))
@@ -167,9 +167,9 @@ def show_seeds(target: str) -> str:
 @blueprint.get("/targets/<target>")
 def show_target(target: str) -> str:
     """One target."""
-    parts = the_parts()
+    parts = app_context()
     with parts.hub.store.read() as tx:
-        found = targets.target_page(parts.hub, tx, parts.standings.kept, target)
+        found = targets.target_page(parts.hub, tx, parts.source_statuses.kept, target)
         now = stamp(tx.now)
     return render(
         "target.html", now, it=found, share=share_line.draw(found["share_over_time"]),
@@ -227,7 +227,7 @@ def list_waivers() -> str:
         in_force = tx.find(WaiverRecord, ended=None)
         now = stamp(tx.now)
     revoking = available_actions.of_waivers(the_hub(), seen(), in_force)
-    answering = available_actions.of_asks(the_hub(), seen(), found["asks"])
+    answering = available_actions.of_waiver_requests(the_hub(), seen(), found["asks"])
     return render(
         "waivers.html", now, it=found, everything=everything, offers=revoking, answering=answering
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, request
 
-from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.http.access import seen
 from buildfarm_web.pages.drawings import curves, stages, verdict_map
 from buildfarm_web.pages.rendering import render
@@ -43,12 +43,12 @@ def _filters(*names: str) -> dict[str, str]:
 @blueprint.get("/needs")
 def list_needs() -> str:
     """What needs a person now."""
-    parts, filters = the_parts(), _filters("target", "sig", "kind")
+    parts, filters = app_context(), _filters("target", "sig", "kind")
     with parts.hub.store.read() as tx:
         found = action_required.needs(
             parts.hub,
             tx,
-            parts.standings.kept,
+            parts.source_statuses.kept,
             target=filters["target"],
             sig=filters["sig"],
             kind=filters["kind"],
@@ -59,10 +59,12 @@ def list_needs() -> str:
 @blueprint.get("/sources")
 def list_sources() -> str:
     """All sources."""
-    parts, filters = the_parts(), sources.filters_of(request.args)
+    parts, filters = app_context(), sources.filters_of(request.args)
     cursor = request.args.get("cursor", "")
     with parts.hub.store.read() as tx:
-        found = sources.sources(parts.hub, tx, parts.standings, filters, limit=_PAGE, cursor=cursor)
+        found = sources.sources(
+            parts.hub, tx, parts.source_statuses, filters, limit=_PAGE, cursor=cursor
+        )
     drawing = verdict_map.draw(found["map"])
     return render(
         "sources.html",
@@ -97,18 +99,18 @@ def show_cluster(target: str, cluster: str) -> str:
 @blueprint.get("/sigs")
 def list_sigs() -> str:
     """All SIGs."""
-    parts = the_parts()
+    parts = app_context()
     with parts.hub.store.read() as tx:
-        found = sigs.sigs(parts.hub, tx, parts.standings)
+        found = sigs.sigs(parts.hub, tx, parts.source_statuses)
     return render("sigs.html", found["now"], it=found)
 
 
 @blueprint.get("/sigs/<sig>")
 def show_sig(sig: str) -> str:
     """One SIG."""
-    parts = the_parts()
+    parts = app_context()
     with parts.hub.store.read() as tx:
-        found = sigs.sig_page(parts.hub, tx, parts.standings, sig)
+        found = sigs.sig_page(parts.hub, tx, parts.source_statuses, sig)
     bars = stages.draw([("all its sources", found["lag"]["stages"])])
     return render(
         "sig.html", found["now"], it=found, verdict_map=verdict_map.draw(found["map"]), stages=bars
@@ -118,9 +120,9 @@ def show_sig(sig: str) -> str:
 @blueprint.get("/lag")
 def show_lag() -> str:
     """How far behind the vendor."""
-    parts, filters = the_parts(), _filters("target", "sig")
+    parts, filters = app_context(), _filters("target", "sig")
     with parts.hub.store.read() as tx:
-        found = lag.lag(parts.hub, tx, parts.standings, **filters)
+        found = lag.lag(parts.hub, tx, parts.source_statuses, **filters)
     return render(
         "lag.html", found["now"], it=found, filters=filters, choices=_choices(), curve=curves.lag_curve(found["over_time"]),
         stages=stages.draw((one["sig"], one["stages"]) for one in found["sigs"]),

@@ -13,14 +13,14 @@ from buildfarm.domain.notify.notice import WANT_A_PERSON
 from buildfarm.domain.notify.subscription import Channel, Subscription
 from buildfarm.errors import NotFound
 from buildfarm.services.notify import subscriptions
-from buildfarm_web.api import subscriptions as telling_api
+from buildfarm_web.api import subscriptions as notifications_api
 from buildfarm_web.app_context import the_hub
 from buildfarm_web.pages.rendering import render
 from buildfarm_web.read_models.core.convert import stamp
 from buildfarm_web.read_models.notify import feed
 from buildfarm_web.read_models.notify import subscriptions as reading
 
-blueprint = Blueprint("telling_pages", __name__)
+blueprint = Blueprint("notifications_pages", __name__)
 
 
 @blueprint.get("/subscriptions")
@@ -30,7 +30,7 @@ def list_subscriptions() -> str:
 
 
 def _page(secret: str = "") -> str:
-    who, hub = telling_api.reader(), the_hub()
+    who, hub = notifications_api.reader(), the_hub()
     with hub.store.read() as tx:
         found = reading.subscriptions(tx, who, everything=bool(request.args.get("all")))
         now = stamp(tx.now)
@@ -43,12 +43,12 @@ def _page(secret: str = "") -> str:
 @blueprint.post("/subscriptions")
 def subscribe() -> str | Response:
     """Begin to tell somebody; a webhook's secret is on the page that answers, and on no other."""
-    who, form = telling_api.asker(), request.form
+    who, form = notifications_api.asker(), request.form
     wish = SubscriptionRequest(
         channel=form.get("channel", ""), address=form.get("address", "").strip(), topics=form.getlist("topics"),  # type: ignore[arg-type]  # parsed
         target=form.get("target") or "*", source=form.get("source", "").strip() or "*", sig=form.get("sig", ""),
     )  # fmt: skip
-    _, secret = telling_api.begin(who, wish)
+    _, secret = notifications_api.begin(who, wish)
     return (
         _page(secret) if secret else redirect("/subscriptions?did=subscribe", HTTPStatus.SEE_OTHER)
     )
@@ -57,14 +57,14 @@ def subscribe() -> str | Response:
 @blueprint.post("/subscriptions/<subscription>/end")
 def end(subscription: str) -> Response:
     """Tell no more."""
-    subscriptions.end(the_hub().store, subscription, telling_api.asker())
+    subscriptions.end(the_hub().store, subscription, notifications_api.asker())
     return redirect("/subscriptions?did=unsubscribe", HTTPStatus.SEE_OTHER)
 
 
 @blueprint.post("/deliveries/<delivery>/redeliver")
 def redeliver(delivery: str) -> Response:
     """Try a settled delivery again."""
-    subscriptions.redeliver(the_hub().store, delivery, telling_api.asker())
+    subscriptions.redeliver(the_hub().store, delivery, notifications_api.asker())
     return redirect("/subscriptions?did=redeliver", HTTPStatus.SEE_OTHER)
 
 
@@ -97,7 +97,7 @@ def _proved(identity: str) -> Subscription:
     hub = the_hub()
     with hub.store.read() as tx:
         found = tx.first(Subscription, id=identity, channel=Channel.MAIL)
-    if found is None or not bootstrap.telling_keys(hub.config).is_proof(
+    if found is None or not bootstrap.notification_keys(hub.config).is_proof(
         identity, request.args.get("proof", "")
     ):
         raise NotFound("this link is none of ours", hint="take it from the mail as it is")

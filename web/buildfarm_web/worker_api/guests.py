@@ -13,15 +13,15 @@ from buildfarm import wire
 from buildfarm.domain.core.worker import Host
 from buildfarm.errors import InfraError, NotAllowed
 from buildfarm.services.build import guests
-from buildfarm.services.build.guests import Reception
-from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm.services.build.guests import GuestProvisioning
+from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.http.access import body, host
 
 blueprint = Blueprint("guest_api", __name__, url_prefix="/worker/v1/guests")
 
 
-def _reception() -> Reception:
-    found = the_parts().reception
+def _provisioning() -> GuestProvisioning:
+    found = app_context().provisioning
     if found is None:
         raise InfraError("this hub makes no identities for guests")
     return found
@@ -33,7 +33,7 @@ def list_guests() -> Response:
     known = host()
     hub = the_hub()
     with hub.store.begin() as tx:
-        tx.change(tx.get(Host, known.id), seen=tx.now)
+        tx.update(tx.get(Host, known.id), seen=tx.now)
         found = guests.guests_of(tx, known)
     answer = wire.Guests(guests=found, heartbeat_seconds=hub.config.farm.timing.heartbeat)
     return Response(answer.model_dump_json(), content_type="application/json")
@@ -43,7 +43,7 @@ def list_guests() -> Response:
 def admit() -> Response:
     """An identity for one new guest."""
     known = host()
-    identity = guests.admit(the_hub(), _reception(), known, body(wire.GuestRequest))
+    identity = guests.admit(the_hub(), _provisioning(), known, body(wire.GuestRequest))
     return Response(
         identity.model_dump_json(), status=HTTPStatus.CREATED, content_type="application/json"
     )
@@ -62,7 +62,7 @@ def buildroot(target: str, arch: str) -> Response:
             hint="`buildfarm host-add` says what it builds",
         )
     return Response(
-        _reception().buildroot(target, arch).model_dump_json(), content_type="application/json"
+        _provisioning().buildroot(target, arch).model_dump_json(), content_type="application/json"
     )
 
 
@@ -70,5 +70,5 @@ def buildroot(target: str, arch: str) -> Response:
 def dismiss(name: str) -> Response:
     """The machine is gone. :raises NotFound: the host has no such guest."""
     known = host()
-    guests.dismiss(the_hub(), _reception(), known, name, body(wire.GuestGone).reason)
+    guests.dismiss(the_hub(), _provisioning(), known, name, body(wire.GuestGone).reason)
     return Response("{}", content_type="application/json")

@@ -19,7 +19,7 @@ from buildfarm.domain.core.worker import Worker, WorkerState
 from buildfarm.errors import InputError, NotAllowed
 from buildfarm.services.build import building
 from buildfarm.services.core import tasks
-from buildfarm_web.app_context import the_hub, the_parts
+from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.http.access import bearer, body, worker
 from buildfarm_web.worker_api import task_logs
 
@@ -57,7 +57,7 @@ def hello() -> Response:
         now = tx.get(Worker, known.id)
         state = now.state if now.state is WorkerState.DRAINED else WorkerState.READY
         features: dict[str, object] = {**said.features, "version": said.version}
-        tx.change(now, seen=tx.now, state=state, features=features, builder=said.builder)
+        tx.update(now, seen=tx.now, state=state, features=features, builder=said.builder)
         if now.state is not state:
             tx.event(
                 "worker.ready",
@@ -77,7 +77,7 @@ def claim(task: str) -> Response:
     hub = the_hub()
     order, token = building.claimed(hub, task, known)
     task_logs.begin(building.log_path(hub, task))
-    tasks.hear_of(hub.store, known.id)
+    tasks.touch(hub.store, known.id)
     return _answer(wire.Claim(order=order, token=token, lease_seconds=hub.config.farm.timing.lease))
 
 
@@ -107,7 +107,7 @@ def heartbeat(task: str) -> Response:
         else:
             found = tasks.beat(tx, task, token, said.stage, hub.config.farm.timing)
             answer = wire.HeartbeatAnswer(go_on=True)
-    tasks.hear_of(hub.store, found.worker)
+    tasks.touch(hub.store, found.worker)
     return _answer(answer)
 
 
@@ -142,7 +142,7 @@ def put_artifact(task: str, sha256: str) -> Response:
         )
     if not re.fullmatch(SHA256, sha256):
         raise InputError(f"{filename}: {sha256!r} is no SHA-256")
-    parts = the_parts()
+    parts = app_context()
     if parts.hub.blobs.has(sha256):
         size = parts.hub.blobs.path(sha256).stat().st_size
         return _answer(wire.Artifact(filename=filename, sha256=sha256, size=size))
@@ -159,6 +159,6 @@ def finish(task: str) -> Response:
     """A worker reports. :raises InputError: what it uploaded is not what it says."""
     token = bearer()
     report = body(wire.Report)
-    parts = the_parts()
+    parts = app_context()
     building.finished(parts.hub, parts.intake, task, token, report)
     return Response("{}", content_type="application/json")

@@ -19,9 +19,9 @@ from buildfarm.wire import InstalledRpm, WorkOrder
 from buildfarm_workers.builders import macros, reasons, requires
 from buildfarm_workers.builders.buildroot import cgroup, overlay, rpm_database
 from buildfarm_workers.builders.buildroot import environment as room
-from buildfarm_workers.builders.buildroot.base_cache import Base, Bases
+from buildfarm_workers.builders.buildroot.base_cache import Base, BaseCache
 from buildfarm_workers.builders.buildroot.dnf import Installer
-from buildfarm_workers.builders.buildroot.environment import Deadline, Room
+from buildfarm_workers.builders.buildroot.environment import BuildEnvironment, Deadline
 from buildfarm_workers.builders.port import BuildFailed, Outcome, Stage, Stop, Stopped, one_line
 from buildfarm_workers.builders.resultdir import Resultdir
 
@@ -52,7 +52,7 @@ class ChrootBuilder:
         overlay.check_path(folder)
         self._owner = owner
         self._installer = Installer(folder)
-        self._bases = Bases(folder / "bases", self._installer, keep=keep_bases)
+        self._bases = BaseCache(folder / "bases", self._installer, keep=keep_bases)
 
     def version(self) -> str:
         """The tools' versions."""
@@ -139,7 +139,7 @@ class ChrootBuilder:
 class _Build:
     """One order on its way through a room."""
 
-    room: Room
+    room: BuildEnvironment
 
     def __init__(
         self, order: WorkOrder, making: Resultdir, installer: Installer, work: Path, stop: Stop

@@ -12,7 +12,7 @@ from buildfarm_workers.builders.port import one_line
 _BAD_EXIT = re.compile(r"Bad exit status from \S+ \((?P<stage>%\w+)\)")
 _NEEDED = re.compile(r"^\t(?P<what>\S.*?) is needed by \S+$")
 _COMPILER = re.compile(r"^[^\s:][^:]*:\d+(?::\d+)?: (?:fatal )?error: ")
-_TELLING = re.compile(
+_NOTIFICATIONS = re.compile(
     r"(?:^|: )(?:fatal error|configure: error|CMake Error|undefined reference to)"
     r"|ld: cannot find |^error: (?!Bad exit status|Failed build dependencies)|^\w*(?:Error|Exception): |^FAILED |^Hunk #\d+ FAILED"
     r"|command not found|^E: |ERROR: |File not found"
@@ -69,7 +69,7 @@ class _State:
             self.missing.append(match["what"])
             return
         for name, pattern in (
-            ("network", _NETWORK), ("compiler", _COMPILER), ("test", _TEST), ("telling", _TELLING), ("full", _FULL),
+            ("network", _NETWORK), ("compiler", _COMPILER), ("test", _TEST), ("notifications", _NOTIFICATIONS), ("full", _FULL),
         ):  # fmt: skip
             if name not in self.first and pattern.search(line):
                 self.first[name] = line.strip()
@@ -95,7 +95,9 @@ class _State:
                 f"{at}the build tried the network, which it does not have: {self.first['network']}"
             )
         order = (
-            ("test", "compiler", "telling") if self.stage == "%check" else ("compiler", "telling")
+            ("test", "compiler", "notifications")
+            if self.stage == "%check"
+            else ("compiler", "notifications")
         )
         for name in order:
             if name in self.first:

@@ -17,7 +17,7 @@ from buildfarm_workers.guests.host import HostConfig
 from buildfarm_workers.guests.image import definition as definitions
 from buildfarm_workers.guests.image import image as images
 from buildfarm_workers.guests.image import render as rendering
-from buildfarm_workers.guests.machine.hub_client import Desk
+from buildfarm_workers.guests.machine.hub_client import GuestHubClient
 from buildfarm_workers.guests.machine.pool import Pool, owner_of
 
 
@@ -60,7 +60,7 @@ def list_guests(file: Path) -> None:
         if one.metadata.get("owner") == owner_of(config)
     ]
     try:
-        known = {state.name: state for state in _desk(config).guests().guests}
+        known = {state.name: state for state in _hub(config).guests().guests}
     except BuildFarmError as error:
         click.echo(f"the hub does not answer: {error}", err=True)
         known = {}
@@ -97,7 +97,7 @@ def build(file: Path, name: str) -> None:
     """Make the image NAME from the repositories of its target."""
     config = hosts.load(file)
     found, where = definitions.find(config.definitions, name)
-    buildroot = _desk(config).buildroot(found.target, found.arch).at(config.hub_url)
+    buildroot = _hub(config).buildroot(found.target, found.arch).at(config.hub_url)
     made = images.build(
         found, where, buildroot, config.images, say=lambda text: click.echo(text, err=True)
     )
@@ -144,8 +144,8 @@ def render(file: Path, name: str, folder: Path | None, target: Path) -> None:
         click.echo(str(written))
 
 
-def _desk(config: HostConfig) -> Desk:
-    return Desk(config.hub_url, config.token, ca=config.hub_ca)
+def _hub(config: HostConfig) -> GuestHubClient:
+    return GuestHubClient(config.hub_url, config.token, ca=config.hub_ca)
 
 
 def _used(path: Path) -> int:

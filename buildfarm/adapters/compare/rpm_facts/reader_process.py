@@ -25,7 +25,7 @@ _LONGEST_SECONDS = 86_400.0
 _MOST_QUESTIONS = 64
 
 
-class Conversation:
+class ReaderProcess:
     """``files`` are the files and folders the reader sees. Not for several threads at once."""
 
     def __init__(self, files: Sequence[Path], *, memory: int = MEMORY) -> None:

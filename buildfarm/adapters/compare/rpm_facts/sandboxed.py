@@ -18,7 +18,7 @@ from buildfarm.adapters.compare.rpm_facts.content_codec import (
     both_sides_from_json,
     content_from_json,
 )
-from buildfarm.adapters.compare.rpm_facts.reader_process import MEMORY, READER, Conversation
+from buildfarm.adapters.compare.rpm_facts.reader_process import MEMORY, READER, ReaderProcess
 from buildfarm.adapters.system import sandbox
 from buildfarm.adapters.system.process import MEBIBYTE, Completed
 from buildfarm.domain.compare.facts.content_facts import (
@@ -53,7 +53,7 @@ class SandboxedReader:
         self._jobs = jobs or os.cpu_count() or 1
         self._memory = memory
         self._keep = [folder.resolve() for folder in keep]
-        self._idle: list[Conversation] = []
+        self._idle: list[ReaderProcess] = []
         self._lock = threading.Lock()
 
     def __enter__(self) -> SandboxedReader:
@@ -71,8 +71,8 @@ class SandboxedReader:
         """End the sandboxes that stayed."""
         with self._lock:
             idle, self._idle = self._idle, []
-        for conversation in idle:
-            conversation.close()
+        for process in idle:
+            process.close()
 
     def headers(self, files: Sequence[Path]) -> list[RpmFacts]:
         """Facts of each file, in that order; damage is in ``error``. :raises InfraError: the sandbox does not start."""
@@ -173,16 +173,16 @@ class SandboxedReader:
     def _asked(self, request: object, count: int, seconds: float) -> list[Any] | None:
         """The answers of a sandbox that stays; ``None`` if it had none, and then it does not stay."""
         with self._lock:
-            conversation = self._idle.pop() if self._idle else None
-        if conversation is None:
-            conversation = Conversation(self._keep, memory=self._memory)
-        conversation.tell(request, seconds=seconds)
-        answers = conversation.answers(count)
-        if answers is None or conversation.spent:
-            conversation.close()
+            process = self._idle.pop() if self._idle else None
+        if process is None:
+            process = ReaderProcess(self._keep, memory=self._memory)
+        process.tell(request, seconds=seconds)
+        answers = process.answers(count)
+        if answers is None or process.spent:
+            process.close()
         else:
             with self._lock:
-                self._idle.append(conversation)
+                self._idle.append(process)
         return answers
 
 

@@ -136,7 +136,7 @@ class SqlTransaction:
         """Insert. :raises Conflict: such a record exists already."""
         self._connection.execute(TABLES[type(record)].insert().values(_to_row(record)))
 
-    def add_once(self, record: object) -> bool:
+    def insert_or_ignore(self, record: object) -> bool:
         """Insert unless it exists; False when it did."""
         table = TABLES[type(record)]
         statement = (
@@ -184,7 +184,7 @@ class SqlTransaction:
         read = _reader(cast("Hashable", kind))
         return [read(row) for row in self._connection.execute(query).all()]
 
-    def pick(
+    def select_fields(
         self,
         kind: type[object],
         fields: Sequence[str],
@@ -261,7 +261,7 @@ class SqlTransaction:
             query = sa.select(sa.func.count()).select_from(few.subquery())
         return int(self._connection.execute(query).scalar_one())
 
-    def tally(
+    def count_by(
         self, kind: type[object], by: Sequence[str], /, **where: object
     ) -> dict[tuple[Any, ...], int]:
         """How many :meth:`find` would give, for each combination of the values of ``by`` that occurs."""
@@ -291,7 +291,7 @@ class SqlTransaction:
         )
         return [tuple(row) for row in self._connection.execute(query).all()]
 
-    def change(
+    def update(
         self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object
     ) -> R | None:
         """Set fields of one record; ``None`` when ``only_if`` did not hold (or the record is gone)."""

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from buildfarm.domain.auth.account import Account, LoginTries, Session
-from buildfarm.domain.build.waiver import WaiverAsk, WaiverRecord, WaiverUse
+from buildfarm.domain.build.waiver import WaiverRecord, WaiverRequest, WaiverUse
 from buildfarm.domain.core.build import Build
 from buildfarm.domain.core.idempotency import KeptAnswer
 from buildfarm.domain.core.records import (
@@ -24,8 +24,8 @@ from buildfarm.domain.core.records import (
     BootstrapVariant,
     Comparison,
     Event,
+    EventConsumer,
     FindingRecord,
-    Follower,
     ForecastRecord,
     Leader,
     LearnedRequires,
@@ -38,7 +38,7 @@ from buildfarm.domain.core.records import (
 from buildfarm.domain.core.task import Task
 from buildfarm.domain.core.worker import Host, Worker
 from buildfarm.domain.intake.drop import Drop, DropItem, VendorRpm
-from buildfarm.domain.notify.metric import Meter
+from buildfarm.domain.notify.metric import Metric
 from buildfarm.domain.notify.notice import Notice
 from buildfarm.domain.notify.subscription import Delivery, Subscription
 from buildfarm.domain.publish.compose import Compose
@@ -269,8 +269,8 @@ TABLES: dict[type, sa.Table] = {
         sa.CheckConstraint("authority IN ('anyone', 'security')", name="authority"),
         name="waiver",
     ),
-    WaiverAsk: _table(
-        WaiverAsk,
+    WaiverRequest: _table(
+        WaiverRequest,
         sa.Index(None, "answered", "created"),
         sa.Index(None, "build"),
         sa.CheckConstraint("asker <> '' AND reason <> ''", name="says_who_and_why"),
@@ -293,7 +293,7 @@ TABLES: dict[type, sa.Table] = {
     BootstrapVariant: _table(BootstrapVariant, sa.Index(None, "target"), name="bootstrap_variant"),
     LearnedRequires: _table(LearnedRequires, sa.Index(None, "target"), name="learned_requires"),
     ReferenceLock: _table(ReferenceLock, sa.Index(None, "subject"), name="reference_lock"),
-    Follower: _table(Follower),
+    EventConsumer: _table(EventConsumer),
     Notice: _table(
         Notice,
         sa.Index(None, "target", "id"),
@@ -310,5 +310,5 @@ TABLES: dict[type, sa.Table] = {
             "(state = 'pending') = (settled IS NULL)", name="settled_unless_pending"
         ),
     ),
-    Meter: _table(Meter),
+    Metric: _table(Metric),
 }

@@ -78,9 +78,7 @@ def _scan(files: Sequence[Named], policy: BrandPolicy) -> list[BrandHit]:
             memory=_MEMORY, max_output=256 * MEBIBYTE,
         )  # fmt: skip
     except ToolFailed as error:
-        names = ", ".join(name for _, name in files[:3])
+        names = ", ".join(name for _, name in files[:3]) + ("" if len(files) <= 3 else " …")  # noqa: PLR2004
         last = error.output.strip().splitlines()[-1:] or ["no word of why"]
-        raise InputError(
-            f"{names}{' …' if len(files) > 3 else ''}: cannot be scanned: {last[0]}"
-        ) from error  # noqa: PLR2004
+        raise InputError(f"{names}: cannot be scanned: {last[0]}") from error
     return [BrandHit(**hit) for hit in json.loads(done.stdout)]

@@ -10,7 +10,7 @@ from buildfarm.api.responses.build.findings import Findings
 from buildfarm.api.responses.build.overrides import SourceOverride
 from buildfarm.api.responses.build.parity import Parity
 from buildfarm.api.responses.build.tasks import Task
-from buildfarm.api.responses.build.waivers import WaiverAsk
+from buildfarm.api.responses.build.waivers import WaiverRequest
 from buildfarm.api.responses.core.base import Answer, Json, Moment, Page, VerdictOrNone
 from buildfarm.api.responses.core.events import Event
 from buildfarm.api.responses.schedule.forecast import Why
@@ -43,7 +43,7 @@ class Build(Answer):
     priority: int
     attempt: int
     round: int
-    circle: list[str]
+    cycle: list[str]
     seeded: list[str]
     successor: str
     superseded: bool
@@ -160,7 +160,7 @@ class BuildPage(Build):
     override_in_force: SourceOverride | None
     provenance: list[ProvenanceLink]
     vendor_rpms: list[VendorRpm]
-    asks: list[WaiverAsk]
+    asks: list[WaiverRequest]
     events: list[Event]
 
 

@@ -6,7 +6,7 @@ from buildfarm.api.responses.core.base import Answer, Moment, VerdictOrNone
 from buildfarm.domain.core.build import BuildState
 
 
-class Standing(Answer):
+class SourceStatus(Answer):
     """One source of a target by its newest build; ``word`` is what it is on the map, ``lag`` seconds since the vendor shipped it."""
 
     source: str

@@ -33,7 +33,7 @@ class Waiver(Answer):
     findings: int
 
 
-class WaiverAsk(Answer):
+class WaiverRequest(Answer):
     """Somebody asks those who may to waive a ``finding`` of a build; ``security``: the security authority alone may."""
 
     id: str
@@ -66,4 +66,4 @@ class WaiverList(Page):
     waivers: list[Waiver]
     unused: list[str]
     expiring: list[str]
-    asks: list[WaiverAsk]
+    asks: list[WaiverRequest]

@@ -59,7 +59,7 @@ class DeliveryList(Page):
     deliveries: list[AboutDelivery]
 
 
-class Follower(Answer):
+class EventConsumer(Answer):
     """How far what follows the events has come: ``event`` is the number of the last one."""
 
     id: str
@@ -75,4 +75,4 @@ class SubscriptionList(Answer):
     subscriptions: list[Subscription]
     deliveries: list[AboutDelivery]
     topics: list[Topic]
-    followers: list[Follower]
+    followers: list[EventConsumer]

@@ -8,7 +8,7 @@ from buildfarm.domain.core.worker import WorkerState
 
 
 class Worker(Answer):
-    """One worker with its tasks of this moment; the hub's own stations have no builder."""
+    """One worker with its tasks of this moment; the hub's own handlers have no builder."""
 
     id: str
     state: WorkerState

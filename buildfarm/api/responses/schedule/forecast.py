@@ -12,7 +12,7 @@ from buildfarm.domain.intake.drop import Approval
 
 
 class Step(Answer):
-    """One build to come: seconds from the forecast's time until it starts and ends; ``critical`` lies on the longest way."""
+    """One build to come: seconds from the forecast's time until it starts and ends; ``critical`` lies on the critical path."""
 
     build: str
     name: str
@@ -33,7 +33,7 @@ class Forecast(Answer):
     makespan: float
     bound: float
     critical_path: float = 0.0
-    circles: list[list[str]] = Field(default_factory=list)
+    unscheduled_cycles: list[list[str]] = Field(default_factory=list)
     waves: list[list[str]]
     critical: list[str]
     target: str
@@ -62,8 +62,8 @@ class TargetOutlook(Forecast):
     stuck: list[Stopped]
 
 
-class Circle(Answer):
-    """Sources that need each other; ``closing`` are the needs that close the circle, ``conditions`` what would open it."""
+class Cycle(Answer):
+    """Sources that need each other; ``closing`` are the needs that close the cycle, ``conditions`` what would open it."""
 
     members: list[str]
     closing: list[tuple[str, str]]
@@ -105,7 +105,7 @@ class DropPlan(Forecast):
     approval: Approval
     reason: str
     problems: list[PlanProblem]
-    cycles: list[Circle]
+    cycles: list[Cycle]
     left_out: list[Stopped]
     branded: list[Branded]
     unread: list[Unread]

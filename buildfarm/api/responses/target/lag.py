@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buildfarm.api.responses.build.source_status import Standing
+from buildfarm.api.responses.build.source_status import SourceStatus
 from buildfarm.api.responses.core.base import Answer, Moment
 from buildfarm.domain.core.lag import Stage
 
@@ -31,7 +31,7 @@ class LagPoint(Figures):
     stages: dict[Stage, float]
 
 
-class SlowSource(Standing):
+class SlowSource(SourceStatus):
     """A source that is under way, with what its time went into."""
 
     stages: dict[Stage, float]

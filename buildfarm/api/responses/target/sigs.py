@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buildfarm.api.responses.build.source_status import MapGroup, Standing
+from buildfarm.api.responses.build.source_status import MapGroup, SourceStatus
 from buildfarm.api.responses.core.base import Answer, Moment
 from buildfarm.api.responses.overview.action_required import Needs
 from buildfarm.api.responses.target.lag import Figures, LagSummary
@@ -42,5 +42,5 @@ class SigPage(_About):
     map: list[MapGroup]
     lag: LagSummary
     needs: Needs
-    sources: list[Standing]
+    sources: list[SourceStatus]
     total: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from buildfarm.api.responses.build.builds import Build
 from buildfarm.api.responses.build.overrides import SourceOverride
-from buildfarm.api.responses.build.source_status import MapGroup, Standing
+from buildfarm.api.responses.build.source_status import MapGroup, SourceStatus
 from buildfarm.api.responses.build.waivers import Waiver
 from buildfarm.api.responses.core.base import Answer, Moment, Page
 from buildfarm.domain.core.lag import Stage
@@ -17,7 +17,7 @@ class SourceList(Page):
     words: dict[str, int]
     map: list[MapGroup]
     sigs: list[str]
-    sources: list[Standing]
+    sources: list[SourceStatus]
     total: int
     offset: int
     before: str | None

@@ -181,13 +181,13 @@ class Seed(Answer):
     why: str
 
 
-class CircleBuild(Answer):
-    """One build that needed its own circle, and how far off the seed it is."""
+class CycleBuild(Answer):
+    """One build that needed its own cycle, and how far off the seed it is."""
 
     id: str
     nvr: str
     round: int
-    circle: list[str]
+    cycle: list[str]
     seeded: list[str]
     bootstrap: str
     state: BuildState
@@ -202,4 +202,4 @@ class Seeds(Answer):
     seeds: list[Seed]
     over_time: list[GenerationShare]
     transitive: Share
-    circles: list[CircleBuild]
+    cycles: list[CycleBuild]

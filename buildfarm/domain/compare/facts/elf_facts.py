@@ -85,8 +85,8 @@ class ElfFacts:
 
 
 GOOD = ("pie", "relro", "bindnow", "nx", "ibt", "shstk", "bti", "pac", "gcs", "canary", "fortify")
-"""Hardening whose loss matters: position independence, read-only relocations, no lazy binding, no executable stack,
-CET's two (gABI x86-64 property notes), AArch64's three, the stack protector, checked libc calls."""
+"""Hardening whose loss matters: position independence, read-only relocations, no lazy binding, no executable shard,
+CET's two (gABI x86-64 property notes), AArch64's three, the shard protector, checked libc calls."""
 
 BAD = ("textrel", "rwx")
 """Words whose gain matters: relocations in code, a segment both writable and executable."""

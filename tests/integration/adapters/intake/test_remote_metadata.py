@@ -54,7 +54,7 @@ def after(remote: RemoteMetadata, url: str) -> Path:
 
 
 def write(folder: Path, *rpms: Path) -> None:
-    RepositoryWriter(folder.parent.parent / "cache", folder.parent.parent / ".shelves").write(
+    RepositoryWriter(folder.parent.parent / "cache", folder.parent.parent / ".pool").write(
         folder, [Rpm.of(rpm) for rpm in rpms]
     )
 

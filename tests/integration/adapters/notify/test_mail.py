@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from buildfarm.adapters.notify.mail import Smtp
 from buildfarm.config import Mail
-from buildfarm.ports.notifications import Answer, Letter
+from buildfarm.ports.notifications import Answer, MailMessage
 from tests.integration.web.receivers import free_port
 
 PASSWORD = "only over TLS"
@@ -89,7 +89,7 @@ def send(
         starttls=starttls,
         user="builds",
     )
-    letter = Letter(
+    letter = MailMessage(
         to="ann@reef.example", subject="reef-9: 1 failed", text="failed (1)\n  zlib-1-1\n", at=datetime(2026, 1, 1, tzinfo=UTC),
         batch="b1", threads=(), unsubscribe="https://reef.example/u",
     )  # fmt: skip

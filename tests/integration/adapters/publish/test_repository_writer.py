@@ -14,8 +14,8 @@ import createrepo_c as cr
 import pytest
 import zstandard
 
-from buildfarm.adapters.publish.metadata_writer import BucketCache, write
-from buildfarm.adapters.publish.package_pool import RepoRpm, Shelves, stacks
+from buildfarm.adapters.publish.metadata_writer import ChunkStore, write
+from buildfarm.adapters.publish.package_pool import PackagePool, RepoRpm, shards
 from buildfarm.adapters.publish.repository_writer import (
     ChunkCache,
     RepositoryWriter,
@@ -23,7 +23,7 @@ from buildfarm.adapters.publish.repository_writer import (
 )
 from buildfarm.domain.target.repodata_style import Checksum, Compression, RepodataStyle
 from buildfarm.errors import InfraError, InputError
-from buildfarm.rpm_folders import SHELVES, rpms_below
+from buildfarm.rpm_folders import POOL, rpms_below
 from tests.integration.adapters.conftest import Dnf, Rpm, RpmMaker, spec
 
 
@@ -44,7 +44,7 @@ def rpms(make_rpms: RpmMaker) -> list[Rpm]:
 
 @pytest.fixture
 def writer(tmp_path: Path) -> RepositoryWriter:
-    return RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves")
+    return RepositoryWriter(tmp_path / "cache", tmp_path / ".pool")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -85,14 +85,14 @@ def test_rpms_are_hard_links_on_shelves_that_generations_share(
         {link.name: link.readlink() for link in (folder / "Packages").iterdir()}
         for folder in generations
     )
-    assert len(old) == len({stack.number % 64 for stack in stacks(rpms)})
+    assert len(old) == len({shard.number % 64 for shard in shards(rpms)})
     assert sum(old[name] == new.get(name) for name in old) == len(old) - 1
 
 
 def test_links_to_shelves_take_no_inode_of_their_own_and_lead_there_from_every_depth(
     rpms: list[Rpm], tmp_path: Path
 ):
-    writer = RepositoryWriter(tmp_path / "cache", tmp_path / "repos" / ".shelves")
+    writer = RepositoryWriter(tmp_path / "cache", tmp_path / "repos" / ".pool")
     folders = [
         tmp_path / "repos" / place
         for place in ("tag/1/x86_64", "tag/2/x86_64", "tag/deep/3/x86_64")
@@ -111,7 +111,7 @@ def test_links_to_shelves_take_no_inode_of_their_own_and_lead_there_from_every_d
 
 def test_who_looks_below_a_published_folder_finds_its_rpms(rpms: list[Rpm], tmp_path: Path):
     repository = tmp_path / "repos" / "tag" / "1" / "x86_64"
-    RepositoryWriter(tmp_path / "cache", tmp_path / "repos" / SHELVES).write(repository, rpms)
+    RepositoryWriter(tmp_path / "cache", tmp_path / "repos" / POOL).write(repository, rpms)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "x.rpm").write_bytes(b"")
     (repository / "Packages" / "away").symlink_to(tmp_path / "elsewhere")
@@ -123,20 +123,18 @@ def test_who_looks_below_a_published_folder_finds_its_rpms(rpms: list[Rpm], tmp_
 
 
 def test_a_shelf_goes_when_no_repository_stands_on_it(rpms: list[Rpm], tmp_path: Path):
-    writer = RepositoryWriter(tmp_path / "cache", tmp_path / "repos" / ".shelves")
+    writer = RepositoryWriter(tmp_path / "cache", tmp_path / "repos" / ".pool")
     generations = [tmp_path / "repos" / "tag" / str(number) / "x86_64" for number in (1, 2)]
     for folder, some in zip(generations, (rpms, rpms[:-1]), strict=True):
         writer.write(folder, some)
-    shelves = Shelves(tmp_path / "repos" / ".shelves")
-    assert shelves.collect(older_than=2**33) == 0
+    pool = PackagePool(tmp_path / "repos" / ".pool")
+    assert pool.collect(older_than=2**33) == 0
     before = contents(generations[1])
     shutil.rmtree(generations[0])
-    assert (
-        shelves.collect(older_than=0) == 0
-    )  # filled just now: somebody may be about to link to it
-    links = len(list((tmp_path / "repos" / ".shelves").glob(".links/*/*")))
-    assert shelves.collect(older_than=2**33) == 1
-    assert len(list((tmp_path / "repos" / ".shelves").glob(".links/*/*"))) == links - 1
+    assert pool.collect(older_than=0) == 0  # filled just now: somebody may be about to link to it
+    links = len(list((tmp_path / "repos" / ".pool").glob(".links/*/*")))
+    assert pool.collect(older_than=2**33) == 1
+    assert len(list((tmp_path / "repos" / ".pool").glob(".links/*/*"))) == links - 1
     assert contents(generations[1]) == before
 
 
@@ -201,10 +199,8 @@ def test_metadata_reads_the_same_as_createrepo_cs_own(
 
 
 def test_same_rpms_same_bytes_in_whatever_order(rpms: list[Rpm], tmp_path: Path):
-    first = RepositoryWriter(tmp_path / "cache1", tmp_path / ".shelves").write(
-        tmp_path / "one", rpms
-    )
-    second = RepositoryWriter(tmp_path / "cache2", tmp_path / ".shelves").write(
+    first = RepositoryWriter(tmp_path / "cache1", tmp_path / ".pool").write(tmp_path / "one", rpms)
+    second = RepositoryWriter(tmp_path / "cache2", tmp_path / ".pool").write(
         tmp_path / "two", list(reversed(rpms))
     )
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
@@ -252,10 +248,10 @@ def test_many_rpms_lie_in_buckets_and_one_that_changes_touches_only_its_own(tmp_
 
     def written(folder: str, files: list[Rpm]) -> None:
         (tmp_path / folder).mkdir()
-        write(tmp_path / folder, stacks(files), chunks_of, cache, style=RepodataStyle())
+        write(tmp_path / folder, shards(files), chunks_of, cache, style=RepodataStyle())
 
     made: list[str] = []
-    cache = BucketCache(tmp_path / "cache")
+    cache = ChunkStore(tmp_path / "cache")
     files = [named(number) for number in range(500)]
     written("one", files)
     assert sorted(made) == sorted(one.filename for one in files)
@@ -316,7 +312,7 @@ def test_across_file_systems_rpms_are_copied(rpms: list[Rpm], tmp_path: Path):
     source = memory / f"{tmp_path.name}.rpm"
     source.write_bytes(rpms[0].path.read_bytes())
     try:
-        repository_writer(tmp_path / "cache", tmp_path / ".shelves")(
+        repository_writer(tmp_path / "cache", tmp_path / ".pool")(
             tmp_path / "one", [replace(rpms[0], path=source)]
         )
     finally:

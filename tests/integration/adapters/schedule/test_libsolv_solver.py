@@ -61,7 +61,7 @@ def rpms(make_rpm: Callable[[str], Path]) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def seed(rpms: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> PinnedRepository:
     folder = tmp_path_factory.mktemp("seed")
-    RepositoryWriter(folder / "cache", folder / ".shelves").write(
+    RepositoryWriter(folder / "cache", folder / ".pool").write(
         folder / "repo", [Rpm.of(rpm) for rpm in rpms.values()]
     )
     return PinnedRepository(id="seed", folder=folder / "repo", priority=90)
@@ -79,7 +79,7 @@ def new_zlib(
     """Our own generation: a zlib that is newer than the seed's, in a repository that dnf prefers."""
     folder = tmp_path_factory.mktemp("own")
     made = [make_rpm(SPECS[name].replace("1.0", "0.9")) for name in ("zlib", "zlib-devel")]
-    RepositoryWriter(folder / "cache", folder / ".shelves").write(
+    RepositoryWriter(folder / "cache", folder / ".pool").write(
         folder / "repo", [Rpm.of(rpm) for rpm in made]
     )
     return PinnedRepository(id="own", folder=folder / "repo", priority=10)
@@ -113,7 +113,7 @@ def askers(
     )
     folder = tmp_path_factory.mktemp("ask")
     rpms = [rpm for rpm in make_rpms(spec("ask", more=subs)) if not rpm.name.endswith(".src.rpm")]
-    RepositoryWriter(folder / "cache", folder / ".shelves").write(
+    RepositoryWriter(folder / "cache", folder / ".pool").write(
         folder / "repo", [Rpm.of(rpm) for rpm in rpms]
     )
     return folder / "repo"
@@ -157,7 +157,7 @@ def test_the_bases_key_follows_the_content_of_its_rpms(
 ):
     changed = make_rpm(SPECS["libbase"] + "\n%changelog\n")
     others = [rpm for name, rpm in rpms.items() if name != "libbase"]
-    RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves").write(
+    RepositoryWriter(tmp_path / "cache", tmp_path / ".pool").write(
         tmp_path / "repo", [Rpm.of(rpm) for rpm in [*others, changed]]
     )
     same_nevra = PinnedRepository(id="seed", folder=tmp_path / "repo", priority=90)
@@ -194,7 +194,7 @@ def test_what_is_near_is_what_somebody_may_have_meant(universe: Universe):
 
 def test_an_rpm_of_another_arch_is_named_as_such(make_rpm: Callable[[str], Path], tmp_path: Path):
     other = make_rpm(SPECS["zlib"].replace("zlib", "firmware").replace("BuildArch: noarch\n", ""))
-    RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves").write(
+    RepositoryWriter(tmp_path / "cache", tmp_path / ".pool").write(
         tmp_path / "repo", [Rpm.of(other)]
     )
     universe = LibsolvSolver().open(
@@ -300,7 +300,7 @@ def test_many_rounds_of_planning_do_not_pile_up(universe: Universe):
 def test_a_repository_is_read_again_only_when_it_changed(
     seed: PinnedRepository, rpms: dict[str, Path], tmp_path: Path
 ):
-    writer = RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves")
+    writer = RepositoryWriter(tmp_path / "cache", tmp_path / ".pool")
     writer.write(tmp_path / "1", [Rpm.of(rpms["shell"])])
     link = tmp_path / "current"
     link.symlink_to("1")
@@ -319,7 +319,7 @@ def test_a_repository_that_cannot_be_read_is_named(tmp_path: Path, rpms: dict[st
         LibsolvSolver().open(
             [PinnedRepository(id="x", folder=tmp_path / "absent", priority=1)], "x86_64"
         )
-    RepositoryWriter(tmp_path / "cache", tmp_path / ".shelves").write(
+    RepositoryWriter(tmp_path / "cache", tmp_path / ".pool").write(
         tmp_path / "torn", [Rpm.of(rpms["shell"])]
     )
     pinned = PinnedRepository(id="x", folder=tmp_path / "torn", priority=1)

@@ -13,9 +13,9 @@ from buildfarm.adapters.publish.repository_writer import RepositoryWriter
 from buildfarm.adapters.schedule.solver import LibsolvSolver
 from buildfarm.domain.build.mock_configuration import MockConfig, render
 from buildfarm.domain.schedule.plan import PinnedRepository
-from buildfarm.domain.target.target import CarriedKind
+from buildfarm.domain.target.target import ExtraMetadataKind
 from buildfarm.errors import InfraError
-from buildfarm.ports.repositories import CarriedFile
+from buildfarm.ports.repositories import ExtraMetadataFile
 from tests.integration.adapters.conftest import Dnf, Rpm, spec
 
 MODULE = """---
@@ -72,8 +72,10 @@ def repository(
 ) -> PinnedRepository:
     folder = tmp_path_factory.mktemp("modular")
     (folder / "modules.yaml").write_text(MODULES)
-    carried = [CarriedFile(kind=CarriedKind.MODULES, path=folder / "modules.yaml", names={})]
-    RepositoryWriter(folder / "cache", folder / ".shelves").write(
+    carried = [
+        ExtraMetadataFile(kind=ExtraMetadataKind.MODULES, path=folder / "modules.yaml", names={})
+    ]
+    RepositoryWriter(folder / "cache", folder / ".pool").write(
         folder / "repo", [Rpm.of(make_rpm(text)) for text in SPECS.values()], carried
     )
     return PinnedRepository(id="seed", folder=folder / "repo", priority=90)

@@ -11,7 +11,7 @@ from buildfarm.adapters.core.database import SqlStore
 from buildfarm.domain.core.build import Build, BuildState
 from buildfarm.domain.core.records import ForecastRecord
 from buildfarm.domain.intake.drop import Approval, Drop, ItemKind
-from buildfarm.domain.target.target import StormGuard
+from buildfarm.domain.target.target import TriggerLimits
 from buildfarm.errors import Conflict, InputError
 from buildfarm.services.core import pausing
 from buildfarm.services.intake import approval, drops
@@ -37,7 +37,7 @@ def farm(tmp_path: Path) -> Iterator[SimulatedFarm]:
 
 def await_approval(farm: SimulatedFarm) -> None:
     with farm.hub.store.begin() as tx:
-        tx.change(
+        tx.update(
             tx.get(Drop, DROP),
             approval=Approval.AWAITED,
             reason="awaits approval: 5 builds at once",
@@ -119,17 +119,17 @@ def test_a_paused_drop_gives_back_what_no_builder_has_and_goes_on_or_is_dropped(
 
 
 def test_one_trigger_may_start_so_much_and_no_more() -> None:
-    guard = StormGuard(most_builds=2)
+    guard = TriggerLimits(most_builds=2)
     assert guard.objection(2) == ""
     assert guard.objection(3) == "3 builds at once, the target allows 2 without approval"
-    assert StormGuard(approval=True).objection(1) == "the target has every plan approved"
+    assert TriggerLimits(approval=True).objection(1) == "the target has every plan approved"
     assert guard.objection(1, asked=True) == "its sender wants to see the plan first"
 
 
 def test_a_drop_beyond_the_cap_awaits_approval_from_the_start(
     make_world: Callable[..., World],
 ) -> None:
-    capped = make_world(storm={"most_builds": 1})
+    capped = make_world(trigger_limits={"most_builds": 1})
     srpms = [Offered(kind=ItemKind.SRPM, path=str(capped.srpm(name))) for name in ("one", "two")]
     received = drops.receive(capped.hub, "reef-9", srpms, trigger="test", actor="ada")
     assert received.drop.approval is Approval.AWAITED

@@ -97,10 +97,10 @@ def make(
 ) -> Iterator[Callable[..., Vendor]]:
     with contextlib.closing(Fetcher()) as fetch:
 
-        def made(*, storm: dict[str, object] | None = None, **poll: object) -> Vendor:
+        def made(*, trigger_limits: dict[str, object] | None = None, **poll: object) -> Vendor:
             one = {"name": "acme", "baseurl": f"{vendor.url}/source", "binaries": [f"{vendor.url}/x86_64"], "private": True,
                    "first_look": "latest", **poll}  # fmt: skip
-            world = make_world(triggers={"polls": [one]}, storm=storm or {})
+            world = make_world(triggers={"polls": [one]}, trigger_limits=trigger_limits or {})
             return Vendor(vendor, world, fetch, keys, rpmbuild)
 
         yield made
@@ -184,7 +184,7 @@ def test_the_first_look_at_a_whole_repository_awaits_approval_and_so_does_a_stor
         Approval.AWAITED,
         "awaits approval: the first look at acme takes 1 sources",
     )
-    capped = make(storm={"most_builds": 1}, binaries=[])
+    capped = make(trigger_limits={"most_builds": 1}, binaries=[])
     capped.publish("source", capped.rpmbuild("tree")[0], revision="101")
     capped.look()
     capped.publish("source", capped.rpmbuild("zlib", "1.1")[0], revision="102")

@@ -98,7 +98,7 @@ def test_another_policy_reads_them_again_and_a_rule_takes_them_off_the_list(
     )
     with world.hub.store.begin() as tx:
         assert len(drop_plan(tx, tx.get(Drop, "d"))["branded"]) == 1
-        tx.change(tx.get(Build, "acme-logos"), rule_digest="r")
+        tx.update(tx.get(Build, "acme-logos"), rule_digest="r")
         assert not drop_plan(tx, tx.get(Drop, "d"))["branded"]
 
 

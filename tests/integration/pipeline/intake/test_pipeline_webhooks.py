@@ -221,7 +221,7 @@ def test_what_is_not_for_this_target_is_answered_and_does_nothing(make):
 
 
 def test_a_mass_import_is_stopped_by_the_storm_guard_one_push_at_a_time(make, clock):
-    _, client = make(storm={"most_builds": 2})
+    _, client = make(trigger_limits={"most_builds": 2})
     drops = [github(client, after=f"{number:040x}").json for number in range(1, 5)]
     assert [drop["approval"] for drop in drops] == ["", "", "awaited", "awaited"]
     assert drops[2]["reason"].endswith(

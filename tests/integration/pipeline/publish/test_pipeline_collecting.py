@@ -30,7 +30,7 @@ def press(make_world: object, signer: Signer, tmp_path: Path) -> Press:
     world: World = make_world(keep_generations=1)  # type: ignore[operator]  # a factory
     return Press(
         world.hub,
-        RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"),
+        RepositoryWriter(tmp_path / "cache", world.hub.repos / ".pool"),
         signer,
         world.rpmbuild,
     )
@@ -45,7 +45,7 @@ def three_generations(press: Press, clock: Clock) -> list[Generation]:
     clock.pass_seconds(3 * 24 * 3600)
     with press.hub.store.begin() as tx:
         for task in tx.find(Task, kind=TaskKind.SEAL):
-            tx.change(task, state=TaskState.CLOSED)
+            tx.update(task, state=TaskState.CLOSED)
     return [one for one in press.generations(GenerationState.READY) if one.tag == BUILD]
 
 
@@ -92,7 +92,7 @@ def test_what_a_running_build_stands_on_stays(press: Press, clock: Clock):
     with press.hub.store.begin() as tx:
         tasks.ensure(tx, TaskKind.BUILD, "b", target="reef-9", arch="x86_64", queue="q")
         (task,) = tx.find(Task, kind=TaskKind.BUILD)
-        tx.change(task, state=TaskState.ASSIGNED, worker="w", generation=first.id)
+        tx.update(task, state=TaskState.ASSIGNED, worker="w", generation=first.id)
     collecting.collect(press.hub)
     assert folder_of(press, first).exists()
     assert not folder_of(press, second).exists()
@@ -107,7 +107,7 @@ def test_a_collected_generation_comes_back_as_it_was_and_the_tag_stays_where_it_
     collecting.ask_for_restore(press.hub, first.id, actor="ada", why="to build it once more")
     with press.hub.store.read() as tx:
         (task,) = tx.find(Task, kind=TaskKind.RESTORE)
-    for _ in range(2):  # a station may be run twice
+    for _ in range(2):  # a handler may be run twice
         collecting.restore(press.hub, press.write, task.subject, silent)
     press.seal()
     assert content(folder_of(press, first)) == before
@@ -125,10 +125,10 @@ def test_what_cannot_come_back_as_it_was_does_not_come_back(press: Press, clock:
     first, _, _ = three_generations(press, clock)
     collecting.collect(press.hub)
     with press.hub.store.begin() as tx:
-        tx.change(tx.get(Generation, first.id), digest="0" * 64)
+        tx.update(tx.get(Generation, first.id), digest="0" * 64)
     with pytest.raises(InfraError, match="cannot be restored"):
         collecting.restore(press.hub, press.write, first.id, silent)
     with press.hub.store.begin() as tx:
-        tx.change(tx.get(Generation, first.id), state=GenerationState.BROKEN)
+        tx.update(tx.get(Generation, first.id), state=GenerationState.BROKEN)
     with pytest.raises(Conflict, match="is broken"):
         collecting.ask_for_restore(press.hub, first.id, actor="ada", why="x")

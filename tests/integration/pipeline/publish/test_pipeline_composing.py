@@ -12,7 +12,7 @@ import pytest
 from buildfarm.adapters.publish.compose_metadata import VARIANT, ProductmdWriter
 from buildfarm.adapters.publish.repository_writer import RepositoryWriter
 from buildfarm.adapters.publish.signing import Signer
-from buildfarm.domain.core.records import Event, Follower
+from buildfarm.domain.core.records import Event, EventConsumer
 from buildfarm.domain.core.task import Task, TaskKind, TaskState
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.domain.notify.notice import Notice, Topic
@@ -37,7 +37,7 @@ def press(make_world: object, signer: Signer, tmp_path: Path) -> Press:
     world: World = make_world(keep_generations=1)  # type: ignore[operator]  # a factory
     return Press(
         world.hub,
-        RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"),
+        RepositoryWriter(tmp_path / "cache", world.hub.repos / ".pool"),
         signer,
         world.rpmbuild,
     )
@@ -58,7 +58,7 @@ def write(press: Press, made: Compose) -> None:
     )
     with press.hub.store.begin() as tx:
         for task in tx.find(Task, kind=(TaskKind.SEAL, TaskKind.COMPOSE)):
-            tx.change(task, state=TaskState.CLOSED)
+            tx.update(task, state=TaskState.CLOSED)
 
 
 def released(press: Press) -> Path:
@@ -109,7 +109,7 @@ def test_a_release_is_told_and_a_compose_in_testing_is_not(press: Press):
     press.publish()
     made = compose(press)
     with press.hub.store.begin() as tx:
-        tx.add(Follower(id="notices", moved=tx.now))
+        tx.add(EventConsumer(id="notices", moved=tx.now))
 
     def told() -> list[Notice]:
         while consumers.follow(

@@ -60,14 +60,14 @@ def make_press(
     make_world: Callable[..., World], signer: Signer, tmp_path: Path
 ) -> Callable[..., Press]:
     def make(**files: str) -> Press:
-        carry = {}
+        extra_metadata = {}
         for kind, text in files.items():
             (tmp_path / f"{kind}.txt").write_text(text)
-            carry[kind] = f"../{kind}.txt"
-        world = make_world(carry=carry)
+            extra_metadata[kind] = f"../{kind}.txt"
+        world = make_world(extra_metadata=extra_metadata)
         return Press(
             world.hub,
-            RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"),
+            RepositoryWriter(tmp_path / "cache", world.hub.repos / ".pool"),
             signer,
             world.rpmbuild,
         )

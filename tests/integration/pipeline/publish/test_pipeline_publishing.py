@@ -56,7 +56,7 @@ class Press:
         sign: bool = True,
         rpms: Sequence[Path] = (),
     ) -> str:
-        """A build of real RPMs with this verdict, as the compare station leaves it."""
+        """A build of real RPMs with this verdict, as the compare handler leaves it."""
         rpms = rpms or self.rpmbuild(name, *what)
         (srpm,) = (read for read in verify_many([rpms[0]], None) if not isinstance(read, Exception))
         decision = decide(verdict, policy=self.hub.target("reef-9").gate, scratch=scratch)
@@ -127,7 +127,7 @@ class Press:
 def press(world: World, signer: Signer, tmp_path: Path) -> Press:
     return Press(
         world.hub,
-        RepositoryWriter(tmp_path / "cache", world.hub.repos / ".shelves"),
+        RepositoryWriter(tmp_path / "cache", world.hub.repos / ".pool"),
         signer,
         world.rpmbuild,
     )
@@ -197,7 +197,7 @@ def test_a_generations_digest_is_its_files_and_not_the_time_or_the_order(
     )  # fmt: skip
     twin = Press(
         hub,
-        RepositoryWriter(tmp_path / "another-cache", hub.repos / ".shelves"),
+        RepositoryWriter(tmp_path / "another-cache", hub.repos / ".pool"),
         press.signer,
         press.rpmbuild,
     )

@@ -59,7 +59,7 @@ def check_rest(farm: SimulatedFarm) -> None:
         )
         held = build.state is BuildState.COMPARED and (
             build.seeded or build.bootstrap
-        )  # a circle that lost a member cannot get off the seed
+        )  # a cycle that lost a member cannot get off the seed
         assert ended or waits or held, (
             f"{build.source} {build.state} {build.wait_kind} {build.reason}"
         )
@@ -70,11 +70,11 @@ def check_rest(farm: SimulatedFarm) -> None:
     groups = strongly_connected(
         {source: [n for n in needs if n in farm.needs] for source, needs in farm.needs.items()}
     )
-    circle_of = {source: place for place, group in enumerate(groups) for source in group}
+    members_of_cycle = {source: place for place, group in enumerate(groups) for source in group}
     state = {build.source: build for build in builds}
     for source, _, ours in farm.begun:
         for needed in farm.needs[source]:
-            outside = needed in farm.needs and circle_of[needed] != circle_of[source]
+            outside = needed in farm.needs and members_of_cycle[needed] != members_of_cycle[source]
             assert not outside or needed in ours or state[needed].state is not BuildState.PUBLISHED
     whole = [
         group

@@ -1,4 +1,4 @@
-"""A circle that neither seed nor older build breaks: the bootstrap condition of a spec of it does, and users never see what came of it."""
+"""A cycle that neither seed nor older build breaks: the bootstrap condition of a spec of it does, and users never see what came of it."""
 
 from __future__ import annotations
 
@@ -56,13 +56,9 @@ def test_a_circle_is_broken_by_a_bootstrap_condition_and_built_again_with_itself
     farm = make({"rust": ["cargo", "make"], "cargo": ["rust"]}, conditioned={"rust": ["make"]})
     farm.finish()
     first, *_, final = builds_of(farm, "rust")
-    assert (first.bootstrap, first.round, first.circle) == (
-        "--with bootstrap",
-        1,
-        ("cargo", "rust"),
-    )
+    assert (first.bootstrap, first.round, first.cycle) == ("--with bootstrap", 1, ("cargo", "rust"))
     assert first.state is BuildState.COMPARED
-    assert first.gate_reason.startswith("built with --with bootstrap, without its own circle")
+    assert first.gate_reason.startswith("built with --with bootstrap, without its own cycle")
     assert (final.state, final.bootstrap, final.seeded) == (BuildState.PUBLISHED, "", ())
     assert last(farm, "cargo").state is BuildState.PUBLISHED
     assert last(farm, "cargo").seeded == ()  # its last round had a rust that was built with a cargo
@@ -100,7 +96,7 @@ def test_a_condition_that_drops_nothing_of_the_circle_is_not_tried(make: Make) -
     farm.finish()
     assert last(farm, "yacc").state is BuildState.WAITING
     assert (
-        "yacc has --with bootstrap, which does not help: the circle stands even so"
+        "yacc has --with bootstrap, which does not help: the cycle stands even so"
         in last(farm, "yacc").reason
     )
     assert farm.begun == []

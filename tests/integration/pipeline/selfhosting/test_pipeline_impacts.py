@@ -105,7 +105,7 @@ def test_where_the_target_wants_it_they_are_built_again_as_one_drop(
 
 
 def test_a_storm_of_rebuilds_awaits_approval(make_world: Callable[..., World]) -> None:
-    world = make_world(rebuild_on_change=True, storm={"most_builds": 0})
+    world = make_world(rebuild_on_change=True, trigger_limits={"most_builds": 0})
     populate(world)
     switch(world, {"zlib1", "png"}, {"zlib2", "png"})
     with world.hub.store.read() as tx:

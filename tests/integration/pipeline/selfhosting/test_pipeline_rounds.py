@@ -1,4 +1,4 @@
-"""A circle gets off the seed: a seeded build stays with the builders, its next round begins when the circle stands."""
+"""A cycle gets off the seed: a seeded build stays with the builders, its next round begins when the cycle stands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def build(source: str, **fields: object) -> Build:
     made = Build(
         id=source, target="reef-9", drop_id="d", source=source, epoch=0, version="1", release="1.el9", dist=".el9", srpm=source,
         srpm_filename=f"{source}-1-1.el9.src.rpm", state=BuildState.COMPARED, state_since=NOON, verdict="EQUIVALENT",
-        gate=Gate.REFUSED, gate_reason="seeded", owner="ada", provides=(f"{source} = 1-1.el9",), circle=("awk", "yacc"),
+        gate=Gate.REFUSED, gate_reason="seeded", owner="ada", provides=(f"{source} = 1-1.el9",), cycle=("awk", "yacc"),
         seeded=("awk-0-1.x86_64",), tags=("reef-9-build",), created=NOON,
     )  # fmt: skip
     return replace(made, **fields)  # type: ignore[arg-type]
@@ -39,7 +39,7 @@ def test_the_next_round_waits_for_the_whole_circle_and_begins_once(world: World)
     assert begun(world) == []
     with world.hub.store.begin() as tx:
         awk = tx.get(Build, "awk")
-        tx.change(
+        tx.update(
             awk,
             tags=("reef-9-build",),
             state=BuildState.PUBLISHED,
@@ -59,7 +59,7 @@ def test_the_next_round_waits_for_the_whole_circle_and_begins_once(world: World)
 
 def test_who_is_still_seeded_in_the_last_round_is_left_to_a_person(world: World) -> None:
     with world.hub.store.begin() as tx:
-        tx.add(build("yacc", round=MAX_ROUNDS, circle=("yacc",)))
+        tx.add(build("yacc", round=MAX_ROUNDS, cycle=("yacc",)))
     assert begun(world) == []
     assert "even in round 3" in held_back(("awk-0-1",), MAX_ROUNDS)
 

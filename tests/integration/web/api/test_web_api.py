@@ -12,8 +12,8 @@ from buildfarm.domain.core.build import BuildState
 from buildfarm.domain.core.records import Event
 from buildfarm.domain.core.task import Task
 from buildfarm.services.core.hub import Hub
-from tests.integration.web import scenario
-from tests.integration.web.scenario import Story
+from tests.integration.web import scenarios
+from tests.integration.web.scenarios import Scenario
 
 SRPM = b"any bytes: they are verified later"
 SRPM_SHA = hashlib.sha256(SRPM).hexdigest()
@@ -59,7 +59,7 @@ def test_every_write_with_an_unknown_token_is_refused(
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
 def test_a_reader_may_not_write(client: FlaskClient, method: str, path: str) -> None:
-    headers = {"Authorization": f"Bearer {scenario.READER}"}
+    headers = {"Authorization": f"Bearer {scenarios.READER}"}
     answer = client.open(path, method=method, json={}, headers=headers)
     assert answer.status_code == 403
     assert "rob" in problem(answer)["detail"]
@@ -152,14 +152,16 @@ def test_a_drop_that_makes_no_sense_is_a_problem_in_words(
     assert problem(answer)["detail"]
 
 
-def test_a_build_is_found_by_its_id_and_by_its_name(client: FlaskClient, story: Story) -> None:
-    by_id = client.get(f"/api/v1/builds/{story.ids['zlib']}").json
+def test_a_build_is_found_by_its_id_and_by_its_name(
+    client: FlaskClient, scenario: Scenario
+) -> None:
+    by_id = client.get(f"/api/v1/builds/{scenario.ids['zlib']}").json
     by_name = client.get("/api/v1/builds/zlib-1.0-1.el9").json
     assert by_id == by_name
     assert client.get("/api/v1/builds/zlib-9-9").status_code == 404
 
 
-def test_a_refused_build_says_which_symbol_is_gone(client: FlaskClient, story: Story) -> None:
+def test_a_refused_build_says_which_symbol_is_gone(client: FlaskClient, scenario: Scenario) -> None:
     build = client.get("/api/v1/builds/bzip2-1.0-1.el9").json
     assert build is not None
     assert "BZ2_bzPlanted" in build["why"]
@@ -169,7 +171,7 @@ def test_a_refused_build_says_which_symbol_is_gone(client: FlaskClient, story: S
     ]  # fmt: skip
 
 
-def test_a_build_tells_its_whole_way(client: FlaskClient, story: Story) -> None:
+def test_a_build_tells_its_whole_way(client: FlaskClient, scenario: Scenario) -> None:
     build = client.get("/api/v1/builds/libpng-1.0-1.el9").json
     assert build is not None
     assert [step["state"] for step in build["states"]] == [
@@ -183,29 +185,29 @@ def test_a_build_tells_its_whole_way(client: FlaskClient, story: Story) -> None:
     )
 
 
-def test_the_lock_marks_what_was_built_here(client: FlaskClient, story: Story) -> None:
+def test_the_lock_marks_what_was_built_here(client: FlaskClient, scenario: Scenario) -> None:
     lock = client.get("/api/v1/builds/libpng-1.0-1.el9/lock").json["locks"][0]["lock"]  # type: ignore[index]
     assert {rpm["name"] for rpm in lock if rpm["ours"]} == {"zlib", "expat", "jansson"}
 
 
-def test_a_drop_counts_every_vendor_rpm_against_it(client: FlaskClient, story: Story) -> None:
-    drop = client.get(f"/api/v1/drops/{story.drop}").json
+def test_a_drop_counts_every_vendor_rpm_against_it(client: FlaskClient, scenario: Scenario) -> None:
+    drop = client.get(f"/api/v1/drops/{scenario.drop}").json
     assert drop is not None
     found = drop["compatibility"]
     assert (found["compatible"], found["total"]) == (6, 14)
     assert sum(found["by_verdict"].values()) == 14
     assert found["by_verdict"]["UNCOMPARED"] == 6
-    waves = [[story_name(story, key) for key in wave] for wave in drop["plan"]["waves"]]
+    waves = [[story_name(scenario, key) for key in wave] for wave in drop["plan"]["waves"]]
     assert "zlib" in waves[0]
     assert "libpng" in waves[1]
     assert waves[2] == ["tree"]
 
 
-def story_name(story: Story, identity: str) -> str:
-    return next(name for name, key in story.ids.items() if key == identity)
+def story_name(scenario: Scenario, identity: str) -> str:
+    return next(name for name, key in scenario.ids.items() if key == identity)
 
 
-def test_a_target_tells_heads_share_and_brand_hits(client: FlaskClient, story: Story) -> None:
+def test_a_target_tells_heads_share_and_brand_hits(client: FlaskClient, scenario: Scenario) -> None:
     found = client.get("/api/v1/targets/reef-9").json
     assert found is not None
     assert {head["tag"]: head["number"] for head in found["heads"]} == {
@@ -225,14 +227,14 @@ def test_a_target_tells_heads_share_and_brand_hits(client: FlaskClient, story: S
     ],
 )  # fmt: skip
 def test_builds_are_filtered_by_the_url(
-    client: FlaskClient, story: Story, query: str, names: set[str]
+    client: FlaskClient, scenario: Scenario, query: str, names: set[str]
 ) -> None:
     found = client.get(f"/api/v1/builds?{query}").json
     assert found is not None
     assert {build["source"] for build in found["builds"]} == names
 
 
-def test_builds_come_in_pages(client: FlaskClient, story: Story) -> None:
+def test_builds_come_in_pages(client: FlaskClient, scenario: Scenario) -> None:
     seen: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
@@ -240,7 +242,7 @@ def test_builds_come_in_pages(client: FlaskClient, story: Story) -> None:
         assert page is not None
         seen += [build["id"] for build in page["builds"]]
         cursor = page["cursor"]
-    assert sorted(seen) == sorted(story.ids.values())
+    assert sorted(seen) == sorted(scenario.ids.values())
 
 
 def test_an_unknown_state_is_named(client: FlaskClient) -> None:
@@ -250,7 +252,7 @@ def test_an_unknown_state_is_named(client: FlaskClient) -> None:
 
 
 def test_events_go_on_from_a_number_without_loss_or_repeat(
-    client: FlaskClient, hub: Hub, story: Story
+    client: FlaskClient, hub: Hub, scenario: Scenario
 ) -> None:
     seen: list[int] = []
     after = 0
@@ -266,7 +268,7 @@ def test_events_go_on_from_a_number_without_loss_or_repeat(
 
 
 def test_a_decision_is_recorded_with_who_and_why(
-    client: FlaskClient, hub: Hub, story: Story, engineer: dict[str, str]
+    client: FlaskClient, hub: Hub, scenario: Scenario, engineer: dict[str, str]
 ) -> None:
     where = "/api/v1/builds/chrpath-1.0-1.el9/release-hold"
     assert client.post(where, json={"reason": " "}, headers=engineer).status_code == 422
@@ -274,13 +276,13 @@ def test_a_decision_is_recorded_with_who_and_why(
     assert answer.status_code == 200
     assert answer.json["state"] == "ingested"  # type: ignore[index]
     with hub.store.read() as tx:
-        event = tx.find(Event, subject=story.ids["chrpath"], order_by="id")[-1]
+        event = tx.find(Event, subject=scenario.ids["chrpath"], order_by="id")[-1]
     assert (event.actor, event.why) == ("ann", "key checked by phone")
     assert client.post(where, json={"reason": "again"}, headers=engineer).status_code == 409
 
 
 def test_retry_and_cancel_follow_the_states(
-    client: FlaskClient, story: Story, engineer: dict[str, str]
+    client: FlaskClient, scenario: Scenario, engineer: dict[str, str]
 ) -> None:
     assert (
         client.post("/api/v1/builds/zlib-1.0-1.el9/retry", json={}, headers=engineer).status_code
@@ -290,14 +292,14 @@ def test_retry_and_cancel_follow_the_states(
         "/api/v1/builds/reef-cannot-build-1.0-1.el9/retry", json={}, headers=engineer
     )
     assert retried.json["attempt"] == 2  # type: ignore[index]
-    where = f"/api/v1/builds/{story.ids['diffutils']}/cancel"
+    where = f"/api/v1/builds/{scenario.ids['diffutils']}/cancel"
     assert client.post(where, json={}, headers=engineer).status_code == 422
     canceled = client.post(where, json={"reason": "wrong patch"}, headers=engineer)
     assert canceled.json["state"] == BuildState.CANCELED  # type: ignore[index]
 
 
 def test_an_override_replaces_the_former_and_can_be_removed(
-    client: FlaskClient, story: Story, engineer: dict[str, str]
+    client: FlaskClient, scenario: Scenario, engineer: dict[str, str]
 ) -> None:
     body: dict[str, Any] = {
         "target": "reef-9",
@@ -330,7 +332,7 @@ def test_an_override_replaces_the_former_and_can_be_removed(
 
 
 def test_a_waiver_is_recorded_listed_and_revoked_by_the_words_of_its_file(
-    client: FlaskClient, story: Story, engineer: dict[str, str]
+    client: FlaskClient, scenario: Scenario, engineer: dict[str, str]
 ) -> None:
     body = {
         "id": "W1",
@@ -382,7 +384,7 @@ def test_health_says_ok_and_unknown_paths_are_problems(client: FlaskClient) -> N
     assert problem(client.delete("/api/v1/drops"))["status"] == 405
 
 
-def test_an_unchanged_answer_is_not_sent_again(client: FlaskClient, story: Story) -> None:
+def test_an_unchanged_answer_is_not_sent_again(client: FlaskClient, scenario: Scenario) -> None:
     first = client.get("/api/v1/builds/zlib-1.0-1.el9")
     again = client.get(
         "/api/v1/builds/zlib-1.0-1.el9", headers={"If-None-Match": first.headers["ETag"]}
@@ -391,7 +393,7 @@ def test_an_unchanged_answer_is_not_sent_again(client: FlaskClient, story: Story
 
 
 def test_the_log_goes_on_from_an_offset_and_says_whether_it_grows(
-    client: FlaskClient, story: Story
+    client: FlaskClient, scenario: Scenario
 ) -> None:
     whole = client.get("/api/v1/builds/diffutils-1.0-1.el9/log")
     assert whole.content_type == "text/plain; charset=utf-8"

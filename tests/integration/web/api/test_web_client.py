@@ -25,23 +25,23 @@ from buildfarm.domain.core.verdict import Verdict
 from buildfarm.domain.intake.drop import DropState
 from buildfarm.errors import Conflict, InfraError, InputError, NotAllowed, NotFound
 from buildfarm.services.core.hub import Hub
-from tests.integration.web import scenario
-from tests.integration.web.scenario import Story
+from tests.integration.web import scenarios
+from tests.integration.web.scenarios import Scenario
 
 SRPM = b"any bytes: they are verified later"
 
 
 @pytest.fixture
 def remote(app: Flask) -> Iterator[Client]:
-    with Client("http://hub", scenario.ENGINEER, http=httpx.WSGITransport(app=app)) as made:
+    with Client("http://hub", scenarios.ENGINEER, http=httpx.WSGITransport(app=app)) as made:
         yield made
 
 
-def test_every_list_comes_whole_and_typed(remote: Client, story: Story) -> None:
+def test_every_list_comes_whole_and_typed(remote: Client, scenario: Scenario) -> None:
     whole = remote.builds.page(limit=1000)
     builds = list(remote.builds.list(limit=3))
     assert builds == whole.builds
-    assert {build.source for build in builds} == set(story.ids)
+    assert {build.source for build in builds} == set(scenario.ids)
     assert {build.state for build in remote.builds.list(state="failed,on_hold")} == {
         BuildState.FAILED,
         BuildState.ON_HOLD,
@@ -57,21 +57,21 @@ def test_every_list_comes_whole_and_typed(remote: Client, story: Story) -> None:
     assert list(remote.events(after=newest.next or 0)) == []
 
 
-def test_one_of_each_says_what_it_is(remote: Client, story: Story) -> None:
+def test_one_of_each_says_what_it_is(remote: Client, scenario: Scenario) -> None:
     refused = remote.builds.get("bzip2-1.0-1.el9")
     assert refused.verdict is Verdict.INCOMPATIBLE
     assert refused.comparison is not None
     assert refused.comparison.pairs[0].findings[0].subject == "BZ2_bzPlanted"
     assert remote.builds.findings(refused.id).verdict is Verdict.INCOMPATIBLE
     assert remote.builds.why("tree-1.0-1.el9").state is BuildState.WAITING
-    assert remote.builds.audit(story.ids["reef-release"]).diff.startswith("--- vendor")
+    assert remote.builds.audit(scenario.ids["reef-release"]).diff.startswith("--- vendor")
     assert {
         line.name for line in remote.builds.lock("libpng-1.0-1.el9").locks[0].lock if line.ours
     } == {"zlib", "expat", "jansson"}
-    drop = remote.drops.get(story.drop)
+    drop = remote.drops.get(scenario.drop)
     assert drop.compatibility is not None
     assert drop.compatibility.total == 14
-    assert remote.drops.plan(story.drop).drop == story.drop
+    assert remote.drops.plan(scenario.drop).drop == scenario.drop
     assert remote.targets.get("reef-9").owner.sig == "core"
     assert remote.targets.failures("reef-9").failed == 1
     assert [one.name for one in remote.targets.list()] == ["reef-9"]
@@ -82,7 +82,7 @@ def test_one_of_each_says_what_it_is(remote: Client, story: Story) -> None:
 
 
 def test_files_and_logs_come_as_streams(
-    remote: Client, hub: Hub, story: Story, tmp_path: Path
+    remote: Client, hub: Hub, scenario: Scenario, tmp_path: Path
 ) -> None:
     file = tmp_path / "a-1-1.el9.src.rpm"
     file.write_bytes(SRPM)
@@ -114,9 +114,9 @@ def test_files_and_logs_come_as_streams(
 
 
 def test_decisions_are_made_and_refused_as_the_hub_says(
-    remote: Client, hub: Hub, story: Story
+    remote: Client, hub: Hub, scenario: Scenario
 ) -> None:
-    seen, etag = remote.builds.seen(story.ids["chrpath"])
+    seen, etag = remote.builds.seen(scenario.ids["chrpath"])
     assert seen.state is BuildState.ON_HOLD
     assert (
         remote.builds.release_hold(seen.id, reason="key checked", if_match=etag).state
@@ -127,9 +127,9 @@ def test_decisions_are_made_and_refused_as_the_hub_says(
     assert remote.builds.prioritise(seen.id, 7, reason="wanted today").priority == 7
     assert remote.builds.retry("reef-cannot-build-1.0-1.el9").attempt == 2
     with pytest.raises(Conflict):
-        remote.drops.approve(story.drop, reason="nothing is awaited")
-    assert remote.drops.pause(story.drop, reason="disks are full").paused
-    assert remote.drops.resume(story.drop).canceled == 0
+        remote.drops.approve(scenario.drop, reason="nothing is awaited")
+    assert remote.drops.pause(scenario.drop, reason="disks are full").paused
+    assert remote.drops.resume(scenario.drop).canceled == 0
     assert remote.targets.pause("reef-9", reason="disks are full").actor == "ann"
     assert remote.targets.resume("reef-9").paused is False
     assert remote.drain("local-1", reason="new disk").state == "drained"
@@ -175,7 +175,7 @@ class Moody(httpx.BaseTransport):
         return answer
 
 
-def test_a_busy_hub_is_asked_again_when_it_says(app: Flask, story: Story) -> None:
+def test_a_busy_hub_is_asked_again_when_it_says(app: Flask, scenario: Scenario) -> None:
     pauses: list[float] = []
     way = Moody(
         app,
@@ -205,10 +205,10 @@ def test_a_busy_hub_is_asked_again_when_it_says(app: Flask, story: Story) -> Non
 
 
 def test_a_post_whose_answer_was_lost_is_sent_again_and_done_once(
-    app: Flask, hub: Hub, story: Story
+    app: Flask, hub: Hub, scenario: Scenario
 ) -> None:
     way = Moody(app, httpx.ReadTimeout("the answer was lost"))
-    remote = Client("http://hub", scenario.ENGINEER, sleep=lambda _: None, http=way)
+    remote = Client("http://hub", scenarios.ENGINEER, sleep=lambda _: None, http=way)
     made = remote.targets.override("reef-9", "expat", {"nocheck": True}, reason="flaky")
     assert len(way.keys) == 2
     assert way.keys[0] == way.keys[1]
@@ -228,7 +228,7 @@ def farm(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunner]:
     monkeypatch.setattr(output.out, "_file", None)
     monkeypatch.setattr(output.out, "_width", 400)
     monkeypatch.setenv("BUILDFARM_URL", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setenv("BUILDFARM_TOKEN", scenario.ENGINEER)
+    monkeypatch.setenv("BUILDFARM_TOKEN", scenarios.ENGINEER)
     yield CliRunner()
     server.shutdown()
     thread.join()
@@ -251,13 +251,13 @@ def say(farm: CliRunner, *words: str) -> str:
     ],
 )  # fmt: skip
 def test_the_cli_prints_the_json_of_the_api(
-    farm: CliRunner, client: FlaskClient, story: Story, words: str, path: str
+    farm: CliRunner, client: FlaskClient, scenario: Scenario, words: str, path: str
 ) -> None:
-    printed: Any = json.loads(say(farm, *words.format(drop=story.drop).split(), "--json"))
-    assert printed == client.get(f"/api/v1/{path.format(drop=story.drop)}").get_json()
+    printed: Any = json.loads(say(farm, *words.format(drop=scenario.drop).split(), "--json"))
+    assert printed == client.get(f"/api/v1/{path.format(drop=scenario.drop)}").get_json()
 
 
-def test_the_cli_says_it_in_words(farm: CliRunner, story: Story) -> None:
+def test_the_cli_says_it_in_words(farm: CliRunner, scenario: Scenario) -> None:
     assert "main.c:3: error: 'x' undeclared" in say(farm, "builds", "-s", "failed")
     shown = say(farm, "show", "bzip2-1.0-1.el9")
     assert "bzip2-1.0-1.el9  compared  INCOMPATIBLE" in shown
@@ -265,7 +265,7 @@ def test_the_cli_says_it_in_words(farm: CliRunner, story: Story) -> None:
     assert "signature" not in shown
     assert "signature" in say(farm, "show", "-v", "bzip2-1.0-1.el9")
     assert "PNAELV 9.4 update 3" in say(farm, "drop")
-    assert "zlib-1.0-1.el9" in say(farm, "drop", story.drop[:8])
+    assert "zlib-1.0-1.el9" in say(farm, "drop", scenario.drop[:8])
     assert say(farm, "logs", "diffutils-1.0-1.el9").count("gcc -c part") == 40
     assert say(farm, "logs", "-f", "zlib-1.0-1.el9").count("gcc -c part") == 40
     assert "build.on_hold" in say(farm, "events", "chrpath-1.0-1.el9")
@@ -278,20 +278,20 @@ def test_the_cli_says_it_in_words(farm: CliRunner, story: Story) -> None:
     assert "to retry one: buildfarm retry --cluster ID -t reef-9 --reason …" in cluster
 
 
-def test_the_cli_decides(farm: CliRunner, story: Story) -> None:
+def test_the_cli_decides(farm: CliRunner, scenario: Scenario) -> None:
     assert (
         say(farm, "retry", "--failed", "-t", "reef-9") == "reef-cannot-build-1.0-1.el9: ingested\n"
     )
     assert (
-        say(farm, "release-hold", story.ids["chrpath"], "--reason", "key checked")
+        say(farm, "release-hold", scenario.ids["chrpath"], "--reason", "key checked")
         == "chrpath-1.0-1.el9: ingested\n"
     )
     assert (
-        say(farm, "prioritise", "5", story.ids["tree"], "--reason", "wanted")
+        say(farm, "prioritise", "5", scenario.ids["tree"], "--reason", "wanted")
         == "tree-1.0-1.el9: priority 5\n"
     )
     assert (
-        say(farm, "cancel", story.ids["tree"], "--reason", "no longer")
+        say(farm, "cancel", scenario.ids["tree"], "--reason", "no longer")
         == "tree-1.0-1.el9: canceled\n"
     )
     assert say(farm, "pause", "reef-9", "--reason", "disks are full") == "reef-9: paused\n"
@@ -305,7 +305,7 @@ def test_the_cli_decides(farm: CliRunner, story: Story) -> None:
     )
 
 
-def test_the_cli_sends_a_drop_once(farm: CliRunner, story: Story, tmp_path: Path) -> None:
+def test_the_cli_sends_a_drop_once(farm: CliRunner, scenario: Scenario, tmp_path: Path) -> None:
     (tmp_path / "b-1-1.el9.src.rpm").write_bytes(SRPM)
     first = say(farm, "ingest", str(tmp_path), "-t", "reef-9")
     again = say(farm, "ingest", str(tmp_path), "-t", "reef-9")

@@ -1,4 +1,4 @@
-"""schemathesis against the real application with the told story: nothing that may be sent makes the hub break its word.
+"""schemathesis against the real application with the told scenario: nothing that may be sent makes the hub break its word.
 
 All of its checks are on. Two of them are told what a schema cannot say: ``If-Match`` may name another state (412 anywhere), and the
 operations in ``_BEYOND_SCHEMAS`` refuse by rules of the field (422) what is valid by form. A NUL is nowhere taken, which no schema
@@ -26,9 +26,9 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from buildfarm.adapters.core.database import SqlStore
 from buildfarm.config import Limits
 from buildfarm.services.core.hub import Hub
-from tests.integration.web import scenario
+from tests.integration.web import scenarios
 from tests.integration.web.people_scenario import PEOPLE, introduce, token_of
-from tests.integration.web.scenario import Clock, Story
+from tests.integration.web.scenarios import Clock, Scenario
 
 _REFUSED = ["400", "401", "403", "404", "405", "406", "409", "412", "415", "422", "429"]
 _ACCEPTED = ["2xx", "3xx", "401", "403", "404", "409", "412", "429"]
@@ -53,11 +53,11 @@ _BEYOND_SCHEMAS = {
 
 
 @pytest.fixture
-def quiet_hub(told: tuple[Path, Story], tmp_path: Path) -> Iterator[Hub]:
+def quiet_hub(told: tuple[Path, Scenario], tmp_path: Path) -> Iterator[Hub]:
     """The told farm without limits, and with no disk to wait for."""
-    home, story = told
+    home, scenario = told
     shutil.copytree(home, tmp_path, symlinks=True, dirs_exist_ok=True)
-    hub = scenario.open_hub(tmp_path, Clock(story.clock.now))
+    hub = scenarios.open_hub(tmp_path, Clock(scenario.clock.now))
     farm = replace(hub.config.farm, limits=Limits(reads="", writes=""))
     yield replace(hub, config=replace(hub.config, farm=farm))
     assert isinstance(hub.store, SqlStore)
@@ -75,15 +75,15 @@ def fresh_key(context: Any, case: Any, kwargs: Any) -> None:
 
 
 def configuration(
-    story: Story, token: str, examples: int, *, at_length: bool
+    scenario: Scenario, token: str, examples: int, *, at_length: bool
 ) -> schemathesis.Config:
     """Every boundary of every parameter and field, the same in every run; at length also what is made at random, and chains of requests."""
     known = {
-        "build": [f"{source}-1.0-1.el9" for source in story.ids],
-        "drop": [story.drop],
+        "build": [f"{source}-1.0-1.el9" for source in scenario.ids],
+        "drop": [scenario.drop],
         "target": ["reef-9"],
         "worker": ["local-1"],
-        "source": [*story.ids],
+        "source": [*scenario.ids],
         "sig": ["core"],
         "account": [name for name in PEOPLE if name != "admin"],
     }
@@ -118,18 +118,18 @@ class Quiet(WSGIRequestHandler):
 
 
 def broken_words(
-    hub: Hub, story: Story, examples: int, *, at_length: bool
+    hub: Hub, scenario: Scenario, examples: int, *, at_length: bool
 ) -> tuple[int, list[str]]:
     """How many requests were made, and what was not as described."""
     introduce(hub)
-    app = create_app(hub, intake=scenario.fake_intake, blob_limit=1 << 20)
+    app = create_app(hub, intake=scenarios.fake_intake, blob_limit=1 << 20)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
         schema = schemathesis.openapi.from_url(
             f"http://127.0.0.1:{server.server_port}/api/v1/openapi.json",
-            config=configuration(story, token_of(hub, "admin"), examples, at_length=at_length),
+            config=configuration(scenario, token_of(hub, "admin"), examples, at_length=at_length),
         )
         return _broken(schema)
     finally:
@@ -158,7 +158,7 @@ def _broken(schema: Any) -> tuple[int, list[str]]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
-def test_the_hub_does_what_the_document_says(quiet_hub: Hub, told: tuple[Path, Story]) -> None:
+def test_the_hub_does_what_the_document_says(quiet_hub: Hub, told: tuple[Path, Scenario]) -> None:
     count, found = broken_words(quiet_hub, told[1], 2, at_length=False)
     assert not found, "\n\n".join(found)
     assert count > 500
@@ -168,7 +168,7 @@ def test_the_hub_does_what_the_document_says(quiet_hub: Hub, told: tuple[Path, S
 @pytest.mark.timeout(3600)
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
 def test_the_hub_does_what_the_document_says_at_length(
-    quiet_hub: Hub, told: tuple[Path, Story]
+    quiet_hub: Hub, told: tuple[Path, Scenario]
 ) -> None:
     count, found = broken_words(quiet_hub, told[1], 40, at_length=True)
     assert not found, "\n\n".join(found)

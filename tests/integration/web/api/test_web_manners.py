@@ -22,9 +22,9 @@ from buildfarm.domain.core.idempotency import KeptAnswer
 from buildfarm.domain.core.records import ApiToken, SourceOverride
 from buildfarm.services.core import idempotency
 from buildfarm.services.core.hub import Hub
-from tests.integration.web import scenario
+from tests.integration.web import scenarios
 from tests.integration.web.people_scenario import bearer, introduce, token_of
-from tests.integration.web.scenario import Clock
+from tests.integration.web.scenarios import Clock
 
 OVERRIDE = {"target": "reef-9", "source": "zlib", "reason": "flaky", "settings": {"nocheck": True}}
 URL = "/api/v1/overrides"
@@ -66,7 +66,7 @@ def test_a_key_stands_for_one_request_of_one_caller(
     assert (other.status_code, other.content_type) == (422, "application/problem+json")
     elsewhere = client.post("/api/v1/builds/x/retry", json=OVERRIDE, headers=key(engineer))
     assert elsewhere.status_code == 422
-    reader = key({"Authorization": f"Bearer {scenario.READER}"})
+    reader = key({"Authorization": f"Bearer {scenarios.READER}"})
     assert client.post(URL, json=OVERRIDE, headers=reader).status_code == 403
     assert client.post(URL, json=OVERRIDE, headers=key({})).status_code == 401
     assert recorded(hub) == 1
@@ -220,7 +220,7 @@ def private_redis(tmp_path: Path) -> Iterator[str]:
 def limited(hub: Hub, limits: Limits, storage: str = "memory://") -> Flask:
     farm = replace(hub.config.farm, limits=limits)
     other = replace(hub, config=replace(hub.config, farm=farm))
-    return create_app(other, intake=scenario.fake_intake, limits_storage=storage)
+    return create_app(other, intake=scenarios.fake_intake, limits_storage=storage)
 
 
 def test_who_asks_too_often_is_told_when_to_come_back(hub: Hub, engineer: dict[str, str]) -> None:

@@ -28,7 +28,7 @@ from buildfarm.domain.core.build import Build, BuildState
 from buildfarm.domain.core.records import (
     BootstrapVariant,
     Comparison,
-    Follower,
+    EventConsumer,
     ForecastRecord,
     SourceSurvey,
 )
@@ -39,9 +39,9 @@ from buildfarm.domain.publish.compose import Compose
 from buildfarm.domain.publish.repository import Generation
 from buildfarm.domain.target.trigger import Poll, Triggers, WatchedFolder, Webhook
 from buildfarm.services.core.hub import Hub
-from tests.integration.web import scenario
+from tests.integration.web import scenarios
 from tests.integration.web.people_scenario import bearer, introduce, token_of
-from tests.integration.web.scenario import Story
+from tests.integration.web.scenarios import Scenario
 
 
 def api_rules(app: Flask) -> dict[str, str]:
@@ -83,7 +83,7 @@ def test_the_api_is_there_to_read_without_script(client: FlaskClient) -> None:
 
 
 def places_of(hub: Hub) -> dict[str, list[str]]:
-    """What the paths of the story name."""
+    """What the paths of the scenario name."""
     with hub.store.read() as tx:
         builds = tx.find(Build)
         return {
@@ -105,7 +105,7 @@ def places_of(hub: Hub) -> dict[str, list[str]]:
 def answers_of(
     client: FlaskClient, hub: Hub, engineer: dict[str, str]
 ) -> Iterator[tuple[str, Operation, Any]]:
-    """Every JSON answer of the story: each GET route, of each thing it can be about."""
+    """Every JSON answer of the scenario: each GET route, of each thing it can be about."""
     places = places_of(hub)
     for rule in client.application.url_map.iter_rules():
         operation = OPERATIONS.get(rule.endpoint)
@@ -143,9 +143,9 @@ def strictly(model: type[BaseModel], found: Any) -> list[str]:
     return [] if read.to_json() == found else [f"{model.__name__} does not write what it read"]
 
 
-def test_every_real_answer_is_what_the_models_say(hub: Hub, later: Story) -> None:
+def test_every_real_answer_is_what_the_models_say(hub: Hub, later: Scenario) -> None:
     """A field that a read model gained has to be told in ``buildfarm/api/responses``: one line, named here."""
-    client = create_app(_with_triggers(hub), intake=scenario.fake_intake).test_client()
+    client = create_app(_with_triggers(hub), intake=scenarios.fake_intake).test_client()
     introduce(hub)
     admin = bearer(token_of(hub, "admin"))
     _add_what_the_story_leaves_out(hub, later)
@@ -171,7 +171,7 @@ def test_every_real_answer_is_what_the_models_say(hub: Hub, later: Story) -> Non
     asked = {"kind": "export-removed", "reason": "nothing uses it"}
     assert (
         client.post(
-            "/api/v1/builds/bzip2-1.0-1.el9/ask-waiver", json=asked, headers=admin
+            "/api/v1/builds/bzip2-1.0-1.el9/request-waiver", json=asked, headers=admin
         ).status_code
         == HTTPStatus.CREATED
     )
@@ -187,12 +187,12 @@ def test_every_real_answer_is_what_the_models_say(hub: Hub, later: Story) -> Non
         answer.__name__ for one in OPERATIONS.values() for status, answer in one.answers.items()
         if isinstance(answer, type) and status is HTTPStatus.OK and not one.secured
     }  # fmt: skip
-    assert described - models <= {"HookAnswer"}, "the story shows no answer of these"
+    assert described - models <= {"HookAnswer"}, "the scenario shows no answer of these"
     assert {"OwnAccount", "TokenList", "AccountList", "DeliveryList"} <= models
 
 
 def test_what_is_written_is_answered_as_the_models_say(
-    client: FlaskClient, hub: Hub, later: Story
+    client: FlaskClient, hub: Hub, later: Scenario
 ) -> None:
     introduce(hub)
     admin = bearer(token_of(hub, "admin"))
@@ -240,11 +240,11 @@ def test_what_is_written_is_answered_as_the_models_say(
         ask("/composes/<compose>/promote", why, compose=one)
     ask("/composes/<compose>/retire", why, compose=second)
     for kind, answer in (("export-removed", "decline"), ("content-data", "grant")):
-        asked = ask("/builds/<build>/ask-waiver", {"kind": kind, **why}, build="bzip2-1.0-1.el9")[
-            "id"
-        ]
+        asked = ask(
+            "/builds/<build>/request-waiver", {"kind": kind, **why}, build="bzip2-1.0-1.el9"
+        )["id"]
         more = {"owner": "o", "expires": "2099-01-01"} if answer == "grant" else {}
-        ask(f"/waiver-asks/<ask>/{answer}", {**why, **more}, ask=asked)
+        ask(f"/waiver-requests/<ask>/{answer}", {**why, **more}, ask=asked)
 
 
 def _dead_delivery(subscription: str, at: datetime) -> Delivery:
@@ -255,7 +255,7 @@ def _dead_delivery(subscription: str, at: datetime) -> Delivery:
 
 
 def test_a_whole_report_is_what_the_models_say(hub: Hub) -> None:
-    """The story tells small reports; this one has everything a comparison can write."""
+    """The scenario tells small reports; this one has everything a comparison can write."""
     lifted = Finding(kind="file-mode", path="/bin/a", subject="", verdict=Verdict.EXPECTED, rule="waiver:W1", old="0755", new="0644",
                      was="REVIEW mode", diff="--- a\n+++ b\n")  # fmt: skip
     bad = Finding(
@@ -276,22 +276,22 @@ def test_a_whole_report_is_what_the_models_say(hub: Hub) -> None:
         sources=Distribution(old=2, new=1, missing=("c",), missing_provides=(("x", "y"),), worst=(("a", Verdict.MISSING, 1),)),
     )  # fmt: skip
     stored = Comparison(
-        id="c", build="b", verdict="MISSING", report=json.loads(json.dumps(to_json(whole))), created=scenario.START,
+        id="c", build="b", verdict="MISSING", report=json.loads(json.dumps(to_json(whole))), created=scenarios.START,
         brand_hits=({"word": "PNAELV", "rpm": "a.rpm", "path": "/a"},),
     )  # fmt: skip
     assert strictly(Findings, reading(stored)) == []
 
 
-def _add_what_the_story_leaves_out(hub: Hub, story: Story) -> None:
-    step = {"build": story.ids["tree"], "name": "tree-1.0-1.el9", "wave": 0, "cost": 1.0, "way": 1.0, "start": 0.0, "end": 1.0,
+def _add_what_the_story_leaves_out(hub: Hub, scenario: Scenario) -> None:
+    step = {"build": scenario.ids["tree"], "name": "tree-1.0-1.el9", "wave": 0, "cost": 1.0, "way": 1.0, "start": 0.0, "end": 1.0,
             "needs": [], "critical": True}  # fmt: skip
     forecast: dict[str, object] = {
-        "steps": [step], "workers": 2, "makespan": 1.0, "bound": 1.0, "critical_path": 1.0, "circles": [["a", "b"]],
+        "steps": [step], "workers": 2, "makespan": 1.0, "bound": 1.0, "critical_path": 1.0, "unscheduled_cycles": [["a", "b"]],
     }  # fmt: skip
-    circle = {"members": ["a"], "closing": [["a", "b"]], "conditions": [["a", "--without tests"]]}
-    of_drop = {"problems": [{"nvr": "n", "kind": "cycle", "reason": "r"}], "cycles": [circle]}
+    cycle = {"members": ["a"], "closing": [["a", "b"]], "conditions": [["a", "--without tests"]]}
+    of_drop = {"problems": [{"nvr": "n", "kind": "cycle", "reason": "r"}], "cycles": [cycle]}
     with hub.store.begin() as tx:
-        tree = tx.get(Build, story.ids["tree"])
+        tree = tx.get(Build, scenario.ids["tree"])
         tx.remove(ForecastRecord, id=("reef-9", tree.drop_id))
         tx.add(ForecastRecord(id="reef-9", forecast=forecast, created=tx.now))
         tx.add(ForecastRecord(id=tree.drop_id, forecast={**forecast, **of_drop}, created=tx.now))
@@ -301,7 +301,7 @@ def _add_what_the_story_leaves_out(hub: Hub, story: Story) -> None:
                 id=tree.id, target="reef-9", condition="--without tests", created=tx.now
             )
         )
-        tx.add(Follower(id="teller", event=7, length=9, moved=tx.now))
+        tx.add(EventConsumer(id="notifier", event=7, length=9, moved=tx.now))
         tx.add(Subscription(id="S1", owner="ann", channel=Channel.WEBHOOK, address="http://93.184.215.14/x", topics=("failed",),
                             created=tx.now))  # fmt: skip
         tx.add(_dead_delivery("S1", tx.now))
@@ -336,7 +336,9 @@ def test_a_wrong_parameter_is_named(client: FlaskClient, query: str, names: list
 @pytest.mark.parametrize(
     "cursor", ["x", "WzcsImEiXQ", "W10", "bnVsbA", "W1sxXSxbMl1d", "eyJhdCI6MX0"]
 )
-def test_a_cursor_of_nothing_is_refused(client: FlaskClient, story: Story, cursor: str) -> None:
+def test_a_cursor_of_nothing_is_refused(
+    client: FlaskClient, scenario: Scenario, cursor: str
+) -> None:
     for path in ("builds", "events", "generations", "waivers"):
         assert client.get(f"/api/v1/{path}?cursor={cursor}").status_code == 422, path
 
@@ -346,7 +348,7 @@ def test_a_cursor_of_nothing_is_refused(client: FlaskClient, story: Story, curso
     [("builds", "builds"), ("tasks", "tasks"), ("generations", "generations"), ("events?after=0", "events"), ("drops", "drops")],
 )  # fmt: skip
 def test_every_list_comes_whole_by_its_links(
-    client: FlaskClient, story: Story, path: str, key: str
+    client: FlaskClient, scenario: Scenario, path: str, key: str
 ) -> None:
     start = f"/api/v1/{path}{'&' if '?' in path else '?'}limit="
     whole = client.get(f"{start}1000").get_json()
@@ -362,16 +364,16 @@ def test_every_list_comes_whole_by_its_links(
     assert seen == whole[key]
 
 
-def test_what_came_in_between_moves_no_page(client: FlaskClient, story: Story) -> None:
+def test_what_came_in_between_moves_no_page(client: FlaskClient, scenario: Scenario) -> None:
     first = client.get("/api/v1/builds?limit=4").get_json()
-    story._build("newcomer")
+    scenario._build("newcomer")
     second = client.get(f"/api/v1/builds?limit=4&cursor={first['cursor']}").get_json()
     assert not {one["id"] for one in first["builds"]} & {one["id"] for one in second["builds"]}
     assert "newcomer" not in {one["source"] for one in second["builds"]}
 
 
 def test_other_methods_types_and_forms_are_problems(
-    client: FlaskClient, story: Story, engineer: dict[str, str]
+    client: FlaskClient, scenario: Scenario, engineer: dict[str, str]
 ) -> None:
     refused = client.put("/api/v1/builds")
     assert (refused.status_code, refused.content_type) == (405, "application/problem+json")
@@ -398,21 +400,21 @@ def test_other_methods_types_and_forms_are_problems(
 
 
 def test_every_twin_answers_304_while_only_time_passes(
-    client: FlaskClient, hub: Hub, story: Story, engineer: dict[str, str]
+    client: FlaskClient, hub: Hub, scenario: Scenario, engineer: dict[str, str]
 ) -> None:
     for path in {path for path, _, _ in answers_of(client, hub, engineer)}:
         first = client.get(path, headers=engineer)
-        story.clock.pass_seconds(1)
+        scenario.clock.pass_seconds(1)
         again = client.get(path, headers={**engineer, "If-None-Match": first.headers["ETag"]})
         assert again.status_code == 304, path
 
 
 def test_a_decision_holds_for_what_was_seen_alone(
-    client: FlaskClient, story: Story, engineer: dict[str, str]
+    client: FlaskClient, scenario: Scenario, engineer: dict[str, str]
 ) -> None:
-    where = f"/api/v1/builds/{story.ids['chrpath']}"
+    where = f"/api/v1/builds/{scenario.ids['chrpath']}"
     seen = client.get(where).headers["ETag"]
-    story.clock.pass_seconds(5)
+    scenario.clock.pass_seconds(5)
     body = {"reason": "looked at it"}
     released = client.post(
         f"{where}/release-hold", json=body, headers={**engineer, "If-Match": seen}
@@ -426,7 +428,7 @@ def test_a_decision_holds_for_what_was_seen_alone(
         client.post(f"{where}/cancel", json=body, headers={**engineer, "If-Match": now}).status_code
         == 200
     )
-    drop = f"/api/v1/drops/{story.drop}"
+    drop = f"/api/v1/drops/{scenario.drop}"
     assert (
         client.post(
             f"{drop}/pause", json=body, headers={**engineer, "If-Match": '"of-yesterday"'}
@@ -439,7 +441,7 @@ def test_a_decision_holds_for_what_was_seen_alone(
     )
 
 
-def test_a_page_names_only_what_its_twin_takes(client: FlaskClient, story: Story) -> None:
+def test_a_page_names_only_what_its_twin_takes(client: FlaskClient, scenario: Scenario) -> None:
     page = client.get("/builds?state=failed&colour=red").text
     assert 'href="/api/v1/builds?state=failed"' in page
-    assert scenario.ENGINEER not in page
+    assert scenarios.ENGINEER not in page

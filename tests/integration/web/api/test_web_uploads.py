@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from tests.integration.web.scenario import ENGINEER
+from tests.integration.web.scenarios import ENGINEER
 
 LIMIT = 1 << 20
 """The application's blob_limit here."""

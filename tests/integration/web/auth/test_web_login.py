@@ -17,9 +17,9 @@ from buildfarm.services.auth import accounts
 from buildfarm.services.auth.login import LoginTools
 from buildfarm.services.core.hub import Hub
 from buildfarm.services.core.tasks import token_hash
-from tests.integration.web import scenario
+from tests.integration.web import scenarios
 from tests.integration.web.people_scenario import PASSWORD, Browser, browser_of, csrf_on, introduce
-from tests.integration.web.scenario import Clock
+from tests.integration.web.scenarios import Clock
 
 COOKIE = "buildfarm"
 
@@ -88,7 +88,7 @@ def test_the_sixth_try_is_not_looked_at_in_any_process_until_the_window_is_over(
     client = app.test_client()
     for _ in range(5):
         assert client.post("/login", data={"name": "ann", "password": "wrong"}).status_code == 401
-    other_process = create_app(hub, intake=scenario.fake_intake, login=login_tools).test_client()
+    other_process = create_app(hub, intake=scenarios.fake_intake, login=login_tools).test_client()
     refused = other_process.post(
         "/login",
         data={"name": "ann", "password": PASSWORD},
@@ -304,7 +304,7 @@ def test_behind_a_proxy_https_is_what_it_says(hub: Hub, login_tools: LoginTools,
             hub.config, farm=dataclasses.replace(hub.config.farm, login=login)
         ),
     )
-    client = create_app(proxied, intake=scenario.fake_intake, login=login_tools).test_client()
+    client = create_app(proxied, intake=scenarios.fake_intake, login=login_tools).test_client()
     said = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
     safe = client.post("/login", data={"name": ann, "password": PASSWORD}, headers=said)
     assert safe.headers["Set-Cookie"].startswith("__Host-buildfarm=")

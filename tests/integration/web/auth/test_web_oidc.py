@@ -25,7 +25,7 @@ from buildfarm.errors import NotAllowed
 from buildfarm.services.auth import accounts
 from buildfarm.services.auth.login import LoginTools
 from buildfarm.services.core.hub import Hub
-from tests.integration.web import oidc_server, scenario
+from tests.integration.web import oidc_server, scenarios
 from tests.integration.web.oidc_server import OidcServer, query_of
 
 pytestmark = pytest.mark.skipif(
@@ -54,9 +54,7 @@ class Farm:
         assert answer.status_code == 302, answer.text
         return answer.headers["Location"]
 
-    def come_back(
-        self, browser: httpx.Client, name: str, onward: str = "/builds"
-    ) -> httpx.Response:
+    def complete(self, browser: httpx.Client, name: str, onward: str = "/builds") -> httpx.Response:
         """The whole way of one person."""
         url = self.leave(browser, onward)
         self.issuer.consent(browser, name)
@@ -66,7 +64,7 @@ class Farm:
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     folder = tmp_path_factory.mktemp("oidc")
-    hub = scenario.make_hub(folder / "farm", scenario.Clock())
+    hub = scenarios.make_hub(folder / "farm", scenarios.Clock())
 
     def later(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         return app(environ, start)  # its configuration names this server's own port
@@ -96,7 +94,7 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
         tools = LoginTools(
             passwords=Argon2Passwords(), issuer=OidcIssuer(settings, oidc_server.SECRET)
         )
-        app = create_app(hub, intake=scenario.fake_intake, login=tools)  # type: ignore[arg-type]  # reads JSON
+        app = create_app(hub, intake=scenarios.fake_intake, login=tools)  # type: ignore[arg-type]  # reads JSON
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield Farm(url, hub, issuer)
@@ -115,7 +113,7 @@ def account_of(farm: Farm, name: str) -> Account:
 def test_somebody_comes_back_with_the_rights_of_their_groups(farm: Farm) -> None:
     with farm.browser() as browser:
         assert "the distribution&#39;s login" in browser.get("/login").text
-        answer = farm.come_back(browser, "vera", "/builds?state=failed")
+        answer = farm.complete(browser, "vera", "/builds?state=failed")
         assert (answer.status_code, answer.headers["Location"]) == (303, "/builds?state=failed")
         me = browser.get("/api/v1/account").json()
     assert (me["name"], me["role"], me["sigs"], me["account"]["login"]) == (
@@ -143,10 +141,10 @@ def test_the_request_carries_state_nonce_and_a_challenge_and_each_login_has_its_
 
 def test_rights_follow_the_groups_at_the_next_login(farm: Farm) -> None:
     with farm.browser() as browser:
-        farm.come_back(browser, "lars")
+        farm.complete(browser, "lars")
         assert browser.get("/api/v1/account").json()["role"] == "engineer"
         farm.issuer.set_groups("lars", ["virt-team"])
-        farm.come_back(browser, "lars")
+        farm.complete(browser, "lars")
         assert browser.get("/api/v1/account").json()["role"] == "maintainer"
 
 
@@ -179,13 +177,15 @@ def test_a_code_without_its_verifier_is_refused_by_the_issuer(farm: Farm) -> Non
 def test_a_token_of_another_login_is_refused_by_its_nonce(farm: Farm) -> None:
     settings = farm.hub.config.farm.login.oidc
     assert settings is not None
-    issuer, come_back = OidcIssuer(settings, oidc_server.SECRET), f"{farm.url}/login/oidc/return"
+    issuer, complete = OidcIssuer(settings, oidc_server.SECRET), f"{farm.url}/login/oidc/return"
     with farm.browser() as browser:
-        url, errand = issuer.send_off(come_back)
+        url, authorization_request = issuer.begin(complete)
         farm.issuer.consent(browser, "nils")
         answer = query_of(farm.asked(browser, url))
     with pytest.raises(NotAllowed, match="nonce"):
-        issuer.welcome(dataclasses.replace(errand, nonce="of another login"), come_back, answer)
+        issuer.welcome(
+            dataclasses.replace(authorization_request, nonce="of another login"), complete, answer
+        )
 
 
 def test_a_code_opens_one_session_only(farm: Farm) -> None:
@@ -193,16 +193,16 @@ def test_a_code_opens_one_session_only(farm: Farm) -> None:
         url = farm.leave(browser)
         farm.issuer.consent(browser, "nils")
         back = farm.asked(browser, url)
-        errand = browser.cookies.get("buildfarm-login")
+        authorization_request = browser.cookies.get("buildfarm-login")
         assert browser.get(back).status_code == 303
-        browser.cookies.set("buildfarm-login", str(errand), domain="127.0.0.1")
+        browser.cookies.set("buildfarm-login", str(authorization_request), domain="127.0.0.1")
         assert browser.get(back).status_code == 403
 
 
 def test_the_issuer_cannot_take_over_a_local_account(farm: Farm) -> None:
     accounts.create(farm.hub, "ann", role=Role.ADMIN, actor="test")
     with farm.browser() as browser:
-        answer = farm.come_back(browser, "ann")
+        answer = farm.complete(browser, "ann")
         assert answer.status_code == 403
         assert "there is an account ann that does not belong to this login" in answer.text
     assert account_of(farm, "ann").subject == ""
@@ -210,10 +210,10 @@ def test_the_issuer_cannot_take_over_a_local_account(farm: Farm) -> None:
 
 def test_a_disabled_account_does_not_come_back(farm: Farm) -> None:
     with farm.browser() as browser:
-        farm.come_back(browser, "dora")
+        farm.complete(browser, "dora")
         accounts.set_disabled(farm.hub, "dora", disabled=True, actor="test", why="left")
         assert browser.get("/api/v1/account").status_code == 401
-        answer = farm.come_back(browser, "dora")
+        answer = farm.complete(browser, "dora")
         assert answer.status_code == 403
         assert "the account dora is disabled" in answer.text
 
@@ -230,4 +230,4 @@ def test_what_the_issuer_refuses_is_said(farm: Farm) -> None:
 
 def test_no_other_site_is_a_way_on_after_a_login(farm: Farm) -> None:
     with farm.browser() as browser:
-        assert farm.come_back(browser, "nils", "//evil.example/").headers["Location"] == "/account"
+        assert farm.complete(browser, "nils", "//evil.example/").headers["Location"] == "/account"

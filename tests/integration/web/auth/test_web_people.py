@@ -26,7 +26,7 @@ from tests.integration.web.people_scenario import (
     introduce,
     token_of,
 )
-from tests.integration.web.scenario import HOSTILE, Clock, Story
+from tests.integration.web.scenarios import HOSTILE, Clock, Scenario
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def api(
 
 
 def test_a_maintainer_retries_what_is_theirs_and_is_refused_the_rest(
-    app: Flask, hub: Hub, story: Story, people: None
+    app: Flask, hub: Hub, scenario: Scenario, people: None
 ) -> None:
-    own, others = failed_build(story, "qemu-kvm"), failed_build(story, "bash")
+    own, others = failed_build(scenario, "qemu-kvm"), failed_build(scenario, "bash")
     browser = browser_of(app, hub, "source")
     page = browser.client.get(f"/builds/{own.id}").get_data(as_text=True)
     assert f'action="/builds/{own.id}/retry"' in page
@@ -69,7 +69,7 @@ def test_a_maintainer_retries_what_is_theirs_and_is_refused_the_rest(
 
 
 def test_whoever_is_not_logged_in_sees_what_could_be_done_and_no_form(
-    client: FlaskClient, story: Story
+    client: FlaskClient, scenario: Scenario
 ) -> None:
     page = client.get("/builds/reef-cannot-build-1.0-1.el9").get_data(as_text=True)
     assert re.search(r'Retry: <a href="/login\?next=[^"]+" rel="nofollow">log in</a>', page)
@@ -77,17 +77,17 @@ def test_whoever_is_not_logged_in_sees_what_could_be_done_and_no_form(
 
 
 def test_every_form_of_the_pages_does_what_it_says(
-    app: Flask, hub: Hub, story: Story, people: None
+    app: Flask, hub: Hub, scenario: Scenario, people: None
 ) -> None:
     browser = browser_of(app, hub, "engineer")
-    waiting = story.until_waiting(story._build("qemu-kvm"))
+    waiting = scenario.until_waiting(scenario._build("qemu-kvm"))
     path = f"/builds/{waiting.id}"
     assert "The priority is changed" in browser.post(
         f"{path}/priority", priority="7", reason="a fix is due"
     )
     assert "The build is canceled" in browser.post(f"{path}/cancel", reason="not this one")
-    assert "Paused" in browser.post(f"/drops/{story.drop}/pause", reason="disks are full")
-    assert "It goes on" in browser.post(f"/drops/{story.drop}/resume", reason="")
+    assert "Paused" in browser.post(f"/drops/{scenario.drop}/pause", reason="disks are full")
+    assert "It goes on" in browser.post(f"/drops/{scenario.drop}/resume", reason="")
     assert "Paused" in browser.post("/targets/reef-9/pause", reason="disks are full")
     assert "It goes on" in browser.post("/targets/reef-9/resume", drop_waiting="1")
     assert "The worker gets nothing more" in browser.post(
@@ -155,7 +155,7 @@ def test_a_drop_is_submitted_on_the_page_by_whom_its_target_belongs_to(
 
 
 def test_a_form_without_its_reason_says_so_and_leads_back(
-    app: Flask, hub: Hub, story: Story, people: None
+    app: Flask, hub: Hub, scenario: Scenario, people: None
 ) -> None:
     browser = browser_of(app, hub, "engineer")
     answer = browser.client.post(
@@ -168,7 +168,7 @@ def test_a_form_without_its_reason_says_so_and_leads_back(
 
 
 def test_a_finding_is_waived_on_the_page_and_the_waiver_revoked(
-    app: Flask, hub: Hub, story: Story, people: None
+    app: Flask, hub: Hub, scenario: Scenario, people: None
 ) -> None:
     browser = browser_of(app, hub, "target")
     page = browser.client.get("/builds/bzip2-1.0-1.el9").get_data(as_text=True)
@@ -402,7 +402,7 @@ def test_an_admin_makes_changes_and_closes_an_account_on_its_page(
 
 
 def test_a_hostile_name_is_text_on_every_page(
-    app: Flask, hub: Hub, story: Story, people: None
+    app: Flask, hub: Hub, scenario: Scenario, people: None
 ) -> None:
     """Such a name cannot be made here; if one came in by another way it stays text."""
     with hub.store.begin() as tx:
@@ -430,10 +430,10 @@ def test_a_hostile_name_is_text_on_every_page(
 
 
 def test_the_audit_log_says_who_did_what_and_why_page_by_page(
-    app: Flask, client: FlaskClient, hub: Hub, story: Story, people: None
+    app: Flask, client: FlaskClient, hub: Hub, scenario: Scenario, people: None
 ) -> None:
     engineer, admin = token_of(hub, "engineer"), token_of(hub, "admin")
-    build = failed_build(story, "qemu-kvm")
+    build = failed_build(scenario, "qemu-kvm")
     for number in range(5):
         api(client, engineer, "POST", "/workers/local-1/drain", reason=f"reason {number}")
         api(client, engineer, "POST", "/workers/local-1/resume", reason="back")

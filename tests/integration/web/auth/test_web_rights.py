@@ -10,13 +10,13 @@ import pytest
 from flask import Flask
 
 from buildfarm.domain.auth.permissions import Role
-from buildfarm.domain.build.waiver import WaiverAsk, WaiverRecord
+from buildfarm.domain.build.waiver import WaiverRecord, WaiverRequest
 from buildfarm.domain.publish.compose import Compose
 from buildfarm.domain.publish.repository import Generation, GenerationState
 from buildfarm.services.auth import accounts
 from buildfarm.services.core.hub import Hub
 from tests.integration.web.people_scenario import PEOPLE, bearer, browser_of, introduce, token_of
-from tests.integration.web.scenario import Clock, Story
+from tests.integration.web.scenarios import Clock, Scenario
 
 EVERYBODY = frozenset({"nobody", *PEOPLE})
 KNOWN = EVERYBODY - {"nobody"}
@@ -63,14 +63,14 @@ POST = {
         "/account/password", "/account/sessions/end", "/account/tokens", "/account/tokens/<token>/revoke",
         "/api/v1/account/password", "/api/v1/tokens", "/api/v1/tokens/<token>/revoke", "/api/v1/subscriptions",
         "/api/v1/deliveries/<delivery>/redeliver", "/subscriptions", "/subscriptions/<subscription>/end",
-        "/deliveries/<delivery>/redeliver", "/builds/<build>/ask-waiver", "/api/v1/builds/<build>/ask-waiver",
+        "/deliveries/<delivery>/redeliver", "/builds/<build>/request-waiver", "/api/v1/builds/<build>/request-waiver",
     ),
     OF_SOURCE: (
         "/builds/<build>/retry", "/builds/<build>/cancel", "/builds/<build>/release-hold", "/builds/<build>/priority",
         "/builds/<build>/waive", "/waivers/<waiver>/revoke", "/api/v1/builds/<build>/retry", "/api/v1/builds/<build>/cancel",
         "/api/v1/builds/<build>/release-hold", "/api/v1/builds/<build>/priority", "/api/v1/overrides", "/api/v1/waivers",
-        "/api/v1/waivers/<waiver>/revoke", "/waiver-asks/<ask>/grant", "/waiver-asks/<ask>/decline",
-        "/api/v1/waiver-asks/<ask>/grant", "/api/v1/waiver-asks/<ask>/decline",
+        "/api/v1/waivers/<waiver>/revoke", "/waiver-requests/<ask>/grant", "/waiver-requests/<ask>/decline",
+        "/api/v1/waiver-requests/<ask>/grant", "/api/v1/waiver-requests/<ask>/decline",
     ),
     OF_TARGET: (
         "/targets/<target>/pause", "/targets/<target>/resume", "/drops/<drop>/pause", "/drops/<drop>/resume",
@@ -129,8 +129,8 @@ BODIES: dict[str, dict[str, object]] = {
     },
     "/api/v1/waivers": WAIVER,
     "/api/v1/composes": {"target": "reef-9"},
-    "/api/v1/builds/<build>/ask-waiver": {"kind": "tag", "reason": "r"},
-    "/api/v1/waiver-asks/<ask>/grant": {"owner": "o", "expires": "2030-01-01"},
+    "/api/v1/builds/<build>/request-waiver": {"kind": "tag", "reason": "r"},
+    "/api/v1/waiver-requests/<ask>/grant": {"owner": "o", "expires": "2030-01-01"},
     "/api/v1/tokens": {"name": "for a test"},
     "/api/v1/subscriptions": {"channel": "webhook", "address": "http://93.184.215.14/"},
     "/api/v1/account/password": {"former": "x", "password": "a long pass phrase"},
@@ -162,14 +162,14 @@ def place(hub: Hub, clock: Clock) -> dict[str, str]:
     """One of each thing a route is about; the build is of qemu-kvm, which SIG virt answers for, in a target of SIG core."""
     introduce(hub)
     accounts.create(hub, "dummy", role=Role.VIEWER, actor="test")
-    story = Story(hub, clock)
-    story._receive()
-    build = story.until_waiting(story._build("qemu-kvm"))
-    task = story.start(story.until_waiting(story._build("built-now")))
+    scenario = Scenario(hub, clock)
+    scenario._receive()
+    build = scenario.until_waiting(scenario._build("qemu-kvm"))
+    task = scenario.start(scenario.until_waiting(scenario._build("built-now")))
     with hub.store.begin() as tx:
         about = {"target": "reef-9", "created": tx.now}
         tx.add(
-            WaiverAsk(
+            WaiverRequest(
                 id="A-1",
                 build=build.id,
                 source="qemu-kvm",
@@ -187,7 +187,7 @@ def place(hub: Hub, clock: Clock) -> dict[str, str]:
         )  # type: ignore[arg-type]
         tx.add(WaiverRecord(**{**WAIVER, "id": "W1", "actor": "test", "created": tx.now}))  # type: ignore[arg-type]
     return {
-        "build": build.id, "drop": story.drop, "target": "reef-9", "worker": "local-1", "waiver": "W1", "account": "dummy",
+        "build": build.id, "drop": scenario.drop, "target": "reef-9", "worker": "local-1", "waiver": "W1", "account": "dummy",
         "compose": "reef-9-1.0", "ask": "A-1",
         "token": "0" * 16, "sha256": "0" * 64, "tag": "reef-9", "number": "1", "path:path": "x", "repository": "seed",
         "path:filename": "farm.css", "name": "guest", "cluster": "0" * 8, "generation_id": "none", "sig": "core",

@@ -12,7 +12,7 @@ import yaml
 from flask import Flask
 from werkzeug.serving import make_server
 
-from tests.integration.web import scenario
+from tests.integration.web import scenarios
 
 BUILDFARM = Path(sys.executable).with_name("buildfarm")
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -35,7 +35,7 @@ def run(app: Flask) -> Iterator[Run]:
     thread.start()
     hub = {
         "BUILDFARM_URL": f"http://127.0.0.1:{server.server_port}",
-        "BUILDFARM_TOKEN": scenario.ENGINEER,
+        "BUILDFARM_TOKEN": scenarios.ENGINEER,
     }
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:

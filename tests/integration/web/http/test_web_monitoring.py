@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from buildfarm import log
 from buildfarm.adapters.core.database import SqlStore
 from buildfarm.domain.core.build import Build
-from buildfarm.domain.core.records import Event, Follower, Leader
+from buildfarm.domain.core.records import Event, EventConsumer, Leader
 from buildfarm.domain.core.task import Task, TaskKind, TaskState
 from buildfarm.domain.core.worker import Worker, WorkerState
 from buildfarm.services.core import tasks
@@ -23,7 +23,7 @@ from buildfarm.services.schedule import task_handlers
 from tests.conftest import CHECKOUT
 from tests.integration.store.query_plans import recording, whole_reads
 from tests.integration.web.conftest import Clock
-from tests.integration.web.scenario import Story
+from tests.integration.web.scenarios import Scenario
 
 
 def figures(client: FlaskClient) -> dict[str, dict[tuple[str, ...], float]]:
@@ -40,7 +40,7 @@ def figures(client: FlaskClient) -> dict[str, dict[tuple[str, ...], float]]:
 
 
 def test_the_figures_are_those_of_the_store(
-    client: FlaskClient, hub: Hub, clock: Clock, story: Story
+    client: FlaskClient, hub: Hub, clock: Clock, scenario: Scenario
 ) -> None:
     with hub.store.begin() as tx:
         tasks.ensure(tx, TaskKind.DEBRAND, "oldest", target="reef-9", queue="services")
@@ -106,11 +106,11 @@ def test_every_metric_of_the_dashboard_is_one_of_ours(client: FlaskClient) -> No
 
 
 def test_counters_and_histograms_are_what_the_teller_counted(
-    client: FlaskClient, hub: Hub, story: Story
+    client: FlaskClient, hub: Hub, scenario: Scenario
 ) -> None:
     with hub.store.begin() as tx:
-        tx.add(Follower(id="meters", moved=tx.now))
-        tx.add(Follower(id="stream", event=3, length=2, moved=tx.now))
+        tx.add(EventConsumer(id="metrics", moved=tx.now))
+        tx.add(EventConsumer(id="stream", event=3, length=2, moved=tx.now))
         host = {
             "token_hash": "",
             "arches": ("x86_64",),
@@ -123,7 +123,7 @@ def test_counters_and_histograms_are_what_the_teller_counted(
     with hub.store.begin() as tx:
         tx.event("worker.ready", "kvm1-aa", actor="worker:kvm1-aa")
         last = tx.first(Event, order_by="id", descending=True)
-    while consumers.follow(hub.store, "meters", metrics.write):
+    while consumers.follow(hub.store, "metrics", metrics.write):
         pass
     text = client.get("/metrics").text
     samples = {
@@ -137,16 +137,16 @@ def test_counters_and_histograms_are_what_the_teller_counted(
     assert samples["buildfarm_guest_start_seconds_count", ("accelerator", "kvm")] == 1
     assert samples["buildfarm_comparisons_total", published, ("verdict", "MISSING")] == 1
     assert samples["buildfarm_stream_length",] == 2
-    assert samples["buildfarm_follower_lag_events", ("follower", "meters")] == 0
+    assert samples["buildfarm_consumer_lag_events", ("follower", "metrics")] == 0
     assert last is not None
-    assert samples["buildfarm_follower_lag_events", ("follower", "stream")] == (last.id or 0) - 3
+    assert samples["buildfarm_consumer_lag_events", ("follower", "stream")] == (last.id or 0) - 3
 
 
 def test_nothing_that_is_asked_all_day_reads_a_whole_table(
-    client: FlaskClient, hub: Hub, story: Story
+    client: FlaskClient, hub: Hub, scenario: Scenario
 ) -> None:
     assert isinstance(hub.store, SqlStore)
-    consumers.begin(hub.store, ("notices", "meters"))
+    consumers.begin(hub.store, ("notices", "metrics"))
     with recording(hub.store) as recorded:
         for path in (
             "/metrics",
@@ -161,10 +161,13 @@ def test_nothing_that_is_asked_all_day_reads_a_whole_table(
 
 
 def test_lines_of_a_request_carry_its_id_and_what_it_is_about(
-    client: FlaskClient, story: Story, engineer: dict[str, str], capsys: pytest.CaptureFixture[str]
+    client: FlaskClient,
+    scenario: Scenario,
+    engineer: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     log.configure(json=True)
-    build = story.ids["reef-cannot-build"]
+    build = scenario.ids["reef-cannot-build"]
     answer = client.post(
         f"/api/v1/builds/{build}/retry",
         json={"reason": "x"},
@@ -185,26 +188,26 @@ def test_lines_of_a_request_carry_its_id_and_what_it_is_about(
 
 
 def test_lines_of_a_station_carry_task_worker_and_build(
-    hub: Hub, story: Story, capsys: pytest.CaptureFixture[str]
+    hub: Hub, scenario: Scenario, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with hub.store.begin() as tx:
-        tasks.ensure(tx, TaskKind.COMPARE, story.ids["bzip2"], target="reef-9", queue="services")
+        tasks.ensure(tx, TaskKind.COMPARE, scenario.ids["bzip2"], target="reef-9", queue="services")
         (task,) = tx.find(Task, kind=TaskKind.COMPARE, state=TaskState.FREE)
-        tx.change(task, state=TaskState.ASSIGNED, worker="services-1")
+        tx.update(task, state=TaskState.ASSIGNED, worker="services-1")
     log.configure(json=True)
 
-    def station(*_: object) -> None:
+    def handler(*_: object) -> None:
         log.get().info("compare.read", files=3)
         raise ValueError("a tool broke")
 
-    task_handlers.serve(hub, {TaskKind.COMPARE: station}, task.id, "services-1")
+    task_handlers.serve(hub, {TaskKind.COMPARE: handler}, task.id, "services-1")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["event"] for line in lines] == ["task.open", "compare.read", "task.broke"]
     about = {
         "task": task.id,
         "worker": "services-1",
         "kind": "compare",
-        "build": story.ids["bzip2"],
+        "build": scenario.ids["bzip2"],
     }
     assert all(line.items() >= about.items() for line in lines)
     assert "ValueError: a tool broke" in lines[-1]["exception"]

@@ -6,12 +6,14 @@ import pytest
 from flask.testing import FlaskClient
 
 from buildfarm.services.core.hub import Hub
-from tests.integration.web.scenario import Story
+from tests.integration.web.scenarios import Scenario
 
 REPOMD = "/repos/reef-9/2/x86_64/repodata/repomd.xml"
 
 
-def test_a_generation_and_the_one_in_force_are_served(client: FlaskClient, story: Story) -> None:
+def test_a_generation_and_the_one_in_force_are_served(
+    client: FlaskClient, scenario: Scenario
+) -> None:
     assert client.get(REPOMD).data == b"<repomd>reef-9 2</repomd>"
     current = client.get("/repos/reef-9/current/x86_64/repodata/repomd.xml")
     assert current.data == b"<repomd>reef-9 2</repomd>"
@@ -19,7 +21,7 @@ def test_a_generation_and_the_one_in_force_are_served(client: FlaskClient, story
     assert "immutable" not in current.headers["Cache-Control"]
 
 
-def test_requests_can_be_conditional_and_partial(client: FlaskClient, story: Story) -> None:
+def test_requests_can_be_conditional_and_partial(client: FlaskClient, scenario: Scenario) -> None:
     etag = client.get(REPOMD).headers["ETag"]
     assert client.get(REPOMD, headers={"If-None-Match": etag}).status_code == 304
     part = client.get(REPOMD, headers={"Range": "bytes=0-7"})
@@ -45,7 +47,7 @@ def test_the_seed_and_the_key_are_served(client: FlaskClient, hub: Hub) -> None:
     ],
 )  # fmt: skip
 def test_nothing_outside_a_repository_is_served(
-    client: FlaskClient, hub: Hub, story: Story, path: str
+    client: FlaskClient, hub: Hub, scenario: Scenario, path: str
 ) -> None:
     folder = hub.repos / "reef-9" / "2"
     Path(folder / "x86_64" / "link").symlink_to(hub.config.folder / "farm.db")

@@ -26,9 +26,9 @@ from buildfarm.domain.core.task import Task, TaskKind, TaskState
 from buildfarm.services.build.building import log_path
 from buildfarm.services.core import builds, tasks
 from buildfarm.services.core.hub import Hub
-from tests.integration.web import scenario
+from tests.integration.web import scenarios
 from tests.integration.web.live_server import Follower, Server, serving
-from tests.integration.web.scenario import Story
+from tests.integration.web.scenarios import Scenario
 
 PIECE = (
     "".join(f"gcc -c part{number}.c -o part{number}.o\n" for number in range(40))
@@ -91,10 +91,10 @@ def log_url(task: Task, offset: int = 0) -> str:
 
 
 @pytest.fixture(scope="module")
-def farm(told: tuple[Path, Story], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(told: tuple[Path, Scenario], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     home = tmp_path_factory.mktemp("live") / "home"
     shutil.copytree(told[0], home, symlinks=True)
-    hub = scenario.open_hub(home, utc_now)
+    hub = scenarios.open_hub(home, utc_now)
     with serving(home, room=ROOM) as server:
         yield Farm(hub, server, told[1].ids)
     assert isinstance(hub.store, SqlStore)
@@ -197,7 +197,7 @@ def test_a_log_that_begins_anew_is_told_anew(farm: Farm, anew: str) -> None:
             )  # as a claim by another worker does
             farm.log(task).write_text(anew)
             with farm.hub.store.begin() as tx:
-                tx.change(tx.get(Task, task.id), started=tx.now + timedelta(seconds=1))
+                tx.update(tx.get(Task, task.id), started=tx.now + timedelta(seconds=1))
         second = Follower(last_id=first.last_id)
         await second.follow(farm.server.url, log_url(task), events=2)
         return second
@@ -267,11 +267,11 @@ def test_who_leaves_is_forgotten_and_the_log_is_closed(farm: Farm) -> None:
 
 
 def test_who_does_not_read_is_dropped_and_holds_nobody_up(
-    hub: Hub, story: Story, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "_PATIENCE_SECONDS", 0.3)
     with hub.store.read() as tx:
-        task = tx.find(Task, subject=story.ids["diffutils"], state=TaskState.OPEN)[0]
+        task = tx.find(Task, subject=scenario.ids["diffutils"], state=TaskState.OPEN)[0]
     path = log_path(hub, task.id)
     path.write_text(
         PIECE * 2_000, encoding="utf-8"
@@ -307,7 +307,7 @@ def test_what_cannot_be_followed_is_a_problem_with_a_next_step(farm: Farm) -> No
 
 
 def test_one_address_has_its_share_and_the_end_of_the_server_ends_every_stream(
-    told: tuple[Path, Story], tmp_path: Path
+    told: tuple[Path, Scenario], tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     shutil.copytree(told[0], home, symlinks=True)

@@ -1,4 +1,4 @@
-"""The teller over a farm's hub, and the real receivers that it tells."""
+"""The notifier over a farm's hub, and the real receivers that it tells."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.notify.keys import TellingKeys
+from buildfarm.adapters.notify.keys import NotificationKeys
 from buildfarm.adapters.notify.mail import Smtp
 from buildfarm.adapters.notify.webhooks import Webhooks
 from buildfarm.config import Mail
-from buildfarm.domain.core.records import Event, Follower
+from buildfarm.domain.core.records import Event, EventConsumer
 from buildfarm.domain.notify.digest import Pace
 from buildfarm.domain.notify.notice import Notice, Topic
 from buildfarm.domain.notify.subscription import Channel, Delivery, Subscription
 from buildfarm.services.core.hub import Hub
 from buildfarm.services.notify import consumers, subscriptions
 from buildfarm.services.notify import notices as noticing
-from buildfarm.services.notify.deliveries import Couriers
+from buildfarm.services.notify.deliveries import DeliverySender
 from buildfarm.services.notify.subscriptions import Asker
 from tests.integration.web.receivers import Mailbox, Receiver, receiving, taking_mail
-from tests.integration.web.scenario import Clock, Story
+from tests.integration.web.scenarios import Clock, Scenario
 
 ANN = Asker(name="ann", may_all=False)
 EVERYTHING = tuple(topic.value for topic in Topic)
@@ -48,13 +48,13 @@ def mailbox(mail_server: Mailbox) -> Mailbox:
 
 
 @dataclass
-class Telling:
-    """The teller's duties over one hub, one step at a time."""
+class Notifications:
+    """The notifier's duties over one hub, one step at a time."""
 
     hub: Hub
     clock: Clock
-    couriers: Couriers
-    keys: TellingKeys
+    delivery_sender: DeliverySender
+    keys: NotificationKeys
 
     def notice(self) -> None:
         """Tell everything that happened until now, what follows from it included."""
@@ -86,20 +86,22 @@ class Telling:
 
 
 @pytest.fixture
-def telling(hub: Hub, clock: Clock, story: Story, mailbox: Mailbox, tmp_path: Path) -> Telling:
+def notifications(
+    hub: Hub, clock: Clock, scenario: Scenario, mailbox: Mailbox, tmp_path: Path
+) -> Notifications:
     with hub.store.begin() as tx:
-        for name in ("notices", "meters"):
-            tx.add(Follower(id=name, moved=tx.now))
-    keys = TellingKeys(tmp_path / "telling.key")
+        for name in ("notices", "metrics"):
+            tx.add(EventConsumer(id=name, moved=tx.now))
+    keys = NotificationKeys(tmp_path / "notifications.key")
     settings = Mail(host="127.0.0.1", port=mailbox.port, sender="Reef builds <builds@reef.example>")
-    couriers = Couriers(
+    delivery_sender = DeliverySender(
         store=hub.store, post=Webhooks(keys, allowed=("http://127.0.0.1",)), mail=Smtp(settings, password_file=None),
         pace=Pace(), url="https://builds.reef.example", chance=lambda: 0.0,
         unsubscribe=lambda one: f"https://builds.reef.example/subscriptions/{one}/unsubscribe?proof={keys.proof(one)}",
     )  # fmt: skip
-    return Telling(hub, clock, couriers, keys)
+    return Notifications(hub, clock, delivery_sender, keys)
 
 
-def allow(telling: Telling, receiver: Receiver) -> None:
-    post = Webhooks(telling.keys, allowed=(receiver.url,))
-    telling.couriers = dataclasses.replace(telling.couriers, post=post)
+def allow(notifications: Notifications, receiver: Receiver) -> None:
+    post = Webhooks(notifications.keys, allowed=(receiver.url,))
+    notifications.delivery_sender = dataclasses.replace(notifications.delivery_sender, post=post)

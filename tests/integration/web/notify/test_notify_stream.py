@@ -1,4 +1,4 @@
-"""Every event is a message on a real Redis stream, once, whatever Redis or the teller forgets."""
+"""Every event is a message on a real Redis stream, once, whatever Redis or the notifier forgets."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import redis
 from buildfarm.adapters.notify import event_stream
 from buildfarm.adapters.notify.event_stream import RedisStream
 from buildfarm.adapters.schedule.broker import PrivateRedis
-from buildfarm.domain.core.records import Event, Follower
+from buildfarm.domain.core.records import Event, EventConsumer
 from buildfarm.errors import InfraError
 from buildfarm.services.notify import stream as streaming
-from tests.integration.web.notify.conftest import Telling
+from tests.integration.web.notify.conftest import Notifications
 from tests.integration.web.receivers import free_port
-from tests.integration.web.scenario import Story
+from tests.integration.web.scenarios import Scenario
 
 
 @pytest.fixture(scope="module")
@@ -49,19 +49,19 @@ def raw(redis_server: PrivateRedis) -> Iterator[redis.Redis]:
 Stream = Callable[[int], RedisStream]
 
 
-def tell_all(telling: Telling, stream: RedisStream, limit: int = 30) -> None:
-    while streaming.tell(telling.hub.config, telling.hub.store, stream, limit=limit):
+def tell_all(notifications: Notifications, stream: RedisStream, limit: int = 30) -> None:
+    while streaming.tell(notifications.hub.config, notifications.hub.store, stream, limit=limit):
         pass
 
 
 def test_every_event_is_one_message_under_its_number(
-    telling: Telling, raw: redis.Redis, redis_server: PrivateRedis, story: Story
+    notifications: Notifications, raw: redis.Redis, redis_server: PrivateRedis, scenario: Scenario
 ) -> None:
     stream = RedisStream(redis_server.url, length=10_000)
-    tell_all(telling, stream)
-    with telling.hub.store.read() as tx:
+    tell_all(notifications, stream)
+    with notifications.hub.store.read() as tx:
         events = tx.find(Event, order_by="id")
-        follower = tx.get(Follower, "stream")
+        follower = tx.get(EventConsumer, "stream")
     messages = raw.xrange(event_stream.KEY)
     assert [identity for identity, _ in messages] == [f"{event.id}-0" for event in events]
     assert (follower.event, follower.length) == (events[-1].id, len(events))
@@ -73,44 +73,44 @@ def test_every_event_is_one_message_under_its_number(
 
 
 def test_what_was_told_before_a_crash_is_not_told_twice(
-    telling: Telling, raw: redis.Redis, redis_server: PrivateRedis
+    notifications: Notifications, raw: redis.Redis, redis_server: PrivateRedis
 ) -> None:
     stream = RedisStream(redis_server.url, length=10_000)
-    streaming.tell(telling.hub.config, telling.hub.store, stream, limit=10)
-    with telling.hub.store.read() as tx:
+    streaming.tell(notifications.hub.config, notifications.hub.store, stream, limit=10)
+    with notifications.hub.store.read() as tx:
         first = tx.find(Event, order_by="id", limit=15)
     stream.tell(
         [(event.id or 0, {"kind": event.kind}) for event in first]
-    )  # another teller, a moment behind
+    )  # another notifier, a moment behind
     assert raw.xlen(event_stream.KEY) == 15
-    tell_all(telling, stream)
-    with telling.hub.store.read() as tx:
+    tell_all(notifications, stream)
+    with notifications.hub.store.read() as tx:
         assert raw.xlen(event_stream.KEY) == tx.count(Event)
 
 
 def test_a_redis_that_lost_its_memory_is_told_again(
-    telling: Telling, raw: redis.Redis, redis_server: PrivateRedis
+    notifications: Notifications, raw: redis.Redis, redis_server: PrivateRedis
 ) -> None:
     stream = RedisStream(redis_server.url, length=10_000)
-    tell_all(telling, stream)
+    tell_all(notifications, stream)
     whole = raw.xlen(event_stream.KEY)
     raw.delete(event_stream.KEY)
-    tell_all(telling, stream)
+    tell_all(notifications, stream)
     assert raw.xlen(event_stream.KEY) == whole
 
 
 def test_the_stream_of_another_farm_is_not_written_to(
-    telling: Telling, raw: redis.Redis, redis_server: PrivateRedis
+    notifications: Notifications, raw: redis.Redis, redis_server: PrivateRedis
 ) -> None:
     raw.xadd(event_stream.KEY, {"kind": "x"}, id="999999-0")
     with pytest.raises(InfraError, match="another farm"):
-        tell_all(telling, RedisStream(redis_server.url, length=10))
+        tell_all(notifications, RedisStream(redis_server.url, length=10))
 
 
 def test_a_reader_may_read_the_stream_and_nothing_else(
-    telling: Telling, raw: redis.Redis, redis_server: PrivateRedis
+    notifications: Notifications, raw: redis.Redis, redis_server: PrivateRedis
 ) -> None:
-    tell_all(telling, RedisStream(redis_server.url, length=10_000))
+    tell_all(notifications, RedisStream(redis_server.url, length=10_000))
     reader = redis.Redis.from_url(
         event_stream.add_reader(redis_server.url, "dash"), decode_responses=True
     )

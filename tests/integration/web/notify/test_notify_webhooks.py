@@ -10,49 +10,49 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from buildfarm.adapters.notify.keys import TellingKeys
+from buildfarm.adapters.notify.keys import NotificationKeys
 from buildfarm.adapters.notify.webhooks import Webhooks
 from buildfarm.domain.notify.subscription import MOST_ATTEMPTS, Channel, DeliveryState, Subscription
 from buildfarm.services.notify import subscriptions
-from tests.integration.web.notify.conftest import ANN, Telling, allow
+from tests.integration.web.notify.conftest import ANN, Notifications, allow
 from tests.integration.web.receivers import Receiver
 
 
 def test_a_receiver_that_fails_gets_the_same_message_later_signed_as_the_standard_says(
-    telling: Telling, receiver: Receiver
+    notifications: Notifications, receiver: Receiver
 ) -> None:
-    allow(telling, receiver)
-    one = telling.subscribe(Channel.WEBHOOK, f"{receiver.url}/hook", "failed")
-    telling.notice()
+    allow(notifications, receiver)
+    one = notifications.subscribe(Channel.WEBHOOK, f"{receiver.url}/hook", "failed")
+    notifications.notice()
     receiver.failures = 2
-    assert telling.couriers.webhooks() == 1
-    assert telling.couriers.webhooks() == 0, "it is not due yet"
-    telling.clock.pass_seconds(6)
-    telling.couriers.webhooks()
-    (owed,) = telling.owed()
+    assert notifications.delivery_sender.webhooks() == 1
+    assert notifications.delivery_sender.webhooks() == 0, "it is not due yet"
+    notifications.clock.pass_seconds(6)
+    notifications.delivery_sender.webhooks()
+    (owed,) = notifications.owed()
     assert (owed.attempts, owed.status, owed.state) == (2, "HTTP 503", DeliveryState.PENDING)
-    assert owed.due == telling.clock.now + timedelta(seconds=20)
-    telling.clock.pass_seconds(21)
-    telling.couriers.webhooks()
-    (owed,) = telling.owed()
+    assert owed.due == notifications.clock.now + timedelta(seconds=20)
+    notifications.clock.pass_seconds(21)
+    notifications.delivery_sender.webhooks()
+    (owed,) = notifications.owed()
     assert (owed.attempts, owed.status, owed.state) == (3, "HTTP 204", DeliveryState.DELIVERED)
     assert len(receiver.came) == 3
     assert len(set(receiver.ids)) == 1
     headers, body = receiver.came[-1]
     stamp = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
-    oracle = Webhook(telling.keys.secret(one.id))
+    oracle = Webhook(notifications.keys.secret(one.id))
     assert headers["webhook-signature"] == oracle.sign(headers["webhook-id"], stamp, body.decode())
     said = json.loads(body)
     assert said["type"] == "buildfarm.failed"
     assert said["data"]["source"] == "reef-cannot-build"
     assert said["data"]["url"].startswith("https://builds.reef.example/builds/")
-    assert telling.couriers.webhooks() == 0
+    assert notifications.delivery_sender.webhooks() == 0
 
 
 def test_the_reference_library_accepts_a_message_of_now_and_refuses_one_that_was_changed(
     tmp_path: Path, receiver: Receiver
 ) -> None:
-    keys = TellingKeys(tmp_path / "key")
+    keys = NotificationKeys(tmp_path / "key")
     post = Webhooks(keys, allowed=(receiver.url,))
     answer = post(
         receiver.url,
@@ -70,66 +70,68 @@ def test_the_reference_library_accepts_a_message_of_now_and_refuses_one_that_was
 
 
 def test_killed_between_delivery_and_mark_the_same_message_comes_again(
-    telling: Telling, receiver: Receiver
+    notifications: Notifications, receiver: Receiver
 ) -> None:
-    allow(telling, receiver)
-    telling.subscribe(Channel.WEBHOOK, receiver.url, "failed")
-    telling.notice()
-    post = telling.couriers.post
+    allow(notifications, receiver)
+    notifications.subscribe(Channel.WEBHOOK, receiver.url, "failed")
+    notifications.notice()
+    post = notifications.delivery_sender.post
 
     def killed(url: str, **what: object) -> object:
         post(url, **what)  # type: ignore[arg-type]
         raise RuntimeError("killed before it was marked")
 
     with pytest.raises(RuntimeError):
-        dataclasses.replace(telling.couriers, post=killed).webhooks()
-    telling.couriers.webhooks()
+        dataclasses.replace(notifications.delivery_sender, post=killed).webhooks()
+    notifications.delivery_sender.webhooks()
     assert len(receiver.came) == 2
     assert len(set(receiver.ids)) == 1
-    assert telling.owed()[0].state is DeliveryState.DELIVERED
+    assert notifications.owed()[0].state is DeliveryState.DELIVERED
 
 
 def test_after_its_last_try_a_delivery_is_dead_and_a_person_may_ask_for_it_again(
-    telling: Telling, receiver: Receiver
+    notifications: Notifications, receiver: Receiver
 ) -> None:
-    allow(telling, receiver)
-    telling.subscribe(Channel.WEBHOOK, receiver.url, "failed")
-    telling.notice()
+    allow(notifications, receiver)
+    notifications.subscribe(Channel.WEBHOOK, receiver.url, "failed")
+    notifications.notice()
     receiver.failures = MOST_ATTEMPTS
     for _ in range(MOST_ATTEMPTS):
-        telling.couriers.webhooks()
-        telling.clock.pass_seconds(7 * 3600)
-    (owed,) = telling.owed()
+        notifications.delivery_sender.webhooks()
+        notifications.clock.pass_seconds(7 * 3600)
+    (owed,) = notifications.owed()
     assert owed.state is DeliveryState.DEAD
-    assert [event.subject for event in telling.events("delivery.dead")] == [owed.id]
-    assert telling.couriers.webhooks() == 0
-    subscriptions.redeliver(telling.hub.store, owed.id, ANN)
-    telling.couriers.webhooks()
-    assert telling.owed()[0].state is DeliveryState.DELIVERED
+    assert [event.subject for event in notifications.events("delivery.dead")] == [owed.id]
+    assert notifications.delivery_sender.webhooks() == 0
+    subscriptions.redeliver(notifications.hub.store, owed.id, ANN)
+    notifications.delivery_sender.webhooks()
+    assert notifications.owed()[0].state is DeliveryState.DELIVERED
     assert len(set(receiver.ids)) == 1
 
 
-def test_a_receiver_that_is_gone_is_told_no_more(telling: Telling, receiver: Receiver) -> None:
-    allow(telling, receiver)
-    telling.subscribe(Channel.WEBHOOK, receiver.url, "refused", "failed")
-    telling.notice()
+def test_a_receiver_that_is_gone_is_told_no_more(
+    notifications: Notifications, receiver: Receiver
+) -> None:
+    allow(notifications, receiver)
+    notifications.subscribe(Channel.WEBHOOK, receiver.url, "refused", "failed")
+    notifications.notice()
     receiver.failures, receiver.code = 1, 410
-    telling.couriers.webhooks()
+    notifications.delivery_sender.webhooks()
     assert len(receiver.came) == 1
-    assert {one.state for one in telling.owed()} == {DeliveryState.DEAD}
-    with telling.hub.store.read() as tx:
+    assert {one.state for one in notifications.owed()} == {DeliveryState.DEAD}
+    with notifications.hub.store.read() as tx:
         (one,) = tx.find(Subscription)
     assert "HTTP 410" in one.ended_why
 
 
-def test_redirects_are_not_followed(telling: Telling, receiver: Receiver) -> None:
-    allow(telling, receiver)
-    telling.subscribe(Channel.WEBHOOK, receiver.url, "failed")
-    telling.notice()
+def test_redirects_are_not_followed(notifications: Notifications, receiver: Receiver) -> None:
+    allow(notifications, receiver)
+    notifications.subscribe(Channel.WEBHOOK, receiver.url, "failed")
+    notifications.notice()
     receiver.failures, receiver.code = 1, 302
-    telling.couriers.webhooks()
+    notifications.delivery_sender.webhooks()
     assert len(receiver.came) == 1
-    assert "redirects are not followed" in telling.owed()[0].status
+    assert "redirects are not followed" in notifications.owed()[0].status
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_redirects_are_not_followed(telling: Telling, receiver: Receiver) -> Non
 def test_the_hub_posts_to_no_private_address(tmp_path: Path, receiver: Receiver, host: str) -> None:
     port = receiver.url.rpartition(":")[2]
     post = Webhooks(
-        TellingKeys(tmp_path / "key"),
+        NotificationKeys(tmp_path / "key"),
         allowed=("http://127.0.0.1:1/", f"http://127.0.0.1:{port}/allowed"),
     )
     answer = post(
@@ -151,30 +153,31 @@ def test_the_hub_posts_to_no_private_address(tmp_path: Path, receiver: Receiver,
 
 
 def test_a_dead_receiver_is_asked_once_a_round_and_keeps_nobody_waiting(
-    telling: Telling, receiver: Receiver
+    notifications: Notifications, receiver: Receiver
 ) -> None:
-    allow(telling, receiver)
-    dead = telling.subscribe(Channel.WEBHOOK, "http://127.0.0.1:9/", "published")
-    telling.couriers = dataclasses.replace(
-        telling.couriers, post=Webhooks(telling.keys, allowed=(receiver.url, "http://127.0.0.1:9/"))
+    allow(notifications, receiver)
+    dead = notifications.subscribe(Channel.WEBHOOK, "http://127.0.0.1:9/", "published")
+    notifications.delivery_sender = dataclasses.replace(
+        notifications.delivery_sender,
+        post=Webhooks(notifications.keys, allowed=(receiver.url, "http://127.0.0.1:9/")),
     )
-    telling.subscribe(Channel.WEBHOOK, receiver.url, "published")
-    telling.notice()
-    telling.couriers.webhooks()
+    notifications.subscribe(Channel.WEBHOOK, receiver.url, "published")
+    notifications.notice()
+    notifications.delivery_sender.webhooks()
     assert len(receiver.came) == 5
-    tried = [one for one in telling.owed(subscription=dead.id) if one.attempts]
+    tried = [one for one in notifications.owed(subscription=dead.id) if one.attempts]
     assert len(tried) == 1
     assert "ConnectError" in tried[0].status
 
 
 def test_settled_deliveries_are_forgotten_after_a_month(
-    telling: Telling, receiver: Receiver
+    notifications: Notifications, receiver: Receiver
 ) -> None:
-    allow(telling, receiver)
-    telling.subscribe(Channel.WEBHOOK, receiver.url, "failed")
-    telling.notice()
-    telling.couriers.webhooks()
-    assert telling.couriers.forget() == 0
-    telling.clock.pass_seconds(31 * 86400)
-    assert telling.couriers.forget() == 1
-    assert telling.owed() == []
+    allow(notifications, receiver)
+    notifications.subscribe(Channel.WEBHOOK, receiver.url, "failed")
+    notifications.notice()
+    notifications.delivery_sender.webhooks()
+    assert notifications.delivery_sender.forget() == 0
+    notifications.clock.pass_seconds(31 * 86400)
+    assert notifications.delivery_sender.forget() == 1
+    assert notifications.owed() == []

@@ -17,12 +17,12 @@ from flask.testing import FlaskClient
 from buildfarm import bootstrap
 from buildfarm.config import Mail
 from buildfarm.domain.core.build import Build
-from buildfarm.domain.core.records import Event, Follower
+from buildfarm.domain.core.records import Event, EventConsumer
 from buildfarm.domain.notify.subscription import Delivery, DeliveryState, Subscription
 from buildfarm.services.core.hub import Hub
 from buildfarm.services.notify import consumers, notices
 from tests.integration.web.people_scenario import browser_of, introduce
-from tests.integration.web.scenario import Clock, Story
+from tests.integration.web.scenarios import Clock, Scenario
 
 Headers = dict[str, str]
 MAIL = {"channel": "mail", "address": "ann@reef.example"}
@@ -46,14 +46,14 @@ def post(client: FlaskClient, path: str, body: object, headers: Headers) -> Any:
 
 
 @pytest.fixture
-def noticed(hub: Hub, story: Story) -> Story:
+def noticed(hub: Hub, scenario: Scenario) -> Scenario:
     with hub.store.begin() as tx:
-        tx.add(Follower(id="notices", moved=tx.now))
+        tx.add(EventConsumer(id="notices", moved=tx.now))
     while consumers.follow(
         hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events)
     ):
         pass
-    return story
+    return scenario
 
 
 def test_a_subscription_is_made_listed_and_ended(
@@ -88,7 +88,7 @@ def test_a_webhooks_secret_is_shown_once_and_stands_nowhere(
 ) -> None:
     made = post(client, "/subscriptions", HOOK, engineer).json
     assert made["secret"].startswith("whsec_")
-    assert made["secret"] == bootstrap.telling_keys(hub.config).secret(made["id"])
+    assert made["secret"] == bootstrap.notification_keys(hub.config).secret(made["id"])
     listed = client.get("/api/v1/subscriptions", headers=engineer)
     assert "whsec_" not in listed.get_data(as_text=True)
     assert made["secret"].encode() not in (hub.config.farm.home_path / "farm.db").read_bytes()
@@ -120,7 +120,7 @@ def test_a_webhook_to_a_private_address_is_refused_at_once(
 ) -> None:
     answer = post(client, "/subscriptions", {**HOOK, "address": f"http://{host}/"}, engineer)
     assert answer.status_code == 403
-    assert "telling.allowed_urls" in answer.json["hint"]
+    assert "notifications.allowed_urls" in answer.json["hint"]
 
 
 def test_strangers_see_no_address_and_change_nothing(
@@ -148,7 +148,7 @@ def test_the_link_in_a_mail_ends_it_with_one_click_and_no_other_link_does(
     post(client, "/subscriptions", {**MAIL, "topics": ["published"]}, engineer)
     path = f"/subscriptions/{made['id']}/unsubscribe"
     assert client.post(f"{path}?proof=guess").status_code == 404
-    good = f"{path}?proof={bootstrap.telling_keys(hub.config).proof(made['id'])}"
+    good = f"{path}?proof={bootstrap.notification_keys(hub.config).proof(made['id'])}"
     assert "Stop all mail" in client.get(good).get_data(as_text=True)
     assert len(client.get("/api/v1/subscriptions", headers=engineer).json["subscriptions"]) == 2
     assert client.post(good, data={"List-Unsubscribe": "One-Click"}).status_code == 200
@@ -157,15 +157,15 @@ def test_the_link_in_a_mail_ends_it_with_one_click_and_no_other_link_does(
 
 
 def test_deliveries_are_listed_and_a_dead_one_is_asked_for_again(
-    client: FlaskClient, hub: Hub, engineer: Headers, story: Story
+    client: FlaskClient, hub: Hub, engineer: Headers, scenario: Scenario
 ) -> None:
     made = post(client, "/subscriptions", {**HOOK, "source": "*"}, engineer).json
     with hub.store.begin() as tx:
-        tx.add(Follower(id="notices", moved=tx.now))
+        tx.add(EventConsumer(id="notices", moved=tx.now))
     consumers.follow(hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events))
     with hub.store.begin() as tx:
         (owed,) = tx.find(Delivery, subscription=made["id"])
-        tx.change(owed, state=DeliveryState.DEAD, attempts=12, status="HTTP 503", settled=tx.now)
+        tx.update(owed, state=DeliveryState.DEAD, attempts=12, status="HTTP 503", settled=tx.now)
     listed = client.get("/api/v1/deliveries?state=dead", headers=engineer).json["deliveries"]
     assert [(one["id"], one["status"]) for one in listed] == [(owed.id, "HTTP 503")]
     assert "buildfarm redeliver" in client.get("/subscriptions", headers=engineer).get_data(
@@ -221,7 +221,7 @@ def test_a_person_of_no_rights_subscribes_on_the_page_and_sees_and_ends_what_is_
 
 @pytest.mark.parametrize("path", ["all", "target/reef-9", "sig/core"])
 def test_a_feed_reader_finds_what_happened_newest_first(
-    client: FlaskClient, noticed: Story, path: str
+    client: FlaskClient, noticed: Scenario, path: str
 ) -> None:
     answer = client.get(f"/feeds/{path}.atom")
     assert answer.content_type == "application/atom+xml; charset=utf-8"
@@ -242,7 +242,7 @@ def test_a_feed_reader_finds_what_happened_newest_first(
     assert "undeclared" in failed.content[0].value
 
 
-def test_a_sources_feed_has_that_source_only(client: FlaskClient, noticed: Story) -> None:
+def test_a_sources_feed_has_that_source_only(client: FlaskClient, noticed: Scenario) -> None:
     feed = feedparser.parse(client.get("/feeds/source/zlib.atom").data)
     assert [entry.title for entry in feed.entries] == ["zlib-1.0-1.el9 is published (reef-9)"]
     empty = feedparser.parse(client.get("/feeds/source/not-there-yet.atom").data)
@@ -250,7 +250,7 @@ def test_a_sources_feed_has_that_source_only(client: FlaskClient, noticed: Story
 
 
 def test_who_asks_again_gets_nothing_until_something_happened(
-    client: FlaskClient, hub: Hub, noticed: Story, clock: Clock
+    client: FlaskClient, hub: Hub, noticed: Scenario, clock: Clock
 ) -> None:
     first = client.get("/feeds/all.atom")
     clock.pass_seconds(600)
@@ -278,13 +278,13 @@ def test_there_is_no_feed_of_what_there_is_not(client: FlaskClient, path: str) -
     assert client.get(f"/feeds/{path}.atom").status_code == 404
 
 
-def test_pages_name_their_feeds(client: FlaskClient, story: Story) -> None:
+def test_pages_name_their_feeds(client: FlaskClient, scenario: Scenario) -> None:
     assert (
         'type="application/atom+xml" title="Everything" href="/feeds/all.atom"'
         in client.get("/").text
     )
     assert 'href="/feeds/target/reef-9.atom"' in client.get("/targets/reef-9").text
-    assert 'href="/feeds/source/zlib.atom"' in client.get(f"/builds/{story.ids['zlib']}").text
+    assert 'href="/feeds/source/zlib.atom"' in client.get(f"/builds/{scenario.ids['zlib']}").text
 
 
 # --- badges
@@ -303,7 +303,7 @@ def said(answer: Any) -> str:
 
 
 def test_a_badge_says_state_verdict_and_share_in_words(
-    client: FlaskClient, hub: Hub, story: Story
+    client: FlaskClient, hub: Hub, scenario: Scenario
 ) -> None:
     with hub.store.read() as tx:
         judged = [one for one in tx.find(Build, target="reef-9") if one.verdict]
@@ -334,7 +334,9 @@ def test_what_is_not_known_is_a_grey_badge(client: FlaskClient) -> None:
     assert b"<script" not in hostile.data
 
 
-def test_old_feeds_stay_small(client: FlaskClient, hub: Hub, noticed: Story, clock: Clock) -> None:
+def test_old_feeds_stay_small(
+    client: FlaskClient, hub: Hub, noticed: Scenario, clock: Clock
+) -> None:
     with hub.store.begin() as tx:
         for _ in range(80):
             tx.event("drop.on_hold", noticed.drop, actor="ingest", why="again")

@@ -1,4 +1,4 @@
-"""``buildfarm subscribe`` and its siblings against a real hub on loopback, and the teller as it runs."""
+"""``buildfarm subscribe`` and its siblings against a real hub on loopback, and the notifier as it runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from werkzeug.serving import make_server
 
 from buildfarm import bootstrap
 from buildfarm.cli.main import cli
-from buildfarm.domain.core.records import Event, Follower, Leader
+from buildfarm.domain.core.records import Event, EventConsumer, Leader
 from buildfarm.domain.notify.notice import Notice
 from buildfarm.domain.notify.subscription import Delivery, DeliveryState, Subscription
 from buildfarm.errors import InfraError
 from buildfarm.services.core.hub import Hub
-from buildfarm.services.notify.notifier import Teller
-from tests.integration.web import scenario
-from tests.integration.web.scenario import Clock, Story
+from buildfarm.services.notify.notifier import Notifier
+from tests.integration.web import scenarios
+from tests.integration.web.scenarios import Clock, Scenario
 
 Run = Callable[..., str]
 
@@ -33,7 +33,7 @@ def run(app: Flask) -> Iterator[Run]:
     thread.start()
     hub = {
         "BUILDFARM_URL": f"http://127.0.0.1:{server.server_port}",
-        "BUILDFARM_TOKEN": scenario.ENGINEER,
+        "BUILDFARM_TOKEN": scenarios.ENGINEER,
         "COLUMNS": "200",
     }
 
@@ -100,17 +100,17 @@ class Stream:
         return len(self.told)
 
 
-def test_the_leader_does_all_duties_and_who_stands_by_none(hub: Hub, story: Story) -> None:
+def test_the_leader_does_all_duties_and_who_stands_by_none(hub: Hub, scenario: Scenario) -> None:
     with hub.store.begin() as tx:
-        for name in ("notices", "meters"):
-            tx.add(Follower(id=name, moved=tx.now))
+        for name in ("notices", "metrics"):
+            tx.add(EventConsumer(id=name, moved=tx.now))
         count = tx.count(Event)
     stop, streams = threading.Event(), [Stream(), Stream()]
-    tellers = [
-        Teller(hub, stream, bootstrap.couriers_of(hub), owner=f"teller-{number}")
+    notifier = [
+        Notifier(hub, stream, bootstrap.deliveries_of(hub), owner=f"notifier-{number}")
         for number, stream in enumerate(streams)
     ]
-    threads = [threading.Thread(target=teller.run, args=(stop,)) for teller in tellers]
+    threads = [threading.Thread(target=notifier.run, args=(stop,)) for notifier in notifier]
     for thread in threads:
         thread.start()
         deadline = time.monotonic() + 20
@@ -123,7 +123,7 @@ def test_the_leader_does_all_duties_and_who_stands_by_none(hub: Hub, story: Stor
     assert len(streams[0].told) == count, "one that could not be reached is told later"
     assert streams[1].told == []
     with hub.store.read() as tx:
-        assert tx.get(Leader, "teller").owner == "teller-0"
+        assert tx.get(Leader, "notifier").owner == "notifier-0"
 
 
 def _noticed(hub: Hub) -> bool:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from buildfarm_web.read_models.core.cache import Kept
+from buildfarm_web.read_models.core.cache import Cache
 from buildfarm_web.read_models.overview.action_required import needs
 from click.testing import CliRunner
 from flask import Flask
@@ -25,7 +25,7 @@ from buildfarm.domain.core.records import Comparison, Event
 from buildfarm.domain.publish.compose import Compose
 from buildfarm.services.core.hub import Hub
 from tests.integration.web.people_scenario import bearer, browser_of, introduce, token_of
-from tests.integration.web.scenario import Story
+from tests.integration.web.scenarios import Scenario
 
 Say = Callable[..., str]
 FINDING = json.dumps(
@@ -62,7 +62,7 @@ def stand(hub: Hub) -> None:
 
 
 def test_a_maintainer_of_the_target_makes_and_promotes_and_others_are_told_whom_to_ask(
-    app: Flask, hub: Hub, story: Story, client: FlaskClient
+    app: Flask, hub: Hub, scenario: Scenario, client: FlaskClient
 ) -> None:
     introduce(hub)
     core = browser_of(app, hub, "target")
@@ -111,7 +111,7 @@ def _generation(hub: Hub, name: str) -> str:
 
 
 def test_a_compose_says_what_changed_since_the_one_before(
-    client: FlaskClient, hub: Hub, story: Story, say: Say
+    client: FlaskClient, hub: Hub, scenario: Scenario, say: Say
 ) -> None:
     say("engineer", "compose", "create", "reef-9", "--generation", "1")
     say("engineer", "compose", "create", "reef-9")
@@ -126,7 +126,7 @@ def test_a_compose_says_what_changed_since_the_one_before(
     assert client.get("/api/v1/composes/none").status_code == 404
 
 
-def test_composes_at_the_command_line(hub: Hub, story: Story, say: Say) -> None:
+def test_composes_at_the_command_line(hub: Hub, scenario: Scenario, say: Say) -> None:
     name = json.loads(
         say("engineer", "compose", "create", "reef-9", "--reason", "a try", "--json")
     )["id"]
@@ -145,16 +145,16 @@ def test_composes_at_the_command_line(hub: Hub, story: Story, say: Say) -> None:
 
 
 def test_a_viewer_asks_for_a_waiver_and_the_sig_grants_it_in_his_name(
-    app: Flask, hub: Hub, story: Story, client: FlaskClient
+    app: Flask, hub: Hub, scenario: Scenario, client: FlaskClient
 ) -> None:
     introduce(hub)
     viewer, core = browser_of(app, hub, "viewer"), browser_of(app, hub, "target")
     page = "/builds/bzip2-1.0-1.el9"
     assert "Ask for a waiver" in viewer.client.get(page).text
-    asked = viewer.post(f"{page}/ask-waiver", finding=FINDING, reason="nothing links it")
+    asked = viewer.post(f"{page}/request-waiver", finding=FINDING, reason="nothing links it")
     assert "Those who may waive it see that you asked." in asked
     twice = viewer.client.post(
-        f"{page}/ask-waiver", data={"csrf": viewer.csrf, "finding": FINDING, "reason": "please"}
+        f"{page}/request-waiver", data={"csrf": viewer.csrf, "finding": FINDING, "reason": "please"}
     )
     assert twice.status_code == 409
     (group,) = client.get("/api/v1/needs?kind=asked").get_json()["groups"]
@@ -168,33 +168,33 @@ def test_a_viewer_asks_for_a_waiver_and_the_sig_grants_it_in_his_name(
     for where in ("/needs", "/waivers", page):
         assert "nothing links it" in client.get(where).text, where
     assert "Grant" not in viewer.client.get("/waivers").text
-    granted = core.post(f"/waiver-asks/{item['ask']}/grant", owner="core", expires="2026-12-31")
+    granted = core.post(f"/waiver-requests/{item['ask']}/grant", owner="core", expires="2026-12-31")
     assert "The waiver is in force" in granted
     with hub.store.read() as tx:
         (waiver,) = tx.find(WaiverRecord)
-        build = tx.get(Build, story.ids["bzip2"])
+        build = tx.get(Build, scenario.ids["bzip2"])
         kinds = [one.kind for one in tx.find(Event, subject=build.id, order_by="id")]
     assert (waiver.reason, waiver.actor) == ("asked by viewer: nothing links it", "target")
     assert (waiver.source, waiver.target, waiver.subject) == ("bzip2", "reef-9", "BZ2_bzPlanted")
     assert {"build.waiver_asked", "build.waiver_granted", "build.judged"} <= set(kinds)
     assert client.get("/api/v1/needs?kind=asked").get_json()["groups"] == []
     late = core.client.post(
-        f"/waiver-asks/{item['ask']}/decline", data={"csrf": core.csrf, "reason": "no"}
+        f"/waiver-requests/{item['ask']}/decline", data={"csrf": core.csrf, "reason": "no"}
     )
     assert late.status_code == 409
 
 
 def test_a_waiver_is_asked_for_and_declined_at_the_command_line(
-    hub: Hub, story: Story, say: Say
+    hub: Hub, scenario: Scenario, say: Say
 ) -> None:
     build = "bzip2-1.0-1.el9"
     asked = json.loads(
-        say("other", "ask-waiver", build, "file-mode", "--reason", "harmless", "--json")
+        say("other", "request-waiver", build, "file-mode", "--reason", "harmless", "--json")
     )
     assert (asked["path"], asked["security"]) == ("/usr/bin/bzdiff", False)
     assert "other asks to waive" in say("engineer", "waivers", "list")
     assert "no finding signature" in say(
-        "viewer", "ask-waiver", build, "signature", "--reason", "x", exit_code=1
+        "viewer", "request-waiver", build, "signature", "--reason", "x", exit_code=1
     )
     assert "answered for by" in say(
         "other",
@@ -215,25 +215,25 @@ def test_a_waiver_is_asked_for_and_declined_at_the_command_line(
 
 
 def test_what_the_security_authority_alone_may_grant_no_maintainer_can(
-    hub: Hub, story: Story, client: FlaskClient
+    hub: Hub, scenario: Scenario, client: FlaskClient
 ) -> None:
     introduce(hub)
     with hub.store.begin() as tx:
-        held = tx.first(Comparison, build=story.ids["bzip2"])
+        held = tx.first(Comparison, build=scenario.ids["bzip2"])
         assert held is not None
         text = json.dumps(held.report).replace('"0644"', '"4755"')
-        tx.change(held, report=json.loads(text))
+        tx.update(held, report=json.loads(text))
     core = bearer(token_of(hub, "target"))
     asked = client.post(
-        "/api/v1/builds/bzip2-1.0-1.el9/ask-waiver",
+        "/api/v1/builds/bzip2-1.0-1.el9/request-waiver",
         json={"kind": "file-mode", "reason": "su needs it"},
         headers=core,
     ).get_json()
     assert asked["security"] is True
     grant = {"owner": "core", "expires": "2030-01-01"}
-    where = f"/api/v1/waiver-asks/{asked['id']}/grant"
+    where = f"/api/v1/waiver-requests/{asked['id']}/grant"
     assert client.post(where, json=grant, headers=core).status_code == 403
     granted = client.post(where, json=grant, headers=bearer(token_of(hub, "admin")))
     assert (granted.status_code, granted.get_json()["answer"]) == (200, "granted")
     with hub.store.read() as tx:
-        assert needs(hub, tx, Kept(), kind="asked")["total"] == 0
+        assert needs(hub, tx, Cache(), kind="asked")["total"] == 0

@@ -8,20 +8,20 @@ from flask.testing import FlaskClient
 
 from buildfarm.domain.core.task import Task, TaskState
 from buildfarm.services.build.building import log_path
-from tests.integration.web.scenario import Story
+from tests.integration.web.scenarios import Scenario
 
 LONG = "".join(f"line {number} of many\n" for number in range(1, 2501))
 
 
 @pytest.fixture
-def build(story: Story) -> str:
-    return story.ids["diffutils"]
+def build(scenario: Scenario) -> str:
+    return scenario.ids["diffutils"]
 
 
-def write(story: Story, build: str, data: bytes) -> None:
-    with story.hub.store.read() as tx:
+def write(scenario: Scenario, build: str, data: bytes) -> None:
+    with scenario.hub.store.read() as tx:
         task = tx.find(Task, subject=build, state=TaskState.OPEN)[0]
-    log_path(story.hub, task.id).write_bytes(data)
+    log_path(scenario.hub, task.id).write_bytes(data)
 
 
 def hits(client: FlaskClient, build: str, query: str, **more: object) -> dict[str, object]:
@@ -29,9 +29,9 @@ def hits(client: FlaskClient, build: str, query: str, **more: object) -> dict[st
 
 
 def test_a_page_has_a_thousand_numbered_lines_and_says_where_the_others_are(
-    client: FlaskClient, story: Story, build: str
+    client: FlaskClient, scenario: Scenario, build: str
 ) -> None:
-    write(story, build, LONG.encode())
+    write(scenario, build, LONG.encode())
     page = client.get(f"/builds/{build}/log?line=1500").text
     assert 'id="L1001"' in page
     assert 'id="L2000"' in page
@@ -48,9 +48,9 @@ def test_a_page_has_a_thousand_numbered_lines_and_says_where_the_others_are(
     "text", ["", "one", "one\n", "one\n\n", LONG[: LONG.index("line 1001 ")], LONG + "half"]
 )
 def test_the_lines_are_those_of_the_file_whatever_its_end(
-    client: FlaskClient, story: Story, build: str, text: str
+    client: FlaskClient, scenario: Scenario, build: str, text: str
 ) -> None:
-    write(story, build, text.encode())
+    write(scenario, build, text.encode())
     expected = text.split("\n")[: -1 if text.endswith("\n") or not text else None]
     found: list[dict[str, object]] = []
     total = client.get(f"/api/v1/builds/{build}/log/lines").json["total"]
@@ -63,9 +63,9 @@ def test_the_lines_are_those_of_the_file_whatever_its_end(
 
 
 def test_what_is_looked_for_is_text_and_no_pattern(
-    client: FlaskClient, story: Story, build: str
+    client: FlaskClient, scenario: Scenario, build: str
 ) -> None:
-    write(story, build, b"first\na.c: error: x [-Wall]\nabc\nA.C again\nlast")
+    write(scenario, build, b"first\na.c: error: x [-Wall]\nabc\nA.C again\nlast")
     found = hits(client, build, "a.c")["hits"]
     assert [(hit["number"], hit["offset"], hit["text"]) for hit in found] == [
         (2, 6, "a.c: error: x [-Wall]"), (4, 32, "A.C again"),
@@ -80,8 +80,10 @@ def test_what_is_looked_for_is_text_and_no_pattern(
     assert hits(client, build, "last")["hits"][0]["number"] == 5
 
 
-def test_a_search_goes_on_where_it_stopped(client: FlaskClient, story: Story, build: str) -> None:
-    write(story, build, LONG.encode())
+def test_a_search_goes_on_where_it_stopped(
+    client: FlaskClient, scenario: Scenario, build: str
+) -> None:
+    write(scenario, build, LONG.encode())
     seen, after = [], 0
     while after is not None:
         found = hits(client, build, "of many", limit=700, after=after)
@@ -91,11 +93,11 @@ def test_a_search_goes_on_where_it_stopped(client: FlaskClient, story: Story, bu
 
 
 def test_marked_lines_of_a_large_log_are_found_bit_by_bit(
-    client: FlaskClient, story: Story, build: str
+    client: FlaskClient, scenario: Scenario, build: str
 ) -> None:
     quiet = b"checking for error.h... no\ngcc -Werror -c x.c\n" * 50_000  # 2.3 MB, and no error
     write(
-        story,
+        scenario,
         build,
         b"a.c:1: error: first\n" + quiet + b"make: *** [all] Error 1\n" + quiet + b"Killed",
     )
@@ -116,9 +118,9 @@ def test_nothing_to_look_for_is_refused(client: FlaskClient, build: str, query: 
 
 
 def test_the_search_without_script_leads_to_the_line(
-    client: FlaskClient, story: Story, build: str
+    client: FlaskClient, scenario: Scenario, build: str
 ) -> None:
-    write(story, build, (LONG + "<b>x</b>: error: y\n").encode())
+    write(scenario, build, (LONG + "<b>x</b>: error: y\n").encode())
     page = client.get(f"/builds/{build}/log?q=<b>x").text
     assert "line=2501#L2501" in page
     assert "&lt;b&gt;x&lt;/b&gt;: error: y" in page
@@ -127,9 +129,9 @@ def test_the_search_without_script_leads_to_the_line(
 
 
 def test_bytes_that_are_no_text_and_endless_lines_are_shown_cut(
-    client: FlaskClient, story: Story, build: str
+    client: FlaskClient, scenario: Scenario, build: str
 ) -> None:
-    write(story, build, b"\xff\xfe\x00\r\n" + b"y" * (3 << 20) + b"needle\nend\n")
+    write(scenario, build, b"\xff\xfe\x00\r\n" + b"y" * (3 << 20) + b"needle\nend\n")
     page = client.get(f"/api/v1/builds/{build}/log/lines").json
     assert page["total"] == 3
     assert page["lines"][0]["text"].startswith("\ufffd\ufffd\x00")
@@ -141,12 +143,12 @@ def test_bytes_that_are_no_text_and_endless_lines_are_shown_cut(
 
 
 def test_sixty_mebibytes_are_searched_and_paged_without_being_held(
-    client: FlaskClient, story: Story, build: str
+    client: FlaskClient, scenario: Scenario, build: str
 ) -> None:
     block = "".join(
         f"gcc -O2 -g -c part{number}.c -o part{number}.o\n" for number in range(24_000)
     ).encode()
-    write(story, build, block * (60 * 2**20 // len(block)) + b"the needle\n")
+    write(scenario, build, block * (60 * 2**20 // len(block)) + b"the needle\n")
     started = time.process_time()
     page = client.get(f"/builds/{build}/log?line=1000000").text
     tracemalloc.start()

@@ -9,8 +9,8 @@ from buildfarm.domain.core.build import Build, BuildState
 from buildfarm.domain.intake.drop import Drop
 from buildfarm.services.build.building import log_path
 from buildfarm.services.core.hub import Hub
-from tests.integration.web import scenario
-from tests.integration.web.scenario import HOSTILE, Clock, Story
+from tests.integration.web import scenarios
+from tests.integration.web.scenarios import HOSTILE, Clock, Scenario
 
 PAGES = (
     "/", "/builds", "/builds?state=failed", "/drops", "/targets", "/targets/reef-9", "/workers", "/generations",
@@ -32,8 +32,8 @@ def test_an_empty_farm_has_pages_too(client: FlaskClient, path: str) -> None:
     assert "<h1" in html(client, path)
 
 
-def test_every_page_and_its_twin_answer(client: FlaskClient, story: Story) -> None:
-    for path in (*PAGES, f"/drops/{story.drop}", f"/drops/{story.drop[:12]}"):
+def test_every_page_and_its_twin_answer(client: FlaskClient, scenario: Scenario) -> None:
+    for path in (*PAGES, f"/drops/{scenario.drop}", f"/drops/{scenario.drop[:12]}"):
         page = html(client, path)
         twin = re.search(r'<link rel="alternate" type="application/json" href="([^"]+)"', page)
         assert twin, path
@@ -42,8 +42,8 @@ def test_every_page_and_its_twin_answer(client: FlaskClient, story: Story) -> No
         assert (answer.status_code, answer.is_json) == (200, True), twin[1]
 
 
-def test_no_page_has_inline_script_or_style(client: FlaskClient, story: Story) -> None:
-    for path in (*PAGES, f"/drops/{story.drop}"):
+def test_no_page_has_inline_script_or_style(client: FlaskClient, scenario: Scenario) -> None:
+    for path in (*PAGES, f"/drops/{scenario.drop}"):
         answer = client.get(path)
         page = answer.get_data(as_text=True)
         assert not re.search(r"<script(?![^>]*\bsrc=)", page), path
@@ -53,13 +53,17 @@ def test_no_page_has_inline_script_or_style(client: FlaskClient, story: Story) -
         assert "unsafe" not in policy
 
 
-def test_every_link_of_the_overview_leads_somewhere(client: FlaskClient, story: Story) -> None:
+def test_every_link_of_the_overview_leads_somewhere(
+    client: FlaskClient, scenario: Scenario
+) -> None:
     links = set(re.findall(r'href="(/[^"#]*)"', html(client, "/")))
     for link in links:
         assert client.get(link.replace("&amp;", "&")).status_code == 200, link
 
 
-def test_the_overview_says_what_needs_a_person_and_why(client: FlaskClient, story: Story) -> None:
+def test_the_overview_says_what_needs_a_person_and_why(
+    client: FlaskClient, scenario: Scenario
+) -> None:
     page = html(client, "/")
     needs = page[page.index('id="needs"') : page.index('id="drops"')]
     for words in (
@@ -70,13 +74,13 @@ def test_the_overview_says_what_needs_a_person_and_why(client: FlaskClient, stor
     assert "less-1.0-1.el9" not in needs  # it only waits for bzip2, which is listed
 
 
-def test_every_drawing_has_a_table_twin(client: FlaskClient, story: Story) -> None:
+def test_every_drawing_has_a_table_twin(client: FlaskClient, scenario: Scenario) -> None:
     page = html(client, "/")
     for twin in ("Waves as a table", "Verdicts as a table", "Lanes as a table"):
         assert twin in page
 
 
-def test_a_verdict_is_a_word_beside_its_colour(client: FlaskClient, story: Story) -> None:
+def test_a_verdict_is_a_word_beside_its_colour(client: FlaskClient, scenario: Scenario) -> None:
     badges = re.findall(
         r'<span class="badge tone-[^"]*">(.*?)</span></span>', html(client, "/builds")
     )
@@ -84,7 +88,7 @@ def test_a_verdict_is_a_word_beside_its_colour(client: FlaskClient, story: Story
     assert all("<svg" in badge and re.search(r"<span>[\w ]+$", badge) for badge in badges)
 
 
-def test_the_build_page_answers_at_its_top(client: FlaskClient, story: Story) -> None:
+def test_the_build_page_answers_at_its_top(client: FlaskClient, scenario: Scenario) -> None:
     page = html(client, "/builds/reef-cannot-build-1.0-1.el9")
     head = page[: page.index('id="timeline"')]
     assert "undeclared" in head
@@ -92,33 +96,37 @@ def test_the_build_page_answers_at_its_top(client: FlaskClient, story: Story) ->
     assert "its tests need the network" in page
 
 
-def test_the_debrand_audit_is_a_diff(client: FlaskClient, story: Story) -> None:
+def test_the_debrand_audit_is_a_diff(client: FlaskClient, scenario: Scenario) -> None:
     page = html(client, "/builds/reef-release-1.0-1.el9.reef.1")
     assert '<span class="line d-old">-Vendor: PNAELV' in page
     assert '<span class="line d-new">+Vendor: Reef' in page
 
 
-def test_hostile_names_are_text(client: FlaskClient, hub: Hub, clock: Clock, story: Story) -> None:
+def test_hostile_names_are_text(
+    client: FlaskClient, hub: Hub, clock: Clock, scenario: Scenario
+) -> None:
     with hub.store.begin() as tx:
-        drop = tx.get(Drop, story.drop)
-        tx.change(drop, name=HOSTILE, owner=HOSTILE)
-    build = story._build(HOSTILE)
-    story._move(build, BuildState.ON_HOLD, HOSTILE, HOSTILE)
-    running = story._build("hostile-log")
-    task = story.start(story.until_waiting(running))
+        drop = tx.get(Drop, scenario.drop)
+        tx.update(drop, name=HOSTILE, owner=HOSTILE)
+    build = scenario._build(HOSTILE)
+    scenario._move(build, BuildState.ON_HOLD, HOSTILE, HOSTILE)
+    running = scenario._build("hostile-log")
+    task = scenario.start(scenario.until_waiting(running))
     log_path(hub, task.id).write_text(f"{HOSTILE}\nerror: {HOSTILE}\n", encoding="utf-8")
-    story._finish(running, task, 1)
+    scenario._finish(running, task, 1)
     with hub.store.read() as tx:
         moved = tx.get(Build, running.id)
-    finding = scenario.finding("export-removed", "INCOMPATIBLE", HOSTILE, HOSTILE, HOSTILE, HOSTILE)
-    story._compare(moved, "INCOMPATIBLE", [finding], hits=({HOSTILE: HOSTILE},))
+    finding = scenarios.finding(
+        "export-removed", "INCOMPATIBLE", HOSTILE, HOSTILE, HOSTILE, HOSTILE
+    )
+    scenario._compare(moved, "INCOMPATIBLE", [finding], hits=({HOSTILE: HOSTILE},))
     for path in (
         "/",
         "/builds",
         f"/builds/{build.id}",
         f"/builds/{running.id}",
         "/drops",
-        f"/drops/{story.drop}",
+        f"/drops/{scenario.drop}",
         "/workers",
     ):
         page = html(client, path)

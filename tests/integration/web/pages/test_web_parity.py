@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from buildfarm.domain.core.build import Build
 from buildfarm.domain.core.records import BootstrapVariant, Event, LearnedRequires, SourceSurvey
 from buildfarm.services.core.hub import Hub
-from tests.integration.web.scenario import Story
+from tests.integration.web.scenarios import Scenario
 
 REFERENCE = """\
 bash-1.0-1.el9.x86_64 1700000000 7738634 ccc installed
@@ -23,7 +23,7 @@ def build_of(hub: Hub, source: str) -> Build:
 
 
 def test_a_reference_is_attached_to_a_build_and_stands_beside_its_buildroot(
-    client: FlaskClient, hub: Hub, story: Story, engineer: dict[str, str]
+    client: FlaskClient, hub: Hub, scenario: Scenario, engineer: dict[str, str]
 ):
     build = build_of(hub, "popt")
     place = f"/api/v1/builds/{build.id}"
@@ -64,7 +64,7 @@ def test_a_reference_is_attached_to_a_build_and_stands_beside_its_buildroot(
 
 
 def test_a_targets_reference_stands_in_for_builds_that_have_none(
-    client: FlaskClient, hub: Hub, story: Story, engineer: dict[str, str]
+    client: FlaskClient, hub: Hub, scenario: Scenario, engineer: dict[str, str]
 ):
     build = build_of(hub, "bzip2")
     assert (
@@ -82,11 +82,11 @@ def test_a_targets_reference_stands_in_for_builds_that_have_none(
 
 
 def test_the_page_says_what_a_build_wants_beyond_its_header(
-    client: FlaskClient, hub: Hub, story: Story
+    client: FlaskClient, hub: Hub, scenario: Scenario
 ):
     build = build_of(hub, "tree")
     with hub.store.begin() as tx:
-        tx.change(tx.get(Build, build.id), found_requires=("python3dist(flit)",))
+        tx.update(tx.get(Build, build.id), found_requires=("python3dist(flit)",))
         tx.add(
             LearnedRequires(
                 id="reef-9/tree",
@@ -115,7 +115,7 @@ def test_the_page_says_what_a_build_wants_beyond_its_header(
 
 
 def test_a_drops_page_lists_sources_with_brand_words_and_no_rule(
-    client: FlaskClient, hub: Hub, story: Story
+    client: FlaskClient, hub: Hub, scenario: Scenario
 ):
     build = build_of(hub, "tree")
     hit: dict[str, object] = {

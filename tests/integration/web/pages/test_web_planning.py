@@ -13,13 +13,13 @@ from buildfarm.domain.core.task import Task, TaskKind, TaskState
 from buildfarm.services.core import builds, tasks
 from buildfarm.services.core.hub import Hub
 from tests.integration.web.conftest import Clock
-from tests.integration.web.scenario import Story
+from tests.integration.web.scenarios import Scenario
 
 TARGET = "/api/v1/targets/reef-9"
 
 
 def test_a_pause_needs_a_reason_holds_once_and_is_seen_until_it_ends(
-    client: FlaskClient, hub: Hub, story: Story, engineer: dict[str, str]
+    client: FlaskClient, hub: Hub, scenario: Scenario, engineer: dict[str, str]
 ):
     assert client.post(f"{TARGET}/pause", json={"reason": " "}, headers=engineer).status_code == 422
     assert (
@@ -54,9 +54,9 @@ def test_who_may_only_read_pauses_nothing(client: FlaskClient):
     assert client.get(f"{TARGET}/plan").get_json()["paused"] == ""
 
 
-def test_builds_that_failed_alike_are_one_line(client: FlaskClient, hub: Hub, story: Story):
+def test_builds_that_failed_alike_are_one_line(client: FlaskClient, hub: Hub, scenario: Scenario):
     for source in ("alike-one", "alike-two"):
-        build = story.until_waiting(story._build(source))
+        build = scenario.until_waiting(scenario._build(source))
         with hub.store.begin() as tx:
             why = f"%build: /builddir/build/BUILD/{source}-1.0/main.c:7: error: 'gone' undeclared"
             builds.fail(tx, tx.get(Build, build.id), FailureKind.BUILD, why, actor="worker")
@@ -75,10 +75,11 @@ def test_builds_that_failed_alike_are_one_line(client: FlaskClient, hub: Hub, st
 
 
 def test_a_build_says_what_it_waits_for_and_when_it_should_start(
-    client: FlaskClient, hub: Hub, clock: Clock, story: Story
+    client: FlaskClient, hub: Hub, clock: Clock, scenario: Scenario
 ):
     first, second = (
-        story.until_waiting(story._build(source)) for source in ("comes-first", "comes-second")
+        scenario.until_waiting(scenario._build(source))
+        for source in ("comes-first", "comes-second")
     )
     with hub.store.begin() as tx:
         builds.wait(
@@ -112,10 +113,10 @@ def test_a_build_says_what_it_waits_for_and_when_it_should_start(
             "makespan": 900.0,
             "bound": 120.0,
             "critical_path": 120.0,
-            "circles": [],
+            "cycles": [],
         }
-        if not tx.add_once(ForecastRecord(id="reef-9", forecast=found, created=tx.now)):
-            tx.change(tx.get(ForecastRecord, "reef-9"), forecast=found, created=tx.now)
+        if not tx.insert_or_ignore(ForecastRecord(id="reef-9", forecast=found, created=tx.now)):
+            tx.update(tx.get(ForecastRecord, "reef-9"), forecast=found, created=tx.now)
     why = client.get(f"/api/v1/builds/{second.id}/why").get_json()
     assert (why["state"], why["waits_for"], why["wave"], why["critical"]) == (
         BuildState.WAITING,
@@ -137,10 +138,10 @@ def test_a_build_says_what_it_waits_for_and_when_it_should_start(
 
 @pytest.mark.parametrize("kind", [kind for kind in TaskKind if kind.about == "build"])
 def test_only_what_waits_for_a_builder_has_a_rank(
-    client: FlaskClient, hub: Hub, story: Story, kind: TaskKind
+    client: FlaskClient, hub: Hub, scenario: Scenario, kind: TaskKind
 ):
     """A build that was sent through the line again waits for the hub's own services first."""
-    build = story.until_waiting(story._build("goes-again"))
+    build = scenario.until_waiting(scenario._build("goes-again"))
     with hub.store.begin() as tx:
         task = Task(
             id=tasks.new_id(), kind=kind, subject=build.id, target="reef-9", arch="", queue="q", state=TaskState.FREE,
@@ -155,7 +156,7 @@ def test_only_what_waits_for_a_builder_has_a_rank(
 
 
 def test_a_worker_is_reserved_and_given_back_to_everybody(
-    client: FlaskClient, hub: Hub, story: Story, engineer: dict[str, str]
+    client: FlaskClient, hub: Hub, scenario: Scenario, engineer: dict[str, str]
 ):
     place = "/api/v1/workers/local-1/reserve"
     assert client.post(place, json={"reserved": ["sig:virt"], "reason": "x"}).status_code == 401
@@ -179,7 +180,7 @@ def test_a_worker_is_reserved_and_given_back_to_everybody(
     )
 
 
-def test_why_names_a_next_step(client: FlaskClient, story: Story):
+def test_why_names_a_next_step(client: FlaskClient, scenario: Scenario):
     (stuck,) = [
         b for b in client.get("/api/v1/builds").get_json()["builds"] if b["source"] == "reef-top"
     ]
@@ -194,9 +195,9 @@ def test_why_names_a_next_step(client: FlaskClient, story: Story):
 
 @pytest.mark.parametrize("task_state", [TaskState.FREE, TaskState.OPEN, TaskState.FAILED])
 def test_the_page_of_a_build_answers_whatever_it_and_its_newest_task_are_at(
-    client: FlaskClient, hub: Hub, story: Story, task_state: TaskState
+    client: FlaskClient, hub: Hub, scenario: Scenario, task_state: TaskState
 ):
-    build = story.until_waiting(story._build("any-moment"))
+    build = scenario.until_waiting(scenario._build("any-moment"))
     for kind in (kind for kind in TaskKind if kind.about == "build"):
         with hub.store.begin() as tx:
             holder = (
@@ -209,7 +210,7 @@ def test_the_page_of_a_build_answers_whatever_it_and_its_newest_task_are_at(
                 created=tx.now,
             )  # fmt: skip
             tx.add(task)
-            tx.change(
+            tx.update(
                 task,
                 state=task_state,
                 started=None if task_state is TaskState.FREE else tx.now,
@@ -220,8 +221,8 @@ def test_the_page_of_a_build_answers_whatever_it_and_its_newest_task_are_at(
                 judged = state in (BuildState.COMPARED, BuildState.PUBLISHED)
                 failed = FailureKind.BUILD.value if state is BuildState.FAILED else ""
                 known = {"verdict": "EQUIVALENT" if judged else "", "failure_kind": failed}
-                tx.change(tx.get(Build, build.id), state=state, **known)
+                tx.update(tx.get(Build, build.id), state=state, **known)
             assert client.get(f"/builds/{build.id}").status_code == 200, (kind, state)
-        story.clock.pass_seconds(1)
+        scenario.clock.pass_seconds(1)
     for page in (f"/drops/{build.drop_id}", "/", "/workers", "/needs", "/targets/reef-9"):
         assert client.get(page).status_code == 200, page

@@ -12,7 +12,7 @@ from buildfarm.domain.core.records import FindingRecord
 from buildfarm.domain.intake.drop import Drop
 from buildfarm.services.core import search_index
 from buildfarm.services.core.hub import Hub
-from tests.integration.web.scenario import HOSTILE, FakeHeader, Story
+from tests.integration.web.scenarios import HOSTILE, FakeHeader, Scenario
 
 FILES = (
     "/usr/bin/zlib-flate",
@@ -23,21 +23,21 @@ FILES = (
 
 
 @pytest.fixture
-def noted(hub: Hub, story: Story) -> Story:
-    """The story again, with what intake and the builder's end note in a real farm."""
+def noted(hub: Hub, scenario: Scenario) -> Scenario:
+    """The scenario again, with what intake and the builder's end note in a real farm."""
     with hub.store.begin() as tx:
         for source in ("zlib", "reef-cannot-build", "bzip2"):
-            build = tx.get(Build, story.ids[source])
+            build = tx.get(Build, scenario.ids[source])
             search_index.note_source(tx, build)
             search_index.note_failure(tx, build) if build.failure_kind else None
-        zlib = tx.get(Build, story.ids["zlib"])
+        zlib = tx.get(Build, scenario.ids["zlib"])
         header = FakeHeader(
             name="zlib-ng-compat", version="1.0", release="1.el9", arch="x86_64", files=FILES
         )
         for _ in range(2):
             search_index.note_rpms(tx, zlib, [header])  # type: ignore[list-item]  # the fake intake's
-        search_index.note_drop(tx, tx.get(Drop, story.drop))
-    return story
+        search_index.note_drop(tx, tx.get(Drop, scenario.drop))
+    return scenario
 
 
 def groups(client: FlaskClient, query: str) -> dict[str, list[dict[str, Any]]]:
@@ -59,7 +59,7 @@ KNOWN = (
 
 
 def test_everything_is_found_by_what_one_knows_of_it_and_leads_to_a_page(
-    client: FlaskClient, noted: Story
+    client: FlaskClient, noted: Scenario
 ) -> None:
     for query, title, label in KNOWN:
         hits = groups(client, query)[title]
@@ -68,19 +68,19 @@ def test_everything_is_found_by_what_one_knows_of_it_and_leads_to_a_page(
             assert client.get(hit["href"].partition("#")[0]).status_code == 200, hit
 
 
-def test_a_name_is_one_hit_however_often_it_was_noted(client: FlaskClient, noted: Story) -> None:
+def test_a_name_is_one_hit_however_often_it_was_noted(client: FlaskClient, noted: Scenario) -> None:
     assert len(groups(client, "compat")["RPMs"]) == 1
     assert len(groups(client, "libz.so")["Files in RPMs"]) == 1
     assert "Files in RPMs" not in groups(client, "/usr/lib/.build-id")
 
 
-def test_every_word_narrows(client: FlaskClient, noted: Story) -> None:
+def test_every_word_narrows(client: FlaskClient, noted: Scenario) -> None:
     assert "Sources" in groups(client, "cannot build")
     assert "Sources" not in groups(client, "cannot zlib")
 
 
 def test_findings_of_superseded_builds_are_not_found(
-    client: FlaskClient, hub: Hub, noted: Story
+    client: FlaskClient, hub: Hub, noted: Scenario
 ) -> None:
     with hub.store.begin() as tx:
         tx.change_all(FindingRecord, {"build": noted.ids["bzip2"]}, superseded=True)
@@ -88,7 +88,7 @@ def test_findings_of_superseded_builds_are_not_found(
 
 
 def test_the_page_has_a_box_in_its_header_and_shows_the_hits(
-    client: FlaskClient, noted: Story
+    client: FlaskClient, noted: Scenario
 ) -> None:
     page = client.get("/search?q=zlib").get_data(as_text=True)
     assert '<form class="search" method="get" action="/search"' in page
@@ -98,7 +98,7 @@ def test_the_page_has_a_box_in_its_header_and_shows_the_hits(
     assert client.get("/search").status_code == 200
 
 
-def test_a_hostile_query_is_only_text(client: FlaskClient, noted: Story) -> None:
+def test_a_hostile_query_is_only_text(client: FlaskClient, noted: Scenario) -> None:
     for query in (HOSTILE, "%", "__", "a' OR 1=1 --", "\\", "\x00zz", "ö" * 500, "x" * 5000):
         answer = client.get("/search", query_string={"q": query})
         assert answer.status_code == 200
@@ -109,5 +109,5 @@ def test_a_hostile_query_is_only_text(client: FlaskClient, noted: Story) -> None
             assert not groups(client, query), query
 
 
-def test_the_line_notes_a_failure_by_itself(client: FlaskClient, story: Story) -> None:
+def test_the_line_notes_a_failure_by_itself(client: FlaskClient, scenario: Scenario) -> None:
     assert groups(client, "undeclared")["Failures"][0]["href"] == "/targets/reef-9#failures"

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from buildfarm_web.pages.drawings import verdict_map
 from buildfarm_web.read_models.build import source_status
-from buildfarm_web.read_models.build.source_status import Standings
-from buildfarm_web.read_models.core.cache import Kept, last_event
+from buildfarm_web.read_models.build.source_status import SourceStatusIndex
+from buildfarm_web.read_models.core.cache import Cache, last_event
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
@@ -26,9 +26,9 @@ from buildfarm.domain.publish.repository import Artifact, Generation
 from buildfarm.services.build.building import log_path
 from buildfarm.services.core import builds
 from buildfarm.services.core.hub import Hub
-from tests.integration.web import later_scenario, scenario
+from tests.integration.web import later_scenario, scenarios
 from tests.integration.web.later_scenario import Morning
-from tests.integration.web.scenario import HOSTILE, Clock, Story
+from tests.integration.web.scenarios import HOSTILE, Clock, Scenario
 
 BUILDFARM = Path(sys.executable).with_name("buildfarm")
 VIEWS = ("/needs", "/sources", "/sigs", "/sigs/core", "/lag", "/machines")
@@ -53,7 +53,7 @@ def test_an_empty_farm_has_these_pages_too(client: FlaskClient) -> None:
 
 def test_every_page_is_whole_has_its_twin_and_leads_somewhere(morning: Morning) -> None:
     followed: set[str] = set()
-    for name, path in later_scenario.pages(morning.story).items():
+    for name, path in later_scenario.pages(morning.scenario).items():
         answer = morning.client.get(path)
         page = answer.get_data(as_text=True)
         assert page.count("<h1") == 1, name
@@ -101,12 +101,12 @@ def test_where_a_builds_time_went_is_what_its_history_says(morning: Morning) -> 
 
 
 def test_what_waits_for_a_person_is_told_apart_from_what_only_waits(
-    hub: Hub, clock: Clock, story: Story
+    hub: Hub, clock: Clock, scenario: Scenario
 ) -> None:
     clock.pass_seconds(1000)
     with hub.store.begin() as tx:
         stuck = builds.wait(
-            tx, tx.get(Build, story.ids["reef-top"]), scenario.WaitKind.CAPACITY, "no free slot"
+            tx, tx.get(Build, scenario.ids["reef-top"]), scenarios.WaitKind.CAPACITY, "no free slot"
         )
     assert stuck.spent["held"] >= 1000
     clock.pass_seconds(500)
@@ -133,10 +133,10 @@ def test_needs_are_grouped_with_since_when_why_and_who(morning: Morning) -> None
     assert morning.client.get("/api/v1/needs?target=none").status_code == 404
 
 
-def test_what_has_one_cause_is_one_line(client: FlaskClient, hub: Hub, story: Story) -> None:
+def test_what_has_one_cause_is_one_line(client: FlaskClient, hub: Hub, scenario: Scenario) -> None:
     for name in ("chrpath-two", "chrpath-three"):
-        held = story._build(name)
-        story._move(
+        held = scenario._build(name)
+        scenario._move(
             held,
             BuildState.ON_HOLD,
             "ingest",
@@ -183,13 +183,13 @@ def test_the_filters_of_the_list_live_in_the_url(morning: Morning) -> None:
 
 
 def test_kept_standings_are_what_reading_everything_gives(
-    hub: Hub, clock: Clock, story: Story
+    hub: Hub, clock: Clock, scenario: Scenario
 ) -> None:
-    kept = Standings()
+    kept = SourceStatusIndex()
 
     def both() -> None:
         with hub.store.read() as tx:
-            assert kept.of(hub, tx) == Standings().of(hub, tx)
+            assert kept.of(hub, tx) == SourceStatusIndex().of(hub, tx)
 
     both()
     read_whole = source_status._read
@@ -197,8 +197,8 @@ def test_kept_standings_are_what_reading_everything_gives(
     try:
         with hub.store.read() as tx:
             before = kept.of(hub, tx)
-        built = story._build("zlib", (), (), "2.0")
-        story._move(
+        built = scenario._build("zlib", (), (), "2.0")
+        scenario._move(
             built, BuildState.FAILED, "ann", "broken", failure_kind="build", finished=clock()
         )
         with hub.store.read() as tx:
@@ -215,9 +215,9 @@ def test_kept_standings_are_what_reading_everything_gives(
 
 
 def test_an_event_that_is_seen_after_a_later_one_is_caught_up_with(
-    hub: Hub, clock: Clock, story: Story
+    hub: Hub, clock: Clock, scenario: Scenario
 ) -> None:
-    kept = Standings()
+    kept = SourceStatusIndex()
 
     def words() -> set[str]:
         with hub.store.read() as tx:
@@ -226,8 +226,10 @@ def test_an_event_that_is_seen_after_a_later_one_is_caught_up_with(
     before = words()
     clock.pass_seconds(90)
     assert words() == before
-    built = story._build("zlib", (), (), "2.0")
-    story._move(built, BuildState.FAILED, "ann", "broken", failure_kind="build", finished=clock())
+    built = scenario._build("zlib", (), (), "2.0")
+    scenario._move(
+        built, BuildState.FAILED, "ann", "broken", failure_kind="build", finished=clock()
+    )
     with hub.store.read() as tx:
         kept._event = last_event(tx)  # as if only a later one had been there to be seen
     assert words() == before
@@ -236,9 +238,9 @@ def test_an_event_that_is_seen_after_a_later_one_is_caught_up_with(
 
 
 def test_what_is_kept_ends_with_the_next_event_and_after_seconds(
-    hub: Hub, clock: Clock, story: Story
+    hub: Hub, clock: Clock, scenario: Scenario
 ) -> None:
-    kept, made = Kept(), iter(range(100))
+    kept, made = Cache(), iter(range(100))
 
     def asked() -> tuple[int, int]:
         with hub.store.read() as tx:
@@ -250,7 +252,7 @@ def test_what_is_kept_ends_with_the_next_event_and_after_seconds(
     assert asked() == (0, 1)
     assert asked() == (0, 1)
     clock.pass_seconds(2)
-    story._build("zlib", (), (), "2.0")
+    scenario._build("zlib", (), (), "2.0")
     assert asked() == (2, 1)
     clock.pass_seconds(6)
     assert asked() == (3, 1)
@@ -308,7 +310,7 @@ def test_a_generation_says_what_changed(morning: Morning) -> None:
 
 
 def test_a_buildroot_is_set_beside_the_one_before(morning: Morning) -> None:
-    found = twin(morning.client, f"/builds/{morning.story.ids['zlib-1.1']}/buildroot")
+    found = twin(morning.client, f"/builds/{morning.scenario.ids['zlib-1.1']}/buildroot")
     assert found["before"]["nvr"] == "zlib-1.0-1.el9"
     (one,) = found["buildroots"]
     added = {change["name"] for change in one["changes"] if change["change"] == "added"}
@@ -321,7 +323,7 @@ def test_a_buildroot_is_set_beside_the_one_before(morning: Morning) -> None:
 
 
 def test_a_cluster_names_its_builds_and_a_known_wrong_one_is_not_found(morning: Morning) -> None:
-    path = later_scenario.pages(morning.story)["cluster"]
+    path = later_scenario.pages(morning.scenario)["cluster"]
     found = twin(morning.client, path)
     assert [build["nvr"] for build in found["builds"]] == ["reef-cannot-build-1.0-1.el9"]
     assert "undeclared" in html(morning.client, path)
@@ -338,11 +340,11 @@ def test_guests_are_told_with_host_image_and_how_to_look_into_them(morning: Morn
 
 
 def test_the_longest_way_is_drawn_and_said(morning: Morning) -> None:
-    page = html(morning.client, f"/drops/{morning.story.drop}")
+    page = html(morning.client, f"/drops/{morning.scenario.drop}")
     assert page.count('class="box critical') == 3
     assert page.count('class="need critical"') == 2
     assert "zlib-1.0-1.el9 → libpng-1.0-1.el9 → tree-1.0-1.el9" in page
-    assert page.count("on the longest way</small>") == 3
+    assert page.count("on the critical path</small>") == 3
 
 
 @pytest.fixture
@@ -360,7 +362,7 @@ def test_the_command_line_says_the_same(url: str) -> None:
     def run(*words: str) -> str:
         env = os.environ | {
             "BUILDFARM_URL": url,
-            "BUILDFARM_TOKEN": scenario.READER,
+            "BUILDFARM_TOKEN": scenarios.READER,
             "COLUMNS": "250",
         }
         done = subprocess.run(
@@ -375,7 +377,7 @@ def test_the_command_line_says_the_same(url: str) -> None:
 
 
 def test_hostile_text_is_text_on_these_pages_too(
-    client: FlaskClient, hub: Hub, clock: Clock, later: Story
+    client: FlaskClient, hub: Hub, clock: Clock, later: Scenario
 ) -> None:
     held = later._build(HOSTILE)
     later._move(held, BuildState.ON_HOLD, HOSTILE, HOSTILE)
@@ -386,11 +388,11 @@ def test_hostile_text_is_text_on_these_pages_too(
         builds.fail(
             tx,
             tx.get(Build, failing.id),
-            scenario.FailureKind.BUILD,
+            scenarios.FailureKind.BUILD,
             f"error: {HOSTILE}",
             actor=HOSTILE,
         )
-        tx.add(scenario.SourceOverride(id="o", target="reef-9", source=HOSTILE, created=tx.now, actor=HOSTILE,
+        tx.add(scenarios.SourceOverride(id="o", target="reef-9", source=HOSTILE, created=tx.now, actor=HOSTILE,
                                         settings={HOSTILE: HOSTILE}, reason=HOSTILE))  # fmt: skip
         lock = json.dumps(
             {
@@ -407,8 +409,8 @@ def test_hostile_text_is_text_on_these_pages_too(
             }
         )
         digest = hub.blobs.put_bytes(lock.encode()).sha256
-        newest = tx.find(scenario.Task, subject=later.ids["zlib-1.1"], arch="x86_64")[0]
-        tx.change(
+        newest = tx.find(scenarios.Task, subject=later.ids["zlib-1.1"], arch="x86_64")[0]
+        tx.update(
             newest,
             lock=digest,
             result={"host": {"guest": HOSTILE, "kvm_host": HOSTILE, "image": HOSTILE}},

@@ -11,11 +11,11 @@ from buildfarm.domain.core.build import Build, BuildState, FailureKind
 from buildfarm.domain.core.task import Task, TaskState
 from buildfarm.domain.core.worker import Worker, WorkerState
 from buildfarm.services.build import guests
-from buildfarm.services.build.guests import Reception
+from buildfarm.services.build.guests import GuestProvisioning
 from buildfarm.services.core import builds, tasks
 from buildfarm.services.core.hub import Hub
-from tests.integration.web import scenario
-from tests.integration.web.scenario import Clock, Story
+from tests.integration.web import scenarios
+from tests.integration.web.scenarios import Clock, Scenario
 
 QUEUE = "reef-9.x86_64.small"
 IMAGE = "ab" * 32
@@ -43,11 +43,11 @@ def users() -> Users:
 @pytest.fixture
 def client(hub: Hub, users: Users) -> FlaskClient:
     root = wire.Buildroot(key="k", generation="g", packages=("bash",), repositories=())
-    reception = Reception(
+    provisioning = GuestProvisioning(
         broker=users, prefix=lambda name: f"w-{name}:", certificate="PEM", buildroot=lambda *_: root
     )
     return create_app(
-        hub, intake=scenario.fake_intake, blob_limit=1 << 20, reception=reception
+        hub, intake=scenarios.fake_intake, blob_limit=1 << 20, provisioning=provisioning
     ).test_client()
 
 
@@ -70,12 +70,12 @@ def admit(client: FlaskClient, host: dict[str, str]) -> wire.GuestIdentity:
 
 
 def assigned(hub: Hub, clock: Clock, name: str) -> Task:
-    story = Story(hub, clock)
-    story._receive()
-    build = story.until_waiting(story._build("zlib"))
+    scenario = Scenario(hub, clock)
+    scenario._receive()
+    build = scenario.until_waiting(scenario._build("zlib"))
     payload = hub.blobs.put_bytes(b"the SRPM")
     with hub.store.begin() as tx:
-        tx.change(build, srpm=payload.sha256)
+        tx.update(build, srpm=payload.sha256)
         builds.move(tx, tx.get(Build, build.id), BuildState.QUEUED, actor="plan")
         made = Task(
             id="t1", kind=tasks.TaskKind.BUILD, subject=build.id, target="reef-9", arch="x86_64", queue=QUEUE,
@@ -130,7 +130,7 @@ def test_only_a_hosts_token_makes_guests(
 ) -> None:
     tokens = {
         "nobody": "x",
-        "a worker": scenario.WORKER_TOKEN,
+        "a worker": scenarios.WORKER_TOKEN,
         "a guest": admit(client, host).token,
     }
     assert client.get("/worker/v1/guests", headers=bearer(tokens[who])).status_code == 401

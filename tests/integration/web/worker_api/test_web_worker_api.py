@@ -15,10 +15,10 @@ from buildfarm.domain.publish.repository import Artifact
 from buildfarm.services.build import building
 from buildfarm.services.core import builds, tasks
 from buildfarm.services.core.hub import Hub
-from tests.integration.web import scenario
-from tests.integration.web.scenario import Clock, Story
+from tests.integration.web import scenarios
+from tests.integration.web.scenarios import Clock, Scenario
 
-WORKER = {"Authorization": f"Bearer {scenario.WORKER_TOKEN}"}
+WORKER = {"Authorization": f"Bearer {scenarios.WORKER_TOKEN}"}
 HELLO = wire.Hello(
     name="local-1",
     arches=("x86_64",),
@@ -35,12 +35,12 @@ def bearer(token: str) -> dict[str, str]:
 @pytest.fixture
 def task(hub: Hub, clock: Clock) -> Task:
     """A task assigned to local-1, whose SRPM is in the blob store."""
-    story = Story(hub, clock)
-    story._receive()
+    scenario = Scenario(hub, clock)
+    scenario._receive()
     payload = hub.blobs.put_bytes(b"the SRPM")
-    build = story.until_waiting(story._build("zlib"))
+    build = scenario.until_waiting(scenario._build("zlib"))
     with hub.store.begin() as tx:
-        tx.change(build, srpm=payload.sha256)
+        tx.update(build, srpm=payload.sha256)
         builds.move(tx, tx.get(Build, build.id), BuildState.QUEUED, actor="plan")
         made = Task(
             id="t1", kind=tasks.TaskKind.BUILD, subject=build.id, target="reef-9", arch="x86_64",
@@ -67,7 +67,7 @@ def test_hello_makes_a_lost_worker_ready_and_keeps_a_drained_one_drained(
         (WorkerState.DRAINED, WorkerState.DRAINED),
     ):
         with hub.store.begin() as tx:
-            tx.change(tx.get(Worker, "local-1"), state=state)
+            tx.update(tx.get(Worker, "local-1"), state=state)
         answer = client.post("/worker/v1/hello", data=HELLO.model_dump_json(), headers=WORKER)
         assert wire.Welcome.model_validate_json(answer.data).lease_seconds == 45
         with hub.store.read() as tx:
@@ -92,7 +92,7 @@ def test_hello_under_another_name_is_refused(client: FlaskClient) -> None:
 
 def test_an_engineers_token_is_no_workers_token(client: FlaskClient, task: Task) -> None:
     assert (
-        client.post("/worker/v1/tasks/t1/claim", headers=bearer(scenario.ENGINEER)).status_code
+        client.post("/worker/v1/tasks/t1/claim", headers=bearer(scenarios.ENGINEER)).status_code
         == 401
     )
 
@@ -114,7 +114,7 @@ def test_a_task_is_claimed_once_and_its_payload_read_with_its_own_token(
 
 def test_another_workers_task_cannot_be_claimed(client: FlaskClient, hub: Hub, task: Task) -> None:
     with hub.store.begin() as tx:
-        tx.change(task, worker="local-9")
+        tx.update(task, worker="local-9")
     assert client.post("/worker/v1/tasks/t1/claim", headers=WORKER).status_code == 409
 
 
@@ -192,7 +192,7 @@ def test_a_new_lease_begins_a_new_log(client: FlaskClient, hub: Hub, held: dict[
     log(client, held, 0, b"the first try")
     with hub.store.begin() as tx:
         freed = tasks.infrastructure_failure(tx, tx.get(Task, "t1"), "guest died")
-        tx.change(freed, state=TaskState.ASSIGNED, worker="local-1")
+        tx.update(freed, state=TaskState.ASSIGNED, worker="local-1")
     claim = wire.Claim.model_validate_json(
         client.post("/worker/v1/tasks/t1/claim", headers=WORKER).data
     )

@@ -11,7 +11,6 @@ from http import HTTPStatus
 
 from buildfarm.api.requests import (
     AccountRequest,
-    AskRequest,
     ComposeRequest,
     DropRequest,
     DuePriority,
@@ -26,7 +25,8 @@ from buildfarm.api.requests import (
     ResumeRequest,
     SubscriptionRequest,
     TokenRequest,
-    WaiverRequest,
+    WaiverAskBody,
+    WaiverBody,
 )
 from buildfarm.api.responses.auth.accounts import (
     Account,
@@ -54,7 +54,7 @@ from buildfarm.api.responses.build.logs import LogHits, LogLines
 from buildfarm.api.responses.build.overrides import OverrideList, SourceOverride
 from buildfarm.api.responses.build.parity import AttachedReference, BuildParity
 from buildfarm.api.responses.build.tasks import TaskList
-from buildfarm.api.responses.build.waivers import Waiver, WaiverAsk, WaiverList
+from buildfarm.api.responses.build.waivers import Waiver, WaiverList, WaiverRequest
 from buildfarm.api.responses.core.decisions import (
     DropPaused,
     DropResumed,
@@ -157,8 +157,12 @@ READS: Mapping[str, Operation] = {
     "api.list_triggers": read("farm", TriggerList, TargetQuery),
     "api_views.list_needs": read("farm", Needs, NeedsQuery, problems=(_NOT_FOUND,)),
     "api_views.show_lag": read("farm", Lag, LagQuery, problems=(_NOT_FOUND,)),
-    "telling_api.list_subscriptions": read("telling", SubscriptionList, SubscriptionsQuery),
-    "telling_api.list_deliveries": read("telling", DeliveryList, DeliveriesQuery, secured=True),
+    "notifications_api.list_subscriptions": read(
+        "notifications", SubscriptionList, SubscriptionsQuery
+    ),
+    "notifications_api.list_deliveries": read(
+        "notifications", DeliveryList, DeliveriesQuery, secured=True
+    ),
     "api_people.audit": read("people", ActList, ActsQuery),
     "api_people.ways_in": read("people", WaysIn, LoginQuery),
     "api_people.own_account": read("people", OwnAccount, secured=True),
@@ -185,11 +189,11 @@ WRITES: Mapping[str, Operation] = {
     "api_decisions.pause_target": write("targets", DueReason, TargetPaused, _CONFLICT),
     "api_decisions.resume_target": write("targets", ResumeRequest, TargetResumed, _CONFLICT),
     "api_writes.post_override": write("overrides", OverrideRequest, {_CREATED: SourceOverride, _OK: SourceOverride}, _NOT_FOUND),
-    "api_writes.post_waiver": write("waivers", WaiverRequest, {_CREATED: Waiver}, _CONFLICT),
+    "api_writes.post_waiver": write("waivers", WaiverBody, {_CREATED: Waiver}, _CONFLICT),
     "api_writes.revoke_waiver": write("waivers", DueReason, Waiver, _CONFLICT),
-    "api_asks.ask_waiver": write("waivers", AskRequest, {_CREATED: WaiverAsk}, _CONFLICT),
-    "api_asks.grant_waiver": write("waivers", GrantRequest, WaiverAsk, _CONFLICT),
-    "api_asks.decline_waiver": write("waivers", DueReason, WaiverAsk, _CONFLICT),
+    "api_asks.request_waiver": write("waivers", WaiverAskBody, {_CREATED: WaiverRequest}, _CONFLICT),
+    "api_asks.grant_waiver": write("waivers", GrantRequest, WaiverRequest, _CONFLICT),
+    "api_asks.decline_waiver": write("waivers", DueReason, WaiverRequest, _CONFLICT),
     "api_composes.post_compose": write("targets", ComposeRequest, {_CREATED: Compose}, _NOT_FOUND, _CONFLICT),
     "api_composes.promote_compose": write("targets", DueReason, Compose, _CONFLICT),
     "api_composes.retire_compose": write("targets", DueReason, Compose, _CONFLICT),
@@ -198,9 +202,9 @@ WRITES: Mapping[str, Operation] = {
     "api_decisions.reserve_worker": write("workers", DueReserve, WorkerReserved, _CONFLICT),
     "api_writes.post_reference": write("builds", ReferenceRequest, {_CREATED: AttachedReference}, _CONFLICT),
     "api_writes.post_target_reference": write("targets", ReferenceRequest, {_CREATED: AttachedReference}, _CONFLICT),
-    "telling_api.post_subscription": write("telling", SubscriptionRequest, {_CREATED: NewSubscription}, _CONFLICT),
-    "telling_api.delete_subscription": write("telling", ReasonRequest, Subscription, _CONFLICT),
-    "telling_api.redeliver": write("telling", "", Delivery, _CONFLICT),
+    "notifications_api.post_subscription": write("notifications", SubscriptionRequest, {_CREATED: NewSubscription}, _CONFLICT),
+    "notifications_api.delete_subscription": write("notifications", ReasonRequest, Subscription, _CONFLICT),
+    "notifications_api.redeliver": write("notifications", "", Delivery, _CONFLICT),
     "api_people.post_account": write("people", AccountRequest, {_CREATED: Account}, _CONFLICT),
     "api_people.post_rights": write("people", DueRights, Account, _CONFLICT),
     "api_people.post_password": write("people", PasswordRequest, Account, _CONFLICT),

@@ -17,7 +17,7 @@ _NAME = 17
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """One build; ``critical`` says that it lies on the longest way."""
+    """One build; ``critical`` says that it lies on the critical path."""
 
     id: str
     label: str
@@ -29,7 +29,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """From a build to one that needs it; ``path`` is SVG path data. ``critical`` lines join the longest way."""
+    """From a build to one that needs it; ``path`` is SVG path data. ``critical`` lines join the critical path."""
 
     path: str
     title: str
@@ -65,7 +65,7 @@ def draw(
 ) -> Drawing | None:
     """Lay out a plan (see :func:`buildfarm_web.read_models.intake.waves.waves`); ``None`` where there is nothing to draw.
 
-    :param critical: the builds on the longest way; they are shown however many stand beside them.
+    :param critical: the builds on the critical path; they are shown however many stand beside them.
     """
     by_id = {row["id"]: row for row in rows}
     waves: list[list[str]] = [[key for key in wave if key in by_id] for wave in plan["waves"]]  # type: ignore[attr-defined]  # JSON
@@ -109,7 +109,7 @@ def draw(
             _line(edge, boxes, by_id, critical=(edge["from"], edge["to"]) in joined)
             for edge in sorted(
                 edges, key=lambda edge: (edge["from"], edge["to"]) in joined
-            )  # the longest way on top
+            )  # the critical path on top
             if edge["from"] in boxes and edge["to"] in boxes
         ),
         columns=tuple(columns),
@@ -153,7 +153,7 @@ def _ordered(
 
 
 def _critical_seen(ordered: list[str], critical: Collection[str]) -> list[str]:
-    """What lies on the longest way comes before the cut.
+    """What lies on the critical path comes before the cut.
 
     >>> _critical_seen([str(n) for n in range(20)], {"15"})[:3]
     ['15', '0', '1']
@@ -164,7 +164,7 @@ def _critical_seen(ordered: list[str], critical: Collection[str]) -> list[str]:
 
 
 def _joined(waves: Sequence[Sequence[str]], critical: Collection[str]) -> set[tuple[str, str]]:
-    """The pairs that follow each other on the longest way.
+    """The pairs that follow each other on the critical path.
 
     >>> _joined([["a", "x"], ["y"], ["b"]], {"a", "b"})
     {('a', 'b')}

@@ -35,7 +35,7 @@ _NEXT_STEP = {
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SourceStatus:
     """What of a build says whether it needs a person; named as :class:`Build` names it."""
 
     id: str
@@ -51,13 +51,13 @@ class Standing:
     bootstrap: str
 
 
-def is_refused(build: Build | Standing) -> bool:
+def is_refused(build: Build | SourceStatus) -> bool:
     """Compared, and the destination tag does not take it."""
     return build.state == BuildState.COMPARED and build.gate == Gate.REFUSED
 
 
-def is_between_rounds(build: Build | Standing) -> bool:
-    """Seeded and only there to build its circle anew: the next round takes its place by itself."""
+def is_between_rounds(build: Build | SourceStatus) -> bool:
+    """Seeded and only there to build its cycle anew: the next round takes its place by itself."""
     return (
         bool(build.successor)
         or (
@@ -71,7 +71,7 @@ def is_between_rounds(build: Build | Standing) -> bool:
     )
 
 
-def need_of(build: Build | Standing) -> str:
+def need_of(build: Build | SourceStatus) -> str:
     """What about a build needs a person now, as one word; empty if nothing does."""
     if build.state in (BuildState.ON_HOLD, BuildState.FAILED):
         return str(build.state)
@@ -137,7 +137,7 @@ def row(hub: Hub, build: Build) -> Json:
         "priority": build.priority,
         "attempt": build.attempt,
         "round": build.round,
-        "circle": list(build.circle),
+        "cycle": list(build.cycle),
         "seeded": list(build.seeded),
         "successor": build.successor,
         "superseded": build.superseded,
@@ -253,7 +253,7 @@ def find_build(tx: Transaction, name: str) -> Build:
     )
 
 
-_STANDING = tuple(field.name for field in fields(Standing))
+_SOURCE_STATUS = tuple(field.name for field in fields(SourceStatus))
 
 
 def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> list[Json]:
@@ -265,13 +265,18 @@ def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> l
         "scratch": False,
         "successor": "",
     }
-    found: list[Standing] = []
+    found: list[SourceStatus] = []
     for kind in ({"state": BuildState.ON_HOLD}, {"state": BuildState.FAILED}, refused, stuck):
         wanted = {**kind, **where, "superseded": False}
         found += [
-            Standing(*row)
-            for row in tx.pick(
-                Build, _STANDING, order_by="state_since", descending=False, limit=limit, **wanted
+            SourceStatus(*row)
+            for row in tx.select_fields(
+                Build,
+                _SOURCE_STATUS,
+                order_by="state_since",
+                descending=False,
+                limit=limit,
+                **wanted,
             )
         ]
     first = sorted((one for one in found if need_of(one)), key=lambda one: one.state_since)[:limit]
@@ -320,7 +325,7 @@ class Census:
     """All builds that are not superseded, counted at once, of each the last round."""
 
     def __init__(self, tx: Transaction) -> None:
-        found = tx.tally(Build, _CENSUS, superseded=False, successor="")
+        found = tx.count_by(Build, _CENSUS, superseded=False, successor="")
         self._found = [
             (dict(zip(_CENSUS, row, strict=True)), count) for row, count in found.items()
         ]

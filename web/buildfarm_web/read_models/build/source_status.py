@@ -17,7 +17,7 @@ from buildfarm.errors import InputError
 from buildfarm.ports.store import Above, Transaction
 from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.build.builds import need_of, why_of
-from buildfarm_web.read_models.core.cache import Kept, last_event
+from buildfarm_web.read_models.core.cache import Cache, last_event
 from buildfarm_web.read_models.core.convert import Json, Row, by_name, pick_each, stamp
 
 COLUMNS = (
@@ -46,7 +46,7 @@ FEW = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class SourceStatus:
     """One source of a target: its newest build as far as a list needs it, who answers, and its word on the map."""
 
     build: Build
@@ -60,19 +60,19 @@ class Standing:
         return self.build.source
 
 
-class Standings:
-    """The standings, kept: what events say has changed is read anew, and once more when no earlier event can follow."""
+class SourceStatusIndex:
+    """The source_statuses, kept: what events say has changed is read anew, and once more when no earlier event can follow."""
 
     def __init__(self) -> None:
         self._event = 0
         self._read_at: datetime | None = None
         self._again = _Again(at=datetime.min.replace(tzinfo=UTC), before=0, last=0)
-        self._known: dict[str, dict[str, Standing]] = {}
-        self._listed: dict[str, tuple[Standing, ...]] = {}
+        self._known: dict[str, dict[str, SourceStatus]] = {}
+        self._listed: dict[str, tuple[SourceStatus, ...]] = {}
         self._lock = Lock()
-        self.kept = Kept()
+        self.kept = Cache()
 
-    def of(self, hub: Hub, tx: Transaction, target: str = "") -> tuple[Standing, ...]:
+    def of(self, hub: Hub, tx: Transaction, target: str = "") -> tuple[SourceStatus, ...]:
         """Of one target or of all, the most pressing first, then by source. :raises NotFound: no such target."""
         names = (hub.target(target).name,) if target else sorted(hub.config.targets)
         with self._lock:
@@ -118,7 +118,7 @@ class _Again:
     last: int
 
 
-def _pressing(standing: Standing) -> tuple[int, str, str]:
+def _pressing(standing: SourceStatus) -> tuple[int, str, str]:
     return _RANK.get(standing.word, len(_RANK)), standing.build.source, standing.build.target
 
 
@@ -126,7 +126,7 @@ def _changed(tx: Transaction, after: int, newest: int) -> dict[str, list[str]]:
     """The sources, by target, of the builds that something happened to."""
     if newest == after:
         return {}
-    told = tx.pick(Event, ("subject", "kind"), id=Above(after))
+    told = tx.select_fields(Event, ("subject", "kind"), id=Above(after))
     subjects = {subject for subject, kind in told if kind.startswith("build.")}
     found: dict[str, dict[str, None]] = {}
     for target, source in pick_each(tx, Build, ("target", "source"), "id", subjects):
@@ -134,29 +134,32 @@ def _changed(tx: Transaction, after: int, newest: int) -> dict[str, list[str]]:
     return {target: list(sources) for target, sources in found.items()}
 
 
-def _read(hub: Hub, tx: Transaction, target: str) -> dict[str, Standing]:
-    return _standings(
+def _read(hub: Hub, tx: Transaction, target: str) -> dict[str, SourceStatus]:
+    return _source_statuses(
         hub, target, tx.newest(Build, COLUMNS, of_each="source", target=target, scratch=False)
     )
 
 
 def _read_some(
     hub: Hub, tx: Transaction, target: str, sources: Sequence[str]
-) -> dict[str, Standing]:
+) -> dict[str, SourceStatus]:
     """What :func:`_read` would give of these sources."""
-    known = tx.pick(
+    known = tx.select_fields(
         Build, ("source", "created", "id"), target=target, scratch=False, source=tuple(sources)
     )
     newest = {source: identity for source, _, identity in sorted(known)}
-    return _standings(
-        hub, target, tx.pick(Build, COLUMNS, id=tuple(newest.values())) if newest else []
+    return _source_statuses(
+        hub, target, tx.select_fields(Build, COLUMNS, id=tuple(newest.values())) if newest else []
     )
 
 
-def _standings(hub: Hub, target: str, rows: Iterable[Sequence[Any]]) -> dict[str, Standing]:
+def _source_statuses(
+    hub: Hub, target: str, rows: Iterable[Sequence[Any]]
+) -> dict[str, SourceStatus]:
     found = (as_far_as_read(row) for row in by_name(COLUMNS, rows))
     return {
-        build.source: _standing(build, hub.config.sig_of(target, build.source)) for build in found
+        build.source: _source_status(build, hub.config.sig_of(target, build.source))
+        for build in found
     }
 
 
@@ -171,10 +174,10 @@ def as_far_as_read(row: Row) -> Build:
     return Build(**known, drop_id="", dist="", srpm="", owner="")
 
 
-def _standing(build: Build, sig: str) -> Standing:
+def _source_status(build: Build, sig: str) -> SourceStatus:
     need = need_of(build)
     word = "stuck" if need == "stuck" else build.verdict or build.state.value
-    return Standing(build=build, sig=sig, word=word, need=need)
+    return SourceStatus(build=build, sig=sig, word=word, need=need)
 
 
 def since_of(build: Build) -> str | None:
@@ -190,7 +193,7 @@ def lag_of(build: Build, tx: Transaction) -> float | None:
     return round(sum(spent_until(build, tx.now).values()), 1) if build.shipped else None
 
 
-def row(tx: Transaction, standing: Standing) -> Json:
+def row(tx: Transaction, standing: SourceStatus) -> Json:
     """One source as lists show it."""
     build = standing.build
     return {
@@ -200,22 +203,22 @@ def row(tx: Transaction, standing: Standing) -> Json:
     }  # fmt: skip
 
 
-def by_word(standings: Iterable[Standing]) -> dict[str, int]:
+def by_word(source_statuses: Iterable[SourceStatus]) -> dict[str, int]:
     """How many sources there are of each word, the most pressing first."""
-    counted = Counter([standing.word for standing in standings])
+    counted = Counter([standing.word for standing in source_statuses])
     return {
         word: counted[word]
         for word in sorted(counted, key=lambda word: (_RANK.get(word, len(_RANK)), word))
     }
 
 
-def map_of(standings: Iterable[Standing]) -> list[Json]:
+def map_of(source_statuses: Iterable[SourceStatus]) -> list[Json]:
     """The verdict map: for each SIG its sources as ``[source, target, word, build]``, the most pressing first.
 
     Of more than :data:`FEW` there are no ``cells``: ``words`` says in their order how many there are of each.
     """
-    groups: dict[str, list[Standing]] = {}
-    for standing in standings:
+    groups: dict[str, list[SourceStatus]] = {}
+    for standing in source_statuses:
         groups.setdefault(standing.sig, []).append(standing)
     return [
         {
@@ -228,19 +231,19 @@ def map_of(standings: Iterable[Standing]) -> list[Json]:
     ]
 
 
-def _cells(group: Iterable[Standing]) -> list[list[str]]:
+def _cells(group: Iterable[SourceStatus]) -> list[list[str]]:
     found = sorted(group, key=_pressing)
     return [[one.source, one.build.target, one.word, one.build.id] for one in found]
 
 
 def chosen(
-    standings: Sequence[Standing],
+    source_statuses: Sequence[SourceStatus],
     *,
     sig: str = "",
     word: str = "",
     need: str = "",
     source: str = "",
-) -> list[Standing]:
+) -> list[SourceStatus]:
     """Those that pass the filters of a list, in their order; ``source`` is a part of the name.
 
     :raises InputError: no such word.
@@ -250,7 +253,7 @@ def chosen(
     part = source.casefold()
     return [
         one
-        for one in standings
+        for one in source_statuses
         if (not sig or one.sig == sig)
         and (not word or one.word == word)
         and (not need or one.need)

@@ -8,7 +8,7 @@ from datetime import date
 
 from buildfarm.domain.build.waiver import WaiverRecord, WaiverUse
 from buildfarm.ports.store import Above, Transaction
-from buildfarm_web.read_models.build.waiver_requests import open_asks
+from buildfarm_web.read_models.build.waiver_requests import open_waiver_requests
 from buildfarm_web.read_models.core.convert import Json, pick_each, stamp
 from buildfarm_web.read_models.core.paging import page
 
@@ -26,7 +26,7 @@ def waivers(tx: Transaction, *, everything: bool, limit: int = 1000, cursor: str
         "waivers": found,
         "unused": [item["id"] for item in active if not item["findings"]],
         "expiring": [item["id"] for item in active if item["days_left"] <= _SOON_DAYS],
-        "asks": open_asks(tx),
+        "asks": open_waiver_requests(tx),
         "cursor": records.cursor,
     }
 

@@ -25,7 +25,7 @@ class _Answer:
     event: int
 
 
-class Kept:
+class Cache:
     """The last answers to what is asked most."""
 
     def __init__(self) -> None:
@@ -64,5 +64,5 @@ class Kept:
 
 def last_event(tx: Transaction) -> int:
     """The number of the newest event, 0 before the first."""
-    found = tx.pick(Event, ("id",), order_by="id", descending=True, limit=1)
+    found = tx.select_fields(Event, ("id",), order_by="id", descending=True, limit=1)
     return int(found[0][0]) if found else 0

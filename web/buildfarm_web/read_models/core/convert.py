@@ -53,7 +53,8 @@ def pick_each(
     wanted = sorted(set(values))
     found: list[tuple[Any, ...]] = []
     for start in range(0, len(wanted), _AT_ONCE):
-        found += tx.pick(kind, fields, **{field: tuple(wanted[start : start + _AT_ONCE])}, **where)  # type: ignore[arg-type]
+        some: dict[str, Any] = {field: tuple(wanted[start : start + _AT_ONCE]), **where}
+        found += tx.select_fields(kind, fields, **some)
     return found
 
 

@@ -14,7 +14,7 @@ from buildfarm.domain.intake.drop import Drop, DropItem, DropState, ItemKind, Ve
 from buildfarm.ports.store import Above, Among, Transaction
 from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.build import builds
-from buildfarm_web.read_models.core.cache import Kept
+from buildfarm_web.read_models.core.cache import Cache
 from buildfarm_web.read_models.core.convert import Json, find_each, stamp
 from buildfarm_web.read_models.core.history import event_json
 from buildfarm_web.read_models.core.paging import page
@@ -32,7 +32,7 @@ def drop_json(tx: Transaction, drop: Drop) -> Json:
 
 def _listed(tx: Transaction, found: Sequence[Drop]) -> list[Json]:
     """Drops as lists show them, counted all at once."""
-    counted = tx.tally(
+    counted = tx.count_by(
         Build, ("drop_id", "state", "wait_kind", "gate"), drop_id=tuple(drop.id for drop in found), successor=""
     )  # fmt: skip
     states: dict[str, Counter[tuple[str]]] = {drop.id: Counter() for drop in found}
@@ -111,7 +111,7 @@ def drop_summary(hub: Hub, tx: Transaction, name: str) -> Json:
     return _summary(tx, _read(hub, tx, name))
 
 
-def drop_page(hub: Hub, tx: Transaction, kept: Kept, name: str) -> Json:
+def drop_page(hub: Hub, tx: Transaction, kept: Cache, name: str) -> Json:
     """One drop with its builds, counts, waves and compatibility. :raises NotFound: there is none.
 
     Of a drop of more than :data:`MOST` builds ``builds`` are the first so many and ``more`` counts the rest; its waves are those
@@ -125,14 +125,14 @@ def _page(hub: Hub, tx: Transaction, name: str) -> Json:
     drop, shown = read.drop, read.builds
     if read.is_large:
         verdicts = builds.ordered(
-            Verdict, tx.tally(Build, ("verdict",), drop_id=drop.id, successor="")
+            Verdict, tx.count_by(Build, ("verdict",), drop_id=drop.id, successor="")
         )
         needs = builds.needs_person(hub, tx, limit=MOST, drop_id=drop.id)
     else:
         verdicts = builds.by_verdict(shown)
         needs = builds.with_next_step(hub, [row for row in read.rows if row["needs_person"]], shown)
     kinds = {
-        kind: count for (kind,), count in tx.tally(DropItem, ("kind",), drop_id=drop.id).items()
+        kind: count for (kind,), count in tx.count_by(DropItem, ("kind",), drop_id=drop.id).items()
     }
     binaries = kinds.get(ItemKind.BINARY.value, 0)
     return {
@@ -163,11 +163,11 @@ def _page(hub: Hub, tx: Transaction, name: str) -> Json:
 
 
 def _shown(tx: Transaction, drop: Drop, *, is_large: bool) -> list[Build]:
-    """The drop's builds, and those of other drops that its files belong to; of each circle the last round."""
+    """The drop's builds, and those of other drops that its files belong to; of each cycle the last round."""
     if is_large:
         return tx.find(Build, drop_id=drop.id, successor="", order_by="created,id", limit=MOST)
     own = tx.find(Build, drop_id=drop.id)
-    elsewhere = {build for (build,) in tx.tally(DropItem, ("build",), drop_id=drop.id) if build}
+    elsewhere = {build for (build,) in tx.count_by(DropItem, ("build",), drop_id=drop.id) if build}
     others = find_each(tx, Build, "id", elsewhere - {build.id for build in own})
     return [build for build in (*own, *others[:MOST]) if not build.successor]
 
@@ -176,7 +176,10 @@ def _vendor(tx: Transaction, drop: Drop) -> list[Shipped]:
     """The vendor's binaries that came with a drop."""
     asked = ("name", "sourcerpm", "provides")
     named = Among(DropItem, "sha256", _binaries(drop))
-    return [Shipped(*row) for row in tx.pick(VendorRpm, asked, target=drop.target, sha256=named)]
+    return [
+        Shipped(*row)
+        for row in tx.select_fields(VendorRpm, asked, target=drop.target, sha256=named)
+    ]
 
 
 def _binaries(drop: Drop) -> dict[str, Any]:
@@ -201,7 +204,7 @@ def compatibility(tx: Transaction, drop: Drop, total: int) -> Json | None:
     if not total:
         return None
     sound = Among(DropItem, "sha256", {**_binaries(drop), "problem": ""})
-    judged = tx.tally(
+    judged = tx.count_by(
         VendorRpm, ("verdict", "waived"), target=drop.target, problem="", sha256=sound
     )
     verdicts = dict.fromkeys((verdict.value for verdict in Verdict), 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from buildfarm.domain.core.records import Follower
+from buildfarm.domain.core.records import EventConsumer
 from buildfarm.domain.notify.notice import Notice, Topic
 from buildfarm.domain.notify.subscription import Delivery, DeliveryState, Subscription
 from buildfarm.errors import InputError
@@ -26,7 +26,7 @@ def subscriptions(tx: Transaction, asker: Asker | None, *, everything: bool = Fa
         "topics": [topic.value for topic in Topic],
         "followers": [
             {"id": one.id, "event": one.event, "length": one.length, "moved": stamp(one.moved)}
-            for one in tx.find(Follower, order_by="id")
+            for one in tx.find(EventConsumer, order_by="id")
         ],
     }
 
@@ -44,7 +44,7 @@ def subscription_json(tx: Transaction, one: Subscription) -> Json:
     """One subscription, how much is owed to it, and what the last try met with."""
     counts = {
         str(state[0]): count
-        for state, count in tx.tally(Delivery, ("state",), subscription=one.id).items()
+        for state, count in tx.count_by(Delivery, ("state",), subscription=one.id).items()
     }
     last = tx.find(
         Delivery,

@@ -17,8 +17,8 @@ from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.auth.responsible import answers, contact_of, names
 from buildfarm_web.read_models.build import builds
 from buildfarm_web.read_models.build.source_status import COLUMNS, as_far_as_read, since_of
-from buildfarm_web.read_models.build.waiver_requests import open_asks
-from buildfarm_web.read_models.core.cache import Kept
+from buildfarm_web.read_models.build.waiver_requests import open_waiver_requests
+from buildfarm_web.read_models.core.cache import Cache
 from buildfarm_web.read_models.core.convert import Json, by_name, stamp
 
 _READ = 500
@@ -56,7 +56,7 @@ class _Scope:
 def needs(
     hub: Hub,
     tx: Transaction,
-    kept: Kept,
+    kept: Cache,
     *,
     target: str = "",
     sig: str = "",
@@ -100,7 +100,7 @@ def _needs(tx: Transaction, scope: _Scope, kind: str, most: int) -> Json:
 def _read(tx: Transaction, scope: _Scope, **where: object) -> tuple[int, list[Build]]:
     """How many builds there are, and those that wait longest; beyond what is read they are only counted."""
     asked = {"scratch": False, "superseded": False, "target": tuple(scope.targets), **where}
-    rows = tx.pick(Build, COLUMNS, order_by="state_since", limit=_READ, **asked)  # type: ignore[arg-type]  # field names
+    rows = tx.select_fields(Build, COLUMNS, order_by="state_since", limit=_READ, **asked)  # type: ignore[arg-type]  # field names
     found = [
         as_far_as_read(row)
         for row in by_name(COLUMNS, rows)
@@ -194,7 +194,11 @@ def _drops(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
 
 
 def _asked(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
-    found = [one for one in open_asks(tx, limit=_READ) if scope.has(one["target"], one["source"])]
+    found = [
+        one
+        for one in open_waiver_requests(tx, limit=_READ)
+        if scope.has(one["target"], one["source"])
+    ]
     return len(found), [
         {
             "ask": one["id"], "build": one["build"], "title": one["nvr"], "target": one["target"], "source": one["source"],

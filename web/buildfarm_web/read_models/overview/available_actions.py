@@ -93,8 +93,8 @@ def of_build(hub: Hub, asker: Principal, build: Json) -> list[Json]:
                 _offer(
                     asker,
                     place,
-                    f"{path}/ask-waiver",
-                    Action.ASK_WAIVER,
+                    f"{path}/request-waiver",
+                    Action.REQUEST_WAIVER,
                     "Ask for a waiver",
                     fields=fields[:1],
                 )
@@ -104,13 +104,13 @@ def of_build(hub: Hub, asker: Principal, build: Json) -> list[Json]:
     return made
 
 
-def of_asks(hub: Hub, asker: Principal, asks: Iterable[Json]) -> dict[str, list[Json]]:
+def of_waiver_requests(hub: Hub, asker: Principal, asks: Iterable[Json]) -> dict[str, list[Json]]:
     """Granting and declining, for each waiver that somebody asked for."""
     made: dict[str, list[Json]] = {}
     for one in asks:
         place, path = (
             [hub.config.place(one["target"], one["source"])],
-            f"/waiver-asks/{quote(one['id'], safe='')}",
+            f"/waiver-requests/{quote(one['id'], safe='')}",
         )
         fields = [
             {"name": "owner", "label": "Who answers for it", "kind": "text", "value": asker.name},

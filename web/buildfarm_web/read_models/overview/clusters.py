@@ -18,7 +18,10 @@ def cluster_page(hub: Hub, tx: Transaction, target: str, name: str) -> Json:
     """A cluster by its id. :raises NotFound: no such target, or no build fails like that now."""
     known = hub.target(target)
     failed = {"target": known.name, "state": BuildState.FAILED, "superseded": False}
-    rows = by_name(COLUMNS, tx.pick(Build, COLUMNS, order_by="state_since", limit=_READ, **failed))  # type: ignore[arg-type]  # field names
+    rows = by_name(
+        COLUMNS,
+        tx.select_fields(Build, COLUMNS, order_by="state_since", limit=_READ, **failed),  # type: ignore[arg-type]  # field names
+    )
     found = next((one for one in clusters(map(as_far_as_read, rows)) if one.id == name), None)
     if found is None:
         raise NotFound(

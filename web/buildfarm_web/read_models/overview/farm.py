@@ -11,7 +11,7 @@ from buildfarm.ports.store import Transaction
 from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.build import builds, tasks
 from buildfarm_web.read_models.build.builds import Filters
-from buildfarm_web.read_models.core.cache import Kept
+from buildfarm_web.read_models.core.cache import Cache
 from buildfarm_web.read_models.core.convert import Json, stamp
 from buildfarm_web.read_models.intake.drops import drop_summary, drops
 from buildfarm_web.read_models.target import targets
@@ -24,7 +24,7 @@ _IN_SERVICE = (WorkerState.READY, WorkerState.DRAINED, WorkerState.LOST)
 
 
 def workers(tx: Transaction) -> Json:
-    """Every worker with what it does now; the hub's own stations (no builder) too."""
+    """Every worker with what it does now; the hub's own handlers (no builder) too."""
     busy: dict[str, list[Json]] = {}
     open_tasks = tx.find(Task, state=(TaskState.ASSIGNED, TaskState.OPEN), order_by="created")
     for task in tasks.named(tx, [tasks.task_json(task, tx.now) for task in open_tasks]):
@@ -53,7 +53,7 @@ def workers(tx: Transaction) -> Json:
     }
 
 
-def overview(hub: Hub, tx: Transaction, kept: Kept, filters: Filters) -> Json:
+def overview(hub: Hub, tx: Transaction, kept: Cache, filters: Filters) -> Json:
     """What a person who comes in the morning wants to know first; ``filters`` choose the builds listed at its end."""
     return {
         **kept.now("overview", tx, lambda: _overview(hub, tx)),

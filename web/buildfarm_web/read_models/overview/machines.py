@@ -17,7 +17,7 @@ _WORKER = ("id", "state", "seen", "host", "image", "machine", "builder")
 
 def machines(tx: Transaction) -> Json:
     """``{hosts, guests, images, last}``; ``last`` are the newest builds that ran in a guest, with what it was."""
-    running = tx.pick(
+    running = tx.select_fields(
         Worker,
         _WORKER,
         state=(WorkerState.READY, WorkerState.DRAINED, WorkerState.LOST),

@@ -8,11 +8,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from buildfarm.domain.core.build import BuildState
-from buildfarm.domain.core.records import Event, Follower
+from buildfarm.domain.core.records import Event, EventConsumer
 from buildfarm.domain.core.task import ACTIVE, Task, TaskState
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.domain.core.worker import Worker
-from buildfarm.domain.notify.metric import METERS, Meter, cumulated
+from buildfarm.domain.notify.metric import METRICS, Metric, cumulated
 from buildfarm.domain.notify.subscription import Channel, Delivery, DeliveryState
 from buildfarm.domain.selfhosting.seeds import share
 from buildfarm.ports.store import Transaction
@@ -43,8 +43,8 @@ class Figures(Collector):
                 *self._generations(tx),
             )
             yield from self._tasks(tx)
-            yield from self._telling(tx)
-            yield from self._meters(tx)
+            yield from self._notifications(tx)
+            yield from self._metrics(tx)
 
     def _builds(self, census: builds.Census) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
@@ -76,7 +76,7 @@ class Figures(Collector):
             "Workers by state; guests that are over are not counted.",
             labels=("state",),
         )
-        counts = tx.tally(Worker, ("state",), state=_IN_SERVICE)
+        counts = tx.count_by(Worker, ("state",), state=_IN_SERVICE)
         for state in _IN_SERVICE:
             family.add_metric((state,), counts.get((state,), 0))
         return family
@@ -120,14 +120,16 @@ class Figures(Collector):
             labels=("kind", "queue"),
         )
         for (kind, state), count in sorted(
-            tx.tally(Task, ("kind", "state"), state=ACTIVE).items(), key=str
+            tx.count_by(Task, ("kind", "state"), state=ACTIVE).items(), key=str
         ):
             tasks.add_metric((str(kind), str(state)), count)
         for (queue,), count in sorted(
-            tx.tally(Task, ("queue",), state=TaskState.FREE).items(), key=str
+            tx.count_by(Task, ("queue",), state=TaskState.FREE).items(), key=str
         ):
             length.add_metric((str(queue),), count)
-        for kind, queue in sorted(tx.tally(Task, ("kind", "queue"), state=TaskState.FREE), key=str):
+        for kind, queue in sorted(
+            tx.count_by(Task, ("kind", "queue"), state=TaskState.FREE), key=str
+        ):
             oldest = tx.first(
                 Task, state=TaskState.FREE, queue=queue, kind=kind, order_by="created"
             )
@@ -136,7 +138,7 @@ class Figures(Collector):
         yield from (tasks, length, age)
 
     @staticmethod
-    def _telling(tx: Transaction) -> Iterator[Family]:
+    def _notifications(tx: Transaction) -> Iterator[Family]:
         owed = GaugeMetricFamily(
             "buildfarm_deliveries",
             "Deliveries that wait, and those given up in the last 30 days.",
@@ -148,7 +150,7 @@ class Figures(Collector):
             labels=("channel",),
         )
         waiting = (DeliveryState.PENDING, DeliveryState.DEAD)
-        counts = tx.tally(Delivery, ("channel", "state"), state=waiting)
+        counts = tx.count_by(Delivery, ("channel", "state"), state=waiting)
         for channel in Channel:
             for state in waiting:
                 owed.add_metric(
@@ -161,14 +163,14 @@ class Figures(Collector):
                 if oldest is not None:
                     late.add_metric((channel.value,), (tx.now - oldest.created).total_seconds())
         behind = GaugeMetricFamily(
-            "buildfarm_follower_lag_events", "Events that are not told yet.", labels=("follower",)
+            "buildfarm_consumer_lag_events", "Events that are not told yet.", labels=("follower",)
         )
         length = GaugeMetricFamily(
             "buildfarm_stream_length",
             "Messages in the Redis stream, when it was last told something.",
         )
         newest = tx.first(Event, order_by="id", descending=True)
-        for follower in tx.find(Follower, order_by="id"):
+        for follower in tx.find(EventConsumer, order_by="id"):
             last = (newest.id or 0) if newest else 0
             behind.add_metric((follower.id,), max(last - follower.event, 0))
             if follower.id == stream.NAME:
@@ -176,12 +178,12 @@ class Figures(Collector):
         yield from (owed, late, behind, length)
 
     @staticmethod
-    def _meters(tx: Transaction) -> Iterator[Family]:
-        """What the teller counted, event by event: counters and histograms that never go back."""
-        rows: dict[str, list[Meter]] = {}
-        for row in tx.find(Meter, order_by="id"):
+    def _metrics(tx: Transaction) -> Iterator[Family]:
+        """What the notifier counted, event by event: counters and histograms that never go back."""
+        rows: dict[str, list[Metric]] = {}
+        for row in tx.find(Metric, order_by="id"):
             rows.setdefault(row.name, []).append(row)
-        for kind in METERS:
+        for kind in METRICS:
             if kind.bounds:
                 histogram = HistogramMetricFamily(kind.name, kind.help, labels=kind.labels)
                 for row in rows.get(kind.name, ()):

@@ -80,7 +80,7 @@ def _exact(tx: Transaction, text: str) -> list[Json]:
 
 def _builds(tx: Transaction, text: str) -> list[Json]:
     asked = ("id", "target", "state", *NVR_FIELDS)
-    found = tx.pick(
+    found = tx.select_fields(
         Build, asked, srpm_filename=Prefix(text), order_by="srpm_filename", limit=MOST + 1
     )
     return [_build_hit(row[0], nvr_of(*row[3:]), row[1], row[2]) for row in found]
@@ -120,7 +120,9 @@ _HREFS: dict[SearchKind, Callable[[SearchEntry], str]] = {
 
 def _artifacts(tx: Transaction, text: str) -> list[Json]:
     asked = ("filename", "build")
-    found = tx.pick(Artifact, asked, filename=Prefix(text), order_by="filename", limit=MOST + 1)
+    found = tx.select_fields(
+        Artifact, asked, filename=Prefix(text), order_by="filename", limit=MOST + 1
+    )
     targets = dict(pick_each(tx, Build, ("id", "target"), "id", (build for _, build in found)))
     return [
         _hit(name, "", targets.get(build, ""), f"/builds/{quote(build)}") for name, build in found
@@ -131,7 +133,7 @@ def _findings(tx: Transaction, text: str) -> list[Json]:
     """Where files that begin so, or are called so, differ in builds that are not superseded."""
     where = {"path": Prefix(text)} if text.startswith("/") else {"name": Prefix(text)}
     asked = ("path", "kind", "verdict", "source", "target", "build")
-    found = tx.pick(
+    found = tx.select_fields(
         FindingRecord, asked, order_by="", descending=False, limit=_READ, superseded=False, **where
     )
     return _distinct(
@@ -151,14 +153,18 @@ def _distinct(hits: Iterable[Json]) -> list[Json]:
 
 
 def _drops(tx: Transaction, text: str) -> list[Json]:
-    found = tx.pick(Drop, ("id", "name", "target"), id=Prefix(text.lower()), limit=MOST + 1)
+    found = tx.select_fields(
+        Drop, ("id", "name", "target"), id=Prefix(text.lower()), limit=MOST + 1
+    )
     return [
         _hit(name, identity[:12], target, f"/drops/{identity}") for identity, name, target in found
     ]
 
 
 def _workers(tx: Transaction, text: str) -> list[Json]:
-    found = tx.pick(Worker, ("id", "state", "host"), id=Prefix(text), order_by="id", limit=MOST + 1)
+    found = tx.select_fields(
+        Worker, ("id", "state", "host"), id=Prefix(text), order_by="id", limit=MOST + 1
+    )
     return [
         _hit(name, f"{state}{', guest of ' if host else ''}{host}", "", "/workers")
         for name, state, host in found

@@ -6,7 +6,13 @@ from buildfarm.errors import NotFound
 from buildfarm.ports.store import Transaction
 from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.auth.responsible import contact_of, names
-from buildfarm_web.read_models.build.source_status import Standings, by_word, chosen, map_of, row
+from buildfarm_web.read_models.build.source_status import (
+    SourceStatusIndex,
+    by_word,
+    chosen,
+    map_of,
+    row,
+)
 from buildfarm_web.read_models.core.convert import Json, stamp
 from buildfarm_web.read_models.overview import action_required
 from buildfarm_web.read_models.target.lag import summary
@@ -27,13 +33,13 @@ def _about(hub: Hub, sig: str) -> Json:
     }
 
 
-def sigs(hub: Hub, tx: Transaction, standings: Standings) -> Json:
+def sigs(hub: Hub, tx: Transaction, source_statuses: SourceStatusIndex) -> Json:
     """Every SIG with its sources by word, how many need somebody, and its median lag."""
-    found = standings.of(hub, tx)
+    found = source_statuses.of(hub, tx)
     listed = []
     for name in names(hub):
         own = [one for one in found if one.sig == name]
-        lag = summary(tx, standings.kept, own, of=("", name))
+        lag = summary(tx, source_statuses.kept, own, of=("", name))
         listed.append({
             **_about(hub, name), "sources": len(own), "words": by_word(own), "needs_person": sum(bool(one.need) for one in own),
             "lag": lag["published"], "stages": lag["stages"],
@@ -41,18 +47,18 @@ def sigs(hub: Hub, tx: Transaction, standings: Standings) -> Json:
     return {"now": stamp(tx.now), "sigs": listed}
 
 
-def sig_page(hub: Hub, tx: Transaction, standings: Standings, name: str) -> Json:
+def sig_page(hub: Hub, tx: Transaction, source_statuses: SourceStatusIndex, name: str) -> Json:
     """One SIG. :raises NotFound: nobody named it."""
     if name not in names(hub):
         raise NotFound(f"no SIG {name}", hint=f"there are: {', '.join(names(hub)) or 'none'}")
-    own = [one for one in standings.of(hub, tx) if one.sig == name]
+    own = [one for one in source_statuses.of(hub, tx) if one.sig == name]
     return {
         "now": stamp(tx.now),
         **_about(hub, name),
         "words": by_word(own),
         "map": map_of(own),
-        "lag": summary(tx, standings.kept, own, of=("", name)),
-        "needs": action_required.needs(hub, tx, standings.kept, sig=name),
+        "lag": summary(tx, source_statuses.kept, own, of=("", name)),
+        "needs": action_required.needs(hub, tx, source_statuses.kept, sig=name),
         "sources": [row(tx, one) for one in chosen(own)[:_LISTED]],
         "total": len(own),
     }

@@ -76,8 +76,8 @@ def _picked(
     return [
         row
         for piece in pieces
-        for row in by_name(columns, tx.pick(kind, columns, **{field: piece}))
-    ]  # type: ignore[arg-type]  # field names
+        for row in by_name(columns, tx.select_fields(kind, columns, **{field: piece}))  # type: ignore[arg-type]  # field names
+    ]
 
 
 def _source(source: str, old: Build | None, new: Build | None) -> Json:

@@ -28,7 +28,9 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
         if record
         else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
     )
-    coming = {key for (key,) in tx.pick(Build, ("id",), target=target.name, state=TO_BUILD)}
+    coming = {
+        key for (key,) in tx.select_fields(Build, ("id",), target=target.name, state=TO_BUILD)
+    }
     steps: list[Json] = [
         step for step in found["steps"] if step["build"] in coming
     ]  # others were built meanwhile
@@ -77,11 +79,17 @@ def _surveyed(tx: Transaction, drop: Drop) -> Json:
     sources: dict[str, Any] = {"drop_id": drop.id, "version": Above("")}
     asked = ("id", "found", "problem")
     surveys = {
-        row[0]: row for row in tx.pick(SourceSurvey, asked, id=Among(Build, "srpm", sources))
+        row[0]: row
+        for row in tx.select_fields(SourceSurvey, asked, id=Among(Build, "srpm", sources))
     }
-    telling = {srpm for srpm, found, problem in surveys.values() if found or problem}
+    notifications = {srpm for srpm, found, problem in surveys.values() if found or problem}
     rows = pick_each(
-        tx, Build, ("id", "srpm", "state", "rule_digest", *NVR_FIELDS), "srpm", telling, **sources
+        tx,
+        Build,
+        ("id", "srpm", "state", "rule_digest", *NVR_FIELDS),
+        "srpm",
+        notifications,
+        **sources,
     )
     told = sorted((nvr_of(*row[4:]), *row[:4]) for row in rows)
     ruled = {
@@ -126,7 +134,7 @@ _ASKED = ("id", "state", "wait_kind", "reason")
 def _named(tx: Transaction, **where: object) -> list[Json]:
     """Builds by source, with no more than their names and why they stand where they do."""
     asked = (*_ASKED, *NVR_FIELDS)
-    found = tx.pick(Build, asked, order_by="source", descending=False, limit=None, **where)
+    found = tx.select_fields(Build, asked, order_by="source", descending=False, limit=None, **where)
     return [
         {**dict(zip(_ASKED, row, strict=False)), "nvr": nvr_of(*row[len(_ASKED) :])}
         for row in found
@@ -182,7 +190,7 @@ def _rank(hub: Hub, tx: Transaction, task: Task | None, steps: dict[str, Json]) 
 
     What the hub's services and the signer do is in no such queue: they take it as it comes.
     """
-    if task is None or task.state is not TaskState.FREE or task.kind.station != "builder":
+    if task is None or task.state is not TaskState.FREE or task.kind.handler != "builder":
         return None
     demand = Demand(
         free=tx.find(Task, state=TaskState.FREE, kind=(TaskKind.BUILD, TaskKind.SRPM)),

@@ -59,7 +59,7 @@ def seeds(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
         "seeds": listed,
         "over_time": share_over_time(tx, target.tags.build),
         "transitive": counted.transitive,
-        "circles": _circles(tx, target.name),
+        "cycles": _cycles(tx, target.name),
     }
 
 
@@ -81,7 +81,7 @@ def _counted(hub: Hub, tx: Transaction, shares: Shares, carried: Iterable[str]) 
 def share_over_time(tx: Transaction, tag: str) -> list[Json]:
     """The self-hosted share of each generation of a build tag that came into force, the oldest first."""
     asked = ("number", "ready", "sources", "lock_ours", "lock_rpms")
-    found = tx.pick(
+    found = tx.select_fields(
         Generation, asked, tag=tag, order_by="number", descending=True, limit=_GENERATIONS
     )
     return [
@@ -176,20 +176,22 @@ def _transitive(hub: Hub, tx: Transaction, shares: Shares, locks: dict[str, str]
     }
 
 
-def _circles(tx: Transaction, target: str) -> list[Json]:
-    """Every build that needed its own circle, with its rounds: from which seed it came, and whether it got off it."""
+def _cycles(tx: Transaction, target: str) -> list[Json]:
+    """Every build that needed its own cycle, with its rounds: from which seed it came, and whether it got off it."""
     circling = {
         source
-        for source, circle in tx.pick(Build, ("source", "circle"), target=target, superseded=False)
-        if circle
+        for source, cycle in tx.select_fields(
+            Build, ("source", "cycle"), target=target, superseded=False
+        )
+        if cycle
     }
     found = [
-        build for build in find_each(tx, Build, "source", circling, target=target) if build.circle
+        build for build in find_each(tx, Build, "source", circling, target=target) if build.cycle
     ]
     found.sort(key=lambda build: (build.source, build.round))
     return [
         {
-            "id": build.id, "nvr": build.nvr, "round": build.round, "circle": list(build.circle), "seeded": list(build.seeded),
+            "id": build.id, "nvr": build.nvr, "round": build.round, "cycle": list(build.cycle), "seeded": list(build.seeded),
             "state": build.state.value, "successor": build.successor, "bootstrap": build.bootstrap,
         }
         for build in found

@@ -37,7 +37,7 @@ def generation_page(tx: Transaction, name: str) -> Json:
 def _before(tx: Transaction, generation: Generation) -> int:
     """The number of the newest earlier generation that came into force."""
     for number in range(generation.number - 1, 0, -1):
-        one = tx.pick(Generation, ("state",), tag=generation.tag, number=number)
+        one = tx.select_fields(Generation, ("state",), tag=generation.tag, number=number)
         if one and one[0][0] in (GenerationState.READY, GenerationState.COLLECTED):
             return number
     return 0

@@ -11,8 +11,8 @@ from buildfarm.domain.core.build import Build, BuildState
 from buildfarm.domain.core.lag import Stage, spent_until
 from buildfarm.ports.store import Transaction
 from buildfarm.services.core.hub import Hub
-from buildfarm_web.read_models.build.source_status import Standing, Standings, row
-from buildfarm_web.read_models.core.cache import Kept
+from buildfarm_web.read_models.build.source_status import SourceStatus, SourceStatusIndex, row
+from buildfarm_web.read_models.core.cache import Cache
 from buildfarm_web.read_models.core.convert import Json, Row, by_name, stamp
 
 _PUBLISHED = 600
@@ -38,35 +38,40 @@ def stages_of(build: Build, now: datetime) -> dict[str, float]:
 
 
 def lag(
-    hub: Hub, tx: Transaction, standings: Standings, *, target: str = "", sig: str = ""
+    hub: Hub,
+    tx: Transaction,
+    source_statuses: SourceStatusIndex,
+    *,
+    target: str = "",
+    sig: str = "",
 ) -> Json:
     """The lag of the newest build of each source, and of the last published ones over time. :raises NotFound: no such target."""
-    found = [one for one in standings.of(hub, tx, target) if not sig or one.sig == sig]
-    over_time = standings.kept.lately(
+    found = [one for one in source_statuses.of(hub, tx, target) if not sig or one.sig == sig]
+    over_time = source_statuses.kept.lately(
         ("over time", target, sig),
         tx,
         lambda: {"points": _over_time(hub, tx, target=target, sig=sig)},
     )
     return {
         "now": stamp(tx.now),
-        **summary(tx, standings.kept, found, of=(target, sig)),
+        **summary(tx, source_statuses.kept, found, of=(target, sig)),
         "over_time": over_time["points"],
     }
 
 
 def summary(
-    tx: Transaction, kept: Kept, standings: Sequence[Standing], *, of: tuple[str, str]
+    tx: Transaction, kept: Cache, source_statuses: Sequence[SourceStatus], *, of: tuple[str, str]
 ) -> Json:
     """``published`` and ``under_way`` in figures, what each SIG's time goes into, and who is behind the longest.
 
-    ``published_here`` leaves out what passed before the SRPM came here. ``of`` is the target and the SIG of the standings, each
+    ``published_here`` leaves out what passed before the SRPM came here. ``of`` is the target and the SIG of the source_statuses, each
     empty for all.
     """
-    return kept.lately(("lag", *of), tx, lambda: _summary(tx, standings))
+    return kept.lately(("lag", *of), tx, lambda: _summary(tx, source_statuses))
 
 
-def _summary(tx: Transaction, standings: Sequence[Standing]) -> Json:
-    known = [one for one in standings if one.build.shipped and one.build.state not in _NO_LAG]
+def _summary(tx: Transaction, source_statuses: Sequence[SourceStatus]) -> Json:
+    known = [one for one in source_statuses if one.build.shipped and one.build.state not in _NO_LAG]
     spent = {one.build.id: spent_until(one.build, tx.now) for one in known}
     total = {build: sum(stages.values()) for build, stages in spent.items()}
     published = [one.build.id for one in known if one.build.state is BuildState.PUBLISHED]
@@ -78,7 +83,7 @@ def _summary(tx: Transaction, standings: Sequence[Standing]) -> Json:
     for one in known:
         groups.setdefault(one.sig, []).append(one.build.id)
     return {
-        "unknown": len(standings) - len(known),
+        "unknown": len(source_statuses) - len(known),
         "published": _figures(total[build] for build in published),
         "published_here": _figures(
             total[build] - spent[build].get(Stage.ARRIVING, 0.0) for build in published
@@ -136,7 +141,7 @@ def _figures(seconds: Iterable[float]) -> Json:
 def _over_time(hub: Hub, tx: Transaction, *, target: str, sig: str) -> list[Json]:
     """The lag of the newest published builds by the time they were published; each point stands for as long as the others."""
     columns = ("source", "target", "shipped", "spent", "finished")
-    rows = tx.pick(
+    rows = tx.select_fields(
         Build,
         columns,
         state=BuildState.PUBLISHED,

@@ -16,7 +16,7 @@ from buildfarm_web.read_models.auth.responsible import answers
 from buildfarm_web.read_models.build import builds
 from buildfarm_web.read_models.build.build_page import override_json
 from buildfarm_web.read_models.build.source_status import (
-    Standings,
+    SourceStatusIndex,
     by_word,
     chosen,
     lag_of,
@@ -59,7 +59,7 @@ def filters_of(args: Mapping[str, str]) -> SourceFilters:
 def sources(
     hub: Hub,
     tx: Transaction,
-    standings: Standings,
+    source_statuses: SourceStatusIndex,
     filters: SourceFilters,
     *,
     limit: int,
@@ -74,7 +74,7 @@ def sources(
         raise InputError(
             "`cursor` is none of this list", hint="take it from the answer of the page before"
         )
-    found = standings.of(hub, tx, filters["target"])
+    found = source_statuses.of(hub, tx, filters["target"])
     shown = chosen(
         found,
         sig=filters["sig"],

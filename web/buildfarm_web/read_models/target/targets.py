@@ -15,7 +15,7 @@ from buildfarm.ports.store import Transaction
 from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.build import builds
 from buildfarm_web.read_models.build.failures import failures
-from buildfarm_web.read_models.core.cache import Kept
+from buildfarm_web.read_models.core.cache import Cache
 from buildfarm_web.read_models.core.convert import Json, stamp
 from buildfarm_web.read_models.core.paging import behind, cut
 from buildfarm_web.read_models.intake.drops import drops
@@ -54,7 +54,7 @@ def _generations(
     tx: Transaction, *, limit: int, order_by: str, after: object = None, **where: object
 ) -> list[Generation]:
     """Generations without their builds, the newest first."""
-    found = tx.pick(
+    found = tx.select_fields(
         Generation, _SHORT, order_by=order_by, descending=True, limit=limit, after=after, **where
     )
     named = [dict(zip(_SHORT, row, strict=True)) for row in found]
@@ -131,7 +131,7 @@ def _carried(tx: Transaction, target: Target, builds_of_head: Collection[str]) -
     asked = ("id", "verdict", "brand_hits", "source_brand_hits")
     found = [
         row
-        for row in tx.pick(Build, asked, target=target.name, superseded=False)
+        for row in tx.select_fields(Build, asked, target=target.name, superseded=False)
         if row[0] in carried
     ]
     return {
@@ -143,11 +143,11 @@ def _carried(tx: Transaction, target: Target, builds_of_head: Collection[str]) -
 
 
 def _heads_carried(tx: Transaction, target: Target, head: str) -> Json:
-    named = tx.pick(Generation, ("builds",), id=head)
+    named = tx.select_fields(Generation, ("builds",), id=head)
     return _carried(tx, target, named[0][0] if named else ())
 
 
-def target_page(hub: Hub, tx: Transaction, kept: Kept, name: str) -> Json:
+def target_page(hub: Hub, tx: Transaction, kept: Cache, name: str) -> Json:
     """One target. :raises NotFound: it is not configured."""
     target = hub.target(name)
     heads = heads_of(tx)

@@ -40,7 +40,7 @@ class Base:
     provides: Provides
 
 
-class Bases:
+class BaseCache:
     """The bases in one folder; at most ``keep`` of them stay."""
 
     def __init__(self, folder: Path, installer: Installer, *, keep: int = 4) -> None:

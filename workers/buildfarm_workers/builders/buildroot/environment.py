@@ -24,7 +24,7 @@ from buildfarm_workers.builders.port import BuildFailed, Stop, Stopped
 _STAGE = re.compile(rb"^Executing\((%\w+)\)", re.MULTILINE)
 
 
-class Room:
+class BuildEnvironment:
     """Made by :func:`opened`; everything run here is inside the limits of the order."""
 
     def __init__(
@@ -107,7 +107,9 @@ class Room:
 
 
 @contextmanager
-def opened(order: WorkOrder, base: Path, work: Path, *, owner: str, stop: Stop) -> Iterator[Room]:
+def opened(
+    order: WorkOrder, base: Path, work: Path, *, owner: str, stop: Stop
+) -> Iterator[BuildEnvironment]:
     """A room over ``base``; on leaving, nothing of it lives, is mounted or lies on disk.
 
     :raises InfraError: overlayfs cannot be mounted.
@@ -118,7 +120,7 @@ def opened(order: WorkOrder, base: Path, work: Path, *, owner: str, stop: Stop) 
             owner, order.task, memory=order.limits.memory, processes=order.limits.processes
         )
         stack.callback(group.close)  # before the overlay goes: a process inside would hold it
-        room = Room(order, root, upper, group, stop)
+        room = BuildEnvironment(order, root, upper, group, stop)
         if group.missing:
             room.facts["limits.missing"] = (
                 ", ".join(group.missing) + " (no control group; prlimit instead)"

@@ -22,7 +22,7 @@ from buildfarm.adapters.system import process
 from buildfarm.errors import InputError, NotFound
 from buildfarm.wire import Buildroot, InstalledRpm, Repository, Sha256
 from buildfarm_workers.builders.buildroot import overlay, rpm_database
-from buildfarm_workers.builders.buildroot.base_cache import Bases, key_of
+from buildfarm_workers.builders.buildroot.base_cache import BaseCache, key_of
 from buildfarm_workers.builders.buildroot.dnf import Installer
 from buildfarm_workers.builders.port import BuildFailed
 from buildfarm_workers.guests.image import initramfs, worker_rpm
@@ -190,7 +190,7 @@ class _Making:
         if not self._source.base or self._definition.builder != "chroot":
             return ""
         self._step("the base buildroot")
-        bases = Bases(root / WORKDIR.lstrip("/") / "bases", self._installer)
+        bases = BaseCache(root / WORKDIR.lstrip("/") / "bases", self._installer)
         try:
             with bases.held(self._buildroot, self._log, stop=lambda: ""):
                 return key_of(self._buildroot)

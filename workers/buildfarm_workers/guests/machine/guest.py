@@ -19,7 +19,7 @@ from buildfarm_workers.guests.image.definition import GuestDefinition
 from buildfarm_workers.guests.image.image import Image
 from buildfarm_workers.guests.machine import domain_xml, identity, network
 from buildfarm_workers.guests.machine.acceleration import Acceleration
-from buildfarm_workers.guests.machine.hub_client import Desk
+from buildfarm_workers.guests.machine.hub_client import GuestHubClient
 
 _SECONDS = 60
 _GRACE = 20.0
@@ -32,7 +32,7 @@ class Surroundings:
     """What every guest of a pool is made with. ``owner`` marks its machines as this pool's."""
 
     config: HostConfig
-    desk: Desk
+    hub: GuestHubClient
     hypervisor: Hypervisor
     acceleration: Acceleration
     definition: GuestDefinition
@@ -46,7 +46,7 @@ class Guest:
         """Get an identity. :raises InfraError: the hub does not answer."""
         self._around = surroundings
         self._image = image
-        self._identity: GuestIdentity = surroundings.desk.admit(asked)
+        self._identity: GuestIdentity = surroundings.hub.admit(asked)
         self.name = self._identity.name
         self._folder = surroundings.config.running / self.name
         self._last_line = ""
@@ -136,7 +136,7 @@ class Guest:
     def _ask(self) -> GuestState | None:
         """What the hub says; None while it does not answer (a hub that restarts costs no guest)."""
         try:
-            found = {state.name: state for state in self._around.desk.guests().guests}
+            found = {state.name: state for state in self._around.hub.guests().guests}
         except InfraError as trouble:
             log.get().warning("hub.silent", guest=self.name, reason=str(trouble))
             return None
@@ -157,7 +157,7 @@ class Guest:
         steps: tuple[tuple[str, Callable[[], None]], ...] = (
             ("destroy", lambda: self._around.hypervisor.destroy(self.name)),
             ("files", lambda: shutil.rmtree(self._folder, ignore_errors=True)),
-            ("dismiss", lambda: dismiss(self._around.desk, self.name, reason)),
+            ("dismiss", lambda: dismiss(self._around.hub, self.name, reason)),
         )
         for what, act in steps:
             try:
@@ -167,9 +167,9 @@ class Guest:
         log.get().info("guest.gone", guest=self.name, reason=reason, console=last)
 
 
-def dismiss(desk: Desk, name: str, reason: str) -> None:
+def dismiss(hub: GuestHubClient, name: str, reason: str) -> None:
     """Tell the hub; one it does not know is fine. :raises InfraError: it does not answer."""
     try:
-        desk.dismiss(name, reason)
+        hub.dismiss(name, reason)
     except NotFound:
         log.get().info("guest.unknown_to_the_hub", guest=name)

@@ -1,4 +1,4 @@
-"""The hub's desk for KVM hosts (``/worker/v1/guests``) as typed calls."""
+"""The hub's hub for KVM hosts (``/worker/v1/guests``) as typed calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ M = TypeVar("M", bound=Message)
 _PATH = "/worker/v1/guests"
 
 
-class Desk:
+class GuestHubClient:
     """Speaks with the host's token. Every call raises InfraError when the hub does not answer: ask again later."""
 
     def __init__(self, url: str, token: str, *, ca: Path | None = None) -> None:

@@ -20,7 +20,7 @@ from buildfarm_workers.guests.image import definition, image
 from buildfarm_workers.guests.image.image import Verified
 from buildfarm_workers.guests.machine import acceleration
 from buildfarm_workers.guests.machine.guest import Guest, Surroundings, dismiss
-from buildfarm_workers.guests.machine.hub_client import Desk
+from buildfarm_workers.guests.machine.hub_client import GuestHubClient
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
@@ -51,7 +51,7 @@ class Pool:
             )
         self._around = Surroundings(
             config=config,
-            desk=Desk(config.hub_url, config.token, ca=config.hub_ca),
+            hub=GuestHubClient(config.hub_url, config.token, ca=config.hub_ca),
             hypervisor=Hypervisor(config.libvirt),
             acceleration=speed,
             definition=found,
@@ -68,8 +68,8 @@ class Pool:
                 around.hypervisor.destroy(machine.name)
         shutil.rmtree(self._config.running, ignore_errors=True)
         self._config.running.mkdir(parents=True, exist_ok=True)
-        for state in around.desk.guests().guests:
-            dismiss(around.desk, state.name, "the pool that ran it ended")
+        for state in around.hub.guests().guests:
+            dismiss(around.hub, state.name, "the pool that ran it ended")
 
     def run(self, stopped: threading.Event, *, once: bool = False) -> None:
         """Run guests in every slot until ``stopped``; with ``once`` one guest a slot.
@@ -91,7 +91,7 @@ class Pool:
             thread.join()
         lost = self._around.hypervisor.lost()
         self._around.hypervisor.close()
-        self._around.desk.close()
+        self._around.hub.close()
         if lost:
             raise InfraError(
                 f"the connection to libvirt at {self._config.libvirt} is lost",

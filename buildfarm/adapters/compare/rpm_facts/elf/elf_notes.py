@@ -93,14 +93,14 @@ def hardening(
     imports: Collection[str],
 ) -> tuple[str, ...]:
     """The words of :data:`buildfarm.domain.compare.facts.elf_facts.GOOD` and ``BAD`` that hold."""
-    stack = [segment.flags for segment in image.segments if segment.type == PT_STACK]
+    shard = [segment.flags for segment in image.segments if segment.type == PT_STACK]
     linked = image.type in (EXEC, DYN)
-    note = image.named(".note.GNU-stack")
+    note = image.named(".note.GNU-shard")
     holds = {
         "pie": image.type == DYN and (pie_flag or interpreted),
         "relro": any(segment.type == PT_RELRO for segment in image.segments),
         "bindnow": bind_now,
-        "nx": (bool(stack) and not stack[0] & X)
+        "nx": (bool(shard) and not shard[0] & X)
         if linked
         else (note is not None and not note.flags & 4),
         "canary": any(name.startswith("__stack_chk_fail") for name in imports),

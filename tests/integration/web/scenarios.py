@@ -190,7 +190,7 @@ def report(
     }  # fmt: skip
 
 
-class Story:
+class Scenario:
     """Tells a drop into a hub; the clock moves as it goes."""
 
     def __init__(self, hub: Hub, clock: Clock) -> None:
@@ -199,7 +199,7 @@ class Story:
         self.drop = drop_id("reef-9", ["a"])
         self.ids: dict[str, str] = {}
 
-    def tell(self) -> Story:
+    def tell(self) -> Scenario:
         self._receive()
         self._passes("zlib", ("zlib-devel",), (), "IDENTICAL", [])
         note = [finding("signature", "EQUIVALENT", old="vendor key", new="our key")]
@@ -342,7 +342,7 @@ class Story:
             ]  # fmt: skip
             lock = self.hub.blobs.put_bytes(json.dumps({"lock": seed + own}).encode()).sha256
             log = self.hub.blobs.put_file(log_path(self.hub, task.id)).sha256
-            tx.change(task, state=TaskState.CLOSED, finished=tx.now, lock=lock, log=log,
+            tx.update(task, state=TaskState.CLOSED, finished=tx.now, lock=lock, log=log,
                       result={"seconds": {"buildroot": 1.1, "build": seconds - 1.1}, "builder": "chroot"})  # fmt: skip
             nvr = tx.get(Build, build.id).nvr
             tx.add(Artifact(id=tasks.new_id(), build=build.id, task=task.id, filename=f"{nvr}.x86_64.rpm",
@@ -390,8 +390,8 @@ class Story:
                 )  # fmt: skip
                 tx.add(generation)
                 head = TagHead(id=tag, generation=generation.id, number=number)
-                if not tx.add_once(head):
-                    tx.change(head, generation=generation.id, number=number)
+                if not tx.insert_or_ignore(head):
+                    tx.update(head, generation=generation.id, number=number)
                 self._files(tag, number)
             for build in carried:
                 if build.state is BuildState.COMPARED:
@@ -449,7 +449,7 @@ class Story:
         )
         self.clock.pass_seconds(3)
         with self.hub.store.begin() as tx:
-            tx.change(
+            tx.update(
                 task,
                 state=TaskState.FAILED,
                 failure_kind="build",
@@ -508,8 +508,8 @@ _DIFF = """--- vendor/SPECS/reef-release.spec
 """
 
 
-def told(home: Path) -> tuple[Hub, Clock, Story]:
-    """A hub with the whole story in it."""
+def told(home: Path) -> tuple[Hub, Clock, Scenario]:
+    """A hub with the whole scenario in it."""
     clock = Clock()
     hub = make_hub(home, clock)
-    return hub, clock, Story(hub, clock).tell()
+    return hub, clock, Scenario(hub, clock).tell()
