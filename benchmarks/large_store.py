@@ -310,7 +310,7 @@ class _Years:
             verdict = self._random.choice([Verdict.REVIEW, Verdict.INCOMPATIBLE])
             return replace(
                 build,
-                state=BuildState.COMPARED,
+                state=BuildState.REFUSED,
                 verdict=verdict.value,
                 gate=Gate.REFUSED,
                 gate_reason=f"verdict {verdict}: no tag takes it",
@@ -332,7 +332,7 @@ class _Years:
 
     def _around(self, build: Build) -> None:
         """The build itself and what is told of it elsewhere."""
-        was_built = build.state in (BuildState.PUBLISHED, BuildState.COMPARED)
+        was_built = build.state in (BuildState.PUBLISHED, BuildState.REFUSED)
         tasks = self._tasks(build, was_built=was_built)
         history = (
             ["ingested", "debranded", "waiting", "queued"]

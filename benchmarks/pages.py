@@ -190,7 +190,7 @@ def paths(hub: Hub) -> list[str]:
         refused = tx.find(
             Build,
             target="reef-9",
-            state=BuildState.COMPARED,
+            state=BuildState.REFUSED,
             order_by="created",
             descending=True,
             limit=1,

@@ -213,7 +213,7 @@ class Farm:
         state = build["state"]
         if shown.get(build["id"]) != state:
             shown[build["id"]] = state
-            if state in _REST or state in ("building", "compared"):
+            if state in _REST or state in ("building", "compared", "refused"):
                 print(
                     f"  {seconds:6.1f} s  {build['nvr']:<34} {state:<10} {build.get('verdict') or ''}",
                     file=sys.stderr,
@@ -227,6 +227,6 @@ class Farm:
 
 def _rests(build: Json) -> bool:
     state = build["state"]
-    if state == "compared":
+    if state in ("compared", "refused"):
         return bool(build.get("gate") == "refused" and build.get("settled"))
     return state in _REST or (state == "waiting" and build.get("wait_kind") in _STUCK)

@@ -20,10 +20,10 @@ from buildfarm.api.responses.build.findings import Findings
 from buildfarm.api.responses.build.parity import AttachedReference, BuildParity
 from buildfarm.api.responses.schedule.forecast import Why
 from buildfarm.client.transport import Transport, place
-from buildfarm.domain.core.build import NEEDS_NOTHING, BuildState
+from buildfarm.domain.core.build import JUDGED, NEEDS_NOTHING, BuildState
 
 _FOLLOW_SECONDS = 0.5
-_ENDED = frozenset({*NEEDS_NOTHING, BuildState.BUILT, BuildState.COMPARED})
+_ENDED = frozenset({*NEEDS_NOTHING, BuildState.BUILT, *JUDGED})
 
 
 class BuildFilters(TypedDict, total=False):

@@ -255,7 +255,7 @@ def test_a_waiver_given_by_form_lets_a_build_through_until_its_day_is_over(
     page.evaluate("window.opened = 'once'")
     assert len(expire_days_later(farm, monkeypatch)) == 1
     badge(page, "incompatible")
-    badge(page, "compared")
+    badge(page, "refused")
     assert page.evaluate("window.opened") == "once"
     page.goto(f"{farm.url}/waivers?all=1")
     assert (

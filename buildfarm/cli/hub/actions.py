@@ -17,7 +17,7 @@ from buildfarm.cli.hub.queries import client, json_option
 from buildfarm.client import Client
 from buildfarm.client.drops import DropFiles, DropOptions
 from buildfarm.client.transport import Json
-from buildfarm.domain.core.build import NEEDS_NOTHING, BuildState, Gate, WaitKind
+from buildfarm.domain.core.build import JUDGED, NEEDS_NOTHING, BuildState, Gate, WaitKind
 from buildfarm.domain.intake.drop import DropState
 from buildfarm.errors import InputError
 from buildfarm.rpm_folders import rpms_below
@@ -127,7 +127,7 @@ def at_rest(build: Build) -> bool:
     """Whether a build will not move by itself: ended, refused by the gate, or waiting for something that ended."""
     if build.state in NEEDS_NOTHING:
         return True
-    if build.state is BuildState.COMPARED:
+    if build.state in JUDGED:
         return build.gate is Gate.REFUSED and build.settled
     return build.state is BuildState.WAITING and build.wait_kind in _UNTIL_SOMEBODY_ACTS
 

@@ -28,7 +28,7 @@ def next_step(build: Build, *, task_reason: str = "") -> str:
             )
         case BuildState.CANCELED | BuildState.EXCLUDED:
             said = "`buildfarm retry {nvr} --reason …` sends it through the line again, under the rules of then"
-        case BuildState.COMPARED if build.gate is Gate.REFUSED:
+        case BuildState.COMPARED | BuildState.REFUSED if build.gate is Gate.REFUSED:
             said = _of_refused(build)
         case BuildState.PUBLISHED:
             said = ""

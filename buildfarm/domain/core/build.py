@@ -15,7 +15,7 @@ from buildfarm.errors import IllegalTransition
 
 
 class BuildState(enum.StrEnum):
-    """Where a build is. ``waiting``, ``on_hold``, ``failed`` and ``excluded`` always carry a reason."""
+    """State of a build. ``refused``: compared, and the gate keeps it from users. ``waiting``, ``on_hold``, ``failed`` and ``excluded`` always carry a reason."""
 
     INGESTED = "ingested"
     DEBRANDED = "debranded"
@@ -25,6 +25,7 @@ class BuildState(enum.StrEnum):
     BUILT = "built"
     COMPARING = "comparing"
     COMPARED = "compared"
+    REFUSED = "refused"
     PUBLISHED = "published"
     ON_HOLD = "on_hold"
     FAILED = "failed"
@@ -42,10 +43,11 @@ _FOLLOWS: dict[BuildState, frozenset[BuildState]] = {
     _S.BUILDING: frozenset({_S.BUILT, _S.QUEUED, _S.WAITING})
     | _STOP,  # waiting: it asked for more than its header names
     _S.BUILT: frozenset({_S.COMPARING}) | _STOP,
-    _S.COMPARING: frozenset({_S.COMPARED, _S.BUILT}) | _STOP,
-    _S.COMPARED: frozenset({_S.PUBLISHED, _S.BUILT}) | _STOP,
+    _S.COMPARING: frozenset({_S.COMPARED, _S.REFUSED, _S.BUILT}) | _STOP,
+    _S.COMPARED: frozenset({_S.PUBLISHED, _S.REFUSED, _S.BUILT}) | _STOP,
+    _S.REFUSED: frozenset({_S.COMPARED, _S.PUBLISHED, _S.BUILT}) | _STOP,
     _S.PUBLISHED: frozenset(
-        {_S.BUILT, _S.COMPARED}
+        {_S.BUILT, _S.COMPARED, _S.REFUSED}
     ),  # vendor binaries came later; a waiver that had lifted it ended
     _S.ON_HOLD: frozenset({_S.INGESTED, _S.CANCELED}),
     _S.FAILED: frozenset({_S.INGESTED, _S.CANCELED}),
@@ -57,8 +59,11 @@ NEEDS_NOTHING = frozenset({_S.PUBLISHED, _S.ON_HOLD, _S.FAILED, _S.CANCELED, _S.
 """States a build stays in until a person, an upload or a rule changes something."""
 
 
-SETTLED = (_S.COMPARED, _S.PUBLISHED, _S.ON_HOLD, _S.FAILED, _S.CANCELED, _S.EXCLUDED)
+SETTLED = (_S.COMPARED, _S.REFUSED, _S.PUBLISHED, _S.ON_HOLD, _S.FAILED, _S.CANCELED, _S.EXCLUDED)
 """States in which a build can be superseded: nothing is under way."""
+
+JUDGED = (_S.COMPARED, _S.REFUSED)
+"""States of a build whose RPMs were compared and that users do not have."""
 
 TO_BUILD = (_S.INGESTED, _S.DEBRANDED, _S.WAITING, _S.QUEUED, _S.BUILDING)
 """States of a build that is not built yet and can be without anybody doing anything."""
@@ -131,6 +136,15 @@ class Gate(enum.StrEnum):
     NONE = ""
     PASSED = "passed"
     REFUSED = "refused"
+
+
+def judged_state(gate: Gate, *, scratch: bool) -> BuildState:
+    """Return the state of a compared build: nobody asked to publish a scratch build, so none is refused.
+
+    >>> judged_state(Gate.REFUSED, scratch=False), judged_state(Gate.REFUSED, scratch=True)
+    (<BuildState.REFUSED: 'refused'>, <BuildState.COMPARED: 'compared'>)
+    """
+    return BuildState.REFUSED if gate is Gate.REFUSED and not scratch else BuildState.COMPARED
 
 
 NVR_FIELDS = (

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Mapping
 from datetime import datetime
 
-from buildfarm.domain.core.build import Build, BuildState, Gate, WaitKind
+from buildfarm.domain.core.build import Build, BuildState, WaitKind
 
 
 class Stage(enum.StrEnum):
@@ -31,35 +31,31 @@ STUCK = (WaitKind.UNRESOLVABLE, WaitKind.CYCLE, WaitKind.PAUSED, WaitKind.APPROV
 _STAGE: Mapping[BuildState, Stage] = {
     BuildState.INGESTED: Stage.INGEST, BuildState.DEBRANDED: Stage.INGEST, BuildState.WAITING: Stage.WAITING,
     BuildState.QUEUED: Stage.WAITING, BuildState.BUILDING: Stage.BUILDING, BuildState.BUILT: Stage.COMPARING,
-    BuildState.COMPARING: Stage.COMPARING, BuildState.COMPARED: Stage.PUBLISHING, BuildState.ON_HOLD: Stage.HELD,
+    BuildState.COMPARING: Stage.COMPARING, BuildState.COMPARED: Stage.PUBLISHING, BuildState.REFUSED: Stage.HELD, BuildState.ON_HOLD: Stage.HELD,
     BuildState.FAILED: Stage.HELD,
 }  # fmt: skip
 
 
-def stage_of(
-    state: BuildState, *, wait_kind: str = "", gate: str = "", seeded: bool = False
-) -> Stage | None:
+def stage_of(state: BuildState, *, wait_kind: str = "", seeded: bool = False) -> Stage | None:
     """The stage a build is in; ``None`` where its time is no lag any more (published, canceled, excluded).
 
     What is refused only because its cycle is built once more waits for its cycle, not for a person.
 
     >>> stage_of(BuildState.WAITING), stage_of(BuildState.WAITING, wait_kind="unresolvable")
     (<Stage.WAITING: 'waiting'>, <Stage.HELD: 'held'>)
-    >>> stage_of(BuildState.COMPARED, gate="refused"), stage_of(BuildState.PUBLISHED)
+    >>> stage_of(BuildState.REFUSED), stage_of(BuildState.PUBLISHED)
     (<Stage.HELD: 'held'>, None)
     """
     if state is BuildState.WAITING and wait_kind in STUCK:
         return Stage.HELD
-    if state is BuildState.COMPARED and gate == Gate.REFUSED:
-        return Stage.WAITING if seeded else Stage.HELD
+    if state is BuildState.REFUSED and seeded:
+        return Stage.WAITING
     return _STAGE.get(state)
 
 
 def spent_until(build: Build, now: datetime) -> dict[str, float]:
     """Seconds by stage, with what the present stage has taken until ``now``."""
-    stage = stage_of(
-        build.state, wait_kind=build.wait_kind, gate=build.gate, seeded=bool(build.seeded)
-    )
+    stage = stage_of(build.state, wait_kind=build.wait_kind, seeded=bool(build.seeded))
     since = build.stage_since or build.state_since
     return with_stage(build.spent, stage, (now - since).total_seconds())
 

@@ -41,7 +41,7 @@ def next_step(build: Build, *, signed: bool) -> Needs:
             needs = Needs(
                 tasks=(TaskKind.COMPARE,) if signed else (TaskKind.COMPARE, TaskKind.SIGN)
             )
-        case BuildState.COMPARED if not signed:
+        case BuildState.COMPARED | BuildState.REFUSED if not signed:
             needs = Needs(tasks=(TaskKind.SIGN,))
         case _:
             needs = NOTHING

@@ -42,7 +42,7 @@ _TOPICS: Mapping[str, Topic] = {
     "waiver.expiring": Topic.WAIVER,
     "waiver.expired": Topic.WAIVER,
 }
-_JUDGED = ("build.compared", "build.judged")
+_JUDGED = ("build.compared", "build.refused", "build.judged")
 
 
 def topic_of(kind: str, data: Mapping[str, object]) -> Topic | None:

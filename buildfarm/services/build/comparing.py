@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from buildfarm.domain.compare.policy import ComparePolicy, Expectation, suffix_pattern
-from buildfarm.domain.core.build import Build, BuildState, Gate
+from buildfarm.domain.core.build import Build, BuildState, Gate, judged_state
 from buildfarm.domain.debrand.brand import Allow, BrandHit, BrandPolicy
 from buildfarm.domain.intake.drop import VendorRpm
 from buildfarm.domain.publish.repository import Artifact
@@ -111,7 +111,7 @@ def compare(hub: Hub, tools: CompareTools, build_id: str, heartbeat: Heartbeat) 
         judged = judging.judge(tx, build, target, report, brand_hits=brands)
         judging.write(tx, build, judged, brand_hits=brands)
         compared = builds.move(
-            tx, tx.get(Build, build.id), BuildState.COMPARED, actor="compare", verdict=judged.report.verdict.value,
+            tx, tx.get(Build, build.id), judged_state(judged.gate, scratch=build.scratch), actor="compare", verdict=judged.report.verdict.value,
             gate=judged.gate, gate_reason=judged.reason,
         )  # fmt: skip
         if judged.gate is Gate.PASSED and target.tags.destination in compared.tags:

@@ -12,7 +12,7 @@ from buildfarm.domain.compare.expect import SECURITY, glob
 from buildfarm.domain.compare.kinds import NEVER_EXPECTED, Kind
 from buildfarm.domain.compare.policy import Waiver
 from buildfarm.domain.compare.report import from_json
-from buildfarm.domain.core.build import Build, BuildState, Gate
+from buildfarm.domain.core.build import JUDGED, Build, BuildState, Gate, judged_state
 from buildfarm.domain.core.records import Comparison, Event
 from buildfarm.errors import Conflict, InputError, NotAllowed, NotFound
 from buildfarm.ports.store import Transaction
@@ -20,7 +20,7 @@ from buildfarm.services.build import judging
 from buildfarm.services.core import builds
 from buildfarm.services.core.hub import Hub
 
-_JUDGED = (BuildState.COMPARED, BuildState.PUBLISHED)
+_JUDGED = (*JUDGED, BuildState.PUBLISHED)
 _WARNED_BEFORE = timedelta(days=7)
 _SECURITY_ROLES = ("security", "admin")
 AUTHORITIES = ("anyone", SECURITY)
@@ -218,10 +218,13 @@ def _judge_one(hub: Hub, tx: Transaction, build: Build, *, actor: str, why: str)
     }
     if build.state is BuildState.PUBLISHED and judged.gate is not Gate.PASSED:
         # the next generation of the destination tag goes without it
-        builds.move(tx, build, BuildState.COMPARED, actor=actor, why=why, finished=None, **values)
+        builds.move(tx, build, BuildState.REFUSED, actor=actor, why=why, finished=None, **values)
         return
+    state = build.state
+    if state in JUDGED:
+        state = judged_state(judged.gate, scratch=build.scratch)
     changed = tx.update(
-        build, only_if={"state": build.state}, **builds.next_stage(tx, build), **values
+        build, only_if={"state": build.state}, state=state, **builds.next_stage(tx, build), **values
     )
     if changed is None:
         raise Conflict(f"build {build.nvr} was moved by somebody else", hint="try again")
@@ -234,7 +237,7 @@ def _judge_one(hub: Hub, tx: Transaction, build: Build, *, actor: str, why: str)
         gate=judged.gate.value,
     )
     if (
-        build.state is BuildState.COMPARED
+        build.state in JUDGED
         and judged.gate is Gate.PASSED
         and target.tags.destination in build.tags
     ):

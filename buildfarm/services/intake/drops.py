@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from buildfarm.api.requests import DropFile, DropRequest
-from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.build import JUDGED, Build, BuildState
 from buildfarm.domain.core.lag import arrived
 from buildfarm.domain.core.nevra import EVR, split_filename
 from buildfarm.domain.core.task import TaskKind
@@ -467,10 +467,7 @@ def _ingest_binary(
         return
     for build in tx.find(Build, target=target.name, srpm_filename=rpm.sourcerpm):
         tx.update(item, build=build.id)
-        if build.verdict == "UNCOMPARED" and build.state in (
-            BuildState.COMPARED,
-            BuildState.PUBLISHED,
-        ):
+        if build.verdict == "UNCOMPARED" and build.state in (*JUDGED, BuildState.PUBLISHED):
             builds.move(
                 tx,
                 build,

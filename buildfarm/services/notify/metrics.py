@@ -25,6 +25,7 @@ from buildfarm.domain.notify.metric import (
 from buildfarm.ports.store import Transaction
 
 R = TypeVar("R")
+_COMPARED = ("build.compared", "build.refused")
 _ENDED = ("task.closed", "task.failed", "task.gave_up")
 
 
@@ -43,9 +44,7 @@ def _observe(tx: Transaction, events: Sequence[Event]) -> list[Observation]:
         tx, Task, [event for event in events if event.kind in _ENDED or event.kind == "task.open"]
     )
     builds = _by_id(
-        tx,
-        Build,
-        [event for event in events if event.kind in ("build.compared", "build.published")],
+        tx, Build, [event for event in events if event.kind in (*_COMPARED, "build.published")]
     )
     for event in events:
         task, build = tasks.get(event.subject), builds.get(event.subject)
@@ -53,7 +52,7 @@ def _observe(tx: Transaction, events: Sequence[Event]) -> list[Observation]:
             made += of_task(task)
         elif task is not None and event.kind == "task.open":
             made += of_claim(task)
-        elif build is not None and event.kind == "build.compared" and event.data.get("verdict"):
+        elif build is not None and event.kind in _COMPARED and event.data.get("verdict"):
             made.append(
                 Observation(kind=COMPARISONS, labels=(build.target, str(event.data["verdict"])))
             )
@@ -74,9 +73,7 @@ def _publishing(tx: Transaction, published: Sequence[tuple[Event, Build]]) -> li
     """From the newest verdict before until the destination tag had it."""
     compared: dict[str, list[Event]] = {}
     subjects = tuple({event.subject for event, _ in published})
-    for one in (
-        tx.find(Event, subject=subjects, kind="build.compared", order_by="id") if subjects else ()
-    ):
+    for one in tx.find(Event, subject=subjects, kind=_COMPARED, order_by="id") if subjects else ():
         compared.setdefault(one.subject, []).append(one)
     made = []
     for event, build in published:

@@ -20,7 +20,7 @@ from buildfarm.ports.store import Transaction
 
 _RESTING = (
     BuildState.PUBLISHED, BuildState.ON_HOLD, BuildState.FAILED, BuildState.CANCELED, BuildState.EXCLUDED,
-    BuildState.COMPARED, BuildState.WAITING,
+    BuildState.COMPARED, BuildState.REFUSED, BuildState.WAITING,
 )  # fmt: skip
 """States in which a build may come to rest; ``waiting`` and ``compared`` only for some reasons."""
 _SOON = (WaitKind.PLANNING.value, WaitKind.CAPACITY.value)

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from buildfarm.domain.core.build import Build, BuildState, Gate
+from buildfarm.domain.core.build import JUDGED, Build, BuildState, Gate
 from buildfarm.domain.core.nevra import EVR
 from buildfarm.domain.core.task import TaskKind
 from buildfarm.domain.core.verdict import Verdict
@@ -92,7 +92,7 @@ def _settled(
 
 
 _AGAIN = (BuildState.BUILT, BuildState.COMPARING)
-_CARRIABLE = (BuildState.COMPARED, BuildState.PUBLISHED, *_AGAIN)
+_CARRIABLE = (*JUDGED, BuildState.PUBLISHED, *_AGAIN)
 
 
 def wanted(tx: Transaction, target: Target, tag: str) -> tuple[str, ...]:

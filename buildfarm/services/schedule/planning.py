@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from buildfarm import log, wire
-from buildfarm.domain.core.build import TO_BUILD, Build, BuildState, WaitKind
+from buildfarm.domain.core.build import JUDGED, TO_BUILD, Build, BuildState, WaitKind
 from buildfarm.domain.core.records import ForecastRecord
 from buildfarm.domain.core.task import Task, TaskKind, TaskState
 from buildfarm.domain.core.worker import Worker, WorkerState
@@ -41,18 +41,12 @@ from buildfarm.services.schedule.resolution import (
 
 _PENDING = (
     BuildState.INGESTED, BuildState.DEBRANDED, BuildState.WAITING, BuildState.QUEUED, BuildState.BUILDING,
-    BuildState.BUILT, BuildState.COMPARING, BuildState.COMPARED,
+    BuildState.BUILT, BuildState.COMPARING, *JUDGED,
 )  # fmt: skip
 _BETWEEN_FORECASTS = timedelta(seconds=5)
 _HISTORY, _RECENT, _KEPT = 10_000, 100, 5
 _AT_ONCE = 500
-_BROKEN = (
-    BuildState.FAILED,
-    BuildState.ON_HOLD,
-    BuildState.CANCELED,
-    BuildState.EXCLUDED,
-    BuildState.COMPARED,
-)
+_BROKEN = (BuildState.FAILED, BuildState.ON_HOLD, BuildState.CANCELED, BuildState.EXCLUDED, *JUDGED)
 
 
 class PlanningService:
@@ -397,6 +391,6 @@ def _held_drops(
 
 def _is_broken(target: Target, build: Build) -> bool:
     """Ended, or refused by the build tag: nobody can take RPMs from it as things are."""
-    if build.state is BuildState.COMPARED:
+    if build.state in JUDGED:
         return bool(build.gate_reason) and not publishing.takes(target, target.tags.build, build)
     return build.state in _BROKEN

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from buildfarm import log
-from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.build import JUDGED, Build, BuildState
 from buildfarm.domain.core.pipeline import next_step
 from buildfarm.domain.core.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.domain.publish.repository import Artifact
@@ -28,7 +28,7 @@ from buildfarm.services.schedule import task_handlers  # fmt: skip
 _MOVING = (
     BuildState.INGESTED, BuildState.DEBRANDED, BuildState.QUEUED, BuildState.BUILT, BuildState.COMPARING,
 )  # fmt: skip
-_MADE_RPMS = (BuildState.BUILT, BuildState.COMPARING, BuildState.COMPARED)
+_MADE_RPMS = (BuildState.BUILT, BuildState.COMPARING, *JUDGED)
 _PAUSE_AFTER_FAILURE = timedelta(seconds=60)
 """A publish that failed for good is asked for again only after this, or a full disk would be hammered."""
 _BETWEEN_PRUNINGS = 3600.0
@@ -134,7 +134,7 @@ class Scheduler:
             moving += [
                 key
                 for (key,) in tx.select_fields(
-                    Build, ("id",), state=BuildState.COMPARED, id=unsigned, order_by="created"
+                    Build, ("id",), state=JUDGED, id=unsigned, order_by="created"
                 )
             ]
         if not moving:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from buildfarm import wire
-from buildfarm.domain.core.build import Build, BuildState, Gate, WaitKind
+from buildfarm.domain.core.build import JUDGED, Build, BuildState, Gate, WaitKind
 from buildfarm.domain.core.lag import spent_until
 from buildfarm.domain.core.nevra import EVR
 from buildfarm.domain.intake.drop import VendorRpm
@@ -68,7 +68,7 @@ def begin_next(tx: Transaction, target: Target) -> list[Build]:
     held = tx.find(
         Build,
         target=target.name,
-        state=BuildState.COMPARED,
+        state=JUDGED,
         gate=Gate.REFUSED,
         successor="",
         order_by="created,id",

@@ -11,7 +11,7 @@ from pathlib import Path
 from buildfarm.adapters.core.blobs import Blobs
 from buildfarm.adapters.core.database import SqlStore
 from buildfarm.config import Config, Farm, Timing
-from buildfarm.domain.core.build import Build, BuildState, FailureKind, Gate, WaitKind
+from buildfarm.domain.core.build import Build, BuildState, FailureKind, Gate, WaitKind, judged_state
 from buildfarm.domain.core.lag import arrived
 from buildfarm.domain.core.records import ApiToken, Comparison, SourceOverride
 from buildfarm.domain.core.task import Task, TaskKind, TaskState
@@ -360,7 +360,12 @@ class Scenario:
             tx.add(comparison)
             judging.index(tx, tx.get(Build, build.id), comparison)
         self._move(
-            build, BuildState.COMPARED, "compare", verdict=verdict, gate=gate, gate_reason=reason
+            build,
+            judged_state(gate, scratch=False),
+            "compare",
+            verdict=verdict,
+            gate=gate,
+            gate_reason=reason,
         )
 
     def _passes(self, source: str, provides: tuple[str, ...], requires: tuple[str, ...], verdict: str,

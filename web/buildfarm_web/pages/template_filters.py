@@ -28,7 +28,7 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     # builds and drops
     "received": ("clock", "wait"), "ingested": ("dot", "wait"), "debranded": ("dot", "wait"),
     "waiting": ("clock", "wait"), "queued": ("clock", "wait"), "building": ("play", "info"), "built": ("box", "info"),
-    "comparing": ("swap", "info"), "compared": ("swap", "warn"), "published": ("check", "good"),
+    "comparing": ("swap", "info"), "compared": ("swap", "info"), "refused": ("alert", "warn"), "published": ("check", "good"),
     "on_hold": ("pause", "hold"), "failed": ("cross", "bad"), "canceled": ("ban", "mute"),
     "excluded": ("minus", "mute"),
     **VERDICTS,
@@ -39,7 +39,7 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     "listening": ("check", "good"), "failing": ("alert", "warn"),
     # workers, generations, gate, needs
     "ready": ("check", "good"), "drained": ("pause", "hold"), "lost": ("cross", "bad"), "staged": ("clock", "wait"),
-    "broken": ("cross", "bad"), "passed": ("check", "good"), "refused": ("alert", "warn"), "stuck": ("alert", "warn"),
+    "broken": ("cross", "bad"), "passed": ("check", "good"), "stuck": ("alert", "warn"),
     # composes
     "testing": ("clock", "wait"), "released": ("check", "good"), "retired": ("minus", "mute"),
     # changes between two buildroots or generations

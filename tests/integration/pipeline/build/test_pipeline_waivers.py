@@ -119,16 +119,14 @@ def test_a_waiver_lets_a_build_through_without_a_rebuild_and_its_end_takes_it_ou
     clock.pass_seconds(1)
     waivers.revoke(case.hub, "W1", actor="bob", why="repaired upstream")
     assert (case.now().state, case.now().verdict, case.now().gate) == (
-        BuildState.COMPARED, "INCOMPATIBLE", Gate.REFUSED,
+        BuildState.REFUSED, "INCOMPATIBLE", Gate.REFUSED,
     )  # fmt: skip
     assert "something-else" in case.now().gate_reason
     assert case.comparisons()[-1].report == case.comparisons()[0].report
     case.press.publish()
     assert case.press.carried(DESTINATION) == set()
     assert case.press.carried(BUILD) == set()
-    assert (
-        case.now().state is BuildState.COMPARED
-    )  # leaving one tag did not publish it to the other
+    assert case.now().state is BuildState.REFUSED  # leaving one tag did not publish it to the other
     assert case.now().tags == ()
     assert [(event.actor, event.why) for event in case.events("waiver.revoked")] == [
         ("bob", "revoked: repaired upstream")
@@ -245,7 +243,7 @@ def test_a_brand_in_a_compatible_build_is_held_at_the_gate_with_its_place(press:
     comparing.compare(press.hub, tools, identity, silent)
     found = Case(press, identity).now()
     assert (found.state, found.verdict, found.gate) == (
-        BuildState.COMPARED,
+        BuildState.REFUSED,
         "IDENTICAL",
         Gate.REFUSED,
     )

@@ -22,7 +22,7 @@ class Part:
 
 
 _PROGRESS = (
-    "published", "compared", "comparing", "built", "building", "queued", "waiting", "debranded", "ingested", "excluded",
+    "published", "refused", "compared", "comparing", "built", "building", "queued", "waiting", "debranded", "ingested", "excluded",
     "canceled", "on_hold", "failed",
 )  # fmt: skip
 

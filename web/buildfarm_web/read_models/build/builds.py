@@ -8,7 +8,15 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypedDict
 
-from buildfarm.domain.core.build import NVR_FIELDS, Build, BuildState, Gate, WaitKind, nvr_of
+from buildfarm.domain.core.build import (
+    JUDGED,
+    NVR_FIELDS,
+    Build,
+    BuildState,
+    Gate,
+    WaitKind,
+    nvr_of,
+)
 from buildfarm.domain.core.lag import STUCK
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.domain.intake.drop import Drop
@@ -53,7 +61,7 @@ class SourceStatus:
 
 def is_refused(build: Build | SourceStatus) -> bool:
     """Compared, and the destination tag does not take it."""
-    return build.state == BuildState.COMPARED and build.gate == Gate.REFUSED
+    return build.state in JUDGED and build.gate == Gate.REFUSED
 
 
 def is_between_rounds(build: Build | SourceStatus) -> bool:
@@ -63,11 +71,7 @@ def is_between_rounds(build: Build | SourceStatus) -> bool:
         or (
             bool(build.seeded) and build.round < MAX_ROUNDS and Verdict(build.verdict).is_compatible
         )
-        or (
-            bool(build.bootstrap)
-            and build.state == BuildState.COMPARED
-            and build.verdict != Verdict.ERROR
-        )
+        or (bool(build.bootstrap) and build.state in JUDGED and build.verdict != Verdict.ERROR)
     )
 
 
@@ -82,12 +86,7 @@ def need_of(build: Build | SourceStatus) -> str:
 
 def why_of(build: Build) -> str:
     """Why a build is where it is, in words; for a verdict the finding that decided it."""
-    if build.state in (
-        BuildState.COMPARED,
-        BuildState.PUBLISHED,
-        BuildState.BUILT,
-        BuildState.COMPARING,
-    ):
+    if build.state in (*JUDGED, BuildState.PUBLISHED, BuildState.BUILT, BuildState.COMPARING):
         reason = build.gate_reason or build.reason
         if not build.finding:
             return reason
@@ -259,12 +258,7 @@ _SOURCE_STATUS = tuple(field.name for field in fields(SourceStatus))
 def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> list[Json]:
     """What needs a person now, the longest wait first, with who can act and how; what is superseded needs nobody."""
     stuck = {"state": BuildState.WAITING, "wait_kind": tuple(kind.value for kind in STUCK)}
-    refused = {
-        "state": BuildState.COMPARED,
-        "gate": Gate.REFUSED,
-        "scratch": False,
-        "successor": "",
-    }
+    refused = {"state": BuildState.REFUSED, "successor": ""}
     found: list[SourceStatus] = []
     for kind in ({"state": BuildState.ON_HOLD}, {"state": BuildState.FAILED}, refused, stuck):
         wanted = {**kind, **where, "superseded": False}

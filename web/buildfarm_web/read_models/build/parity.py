@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from buildfarm.domain.build.parity import Difference, Differs, parity, parse_nevra
-from buildfarm.domain.core.build import Build, BuildState
+from buildfarm.domain.core.build import JUDGED, Build, BuildState
 from buildfarm.domain.core.nevra import NEVRA
 from buildfarm.domain.core.records import ReferenceLock
 from buildfarm.domain.core.task import Task, TaskKind
@@ -80,7 +80,7 @@ def _why(one: Difference, maker: Build | str | None) -> str:
     if one.built_here:
         return "built here"
     if isinstance(maker, Build):
-        ready = maker.state in (BuildState.PUBLISHED, BuildState.COMPARED)
+        ready = maker.state in (BuildState.PUBLISHED, *JUDGED)
         return f"{maker.nvr} makes it here, " + (
             "which came later" if ready else f"which is {maker.state.value}"
         )

@@ -182,9 +182,7 @@ def _source_status(build: Build, sig: str) -> SourceStatus:
 
 def since_of(build: Build) -> str | None:
     """Since when a build is as it is: of what waits for a person, since it does."""
-    stage = stage_of(
-        build.state, wait_kind=build.wait_kind, gate=build.gate, seeded=bool(build.seeded)
-    )
+    stage = stage_of(build.state, wait_kind=build.wait_kind, seeded=bool(build.seeded))
     return stamp((build.stage_since if stage is Stage.HELD else None) or build.state_since)
 
 

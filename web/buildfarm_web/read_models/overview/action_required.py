@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from buildfarm.domain.build.clusters import Cluster, clusters, fingerprint
 from buildfarm.domain.build.waiver import WaiverRecord
-from buildfarm.domain.core.build import Build, BuildState, Gate
+from buildfarm.domain.core.build import Build, BuildState
 from buildfarm.domain.core.lag import STUCK
 from buildfarm.domain.intake.drop import Approval, Drop, DropState
 from buildfarm.ports.store import Transaction
@@ -137,7 +137,7 @@ def _held(tx: Transaction, scope: _Scope, most: int) -> tuple[int, list[Item]]:
 
 
 def _refused(tx: Transaction, scope: _Scope, most: int) -> tuple[int, list[Item]]:
-    total, found = _read(tx, scope, state=BuildState.COMPARED, gate=Gate.REFUSED, successor="")
+    total, found = _read(tx, scope, state=BuildState.REFUSED, successor="")
     waiting = [build for build in found if builds.need_of(build)]
     return total - (len(found) - len(waiting)), _items(scope, waiting, most)
 
