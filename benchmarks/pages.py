@@ -207,7 +207,7 @@ def paths(hub: Hub) -> list[str]:
         f"/builds?drop={first.id[:12]}", f"/builds/{published.id}", f"/builds/{failed.nvr}", f"/builds/{refused.id}", "/drops",
         f"/drops/{usual.id}", f"/drops/{first.id[:12]}", "/targets", "/targets/reef-9", "/targets/reef-9/seeds", "/workers", "/generations",
         "/generations?tag=reef-9", "/waivers", "/waivers?all=1", f"/search?q={published.source}", "/search?q=/etc/lib", "/search?q=strlcpy",
-        f"/search?q={published.nvr}", "/needs", "/sources", f"/sources/reef-9/{published.source}",
+        f"/search?q={published.nvr}", "/action-required", "/sources", f"/sources/reef-9/{published.source}",
         "/sigs", "/sigs/core", "/lag", "/machines", f"/generations/{head.generation}",
         f"/builds/{published.id}/buildroot", "/triggers", "/subscriptions",
         *([f"/clusters/{current.target}/{clusters([current])[0].id}"] if current else []),
@@ -254,7 +254,7 @@ def _anew(app: Flask, hub: Hub) -> None:
     with hub.store.read() as tx:
         large = f"/drops/{tx.find(Drop, target='reef-9', order_by='created', limit=1)[0].id}"
     print("  right after an event, own CPU in ms (median of 9):")
-    for path in ("/", "/needs", "/sigs", "/sigs/core", "/lag", "/targets/reef-9", large):
+    for path in ("/", "/action-required", "/sigs", "/sigs/core", "/lag", "/targets/reef-9", large):
         took = []
         for _ in range(9):
             _something_happens(source_statuses.kept)

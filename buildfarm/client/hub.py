@@ -14,7 +14,7 @@ from buildfarm.api.responses.auth.audit_log import Act, ActList
 from buildfarm.api.responses.build.tasks import Task, TaskList
 from buildfarm.api.responses.core.events import Event, EventList
 from buildfarm.api.responses.intake.triggers import TriggerList
-from buildfarm.api.responses.overview.action_required import Needs
+from buildfarm.api.responses.overview.action_required import ActionRequired
 from buildfarm.api.responses.overview.farm import Health, Overview
 from buildfarm.api.responses.overview.search import SearchResult
 from buildfarm.api.responses.overview.workers import WorkerChanged, WorkerList, WorkerReserved
@@ -112,9 +112,9 @@ class Client:
         for page in self._hub.pages(TaskList, "/tasks", **given):
             yield from page.tasks
 
-    def needs(self, *, target: str = "", sig: str = "", kind: str = "") -> Needs:
+    def action_required(self, *, target: str = "", sig: str = "", kind: str = "") -> ActionRequired:
         """What needs a person now."""
-        return self._hub.read(Needs, "/needs", target=target, sig=sig, kind=kind)
+        return self._hub.read(ActionRequired, "/action-required", target=target, sig=sig, kind=kind)
 
     def lag(self, *, target: str = "", sig: str = "") -> Lag:
         """How far behind the vendor."""

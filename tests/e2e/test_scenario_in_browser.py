@@ -278,7 +278,7 @@ def expire_days_later(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> tuple[str,
 
 
 MAIN_PAGES = {
-    "overview": "/", "needs": "/needs", "drop": "/drops/{drop}", "build-compared": "/builds/{popt}", "build-failed": "/builds/{stubborn}",
+    "overview": "/", "needs": "/action-required", "drop": "/drops/{drop}", "build-compared": "/builds/{popt}", "build-failed": "/builds/{stubborn}",
     "target": "/targets/reef-9", "sources": "/sources", "lag": "/lag", "workers": "/workers", "waivers": "/waivers",
     "search": "/search?q=zlib", "triggers": "/triggers", "subscriptions": "/subscriptions", "log": "/builds/{stubborn}/log",
 }  # fmt: skip

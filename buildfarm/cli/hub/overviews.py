@@ -10,13 +10,13 @@ from buildfarm.cli.hub.queries import at, client, json_option
 _HOUR = 3600
 
 
-@click.command("needs")
+@click.command("action-required")
 @click.option("--target", "-t", default="", help="Only of this target.")
 @click.option("--sig", default="", help="Only what this SIG answers for.")
 @json_option
-def needs(target: str, sig: str, *, as_json: bool) -> None:
+def action_required(target: str, sig: str, *, as_json: bool) -> None:
     """What needs a person now: since when, who answers, why, and the step that usually comes next."""
-    found = client().needs(target=target, sig=sig)
+    found = client().action_required(target=target, sig=sig)
     if as_json:
         output.as_json(found)
         return
@@ -81,4 +81,4 @@ def _hours(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds / _HOUR:.1f}"
 
 
-COMMANDS = (needs, lag)
+COMMANDS = (action_required, lag)

@@ -70,7 +70,7 @@ class Task:
     """One task. ``subject`` is the id of the drop, build, target or generation it is about.
 
     A lease is ``(worker, lease_token, lease_until)``; only its holder may report. ``failures`` counts infrastructure
-    failures, ``tried`` names the workers they happened on. ``owner`` is who pays for its slot, ``needs`` what it needs of a
+    failures, ``tried`` names the workers they happened on. ``owner`` is who pays for its slot, ``requirements`` what it needs of a
     worker (:class:`buildfarm.domain.target.target.MachineRequirements`).
     """
 
@@ -83,7 +83,7 @@ class Task:
     state: TaskState
     priority: int = 0
     owner: str = ""
-    needs: dict[str, object] = field(default_factory=dict)
+    requirements: dict[str, object] = field(default_factory=dict)
     worker: str = ""
     lease_token: str = ""
     lease_until: datetime | None = None

@@ -189,7 +189,7 @@ class _Slots:
             others = ", ".join(sorted({word for worker in serving for word in worker.reserved}))
             return None, f"every worker in service of {task.queue} is reserved for others: {others}"
         serving = ours
-        needs = MachineRequirements.of(task.needs)
+        needs = MachineRequirements.of(task.requirements)
         able = [worker for worker in serving if needs.met_by(worker.features)]
         if not able:
             return None, f"no worker in service of {task.queue} has {needs}"
@@ -226,7 +226,7 @@ class _Lanes:
             self._count(demand.account(task))
         groups: dict[tuple[object, ...], list[Task]] = {}
         for task in demand.free:
-            needs = tuple(sorted(task.needs.items()))
+            needs = tuple(sorted(task.requirements.items()))
             key = (task.priority, demand.account(task), task.queue, needs, demand.source(task))
             groups.setdefault(key, []).append(task)
         self._lanes = [

@@ -192,7 +192,7 @@ class MachineRequirements:
 
     @classmethod
     def of(cls, stored: Mapping[str, object]) -> MachineRequirements:
-        """From a task's own ``needs``."""
+        """From a task's own ``requirements``."""
         return cls(
             memory_mib=int(str(stored.get("memory_mib", 0))), cores=int(str(stored.get("cores", 0))), kvm=bool(stored.get("kvm")),
         )  # fmt: skip
@@ -241,7 +241,7 @@ class Target:
     ``dist`` is the vendor's default dist tag with its dot; a build takes the dist of its own SRPM's Release.
     A layered target builds on what users of its ``base`` (another target) have, and on the base's own external repositories.
     ``suffix`` is what rules append to the Release of a debranded source. ``header_tags`` are the values our RPMs extra_metadata.
-    ``needs`` says for a source what its builds need of a worker, ``trigger_limits`` what one trigger may start by itself;
+    ``machine_requirements`` says for a source what its builds need of a worker, ``trigger_limits`` what one trigger may start by itself;
     ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources are built again when a soname or symbol
     version they use goes away; they are named in any case.
     ``carry`` names files whose groups, advisories and modules go into each binary repository; ``repodata`` says in which checksums
@@ -269,7 +269,7 @@ class Target:
     brand: str = ""
     header_tags: dict[str, str] = field(default_factory=dict)
     large_sources: tuple[str, ...] = ()
-    needs: dict[str, MachineRequirements] = field(default_factory=dict)
+    machine_requirements: dict[str, MachineRequirements] = field(default_factory=dict)
     trigger_limits: TriggerLimits = TriggerLimits()
     keep_generations: int = 30
     rebuild_on_change: bool = False
@@ -295,9 +295,9 @@ class Target:
         )
         return (*self.upstream.allowed_urls, *polled)
 
-    def needs_of(self, source: str) -> MachineRequirements:
+    def machine_requirements_of(self, source: str) -> MachineRequirements:
         """What a source's builds need of a worker."""
-        return self.needs.get(source, MachineRequirements())
+        return self.machine_requirements.get(source, MachineRequirements())
 
     def size_of(self, source: str) -> str:
         """The queue's size word for a source: ``large`` for those named in the target, else ``small``."""

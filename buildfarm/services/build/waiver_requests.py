@@ -50,7 +50,7 @@ def ask(hub: Hub, build: Build, named: Named, *, actor: str, why: str) -> Waiver
         if tx.count(WaiverRequest, build=build.id, answered=None, **same):  # type: ignore[arg-type]  # field names
             raise Conflict(
                 f"{build.nvr}: a waiver of this was asked for already",
-                hint="/needs shows who can act",
+                hint="/action-required shows who can act",
             )
         tx.add(made)
         tx.event(

@@ -47,12 +47,12 @@ def token_hash(token: str) -> str:
 
 def ensure(
     tx: Transaction, kind: TaskKind, subject: str, *, target: str, arch: str = "", queue: str, priority: int = 0,
-    owner: str = "", needs: MachineRequirements | None = None,
+    owner: str = "", requirements: MachineRequirements | None = None,
 ) -> bool:  # fmt: skip
     """Create the task unless an active one of its kind, subject and arch exists; True when it is new."""
     task = Task(
         id=new_id(), kind=kind, subject=subject, target=target, arch=arch, queue=queue, state=TaskState.FREE,
-        priority=priority, owner=owner, needs=needs.stored() if needs else {}, created=tx.now,
+        priority=priority, owner=owner, requirements=requirements.stored() if requirements else {}, created=tx.now,
     )  # fmt: skip
     return tx.insert_or_ignore(task)
 

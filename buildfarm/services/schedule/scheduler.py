@@ -169,10 +169,12 @@ class Scheduler:
         for arch in arches:
             if (kind.value, build.id, arch) not in active and not self._done(tx, build, kind, arch):
                 queue = target.queue(arch, build.source) if handler == "builder" else handler
-                needs = target.needs_of(build.source) if kind is TaskKind.BUILD else None
+                requirements = (
+                    target.machine_requirements_of(build.source) if kind is TaskKind.BUILD else None
+                )
                 tasks.ensure(
                     tx, kind, build.id, target=build.target, arch=arch, queue=queue, priority=build.priority,
-                    owner=build.owner, needs=needs,
+                    owner=build.owner, requirements=requirements,
                 )  # fmt: skip
 
     def _done(self, tx: Transaction, build: Build, kind: TaskKind, arch: str) -> bool:

@@ -314,8 +314,8 @@ class SimulatedFarm:
                 return
             why = held_back(build.seeded, build.round, build.bootstrap)
             builds.move(
-                tx, tx.get(Build, build.id), BuildState.COMPARED, actor="compare", verdict="EQUIVALENT",
-                gate=Gate.REFUSED if why else Gate.PASSED, gate_reason=why,
+                tx, tx.get(Build, build.id), BuildState.REFUSED if why else BuildState.COMPARED, actor="compare",
+                verdict="EQUIVALENT", gate=Gate.REFUSED if why else Gate.PASSED, gate_reason=why,
             )  # fmt: skip
         self._burn()
 

@@ -112,7 +112,7 @@ def pages(scenario: Scenario) -> dict[str, str]:
         failed = tx.get(Build, scenario.ids["reef-cannot-build"])
     cluster = clusters([failed])[0].id
     return {
-        "overview": "/", "needs": "/needs", "drops": "/drops", "drop": f"/drops/{scenario.drop}", "builds": "/builds",
+        "overview": "/", "needs": "/action-required", "drops": "/drops", "drop": f"/drops/{scenario.drop}", "builds": "/builds",
         "build-refused": "/builds/bzip2-1.0-1.el9", "build-debranded": "/builds/reef-release-1.0-1.el9",
         "build-failed": "/builds/reef-cannot-build-1.0-1.el9", "buildroot": f"/builds/{scenario.ids['zlib-1.1']}/buildroot",
         "sources": "/sources", "source": "/sources/reef-9/zlib", "targets": "/targets", "target": "/targets/reef-9",

@@ -76,7 +76,7 @@ def test_background_work_gets_only_what_nobody_else_can_use() -> None:
 
 
 def test_a_machine_that_is_too_small_is_not_asked_and_the_reason_says_what_is_missing() -> None:
-    big = task("chromium", needs={"memory_mib": 32000, "cores": 8})
+    big = task("chromium", requirements={"memory_mib": 32000, "cores": 8})
     small = worker("small", features={"memory_mib": "4000", "cores": "2", "kvm": "yes"})
     large = worker("large", features={"memory_mib": "64000", "cores": "16"})
     decisions, left = assign(Demand(free=[big]), [small])
@@ -84,7 +84,7 @@ def test_a_machine_that_is_too_small_is_not_asked_and_the_reason_says_what_is_mi
     assert left == {"chromium": "no worker in service of q has 32000 MiB of memory, 8 cores"}
     assert assign(Demand(free=[big]), [small, large])[0][0].worker.id == "large"
     assert (
-        assign(Demand(free=[task("libguestfs", needs={"kvm": True})]), [large, small])[0][
+        assign(Demand(free=[task("libguestfs", requirements={"kvm": True})]), [large, small])[0][
             0
         ].worker.id
         == "small"

@@ -49,7 +49,7 @@ def show_document() -> Response:
 def show_docs() -> str:
     """The API to read."""
     return render_template(
-        "api_docs.html",
+        "api/api_docs.html",
         it=the_document(),
         twin=url_for(".show_document"),
         distribution=the_hub().config.farm.distribution,

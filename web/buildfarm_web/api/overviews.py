@@ -13,14 +13,16 @@ from buildfarm_web.read_models.target import generation, lag, sources
 blueprint = Blueprint("api_views", __name__, url_prefix="/api/v1")
 
 
-@blueprint.get("/needs")
-def list_needs() -> Response:
+@blueprint.get("/action-required")
+def list_action_required() -> Response:
     """What needs a person now, in groups; ``target``, ``sig`` and ``kind`` choose."""
     parts, args = app_context(), request.args
     asked = {name: args.get(name, "") for name in ("target", "sig", "kind")}
     with parts.hub.store.read() as tx:
         return jsonify(
-            action_required.needs(parts.hub, tx, parts.source_statuses.kept, **asked, most=limit())
+            action_required.action_required(
+                parts.hub, tx, parts.source_statuses.kept, **asked, most=limit()
+            )
         )
 
 

@@ -145,5 +145,5 @@ def _answer(status: HTTPStatus, detail: str, hint: str, faults: tuple[Fault, ...
     back = (
         request.path.rpartition("/")[0] if request.method == "POST" else ""
     )  # a form's path is its page's and a verb
-    page = render_template("error.html", status=status, detail=detail, hint=hint, back=back)
+    page = render_template("shared/error.html", status=status, detail=detail, hint=hint, back=back)
     return make_response(page, status.value)

@@ -28,7 +28,9 @@ def list_accounts() -> str:
     with hub.store.read() as tx:
         found, now = people.accounts(tx), stamp(tx.now)
     sigs = sorted({*hub.config.farm.sigs, *hub.config.sigs.values()})
-    return render("accounts.html", now, it=found, roles=[role.value for role in Role], sigs=sigs)
+    return render(
+        "auth/accounts.html", now, it=found, roles=[role.value for role in Role], sigs=sigs
+    )
 
 
 @blueprint.post("")

@@ -50,7 +50,7 @@ def ways_in() -> Response:
 
 def _login_page(status: HTTPStatus, error: BuildFarmError | None = None) -> Response:
     wanted = request.form.get("next") or request.args.get("next", "")
-    page = render("login.html", None, it=api_accounts.ways(), onward=onward(wanted), name=request.form.get("name", ""),
+    page = render("auth/login.html", None, it=api_accounts.ways(), onward=onward(wanted), name=request.form.get("name", ""),
                   error=str(error.args[0]) if error else "", hint=error.hint if error else "")  # fmt: skip
     return make_response(page, status.value)
 
@@ -142,7 +142,7 @@ def _account_page(secret: str = "") -> Response:
         found = accounts.own_account(the_hub(), tx, asker, access.session_id())
         now = stamp(tx.now)
     roles = [role.value for role in Role if role.rank <= asker.role.rank]
-    answer = make_response(render("account.html", now, it=found, secret=secret, roles=roles))
+    answer = make_response(render("auth/account.html", now, it=found, secret=secret, roles=roles))
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
@@ -193,4 +193,4 @@ def audit() -> str:
     with the_hub().store.read() as tx:
         found = audit_log.acts(tx, access.seen(), **wanted, limit=_PAGE)
         now = stamp(tx.now)
-    return render("audit.html", now, it=found, wanted=wanted)
+    return render("auth/audit.html", now, it=found, wanted=wanted)

@@ -40,7 +40,7 @@ def show_log(build: str) -> str:
     ask = {"marked": "1"} if is_marked else {"q": query} if hits else {"line": str(_line())}
     twin = f"/api/v1/builds/{found.id}/log/{'search' if hits else 'lines'}?{urlencode({'task': log.task.id, **ask})}"
     return render_template(
-        "log.html", now=now, twin=twin, distribution=the_hub().config.farm.distribution, build=found, tasks=tasks, log=log,
+        "build/log.html", now=now, twin=twin, distribution=the_hub().config.farm.distribution, build=found, tasks=tasks, log=log,
         page=page, hits=hits, query=query, asked=urlencode(ask), step=log_lines.LINES,
     )  # fmt: skip
 

@@ -51,7 +51,7 @@ def overview() -> str:
         for drop in found["drops"]
     }
     return render(
-        "overview.html", found["now"], it=found, filters=filters, choices=_choices(),
+        "overview/overview.html", found["now"], it=found, filters=filters, choices=_choices(),
         drawings=drawings, lanes=lanes.draw(found["runs"], found["now"]), verdict_map=verdict_map.draw(found["map"]),
         curve=curves.lag_curve(found["lag"]["over_time"]),
         stages=stages.draw((one["sig"], one["stages"]) for one in found["lag"]["sigs"]),
@@ -74,7 +74,7 @@ def list_builds() -> str:
         found = builds.find_builds(hub, tx, limit=limit, cursor=cursor, **filters)
         now = stamp(tx.now)
     return render(
-        "builds.html",
+        "build/builds.html",
         now,
         it=found,
         filters=filters,
@@ -95,7 +95,7 @@ def show_build(build: str) -> str:
         now = stamp(tx.now)
     audited = audit.audit_of(parts.hub, found["audit"])
     return render(
-        "build.html", now, it=found, log=log, locks=locks, diffs=audit.diffs_of(audited), facts=audit.facts_of(audited),
+        "build/build.html", now, it=found, log=log, locks=locks, diffs=audit.diffs_of(audited), facts=audit.facts_of(audited),
         offers=available_actions.of_build(parts.hub, seen(), found), answering=available_actions.of_waiver_requests(parts.hub, seen(), found["asks"]),
     )  # fmt: skip
 
@@ -127,7 +127,7 @@ def list_drops() -> str:
         found = drops.drops(tx, limit=_PAGE, target=request.args.get("target", ""))
         now = stamp(tx.now)
     return render(
-        "drops.html", now, it=found, target=request.args.get("target", ""), targets=sorted(hub.config.targets),
+        "intake/drops.html", now, it=found, target=request.args.get("target", ""), targets=sorted(hub.config.targets),
         submit_to=available_actions.of_drops(hub, seen()),
     )  # fmt: skip
 
@@ -140,7 +140,7 @@ def show_drop(drop: str) -> str:
         found = drops.drop_page(hub, tx, app_context().source_statuses.kept, drop)
         now = stamp(tx.now)
     return render(
-        "drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"], critical_of(found["outlook"])),
+        "intake/drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"], critical_of(found["outlook"])),
         offers=available_actions.of_drop(hub, seen(), found),
     )  # fmt: skip
 
@@ -152,7 +152,7 @@ def list_targets() -> str:
     with hub.store.read() as tx:
         found = targets.targets_page(hub, tx)
         now = stamp(tx.now)
-    return render("targets.html", now, it=found)
+    return render("target/targets.html", now, it=found)
 
 
 @blueprint.get("/targets/<target>/seeds")
@@ -161,7 +161,7 @@ def show_seeds(target: str) -> str:
     parts = app_context()
     with parts.hub.store.read() as tx:
         found, now = seeds.seeds(parts.hub, tx, parts.shares, target), stamp(tx.now)
-    return render("seeds.html", now, it=found, share=share_line.draw(found["over_time"]))
+    return render("target/seeds.html", now, it=found, share=share_line.draw(found["over_time"]))
 
 
 @blueprint.get("/targets/<target>")
@@ -172,7 +172,7 @@ def show_target(target: str) -> str:
         found = targets.target_page(parts.hub, tx, parts.source_statuses.kept, target)
         now = stamp(tx.now)
     return render(
-        "target.html", now, it=found, share=share_line.draw(found["share_over_time"]),
+        "target/target.html", now, it=found, share=share_line.draw(found["share_over_time"]),
         offers=available_actions.of_target(parts.hub, seen(), found),
     )  # fmt: skip
 
@@ -184,7 +184,7 @@ def list_workers() -> str:
     with hub.store.read() as tx:
         found = farm.workers(tx)
     return render(
-        "workers.html", found["now"], it=found, lanes=lanes.draw(found["runs"], found["now"]),
+        "overview/workers.html", found["now"], it=found, lanes=lanes.draw(found["runs"], found["now"]),
         offers=available_actions.of_workers(seen(), found["workers"]),
     )  # fmt: skip
 
@@ -206,7 +206,7 @@ def list_generations() -> str:
             for tag in (target.tags.build, target.tags.destination)
         }
     )
-    return render("generations.html", now, it=found, tag=args.get("tag", ""), tags=tags)
+    return render("target/generations.html", now, it=found, tag=args.get("tag", ""), tags=tags)
 
 
 @blueprint.get("/search")
@@ -215,7 +215,7 @@ def show_search() -> str:
     hub = the_hub()
     with hub.store.read() as tx:
         found, now = search.search(hub, tx, request.args.get("q", "")), stamp(tx.now)
-    return render("search.html", now, it=found)
+    return render("overview/search.html", now, it=found)
 
 
 @blueprint.get("/waivers")
@@ -229,7 +229,12 @@ def list_waivers() -> str:
     revoking = available_actions.of_waivers(the_hub(), seen(), in_force)
     answering = available_actions.of_waiver_requests(the_hub(), seen(), found["asks"])
     return render(
-        "waivers.html", now, it=found, everything=everything, offers=revoking, answering=answering
+        "build/waivers.html",
+        now,
+        it=found,
+        everything=everything,
+        offers=revoking,
+        answering=answering,
     )
 
 
@@ -240,4 +245,4 @@ def list_triggers() -> str:
     with hub.store.read() as tx:
         found = triggers.triggers(hub, tx, target=request.args.get("target", ""))
         now = stamp(tx.now)
-    return render("triggers.html", now, it=found)
+    return render("intake/triggers.html", now, it=found)

@@ -32,7 +32,7 @@ def _choices() -> Json:
         "targets": sorted(hub.config.targets),
         "sigs": responsible.names(hub),
         "words": list(source_status.WORDS),
-        "needs": action_required.TITLES,
+        "action_required": action_required.TITLES,
     }
 
 
@@ -40,12 +40,12 @@ def _filters(*names: str) -> dict[str, str]:
     return {name: request.args.get(name, "").strip() for name in names}
 
 
-@blueprint.get("/needs")
-def list_needs() -> str:
+@blueprint.get("/action-required")
+def list_action_required() -> str:
     """What needs a person now."""
     parts, filters = app_context(), _filters("target", "sig", "kind")
     with parts.hub.store.read() as tx:
-        found = action_required.needs(
+        found = action_required.action_required(
             parts.hub,
             tx,
             parts.source_statuses.kept,
@@ -53,7 +53,9 @@ def list_needs() -> str:
             sig=filters["sig"],
             kind=filters["kind"],
         )
-    return render("needs.html", found["now"], it=found, filters=filters, choices=_choices())
+    return render(
+        "overview/action_required.html", found["now"], it=found, filters=filters, choices=_choices()
+    )
 
 
 @blueprint.get("/sources")
@@ -67,7 +69,7 @@ def list_sources() -> str:
         )
     drawing = verdict_map.draw(found["map"])
     return render(
-        "sources.html",
+        "target/sources.html",
         found["now"],
         it=found,
         filters=filters,
@@ -84,7 +86,9 @@ def show_source(target: str, source: str) -> str:
     with hub.store.read() as tx:
         found = sources.source_page(hub, tx, target, source)
     bars = stages.draw((one["id"], one["stages"]) for one in found["builds"][:20])
-    return render("source.html", found["now"], it=found, bars={bar.name: bar for bar in bars})
+    return render(
+        "target/source.html", found["now"], it=found, bars={bar.name: bar for bar in bars}
+    )
 
 
 @blueprint.get("/clusters/<target>/<cluster>")
@@ -93,7 +97,7 @@ def show_cluster(target: str, cluster: str) -> str:
     hub = the_hub()
     with hub.store.read() as tx:
         found = clusters.cluster_page(hub, tx, target, cluster)
-    return render("cluster.html", found["now"], it=found)
+    return render("overview/cluster.html", found["now"], it=found)
 
 
 @blueprint.get("/sigs")
@@ -102,7 +106,7 @@ def list_sigs() -> str:
     parts = app_context()
     with parts.hub.store.read() as tx:
         found = sigs.sigs(parts.hub, tx, parts.source_statuses)
-    return render("sigs.html", found["now"], it=found)
+    return render("overview/sigs.html", found["now"], it=found)
 
 
 @blueprint.get("/sigs/<sig>")
@@ -113,7 +117,11 @@ def show_sig(sig: str) -> str:
         found = sigs.sig_page(parts.hub, tx, parts.source_statuses, sig)
     bars = stages.draw([("all its sources", found["lag"]["stages"])])
     return render(
-        "sig.html", found["now"], it=found, verdict_map=verdict_map.draw(found["map"]), stages=bars
+        "overview/sig.html",
+        found["now"],
+        it=found,
+        verdict_map=verdict_map.draw(found["map"]),
+        stages=bars,
     )
 
 
@@ -124,7 +132,7 @@ def show_lag() -> str:
     with parts.hub.store.read() as tx:
         found = lag.lag(parts.hub, tx, parts.source_statuses, **filters)
     return render(
-        "lag.html", found["now"], it=found, filters=filters, choices=_choices(), curve=curves.lag_curve(found["over_time"]),
+        "target/lag.html", found["now"], it=found, filters=filters, choices=_choices(), curve=curves.lag_curve(found["over_time"]),
         stages=stages.draw((one["sig"], one["stages"]) for one in found["sigs"]),
         slowest=stages.draw((one["build"], one["stages"]) for one in found["slowest"]),
     )  # fmt: skip
@@ -135,7 +143,7 @@ def list_machines() -> str:
     """KVM hosts, guests and images."""
     with the_hub().store.read() as tx:
         found = machines.machines(tx)
-    return render("machines.html", found["now"], it=found)
+    return render("overview/machines.html", found["now"], it=found)
 
 
 @blueprint.get("/generations/<generation_id>")
@@ -144,7 +152,7 @@ def show_generation(generation_id: str) -> str:
     with the_hub().store.read() as tx:
         found = generation.generation_page(tx, generation_id)
     return render(
-        "generation.html",
+        "target/generation.html",
         found["now"],
         it=found,
         offers=available_actions.of_generation(the_hub(), seen(), found),
@@ -160,7 +168,7 @@ def list_composes() -> str:
             composes.composes(tx, limit=_PAGE, cursor=request.args.get("cursor", ""), **filters),
             stamp(tx.now),
         )
-    return render("composes.html", now, it=found, filters=filters, choices=_choices())
+    return render("publish/composes.html", now, it=found, filters=filters, choices=_choices())
 
 
 @blueprint.get("/composes/<compose>")
@@ -169,7 +177,7 @@ def show_compose(compose: str) -> str:
     with the_hub().store.read() as tx:
         found = composes.compose_page(tx, compose)
     return render(
-        "compose.html",
+        "publish/compose.html",
         found["now"],
         it=found,
         offers=available_actions.of_compose(the_hub(), seen(), found),
@@ -182,4 +190,4 @@ def show_buildroot(build: str) -> str:
     hub = the_hub()
     with hub.store.read() as tx:
         found = buildroot.buildroot_page(hub, tx, build)
-    return render("buildroot.html", found["now"], it=found)
+    return render("build/buildroot.html", found["now"], it=found)

@@ -35,7 +35,7 @@ def _page(secret: str = "") -> str:
         found = reading.subscriptions(tx, who, everything=bool(request.args.get("all")))
         now = stamp(tx.now)
     return render(
-        "subscriptions.html", now, it=found, targets=sorted(hub.config.targets), sigs=feed.sigs(hub), secret=secret,
+        "notify/subscriptions.html", now, it=found, targets=sorted(hub.config.targets), sigs=feed.sigs(hub), secret=secret,
         usual=[topic.value for topic in WANT_A_PERSON],
     )  # fmt: skip
 
@@ -89,7 +89,7 @@ def unsubscribe(subscription: str) -> str:
 def _farewell(**values: object) -> str:
     """A page without a twin: it is for whoever has the link."""
     return render_template(
-        "unsubscribe.html", distribution=the_hub().config.farm.distribution, **values
+        "notify/unsubscribe.html", distribution=the_hub().config.farm.distribution, **values
     )
 
 

@@ -42,7 +42,7 @@ class Task(Answer):
     generation: str
     priority: int
     owner: str
-    needs: Json
+    requirements: Json
     way: float | None
     decision: Decision | None
     lock: str

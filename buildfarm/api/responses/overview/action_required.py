@@ -42,7 +42,7 @@ class Need(Answer):
     expires: date | None = None
 
 
-class NeedGroup(Answer):
+class ActionGroup(Answer):
     """Needs of one kind; ``total`` counts builds, drops or waivers, ``more`` of them are not listed."""
 
     kind: str
@@ -52,9 +52,9 @@ class NeedGroup(Answer):
     items: list[Need]
 
 
-class Needs(Answer):
+class ActionRequired(Answer):
     """What needs a person now, in the order in which to look at it."""
 
     now: Moment
     total: int
-    groups: list[NeedGroup]
+    groups: list[ActionGroup]

@@ -8,7 +8,7 @@ from buildfarm.api.responses.build.builds import BuildList
 from buildfarm.api.responses.build.source_status import MapGroup
 from buildfarm.api.responses.core.base import Answer, Moment
 from buildfarm.api.responses.intake.drops import DropSummary
-from buildfarm.api.responses.overview.action_required import Needs
+from buildfarm.api.responses.overview.action_required import ActionRequired
 from buildfarm.api.responses.overview.workers import WorkerList
 from buildfarm.api.responses.target.lag import Lag
 from buildfarm.api.responses.target.targets import Target
@@ -33,7 +33,7 @@ class Overview(WorkerList, BuildList):
     moving: bool
     verdicts: dict[Verdict, int]
     drops: list[DropSummary]
-    needs: Needs
+    action_required: ActionRequired
     words: dict[str, int]
     map: list[MapGroup]
     lag: Lag

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from buildfarm.api.responses.build.source_status import MapGroup, SourceStatus
 from buildfarm.api.responses.core.base import Answer, Moment
-from buildfarm.api.responses.overview.action_required import Needs
+from buildfarm.api.responses.overview.action_required import ActionRequired
 from buildfarm.api.responses.target.lag import Figures, LagSummary
 from buildfarm.domain.core.lag import Stage
 
@@ -41,6 +41,6 @@ class SigPage(_About):
     words: dict[str, int]
     map: list[MapGroup]
     lag: LagSummary
-    needs: Needs
+    action_required: ActionRequired
     sources: list[SourceStatus]
     total: int

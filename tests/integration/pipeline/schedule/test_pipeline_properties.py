@@ -57,7 +57,7 @@ def check_rest(farm: SimulatedFarm) -> None:
             WaitKind.BLOCKED,
             WaitKind.CYCLE,
         )
-        held = build.state is BuildState.COMPARED and (
+        held = build.state is BuildState.REFUSED and (
             build.seeded or build.bootstrap
         )  # a cycle that lost a member cannot get off the seed
         assert ended or waits or held, (
@@ -70,7 +70,14 @@ def check_rest(farm: SimulatedFarm) -> None:
     groups = strongly_connected(
         {source: [n for n in needs if n in farm.needs] for source, needs in farm.needs.items()}
     )
-    members_of_cycle = {source: place for place, group in enumerate(groups) for source in group}
+    # what a build asks for while it runs may close a cycle that no header tells of
+    asked = {
+        source: [name for name in (*needs, *farm.generated[source]) if name in farm.needs]
+        for source, needs in farm.needs.items()
+    }
+    members_of_cycle = {
+        source: place for place, group in enumerate(strongly_connected(asked)) for source in group
+    }
     state = {build.source: build for build in builds}
     for source, _, ours in farm.begun:
         for needed in farm.needs[source]:

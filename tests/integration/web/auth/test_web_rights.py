@@ -47,7 +47,7 @@ GET = {
         "/api/v1/clusters/<target>/<cluster>", "/api/v1/generations/<generation_id>", "/api/v1/lag", "/api/v1/machines",
         "/api/v1/needs", "/api/v1/search", "/api/v1/sigs", "/api/v1/sigs/<sig>", "/api/v1/sources",
         "/api/v1/sources/<target>/<source>", "/api/v1/triggers", "/builds/<build>/buildroot", "/builds/<build>/log",
-        "/clusters/<target>/<cluster>", "/generations/<generation_id>", "/lag", "/machines", "/needs", "/search", "/sigs",
+        "/clusters/<target>/<cluster>", "/generations/<generation_id>", "/lag", "/machines", "/action-required", "/search", "/sigs",
         "/sigs/<sig>", "/sources", "/sources/<target>/<source>", "/triggers",
         "/composes", "/composes/<compose>", "/api/v1/composes", "/api/v1/composes/<compose>",
         "/live/builds/<build>/log", "/live/changes", "/api/v1/docs", "/api/v1/openapi.json",

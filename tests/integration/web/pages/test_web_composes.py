@@ -165,7 +165,7 @@ def test_a_viewer_asks_for_a_waiver_and_the_sig_grants_it_in_his_name(
         "2026-03-02T09:04:06.700Z"[:0] or item["since"],
     )
     assert "viewer asks to accept export-removed" in item["why"]
-    for where in ("/needs", "/waivers", page):
+    for where in ("/action-required", "/waivers", page):
         assert "nothing links it" in client.get(where).text, where
     assert "Grant" not in viewer.client.get("/waivers").text
     granted = core.post(f"/waiver-requests/{item['ask']}/grant", owner="core", expires="2026-12-31")

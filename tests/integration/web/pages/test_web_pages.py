@@ -65,7 +65,7 @@ def test_the_overview_says_what_needs_a_person_and_why(
     client: FlaskClient, scenario: Scenario
 ) -> None:
     page = html(client, "/")
-    needs = page[page.index('id="needs"') : page.index('id="drops"')]
+    needs = page[page.index('id="action-required"') : page.index('id="drops"')]
     for words in (
         "signed by an unknown key", "undeclared", "BZ2_bzPlanted", "popt-static", "nothing provides reef-middle-devel",
         "SIG core", "buildfarm release-hold chrpath-1.0-1.el9",

@@ -224,5 +224,5 @@ def test_the_page_of_a_build_answers_whatever_it_and_its_newest_task_are_at(
                 tx.update(tx.get(Build, build.id), state=state, **known)
             assert client.get(f"/builds/{build.id}").status_code == 200, (kind, state)
         scenario.clock.pass_seconds(1)
-    for page in (f"/drops/{build.drop_id}", "/", "/workers", "/needs", "/targets/reef-9"):
+    for page in (f"/drops/{build.drop_id}", "/", "/workers", "/action-required", "/targets/reef-9"):
         assert client.get(page).status_code == 200, page

@@ -31,7 +31,7 @@ from tests.integration.web.later_scenario import Morning
 from tests.integration.web.scenarios import HOSTILE, Clock, Scenario
 
 BUILDFARM = Path(sys.executable).with_name("buildfarm")
-VIEWS = ("/needs", "/sources", "/sigs", "/sigs/core", "/lag", "/machines")
+VIEWS = ("/action-required", "/sources", "/sigs", "/sigs/core", "/lag", "/machines")
 
 
 def html(client: FlaskClient, path: str) -> str:
@@ -117,7 +117,7 @@ def test_what_waits_for_a_person_is_told_apart_from_what_only_waits(
 
 
 def test_needs_are_grouped_with_since_when_why_and_who(morning: Morning) -> None:
-    found = {group["kind"]: group for group in twin(morning.client, "/needs")["groups"]}
+    found = {group["kind"]: group for group in twin(morning.client, "/action-required")["groups"]}
     assert list(found) == ["approval", "on_hold", "failed", "refused", "stuck", "waiver"]
     bzip2 = next(item for item in found["refused"]["items"] if item["source"] == "bzip2")
     assert (bzip2["sig"], bzip2["contact"]) == ("archives", "archives@reef.example")
@@ -125,11 +125,11 @@ def test_needs_are_grouped_with_since_when_why_and_who(morning: Morning) -> None
     assert datetime.fromisoformat(bzip2["since"])
     assert found["failed"]["items"][0]["act"].startswith("buildfarm retry --cluster")
     assert "buildfarm approve" in found["approval"]["items"][0]["act"]
-    own = twin(morning.client, "/needs?sig=archives")
+    own = twin(morning.client, "/action-required?sig=archives")
     assert {item["sig"] for group in own["groups"] for item in group["items"]} == {"archives"}
-    assert [group["kind"] for group in twin(morning.client, "/needs?kind=stuck")["groups"]] == [
-        "stuck"
-    ]
+    assert [
+        group["kind"] for group in twin(morning.client, "/action-required?kind=stuck")["groups"]
+    ] == ["stuck"]
     assert morning.client.get("/api/v1/needs?target=none").status_code == 404
 
 
@@ -142,9 +142,11 @@ def test_what_has_one_cause_is_one_line(client: FlaskClient, hub: Hub, scenario:
             "ingest",
             f"{name}-1.0-1.el9.src.rpm: signed by an unknown key 9F3A 22C1",
         )
-    group = next(group for group in twin(client, "/needs")["groups"] if group["kind"] == "on_hold")
+    group = next(
+        group for group in twin(client, "/action-required")["groups"] if group["kind"] == "on_hold"
+    )
     assert (group["total"], len(group["items"]), group["items"][0]["count"]) == (3, 1, 3)
-    assert "and 2 like it" in html(client, "/needs")
+    assert "and 2 like it" in html(client, "/action-required")
 
 
 def test_the_map_has_every_source_once_with_its_word(morning: Morning) -> None:
@@ -370,7 +372,7 @@ def test_the_command_line_says_the_same(url: str) -> None:
         )
         return done.stdout
 
-    said = run("needs", "--sig", "archives")
+    said = run("action-required", "--sig", "archives")
     assert "bzip2-1.0-1.el9" in said
     assert "chrpath" not in said
     assert "archives" in run("lag")
@@ -418,7 +420,9 @@ def test_hostile_text_is_text_on_these_pages_too(
         tx.add(
             later_scenario.Host(id=HOSTILE, token_hash="h", arches=(HOSTILE,), queues=(HOSTILE,))
         )
-    cluster = next(group for group in twin(client, "/needs")["groups"] if group["kind"] == "failed")
+    cluster = next(
+        group for group in twin(client, "/action-required")["groups"] if group["kind"] == "failed"
+    )
     paths = ["/", *VIEWS, f"/sources/reef-9/{HOSTILE.replace('/', '%2F')}", later_scenario.pages(later)["buildroot"],
              *(f"/clusters/reef-9/{item['cluster']}" for item in cluster["items"])]  # fmt: skip
     for path in paths:
@@ -426,7 +430,13 @@ def test_hostile_text_is_text_on_these_pages_too(
         page = answer.get_data(as_text=True)
         assert "<script>alert" not in page, path
         assert answer.status_code == 200 or "%2F" in path, path
-    for path in ("/", "/needs", "/sources", "/machines", later_scenario.pages(later)["buildroot"]):
+    for path in (
+        "/",
+        "/action-required",
+        "/sources",
+        "/machines",
+        later_scenario.pages(later)["buildroot"],
+    ):
         assert "&lt;script&gt;alert" in html(client, path), path
 
 

@@ -72,7 +72,7 @@ from buildfarm.api.responses.notify.subscriptions import (
     Subscription,
     SubscriptionList,
 )
-from buildfarm.api.responses.overview.action_required import Needs
+from buildfarm.api.responses.overview.action_required import ActionRequired
 from buildfarm.api.responses.overview.farm import Health, Overview
 from buildfarm.api.responses.overview.machines import Machines
 from buildfarm.api.responses.overview.search import SearchResult
@@ -86,6 +86,7 @@ from buildfarm.api.responses.target.sources import SourceList, SourcePage
 from buildfarm.api.responses.target.targets import Failures, Seeds, TargetList, TargetPage
 from buildfarm_web.api.openapi.operation import BYTES, HTML, JSON, TEXT, Operation, read, write
 from buildfarm_web.api.openapi.queries import (
+    ActionRequiredQuery,
     ActsQuery,
     BuildFilters,
     BuildsQuery,
@@ -98,7 +99,6 @@ from buildfarm_web.api.openapi.queries import (
     LogLinesQuery,
     LogQuery,
     LogSearchQuery,
-    NeedsQuery,
     OrderQuery,
     OverridesQuery,
     SearchQuery,
@@ -155,7 +155,9 @@ READS: Mapping[str, Operation] = {
     "api.list_events": read("farm", EventList, EventsQuery),
     "api.show_search": read("farm", SearchResult, SearchQuery),
     "api.list_triggers": read("farm", TriggerList, TargetQuery),
-    "api_views.list_needs": read("farm", Needs, NeedsQuery, problems=(_NOT_FOUND,)),
+    "api_views.list_action_required": read(
+        "farm", ActionRequired, ActionRequiredQuery, problems=(_NOT_FOUND,)
+    ),
     "api_views.show_lag": read("farm", Lag, LagQuery, problems=(_NOT_FOUND,)),
     "notifications_api.list_subscriptions": read(
         "notifications", SubscriptionList, SubscriptionsQuery

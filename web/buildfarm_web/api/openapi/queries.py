@@ -173,7 +173,7 @@ class SourcesQuery(DropsQuery):
     source: Text = ""
 
 
-class NeedsQuery(Query):
+class ActionRequiredQuery(Query):
     """What needs a person, of a target or a SIG."""
 
     target: Text = ""

@@ -40,7 +40,7 @@ def task_json(task: Task, now: datetime) -> Json:
         "generation": task.generation,
         "priority": task.priority,
         "owner": task.owner,
-        "needs": task.needs,
+        "requirements": task.requirements,
         "way": task.order.get("way_s"),
         "decision": task.order.get("decision"),
         "lock": task.lock,

@@ -53,7 +53,7 @@ class _Scope:
         )
 
 
-def needs(
+def action_required(
     hub: Hub,
     tx: Transaction,
     kept: Cache,
@@ -71,11 +71,13 @@ def needs(
     """
     names = [hub.target(target).name] if target else sorted(hub.config.targets)
     scope = _Scope(hub=hub, targets=names, sig=sig)
-    found = kept.now(("needs", target, sig, kind, most), tx, lambda: _needs(tx, scope, kind, most))
+    found = kept.now(
+        ("action_required", target, sig, kind, most), tx, lambda: _groups(tx, scope, kind, most)
+    )
     return {"now": stamp(tx.now), **found}
 
 
-def _needs(tx: Transaction, scope: _Scope, kind: str, most: int) -> Json:
+def _groups(tx: Transaction, scope: _Scope, kind: str, most: int) -> Json:
     readers: dict[str, Callable[[], tuple[int, list[Item]]]] = {
         "approval": lambda: _drops(tx, scope),
         "on_hold": lambda: _held(tx, scope, most),

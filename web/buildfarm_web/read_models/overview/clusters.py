@@ -26,7 +26,7 @@ def cluster_page(hub: Hub, tx: Transaction, target: str, name: str) -> Json:
     if found is None:
         raise NotFound(
             f"no build of {known.name} fails like {name} now",
-            hint="what it named was retried or canceled; /needs?kind=failed lists what fails now",
+            hint="what it named was retried or canceled; /action-required?kind=failed lists what fails now",
         )
     return {
         "now": stamp(tx.now),

@@ -58,7 +58,7 @@ def sig_page(hub: Hub, tx: Transaction, source_statuses: SourceStatusIndex, name
         "words": by_word(own),
         "map": map_of(own),
         "lag": summary(tx, source_statuses.kept, own, of=("", name)),
-        "needs": action_required.needs(hub, tx, source_statuses.kept, sig=name),
+        "action_required": action_required.action_required(hub, tx, source_statuses.kept, sig=name),
         "sources": [row(tx, one) for one in chosen(own)[:_LISTED]],
         "total": len(own),
     }

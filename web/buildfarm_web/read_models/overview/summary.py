@@ -6,17 +6,17 @@ from buildfarm.ports.store import Transaction
 from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.build.source_status import SourceStatusIndex, by_word, map_of
 from buildfarm_web.read_models.core.convert import Json
-from buildfarm_web.read_models.overview.action_required import needs
+from buildfarm_web.read_models.overview.action_required import action_required
 from buildfarm_web.read_models.target.lag import lag
 
-_NEEDS = 6
+_MOST = 6
 
 
 def glance(hub: Hub, tx: Transaction, source_statuses: SourceStatusIndex) -> Json:
-    """``{needs, words, map, lag}``: of each group of needs the first few, the rest is one link away."""
+    """``{action_required, words, map, lag}``: of each group of needs the first few, the rest is one link away."""
     found = source_statuses.of(hub, tx)
     return {
-        "needs": needs(hub, tx, source_statuses.kept, most=_NEEDS),
+        "action_required": action_required(hub, tx, source_statuses.kept, most=_MOST),
         "words": by_word(found),
         "map": map_of(found),
         "lag": lag(hub, tx, source_statuses),

@@ -693,7 +693,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("priority", sa.BigInteger(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=False),
-        sa.Column("needs", sa.JSON(), nullable=False),
+        sa.Column("requirements", sa.JSON(), nullable=False),
         sa.Column("worker", sa.Text(), nullable=False),
         sa.Column("lease_token", sa.Text(), nullable=False),
         sa.Column("lease_until", UtcDateTime(timezone=True), nullable=True),
