@@ -40,3 +40,6 @@ class BlobStore(Protocol):
 
     def has(self, sha256: str) -> bool:
         """Whether the file is there."""
+
+    def sweep_temporary(self, *, older_than: float) -> int:
+        """Remove uploads untouched for ``older_than`` seconds. Return how many."""

@@ -58,10 +58,6 @@ class Blobs:
         """The file, open for reading. Errors as in :meth:`path`."""
         return self.path(sha256).open("rb")
 
-    def put_text(self, text: str) -> Blob:
-        """Take a text in, as UTF-8."""
-        return self.put_bytes(text.encode())
-
     def put_bytes(self, data: bytes) -> Blob:
         """Take bytes in."""
         return self.put_stream([data])
@@ -121,12 +117,11 @@ class Blobs:
         return Blob(sha256=found, size=size)
 
     def sweep_temporary(self, *, older_than: float) -> int:
-        """Remove what a crash left half-written, untouched for more than ``older_than`` seconds; how many."""
+        """Remove uploads untouched for ``older_than`` seconds, left by a crash. Return how many."""
         swept = 0
         for left in self._incoming.iterdir():
-            with contextlib.suppress(
-                FileNotFoundError
-            ):  # somebody else sweeps or finishes at the same time
+            # another process may sweep or finish at the same time
+            with contextlib.suppress(FileNotFoundError):
                 if left.stat().st_mtime < time.time() - older_than:
                     left.unlink()
                     swept += 1

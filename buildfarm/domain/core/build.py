@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from buildfarm.domain.core.nevra import EVR, NEVRA
-from buildfarm.domain.core.verdict import Verdict
 from buildfarm.errors import IllegalTransition
 
 
@@ -264,8 +263,3 @@ class Build:
     def srpm_to_build(self) -> str:
         """Digest of the SRPM the build starts from."""
         return self.debranded_srpm or self.srpm
-
-    @property
-    def verdict_or_none(self) -> Verdict | None:
-        """The verdict, once there is one."""
-        return Verdict(self.verdict) if self.verdict else None

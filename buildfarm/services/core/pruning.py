@@ -11,22 +11,27 @@ from buildfarm.domain.auth.account import LoginTries, Session
 from buildfarm.domain.notify.notice import Notice
 from buildfarm.domain.notify.subscription import Delivery
 from buildfarm.domain.target.trigger import HookCall
+from buildfarm.ports.blobs import BlobStore
 from buildfarm.ports.store import Below, Store, Transaction
 from buildfarm.services.core import idempotency
 
+DAY = timedelta(days=1)
+"""For uploads that a killed process left half-written; a living one writes more often."""
 MONTH = timedelta(days=30)
 """For webhook messages (a repeat of an older one is stale, or names a drop that is known), ended sessions and login tries."""
 QUARTER = timedelta(days=90)
 """For notices: feeds tell the newest."""
 
 
-def prune(store: Store) -> dict[str, int]:
-    """Forget; how many of each kind, those that were. Safe to repeat."""
+def prune(store: Store, blobs: BlobStore) -> dict[str, int]:
+    """Forget; return how many of each kind, where there were any. Safe to repeat."""
     answers = idempotency.prune(store)
+    uploads = blobs.sweep_temporary(older_than=DAY.total_seconds())
     with store.begin() as tx:
         old, long_ago = Below(tx.now - MONTH), Below(tx.now - QUARTER)
         gone = {
             "answers": answers,
+            "uploads": uploads,
             "hook_calls": tx.remove(HookCall, received=old),
             "sessions": tx.remove(Session, ended=old) + tx.remove(Session, until=old),
             "login_tries": tx.remove(LoginTries, since=old),

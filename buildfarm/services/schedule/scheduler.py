@@ -119,7 +119,7 @@ class Scheduler:
         waivers.warn(self._hub)
         if time.monotonic() >= self._next_pruning:
             self._next_pruning = time.monotonic() + _BETWEEN_PRUNINGS
-            pruning.prune(self._hub.store)
+            pruning.prune(self._hub.store, self._hub.blobs)
 
     def _advance(self) -> None:
         """Give every build that moves by itself the tasks (or the state) it needs next."""

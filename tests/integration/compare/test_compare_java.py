@@ -147,5 +147,6 @@ def test_mutated_classes_are_facts_or_an_error_and_never_equal(sample, edits, cu
     try:
         facts = java_class.read(changed)
     except java_class.JavaClassError:
+        assert changed != sample
         return
     assert (facts.digest == java_class.read(sample).digest) == (changed == sample)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
+
+from buildfarm.adapters.core.blobs import _INCOMING, Blobs
 from buildfarm.adapters.core.database import SqlStore
 from buildfarm.domain.auth.account import LoginTries, Session
 from buildfarm.domain.core.idempotency import KeptAnswer
@@ -16,6 +22,11 @@ from tests.integration.store.conftest import Clock
 
 DAY = 24 * 3600
 KINDS = (HookCall, Session, LoginTries, Notice, SeenFile, KeptAnswer)
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    return Blobs(tmp_path / "blobs")
 
 
 def live(store: SqlStore, name: str, number: int) -> None:
@@ -68,14 +79,21 @@ def left(store: SqlStore) -> dict[str, list[str]]:
         }
 
 
-def test_each_kind_goes_on_its_day_and_what_was_seen_never(store: SqlStore, clock: Clock) -> None:
+def test_each_kind_goes_on_its_day_and_what_was_seen_never(
+    store: SqlStore, blobs: Blobs, clock: Clock
+) -> None:
     live(store, "old", 1)
-    assert pruning.prune(store) == {}
+    assert pruning.prune(store, blobs) == {}
     clock.pass_seconds(29 * DAY)
-    assert pruning.prune(store) == {"answers": 1}
+    assert pruning.prune(store, blobs) == {"answers": 1}
     clock.pass_seconds(62 * DAY)
     live(store, "new", 2)
-    assert pruning.prune(store) == {"hook_calls": 1, "sessions": 2, "login_tries": 1, "notices": 1}
+    assert pruning.prune(store, blobs) == {
+        "hook_calls": 1,
+        "sessions": 2,
+        "login_tries": 1,
+        "notices": 1,
+    }
     assert left(store) == {
         "HookCall": ["new"], "Session": ["new", "new open"], "LoginTries": ["new"], "Notice": ["2"], "SeenFile": ["new", "old"],
         "KeptAnswer": ["new"],
@@ -88,7 +106,9 @@ def test_each_kind_goes_on_its_day_and_what_was_seen_never(store: SqlStore, cloc
     ]
 
 
-def test_a_notice_that_is_owed_to_somebody_stays(store: SqlStore, clock: Clock) -> None:
+def test_a_notice_that_is_owed_to_somebody_stays(
+    store: SqlStore, blobs: Blobs, clock: Clock
+) -> None:
     for number in (1, 2, 3):
         live(store, f"n{number}", number)
     with store.begin() as tx:
@@ -104,5 +124,18 @@ def test_a_notice_that_is_owed_to_somebody_stays(store: SqlStore, clock: Clock) 
             )
         )
     clock.pass_seconds(91 * DAY)
-    pruning.prune(store)
+    pruning.prune(store, blobs)
     assert left(store)["Notice"] == ["2", "3"]
+
+
+def test_a_killed_upload_is_swept_after_a_day_and_a_running_one_is_not(
+    store: SqlStore, blobs: Blobs, tmp_path: Path
+) -> None:
+    killed, running = (tmp_path / "blobs" / _INCOMING / name for name in ("killed", "running"))
+    for upload in (killed, running):
+        upload.write_bytes(b"half")
+    two_days_ago = time.time() - 2 * DAY
+    os.utime(killed, (two_days_ago, two_days_ago))
+    assert pruning.prune(store, blobs) == {"uploads": 1}
+    assert running.exists()
+    assert not killed.exists()

@@ -119,16 +119,6 @@ def require_login() -> Principal:
     return asker
 
 
-def engineer() -> str:
-    """The name of the engineer who asks: for what has no action of its own. Errors as :func:`require`."""
-    return holder().name
-
-
-def holder() -> Principal:
-    """The engineer who asks, with the role. Errors as :func:`require`."""
-    return require_permission(Action.OPERATE)
-
-
 def worker() -> Worker:
     """The worker who asks. :raises Unauthenticated: no worker has this token."""
     digest = token_hash(bearer())

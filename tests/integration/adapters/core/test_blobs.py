@@ -31,7 +31,7 @@ def everything(blobs: Blobs) -> list[str]:
 
 
 def test_a_blob_stands_under_its_digest_and_nobody_may_write_it(blobs: Blobs):
-    assert blobs.put_text("hello") == Blob(sha256=HELLO, size=5)
+    assert blobs.put_bytes(b"hello") == Blob(sha256=HELLO, size=5)
     path = blobs.path(HELLO)
     assert path == blobs._root / HELLO[:2] / HELLO
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
