@@ -1,4 +1,5 @@
-"""``python -m benchmarks [NAME] [--runs N]``: run one benchmark, or all, and print a table for each.
+"""``python -m benchmarks [NAME] [--runs N]``: run one benchmark, or all, and print a table for
+each.
 
 A slow farm is a number in the table; the exit code is 1 only if something could not be measured.
 """

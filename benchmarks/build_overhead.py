@@ -1,8 +1,9 @@
-"""What the farm costs over a bare rebuild: a one-file C source, from POST to published, beside ``rpmbuild --rebuild``.
+"""What the farm costs over a bare rebuild: a one-file C source, from POST to published, beside
+``rpmbuild --rebuild``.
 
-Both in buildroots filled from the same seed, run in turn, and the real mock (warm root cache) where there is one. The farm
-is a real one, with a home, a target, a port and keys of its own, all gone at the end. The goal is 1.5 s over the bare
-rebuild; mock needs 5.5 s over it.
+Both in buildroots filled from the same seed, run in turn, and the real mock (warm root cache) where
+there is one. The farm is a real one, with a home, a target, a port and keys of its own, all gone at
+the end. The goal is 1.5 s over the bare rebuild; mock needs 5.5 s over it.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ install -D -m 755 hello %{{buildroot}}%{{_bindir}}/hello
 
 
 class Bench:
-    """A farm's home, a root for the bare rebuild, a configuration for mock, and a vendor whose key the farm trusts."""
+    """A farm's home, a root for the bare rebuild, a configuration for mock, and a vendor whose key
+    the farm trusts.
+    """
 
     def __init__(self, work: Path, seed: Path, *, guests: int = 0) -> None:
         self._guests = guests
@@ -148,7 +151,9 @@ class Bench:
         return Path(shutil.move(made, self.work / "drops"))
 
     def bare(self, srpm: Path) -> float:
-        """Seconds of ``rpmbuild --rebuild`` in a root that is there already, as an unprivileged user without network."""
+        """Seconds of ``rpmbuild --rebuild`` in a root that is there already, as an unprivileged
+        user without network.
+        """
         shutil.copy(srpm, self._root / "builddir")
         argv = [
             "bwrap", "--unshare-all", "--die-with-parent", "--uid", str(_BUILDER), "--gid", str(_BUILDER),
@@ -160,9 +165,11 @@ class Bench:
         return _seconds_of(argv)
 
     def configure_mock(self, farm: Farm) -> None:
-        """What ``buildfarm mock-config`` prints, with file:// for the hub's URLs and all of mock's folders in ours.
+        """What ``buildfarm mock-config`` prints, with file:// for the hub's URLs and all of mock's
+        folders in ours.
 
-        The build tag is pinned to the generation in force now, so that mock need not read a new one in each run.
+        The build tag is pinned to the generation in force now, so that mock need not read a new one
+        in each run.
         """
         text = subprocess.run(
             [Path(sys.prefix) / "bin" / "buildfarm", "mock-config", _TARGET], check=True, capture_output=True,
@@ -221,7 +228,10 @@ def _give_to_mock(folder: Path) -> None:
 
 
 def farm_way(farm: Farm, srpm: Path) -> Way:
-    """From POST to ``published`` as an outsider sees it through the API. :raises DemoFailed: it is not published."""
+    """From POST to ``published`` as an outsider sees it through the API.
+
+    :raises DemoFailed: it is not published.
+    """
     zero, started = datetime.now(UTC), time.perf_counter()
     drop = farm.post("/drops", {"target": _TARGET, "srpms": [{"path": str(srpm)}]})["id"]
     while time.perf_counter() - started < _LIMIT_SECONDS:
@@ -330,7 +340,8 @@ def _three(values: Sequence[float]) -> str:
 
 @contextmanager
 def bench(*, guests: int = 0) -> Iterator[Bench]:
-    """A bench in a folder that goes away (not under /tmp, which may be small; mock's user has to enter it).
+    """A bench in a folder that goes away (not under /tmp, which may be small; mock's user has to
+    enter it).
 
     Its farm has a worker beside the hub, or so many guests.
     """

@@ -1,6 +1,8 @@
-"""Many records into an empty database, fast: rows as the driver takes them, indices made afterwards.
+"""Many records into an empty database, fast: rows as the driver takes them, indices made
+afterwards.
 
-SQLite gets ``executemany`` without waiting for the disk, PostgreSQL ``COPY``. A store that is written to otherwise is not meant.
+SQLite gets ``executemany`` without waiting for the disk, PostgreSQL ``COPY``. A store that is
+written to otherwise is not meant.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""The comparison beside its peers, all in one run, medians: whole processes on pairs of real RPMs, then folders.
+"""The comparison beside its peers, all in one run, medians: whole processes on pairs of real RPMs,
+then folders.
 
-Goals: faster than diffoscope on every pair and ten times over the sum; a folder run faster than rpmdiff on pairs with equal
-payload; a folder run at most twice the floor, which is to unpack both sides and hash every file, on as many processors.
+Goals: faster than diffoscope on every pair and ten times over the sum; a folder run faster than
+rpmdiff on pairs with equal payload; a folder run at most twice the floor, which is to unpack both
+sides and hash every file, on as many processors.
 """
 
 from __future__ import annotations
@@ -58,7 +60,10 @@ def _pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
 
 
 def _timed(argv: Sequence[str | Path], *, ends: frozenset[int]) -> tuple[float, int, str]:
-    """Seconds, exit code and output. :raises CalledProcessError: never; a bad end is in the exit code."""
+    """Seconds, exit code and output.
+
+    :raises CalledProcessError: never; a bad end is in the exit code.
+    """
     started = time.perf_counter()
     try:
         done = subprocess.run(
@@ -75,7 +80,9 @@ def _timed(argv: Sequence[str | Path], *, ends: frozenset[int]) -> tuple[float, 
 
 
 def _single(pairs: Mapping[str, tuple[Path, Path]], work: Path, runs: int) -> None:
-    """Every peer on every pair, in turn; a peer that crashes on a pair is said so and left out of that pair's ratio."""
+    """Every peer on every pair, in turn; a peer that crashes on a pair is said so and left out of
+    that pair's ratio.
+    """
     peers = compare_peers.present()
     sums = dict.fromkeys((peer.name for peer in peers), 0.0)
     slower, against, ours_sum = [], 0.0, 0.0

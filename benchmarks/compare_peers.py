@@ -18,7 +18,9 @@ OURS = "buildfarm"
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """``argv(old, new, folder)``; ``found(exit code, standard output)`` in a few words; ``ends`` are its good exit codes."""
+    """``argv(old, new, folder)``; ``found(exit code, standard output)`` in a few words; ``ends``
+    are its good exit codes.
+    """
 
     name: str
     argv: Callable[[Path, Path, Path], Sequence[str | Path]]

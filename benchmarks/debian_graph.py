@@ -1,7 +1,9 @@
-"""The source graph of a real large distribution: Debian's Sources and Packages indices, as one of the farm's graphs.
+"""The source graph of a real large distribution: Debian's Sources and Packages indices, as one of
+the farm's graphs.
 
-A source needs the source of each package that its Build-Depends name, directly: the first alternative that anybody provides.
-What a build takes cannot be read from there; its cost is guessed from the size of its archives, as the farm does at first.
+A source needs the source of each package that its Build-Depends name, directly: the first
+alternative that anybody provides. What a build takes cannot be read from there; its cost is guessed
+from the size of its archives, as the farm does at first.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def fetch(folder: Path, suite: str = "bookworm") -> tuple[Path, Path]:
-    """Sources and Packages of ``suite``, through apt with its own lists. :raises CalledProcessError: no mirror answers."""
+    """Sources and Packages of ``suite``, through apt with its own lists.
+
+    :raises CalledProcessError: no mirror answers.
+    """
     lists = folder / "lists"
     (lists / "partial").mkdir(parents=True)
     sources = folder / "sources.list"
@@ -56,7 +61,10 @@ def fetch(folder: Path, suite: str = "bookworm") -> tuple[Path, Path]:
 
 
 def _mirror() -> str:
-    """The mirror that this machine's own apt uses. :raises StopIteration: it knows none of Debian."""
+    """The mirror that this machine's own apt uses.
+
+    :raises StopIteration: it knows none of Debian.
+    """
     words = [
         "apt-get",
         "indextargets",

@@ -1,7 +1,9 @@
-"""The brand scan beside ``grep`` with the same words over the unpacked tree, and beside unpacking alone, all in one run.
+"""The brand scan beside ``grep`` with the same words over the unpacked tree, and beside unpacking
+alone, all in one run.
 
-What is scanned are the demo's seed and vendor repositories: RPMs with compressed payloads. grep looks at fewer things (no header, no
-archive, no other encoding, no picture), so it is a floor, not a peer. Goal: at most three times the unpacking.
+What is scanned are the demo's seed and vendor repositories: RPMs with compressed payloads. grep
+looks at fewer things (no header, no archive, no other encoding, no picture), so it is a floor, not
+a peer. Goal: at most three times the unpacking.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What a pristine machine for each build costs: from its start to its first task, and a whole build, beside two floors.
+"""What a pristine machine for each build costs: from its start to its first task, and a whole
+build, beside two floors.
 
-The floors are QEMU booting the same image only to switch it off, on the same accelerator, and the same SRPM rebuilt bare on the
-host. Measured elsewhere with emulation: 8.5 to 16 s from start to first task; 1.5 s where a warmed machine is restored, which the
-farm does not do yet.
+The floors are QEMU booting the same image only to switch it off, on the same accelerator, and the
+same SRPM rebuilt bare on the host. Measured elsewhere with emulation: 8.5 to 16 s from start to
+first task; 1.5 s where a warmed machine is restored, which the farm does not do yet.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ def _seconds_between(start: str, end: str) -> float:
 
 
 def _bare_boot(home: Path, accelerator: str) -> float:
-    """Seconds of QEMU with the image and no identity: the machine comes up, finds nothing to do and switches itself off."""
+    """Seconds of QEMU with the image and no identity: the machine comes up, finds nothing to do and
+    switches itself off.
+    """
     place = next((home / "guests" / "images" / GUEST).glob("current"), None) or _elsewhere(home)
     manifest = json.loads((place / "image.json").read_text(encoding="utf-8"))
     started = time.perf_counter()
@@ -100,7 +103,9 @@ def _bare_boot(home: Path, accelerator: str) -> float:
 
 
 def _elsewhere(home: Path) -> Path:
-    """The home could not be reached by QEMU's user, so its guests live elsewhere: host.yaml says where."""
+    """The home could not be reached by QEMU's user, so its guests live elsewhere: host.yaml says
+    where.
+    """
     for line in (home / "host.yaml").read_text(encoding="utf-8").splitlines():
         if line.startswith("folder: "):
             return Path(line.removeprefix("folder: ")) / "images" / GUEST / "current"

@@ -1,7 +1,10 @@
-"""A store as a farm has it after years: many builds of each source, most of them history. The same seed gives the same store.
+"""A store as a farm has it after years: many builds of each source, most of them history.
 
-Two full targets and a small one; each begins with a drop of everything, then come updates. Figures are of the kind that
-distributions show: nine of ten builds are published, failures repeat their reasons, findings are mostly harmless.
+The same seed gives the same store.
+
+Two full targets and a small one; each begins with a drop of everything, then come updates. Figures
+are of the kind that distributions show: nine of ten builds are published, failures repeat their
+reasons, findings are mostly harmless.
 """
 
 from __future__ import annotations

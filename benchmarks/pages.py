@@ -1,8 +1,10 @@
-"""Every page and its JSON twin over a store of 100,000 builds, on SQLite and on PostgreSQL, beside Flask's empty page in the same run.
+"""Every page and its JSON twin over a store of 100,000 builds, on SQLite and on PostgreSQL, beside
+Flask's empty page in the same run.
 
-Measured in process: the server's own time, without a network. First paint is Chromium's word for it, from a server on the loopback.
-Goals: each page's median under 50 ms, its first paint under 300 ms, no growth of memory over 1,000 requests. The stores are made
-once and kept in ``var/bench/large``.
+Measured in process: the server's own time, without a network. First paint is Chromium's word for
+it, from a server on the loopback. Goals: each page's median under 50 ms, its first paint under 300
+ms, no growth of memory over 1,000 requests. The stores are made once and kept in
+``var/bench/large``.
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """Milliseconds of one path; ``own`` is the median of this process's CPU time, which a busy machine does not stretch."""
+    """Milliseconds of one path; ``own`` is the median of this process's CPU time, which a busy
+    machine does not stretch.
+    """
 
     path: str
     median: float
@@ -249,7 +253,9 @@ def _measure(name: str, hub: Hub, runs: int) -> None:
 
 
 def _anew(app: Flask, hub: Hub) -> None:
-    """The pages that keep answers between two events, right after one; and what a web process reads at its start."""
+    """The pages that keep answers between two events, right after one; and what a web process reads
+    at its start.
+    """
     client, source_statuses = app.test_client(), app_context.of(app.extensions).source_statuses
     with hub.store.read() as tx:
         large = f"/drops/{tx.find(Drop, target='reef-9', order_by='created', limit=1)[0].id}"

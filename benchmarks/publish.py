@@ -1,8 +1,10 @@
-"""Publishing one build into a large repository, beside ``createrepo_c --update`` over the same RPMs, all in one run.
+"""Publishing one build into a large repository, beside ``createrepo_c --update`` over the same
+RPMs, all in one run.
 
-The RPMs are made here, with about the metadata an enterprise distribution's have: 40 files, a dozen dependencies, ten changelog entries.
-Ours writes a whole new generation, metadata and RPMs laid out; createrepo_c renews the metadata of a folder in place, with its old
-metadata to go by and without databases. Both get one RPM more than before. Afterwards libsolv, createrepo_c's reader and dnf must
+The RPMs are made here, with about the metadata an enterprise distribution's have: 40 files, a dozen
+dependencies, ten changelog entries. Ours writes a whole new generation, metadata and RPMs laid out;
+createrepo_c renews the metadata of a folder in place, with its old metadata to go by and without
+databases. Both get one RPM more than before. Afterwards libsolv, createrepo_c's reader and dnf must
 see the same RPMs in both. Goal: at least 20 times faster at 10,000 RPMs.
 """
 
@@ -75,9 +77,11 @@ done
 
 
 def _made(folder: Path, count: int) -> list[_Rpm]:
-    """RPMs of ``count`` sources: rpmbuild makes the first few, the others are these under other names.
+    """RPMs of ``count`` sources: rpmbuild makes the first few, the others are these under other
+    names.
 
-    A name of the same length is put into the header; its digests are wrong then, which repodata does not ask for.
+    A name of the same length is put into the header; its digests are wrong then, which repodata
+    does not ask for.
     """
 
     def build(number: int) -> None:
@@ -165,7 +169,10 @@ def _measure(rpms: list[_Rpm], size: int, runs: int, work: Path) -> None:
 
 
 def _same(ours: Path, theirs: Path) -> None:
-    """The same RPMs for createrepo_c's reader, libsolv and dnf. :raises ValueError: they are not."""
+    """The same RPMs for createrepo_c's reader, libsolv and dnf.
+
+    :raises ValueError: they are not.
+    """
     seen = {}
     for name, folder in (("ours", ours), ("theirs", theirs)):
         reader = cr.RepositoryReader.from_path(str(folder))

@@ -1,8 +1,10 @@
-"""A distribution's graph into edges, cycles and waves, and then built in virtual time by orders that are compared.
+"""A distribution's graph into edges, cycles and waves, and then built in virtual time by orders
+that are compared.
 
-The floor of the first is Python reading the same JSON and nothing else; the peers of the second are first come first served and
-the alphabet, which is what most build systems do. Goals: cold under 10 s and 2 GiB; an event handled in under 2 ms in the
-median; the makespan at most 1.05 of the lower bound where critical path and work/N are a factor of two apart.
+The floor of the first is Python reading the same JSON and nothing else; the peers of the second are
+first come first served and the alphabet, which is what most build systems do. Goals: cold under 10
+s and 2 GiB; an event handled in under 2 ms in the median; the makespan at most 1.05 of the lower
+bound where critical path and work/N are a factor of two apart.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Where the seconds of one drop went, from what the API tells of its tasks: every moment gets exactly one label.
+"""Where the seconds of one drop went, from what the API tells of its tasks: every moment gets
+exactly one label.
 
-A moment belongs to the tasks that run in it; if none runs, to those that wait for their worker; if there is none at all,
-to the hub, which moves the build on, plans, or has not been asked yet. So the parts add up to the whole. Pure.
+A moment belongs to the tasks that run in it; if none runs, to those that wait for their worker; if
+there is none at all, to the hub, which moves the build on, plans, or has not been asked yet. So the
+parts add up to the whole. Pure.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """One drop from its POST to ``published`` seen: ``total`` seconds, its tasks and its parts in order."""
+    """One drop from its POST to ``published`` seen: ``total`` seconds, its tasks and its parts in
+    order.
+    """
 
     total: float
     spans: tuple[Span, ...]
@@ -58,7 +62,8 @@ def seconds_after(moment: str, zero: datetime) -> float:
 def way_of(tasks: Sequence[Json], states: Sequence[Json], *, zero: datetime, total: float) -> Way:
     """The way of one drop.
 
-    :param tasks: the API's tasks; those created before ``zero`` (the POST) or never finished are left out.
+    :param tasks: the API's tasks; those created before ``zero`` (the POST) or never finished are
+        left out.
     :param states: the build's states as its page has them.
     """
     spans = _spans(tasks, zero)
@@ -109,7 +114,9 @@ def _label(at: float, spans: Sequence[Span], marks: Sequence[tuple[float, str]])
 
 
 def table(ways: Sequence[Way]) -> list[str]:
-    """Lines: the last run part by part, each with its median over all runs, then the builder's own stages."""
+    """Lines: the last run part by part, each with its median over all runs, then the builder's own
+    stages.
+    """
     last = ways[-1]
     lines = [
         "      at   seconds    median   what (the last run; median over all runs of the same label)"

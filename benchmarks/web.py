@@ -1,7 +1,9 @@
-"""Requests per second and tail latency of the overview, a build page and the API's list, beside Flask's empty page.
+"""Requests per second and tail latency of the overview, a build page and the API's list, beside
+Flask's empty page.
 
-Both behind the farm's own web server, asked in turn by wrk in the same run: what counts is the ratio, which the machine's speed and load
-largely leave alone. ``BUILDFARM_BENCH_HOME`` names a farm's home whose store is asked; otherwise a small one is made here.
+Both behind the farm's own web server, asked in turn by wrk in the same run: what counts is the
+ratio, which the machine's speed and load largely leave alone. ``BUILDFARM_BENCH_HOME`` names a
+farm's home whose store is asked; otherwise a small one is made here.
 """
 
 from __future__ import annotations
@@ -81,7 +83,10 @@ def empty() -> Flask:
 
 
 def measure(home: Path, runs: int) -> None:
-    """Print a table for the farm in ``home``. :raises DemoFailed: a page does not answer as it should."""
+    """Print a table for the farm in ``home``.
+
+    :raises DemoFailed: a page does not answer as it should.
+    """
     if not shutil.which("wrk"):
         raise DemoFailed("no wrk on this machine: apt-get install wrk")
     env = {"BUILDFARM_HOME": str(home), "BUILDFARM_CONFIG": str(home / "farm.yaml")}

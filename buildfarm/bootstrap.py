@@ -144,7 +144,10 @@ def redis_url(config: Config) -> str:
 
 
 def _with_password(config: Config, url: str, file: str) -> str:
-    """``url`` with the password in ``file``, if one is named. :raises ConfigError: it cannot be read."""
+    """``url`` with the password in ``file``, if one is named.
+
+    :raises ConfigError: it cannot be read.
+    """
     return with_credentials(url, urlsplit(url).username or "", config.secret(file)) if file else url
 
 
@@ -160,7 +163,10 @@ def store_of(config: Config) -> SqlStore:
 
 
 def initialise(config: Config) -> None:
-    """Make what a new farm needs: tables, the signing key, message keys, the first API token. Safe to repeat."""
+    """Make what a new farm needs: tables, the signing key, message keys, the first API token.
+
+    Safe to repeat.
+    """
     home = home_of(config)
     store = store_of(config)
     store.migrate()
@@ -206,7 +212,9 @@ def brand_policy_of(config: Config, target: Target) -> BrandPolicy | None:
 
 
 def compare_policy(config: Config, name: str) -> ComparePolicy:
-    """How RPMs are compared for a target outside of a build: its suffix, its tags, its rules' renames."""
+    """How RPMs are compared for a target outside of a build: its suffix, its tags, its rules'
+    renames.
+    """
     target = config.target(name)
     rules = rules_of(config, target)
     return ComparePolicy(
@@ -306,7 +314,10 @@ def notification_keys(config: Config) -> NotificationKeys:
 
 
 def check_webhook(config: Config, url: str) -> None:
-    """:raises NotAllowed: the hub may not post there. :raises InfraError: nobody knows the host's name."""
+    """:raises NotAllowed: the hub may not post there.
+
+    :raises InfraError: nobody knows the host's name.
+    """
     outward.address_of(url, config.farm.notifications.allowed_urls)
 
 
@@ -340,7 +351,9 @@ def notifier_of(hub: Hub, *, owner: str) -> Notifier:
 
 
 def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Handler]:
-    """What the hub worker of ``queue`` (``services`` or ``signer``) can do; only the signer opens the key."""
+    """What the hub worker of ``queue`` (``services`` or ``signer``) can do; only the signer opens
+    the key.
+    """
     if queue == "signer":
         signer = signer_of(hub.config)
         return {

@@ -1,7 +1,7 @@
 """Configuration: one YAML tree, typed at load, handed on as objects.
 
-The only place that reads the environment: ``BUILDFARM_HOME`` (runtime data), ``BUILDFARM_CONFIG`` (farm.yaml),
-``BUILDFARM_URL`` and ``BUILDFARM_TOKEN`` (which hub the CLI talks to, as whom).
+The only place that reads the environment: ``BUILDFARM_HOME`` (runtime data), ``BUILDFARM_CONFIG``
+(farm.yaml), ``BUILDFARM_URL`` and ``BUILDFARM_TOKEN`` (which hub the CLI talks to, as whom).
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ T = TypeVar("T")
 class Timing:
     """Seconds: a worker is heard of every ``heartbeat``, a lease is over after ``lease`` without.
 
-    The sweep looks every ``sweep`` for lost messages (older than ``message_patience``) and dead workers.
+    The sweep looks every ``sweep`` for lost messages (older than ``message_patience``) and dead
+    workers.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -46,7 +47,8 @@ class Timing:
 class LocalGuests:
     """Guests on the hub's own machine, over a private libvirt: which image, how many at a time.
 
-    ``folder`` (default: below the home, if QEMU's user can get there) holds images and running guests.
+    ``folder`` (default: below the home, if QEMU's user can get there) holds images and running
+    guests.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -62,7 +64,9 @@ _Rate = Annotated[str, Field(pattern=r"^(?:[1-9][0-9]*/(?:second|minute|hour|day
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Requests a caller (a token or session, else an address) may make to ``/api/v1``, as ``3000/minute``; empty means no limit."""
+    """Requests a caller (a token or session, else an address) may make to ``/api/v1``, as
+    ``3000/minute``; empty means no limit.
+    """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     reads: _Rate = "3000/minute"
@@ -92,10 +96,14 @@ class Mail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notifications:
-    """``notifications:`` of farm.yaml. ``url`` is where people reach the page (default: where workers do).
+    """``notifications:`` of farm.yaml.
 
-    ``allowed_urls`` are URL prefixes to which webhooks may go though their address is not a public one. ``quiet``, ``longest`` and
-    ``least`` are seconds, see :class:`buildfarm.domain.notify.digest.Pace`; ``stream_length`` is how many messages the stream keeps.
+    ``url`` is where people reach the page (default: where workers do).
+
+    ``allowed_urls`` are URL prefixes to which webhooks may go though their address is not a public
+    one. ``quiet``, ``longest`` and ``least`` are seconds, see
+    :class:`buildfarm.domain.notify.digest.Pace`; ``stream_length`` is how many messages the stream
+    keeps.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -111,7 +119,8 @@ class Notifications:
 class Live:
     """How many may follow logs and pages at a time: in one web process, and from one address.
 
-    Behind a reverse proxy all come from its address, unless ``login.proxies`` lets it say for whom it asks.
+    Behind a reverse proxy all come from its address, unless ``login.proxies`` lets it say for whom
+    it asks.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -123,9 +132,10 @@ class Live:
 class Farm:
     """``farm.yaml``. Empty ``database`` and ``redis`` mean the embedded ones under ``home``.
 
-    A ``…_password_file`` holds the password that its URL lacks. ``drop_folders`` are the only folders whose files a drop may name
-    by path; ``local_workers`` builders run beside the hub, ``guests`` in machines beside it. ``sharing`` says who may use how
-    many slots, ``sigs`` who answers for which sources, ``login`` how people log in.
+    A ``…_password_file`` holds the password that its URL lacks. ``drop_folders`` are the only
+    folders whose files a drop may name by path; ``local_workers`` builders run beside the hub,
+    ``guests`` in machines beside it. ``sharing`` says who may use how many slots, ``sigs`` who
+    answers for which sources, ``login`` how people log in.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -174,7 +184,9 @@ class Farm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The whole configuration: the farm, its targets by name, and the folder that relative paths start from."""
+    """The whole configuration: the farm, its targets by name, and the folder that relative paths
+    start from.
+    """
 
     farm: Farm
     targets: dict[str, Target]
@@ -199,13 +211,18 @@ class Config:
         return {name: target.owner.sig for name, target in self.targets.items()}
 
     def sig_of(self, target: str, source: str = "") -> str:
-        """The SIG that answers for a source of a target; without a source, for the target. Empty if nobody does."""
+        """The SIG that answers for a source of a target; without a source, for the target.
+
+        Empty if nobody does.
+        """
         known = self.targets.get(target)
         owner = known.owner.sig if known else ""
         return sig_of(self.farm.sigs, source, owner=owner) if source else owner
 
     def place(self, target: str, source: str = "") -> Place:
-        """A source of a target, or a whole target, with the SIGs that may decide there: the target's, and the source's."""
+        """A source of a target, or a whole target, with the SIGs that may decide there: the
+        target's, and the source's.
+        """
         whose = dict.fromkeys(
             sig for sig in (self.sig_of(target), self.sig_of(target, source)) if sig
         )
@@ -214,7 +231,10 @@ class Config:
         )
 
     def secret(self, text: str) -> str:
-        """What the file at this path holds, without the last line's end. :raises ConfigError: it cannot be read."""
+        """What the file at this path holds, without the last line's end.
+
+        :raises ConfigError: it cannot be read.
+        """
         try:
             return self.path(text).read_text(encoding="utf-8").strip()
         except OSError as error:
@@ -223,12 +243,17 @@ class Config:
             ) from error
 
     def path(self, text: str) -> Path:
-        """A path as written in a configuration file: relative ones start at the folder of farm.yaml."""
+        """A path as written in a configuration file: relative ones start at the folder of
+        farm.yaml.
+        """
         return (self.folder / text).resolve()
 
 
 def load_typed(kind: type[T], path: Path) -> T:
-    """Read one YAML file as ``kind`` (a dataclass). :raises ConfigError: naming file, key and reason."""
+    """Read one YAML file as ``kind`` (a dataclass).
+
+    :raises ConfigError: naming file, key and reason.
+    """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -249,7 +274,8 @@ def load_typed(kind: type[T], path: Path) -> T:
 def load(path: Path | None = None) -> Config:
     """Load farm.yaml and every target beside it.
 
-    :param path: farm.yaml; else ``BUILDFARM_CONFIG``, else ``farm.yaml`` in the home, else the checkout's.
+    :param path: farm.yaml; else ``BUILDFARM_CONFIG``, else ``farm.yaml`` in the home, else the
+        checkout's.
     :raises ConfigError: a file is missing or wrong.
     """
     own = home()
@@ -309,7 +335,9 @@ def _check_layers(targets: Mapping[str, Target], folder: Path) -> None:
 
 
 def client_settings(config: Config) -> tuple[str, str]:
-    """The hub's URL and the API token the CLI uses (environment first, then the home's own admin token)."""
+    """The hub's URL and the API token the CLI uses (environment first, then the home's own admin
+    token).
+    """
     token = os.environ.get("BUILDFARM_TOKEN", "")
     file = config.farm.home_path / "secrets" / "admin.token"
     if not token and file.exists():

@@ -1,7 +1,7 @@
 """The farm's errors: one base, one class for each way a caller must react.
 
-Every message names the thing (NEVRA, file, digest), the reason and the next step. Adapters translate
-foreign exceptions into these once, with ``from``; only entry points print them or exit.
+Every message names the thing (NEVRA, file, digest), the reason and the next step. Adapters
+translate foreign exceptions into these once, with ``from``; only entry points print them or exit.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class InfraError(BuildFarmError):
 
 
 class NotNow(InfraError):
-    """A server does not answer, or asks to come later; ``retry_after`` is when, in seconds, if it said so."""
+    """A server does not answer, or asks to come later; ``retry_after`` is when, in seconds, if it
+    said so.
+    """
 
     def __init__(self, message: str, *, retry_after: float | None = None, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -66,7 +68,8 @@ class NotNow(InfraError):
 class ToolFailed(InfraError):
     """An external program ended with an exit code nobody expected.
 
-    ``argv`` is what ran, ``returncode`` its exit code (negative: the signal), ``output`` the tail of what it said.
+    ``argv`` is what ran, ``returncode`` its exit code (negative: the signal), ``output`` the tail
+    of what it said.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """Structured logs: a constant event name and fields, on standard error.
 
-A terminal gets coloured lines, everything else gets JSON. Results never go here; they go to standard output. structlog is
-imported with the first line that is written: a short command that has nothing to log does not pay for it.
+A terminal gets coloured lines, everything else gets JSON. Results never go here; they go to
+standard output. structlog is imported with the first line that is written: a short command that has
+nothing to log does not pay for it.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def get(**fields: object) -> structlog.stdlib.BoundLogger:
 
 @contextlib.contextmanager
 def bound(**fields: object) -> Iterator[None]:
-    """Put ``fields`` on every line that is written inside, by whatever is called; empty ones are left out.
+    """Put ``fields`` on every line that is written inside, by whatever is called; empty ones are
+    left out.
 
     The thread's own: what a new thread writes needs its own.
     """

@@ -1,4 +1,5 @@
-"""The RPM files below a folder; of a repository that the farm published also those that its ``Packages`` only links to.
+"""The RPM files below a folder; of a repository that the farm published also those that its
+``Packages`` only links to.
 
 Links to other folders are not followed: a folder may be somebody else's, and lead anywhere.
 """
@@ -8,11 +9,15 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 POOL = ".pool"
-"""Where generations keep the folders that they share, see :mod:`buildfarm.adapters.publish.package_pool`."""
+"""Where generations keep the folders that they share, see
+:mod:`buildfarm.adapters.publish.package_pool`.
+"""
 
 
 def file_of(folder: Path, href: str) -> Path | None:
-    """The file that a repository's metadata calls ``href``, in the folder itself or on a shard; ``None`` if it is in neither."""
+    """The file that a repository's metadata calls ``href``, in the folder itself or on a shard;
+    ``None`` if it is in neither.
+    """
     path = (folder / href).resolve()
     is_inside = path.is_relative_to(folder.resolve())
     is_shelved = (

@@ -1,7 +1,7 @@
 """What the hub and a worker say to each other over HTTP, and nothing else.
 
-These models are the whole contract: the worker's wheel carries them without the hub's libraries. Sizes are bytes,
-times seconds, digests SHA-256 in lower-case hex.
+These models are the whole contract: the worker's wheel carries them without the hub's libraries.
+Sizes are bytes, times seconds, digests SHA-256 in lower-case hex.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ class Message(BaseModel):
 
 
 class BlobRef(Message):
-    """A file in the hub's content-addressed store; the worker fetches it from ``/worker/v1/tasks/<id>/payload``."""
+    """A file in the hub's content-addressed store; the worker fetches it from
+    ``/worker/v1/tasks/<id>/payload``.
+    """
 
     sha256: Sha256
     filename: str
@@ -33,7 +35,8 @@ class BlobRef(Message):
 class Repository(Message):
     """One dnf repository of a buildroot; ``priority`` as in dnf.conf(5), lower wins.
 
-    A ``baseurl`` or ``gpgkey`` that is a path (``/repos/…``) is the hub's own: each worker has its own way to the hub.
+    A ``baseurl`` or ``gpgkey`` that is a path (``/repos/…``) is the hub's own: each worker has its
+    own way to the hub.
     """
 
     id: str
@@ -55,12 +58,13 @@ def _at(hub_url: str, address: str) -> str:
 
 
 class Buildroot(Message):
-    """What a buildroot is made of, pinned to one generation (and one of each target ``below`` that it is layered on).
+    """What a buildroot is made of, pinned to one generation (and one of each target ``below`` that
+    it is layered on).
 
     ``modules`` are the streams (``NAME:STREAM``) that are enabled in it.
 
-    ``key`` is a digest over every RPM the base packages resolve to and over the list itself: two orders with one
-    key may share a base root.
+    ``key`` is a digest over every RPM the base packages resolve to and over the list itself: two
+    orders with one key may share a base root.
     """
 
     key: str
@@ -89,7 +93,10 @@ class Limits(Message):
 
 
 class Override(Message):
-    """An engineer's exception for one source: see ``buildfarm override``. ``reason`` is never empty."""
+    """An engineer's exception for one source: see ``buildfarm override``.
+
+    ``reason`` is never empty.
+    """
 
     macros: dict[str, str] = Field(default_factory=dict)
     with_: tuple[str, ...] = ()
@@ -104,10 +111,11 @@ class Override(Message):
 class WorkOrder(Message):
     """Everything a builder needs for one task.
 
-    ``kind`` ``build``: ``payload`` is the SRPM to rebuild. ``kind`` ``srpm``: ``payload`` is a tar of a debranded
-    source tree (``SPECS/<source>.spec`` and ``SOURCES/*``) from which the SRPM is to be made, or an SRPM (``*.src.rpm``) that is to be
-    made anew under the override's conditions. ``macros`` are the target's (``dist``
-    among them, with its leading dot). ``source_date_epoch`` is set where the rule fixes it.
+    ``kind`` ``build``: ``payload`` is the SRPM to rebuild. ``kind`` ``srpm``: ``payload`` is a tar
+    of a debranded source tree (``SPECS/<source>.spec`` and ``SOURCES/*``) from which the SRPM is to
+    be made, or an SRPM (``*.src.rpm``) that is to be made anew under the override's conditions.
+    ``macros`` are the target's (``dist`` among them, with its leading dot). ``source_date_epoch``
+    is set where the rule fixes it.
     """
 
     task: str
@@ -125,7 +133,10 @@ class WorkOrder(Message):
 
 
 class InstalledRpm(Message):
-    """One line of a lock: what stood in the buildroot. ``sha256`` is RPM's SHA256HEADER (of the main header)."""
+    """One line of a lock: what stood in the buildroot.
+
+    ``sha256`` is RPM's SHA256HEADER (of the main header).
+    """
 
     name: str
     epoch: int
@@ -146,7 +157,8 @@ class Artifact(Message):
 class Report(Message):
     """How a task ended. A failure has a kind and a reason of one line that a person can act on.
 
-    ``asked_for`` are the requirements that the build asked for while it ran (``%generate_buildrequires``), installed or not.
+    ``asked_for`` are the requirements that the build asked for while it ran
+    (``%generate_buildrequires``), installed or not.
     """
 
     ok: bool
@@ -179,7 +191,9 @@ class Welcome(Message):
 
 
 class GuestRequest(Message):
-    """A KVM host asks for the identity of one new guest, which boots the image with the digest ``image``."""
+    """A KVM host asks for the identity of one new guest, which boots the image with the digest
+    ``image``.
+    """
 
     image: Sha256
     builder: Literal["chroot", "mock"]
@@ -187,9 +201,11 @@ class GuestRequest(Message):
 
 
 class GuestIdentity(Message):
-    """Who a guest is for its one task: a worker's name and credentials, made for it and revoked with it.
+    """Who a guest is for its one task: a worker's name and credentials, made for it and revoked
+    with it.
 
-    ``redis_url`` and ``hub_certificate`` (PEM) are as the KVM host sees them; what the guest sees is the host's to arrange.
+    ``redis_url`` and ``hub_certificate`` (PEM) are as the KVM host sees them; what the guest sees
+    is the host's to arrange.
     """
 
     name: str

@@ -1,4 +1,6 @@
-"""``python -m demo [--fresh] [--keep] [--guests] [--home DIR]``: the whole line on real input, from nothing to a proven repository."""
+"""``python -m demo [--fresh] [--keep] [--guests] [--home DIR]``: the whole line on real input, from
+nothing to a proven repository.
+"""
 
 from __future__ import annotations
 

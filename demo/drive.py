@@ -1,4 +1,6 @@
-"""Drives a farm from outside, as automation that reports an upstream drop would: processes, HTTP, nothing else."""
+"""Drives a farm from outside, as automation that reports an upstream drop would: processes, HTTP,
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,10 @@ def say(text: str) -> None:
 
 
 def make_world(world: Path, checkout: Path, *, machine: bool = False) -> None:
-    """Make the seed and the vendor (and what a ``machine`` needs), once. :raises DemoFailed: the reason was printed."""
+    """Make the seed and the vendor (and what a ``machine`` needs), once.
+
+    :raises DemoFailed: the reason was printed.
+    """
     argv = [
         sys.executable,
         "-m",
@@ -53,7 +58,10 @@ def make_world(world: Path, checkout: Path, *, machine: bool = False) -> None:
 
 
 def empty_home(home: Path) -> None:
-    """Remove a demo's farm, its world not. :raises DemoFailed: it is no farm's home, or the farm is up."""
+    """Remove a demo's farm, its world not.
+
+    :raises DemoFailed: it is no farm's home, or the farm is up.
+    """
     there = [one for one in home.iterdir() if one.name != "world"] if home.exists() else []
     if there and not (home / "farm.yaml").is_file():
         raise DemoFailed(
@@ -68,7 +76,9 @@ def empty_home(home: Path) -> None:
 
 
 def prepare_home(home: Path, checkout: Path, *, world: Path | None = None, guests: int = 0) -> None:
-    """Put the demo's configuration beside its world; with ``guests`` so many build at a time, and no worker beside the hub."""
+    """Put the demo's configuration beside its world; with ``guests`` so many build at a time, and
+    no worker beside the hub.
+    """
     home.mkdir(parents=True, exist_ok=True)
     if world is not None and not (home / "world").exists():
         (home / "world").symlink_to(world)
@@ -148,7 +158,10 @@ class Farm:
             self._process.wait(60)
 
     def build_image(self, name: str) -> str:
-        """Make the image that the farm's guests boot; its digest. :raises DemoFailed: it could not be made."""
+        """Make the image that the farm's guests boot; its digest.
+
+        :raises DemoFailed: it could not be made.
+        """
         argv = [
             str(Path(sys.prefix) / "bin" / "buildfarm"),
             "guests",

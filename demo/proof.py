@@ -1,4 +1,6 @@
-"""Proof by dnf: the published repository, signatures checked, installs into an empty root and is closed."""
+"""Proof by dnf: the published repository, signatures checked, installs into an empty root and is
+closed.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,8 @@ def _dnf_configuration(work: Path, home: Path, repo: Path) -> Path:
 
 
 def _dnf(configuration: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    # Debian switches the plugin "local" on: it copies every RPM it sees into the host's /var/lib/dnf/plugins/local.
+    # Debian switches the plugin "local" on: it copies every RPM it sees into the host's
+    # /var/lib/dnf/plugins/local.
     plugins = ["--disableplugin=*", "--enableplugin=repoclosure"]
     argv = ["dnf", "--config", configuration, *plugins, "--forcearch=x86_64", *words]
     return subprocess.run(argv, capture_output=True, text=True, check=False)

@@ -1,4 +1,6 @@
-"""What the demo prints at the end, all of it read from the API, and whether it is what was foreseen."""
+"""What the demo prints at the end, all of it read from the API, and whether it is what was
+foreseen.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""``./farm test [--full] [pytest arguments]``: linters and types first, then every test this machine can run."""
+"""``./farm test [--full] [pytest arguments]``: linters and types first, then every test this
+machine can run.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from tests.spreading import ByFarm
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
-# The same examples in every run: whoever changed nothing sees no test fail. BUILDFARM_HYPOTHESIS=search looks for new ones.
+# The same examples in every run: whoever changed nothing sees no test fail.
+# BUILDFARM_HYPOTHESIS=search looks for new ones.
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("search", settings.get_profile("default"))
 settings.load_profile(os.environ.get("BUILDFARM_HYPOTHESIS", "repeatable"))

@@ -1,4 +1,6 @@
-"""How tests are spread over processes: a file stays in one, and so do files that share a farm, which is dear to start."""
+"""How tests are spread over processes: a file stays in one, and so do files that share a farm,
+which is dear to start.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _TOGETHER = {
 
 
 class ByFarm(LoadScopeScheduling):
-    """pytest-xdist's scheduler by scopes, with our scopes (see "Making custom schedulers" in its documentation)."""
+    """pytest-xdist's scheduler by scopes, with our scopes (see "Making custom schedulers" in its
+    documentation).
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", maxsplit=1)[0]

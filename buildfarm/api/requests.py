@@ -1,6 +1,8 @@
-"""What may be sent to ``/api/v1``, and the form of its errors; the page's server and the CLI's client share them.
+"""What may be sent to ``/api/v1``, and the form of its errors; the page's server and the CLI's
+client share them.
 
-Answers are plain JSON made by ``buildfarm_web.read_models``; only what comes from outside needs to be checked.
+Answers are plain JSON made by ``buildfarm_web.read_models``; only what comes from outside needs to
+be checked.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class Request(BaseModel):
-    """Base of all request bodies: unknown fields are errors. As JSON they are read strictly (``"yes"`` is no boolean), from a form not."""
+    """Base of all request bodies: unknown fields are errors.
+
+    As JSON they are read strictly (``"yes"`` is no boolean), from a form not.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,9 +46,11 @@ class Request(BaseModel):
 
 
 class DropFile(Request):
-    """One file of a drop: a ``path`` below one of the hub's drop folders, a ``url`` that the target allows, or the ``sha256`` of a blob.
+    """One file of a drop: a ``path`` below one of the hub's drop folders, a ``url`` that the target
+    allows, or the ``sha256`` of a blob.
 
-    With ``path`` or ``url``, ``sha256`` is what the file must be; a drop of a URL without it is the same drop for ever.
+    With ``path`` or ``url``, ``sha256`` is what the file must be; a drop of a URL without it is the
+    same drop for ever.
     """
 
     path: str = ""
@@ -61,17 +68,20 @@ class DropFile(Request):
 
 
 class DistGitSource(Request):
-    """One source of the target's dist-git at a commit: all 40 digits, for a drop is the same drop for ever."""
+    """One source of the target's dist-git at a commit: all 40 digits, for a drop is the same drop
+    for ever.
+    """
 
     source: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,199}$")
     commit: str = Field(pattern=r"^[0-9a-f]{40}$")
 
 
 class DropRequest(Request):
-    """``POST /drops``. ``id``, where given, must be the drop's own (see :func:`buildfarm.domain.intake.drop.drop_id`).
+    """``POST /drops``. ``id``, where given, must be the drop's own (see
+    :func:`buildfarm.domain.intake.drop.drop_id`).
 
-    A negative ``priority`` is background work: it gets slots that nobody else can use. With ``plan_first`` nothing is built until
-    somebody approves the plan.
+    A negative ``priority`` is background work: it gets slots that nobody else can use. With
+    ``plan_first`` nothing is built until somebody approves the plan.
     """
 
     target: str
@@ -104,13 +114,17 @@ class DueReason(ReasonRequest):
 
 
 class ResumeRequest(ReasonRequest):
-    """``POST /targets/<name>/resume`` and ``POST /drops/<id>/resume``; ``drop_waiting`` cancels what has not begun."""
+    """``POST /targets/<name>/resume`` and ``POST /drops/<id>/resume``; ``drop_waiting`` cancels
+    what has not begun.
+    """
 
     drop_waiting: bool = False
 
 
 class ReserveRequest(ReasonRequest):
-    """``POST /workers/<name>/reserve``: ``sig:NAME``, ``target:NAME``, ``source:NAME``; none is for everybody."""
+    """``POST /workers/<name>/reserve``: ``sig:NAME``, ``target:NAME``, ``source:NAME``; none is for
+    everybody.
+    """
 
     reserved: tuple[str, ...] = Field(default=(), max_length=100)
 
@@ -143,7 +157,9 @@ class OverrideSettings(Override):
 
 
 class OverrideRequest(Request):
-    """``POST /overrides``: an exception for one source of one target, or with ``remove`` the end of it."""
+    """``POST /overrides``: an exception for one source of one target, or with ``remove`` the end of
+    it.
+    """
 
     target: str
     source: str = Field(min_length=1, max_length=200)
@@ -153,14 +169,18 @@ class OverrideRequest(Request):
 
 
 class ReferenceRequest(Request):
-    """``POST /builds/<id>/reference`` and ``POST /targets/<name>/reference``: the text of a lock (:mod:`buildfarm.domain.build.parity`)."""
+    """``POST /builds/<id>/reference`` and ``POST /targets/<name>/reference``: the text of a lock
+    (:mod:`buildfarm.domain.build.parity`).
+    """
 
     text: str = Field(min_length=1, max_length=8 * 1024 * 1024)
     arch: str = Field(default="", max_length=32, pattern=r"^[a-z0-9_]*$")
 
 
 class WaiverBody(Request):
-    """``POST /waivers``: the words of a line of ``waivers export``; ``id`` is made where it is not given."""
+    """``POST /waivers``: the words of a line of ``waivers export``; ``id`` is made where it is not
+    given.
+    """
 
     id: str = Field(default="", max_length=100, pattern=r"^[A-Za-z0-9._-]*$")
     owner: str = Field(min_length=1, max_length=200)
@@ -176,14 +196,18 @@ class WaiverBody(Request):
 
 
 class ComposeRequest(ReasonRequest):
-    """``POST /composes``: the generation in force of the target's destination tag, or the one with this id or number."""
+    """``POST /composes``: the generation in force of the target's destination tag, or the one with
+    this id or number.
+    """
 
     target: str = Field(min_length=1, max_length=200)
     generation: str = Field(default="", max_length=100)
 
 
 class WaiverAskBody(DueReason):
-    """``POST /builds/<id>/request-waiver``: a finding as the comparison writes it, no globs; what is empty matches any."""
+    """``POST /builds/<id>/request-waiver``: a finding as the comparison writes it, no globs; what
+    is empty matches any.
+    """
 
     kind: str = Field(min_length=1, max_length=100)
     path: str = Field(default="", max_length=2000)
@@ -192,7 +216,9 @@ class WaiverAskBody(DueReason):
 
 
 class GrantRequest(ReasonRequest):
-    """``POST /waiver-requests/<id>/grant``: who answers for the waiver, and its last day; the asker's reason stands in it already."""
+    """``POST /waiver-requests/<id>/grant``: who answers for the waiver, and its last day; the
+    asker's reason stands in it already.
+    """
 
     owner: str = Field(min_length=1, max_length=200)
     expires: date
@@ -220,14 +246,18 @@ class AccountRequest(RightsRequest):
 
 
 class PasswordRequest(Request):
-    """``POST /account/password`` with the ``former`` one, and ``POST /accounts/<name>/password`` without."""
+    """``POST /account/password`` with the ``former`` one, and ``POST /accounts/<name>/password``
+    without.
+    """
 
     password: str = Field(max_length=1024)
     former: str = Field(default="", max_length=1024)
 
 
 class TokenRequest(Request):
-    """``POST /tokens``: for one's own account, or (admins) another; without a role as much as one may."""
+    """``POST /tokens``: for one's own account, or (admins) another; without a role as much as one
+    may.
+    """
 
     name: str = Field(min_length=1, max_length=200)
     account: str = Field(default="", max_length=64)
@@ -238,7 +268,9 @@ class TokenRequest(Request):
 
 
 class SubscriptionRequest(Request):
-    """``POST /subscriptions``: ``target`` and ``source`` are globs, ``sig`` a SIG's name; empty ``topics`` are all that want a person."""
+    """``POST /subscriptions``: ``target`` and ``source`` are globs, ``sig`` a SIG's name; empty
+    ``topics`` are all that want a person.
+    """
 
     channel: Channel
     address: str = Field(min_length=3, max_length=2000)
@@ -249,7 +281,9 @@ class SubscriptionRequest(Request):
 
 
 class Fault(BaseModel):
-    """One thing that is wrong with a request: the query ``parameter``, or the JSON ``pointer`` of the field, and why."""
+    """One thing that is wrong with a request: the query ``parameter``, or the JSON ``pointer`` of
+    the field, and why.
+    """
 
     detail: str
     parameter: str = ""
@@ -257,7 +291,9 @@ class Fault(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error (RFC 9457, application/problem+json); ``hint`` is the next step a person can take, ``errors`` name what is wrong."""
+    """An error (RFC 9457, application/problem+json); ``hint`` is the next step a person can take,
+    ``errors`` name what is wrong.
+    """
 
     type: str = "about:blank"
     title: str

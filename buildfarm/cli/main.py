@@ -44,7 +44,8 @@ def _points() -> EntryPoints:
 
 
 class Verbs(click.Group):
-    """A group that imports the module of a command when it is asked for; commands of other installed wheels come after ours.
+    """A group that imports the module of a command when it is asked for; commands of other
+    installed wheels come after ours.
 
     Those are the entry points ``buildfarm.commands``.
     """

@@ -1,4 +1,6 @@
-"""How the CLI speaks: results on standard output (tables, or JSON with ``--json``), everything else on standard error."""
+"""How the CLI speaks: results on standard output (tables, or JSON with ``--json``), everything else
+on standard error.
+"""
 
 from __future__ import annotations
 

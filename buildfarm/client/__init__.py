@@ -1,4 +1,5 @@
-"""The hub's API as a library: typed answers, pages that follow each other, retries, and problems as our own errors.
+"""The hub's API as a library: typed answers, pages that follow each other, retries, and problems as
+our own errors.
 
     with Client("http://127.0.0.1:8080", token) as hub:
         for build in hub.builds.list(target="reef-9", state="failed"):

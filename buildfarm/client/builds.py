@@ -38,7 +38,9 @@ class BuildFilters(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogPart:
-    """What a log says from an offset on; ``offset`` is where to go on, in bytes, ``growing`` whether to."""
+    """What a log says from an offset on; ``offset`` is where to go on, in bytes, ``growing``
+    whether to.
+    """
 
     text: str
     offset: int

@@ -35,7 +35,10 @@ class Drops:
         self._hub = transport
 
     def send(self, target: str, files: DropFiles, **wishes: Unpack[DropOptions]) -> ReceivedDrop:
-        """Hand a drop in; its ``url`` is where to follow it. The same drop again is the same drop."""
+        """Hand a drop in; its ``url`` is where to follow it.
+
+        The same drop again is the same drop.
+        """
         return self._hub.change(ReceivedDrop, "/drops", {"target": target, **wishes, **files})
 
     def list(self, *, target: str = "", limit: int = 100) -> Iterator[Drop]:

@@ -30,10 +30,11 @@ from buildfarm.client.waivers import Waivers
 
 
 class Client:
-    """One hub. Every method raises what the hub answers as a :class:`buildfarm.errors.BuildFarmError`.
+    """One hub. Every method raises what the hub answers as a
+    :class:`buildfarm.errors.BuildFarmError`.
 
-    A hub that is busy (429, 503) is asked again when it says so; a POST carries an ``Idempotency-Key``, so sending it again does
-    nothing twice.
+    A hub that is busy (429, 503) is asked again when it says so; a POST carries an
+    ``Idempotency-Key``, so sending it again does nothing twice.
 
     :param http: another way to the hub than a connection, for tests.
     """
@@ -86,7 +87,9 @@ class Client:
         )
 
     def reserve(self, worker: str, reserved: Sequence[str], *, reason: str) -> WorkerReserved:
-        """Let a worker work for some alone (``sig:S``, ``target:T``, ``source:N``); for nobody in particular: for everybody."""
+        """Let a worker work for some alone (``sig:S``, ``target:T``, ``source:N``); for nobody in
+        particular: for everybody.
+        """
         return self._hub.change(
             WorkerReserved,
             place("workers", worker, "reserve"),

@@ -70,7 +70,10 @@ class Tokens:
         self, name: str, *, account: str = "", role: Role | None = None, sigs: Sequence[str] = (), actions: Sequence[Action] = (),
         days: int = 90,
     ) -> IssuedToken:  # fmt: skip
-        """Issue a token; its ``token`` is in this answer alone. Without a role it may as much as its account."""
+        """Issue a token; its ``token`` is in this answer alone.
+
+        Without a role it may as much as its account.
+        """
         body = {
             "name": name,
             "account": account,

@@ -19,7 +19,9 @@ from buildfarm.domain.notify.subscription import Channel
 
 
 class OfWhat(TypedDict, total=False):
-    """What is told: globs over target and source, or only what a SIG answers for; no topics are all that want a person."""
+    """What is told: globs over target and source, or only what a SIG answers for; no topics are all
+    that want a person.
+    """
 
     topics: Sequence[Topic]
     target: str

@@ -89,7 +89,8 @@ class Transport:
             yield page
 
     def post(self, path: str, body: object, *, if_match: str = "", key: str = "") -> Json:
-        """Create or change something, once: a ``key`` is made where none is given, so that it may be sent again.
+        """Create or change something, once: a ``key`` is made where none is given, so that it may
+        be sent again.
 
         ``if_match`` is the ETag of what was looked at. :raises Conflict: it has changed since.
         """
@@ -118,7 +119,10 @@ class Transport:
         return answer.text, answer.headers, len(answer.content)
 
     def download(self, path: str, to: Path) -> None:
-        """Fetch a file, streamed. :raises BuildFarmError: what the hub answered. :raises InputError: it cannot be written."""
+        """Fetch a file, streamed.
+
+        :raises BuildFarmError: what the hub answered. :raises InputError: it cannot be written.
+        """
         try:
             with self._http.stream("GET", path) as answer, to.open("wb") as file:
                 if not answer.is_success:
@@ -149,7 +153,10 @@ class Transport:
         return digest
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401  # httpx's own options
-        """A request that may be sent again: a GET, or a POST with its key. Only a hub that is there is asked again."""
+        """A request that may be sent again: a GET, or a POST with its key.
+
+        Only a hub that is there is asked again.
+        """
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 answer = self._http.request(method, path, **options)
@@ -180,7 +187,10 @@ def _given(query: Mapping[str, object]) -> dict[str, str]:
 
 
 def _pause(answer: httpx.Response, attempt: int) -> float | None:
-    """Seconds until it is worth asking again; ``None`` where it is not. ``Retry-After`` is in seconds, as the hub writes it."""
+    """Seconds until it is worth asking again; ``None`` where it is not.
+
+    ``Retry-After`` is in seconds, as the hub writes it.
+    """
     after = answer.headers.get("Retry-After", "")
     if answer.status_code not in _LATER and not (
         answer.status_code == HTTPStatus.CONFLICT and after

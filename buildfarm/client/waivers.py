@@ -24,7 +24,9 @@ class Waivers:
             yield from page.waivers
 
     def record(self, form: Json) -> Waiver:
-        """Accept a difference until a day, in the words of :class:`buildfarm.api.requests.WaiverBody`."""
+        """Accept a difference until a day, in the words of
+        :class:`buildfarm.api.requests.WaiverBody`.
+        """
         return self._hub.change(Waiver, "/waivers", form)
 
     def revoke(self, waiver: str, *, reason: str) -> Waiver:

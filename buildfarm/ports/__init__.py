@@ -1,4 +1,6 @@
-"""What services need from the outside, as protocols; adapters implement them, :mod:`buildfarm.bootstrap` chooses.
+"""What services need from the outside, as protocols; adapters implement them,
+:mod:`buildfarm.bootstrap` chooses.
 
-A service never learns whether the store is SQLite or PostgreSQL, or whether a message goes through Redis.
+A service never learns whether the store is SQLite or PostgreSQL, or whether a message goes through
+Redis.
 """

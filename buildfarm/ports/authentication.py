@@ -13,7 +13,9 @@ class Passwords(Protocol):
     def hashed(self, password: str) -> str: ...
 
     def fits(self, password: str, kept: str) -> bool:
-        """Whether it is the password behind ``kept``; with an empty ``kept`` it takes as long and is False."""
+        """Whether it is the password behind ``kept``; with an empty ``kept`` it takes as long and
+        is False.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +31,17 @@ class IdentityProvider(Protocol):
     """An OIDC issuer that says who somebody is."""
 
     def begin(self, complete: str) -> tuple[str, AuthorizationRequest]:
-        """Where to send the browser, and what must be kept meanwhile. :raises InfraError: the issuer does not answer."""
+        """Where to send the browser, and what must be kept meanwhile.
+
+        :raises InfraError: the issuer does not answer.
+        """
 
     def welcome(
         self, authorization_request: AuthorizationRequest, complete: str, answer: Mapping[str, str]
     ) -> Mapping[str, object]:
         """The verified claims about who came back with ``answer``, the query's words.
 
-        :raises NotAllowed: the answer is not one to this authorization_request, or the issuer said no.
+        :raises NotAllowed: the answer is not one to this authorization_request, or the issuer said
+            no.
         :raises InfraError: the issuer does not answer.
         """

@@ -30,7 +30,9 @@ class BlobStore(Protocol):
         expected_sha256: str | None = None,
         limit: int | None = None,
     ) -> StoredBlob:
-        """Take a stream in. :raises InputError: another digest than expected, or longer than ``limit`` bytes."""
+        """Take a stream in. :raises InputError: another digest than expected, or longer than
+        ``limit`` bytes.
+        """
 
     def put_bytes(self, data: bytes) -> StoredBlob:
         """Take bytes in."""

@@ -13,7 +13,9 @@ from buildfarm.domain.target.allowed_url import AllowedUrl
 
 
 class Fetched(Protocol):
-    """An answer that is being read; ``chunks`` are the bytes as they were sent, never decoded, never more than was allowed."""
+    """An answer that is being read; ``chunks`` are the bytes as they were sent, never decoded,
+    never more than was allowed.
+    """
 
     @property
     def status(self) -> int: ...
@@ -24,7 +26,9 @@ class Fetched(Protocol):
 
 
 class Fetch(Protocol):
-    """Gets a URL, and nothing that the target does not allow: neither by a redirect nor by a name that leads inside."""
+    """Gets a URL, and nothing that the target does not allow: neither by a redirect nor by a name
+    that leads inside.
+    """
 
     def __call__(
         self,
@@ -37,7 +41,8 @@ class Fetch(Protocol):
         """The answer (200, or 304 to a condition in ``headers``), until the block ends.
 
         :param limit: bytes of the body.
-        :raises InputError: the URL, an address or a redirect is not allowed, there is nothing, or it is longer than ``limit``.
+        :raises InputError: the URL, an address or a redirect is not allowed, there is nothing, or
+            it is longer than ``limit``.
         :raises NotNow: no answer, or the server asks to come later.
         """
 
@@ -48,12 +53,17 @@ class LookAt(Protocol):
     def __call__(
         self, place: str, known: Mapping[str, str], *, allowed: Sequence[AllowedUrl], work: Path
     ) -> Look:
-        """What is there, unless it is what was ``known``. Errors as of :class:`Fetch`; ``work`` is a folder for scratch files."""
+        """What is there, unless it is what was ``known``.
+
+        Errors as of :class:`Fetch`; ``work`` is a folder for scratch files.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """Something happened to a file; ``settled``: whoever wrote it has closed it, or it was renamed into place."""
+    """Something happened to a file; ``settled``: whoever wrote it has closed it, or it was renamed
+    into place.
+    """
 
     path: Path
     settled: bool
@@ -63,7 +73,10 @@ class FolderEvents(Protocol):
     """What happens in a folder and below it, as the kernel tells it."""
 
     def start(self) -> None:
-        """Begin to listen, or begin again after the folder was gone. :raises InputError: it is not there."""
+        """Begin to listen, or begin again after the folder was gone.
+
+        :raises InputError: it is not there.
+        """
 
     def wait(self, seconds: float) -> list[Heard]:
         """What happened since the last call, after waiting for something as long as that."""

@@ -10,7 +10,10 @@ from buildfarm.errors import InputError
 
 
 class RpmHeader(Protocol):
-    """What intake reads from a verified RPM or SRPM. Dependencies are strings as rpm prints them."""
+    """What intake reads from a verified RPM or SRPM.
+
+    Dependencies are strings as rpm prints them.
+    """
 
     @property
     def name(self) -> str: ...
@@ -45,9 +48,13 @@ class RpmHeader(Protocol):
 
 
 class Intake(Protocol):
-    """Verifies RPMs (payload digest, header digests, signature) and reads their headers, in a sandbox."""
+    """Verifies RPMs (payload digest, header digests, signature) and reads their headers, in a
+    sandbox.
+    """
 
     def __call__(
         self, paths: Sequence[Path], keys: Sequence[Path] | None
     ) -> list[RpmHeader | InputError]:
-        """One answer a file, in order; ``keys`` ``None`` asks for digests only (our own, unsigned builds)."""
+        """One answer a file, in order; ``keys`` ``None`` asks for digests only (our own, unsigned
+        builds).
+        """

@@ -22,7 +22,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailMessage:
-    """One mail. ``batch`` is the same however often it is sent, ``threads`` are the drops it is about, ``unsubscribe`` is a URL."""
+    """One mail. ``batch`` is the same however often it is sent, ``threads`` are the drops it is
+    about, ``unsubscribe`` is a URL.
+    """
 
     to: str
     subject: str

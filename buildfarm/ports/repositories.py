@@ -45,7 +45,10 @@ class RepositoryWriter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposedRpm:
-    """One RPM of a compose. ``nevra`` and ``srpm`` are ``name-epoch:version-release.arch``; an SRPM is its own."""
+    """One RPM of a compose.
+
+    ``nevra`` and ``srpm`` are ``name-epoch:version-release.arch``; an SRPM is its own.
+    """
 
     nevra: str
     srpm: str

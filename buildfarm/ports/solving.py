@@ -42,4 +42,6 @@ class Solver(Protocol):
         modules: Sequence[str] = (),
         releasever: str = "",
     ) -> Universe:
-        """:raises InfraError: metadata is missing or unreadable, or no repository has one of the module streams."""
+        """:raises InfraError: metadata is missing or unreadable, or no repository has one of the
+        module streams.
+        """

@@ -36,7 +36,9 @@ class Above:
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """In a filter: one of the values that ``field`` has in the records of ``kind`` that ``where`` chooses."""
+    """In a filter: one of the values that ``field`` has in the records of ``kind`` that ``where``
+    chooses.
+    """
 
     kind: type[object]
     field: str
@@ -46,8 +48,8 @@ class Among:
 class Transaction(Protocol):
     """One unit of work on the store; what it changed is seen by others all at once, or not at all.
 
-    Records are the frozen dataclasses of :mod:`buildfarm.domain`. In a filter, a tuple means "one of these"; there are
-    :class:`Prefix`, :class:`Above` and :class:`Among` too.
+    Records are the frozen dataclasses of :mod:`buildfarm.domain`. In a filter, a tuple means "one
+    of these"; there are :class:`Prefix`, :class:`Above` and :class:`Among` too.
     """
 
     def add(self, record: object) -> None:
@@ -73,7 +75,9 @@ class Transaction(Protocol):
         after: object = None,
         **where: object,
     ) -> list[R]:
-        """All records whose fields equal ``where``; ``after`` is the last one seen, whose ``order_by`` values to go on from."""
+        """All records whose fields equal ``where``; ``after`` is the last one seen, whose
+        ``order_by`` values to go on from.
+        """
 
     def select_fields(
         self,
@@ -100,7 +104,9 @@ class Transaction(Protocol):
     def count_by(
         self, kind: type[object], by: Sequence[str], /, **where: object
     ) -> dict[tuple[Any, ...], int]:
-        """How many :meth:`find` would give, for each combination of the values of ``by`` that occurs."""
+        """How many :meth:`find` would give, for each combination of the values of ``by`` that
+        occurs.
+        """
 
     def newest(
         self,
@@ -112,12 +118,16 @@ class Transaction(Protocol):
         by: str = "created",
         **where: object,
     ) -> list[tuple[Any, ...]]:
-        """Some fields of the newest record (the largest ``by``) for each value of ``of_each``, in the order of these values."""
+        """Some fields of the newest record (the largest ``by``) for each value of ``of_each``, in
+        the order of these values.
+        """
 
     def update(
         self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object
     ) -> R | None:
-        """Set fields of one record; with ``only_if`` a compare-and-set that gives ``None`` when the row differs."""
+        """Set fields of one record; with ``only_if`` a compare-and-set that gives ``None`` when the
+        row differs.
+        """
 
     def change_all(
         self, kind: type[object], where: Mapping[str, object], /, **values: object
@@ -125,7 +135,10 @@ class Transaction(Protocol):
         """Set fields of all records that ``where`` chooses; how many."""
 
     def remove(self, kind: type[object], /, **where: object) -> int:
-        """Take records away that only index what others say, or were told long ago; how many. Nothing else is ever deleted."""
+        """Take records away that only index what others say, or were told long ago; how many.
+
+        Nothing else is ever deleted.
+        """
 
     def event(self, kind: str, subject: str, *, actor: str, why: str = "", **data: object) -> None:
         """Append one line of history, at the transaction's time."""
@@ -139,10 +152,14 @@ class Store(Protocol):
     """The database: the only truth."""
 
     def begin(self) -> AbstractContextManager[Transaction]:
-        """A read-write transaction; it commits at the end of the block and rolls back on an exception."""
+        """A read-write transaction; it commits at the end of the block and rolls back on an
+        exception.
+        """
 
     def read(self) -> AbstractContextManager[Transaction]:
         """A consistent read."""
 
     def settled(self, after: int, limit: int) -> list[Event]:
-        """The events that follow ``after``, in order, so that none with a number in between will ever come."""
+        """The events that follow ``after``, in order, so that none with a number in between will
+        ever come.
+        """

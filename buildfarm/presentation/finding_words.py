@@ -1,6 +1,7 @@
 """A comparison's findings in plain words, worst first, for pages.
 
-Reads the JSON form by its keys and expects nothing more: an older or a newer form still shows what it can.
+Reads the JSON form by its keys and expects nothing more: an older or a newer form still shows what
+it can.
 """
 
 from __future__ import annotations
@@ -144,7 +145,9 @@ def reading(report: Mapping[str, Any]) -> Json:
 
 
 def worst_line(report: Mapping[str, object]) -> str:
-    """What decided a verdict, in words: the worst finding, the RPM it is in, and how many are as bad."""
+    """What decided a verdict, in words: the worst finding, the RPM it is in, and how many are as
+    bad.
+    """
     lines: list[tuple[int, str]] = []
     for pair in pairs_of(report):
         rpm = pair["new"] or pair["old"]
@@ -164,7 +167,9 @@ def worst_line(report: Mapping[str, object]) -> str:
 
 
 def findings_of(report: Mapping[str, object]) -> Iterator[Json]:
-    """Every finding with the RPM it is in (``rpm``): ``{rpm, kind, path, subject, verdict}``; an RPM that stands alone is one."""
+    """Every finding with the RPM it is in (``rpm``): ``{rpm, kind, path, subject, verdict}``; an
+    RPM that stands alone is one.
+    """
     for pair in _list(report.get("pairs")):
         if isinstance(pair, Mapping):
             rpm = str(pair.get("new") or pair.get("old") or "")
@@ -184,7 +189,9 @@ def findings_of(report: Mapping[str, object]) -> Iterator[Json]:
 
 
 def judged_of(report: Mapping[str, object]) -> dict[str, tuple[str, bool]]:
-    """What a report says of each of the vendor's RPMs, by its digest (or its file name): its verdict, and whether a waiver lifted it."""
+    """What a report says of each of the vendor's RPMs, by its digest (or its file name): its
+    verdict, and whether a waiver lifted it.
+    """
     judged = {
         pair.get("old_sha256") or pair["old"]: (
             str(pair.get("verdict") or ""),

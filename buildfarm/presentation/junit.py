@@ -1,4 +1,6 @@
-"""The report as JUnit XML (the form of the Ant task that Jenkins and GitLab read): a suite a source, a test case an RPM."""
+"""The report as JUnit XML (the form of the Ant task that Jenkins and GitLab read): a suite a
+source, a test case an RPM.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ Case = tuple[str, Verdict, tuple[Finding, ...]]
 
 
 def to_junit(report: Report) -> str:
-    """REVIEW to MISSING is a failure, ERROR an error, UNCOMPARED skipped; what a waiver lifted passes and says so."""
+    """REVIEW to MISSING is a failure, ERROR an error, UNCOMPARED skipped; what a waiver lifted
+    passes and says so.
+    """
     suites: dict[str, list[Case]] = {}
     for pair in report.pairs:
         suites.setdefault(pair.source, []).append(_of_pair(pair))

@@ -1,4 +1,6 @@
-"""A comparison's lines for people at a terminal and in CI logs: one line a finding, evidence only when asked for."""
+"""A comparison's lines for people at a terminal and in CI logs: one line a finding, evidence only
+when asked for.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,8 @@ def _evidence(item: Finding) -> Iterator[str]:
 def pair_lines(pair: PairResult, *, verbose: bool = False, alone: bool = False) -> Iterator[str]:
     """One pair, worst finding first.
 
-    A pair that is compatible has nothing to say unless it is ``alone`` or all is asked for; what is EQUIVALENT or better
-    is said only with ``verbose``.
+    A pair that is compatible has nothing to say unless it is ``alone`` or all is asked for; what is
+    EQUIVALENT or better is said only with ``verbose``.
     """
     if not (verbose or alone or _speaks(pair.verdict)):
         return
@@ -89,7 +91,9 @@ def lines(report: Report, *, verbose: bool = False) -> Iterator[str]:
 
 
 def summary(report: Report, *, verbose: bool = False) -> Iterator[str]:
-    """The sums, what to do about each kind that is not acceptable, and waivers that no longer do anything."""
+    """The sums, what to do about each kind that is not acceptable, and waivers that no longer do
+    anything.
+    """
     if not verbose:
         for kind, step in sorted(_steps(report).items()):
             yield f"next ({kind}): {step}"

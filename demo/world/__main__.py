@@ -1,4 +1,6 @@
-"""``python -m demo.world --out DIR``: make the demo's world once; a second run, or one beside it, finds it made."""
+"""``python -m demo.world --out DIR``: make the demo's world once; a second run, or one beside it,
+finds it made.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The host distribution's packages, through an apt configuration of our own; nothing under /etc is touched."""
+"""The host distribution's packages, through an apt configuration of our own; nothing under /etc is
+touched.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ class Apt:
         self._options: list[str] = []
 
     def update(self) -> None:
-        """Derive private sources from the machine's own and fetch the lists. :raises WorldError: none are configured."""
+        """Derive private sources from the machine's own and fetch the lists.
+
+        :raises WorldError: none are configured.
+        """
         parts = self._folder / "sources.list.d"
         for name in ("lists/partial", "archives/partial", "sources.list.d"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,6 @@
-"""The machine repository: what a guest needs beyond the seed (a kernel, dnf, Python), repacked like the seed."""
+"""The machine repository: what a guest needs beyond the seed (a kernel, dnf, Python), repacked like
+the seed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""One package of the host distribution becomes one RPM: its files, its names, the dependencies rpm finds in them."""
+"""One package of the host distribution becomes one RPM: its files, its names, the dependencies rpm
+finds in them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ _FIELD = re.compile(r"^([A-Za-z-]+): (.*)$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """What becomes an RPM: a tree of files and what is said about them. ``extra`` is spec text (scriptlets)."""
+    """What becomes an RPM: a tree of files and what is said about them.
+
+    ``extra`` is spec text (scriptlets).
+    """
 
     name: str
     version: str
@@ -69,9 +74,11 @@ def split_version(text: str) -> tuple[str, str]:
 
 
 def requires_of(control: dict[str, str], known: Collection[str]) -> list[str]:
-    """The names a package depends on, as far as they are in the seed (the first alternative that is).
+    """The names a package depends on, as far as they are in the seed (the first alternative that
+    is).
 
-    Shared libraries are left to the sonames that rpm finds: a rebuilt library can then take a seed's place.
+    Shared libraries are left to the sonames that rpm finds: a rebuilt library can then take a
+    seed's place.
     """
     wanted = []
     for group in ", ".join(
@@ -108,7 +115,9 @@ def build_rpm(package: Package, work: Path) -> Path:
 
 
 def _files(tree: Path) -> list[str]:
-    """Files and links, and directories that hold nothing: shared directories belong to ``filesystem``."""
+    """Files and links, and directories that hold nothing: shared directories belong to
+    ``filesystem``.
+    """
     found = []
     for folder, folders, files in os.walk(tree):
         here = Path(folder)

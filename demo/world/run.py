@@ -16,7 +16,9 @@ ENV = {
 
 
 class WorldError(Exception):
-    """The world cannot be made; the message names the file or program, the reason and the next step."""
+    """The world cannot be made; the message names the file or program, the reason and the next
+    step.
+    """
 
 
 def run(

@@ -68,7 +68,9 @@ def repack_all(
     known: set[str],
     jobs: int,
 ) -> int:
-    """Fetch ``closure`` and repack it into ``out``; requirements are kept as far as they are ``known``. How many RPMs."""
+    """Fetch ``closure`` and repack it into ``out``; requirements are kept as far as they are
+    ``known``. How many RPMs.
+    """
     say(f"{out.name.strip('.')}: fetching {len(closure)} packages")
     debs = apt.download(closure, work / "debs")
     say(f"{out.name.strip('.')}: repacking {len(debs)} packages")
@@ -97,7 +99,9 @@ def repack_all(
 
 
 def _adjust(name: str, tree: Path) -> None:
-    """What the host distribution's maintainer scripts would have done, as files; /bin/sh is bash, as on EL."""
+    """What the host distribution's maintainer scripts would have done, as files; /bin/sh is bash,
+    as on EL.
+    """
     binaries = tree / "usr" / "bin"
     if name == "bash":
         (binaries / "sh").symlink_to("bash")

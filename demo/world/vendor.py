@@ -1,6 +1,8 @@
-"""PNAELV, the Prominent North American Linux Vendor: SRPMs and binaries made by plain rpmbuild, and signed.
+"""PNAELV, the Prominent North American Linux Vendor: SRPMs and binaries made by plain rpmbuild, and
+signed.
 
-Built in another path, by another user, on another host than the farm's builds; nothing of ``buildfarm`` is used.
+Built in another path, by another user, on another host than the farm's builds; nothing of
+``buildfarm`` is used.
 """
 
 from __future__ import annotations
@@ -64,7 +66,10 @@ class Paths:
 
 
 def make_vendor(paths: Paths, apt: Apt, *, jobs: int) -> None:
-    """Make keys, SRPMs and binaries under ``paths.out``. :raises WorldError: an archive or a build is not as it should be."""
+    """Make keys, SRPMs and binaries under ``paths.out``.
+
+    :raises WorldError: an archive or a build is not as it should be.
+    """
     say("vendor: fetching and checking upstream archives")
     archives = fetch_archives(apt, paths.work / "archives")
     for name in ("SRPMS", "RPMS"):

@@ -159,7 +159,9 @@ def test_a_source_tree_becomes_an_srpm(builder: Builder, run: Build, tree_tar: M
 def test_an_srpm_is_made_anew_under_a_condition_and_built_under_it(
     builder: Builder, run: Build, make_srpm: Make, declared: str, under: wire.Override
 ) -> None:
-    """A bootstrap variant: only the header of the SRPM that is made under the condition says what that build requires."""
+    """A bootstrap variant: only the header of the SRPM that is made under the condition says what
+    that build requires.
+    """
     srpm = make_srpm(spec("ring", extra=f"{declared}\nBuildRequires: ring\n%endif"))
     assert "ring" in rpm_query(srpm, "[%{REQUIRENAME} ]").split()
     done = run(builder, srpm, kind="srpm", override=under)

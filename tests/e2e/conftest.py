@@ -44,7 +44,9 @@ MakeHome = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def make_home(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeHome]:
-    """A function that makes homes: the demo's configuration, a free port, quick timing, and whatever a test adds."""
+    """A function that makes homes: the demo's configuration, a free port, quick timing, and
+    whatever a test adds.
+    """
     made: list[Path] = []
 
     def make(
@@ -83,8 +85,9 @@ def make_home(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="session")
 def line(make_home: MakeHome, world: Path) -> Iterator[tuple[Farm, dict[str, object]]]:
-    """A farm on which the whole drop of the demo has come to rest; a SIG has a target of its own on top of reef-9,
-    whose forge may trigger drops."""
+    """A farm on which the whole drop of the demo has come to rest; a SIG has a target of its own on
+    top of reef-9, whose forge may trigger drops.
+    """
     home = make_home("line")
     base = yaml.safe_load((home / "targets" / "reef-9.yaml").read_text())
     layered = {
@@ -109,7 +112,9 @@ def line(make_home: MakeHome, world: Path) -> Iterator[tuple[Farm, dict[str, obj
 
 
 class Signed:
-    """A vendor of the tests' own: SRPMs written here, built by rpmbuild -bs, signed with a key the target trusts."""
+    """A vendor of the tests' own: SRPMs written here, built by rpmbuild -bs, signed with a key the
+    target trusts.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,4 +1,6 @@
-"""Builds in real guests: a machine boots, its worker takes one task, and the machine is gone, whatever happened to it."""
+"""Builds in real guests: a machine boots, its worker takes one task, and the machine is gone,
+whatever happened to it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Any process may die at any moment: started again, the line finishes, nothing is lost, nothing is published twice."""
+"""Any process may die at any moment: started again, the line finishes, nothing is lost, nothing is
+published twice.
+"""
 
 from __future__ import annotations
 

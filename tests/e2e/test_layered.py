@@ -1,4 +1,6 @@
-"""A SIG's own target on top of another: sources without a vendor, built on what users of the base have."""
+"""A SIG's own target on top of another: sources without a vendor, built on what users of the base
+have.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every kind of page in a real browser, light and dark: no accessibility fault, no word on the console, nothing wider than a telephone.
+"""Every kind of page in a real browser, light and dark: no accessibility fault, no word on the
+console, nothing wider than a telephone.
 
 The pictures are kept in ``var/screenshots``.
 """

@@ -1,4 +1,6 @@
-"""The pages in a real browser: they follow what happens, fit a telephone, and the console stays silent."""
+"""The pages in a real browser: they follow what happens, fit a telephone, and the console stays
+silent.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""A SIG maintainer in a real browser: logs in, retries what is theirs, is refused what is not; the pages stay accessible and quiet."""
+"""A SIG maintainer in a real browser: logs in, retries what is theirs, is refused what is not; the
+pages stay accessible and quiet.
+"""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""The whole line on the demo's drop: every planted case comes out as foreseen, and users can install the result."""
+"""The whole line on the demo's drop: every planted case comes out as foreseen, and users can
+install the result.
+"""
 
 from __future__ import annotations
 

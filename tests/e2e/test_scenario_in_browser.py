@@ -1,15 +1,19 @@
 """The farm as people live with it, in a real browser, on a farm whose every process is real.
 
-A drop is triggered by a signed webhook and followed, without anybody reloading a page, until users have it. A maintainer logs in, retries
-what their SIG answers for and is refused what is another's. A waiver is given by form and lets a refused build through; when its day is
-over, the page that shows the build follows it back.
+A drop is triggered by a signed webhook and followed, without anybody reloading a page, until users
+have it. A maintainer logs in, retries what their SIG answers for and is refused what is another's.
+A waiver is given by form and lets a refused build through; when its day is over, the page that
+shows the build follows it back.
 
-No test waits for a midnight: the waiver ends by the very call of the scheduler's sweep (``waivers.expire``), on the store of this
-running farm, made by a hub whose clock is two days ahead; everything that follows from it (judging, the tags, the next generation,
-the page) is the farm's own doing. That the sweep makes this call, and on which day, is proved in
-``tests/integration/pipeline/build/test_pipeline_waivers.py``; revoking by form in ``tests/integration/web/auth/test_web_people.py``.
+No test waits for a midnight: the waiver ends by the very call of the scheduler's sweep
+(``waivers.expire``), on the store of this running farm, made by a hub whose clock is two days
+ahead; everything that follows from it (judging, the tags, the next generation, the page) is the
+farm's own doing. That the sweep makes this call, and on which day, is proved in
+``tests/integration/pipeline/build/test_pipeline_waivers.py``; revoking by form in
+``tests/integration/web/auth/test_web_people.py``.
 
-Pictures of the main pages of this farm are kept in ``var/screenshots/line-desk`` and ``line-phone``.
+Pictures of the main pages of this farm are kept in ``var/screenshots/line-desk`` and
+``line-phone``.
 """
 
 from __future__ import annotations
@@ -79,7 +83,9 @@ FAILING = "echo twig.c:7:3: error: no light down here; exit 1"
 
 @pytest.fixture
 def drop_of(line: Line, tmp_path: Path) -> Callable[[str, str], str]:
-    """Makes an SRPM, reports it to the SIG's target as a forge would, and gives back the path of the drop's page."""
+    """Makes an SRPM, reports it to the SIG's target as a forge would, and gives back the path of
+    the drop's page.
+    """
     farm, _ = line
     secret = (farm.home / "secrets" / "forge").read_text().strip()
 
@@ -267,7 +273,9 @@ def test_a_waiver_given_by_form_lets_a_build_through_until_its_day_is_over(
 
 
 def expire_days_later(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
-    """What the scheduler's sweep does about waivers, on this farm's store, when it is the day after tomorrow."""
+    """What the scheduler's sweep does about waivers, on this farm's store, when it is the day after
+    tomorrow.
+    """
     monkeypatch.setenv("BUILDFARM_HOME", str(farm.home))
     loaded = configuration.load(farm.home / "farm.yaml")
     store = SqlStore(loaded.farm.database_url, clock=lambda: utc_now() + timedelta(days=2))
@@ -278,7 +286,8 @@ def expire_days_later(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> tuple[str,
 
 
 MAIN_PAGES = {
-    "overview": "/", "needs": "/action-required", "drop": "/drops/{drop}", "build-compared": "/builds/{popt}", "build-failed": "/builds/{stubborn}",
+    "overview": "/", "needs": "/action-required", "drop": "/drops/{drop}",
+    "build-compared": "/builds/{popt}", "build-failed": "/builds/{stubborn}",
     "target": "/targets/reef-9", "sources": "/sources", "lag": "/lag", "workers": "/workers", "waivers": "/waivers",
     "search": "/search?q=zlib", "triggers": "/triggers", "subscriptions": "/subscriptions", "log": "/builds/{stubborn}/log",
 }  # fmt: skip

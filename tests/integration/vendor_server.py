@@ -1,4 +1,6 @@
-"""A vendor's web server on the loopback interface: files with validators as mirrors send them, and every misbehaviour by script."""
+"""A vendor's web server on the loopback interface: files with validators as mirrors send them, and
+every misbehaviour by script.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ from pathlib import Path
 
 @dataclass
 class VendorServer:
-    """Serves ``folder``; ``script`` takes a path over. ``asked`` is every request: path, conditions, Host."""
+    """Serves ``folder``; ``script`` takes a path over.
+
+    ``asked`` is every request: path, conditions, Host.
+    """
 
     folder: Path
     port: int = 0

@@ -1,6 +1,8 @@
-"""What people decide, once for the page's forms and the API: find the thing, ask whether they may, call the service.
+"""What people decide, once for the page's forms and the API: find the thing, ask whether they may,
+call the service.
 
-Whoever calls has asked :func:`buildfarm_web.http.access.could` before reading what was sent; errors of the services pass through.
+Whoever calls has asked :func:`buildfarm_web.http.access.could` before reading what was sent; errors
+of the services pass through.
 """
 
 from __future__ import annotations
@@ -68,7 +70,9 @@ def priority(number: int) -> Callable[..., Build]:
 
 
 def on_drop(name: str, action: Action, do: Callable[..., T], *, why: str) -> tuple[Drop, T]:
-    """Do something to one drop, for whoever may do so to its target; the drop as it was, and what came of it."""
+    """Do something to one drop, for whoever may do so to its target; the drop as it was, and what
+    came of it.
+    """
     principal()
     hub = the_hub()
     with hub.store.begin() as tx:

@@ -1,4 +1,6 @@
-"""The application factory: blueprints, error pages and headers around collaborators that are handed in."""
+"""The application factory: blueprints, error pages and headers around collaborators that are handed
+in.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a request handler works with: the hub, the intake and the limits the application was made with."""
+"""What a request handler works with: the hub, the intake and the limits the application was made
+with.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What gunicorn starts: ``gunicorn 'buildfarm_web.wsgi:application()'``. Nothing happens at import."""
+"""What gunicorn starts: ``gunicorn 'buildfarm_web.wsgi:application()'``.
+
+Nothing happens at import.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ def application() -> Flask:
 def settle() -> None:
     """Let the collector pass over what is here to stay (``gc.freeze`` in Python's documentation).
 
-    A full collection would walk through every module's objects, a tenth of a second in the middle of somebody's page.
+    A full collection would walk through every module's objects, a tenth of a second in the middle
+    of somebody's page.
     """
     gc.collect()
     gc.freeze()

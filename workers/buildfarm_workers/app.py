@@ -1,4 +1,6 @@
-"""The worker's Celery application: JSON (signed, where keys are given), one prefix, nothing but plain consuming."""
+"""The worker's Celery application: JSON (signed, where keys are given), one prefix, nothing but
+plain consuming.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ TASK = "buildfarm.work"
 
 
 def application(config: WorkerConfig, handle: Callable[[str], bool]) -> Celery:
-    """An application whose only task hands a task's id to ``handle``; when that says False, the process ends."""
+    """An application whose only task hands a task's id to ``handle``; when that says False, the
+    process ends.
+    """
     app = Celery("buildfarm-worker", broker=config.redis.url)
     app.conf.update(
         accept_content=["json"],
@@ -48,7 +52,9 @@ def application(config: WorkerConfig, handle: Callable[[str], bool]) -> Celery:
 def consume(
     app: Celery, config: WorkerConfig, *, slot: int, on_shutdown: Callable[[], None]
 ) -> None:
-    """Take messages until the process is told to go; ``on_shutdown`` is called at that moment, even in mid-task."""
+    """Take messages until the process is told to go; ``on_shutdown`` is called at that moment, even
+    in mid-task.
+    """
 
     def shutting_down(**_: object) -> None:
         on_shutdown()
@@ -62,7 +68,9 @@ def consume(
 
 
 def _sign(app: Celery, config: WorkerConfig) -> None:
-    """Accept only what is signed with a certificate in the folder (Celery's ``auth`` serializer, application/data)."""
+    """Accept only what is signed with a certificate in the folder (Celery's ``auth`` serializer,
+    application/data).
+    """
     security = config.security
     assert security is not None
     app.conf.update(

@@ -1,4 +1,6 @@
-"""What the machine of a worker has, as the hub compares it with what a source needs (``machine_requirements:`` of a target)."""
+"""What the machine of a worker has, as the hub compares it with what a source needs
+(``machine_requirements:`` of a target).
+"""
 
 from __future__ import annotations
 

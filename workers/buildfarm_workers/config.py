@@ -16,14 +16,19 @@ class _Part(BaseModel):
 
 
 class Redis(_Part):
-    """Where messages come from. ``url`` names this worker's own ACL user; ``prefix`` is all that user may touch."""
+    """Where messages come from.
+
+    ``url`` names this worker's own ACL user; ``prefix`` is all that user may touch.
+    """
 
     url: str
     prefix: str
 
 
 class Security(_Part):
-    """Celery's message signing: the worker's own pair, and the folder of certificates it believes (the hub's)."""
+    """Celery's message signing: the worker's own pair, and the folder of certificates it believes
+    (the hub's).
+    """
 
     key: Path
     certificate: Path
@@ -31,7 +36,9 @@ class Security(_Part):
 
 
 class MockSettings(_Part):
-    """For the mock builder: mock refuses user 0, so a worker that runs as root names an ordinary user of group mock."""
+    """For the mock builder: mock refuses user 0, so a worker that runs as root names an ordinary
+    user of group mock.
+    """
 
     command: str = "mock"
     user: str = ""
@@ -40,7 +47,9 @@ class MockSettings(_Part):
 
 
 class WorkerConfig(_Part):
-    """Everything a worker process is told. ``queues`` are ``<target>.<arch>.<size>``; ``slots`` are processes.
+    """Everything a worker process is told.
+
+    ``queues`` are ``<target>.<arch>.<size>``; ``slots`` are processes.
 
     ``tasks`` is after how many the process ends by itself; 0 is never.
     """
@@ -103,7 +112,9 @@ def _absolute(config: WorkerConfig, folder: Path) -> WorkerConfig:
 
 
 def problems(config: WorkerConfig) -> list[str]:
-    """What would keep a worker with this configuration from starting, as far as it can be seen without a network."""
+    """What would keep a worker with this configuration from starting, as far as it can be seen
+    without a network.
+    """
     found: list[str] = []
     if config.security is not None:
         pair = (config.security.key, config.security.certificate)

@@ -1,7 +1,8 @@
 """The hub's worker API (``/worker/v1``) as typed calls, with patience.
 
-A hub that restarts costs nothing: transport errors and 5xx answers are repeated with growing pauses until a deadline.
-:class:`Hub` speaks with the worker's token, :class:`Lease` with the token of one claimed task.
+A hub that restarts costs nothing: transport errors and 5xx answers are repeated with growing pauses
+until a deadline. :class:`Hub` speaks with the worker's token, :class:`Lease` with the token of one
+claimed task.
 """
 
 from __future__ import annotations
@@ -65,7 +66,10 @@ class _Client:
     def patiently(
         self, what: str, attempt: Callable[[], httpx.Response], *, patience: float | None = None
     ) -> httpx.Response:
-        """Repeat ``attempt`` until the hub answers below 500. :raises InfraError: it does not, in time."""
+        """Repeat ``attempt`` until the hub answers below 500.
+
+        :raises InfraError: it does not, in time.
+        """
         deadline = time.monotonic() + (self.patience if patience is None else patience)
         pause = _FIRST_PAUSE
         while True:
@@ -170,7 +174,10 @@ class Lease:
         return _held(LogAnswer, response).offset
 
     def payload(self, blob: BlobRef, target: Path) -> None:
-        """Fetch the order's payload into ``target``. :raises InfraError: it does not have the digest it should."""
+        """Fetch the order's payload into ``target``.
+
+        :raises InfraError: it does not have the digest it should.
+        """
 
         def attempt() -> httpx.Response:
             digest = hashlib.sha256()

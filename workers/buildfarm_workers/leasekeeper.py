@@ -1,7 +1,8 @@
-"""What runs beside a build while its lease is held: the heart-beat and the log's way to the hub, one thread each.
+"""What runs beside a build while its lease is held: the heart-beat and the log's way to the hub,
+one thread each.
 
-Both stop the build by the same sign when the hub takes the task away. Neither ever starts a program: a child's
-parent-death signal counts the thread that started it.
+Both stop the build by the same sign when the hub takes the task away. Neither ever starts a
+program: a child's parent-death signal counts the thread that started it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ _FLUSH_SECONDS = 120.0
 
 
 class StopSign:
-    """Why a build has to stop; the first reason stays. ``lost``: the task is not ours any more, report nothing."""
+    """Why a build has to stop; the first reason stays.
+
+    ``lost``: the task is not ours any more, report nothing.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -54,7 +58,10 @@ class Stage:
 
 @contextmanager
 def heartbeat(lease: Lease, stage: Stage, sign: StopSign, interval: float) -> Iterator[None]:
-    """Beat every ``interval`` seconds. A hub that is away is no reason to stop: only its word is."""
+    """Beat every ``interval`` seconds.
+
+    A hub that is away is no reason to stop: only its word is.
+    """
     over = threading.Event()
 
     def beat() -> None:
@@ -106,7 +113,10 @@ class LogStream:
             self._thread.join()
 
     def flush(self) -> None:
-        """Send what is left. :raises LeaseLost: nobody wants it. :raises InfraError: the hub does not answer."""
+        """Send what is left. :raises LeaseLost: nobody wants it.
+
+        :raises InfraError: the hub does not answer.
+        """
         while self._send_once(patience=_FLUSH_SECONDS):
             pass
 

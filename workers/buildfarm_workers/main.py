@@ -1,7 +1,8 @@
-"""The ``buildfarm-worker`` command: the worker process, one build by hand, and a look at the configuration.
+"""The ``buildfarm-worker`` command: the worker process, one build by hand, and a look at the
+configuration.
 
-The worker runs in a mount namespace of its own and its children die with it, so that a SIGKILL leaves no mount and no
-process behind; what it leaves on disk, its successor removes.
+The worker runs in a mount namespace of its own and its children die with it, so that a SIGKILL
+leaves no mount and no process behind; what it leaves on disk, its successor removes.
 """
 
 from __future__ import annotations
@@ -168,7 +169,10 @@ def exit_code(kind: FailureKind | None) -> int:
 
 
 def _owner(config: WorkerConfig, slot: int) -> str:
-    """Names our control groups. Two farms on one machine may both have a worker ``local-1``: the folder tells them apart."""
+    """Names our control groups.
+
+    Two farms on one machine may both have a worker ``local-1``: the folder tells them apart.
+    """
     place = hashlib.sha256(str(config.workdir).encode()).hexdigest()[:8]
     return f"{config.name}-{slot}-{place}"
 
@@ -213,7 +217,9 @@ def serve(config: WorkerConfig, slot: int) -> None:
 
 
 def _stay_known(worker: Worker, interval: float, over: threading.Event) -> None:
-    """Say hello again and again: the hub counts an idle worker as lost after a lease's time without a word."""
+    """Say hello again and again: the hub counts an idle worker as lost after a lease's time without
+    a word.
+    """
     while not over.wait(interval):
         try:
             worker.hello(patience=0.0)

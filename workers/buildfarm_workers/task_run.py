@@ -32,7 +32,10 @@ _ROOT_LOG_TAIL = 32 * 1024  # the hub takes little more than the order's log lim
 
 
 class Worker:
-    """One slot: takes one task at a time. ``folder`` is its own; what lies there belongs to the task at hand."""
+    """One slot: takes one task at a time.
+
+    ``folder`` is its own; what lies there belongs to the task at hand.
+    """
 
     def __init__(self, config: WorkerConfig, hub: Hub, builder: Builder, folder: Path) -> None:
         self._config = config
@@ -77,7 +80,9 @@ class Worker:
             self._sign.raise_(reason)
 
     def work(self, task: str) -> bool:
-        """Claim ``task``, build it, report. What goes wrong is reported, or logged when nobody listens.
+        """Claim ``task``, build it, report.
+
+        What goes wrong is reported, or logged when nobody listens.
 
         :return: whether this worker should take another.
         """
@@ -217,7 +222,9 @@ def _upload(lease: Lease, file: Path) -> Artifact:
 
 
 def _explain(build_log: Path, result: Path, outcome: Outcome) -> None:
-    """Whoever opens the log of a failed task finds the reason at its end, and dnf's words where rpmbuild had none."""
+    """Whoever opens the log of a failed task finds the reason at its end, and dnf's words where
+    rpmbuild had none.
+    """
     with build_log.open("ab") as out:
         root_log = result / SIDE_LOGS[0]
         if build_log.stat().st_size == 0 and root_log.exists():

@@ -1,7 +1,9 @@
-"""One OpenID Connect issuer, asked with Authlib: authorization code flow with PKCE, state and nonce, an ID token that is verified.
+"""One OpenID Connect issuer, asked with Authlib: authorization code flow with PKCE, state and
+nonce, an ID token that is verified.
 
-What is checked: the issuer's own metadata names it, the state is the one we sent, the token is signed by one of its keys with an
-asymmetric algorithm, and is for us, of this login (nonce) and of now.
+What is checked: the issuer's own metadata names it, the state is the one we sent, the token is
+signed by one of its keys with an asymmetric algorithm, and is for us, of this login (nonce) and of
+now.
 """
 
 from __future__ import annotations
@@ -41,7 +43,10 @@ class OidcIssuer:
         self._known: Document = {}
 
     def begin(self, complete: str) -> tuple[str, AuthorizationRequest]:
-        """Where to send the browser, and what must be kept meanwhile. :raises InfraError: the issuer does not answer."""
+        """Where to send the browser, and what must be kept meanwhile.
+
+        :raises InfraError: the issuer does not answer.
+        """
         authorization_request = AuthorizationRequest(
             state=secrets.token_urlsafe(24),
             nonce=secrets.token_urlsafe(24),
@@ -60,7 +65,9 @@ class OidcIssuer:
     def welcome(
         self, authorization_request: AuthorizationRequest, complete: str, answer: Mapping[str, str]
     ) -> Mapping[str, object]:
-        """The verified claims about who came back; see :class:`buildfarm.ports.authentication.IdentityProvider`."""
+        """The verified claims about who came back; see
+        :class:`buildfarm.ports.authentication.IdentityProvider`.
+        """
         if not hmac.compare_digest(
             answer.get("state", "").encode(), authorization_request.state.encode()
         ):
@@ -102,7 +109,10 @@ class OidcIssuer:
     def _verified(
         self, id_token: str, access_token: str, authorization_request: AuthorizationRequest
     ) -> Document:
-        """What the ID token says (OpenID Connect Core 3.1.3.7). :raises JoseError: it is not to be believed."""
+        """What the ID token says (OpenID Connect Core 3.1.3.7).
+
+        :raises JoseError: it is not to be believed.
+        """
         keys = KeySet.import_key_set(self._fetch(str(self._metadata()["jwks_uri"])))  # type: ignore[arg-type]  # a KeySetSerialization
         token = jwt.decode(id_token, keys, algorithms=_ALGORITHMS)
         claims = CodeIDToken(
@@ -122,7 +132,9 @@ class OidcIssuer:
         return dict(claims)
 
     def _userinfo(self, session: OAuth2Session, claims: Document) -> Document:
-        """More about them, where the issuer says it apart; only of the same subject (OpenID Connect Core 5.3.2)."""
+        """More about them, where the issuer says it apart; only of the same subject (OpenID Connect
+        Core 5.3.2).
+        """
         endpoint = self._metadata().get("userinfo_endpoint")
         if (
             not endpoint

@@ -1,4 +1,6 @@
-"""Argon2id hashes of passwords (RFC 9106; OWASP's smaller setting, so that many logins at a time fit into memory)."""
+"""Argon2id hashes of passwords (RFC 9106; OWASP's smaller setting, so that many logins at a time
+fit into memory).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ class Argon2Passwords:
         return self._hasher.hash(password)
 
     def fits(self, password: str, kept: str) -> bool:
-        """Whether it is the password behind ``kept``; with an empty ``kept`` it takes as long and is False."""
+        """Whether it is the password behind ``kept``; with an empty ``kept`` it takes as long and
+        is False.
+        """
         try:
             return self._hasher.verify(kept or self._nobodys, password) and bool(kept)
         except (VerificationError, InvalidHashError):

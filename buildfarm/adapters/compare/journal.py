@@ -1,4 +1,6 @@
-"""The journal of a large comparison: one line a result, appended; a torn last line of a killed run is cut off."""
+"""The journal of a large comparison: one line a result, appended; a torn last line of a killed run
+is cut off.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _PARTS = (
 
 @functools.cache
 def tool_digest() -> str:
-    """SHA-256 over the sources of what a result depends on: another reader or another rule makes other results."""
+    """SHA-256 over the sources of what a result depends on: another reader or another rule makes
+    other results.
+    """
     root = Path(buildfarm.__file__).parent
     files = [
         file
@@ -40,7 +44,9 @@ def tool_digest() -> str:
 
 
 class Journal:
-    """A file of results; only their keys and places are in memory. Used from one thread, held by one process.
+    """A file of results; only their keys and places are in memory.
+
+    Used from one thread, held by one process.
 
     :raises Conflict: another comparison is using it now.
     """
@@ -97,7 +103,10 @@ class Journal:
         return frozenset(self._places)
 
     def get(self, key: str) -> PairResult:
-        """One result. :raises KeyError: it is not done. :raises InputError: the file was damaged by somebody else."""
+        """One result. :raises KeyError: it is not done.
+
+        :raises InputError: the file was damaged by somebody else.
+        """
         place, length = self._places[key]
         line = os.pread(self._stream.fileno(), length, place)
         try:

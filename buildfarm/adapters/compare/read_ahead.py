@@ -1,4 +1,6 @@
-"""One sandbox for a comparison of two files: it starts before anybody asks, and stays for the other questions."""
+"""One sandbox for a comparison of two files: it starts before anybody asks, and stays for the other
+questions.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ _SECONDS, _SECONDS_A_MEBIBYTE = 30.0, 3.0
 
 
 class ReadAhead:
-    """A reader that has begun with two files; what it cannot answer, an ordinary reader is asked for."""
+    """A reader that has begun with two files; what it cannot answer, an ordinary reader is asked
+    for.
+    """
 
     def __init__(self, *files: Path) -> None:
         self._files = [file.resolve() for file in files]

@@ -1,6 +1,7 @@
 """A repository (a URL, or a folder with repodata) as one side of a large comparison.
 
-Its metadata says which RPMs there are and their digests; an RPM is fetched when its pair is compared and let go after it.
+Its metadata says which RPMs there are and their digests; an RPM is fetched when its pair is
+compared and let go after it.
 """
 
 from __future__ import annotations
@@ -149,7 +150,10 @@ class RepositorySide:
         return urljoin(self._base, href) if self._base else str(self._folder / href)
 
     def _get(self, row: Json, name: str, *, limit: int) -> Path:
-        """The file, found or fetched. :raises InputError: it is not there. :raises InfraError: no answer."""
+        """The file, found or fetched.
+
+        :raises InputError: it is not there. :raises InfraError: no answer.
+        """
         href = str(row["href"])
         if not self._base:
             path = file_of(self._folder, href)

@@ -1,4 +1,6 @@
-"""A folder of RPMs as one side of a large comparison: headers are read once and kept on disk, identities in memory."""
+"""A folder of RPMs as one side of a large comparison: headers are read once and kept on disk,
+identities in memory.
+"""
 
 from __future__ import annotations
 

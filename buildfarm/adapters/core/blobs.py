@@ -1,7 +1,8 @@
 """The blob store: files by their SHA-256, under ``<root>/ab/abcdef…``, read-only.
 
-A file is written aside, flushed to the disk and renamed into place, so what has a digest's name has that digest. Bytes
-put twice, at once or later, are put once; a crash leaves files in ``.incoming`` and nothing else.
+A file is written aside, flushed to the disk and renamed into place, so what has a digest's name has
+that digest. Bytes put twice, at once or later, are put once; a crash leaves files in ``.incoming``
+and nothing else.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Blobs:
         return self.put_stream([data])
 
     def put_file(self, path: Path, *, move: bool = False) -> Blob:
-        """Take a file in: a copy, or with ``move`` the file itself, which is gone from ``path`` only once it is kept.
+        """Take a file in: a copy, or with ``move`` the file itself, which is gone from ``path``
+        only once it is kept.
 
         With ``move`` nobody may hold the file open for writing any more.
 
@@ -87,8 +89,10 @@ class Blobs:
         """Take a stream in.
 
         :param limit: bytes; not one more is written.
-        :raises InputError: another digest than expected, or longer than ``limit``; nothing stays of it.
-        :raises InfraError: the store cannot be written (a full disk). What reading ``stream`` raises passes through.
+        :raises InputError: another digest than expected, or longer than ``limit``; nothing stays of
+            it.
+        :raises InfraError: the store cannot be written (a full disk). What reading ``stream``
+            raises passes through.
         """
         if expected_sha256 is not None:
             self._place(expected_sha256)
@@ -143,7 +147,9 @@ class Blobs:
             Path(name).unlink(missing_ok=True)
 
     def _keep(self, aside: Path, sha256: str, size: int) -> None:
-        """Rename into place, unless it is there; a file of another size is a damaged one and is replaced."""
+        """Rename into place, unless it is there; a file of another size is a damaged one and is
+        replaced.
+        """
         place = self._place(sha256)
         with contextlib.suppress(FileNotFoundError):
             if place.stat().st_size == size:
@@ -155,8 +161,8 @@ class Blobs:
     def _adopt(self, path: Path) -> Blob | None:
         """Link the file itself into the store; ``None`` where only a copy will do.
 
-        A copy it must be for a link, for a file that has another name or owner (somebody could still write to it), and
-        across file systems.
+        A copy it must be for a link, for a file that has another name or owner (somebody could
+        still write to it), and across file systems.
         """
         about = path.lstat()
         mine = about.st_uid == os.geteuid() and about.st_nlink == 1 and not path.is_symlink()

@@ -1,8 +1,10 @@
-"""Edit a source archive: runs in the sandbox, as ``python -m buildfarm.adapters.debrand.archive_edit ORDER BEFORE AFTER``.
+"""Edit a source archive: runs in the sandbox, as ``python -m
+buildfarm.adapters.debrand.archive_edit ORDER BEFORE AFTER``.
 
-The archive is put together again in its own format and compression, members in their order with their own metadata; what an
-edit changed carries the rule's time. The same archive and edit give the same bytes. The answer is JSON on standard output:
-``{"changed": [[member, places]]}``, or ``{"refused": why, "hint": …}`` with exit code 1.
+The archive is put together again in its own format and compression, members in their order with
+their own metadata; what an edit changed carries the rule's time. The same archive and edit give the
+same bytes. The answer is JSON on standard output: ``{"changed": [[member, places]]}``, or
+``{"refused": why, "hint": …}`` with exit code 1.
 """
 
 from __future__ import annotations
@@ -30,9 +32,11 @@ _SHOWN = 8
 
 
 def edit_archive(name: str, data: bytes, edit: ArchiveEdit, *, mtime: int) -> tuple[bytes, Changed]:
-    """The archive after the edit, and ``(member, places)`` of what changed (0 places: it was deleted).
+    """The archive after the edit, and ``(member, places)`` of what changed (0 places: it was
+    deleted).
 
-    :raises RuleDoesNotFit: no archive that is known here, a glob without a member, another count of places.
+    :raises RuleDoesNotFit: no archive that is known here, a glob without a member, another count of
+        places.
     """
     if zipfile.is_zipfile(io.BytesIO(data)):
         return _edit_zip(name, data, edit, mtime)
@@ -138,7 +142,8 @@ def _edit_zip(name: str, data: bytes, edit: ArchiveEdit, mtime: int) -> tuple[by
 
 
 def matches(member: str, pattern: str) -> bool:
-    """Whether a glob names a member: its whole path, the path below the archive's top folder, or a folder it is in.
+    """Whether a glob names a member: its whole path, the path below the archive's top folder, or a
+    folder it is in.
 
     >>> matches("foo-1.0/images/logo.png", "images/*.png"), matches("foo-1.0/images/logo.png", "images")
     (True, True)

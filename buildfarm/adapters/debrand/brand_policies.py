@@ -1,4 +1,6 @@
-"""Brand policies as YAML files, checked against their schema (``buildfarm/domain/brand.schema.json``)."""
+"""Brand policies as YAML files, checked against their schema
+(``buildfarm/domain/brand.schema.json``).
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def load_brand_policy(file: Path) -> BrandPolicy:
-    """Read one. :raises ConfigError: naming the file, line, column and key of what is wrong, and the reason."""
+    """Read one. :raises ConfigError: naming the file, line, column and key of what is wrong, and
+    the reason.
+    """
     placed = Placed(file)
     problems = sorted(_validator().iter_errors(placed.data), key=lambda e: list(map(str, e.path)))
     if problems:

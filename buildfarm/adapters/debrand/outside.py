@@ -1,4 +1,6 @@
-"""What a debrand rule needs from outside, each in the sandbox: rpm's view of a spec, archives taken apart, scripts."""
+"""What a debrand rule needs from outside, each in the sandbox: rpm's view of a spec, archives taken
+apart, scripts.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _STAND_INS: Mapping[str, str] = {
     "__python": "/usr/bin/python3", "__python3": "/usr/bin/python3", "ldconfig_scriptlets(n:)": "%{nil}", "forgemeta": "%{nil}",
     "gometa": "%{nil}", "efi_has_alt_arch": "0", "dist": "%{nil}",
 }  # fmt: skip
-"""Macros of EL's macro packages that specs use in their preamble, empty: Epoch, Version and Release do not depend on them."""
+"""Macros of EL's macro packages that specs use in their preamble, empty: Epoch, Version and Release
+do not depend on them.
+"""
 
 
 class SandboxedOutside:
@@ -55,7 +59,8 @@ class SandboxedOutside:
     def edit_archive(
         self, name: str, data: bytes, edit: ArchiveEdit, *, mtime: int
     ) -> tuple[bytes, tuple[tuple[str, int], ...]]:
-        """Taken apart and put together by :mod:`buildfarm.adapters.debrand.archive_edit` in the sandbox.
+        """Taken apart and put together by :mod:`buildfarm.adapters.debrand.archive_edit` in the
+        sandbox.
 
         :raises RuleDoesNotFit: what it said.
         """
@@ -75,7 +80,8 @@ class SandboxedOutside:
             return after.read_bytes(), tuple((member, count) for member, count in said["changed"])
 
     def run_script(self, script: Script, tree: Mapping[str, bytes], *, epoch: int) -> Tree:
-        """``bash`` on the tree, in the tree or in the rule's folder; no network, nothing else of the machine.
+        """``bash`` on the tree, in the tree or in the rule's folder; no network, nothing else of
+        the machine.
 
         :raises RuleDoesNotFit: it failed, or left anything but plain files.
         """
@@ -130,7 +136,9 @@ def _evr(parsed: str, spec: str) -> EVR:
 
 
 def _read(folder: Path, script: str) -> Tree:
-    """The files; a link inside the tree is the file it leads to, and one to nothing has no bytes that an SRPM could hold."""
+    """The files; a link inside the tree is the file it leads to, and one to nothing has no bytes
+    that an SRPM could hold.
+    """
     tree: Tree = {}
     for place in sorted(folder.rglob("*")):
         inside = place.resolve().is_relative_to(folder.resolve())

@@ -1,4 +1,6 @@
-"""One action of a rule file made into what the domain applies; the files it names are read here, and only from the rule's folder."""
+"""One action of a rule file made into what the domain applies; the files it names are read here,
+and only from the rule's folder.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,11 @@ Json = dict[str, Any]
 
 
 class Files:
-    """What lies beside a rule; ``digests`` are of everything that was read, by what the rule calls it, ``names`` what was read.
+    """What lies beside a rule; ``digests`` are of everything that was read, by what the rule calls
+    it, ``names`` what was read.
 
-    ``lenient``: a file that is not there is empty (to rehearse a rule's edits of a spec without its files).
+    ``lenient``: a file that is not there is empty (to rehearse a rule's edits of a spec without its
+    files).
     """
 
     def __init__(self, folder: Path, *, lenient: bool = False) -> None:
@@ -65,7 +69,10 @@ class Files:
         return content
 
     def content(self, called: str, body: Mapping[str, Any]) -> bytes:
-        """What a file becomes: ``from`` or ``text``. :raises ConfigError: neither or both, or another SHA-256."""
+        """What a file becomes: ``from`` or ``text``.
+
+        :raises ConfigError: neither or both, or another SHA-256.
+        """
         if ("from" in body) == ("text" in body):
             raise ConfigError(f"{called}: give either `from` or `text`")
         content = body["text"].encode() if "text" in body else self.read(called, body["from"])
@@ -88,7 +95,10 @@ class Files:
 
 
 def action_of(entry: Json, files: Files) -> Action:
-    """The domain's action for one entry of ``actions``, which the schema has checked. :raises ConfigError: about a file."""
+    """The domain's action for one entry of ``actions``, which the schema has checked.
+
+    :raises ConfigError: about a file.
+    """
     (kind, body), = entry.items()  # fmt: skip
     return _MAKERS[kind](body, files)
 

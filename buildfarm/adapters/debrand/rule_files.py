@@ -72,13 +72,18 @@ def check(placed: Placed) -> None:
 
 
 def validate(data: Json, file: Path) -> None:
-    """As :func:`check`, of data that was not written by hand. :raises ConfigError: the data is no rule."""
+    """As :func:`check`, of data that was not written by hand.
+
+    :raises ConfigError: the data is no rule.
+    """
     for path, problem, hint in _problems(data):
         raise ConfigError(f"{file}: {dotted(path)}: {problem}", hint=hint)
 
 
 def _problems(data: Json) -> Iterator[tuple[Path_, str, str]]:
-    """``(place, problem, hint)``; the schema cannot say regular expressions, EVR terms and days, this does."""
+    """``(place, problem, hint)``; the schema cannot say regular expressions, EVR terms and days,
+    this does.
+    """
     problems = sorted(_validator().iter_errors(data), key=lambda e: list(map(str, e.path)))
     if problems:
         worst = jsonschema.exceptions.best_match(problems) or problems[0]
@@ -124,7 +129,10 @@ def _patterns(data: Json) -> Iterator[tuple[Path_, str]]:
 def rule_of(
     data: Json, *, file: str, files: Files, day: date | None = None, placed: Placed | None = None
 ) -> Rule:
-    """The rule in data that has been checked. :raises ConfigError: a file it names cannot be read."""
+    """The rule in data that has been checked.
+
+    :raises ConfigError: a file it names cannot be read.
+    """
     actions = []
     for number, entry in enumerate(data["actions"]):
         try:
@@ -157,7 +165,9 @@ def rule_of(
 
 
 def _digest(data: Json, files: Files) -> str:
-    """SHA-256 over the rule in canonical JSON and the digests of its files: comments and layout do not count."""
+    """SHA-256 over the rule in canonical JSON and the digests of its files: comments and layout do
+    not count.
+    """
     return hashlib.sha256(
         json.dumps([plain(data), files.digests], sort_keys=True).encode()
     ).hexdigest()

@@ -1,4 +1,6 @@
-"""An SRPM as a tree of files, and a tree as a tar: unpacked in the sandbox, its spec never evaluated."""
+"""An SRPM as a tree of files, and a tree as a tar: unpacked in the sandbox, its spec never
+evaluated.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _SECONDS = 600.0
 
 
 def unpack(srpm: Path, work: Path) -> dict[str, bytes]:
-    """``SPECS/<name>.spec`` and ``SOURCES/<name>`` of an SRPM (v4 or v6). ``work`` is a scratch folder, emptied first.
+    """``SPECS/<name>.spec`` and ``SOURCES/<name>`` of an SRPM (v4 or v6).
+
+    ``work`` is a scratch folder, emptied first.
 
     :raises InputError: the payload is damaged, or holds anything but plain files.
     """
@@ -70,7 +74,9 @@ def identity(srpm: Path) -> tuple[str, EVR]:
 
 
 def identities(srpms: Sequence[Path]) -> list[tuple[str, EVR] | InputError]:
-    """Name and EVR of many SRPMs, in that order, in one sandbox; each is read whole, so that damage is told, too."""
+    """Name and EVR of many SRPMs, in that order, in one sandbox; each is read whole, so that damage
+    is told, too.
+    """
     answers: list[tuple[str, EVR] | InputError] = []
     for srpm, facts in zip(srpms, SandboxedReader(jobs=1).headers(srpms), strict=True):
         if facts.error:
@@ -90,7 +96,8 @@ def identities(srpms: Sequence[Path]) -> list[tuple[str, EVR] | InputError]:
 def build(
     tree: Mapping[str, bytes], target: Path, work: Path, *, epoch: int, macros: Mapping[str, str]
 ) -> Path:
-    """An SRPM of the tree in ``target``: same tree, ``epoch`` (its build time) and macros, same bytes.
+    """An SRPM of the tree in ``target``: same tree, ``epoch`` (its build time) and macros, same
+    bytes.
 
     :raises InputError: rpmbuild refuses the spec, a source that it names is not in the tree.
     """
@@ -108,7 +115,9 @@ def build(
 
 
 def prepare(srpm: Path, work: Path, *, macros: Mapping[str, str]) -> Path:
-    """The folder that ``%prep`` leaves behind: archives unpacked, patches applied. ``work`` is a scratch folder, emptied first.
+    """The folder that ``%prep`` leaves behind: archives unpacked, patches applied.
+
+    ``work`` is a scratch folder, emptied first.
 
     :raises InputError: the SRPM cannot be unpacked, or its ``%prep`` does not end well here.
     """

@@ -1,7 +1,8 @@
 """Sources from dist-git: a tree with a spec, and a list of what lies in a lookaside cache.
 
-Three lists are known: CentOS's ``.NAME.metadata`` (``SHA1 SOURCES/file``), Fedora's ``sources`` (``SHA512 (file) = …``) and its
-old form (``MD5  file``). Every file is verified against its digest; one that is not listed is not fetched.
+Three lists are known: CentOS's ``.NAME.metadata`` (``SHA1 SOURCES/file``), Fedora's ``sources``
+(``SHA512 (file) = …``) and its old form (``MD5  file``). Every file is verified against its digest;
+one that is not listed is not fetched.
 """
 
 from __future__ import annotations
@@ -59,9 +60,11 @@ class Listed:
 def checkout(
     place: DistGit, source: str, commit: str, *, macros: Mapping[str, str], work: Path
 ) -> Iterator[Path]:
-    """The SRPM of a source at a commit, built in the sandbox with the commit's time; ``work`` is emptied before and after.
+    """The SRPM of a source at a commit, built in the sandbox with the commit's time; ``work`` is
+    emptied before and after.
 
-    :raises InputError: no such repository, commit or file. :raises InfraError: the server or the cache does not answer.
+    :raises InputError: no such repository, commit or file. :raises InfraError: the server or the
+        cache does not answer.
     """
     url = place.repository(source)
     shutil.rmtree(work, ignore_errors=True)
@@ -84,7 +87,9 @@ def checkout(
 
 
 def _git(words: Sequence[str], home: Path, what: str) -> str:
-    """Run git with nobody's configuration, without hooks, and without transports that run a program."""
+    """Run git with nobody's configuration, without hooks, and without transports that run a
+    program.
+    """
     options = ["core.hooksPath=/dev/null", "core.symlinks=false", "protocol.ext.allow=never"]
     try:
         done = process.run(
@@ -102,7 +107,10 @@ def _git(words: Sequence[str], home: Path, what: str) -> str:
 
 
 def read(folder: Path) -> Tree:
-    """The files of a checked-out tree, without git's own. :raises InputError: no folder, a link, or no spec in it."""
+    """The files of a checked-out tree, without git's own.
+
+    :raises InputError: no folder, a link, or no spec in it.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder", hint="give a checked-out dist-git tree")
     tree: Tree = {}
@@ -143,12 +151,14 @@ def listed(tree: Mapping[str, bytes]) -> list[Listed]:
 
 
 def with_sources(tree: Mapping[str, bytes], package: str, lookaside: str) -> Tree:
-    """The tree with every listed file that is not in it yet, out of ``lookaside``: a folder, or a URL.
+    """The tree with every listed file that is not in it yet, out of ``lookaside``: a folder, or a
+    URL.
 
-    A folder holds files by name or by digest. A URL may say ``{name}``, ``{file}``, ``{algorithm}`` and ``{digest}``; one without
-    is Fedora's: ``URL/NAME/FILE/ALGORITHM/DIGEST/FILE``.
+    A folder holds files by name or by digest. A URL may say ``{name}``, ``{file}``, ``{algorithm}``
+    and ``{digest}``; one without is Fedora's: ``URL/NAME/FILE/ALGORITHM/DIGEST/FILE``.
 
-    :raises InputError: a file is not there, or is another one. :raises InfraError: the cache does not answer.
+    :raises InputError: a file is not there, or is another one. :raises InfraError: the cache does
+        not answer.
     """
     done = dict(tree)
     for one in listed(tree):

@@ -1,7 +1,9 @@
-"""Fetching over HTTP what the target allows: each URL and each redirect checked, and the very address that was checked connected to.
+"""Fetching over HTTP what the target allows: each URL and each redirect checked, and the very
+address that was checked connected to.
 
-A name is resolved once, here; the connection goes to the address, with the name in Host, SNI and the certificate's check. So a
-name that answers differently a moment later (DNS rebinding) leads nowhere else. No proxy, no cookie, no credentials.
+A name is resolved once, here; the connection goes to the address, with the name in Host, SNI and
+the certificate's check. So a name that answers differently a moment later (DNS rebinding) leads
+nowhere else. No proxy, no cookie, no credentials.
 """
 
 from __future__ import annotations
@@ -138,7 +140,9 @@ class Fetcher:
         raise NotNow(f"{url}: {problem!r}") from problem
 
     def _addresses(self, url: str, host: str, port: int, *, private: bool) -> list[str]:
-        """Where to connect. :raises InputError: every address is one that the prefix does not allow."""
+        """Where to connect. :raises InputError: every address is one that the prefix does not
+        allow.
+        """
         found = self._resolve(host, port)
         usable = [
             one

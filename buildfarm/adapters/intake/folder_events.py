@@ -72,7 +72,9 @@ class InotifyFolder(FileSystemEventHandler):
         self._observer = observer
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        """Keep an event. A file renamed in from outside of the folder is only ``created`` here: nobody will close it."""
+        """Keep an event. A file renamed in from outside of the folder is only ``created`` here:
+        nobody will close it.
+        """
         if not event.is_directory:
             moved = isinstance(event, FileMovedEvent)
             path = Path(os.fsdecode(event.dest_path if moved else event.src_path))
@@ -103,7 +105,8 @@ class InotifyFolder(FileSystemEventHandler):
 def _is_watched(inode: int) -> bool:
     """Whether the kernel watches this inode for us (proc(5), ``fdinfo``).
 
-    It stops when a folder is removed, and may give its inode to the next one before the thread that listens has heard of it.
+    It stops when a folder is removed, and may give its inode to the next one before the thread that
+    listens has heard of it.
     """
     for place in Path("/proc/self/fdinfo").iterdir():
         with contextlib.suppress(OSError):  # a file that another thread has closed since
@@ -117,7 +120,8 @@ def _is_watched(inode: int) -> bool:
 
 
 def nobody_writes(path: Path) -> bool:
-    """Whether no process has a file open for writing: the kernel grants a read lease only then (fcntl(2), F_SETLEASE).
+    """Whether no process has a file open for writing: the kernel grants a read lease only then
+    (fcntl(2), F_SETLEASE).
 
     A file system without leases (NFS) cannot say; there the file's size has to be trusted.
     """

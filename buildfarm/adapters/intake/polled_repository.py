@@ -1,6 +1,8 @@
-"""One look at a vendor's repository: a conditional request for repomd.xml, and its primary metadata if that has changed.
+"""One look at a vendor's repository: a conditional request for repomd.xml, and its primary metadata
+if that has changed.
 
-All of it is somebody else's: sizes are bounded before and while reading, digests are checked, and the sandbox parses.
+All of it is somebody else's: sizes are bounded before and while reading, digests are checked, and
+the sandbox parses.
 """
 
 from __future__ import annotations
@@ -101,7 +103,10 @@ class RepositoryLook:
 def _kept(
     chunks: Iterable[bytes], work: Path, *, kind: str = "sha256", suffix: str = ""
 ) -> Iterator[tuple[Path, str]]:
-    """The body as a file, until the block ends, and its digest. :raises InputError: an unknown ``kind`` of digest."""
+    """The body as a file, until the block ends, and its digest.
+
+    :raises InputError: an unknown ``kind`` of digest.
+    """
     if kind not in hashlib.algorithms_guaranteed or kind.startswith("shake"):
         raise InputError(f"a digest of kind {kind!r} is not known")
     digest = hashlib.new(kind, usedforsecurity=False)

@@ -1,7 +1,9 @@
-"""The metadata of repositories behind a URL, pinned on disk for the plan: repomd.xml and what libsolv reads of it, never an RPM.
+"""The metadata of repositories behind a URL, pinned on disk for the plan: repomd.xml and what
+libsolv reads of it, never an RPM.
 
-A state lies in a folder named after its repomd.xml's digest and never changes. It is fetched beside the scheduler, which goes on with
-the last state it has; only the first time there is none to go on with.
+A state lies in a folder named after its repomd.xml's digest and never changes. It is fetched beside
+the scheduler, which goes on with the last state it has; only the first time there is none to go on
+with.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from buildfarm.errors import BuildFarmError, InfraError, InputError
 
 _WANTED = ("primary", "filelists", "modules")
 _FRESH_SECONDS = 300.0
-"""How long a state does before it is asked whether there is a newer one; dnf's own metadata_expire is 48 h."""
+"""How long a state does before it is asked whether there is a newer one; dnf's own metadata_expire
+is 48 h.
+"""
 _LIMIT = 2048 * MEBIBYTE
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _KEPT_STATES = 3

@@ -1,8 +1,9 @@
 """The Redis stream ``bf:events``: one message an event, for other systems.
 
-A message's id is its event's number (``123-0``). Redis refuses an id that is not higher than the last, so the stream itself
-knows how far it has come: telling twice is refused, a Redis that lost its memory is told again from what the stream holds at
-most, and a reader that remembers the last id it saw goes on from there, or asks ``/api/v1/events?after=123``.
+A message's id is its event's number (``123-0``). Redis refuses an id that is not higher than the
+last, so the stream itself knows how far it has come: telling twice is refused, a Redis that lost
+its memory is told again from what the stream holds at most, and a reader that remembers the last id
+it saw goes on from there, or asks ``/api/v1/events?after=123``.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class RedisStream:
 
 
 def add_reader(url: str, name: str) -> str:
-    """Make (or renew) an ACL user that may read the stream and nothing else; its URL with a fresh password.
+    """Make (or renew) an ACL user that may read the stream and nothing else; its URL with a fresh
+    password.
 
     :raises InfraError: Redis does not answer.
     """

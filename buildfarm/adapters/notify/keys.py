@@ -1,7 +1,8 @@
-"""What webhooks are signed with and what a mail's unsubscribe link is proved by: derived from one key in ``secrets/``.
+"""What webhooks are signed with and what a mail's unsubscribe link is proved by: derived from one
+key in ``secrets/``.
 
-A subscription's secret is an HMAC of its id under the farm's key. So there is none in the database, none to encrypt, and one
-that was ended is never used again.
+A subscription's secret is an HMAC of its id under the farm's key. So there is none in the database,
+none to encrypt, and one that was ended is never used again.
 """
 
 from __future__ import annotations

@@ -17,7 +17,9 @@ _LONGEST_SUBJECT = 200
 
 
 class Smtp:
-    """See :class:`buildfarm.ports.notifications.Mailer`; ``password`` is read from its file each time and never kept."""
+    """See :class:`buildfarm.ports.notifications.Mailer`; ``password`` is read from its file each
+    time and never kept.
+    """
 
     def __init__(self, settings: Mail, *, password_file: Path | None) -> None:
         self._settings = settings
@@ -61,7 +63,9 @@ def _refused(code: int, words: bytes | str) -> Answer:
 
 
 def compose(letter: MailMessage, *, sender: str) -> EmailMessage:
-    """The message (RFC 5322), with what mail programs need to thread it by drop and to unsubscribe with one click (RFC 8058)."""
+    """The message (RFC 5322), with what mail programs need to thread it by drop and to unsubscribe
+    with one click (RFC 8058).
+    """
     domain = sender.rpartition("@")[2].rstrip("> ") or "localhost"
     message = EmailMessage()
     message["From"] = sender

@@ -1,7 +1,9 @@
-"""Where a webhook may go on somebody's wish: not to the hub itself and not to its neighbours (SSRF).
+"""Where a webhook may go on somebody's wish: not to the hub itself and not to its neighbours
+(SSRF).
 
-The judgement is that of :mod:`buildfarm.domain.target.allowed_url`. A host's addresses are looked up once and the connection goes to one
-that was looked at, so that a name which changes its mind in between gains nothing.
+The judgement is that of :mod:`buildfarm.domain.target.allowed_url`. A host's addresses are looked
+up once and the connection goes to one that was looked at, so that a name which changes its mind in
+between gains nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Posts webhooks as Standard Webhooks has it (standardwebhooks.com): signed, bounded in time, redirects not followed."""
+"""Posts webhooks as Standard Webhooks has it (standardwebhooks.com): signed, bounded in time,
+redirects not followed.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ _GONE = 410
 
 
 class Webhooks:
-    """See :class:`buildfarm.ports.notifications.WebhookSender`. ``allowed`` are URL prefixes that may be at private addresses."""
+    """See :class:`buildfarm.ports.notifications.WebhookSender`.
+
+    ``allowed`` are URL prefixes that may be at private addresses.
+    """
 
     def __init__(self, keys: NotificationKeys, *, allowed: Sequence[str]) -> None:
         self._keys = keys
@@ -32,7 +37,10 @@ class Webhooks:
     def __call__(
         self, url: str, *, message_id: str, subscription: str, body: bytes, at: datetime
     ) -> Answer:
-        """Post once; anything but a 2xx is a refusal. What the receiver says beyond its status is not read."""
+        """Post once; anything but a 2xx is a refusal.
+
+        What the receiver says beyond its status is not read.
+        """
         stamp = int(at.timestamp())
         host = urlsplit(url).hostname or ""
         headers = {

@@ -1,4 +1,5 @@
-"""productmd: what a compose says of itself (``metadata/composeinfo.json``, ``metadata/rpms.json``), as release tools read it.
+"""productmd: what a compose says of itself (``metadata/composeinfo.json``, ``metadata/rpms.json``),
+as release tools read it.
 
 A compose has one variant, for a tag is not split. It has no images, so there is no ``images.json``.
 """
@@ -25,7 +26,10 @@ _SHORT_ID = 8
 
 
 class ProductmdWriter:
-    """See :class:`buildfarm.ports.repositories.ComposeWriter`. ``key`` is the file with the public key that RPMs are signed with."""
+    """See :class:`buildfarm.ports.repositories.ComposeWriter`.
+
+    ``key`` is the file with the public key that RPMs are signed with.
+    """
 
     def __init__(self, key: Path) -> None:
         self._key = key

@@ -1,4 +1,6 @@
-"""How metadata is packed: piece by piece where every reader takes streams one behind the other as one, else from end to end."""
+"""How metadata is packed: piece by piece where every reader takes streams one behind the other as
+one, else from end to end.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,11 @@ class Packer(Protocol):
 
 
 def piece(data: bytes, how: Compression) -> bytes:
-    """One stream of a file made of many, without a time and without a name: the same data, the same bytes.
+    """One stream of a file made of many, without a time and without a name: the same data, the same
+    bytes.
 
-    gzip: members (RFC 1952, 2.2); zstd: frames (RFC 8878, 3). Empty for the others: createrepo_c reads only the first stream of
-    bz2 and xz files, so those are packed by :func:`whole`.
+    gzip: members (RFC 1952, 2.2); zstd: frames (RFC 8878, 3). Empty for the others: createrepo_c
+    reads only the first stream of bz2 and xz files, so those are packed by :func:`whole`.
     """
     if how == "gz":
         stream = zlib.compressobj(6, zlib.DEFLATED, 31)

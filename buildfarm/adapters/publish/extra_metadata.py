@@ -1,6 +1,8 @@
-"""What a vendor says about its RPMs beside them, carried into our repositories: groups (comps), advisories (updateinfo), modules.
+"""What a vendor says about its RPMs beside them, carried into our repositories: groups (comps),
+advisories (updateinfo), modules.
 
-Advisories are cut down to RPMs that the repository has, under the release they have there: dnf finds an advisory by the exact NEVRA.
+Advisories are cut down to RPMs that the repository has, under the release they have there: dnf
+finds an advisory by the exact NEVRA.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ SUFFIX = {
 def carried(kind: ExtraMetadataKind, path: Path, names: Mapping[str, str]) -> bytes:
     """The content for a repository.
 
-    :param names: the file name that the vendor's RPM has, to the one that ours has in this repository.
+    :param names: the file name that the vendor's RPM has, to the one that ours has in this
+        repository.
     :raises InputError: it is not what it should be.
     """
     try:

@@ -1,8 +1,11 @@
-"""Repository metadata whose cost follows what changed: the XML of some shards' RPMs is kept, plain and compressed.
+"""Repository metadata whose cost follows what changed: the XML of some shards' RPMs is kept, plain
+and compressed.
 
-A compressed file may be several streams, one behind the other (:mod:`buildfarm.adapters.publish.compression`), and every reader of
-repodata (dnf, libsolv, createrepo_c) reads them as one. So ``primary.xml.gz`` is a head, one stream a bucket and a foot; a new build
-touches the few buckets its names fall into, all others are copied as they are. Same RPMs, same bytes: no time of day goes in.
+A compressed file may be several streams, one behind the other
+(:mod:`buildfarm.adapters.publish.compression`), and every reader of repodata (dnf, libsolv,
+createrepo_c) reads them as one. So ``primary.xml.gz`` is a head, one stream a bucket and a foot; a
+new build touches the few buckets its names fall into, all others are copied as they are. Same RPMs,
+same bytes: no time of day goes in.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ _RPMS_A_CHUNK = 64
 _A_WHILE = 86_400.0
 """Seconds: what is used every minute is not marked so every minute."""
 _HANDFUL = 1 << 20
-"""Bytes that are handed over at a time: hundreds of small pieces, each to another thread, cost more than what is done with them."""
+"""Bytes that are handed over at a time: hundreds of small pieces, each to another thread, cost more
+than what is done with them.
+"""
 _VERSION = str(cr.VERSION)
 _NO_RPM = b'packages="0"'
 _LENGTHS = struct.Struct(">6Q")
@@ -57,7 +62,9 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """XML of some RPMs, for primary, filelists and other: how long it is, itself (empty where it is not asked for), and compressed."""
+    """XML of some RPMs, for primary, filelists and other: how long it is, itself (empty where it is
+    not asked for), and compressed.
+    """
 
     sizes: tuple[int, int, int]
     plain: tuple[Buffer, Buffer, Buffer]
@@ -65,7 +72,9 @@ class Bucket:
 
 
 class ChunkStore:
-    """A folder of buckets by what is in them; what is torn or of another createrepo_c counts as absent."""
+    """A folder of buckets by what is in them; what is torn or of another createrepo_c counts as
+    absent.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -89,12 +98,16 @@ class ChunkStore:
         return bucket
 
     def forget(self, *, older_than: float) -> int:
-        """Remove buckets that no generation was written from since ``older_than`` (seconds since 1970); how many."""
+        """Remove buckets that no generation was written from since ``older_than`` (seconds since
+        1970); how many.
+        """
         return forget(self._folder, older_than=older_than)
 
 
 def forget(folder: Path, *, older_than: float) -> int:
-    """Remove the files of a cache that were not used since ``older_than`` (seconds since 1970); how many."""
+    """Remove the files of a cache that were not used since ``older_than`` (seconds since 1970); how
+    many.
+    """
     count = 0
     for place in folder.glob("??/*"):
         if place.stat().st_mtime < older_than:
@@ -156,7 +169,9 @@ def buckets(shards: Sequence[Shard]) -> list[list[Shard]]:
 
 
 class _Stream:
-    """One metadata file on its way to the disk: a hand of its own takes digests and writes while the next pieces are read."""
+    """One metadata file on its way to the disk: a hand of its own takes digests and writes while
+    the next pieces are read.
+    """
 
     def __init__(self, repodata: Path, filename: str, style: RepodataStyle) -> None:
         self._repodata, self._filename, self._style = repodata, filename, style
@@ -178,7 +193,9 @@ class _Stream:
         self._file.close()
 
     def add(self, size: int, plain: Buffer, packed: Buffer) -> None:
-        """What comes next, ``size`` bytes of it before it was packed; what goes wrong is said by :meth:`close`."""
+        """What comes next, ``size`` bytes of it before it was packed; what goes wrong is said by
+        :meth:`close`.
+        """
         self._size_open += size
         self._waiting.append((plain, packed))
         self._waits += len(plain) + len(packed)
@@ -186,7 +203,8 @@ class _Stream:
             self._hand_over()
 
     def close(self, kind: str) -> Future[cr.RepomdRecord]:
-        """Give the file its name, which has its digest in it so that no cache mixes two generations.
+        """Give the file its name, which has its digest in it so that no cache mixes two
+        generations.
 
         The answer raises OSError: a full disk.
         """
@@ -246,7 +264,8 @@ def write(
     style: RepodataStyle,
     beside: Sequence[Record] = (),
 ) -> str:
-    """Write the metadata into an empty folder; the answer is its revision, a SHA-256 over all of it.
+    """Write the metadata into an empty folder; the answer is its revision, a SHA-256 over all of
+    it.
 
     :param beside: further records.
     :raises OSError, createrepo_c.CreaterepoCError: as the system and the library say.
@@ -282,7 +301,9 @@ def _framed(
     chunks_of: ChunksOf,
     cache: ChunkStore,
 ) -> Iterator[Bucket]:
-    """What createrepo_c writes before the first RPM, the buckets, and what it writes behind the last."""
+    """What createrepo_c writes before the first RPM, the buckets, and what it writes behind the
+    last.
+    """
     frames = [
         tuple(part.replace(_NO_RPM, b'packages="%d"' % count) for part in _frame(name))
         for name in _KINDS

@@ -1,9 +1,12 @@
-"""The RPMs of repositories on shared pool: a generation links to folders that others use too, not to each RPM anew.
+"""The RPMs of repositories on shared pool: a generation links to folders that others use too, not
+to each RPM anew.
 
-An RPM's shard follows from its name (one of 256), its shard from its shard (one of 64, four shards each), and a shard's folder from
-what stands on it, so two generations that agree on a shard share one folder of hard links. ``Packages/3f`` of a repository is a
-symbolic link to such a folder; a build that is added touches the few pool its names fall on. Metadata is kept by shards
-(:mod:`buildfarm.adapters.publish.metadata_writer`). Who mirrors repositories copies the whole tree, pool included.
+An RPM's shard follows from its name (one of 256), its shard from its shard (one of 64, four shards
+each), and a shard's folder from what stands on it, so two generations that agree on a shard share
+one folder of hard links. ``Packages/3f`` of a repository is a symbolic link to such a folder; a
+build that is added touches the few pool its names fall on. Metadata is kept by shards
+(:mod:`buildfarm.adapters.publish.metadata_writer`). Who mirrors repositories copies the whole tree,
+pool included.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ POOL = 64
 _LOCK = ".lock"
 _LINKS = ".links"
 _NAME = 32
-"""Digits of a shard's key in its folder's name: ext4 keeps a link of up to 59 bytes in the inode, a longer one costs a block."""
+"""Digits of a shard's key in its folder's name: ext4 keeps a link of up to 59 bytes in the inode, a
+longer one costs a block.
+"""
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 _FILENAME = attrgetter("filename")
 
@@ -89,7 +94,9 @@ def shards(files: Iterable[RepoRpm]) -> list[Shard]:
 
 
 class PackagePool:
-    """The folder of all pool, below the one that holds ``<tag>/<generation>/<repository>`` (on the blobs' file system)."""
+    """The folder of all pool, below the one that holds ``<tag>/<generation>/<repository>`` (on the
+    blobs' file system).
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -118,7 +125,9 @@ class PackagePool:
                 self._point(f"{packages}/{number:02x}", back, key)
 
     def collect(self, *, older_than: float) -> int:
-        """Remove pool that no repository links to, if they were filled before ``older_than`` (seconds since 1970); how many."""
+        """Remove pool that no repository links to, if they were filled before ``older_than``
+        (seconds since 1970); how many.
+        """
         with self._locked(fcntl.LOCK_EX):
             links = self._folder.parent.glob("*/*/*/Packages/*")
             used = {link.readlink().name for link in links if link.is_symlink()}
@@ -136,7 +145,8 @@ class PackagePool:
     def _point(self, place: str, back: str, key: str) -> None:
         """Let ``place`` be a symbolic link to a shard: one that others use too, by a hard link.
 
-        A new one is a new inode, and ext4 takes up to a millisecond to find one where files were removed in the last minutes.
+        A new one is a new inode, and ext4 takes up to a millisecond to find one where files were
+        removed in the last minutes.
         """
         known = self._folder / _LINKS / str(back.count("..")) / key  # how far up its target begins
         try:
@@ -164,7 +174,9 @@ class PackagePool:
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:
-        """Shared for who lays out, alone for who collects: no shard goes while somebody links to it."""
+        """Shared for who lays out, alone for who collects: no shard goes while somebody links to
+        it.
+        """
         with (self._folder / _LOCK).open("w") as lock:
             fcntl.flock(lock, how)
             yield

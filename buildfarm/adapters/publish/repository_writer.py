@@ -1,8 +1,9 @@
 """Writes a repository with the createrepo_c library, without opening an RPM twice.
 
-The three XML chunks of an RPM are kept by its SHA-256; a file's place (``Packages/3f/zlib-….rpm``) follows from its
-name, so a chunk is good in every generation. How chunks become metadata: :mod:`buildfarm.adapters.publish.metadata_writer`;
-how RPMs come into a repository: :mod:`buildfarm.adapters.publish.package_pool`.
+The three XML chunks of an RPM are kept by its SHA-256; a file's place (``Packages/3f/zlib-….rpm``)
+follows from its name, so a chunk is good in every generation. How chunks become metadata:
+:mod:`buildfarm.adapters.publish.metadata_writer`; how RPMs come into a repository:
+:mod:`buildfarm.adapters.publish.package_pool`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ STANDARD = RepodataStyle()
 
 
 class ChunkCache:
-    """A folder of small files, one an RPM; what is torn or of another createrepo_c counts as absent."""
+    """A folder of small files, one an RPM; what is torn or of another createrepo_c counts as
+    absent.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -67,7 +70,9 @@ class ChunkCache:
 
 
 class RepositoryWriter:
-    """Writes repositories. ``cache`` holds XML and outlives them; ``pool`` holds their RPMs, beside them on one file system."""
+    """Writes repositories. ``cache`` holds XML and outlives them; ``pool`` holds their RPMs, beside
+    them on one file system.
+    """
 
     def __init__(self, cache: Path, pool: Path) -> None:
         self._chunks = ChunkCache(cache / "rpms")
@@ -94,11 +99,13 @@ class RepositoryWriter:
     ) -> str:
         """Lay out ``folder/Packages`` and ``folder/repodata``.
 
-        The answer is the revision, a SHA-256 over all metadata; the order of ``files`` does not matter.
+        The answer is the revision, a SHA-256 over all metadata; the order of ``files`` does not
+        matter.
 
-        :raises InputError: two files of one name, a name that is a path, or a carried file that is not what it should be.
-        :raises InfraError: createrepo_c refused an RPM, a file is not what its digest says, the folder is there
-            already or the disk is full.
+        :raises InputError: two files of one name, a name that is a path, or a carried file that is
+            not what it should be.
+        :raises InfraError: createrepo_c refused an RPM, a file is not what its digest says, the
+            folder is there already or the disk is full.
         """
         _check_names([file.filename for file in files])
         beside = [_record_of(one) for one in carried]
@@ -116,7 +123,9 @@ class RepositoryWriter:
         return revision
 
     def _forget(self) -> None:
-        """Once a day, let go of pool that no repository stands on, and of XML that none needed for a month."""
+        """Once a day, let go of pool that no repository stands on, and of XML that none needed for
+        a month.
+        """
         now = time.time()
         if now - self._forgot > _DAY:
             self._forgot = now

@@ -1,8 +1,8 @@
 """The distribution's key: gpg and rpmsign with a home of their own, opened by the signer only.
 
-gpg 2 leaves an agent behind that holds the secret key. Each command here runs in a process namespace of its own
-(bubblewrap), which ends with the command, or with the farm if that is killed: the agent ends with it, at once and
-always. One command at a time uses a home.
+gpg 2 leaves an agent behind that holds the secret key. Each command here runs in a process
+namespace of its own (bubblewrap), which ends with the command, or with the farm if that is killed:
+the agent ends with it, at once and always. One command at a time uses a home.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ _OWN_PROCESSES = (
 
 
 class Signer:
-    """Signs RPMs and repomd.xml with the one key of ``home`` (a GNUPGHOME); the key is of ``name`` and ``email``."""
+    """Signs RPMs and repomd.xml with the one key of ``home`` (a GNUPGHOME); the key is of ``name``
+    and ``email``.
+    """
 
     def __init__(self, home: Path, *, name: str, email: str) -> None:
         self._home = home.absolute()
@@ -43,8 +45,8 @@ class Signer:
     def ensure_key(self) -> str:
         """Make the key unless there is one, and say its fingerprint.
 
-        RSA 3072, for every rpm can verify it; no pass phrase, for nobody sits there to type it: the home's permissions
-        (0700) are what protects it.
+        RSA 3072, for every rpm can verify it; no pass phrase, for nobody sits there to type it: the
+        home's permissions (0700) are what protects it.
         """
         self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._home.chmod(0o700)
@@ -64,7 +66,8 @@ class Signer:
         return self._run([*_GPG, "--armor", "--export", self.fingerprint()]).stdout
 
     def sign_rpms(self, paths: Sequence[Path]) -> None:
-        """Sign files in place (the caller's own copies), in one call; a signature that is there is replaced.
+        """Sign files in place (the caller's own copies), in one call; a signature that is there is
+        replaced.
 
         :raises InputError: a file is no RPM.
         """
@@ -102,7 +105,8 @@ class Signer:
         fresh.replace(signature)
 
     def verify(self, path: Path) -> None:
-        """Whether ``path`` and the signature ``path.asc`` belong together and the signature is this key's.
+        """Whether ``path`` and the signature ``path.asc`` belong together and the signature is this
+        key's.
 
         :raises InputError: they do not, or there is no signature.
         """
@@ -138,7 +142,9 @@ class Signer:
         return self._key
 
     def _run(self, argv: Sequence[str], *, ok: Sequence[int] | None = (0,)) -> process.Completed:
-        """Run a command with GNUPGHOME set, under a short name: a socket's path has at most 107 characters."""
+        """Run a command with GNUPGHOME set, under a short name: a socket's path has at most 107
+        characters.
+        """
         try:
             with self._alone(), tempfile.TemporaryDirectory(prefix="gpg-") as folder:
                 link = Path(folder) / "h"
@@ -154,7 +160,8 @@ class Signer:
     def _alone(self) -> Iterator[None]:
         """Whoever comes second waits, and finds nothing of the first one's.
 
-        No lock, for it names a process of another namespace; no socket, for its agent may still be on the way out.
+        No lock, for it names a process of another namespace; no socket, for its agent may still be
+        on the way out.
         """
         with (self._home / ".farm.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,7 +1,9 @@
-"""Redis: the private server of a one-machine farm, one ACL user and key prefix for each worker, and the wake-up.
+"""Redis: the private server of a one-machine farm, one ACL user and key prefix for each worker, and
+the wake-up.
 
-kombu keeps ``unacked`` and other keys beside its queues; with one prefix for all, every worker could read and acknowledge
-every other's messages. So each worker has a prefix of its own and an ACL user that sees nothing else.
+kombu keeps ``unacked`` and other keys beside its queues; with one prefix for all, every worker
+could read and acknowledge every other's messages. So each worker has a prefix of its own and an ACL
+user that sees nothing else.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ def with_credentials(url: str, user: str, password: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateRedis:
-    """The embedded redis-server: loopback only, no default user, nothing kept on disk (the database is the truth)."""
+    """The embedded redis-server: loopback only, no default user, nothing kept on disk (the database
+    is the truth).
+    """
 
     folder: Path
     port: int
@@ -124,7 +128,10 @@ class RedisWakeup:
             pipe.execute()
 
     def wait(self, seconds: float) -> bool:
-        """Sleep until somebody rings or ``seconds`` are over. :raises InfraError: Redis does not answer."""
+        """Sleep until somebody rings or ``seconds`` are over.
+
+        :raises InfraError: Redis does not answer.
+        """
         try:
             return self._redis.blpop([_WAKE_KEY], timeout=seconds) is not None
         except redis.RedisError as error:

@@ -1,6 +1,7 @@
 """Celery on the hub's side: sends wake-up messages, and runs the services worker and the signer.
 
-A message is a task's id and nothing else; JSON only, no result backend, no gossip, mingle, events or remote control.
+A message is a task's id and nothing else; JSON only, no result backend, no gossip, mingle, events
+or remote control.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ HUB_QUEUES = frozenset({"services", "signer"})
 
 
 def application(name: str, url: str, *, prefix: str, key: Path, certificate: Path) -> Celery:
-    """A Celery application that speaks the farm's dialect of Celery; messages are signed with ``key``."""
+    """A Celery application that speaks the farm's dialect of Celery; messages are signed with
+    ``key``.
+    """
     app = Celery(name, broker=url)
     app.conf.update(
         accept_content=["auth"],

@@ -1,6 +1,8 @@
-"""Keys with which Celery messages are signed (Celery's ``auth`` serializer): one pair a process, self-signed.
+"""Keys with which Celery messages are signed (Celery's ``auth`` serializer): one pair a process,
+self-signed.
 
-A worker accepts only what the hub signed; stealing a worker's Redis password does not let anyone give orders.
+A worker accepts only what the hub signed; stealing a worker's Redis password does not let anyone
+give orders.
 """
 
 from __future__ import annotations

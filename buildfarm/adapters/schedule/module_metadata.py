@@ -1,4 +1,6 @@
-"""Reads the modules of a repository: modulemd documents (version 2) and defaults, in repomd.xml's record ``modules``."""
+"""Reads the modules of a repository: modulemd documents (version 2) and defaults, in repomd.xml's
+record ``modules``.
+"""
 
 from __future__ import annotations
 

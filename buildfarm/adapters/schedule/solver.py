@@ -1,10 +1,11 @@
 """libsolv: what a build would install, from which repository; and what nothing provides.
 
-The same solver dnf uses, over the same metadata: weak dependencies ignored as with ``install_weak_deps=0``, a
-repository with a better (lower) dnf priority wins. A buildroot's base is there first, as in mock: BuildRequires are
-resolved on top of it and replace an RPM of it only where nothing else will do. RPMs that the drop itself will provide
-stand in a repository of their own, better than the seeds and worse than our generation, so that an SRPM waits for the
-drop's new ``-devel`` and not for what is built already.
+The same solver dnf uses, over the same metadata: weak dependencies ignored as with
+``install_weak_deps=0``, a repository with a better (lower) dnf priority wins. A buildroot's base is
+there first, as in mock: BuildRequires are resolved on top of it and replace an RPM of it only where
+nothing else will do. RPMs that the drop itself will provide stand in a repository of their own,
+better than the seeds and worse than our generation, so that an SRPM waits for the drop's new
+``-devel`` and not for what is built already.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ class LibsolvSolver:
     ) -> Universe:
         """The RPMs of ``repositories`` for one arch, with these module streams enabled.
 
-        :raises InfraError: metadata is missing or unreadable, or no repository has one of the streams.
+        :raises InfraError: metadata is missing or unreadable, or no repository has one of the
+            streams.
         """
         key = (
             arch,
@@ -111,7 +113,9 @@ class _Answer:
 
 
 class Universe:
-    """One pool: pinned repositories, a repository of what is expected, and one with the build that asks."""
+    """One pool: pinned repositories, a repository of what is expected, and one with the build that
+    asks.
+    """
 
     def __init__(
         self,
@@ -154,7 +158,9 @@ class Universe:
     def resolve(
         self, requires: Sequence[str], base: Sequence[str], expected: Sequence[Expected]
     ) -> Resolution:
-        """BuildRequires on top of the base: what would come out of ``expected``, or what nothing provides."""
+        """BuildRequires on top of the base: what would come out of ``expected``, or what nothing
+        provides.
+        """
         root = self._base(tuple(base))
         if root.problems:
             return Resolution(
@@ -189,7 +195,9 @@ class Universe:
         return names + [self._pool.Job(same, rpm.id) for rpm in root.solvables]
 
     def _find_files(self, requires: Iterable[str]) -> None:
-        """Let libsolv look files up that are asked for the first time: it knows those that RPMs require."""
+        """Let libsolv look files up that are asked for the first time: it knows those that RPMs
+        require.
+        """
         files = {file for text in requires for file in _FILE.findall(text)}
         if not files <= self._files:
             self._files |= files
@@ -239,14 +247,18 @@ class Universe:
         return through | direct
 
     def _has_provider(self, text: str, dependency: int, offered: frozenset[int]) -> bool:
-        """False only for a plain dependency that nothing provides: all of these are reported, not the first only."""
+        """False only for a plain dependency that nothing provides: all of these are reported, not
+        the first only.
+        """
         if text.startswith("("):
             return True
         hidden = self._expected.ids - offered
         return any(rpm.id not in hidden for rpm in self._pool.whatprovides(dependency))
 
     def _explain(self, problem: solv.Problem) -> str:
-        """One line: the dependency that nothing provides if that is why, else the rule in libsolv's own words."""
+        """One line: the dependency that nothing provides if that is why, else the rule in libsolv's
+        own words.
+        """
         infos = [info for rule in problem.findallproblemrules() for info in rule.allinfos()]
         for info in infos:
             if info.type == solv.Solver.SOLVER_RULE_PKG_NOTHING_PROVIDES_DEP:
@@ -265,7 +277,9 @@ class Universe:
         return f"nothing provides {text}" + (f" (nearest: {', '.join(near[:2])})" if near else "")
 
     def _elsewhere(self, name: str) -> list[str]:
-        """RPMs that would provide ``name`` if they were for this arch, or their module's stream were enabled."""
+        """RPMs that would provide ``name`` if they were for this arch, or their module's stream
+        were enabled.
+        """
         return sorted(
             f"{self._hidden[rpm.id]} in {rpm.repo.name}, of a module stream that is not enabled"
             if rpm.id in self._hidden
@@ -275,7 +289,9 @@ class Universe:
         )
 
     def _alike(self, name: str) -> list[str]:
-        """Names that are one letter or one ending away: a typing error, another case, ``-devel`` or a ``lib`` too much or too little."""
+        """Names that are one letter or one ending away: a typing error, another case, ``-devel`` or
+        a ``lib`` too much or too little.
+        """
         names = (*self._names, *self._expected.names) if name[0] != "/" else self._programs
         plain = _plain(name)
         same = {one for one in names if _plain(one) == plain and one != name}
@@ -289,7 +305,9 @@ class Universe:
 
     @cached_property
     def _programs(self) -> list[str]:
-        """Files that somebody may mean by a path: what the pinned repositories have in a folder of programs or in /etc."""
+        """Files that somebody may mean by a path: what the pinned repositories have in a folder of
+        programs or in /etc.
+        """
         return sorted(
             {
                 match.str
@@ -300,7 +318,9 @@ class Universe:
 
     @cached_property
     def _names(self) -> list[str]:
-        """What the pinned repositories provide, without sonames and files, for the sake of "did you mean"."""
+        """What the pinned repositories provide, without sonames and files, for the sake of "did you
+        mean".
+        """
         names = {
             str(provided).split()[0]
             for rpm in self._pool.solvables
@@ -322,7 +342,10 @@ def _plain(name: str) -> str:
 
 
 class _Expectations:
-    """The repository of RPMs that do not exist yet. It only grows; a question is offered some and denied the rest."""
+    """The repository of RPMs that do not exist yet.
+
+    It only grows; a question is offered some and denied the rest.
+    """
 
     def __init__(self, pool: solv.Pool) -> None:
         self._pool = pool
@@ -417,7 +440,9 @@ def _load(pool: solv.Pool, repository: PinnedRepository) -> Path | None:
 def _hide_modules(
     pool: solv.Pool, files: Sequence[Path], enabled: Sequence[str], releasever: str
 ) -> dict[int, str]:
-    """Take RPMs out of sight that dnf would hide (:mod:`buildfarm.domain.publish.modules`); what each is really called, by its id."""
+    """Take RPMs out of sight that dnf would hide (:mod:`buildfarm.domain.publish.modules`); what
+    each is really called, by its id.
+    """
     found = read_modules(files)
     if unknown := unknown_streams(found, enabled):
         raise InfraError(

@@ -1,4 +1,6 @@
-"""Graphs of sources as JSON files: ``{"sources": [{"name": …, "build_requires": [names], "cost_s": seconds}]}``."""
+"""Graphs of sources as JSON files: ``{"sources": [{"name": …, "build_requires": [names], "cost_s":
+seconds}]}``.
+"""
 
 from __future__ import annotations
 

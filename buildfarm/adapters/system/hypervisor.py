@@ -1,6 +1,7 @@
 """libvirt: transient machines that end with the process that started them.
 
-The bindings belong to the system's own Python, as rpm's do; where they are missing, everything here says so.
+The bindings belong to the system's own Python, as rpm's do; where they are missing, everything here
+says so.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from buildfarm.errors import InfraError, NotFound
 NAMESPACE = "urn:buildfarm:guest"
 """The XML namespace of our line in a domain's metadata."""
 _KEEPALIVE_SECONDS, _KEEPALIVE_MISSED = 10, 6
-"""A daemon on a host whose processors emulate machines may be slow to answer; it is not gone for that."""
+"""A daemon on a host whose processors emulate machines may be slow to answer; it is not gone for
+that.
+"""
 
 
 class _Named(Protocol):
@@ -45,7 +48,9 @@ class Machine:
 
 
 class Hypervisor:
-    """One connection. A machine started through it is destroyed by libvirt when the connection ends, however it ends."""
+    """One connection. A machine started through it is destroyed by libvirt when the connection
+    ends, however it ends.
+    """
 
     def __init__(self, uri: str) -> None:
         """Connect. :raises InfraError: nobody answers at ``uri``."""
@@ -76,7 +81,10 @@ class Hypervisor:
             raise InfraError(f"{what}: {error}", hint=hint) from error
 
     def start(self, name: str, xml: str) -> threading.Event:
-        """Start a transient machine; the event is set when it ends. :raises InfraError: libvirt or QEMU refuses."""
+        """Start a transient machine; the event is set when it ends.
+
+        :raises InfraError: libvirt or QEMU refuses.
+        """
         ended = self._ended[name] = threading.Event()
         try:
             with self._translated(f"machine {name}", hint="virt-host-validate qemu"):
@@ -87,7 +95,10 @@ class Hypervisor:
         return ended
 
     def destroy(self, name: str) -> None:
-        """End a machine at once; one that is gone is fine. :raises InfraError: libvirt does not answer."""
+        """End a machine at once; one that is gone is fine.
+
+        :raises InfraError: libvirt does not answer.
+        """
         self._ended.pop(name, None)
         with self._translated(f"machine {name}"):
             try:
@@ -98,7 +109,10 @@ class Hypervisor:
                     raise
 
     def machines(self) -> list[Machine]:
-        """Every machine that carries our line of metadata. :raises InfraError: libvirt does not answer."""
+        """Every machine that carries our line of metadata.
+
+        :raises InfraError: libvirt does not answer.
+        """
         found = []
         with self._translated(f"libvirt at {self.uri}"):
             for domain in self._connection.listAllDomains():
@@ -125,7 +139,9 @@ class Hypervisor:
         raise NotFound(f"no guest {name} at {self.uri}", hint="`buildfarm guests list` shows them")
 
     def lost(self) -> bool:
-        """Whether libvirt is gone: the connection never comes back, and the machines of it run unwatched or not at all."""
+        """Whether libvirt is gone: the connection never comes back, and the machines of it run
+        unwatched or not at all.
+        """
         return not self._connection.isAlive()
 
     def version(self) -> str:

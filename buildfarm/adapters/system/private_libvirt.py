@@ -1,6 +1,8 @@
-"""A libvirtd of the farm's own: unprivileged, its sockets and state in one folder, nothing under /etc touched.
+"""A libvirtd of the farm's own: unprivileged, its sockets and state in one folder, nothing under
+/etc touched.
 
-For one machine without a running libvirt (a container, CI, a laptop). A KVM host of a fleet uses its system's daemon.
+For one machine without a running libvirt (a container, CI, a laptop). A KVM host of a fleet uses
+its system's daemon.
 """
 
 from __future__ import annotations
@@ -25,12 +27,15 @@ _LOCAL_FOLDER = Path(
 )  # another user has to get there, which a home directory may not allow
 _GONE_SECONDS = 10.0
 _LONGEST_CONFIG = 107 - len("/libvirt/qemu/lib/domain-1234567-12345678901234567890/monitor.sock")
-"""What sun_path (unix(7): 108 bytes with its end) leaves for the folder of libvirt's configuration: below it libvirt makes a
-socket for each machine, named by the machine's number and the first 20 characters of its name."""
+"""What sun_path (unix(7): 108 bytes with its end) leaves for the folder of libvirt's configuration:
+below it libvirt makes a socket for each machine, named by the machine's number and the first 20
+characters of its name.
+"""
 _QEMU_CONF = """\
 # Written by the farm at every start.
 security_driver = "none"
-# QEMU starts one socat for each connection of a guest to the hub (guestfwd with cmd:), which its seccomp filter forbids
+# QEMU starts one socat for each connection of a guest to the hub (guestfwd with cmd:), which its
+# seccomp filter forbids
 seccomp_sandbox = 0
 stdio_handler = "file"
 remember_owner = 0
@@ -39,7 +44,9 @@ remember_owner = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateLibvirt:
-    """``folder`` belongs to ``user``; machines run as that user and can touch nothing of the farm's."""
+    """``folder`` belongs to ``user``; machines run as that user and can touch nothing of the
+    farm's.
+    """
 
     folder: Path
     user: str
@@ -62,9 +69,11 @@ class PrivateLibvirt:
         return {name: str(self.folder / part) for name, part in names.items()}
 
     def prepare(self) -> Sequence[str | Path]:
-        """Make the folders and the configuration, end what a killed farm left; the daemon's command.
+        """Make the folders and the configuration, end what a killed farm left; the daemon's
+        command.
 
-        :raises ConfigError: a program is missing, the folder's name is too long, or the user cannot get to it.
+        :raises ConfigError: a program is missing, the folder's name is too long, or the user cannot
+            get to it.
         """
         if len(bytes(self.folder / "etc")) > _LONGEST_CONFIG:
             raise ConfigError(
@@ -83,7 +92,8 @@ class PrivateLibvirt:
         process.run(["chown", "-R", f"{entry.pw_uid}:{entry.pw_gid}", self.folder], timeout=60)
         self._check_reachable()
         self._end_leftover()
-        # libvirt starts QEMU detached; where process 1 reaps late, every start would take a minute: tini reaps at once
+        # libvirt starts QEMU detached; where process 1 reaps late, every start would take a minute:
+        # tini reaps at once
         return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--pdeathsig", "KILL",
                 "--", "tini", "-s", "--", "libvirtd"]  # fmt: skip
 
@@ -130,7 +140,10 @@ class PrivateLibvirt:
 
 
 def qemu_user() -> str:
-    """The user that QEMU runs as on this machine. :raises ConfigError: the distribution made none."""
+    """The user that QEMU runs as on this machine.
+
+    :raises ConfigError: the distribution made none.
+    """
     for name in _USERS:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_name
@@ -141,7 +154,9 @@ def qemu_user() -> str:
 
 
 def folder_for(home: Path, name: str) -> Path:
-    """A place below ``home`` if every user can get there and sockets can be made in it, else one in /var/tmp of this ``name``."""
+    """A place below ``home`` if every user can get there and sockets can be made in it, else one in
+    /var/tmp of this ``name``.
+    """
     beside = home / "guests"
     short = len(bytes(beside / "libvirt" / "etc")) <= _LONGEST_CONFIG
     if short and all(parent.stat().st_mode & 0o001 for parent in (home, *home.parents)):

@@ -1,8 +1,8 @@
 """The only door to other programs.
 
-An argv list, never a shell string; an explicit small environment; a time limit; bounded output with a visible mark
-where it was cut; the whole process group killed at the end; and a child that dies with its parent, so that a farm
-process ended by SIGKILL leaves nothing running.
+An argv list, never a shell string; an explicit small environment; a time limit; bounded output with
+a visible mark where it was cut; the whole process group killed at the end; and a child that dies
+with its parent, so that a farm process ended by SIGKILL leaves nothing running.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ BASE_ENV: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Resource limits of one process, set by prlimit(1); ``None`` leaves the limit alone. Sizes are bytes."""
+    """Resource limits of one process, set by prlimit(1); ``None`` leaves the limit alone.
+
+    Sizes are bytes.
+    """
 
     cpu_seconds: int | None = None
     address_space: int | None = None
@@ -60,7 +63,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """How a program ended. ``returncode`` is negative for a signal; ``stopped`` says why the farm itself ended it."""
+    """How a program ended. ``returncode`` is negative for a signal; ``stopped`` says why the farm
+    itself ended it.
+    """
 
     argv: tuple[str, ...]
     returncode: int
@@ -134,12 +139,16 @@ def run(
 
     :param timeout: seconds; at the limit the process group gets SIGTERM, then SIGKILL.
     :param env: added to :data:`BASE_ENV`; nothing is inherited.
-    :param ok: exit codes that are success; ``None`` accepts every one (the caller reads ``returncode``).
-    :param max_output: bytes of each stream that are kept; more ends the process, with ``stopped`` set.
-    :param out: where standard output *and* standard error go instead of memory (a build's log); with ``errors_apart``
-        standard output alone.
-    :param watch: called about five times a second; a non-empty answer ends the process with that reason.
-    :raises ToolFailed: the exit code is not in ``ok``, or the farm ended it and ``ok`` is not ``None``.
+    :param ok: exit codes that are success; ``None`` accepts every one (the caller reads
+        ``returncode``).
+    :param max_output: bytes of each stream that are kept; more ends the process, with ``stopped``
+        set.
+    :param out: where standard output *and* standard error go instead of memory (a build's log);
+        with ``errors_apart`` standard output alone.
+    :param watch: called about five times a second; a non-empty answer ends the process with that
+        reason.
+    :raises ToolFailed: the exit code is not in ``ok``, or the farm ended it and ``ok`` is not
+        ``None``.
     :raises InfraError: the program cannot be started.
     """
     command = [str(word) for word in argv]
@@ -192,7 +201,8 @@ def run(
 def start(
     argv: Sequence[str | Path], *, log_file: Path, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a long-lived child of a supervisor; what it says goes to ``log_file``, and it dies with its parent.
+    """Start a long-lived child of a supervisor; what it says goes to ``log_file``, and it dies with
+    its parent.
 
     :raises InfraError: the program cannot be started.
     """
@@ -214,7 +224,9 @@ def start(
 
 
 class _Pump:
-    """Moves bytes between a program and its sinks until it ends, or until the farm has a reason to end it."""
+    """Moves bytes between a program and its sinks until it ends, or until the farm has a reason to
+    end it.
+    """
 
     def __init__(
         self,

@@ -1,6 +1,9 @@
-"""Inside the sandbox: a repository's metadata as JSON lines. ``repomd`` lists its records, ``primary`` its RPMs.
+"""Inside the sandbox: a repository's metadata as JSON lines.
 
-Reads ``{"repomd": path}`` or ``{"primary": path}`` from standard input. :func:`parse` asks it from outside.
+``repomd`` lists its records, ``primary`` its RPMs.
+
+Reads ``{"repomd": path}`` or ``{"primary": path}`` from standard input. :func:`parse` asks it from
+outside.
 """
 
 from __future__ import annotations
@@ -22,9 +25,11 @@ _SECONDS = 300.0
 def parse(
     kind: str, file: Path, place: str, *, most_output: int = 1024 * MEBIBYTE
 ) -> list[dict[str, Any]]:
-    """What ``file`` of the repository at ``place`` says, read in the sandbox: somebody else's file, possibly a bomb.
+    """What ``file`` of the repository at ``place`` says, read in the sandbox: somebody else's file,
+    possibly a bomb.
 
-    :raises InputError: it cannot be read in the sandbox's limits of time and memory, or says more than ``most_output`` bytes.
+    :raises InputError: it cannot be read in the sandbox's limits of time and memory, or says more
+        than ``most_output`` bytes.
     """
     done = sandbox.python(
         "buildfarm.adapters.system.repodata", read_only=[file], stdin=json.dumps({kind: str(file)}).encode(), timeout=_SECONDS,

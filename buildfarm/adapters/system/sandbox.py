@@ -1,7 +1,8 @@
 """A box for anything that evaluates or unpacks a vendor's file.
 
-bubblewrap with every namespace of its own: no network, no view of the farm's data but the paths named, an unprivileged
-user, limits on time, memory, processes and file size. A spec that holds ``%(touch /x)`` touches nothing of ours.
+bubblewrap with every namespace of its own: no network, no view of the farm's data but the paths
+named, an unprivileged user, limits on time, memory, processes and file size. A spec that holds
+``%(touch /x)`` touches nothing of ours.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ def argv(
     env: Mapping[str, str] | None = None,
     home: Path | None = None,
 ) -> list[str]:
-    """The bubblewrap words that run ``command``; the paths named appear inside under their own names.
+    """The bubblewrap words that run ``command``; the paths named appear inside under their own
+    names.
 
-    ``home`` is writable too and appears as :data:`HOME`: the same path in every run, for what writes its path into its output.
+    ``home`` is writable too and appears as :data:`HOME`: the same path in every run, for what
+    writes its path into its output.
     """
     words = [
         "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", str(ANONYMOUS), "--gid", str(ANONYMOUS),
@@ -78,8 +81,8 @@ def run(
 ) -> Completed:
     """Run ``command`` in the box; errors as in :func:`buildfarm.adapters.system.process.run`.
 
-    ``memory`` and ``file_size`` are bytes, ``timeout`` seconds of wall clock (and of processor time). ``out``: where
-    standard output goes instead of memory; ``watch``: as there.
+    ``memory`` and ``file_size`` are bytes, ``timeout`` seconds of wall clock (and of processor
+    time). ``out``: where standard output goes instead of memory; ``watch``: as there.
     """
     return process.run(
         argv(command, read_only=read_only, writable=writable, chdir=chdir, env=env, home=home),

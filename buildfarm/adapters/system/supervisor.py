@@ -1,4 +1,6 @@
-"""Keeps a one-machine farm's processes running: starts them in order, restarts what dies, ends all at the end."""
+"""Keeps a one-machine farm's processes running: starts them in order, restarts what dies, ends all
+at the end.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ _MARK = "BUILDFARM_SUPERVISED"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """One long-lived process; ``ready`` is called until it no longer raises InfraError before the next is started."""
+    """One long-lived process; ``ready`` is called until it no longer raises InfraError before the
+    next is started.
+    """
 
     name: str
     argv: Sequence[str | Path]
@@ -55,7 +59,9 @@ class Supervisor:
         self._end_leftovers()
 
     def _end_leftovers(self) -> None:
-        """A supervisor that was killed takes its children along, not what they had started (gunicorn's workers)."""
+        """A supervisor that was killed takes its children along, not what they had started
+        (gunicorn's workers).
+        """
         for file in self._run.glob("*.pid"):
             text = file.read_text(encoding="ascii").strip()
             group = int(text) if text.isdigit() else 0
@@ -158,7 +164,9 @@ class Supervisor:
 
 
 def _members(group: int) -> list[int]:
-    """The processes of a process group (proc(5): the fifth field of stat, counted behind the command's name)."""
+    """The processes of a process group (proc(5): the fifth field of stat, counted behind the
+    command's name).
+    """
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

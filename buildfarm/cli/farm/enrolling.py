@@ -123,7 +123,9 @@ def _write_private(file: Path, data: dict[str, object]) -> None:
 def worker_add(
     name: str, names: tuple[str, ...], arches: tuple[str, ...], builder: str, slots: int, file: Path, reserved: tuple[str, ...]
 ) -> None:  # fmt: skip
-    """Enroll a worker and write the configuration it starts with (run again to renew its credentials)."""
+    """Enroll a worker and write the configuration it starts with (run again to renew its
+    credentials).
+    """
     loaded = config.load()
     hub = bootstrap.hub_of(loaded)
     queues = [q for t in names for q in loaded.target(t).queues() if q.split(".")[-2] in arches]
@@ -155,7 +157,9 @@ def worker_add(
 def host_add(
     name: str, names: tuple[str, ...], arches: tuple[str, ...], image: str, slots: int, file: Path
 ) -> None:
-    """Enroll a KVM host and write what `buildfarm guests run` starts with there (run again to renew its token)."""
+    """Enroll a KVM host and write what `buildfarm guests run` starts with there (run again to renew
+    its token).
+    """
     loaded = config.load()
     hub = bootstrap.hub_of(loaded)
     queues = [q for t in names for q in loaded.target(t).queues() if q.split(".")[-2] in arches]

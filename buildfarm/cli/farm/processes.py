@@ -1,4 +1,6 @@
-"""The farm's own processes: ``serve`` runs them all on one machine, the rest are what it starts (and a fleet's units run)."""
+"""The farm's own processes: ``serve`` runs them all on one machine, the rest are what it starts
+(and a fleet's units run).
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def notifier() -> None:
 @click.option("--queue", type=click.Choice(["services", "signer"]), default="services")
 @click.option("--name", default="", help="Default: <queue>-1.")
 def services_worker(queue: str, name: str) -> None:
-    """Run the Celery worker for the hub's own handlers (ingest, debrand, compare, publish) or the signer."""
+    """Run the Celery worker for the hub's own handlers (ingest, debrand, compare, publish) or the
+    signer.
+    """
     loaded = config.load()
     hub = bootstrap.hub_of(loaded)
     name = name or f"{queue}-1"
@@ -91,7 +95,9 @@ def _be_heard(hub: Hub, name: str) -> None:
 
 @click.command("serve")
 def serve() -> None:
-    """Run the whole farm on this machine until Ctrl-C: Redis, the page, the scheduler, the notifier, services, signer, builders."""
+    """Run the whole farm on this machine until Ctrl-C: Redis, the page, the scheduler, the
+    notifier, services, signer, builders.
+    """
     loaded = config.load()
     bootstrap.initialise(loaded)
     stop = stop_event()

@@ -1,4 +1,6 @@
-"""``buildfarm account`` and ``buildfarm token``: who the farm knows, and what programs show to be known."""
+"""``buildfarm account`` and ``buildfarm token``: who the farm knows, and what programs show to be
+known.
+"""
 
 from __future__ import annotations
 

@@ -66,7 +66,9 @@ def ingest(
     paths: tuple[Path, ...], target: str, sources: tuple[str, ...], urls: tuple[str, ...], name: str, priority: int, *, scratch: bool,
     plan_first: bool, wait: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Send SRPMs and vendor binaries (files, or folders searched for *.rpm), or sources of dist-git, to the hub as one drop."""
+    """Send SRPMs and vendor binaries (files, or folders searched for *.rpm), or sources of
+    dist-git, to the hub as one drop.
+    """
     files = sorted(set(_rpms(paths)))
     if not files and not sources and not urls:
         where = f"no *.rpm under {', '.join(map(str, paths))}" if paths else "nothing to ingest"
@@ -87,7 +89,10 @@ def ingest(
 
 
 def _dist_git(sources: Sequence[str]) -> list[Json]:
-    """``SOURCE@COMMIT`` as a drop names it. :raises InputError: it is not that, or the commit is cut short."""
+    """``SOURCE@COMMIT`` as a drop names it.
+
+    :raises InputError: it is not that, or the commit is cut short.
+    """
     for source in sources:
         if not _COMMIT.fullmatch(source.partition("@")[2]):
             raise InputError(
@@ -124,7 +129,9 @@ def _rpms(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def at_rest(build: Build) -> bool:
-    """Whether a build will not move by itself: ended, refused by the gate, or waiting for something that ended."""
+    """Whether a build will not move by itself: ended, refused by the gate, or waiting for something
+    that ended.
+    """
     if build.state in NEEDS_NOTHING:
         return True
     if build.state in JUDGED:
@@ -133,7 +140,10 @@ def at_rest(build: Build) -> bool:
 
 
 def wait_for(hub: Client, drop: str, *, seconds: float = 24 * 3600) -> DropPage:
-    """Watch a drop with a progress bar until all its builds are finished. :raises InputError: it takes too long."""
+    """Watch a drop with a progress bar until all its builds are finished.
+
+    :raises InputError: it takes too long.
+    """
     deadline = time.monotonic() + seconds
     quiet = 0
     with Progress(console=output.err, transient=True) as progress:
@@ -173,7 +183,9 @@ def _say(build: Build) -> None:
 def retry(
     builds: tuple[str, ...], target: str, drop: str, cluster: str, reason: str, *, failed: bool
 ) -> None:
-    """Send failed, canceled or excluded BUILDS through the line again; or all that failed, or all that failed alike."""
+    """Send failed, canceled or excluded BUILDS through the line again; or all that failed, or all
+    that failed alike.
+    """
     if (failed or cluster) and not (target or (drop and failed)):
         raise InputError("whose failed builds?", hint="--target NAME, or --failed --drop DROP")
     hub = client()

@@ -20,7 +20,9 @@ def compose() -> None:
 @click.option("--reason", default="", help="What it is for.")
 @json_option
 def create(target: str, generation: str, reason: str, *, as_json: bool) -> None:
-    """Name a generation of TARGET's destination tag; its files are kept until the compose is retired."""
+    """Name a generation of TARGET's destination tag; its files are kept until the compose is
+    retired.
+    """
     _say(client().composes.create(target, generation=generation, reason=reason), as_json=as_json)
 
 

@@ -1,4 +1,6 @@
-"""Verbs that look at the farm from a side: what needs a person, and how far behind the vendor we are."""
+"""Verbs that look at the farm from a side: what needs a person, and how far behind the vendor we
+are.
+"""
 
 from __future__ import annotations
 

@@ -29,7 +29,9 @@ def reference() -> None:
     help="SUBJECT is a target: for builds without a reference of their own.",
 )
 def add(subject: str, file: Path, arch: str, *, is_target: bool) -> None:
-    """Attach FILE to a build (or a target): mock's buildroot_lock.json or installed_pkgs.log, Koji's listRPMs as JSON, or NEVRAs."""
+    """Attach FILE to a build (or a target): mock's buildroot_lock.json or installed_pkgs.log,
+    Koji's listRPMs as JSON, or NEVRAs.
+    """
     text = file.read_text(encoding="utf-8", errors="replace")
     read_reference(text)  # what is wrong with it is said here, before it is sent
     attach = client().targets.attach_reference if is_target else client().builds.attach_reference

@@ -141,7 +141,9 @@ def events(subject: str, *, as_json: bool) -> None:
 @click.argument("subject", metavar="DROP|TARGET")
 @json_option
 def plan(subject: str, *, as_json: bool) -> None:
-    """What comes of a DROP or for a TARGET: waves, the critical path, the estimated end, cycles, what waits or is stuck and why."""
+    """What comes of a DROP or for a TARGET: waves, the critical path, the estimated end, cycles,
+    what waits or is stuck and why.
+    """
     hub = client()
     is_target = any(one.name == subject for one in hub.targets.list())
     found = hub.targets.plan(subject) if is_target else hub.drops.plan(subject)
@@ -212,7 +214,9 @@ def _say_steps(subject: str, found: TargetOutlook | DropPlan) -> None:
 @click.argument("target")
 @json_option
 def seeds(target: str, *, as_json: bool) -> None:
-    """What still comes from a seed in the buildroots of TARGET and why, and its self-hosted share over time."""
+    """What still comes from a seed in the buildroots of TARGET and why, and its self-hosted share
+    over time.
+    """
     found = client().targets.seeds(target)
     if as_json:
         output.as_json(found)
@@ -294,7 +298,9 @@ def why(build: str, *, as_json: bool) -> None:
 @click.argument("text", nargs=-1, required=True)
 @json_option
 def search(text: tuple[str, ...], *, as_json: bool) -> None:
-    """Find sources, SRPMs, RPMs, files in them, findings, drops, failures and workers by how they begin."""
+    """Find sources, SRPMs, RPMs, files in them, findings, drops, failures and workers by how they
+    begin.
+    """
     found = client().search(" ".join(text))
     if as_json:
         output.as_json(found)

@@ -1,4 +1,6 @@
-"""``buildfarm subscribe`` and what belongs to it: who is told what, what is owed to them, and readers of the stream."""
+"""``buildfarm subscribe`` and what belongs to it: who is told what, what is owed to them, and
+readers of the stream.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +115,9 @@ def redeliver(delivery: tuple[str, ...]) -> None:
 @click.command("stream-reader")
 @click.argument("name")
 def stream_reader(name: str) -> None:
-    """Make (or renew) a Redis user NAME that may read the stream of events and nothing else; print its URL."""
+    """Make (or renew) a Redis user NAME that may read the stream of events and nothing else; print
+    its URL.
+    """
     url = event_stream.add_reader(bootstrap.redis_url(config.load()), name)
     click.echo(f"{url} {event_stream.KEY}")
 

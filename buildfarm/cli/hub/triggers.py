@@ -26,7 +26,9 @@ def _owner() -> str:
 @click.option("--target", "-t", default="", help="Only those of this target.")
 @json_option
 def triggers(target: str, *, as_json: bool) -> None:
-    """What lets drops begin by themselves: what each trigger follows, what it found last, why it waits or fails."""
+    """What lets drops begin by themselves: what each trigger follows, what it found last, why it
+    waits or fails.
+    """
     found = client().triggers(target=target)
     if as_json:
         output.as_json(found)
@@ -93,7 +95,9 @@ def poll(*, once: bool) -> None:
 
 @click.command("watch")
 def watch() -> None:
-    """Watch the targets' folders: what comes to rest there becomes a drop; any number may stand by, one sends."""
+    """Watch the targets' folders: what comes to rest there becomes a drop; any number may stand by,
+    one sends.
+    """
     loaded = config.load()
     watches = bootstrap.watches_of(bootstrap.hub_of(loaded))
     if not watches:

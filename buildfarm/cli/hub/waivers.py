@@ -1,4 +1,6 @@
-"""``buildfarm waive``, ``request-waiver`` and ``waivers``: accept a difference until a day, ask for it, list, export, import, revoke."""
+"""``buildfarm waive``, ``request-waiver`` and ``waivers``: accept a difference until a day, ask for
+it, list, export, import, revoke.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def waive(
     as_json: bool,
     **words: str,
 ) -> None:
-    """Accept findings of KIND (see `compare --kinds`) until a day; what they hold up is judged anew at once."""
+    """Accept findings of KIND (see `compare --kinds`) until a day; what they hold up is judged anew
+    at once.
+    """
     form = {
         "id": identity,
         "kind": kind,

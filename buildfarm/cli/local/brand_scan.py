@@ -105,7 +105,9 @@ def _srpms(path: Path) -> list[Path]:
 
 
 def _prepared(srpm: Path, policy: BrandPolicy, jobs: int) -> list[BrandHit]:
-    """The hits in what ``%prep`` leaves of an SRPM; one that cannot be prepared is a hit, too: nobody looked."""
+    """The hits in what ``%prep`` leaves of an SRPM; one that cannot be prepared is a hit, too:
+    nobody looked.
+    """
     with tempfile.TemporaryDirectory(prefix="buildfarm-prep-") as scratch:
         try:
             folder = srpm_tree.prepare(srpm, Path(scratch) / "prep", macros={})

@@ -108,11 +108,14 @@ def compare(  # one option a form of output
     jobs: int | None, *, verbose: bool, as_json: bool, fresh: bool, any_release: bool,
     fast: bool,
 ) -> None:  # fmt: skip
-    """Compare OLD (the vendor's) with NEW (ours): two RPMs, two folders, or two repositories (URLs, or folders with repodata).
+    """Compare OLD (the vendor's) with NEW (ours): two RPMs, two folders, or two repositories (URLs,
+    or folders with repodata).
 
-    Of folders and repositories, results are shown as they come; a run that was killed goes on where it was.
+    Of folders and repositories, results are shown as they come; a run that was killed goes on where
+    it was.
 
-    Exit code 0 up to COMPATIBLE (UNCOMPARED too, with a warning), 1 for REVIEW to MISSING, 2 for a wrong call, 3 for ERROR.
+    Exit code 0 up to COMPATIBLE (UNCOMPARED too, with a warning), 1 for REVIEW to MISSING, 2 for a
+    wrong call, 3 for ERROR.
     """
     from buildfarm.domain.core.verdict import Verdict
 
@@ -138,7 +141,9 @@ def compare(  # one option a form of output
 
 @contextmanager
 def _honest_exit() -> Iterator[None]:
-    """1 says "they differ", so nothing else may end with 1: a wrong call is 2, whatever kept us from knowing is 3."""
+    """1 says "they differ", so nothing else may end with 1: a wrong call is 2, whatever kept us
+    from knowing is 3.
+    """
     from buildfarm.errors import BuildFarmError, ConfigError, InputError
 
     try:

@@ -1,4 +1,6 @@
-"""``buildfarm compare`` over folders and repositories: sides, journal, progress, and results as they come."""
+"""``buildfarm compare`` over folders and repositories: sides, journal, progress, and results as
+they come.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 class Progress:
-    """What is done, on standard error: one line that renews itself on a terminal, a line every few seconds in a log."""
+    """What is done, on standard error: one line that renews itself on a terminal, a line every few
+    seconds in a log.
+    """
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()

@@ -1,4 +1,6 @@
-"""How a comparison speaks on a terminal: verdicts coloured where somebody looks, nothing on standard output beside JSON."""
+"""How a comparison speaks on a terminal: verdicts coloured where somebody looks, nothing on
+standard output beside JSON.
+"""
 
 from __future__ import annotations
 

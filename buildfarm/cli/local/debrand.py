@@ -1,4 +1,6 @@
-"""``buildfarm debrand``: change an SRPM or a dist-git tree by its rule, rehearse rules over a drop, import other tools' rules."""
+"""``buildfarm debrand``: change an SRPM or a dist-git tree by its rule, rehearse rules over a drop,
+import other tools' rules.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +99,9 @@ def debrand(context: click.Context, drop: Path | None) -> None:
 def apply_rule(
     source: Path, rule_file: Path | None, target: str, day: dt.datetime | None, lookaside: str, dist: str, folder: Path
 ) -> None:  # fmt: skip
-    """Change SOURCE (an SRPM or a dist-git tree) by its rule; write the tree, the audit, and of an SRPM a new SRPM."""
+    """Change SOURCE (an SRPM or a dist-git tree) by its rule; write the tree, the audit, and of an
+    SRPM a new SRPM.
+    """
     when = day.date() if day else None
     with tempfile.TemporaryDirectory(prefix="buildfarm-debrand-") as scratch:
         work = Path(scratch)
@@ -190,7 +194,9 @@ def _write(folder: Path, rule: Rule, applied: Applied) -> None:
     help="The folder of our rules.",
 )
 def import_rule(file: Path, source: str, day: dt.datetime | None, folder: Path) -> None:
-    """Convert FILE, an autopatch config or a srpmproc directive file, to a rule of ours, with the files it uses."""
+    """Convert FILE, an autopatch config or a srpmproc directive file, to a rule of ours, with the
+    files it uses.
+    """
     name = source or (file.parent.name if file.stem == "config" else file.stem)
     imported = _imported(file, name, day.date() if day else None)
     if imported is None:
@@ -230,7 +236,8 @@ def import_rule(file: Path, source: str, day: dt.datetime | None, folder: Path) 
 def check_drop(
     drop: Path, target: str, rules: Path | None, brand: Path | None, jobs: int, *, as_json: bool
 ) -> None:
-    """Rehearse the rules over DROP (a folder of SRPMs, or one): which fit, which no longer do, what is branded and has no rule.
+    """Rehearse the rules over DROP (a folder of SRPMs, or one): which fit, which no longer do, what
+    is branded and has no rule.
 
     Exit code 1 if anything needs a person.
     """

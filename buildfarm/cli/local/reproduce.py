@@ -36,9 +36,11 @@ _EPOCH = re.compile(r"-[0-9]+:")
 )
 @click.pass_context
 def reproduce(context: click.Context, build: str, out: Path, arch: str, builder: str) -> None:
-    """Build BUILD once more in the very buildroot it had, on this machine, and compare with what was made then.
+    """Build BUILD once more in the very buildroot it had, on this machine, and compare with what
+    was made then.
 
-    The repository generation is written again if it was collected. Exit code: as `buildfarm compare`; mock's if it does not build.
+    The repository generation is written again if it was collected. Exit code: as `buildfarm
+    compare`; mock's if it does not build.
     """
     hub = client()
     if out.exists():

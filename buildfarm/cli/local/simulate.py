@@ -1,4 +1,6 @@
-"""``buildfarm simulate``: what a fleet of so many workers would do with a graph of sources, in virtual time."""
+"""``buildfarm simulate``: what a fleet of so many workers would do with a graph of sources, in
+virtual time.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,9 @@ def simulate_command(
 ) -> None:
     """Build GRAPH in virtual time, with the farm's own dispatcher.
 
-    GRAPH is JSON: {"sources": [{"name": "a", "build_requires": ["b"], "cost_s": 60}]}. Needs that are no source of the graph
-    count as there. Sources that need each other start from a seed; `broken` lists the needs that it satisfies.
+    GRAPH is JSON: {"sources": [{"name": "a", "build_requires": ["b"], "cost_s": 60}]}. Needs that
+    are no source of the graph count as there. Sources that need each other start from a seed;
+    `broken` lists the needs that it satisfies.
     """
     found = work_graphs.read(graph)
     done = simulate(

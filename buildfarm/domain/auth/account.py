@@ -1,4 +1,6 @@
-"""Accounts of people, their sessions, and how often somebody tried to log in: what the store keeps of them."""
+"""Accounts of people, their sessions, and how often somebody tried to log in: what the store keeps
+of them.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,11 @@ LEAST_PASSWORD, MOST_PASSWORD = 12, 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One person (or machine) the farm knows; ``id`` is the name, which stands in the history and never changes.
+    """One person (or machine) the farm knows; ``id`` is the name, which stands in the history and
+    never changes.
 
-    ``password`` is an Argon2 hash, empty if there is none; ``subject`` is who the OIDC issuer says it is
-    (``ISSUER SUBJECT``), empty for a local account.
+    ``password`` is an Argon2 hash, empty if there is none; ``subject`` is who the OIDC issuer says
+    it is (``ISSUER SUBJECT``), empty for a local account.
     """
 
     id: str
@@ -33,7 +36,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Somebody is logged in. ``id`` is the SHA-256 of what the cookie holds; ``until`` is its end at the latest."""
+    """Somebody is logged in.
+
+    ``id`` is the SHA-256 of what the cookie holds; ``until`` is its end at the latest.
+    """
 
     id: str
     account: str

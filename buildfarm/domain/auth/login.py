@@ -1,4 +1,6 @@
-"""How people log in: the settings of ``farm.yaml``, what an OIDC issuer's groups mean here, how many tries there are."""
+"""How people log in: the settings of ``farm.yaml``, what an OIDC issuer's groups mean here, how
+many tries there are.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,19 @@ from buildfarm.domain.auth.permissions import Role
 
 WINDOW = timedelta(minutes=15)
 TRIES_OF_ACCOUNT, TRIES_OF_ADDRESS = 5, 30
-"""Tries within :data:`WINDOW` that fail, by account and by address, before the next is not looked at."""
+"""Tries within :data:`WINDOW` that fail, by account and by address, before the next is not looked
+at.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OidcSettings:
-    """An OpenID Connect issuer. ``client_secret_file`` is relative to farm.yaml; ``title`` is what the button says.
+    """An OpenID Connect issuer.
 
-    ``name_claim`` becomes the account's name; ``groups_claim`` lists groups, which ``roles`` and ``sigs`` translate.
+    ``client_secret_file`` is relative to farm.yaml; ``title`` is what the button says.
+
+    ``name_claim`` becomes the account's name; ``groups_claim`` lists groups, which ``roles`` and
+    ``sigs`` translate.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -34,7 +41,8 @@ class OidcSettings:
     sigs: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def rights_of(self, groups: Collection[str]) -> tuple[Role, tuple[str, ...]]:
-        """The highest role and all SIGs that these groups give; whoever speaks for a SIG is at least a maintainer.
+        """The highest role and all SIGs that these groups give; whoever speaks for a SIG is at
+        least a maintainer.
 
         >>> known = OidcSettings(issuer="https://id", client_id="farm", roles={"releng": Role.ENGINEER}, sigs={"virt": ("virt",)})
         >>> known.rights_of(["virt", "other"]), known.rights_of(["releng"])[0], known.rights_of([])[0]
@@ -48,7 +56,8 @@ class OidcSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginSettings:
-    """``login`` of ``farm.yaml``: with passwords, with an OIDC issuer, or both; when a session ends.
+    """``login`` of ``farm.yaml``: with passwords, with an OIDC issuer, or both; when a session
+    ends.
 
     ``proxies`` reverse proxies stand before the page and say for whom they ask (X-Forwarded-*).
     """

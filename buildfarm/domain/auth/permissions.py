@@ -1,6 +1,8 @@
-"""Who may do what: roles, actions, the SIGs that answer for a place, and the one function that says no and why.
+"""Who may do what: roles, actions, the SIGs that answer for a place, and the one function that says
+no and why.
 
-Nothing here knows how a person was recognised; :class:`Principal` is whoever asks, by a token or by a session.
+Nothing here knows how a person was recognised; :class:`Principal` is whoever asks, by a token or by
+a session.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from datetime import datetime
 
 
 class Role(enum.StrEnum):
-    """Each role may do what the ones before it may; ``security`` is an engineer who speaks for the security authority."""
+    """Each role may do what the ones before it may; ``security`` is an engineer who speaks for the
+    security authority.
+    """
 
     VIEWER = "viewer"
     MAINTAINER = "maintainer"
@@ -76,14 +80,18 @@ LEAST: dict[Action, Role] = {
     Action.WAIVE_SECURITY: Role.SECURITY,
     Action.ACCOUNTS: Role.ADMIN,
 }
-"""The least role for each action; a maintainer's stands for his SIGs' places alone, what a viewer may everybody may everywhere."""
+"""The least role for each action; a maintainer's stands for his SIGs' places alone, what a viewer
+may everybody may everywhere.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Whoever asks. ``actions`` is what a token was cut down to (``None``: all that the role allows).
+    """Whoever asks. ``actions`` is what a token was cut down to (``None``: all that the role
+    allows).
 
-    ``account`` is empty for a token that belongs to none; ``until`` is when the token ends by itself.
+    ``account`` is empty for a token that belongs to none; ``until`` is when the token ends by
+    itself.
     """
 
     name: str
@@ -105,7 +113,9 @@ ANONYMOUS = Principal(name="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where something is to be done, in words, and the SIGs each of which may decide there; none: the whole farm's matter."""
+    """Where something is to be done, in words, and the SIGs each of which may decide there; none:
+    the whole farm's matter.
+    """
 
     what: str
     sigs: tuple[str, ...] = ()
@@ -123,7 +133,8 @@ class Refusal:
 
 
 def refusal(principal: Principal, action: Action, *places: Place) -> Refusal | None:
-    """Why ``principal`` may not do ``action`` in one of ``places`` (none: the whole farm); ``None`` if he may.
+    """Why ``principal`` may not do ``action`` in one of ``places`` (none: the whole farm); ``None``
+    if he may.
 
     >>> qemu = Place(what="qemu-kvm in reef-9", sigs=("core", "virt"))
     >>> ann = Principal(name="ann", role=Role.MAINTAINER, sigs=("virt",))
@@ -146,7 +157,8 @@ def refusal(principal: Principal, action: Action, *places: Place) -> Refusal | N
 
 
 def possible(principal: Principal, action: Action) -> Refusal | None:
-    """Why ``principal`` could do ``action`` nowhere at all; ``None`` if there may be places where he may.
+    """Why ``principal`` could do ``action`` nowhere at all; ``None`` if there may be places where
+    he may.
 
     >>> token = Principal(name="ci", role=Role.ENGINEER, actions=frozenset({Action.SUBMIT}))
     >>> possible(token, Action.SUBMIT) is None, possible(token, Action.CANCEL).why
@@ -201,7 +213,9 @@ _MACHINES = frozenset({
     "scheduler", "ingest", "debrand", "plan", "compare", "signer", "publish", "pause", "self-hosting", "serve", "services",
     "notifier", "mail",
 })  # fmt: skip
-"""What the farm's own parts call themselves in events; those of the outside have a colon (``worker:local-1``)."""
+"""What the farm's own parts call themselves in events; those of the outside have a colon
+(``worker:local-1``).
+"""
 
 
 def is_person(actor: str) -> bool:
@@ -216,7 +230,8 @@ def is_person(actor: str) -> bool:
 def narrower(
     principal: Principal, role: Role, sigs: Collection[str], actions: Collection[Action]
 ) -> Refusal | None:
-    """Why ``principal`` may not give a token these rights: it would go beyond his own; ``None`` if it does not.
+    """Why ``principal`` may not give a token these rights: it would go beyond his own; ``None`` if
+    it does not.
 
     >>> ann = Principal(name="ann", role=Role.MAINTAINER, sigs=("virt",))
     >>> narrower(ann, Role.ENGINEER, (), ()).why

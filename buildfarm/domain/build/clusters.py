@@ -1,4 +1,5 @@
-"""Failures that have one cause: builds whose reasons are the same once numbers, paths and their own names are taken out.
+"""Failures that have one cause: builds whose reasons are the same once numbers, paths and their own
+names are taken out.
 
 "80 builds fail because of gcc-x" is one line to read, and one thing to repair, then retry.
 """
@@ -21,7 +22,9 @@ _ID_LENGTH = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Builds that failed alike: ``id`` stays the same as long as the reason does, ``words`` is the reason without what differs."""
+    """Builds that failed alike: ``id`` stays the same as long as the reason does, ``words`` is the
+    reason without what differs.
+    """
 
     id: str
     kind: str
@@ -31,9 +34,11 @@ class Cluster:
 
 
 def fingerprint(build: Build, reason: str = "") -> str:
-    """The reason of a failed build (or another ``reason`` it gives) without its own name, paths, positions and numbers.
+    """The reason of a failed build (or another ``reason`` it gives) without its own name, paths,
+    positions and numbers.
 
-    What lies in a folder is kept by its last name when that is a header or a library: that is often the cause.
+    What lies in a folder is kept by its last name when that is a header or a library: that is often
+    the cause.
     """
     own = {build.nvr, build.source, f"{build.version}-{build.release}", build.version} - {""}
     return _without(tuple(sorted(own, key=len, reverse=True)), reason or build.reason)
@@ -53,7 +58,9 @@ def _kept(match: re.Match[str]) -> str:
 
 
 def clusters(failed: Iterable[Build]) -> tuple[Cluster, ...]:
-    """The failed builds by kind and fingerprint, the largest cluster first; the oldest build is the example."""
+    """The failed builds by kind and fingerprint, the largest cluster first; the oldest build is the
+    example.
+    """
     found: dict[tuple[str, str], list[Build]] = {}
     for build in sorted(failed, key=lambda build: (build.state_since, build.id)):
         found.setdefault((build.failure_kind, fingerprint(build)), []).append(build)

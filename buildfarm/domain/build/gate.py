@@ -25,13 +25,15 @@ def decide(
 ) -> Decision:  # fmt: skip
     """Decide both tags at once.
 
-    :param brands: what the scan found in its RPMs that nobody allowed, a line each; users never get such a build.
-    :param held_back: why users must not get it though it is good (:func:`buildfarm.domain.selfhosting.seeds.held_back`).
-    :param bootstrap: it was built under a bootstrap condition, so that something is missing in it on purpose: builders get it
-        whatever the comparison says, users never do.
+    :param brands: what the scan found in its RPMs that nobody allowed, a line each; users never get
+        such a build.
+    :param held_back: why users must not get it though it is good
+        (:func:`buildfarm.domain.selfhosting.seeds.held_back`).
+    :param bootstrap: it was built under a bootstrap condition, so that something is missing in it
+        on purpose: builders get it whatever the comparison says, users never do.
 
-    The build tag takes whatever is not INCOMPATIBLE or worse: a MISSING sub-package is the worst finding of its
-    SRPM and would hide an INCOMPATIBLE one beside it, so it is refused too.
+    The build tag takes whatever is not INCOMPATIBLE or worse: a MISSING sub-package is the worst
+    finding of its SRPM and would hide an INCOMPATIBLE one beside it, so it is refused too.
 
     >>> decide(Verdict.REVIEW, policy=GatePolicy(), scratch=False).build_tag
     True

@@ -1,7 +1,7 @@
 """A buildroot as an ordinary mock configuration, which a person can run by hand.
 
-``mock -r file.cfg --rebuild x.src.rpm`` does with it what the farm's mock builder does. Pure: text in, text out. Option
-names and defaults are those of mock 6.7 (mockbuild/config.py).
+``mock -r file.cfg --rebuild x.src.rpm`` does with it what the farm's mock builder does. Pure: text
+in, text out. Option names and defaults are those of mock 6.7 (mockbuild/config.py).
 """
 
 from __future__ import annotations
@@ -28,10 +28,13 @@ class MockRepository:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MockConfig:
-    """What a configuration says. ``root`` names chroot and cache: one name for what may share a cached root.
+    """What a configuration says.
 
-    ``macros`` are names without percent sign, ``modules`` streams (``NAME:STREAM``) to enable. ``timeout`` is seconds of rpmbuild,
-    0 for none. ``basedir`` and ``cache`` empty leave mock's own places. ``title`` becomes a comment.
+    ``root`` names chroot and cache: one name for what may share a cached root.
+
+    ``macros`` are names without percent sign, ``modules`` streams (``NAME:STREAM``) to enable.
+    ``timeout`` is seconds of rpmbuild, 0 for none. ``basedir`` and ``cache`` empty leave mock's own
+    places. ``title`` becomes a comment.
     """
 
     root: str
@@ -81,7 +84,8 @@ def render(config: MockConfig) -> str:
     lines.append("")
     for name, enabled in _PLUGINS.items():
         lines.append(f"config_opts['plugin_conf'][{name + '_enable'!r}] = {enabled}")
-    # the root's name already says what is in it; by age, mock would compare with this file, written a moment ago
+    # the root's name already says what is in it; by age, mock would compare with this file, written
+    # a moment ago
     lines.append("config_opts['plugin_conf']['root_cache_opts']['age_check'] = False")
     return "\n".join([*lines, "", f'config_opts["dnf.conf"] = """\n{_dnf_conf(config)}"""', ""])
 
@@ -124,7 +128,9 @@ def _options(config: MockConfig) -> dict[str, object]:
 
 
 def _macros(config: MockConfig) -> dict[str, str]:
-    """With percent sign, as mock wants them; conditions as mock's own --with and --without spell them."""
+    """With percent sign, as mock wants them; conditions as mock's own --with and --without spell
+    them.
+    """
     macros = {f"%{name}": body for name, body in config.macros.items()}
     for prefix, names in (("with", config.with_), ("without", config.without)):
         for name in names:
@@ -133,7 +139,9 @@ def _macros(config: MockConfig) -> dict[str, str]:
 
 
 def _literal(value: object) -> str:
-    """A Python literal that mock reads back unchanged: it expands Jinja in strings, and ``%{?a:{{b}}}`` is no Jinja."""
+    """A Python literal that mock reads back unchanged: it expands Jinja in strings, and
+    ``%{?a:{{b}}}`` is no Jinja.
+    """
     if isinstance(value, str) and any(mark in value for mark in _JINJA):
         return repr(f"{{% raw %}}{value}{{% endraw %}}")
     return repr(value)

@@ -1,4 +1,6 @@
-"""What can be done about a build that does not move: one line beside each reason, so that nobody is left with a state alone."""
+"""What can be done about a build that does not move: one line beside each reason, so that nobody is
+left with a state alone.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ _BY_ITSELF = "nothing is to be done: it goes on by itself"
 
 
 def next_step(build: Build, *, task_reason: str = "") -> str:
-    """The usual next step for a person. ``{nvr}``-like names are filled in; never empty while the build is not at its end.
+    """The usual next step for a person.
+
+    ``{nvr}``-like names are filled in; never empty while the build is not at its end.
 
     :param task_reason: why its task has no builder yet.
     """

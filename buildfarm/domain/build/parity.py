@@ -1,7 +1,8 @@
 """Parity: our buildroot beside the vendor's, differences first.
 
-A vendor's buildroot is known from a file: mock's ``buildroot_lock.json`` (mock 5.6 and later), its ``installed_pkgs.log``, what Koji's
-``listRPMs`` answers as JSON, a lock of ours, or a list of NEVRAs, one a line.
+A vendor's buildroot is known from a file: mock's ``buildroot_lock.json`` (mock 5.6 and later), its
+``installed_pkgs.log``, what Koji's ``listRPMs`` answers as JSON, a lock of ours, or a list of
+NEVRAs, one a line.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ def parse_nevra(text: str) -> NEVRA | None:
 
 
 def read_reference(text: str) -> Reference:
-    """The reference in a file of any of the forms. :raises InputError: it is none of them, or names no RPM."""
+    """The reference in a file of any of the forms.
+
+    :raises InputError: it is none of them, or names no RPM.
+    """
     form, rpms = _from_json(text) if text.lstrip()[:1] in ("{", "[") else _from_lines(text)
     rpms = [rpm for rpm in rpms if rpm.name != _KEY]
     if not rpms:
@@ -106,7 +110,10 @@ class Differs(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One name; ``ours`` and ``theirs`` are NEVRAs, empty where there is none. ``built_here``: ours is an RPM that we built."""
+    """One name; ``ours`` and ``theirs`` are NEVRAs, empty where there is none.
+
+    ``built_here``: ours is an RPM that we built.
+    """
 
     name: str
     kind: Differs

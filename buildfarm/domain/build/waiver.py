@@ -1,4 +1,6 @@
-"""Waivers as the store keeps them: who accepted which difference, why and how long, where it lifted something, and who asked."""
+"""Waivers as the store keeps them: who accepted which difference, why and how long, where it lifted
+something, and who asked.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,11 @@ from buildfarm.domain.compare.policy import Waiver
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaiverRecord:
-    """A :class:`buildfarm.domain.compare.policy.Waiver` with its history; never deleted, its id never used again.
+    """A :class:`buildfarm.domain.compare.policy.Waiver` with its history; never deleted, its id
+    never used again.
 
-    ``expires`` is its last day (``YYYY-MM-DD``); ``actor`` recorded it for ``owner``; ``ended`` is when it was revoked
-    or seen to have expired, ``ended_why`` says which and why.
+    ``expires`` is its last day (``YYYY-MM-DD``); ``actor`` recorded it for ``owner``; ``ended`` is
+    when it was revoked or seen to have expired, ``ended_why`` says which and why.
     """
 
     id: str
@@ -46,7 +49,9 @@ class WaiverRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaiverUse:
-    """How many findings of one build a waiver lifts in the comparison in force; 0 once it no longer does."""
+    """How many findings of one build a waiver lifts in the comparison in force; 0 once it no longer
+    does.
+    """
 
     id: str
     waiver: str
@@ -63,10 +68,13 @@ class WaiverRequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaiverRequest:
-    """Somebody who may not waive a finding of a build asks those who may. ``rpm`` is the file that the finding is in.
+    """Somebody who may not waive a finding of a build asks those who may.
 
-    ``security``: only the security authority may grant it. ``answer`` is empty until somebody answers, an :class:`WaiverRequestState` then;
-    ``waiver`` is the id of the one that was recorded for it.
+    ``rpm`` is the file that the finding is in.
+
+    ``security``: only the security authority may grant it. ``answer`` is empty until somebody
+    answers, an :class:`WaiverRequestState` then; ``waiver`` is the id of the one that was recorded
+    for it.
     """
 
     id: str

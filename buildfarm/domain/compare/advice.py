@@ -1,4 +1,6 @@
-"""What to do about a finding that is not acceptable: one next step a kind, shown beside every such finding."""
+"""What to do about a finding that is not acceptable: one next step a kind, shown beside every such
+finding.
+"""
 
 from __future__ import annotations
 

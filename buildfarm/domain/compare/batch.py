@@ -1,4 +1,6 @@
-"""A large comparison as pieces of work: small enough that memory stays flat, each with a key that survives a restart."""
+"""A large comparison as pieces of work: small enough that memory stays flat, each with a key that
+survives a restart.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def card(facts: RpmFacts) -> RpmFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Pairs of cards that are compared together, the debuginfo RPMs of both sides of each, and the key of its result."""
+    """Pairs of cards that are compared together, the debuginfo RPMs of both sides of each, and the
+    key of its result.
+    """
 
     pairs: tuple[Pair, ...]
     debug: tuple[tuple[RpmFacts | None, RpmFacts | None], ...]
@@ -51,9 +55,11 @@ def pieces(
     salt: str,
     jobs: int = 1,
 ) -> Iterator[Piece]:
-    """Pieces in the order of sources, so that what one source's RPMs share is read together; small enough that ``jobs`` have work.
+    """Pieces in the order of sources, so that what one source's RPMs share is read together; small
+    enough that ``jobs`` have work.
 
-    :param salt: digest of the tool and of the policy: with another one, nothing that was done counts.
+    :param salt: digest of the tool and of the policy: with another one, nothing that was done
+        counts.
     """
     evrs = [
         {source: sorted({facts.evr for facts in side}) for source, side in sources.items()}
@@ -77,7 +83,9 @@ def pieces(
 def _key(
     pair: Pair, debug: tuple[RpmFacts | None, RpmFacts | None], evrs: Sequence[Mapping[str, Sequence[str]]], salt: str
 ) -> str:  # fmt: skip
-    """Over all that a pair's result depends on: both files, their names, debuginfo, the EVRs of their siblings, policy, tool."""
+    """Over all that a pair's result depends on: both files, their names, debuginfo, the EVRs of
+    their siblings, policy, tool.
+    """
     old, new = pair
     form = [
         salt, old.sha256, new.sha256, old.basename, new.basename, old.error, new.error,

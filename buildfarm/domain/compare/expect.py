@@ -1,7 +1,9 @@
-"""What a debrand rule or a waiver foresaw: the only things that make a finding EXPECTED after the fact.
+"""What a debrand rule or a waiver foresaw: the only things that make a finding EXPECTED after the
+fact.
 
-A glob never lifts an ERROR, and never covers mode, owner, capabilities, symbols, dependencies, identity or a removed
-file: those kinds must be named in full. One truth with debranding: ``expect:`` lines come from the source's rule.
+A glob never lifts an ERROR, and never covers mode, owner, capabilities, symbols, dependencies,
+identity or a removed file: those kinds must be named in full. One truth with debranding:
+``expect:`` lines come from the source's rule.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ _POLKIT = re.compile(r"^/(?:usr/share|etc)/polkit-1/")
 def expected(
     findings: Iterable[Finding], expectations: Sequence[Expectation], *, source: str
 ) -> list[Finding]:
-    """The findings with those that the rule of ``source`` foresaw made EXPECTED, rule ``expect:<source>``."""
+    """The findings with those that the rule of ``source`` foresaw made EXPECTED, rule
+    ``expect:<source>``.
+    """
     return [
         lifted(item, f"expect:{source}")
         if any(covers(line.kind, line.path, item) for line in expectations)
@@ -74,7 +78,8 @@ def covers(kind: str, path: str, item: Finding) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def glob(pattern: str) -> re.Pattern[str]:
-    """A path glob: ``*`` and ``?`` stay inside one folder, ``**`` crosses folders and matches nothing too.
+    """A path glob: ``*`` and ``?`` stay inside one folder, ``**`` crosses folders and matches
+    nothing too.
 
     >>> bool(glob("/usr/share/httpd/**.html").fullmatch("/usr/share/httpd/a/index.html"))
     True
@@ -102,7 +107,9 @@ def waived(
     rpm: str,
     today: date | None,
 ) -> Waived:
-    """Apply the waivers that are in force on ``today`` (none is, when no day is given); rule ``waiver:<id>``."""
+    """Apply the waivers that are in force on ``today`` (none is, when no day is given); rule
+    ``waiver:<id>``.
+    """
     valid = [
         waiver
         for waiver in waivers
@@ -134,7 +141,9 @@ def _waives(waiver: Waiver, item: Finding) -> bool:
 
 
 def needs_security(item: Finding) -> bool:
-    """Whether only the security authority may waive it: setuid and setgid bits, capabilities, polkit files."""
+    """Whether only the security authority may waive it: setuid and setgid bits, capabilities,
+    polkit files.
+    """
     if item.kind == Kind.FILE_CAPABILITIES or _POLKIT.match(item.path):
         return True
     if item.kind == Kind.FILE_ADDED and item.verdict is Verdict.REVIEW:

@@ -1,4 +1,6 @@
-"""Folding: finding → RPM → SRPM → set, worst wins; waivers are applied here, last, and counted apart."""
+"""Folding: finding → RPM → SRPM → set, worst wins; waivers are applied here, last, and counted
+apart.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The published enumeration of finding kinds; the values are part of the JSON form, of ``expect:`` and of waivers."""
+"""The published enumeration of finding kinds; the values are part of the JSON form, of ``expect:``
+and of waivers.
+"""
 
 from __future__ import annotations
 

@@ -25,10 +25,12 @@ class Pairing:
 
 
 def pair(old: Sequence[RpmFacts], new: Sequence[RpmFacts], policy: ComparePolicy) -> Pairing:
-    """Pair by NAME and ARCH across dist tags and the configured suffix; another source is then a finding of the pair.
+    """Pair by NAME and ARCH across dist tags and the configured suffix; another source is then a
+    finding of the pair.
 
-    In gate mode version and Release (suffix and a module build's own numbers taken off) must be equal too. In named
-    mode equal EVRs come first, then the newest is set against the newest; two single files are always a pair.
+    In gate mode version and Release (suffix and a module build's own numbers taken off) must be
+    equal too. In named mode equal EVRs come first, then the newest is set against the newest; two
+    single files are always a pair.
     """
     if policy.mode is Mode.NAMED and len(old) == len(new) == 1:
         return Pairing(pairs=((old[0], new[0]),))
@@ -92,7 +94,9 @@ def _equal_first(
 
 
 def named_after_file(facts: RpmFacts) -> RpmFacts:
-    """A damaged RPM's facts with the identity its file name claims, so that it still stands against its partner."""
+    """A damaged RPM's facts with the identity its file name claims, so that it still stands against
+    its partner.
+    """
     try:
         name, version, release, arch = split_filename(facts.basename)
     except InputError:

@@ -1,4 +1,6 @@
-"""What a comparison is told from outside: how strict pairs are, whose brand, which sources were debranded."""
+"""What a comparison is told from outside: how strict pairs are, whose brand, which sources were
+debranded.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,10 @@ from datetime import date
 
 
 class Mode(enum.StrEnum):
-    """``GATE``: Release must be equal once the suffix is off. ``NAMED``: a person chose the files, a note suffices."""
+    """``GATE``: Release must be equal once the suffix is off.
+
+    ``NAMED``: a person chose the files, a note suffices.
+    """
 
     GATE = "gate"
     NAMED = "named"
@@ -23,7 +28,8 @@ class Mode(enum.StrEnum):
 class Expectation:
     """One line of a debrand rule's ``expect:``: a finding of this kind at this path is foreseen.
 
-    ``kind`` and ``path`` are globs; see :mod:`buildfarm.domain.compare.expect` for what a glob never covers.
+    ``kind`` and ``path`` are globs; see :mod:`buildfarm.domain.compare.expect` for what a glob
+    never covers.
     """
 
     kind: str
@@ -32,11 +38,12 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
-    """A person's decision that a difference is acceptable, until ``expires`` (that day still counts).
+    """A person's decision that a difference is acceptable, until ``expires`` (that day still
+    counts).
 
-    ``source`` and ``rpm`` are globs over the source's and the RPM's name; ``kind``, ``path`` and ``subject`` over the
-    finding's, ``target`` over the target's name. ``authority`` is ``anyone`` or ``security``, who may waive setuid bits,
-    capabilities and polkit files.
+    ``source`` and ``rpm`` are globs over the source's and the RPM's name; ``kind``, ``path`` and
+    ``subject`` over the finding's, ``target`` over the target's name. ``authority`` is ``anyone``
+    or ``security``, who may waive setuid bits, capabilities and polkit files.
     """
 
     id: str
@@ -52,7 +59,8 @@ class Waiver:
     authority: str = "anyone"
 
     def covers_target(self, name: str) -> bool:
-        """Whether it holds for a target; one for certain targets holds for no comparison that names none.
+        """Whether it holds for a target; one for certain targets holds for no comparison that names
+        none.
 
         >>> from datetime import date
         >>> waiver = Waiver(id="w", owner="o", reason="r", expires=date(2030, 1, 1), kind="tag", target="reef-*")
@@ -66,10 +74,11 @@ class Waiver:
 class ComparePolicy:
     """Everything a comparison must know beside the RPMs.
 
-    ``suffix`` is a regular expression for what debranding appends to Release; ``header_tags`` are the values our RPMs
-    carry, by upper-case tag (``VENDOR``); ``renames`` map the vendor's names to ours; ``debranded`` are the sources a
-    rule changed (our names); ``expectations`` are by our source name. ``today`` decides about waivers. ``both_sides``:
-    disassemble what differs, and ask abidiff.
+    ``suffix`` is a regular expression for what debranding appends to Release; ``header_tags`` are
+    the values our RPMs carry, by upper-case tag (``VENDOR``); ``renames`` map the vendor's names to
+    ours; ``debranded`` are the sources a rule changed (our names); ``expectations`` are by our
+    source name. ``today`` decides about waivers. ``both_sides``: disassemble what differs, and ask
+    abidiff.
     """
 
     mode: Mode = Mode.GATE
@@ -92,7 +101,9 @@ class ComparePolicy:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything here that findings depend on; waivers and the day are applied later."""
+        """SHA-256 over everything here that findings depend on; waivers and the day are applied
+        later.
+        """
         form = {
             item.name: getattr(self, item.name)
             for item in fields(self)

@@ -22,7 +22,10 @@ EXIT_COMPATIBLE, EXIT_DIFFERENT, EXIT_ERROR = 0, 1, 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairResult:
-    """One vendor RPM against ours. ``old`` is empty where there is nothing to compare with (UNCOMPARED)."""
+    """One vendor RPM against ours.
+
+    ``old`` is empty where there is nothing to compare with (UNCOMPARED).
+    """
 
     old: str
     new: str
@@ -45,7 +48,8 @@ class PairResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpaired:
-    """An RPM that stands alone; ``verdict`` is MISSING or EXTRA unless something foresaw or waived it.
+    """An RPM that stands alone; ``verdict`` is MISSING or EXTRA unless something foresaw or waived
+    it.
 
     ``kind`` is ``rpm-missing`` or ``rpm-extra`` and stays so.
     """
@@ -66,7 +70,9 @@ class Unpaired:
 
     @property
     def finding(self) -> Finding:
-        """The same as a finding, for rules and waivers; its path is empty, its subject the RPM's name."""
+        """The same as a finding, for rules and waivers; its path is empty, its subject the RPM's
+        name.
+        """
         kind = Kind(self.kind)
         old, new = (self.rpm, "") if kind is Kind.RPM_MISSING else ("", self.rpm)
         return replace(
@@ -83,9 +89,9 @@ class Unpaired:
 class Distribution:
     """What only a whole distribution shows: sources by the vendor's binaries and by ours.
 
-    ``missing`` are the vendor's sources of which we have no binary; ``missing_provides`` what one of the vendor's RPMs
-    (named) provides and none of ours does, by name; ``worst`` every source that is not compatible with the number of
-    its RPMs that are not, worst first.
+    ``missing`` are the vendor's sources of which we have no binary; ``missing_provides`` what one
+    of the vendor's RPMs (named) provides and none of ours does, by name; ``worst`` every source
+    that is not compatible with the number of its RPMs that are not, worst first.
     """
 
     old: int
@@ -112,7 +118,9 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A whole comparison, worst verdict on top; ``sources`` only where whole distributions were compared."""
+    """A whole comparison, worst verdict on top; ``sources`` only where whole distributions were
+    compared.
+    """
 
     verdict: Verdict
     pairs: tuple[PairResult, ...] = ()
@@ -137,7 +145,10 @@ class Report:
 
     @property
     def vendor_rpms(self) -> int:
-        """How many RPMs the vendor has: what 100 % is counted over. UNCOMPARED ones are ours without a counterpart."""
+        """How many RPMs the vendor has: what 100 % is counted over.
+
+        UNCOMPARED ones are ours without a counterpart.
+        """
         return len(self.pairs) + len(self.missing)
 
     @property

@@ -174,7 +174,9 @@ def conclude(
     comparison: HeaderComparison, old: Mapping[str, ContentFacts], new: Mapping[str, ContentFacts],
     both: Mapping[str, BothSides],
 ) -> list[Finding]:  # fmt: skip
-    """All findings of the pair, with what the differing files' content said (by path of each side; ``both``: of ours)."""
+    """All findings of the pair, with what the differing files' content said (by path of each side;
+    ``both``: of ours).
+    """
     is_source = comparison.old.is_source and comparison.new.is_source
     findings = list(comparison.findings)
     for pair in comparison.differing:
@@ -190,7 +192,9 @@ def conclude(
 
 
 def _capped(item: Finding) -> Finding:
-    """Debugging data has no interface: at worst COMPATIBLE, but damage and another identity stay what they are."""
+    """Debugging data has no interface: at worst COMPATIBLE, but damage and another identity stay
+    what they are.
+    """
     if item.kind in _NEVER_CAPPED or item.verdict.badness <= Verdict.COMPATIBLE.badness:
         return item
     return replace(item, verdict=Verdict.COMPATIBLE, rule=f"debug-rpm ({item.rule})")

@@ -14,7 +14,10 @@ from buildfarm.errors import IllegalTransition
 
 
 class BuildState(enum.StrEnum):
-    """State of a build. ``refused``: compared, and the gate keeps it from users. ``waiting``, ``on_hold``, ``failed`` and ``excluded`` always carry a reason."""
+    """State of a build. ``refused``: compared, and the gate keeps it from users.
+
+    ``waiting``, ``on_hold``, ``failed`` and ``excluded`` always carry a reason.
+    """
 
     INGESTED = "ingested"
     DEBRANDED = "debranded"
@@ -138,7 +141,8 @@ class Gate(enum.StrEnum):
 
 
 def judged_state(gate: Gate, *, scratch: bool) -> BuildState:
-    """Return the state of a compared build: nobody asked to publish a scratch build, so none is refused.
+    """Return the state of a compared build: nobody asked to publish a scratch build, so none is
+    refused.
 
     >>> judged_state(Gate.REFUSED, scratch=False), judged_state(Gate.REFUSED, scratch=True)
     (<BuildState.REFUSED: 'refused'>, <BuildState.COMPARED: 'compared'>)
@@ -172,23 +176,29 @@ def nvr_of(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """One SRPM for one target. Digests are SHA-256 in hex; empty text means "not yet" or "does not apply".
+    """One SRPM for one target.
 
-    ``requires`` and ``provides`` come from the header of the SRPM that will be built; ``tags`` are those that carry it.
-    ``signed_by`` is the id of the vendor's key that was verified at intake; empty where a person released the SRPM.
+    Digests are SHA-256 in hex; empty text means "not yet" or "does not apply".
 
-    ``round`` counts how often the SRPM was built to get its cycle off the seed, ``cycle`` are the sources it needs and is
-    needed by, ``seeded`` the RPMs of that cycle that its buildroot took from a seed; ``successor`` is the build of the next
-    round. ``lock_ours`` of the ``lock_rpms`` in its buildroots are RPMs that we built. See :mod:`buildfarm.domain.selfhosting.seeds`.
+    ``requires`` and ``provides`` come from the header of the SRPM that will be built; ``tags`` are
+    those that carry it. ``signed_by`` is the id of the vendor's key that was verified at intake;
+    empty where a person released the SRPM.
 
-    ``finding`` is the line that decided its verdict, in plain words; ``brand_hits`` and ``source_brand_hits`` count what the scan
-    found in its RPMs and in its SRPM: copies of the comparison in force, so that a list need not read reports.
-    ``superseded``: every tag of its target carries a newer build of its source, this one is history.
-    ``bootstrap`` is the condition it is built under, should its cycle have no other way out (:mod:`buildfarm.domain.selfhosting.bootstrap_condition`).
-    ``found_requires`` are BuildRequires that its header does not name and its build asked for (``%generate_buildrequires``);
-    ``replans`` counts how often that sent it back to the plan.
-    ``shipped`` is when the vendor built the SRPM, by its header; ``spent`` the seconds in each stage the build has left, and
-    ``stage_since`` when the present one began (``None``: with its state). See :mod:`buildfarm.domain.core.lag`.
+    ``round`` counts how often the SRPM was built to get its cycle off the seed, ``cycle`` are the
+    sources it needs and is needed by, ``seeded`` the RPMs of that cycle that its buildroot took
+    from a seed; ``successor`` is the build of the next round. ``lock_ours`` of the ``lock_rpms`` in
+    its buildroots are RPMs that we built. See :mod:`buildfarm.domain.selfhosting.seeds`.
+
+    ``finding`` is the line that decided its verdict, in plain words; ``brand_hits`` and
+    ``source_brand_hits`` count what the scan found in its RPMs and in its SRPM: copies of the
+    comparison in force, so that a list need not read reports. ``superseded``: every tag of its
+    target carries a newer build of its source, this one is history. ``bootstrap`` is the condition
+    it is built under, should its cycle have no other way out
+    (:mod:`buildfarm.domain.selfhosting.bootstrap_condition`). ``found_requires`` are BuildRequires
+    that its header does not name and its build asked for (``%generate_buildrequires``); ``replans``
+    counts how often that sent it back to the plan. ``shipped`` is when the vendor built the SRPM,
+    by its header; ``spent`` the seconds in each stage the build has left, and ``stage_since`` when
+    the present one began (``None``: with its state). See :mod:`buildfarm.domain.core.lag`.
     """
 
     id: str
@@ -256,7 +266,9 @@ class Build:
 
     @property
     def nvr(self) -> str:
-        """Name, version and release of what we build (the debranded name and release where there are such)."""
+        """Name, version and release of what we build (the debranded name and release where there
+        are such).
+        """
         return nvr_of(*(getattr(self, name) for name in NVR_FIELDS))
 
     @property

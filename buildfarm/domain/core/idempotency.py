@@ -1,7 +1,8 @@
 """Answers kept under the key of a request, so that asking twice is asking once.
 
-After draft-ietf-httpapi-idempotency-key-header-07: the same key with the same request gives the stored answer, with another request
-it is refused, and while the first is still at work the second is told to wait.
+After draft-ietf-httpapi-idempotency-key-header-07: the same key with the same request gives the
+stored answer, with another request it is refused, and while the first is still at work the second
+is told to wait.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ class StillAtWork(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAnswer:
-    """What a caller's key stands for. ``status`` is 0 while the request is at work; ``fingerprint`` is the digest of the request.
+    """What a caller's key stands for.
 
-    ``id`` is a digest of caller and key; ``created`` is when the request that is at work, or was answered, began.
+    ``status`` is 0 while the request is at work; ``fingerprint`` is the digest of the request.
+
+    ``id`` is a digest of caller and key; ``created`` is when the request that is at work, or was
+    answered, began.
     """
 
     id: str
@@ -39,7 +43,8 @@ class KeptAnswer:
 def answered(kept: KeptAnswer, fingerprint: str, now: datetime) -> bool:
     """Whether the stored answer is to be given again; False: the request is to be done (again).
 
-    :raises InputError: the key stands for another request. :raises StillAtWork: the first is still at work.
+    :raises InputError: the key stands for another request. :raises StillAtWork: the first is still
+        at work.
 
     >>> from datetime import UTC
     >>> then = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,7 +1,9 @@
-"""Upstream lag: where the hours between the vendor's shipping of a source and its publishing here went.
+"""Upstream lag: where the hours between the vendor's shipping of a source and its publishing here
+went.
 
-Each build carries the seconds it spent in each stage so far; what it is in now is added when it leaves it. The stages of a
-published build add up to its lag, so "which stage costs most" needs no history to be read.
+Each build carries the seconds it spent in each stage so far; what it is in now is added when it
+leaves it. The stages of a published build add up to its lag, so "which stage costs most" needs no
+history to be read.
 """
 
 from __future__ import annotations
@@ -26,18 +28,23 @@ class Stage(enum.StrEnum):
 
 
 STUCK = (WaitKind.UNRESOLVABLE, WaitKind.CYCLE, WaitKind.PAUSED, WaitKind.APPROVAL)
-"""What a waiting build does not get out of by itself. ``blocked`` is not here: the one that blocks is."""
+"""What a waiting build does not get out of by itself.
+
+``blocked`` is not here: the one that blocks is.
+"""
 
 _STAGE: Mapping[BuildState, Stage] = {
     BuildState.INGESTED: Stage.INGEST, BuildState.DEBRANDED: Stage.INGEST, BuildState.WAITING: Stage.WAITING,
     BuildState.QUEUED: Stage.WAITING, BuildState.BUILDING: Stage.BUILDING, BuildState.BUILT: Stage.COMPARING,
-    BuildState.COMPARING: Stage.COMPARING, BuildState.COMPARED: Stage.PUBLISHING, BuildState.REFUSED: Stage.HELD, BuildState.ON_HOLD: Stage.HELD,
+    BuildState.COMPARING: Stage.COMPARING, BuildState.COMPARED: Stage.PUBLISHING, BuildState.REFUSED: Stage.HELD,
+    BuildState.ON_HOLD: Stage.HELD,
     BuildState.FAILED: Stage.HELD,
 }  # fmt: skip
 
 
 def stage_of(state: BuildState, *, wait_kind: str = "", seeded: bool = False) -> Stage | None:
-    """The stage a build is in; ``None`` where its time is no lag any more (published, canceled, excluded).
+    """The stage a build is in; ``None`` where its time is no lag any more (published, canceled,
+    excluded).
 
     What is refused only because its cycle is built once more waits for its cycle, not for a person.
 

@@ -1,7 +1,8 @@
 """Names of RPMs: EVR and NEVRA, with rpm's own order.
 
-The order is rpm's ``rpmvercmp`` (lib/rpmvercmp.c; "Version comparison" in the rpm manual). ``__eq__``,
-``__hash__`` and the order agree: ``1.0`` equals ``1.00`` and both hash alike, as rpm has it.
+The order is rpm's ``rpmvercmp`` (lib/rpmvercmp.c; "Version comparison" in the rpm manual).
+``__eq__``, ``__hash__`` and the order agree: ``1.0`` equals ``1.00`` and both hash alike, as rpm
+has it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The line: which task a build needs next. The whole way of one SRPM, in one place.
 
-ingested  ─ debrand ─►  debranded  ─ srpm (if a rule changed it) ─►  waiting  ─ plan ─►  queued
-─ build, one task an arch ─►  built  ─ compare, and sign beside it ─►  compared  ─ publish, seal ─►  published
+ingested  ─ debrand ─►  debranded  ─ srpm (if a rule changed it) ─►  waiting  ─ plan ─►  queued ─
+build, one task an arch ─►  built  ─ compare, and sign beside it ─►  compared  ─ publish, seal ─►
+published
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The remaining records the store keeps: events, comparisons, overrides, tokens and the scheduler's leader lease."""
+"""The remaining records the store keeps: events, comparisons, overrides, tokens and the scheduler's
+leader lease.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,11 @@ from buildfarm.domain.core.build import Build
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line of the append-only history: who did what to which thing, when and why (Koji's event id).
+    """One line of the append-only history: who did what to which thing, when and why (Koji's event
+    id).
 
-    ``person``: it was a person's act (see :func:`buildfarm.domain.auth.permissions.is_person`), so the audit log has it.
+    ``person``: it was a person's act (see :func:`buildfarm.domain.auth.permissions.is_person`), so
+    the audit log has it.
     """
 
     id: int | None = None
@@ -27,7 +31,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The stored report of one build's comparison, in the JSON form compare prints; findings are never thrown away."""
+    """The stored report of one build's comparison, in the JSON form compare prints; findings are
+    never thrown away.
+    """
 
     id: str
     build: str
@@ -39,9 +45,11 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingRecord:
-    """One finding of a comparison in force, so that findings can be asked for over the distribution; the report is the evidence.
+    """One finding of a comparison in force, so that findings can be asked for over the
+    distribution; the report is the evidence.
 
-    ``rpm`` is the file it is in, ``name`` the last part of ``path``; ``superseded`` follows the build's.
+    ``rpm`` is the file it is in, ``name`` the last part of ``path``; ``superseded`` follows the
+    build's.
     """
 
     id: int | None = None
@@ -59,10 +67,12 @@ class FindingRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchEntry:
-    """Something that people look for by name: what begins with ``token`` (lower case) is found by it.
+    """Something that people look for by name: what begins with ``token`` (lower case) is found by
+    it.
 
-    ``label`` is shown, ``detail`` says where it belongs; ``source`` and ``target`` are where it leads. ``id`` is
-    :func:`buildfarm.domain.core.search.entry_id`, so that noting it twice is noting it once.
+    ``label`` is shown, ``detail`` says where it belongs; ``source`` and ``target`` are where it
+    leads. ``id`` is :func:`buildfarm.domain.core.search.entry_id`, so that noting it twice is
+    noting it once.
     """
 
     id: str
@@ -76,7 +86,9 @@ class SearchEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceOverride:
-    """An engineer's exception for one source of one target, in force until it is replaced; ``reason`` is never empty."""
+    """An engineer's exception for one source of one target, in force until it is replaced;
+    ``reason`` is never empty.
+    """
 
     id: str
     target: str
@@ -90,10 +102,12 @@ class SourceOverride:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiToken:
-    """An API token; ``id`` is its SHA-256, ``role`` and ``sigs`` what its holder may do (:mod:`buildfarm.domain.auth.permissions`).
+    """An API token; ``id`` is its SHA-256, ``role`` and ``sigs`` what its holder may do
+    (:mod:`buildfarm.domain.auth.permissions`).
 
-    ``name`` says what it is for. It never has more rights than its ``account`` has now; the farm's own (``secrets/admin.token``)
-    belong to none, and act under their ``name``. ``actions`` cuts it down to some.
+    ``name`` says what it is for. It never has more rights than its ``account`` has now; the farm's
+    own (``secrets/admin.token``) belong to none, and act under their ``name``. ``actions`` cuts it
+    down to some.
     """
 
     id: str
@@ -110,7 +124,9 @@ class ApiToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastRecord:
-    """The newest forecast of a target (``id``), in the JSON form of :class:`buildfarm.domain.schedule.forecast.Forecast`."""
+    """The newest forecast of a target (``id``), in the JSON form of
+    :class:`buildfarm.domain.schedule.forecast.Forecast`.
+    """
 
     id: str
     forecast: dict[str, object]
@@ -130,7 +146,9 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
-    """The database lease that makes one process (``id``: ``scheduler``, ``notifier``) the leader among its kind."""
+    """The database lease that makes one process (``id``: ``scheduler``, ``notifier``) the leader
+    among its kind.
+    """
 
     id: str
     owner: str
@@ -139,10 +157,11 @@ class Leader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSurvey:
-    """What an SRPM's text says (``id`` is its SHA-256): the bootstrap condition of its spec, and brand words in spec, patches and names.
+    """What an SRPM's text says (``id`` is its SHA-256): the bootstrap condition of its spec, and
+    brand words in spec, patches and names.
 
-    ``policy`` is the digest of the brand policy it was read with. ``hits`` are the first of the ``found`` there are; ``problem`` says
-    why it could not be read.
+    ``policy`` is the digest of the brand policy it was read with. ``hits`` are the first of the
+    ``found`` there are; ``problem`` says why it could not be read.
     """
 
     id: str
@@ -156,9 +175,11 @@ class SourceSurvey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootstrapVariant:
-    """A build (``id``) under the bootstrap ``condition`` of its spec, should its cycle have no other way out.
+    """A build (``id``) under the bootstrap ``condition`` of its spec, should its cycle have no
+    other way out.
 
-    ``srpm`` is what a worker made under the condition and ``requires`` what its header says; ``problem`` why there is none.
+    ``srpm`` is what a worker made under the condition and ``requires`` what its header says;
+    ``problem`` why there is none.
     """
 
     id: str
@@ -172,7 +193,9 @@ class BootstrapVariant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedRequires:
-    """BuildRequires beyond the SRPM's header that the last good build of a source asked for (``id`` is ``TARGET/SOURCE``)."""
+    """BuildRequires beyond the SRPM's header that the last good build of a source asked for (``id``
+    is ``TARGET/SOURCE``).
+    """
 
     id: str
     target: str
@@ -188,7 +211,9 @@ class LearnedRequires:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceLock:
-    """The vendor's buildroot of a build or target (``id`` is ``SUBJECT/ARCH``): ``rpms`` are NEVRAs, ``form`` the kind of file."""
+    """The vendor's buildroot of a build or target (``id`` is ``SUBJECT/ARCH``): ``rpms`` are
+    NEVRAs, ``form`` the kind of file.
+    """
 
     id: str
     subject: str
@@ -202,7 +227,9 @@ class ReferenceLock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventConsumer:
-    """How far one that tells events has come: ``event`` is the last it has told; of the stream ``length`` is how long it is."""
+    """How far one that tells events has come: ``event`` is the last it has told; of the stream
+    ``length`` is how long it is.
+    """
 
     id: str
     event: int = 0

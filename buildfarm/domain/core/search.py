@@ -1,7 +1,7 @@
 """What people look for by name, and the beginnings it is found by.
 
-An index of tokens with prefix look-up works alike on every database: a name is kept once for each place where a word of it
-begins, so that ``simple`` finds ``perl-Test-Simple``.
+An index of tokens with prefix look-up works alike on every database: a name is kept once for each
+place where a word of it begins, so that ``simple`` finds ``perl-Test-Simple``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def of_path(path: str) -> tuple[str, ...]:
 
 
 def words(query: str) -> tuple[str, ...]:
-    """The words of a query in lower case, the longest (which is looked up) first; the others only narrow it.
+    """The words of a query in lower case, the longest (which is looked up) first; the others only
+    narrow it.
 
     >>> words("  gcc Fatal  error ")
     ('fatal', 'error', 'gcc')
@@ -89,7 +90,9 @@ def of_drop(identity: str, name: str, *, target: str) -> Iterator[SearchEntry]:
 def of_failure(
     cluster: str, fingerprint: str, *, source: str, target: str
 ) -> Iterator[SearchEntry]:
-    """Why something failed, without what differs from build to build; ``detail`` is the cluster's id."""
+    """Why something failed, without what differs from build to build; ``detail`` is the cluster's
+    id.
+    """
     tokens = (cluster, *beginnings(fingerprint))
     return _entries(
         SearchKind.FAILURE, fingerprint, tokens, detail=cluster, source=source, target=target

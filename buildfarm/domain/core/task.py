@@ -1,7 +1,8 @@
 """One task: a unit of work with a lease, as Koji has it.
 
-A build on one arch, and every other long step of the line (making a debranded SRPM, comparing, signing, publishing), so
-that claiming, heart-beats, retries and reasons exist once. The states are Koji's.
+A build on one arch, and every other long step of the line (making a debranded SRPM, comparing,
+signing, publishing), so that claiming, heart-beats, retries and reasons exist once. The states are
+Koji's.
 """
 
 from __future__ import annotations
@@ -45,14 +46,18 @@ class TaskKind(enum.StrEnum):
 
     @property
     def handler(self) -> str:
-        """Who does it: ``builder`` (an untrusted worker), ``signer`` (holds the key) or ``services``."""
+        """Who does it: ``builder`` (an untrusted worker), ``signer`` (holds the key) or
+        ``services``.
+        """
         if self in (TaskKind.BUILD, TaskKind.SRPM):
             return "builder"
         return "signer" if self in (TaskKind.SIGN, TaskKind.SEAL) else "services"
 
     @property
     def about(self) -> str:
-        """What its subject is: a ``drop``, a ``target``, a ``generation``, a ``compose``, else a ``build``."""
+        """What its subject is: a ``drop``, a ``target``, a ``generation``, a ``compose``, else a
+        ``build``.
+        """
         return _ABOUT.get(self, "build")
 
 
@@ -69,9 +74,10 @@ MAX_INFRASTRUCTURE_FAILURES = 3
 class Task:
     """One task. ``subject`` is the id of the drop, build, target or generation it is about.
 
-    A lease is ``(worker, lease_token, lease_until)``; only its holder may report. ``failures`` counts infrastructure
-    failures, ``tried`` names the workers they happened on. ``owner`` is who pays for its slot, ``requirements`` what it needs of a
-    worker (:class:`buildfarm.domain.target.target.MachineRequirements`).
+    A lease is ``(worker, lease_token, lease_until)``; only its holder may report. ``failures``
+    counts infrastructure failures, ``tried`` names the workers they happened on. ``owner`` is who
+    pays for its slot, ``requirements`` what it needs of a worker
+    (:class:`buildfarm.domain.target.target.MachineRequirements`).
     """
 
     id: str

@@ -1,7 +1,7 @@
 """Verdicts and findings: what a comparison says, and how it folds.
 
-The ladder is the project's own (see ARCHITECTURE.md, "Verdicts"); the worst finding decides the file, the worst
-file the RPM, the worst RPM the SRPM, the worst SRPM the drop.
+The ladder is the project's own (see ARCHITECTURE.md, "Verdicts"); the worst finding decides the
+file, the worst file the RPM, the worst RPM the SRPM, the worst SRPM the drop.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 
 class Verdict(enum.StrEnum):
-    """Best to worst; the order of definition is the order of badness. ``UNCOMPARED`` stands outside the ladder."""
+    """Best to worst; the order of definition is the order of badness.
+
+    ``UNCOMPARED`` stands outside the ladder.
+    """
 
     IDENTICAL = "IDENTICAL"
     EQUIVALENT = "EQUIVALENT"
@@ -55,11 +58,12 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 class Finding:
     """One difference (or one thing that was normalised away) between the vendor's RPM and ours.
 
-    ``kind`` is from :mod:`buildfarm.domain.compare.kinds`; ``path`` is a path inside the RPM or empty for the header;
-    ``subject`` is what differs there (a tag, a dependency, a symbol); ``rule`` names what decided the verdict
-    (a normaliser, ``expect:<source>``, ``waiver:<id>``, or the check's own rule). What a rule or a waiver lifted says in
-    ``was`` what it had been: verdict, space, rule. ``diff`` is a unified diff of two texts, or the tool's
-    report where a tool decided, cut to a readable length.
+    ``kind`` is from :mod:`buildfarm.domain.compare.kinds`; ``path`` is a path inside the RPM or
+    empty for the header; ``subject`` is what differs there (a tag, a dependency, a symbol);
+    ``rule`` names what decided the verdict (a normaliser, ``expect:<source>``, ``waiver:<id>``, or
+    the check's own rule). What a rule or a waiver lifted says in ``was`` what it had been: verdict,
+    space, rule. ``diff`` is a unified diff of two texts, or the tool's report where a tool decided,
+    cut to a readable length.
     """
 
     kind: str

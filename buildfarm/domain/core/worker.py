@@ -10,7 +10,8 @@ from datetime import datetime
 class WorkerState(enum.StrEnum):
     """``drained`` takes no new task and finishes what it has; ``lost`` has not been heard of.
 
-    ``retired`` was a guest: its one task is over or its machine is gone, and nothing of it is believed any more.
+    ``retired`` was a guest: its one task is over or its machine is gone, and nothing of it is
+    believed any more.
     """
 
     READY = "ready"
@@ -21,11 +22,13 @@ class WorkerState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """One worker process. ``token_hash`` is the SHA-256 of its token; ``queues`` are what it consumes.
+    """One worker process. ``token_hash`` is the SHA-256 of its token; ``queues`` are what it
+    consumes.
 
-    The worker of a guest names the KVM host that made it, the digest of the image it boots from, and what the host says of the
-    machine (``accelerator``, ``hypervisor``, …); it takes one task. ``reserved`` names for whom it works, all others are turned
-    away: ``sig:NAME``, ``target:NAME``, ``source:NAME``; empty for everybody.
+    The worker of a guest names the KVM host that made it, the digest of the image it boots from,
+    and what the host says of the machine (``accelerator``, ``hypervisor``, …); it takes one task.
+    ``reserved`` names for whom it works, all others are turned away: ``sig:NAME``, ``target:NAME``,
+    ``source:NAME``; empty for everybody.
     """
 
     id: str
@@ -50,7 +53,9 @@ class Worker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """A machine that runs guests (``buildfarm guests run``): what its guests may build, and when it was heard of."""
+    """A machine that runs guests (``buildfarm guests run``): what its guests may build, and when it
+    was heard of.
+    """
 
     id: str
     token_hash: str

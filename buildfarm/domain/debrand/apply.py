@@ -1,7 +1,8 @@
 """Applies a rule to a source tree. Untouched bytes stay as they are, whatever their encoding.
 
-An action that matches nothing, or another number of times than it says, is an error that shows the nearest lines: a
-rule that no longer fits must not go unnoticed. This module only says which action is done where and keeps the account.
+An action that matches nothing, or another number of times than it says, is an error that shows the
+nearest lines: a rule that no longer fits must not go unnoticed. This module only says which action
+is done where and keeps the account.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """The changed tree and the account of it; ``already`` is why nothing was done, where that is so.
+    """The changed tree and the account of it; ``already`` is why nothing was done, where that is
+    so.
 
     ``sources`` are ``(path, SHA-256 before, SHA-256 after)`` of every file of the tree.
     """
@@ -102,7 +104,9 @@ def mtime_of(rule: Rule) -> int:
 
 
 def already(rule: Rule, tree: Mapping[str, bytes]) -> str:
-    """Why this tree needs nothing: it carries the rule's digest (or, of a rule without mark, its suffix); else empty."""
+    """Why this tree needs nothing: it carries the rule's digest (or, of a rule without mark, its
+    suffix); else empty.
+    """
     if rule.mark:
         return f"debranded already by {rule.file}" if debranded_by(tree) == rule.digest else ""
     if rule.suffix and carries(decode(tree[spec_path(tree)]), rule.suffix):
@@ -138,7 +142,9 @@ def apply(
 
 
 def counted_on(rule: Rule, releases: Iterable[str], release: str) -> Rule:
-    """The rule with every ``auto_increment`` suffix past those that ``releases`` (of the same version) have on ``release`` already."""
+    """The rule with every ``auto_increment`` suffix past those that ``releases`` (of the same
+    version) have on ``release`` already.
+    """
     taken = tuple(releases)
     actions = tuple(
         dataclasses.replace(action, suffix=next_suffix(action.suffix, taken, release))

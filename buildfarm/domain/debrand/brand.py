@@ -1,4 +1,6 @@
-"""Brand policies: what must not be left in sources and built RPMs, what may stay, and which hits somebody allowed with a reason."""
+"""Brand policies: what must not be left in sources and built RPMs, what may stay, and which hits
+somebody allowed with a reason.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 CLASSES = ("trademark", "support", "signing-key", "telemetry", "functional", "legal")
-"""What a hit is: a visible trademark, a link to the vendor's support, a key or certificate of the vendor, something that reports
-to the vendor, something that works otherwise because of the name, a legal text that names the vendor."""
+"""What a hit is: a visible trademark, a link to the vendor's support, a key or certificate of the
+vendor, something that reports to the vendor, something that works otherwise because of the name, a
+legal text that names the vendor.
+"""
 UNREAD = "unread"
 """The class of what could not be looked into; nothing is clean that nobody looked at."""
 _CONTEXT = 60
@@ -21,7 +25,8 @@ _TEXT_SAMPLE = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrandWord:
-    """A regular expression, matched without regard to case unless ``exact``, in the files that ``where`` (a glob) names.
+    """A regular expression, matched without regard to case unless ``exact``, in the files that
+    ``where`` (a glob) names.
 
     ``kind`` is its class (:data:`CLASSES`); ``hint`` says what to do about it.
     """
@@ -35,7 +40,9 @@ class BrandWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """Lines that match ``pattern``, in the files that ``where`` names, may hold brand words: ``reason`` says why."""
+    """Lines that match ``pattern``, in the files that ``where`` names, may hold brand words:
+    ``reason`` says why.
+    """
 
     pattern: str
     where: str = "*"
@@ -44,7 +51,9 @@ class Keep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrandImage:
-    """A picture: byte for byte (``sha256``) or as it looks (``dhash``, 64 bits in hex; up to ``distance`` bits may differ)."""
+    """A picture: byte for byte (``sha256``) or as it looks (``dhash``, 64 bits in hex; up to
+    ``distance`` bits may differ).
+    """
 
     name: str
     sha256: str = ""
@@ -55,7 +64,9 @@ class BrandImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrandKey:
-    """A certificate by a regular expression over its subject or issuer (RFC 4514), or an OpenPGP key by (the end of) its fingerprint."""
+    """A certificate by a regular expression over its subject or issuer (RFC 4514), or an OpenPGP
+    key by (the end of) its fingerprint.
+    """
 
     name: str
     subject: str = ""
@@ -75,7 +86,9 @@ class BrandPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allow:
-    """Hits of ``pattern`` (a regular expression over the context) at ``where`` (a glob) may stay, because of ``reason``."""
+    """Hits of ``pattern`` (a regular expression over the context) at ``where`` (a glob) may stay,
+    because of ``reason``.
+    """
 
     pattern: str
     reason: str
@@ -84,7 +97,8 @@ class Allow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrandHit:
-    """One brand in one file: at ``where``, a path (``a!b`` is b inside a) or ``header:<tag>``, with its surroundings.
+    """One brand in one file: at ``where``, a path (``a!b`` is b inside a) or ``header:<tag>``, with
+    its surroundings.
 
     ``offset`` is in bytes, ``line`` counts from 1 in text and is 0 in anything else.
     """
@@ -126,14 +140,17 @@ class Found:
 
 
 class Matcher:
-    """A policy made ready: what stands in no file at all is found out by plain searches, which are fast."""
+    """A policy made ready: what stands in no file at all is found out by plain searches, which are
+    fast.
+    """
 
     def __init__(self, policy: BrandPolicy) -> None:
         self._words = [(word, _pattern(word), _needles(word)) for word in policy.words]
         self._keep = [(keep, re.compile(keep.pattern.encode())) for keep in policy.keep]
 
     def find(self, data: bytes, where: str) -> Iterator[Found]:
-        """Every brand word in ``data``, which stands at ``where``: in any encoding that ASCII is a part of, and in UTF-16.
+        """Every brand word in ``data``, which stands at ``where``: in any encoding that ASCII is a
+        part of, and in UTF-16.
 
         >>> policy = BrandPolicy(words=(BrandWord(pattern="acme", kind="trademark"),), keep=(Keep(pattern="Copyright"),))
         >>> text = b"Welcome to ACME" + bytes([10]) + b"Copyright ACME"
@@ -163,7 +180,9 @@ def _pattern(word: BrandWord) -> re.Pattern[bytes]:
 
 
 def _needles(word: BrandWord) -> tuple[bytes, ...]:
-    """What must stand somewhere, in lower case, for the word to match at all: the word itself where it is plain text."""
+    """What must stand somewhere, in lower case, for the word to match at all: the word itself where
+    it is plain text.
+    """
     text = word.pattern.replace(r"\b", "").replace(r"\.", ".")
     if not _PLAIN.fullmatch(text.replace(".", "")) or (("." in text) and r"\." not in word.pattern):
         return ()

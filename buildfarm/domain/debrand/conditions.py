@@ -17,7 +17,9 @@ _HOLDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class When:
-    """``branches`` (none: all) and ``evr``, terms that must all hold, such as ``>= 2.4, < 2.5-3.el9``."""
+    """``branches`` (none: all) and ``evr``, terms that must all hold, such as ``>= 2.4, <
+    2.5-3.el9``.
+    """
 
     branches: tuple[str, ...] = ()
     evr: str = ""

@@ -1,4 +1,7 @@
-"""What applying a rule needs from outside: rpm's view of a spec, archives, scripts. Each runs in the sandbox."""
+"""What applying a rule needs from outside: rpm's view of a spec, archives, scripts.
+
+Each runs in the sandbox.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ class Outside(Protocol):
     """The three things no pure function can do."""
 
     def evaluate(self, tree: Mapping[str, bytes], macros: Mapping[str, str]) -> EVR:
-        """What rpm makes of Epoch, Version and Release of the tree's spec with ``macros`` and no dist tag.
+        """What rpm makes of Epoch, Version and Release of the tree's spec with ``macros`` and no
+        dist tag.
 
         :raises RuleDoesNotFit: rpm cannot parse the spec.
         """
@@ -24,7 +28,8 @@ class Outside(Protocol):
     def edit_archive(
         self, name: str, data: bytes, edit: ArchiveEdit, *, mtime: int
     ) -> tuple[bytes, tuple[tuple[str, int], ...]]:
-        """The archive rebuilt with the edit, and ``(member, places)`` of what changed; members that changed get ``mtime``.
+        """The archive rebuilt with the edit, and ``(member, places)`` of what changed; members that
+        changed get ``mtime``.
 
         :raises RuleDoesNotFit: a glob names no member, or another count of places.
         """

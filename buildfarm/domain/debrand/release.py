@@ -1,4 +1,6 @@
-"""The Release: a suffix at its end, counted on past those that are taken, also where %autorelease makes it."""
+"""The Release: a suffix at its end, counted on past those that are taken, also where %autorelease
+makes it.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ def append_release(text: str, suffix: str, where: str, *, autorelease: str = "ed
 
 
 def _braced(value: str) -> str:
-    """``%autorelease -b 4`` takes the rest of its line as words, so a suffix needs braces before it.
+    """``%autorelease -b 4`` takes the rest of its line as words, so a suffix needs braces before
+    it.
 
     >>> _braced("%autorelease -b 4"), _braced("%{autorelease}")
     ('%{autorelease -b 4}', '%{autorelease}')
@@ -65,7 +68,9 @@ def _append_to_definition(lines: list[str], suffix: str, where: str) -> str:
 
 
 def carries(text: str, suffix: str) -> bool:
-    """Whether every Release (or the %autorelease macro) ends in ``suffix`` already; the iteration does not count."""
+    """Whether every Release (or the %autorelease macro) ends in ``suffix`` already; the iteration
+    does not count.
+    """
     stem = re.escape(suffix.rstrip("0123456789"))
     lines = split_lines(text)
     values = [
@@ -80,7 +85,8 @@ def carries(text: str, suffix: str) -> bool:
 
 
 def next_suffix(suffix: str, releases: Iterable[str], release: str) -> str:
-    """The suffix with its last number after the highest that one of ``releases`` has on top of ``release``.
+    """The suffix with its last number after the highest that one of ``releases`` has on top of
+    ``release``.
 
     >>> next_suffix(".farm.1", ["3.el9.farm.1", "3.el9.farm.4", "4.el9.farm.9"], "3.el9")
     '.farm.5'

@@ -1,4 +1,6 @@
-"""A debrand rule: what is changed in one source, why, and which differences that must make in the built RPMs."""
+"""A debrand rule: what is changed in one source, why, and which differences that must make in the
+built RPMs.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,9 @@ ANY = 0
 class Release:
     """Append ``suffix`` to the Release.
 
-    ``auto_increment`` counts the number at the suffix's end on past those already taken. ``autorelease`` says what
-    happens to ``%autorelease``: ``edit`` appends there too, ``keep`` leaves it alone unless the spec defines the macro.
+    ``auto_increment`` counts the number at the suffix's end on past those already taken.
+    ``autorelease`` says what happens to ``%autorelease``: ``edit`` appends there too, ``keep``
+    leaves it alone unless the spec defines the macro.
     """
 
     suffix: str
@@ -30,7 +33,8 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replace:
-    """Replace a literal text or a regular expression, exactly ``count`` times (``ANY``: at least once).
+    """Replace a literal text or a regular expression, exactly ``count`` times (``ANY``: at least
+    once).
 
     ``where`` is ``spec`` or a glob over the names of the sources.
     """
@@ -44,10 +48,11 @@ class Replace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
-    """Replace or delete (``new`` is ``None``) lines, whatever their indentation; comments and %changelog are left alone.
+    """Replace or delete (``new`` is ``None``) lines, whatever their indentation; comments and
+    %changelog are left alone.
 
-    ``find`` is one line or a part of one, or a block of whole lines; at most ``most`` places are changed (``ANY``: all).
-    ``first_file``: only the first file that ``where`` names.
+    ``find`` is one line or a part of one, or a block of whole lines; at most ``most`` places are
+    changed (``ANY``: all). ``first_file``: only the first file that ``where`` names.
     """
 
     where: str
@@ -60,10 +65,11 @@ class Lines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionEdit:
-    """Insert into, delete from, or (``remove``) take out a section or preamble; ``of`` names the sub-package.
+    """Insert into, delete from, or (``remove``) take out a section or preamble; ``of`` names the
+    sub-package.
 
-    ``at`` is ``start``, ``end`` (before the blank lines that close it) or ``bottom`` (after them). ``style`` ``autopatch`` finds
-    section and place as AlmaLinux's tool does.
+    ``at`` is ``start``, ``end`` (before the blank lines that close it) or ``bottom`` (after them).
+    ``style`` ``autopatch`` finds section and place as AlmaLinux's tool does.
     """
 
     section: str
@@ -87,7 +93,9 @@ class Tags:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Macro:
-    """Give the ``%global`` or ``%define`` of ``name`` another value; ``with_`` or ``without`` for a ``%bcond``."""
+    """Give the ``%global`` or ``%define`` of ``name`` another value; ``with_`` or ``without`` for a
+    ``%bcond``.
+    """
 
     name: str
     value: str
@@ -106,10 +114,10 @@ class Condition:
 class SourceFile:
     """Replace, add or delete one source file; ``op`` says which, ``content`` is what it becomes.
 
-    ``put`` adds or replaces the file and leaves the spec alone.
-    ``rename`` gives a replaced file (and its Source line) another name. ``declare``: its line in the spec follows.
-    ``number`` is the wanted one, 0 for the next. ``style`` ``autopatch`` places the line as AlmaLinux's tool does, with
-    ``comment`` naming who added it.
+    ``put`` adds or replaces the file and leaves the spec alone. ``rename`` gives a replaced file
+    (and its Source line) another name. ``declare``: its line in the spec follows. ``number`` is the
+    wanted one, 0 for the next. ``style`` ``autopatch`` places the line as AlmaLinux's tool does,
+    with ``comment`` naming who added it.
     """
 
     op: str
@@ -143,7 +151,9 @@ class Patch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitPatch:
-    """A unified diff applied to the source tree itself; ``strict`` paths are the tree's, others are under SOURCES."""
+    """A unified diff applied to the source tree itself; ``strict`` paths are the tree's, others are
+    under SOURCES.
+    """
 
     name: str
     content: bytes
@@ -152,7 +162,9 @@ class GitPatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """Put files into a gzipped tar among the sources; ``files`` are ``(name inside, content or None for a source)``."""
+    """Put files into a gzipped tar among the sources; ``files`` are ``(name inside, content or None
+    for a source)``.
+    """
 
     name: str
     files: tuple[tuple[str, bytes | None], ...]
@@ -176,7 +188,9 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """The last resort: a shell script that changes the tree, in the sandbox; ``files`` are what lies beside it."""
+    """The last resort: a shell script that changes the tree, in the sandbox; ``files`` are what
+    lies beside it.
+    """
 
     name: str
     content: bytes
@@ -188,9 +202,9 @@ class Script:
 class Changelog:
     """A new topmost changelog entry; its date is the rule's.
 
-    ``version`` and ``release`` say where the EVR comes from: ``built`` (of what comes out), ``evaluated`` (what rpm makes of the
-    spec with ``macros`` and no dist tag) or ``written`` (as it stands in the spec). ``autochangelog`` ``keep``: such a spec is
-    left alone.
+    ``version`` and ``release`` say where the EVR comes from: ``built`` (of what comes out),
+    ``evaluated`` (what rpm makes of the spec with ``macros`` and no dist tag) or ``written`` (as it
+    stands in the spec). ``autochangelog`` ``keep``: such a spec is left alone.
     """
 
     author: str
@@ -209,10 +223,12 @@ Action = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule file. ``digest`` covers the rule, its date and every file it refers to; ``file`` is for messages.
+    """One rule file. ``digest`` covers the rule, its date and every file it refers to; ``file`` is
+    for messages.
 
-    ``rename`` maps the vendor's RPM names to ours; ``expect`` is what the comparison accepts; ``allow`` what the scan does.
-    ``mark``: whether the spec's first line says which rule changed it.
+    ``rename`` maps the vendor's RPM names to ours; ``expect`` is what the comparison accepts;
+    ``allow`` what the scan does. ``mark``: whether the spec's first line says which rule changed
+    it.
     """
 
     source: str
@@ -243,7 +259,10 @@ class Rule:
         return tuple(action.name for action in self.actions if isinstance(action, Script))
 
     def applies_to(self, target: str, *, branch: str = "", evr: str = "") -> bool:
-        """Whether the rule is for this target, branch and version. What is not said (empty) is not asked."""
+        """Whether the rule is for this target, branch and version.
+
+        What is not said (empty) is not asked.
+        """
         return (not self.targets or not target or target in self.targets) and self.when.holds(
             branch=branch, evr=evr
         )

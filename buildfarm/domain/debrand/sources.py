@@ -24,7 +24,8 @@ Declared = list[tuple[int, re.Match[str]]]
 
 
 def declared(text: str, kind: str) -> Declared:
-    """Every Source (or Patch) line with its number; an unnumbered one counts on (rpm manual, "Sources").
+    """Every Source (or Patch) line with its number; an unnumbered one counts on (rpm manual,
+    "Sources").
 
     ``kind`` is ``source`` or ``patch``.
     """
@@ -41,7 +42,10 @@ def file_name(match: re.Match[str]) -> str:
 
 
 def edit_source(action: SourceFile, tree: Tree, spec: str, where: str) -> str:
-    """Carry the action out; the path of the file it was about. :raises RuleDoesNotFit: file or line are not as it says."""
+    """Carry the action out; the path of the file it was about.
+
+    :raises RuleDoesNotFit: file or line are not as it says.
+    """
     path = source_path(tree, action.name)
     if action.op == "put":
         tree[path] = action.content
@@ -91,7 +95,10 @@ def _declare(text: str, action: SourceFile, where: str) -> str:
 
 
 def wanted_number(action: SourceFile | Patch, known: Declared, where: str) -> int:
-    """The number a new line gets: the wanted one, or the next. :raises RuleDoesNotFit: it is taken."""
+    """The number a new line gets: the wanted one, or the next.
+
+    :raises RuleDoesNotFit: it is taken.
+    """
     taken = {number for number, _ in known}
     if action.number in taken and action.number:
         raise RuleDoesNotFit(

@@ -1,7 +1,10 @@
-"""A spec as text: its lines, its sections, the preamble of each sub-package. No macro is ever expanded here.
+"""A spec as text: its lines, its sections, the preamble of each sub-package.
 
-Sections are found as rpm finds them (rpm manual, "Spec file format"; ``build/parseSpec.c: isPart``): a known word at the
-start of a line, whatever ``%if`` surrounds it. Joining the lines gives the text back, byte for byte.
+No macro is ever expanded here.
+
+Sections are found as rpm finds them (rpm manual, "Spec file format"; ``build/parseSpec.c:
+isPart``): a known word at the start of a line, whatever ``%if`` surrounds it. Joining the lines
+gives the text back, byte for byte.
 """
 
 from __future__ import annotations
@@ -33,9 +36,11 @@ _ENDIF = re.compile(r"[ \t]*%endif\b")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """Lines ``start`` to before ``end`` (0-based); ``of`` is the sub-package, empty for the main package.
+    """Lines ``start`` to before ``end`` (0-based); ``of`` is the sub-package, empty for the main
+    package.
 
-    ``body`` is the first line after the header; the main preamble has none, so there it is ``start``.
+    ``body`` is the first line after the header; the main preamble has none, so there it is
+    ``start``.
     """
 
     name: str
@@ -46,7 +51,8 @@ class Section:
 
 
 def split_lines(text: str) -> list[str]:
-    r"""The lines with their ends; only a newline ends one (``str.splitlines`` knows a dozen others).
+    r"""The lines with their ends; only a newline ends one (``str.splitlines`` knows a dozen
+    others).
 
     >>> split_lines("a\x0cb\r\nc")
     ['a\x0cb\r\n', 'c']
@@ -55,7 +61,9 @@ def split_lines(text: str) -> list[str]:
 
 
 def sections(lines: Sequence[str]) -> list[Section]:
-    """All sections in order; the first is the main preamble, and ``%package`` is the preamble of a sub-package."""
+    """All sections in order; the first is the main preamble, and ``%package`` is the preamble of a
+    sub-package.
+    """
     heads = [(0, PREAMBLE, "", 0)]
     for number, line in enumerate(lines):
         found = _HEADER.match(line)
@@ -72,7 +80,9 @@ def sections(lines: Sequence[str]) -> list[Section]:
 
 
 def _of(name: str, words: str) -> str:
-    """The sub-package in a section's header: ``-n NAME`` or the first word that belongs to no option."""
+    """The sub-package in a section's header: ``-n NAME`` or the first word that belongs to no
+    option.
+    """
     if name in _WHOLE_BUILD:
         return ""
     given = words.split(" --", maxsplit=1)[0].split()

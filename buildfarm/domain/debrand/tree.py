@@ -1,7 +1,9 @@
-"""A source tree in memory: relative paths to bytes, as unpacked from an SRPM or checked out from dist-git.
+"""A source tree in memory: relative paths to bytes, as unpacked from an SRPM or checked out from
+dist-git.
 
-Two layouts are known: ``SPECS/<name>.spec`` with ``SOURCES/<name>`` (an SRPM, CentOS's dist-git) and a flat folder with
-the spec among its sources (Fedora's dist-git). Nothing here looks into a file.
+Two layouts are known: ``SPECS/<name>.spec`` with ``SOURCES/<name>`` (an SRPM, CentOS's dist-git)
+and a flat folder with the spec among its sources (Fedora's dist-git). Nothing here looks into a
+file.
 """
 
 from __future__ import annotations
@@ -69,7 +71,9 @@ def source_names(tree: Mapping[str, bytes]) -> list[str]:
 
 
 def matching(tree: Mapping[str, bytes], pattern: str) -> list[str]:
-    """The paths of the files that ``pattern`` names: ``spec``, or a glob over source names, or over whole paths."""
+    """The paths of the files that ``pattern`` names: ``spec``, or a glob over source names, or over
+    whole paths.
+    """
     spec = spec_path(tree)
     if pattern == "spec":
         return [spec]
@@ -84,7 +88,9 @@ def matching(tree: Mapping[str, bytes], pattern: str) -> list[str]:
 
 
 def _names(path: str, pattern: str) -> bool:
-    """Whether a pattern is the end of a path: ``a.conf`` and ``SOURCES/*.conf`` name ``x/SOURCES/a.conf``."""
+    """Whether a pattern is the end of a path: ``a.conf`` and ``SOURCES/*.conf`` name
+    ``x/SOURCES/a.conf``.
+    """
     parts = path.split("/")
     return any(fnmatch.fnmatchcase("/".join(parts[at:]), pattern) for at in range(len(parts)))
 
@@ -98,7 +104,9 @@ def debranded_by(tree: Mapping[str, bytes]) -> str:
 def digests(
     before: Mapping[str, bytes], after: Mapping[str, bytes]
 ) -> tuple[tuple[str, str, str], ...]:
-    """``(path, SHA-256 before, SHA-256 after)`` of every file, sorted by path; empty text where it is not there."""
+    """``(path, SHA-256 before, SHA-256 after)`` of every file, sorted by path; empty text where it
+    is not there.
+    """
 
     def digest(tree: Mapping[str, bytes], path: str) -> str:
         return hashlib.sha256(tree[path]).hexdigest() if path in tree else ""

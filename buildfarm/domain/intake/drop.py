@@ -33,15 +33,18 @@ class ItemKind(enum.StrEnum):
     SRPM = "srpm"
     BINARY = "binary"
     DIST_GIT = "dist_git"
-    """a source at a commit: ``filename`` is ``SOURCE@COMMIT``, ``sha256`` the digest of where that is"""
+    """a source at a commit: ``filename`` is ``SOURCE@COMMIT``, ``sha256`` the digest of where that
+    is
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
-    """One drop for one target; ``id`` is :func:`drop_id` of its content, so the same drop twice is the same drop.
+    """One drop for one target; ``id`` is :func:`drop_id` of its content, so the same drop twice is
+    the same drop.
 
-    Its builds start with its ``priority``; a negative one is background work. While ``approval`` is awaited they are planned and
-    wait; ``reason`` says why it is on hold or awaits approval.
+    Its builds start with its ``priority``; a negative one is background work. While ``approval`` is
+    awaited they are planned and wait; ``reason`` says why it is on hold or awaits approval.
     """
 
     id: str
@@ -59,9 +62,11 @@ class Drop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropItem:
-    """One file of a drop. ``build`` names the build it became or belongs to; ``problem`` why it did not.
+    """One file of a drop. ``build`` names the build it became or belongs to; ``problem`` why it did
+    not.
 
-    ``url`` is where it is fetched from; without a digest in the drop, ``sha256`` is that of the URL until it was.
+    ``url`` is where it is fetched from; without a digest in the drop, ``sha256`` is that of the URL
+    until it was.
     """
 
     id: str
@@ -80,7 +85,8 @@ _OTHERS_REQUIRE = re.compile(
 
 
 def may_be_required(path: str) -> bool:
-    """Whether others name such a file in their Requires: createrepo_c's primary ones (cr_is_primary), and those that specs name too.
+    """Whether others name such a file in their Requires: createrepo_c's primary ones
+    (cr_is_primary), and those that specs name too.
 
     >>> may_be_required("/usr/bin/awk"), may_be_required("/usr/share/doc/awk/README")
     (True, False)
@@ -90,11 +96,13 @@ def may_be_required(path: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorRpm:
-    """One of the vendor's binaries, kept to compare with; ``source`` and ``sourcerpm`` say which SRPM made it.
+    """One of the vendor's binaries, kept to compare with; ``source`` and ``sourcerpm`` say which
+    SRPM made it.
 
-    ``provides``, ``requires`` and ``files`` (those that others may require: programs, /etc) are what the plan expects of our own
-    rebuild; ``problem`` is why it cannot be trusted.
-    ``verdict`` and ``waived`` are what the comparison in force says of it: a copy, so that counting need not read reports.
+    ``provides``, ``requires`` and ``files`` (those that others may require: programs, /etc) are
+    what the plan expects of our own rebuild; ``problem`` is why it cannot be trusted. ``verdict``
+    and ``waived`` are what the comparison in force says of it: a copy, so that counting need not
+    read reports.
     """
 
     id: str

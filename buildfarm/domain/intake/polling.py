@@ -1,6 +1,7 @@
 """Polling a vendor's repositories: what of their metadata is new, and what of it is taken.
 
-The revision of repomd.xml is createrepo_c's (seconds since 1970 unless told otherwise); files are told apart by their SHA-256.
+The revision of repomd.xml is createrepo_c's (seconds since 1970 unless told otherwise); files are
+told apart by their SHA-256.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ _SOURCES = frozenset({"src", "nosrc"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRpm:
-    """One RPM or SRPM as a repository's primary metadata names it; ``size`` in bytes, ``source_rpm`` empty for an SRPM."""
+    """One RPM or SRPM as a repository's primary metadata names it; ``size`` in bytes,
+    ``source_rpm`` empty for an SRPM.
+    """
 
     name: str
     evr: EVR
@@ -38,7 +41,10 @@ class ListedRpm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One look at one repository. ``position`` is what to remember of it; ``rpms`` is ``None`` where nothing has changed."""
+    """One look at one repository.
+
+    ``position`` is what to remember of it; ``rpms`` is ``None`` where nothing has changed.
+    """
 
     position: Mapping[str, str]
     rpms: tuple[ListedRpm, ...] | None = None
@@ -53,7 +59,9 @@ class Findings:
 
 
 def is_older(revision: str, known: str) -> bool:
-    """Whether a repository went back: a mirror that lags behind. Revisions that are no numbers have no order.
+    """Whether a repository went back: a mirror that lags behind.
+
+    Revisions that are no numbers have no order.
 
     >>> is_older("1700000000", "1700000060"), is_older("a", "b"), is_older("5", "")
     (True, False, False)
@@ -66,9 +74,9 @@ def findings(
 ) -> Findings:  # fmt: skip
     """What of a repository's RPMs is taken.
 
-    Of a repository that was looked at before: all SRPMs and all binaries that are not ``seen``. At the ``first`` look: of each source
-    the newest SRPM, and the binaries of SRPMs that are taken or were ``sent`` (file names); with ``skip`` nothing. Binaries of
-    other arches are never taken.
+    Of a repository that was looked at before: all SRPMs and all binaries that are not ``seen``. At
+    the ``first`` look: of each source the newest SRPM, and the binaries of SRPMs that are taken or
+    were ``sent`` (file names); with ``skip`` nothing. Binaries of other arches are never taken.
     """
     new = {rpm.sha256: rpm for rpm in rpms if rpm.sha256 not in seen}.values()
     ours = [rpm for rpm in new if rpm.is_source or rpm.arch in arches or rpm.arch == "noarch"]

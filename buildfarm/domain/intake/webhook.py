@@ -1,8 +1,10 @@
-"""Webhooks: whether a message is what its forge signed, and which source at which commit a push names.
+"""Webhooks: whether a message is what its forge signed, and which source at which commit a push
+names.
 
-The forms are the forges' own: Standard Webhooks (standardwebhooks.com; GitLab's signing tokens are the same), Gitea and Forgejo
-(``X-Gitea-Signature``), GitHub (``X-Hub-Signature-256``), GitLab's older secret token (``X-Gitlab-Token``), Pagure
-(``X-Pagure-Signature-256``). Nothing of a message is believed before its signature fits; no answer says which part did not.
+The forms are the forges' own: Standard Webhooks (standardwebhooks.com; GitLab's signing tokens are
+the same), Gitea and Forgejo (``X-Gitea-Signature``), GitHub (``X-Hub-Signature-256``), GitLab's
+older secret token (``X-Gitlab-Token``), Pagure (``X-Pagure-Signature-256``). Nothing of a message
+is believed before its signature fits; no answer says which part did not.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class BadSignature(NotAllowed):
-    """The message is not signed with the webhook's secret, or is too old; deliberately one error for all of it."""
+    """The message is not signed with the webhook's secret, or is too old; deliberately one error
+    for all of it.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +48,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """A push to a source's repository: ``ref`` is the whole name, ``urls`` are all that the forge gives for the repository."""
+    """A push to a source's repository: ``ref`` is the whole name, ``urls`` are all that the forge
+    gives for the repository.
+    """
 
     ref: str
     commit: str
@@ -52,9 +58,11 @@ class Push:
 
 
 def verified(forge: Forge, message: Message, secrets: Sequence[str]) -> str:
-    """What identifies the message: a signed id where the scheme has one, else the digest of its body.
+    """What identifies the message: a signed id where the scheme has one, else the digest of its
+    body.
 
-    An id in a header that nobody signed (``X-GitHub-Delivery``) would let the same body come again under another one.
+    An id in a header that nobody signed (``X-GitHub-Delivery``) would let the same body come again
+    under another one.
 
     :raises BadSignature: none of ``secrets`` signed it, or its time is more than five minutes off.
     :raises ConfigError: there is no secret, or one that cannot be one.
@@ -89,7 +97,9 @@ def verified(forge: Forge, message: Message, secrets: Sequence[str]) -> str:
 
 
 def _standard(message: Message, secrets: Sequence[str], *, strict: bool) -> str:
-    """Standard Webhooks: ``id.timestamp.body`` under HMAC-SHA256, the header ``v1,BASE64`` for each key in use."""
+    """Standard Webhooks: ``id.timestamp.body`` under HMAC-SHA256, the header ``v1,BASE64`` for each
+    key in use.
+    """
     identity, stamp = (
         message.headers.get("webhook-id", ""),
         message.headers.get("webhook-timestamp", ""),
@@ -192,7 +202,9 @@ def push_of(forge: Forge, message: Message) -> Push | str:
 
 
 def _pagure_push(sent: Mapping[str, Any]) -> Push | str:
-    """Topics ``git.receive`` (branch, end_commit) and ``git.tag.creation`` (tag, rev); the header that names them is not signed."""
+    """Topics ``git.receive`` (branch, end_commit) and ``git.tag.creation`` (tag, rev); the header
+    that names them is not signed.
+    """
     topic, told = str(sent.get("topic") or ""), sent.get("msg")
     kind = topic.rpartition("pagure.")[2]
     if kind not in {"git.receive", "git.tag.creation"} or not isinstance(told, dict):
@@ -228,9 +240,11 @@ def follows(refs: Sequence[str], ref: str) -> bool:
 
 
 def source_of(urls: Sequence[str], pattern: str) -> str:
-    """The source whose dist-git repository one of ``urls`` is, by the target's own URL with ``{source}`` in it; else empty.
+    """The source whose dist-git repository one of ``urls`` is, by the target's own URL with
+    ``{source}`` in it; else empty.
 
-    How the forge spells it does not matter (``https``, ``ssh``, ``git@host:path``, with ``.git`` or without); host and path do.
+    How the forge spells it does not matter (``https``, ``ssh``, ``git@host:path``, with ``.git`` or
+    without); host and path do.
 
     >>> source_of(["git@Git.example.org:rpms/tree.git"], "https://git.example.org/rpms/{source}.git")
     'tree'

@@ -1,7 +1,8 @@
 """A mail digest: when it is due and what it says. One message a batch, never a trigger_limits.
 
-A drop of 3,000 SRPMs is one message, or a few: it is sent when nothing more came for a while or the drop came to rest, and
-never sooner after the last than the least pause. Failures with one cause are one line.
+A drop of 3,000 SRPMs is one message, or a few: it is sent when nothing more came for a while or the
+drop came to rest, and never sooner after the last than the least pause. Failures with one cause are
+one line.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ _HEADS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How often somebody is written to: after ``quiet`` without news, at the latest after ``longest``, never sooner than ``least``."""
+    """How often somebody is written to: after ``quiet`` without news, at the latest after
+    ``longest``, never sooner than ``least``.
+    """
 
     quiet: timedelta = timedelta(minutes=2)
     longest: timedelta = timedelta(minutes=30)
@@ -78,7 +81,9 @@ def subject_of(notices: Iterable[Notice]) -> str:
 
 
 def text_of(notices: Sequence[Notice], failures: Sequence[Cluster], *, url: str) -> str:
-    """The mail's body, plain text, a section a topic; ``failures`` are the failed builds among ``notices`` by their cause."""
+    """The mail's body, plain text, a section a topic; ``failures`` are the failed builds among
+    ``notices`` by their cause.
+    """
     parts: list[str] = []
     for topic in _ORDER:
         told = [notice for notice in notices if notice.topic is topic]

@@ -1,6 +1,8 @@
-"""Metrics: what Prometheus reads as counters and histograms, counted once for each event and kept, so that they never go back.
+"""Metrics: what Prometheus reads as counters and histograms, counted once for each event and kept,
+so that they never go back.
 
-Owns the names, their buckets and which event is measured how; the store keeps one row a metric and label set.
+Owns the names, their buckets and which event is measured how; the store keeps one row a metric and
+label set.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from buildfarm.domain.core.task import Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricKind:
-    """One metric; ``bounds`` are the upper bounds of its buckets in seconds, empty for a plain counter."""
+    """One metric; ``bounds`` are the upper bounds of its buckets in seconds, empty for a plain
+    counter.
+    """
 
     name: str
     help: str

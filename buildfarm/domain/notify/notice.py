@@ -1,7 +1,7 @@
 """A notice: what one event means to those who want to be told; most events mean nothing to them.
 
-Owns the topics, which event falls under which, and the words. Feeds, webhooks and mail tell notices; the Redis stream tells
-every event.
+Owns the topics, which event falls under which, and the words. Feeds, webhooks and mail tell
+notices; the Redis stream tells every event.
 """
 
 from __future__ import annotations
@@ -58,11 +58,12 @@ def topic_of(kind: str, data: Mapping[str, object]) -> Topic | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What became of a build, drop, compose or waiver (``subject`` is its id), as it was when it happened.
+    """What became of a build, drop, compose or waiver (``subject`` is its id), as it was when it
+    happened.
 
-    ``id`` is the event's number. ``name`` is what people call the subject: an NVR, a drop's name, the id of a compose or waiver.
-    A drop and a compose have no ``source``; of a waiver ``target`` and ``source`` are globs. ``drop_id`` names the drop it belongs
-    to, if any.
+    ``id`` is the event's number. ``name`` is what people call the subject: an NVR, a drop's name,
+    the id of a compose or waiver. A drop and a compose have no ``source``; of a waiver ``target``
+    and ``source`` are globs. ``drop_id`` names the drop it belongs to, if any.
     """
 
     id: int
@@ -112,7 +113,9 @@ _SAID: Mapping[Topic, str] = {
 
 
 def as_message(notice: Notice, *, url: str) -> dict[str, object]:
-    """A notice as webhooks carry it (Standard Webhooks: ``type``, ``timestamp``, ``data``); ``url`` is the farm's address."""
+    """A notice as webhooks carry it (Standard Webhooks: ``type``, ``timestamp``, ``data``); ``url``
+    is the farm's address.
+    """
     return {
         "type": f"buildfarm.{notice.topic.value}",
         "timestamp": notice.at.isoformat(),

@@ -1,7 +1,7 @@
 """Who wants to be told what, and what is owed to them.
 
-A subscription chooses notices by topic and scope; a delivery is one notice owed to one subscription until it was accepted or
-given up. Owns the choice, and when a refused delivery is tried again.
+A subscription chooses notices by topic and scope; a delivery is one notice owed to one subscription
+until it was accepted or given up. Owns the choice, and when a refused delivery is tried again.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class DeliveryState(enum.StrEnum):
 class Subscription:
     """``address`` is an e-mail address or a URL; ``owner`` the account that made it.
 
-    ``target`` and ``source`` are globs (fnmatch(3)), ``sig`` is a SIG's name or empty for any. ``topics`` are never empty.
-    It holds until ``ended``.
+    ``target`` and ``source`` are globs (fnmatch(3)), ``sig`` is a SIG's name or empty for any.
+    ``topics`` are never empty. It holds until ``ended``.
     """
 
     id: str
@@ -55,7 +55,8 @@ class Subscription:
     def wants(self, notice: Notice) -> bool:
         """Whether this notice is to be told.
 
-        A drop has no source: only who asks for every source hears of it. A waiver's globs may overlap with ours.
+        A drop has no source: only who asks for every source hears of it. A waiver's globs may
+        overlap with ours.
 
         >>> from datetime import datetime
         >>> from buildfarm.domain.notify.notice import Topic
@@ -81,10 +82,12 @@ def _overlap(wanted: str, told: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One notice owed to one subscription. ``id`` is made of both, so that it exists once; receivers see it as ``webhook-id``.
+    """One notice owed to one subscription.
 
-    ``due`` is when it is tried next, ``status`` what the last try met with. ``batch`` names the mail it goes out with, once that
-    is decided.
+    ``id`` is made of both, so that it exists once; receivers see it as ``webhook-id``.
+
+    ``due`` is when it is tried next, ``status`` what the last try met with. ``batch`` names the
+    mail it goes out with, once that is decided.
     """
 
     id: str
@@ -109,8 +112,8 @@ def delivery_id(subscription: Subscription, notice: Notice) -> str:
 def pause_after(attempts: int, chance: float) -> timedelta | None:
     """How long to wait after so many failed tries; ``None``: give it up.
 
-    It grows from five seconds to six hours, a day and a half in all; ``chance`` (0 to 1) takes up to a quarter off, so that what
-    failed together does not come back together.
+    It grows from five seconds to six hours, a day and a half in all; ``chance`` (0 to 1) takes up
+    to a quarter off, so that what failed together does not come back together.
 
     >>> [pause_after(n, 0.0).total_seconds() for n in (1, 2, 3, 7, 11)], pause_after(12, 0.0)
     ([5.0, 20.0, 80.0, 20480.0, 21600.0], None)

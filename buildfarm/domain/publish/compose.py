@@ -1,7 +1,9 @@
-"""A compose: a named, immutable release state of a target; its name, its states, and which one users get.
+"""A compose: a named, immutable release state of a target; its name, its states, and which one
+users get.
 
-A name is productmd's compose id, ``SHORT-VERSION-DATE.RESPIN`` (productmd's documentation, "Compose"): ``reef-9-20261128.0`` is the
-first of that day. What a compose consists of never changes; only its state does.
+A name is productmd's compose id, ``SHORT-VERSION-DATE.RESPIN`` (productmd's documentation,
+"Compose"): ``reef-9-20261128.0`` is the first of that day. What a compose consists of never
+changes; only its state does.
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ HOLDING = (ComposeState.TESTING, ComposeState.RELEASED)
 class Compose:
     """One generation of a target's destination tag under a name (``id``).
 
-    ``build_generation`` is the build tag's of that moment. ``written`` is when its folder stood; ``released`` when it was promoted.
-    Each state says who chose it and why.
+    ``build_generation`` is the build tag's of that moment. ``written`` is when its folder stood;
+    ``released`` when it was promoted. Each state says who chose it and why.
     """
 
     id: str
@@ -75,7 +77,9 @@ class Compose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """What a target is called as a product: ``short`` and ``version`` for names, ``title`` for people, the ``base`` of a layered one."""
+    """What a target is called as a product: ``short`` and ``version`` for names, ``title`` for
+    people, the ``base`` of a layered one.
+    """
 
     title: str
     short: str
@@ -90,9 +94,11 @@ class Release:
 
 
 def release_of(target: Target, base: Target | None = None) -> Release:
-    """The product of a target: its name without the version that its buildroot has, in the letters productmd allows.
+    """The product of a target: its name without the version that its buildroot has, in the letters
+    productmd allows.
 
-    Of a layered target the base's name, which names it already, is left out: ``reef-9-virt`` on ``reef-9`` is ``virt`` 9.
+    Of a layered target the base's name, which names it already, is left out: ``reef-9-virt`` on
+    ``reef-9`` is ``virt`` 9.
     """
     below = release_of(base) if base else None
     name = target.name.removeprefix(f"{base.name}-") if base else target.name

@@ -1,7 +1,8 @@
 """Modules: which RPMs dnf hides from a buildroot because their stream is not active.
 
-As libdnf filters (docs/dnf "Modularity", libdnf's setModuleExcludes): RPMs of a stream that is neither enabled nor its module's default
-are hidden; RPMs of no module are hidden where an active stream has one of their name, or one that they provide.
+As libdnf filters (docs/dnf "Modularity", libdnf's setModuleExcludes): RPMs of a stream that is
+neither enabled nor its module's default are hidden; RPMs of no module are hidden where an active
+stream has one of their name, or one that they provide.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleStream:
-    """One version of one stream: the NEVRAs of its RPMs (epoch always written), and the streams it requires by module."""
+    """One version of one stream: the NEVRAs of its RPMs (epoch always written), and the streams it
+    requires by module.
+    """
 
     name: str
     stream: str
@@ -30,7 +33,9 @@ class Modules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visibility:
-    """NEVRAs of inactive streams, NEVRAs of active ones, and the names of the latter, which nobody else may bear."""
+    """NEVRAs of inactive streams, NEVRAs of active ones, and the names of the latter, which nobody
+    else may bear.
+    """
 
     hidden: frozenset[str]
     shown: frozenset[str]
@@ -38,7 +43,8 @@ class Visibility:
 
 
 def visibility(modules: Modules, enabled: Sequence[str], platform: str) -> Visibility:
-    """What is shown and hidden with these streams (``NAME:STREAM``) enabled on a platform (``el9``).
+    """What is shown and hidden with these streams (``NAME:STREAM``) enabled on a platform
+    (``el9``).
 
     >>> a = ModuleStream(name="a", stream="1", artifacts=("a-0:1-1.x86_64",))
     >>> sorted(visibility(Modules(streams=(a,)), [], "el9").hidden)
@@ -56,7 +62,9 @@ def visibility(modules: Modules, enabled: Sequence[str], platform: str) -> Visib
 
 
 def _active(modules: Modules, enabled: Sequence[str], platform: str) -> dict[str, str]:
-    """The stream of each module: as enabled, else its default, else the only one that an active stream requires."""
+    """The stream of each module: as enabled, else its default, else the only one that an active
+    stream requires.
+    """
     active = {**modules.defaults, **dict(one.split(":", 1) for one in enabled)}
     while True:
         needed = {

@@ -13,7 +13,9 @@ from buildfarm.domain.core.nevra import EVR
 
 
 class RepositoryKind(enum.StrEnum):
-    """The three repositories of each arch of a tag; ``binary`` repositories carry the arch's name on disk."""
+    """The three repositories of each arch of a tag; ``binary`` repositories carry the arch's name
+    on disk.
+    """
 
     BINARY = "binary"
     DEBUG = "debug"
@@ -34,9 +36,12 @@ class GenerationState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """One RPM (or SRPM) a build made. ``sha256`` is the file as built, ``signed`` the file as published.
+    """One RPM (or SRPM) a build made.
 
-    ``header`` is rpm's SHA256HEADER: signing changes the file and leaves the header, so it names the RPM in a lock.
+    ``sha256`` is the file as built, ``signed`` the file as published.
+
+    ``header`` is rpm's SHA256HEADER: signing changes the file and leaves the header, so it names
+    the RPM in a lock.
     """
 
     id: str
@@ -75,11 +80,14 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """One immutable state of a tag's repositories. ``digest`` covers every file in it, not the time it was made.
+    """One immutable state of a tag's repositories.
 
-    ``lock_ours`` of ``lock_rpms`` lines in the buildroots of its builds are RPMs that we built: its self-hosted share.
-    ``sources`` counts its builds, so that a list need not read which.
-    ``carried`` are the digests of the vendor's comps, updateinfo and modules that went into it, by kind.
+    ``digest`` covers every file in it, not the time it was made.
+
+    ``lock_ours`` of ``lock_rpms`` lines in the buildroots of its builds are RPMs that we built: its
+    self-hosted share. ``sources`` counts its builds, so that a list need not read which.
+    ``carried`` are the digests of the vendor's comps, updateinfo and modules that went into it, by
+    kind.
     """
 
     id: str
@@ -118,7 +126,9 @@ class Candidate:
 
 
 def newest_of_each_source(candidates: Iterable[Candidate]) -> tuple[str, ...]:
-    """The builds a tag carries: of each source the highest EVR (never "last tagged", Koji's known trap), its last round."""
+    """The builds a tag carries: of each source the highest EVR (never "last tagged", Koji's known
+    trap), its last round.
+    """
     newest: dict[str, Candidate] = {}
     for candidate in candidates:
         held = newest.get(candidate.source)
@@ -133,7 +143,8 @@ def newest_of_each_source(candidates: Iterable[Candidate]) -> tuple[str, ...]:
 def to_collect(
     generations: Iterable[Generation], *, held: Collection[str], keep: int, older_than: datetime
 ) -> list[Generation]:
-    """The generations of one tag whose files may go: not held, not among the newest ``keep``, replaced before ``older_than``.
+    """The generations of one tag whose files may go: not held, not among the newest ``keep``,
+    replaced before ``older_than``.
 
     One that was restored counts from then.
     """

@@ -1,8 +1,10 @@
-"""What is built next: of everything that can start, the source with the critical path of work behind it.
+"""What is built next: of everything that can start, the source with the critical path of work
+behind it.
 
-The way counts seconds: a source's own cost and the longest of what waits for it (the bottom level of list scheduling; Graham
-1969 bounds what that can lose). Sources that need each other start from what a seed holds of their cycle, each as soon as
-everything outside the cycle is done: all of them are rebuilt with each other afterwards, so an order inside gains nothing.
+The way counts seconds: a source's own cost and the longest of what waits for it (the bottom level
+of list scheduling; Graham 1969 bounds what that can lose). Sources that need each other start from
+what a seed holds of their cycle, each as soon as everything outside the cycle is done: all of them
+are rebuilt with each other afterwards, so an order inside gains nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ class Source:
 
 
 class Order(enum.StrEnum):
-    """How the next of several that can start is chosen; the second and third exist to be measured against."""
+    """How the next of several that can start is chosen; the second and third exist to be measured
+    against.
+    """
 
     CRITICAL_PATH = "critical-path"
     FIFO = "fifo"
@@ -35,13 +39,17 @@ class Order(enum.StrEnum):
 
 
 class WorkGraph:
-    """Sources by number, in the order they came; needs of what is not in the graph are satisfied already.
+    """Sources by number, in the order they came; needs of what is not in the graph are satisfied
+    already.
 
-    ``needs`` and ``dependents`` are without the needs inside a cycle, which ``broken`` holds as ``(source, needed)``.
+    ``needs`` and ``dependents`` are without the needs inside a cycle, which ``broken`` holds as
+    ``(source, needed)``.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        """:raises InputError: two sources of one name, or a cost that is no positive number of seconds."""
+        """:raises InputError: two sources of one name, or a cost that is no positive number of
+        seconds.
+        """
         self.names = tuple(source.name for source in sources)
         self.costs = tuple(source.cost for source in sources)
         number = {name: place for place, name in enumerate(self.names)}
@@ -91,7 +99,9 @@ class WorkGraph:
 
     @cached_property
     def levels(self) -> tuple[float, ...]:
-        """Seconds from the start of each source to the end of the critical path that begins with it."""
+        """Seconds from the start of each source to the end of the critical path that begins with
+        it.
+        """
         found = list(self.costs)
         for place in reversed(self._order):
             found[place] += max((found[waiting] for waiting in self.dependents[place]), default=0.0)
@@ -126,7 +136,10 @@ class WorkGraph:
 
 
 class Dispatcher:
-    """Says what starts next while sources end. An event costs as much as the source has dependents, times log of what can start."""
+    """Says what starts next while sources end.
+
+    An event costs as much as the source has dependents, times log of what can start.
+    """
 
     def __init__(self, graph: WorkGraph, order: Order = Order.CRITICAL_PATH) -> None:
         self._graph = graph
@@ -150,7 +163,10 @@ class Dispatcher:
                 heapq.heappush(self._ready, (self._rank[waiting], waiting))
 
     def failed(self, source: int) -> tuple[int, ...]:
-        """It will not come: what needs it is blocked by it, and what needs that. :return: those blocked now."""
+        """It will not come: what needs it is blocked by it, and what needs that.
+
+        :return: those blocked now.
+        """
         now: list[int] = []
         queue = [source]
         while queue:

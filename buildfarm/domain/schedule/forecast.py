@@ -1,7 +1,8 @@
-"""What will be built when: the plan's needs and the seconds each source takes, played through by the farm's own dispatcher.
+"""What will be built when: the plan's needs and the seconds each source takes, played through by
+the farm's own dispatcher.
 
-A forecast promises nothing: it says in which order things go as they are, which way is the longest, and what no number of
-workers would shorten.
+A forecast promises nothing: it says in which order things go as they are, which way is the longest,
+and what no number of workers would shorten.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ _LAST = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One build to come: seconds from now until it starts and ends, its own cost, and the seconds of the critical path from its start.
+    """One build to come: seconds from now until it starts and ends, its own cost, and the seconds
+    of the critical path from its start.
 
-    ``needs`` are the builds it waits for, ``critical`` says that it lies on the critical path of all.
+    ``needs`` are the builds it waits for, ``critical`` says that it lies on the critical path of
+    all.
     """
 
     build: str
@@ -37,7 +40,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """``steps`` in the order of their starts; ``bound`` are the seconds that no order beats; ``unscheduled_cycles`` share seeds first."""
+    """``steps`` in the order of their starts; ``bound`` are the seconds that no order beats;
+    ``unscheduled_cycles`` share seeds first.
+    """
 
     steps: tuple[Step, ...]
     workers: int
@@ -48,7 +53,8 @@ class Forecast:
 
 
 def seconds_of(history: Sequence[float], size: int) -> float:
-    """What a source takes: the median of its last builds, newest first, else a guess from the SRPM's bytes.
+    """What a source takes: the median of its last builds, newest first, else a guess from the
+    SRPM's bytes.
 
     >>> seconds_of([100.0, 300.0, 120.0], 0), seconds_of([], 2 << 20)
     (120.0, 120.0)
@@ -59,7 +65,9 @@ def seconds_of(history: Sequence[float], size: int) -> float:
 
 
 def graph_of(needs: Mapping[str, Sequence[str]], costs: Mapping[str, float]) -> WorkGraph:
-    """The graph of builds by their ids; the same builds give the same graph, whatever order they come in."""
+    """The graph of builds by their ids; the same builds give the same graph, whatever order they
+    come in.
+    """
     return WorkGraph(
         [
             Source(name=key, needs=tuple(sorted(needs[key])), cost=costs[key])

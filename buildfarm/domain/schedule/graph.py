@@ -1,7 +1,8 @@
-"""Graphs of needs: what is needed before what needs it, where that goes in a cycle, and how long the critical path is.
+"""Graphs of needs: what is needed before what needs it, where that goes in a cycle, and how long
+the critical path is.
 
-Nodes are any one hashable kind (a build's id, or a number where there are many). Nothing here recurses: a distribution's
-critical path is longer than Python's shard.
+Nodes are any one hashable kind (a build's id, or a number where there are many). Nothing here
+recurses: a distribution's critical path is longer than Python's shard.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ Node = TypeVar("Node", bound=Hashable)
 
 
 def strongly_connected(edges: Mapping[Node, Sequence[Node]]) -> list[list[Node]]:
-    """Tarjan's strongly connected components, what is needed before what needs it, without recursion.
+    """Tarjan's strongly connected components, what is needed before what needs it, without
+    recursion.
 
     >>> strongly_connected({"a": ["b"], "b": ["a"], "c": ["a"]})
     [['b', 'a'], ['c']]
@@ -110,7 +112,9 @@ def reachable(start: Node, edges: Mapping[Node, Sequence[Node]]) -> set[Node]:
 
 
 def back_edges(edges: Mapping[Node, Sequence[Node]]) -> list[tuple[Node, Node]]:
-    """The edges that lead back to a node on the way of a depth-first walk; without them no cycle is left."""
+    """The edges that lead back to a node on the way of a depth-first walk; without them no cycle is
+    left.
+    """
     found: list[tuple[Node, Node]] = []
     done: set[Node] = set()
     on_way: set[Node] = set()

@@ -1,7 +1,8 @@
-"""The plan of a drop: what is ready, what waits and for whom, in which wave, and where the cycles are.
+"""The plan of a drop: what is ready, what waits and for whom, in which wave, and where the cycles
+are.
 
-Works on facts a solver found: which sources of the drop a source would take RPMs from. Order and words only; the same
-facts give the same plan, whatever order they come in.
+Works on facts a solver found: which sources of the drop a source would take RPMs from. Order and
+words only; the same facts give the same plan, whatever order they come in.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ def excluded(
 ) -> str:
     """Why an SRPM is built on none of ``arches``; empty if it is built on some.
 
-    As rpmbuild decides for ``--target ARCH``: a ``BuildArch: noarch`` changes nothing, the machine's arch has to be
-    allowed. Another BuildArch names the only arches there are RPMs for (Koji's getArchList).
+    As rpmbuild decides for ``--target ARCH``: a ``BuildArch: noarch`` changes nothing, the
+    machine's arch has to be allowed. Another BuildArch names the only arches there are RPMs for
+    (Koji's getArchList).
 
     >>> excluded(("s390x",), (), (), ("x86_64",))
     'ExclusiveArch: s390x; the target builds x86_64'
@@ -63,7 +65,9 @@ def excluded(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedRepository:
-    """A folder with repodata that does not change; ``priority`` as in dnf.conf(5): the lower one wins."""
+    """A folder with repodata that does not change; ``priority`` as in dnf.conf(5): the lower one
+    wins.
+    """
 
     id: str
     folder: Path
@@ -86,7 +90,8 @@ class Expected:
 class BaseResolution:
     """The base of a buildroot: names installed, its key, or why it cannot be made.
 
-    ``key`` covers the package list and NEVRA, repository and checksum of each of ``rpms``, which are NEVRAs.
+    ``key`` covers the package list and NEVRA, repository and checksum of each of ``rpms``, which
+    are NEVRAs.
     """
 
     names: frozenset[str]
@@ -99,8 +104,9 @@ class BaseResolution:
 class Resolution:
     """What BuildRequires come to.
 
-    ``taken`` maps a build of the drop to the requirement that takes an RPM from it (the RPM's name, where it is needed
-    by another RPM only); ``problems`` are one line each; ``chosen`` are ``(NEVRA, repository)`` beyond the base.
+    ``taken`` maps a build of the drop to the requirement that takes an RPM from it (the RPM's name,
+    where it is needed by another RPM only); ``problems`` are one line each; ``chosen`` are
+    ``(NEVRA, repository)`` beyond the base.
     """
 
     problems: tuple[str, ...]
@@ -112,11 +118,12 @@ class Resolution:
 class Node:
     """One source that is still to be built.
 
-    ``needs`` maps the key of each source it would take RPMs from to the requirement that does so; a source that is
-    finished is in nobody's ``needs``. ``broken`` names what only a source that ended without a result would give, and
-    how that ended. ``problem`` is why it cannot be resolved at all; ``resolves_now`` whether today's repositories alone
-    would do. ``condition`` is its spec's bootstrap condition, ``variant`` what it needs under it, once that is known; ``trouble``
-    why the condition is of no use.
+    ``needs`` maps the key of each source it would take RPMs from to the requirement that does so; a
+    source that is finished is in nobody's ``needs``. ``broken`` names what only a source that ended
+    without a result would give, and how that ended. ``problem`` is why it cannot be resolved at
+    all; ``resolves_now`` whether today's repositories alone would do. ``condition`` is its spec's
+    bootstrap condition, ``variant`` what it needs under it, once that is known; ``trouble`` why the
+    condition is of no use.
     """
 
     key: str
@@ -134,9 +141,9 @@ class Node:
 class Decision:
     """Ready to be queued (``wait`` is ``None``), or why not.
 
-    ``reason`` is one line that names the blocker or the dependency, ``blockers`` the keys of the sources waited for;
-    ``note`` tells of a cycle that is broken here, ``cycle`` are the keys of its members; ``way_out`` is what is to be done with
-    its bootstrap condition.
+    ``reason`` is one line that names the blocker or the dependency, ``blockers`` the keys of the
+    sources waited for; ``note`` tells of a cycle that is broken here, ``cycle`` are the keys of its
+    members; ``way_out`` is what is to be done with its bootstrap condition.
     """
 
     key: str
@@ -152,8 +159,8 @@ class Decision:
 class Cycle:
     """Sources that need each other.
 
-    ``closing`` are the needs ``(source, needed)`` which close it: without them the members can be put into an order.
-    Needs of a member that today's repositories satisfy are preferred.
+    ``closing`` are the needs ``(source, needed)`` which close it: without them the members can be
+    put into an order. Needs of a member that today's repositories satisfy are preferred.
     """
 
     members: tuple[str, ...]
@@ -162,7 +169,10 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """``decisions`` are sorted by key. ``waves`` are keys that can run side by side, in order; a cycle shares one."""
+    """``decisions`` are sorted by key.
+
+    ``waves`` are keys that can run side by side, in order; a cycle shares one.
+    """
 
     decisions: tuple[Decision, ...]
     waves: tuple[tuple[str, ...], ...]
@@ -193,9 +203,11 @@ def plan(nodes: Iterable[Node]) -> Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Knot:
-    """A cycle and what all its members share, so that deciding one of them does not look at all of them.
+    """A cycle and what all its members share, so that deciding one of them does not look at all of
+    them.
 
-    ``helpers`` are the names of those whose bootstrap condition breaks it, ``tried`` the first that has one.
+    ``helpers`` are the names of those whose bootstrap condition breaks it, ``tried`` the first that
+    has one.
     """
 
     members: frozenset[str] = frozenset()
@@ -222,7 +234,9 @@ def _knot(
 def _ways_out(
     knot: Sequence[str], edges: Mapping[str, Sequence[str]], by_key: Mapping[str, Node]
 ) -> dict[str, WayOut | None]:
-    """Who of a cycle can never begin, and what the bootstrap conditions are good for, once nothing outside is still to come."""
+    """Who of a cycle can never begin, and what the bootstrap conditions are good for, once nothing
+    outside is still to come.
+    """
     inside = set(knot)
     if any(needed not in inside for key in knot for needed in edges[key]):
         return {}
@@ -265,7 +279,9 @@ def _decide(node: Node, by_key: Mapping[str, Node], knot: _Knot, ring: Sequence[
 
 
 def _hope(node: Node, knot: _Knot) -> str:
-    """What the bootstrap conditions of a cycle are good for, in words; nothing to say where it can begin without."""
+    """What the bootstrap conditions of a cycle are good for, in words; nothing to say where it can
+    begin without.
+    """
     if node.key not in knot.ways:
         return ""
     if way := knot.ways.get(node.key):
@@ -295,7 +311,9 @@ def _spell(ring: Sequence[str], by_key: Mapping[str, Node], size: int) -> str:
 def _rings(
     knots: Iterable[Sequence[str]], edges: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
-    """A shortest way from each member back to itself; in a big cycle its first member's way stands for all."""
+    """A shortest way from each member back to itself; in a big cycle its first member's way stands
+    for all.
+    """
     rings: dict[str, tuple[str, ...]] = {}
     for knot in knots:
         inside = set(knot)
@@ -309,7 +327,8 @@ def _rings(
 def _closing(
     knot: Sequence[str], edges: Mapping[str, Sequence[str]], by_key: Mapping[str, Node]
 ) -> tuple[tuple[str, str], ...]:
-    """What a walk through the cycle finds closing, once the needs that today's repositories satisfy are set aside.
+    """What a walk through the cycle finds closing, once the needs that today's repositories satisfy
+    are set aside.
 
     Of those, each that closes nothing is put back.
     """

@@ -1,10 +1,13 @@
-"""Which free task gets the next free slot: priority, then fair shares, then the critical path of work behind it.
+"""Which free task gets the next free slot: priority, then fair shares, then the critical path of
+work behind it.
 
-A share is what one SIG, one of its targets and one owner use of the slots of an arch, over its weight: the one that uses least
-is served next (max-min fairness, as Slurm's fair tree has it level by level). Inside a share the source with the critical path
-behind it goes first, see :mod:`buildfarm.domain.schedule.dispatch`. A negative priority is background work: it gets what nobody else can
-use. A worker is reserved by the queues it was enrolled for and by the SIGs, targets and sources it was reserved for (one that is takes
-nobody else, and is taken first), and drained by its state.
+A share is what one SIG, one of its targets and one owner use of the slots of an arch, over its
+weight: the one that uses least is served next (max-min fairness, as Slurm's fair tree has it level
+by level). Inside a share the source with the critical path behind it goes first, see
+:mod:`buildfarm.domain.schedule.dispatch`. A negative priority is background work: it gets what
+nobody else can use. A worker is reserved by the queues it was enrolled for and by the SIGs, targets
+and sources it was reserved for (one that is takes nobody else, and is taken first), and drained by
+its state.
 """
 
 from __future__ import annotations
@@ -38,7 +41,9 @@ Account = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sharing:
-    """``sharing:`` of farm.yaml: weights (1 where none is named) and the most slots that may be used at once, by name."""
+    """``sharing:`` of farm.yaml: weights (1 where none is named) and the most slots that may be
+    used at once, by name.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
     weights: dict[Dimension, dict[str, float]] = field(default_factory=dict)
@@ -64,7 +69,9 @@ class Sharing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A slot given: why this task, and the first few of its share that it went before, with the seconds behind them."""
+    """A slot given: why this task, and the first few of its share that it went before, with the
+    seconds behind them.
+    """
 
     task: Task
     worker: Worker
@@ -75,7 +82,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What wants slots and what holds them: free tasks, those given out, the SIG of each target, seconds behind each subject.
+    """What wants slots and what holds them: free tasks, those given out, the SIG of each target,
+    seconds behind each subject.
 
     ``sources`` names the source of those subjects whose source a worker is reserved for.
     """
@@ -142,7 +150,9 @@ def assign(demand: Demand, workers: Sequence[Worker]) -> tuple[list[Decision], d
 
 
 def in_turn(demand: Demand) -> list[Task]:
-    """The free tasks in the order in which slots would go to them, were there slots enough: a task's rank."""
+    """The free tasks in the order in which slots would go to them, were there slots enough: a
+    task's rank.
+    """
     lanes = _Lanes(demand)
     ordered: list[Task] = []
     while (lane := lanes.next()) is not None:

@@ -1,4 +1,6 @@
-"""A distribution built in virtual time: what a fleet of so many workers would do with the farm's own dispatcher."""
+"""A distribution built in virtual time: what a fleet of so many workers would do with the farm's
+own dispatcher.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ class Run:
 class Simulated:
     """What came of it. ``blocked`` maps a source that was never built to the failed one it needed.
 
-    ``deciding`` are the seconds (of the caller's clock) that each event cost: a build that ended, and all starts it led to.
+    ``deciding`` are the seconds (of the caller's clock) that each event cost: a build that ended,
+    and all starts it led to.
     """
 
     runs: tuple[Run, ...]
@@ -55,9 +58,12 @@ def simulate(
     graph: WorkGraph, workers: int, *, order: Order = Order.CRITICAL_PATH, failures: float = 0.0, seed: int = 0,
     clock: Callable[[], float] = lambda: 0.0,
 ) -> Simulated:  # fmt: skip
-    """Build everything once. A failed build takes its full time, and what needs it is never started.
+    """Build everything once.
 
-    :param failures: the probability that a build fails; the same ``seed`` lets the same sources fail, whatever the order.
+    A failed build takes its full time, and what needs it is never started.
+
+    :param failures: the probability that a build fails; the same ``seed`` lets the same sources
+        fail, whatever the order.
     :raises InputError: no worker, or a probability outside 0 to 1.
     """
     if workers < 1 or not 0 <= failures <= 1:

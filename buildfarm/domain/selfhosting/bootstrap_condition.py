@@ -1,8 +1,11 @@
-"""Bootstrap conditions: how a spec is told to do without what its own cycle makes, and which members of a cycle have to.
+"""Bootstrap conditions: how a spec is told to do without what its own cycle makes, and which
+members of a cycle have to.
 
-A spec is read as text here and never expanded: what is found is only a name to try. What the build then requires is what the header
-of the SRPM says that a worker made under this condition. A source built so is *provisional*: the build tag takes it so that the rest
-of its cycle can be built, users never get it, and it is built again without the condition (:mod:`buildfarm.domain.selfhosting.seeds`).
+A spec is read as text here and never expanded: what is found is only a name to try. What the build
+then requires is what the header of the SRPM says that a worker made under this condition. A source
+built so is *provisional*: the build tag takes it so that the rest of its cycle can be built, users
+never get it, and it is built again without the condition
+(:mod:`buildfarm.domain.selfhosting.seeds`).
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ _OPTION = re.compile(r"--with (?P<with>\w+)|--define '(?P<define>\w+) 1'")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """``--with NAME``, or with ``is_macro`` a macro that the spec only asks for: ``--define 'NAME 1'``."""
+    """``--with NAME``, or with ``is_macro`` a macro that the spec only asks for: ``--define 'NAME
+    1'``.
+    """
 
     name: str
     is_macro: bool = False
@@ -51,7 +56,8 @@ class Condition:
 
 
 def condition_in(spec: str) -> Condition | None:
-    """The condition under which a spec builds without its cycle, if its text names one that is off by itself.
+    """The condition under which a spec builds without its cycle, if its text names one that is off
+    by itself.
 
     >>> str(condition_in("%bcond_with bootstrap"))
     '--with bootstrap'
@@ -90,7 +96,9 @@ class WayOut(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """What a source needs under its condition: as :class:`buildfarm.domain.schedule.plan.Node` has it; ``problem`` if it cannot be resolved."""
+    """What a source needs under its condition: as :class:`buildfarm.domain.schedule.plan.Node` has
+    it; ``problem`` if it cannot be resolved.
+    """
 
     needs: Mapping[str, str]
     problem: str = ""
@@ -98,9 +106,11 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One source of a cycle: what of the cycle it needs, whether today's repositories would do instead.
+    """One source of a cycle: what of the cycle it needs, whether today's repositories would do
+    instead.
 
-    ``condition`` is its spec's, empty if it has none or it does not help; ``variant`` is known once a worker made the SRPM.
+    ``condition`` is its spec's, empty if it has none or it does not help; ``variant`` is known once
+    a worker made the SRPM.
     """
 
     needs: Collection[str]
@@ -132,7 +142,9 @@ def _needs(member: Member, *, conditioned: bool) -> Collection[str]:
 
 
 def ways_out(members: Mapping[str, Member]) -> dict[str, WayOut]:
-    """Whom to ask, or whom to build under a condition: nobody that could be spared. Empty if there is none, or no need.
+    """Whom to ask, or whom to build under a condition: nobody that could be spared.
+
+    Empty if there is none, or no need.
 
     >>> a = Member(needs={"b"}, free=False, condition="--with bootstrap")
     >>> b = Member(needs={"a"}, free=False)

@@ -1,7 +1,9 @@
-"""What a new build takes away from others: sonames and symbol versions that RPMs of other sources were linked against.
+"""What a new build takes away from others: sonames and symbol versions that RPMs of other sources
+were linked against.
 
-Such an RPM still installs nowhere beside the new one, and its source has to be built again. A build that provides what its
-predecessor did touches nobody, so a rebuild that changed nothing goes no further.
+Such an RPM still installs nowhere beside the new one, and its source has to be built again. A build
+that provides what its predecessor did touches nobody, so a rebuild that changed nothing goes no
+further.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impact:
-    """``source`` no longer provides ``lost``; ``affected`` maps the key of each build that needs some of it to what it needs."""
+    """``source`` no longer provides ``lost``; ``affected`` maps the key of each build that needs
+    some of it to what it needs.
+    """
 
     source: str
     lost: tuple[str, ...]
@@ -20,7 +24,8 @@ class Impact:
 
 
 def is_linked(capability: str) -> bool:
-    """Whether rpm's ELF generator made it: a soname, with a symbol version or without (rpm manual, "Dependency generators").
+    """Whether rpm's ELF generator made it: a soname, with a symbol version or without (rpm manual,
+    "Dependency generators").
 
     >>> is_linked("libpng16.so.16(PNG16_0)(64bit)"), is_linked("libpng = 2:1.6.37"), is_linked("perl(Foo.so)")
     (True, False, False)

@@ -1,8 +1,10 @@
-"""Self-hosting: what still comes from a seed, and when a cycle of sources has to be built once more.
+"""Self-hosting: what still comes from a seed, and when a cycle of sources has to be built once
+more.
 
-Sources that need each other can only begin with binaries from elsewhere. Such a build is *seeded*: users never get it. When all
-of its cycle stands in the build tag, the cycle is built again, with itself; the round whose buildroots took nothing of the
-cycle from a seed is the last one (the same idea as the stages of a compiler's bootstrap).
+Sources that need each other can only begin with binaries from elsewhere. Such a build is *seeded*:
+users never get it. When all of its cycle stands in the build tag, the cycle is built again, with
+itself; the round whose buildroots took nothing of the cycle from a seed is the last one (the same
+idea as the stages of a compiler's bootstrap).
 """
 
 from __future__ import annotations
@@ -11,12 +13,16 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 MAX_ROUNDS = 3
-"""The first is seeded and the second is not; if the third still is, something else is wrong and a person looks."""
+"""The first is seeded and the second is not; if the third still is, something else is wrong and a
+person looks.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockLine:
-    """One RPM of a buildroot; ``ours`` if its header is one of our own RPMs', ``bootstrap`` the condition that one was built under."""
+    """One RPM of a buildroot; ``ours`` if its header is one of our own RPMs', ``bootstrap`` the
+    condition that one was built under.
+    """
 
     name: str
     nevra: str
@@ -25,7 +31,8 @@ class LockLine:
 
 
 def seeded_by(lines: Iterable[LockLine], made_by_cycle: Collection[str]) -> tuple[str, ...]:
-    """The RPMs of a buildroot that came from a seed, or were built under a bootstrap condition, though the build's own cycle makes them.
+    """The RPMs of a buildroot that came from a seed, or were built under a bootstrap condition,
+    though the build's own cycle makes them.
 
     >>> seeded_by([LockLine(name="mawk", nevra="mawk-1-1", ours=False)], {"mawk", "byacc"})
     ('mawk-1-1',)
@@ -35,7 +42,8 @@ def seeded_by(lines: Iterable[LockLine], made_by_cycle: Collection[str]) -> tupl
 
 
 def held_back(seeded: Collection[str], round_: int, bootstrap: str = "") -> str:
-    """Why the destination tag does not take a seeded build, or one under a bootstrap condition; empty if it is neither.
+    """Why the destination tag does not take a seeded build, or one under a bootstrap condition;
+    empty if it is neither.
 
     >>> held_back((), 1, "--with bootstrap")
     'built with --with bootstrap, without its own cycle: round 2, built with it, takes its place'
@@ -52,7 +60,9 @@ def held_back(seeded: Collection[str], round_: int, bootstrap: str = "") -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the farm knows of RPMs by a name: ours in the build tag, ours elsewhere and why not there, and who would make it."""
+    """What the farm knows of RPMs by a name: ours in the build tag, ours elsewhere and why not
+    there, and who would make it.
+    """
 
     carried: str = ""
     refused: str = ""
@@ -80,9 +90,11 @@ def share(ours: int, of: int) -> float | None:
 
 
 def reached(start: Iterable[str], lock_of: Mapping[str, Collection[str]]) -> set[str]:
-    """Every RPM (by header digest) that stands in the buildroots of ``start``, in the buildroots of those, and so on.
+    """Every RPM (by header digest) that stands in the buildroots of ``start``, in the buildroots of
+    those, and so on.
 
-    :param lock_of: for each RPM that we built the RPMs of its buildroot; what is not in it came from a seed.
+    :param lock_of: for each RPM that we built the RPMs of its buildroot; what is not in it came
+        from a seed.
     """
     seen: set[str] = set()
     ahead = list(start)

@@ -1,8 +1,10 @@
-"""Which URLs the farm fetches from: under a prefix that the target allows, at an address of the public internet.
+"""Which URLs the farm fetches from: under a prefix that the target allows, at an address of the
+public internet.
 
-A URL in a drop comes from outside, and whoever sends it must not reach through the hub what he cannot reach himself (server-side request
-forgery, OWASP A10:2021). So the scheme, host, port and path are held against what the configuration names, and the address that the
-name resolves to is looked at before it is connected to.
+A URL in a drop comes from outside, and whoever sends it must not reach through the hub what he
+cannot reach himself (server-side request forgery, OWASP A10:2021). So the scheme, host, port and
+path are held against what the configuration names, and the address that the name resolves to is
+looked at before it is connected to.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedUrl:
-    """Everything under ``prefix`` may be fetched; ``private``: also where its address is not one of the public internet."""
+    """Everything under ``prefix`` may be fetched; ``private``: also where its address is not one of
+    the public internet.
+    """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     prefix: str
@@ -47,7 +51,8 @@ class AllowedUrl:
 
 
 def parsed(url: str) -> SplitResult:
-    """A URL's parts. :raises InputError: it is none that the farm would fetch (scheme, user, dots, control characters).
+    """A URL's parts. :raises InputError: it is none that the farm would fetch (scheme, user, dots,
+    control characters).
 
     >>> parsed("https://vendor.example/a/b.rpm").path
     '/a/b.rpm'
@@ -81,7 +86,10 @@ def port_of(parts: SplitResult) -> int:
 
 
 def permitted(url: str, allowed: Iterable[AllowedUrl]) -> AllowedUrl:
-    """The prefix that covers ``url`` (one that may be private before others). :raises InputError: none does."""
+    """The prefix that covers ``url`` (one that may be private before others).
+
+    :raises InputError: none does.
+    """
     known = list(allowed)
     found = [one for one in known if one.covers(url)]
     if not found:
@@ -94,7 +102,8 @@ def permitted(url: str, allowed: Iterable[AllowedUrl]) -> AllowedUrl:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the public internet (RFC 6890); an IPv4 address inside an IPv6 one counts as itself.
+    """Whether an address is one of the public internet (RFC 6890); an IPv4 address inside an IPv6
+    one counts as itself.
 
     >>> [is_public(ipaddress.ip_address(a)) for a in ("9.9.9.9", "127.0.0.1", "::ffff:10.0.0.1", "169.254.169.254", "ff02::1")]
     [True, False, False, False, False]

@@ -11,11 +11,13 @@ Compression = Literal["gz", "bz2", "xz", "zstd"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepodataStyle:
-    """The words of ``createrepo_c(8)``: ``--checksum`` (``sha`` is SHA-1) and ``--general-compress-type``.
+    """The words of ``createrepo_c(8)``: ``--checksum`` (``sha`` is SHA-1) and
+    ``--general-compress-type``.
 
-    ``sha256`` and ``gz`` is what dnf, yum since EL6 and libsolv read. yum of EL5 needs ``sha``. ``open_checksum`` writes the digests of
-    the unpacked files too: the signature covers the packed ones, and no client that is tested here reads the others, which cost a
-    walk through everything with each build.
+    ``sha256`` and ``gz`` is what dnf, yum since EL6 and libsolv read. yum of EL5 needs ``sha``.
+    ``open_checksum`` writes the digests of the unpacked files too: the signature covers the packed
+    ones, and no client that is tested here reads the others, which cost a walk through everything
+    with each build.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}

@@ -1,4 +1,6 @@
-"""A SIG: a group of people who answer for some sources, wherever they are built, and for the targets they own."""
+"""A SIG: a group of people who answer for some sources, wherever they are built, and for the
+targets they own.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sig:
-    """One SIG of ``farm.yaml``; ``sources`` are glob patterns over source names (fnmatch(3), case counts)."""
+    """One SIG of ``farm.yaml``; ``sources`` are glob patterns over source names (fnmatch(3), case
+    counts).
+    """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     title: str = ""
@@ -18,7 +22,8 @@ class Sig:
     sources: tuple[str, ...] = ()
 
     def claims(self, source: str) -> int:
-        """How exactly it names ``source``: the letters of its longest matching pattern without wildcards, else -1.
+        """How exactly it names ``source``: the letters of its longest matching pattern without
+        wildcards, else -1.
 
         >>> virt = Sig(sources=("qemu*", "libvirt"))
         >>> virt.claims("qemu-kvm"), virt.claims("libvirt"), virt.claims("bash")
@@ -29,7 +34,8 @@ class Sig:
 
 
 def sig_of(sigs: Mapping[str, Sig], source: str, *, owner: str) -> str:
-    """The SIG that answers for ``source``: whoever names it most exactly, else the target's ``owner``.
+    """The SIG that answers for ``source``: whoever names it most exactly, else the target's
+    ``owner``.
 
     >>> sigs = {"core": Sig(sources=("*",)), "virt": Sig(sources=("qemu*",))}
     >>> sig_of(sigs, "qemu-kvm", owner="base"), sig_of(sigs, "bash", owner="base"), sig_of({}, "bash", owner="base")

@@ -20,7 +20,9 @@ _FORBID: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalRepository:
-    """A repository that is not ours: the seed, or the base of a layered target. A lower ``priority`` wins (dnf.conf(5)).
+    """A repository that is not ours: the seed, or the base of a layered target.
+
+    A lower ``priority`` wins (dnf.conf(5)).
 
     Exactly one of ``path`` (a local folder, served to workers by the hub) and ``baseurl``.
     """
@@ -46,7 +48,8 @@ class BuildrootSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistGit:
-    """The vendor's dist-git: ``url`` of one source's repository with ``{source}`` in it, ``lookaside`` a folder or a URL.
+    """The vendor's dist-git: ``url`` of one source's repository with ``{source}`` in it,
+    ``lookaside`` a folder or a URL.
 
     Naming it here is trusting it: what it serves at a commit takes the place of a signed SRPM.
     """
@@ -66,11 +69,12 @@ class DistGit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
-    """The vendor: name, public keys (files) that sign its SRPMs, where its packages come from (for people), its dist-git.
+    """The vendor: name, public keys (files) that sign its SRPMs, where its packages come from (for
+    people), its dist-git.
 
-    A SIG's own target has no ``vendor``. With ``submitted`` an SRPM needs no signature: whoever may send drops to the target answers
-    for it, and is named where a key would be.
-    A drop may name files by URL under ``allowed_urls`` (and under the repositories that are polled), nowhere else.
+    A SIG's own target has no ``vendor``. With ``submitted`` an SRPM needs no signature: whoever may
+    send drops to the target answers for it, and is named where a key would be. A drop may name
+    files by URL under ``allowed_urls`` (and under the repositories that are polled), nowhere else.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -92,7 +96,9 @@ class Tags:
 
 
 class Phase(enum.StrEnum):
-    """CentOS's life of a release: full updates, then maintenance (security and selected fixes), then the end."""
+    """CentOS's life of a release: full updates, then maintenance (security and selected fixes),
+    then the end.
+    """
 
     PLANNED = "planned"
     FULL_UPDATES = "full updates"
@@ -152,9 +158,11 @@ class ExtraMetadataKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerLimits:
-    """What one trigger may start without a person: nothing with ``approval``, else at most ``most_builds`` (``None``: any number).
+    """What one trigger may start without a person: nothing with ``approval``, else at most
+    ``most_builds`` (``None``: any number).
 
-    That is at once; a webhook, a folder or a poll may also start no more than that in ``hours``, however small its drops are.
+    That is at once; a webhook, a folder or a poll may also start no more than that in ``hours``,
+    however small its drops are.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -163,7 +171,9 @@ class TriggerLimits:
     hours: float = 24.0
 
     def objection(self, builds: int, *, asked: bool = False, lately: int = 0) -> str:
-        """Why so many builds await approval; empty if they need none. ``asked``: whoever sent them wants to see the plan first.
+        """Why so many builds await approval; empty if they need none.
+
+        ``asked``: whoever sent them wants to see the plan first.
 
         ``lately`` is how many the same trigger has started in ``hours``.
 
@@ -183,7 +193,10 @@ class TriggerLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineRequirements:
-    """What a source's builds need of a worker: MiB of memory, cores, hardware virtualisation. Workers say what they have."""
+    """What a source's builds need of a worker: MiB of memory, cores, hardware virtualisation.
+
+    Workers say what they have.
+    """
 
     __pydantic_config__: ClassVar = _FORBID
     memory_mib: int = 0
@@ -238,15 +251,17 @@ class Owner:
 class Target:
     """What to build for: dist tag, arches, buildroot, upstream, both tags, lifecycle and owner.
 
-    ``dist`` is the vendor's default dist tag with its dot; a build takes the dist of its own SRPM's Release.
-    A layered target builds on what users of its ``base`` (another target) have, and on the base's own external repositories.
-    ``suffix`` is what rules append to the Release of a debranded source. ``header_tags`` are the values our RPMs extra_metadata.
-    ``machine_requirements`` says for a source what its builds need of a worker, ``trigger_limits`` what one trigger may start by itself;
-    ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources are built again when a soname or symbol
-    version they use goes away; they are named in any case.
-    ``carry`` names files whose groups, advisories and modules go into each binary repository; ``repodata`` says in which checksums
-    and compressions its metadata is written. ``modules`` are the streams (``NAME:STREAM``) that its buildroots enable beside the
-    default ones. ``triggers`` start drops by themselves.
+    ``dist`` is the vendor's default dist tag with its dot; a build takes the dist of its own SRPM's
+    Release. A layered target builds on what users of its ``base`` (another target) have, and on the
+    base's own external repositories. ``suffix`` is what rules append to the Release of a debranded
+    source. ``header_tags`` are the values our RPMs extra_metadata. ``machine_requirements`` says
+    for a source what its builds need of a worker, ``trigger_limits`` what one trigger may start by
+    itself; ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources
+    are built again when a soname or symbol version they use goes away; they are named in any case.
+    ``carry`` names files whose groups, advisories and modules go into each binary repository;
+    ``repodata`` says in which checksums and compressions its metadata is written. ``modules`` are
+    the streams (``NAME:STREAM``) that its buildroots enable beside the default ones. ``triggers``
+    start drops by themselves.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -300,7 +315,9 @@ class Target:
         return self.machine_requirements.get(source, MachineRequirements())
 
     def size_of(self, source: str) -> str:
-        """The queue's size word for a source: ``large`` for those named in the target, else ``small``."""
+        """The queue's size word for a source: ``large`` for those named in the target, else
+        ``small``.
+        """
         return "large" if source in self.large_sources else "small"
 
     def queue(self, arch: str, source: str) -> str:
@@ -318,10 +335,11 @@ _MODULE_DIST = re.compile(r"\.module\+.*$")
 
 
 def dist_of_release(release: str, stem: str) -> str:
-    """The dist tag inside a Release, taken from the SRPM itself; ``stem`` is the target's (``.el9``).
+    """The dist tag inside a Release, taken from the SRPM itself; ``stem`` is the target's
+    (``.el9``).
 
-    A vendor ships ``5.el9`` and ``5.el9_4.3`` side by side, and both must come out as they are: the dist of the latter is
-    ``.el9_4``, and the ``.3`` stands in the spec behind ``%{?dist}``.
+    A vendor ships ``5.el9`` and ``5.el9_4.3`` side by side, and both must come out as they are: the
+    dist of the latter is ``.el9_4``, and the ``.3`` stands in the spec behind ``%{?dist}``.
 
     >>> dist_of_release("5.el9_4.3", ".el9")
     '.el9_4'

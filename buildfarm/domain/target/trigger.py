@@ -1,7 +1,10 @@
-"""Triggers: what lets drops begin without a person. A webhook, a watched folder, a poll of the vendor's repositories.
+"""Triggers: what lets drops begin without a person.
 
-How they are configured (``triggers:`` of a target), and what is remembered of each: its state, the files it has sent, the
-deliveries it has answered. All of them end in :func:`buildfarm.services.intake.drops.receive`.
+A webhook, a watched folder, a poll of the vendor's repositories.
+
+How they are configured (``triggers:`` of a target), and what is remembered of each: its state, the
+files it has sent, the deliveries it has answered. All of them end in
+:func:`buildfarm.services.intake.drops.receive`.
 """
 
 from __future__ import annotations
@@ -43,9 +46,12 @@ class Forge(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """``POST /api/v1/hooks/<target>/<name>``. ``secret`` names a file; each of its lines is a secret that holds.
+    """``POST /api/v1/hooks/<target>/<name>``.
 
-    A forge's push to a ref that one of ``refs`` (globs over the whole name, ``refs/heads/c9``) matches becomes a drop.
+    ``secret`` names a file; each of its lines is a secret that holds.
+
+    A forge's push to a ref that one of ``refs`` (globs over the whole name, ``refs/heads/c9``)
+    matches becomes a drop.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -59,9 +65,11 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedFolder:
-    """RPMs that come to rest in ``path`` (at any depth) become a drop once nothing moved there for ``quiet`` seconds.
+    """RPMs that come to rest in ``path`` (at any depth) become a drop once nothing moved there for
+    ``quiet`` seconds.
 
-    What the kernel did not tell of (it came while nobody watched) is found by looks that are ``look`` seconds apart.
+    What the kernel did not tell of (it came while nobody watched) is found by looks that are
+    ``look`` seconds apart.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -75,11 +83,12 @@ class WatchedFolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
-    """A vendor's source repository, looked at every ``interval`` seconds, and his repositories of binaries to compare with.
+    """A vendor's source repository, looked at every ``interval`` seconds, and his repositories of
+    binaries to compare with.
 
-    A negative ``priority`` is background work. Of what is there at the first look, ``first_look`` takes the newest of each source:
-    ``latest`` as any drop, ``approve`` if a person approves the plan; ``skip`` takes nothing. ``private``: the addresses may be
-    other than public ones.
+    A negative ``priority`` is background work. Of what is there at the first look, ``first_look``
+    takes the newest of each source: ``latest`` as any drop, ``approve`` if a person approves the
+    plan; ``skip`` takes nothing. ``private``: the addresses may be other than public ones.
     """
 
     __pydantic_config__: ClassVar = _FORBID
@@ -133,9 +142,11 @@ def trigger_id(target: str, kind: TriggerKind, name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerState:
-    """How a trigger is. ``found`` says in words what the last look or message brought, ``problem`` why it is not well.
+    """How a trigger is. ``found`` says in words what the last look or message brought, ``problem``
+    why it is not well.
 
-    ``position`` is a poll's memory: for each of its repositories ``etag``, ``last_modified``, ``digest`` and ``revision`` of repomd.xml.
+    ``position`` is a poll's memory: for each of its repositories ``etag``, ``last_modified``,
+    ``digest`` and ``revision`` of repomd.xml.
     """
 
     id: str
@@ -155,9 +166,12 @@ class TriggerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenFile:
-    """A file that a trigger has dealt with, by its digest. ``drop_id`` is empty for what was passed over on purpose.
+    """A file that a trigger has dealt with, by its digest.
 
-    ``stamp`` is what a look can see without reading the file (size and times), so that it need not be read again.
+    ``drop_id`` is empty for what was passed over on purpose.
+
+    ``stamp`` is what a look can see without reading the file (size and times), so that it need not
+    be read again.
     """
 
     id: str
@@ -171,7 +185,9 @@ class SeenFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookCall:
-    """A webhook's message that was answered; the same message again gets the same answer and does nothing."""
+    """A webhook's message that was answered; the same message again gets the same answer and does
+    nothing.
+    """
 
     id: str
     trigger: str
@@ -191,7 +207,8 @@ def pause(
 ) -> float:
     """Seconds until the next look. ``chance`` in [0, 1) spreads the looks of many farms.
 
-    After a failure it grows from a minute, doubled each time, to six hours; what the server asks for is honoured up to a day.
+    After a failure it grows from a minute, doubled each time, to six hours; what the server asks
+    for is honoured up to a day.
 
     >>> [round(pause(3600, failures, 0.5)) for failures in (0, 1, 2, 4, 20)]
     [3600, 45, 90, 360, 16200]

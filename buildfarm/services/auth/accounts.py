@@ -1,4 +1,6 @@
-"""Accounts are made, changed and closed; whatever takes rights away takes effect at once, sessions included."""
+"""Accounts are made, changed and closed; whatever takes rights away takes effect at once, sessions
+included.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,8 @@ def find(tx: Transaction, name: str) -> Account:
 def set_rights(
     hub: Hub, name: str, *, role: Role, sigs: Sequence[str], actor: str, why: str
 ) -> Account:
-    """Give an account another role and other SIGs; its tokens and sessions have no more than that from now on.
+    """Give an account another role and other SIGs; its tokens and sessions have no more than that
+    from now on.
 
     :raises InputError: no reason, or no such SIG. :raises NotFound: no such account.
     """
@@ -82,7 +85,8 @@ def change_rights(
 def set_disabled(hub: Hub, name: str, *, disabled: bool, actor: str, why: str) -> Account:
     """Close an account or open it again; a closed one's sessions end, and its tokens open nothing.
 
-    :raises InputError: no reason. :raises NotFound: no such account. :raises Conflict: it is so already.
+    :raises InputError: no reason. :raises NotFound: no such account. :raises Conflict: it is so
+        already.
     """
     _check_reason(name, why)
     with hub.store.begin() as tx:

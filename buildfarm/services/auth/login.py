@@ -1,4 +1,6 @@
-"""Somebody wants to log in: with a password, whose tries are counted, or as whom an OIDC issuer says they are."""
+"""Somebody wants to log in: with a password, whose tries are counted, or as whom an OIDC issuer
+says they are.
+"""
 
 from __future__ import annotations
 
@@ -68,9 +70,11 @@ def with_password(
 
 
 def with_identity(hub: Hub, settings: OidcSettings, claims: Mapping[str, object]) -> Account:
-    """The account of whom the issuer's verified ``claims`` are about; made at the first login, its rights follow the groups.
+    """The account of whom the issuer's verified ``claims`` are about; made at the first login, its
+    rights follow the groups.
 
-    :raises NotAllowed: the issuer says no usable name, the name is another's, or the account is disabled.
+    :raises NotAllowed: the issuer says no usable name, the name is another's, or the account is
+        disabled.
     """
     subject = f"{settings.issuer} {claims.get('sub', '')}"
     role, sigs = settings.rights_of(groups_in(claims, settings.groups_claim))
@@ -114,7 +118,10 @@ def _key(kind: str, what: str) -> str:
 
 
 def _count(tx: Transaction, key: str, most: int) -> int:
-    """Count one try; the seconds to wait if it is one too many. :raises Conflict: others try at this very moment."""
+    """Count one try; the seconds to wait if it is one too many.
+
+    :raises Conflict: others try at this very moment.
+    """
     known = tx.first(LoginTries, id=key)
     if known is None:
         known = LoginTries(id=key, tries=0, since=tx.now)

@@ -1,4 +1,6 @@
-"""Sessions of the page: opened by a login under a new id each time, kept here as a digest, ended by time, rest or word."""
+"""Sessions of the page: opened by a login under a new id each time, kept here as a digest, ended by
+time, rest or word.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ class Recognised:
 def start(hub: Hub, account: Account, *, former: str = "", by: str) -> str:
     """Open a session and end the one that the browser came with; what its cookie is to hold.
 
-    The id is made here and never taken from a request, so whoever knows the ``former`` one knows nothing (session fixation).
+    The id is made here and never taken from a request, so whoever knows the ``former`` one knows
+    nothing (session fixation).
     """
     secret = secrets.token_urlsafe(32)
     with hub.store.begin() as tx:

@@ -1,4 +1,6 @@
-"""API tokens: issued once in plain sight, kept as a digest, recognised until they end; never more than their account may."""
+"""API tokens: issued once in plain sight, kept as a digest, recognised until they end; never more
+than their account may.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ def issue(
     hub: Hub, by: Principal, *, account: str, name: str, role: Role | None = None, sigs: Sequence[str] = (),
     actions: Sequence[Action] = (), days: int = 90,
 ) -> Issued:  # fmt: skip
-    """Make a token for ``account``, with no more rights than the account and ``by`` have, and no longer a life than ``by``'s token.
+    """Make a token for ``account``, with no more rights than the account and ``by`` have, and no
+    longer a life than ``by``'s token.
 
     :raises InputError: no name, or too long a life. :raises NotAllowed: it would have more rights.
     """
@@ -72,7 +75,8 @@ def issue(
 
 
 def revoke(hub: Hub, by: Principal, identity: str, *, of: str = "", why: str = "") -> ApiToken:
-    """End a token now, by the beginning of its digest as lists show it; ``of`` limits it to one account's.
+    """End a token now, by the beginning of its digest as lists show it; ``of`` limits it to one
+    account's.
 
     :raises NotFound: there is none. :raises Conflict: it is revoked already.
     """
@@ -109,7 +113,10 @@ def shown(token: ApiToken) -> str:
 
 
 def recognise(hub: Hub, secret: str) -> Principal:
-    """Who sends this token. :raises NotAllowed: it is unknown, over or revoked, or its account is disabled."""
+    """Who sends this token.
+
+    :raises NotAllowed: it is unknown, over or revoked, or its account is disabled.
+    """
     with hub.store.read() as tx:
         token = tx.first(ApiToken, id=token_hash(secret))
         owner = tx.first(Account, id=token.account) if token is not None and token.account else None

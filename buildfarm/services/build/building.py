@@ -21,13 +21,16 @@ from buildfarm.services.publish import buildroots
 from buildfarm.services.selfhosting import rounds
 
 MAX_REPLANS = 6
-"""How often a build may come back with BuildRequires found while building; after that it is its own failure."""
+"""How often a build may come back with BuildRequires found while building; after that it is its own
+failure.
+"""
 
 
 def order_as_built(
     hub: Hub, tx: Transaction, build: Build, arch: str = ""
 ) -> tuple[Task, wire.WorkOrder]:
-    """The order of a build's last successful task on an arch, with the exception that held then: to build it once more.
+    """The order of a build's last successful task on an arch, with the exception that held then: to
+    build it once more.
 
     :raises NotFound: it was not built (on that arch).
     """
@@ -125,7 +128,8 @@ def claimed(hub: Hub, task_id: str, worker: Worker) -> tuple[wire.WorkOrder, str
 def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Report) -> None:
     """A builder reports; what it says is checked against what it uploaded before it counts.
 
-    :raises IllegalTransition: the lease is not its any more. A repeated report of the same holder is answered alike.
+    :raises IllegalTransition: the lease is not its any more. A repeated report of the same holder
+        is answered alike.
     """
     with hub.store.read() as tx:
         task = tx.get(Task, task_id)
@@ -177,7 +181,9 @@ def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Re
 
 
 def _asks(task: Task, build: Build) -> bool:
-    """Whether an ``srpm`` task only finds out what a bootstrap condition requires: the build itself waits in the plan."""
+    """Whether an ``srpm`` task only finds out what a bootstrap condition requires: the build itself
+    waits in the plan.
+    """
     return task.kind is TaskKind.SRPM and build.state is not BuildState.DEBRANDED
 
 
@@ -187,9 +193,11 @@ def _beyond_header(build: Build, asked: Sequence[str]) -> tuple[str, ...]:
 
 
 def _found_anew(build: Build, task: Task, report: wire.Report) -> tuple[str, ...]:
-    """BuildRequires that nobody knew of and that could not be installed: a matter of the plan, not the SRPM's fault.
+    """BuildRequires that nobody knew of and that could not be installed: a matter of the plan, not
+    the SRPM's fault.
 
-    Each return brings something new, and there are at most :data:`MAX_REPLANS`: no build goes round for ever.
+    Each return brings something new, and there are at most :data:`MAX_REPLANS`: no build goes round
+    for ever.
     """
     if task.kind is not TaskKind.BUILD or report.failure_kind is not FailureKind.DEPENDENCIES:
         return ()

@@ -1,4 +1,6 @@
-"""The compare handler: the vendor's binaries of a build against ours, the brand scan beside it, and the gate's decision."""
+"""The compare handler: the vendor's binaries of a build against ours, the brand scan beside it, and
+the gate's decision.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class BrandScanner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareTools:
-    """Reads RPMs for the comparison and for the scan; ``brand_policy`` loads a target's brand file (``None``: no scan)."""
+    """Reads RPMs for the comparison and for the scan; ``brand_policy`` loads a target's brand file
+    (``None``: no scan).
+    """
 
     reader: FactsReader
     scan: BrandScanner
@@ -59,7 +63,9 @@ class RuleFacts:
 
 
 def rule_facts(blobs: BlobStore, build: Build) -> RuleFacts:
-    """The rule's ``expect``, ``rename`` and ``scan.allow`` as they were applied; empty where no rule changed the source."""
+    """The rule's ``expect``, ``rename`` and ``scan.allow`` as they were applied; empty where no
+    rule changed the source.
+    """
     if not build.audit:
         return RuleFacts()
     audit = json.loads(blobs.path(build.audit).read_text(encoding="utf-8"))
@@ -86,7 +92,10 @@ def policy_of(target: Target, build: Build, facts: RuleFacts) -> ComparePolicy:
 
 
 def compare(hub: Hub, tools: CompareTools, build_id: str, heartbeat: Heartbeat) -> None:
-    """Compare one build, store the report, and let the gate decide. Running it twice stores the later report."""
+    """Compare one build, store the report, and let the gate decide.
+
+    Running it twice stores the later report.
+    """
     with hub.store.begin() as tx:
         build = tx.get(Build, build_id)
         if build.state is BuildState.BUILT:
@@ -111,7 +120,8 @@ def compare(hub: Hub, tools: CompareTools, build_id: str, heartbeat: Heartbeat) 
         judged = judging.judge(tx, build, target, report, brand_hits=brands)
         judging.write(tx, build, judged, brand_hits=brands)
         compared = builds.move(
-            tx, tx.get(Build, build.id), judged_state(judged.gate, scratch=build.scratch), actor="compare", verdict=judged.report.verdict.value,
+            tx, tx.get(Build, build.id), judged_state(judged.gate, scratch=build.scratch), actor="compare",
+            verdict=judged.report.verdict.value,
             gate=judged.gate, gate_reason=judged.reason,
         )  # fmt: skip
         if judged.gate is Gate.PASSED and target.tags.destination in compared.tags:

@@ -1,4 +1,6 @@
-"""The debrand handler: apply the source's rule, write the audit, hand on a tree from which a worker makes the SRPM."""
+"""The debrand handler: apply the source's rule, write the audit, hand on a tree from which a worker
+makes the SRPM.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class TreePacker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebrandTools:
-    """Unpacks and packs SRPMs, loads a target's rules, and does in a scratch folder what a rule needs from outside."""
+    """Unpacks and packs SRPMs, loads a target's rules, and does in a scratch folder what a rule
+    needs from outside.
+    """
 
     unpack: Callable[[Path, Path], dict[str, bytes]]
     pack: TreePacker

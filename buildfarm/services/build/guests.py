@@ -1,7 +1,9 @@
-"""Guests come and go: a KVM host asks for the identity of one machine, and gives it back when the machine is gone.
+"""Guests come and go: a KVM host asks for the identity of one machine, and gives it back when the
+machine is gone.
 
-A guest is a worker with credentials of its own that takes one task. Its identity ends with the task, or with the machine,
-whichever is first: the token opens nothing any more, the broker knows no such user, and what it had open is given to another.
+A guest is a worker with credentials of its own that takes one task. Its identity ends with the
+task, or with the machine, whichever is first: the token opens nothing any more, the broker knows no
+such user, and what it had open is given to another.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ from buildfarm.services.core.workers import WorkerBroker
 class GuestProvisioning:
     """What guests are received with.
 
-    ``prefix`` is the key prefix that ``broker`` gives to a name, ``certificate`` the hub's (PEM), ``buildroot`` what a target's
-    task of an arch would be built in now.
+    ``prefix`` is the key prefix that ``broker`` gives to a name, ``certificate`` the hub's (PEM),
+    ``buildroot`` what a target's task of an arch would be built in now.
     """
 
     broker: WorkerBroker

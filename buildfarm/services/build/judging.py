@@ -1,6 +1,8 @@
-"""From a report to a decision: the waivers in force are applied, the gate decides, and both are written down together.
+"""From a report to a decision: the waivers in force are applied, the gate decides, and both are
+written down together.
 
-The compare handler judges a fresh report; a waiver that comes, ends or is revoked judges the stored one again.
+The compare handler judges a fresh report; a waiver that comes, ends or is revoked judges the stored
+one again.
 """
 
 from __future__ import annotations
@@ -56,9 +58,12 @@ def judge(
     *,
     brand_hits: Sequence[Mapping[str, object]],
 ) -> Judgement:
-    """Apply the waivers and let the gate decide, on the verdict and on what is left of a brand; nothing is written."""
+    """Apply the waivers and let the gate decide, on the verdict and on what is left of a brand;
+    nothing is written.
+    """
     lifted = refold(report, waivers_of(tx, target.name), today=tx.now.date())
-    # what matches nothing in one build may be for another: the list of waivers says it, not each build
+    # what matches nothing in one build may be for another: the list of waivers says it, not each
+    # build
     lifted = replace(lifted, expired_waivers=(), unused_waivers=())
     brands = [
         f"{hit['rpm']}: {hit['where']}: {hit['context']}"
@@ -109,7 +114,9 @@ def write(
 
 
 def index(tx: Transaction, build: Build, comparison: Comparison) -> None:
-    """Let lists, counts and the search see a comparison that came into force without reading its report."""
+    """Let lists, counts and the search see a comparison that came into force without reading its
+    report.
+    """
     report = comparison.report
     tx.remove(FindingRecord, build=build.id)
     tx.add_all([

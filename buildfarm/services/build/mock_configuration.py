@@ -9,7 +9,9 @@ from buildfarm.services.publish.buildroots import OWN_PRIORITY
 
 
 def mock_config(config: Config, target: Target, arch: str, *, generation: str = "") -> str:
-    """The text of the file; ``generation`` pins the build tag's repositories to one number (default: the current one)."""
+    """The text of the file; ``generation`` pins the build tag's repositories to one number
+    (default: the current one).
+    """
     hub, layers = config.farm.url, config.below(target)
     tags = [
         (target.tags.build, generation or "current"),

@@ -1,4 +1,6 @@
-"""An engineer's exception for one source: recorded with its reason, in force until it is replaced or removed."""
+"""An engineer's exception for one source: recorded with its reason, in force until it is replaced
+or removed.
+"""
 
 from __future__ import annotations
 

@@ -9,11 +9,14 @@ from buildfarm.ports.store import Transaction
 from buildfarm.services.core.hub import Hub
 
 TARGET = "target:"
-"""What a reference of a whole target is called after: it stands in for builds that have none of their own."""
+"""What a reference of a whole target is called after: it stands in for builds that have none of
+their own.
+"""
 
 
 def add(hub: Hub, subject: str, text: str, *, arch: str, actor: str) -> ReferenceLock:
-    """Attach a reference to ``subject``, a build's id or ``target:NAME``, in the place of the former one.
+    """Attach a reference to ``subject``, a build's id or ``target:NAME``, in the place of the
+    former one.
 
     :raises InputError: the text is no lock, or it names no arch and none was given.
     """

@@ -1,4 +1,6 @@
-"""Asking for a waiver: who may not waive a finding names it and says why, who may grants or declines."""
+"""Asking for a waiver: who may not waive a finding names it and says why, who may grants or
+declines.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ from buildfarm.services.core.hub import Hub
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A finding as whoever asks names it: as the comparison writes it, without wildcards. Empty words match any."""
+    """A finding as whoever asks names it: as the comparison writes it, without wildcards.
+
+    Empty words match any.
+    """
 
     kind: str
     path: str = ""
@@ -33,7 +38,8 @@ class Named:
 def ask(hub: Hub, build: Build, named: Named, *, actor: str, why: str) -> WaiverRequest:
     """Ask for a waiver of a finding that holds a build up.
 
-    :raises InputError: no reason. :raises NotFound: the comparison in force has no such finding that a waiver could lift.
+    :raises InputError: no reason. :raises NotFound: the comparison in force has no such finding
+        that a waiver could lift.
     :raises Conflict: it has been asked for already.
     """
     with hub.store.begin() as tx:
@@ -102,7 +108,9 @@ def find(hub: Hub, identity: str) -> WaiverRequest:
 
 
 def as_waiver(asked: WaiverRequest, *, owner: str, expires: date, why: str = "") -> Waiver:
-    """What granting records: the finding in this source and target, whatever version, with the asker named."""
+    """What granting records: the finding in this source and target, whatever version, with the
+    asker named.
+    """
     said = f"{why.strip()}; " if why.strip() else ""
     return Waiver(
         id=f"W-{tasks.new_id()[:8]}", owner=owner, reason=f"{said}asked by {asked.asker}: {asked.reason}", expires=expires,
@@ -132,7 +140,10 @@ def rpm_name(rpm: str) -> str:
 def grant(
     hub: Hub, asked: WaiverRequest, waiver: Waiver, *, actor: str, role: str
 ) -> WaiverRequest:
-    """Record the waiver that was asked for. Errors as :func:`buildfarm.services.build.waivers.record`; :raises Conflict: answered already."""
+    """Record the waiver that was asked for.
+
+    Errors as :func:`buildfarm.services.build.waivers.record`; :raises Conflict: answered already.
+    """
     _open(asked)
     made = waivers.record(hub, waiver, actor=actor, role=role)
     return _answer(

@@ -1,4 +1,6 @@
-"""Waivers of the farm: recorded, revoked, seen to expire; each time what they touch is judged anew, without a rebuild."""
+"""Waivers of the farm: recorded, revoked, seen to expire; each time what they touch is judged anew,
+without a rebuild.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,9 @@ def _check(waiver: Waiver, role: str) -> None:
 
 
 def places(config: Config, waiver: Waiver) -> list[Place]:
-    """Every place that a waiver reaches: of each target it covers the source, or the whole target if it names more than one."""
+    """Every place that a waiver reaches: of each target it covers the source, or the whole target
+    if it names more than one.
+    """
     source = "" if set(waiver.source) & set("*?") else waiver.source
     return [
         config.place(name, source) for name in sorted(config.targets) if waiver.covers_target(name)
@@ -181,7 +185,9 @@ def _said(waiver: Waiver) -> dict[str, object]:
 
 
 def _judge_again(hub: Hub, tx: Transaction, waiver: Waiver, *, actor: str, why: str) -> None:
-    """Re-fold the stored findings of every build that the waiver may touch; only what changes is written."""
+    """Re-fold the stored findings of every build that the waiver may touch; only what changes is
+    written.
+    """
     for name in sorted(hub.config.targets):
         if not waiver.covers_target(name):
             continue

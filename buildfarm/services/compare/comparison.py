@@ -1,4 +1,6 @@
-"""Comparing two sets of RPMs: read the headers, let the domain pair and judge, read what differs, judge again."""
+"""Comparing two sets of RPMs: read the headers, let the domain pair and judge, read what differs,
+judge again.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ from buildfarm.rpm_folders import rpms_below
 
 
 class FactsReader(Protocol):
-    """Reads RPM files; the implementation is :class:`buildfarm.adapters.compare.rpm_facts.sandboxed.SandboxedReader`."""
+    """Reads RPM files; the implementation is
+    :class:`buildfarm.adapters.compare.rpm_facts.sandboxed.SandboxedReader`.
+    """
 
     def headers(self, files: Sequence[Path]) -> list[RpmFacts]:
         """Facts of each file, in that order; damage is in ``error``."""
@@ -47,9 +51,11 @@ class FactsReader(Protocol):
 def compare_sets(
     old: Sequence[Path], new: Sequence[Path], *, policy: ComparePolicy, reader: FactsReader
 ) -> Report:
-    """Compare the vendor's RPMs with ours: three rounds of reading at most, whatever the number of files.
+    """Compare the vendor's RPMs with ours: three rounds of reading at most, whatever the number of
+    files.
 
-    Without a vendor's side nothing is compared: UNCOMPARED. Without ours, every one of the vendor's is MISSING.
+    Without a vendor's side nothing is compared: UNCOMPARED. Without ours, every one of the vendor's
+    is MISSING.
 
     :raises InfraError: the reader itself does not work (a damaged file is a finding instead).
     """
@@ -83,7 +89,8 @@ def compare_pairs(
     policy: ComparePolicy,
     reader: FactsReader,
 ) -> list[PairResult]:
-    """The results of pairs, in order, waivers not applied; ``*_sources`` are all RPMs of each source (names and EVRs count).
+    """The results of pairs, in order, waivers not applied; ``*_sources`` are all RPMs of each
+    source (names and EVRs count).
 
     :param debug: the debuginfo RPMs of each pair's sides, as paths; empty where there is none.
     """
@@ -132,9 +139,11 @@ def files_of(old: Path, new: Path) -> tuple[list[Path], list[Path]]:
 
 
 def compare_paths(old: Path, new: Path, policy: ComparePolicy, *, reader: FactsReader) -> Report:
-    """Compare two files, or two folders at once (:mod:`buildfarm.services.compare.large_comparison` is for large ones).
+    """Compare two files, or two folders at once (:mod:`buildfarm.services.compare.large_comparison`
+    is for large ones).
 
-    Two files named by hand are compared in named mode, whatever the policy says, so that another Release is a note.
+    Two files named by hand are compared in named mode, whatever the policy says, so that another
+    Release is a note.
 
     :raises InputError: as :func:`files_of`.
     """
@@ -145,7 +154,9 @@ def compare_paths(old: Path, new: Path, policy: ComparePolicy, *, reader: FactsR
 
 
 def _debuginfo(facts: RpmFacts, sources: Mapping[str, Sequence[RpmFacts]]) -> str:
-    """The debuginfo RPM of an RPM: one of its set, else the file of that name beside it; empty where there is none."""
+    """The debuginfo RPM of an RPM: one of its set, else the file of that name beside it; empty
+    where there is none.
+    """
     found = debuginfo_of(facts, sources.get(source_name(facts), ()))
     if found is not None:
         return found.file

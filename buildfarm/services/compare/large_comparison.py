@@ -1,7 +1,9 @@
-"""Comparing thousands of RPMs: all cores, flat memory, results as they come, and a restart goes on where it was killed.
+"""Comparing thousands of RPMs: all cores, flat memory, results as they come, and a restart goes on
+where it was killed.
 
-Identities of both sides are paired first; then pieces of the work are read, compared, written to the journal and
-forgotten. What the journal holds for the same files, policy and tool is not done again.
+Identities of both sides are paired first; then pieces of the work are read, compared, written to
+the journal and forgotten. What the journal holds for the same files, policy and tool is not done
+again.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ class Side(Protocol):
 
     @property
     def cards(self) -> Sequence[RpmFacts]:
-        """The identity of every RPM, with its SHA-256 (:func:`buildfarm.domain.compare.batch.card`)."""
+        """The identity of every RPM, with its SHA-256
+        (:func:`buildfarm.domain.compare.batch.card`).
+        """
 
     @property
     def provides(self) -> Mapping[str, str]:
@@ -55,7 +59,9 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What happens is told to: each result as it comes (``again``: it was in the journal), and how many pairs there are."""
+    """What happens is told to: each result as it comes (``again``: it was in the journal), and how
+    many pairs there are.
+    """
 
     total: Callable[[int], None]
     result: Callable[[PairResult, bool], None]
@@ -69,7 +75,8 @@ def compare_sides(
 
     :param salt: digest of the tool; with another one, what the journal holds does not count.
     :param reader: used by ``jobs`` threads at once, one sandbox each.
-    :raises InfraError: the reader itself does not work, or an RPM cannot be fetched; what is done stays in the journal.
+    :raises InfraError: the reader itself does not work, or an RPM cannot be fetched; what is done
+        stays in the journal.
     """
     vendors, ours = old.cards, new.cards
     pairing = pair(vendors, ours, policy)

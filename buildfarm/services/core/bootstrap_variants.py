@@ -1,7 +1,9 @@
-"""Bootstrap variants: a build under its spec's bootstrap condition, where nothing else breaks its cycle.
+"""Bootstrap variants: a build under its spec's bootstrap condition, where nothing else breaks its
+cycle.
 
-What it requires then is not guessed: a worker makes the SRPM under the condition (an ``srpm`` task), and its header says. The build
-under the condition is the first round of its cycle; the next one is without (:mod:`buildfarm.services.selfhosting.rounds`).
+What it requires then is not guessed: a worker makes the SRPM under the condition (an ``srpm``
+task), and its header says. The build under the condition is the first round of its cycle; the next
+one is without (:mod:`buildfarm.services.selfhosting.rounds`).
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ def offer(tx: Transaction, build: Build, condition: str) -> None:
 def take_way_out(
     tx: Transaction, target: Target, build: Build, way: WayOut, cycle: Sequence[Build]
 ) -> None:
-    """Have a worker find out what the condition requires, or build under it from now on. Safe to repeat."""
+    """Have a worker find out what the condition requires, or build under it from now on.
+
+    Safe to repeat.
+    """
     variant = tx.get(BootstrapVariant, build.id)
     if way is WayOut.ASK:
         arch = (*build.arches, *target.arches)[0]

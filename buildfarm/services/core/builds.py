@@ -18,7 +18,9 @@ from buildfarm.ports.store import Transaction
 from buildfarm.services.core import bootstrap_variants, search_index
 
 _TOLD = ("verdict", "gate", "gate_reason", "failure_kind")
-"""What an event of a build says of it, so that whoever reads it later need not ask what became of the build since."""
+"""What an event of a build says of it, so that whoever reads it later need not ask what became of
+the build since.
+"""
 
 
 def move(

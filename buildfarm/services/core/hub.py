@@ -1,4 +1,6 @@
-"""What every service of the hub works with: the configuration, the store, the blobs, messages and the wake-up."""
+"""What every service of the hub works with: the configuration, the store, the blobs, messages and
+the wake-up.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from buildfarm.ports.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hub:
-    """The collaborators that :mod:`buildfarm.bootstrap` chose. ``scratch`` is a folder for work that may be thrown away."""
+    """The collaborators that :mod:`buildfarm.bootstrap` chose.
+
+    ``scratch`` is a folder for work that may be thrown away.
+    """
 
     config: Config
     store: Store
@@ -35,4 +40,6 @@ class Hub:
 
 
 Heartbeat = Callable[[str], None]
-"""Called by a long handler with the stage it is in; keeps its lease and raises when the lease is lost."""
+"""Called by a long handler with the stage it is in; keeps its lease and raises when the lease is
+lost.
+"""

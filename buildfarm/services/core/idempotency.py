@@ -7,7 +7,10 @@ from buildfarm.ports.store import Below, Store
 
 
 def begin(store: Store, key: str, fingerprint: str) -> KeptAnswer:
-    """Take a key for a request. A ``status`` in what is returned is the answer to give again; without one the request is ours to do.
+    """Take a key for a request.
+
+    A ``status`` in what is returned is the answer to give again; without one the request is ours to
+    do.
 
     Errors as :func:`buildfarm.domain.core.idempotency.answered`.
     """

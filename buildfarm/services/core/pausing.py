@@ -1,4 +1,6 @@
-"""Pausing a target or a drop: what runs ends, nothing else begins, and everybody who looks sees who stopped it and why."""
+"""Pausing a target or a drop: what runs ends, nothing else begins, and everybody who looks sees who
+stopped it and why.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ def words(pause: Pause) -> str:
 
 
 def pause(tx: Transaction, subject: Subject, *, actor: str, why: str) -> Pause:
-    """Begin no more builds of a target or a drop. :raises InputError: no reason given. :raises Conflict: it is paused already."""
+    """Begin no more builds of a target or a drop.
+
+    :raises InputError: no reason given. :raises Conflict: it is paused already.
+    """
     identity, kind = _identity(subject), _kind(subject)
     if not why.strip():
         raise InputError(f"{subject.name}: a pause needs a reason", hint="--reason TEXT")

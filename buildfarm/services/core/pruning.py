@@ -1,6 +1,8 @@
-"""What the store need not remember for ever is forgotten: what only guarded against repeats, and what was told long ago.
+"""What the store need not remember for ever is forgotten: what only guarded against repeats, and
+what was told long ago.
 
-Never what anything can be traced by (events, builds, drops), and never which files a trigger has seen: they would be taken again.
+Never what anything can be traced by (events, builds, drops), and never which files a trigger has
+seen: they would be taken again.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from buildfarm.services.core import idempotency
 DAY = timedelta(days=1)
 """For uploads that a killed process left half-written; a living one writes more often."""
 MONTH = timedelta(days=30)
-"""For webhook messages (a repeat of an older one is stale, or names a drop that is known), ended sessions and login tries."""
+"""For webhook messages (a repeat of an older one is stale, or names a drop that is known), ended
+sessions and login tries.
+"""
 QUARTER = timedelta(days=90)
 """For notices: feeds tell the newest."""
 

@@ -1,4 +1,6 @@
-"""What search finds is noted when it comes into being: sources and drops at intake, RPMs and their files when a build ends."""
+"""What search finds is noted when it comes into being: sources and drops at intake, RPMs and their
+files when a build ends.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The life of a task: created once, assigned, claimed by compare-and-set, heard of, finished, or swept up.
+"""The life of a task: created once, assigned, claimed by compare-and-set, heard of, finished, or
+swept up.
 
-The database is the truth. A message only says "look at this id": losing one costs a sweep, doubling one costs nothing,
-because exactly one claim can win.
+The database is the truth. A message only says "look at this id": losing one costs a sweep, doubling
+one costs nothing, because exactly one claim can win.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def ensure(
     tx: Transaction, kind: TaskKind, subject: str, *, target: str, arch: str = "", queue: str, priority: int = 0,
     owner: str = "", requirements: MachineRequirements | None = None,
 ) -> bool:  # fmt: skip
-    """Create the task unless an active one of its kind, subject and arch exists; True when it is new."""
+    """Create the task unless an active one of its kind, subject and arch exists; True when it is
+    new.
+    """
     task = Task(
         id=new_id(), kind=kind, subject=subject, target=target, arch=arch, queue=queue, state=TaskState.FREE,
         priority=priority, owner=owner, requirements=requirements.stored() if requirements else {}, created=tx.now,
@@ -112,7 +115,10 @@ def beat(tx: Transaction, task_id: str, token: str, stage: str, timing: Timing) 
 
 
 def close(tx: Transaction, task: Task, **fields: object) -> Task:
-    """End an OPEN task well. :raises IllegalTransition: its lease is lost, so its result does not count."""
+    """End an OPEN task well.
+
+    :raises IllegalTransition: its lease is lost, so its result does not count.
+    """
     return _end(tx, task, TaskState.CLOSED, **fields)
 
 
@@ -153,7 +159,8 @@ def _retire_guest(tx: Transaction, worker_id: str, why: str) -> None:
 
 
 def release(tx: Transaction, worker_id: str, why: str) -> list[Task]:
-    """A worker is gone for good: what it was assigned is free again, what it had open failed with its surroundings.
+    """A worker is gone for good: what it was assigned is free again, what it had open failed with
+    its surroundings.
 
     :return: the tasks whose tries are used up by that.
     """
@@ -183,7 +190,9 @@ def release(tx: Transaction, worker_id: str, why: str) -> list[Task]:
 
 
 def infrastructure_failure(tx: Transaction, task: Task, reason: str) -> Task:
-    """The surroundings failed: free the task for another worker, or give up after the counted tries."""
+    """The surroundings failed: free the task for another worker, or give up after the counted
+    tries.
+    """
     failures = task.failures + 1
     tried = (*task.tried, task.worker)
     give_up = after_infrastructure_failure(failures) is AfterInfraFailure.GIVE_UP
@@ -277,12 +286,16 @@ def assign_free(
     sigs: Mapping[str, str] | None = None,
     sharing: Sharing | None = None,
 ) -> list[Task]:
-    """Give free tasks to free slots, see :mod:`buildfarm.domain.schedule.sharing`. What is left over says why.
+    """Give free tasks to free slots, see :mod:`buildfarm.domain.schedule.sharing`.
+
+    What is left over says why.
 
     Why a task was chosen is kept with it (``order["decision"]``) and in the history.
 
-    :param pinned: for each task's target the generation and buildroot key it is pinned to from now on.
-    :param ways: seconds of work behind a build, by its id (:attr:`buildfarm.services.schedule.planning.PlanningService.ways`).
+    :param pinned: for each task's target the generation and buildroot key it is pinned to from now
+        on.
+    :param ways: seconds of work behind a build, by its id
+        (:attr:`buildfarm.services.schedule.planning.PlanningService.ways`).
     :param sigs: the SIG of each target.
     """
     free = [
@@ -343,7 +356,9 @@ def _reserved_sources(
 
 
 def send(messages: Messages, tasks: Sequence[Task]) -> None:
-    """Send the wake-up messages, after the transaction; a broker that is down costs a sweep, not a task."""
+    """Send the wake-up messages, after the transaction; a broker that is down costs a sweep, not a
+    task.
+    """
     for task in tasks:
         try:
             messages.send(worker=task.worker, queue=task.queue, task=task.id)

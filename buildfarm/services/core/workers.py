@@ -1,4 +1,6 @@
-"""Workers join and leave: a row, a token, an ACL user of their own, and the configuration file they start with."""
+"""Workers join and leave: a row, a token, an ACL user of their own, and the configuration file they
+start with.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ def enroll(
 ) -> Credentials:  # fmt: skip
     """Make (or renew) a worker; renewing invalidates its old token and broker password at once.
 
-    :raises InputError: it is to be reserved for something that is no ``sig:``, ``target:`` or ``source:``.
+    :raises InputError: it is to be reserved for something that is no ``sig:``, ``target:`` or
+        ``source:``.
     """
     check_reserved(reserved)
     token = secrets.token_urlsafe(32)
@@ -62,7 +65,9 @@ def enroll(
 
 
 def introduce_station(hub: Hub, name: str, queue: str, *, slots: int) -> None:
-    """The services worker or the signer of this hub is up; what its predecessor had open is given back at once."""
+    """The services worker or the signer of this hub is up; what its predecessor had open is given
+    back at once.
+    """
     with hub.store.begin() as tx:
         worker = Worker(
             id=name, token_hash="", arches=(), queues=(queue,), builder="", slots=slots, seen=tx.now,
@@ -80,7 +85,8 @@ def introduce_station(hub: Hub, name: str, queue: str, *, slots: int) -> None:
 def set_drained(hub: Hub, name: str, *, drained: bool, actor: str, why: str) -> Worker:
     """Take a worker out of service after what it has, or back in.
 
-    :raises NotFound: there is no such worker. :raises InputError: no reason given. :raises Conflict: it is so already.
+    :raises NotFound: there is no such worker. :raises InputError: no reason given. :raises
+        Conflict: it is so already.
     """
     if not why.strip():
         raise InputError(
@@ -113,9 +119,11 @@ def check_reserved(reserved: Sequence[str]) -> None:
 
 
 def reserve(hub: Hub, name: str, reserved: Sequence[str], *, actor: str, why: str) -> Worker:
-    """Let a worker work for these alone from now on (for everybody if there are none); what it has it finishes.
+    """Let a worker work for these alone from now on (for everybody if there are none); what it has
+    it finishes.
 
-    :raises NotFound: there is no such worker. :raises InputError: no reason given, or as :func:`check_reserved`.
+    :raises NotFound: there is no such worker. :raises InputError: no reason given, or as
+        :func:`check_reserved`.
     """
     if not why.strip():
         raise InputError(f"{name}: to reserve a worker needs a reason", hint="--reason TEXT")

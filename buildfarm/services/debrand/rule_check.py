@@ -1,4 +1,6 @@
-"""Rehearse a target's debrand rules over a folder of SRPMs: what fits, what no longer does, and what nobody wrote a rule for."""
+"""Rehearse a target's debrand rules over a folder of SRPMs: what fits, what no longer does, and
+what nobody wrote a rule for.
+"""
 
 from __future__ import annotations
 
@@ -48,9 +50,9 @@ class Checked:
 class CheckTools:
     """Reads SRPMs, scans them.
 
-    ``identities`` and ``scan`` take many at once, since starting a sandbox costs more than reading a small SRPM: name and EVR of
-    each in that order (or what is wrong with it), and the hits by file name that nobody has to explain away yet (``None``: no
-    brand policy).
+    ``identities`` and ``scan`` take many at once, since starting a sandbox costs more than reading
+    a small SRPM: name and EVR of each in that order (or what is wrong with it), and the hits by
+    file name that nobody has to explain away yet (``None``: no brand policy).
     """
 
     identities: Callable[[Sequence[Path]], Sequence[tuple[str, EVR] | InputError]]
@@ -68,7 +70,9 @@ def check(
     target: str,
     jobs: int,
 ) -> Iterator[Checked]:
-    """Check every SRPM, ``jobs`` shares at a time, in sandboxes; results come in the order of ``srpms``."""
+    """Check every SRPM, ``jobs`` shares at a time, in sandboxes; results come in the order of
+    ``srpms``.
+    """
     size = max(1, min(_MOST_IN_A_SHARE, -(-len(srpms) // jobs)))
     shares = [srpms[start : start + size] for start in range(0, len(srpms), size)]
     with ThreadPoolExecutor(jobs) as pool:
@@ -168,7 +172,9 @@ def _judged(srpm: Path, source: str, hits: Sequence[BrandHit]) -> Checked:
 
 
 def proposal(source: str, hits: Sequence[BrandHit]) -> str:
-    """A rule file to begin with: one action a branded word and file, to be filled in by somebody who read the place."""
+    """A rule file to begin with: one action a branded word and file, to be filled in by somebody
+    who read the place.
+    """
     places = sorted(
         {(_where(hit.where), hit.word) for hit in hits if not hit.where.startswith("header:")}
     )

@@ -1,4 +1,6 @@
-"""Approving: a drop that starts more than a trigger may waits with its plan until a person has looked at it."""
+"""Approving: a drop that starts more than a trigger may waits with its plan until a person has
+looked at it.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,18 @@ from buildfarm.services.core import pausing
 
 
 def approve(tx: Transaction, drop: Drop, *, actor: str, why: str) -> Drop:
-    """Let a drop's plan become work. :raises Conflict: nothing is awaited. :raises InputError: no reason given."""
+    """Let a drop's plan become work.
+
+    :raises Conflict: nothing is awaited. :raises InputError: no reason given.
+    """
     return _decide(tx, drop, Approval.GIVEN, actor=actor, why=why)
 
 
 def refuse(tx: Transaction, drop: Drop, *, actor: str, why: str) -> Drop:
-    """Build nothing of a drop: its builds are canceled and can be retried one by one. Errors as :func:`approve`."""
+    """Build nothing of a drop: its builds are canceled and can be retried one by one.
+
+    Errors as :func:`approve`.
+    """
     refused = _decide(tx, drop, Approval.REFUSED, actor=actor, why=why)
     pausing.cancel_waiting(tx, refused, actor=actor, why=f"the drop was refused: {why}")
     return refused

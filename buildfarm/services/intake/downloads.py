@@ -1,7 +1,8 @@
-"""What a drop names by URL is brought into the blob store, before it is ingested like any other file.
+"""What a drop names by URL is brought into the blob store, before it is ingested like any other
+file.
 
-A file that cannot be had is a problem of that file alone; a server that does not answer ends the task, which is tried again and
-goes on with what is missing.
+A file that cannot be had is a problem of that file alone; a server that does not answer ends the
+task, which is tried again and goes on with what is missing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ MOST_BYTES = 8192 * 1024 * 1024
 
 
 def bring(hub: Hub, fetch: Fetch, drop: str, heartbeat: Heartbeat) -> None:
-    """Fetch what is missing of a drop. :raises InfraError: a server does not answer, or the disk is full."""
+    """Fetch what is missing of a drop.
+
+    :raises InfraError: a server does not answer, or the disk is full.
+    """
     with hub.store.read() as tx:
         record = tx.get(Drop, drop)
         items = tx.find(

@@ -41,9 +41,11 @@ _NOT_BEGUN = (BuildState.INGESTED, BuildState.DEBRANDED, BuildState.WAITING, Bui
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """One file of a drop as a trigger named it: a path under a drop folder, the digest of an uploaded blob, or a URL.
+    """One file of a drop as a trigger named it: a path under a drop folder, the digest of an
+    uploaded blob, or a URL.
 
-    What a URL names is fetched when the drop is ingested. A source of dist-git has ``filename`` alone: ``SOURCE@COMMIT``.
+    What a URL names is fetched when the drop is ingested. A source of dist-git has ``filename``
+    alone: ``SOURCE@COMMIT``.
     """
 
     kind: ItemKind
@@ -77,7 +79,8 @@ class Checkout(Protocol):
     ) -> AbstractContextManager[Path]:
         """The SRPM, until the block ends; ``work`` is a scratch folder.
 
-        :raises InputError: no such source or commit, a file is not what the tree says, or no SRPM can be made of it.
+        :raises InputError: no such source or commit, a file is not what the tree says, or no SRPM
+            can be made of it.
         :raises InfraError: the server does not answer.
         """
 
@@ -97,9 +100,11 @@ def receive(
 ) -> Received:  # fmt: skip
     """Take a drop's files into the blob store and its list into the database.
 
-    :param automatic: no person sent it: all that ``trigger`` has started lately counts for the trigger_limits guard.
+    :param automatic: no person sent it: all that ``trigger`` has started lately counts for the
+        trigger_limits guard.
     :param because: why it awaits approval, whatever the trigger_limits guard says.
-    :raises InputError: a file is missing or not under a drop folder, a URL is not allowed, or ``claimed_id`` is not the drop's id.
+    :raises InputError: a file is missing or not under a drop folder, a URL is not allowed, or
+        ``claimed_id`` is not the drop's id.
     :raises NotFound: no such target.
     """
     target = hub.target(target_name)
@@ -180,7 +185,10 @@ def _lately(tx: Transaction, target: Target, trigger: str) -> int:
 
 
 def release_hold(hub: Hub, drop: str, *, actor: str, why: str) -> Drop:
-    """Ingest a drop that was on hold. :raises Conflict: it is not. :raises InputError: no reason given."""
+    """Ingest a drop that was on hold.
+
+    :raises Conflict: it is not. :raises InputError: no reason given.
+    """
     if not why.strip():
         raise InputError(f"drop {drop}: a release from hold needs a reason", hint="--reason TEXT")
     with hub.store.begin() as tx:
@@ -197,7 +205,9 @@ def release_hold(hub: Hub, drop: str, *, actor: str, why: str) -> Drop:
 
 
 def _take_in(hub: Hub, target: Target, item: Offered) -> tuple[str, str]:
-    """``(sha256, file name)`` of one offered file, which is in the blob store afterwards; dist-git is asked when it is ingested."""
+    """``(sha256, file name)`` of one offered file, which is in the blob store afterwards; dist-git
+    is asked when it is ingested.
+    """
     if item.kind is ItemKind.DIST_GIT:
         source, _, commit = item.filename.partition("@")
         where = f"dist-git {_dist_git(target).repository(source)} {commit}"
@@ -247,7 +257,10 @@ def _dist_git(target: Target) -> DistGit:
 
 
 def ingest(hub: Hub, intake: Intake, checkout: Checkout, drop: str, heartbeat: Heartbeat) -> None:
-    """Verify every file of a drop and make builds of its SRPMs. Running it twice changes nothing the second time."""
+    """Verify every file of a drop and make builds of its SRPMs.
+
+    Running it twice changes nothing the second time.
+    """
     with hub.store.read() as tx:
         record = tx.get(Drop, drop)
         items = tx.find(
@@ -322,7 +335,9 @@ def _ingest_dist_git(
 def _intact(
     hub: Hub, intake: Intake, items: Sequence[DropItem], answers: Sequence[RpmHeader | InputError]
 ) -> dict[str, RpmHeader]:
-    """Of the refused SRPMs those that are whole and only not signed as they should be: a person may release them."""
+    """Of the refused SRPMs those that are whole and only not signed as they should be: a person may
+    release them.
+    """
     refused = [
         item
         for item, answer in zip(items, answers, strict=True)
@@ -346,7 +361,9 @@ def _ingest_srpm(
     intact: RpmHeader | None,
     origin: str = "",
 ) -> None:
-    """One SRPM becomes a build: on its way, excluded, or on hold with the reason. Never silently in or out.
+    """One SRPM becomes a build: on its way, excluded, or on hold with the reason.
+
+    Never silently in or out.
 
     :param origin: where it comes from, if that is trusted instead of a signature.
     """
@@ -420,13 +437,18 @@ def _ingest_srpm(
 
 
 def _shipped(header: RpmHeader, now: datetime) -> datetime | None:
-    """When the vendor built an SRPM; ``None`` if its header names no time, or one that is still to come."""
+    """When the vendor built an SRPM; ``None`` if its header names no time, or one that is still to
+    come.
+    """
     shipped = datetime.fromtimestamp(header.buildtime, UTC) if header.buildtime > 0 else None
     return shipped if shipped is not None and shipped <= now else None
 
 
 def _supersede(tx: Transaction, build: Build) -> None:
-    """Cancel what is older, came earlier and has not begun: no tag would carry it. What builds already ends in peace."""
+    """Cancel what is older, came earlier and has not begun: no tag would carry it.
+
+    What builds already ends in peace.
+    """
     for older in tx.find(
         Build, target=build.target, source=build.source, scratch=False, state=_NOT_BEGUN
     ):
@@ -445,7 +467,9 @@ def _from_filename(filename: str) -> str:
 def _ingest_binary(
     tx: Transaction, target: Target, item: DropItem, answer: RpmHeader | InputError
 ) -> None:
-    """Keep one of the vendor's binaries to compare with; a build that was waiting for it is compared again."""
+    """Keep one of the vendor's binaries to compare with; a build that was waiting for it is
+    compared again.
+    """
     if isinstance(answer, BuildFarmError):
         problem = str(answer).replace(item.sha256, item.filename)
         name = _from_filename(item.filename)

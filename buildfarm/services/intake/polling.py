@@ -1,7 +1,9 @@
-"""The repository poller: looks at each vendor's repositories when it is time, and makes one drop of what is new.
+"""The repository poller: looks at each vendor's repositories when it is time, and makes one drop of
+what is new.
 
-It reads metadata only. The files of a drop are named by URL and digest and fetched when it is ingested, so a drop can be followed
-(and its plan approved) while they come. A look that fails is tried again later each time; a look twice is the same drop.
+It reads metadata only. The files of a drop are named by URL and digest and fetched when it is
+ingested, so a drop can be followed (and its plan approved) while they come. A look that fails is
+tried again later each time; a look twice is the same drop.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ _APPROVE = "the first look at {name} takes {count} sources"
 
 
 class Poller:
-    """``owner`` names this process among those that may stand by; ``chance`` gives numbers in [0, 1)."""
+    """``owner`` names this process among those that may stand by; ``chance`` gives numbers in [0,
+    1).
+    """
 
     def __init__(
         self, hub: Hub, look_at: LookAt, *, owner: str, chance: Callable[[], float]
@@ -51,7 +55,9 @@ class Poller:
             stop.wait(_ROUND_SECONDS)
 
     def lead(self) -> bool:
-        """Take or renew the poller's lease; should it run out during a long look, another's look makes the same drop."""
+        """Take or renew the poller's lease; should it run out during a long look, another's look
+        makes the same drop.
+        """
         lease = max(self._hub.config.farm.timing.leader_lease, 3 * _ROUND_SECONDS)
         return leader.lead(self._hub.store, "poller", owner=self._owner, seconds=lease)
 

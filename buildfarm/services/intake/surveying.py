@@ -1,7 +1,10 @@
-"""The survey of a drop: what its SRPMs say as text. It holds nothing up; the plan shows what it found.
+"""The survey of a drop: what its SRPMs say as text.
 
-Each SRPM is read once for each state of the target's brand policy; sources with brand words and no rule are a list in the plan, and
-a spec's bootstrap condition is kept for the day its cycle needs it.
+It holds nothing up; the plan shows what it found.
+
+Each SRPM is read once for each state of the target's brand policy; sources with brand words and no
+rule are a list in the plan, and a spec's bootstrap condition is kept for the day its cycle needs
+it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What is known of each trigger: how it is, what it has sent. Webhooks, folders and polls write it, the page shows it."""
+"""What is known of each trigger: how it is, what it has sent.
+
+Webhooks, folders and polls write it, the page shows it.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ def note(
     tx: Transaction, state: TriggerState, *, found: str = "", drop: Drop | None = None, problem: str = "", failures: int = 0,
     next_look: datetime | None = None, position: Mapping[str, object] | None = None,
 ) -> TriggerState:  # fmt: skip
-    """Write down what a look or a message came to. A problem that begins, changes or ends is an event; one that goes on is none."""
+    """Write down what a look or a message came to.
+
+    A problem that begins, changes or ends is an event; one that goes on is none.
+    """
     tx.insert_or_ignore(state)
     if problem != state.problem:
         kind = "trigger.failing" if problem else "trigger.recovered"

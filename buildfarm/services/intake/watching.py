@@ -1,8 +1,11 @@
-"""The watched folder: what comes to rest there becomes a drop. The folder's files are read and never changed or removed.
+"""The watched folder: what comes to rest there becomes a drop.
 
-A file counts when it was closed or renamed in, or, for what was there before we listened, when two looks see it alike and nobody has it
-open for writing; and in any case only when rpm reads it to its end. What cannot be read gets a note beside it, ``NAME.problem``,
-and an event. Which files were sent is kept by digest, so a killed watcher goes on where it was.
+The folder's files are read and never changed or removed.
+
+A file counts when it was closed or renamed in, or, for what was there before we listened, when two
+looks see it alike and nobody has it open for writing; and in any case only when rpm reads it to its
+end. What cannot be read gets a note beside it, ``NAME.problem``, and an event. Which files were
+sent is kept by digest, so a killed watcher goes on where it was.
 """
 
 from __future__ import annotations
@@ -41,7 +44,10 @@ class _Ready:
 
 
 class FolderWatch:
-    """One folder of one target. ``nobody_writes`` says whether no process has a file open for writing."""
+    """One folder of one target.
+
+    ``nobody_writes`` says whether no process has a file open for writing.
+    """
 
     def __init__(
         self, hub: Hub, target: Target, folder: WatchedFolder, *, intake: Intake, events: FolderEvents, clock: Clock,
@@ -114,7 +120,9 @@ class FolderWatch:
                 self._settled.add(path)
 
     def step(self) -> Drop | None:
-        """Look if it is time, read what is complete, and send what is ready once nothing moves any more."""
+        """Look if it is time, read what is complete, and send what is ready once nothing moves any
+        more.
+        """
         now = self._clock()
         if now >= self._next_look:
             self._next_look = now + timedelta(seconds=self._folder.look)
@@ -129,7 +137,9 @@ class FolderWatch:
         return path.suffix == ".rpm" and not hidden and not path.is_symlink()
 
     def _look(self) -> None:
-        """Find what nobody told us of: what came while we were not there, and what the kernel forgot."""
+        """Find what nobody told us of: what came while we were not there, and what the kernel
+        forgot.
+        """
         try:
             self._events.start()
         except BuildFarmError as error:

@@ -1,7 +1,9 @@
-"""Webhooks in: a signed message becomes a drop, or an answer that says why there is nothing to do. The same message twice does nothing.
+"""Webhooks in: a signed message becomes a drop, or an answer that says why there is nothing to do.
 
-What a forge's message names is believed only as far as the target's own dist-git URL covers it: it says which source and which commit,
-never where to fetch them from.
+The same message twice does nothing.
+
+What a forge's message names is believed only as far as the target's own dist-git URL covers it: it
+says which source and which commit, never where to fetch them from.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ _BETWEEN_REFUSALS = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What a message came to: a drop (``created``: a new one), or ``reason`` why there is nothing to do. ``known``: it came before."""
+    """What a message came to: a drop (``created``: a new one), or ``reason`` why there is nothing
+    to do. ``known``: it came before.
+    """
 
     drop: Drop | None = None
     created: bool = False
@@ -100,7 +104,10 @@ def answer(hub: Hub, target: Target, hook: Webhook, message: Message) -> Answere
 
 
 def _secrets(hub: Hub, hook: Webhook) -> list[str]:
-    """Read anew for every message, so that a secret can be changed under a running farm. :raises ConfigError: it cannot be read."""
+    """Read anew for every message, so that a secret can be changed under a running farm.
+
+    :raises ConfigError: it cannot be read.
+    """
     file = hub.config.path(hook.secret)
     try:
         return [

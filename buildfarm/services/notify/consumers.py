@@ -1,7 +1,8 @@
 """Followers of the event table: what is told is told from there, in order, each event once.
 
-A follower keeps its place in the database and moves it in the very transaction in which it writes what follows from the events.
-A crash therefore loses nothing and doubles nothing; of two that follow at once, one has its work refused.
+A follower keeps its place in the database and moves it in the very transaction in which it writes
+what follows from the events. A crash therefore loses nothing and doubles nothing; of two that
+follow at once, one has its work refused.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ Write = Callable[[Transaction, Sequence[Event]], None]
 
 
 def begin(store: Store, names: Sequence[str]) -> None:
-    """Let new followers start behind the last event: nobody wants to be told what was years ago. Safe to repeat."""
+    """Let new followers start behind the last event: nobody wants to be told what was years ago.
+
+    Safe to repeat.
+    """
     with store.begin() as tx:
         newest = tx.first(Event, order_by="id", descending=True)
         for name in names:

@@ -1,7 +1,8 @@
-"""DeliverySender: bring what is owed to webhooks and mailboxes, at least once, each under an id that stays.
+"""DeliverySender: bring what is owed to webhooks and mailboxes, at least once, each under an id
+that stays.
 
-A delivery is marked after the receiver took it: killed in between, it is brought again under the same id. Several delivery_sender at
-once do no harm but that.
+A delivery is marked after the receiver took it: killed in between, it is brought again under the
+same id. Several delivery_sender at once do no harm but that.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ _FORGOTTEN_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySender:
-    """``chance`` gives a number from 0 to 1; ``url`` is where people reach the farm; ``unsubscribe`` makes a mail's link."""
+    """``chance`` gives a number from 0 to 1; ``url`` is where people reach the farm;
+    ``unsubscribe`` makes a mail's link.
+    """
 
     store: Store
     post: WebhookSender
@@ -49,7 +52,10 @@ class DeliverySender:
     chance: Callable[[], float]
 
     def webhooks(self) -> int:
-        """Bring what is due; how many were tried. A receiver that fails is asked no more in this round, and keeps nobody waiting."""
+        """Bring what is due; how many were tried.
+
+        A receiver that fails is asked no more in this round, and keeps nobody waiting.
+        """
         with self.store.read() as tx:
             rows = [
                 [
@@ -98,7 +104,10 @@ class DeliverySender:
         return bool(due)
 
     def _gather(self, address: str, loose: Sequence[Delivery]) -> list[Delivery]:
-        """What goes into the next digest to ``address``, if one is due. From then on it stays that, however often it is sent."""
+        """What goes into the next digest to ``address``, if one is due.
+
+        From then on it stays that, however often it is sent.
+        """
         with self.store.begin() as tx:
             last = tx.first(
                 Delivery,
@@ -130,7 +139,10 @@ class DeliverySender:
         )  # fmt: skip
 
     def _settle(self, owed: Sequence[Delivery], answer: Answer) -> None:
-        """Write down what one try met with. A receiver that is gone for good (HTTP 410) is told no more."""
+        """Write down what one try met with.
+
+        A receiver that is gone for good (HTTP 410) is told no more.
+        """
         chance = self.chance()  # one for all: what goes out together is tried again together
         with self.store.begin() as tx:
             for one in owed:

@@ -87,7 +87,9 @@ def _publishing(tx: Transaction, published: Sequence[tuple[Event, Build]]) -> li
 
 
 def _guests(tx: Transaction, events: Sequence[Event]) -> list[Observation]:
-    """From a guest's admission to its first word; one that was lost and came back is not counted again."""
+    """From a guest's admission to its first word; one that was lost and came back is not counted
+    again.
+    """
     names = tuple({event.subject for event in events if event.kind == "worker.ready"})
     guests = (
         {worker.id: worker for worker in tx.find(Worker, id=names) if worker.is_guest}

@@ -1,4 +1,6 @@
-"""From events to notices, and from notices to what is owed to each subscription; and that a drop has come to rest."""
+"""From events to notices, and from notices to what is owed to each subscription; and that a drop
+has come to rest.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +114,9 @@ def _is_refused_for_good(subject: Subject) -> bool:
 
 
 def _say_what_rests(tx: Transaction, events: Sequence[Event]) -> None:
-    """Write an event for each drop that one of ``events`` brought to rest; a retry makes it move, and rest, again."""
+    """Write an event for each drop that one of ``events`` brought to rest; a retry makes it move,
+    and rest, again.
+    """
     may_rest = {f"build.{state.value}" for state in _RESTING} | {"build.waits"}
     subjects = tuple({event.subject for event in events if event.kind in may_rest})
     drops = {build.drop_id for build in tx.find(Build, id=subjects)}

@@ -1,7 +1,9 @@
-"""The notifier: one process that tells what happens, on the stream, in feeds, to webhooks and by mail.
+"""The notifier: one process that tells what happens, on the stream, in feeds, to webhooks and by
+mail.
 
-Everything is told from the event table. Each duty keeps its own place and is safe to repeat, so that a crash, or two notifier
-for a moment, lose nothing and double nothing that matters. A duty that waits for somebody slow keeps no other waiting.
+Everything is told from the event table. Each duty keeps its own place and is safe to repeat, so
+that a crash, or two notifier for a moment, lose nothing and double nothing that matters. A duty
+that waits for somebody slow keeps no other waiting.
 """
 
 from __future__ import annotations

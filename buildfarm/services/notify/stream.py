@@ -1,4 +1,6 @@
-"""Every event as one message on the stream that other systems read; ``docs/notifications.md`` has the fields."""
+"""Every event as one message on the stream that other systems read; ``docs/notifications.md`` has
+the fields.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ NAME = "stream"
 
 
 def tell(config: Config, store: Store, stream: EventStream, *, limit: int = AT_ONCE) -> int:
-    """Tell the next events; how many. A stream that is new or was lost begins with as many as it may hold.
+    """Tell the next events; how many.
+
+    A stream that is new or was lost begins with as many as it may hold.
 
     :raises InfraError: Redis does not answer, or holds the stream of another database.
     """

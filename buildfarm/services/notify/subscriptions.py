@@ -1,4 +1,6 @@
-"""Subscriptions: made, ended, and a delivery asked for once more; each by the account it belongs to, or by one that may act for all."""
+"""Subscriptions: made, ended, and a delivery asked for once more; each by the account it belongs
+to, or by one that may act for all.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,10 @@ def _check(channel: Channel, address: str) -> None:
 
 
 def end(store: Store, identity: str, asker: Asker, *, why: str = "") -> Subscription:
-    """Tell no more; what is still owed is dropped. :raises NotFound: there is none. :raises NotAllowed: it is another's."""
+    """Tell no more; what is still owed is dropped.
+
+    :raises NotFound: there is none. :raises NotAllowed: it is another's.
+    """
     with store.begin() as tx:
         return end_in(
             tx, _own(tx, identity, asker), actor=asker.name, why=why or f"ended by {asker.name}"

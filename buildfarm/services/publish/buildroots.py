@@ -18,14 +18,18 @@ OWN_PRIORITY = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """A target that a buildroot stands on, and which of its generations; ``None`` while it has none."""
+    """A target that a buildroot stands on, and which of its generations; ``None`` while it has
+    none.
+    """
 
     target: Target
     generation: Generation | None
 
 
 def layers_now(hub: Hub, tx: Transaction, target: Target) -> tuple[Layer, ...]:
-    """What a build of the target stands on now: its build tag, and what users have of the target it is layered on."""
+    """What a build of the target stands on now: its build tag, and what users have of the target it
+    is layered on.
+    """
     own, *below = hub.config.below(target)
     return (
         Layer(target=own, generation=publishing.head(tx, own.tags.build)),
@@ -37,7 +41,9 @@ def layers_now(hub: Hub, tx: Transaction, target: Target) -> tuple[Layer, ...]:
 
 
 def repositories(layers: Sequence[Layer], arch: str) -> tuple[wire.Repository, ...]:
-    """The repositories of a buildroot: our own generations first, each layer before the one below it, then the seeds of all."""
+    """The repositories of a buildroot: our own generations first, each layer before the one below
+    it, then the seeds of all.
+    """
     own = [
         wire.Repository(
             id=generation.tag,
@@ -65,7 +71,9 @@ def repositories(layers: Sequence[Layer], arch: str) -> tuple[wire.Repository, .
 
 
 def buildroot(layers: Sequence[Layer], arch: str, *, key: str) -> wire.Buildroot:
-    """The buildroot of the first layer's target, pinned to the layers' generations; ``key`` is the planner's digest over its base."""
+    """The buildroot of the first layer's target, pinned to the layers' generations; ``key`` is the
+    planner's digest over its base.
+    """
     target = layers[0].target
     pinned = [layer.generation.id if layer.generation else "" for layer in layers]
     return wire.Buildroot(
@@ -80,7 +88,9 @@ def buildroot(layers: Sequence[Layer], arch: str, *, key: str) -> wire.Buildroot
 
 
 def pinned(order: Mapping[str, object]) -> tuple[str, ...]:
-    """The ids of the generations that a task's order is pinned to, its target's own first; empty text where there was none."""
+    """The ids of the generations that a task's order is pinned to, its target's own first; empty
+    text where there was none.
+    """
     below = order.get("below", ())
     return (
         str(order.get("generation", "")),

@@ -1,4 +1,7 @@
-"""Old generations give their disk space back. Their records stay, and from a record the same files can be written again."""
+"""Old generations give their disk space back.
+
+Their records stay, and from a record the same files can be written again.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,16 @@ from buildfarm.services.core.hub import Heartbeat, Hub
 from buildfarm.services.publish import buildroots, publishing
 
 _IN_USE = timedelta(days=2)
-"""dnf keeps metadata for two days (metadata_expire, dnf.conf(5)): nobody's download may lose its files before."""
+"""dnf keeps metadata for two days (metadata_expire, dnf.conf(5)): nobody's download may lose its
+files before.
+"""
 
 
 def collect(hub: Hub) -> list[Generation]:
-    """Let go of the files of generations that nothing needs any more. What a crash left on disk goes too."""
+    """Let go of the files of generations that nothing needs any more.
+
+    What a crash left on disk goes too.
+    """
     collected: list[Generation] = []
     with hub.store.begin() as tx:
         held = _held(tx)
@@ -83,7 +91,8 @@ def _held(tx: Transaction) -> set[str]:
 
 
 def ask_for_restore(hub: Hub, generation_id: str, *, actor: str, why: str) -> Generation:
-    """Have a collected generation's files written and signed again; one that is there already is answered as it is.
+    """Have a collected generation's files written and signed again; one that is there already is
+    answered as it is.
 
     :raises NotFound: no such generation. :raises Conflict: it never came into force.
     """
@@ -110,7 +119,10 @@ def ask_for_restore(hub: Hub, generation_id: str, *, actor: str, why: str) -> Ge
 
 
 def restore(hub: Hub, write: RepositoryWriter, generation_id: str, heartbeat: Heartbeat) -> None:
-    """Write a collected generation's files from its record. :raises InfraError: they do not come out as they were."""
+    """Write a collected generation's files from its record.
+
+    :raises InfraError: they do not come out as they were.
+    """
     with hub.store.read() as tx:
         generation = tx.get(Generation, generation_id)
         artifacts = [

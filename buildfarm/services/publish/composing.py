@@ -1,8 +1,10 @@
-"""Composes: made of a generation, written by the services worker, promoted to what users get, retired.
+"""Composes: made of a generation, written by the services worker, promoted to what users get,
+retired.
 
-The database says which compose is in force; the ``released`` link of a tag only follows it, as ``current`` does. A compose's folder
-holds its metadata and links to the repositories of its generation, so ``released/x86_64`` is a repository for dnf whose files, and
-signatures, are the generation's own.
+The database says which compose is in force; the ``released`` link of a tag only follows it, as
+``current`` does. A compose's folder holds its metadata and links to the repositories of its
+generation, so ``released/x86_64`` is a repository for dnf whose files, and signatures, are the
+generation's own.
 """
 
 from __future__ import annotations
@@ -33,9 +35,11 @@ _DIGITS = 10
 def create(
     hub: Hub, target_name: str, *, generation: str = "", actor: str, why: str = ""
 ) -> Compose:
-    """Name a generation of a target's destination tag (by id or number), or the one in force; its folder is written by a task.
+    """Name a generation of a target's destination tag (by id or number), or the one in force; its
+    folder is written by a task.
 
-    A generation that was collected is restored, and stays for as long as the compose is not retired.
+    A generation that was collected is restored, and stays for as long as the compose is not
+    retired.
 
     :raises NotFound: no such target, or no such generation of its destination tag.
     :raises Conflict: the tag has no generation yet, or this one never came into force.
@@ -159,7 +163,8 @@ def promote(hub: Hub, name: str, *, actor: str, why: str) -> Compose:
     """Let users have a compose in testing from now on.
 
     :raises NotFound: no such compose. :raises InputError: no reason.
-    :raises IllegalTransition: it is not in testing. :raises Conflict: its files are not there (yet).
+    :raises IllegalTransition: it is not in testing. :raises Conflict: its files are not there
+        (yet).
     """
     _due(name, why, "promote")
     found = find(hub, name)
@@ -202,7 +207,8 @@ def _have_files(hub: Hub, compose: Compose, *, actor: str) -> None:
 def retire(hub: Hub, name: str, *, actor: str, why: str) -> Compose:
     """Hold a compose no longer. If users had it, they get the one promoted before it again.
 
-    :raises NotFound: no such compose. :raises InputError: no reason. :raises IllegalTransition: it is retired already.
+    :raises NotFound: no such compose. :raises InputError: no reason. :raises IllegalTransition: it
+        is retired already.
     :raises Conflict: users have it, and there is no other.
     """
     _due(name, why, "retire")
@@ -227,7 +233,9 @@ Step = Callable[[Transaction, Compose], dict[str, object]]
 
 
 def _move(hub: Hub, found: Compose, to: ComposeState, step: Step) -> Compose:
-    """Change a compose's state by compare-and-set; ``step`` says in the same transaction what else is written down."""
+    """Change a compose's state by compare-and-set; ``step`` says in the same transaction what else
+    is written down.
+    """
     found.check(to)
     with hub.store.begin() as tx:
         changed = tx.update(found, only_if={"state": found.state}, state=to, **step(tx, found))

@@ -1,8 +1,9 @@
 """Publish: tags, generations, the atomic switch.
 
-A generation is written aside by ``stage`` (services worker), its repomd.xml files signed and the tag switched by ``seal``
-(signer, the only process that holds the key). The database says which generation is in force; the ``current`` links only
-follow it and are put right by :func:`follow` after a crash.
+A generation is written aside by ``stage`` (services worker), its repomd.xml files signed and the
+tag switched by ``seal`` (signer, the only process that holds the key). The database says which
+generation is in force; the ``current`` links only follow it and are put right by :func:`follow`
+after a crash.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ class _Settled:
 def _settled(
     tx: Transaction, target: Target, *, superseded: bool, sources: Sequence[str] = ()
 ) -> list[_Settled]:
-    """Builds that a tag of the target may carry, or carries while they are compared again; of these sources, or of all."""
+    """Builds that a tag of the target may carry, or carries while they are compared again; of these
+    sources, or of all.
+    """
     where: dict[str, object] = {
         "target": target.name,
         "scratch": False,
@@ -103,7 +106,10 @@ def wanted(tx: Transaction, target: Target, tag: str) -> tuple[str, ...]:
 def _wanted(
     tx: Transaction, target: Target, tag: str, settled: Sequence[_Settled], carried: Collection[str]
 ) -> tuple[str, ...]:
-    """:func:`wanted` of builds that are not superseded. What is, is looked at where the tag must let its source's build go."""
+    """:func:`wanted` of builds that are not superseded.
+
+    What is, is looked at where the tag must let its source's build go.
+    """
     taken = [build for build in settled if _is_wanted(target, tag, build)]
     kept = {build.id for build in taken}
     if gone := [key for key in carried if key not in kept]:
@@ -149,7 +155,9 @@ def takes(target: Target, tag: str, build: Judged) -> bool:
 
 
 def needs_publishing(tx: Transaction, target: Target, carried: Mapping[str, str]) -> bool:
-    """Whether some tag of the target does not carry what it ought to: builds, or ``carried`` files (see :func:`carried_now`)."""
+    """Whether some tag of the target does not carry what it ought to: builds, or ``carried`` files
+    (see :func:`carried_now`).
+    """
     settled = _settled(tx, target, superseded=False)
     for tag in _tags(target):
         now = head(tx, tag)
@@ -274,7 +282,9 @@ def write_files(
     folder: Path,
     carried: Mapping[str, str],
 ) -> None:
-    """All repositories of one generation, into place by one rename; ``carried`` are digests of what goes beside the RPMs."""
+    """All repositories of one generation, into place by one rename; ``carried`` are digests of what
+    goes beside the RPMs.
+    """
     aside = folder.with_name(f".{folder.name}.new")
     for leftover in (aside, folder):  # of a crash: no generation in the database has this number
         shutil.rmtree(leftover, ignore_errors=True)
@@ -344,7 +354,9 @@ def sign(hub: Hub, sealer: Sealer, build_id: str) -> None:
 
 
 def seal(hub: Hub, sealer: Sealer, generation_id: str) -> None:
-    """Sign a staged generation's repomd.xml files and put the generation in force, in one transaction."""
+    """Sign a staged generation's repomd.xml files and put the generation in force, in one
+    transaction.
+    """
     with hub.store.read() as tx:
         generation = tx.get(Generation, generation_id)
     if generation.state is not GenerationState.STAGED:

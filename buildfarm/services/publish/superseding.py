@@ -1,7 +1,9 @@
-"""Superseding: a build of which every tag carries a newer one is history, and is no longer looked at by what runs all the time.
+"""Superseding: a build of which every tag carries a newer one is history, and is no longer looked
+at by what runs all the time.
 
-It is marked when a tag switches. What a tag must let go brings the older builds of its source back: publishing looks at them
-(:func:`buildfarm.services.publish.publishing.wanted`), and a source that a tag no longer carries has none that are superseded.
+It is marked when a tag switches. What a tag must let go brings the older builds of its source back:
+publishing looks at them (:func:`buildfarm.services.publish.publishing.wanted`), and a source that a
+tag no longer carries has none that are superseded.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ class _Row:
 def after_switch(
     tx: Transaction, target: Target, carried: Sequence[Collection[str]], *, went: Collection[str]
 ) -> None:
-    """Mark what is superseded now that the tags carry these builds; ``went`` has left the one that was switched."""
+    """Mark what is superseded now that the tags carry these builds; ``went`` has left the one that
+    was switched.
+    """
     there = [list(_rows(tx, ids)) for ids in carried]
     newest = [{row.source: row.rank for row in rows} for rows in there]
     back = [row.id for rows in there for row in rows if row.superseded]

@@ -1,7 +1,8 @@
 """Plan: which waiting builds are ready, in which order, and why the others wait.
 
-libsolv answers what can be installed; :mod:`buildfarm.domain.schedule.plan` decides. Everything is asked against one pinned
-generation of the build tag, the target's seeds, and what the drop itself will still provide.
+libsolv answers what can be installed; :mod:`buildfarm.domain.schedule.plan` decides. Everything is
+asked against one pinned generation of the build tag, the target's seeds, and what the drop itself
+will still provide.
 """
 
 from __future__ import annotations
@@ -63,11 +64,15 @@ class PlanningService:
 
     @property
     def ways(self) -> Mapping[str, float]:
-        """Seconds of work behind each build that is not done yet, by its id: the longest goes first."""
+        """Seconds of work behind each build that is not done yet, by its id: the longest goes
+        first.
+        """
         return ChainMap(*self._ways.values())
 
     def plan(self, target: Target) -> dict[str, object]:
-        """Plan one target; what its builder tasks are pinned to from now on (empty: nothing can be built)."""
+        """Plan one target; what its builder tasks are pinned to from now on (empty: nothing can be
+        built).
+        """
         with self._hub.store.read() as tx:
             pause = pausing.paused(tx, target.name)
         if pause is not None:
@@ -97,7 +102,8 @@ class PlanningService:
     def buildroot(self, target: Target, arch: str) -> wire.Buildroot:
         """The buildroot that a task of ``arch`` would get now.
 
-        :raises InputError: its base packages cannot be installed, or the target does not build for ``arch``.
+        :raises InputError: its base packages cannot be installed, or the target does not build for
+            ``arch``.
         """
         if arch not in target.arches:
             raise InputError(
@@ -146,8 +152,8 @@ class PlanningService:
     def nodes(self, target: Target, universe: Universe) -> list[Node]:
         """What is still to be built, and what each takes from others; changes nothing.
 
-        libsolv is asked about the frontier only: a build that waits for another one is asked about again when that one has come
-        or stopped, any other when what is there or expected changes.
+        libsolv is asked about the frontier only: a build that waits for another one is asked about
+        again when that one has come or stopped, any other when what is there or expected changes.
         """
         with self._hub.store.read() as tx:
             found = tx.find(
@@ -263,7 +269,9 @@ class PlanningService:
                     builds.wait(tx, build, decision.wait, decision.reason)
 
     def _plan_drops(self, target: Target, nodes: Sequence[Node], decided: Plan) -> None:
-        """Write down the plan of each drop that came since, and of those that await approval as it is now."""
+        """Write down the plan of each drop that came since, and of those that await approval as it
+        is now.
+        """
         by_key = {node.key: node for node in nodes}
         with self._hub.store.begin() as tx:
             there = {
@@ -289,7 +297,9 @@ class PlanningService:
     def _plan_of(
         self, own: Mapping[str, Build], by_key: Mapping[str, Node], decided: Plan, *, workers: int
     ) -> dict[str, object]:
-        """The plan of a drop's builds as the page reads it: a forecast, what cannot be resolved, cycles and what closes them."""
+        """The plan of a drop's builds as the page reads it: a forecast, what cannot be resolved,
+        cycles and what closes them.
+        """
         needs = {
             key: [other for other in by_key[key].needs if other in own and other != key]
             for key in own
@@ -326,7 +336,9 @@ class PlanningService:
 
 
 class Durations:
-    """How long sources take, learned from the builds that went well; what was never built is guessed from its size."""
+    """How long sources take, learned from the builds that went well; what was never built is
+    guessed from its size.
+    """
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub

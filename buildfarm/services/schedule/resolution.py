@@ -1,8 +1,9 @@
 """The frontier: what libsolv is asked about, and which of its answers still hold.
 
-A build that waits for another one is asked about again when that one has come or stopped; any other when what is there or expected
-changes. What a build wants are its header's BuildRequires, those it was found to ask for while it was built, and, if it is built under
-its bootstrap condition, those of that variant instead.
+A build that waits for another one is asked about again when that one has come or stopped; any other
+when what is there or expected changes. What a build wants are its header's BuildRequires, those it
+was found to ask for while it was built, and, if it is built under its bootstrap condition, those of
+that variant instead.
 """
 
 from __future__ import annotations
@@ -99,7 +100,9 @@ class Frontier:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SolverRequest:
-    """What a build wants: ``requires`` it must have, ``hints`` its last build had to ask for; its bootstrap variant, if any."""
+    """What a build wants: ``requires`` it must have, ``hints`` its last build had to ask for; its
+    bootstrap variant, if any.
+    """
 
     build: Build
     requires: tuple[str, ...]
@@ -145,9 +148,11 @@ def wishes(tx: Transaction, target: str, builds: Sequence[Build]) -> list[Solver
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What libsolv is asked of each build: over which RPMs, those that are coming and those that are stuck.
+    """What libsolv is asked of each build: over which RPMs, those that are coming and those that
+    are stuck.
 
-    ``blind`` are sources that are coming without the vendor's binaries: what files and virtual Provides they make is not known yet.
+    ``blind`` are sources that are coming without the vendor's binaries: what files and virtual
+    Provides they make is not known yet.
     """
 
     universe: Universe
@@ -184,7 +189,9 @@ class Question:
         )
 
     def _usable(self, wish: SolverRequest, others: Sequence[Expected]) -> list[str]:
-        """Of what the last build of the source asked for whatever can be had: it orders, it does not bind."""
+        """Of what the last build of the source asked for whatever can be had: it orders, it does
+        not bind.
+        """
         return [
             text
             for text in wish.hints
@@ -206,7 +213,9 @@ class Question:
         return Variant(needs=answer.taken, problem="; ".join(answer.problems))
 
     def _explained(self, problem: str) -> str:
-        """A file or a virtual Provides may be made by a source of which only the name is known: then that is said."""
+        """A file or a virtual Provides may be made by a source of which only the name is known:
+        then that is said.
+        """
         if not self.blind or not _BEYOND_NAMES.search(problem):
             return problem
         names = ", ".join(self.blind[:_NAMED]) + (" …" if len(self.blind) > _NAMED else "")
@@ -220,7 +229,9 @@ def blind(sources: Iterable[Build], vendor: Iterable[VendorRpm]) -> tuple[str, .
 
 
 def expected(sources: Iterable[Build], vendor: Sequence[VendorRpm]) -> tuple[Expected, ...]:
-    """What builds will provide: by the vendor's binaries where we have them, else by the SRPM's own Provides."""
+    """What builds will provide: by the vendor's binaries where we have them, else by the SRPM's own
+    Provides.
+    """
     by_srpm: dict[str, list[VendorRpm]] = {}
     for rpm in vendor:
         by_srpm.setdefault(rpm.sourcerpm, []).append(rpm)
@@ -239,7 +250,9 @@ def _from_vendor(build: Build, rpm: VendorRpm) -> Expected:
 
 
 def _from_header(build: Build) -> list[Expected]:
-    """An SRPM's header carries the Provides of its sub-packages (rpm 4.16 and later), not those found while building."""
+    """An SRPM's header carries the Provides of its sub-packages (rpm 4.16 and later), not those
+    found while building.
+    """
     evr = str(
         EVR(
             epoch=build.epoch,

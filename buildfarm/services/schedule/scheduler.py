@@ -1,7 +1,8 @@
 """The scheduler: one leader that moves every build on, plans, assigns and sweeps.
 
-It decides nothing itself: the line says what a build needs (domain.line), the plan what is ready (services.planning), the
-assignment who works (domain.sharing). A tick is safe to repeat; whatever a crash left undone the next tick does.
+It decides nothing itself: the line says what a build needs (domain.line), the plan what is ready
+(services.planning), the assignment who works (domain.sharing). A tick is safe to repeat; whatever a
+crash left undone the next tick does.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ _MOVING = (
 )  # fmt: skip
 _MADE_RPMS = (BuildState.BUILT, BuildState.COMPARING, *JUDGED)
 _PAUSE_AFTER_FAILURE = timedelta(seconds=60)
-"""A publish that failed for good is asked for again only after this, or a full disk would be hammered."""
+"""A publish that failed for good is asked for again only after this, or a full disk would be
+hammered.
+"""
 _BETWEEN_PRUNINGS = 3600.0
 
 ActiveTasks = set[tuple[str, str, str]]
@@ -40,7 +43,9 @@ class Planner(Protocol):
     """Moves waiting builds of a target to ``queued`` or says why they wait."""
 
     def plan(self, target: Target) -> dict[str, object]:
-        """What builder tasks of the target are pinned to (``generation``, ``buildroot_key``); empty: nothing can build."""
+        """What builder tasks of the target are pinned to (``generation``, ``buildroot_key``);
+        empty: nothing can build.
+        """
 
     @property
     def ways(self) -> Mapping[str, float]:
@@ -59,7 +64,9 @@ class Scheduler:
         self._next_pruning = 0.0
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Lead if nobody else does, until ``stopped``; a broken tick is logged and the next one tries again."""
+        """Lead if nobody else does, until ``stopped``; a broken tick is logged and the next one
+        tries again.
+        """
         while not stopped():
             try:
                 if self.lead():
@@ -103,7 +110,9 @@ class Scheduler:
         tasks.send(self._hub.messages, assigned)
 
     def sweep(self) -> None:
-        """Find lost messages and dead workers, put the repositories' links right, end waivers whose day is over, collect, forget."""
+        """Find lost messages and dead workers, put the repositories' links right, end waivers whose
+        day is over, collect, forget.
+        """
         with self._hub.store.begin() as tx:
             swept = tasks.sweep(tx, self._timing)
         for task in swept.gave_up:

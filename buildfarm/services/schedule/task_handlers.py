@@ -1,6 +1,7 @@
 """The hub's own handlers: what the services worker and the signer do with a task they claimed.
 
-Each is safe to run twice: a worker killed half-way leaves a lease that runs out, and the task starts again from the top.
+Each is safe to run twice: a worker killed half-way leaves a lease that runs out, and the task
+starts again from the top.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ Handler = Callable[[Task, Heartbeat], None]
 
 
 def serve(hub: Hub, handlers: Mapping[TaskKind, Handler], task_id: str, worker: str) -> None:
-    """Claim one task and run its handler; a message for a task that is not ours any more is dropped."""
+    """Claim one task and run its handler; a message for a task that is not ours any more is
+    dropped.
+    """
     with log.bound(task=task_id, worker=worker):
         try:
             with hub.store.begin() as tx:
@@ -70,7 +73,9 @@ def broke_for_good(hub: Hub, task: Task) -> None:
 
 
 def _rejected(hub: Hub, task: Task, token: str, error: InputError) -> None:
-    """The input is at fault, so trying again would not help: the build (or drop) goes on hold with the reason."""
+    """The input is at fault, so trying again would not help: the build (or drop) goes on hold with
+    the reason.
+    """
     with hub.store.begin() as tx:
         tasks.fail(tx, tasks.held(tx, task.id, token), FailureKind.BAD_SRPM, str(error))
         if task.kind is TaskKind.INGEST:
@@ -93,7 +98,9 @@ def _broke(hub: Hub, task: Task, token: str, reason: str) -> None:
 
 @contextmanager
 def _kept_alive(hub: Hub, task: Task, token: str) -> Iterator[Heartbeat]:
-    """Prolong the lease from a thread of its own, so that a long comparison is not taken for a dead worker."""
+    """Prolong the lease from a thread of its own, so that a long comparison is not taken for a dead
+    worker.
+    """
     over = threading.Event()
     lost = threading.Event()
     timing = hub.config.farm.timing

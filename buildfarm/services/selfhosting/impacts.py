@@ -1,4 +1,6 @@
-"""A new generation of the build tag may take sonames away from builds it carries: they are named, and rebuilt if the target says so."""
+"""A new generation of the build tag may take sonames away from builds it carries: they are named,
+and rebuilt if the target says so.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ EVENT = "target.provides_lost"
 def after_switch(
     tx: Transaction, target: Target, before: Collection[str], now: Collection[str]
 ) -> list[Impact]:
-    """Look at what changed from the builds of one generation to those of the next; each impact is an event of the target."""
+    """Look at what changed from the builds of one generation to those of the next; each impact is
+    an event of the target.
+    """
     found = []
     new = {build.source: build for build in tx.find(Build, id=tuple(set(now) - set(before)))}
     for old in tx.find(Build, id=tuple(set(before) - set(now))):

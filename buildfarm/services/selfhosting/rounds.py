@@ -1,4 +1,6 @@
-"""Cycles of sources get off the seed: what is seeded is built again with its own cycle, until nothing is."""
+"""Cycles of sources get off the seed: what is seeded is built again with its own cycle, until
+nothing is.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def note_lock(tx: Transaction, build: Build, lock: Sequence[wire.InstalledRpm]) 
 
 
 def _made_by(tx: Transaction, build: Build) -> set[str]:
-    """Names of the RPMs that the sources of a build's cycle make, by their headers and by the vendor's binaries."""
+    """Names of the RPMs that the sources of a build's cycle make, by their headers and by the
+    vendor's binaries.
+    """
     made = {rpm.name for rpm in tx.find(VendorRpm, target=build.target, source=build.cycle)}
     for member in tx.find(Build, target=build.target, source=build.cycle):
         made |= {text.split()[0] for text in member.provides if "(" not in text} | {member.source}
@@ -64,7 +68,10 @@ def _made_by(tx: Transaction, build: Build) -> set[str]:
 
 
 def begin_next(tx: Transaction, target: Target) -> list[Build]:
-    """Build again what is seeded or bootstrapped, once its whole cycle stands in the build tag. The new builds."""
+    """Build again what is seeded or bootstrapped, once its whole cycle stands in the build tag.
+
+    The new builds.
+    """
     held = tx.find(
         Build,
         target=target.name,
@@ -84,7 +91,9 @@ def begin_next(tx: Transaction, target: Target) -> list[Build]:
 
 
 def _stands(tx: Transaction, target: Target, source: str, build: Build) -> bool:
-    """Whether a member of a build's cycle is there to build it with: what is under a bootstrap condition goes first itself."""
+    """Whether a member of a build's cycle is there to build it with: what is under a bootstrap
+    condition goes first itself.
+    """
     carried = _carried(tx, target, source)
     return carried is not None and (bool(build.bootstrap) or not carried.bootstrap)
 

@@ -1,4 +1,6 @@
-"""Many small RPMs from few rpmbuild runs: one source with many sub-packages, the same for the vendor and for us but for what is asked."""
+"""Many small RPMs from few rpmbuild runs: one source with many sub-packages, the same for the
+vendor and for us but for what is asked.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,8 @@ def build(
 def distribution(
     folder: Path, *, sources: int, parts: int, epoch: int, changed: bool = False
 ) -> int:
-    """``sources`` of ``parts`` sub-packages each, two rpmbuilds at a time; with ``changed`` the first part of each source differs.
+    """``sources`` of ``parts`` sub-packages each, two rpmbuilds at a time; with ``changed`` the
+    first part of each source differs.
 
     The number of RPMs.
     """

@@ -107,7 +107,9 @@ echo transaction file trigger body
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How one variant is built: text replacements in the spec, macros, and the world it is built in."""
+    """How one variant is built: text replacements in the spec, macros, and the world it is built
+    in.
+    """
 
     edits: tuple[tuple[str, str], ...] = ()
     macros: dict[str, str] = field(default_factory=dict)

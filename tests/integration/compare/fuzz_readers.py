@@ -1,7 +1,8 @@
-"""Coverage-guided fuzzing of what reads hostile bytes, by atheris: ``python -m tests.integration.compare.fuzz_readers TARGET``.
+"""Coverage-guided fuzzing of what reads hostile bytes, by atheris: ``python -m
+tests.integration.compare.fuzz_readers TARGET``.
 
-A reader may refuse with its own errors; anything else is a crash. TARGET is ``content``, ``code`` or ``header``; further
-arguments are libFuzzer's (``-max_total_time=60``, a corpus folder).
+A reader may refuse with its own errors; anything else is a crash. TARGET is ``content``, ``code``
+or ``header``; further arguments are libFuzzer's (``-max_total_time=60``, a corpus folder).
 """
 
 from __future__ import annotations

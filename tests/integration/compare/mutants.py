@@ -1,4 +1,5 @@
-"""The mutants: each changes one thing in the sample's spec, and names what the comparison has to say of it.
+"""The mutants: each changes one thing in the sample's spec, and names what the comparison has to
+say of it.
 
 ``python -m tests.integration.compare.mutants`` prints ``docs/mutants.md``.
 """
@@ -212,7 +213,9 @@ WHOLE_FILE_EDITS = {"export-added": ((" sample_weak;", " sample_weak; sample_wea
 
 
 def table() -> str:
-    """The mutants as documentation: what is changed, what kind of finding must say so, and how bad that is."""
+    """The mutants as documentation: what is changed, what kind of finding must say so, and how bad
+    that is.
+    """
     rows = [
         f"| {name} | {_shown(old)} | {_shown(new)} | {kind.value} | {verdict.value} |"
         for name, ((old, new), kind, verdict, _) in sorted(

@@ -1,4 +1,6 @@
-"""The third round: code with its addresses masked, and abidiff, on libraries that gcc builds and RPMs that rpmbuild packs."""
+"""The third round: code with its addresses masked, and abidiff, on libraries that gcc builds and
+RPMs that rpmbuild packs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Damaged and malformed ELF: an error or another file, never a crash, never equal, in bounded time and memory."""
+"""Damaged and malformed ELF: an error or another file, never a crash, never equal, in bounded time
+and memory.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ def samples() -> tuple[bytes, ...]:
 
 
 def read(data: bytes):
-    """The digest of the normal form; ``None`` where it is refused. Any other exception is a failure."""
+    """The digest of the normal form; ``None`` where it is refused.
+
+    Any other exception is a failure.
+    """
     try:
         return normal_form.reduce(data, "/usr/lib64/libx.so", NO_MASK).digest
     except elf.ElfError:
@@ -51,7 +56,9 @@ def read(data: bytes):
 
 
 def free_bytes(data: bytes) -> set[int]:
-    """The offsets whose value means nothing: padding of the header, physical addresses, ignored sections and their frame."""
+    """The offsets whose value means nothing: padding of the header, physical addresses, ignored
+    sections and their frame.
+    """
     image = elf_image.parse(data)
     free = set(range(8, 16))
     (_, _), (segments_at, _), (sections_at, _) = image.headers

@@ -1,4 +1,7 @@
-"""Files made to hurt: cut at every place, bombs, archives without end. Bounded memory and time, a clear word, nothing written."""
+"""Files made to hurt: cut at every place, bombs, archives without end.
+
+Bounded memory and time, a clear word, nothing written.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,9 @@ def test_an_rpm_cut_at_sampled_offsets_is_an_error(tmp_path):
 
 
 def _bombs(tmp_path: Path, gigabytes: int) -> list[Path]:
-    """Two RPMs that hold so many gigabytes of zeros, and one byte that differs, in a few hundred kilobytes."""
+    """Two RPMs that hold so many gigabytes of zeros, and one byte that differs, in a few hundred
+    kilobytes.
+    """
     size = gigabytes << 30
     return [
         build(
@@ -210,7 +215,9 @@ def test_two_containers_of_the_same_depth_that_differ_at_the_bottom_still_differ
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("target", ["content", "code", "header"])
 def test_coverage_guided_fuzzing_finds_no_crash(target, tmp_path):
-    """Two minutes a target; ``python -m tests.integration.compare.fuzz_readers TARGET`` runs as long as one likes."""
+    """Two minutes a target; ``python -m tests.integration.compare.fuzz_readers TARGET`` runs as
+    long as one likes.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "tests.integration.compare.fuzz_readers", target, "-max_total_time=120",
          "-rss_limit_mb=2048", "-timeout=20", f"-artifact_prefix={tmp_path}/", "-seed=7"],

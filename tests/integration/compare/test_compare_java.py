@@ -47,7 +47,9 @@ CHANGES = {
 
 
 def javac(folder, sources, release="11"):
-    """The classes of each source; all in one run of javac, each in a package of its own, which is then renamed."""
+    """The classes of each source; all in one run of javac, each in a package of its own, which is
+    then renamed.
+    """
     files = []
     for number, source in enumerate(sources):
         file = folder / f"v{number:02}" / "Sample.java"

@@ -1,4 +1,6 @@
-"""Folders and repositories: streamed, resumed after a real SIGKILL, and honest about what is not what the metadata promises."""
+"""Folders and repositories: streamed, resumed after a real SIGKILL, and honest about what is not
+what the metadata promises.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def run(*words) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory):
-    """Three sources, 123 RPMs; ours differ in one script of each source, and lack a source and an RPM."""
+    """Three sources, 123 RPMs; ours differ in one script of each source, and lack a source and an
+    RPM.
+    """
     top = tmp_path_factory.mktemp("large")
     compare_many.distribution(top / "old", sources=3, parts=40, epoch=1_700_000_000)
     compare_many.distribution(top / "new", sources=3, parts=40, epoch=1_700_000_060, changed=True)
@@ -110,7 +114,9 @@ class Server(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def served(sides, tmp_path):
-    """Both sides as repositories on loopback: their folders, which a test may damage, and their URLs."""
+    """Both sides as repositories on loopback: their folders, which a test may damage, and their
+    URLs.
+    """
     write = repository_writer(tmp_path / "cache", tmp_path / ".pool")
     for name, side in zip(("old", "new"), sides, strict=True):
         files = [

@@ -1,4 +1,6 @@
-"""Each mutant of a real RPM differs in exactly one thing; the comparison has to see it and to name it."""
+"""Each mutant of a real RPM differs in exactly one thing; the comparison has to see it and to name
+it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Two builds of one file: what a generator writes anew is taken out by name, and one true change beside it is still seen."""
+"""Two builds of one file: what a generator writes anew is taken out by name, and one true change
+beside it is still seen.
+"""
 
 from __future__ import annotations
 

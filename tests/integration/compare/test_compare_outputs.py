@@ -1,4 +1,6 @@
-"""What people and CI see of a comparison: exit codes, lines, JSON against its schema, the page, JUnit XML, waivers by file."""
+"""What people and CI see of a comparison: exit codes, lines, JSON against its schema, the page,
+JUnit XML, waivers by file.
+"""
 
 from __future__ import annotations
 

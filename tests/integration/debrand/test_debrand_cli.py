@@ -179,7 +179,9 @@ def test_what_is_left_of_a_brand_is_listed_and_what_a_rule_allows_is_not(
 
 @pytest.mark.corpus
 def test_real_packages_show_only_brands_that_are_there():
-    """44 real RPMs: the three hits are CentOS's own words on what it derives from; the damaged one cannot be read."""
+    """44 real RPMs: the three hits are CentOS's own words on what it derives from; the damaged one
+    cannot be read.
+    """
     corpus = Path(os.environ["BUILDFARM_CORPUS"]) / "rpms"
     hits = json.loads(
         run(

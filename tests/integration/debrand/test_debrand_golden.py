@@ -1,4 +1,6 @@
-"""Rules of other distributions, on the specs they were written for: the result is theirs, byte for byte."""
+"""Rules of other distributions, on the specs they were written for: the result is theirs, byte for
+byte.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ AUTOPATCH = [
     "python-nss", "python2", "redhat-release", "rpm", "shim-a9", "syslinux", "virt-top", "virtiofsd",
 ]  # fmt: skip
 UNDONE = ("dnf-el9", "initial-setup-el9", "pcs-el8")
-"""Published results whose rule only adds a patch line and an entry: taken out again, the rule has to put them back."""
+"""Published results whose rule only adds a patch line and an entry: taken out again, the rule has
+to put them back.
+"""
 
 
 def corpus_folder() -> Path:
@@ -60,7 +64,9 @@ def day_of(expected: Path) -> date:
 
 
 def complete(imported: Imported, tree: Tree, case: Path) -> None:
-    """The cases carry specs; files that a rule only adds or deletes are not in them, and neither is .gitignore."""
+    """The cases carry specs; files that a rule only adds or deletes are not in them, and neither is
+    .gitignore.
+    """
     for action in list(imported.data["actions"]):
         ((kind, body),) = action.items()
         if (

@@ -1,4 +1,6 @@
-"""What a rule does outside of the spec: archives put together again, scripts, rpm's view, dist-git's lists."""
+"""What a rule does outside of the spec: archives put together again, scripts, rpm's view,
+dist-git's lists.
+"""
 
 from __future__ import annotations
 

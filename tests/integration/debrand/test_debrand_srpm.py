@@ -58,7 +58,9 @@ Query = Callable[..., str]
 
 @pytest.fixture
 def srpm(rpmbuild: Rpmbuild, tmp_path: Path) -> Path:
-    """An SRPM whose spec touches files when anybody evaluates it (its maker did: the traces are removed)."""
+    """An SRPM whose spec touches files when anybody evaluates it (its maker did: the traces are
+    removed).
+    """
     spec = SPEC.replace(b"MARKER", str(tmp_path / "evaluated").encode())
     spec = spec.replace(b"WORK", str(tmp_path / "work").encode())
     (made,) = rpmbuild("-bs", "shell", spec, **SOURCES)

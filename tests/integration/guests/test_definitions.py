@@ -1,4 +1,6 @@
-"""Guest definitions: what is rendered from them is what cloud-init, the installer and libvirt accept."""
+"""Guest definitions: what is rendered from them is what cloud-init, the installer and libvirt
+accept.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def test_libvirts_own_schema_accepts_the_domain(
 
 @pytest.fixture(scope="session")
 def cloud_schema(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """cloud-init's schema, taken out of its package: installing it would have this machine configured at its next boot."""
+    """cloud-init's schema, taken out of its package: installing it would have this machine
+    configured at its next boot.
+    """
     folder = tmp_path_factory.mktemp("cloud-init")
     done = subprocess.run(
         ["apt-get", "download", "-qq", "cloud-init"],

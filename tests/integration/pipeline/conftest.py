@@ -1,4 +1,6 @@
-"""A farm without broker and without workers: the real store, blobs, intake, writer and signer, and a clock that stands."""
+"""A farm without broker and without workers: the real store, blobs, intake, writer and signer, and
+a clock that stands.
+"""
 
 from __future__ import annotations
 
@@ -197,7 +199,9 @@ class World:
 def make_world(
     tmp_path: Path, clock: Clock, keys: dict[str, Key], rpmbuild: MakeRpms
 ) -> Iterator[Callable[..., World]]:
-    """A farm at ``tmp_path`` whose target has these keys changed; called again it is the same farm, opened again."""
+    """A farm at ``tmp_path`` whose target has these keys changed; called again it is the same farm,
+    opened again.
+    """
     opened: list[SqlStore] = []
 
     def make(**changed: object) -> World:

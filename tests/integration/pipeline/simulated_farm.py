@@ -1,7 +1,9 @@
-"""A farm whose sources are made of paper: the real scheduler, planner, tasks, publishing and database; no RPM is built.
+"""A farm whose sources are made of paper: the real scheduler, planner, tasks, publishing and
+database; no RPM is built.
 
-Outside things are replaced at their ports: the solver knows names only, a builder makes a text file, the signer signs nothing.
-Every port can be killed half-way (:class:`Killed`), as power cuts do.
+Outside things are replaced at their ports: the solver knows names only, a builder makes a text
+file, the signer signs nothing. Every port can be killed half-way (:class:`Killed`), as power cuts
+do.
 """
 
 from __future__ import annotations
@@ -79,10 +81,11 @@ class Header:
 
 @dataclass
 class SimulatedFarm:
-    """``needs`` are the BuildRequires of each source by name, ``seed`` what the seed holds, ``doomed`` what never builds.
+    """``needs`` are the BuildRequires of each source by name, ``seed`` what the seed holds,
+    ``doomed`` what never builds.
 
-    ``conditioned`` are the BuildRequires of those sources whose spec has a bootstrap condition, under that condition; ``generated``
-    what a source asks for only while it is built.
+    ``conditioned`` are the BuildRequires of those sources whose spec has a bootstrap condition,
+    under that condition; ``generated`` what a source asks for only while it is built.
     """
 
     folder: Path
@@ -167,7 +170,8 @@ class SimulatedFarm:
         """Let go of the database."""
         self.hub.store.dispose()  # type: ignore[attr-defined]  # the real one
 
-    # --- what happens -------------------------------------------------------------------------------------------------
+    # --- what happens
+    # -------------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
         """Everybody who lives is heard of; the scheduler does one round."""
@@ -208,7 +212,10 @@ class SimulatedFarm:
         self.scheduler.sweep()
 
     def finish(self) -> None:
-        """Go on until nothing moves any more, leases of the dead included. :raises AssertionError: it never ends."""
+        """Go on until nothing moves any more, leases of the dead included.
+
+        :raises AssertionError: it never ends.
+        """
         quiet = 0
         for _ in range(400):
             self.tick()
@@ -222,7 +229,8 @@ class SimulatedFarm:
                 return
         raise AssertionError("the farm never comes to rest")
 
-    # --- ports --------------------------------------------------------------------------------------------------------
+    # --- ports
+    # --------------------------------------------------------------------------------------------------------
 
     def _burn(self) -> None:
         if self.fuse is not None:
@@ -320,7 +328,9 @@ class SimulatedFarm:
         self._burn()
 
     def _build(self, task: Task, *, broken: bool) -> None:
-        """What a worker does over HTTP: claim, build from the pinned generation and the seed, upload, report."""
+        """What a worker does over HTTP: claim, build from the pinned generation and the seed,
+        upload, report.
+        """
         with self.hub.store.read() as tx:
             worker = tx.get(Worker, task.worker)
         try:
@@ -405,7 +415,9 @@ class SimulatedFarm:
 
 
 def random_action(farm: SimulatedFarm, chance: random.Random) -> None:
-    """One of the things that happen to a farm: work, ticks, kills, lost leases, another leader, broken builders."""
+    """One of the things that happen to a farm: work, ticks, kills, lost leases, another leader,
+    broken builders.
+    """
     told = farm.assigned()
     match chance.choices(("tick", "work", "kill", "break", "wait", "leader"), (6, 8, 3, 1, 1, 1))[
         0

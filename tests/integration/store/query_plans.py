@@ -1,4 +1,6 @@
-"""What a database says it will do for each statement that a block ran, and which of that reads a whole table."""
+"""What a database says it will do for each statement that a block ran, and which of that reads a
+whole table.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ import sqlalchemy as sa
 from buildfarm.adapters.core.database import SqlStore
 
 BOUNDED = ("ix_artifact_unsigned", "uq_task_active")
-"""Partial indices that hold the distribution of now, not its history: reading all of one is reading what is shown."""
+"""Partial indices that hold the distribution of now, not its history: reading all of one is reading
+what is shown.
+"""
 
 LARGE = (
     "build",
@@ -74,7 +78,9 @@ def whole_reads(store: SqlStore, recorded: Recorded) -> list[str]:
 
 
 def _sqlite(connection: sa.Connection, sql: str, parameters: Any) -> Iterator[str]:
-    """A SCAN; but not of a bounded index, and not one that walks in the wanted order and stops at its LIMIT."""
+    """A SCAN; but not of a bounded index, and not one that walks in the wanted order and stops at
+    its LIMIT.
+    """
     lines = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)]
     sorts = any("USE TEMP B-TREE FOR ORDER BY" in line for line in lines)
     walks = "LIMIT" in sql and not sorts and not _filters(sql)
@@ -86,7 +92,8 @@ def _sqlite(connection: sa.Connection, sql: str, parameters: Any) -> Iterator[st
 
 def _postgresql(connection: sa.Connection, sql: str, parameters: Any) -> Iterator[str]:
     """A sequential scan, or an index read with nothing to look up by; the same exceptions."""
-    # a small table is soon read; of a large one each look-up costs as much, and reading costs more: the planner is told so
+    # a small table is soon read; of a large one each look-up costs as much, and reading costs more:
+    # the planner is told so
     connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
     connection.exec_driver_sql("SET LOCAL random_page_cost = 0.01")
     connection.exec_driver_sql("SET LOCAL cpu_index_tuple_cost = 1")
@@ -113,7 +120,9 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _filters(sql: str) -> bool:
-    """Whether something is looked for: walking until enough of it is found may mean walking to the end."""
+    """Whether something is looked for: walking until enough of it is found may mean walking to the
+    end.
+    """
     where = sql.partition("WHERE")[2]
     return bool(where) and not re.match(r"\s*\(\w+\.created, \w+\.id\) [<>] ", where)
 

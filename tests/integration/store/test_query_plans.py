@@ -1,4 +1,6 @@
-"""Pages and ticks cost what they show: no statement reads a large table from end to end, and history costs nothing."""
+"""Pages and ticks cost what they show: no statement reads a large table from end to end, and
+history costs nothing.
+"""
 
 from __future__ import annotations
 

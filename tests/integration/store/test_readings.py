@@ -1,4 +1,6 @@
-"""What lists read: a few columns, counts by value, and the newest record of each source, without reading the rest."""
+"""What lists read: a few columns, counts by value, and the newest record of each source, without
+reading the rest.
+"""
 
 import random
 from datetime import timedelta

@@ -1,4 +1,6 @@
-"""What the store can be asked for without reading everything: some fields, counts, beginnings, the next page."""
+"""What the store can be asked for without reading everything: some fields, counts, beginnings, the
+next page.
+"""
 
 from datetime import timedelta
 

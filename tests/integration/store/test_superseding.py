@@ -1,4 +1,6 @@
-"""A build that every tag has a newer one of is history; what a tag must let go brings the older one back."""
+"""A build that every tag has a newer one of is history; what a tag must let go brings the older one
+back.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The next morning of the told scenario: a second build of a source, guests, a plan, a waiver that ends, a drop to approve."""
+"""The next morning of the told scenario: a second build of a source, guests, a plan, a waiver that
+ends, a drop to approve.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The told farm behind the web server of a real one, in a process of its own, and followers over plain sockets."""
+"""The told farm behind the web server of a real one, in a process of its own, and followers over
+plain sockets.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ HOME, ROOM = "BUILDFARM_TOLD_HOME", "BUILDFARM_TOLD_ROOM"
 
 
 def application() -> Flask:
-    """What gunicorn starts: the farm whose home the environment names, with room for so many followers."""
+    """What gunicorn starts: the farm whose home the environment names, with room for so many
+    followers.
+    """
     hub = scenarios.open_hub(Path(os.environ[HOME]), utc_now)
     farm = replace(hub.config.farm, live=Live(per_address=int(os.environ[ROOM])))
     return create_app(

@@ -1,4 +1,6 @@
-"""A real OpenID Connect server (Debian's glewlwyd, a C program over SQLite) on loopback, set up through its own API."""
+"""A real OpenID Connect server (Debian's glewlwyd, a C program over SQLite) on loopback, set up
+through its own API.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ class OidcServer:
         self.admin.put(f"/api/user/{name}", json={**known, "groups": groups}).raise_for_status()
 
     def consent(self, browser: httpx.Client, name: str) -> None:
-        """Log a person in at this server with a browser, and let the farm know who it is: what its login page would post."""
+        """Log a person in at this server with a browser, and let the farm know who it is: what its
+        login page would post.
+        """
         credentials = {"username": name, "password": PASSWORD}
         browser.post(f"{self.url}/api/auth/", json=credentials).raise_for_status()
         browser.put(

@@ -1,4 +1,6 @@
-"""People for tests: one account for each kind of rights, their sessions and tokens, and one build that SIG virt answers for."""
+"""People for tests: one account for each kind of rights, their sessions and tokens, and one build
+that SIG virt answers for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Where the farm tells: a receiver of webhooks that may fail first, and a mail server; both real, both on loopback."""
+"""Where the farm tells: a receiver of webhooks that may fail first, and a mail server; both real,
+both on loopback.
+"""
 
 from __future__ import annotations
 

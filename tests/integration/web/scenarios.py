@@ -1,4 +1,6 @@
-"""A farm in the middle of a day's work, told through the real store: every state, verdict and reason is there once."""
+"""A farm in the middle of a day's work, told through the real store: every state, verdict and
+reason is there once.
+"""
 
 from __future__ import annotations
 

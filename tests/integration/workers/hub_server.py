@@ -1,4 +1,6 @@
-"""The worker API as a small real HTTP server: what the hub promises, and a few ways in which it can misbehave."""
+"""The worker API as a small real HTTP server: what the hub promises, and a few ways in which it can
+misbehave.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The worker as a process: real redis-server with its own ACL user, signed Celery messages, a real build."""
+"""The worker as a process: real redis-server with its own ACL user, signed Celery messages, a real
+build.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +103,9 @@ class Farm:
         self.messages.send(worker="w1", queue=QUEUE, task=task)
 
     def send_as_stranger(self, task: str) -> None:
-        """With a key that is not the hub's; in another process, because Celery keeps one key a process."""
+        """With a key that is not the hub's; in another process, because Celery keeps one key a
+        process.
+        """
         code = (
             "import sys; from pathlib import Path; from buildfarm.adapters.schedule.celery_hub import CeleryMessages\n"
             "url, key, certificate, queue, task = sys.argv[1:]\n"

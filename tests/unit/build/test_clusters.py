@@ -1,4 +1,6 @@
-"""One cause is one cluster: what differs between builds of one failure is taken out, what tells causes apart stays."""
+"""One cause is one cluster: what differs between builds of one failure is taken out, what tells
+causes apart stays.
+"""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,6 @@
-"""What a finding says to people, how a report survives waivers, and what the key of a result depends on."""
+"""What a finding says to people, how a report survives waivers, and what the key of a result
+depends on.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Each action of a rule, applied to a tree in memory: exactly what it says, or an error that shows where to look."""
+"""Each action of a rule, applied to a tree in memory: exactly what it says, or an error that shows
+where to look.
+"""
 
 import hashlib
 from datetime import date

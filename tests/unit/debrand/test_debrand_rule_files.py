@@ -1,4 +1,6 @@
-"""Rules as files: those of the farm load and fit the demo's specs; a wrong one names its file and its key."""
+"""Rules as files: those of the farm load and fit the demo's specs; a wrong one names its file and
+its key.
+"""
 
 import hashlib
 import re

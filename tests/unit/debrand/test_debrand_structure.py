@@ -1,4 +1,6 @@
-"""Actions that know a spec's structure: sections, preambles, tags, macros, conditions, patches; and trees that change as a whole."""
+"""Actions that know a spec's structure: sections, preambles, tags, macros, conditions, patches; and
+trees that change as a whole.
+"""
 
 import gzip
 import io

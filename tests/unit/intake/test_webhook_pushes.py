@@ -1,4 +1,7 @@
-"""What a forge's push says. The bodies are shortened from the forges' own documentation and source."""
+"""What a forge's push says.
+
+The bodies are shortened from the forges' own documentation and source.
+"""
 
 from __future__ import annotations
 

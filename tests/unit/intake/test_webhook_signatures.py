@@ -1,4 +1,6 @@
-"""What counts as signed, against the Standard Webhooks library and the examples in the forges' documentation."""
+"""What counts as signed, against the Standard Webhooks library and the examples in the forges'
+documentation.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Composes are named as productmd names them, whatever a target is called; and users get one of them, or none yet."""
+"""Composes are named as productmd names them, whatever a target is called; and users get one of
+them, or none yet.
+"""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""What holds whatever the graph: nothing starts before what it needs, nothing is forgotten, no order beats the bound."""
+"""What holds whatever the graph: nothing starts before what it needs, nothing is forgotten, no
+order beats the bound.
+"""
 
 import graphlib
 
@@ -106,7 +108,9 @@ def test_only_needs_inside_a_circle_are_broken_and_then_none_is_left(made: list[
 def test_the_order_the_sources_come_in_changes_no_makespan_of_the_critical_path_beyond_ties(
     made: list[Source], dice
 ):
-    """With one worker for each source there are no ties to break: the critical path is the makespan."""
+    """With one worker for each source there are no ties to break: the critical path is the
+    makespan.
+    """
     shuffled = list(made)
     dice.shuffle(shuffled)
     count = max(len(made), 1)

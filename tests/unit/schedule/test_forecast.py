@@ -1,4 +1,6 @@
-"""A forecast is the dispatcher's own doing: what it says of order, ends and bounds follows from the graph."""
+"""A forecast is the dispatcher's own doing: what it says of order, ends and bounds follows from the
+graph.
+"""
 
 from hypothesis import given
 from hypothesis import strategies as st

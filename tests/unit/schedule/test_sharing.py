@@ -1,4 +1,6 @@
-"""Who gets a slot: fair between SIGs, targets and owners, the critical path first within one, never beyond a limit."""
+"""Who gets a slot: fair between SIGs, targets and owners, the critical path first within one, never
+beyond a limit.
+"""
 
 from __future__ import annotations
 

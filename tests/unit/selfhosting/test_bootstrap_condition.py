@@ -89,7 +89,9 @@ def test_who_is_not_stuck_can_be_put_into_an_order(cycle: dict[str, Member]) -> 
 
 @pytest.mark.corpus
 def test_a_real_compilers_condition_takes_it_off_itself() -> None:
-    """CentOS Stream 10's golang; what it requires either way is rpm's own word, asked in the sandbox."""
+    """CentOS Stream 10's golang; what it requires either way is rpm's own word, asked in the
+    sandbox.
+    """
     (file,) = [
         path.resolve() for path in Path(os.environ["BUILDFARM_CORPUS"]).rglob("golang-a10s.spec")
     ]

@@ -1,4 +1,6 @@
-"""``/api/v1``: accounts (admins), one's own account and tokens, the audit log, and how one can log in."""
+"""``/api/v1``: accounts (admins), one's own account and tokens, the audit log, and how one can log
+in.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +105,9 @@ def post_password(account: str) -> Response:
 
 @blueprint.get("/account")
 def own_account() -> Response:
-    """Who one is here, what one may do, one's tokens and sessions: the JSON representation of the page."""
+    """Who one is here, what one may do, one's tokens and sessions: the JSON representation of the
+    page.
+    """
     asker = require_login()
     with the_hub().store.read() as tx:
         return jsonify(people.own_account(the_hub(), tx, asker, access.session_id()))
@@ -118,7 +122,10 @@ def own_password() -> Response:
 
 
 def change_own_password(asker: Principal, former: str, password: str) -> None:
-    """Change the asker's password and end every other session. :raises InputError: the former one is wrong."""
+    """Change the asker's password and end every other session.
+
+    :raises InputError: the former one is wrong.
+    """
     if not asker.account:
         raise InputError(
             f"{asker.name} is a token without an account", hint="ask with a token of your account"
@@ -220,7 +227,9 @@ def ways_in() -> Response:
 
 
 def ways() -> Json:
-    """``{password, oidc, you}``: ``oidc`` is the issuer's title, empty without one; ``you`` is empty for nobody."""
+    """``{password, oidc, you}``: ``oidc`` is the issuer's title, empty without one; ``you`` is
+    empty for nobody.
+    """
     login, tools = the_hub().config.farm.login, app_context().login
     issuer = login.oidc if tools is not None and tools.issuer is not None else None
     return {

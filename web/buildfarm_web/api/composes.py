@@ -38,7 +38,9 @@ def show_compose(compose: str) -> Response:
 
 @blueprint.post("/composes")
 def post_compose() -> tuple[Response, HTTPStatus]:
-    """Name the generation in force of a target, or another one; its folder is written right after, see ``written``."""
+    """Name the generation in force of a target, or another one; its folder is written right after,
+    see ``written``.
+    """
     require_permission_somewhere(Action.PROMOTE)
     wish = body(ComposeRequest)
     answer = _said(actions.compose(wish.target, generation=wish.generation, why=wish.reason))
@@ -57,7 +59,10 @@ def promote_compose(compose: str) -> Response:
 
 @blueprint.post("/composes/<compose>/retire")
 def retire_compose(compose: str) -> Response:
-    """Hold a compose no longer; if users had it, they get the one promoted before. A reason is due."""
+    """Hold a compose no longer; if users had it, they get the one promoted before.
+
+    A reason is due.
+    """
     require_permission_somewhere(Action.PROMOTE)
     return _said(actions.retire(compose, why=body(ReasonRequest).reason))
 

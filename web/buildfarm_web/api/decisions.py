@@ -1,4 +1,7 @@
-"""``/api/v1``: what people decide about targets, drops and workers. Each asks whether they may, and says who did it and why."""
+"""``/api/v1``: what people decide about targets, drops and workers.
+
+Each asks whether they may, and says who did it and why.
+"""
 
 from __future__ import annotations
 

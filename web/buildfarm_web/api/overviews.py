@@ -1,4 +1,6 @@
-"""``/api/v1``, the JSON representation of the pages that look at the farm from a side: by source, SIG, cause, lag, machine, generation."""
+"""``/api/v1``, the JSON representation of the pages that look at the farm from a side: by source,
+SIG, cause, lag, machine, generation.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""``/api/v1``, the reading half: the JSON JSON representation of every page, open to whoever can reach the hub."""
+"""``/api/v1``, the reading half: the JSON JSON representation of every page, open to whoever can
+reach the hub.
+"""
 
 from __future__ import annotations
 
@@ -143,7 +145,9 @@ def show_failures(target: str) -> Response:
 
 @blueprint.get("/drops/<drop>/plan")
 def show_drop_plan(drop: str) -> Response:
-    """The plan of a drop: waves, critical path, cycles and the needs that close them, what nothing provides, what is left out."""
+    """The plan of a drop: waves, critical path, cycles and the needs that close them, what nothing
+    provides, what is left out.
+    """
     with the_hub().store.read() as tx:
         return jsonify(forecast.drop_plan(tx, builds.find_drop(tx, drop)))
 
@@ -158,7 +162,9 @@ def show_seeds(target: str) -> Response:
 
 @blueprint.get("/targets/<target>/plan")
 def show_plan(target: str) -> Response:
-    """What comes: waves, the critical path, the estimated end, cycles, and what waits or is stuck with its reason."""
+    """What comes: waves, the critical path, the estimated end, cycles, and what waits or is stuck
+    with its reason.
+    """
     hub = the_hub()
     with hub.store.read() as tx:
         return jsonify(forecast.outlook(hub, tx, target))
@@ -178,7 +184,10 @@ def show_audit(build: str) -> Response:
 
 @blueprint.get("/builds/<build>/lock")
 def show_lock(build: str) -> Response:
-    """Every RPM of the buildroots, each marked with whether we built it. :raises NotFound: nothing was built yet."""
+    """Every RPM of the buildroots, each marked with whether we built it.
+
+    :raises NotFound: nothing was built yet.
+    """
     hub = the_hub()
     with hub.store.read() as tx:
         found = builds.find_build(tx, build)
@@ -192,7 +201,10 @@ def show_lock(build: str) -> Response:
 
 @blueprint.get("/builds/<build>/parity")
 def show_parity(build: str) -> Response:
-    """Its buildroots beside the vendor's, differences first. :raises NotFound: no reference is known."""
+    """Its buildroots beside the vendor's, differences first.
+
+    :raises NotFound: no reference is known.
+    """
     parts = app_context()
     with parts.hub.store.read() as tx:
         found = builds.find_build(tx, build)
@@ -207,7 +219,10 @@ def show_parity(build: str) -> Response:
 
 @blueprint.get("/builds/<build>/log")
 def show_log(build: str) -> Response:
-    """The log from ``offset`` bytes on, as text. ``X-Log-Offset`` is where to go on, ``X-Log-Growing`` whether to."""
+    """The log from ``offset`` bytes on, as text.
+
+    ``X-Log-Offset`` is where to go on, ``X-Log-Growing`` whether to.
+    """
     hub = the_hub()
     with hub.store.read() as tx:
         found = tasks_of(tx, builds.find_build(tx, build))
@@ -338,7 +353,9 @@ def list_events() -> Response:
 
 
 def _build_of(tx: Transaction, subject: str) -> str:
-    """The id of the build that ``subject`` names by name-version-release; empty if it is no such name."""
+    """The id of the build that ``subject`` names by name-version-release; empty if it is no such
+    name.
+    """
     if "-" not in subject:
         return ""
     try:

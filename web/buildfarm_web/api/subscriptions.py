@@ -25,7 +25,10 @@ blueprint = Blueprint("notifications_api", __name__, url_prefix="/api/v1")
 
 
 def asker() -> Asker:
-    """Who asks: anybody the farm knows for what is theirs, whoever operates it for all. :raises Unauthenticated: nobody knows who."""
+    """Who asks: anybody the farm knows for what is theirs, whoever operates it for all.
+
+    :raises Unauthenticated: nobody knows who.
+    """
     known = access.require_login()
     return Asker(name=known.account or known.name, may_all=access.has_permission(Action.OPERATE))
 
@@ -57,7 +60,10 @@ def post_subscription() -> tuple[Response, HTTPStatus]:
 
 
 def begin(who: Asker, wish: SubscriptionRequest) -> tuple[Subscription, str]:
-    """Record what is wished for; the subscription, and a webhook's secret. Errors as :func:`subscriptions.record`."""
+    """Record what is wished for; the subscription, and a webhook's secret.
+
+    Errors as :func:`subscriptions.record`.
+    """
     hub = the_hub()
     _check(hub, wish)
     made = subscriptions.record(

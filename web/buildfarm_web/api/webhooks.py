@@ -1,4 +1,7 @@
-"""``POST /api/v1/hooks/<target>/<name>``: where forges and other systems send webhooks. The signature is the only credential."""
+"""``POST /api/v1/hooks/<target>/<name>``: where forges and other systems send webhooks.
+
+The signature is the only credential.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ MOST_BYTES = 25 * MEBIBYTE
 
 @blueprint.post("/hooks/<target>/<name>")
 def post_hook(target: str, name: str) -> tuple[Response, HTTPStatus]:
-    """202 and where to follow the drop; 200 with the same place for a known one, or with why there is nothing to do."""
+    """202 and where to follow the drop; 200 with the same place for a known one, or with why there
+    is nothing to do.
+    """
     hub = the_hub()
     found, hook = webhooks.find(hub, target, name)
     request.max_content_length = MOST_BYTES

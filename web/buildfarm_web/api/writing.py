@@ -1,4 +1,7 @@
-"""``/api/v1``, the writing half: uploads, drops, decisions. Each asks :mod:`.access` whether this one may, and says who did it."""
+"""``/api/v1``, the writing half: uploads, drops, decisions.
+
+Each asks :mod:`.access` whether this one may, and says who did it.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ blueprint = Blueprint("api_writes", __name__, url_prefix="/api/v1")
 
 @blueprint.put("/blobs/<sha256>")
 def put_blob(sha256: str) -> tuple[Response, HTTPStatus]:
-    """Take a file in, streamed to disk; what is there already is not sent again. :raises InputError: another digest."""
+    """Take a file in, streamed to disk; what is there already is not sent again.
+
+    :raises InputError: another digest.
+    """
     require_permission_somewhere(Action.SUBMIT)
     parts = app_context()
     if not re.fullmatch(SHA256, sha256):
@@ -116,9 +122,11 @@ def _row(build: Build) -> Response:
 
 @blueprint.get("/builds/<build>/order")
 def show_order(build: str) -> Response:
-    """What is needed to build it once more in the same buildroot: ``{order, generation, lock, files}``.
+    """What is needed to build it once more in the same buildroot: ``{order, generation, lock,
+    files}``.
 
-    A generation that was collected is written again; ask until its ``state`` is ``ready``. ``files`` are what was made then.
+    A generation that was collected is written again; ask until its ``state`` is ``ready``.
+    ``files`` are what was made then.
     """
     require_permission_somewhere(Action.READ_FILES)
     hub = the_hub()
@@ -145,7 +153,10 @@ def show_order(build: str) -> Response:
 
 @blueprint.get("/builds/<build>/files/<sha256>")
 def get_file(build: str, sha256: str) -> Response:
-    """The SRPM that was built, or an RPM that was made of it (as built, unsigned). :raises NotFound: it is not of this build."""
+    """The SRPM that was built, or an RPM that was made of it (as built, unsigned).
+
+    :raises NotFound: it is not of this build.
+    """
     require_permission_somewhere(Action.READ_FILES)
     hub = the_hub()
     with hub.store.read() as tx:

@@ -1,4 +1,5 @@
-"""Who asks, and whether they may: the one place that turns a token or a session into a principal and refuses what is not theirs.
+"""Who asks, and whether they may: the one place that turns a token or a session into a principal
+and refuses what is not theirs.
 
 Workers, KVM hosts and tasks have tokens of their own, which open their own API and nothing else.
 """
@@ -68,7 +69,9 @@ def _by_session() -> Principal:
 
 
 def seen() -> Principal:
-    """As :func:`principal`, for pages that anybody may read: a token that opens nothing is nobody's."""
+    """As :func:`principal`, for pages that anybody may read: a token that opens nothing is
+    nobody's.
+    """
     try:
         return principal()
     except BuildFarmError:
@@ -85,9 +88,11 @@ def session_id() -> str:
 def require_permission(
     action: Action, *, target: str = "", source: str = "", places: Sequence[Place] = ()
 ) -> Principal:
-    """Whoever asks, if they may do this there (``target`` and ``source``, or every one of ``places``; else the whole farm).
+    """Whoever asks, if they may do this there (``target`` and ``source``, or every one of
+    ``places``; else the whole farm).
 
-    :raises Unauthenticated: nobody knows who asks. :raises NotAllowed: they may not; the message says why and who may.
+    :raises Unauthenticated: nobody knows who asks. :raises NotAllowed: they may not; the message
+        says why and who may.
     """
     asker = principal()
     where = [*places, *([the_hub().config.place(target, source)] if target else [])]
@@ -95,7 +100,10 @@ def require_permission(
 
 
 def require_permission_somewhere(action: Action) -> Principal:
-    """Whoever asks, if there may be places where they may do this: before a body is read. Errors as :func:`require`."""
+    """Whoever asks, if there may be places where they may do this: before a body is read.
+
+    Errors as :func:`require`.
+    """
     return _unless(principal(), possible(principal(), action))
 
 

@@ -1,4 +1,7 @@
-"""Who asks, for counting and keeping only: a good token or session, else an address. What they may do is decided in ``access``."""
+"""Who asks, for counting and keeping only: a good token or session, else an address.
+
+What they may do is decided in ``access``.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from buildfarm_web.http import access
 
 
 def known_caller() -> str:
-    """What names the request's token or session if it opens something, else nothing: who guesses tokens gets no count of their own."""
+    """What names the request's token or session if it opens something, else nothing: who guesses
+    tokens gets no count of their own.
+    """
     if not access.seen().is_known:
         return ""
     return (

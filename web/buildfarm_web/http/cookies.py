@@ -1,8 +1,10 @@
-"""The two cookies of the page, and the proof that a write with one of them comes from our own pages.
+"""The two cookies of the page, and the proof that a write with one of them comes from our own
+pages.
 
-The session's cookie holds a secret whose digest the store has; the authorization_request's holds an OIDC login that is under way, in the
-browser it began in. Neither is read by script, neither goes along with another site's requests, and over HTTPS both carry the ``__Host-``
-prefix (RFC 6265bis 4.1.3.2), so that no other host of the domain can set them.
+The session's cookie holds a secret whose digest the store has; the authorization_request's holds an
+OIDC login that is under way, in the browser it began in. Neither is read by script, neither goes
+along with another site's requests, and over HTTPS both carry the ``__Host-`` prefix (RFC 6265bis
+4.1.3.2), so that no other host of the domain can set them.
 """
 
 from __future__ import annotations
@@ -77,7 +79,10 @@ def keep_authorization(
 
 
 def authorization_request() -> tuple[AuthorizationRequest, str]:
-    """The OIDC login that began in this browser, and where to go after it. :raises NotAllowed: none did, or too long ago."""
+    """The OIDC login that began in this browser, and where to go after it.
+
+    :raises NotAllowed: none did, or too long ago.
+    """
     try:
         kept = {
             str(name): str(value)
@@ -99,7 +104,9 @@ def drop_authorization(answer: Response) -> None:
 
 
 def csrf() -> str:
-    """What every form of this session's pages carries; nobody can compute it who does not have the cookie."""
+    """What every form of this session's pages carries; nobody can compute it who does not have the
+    cookie.
+    """
     secret = session()
     return hashlib.sha256(f"form {secret}".encode()).hexdigest()[:32] if secret else ""
 
@@ -107,7 +114,8 @@ def csrf() -> str:
 def guard() -> None:
     """Before every request: a write with our cookie, and a login, must come from our own pages.
 
-    A form with files has its word in the address, so that nothing is read before it is known whether they may send it.
+    A form with files has its word in the address, so that nothing is read before it is known
+    whether they may send it.
 
     A request with a token of its own needs none of this: no browser sends one by itself.
 

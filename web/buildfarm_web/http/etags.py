@@ -1,8 +1,10 @@
-"""ETags of JSON answers, and changes that hold only for what the caller has looked at (RFC 9110, 8.8.3 and 13.1.1).
+"""ETags of JSON answers, and changes that hold only for what the caller has looked at (RFC 9110,
+8.8.3 and 13.1.1).
 
-Answers tell the present moment (``now``) and seconds that count on by themselves. They are left out of the tag, which is weak
-therefore: who polls gets a 304 while nothing moves. ``If-Match`` compares these tags as they stand; the strong comparison that
-RFC 9110 asks for would refuse every one of them.
+Answers tell the present moment (``now``) and seconds that count on by themselves. They are left out
+of the tag, which is weak therefore: who polls gets a 304 while nothing moves. ``If-Match`` compares
+these tags as they stand; the strong comparison that RFC 9110 asks for would refuse every one of
+them.
 """
 
 from __future__ import annotations
@@ -43,7 +45,10 @@ def wanted() -> bool:
 
 
 def unchanged(seen: Response, what: str) -> None:
-    """Hold ``If-Match`` against the present answer. :raises Stale: what the caller has looked at is gone."""
+    """Hold ``If-Match`` against the present answer.
+
+    :raises Stale: what the caller has looked at is gone.
+    """
     given = request.if_match
     tag, _ = tag_of(seen.get_data())
     if not given.star_tag and not given.contains_weak(tag):

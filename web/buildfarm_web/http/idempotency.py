@@ -1,4 +1,6 @@
-"""``Idempotency-Key`` on every POST of ``/api/v1``: sent again, a request is answered again and not done again."""
+"""``Idempotency-Key`` on every POST of ``/api/v1``: sent again, a request is answered again and not
+done again.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,18 @@ _SHOWN_ONCE = Problem(
     type="about:blank", title=HTTPStatus.CONFLICT.phrase, status=HTTPStatus.CONFLICT.value,
     detail="this was done, and the secret in its answer is shown once", hint="end what was made, and make another with a new key",
 )  # fmt: skip
-"""A secret is not kept (``Cache-Control: no-store``): asked again, only that it was done can be said."""
+"""A secret is not kept (``Cache-Control: no-store``): asked again, only that it was done can be
+said.
+"""
 
 _NOT_DONE = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 def register(app: Flask) -> None:
-    """Keep answers of ``app``. The last of the ``before_request`` handlers: what they refuse is not kept."""
+    """Keep answers of ``app``.
+
+    The last of the ``before_request`` handlers: what they refuse is not kept.
+    """
     app.before_request(_before)
     app.after_request(_after)
 

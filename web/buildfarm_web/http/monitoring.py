@@ -1,4 +1,6 @@
-"""What machines that watch machines ask: ``/metrics`` (Prometheus), ``/healthz`` (this process lives), ``/readyz`` (the farm works)."""
+"""What machines that watch machines ask: ``/metrics`` (Prometheus), ``/healthz`` (this process
+lives), ``/readyz`` (the farm works).
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def metrics() -> Response:
 
 @blueprint.get("/healthz")
 def healthz() -> Response:
-    """200 while this process answers; it looks at nothing else, so that a broken database restarts nobody."""
+    """200 while this process answers; it looks at nothing else, so that a broken database restarts
+    nobody.
+    """
     return jsonify({"status": "ok"})
 
 

@@ -1,7 +1,8 @@
-"""How many requests a caller may make to ``/api/v1``, counted in Redis where the farm has one, so that all web processes count together.
+"""How many requests a caller may make to ``/api/v1``, counted in Redis where the farm has one, so
+that all web processes count together.
 
-Health, metrics, the worker API, the repositories, feeds, badges, what follows live and the pages are not counted. The headers are those of
-draft-ietf-httpapi-ratelimit-headers-10.
+Health, metrics, the worker API, the repositories, feeds, badges, what follows live and the pages
+are not counted. The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ _OF_REDIS: dict[str, str | int] = {
 
 
 def register(app: Flask, limits: Limits, *, storage: str) -> None:
-    """Count the requests of ``app`` in ``storage`` (``memory://`` or a Redis URL); while that fails, in this process."""
+    """Count the requests of ``app`` in ``storage`` (``memory://`` or a Redis URL); while that
+    fails, in this process.
+    """
     wanted = {"reads": limits.reads, "writes": limits.writes}
     limiter = Limiter(
         _counted_as, storage_uri=storage, storage_options=_OF_REDIS if storage.startswith("redis") else {}, in_memory_fallback_enabled=True,
@@ -58,7 +61,9 @@ def register(app: Flask, limits: Limits, *, storage: str) -> None:
 
 
 def _counted_as() -> str:
-    """Each webhook has a count of its own: many repositories of one forge come from one address, and its storms have their own bounds."""
+    """Each webhook has a count of its own: many repositories of one forge come from one address,
+    and its storms have their own bounds.
+    """
     hook = request.path if request.path.startswith(f"{PREFIX}/hooks/") else ""
     return f"{hook} {caller()}" if hook else caller()
 

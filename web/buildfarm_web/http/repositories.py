@@ -1,4 +1,7 @@
-"""``/repos``: the tags' repositories and the local seeds, as dnf reads them. Files only, nothing above the folder."""
+"""``/repos``: the tags' repositories and the local seeds, as dnf reads them.
+
+Files only, nothing above the folder.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ def external(target: str, repository: str, path: str) -> Response:
 
 @blueprint.get("/<tag>/<number>/<path:path>")
 def generation(tag: str, number: str, path: str) -> Response:
-    """A file of a generation or a compose, which never changes, or of the one in force. :raises NotFound: no such file."""
+    """A file of a generation or a compose, which never changes, or of the one in force.
+
+    :raises NotFound: no such file.
+    """
     hub = the_hub()
     tags = [target.tags for target in hub.config.targets.values()]
     if not any(tag in (known.build, known.destination) for known in tags) or not _NUMBER.match(

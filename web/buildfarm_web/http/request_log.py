@@ -1,7 +1,8 @@
-"""Log lines of a request carry its id and what it is about; who wants something changed gets a line of its own.
+"""Log lines of a request carry its id and what it is about; who wants something changed gets a line
+of its own.
 
-The id is the caller's ``X-Request-ID`` if that is a plain one, else ours; the answer names it, so that a person who complains
-can say which request it was. No header and no body is logged.
+The id is the caller's ``X-Request-ID`` if that is a plain one, else ours; the answer names it, so
+that a person who complains can say which request it was. No header and no body is logged.
 """
 
 from __future__ import annotations

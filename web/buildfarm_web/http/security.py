@@ -1,4 +1,6 @@
-"""Headers every answer carries: nothing but our own script and style runs, nobody frames us, types are not guessed."""
+"""Headers every answer carries: nothing but our own script and style runs, nobody frames us, types
+are not guessed.
+"""
 
 from __future__ import annotations
 

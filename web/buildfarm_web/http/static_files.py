@@ -1,4 +1,6 @@
-"""Style, script and mark: addresses that change with their content, so that a browser asks for each only once."""
+"""Style, script and mark: addresses that change with their content, so that a browser asks for each
+only once.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ _ENDPOINT = "static"
 
 
 def register(app: Flask) -> None:
-    """Add ``v`` to the addresses of the files of ``app``, and let browsers keep what is asked for by it."""
+    """Add ``v`` to the addresses of the files of ``app``, and let browsers keep what is asked for
+    by it.
+    """
     app.url_defaults(_versioned)
     app.after_request(_keep)
 

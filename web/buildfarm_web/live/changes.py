@@ -1,4 +1,6 @@
-"""The event table, followed once for all who watch a page: which builds, drops and targets each new event concerns."""
+"""The event table, followed once for all who watch a page: which builds, drops and targets each new
+event concerns.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,16 @@ _AT_ONCE = 1000
 _LATE = 20
 _NAMED_IN_DATA = ("about", "drop", "target", "tag")
 _COMMIT_TIME = timedelta(seconds=2)
-"""An event carries the time its transaction began: one this much older than a page may have come after it."""
+"""An event carries the time its transaction began: one this much older than a page may have come
+after it.
+"""
 
 
 class Changes:
     """What happened since the first look. All methods are called by one thread at a time.
 
-    :ivar seen: a number for each watched subject that changes when something happened to it; any thread may read it.
+    :ivar seen: a number for each watched subject that changes when something happened to it; any
+    thread may read it.
     """
 
     def __init__(self) -> None:
@@ -35,9 +40,11 @@ class Changes:
         self._known: frozenset[int] = frozenset()
 
     def look(self, tx: Transaction, watched: Iterable[str]) -> set[str]:
-        """What the events since the last look concern; ``seen`` of the watched subjects among that changes.
+        """What the events since the last look concern; ``seen`` of the watched subjects among that
+        changes.
 
-        The last few events are looked at again: in PostgreSQL one may commit after another with a higher number.
+        The last few events are looked at again: in PostgreSQL one may commit after another with a
+        higher number.
         """
         is_first = self._newest is None
         if self._newest is None:
@@ -66,7 +73,9 @@ def happened_since(tx: Transaction, made: datetime) -> bool:
 
 
 def concerned_by(tx: Transaction, events: Iterable[Json]) -> set[str]:
-    """The ids of builds, drops, tasks and generations, and the names of targets and tags, that events are about."""
+    """The ids of builds, drops, tasks and generations, and the names of targets and tags, that
+    events are about.
+    """
     names: set[str] = set()
     for event in events:
         names.add(event["subject"])

@@ -1,7 +1,9 @@
-"""The one event loop of a web process: it looks at what is followed twice a second and sends what is new to all followers.
+"""The one event loop of a web process: it looks at what is followed twice a second and sends what
+is new to all followers.
 
-It runs in a thread that starts with the first follower. Files and the store are read in one more thread, so that a slow
-disk holds nobody up. What a follower has not taken stays in the log and the table, not in memory.
+It runs in a thread that starts with the first follower. Files and the store are read in one more
+thread, so that a slow disk holds nobody up. What a follower has not taken stays in the log and the
+table, not in memory.
 """
 
 from __future__ import annotations
@@ -37,11 +39,15 @@ R = TypeVar("R")
 _LOOK_SECONDS = 0.5
 _HEARTBEAT_LOOKS = 30
 _STATE_LOOKS = 10
-"""Every so many looks: a heartbeat for all; and tasks are asked for their state even though no event told of them."""
+"""Every so many looks: a heartbeat for all; and tasks are asked for their state even though no
+event told of them.
+"""
 _PACE_SECONDS = 3.0
 """A page is told of changes so often at most."""
 _PATIENCE_SECONDS = 60.0
-"""A follower whose connection takes nothing for so long is dropped; it comes back with the offset it got to."""
+"""A follower whose connection takes nothing for so long is dropped; it comes back with the offset
+it got to.
+"""
 _KEPT_PIECES = 32
 _OTHER_FILES = 512
 
@@ -73,7 +79,10 @@ class _Followed:
 
 
 class Following(Collector):
-    """All followers of one web process. :meth:`log` and :meth:`changes` may be called by any thread."""
+    """All followers of one web process.
+
+    :meth:`log` and :meth:`changes` may be called by any thread.
+    """
 
     def __init__(self, store: Store, room: Live) -> None:
         self._store = store
@@ -309,7 +318,9 @@ class Following(Collector):
         watched: Collection[str],
         ask: bool,  # noqa: FBT001  # through an executor
     ) -> tuple[list[_Followed], dict[str, str], bool]:
-        """Which logs grew, which tasks are over and in which state, and whether something watched changed."""
+        """Which logs grew, which tasks are over and in which state, and whether something watched
+        changed.
+        """
         with self._store.read() as tx:
             names = self._changes.look(tx, watched)
             asked = [one for one in followed if ask or one.task in names]

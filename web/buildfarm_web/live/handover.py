@@ -1,8 +1,10 @@
-"""An answer that outlives its request: the connection leaves gunicorn's thread and goes on without one.
+"""An answer that outlives its request: the connection leaves gunicorn's thread and goes on without
+one.
 
-gunicorn names the request's socket in the environment (``gunicorn.socket``). Its file descriptor is duplicated for us, and
-gunicorn's own is made one end of a connection whose other end is closed: gunicorn then sees a client that has gone, and
-closes what is no longer the client's. Nothing else of gunicorn is touched; the thread is free at once.
+gunicorn names the request's socket in the environment (``gunicorn.socket``). Its file descriptor is
+duplicated for us, and gunicorn's own is made one end of a connection whose other end is closed:
+gunicorn then sees a client that has gone, and closes what is no longer the client's. Nothing else
+of gunicorn is touched; the thread is free at once.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ Begin = Callable[[socket.socket, bytes], None]
 class EventStream(Response):
     """Server-sent events that ``begin`` goes on sending.
 
-    Where the connection cannot be handed over (another server, TLS inside gunicorn) the answer is 204, which tells an
-    EventSource not to try again; the page then polls.
+    Where the connection cannot be handed over (another server, TLS inside gunicorn) the answer is
+    204, which tells an EventSource not to try again; the page then polls.
     """
 
     def __init__(self, begin: Begin) -> None:

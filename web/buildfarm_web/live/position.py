@@ -8,7 +8,8 @@ from buildfarm_web.read_models.core.convert import numbered
 
 
 class Position(NamedTuple):
-    """``run`` is 0 where the follower does not know (:attr:`buildfarm_web.read_models.build.logs.LogFile.run`).
+    """``run`` is 0 where the follower does not know
+    (:attr:`buildfarm_web.read_models.build.logs.LogFile.run`).
 
     >>> str(Position(1767323045000, 97)), Position.parse("1767323045000-97"), Position.parse("97"), Position.parse("x")
     ('1767323045000-97', Position(run=1767323045000, offset=97), Position(run=0, offset=97), Position(run=0, offset=0))
@@ -22,6 +23,8 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Position:
-        """What a page or Last-Event-ID gives back; an offset alone will do, and what is neither is the beginning."""
+        """What a page or Last-Event-ID gives back; an offset alone will do, and what is neither is
+        the beginning.
+        """
         run, _, offset = text.rpartition("-")
         return cls(numbered(run, 0, most=2**62), numbered(offset, 0, most=2**62))

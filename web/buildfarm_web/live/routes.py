@@ -1,4 +1,7 @@
-"""``/live``: what a page follows. Everything it says can be read without it, from the page or its JSON twin."""
+"""``/live``: what a page follows.
+
+Everything it says can be read without it, from the page or its JSON twin.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,8 @@ _MOST_SUBJECT = 200
 def follow_log(build: str) -> EventStream:
     """A log from ``offset`` on, or from where Last-Event-ID says: ``lines`` events, then ``end``.
 
-    A ``lines`` event is ``[[offset, text, 1 if an error]]``; a text without a line break at its end is gone on with by the next
-    one. ``again`` says that the log began anew.
+    A ``lines`` event is ``[[offset, text, 1 if an error]]``; a text without a line break at its end
+    is gone on with by the next one. ``again`` says that the log began anew.
 
     :raises NotFound: there is no such build, task or log.
     :raises TooMany: enough follow already.
@@ -43,7 +46,8 @@ def follow_log(build: str) -> EventStream:
 
 @blueprint.get("/changes")
 def follow_changes() -> EventStream:
-    """A ``change`` event whenever something happened to ``subject`` (a build's, drop's or task's id, a target), or to anything.
+    """A ``change`` event whenever something happened to ``subject`` (a build's, drop's or task's
+    id, a target), or to anything.
 
     :raises InputError: ``since`` (when the page was made) is no time.
     :raises TooMany: enough follow already.

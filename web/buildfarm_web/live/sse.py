@@ -12,7 +12,8 @@ RETRY = b"retry: 2000\n\n"
 
 
 def event(name: str, data: object, *, last_id: object = None) -> bytes:
-    r"""One event with JSON data; ``last_id`` is what the browser sends as Last-Event-ID when it comes back.
+    r"""One event with JSON data; ``last_id`` is what the browser sends as Last-Event-ID when it
+    comes back.
 
     >>> event("end", {"state": "CLOSED"}, last_id=7)
     b'id: 7\nevent: end\ndata: {"state":"CLOSED"}\n\n'

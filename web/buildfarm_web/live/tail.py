@@ -1,8 +1,8 @@
 """The growing end of one log, read once for all who follow it.
 
-A log is sent in pieces that everybody gets alike: a piece begins where the one before ended and ends at the first line break
-after a multiple of 64 KiB, or where the log ended when it was made. A follower is nothing but an offset; who is
-slow or comes back asks for an older piece.
+A log is sent in pieces that everybody gets alike: a piece begins where the one before ended and
+ends at the first line break after a multiple of 64 KiB, or where the log ended when it was made. A
+follower is nothing but an offset; who is slow or comes back asks for an older piece.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ class Piece:
 
 
 class Tail:
-    """One open file. All methods are called by one thread at a time; ``published`` may be read by any.
+    """One open file. All methods are called by one thread at a time; ``published`` may be read by
+    any.
 
-    :ivar published: how far followers may read: whole lines, or half a line that has not grown for one look.
-    :ivar reads: how often the file was read.
+    :ivar published: how far followers may read: whole lines, or half a line that has not grown for
+    one look. :ivar reads: how often the file was read.
     """
 
     def __init__(self, path: Path, *, growing: bool, run: int = 0) -> None:
@@ -64,7 +65,9 @@ class Tail:
         return moved
 
     def is_replaced(self) -> bool:
-        """Whether the path names another file now: the task was given to another worker, whose log begins anew."""
+        """Whether the path names another file now: the task was given to another worker, whose log
+        begins anew.
+        """
         try:
             return self._path.stat().st_ino != os.fstat(self._file).st_ino
         except OSError:

@@ -1,4 +1,6 @@
-"""The page of all accounts, for admins: who is known here, and the forms that make, change and close an account."""
+"""The page of all accounts, for admins: who is known here, and the forms that make, change and
+close an account.
+"""
 
 from __future__ import annotations
 

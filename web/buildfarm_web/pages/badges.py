@@ -1,4 +1,6 @@
-"""SVG badges for other people's pages: ``/badges/<target>.svg`` and ``/badges/<target>/<source>.svg``."""
+"""SVG badges for other people's pages: ``/badges/<target>.svg`` and
+``/badges/<target>/<source>.svg``.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _MOST_OK, _SOME_OK = 1.0, 0.9
 
 @blueprint.get("/<target>.svg")
 def of_target(target: str) -> Response:
-    """How many of a target's compared builds are compatible with the vendor's; grey where nothing is known."""
+    """How many of a target's compared builds are compatible with the vendor's; grey where nothing
+    is known.
+    """
     hub = the_hub()
     if target not in hub.config.targets:
         return _answer(target, "unknown", "mute")
@@ -33,7 +37,9 @@ def of_target(target: str) -> Response:
 
 
 def _compatible(tx: Transaction, target: str) -> float | None:
-    """The share of compatible verdicts among those of the distribution of now; UNCOMPARED counts against it."""
+    """The share of compatible verdicts among those of the distribution of now; UNCOMPARED counts
+    against it.
+    """
     known = {Verdict(word): count for word, count in Census(tx).verdicts(target).items()}
     total = sum(known.values())
     return (
@@ -45,7 +51,9 @@ def _compatible(tx: Transaction, target: str) -> float | None:
 
 @blueprint.get("/<target>/<source>.svg")
 def of_source(target: str, source: str) -> Response:
-    """State and verdict of the newest build of a source; grey where there is none, so that a page keeps its picture."""
+    """State and verdict of the newest build of a source; grey where there is none, so that a page
+    keeps its picture.
+    """
     hub = the_hub()
     with hub.store.read() as tx:
         build = tx.first(

@@ -1,7 +1,7 @@
 """Atom feeds (RFC 4287): ``/feeds/all.atom`` and ``/feeds/<target|sig|source>/<name>.atom``.
 
-An entry's id is a tag URI (RFC 4151) that stays when the farm moves to another host; a feed is as old as its newest entry, so
-that a reader who asks again gets a 304.
+An entry's id is a tag URI (RFC 4151) that stays when the farm moves to another host; a feed is as
+old as its newest entry, so that a reader who asks again gets a 304.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The forms of the pages: each asks whether this one may, calls what the API calls, and leads back to the page with a word."""
+"""The forms of the pages: each asks whether this one may, calls what the API calls, and leads back
+to the page with a word.
+"""
 
 from __future__ import annotations
 
@@ -143,7 +145,10 @@ def on_waiver_request(ask: str, verb: str) -> Response:
 
 @blueprint.post("/drops")
 def submit() -> Response:
-    """Take the files of a form as a drop. :raises InputError: there are none, or one is too large."""
+    """Take the files of a form as a drop.
+
+    :raises InputError: there are none, or one is too large.
+    """
     require_permission_somewhere(Action.SUBMIT)
     parts = app_context()
     request.max_content_length = parts.blob_limit

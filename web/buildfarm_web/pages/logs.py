@@ -1,4 +1,6 @@
-"""A build's whole log: a page by line numbers that needs no script, its search, and their JSON twins."""
+"""A build's whole log: a page by line numbers that needs no script, its search, and their JSON
+twins.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,8 @@ def show_lines(build: str) -> Response:
 
 @blueprint.get("/api/v1/builds/<build>/log/search")
 def search(build: str) -> Response:
-    """The lines in which ``q`` stands, or with ``marked`` those that look like the reason of a failure, from the byte ``after`` on.
+    """The lines in which ``q`` stands, or with ``marked`` those that look like the reason of a
+    failure, from the byte ``after`` on.
 
     :raises InputError: there is nothing to look for.
     """

@@ -1,4 +1,6 @@
-"""The pages. Each reads one read model, which its JSON twin (``/api/v1`` and the same path) gives as it is."""
+"""The pages. Each reads one read model, which its JSON twin (``/api/v1`` and the same path) gives
+as it is.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,8 @@ def show_build(build: str) -> str:
     audited = audit.audit_of(parts.hub, found["audit"])
     return render(
         "build/build.html", now, it=found, log=log, locks=locks, diffs=audit.diffs_of(audited), facts=audit.facts_of(audited),
-        offers=available_actions.of_build(parts.hub, seen(), found), answering=available_actions.of_waiver_requests(parts.hub, seen(), found["asks"]),
+        offers=available_actions.of_build(parts.hub, seen(), found),
+        answering=available_actions.of_waiver_requests(parts.hub, seen(), found["asks"]),
     )  # fmt: skip
 
 

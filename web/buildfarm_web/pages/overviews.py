@@ -1,4 +1,6 @@
-"""The pages that look at the farm from a side: by source, SIG, cause, lag, machine, generation; twins in ``api_views``."""
+"""The pages that look at the farm from a side: by source, SIG, cause, lag, machine, generation;
+twins in ``api_views``.
+"""
 
 from __future__ import annotations
 

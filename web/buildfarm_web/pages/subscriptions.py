@@ -78,7 +78,10 @@ def ask_unsubscribe(subscription: str) -> str:
 
 @blueprint.post("/subscriptions/<subscription>/unsubscribe")
 def unsubscribe(subscription: str) -> str:
-    """Stop all mail to that address (RFC 8058, one click); the link in the mail is proof enough. Safe to repeat."""
+    """Stop all mail to that address (RFC 8058, one click); the link in the mail is proof enough.
+
+    Safe to repeat.
+    """
     found = _proved(subscription)
     with the_hub().store.begin() as tx:
         for one in tx.find(Subscription, address=found.address, channel=Channel.MAIL, ended=None):

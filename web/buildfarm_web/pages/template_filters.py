@@ -1,4 +1,5 @@
-"""How templates say things: times, sizes and shares for people, and for each word its symbol and tone.
+"""How templates say things: times, sizes and shares for people, and for each word its symbol and
+tone.
 
 A state or verdict is always its word; the symbol and the colour only help the eye.
 """
@@ -85,7 +86,10 @@ def symbol(word: str) -> Markup:
 
 @lru_cache(maxsize=256)
 def badge(word: str, size: str = "") -> Markup:
-    """A word with its symbol and tone; nothing for no word. Pages have hundreds of them, of few words."""
+    """A word with its symbol and tone; nothing for no word.
+
+    Pages have hundreds of them, of few words.
+    """
     look = f" {size}" if size else ""
     drawn = '<span class="badge tone-{}{}">{}<span>{}</span></span>'
     return Markup(drawn).format(tone(word), look, symbol(word), said(word)) if word else Markup()  # noqa: S704  # ours

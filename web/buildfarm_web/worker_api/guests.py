@@ -1,4 +1,6 @@
-"""``/worker/v1/guests``: how a KVM host gets identities for its guests and gives them back. Bodies are :mod:`buildfarm.wire`.
+"""``/worker/v1/guests``: how a KVM host gets identities for its guests and gives them back.
+
+Bodies are :mod:`buildfarm.wire`.
 
 A host's token opens these calls and nothing else; it can neither claim a task nor see one.
 """
@@ -51,7 +53,8 @@ def admit() -> Response:
 
 @blueprint.get("/buildroots/<target>/<arch>")
 def buildroot(target: str, arch: str) -> Response:
-    """What a task of this target and arch would be built in now: an image is installed from the same repositories.
+    """What a task of this target and arch would be built in now: an image is installed from the
+    same repositories.
 
     :raises NotAllowed: the host builds nothing for this target.
     """

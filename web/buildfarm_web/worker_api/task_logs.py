@@ -1,4 +1,6 @@
-"""The growing log of a running task: appended at an offset, bounded, set aside when the task starts anew."""
+"""The growing log of a running task: appended at an offset, bounded, set aside when the task starts
+anew.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def append(path: Path, offset: int, data: bytes, *, most: int) -> int:
 
 
 def begin(path: Path) -> None:
-    """Make an empty log, which can be followed before its first line; that of an earlier lease is kept under another name."""
+    """Make an empty log, which can be followed before its first line; that of an earlier lease is
+    kept under another name.
+    """
     if path.exists() and path.stat().st_size:
         number = 1
         while (kept := path.with_suffix(f".{number}.log")).exists():

@@ -1,7 +1,7 @@
 """``/worker/v1``: all a builder can ask of the hub. Bodies are :mod:`buildfarm.wire`.
 
-A worker's token opens ``hello`` and ``claim``; everything about a task needs the token of that task's lease, which is
-good for nothing else and ends with the lease.
+A worker's token opens ``hello`` and ``claim``; everything about a task needs the token of that
+task's lease, which is good for nothing else and ends with the lease.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ def heartbeat(task: str) -> Response:
 def append_log(task: str) -> Response:
     """Append raw bytes at ``offset``; sending them twice is sending them once.
 
-    The answer says how much the hub has: a worker whose offset is beyond that goes back and sends what is missing.
+    The answer says how much the hub has: a worker whose offset is beyond that goes back and sends
+    what is missing.
 
     :raises InputError: the log is longer than the order allows.
     """
@@ -133,7 +134,10 @@ def append_log(task: str) -> Response:
 
 @blueprint.put("/tasks/<task>/artifacts/<sha256>")
 def put_artifact(task: str, sha256: str) -> Response:
-    """Take one file the build made, streamed to disk. :raises InputError: another digest, too large, no file name."""
+    """Take one file the build made, streamed to disk.
+
+    :raises InputError: another digest, too large, no file name.
+    """
     held = _held(task)
     filename = request.args.get("filename", "")
     if not _FILENAME.match(filename):

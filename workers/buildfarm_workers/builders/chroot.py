@@ -1,7 +1,9 @@
-"""The embedded builder: dnf --installroot for a base, overlayfs for each build, bubblewrap around it.
+"""The embedded builder: dnf --installroot for a base, overlayfs for each build, bubblewrap around
+it.
 
-Stages: ``buildroot`` (the base, its overlay), ``dependencies`` (the SRPM's digests, what it requires), ``build``,
-``collect``. Everything it needs from the machine is named by :meth:`ChrootBuilder.missing`.
+Stages: ``buildroot`` (the base, its overlay), ``dependencies`` (the SRPM's digests, what it
+requires), ``build``, ``collect``. Everything it needs from the machine is named by
+:meth:`ChrootBuilder.missing`.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ _TOOLS = {
     "mount": "mount",
 }
 _ROUNDS = 4
-"""How often rpmbuild may ask for more: %generate_buildrequires, or a condition that changes BuildRequires."""
+"""How often rpmbuild may ask for more: %generate_buildrequires, or a condition that changes
+BuildRequires.
+"""
 _CHECK_SECONDS = 300
 _CHECK = (
     'rpmkeys --checksig --nosignature "$1" >&2 && '
@@ -44,7 +48,9 @@ _MAKE_SRPM = 'tar -xf "$1" --no-same-owner -C /builddir/build && shift && set --
 
 
 class ChrootBuilder:
-    """Builds on this machine, as root; ``folder`` keeps bases and dnf's cache, ``owner`` names our control groups."""
+    """Builds on this machine, as root; ``folder`` keeps bases and dnf's cache, ``owner`` names our
+    control groups.
+    """
 
     name = "chroot"
 
@@ -184,7 +190,9 @@ class _Build:
                 )
 
     def _check(self, inside: str, base: Base) -> list[str]:
-        """Digests of the SRPM, and which of its requirements the base does not hold; its header is read in the box."""
+        """Digests of the SRPM, and which of its requirements the base does not hold; its header is
+        read in the box.
+        """
         with (self.room.root / inside.lstrip("/")).open("rb") as srpm:
             if srpm.read(len(_MAGIC)) != _MAGIC:
                 raise BuildFailed(

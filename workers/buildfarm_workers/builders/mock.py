@@ -1,7 +1,8 @@
 """The production builder: runs the real mock with a plain configuration, and reads what it left.
 
-Exit codes become failure kinds by :func:`buildfarm.domain.core.build.failure_of_mock`. Each build has a basedir of its own,
-kept until the lock is read from the root; mock's root cache is shared by all builds of one buildroot key.
+Exit codes become failure kinds by :func:`buildfarm.domain.core.build.failure_of_mock`. Each build
+has a basedir of its own, kept until the lock is read from the root; mock's root cache is shared by
+all builds of one buildroot key.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ _QUOTED = "Command failed:"
 
 
 class MockBuilder:
-    """``folder`` keeps mock's caches; ``settings.user`` is the ordinary user that mock drops to when we are root."""
+    """``folder`` keeps mock's caches; ``settings.user`` is the ordinary user that mock drops to
+    when we are root.
+    """
 
     name = "mock"
 
@@ -200,7 +203,8 @@ class _Run:
     def mock(self, command: Sequence[str], env: dict[str, str]) -> Completed:
         """Run mock inside the order's limits.
 
-        :raises BuildFailed: a limit was hit. :raises Stopped: the caller does not want the build any more.
+        :raises BuildFailed: a limit was hit. :raises Stopped: the caller does not want the build
+            any more.
         """
         limits = self._order.limits
         group = ControlGroup(
@@ -243,7 +247,10 @@ class _Run:
             self._making.write_installed(found.log)
 
     def judge(self, done: Completed) -> None:
-        """Keep the RPMs asked for, or say why there are none. :raises BuildFailed: with kind and reason."""
+        """Keep the RPMs asked for, or say why there are none.
+
+        :raises BuildFailed: with kind and reason.
+        """
         for unwanted in self._making.rpms(source=self._order.kind == "build"):
             if self._order.kind == "build":
                 self.asked_for = _beyond(self._srpm, unwanted)
@@ -274,7 +281,9 @@ class _Run:
         return kind, f"mock: {one_line(said or f'exit code {done.returncode}')}"
 
     def _explain_dnf(self, done: Completed) -> tuple[FailureKind, str]:
-        """Mock says 30 for every failure of dnf: over the SRPM's requirements, a repository, or the root's own packages."""
+        """Mock says 30 for every failure of dnf: over the SRPM's requirements, a repository, or the
+        root's own packages.
+        """
         said = done.stderr.decode("utf-8", "replace").rpartition(_QUOTED)[2]
         kind, reason = dnf.explain(said)
         if kind is FailureKind.DEPENDENCIES:
@@ -307,7 +316,8 @@ def _check_reachable(folder: Path, user: pwd.struct_passwd | None) -> None:
 
 
 def _check_srpm(payload: Path, name: str) -> None:
-    """Digests before anything else: for some damage mock says 1, which would read as the build's own failure.
+    """Digests before anything else: for some damage mock says 1, which would read as the build's
+    own failure.
 
     :raises BuildFailed: the file is not a sound RPM.
     """
@@ -320,7 +330,9 @@ def _check_srpm(payload: Path, name: str) -> None:
 
 
 def _beyond(sent: Path, made: Path) -> tuple[str, ...]:
-    """What the SRPM that mock ``made`` requires and the one ``sent`` does not: its header names what was generated too."""
+    """What the SRPM that mock ``made`` requires and the one ``sent`` does not: its header names
+    what was generated too.
+    """
     known = _requires(sent)
     return tuple(
         text for text in _requires(made) if text not in known and not text.startswith("rpmlib(")
@@ -328,7 +340,9 @@ def _beyond(sent: Path, made: Path) -> tuple[str, ...]:
 
 
 def _requires(srpm: Path) -> dict[str, None]:
-    """In the header's order, as rpm words them; none where a build left something else under the SRPM's name."""
+    """In the header's order, as rpm words them; none where a build left something else under the
+    SRPM's name.
+    """
     done = sandbox.run(
         ["rpm", "-qp", "--nosignature", "--qf", "[%{REQUIRENEVRS}\\n]", srpm],
         read_only=[srpm],

@@ -1,7 +1,7 @@
 """What every builder promises.
 
-A build that fails is an :class:`Outcome`, not an exception: the caller gets a kind from the farm's one taxonomy and a
-reason of one line that a person can act on without opening a log.
+A build that fails is an :class:`Outcome`, not an exception: the caller gets a kind from the farm's
+one taxonomy and a reason of one line that a person can act on without opening a log.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ class Stopped(BuildFailed):
 class Outcome:
     """How a build ended. ``kind`` is ``None`` for success.
 
-    ``lock`` is every RPM that stood in the buildroot when the build began (empty if it never did). ``seconds`` maps
-    stages to wall clock. ``facts`` says what was special about this run: a limit that could not be set, and its peaks.
-    ``asked_for`` are requirements that the build asked for while it ran, whether or not they could be installed.
+    ``lock`` is every RPM that stood in the buildroot when the build began (empty if it never did).
+    ``seconds`` maps stages to wall clock. ``facts`` says what was special about this run: a limit
+    that could not be set, and its peaks. ``asked_for`` are requirements that the build asked for
+    while it ran, whether or not they could be installed.
     """
 
     kind: FailureKind | None = None
@@ -78,7 +79,9 @@ class Builder(Protocol):
         """What keeps this builder from working here, each with its remedy; empty when all is well."""
 
     def remove_stale(self) -> None:
-        """Clean up what a predecessor of the same owner left when it was killed; called before the first build."""
+        """Clean up what a predecessor of the same owner left when it was killed; called before the
+        first build.
+        """
 
     def build(
         self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop
@@ -86,7 +89,8 @@ class Builder(Protocol):
         """Build ``order``; nothing it started lives on, nothing it mounted stays mounted.
 
         :param payload: the file that ``order.payload`` describes, digest already verified.
-        :param work: an empty folder of this build's own; what is left in it afterwards may be deleted.
+        :param work: an empty folder of this build's own; what is left in it afterwards may be
+            deleted.
         :param result: the resultdir, existing and empty.
         """
 

@@ -30,7 +30,10 @@ _NOISE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a log says about its end. ``missing`` are unmet build requirements, as rpmbuild words them."""
+    """What a log says about its end.
+
+    ``missing`` are unmet build requirements, as rpmbuild words them.
+    """
 
     kind: FailureKind
     reason: str

@@ -1,7 +1,7 @@
 """Does a root already hold what an SRPM's header asks for? Pure.
 
-Only to save a dnf run: "no" (also for what is not understood, such as rich dependencies) costs that run, and rpmbuild
-checks a "yes" again before it builds.
+Only to save a dnf run: "no" (also for what is not understood, such as rich dependencies) costs that
+run, and rpmbuild checks a "yes" again before it builds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from buildfarm.errors import InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """One line of a header's Requires or Provides: ``name``, ``sense`` (``""``, ``<``, ``>=``, …) and its EVR."""
+    """One line of a header's Requires or Provides: ``name``, ``sense`` (``""``, ``<``, ``>=``, …)
+    and its EVR.
+    """
 
     name: str
     sense: str = ""

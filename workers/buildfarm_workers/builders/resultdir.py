@@ -1,4 +1,6 @@
-"""The one layout of a result: ``build.log root.log state.log installed_pkgs.log *.rpm``, as mock has it."""
+"""The one layout of a result: ``build.log root.log state.log installed_pkgs.log *.rpm``, as mock
+has it.
+"""
 
 from __future__ import annotations
 
@@ -71,9 +73,11 @@ class Resultdir:
         return sorted(p for p in self.folder.glob("*.rpm") if p.name.endswith(".src.rpm") is source)
 
     def collect(self, top: Path, inside: Sequence[str]) -> int:
-        """Take the RPMs out of ``top/inside[0]/inside[1]/…`` and its sub-folders; how many there were.
+        """Take the RPMs out of ``top/inside[0]/inside[1]/…`` and its sub-folders; how many there
+        were.
 
-        The build owned those folders: a symbolic link in the way, or a name no RPM has, is not followed.
+        The build owned those folders: a symbolic link in the way, or a name no RPM has, is not
+        followed.
 
         :raises BuildFailed: the build left something there that is not an RPM's file.
         """

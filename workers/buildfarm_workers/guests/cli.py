@@ -1,4 +1,7 @@
-"""``buildfarm guests …``: images, the pool, and a look at what runs. A plug-in of the ``buildfarm`` command."""
+"""``buildfarm guests …``: images, the pool, and a look at what runs.
+
+A plug-in of the ``buildfarm`` command.
+"""
 
 from __future__ import annotations
 
@@ -138,7 +141,9 @@ def list_images(file: Path) -> None:
 )
 @click.pass_obj
 def render(file: Path, name: str, folder: Path | None, target: Path) -> None:
-    """Write what the distribution's own tools make NAME with: cloud-init or kickstart, domain XML, the virt-install call."""
+    """Write what the distribution's own tools make NAME with: cloud-init or kickstart, domain XML,
+    the virt-install call.
+    """
     found, _ = definitions.find(folder or hosts.load(file).definitions, name)
     for written in rendering.write(found, target):
         click.echo(str(written))

@@ -12,10 +12,13 @@ from buildfarm.errors import ConfigError
 
 
 class HostConfig(BaseModel):
-    """A KVM host: who it is for the hub, which image its guests boot, how many at a time. Relative paths start at the file.
+    """A KVM host: who it is for the hub, which image its guests boot, how many at a time.
 
-    ``redis`` is where the host reaches the hub's Redis (``host:port``). ``qemu_user`` gets the files of a guest where libvirt
-    does not hand them over by itself (a session daemon). ``boot_seconds`` is how long a guest may take to say hello.
+    Relative paths start at the file.
+
+    ``redis`` is where the host reaches the hub's Redis (``host:port``). ``qemu_user`` gets the
+    files of a guest where libvirt does not hand them over by itself (a session daemon).
+    ``boot_seconds`` is how long a guest may take to say hello.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,7 +47,10 @@ class HostConfig(BaseModel):
 
 
 def load(file: Path) -> HostConfig:
-    """Read and check ``file``. :raises ConfigError: missing, not YAML, or with a wrong or unknown key."""
+    """Read and check ``file``.
+
+    :raises ConfigError: missing, not YAML, or with a wrong or unknown key.
+    """
     try:
         raw = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,6 +1,9 @@
-"""The HTML page of a comparison: one file, nothing loaded from elsewhere. The farm's build page uses the same parts.
+"""The HTML page of a comparison: one file, nothing loaded from elsewhere.
 
-``TEMPLATES`` holds ``_comparison.html``, the macros both share; :mod:`.looks` says how a verdict looks.
+The farm's build page uses the same parts.
+
+``TEMPLATES`` holds ``_comparison.html``, the macros both share; :mod:`.looks` says how a verdict
+looks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""How a verdict looks: its symbol (a path on a grid of 16) and its tone. The word stands beside them always."""
+"""How a verdict looks: its symbol (a path on a grid of 16) and its tone.
+
+The word stands beside them always.
+"""
 
 from __future__ import annotations
 

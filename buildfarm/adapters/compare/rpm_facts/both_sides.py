@@ -1,6 +1,8 @@
-"""Inside the sandbox: what takes the files of both sides at once; see :mod:`buildfarm.domain.compare.contents.both_sides`.
+"""Inside the sandbox: what takes the files of both sides at once; see
+:mod:`buildfarm.domain.compare.contents.both_sides`.
 
-Files are taken out of the RPMs into the sandbox's own work folder, under names of ours: nothing a payload says is a path here.
+Files are taken out of the RPMs into the sandbox's own work folder, under names of ours: nothing a
+payload says is a path here.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ _DAMAGED = (rpm.error, OSError, ValueError, struct.error, MemoryError)
 
 
 def answers(requests: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """For each :class:`PairRequest` as a dict, rows ``{"path", "old_code", "new_code", "abi"}`` by the new side's path."""
+    """For each :class:`PairRequest` as a dict, rows ``{"path", "old_code", "new_code", "abi"}`` by
+    the new side's path.
+    """
     for request in requests:
         work = Path(tempfile.mkdtemp(prefix="pair-"))
         try:
@@ -107,7 +111,9 @@ def _extracted(archive: str, wanted: set[str], folder: Path) -> dict[str, Path]:
 
 
 class _Debuginfo:
-    """The debuginfo of both sides, as folders that abidiff finds it in: ``.build-id/xx/y….debug``, and dwz's common files."""
+    """The debuginfo of both sides, as folders that abidiff finds it in: ``.build-id/xx/y….debug``,
+    and dwz's common files.
+    """
 
     def __init__(self, request: dict[str, Any], work: Path) -> None:
         self._error = ""

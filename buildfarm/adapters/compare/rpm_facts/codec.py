@@ -1,4 +1,6 @@
-"""Headers' facts to JSON and back: what goes through the sandbox's wall; rows are in the order of the dataclass's fields."""
+"""Headers' facts to JSON and back: what goes through the sandbox's wall; rows are in the order of
+the dataclass's fields.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ def to_row(item: Any) -> list[Any]:  # noqa: ANN401 -- any dataclass of facts
 
 
 def from_row(kind: type[T], row: list[Any]) -> T:
-    """The dataclass again; lists become tuples. :raises TypeError, ValueError: the row is not one of this kind."""
+    """The dataclass again; lists become tuples.
+
+    :raises TypeError, ValueError: the row is not one of this kind.
+    """
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # every kind here is a dataclass
     return kind(
         **{

@@ -1,4 +1,7 @@
-"""Inside the sandbox: facts about the content of named files of RPMs. Nothing is written to disk."""
+"""Inside the sandbox: facts about the content of named files of RPMs.
+
+Nothing is written to disk.
+"""
 
 from __future__ import annotations
 

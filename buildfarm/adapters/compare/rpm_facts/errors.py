@@ -4,4 +4,6 @@ from __future__ import annotations
 
 
 class MalformedError(ValueError):
-    """It says it is compiled code, and is not well-formed: an error of that file, never something to compare as it is."""
+    """It says it is compiled code, and is not well-formed: an error of that file, never something
+    to compare as it is.
+    """

@@ -1,6 +1,7 @@
 """Reads a Java class file from memory: The Java Virtual Machine Specification, chapter 4.
 
-Every index is checked; what does not fit raises :class:`JavaClassError`. Time and memory are linear in the file's size.
+Every index is checked; what does not fit raises :class:`JavaClassError`. Time and memory are linear
+in the file's size.
 """
 
 from __future__ import annotations

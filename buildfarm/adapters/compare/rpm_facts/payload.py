@@ -1,4 +1,6 @@
-"""Walks an RPM's payload with rpm itself: every codec it knows, RPM v4 and v6 alike; nothing is written to disk."""
+"""Walks an RPM's payload with rpm itself: every codec it knows, RPM v4 and v6 alike; nothing is
+written to disk.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ Blocks = Callable[[], Iterator[bytes]]
 
 
 def blocks(path: str) -> Iterator[tuple[frozenset[str], int, Blocks]]:
-    """(paths, size in bytes, reader) of each file with content; several paths are hard links of one file.
+    """(paths, size in bytes, reader) of each file with content; several paths are hard links of one
+    file.
 
-    The reader must be used before the next file is asked for; it raises ValueError where the payload ends early.
+    The reader must be used before the next file is asked for; it raises ValueError where the
+    payload ends early.
 
     :raises rpm.error, OSError: the RPM or its payload cannot be read.
     """

@@ -1,8 +1,9 @@
-"""Inside the sandbox: answers requests, a JSON line each, with a JSON line for each thing asked for.
+"""Inside the sandbox: answers requests, a JSON line each, with a JSON line for each thing asked
+for.
 
-``{"files": [path, …]}`` asks for headers, ``{"requests": [{"file", "paths", "masks"}, …]}`` for contents,
-``{"pairs": [{"old", "new", "paths", …}, …]}`` for what takes both sides. The first line printed is ``{"ready": true}``;
-what a request does not need is not imported.
+``{"files": [path, …]}`` asks for headers, ``{"requests": [{"file", "paths", "masks"}, …]}`` for
+contents, ``{"pairs": [{"old", "new", "paths", …}, …]}`` for what takes both sides. The first line
+printed is ``{"ready": true}``; what a request does not need is not imported.
 """
 
 # ruff: noqa: PLC0415  # imports inside functions: the first answer must not wait for them
@@ -50,7 +51,8 @@ def _answers(request: dict[str, Any]) -> Iterable[object]:
 
 
 def _at_once(answer: Callable[[list[Any]], Iterator[object]], items: list[Any]) -> Iterator[object]:
-    """One answer for each item, by a process each: where there are only two RPMs, two processors read them.
+    """One answer for each item, by a process each: where there are only two RPMs, two processors
+    read them.
 
     A process that dies leaves no answer; then this one ends as well, and whoever asked sees that.
     """

@@ -1,7 +1,8 @@
 """A reader in its sandbox that stays for the next question.
 
-Starting Python in a sandbox costs more than reading a small RPM. What a reader cannot answer (it crashed, its time was up) is no
-answer here: the same question is put to an ordinary run, which finds out whose fault it is.
+Starting Python in a sandbox costs more than reading a small RPM. What a reader cannot answer (it
+crashed, its time was up) is no answer here: the same question is put to an ordinary run, which
+finds out whose fault it is.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class ReaderProcess:
 
     @property
     def spent(self) -> bool:
-        """Whether it has answered so much that a new one is due: what a reader once took it does not give back."""
+        """Whether it has answered so much that a new one is due: what a reader once took it does
+        not give back.
+        """
         return self._left <= 0
 
     def tell(self, request: object, *, seconds: float) -> None:
@@ -71,7 +74,9 @@ class ReaderProcess:
             return  # it has ended: no answer comes
 
     def answers(self, count: int) -> list[Any] | None:
-        """So many answers to the last question; ``None`` if the reader ended before, or said what cannot be understood."""
+        """So many answers to the last question; ``None`` if the reader ended before, or said what
+        cannot be understood.
+        """
         try:
             if not self._greeted and json.loads(self._answers.readline(_MAX_LINE)) != {
                 "ready": True

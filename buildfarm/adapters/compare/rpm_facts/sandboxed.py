@@ -1,4 +1,6 @@
-"""Runs the readers in the sandbox: many RPMs a run, and one bad file never costs the others their facts."""
+"""Runs the readers in the sandbox: many RPMs a run, and one bad file never costs the others their
+facts.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +44,12 @@ _MEMORY_OF_BOTH, _SECONDS_A_PAIR = 2048 * MEBIBYTE, 150.0
 
 
 class SandboxedReader:
-    """Reads RPM files in bubblewrap. ``jobs`` is how many sandboxes run at once, all processors by default.
+    """Reads RPM files in bubblewrap.
 
-    ``keep``: folders whose files are read by sandboxes that see them whole and stay until :meth:`close`.
+    ``jobs`` is how many sandboxes run at once, all processors by default.
+
+    ``keep``: folders whose files are read by sandboxes that see them whole and stay until
+    :meth:`close`.
     """
 
     def __init__(
@@ -75,12 +80,17 @@ class SandboxedReader:
             process.close()
 
     def headers(self, files: Sequence[Path]) -> list[RpmFacts]:
-        """Facts of each file, in that order; damage is in ``error``. :raises InfraError: the sandbox does not start."""
+        """Facts of each file, in that order; damage is in ``error``.
+
+        :raises InfraError: the sandbox does not start.
+        """
         real = [Path(file).resolve() for file in files]
         return self._many(real, self._read_headers)
 
     def contents(self, requests: Sequence[ContentRequest]) -> list[Mapping[str, ContentFacts]]:
-        """Content facts by path of each request, in that order; a file that could not be read has ``error`` set."""
+        """Content facts by path of each request, in that order; a file that could not be read has
+        ``error`` set.
+        """
         return self._many(list(requests), self._read_contents)
 
     def _many(self, items: list[T], read: Callable[[list[T]], list[R]]) -> list[R]:
@@ -108,7 +118,9 @@ class SandboxedReader:
         return [told(request, answer) for request, answer in zip(requests, answers, strict=True)]
 
     def both_sides(self, requests: Sequence[PairRequest]) -> list[Mapping[str, BothSides]]:
-        """What takes both files, by the new side's path of each request; a check that broke says so, never nothing."""
+        """What takes both files, by the new side's path of each request; a check that broke says
+        so, never nothing.
+        """
         return self._many(list(requests), self._read_both_sides)
 
     def _read_both_sides(self, requests: list[PairRequest]) -> list[Mapping[str, BothSides]]:
@@ -196,7 +208,9 @@ def content_request(requests: Sequence[ContentRequest]) -> dict[str, Any]:
 
 
 def told(request: ContentRequest, answer: Any) -> Mapping[str, ContentFacts]:  # noqa: ANN401 -- whatever the sandbox printed
-    """The facts in a reader's answer; every path that was asked for is there, with an error if it must be."""
+    """The facts in a reader's answer; every path that was asked for is there, with an error if it
+    must be.
+    """
     try:
         read = {
             item.path: item for item in (content_from_json(form) for form in answer["contents"])
@@ -223,7 +237,9 @@ def _each(
     decode: Callable[[Any], R],
     failed: Callable[[T, str], R],
 ) -> list[R]:
-    """An answer for every item; the one that a run died on gets a run of its own before it is blamed."""
+    """An answer for every item; the one that a run died on gets a run of its own before it is
+    blamed.
+    """
     results: list[R] = []
     alone = False
     while len(results) < len(items):

@@ -1,10 +1,11 @@
 """The event table read in an order that stays: what a follower has passed is never added to.
 
-An event's number is drawn before its transaction commits. In SQLite there is one writer, so numbers appear in order; in
-PostgreSQL a lower one may appear after a higher one, and a number whose transaction was rolled back never does. Where a number
-is missing, a SHARE lock on the table is taken for one read: it is granted when every transaction that has drawn a number is
-over (each holds ROW EXCLUSIVE on the table from before it draws until it ends; PostgreSQL manual, 13.3), so what is missing
-then stays missing. Whoever writes meanwhile waits for that one read.
+An event's number is drawn before its transaction commits. In SQLite there is one writer, so numbers
+appear in order; in PostgreSQL a lower one may appear after a higher one, and a number whose
+transaction was rolled back never does. Where a number is missing, a SHARE lock on the table is
+taken for one read: it is granted when every transaction that has drawn a number is over (each holds
+ROW EXCLUSIVE on the table from before it draws until it ends; PostgreSQL manual, 13.3), so what is
+missing then stays missing. Whoever writes meanwhile waits for that one read.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ Row = sa.Row[Any]
 
 
 def settled_rows(engine: sa.Engine, after: int, limit: int) -> list[Row]:
-    """The events that follow ``after``, in order; none with a number in between will ever come. At most ``limit``."""
+    """The events that follow ``after``, in order; none with a number in between will ever come.
+
+    At most ``limit``.
+    """
     with engine.connect() as connection:
         connection.info["write"] = False
         with connection.begin():

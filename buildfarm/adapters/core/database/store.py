@@ -54,7 +54,8 @@ class SqlStore:
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
 
-        # what one page reads must fit together; PostgreSQL's own default shows each statement a later state
+        # what one page reads must fit together; PostgreSQL's own default shows each statement a
+        # later state
         snapshots = not _is_sqlite(url)
         self._reading = (
             self._engine.execution_options(isolation_level="REPEATABLE READ")
@@ -63,7 +64,10 @@ class SqlStore:
         )
 
     def migrate(self) -> None:
-        """Bring the tables to the newest revision. :raises InfraError: the database cannot be reached."""
+        """Bring the tables to the newest revision.
+
+        :raises InfraError: the database cannot be reached.
+        """
         config = AlembicConfig()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         try:
@@ -108,7 +112,9 @@ class SqlStore:
             raise InfraError(f"database {self.name}: {error.orig}", hint="is it up?") from error
 
     def settled(self, after: int, limit: int) -> list[Event]:
-        """The events that follow ``after``, in an order that stays (see :mod:`buildfarm.adapters.core.database.history`)."""
+        """The events that follow ``after``, in an order that stays (see
+        :mod:`buildfarm.adapters.core.database.history`).
+        """
         try:
             read = _reader(Event)
             return [read(row) for row in settled_rows(self._engine, after, limit)]
@@ -196,7 +202,9 @@ class SqlTransaction:
         after: object = None,
         **where: object,
     ) -> list[tuple[Any, ...]]:
-        """Some fields of what :meth:`find` would give, as the column has them (text for an enumeration, lists for tuples)."""
+        """Some fields of what :meth:`find` would give, as the column has them (text for an
+        enumeration, lists for tuples).
+        """
         query = self._query(
             kind, fields, order_by, where, descending=descending, limit=limit, after=after
         )
@@ -228,7 +236,8 @@ class SqlTransaction:
                 sa.tuple_(*columns) < seen if descending else sa.tuple_(*columns) > seen
             )
         if limit is None and where and self._connection.dialect.name == "sqlite":
-            # all of it is read anyway: "+" keeps SQLite from walking through everything in this order (its planner's manual, 5)
+            # all of it is read anyway: "+" keeps SQLite from walking through everything in this
+            # order (its planner's manual, 5)
             ordering: list[Any] = [
                 sa.UnaryExpression(column, operator=_PLUS, type_=column.type) for column in columns
             ]
@@ -264,7 +273,9 @@ class SqlTransaction:
     def count_by(
         self, kind: type[object], by: Sequence[str], /, **where: object
     ) -> dict[tuple[Any, ...], int]:
-        """How many :meth:`find` would give, for each combination of the values of ``by`` that occurs."""
+        """How many :meth:`find` would give, for each combination of the values of ``by`` that
+        occurs.
+        """
         table = TABLES[kind]
         columns = [table.c[name] for name in by]
         query = (
@@ -405,7 +416,9 @@ def _prepare_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401  # sqli
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    """A writer takes the write lock at the start: a reader that turns writer half-way would fail with "locked"."""
+    """A writer takes the write lock at the start: a reader that turns writer half-way would fail
+    with "locked".
+    """
     write = connection.info.get("write", True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
@@ -425,7 +438,9 @@ def _to_row(record: object) -> dict[str, object]:
 
 @cache
 def _reader(kind: Hashable) -> Callable[[Sequence[Any]], Any]:
-    """Makes a record of a row of its table, whose JSON and text columns become the fields' own types again."""
+    """Makes a record of a row of its table, whose JSON and text columns become the fields' own
+    types again.
+    """
     hints = typing.get_type_hints(kind)
     names = [column.name for column in TABLES[cast("type", kind)].columns]
     converters: list[tuple[str, Callable[[Any], Any]]] = []

@@ -1,7 +1,7 @@
 """The tables, one for each record of the domain.
 
-A table's columns are its dataclass's fields, so that a record is written down once; what a database must hold true by
-itself (uniqueness, invariants of the states) is said here.
+A table's columns are its dataclass's fields, so that a record is written down once; what a database
+must hold true by itself (uniqueness, invariants of the states) is said here.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
     def result_processor(
         self, dialect: sa.Dialect, coltype: object
     ) -> Callable[[typing.Any], datetime | None] | None:
-        """As :meth:`process_result_value`; from SQLite's text in one step, for a page reads thousands."""
+        """As :meth:`process_result_value`; from SQLite's text in one step, for a page reads
+        thousands.
+        """
         return (
             _from_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
         )
@@ -125,7 +127,9 @@ _COUNTED = ("verdict", "scratch", "wait_kind", "gate", "successor")
 
 
 def _begins(name: str, *columns: str) -> sa.Index:
-    """An index for :class:`buildfarm.ports.store.Prefix` on the last column; PostgreSQL wants to be told (its manual, 11.10)."""
+    """An index for :class:`buildfarm.ports.store.Prefix` on the last column; PostgreSQL wants to be
+    told (its manual, 11.10).
+    """
     return sa.Index(name, *columns, postgresql_ops={columns[-1]: "text_pattern_ops"})
 
 

@@ -1,4 +1,6 @@
-"""Looks for a vendor's brand in RPMs, SRPMs, archives and folders: headers, names and every file, at every nesting, in the sandbox."""
+"""Looks for a vendor's brand in RPMs, SRPMs, archives and folders: headers, names and every file,
+at every nesting, in the sandbox.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Brands that are no words: pictures as they look, certificates by their names, OpenPGP keys by their fingerprints."""
+"""Brands that are no words: pictures as they look, certificates by their names, OpenPGP keys by
+their fingerprints.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,8 @@ def find_marks(data: bytes, policy: BrandPolicy) -> Iterator[Found]:
 
 
 def dhash(data: bytes) -> str:
-    """A picture's difference hash: 64 bits in hex, each whether a pixel of 9 by 8 is brighter than its right neighbour.
+    """A picture's difference hash: 64 bits in hex, each whether a pixel of 9 by 8 is brighter than
+    its right neighbour.
 
     :raises ValueError: it is no picture that can be read.
     """
@@ -140,7 +143,9 @@ def _openpgp(data: bytes, offset: int, line: int, policy: BrandPolicy) -> Iterat
 
 
 def fingerprints(data: bytes) -> Iterator[str]:
-    """Of every version 4 public key and subkey in binary OpenPGP data (RFC 4880, 4.2 and 12.2); it ends where that ends."""
+    """Of every version 4 public key and subkey in binary OpenPGP data (RFC 4880, 4.2 and 12.2); it
+    ends where that ends.
+    """
     at = 0
     while at + 2 < len(data) and data[at] & 0x80:
         tag, size, at = _packet(data, at)

@@ -1,7 +1,8 @@
-"""Everything inside a file: decompressed, unpacked, archives in archives, RPMs in RPMs; runs in the sandbox.
+"""Everything inside a file: decompressed, unpacked, archives in archives, RPMs in RPMs; runs in the
+sandbox.
 
-Bounded in depth, in the size of one piece and in all bytes read; what a bound or damage kept from being read is said, and never
-taken for clean.
+Bounded in depth, in the size of one piece and in all bytes read; what a bound or damage kept from
+being read is said, and never taken for clean.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ class Budget:
 
 
 def pieces(where: str, data: bytes, budget: Budget, depth: int = 0) -> Iterator[Piece]:
-    """What is inside, down to what holds nothing more; the bytes themselves where nothing is, or not all of it could be read."""
+    """What is inside, down to what holds nothing more; the bytes themselves where nothing is, or
+    not all of it could be read.
+    """
     if not budget.take(len(data)):
         yield Piece(where=where, unread=budget.over)
         return

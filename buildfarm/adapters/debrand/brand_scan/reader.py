@@ -1,4 +1,6 @@
-"""Runs inside the sandbox: ``{"files": [[path, name], …], "policy": {…}}`` on standard input, a list of hits on standard output."""
+"""Runs inside the sandbox: ``{"files": [[path, name], …], "policy": {…}}`` on standard input, a
+list of hits on standard output.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ class Scanner:
         self._budget = Budget()
 
     def scan(self, path: Path, name: str) -> Iterator[BrandHit]:
-        """All hits in one file; what is called ``*.rpm`` is read as an RPM, header and all. Damage is a hit, too: nobody looked."""
+        """All hits in one file; what is called ``*.rpm`` is read as an RPM, header and all.
+
+        Damage is a hit, too: nobody looked.
+        """
         try:
             yield from self._scan(path, name)
         except ERRORS as error:

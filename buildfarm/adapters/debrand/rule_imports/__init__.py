@@ -1,8 +1,10 @@
-"""Other distributions' debrand rules, read into ours: AlmaLinux's autopatch YAML and srpmproc's directive files.
+"""Other distributions' debrand rules, read into ours: AlmaLinux's autopatch YAML and srpmproc's
+directive files.
 
-Both give what :mod:`buildfarm.adapters.debrand.rule_files` reads from a rule file, so an imported rule is applied directly or written
-out (:func:`convert`) with the files it uses; the result is the same bytes. Nothing is guessed: a directive that says nothing
-about the sources (a branch to push to, a tag's prefix) becomes a note, an unknown one is an error.
+Both give what :mod:`buildfarm.adapters.debrand.rule_files` reads from a rule file, so an imported
+rule is applied directly or written out (:func:`convert`) with the files it uses; the result is the
+same bytes. Nothing is guessed: a directive that says nothing about the sources (a branch to push
+to, a tag's prefix) becomes a note, an unknown one is an error.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """A rule's data (schema 1), the ``folder`` its files are in, and what of the original has no meaning here."""
+    """A rule's data (schema 1), the ``folder`` its files are in, and what of the original has no
+    meaning here.
+    """
 
     data: Json
     file: Path
@@ -57,7 +61,8 @@ _Writer.add_representer(str, _text)
 def convert(imported: Imported, folder: Path) -> Path:
     """Write the rule and copy the files it uses into ``folder``; the rule's path.
 
-    :raises InputError: there is such a rule already, or two rules want different files under one name.
+    :raises InputError: there is such a rule already, or two rules want different files under one
+        name.
     """
     rule = folder / f"{imported.data['source']}.yaml"
     if rule.exists():
@@ -84,5 +89,8 @@ def convert(imported: Imported, folder: Path) -> Path:
 
 
 def rule_head(source: str, why: str, day: date) -> Json:
-    """The keys every imported rule has. It leaves no mark in the spec: the original tools leave none."""
+    """The keys every imported rule has.
+
+    It leaves no mark in the spec: the original tools leave none.
+    """
     return {"schema": 1, "source": source, "why": why, "date": day.isoformat(), "mark": False}

@@ -1,4 +1,7 @@
-"""AlmaLinux autopatch's ``config.yaml``. Source: autopatch-tool, docs/configuration.md; what it leaves open, its behaviour."""
+"""AlmaLinux autopatch's ``config.yaml``.
+
+Source: autopatch-tool, docs/configuration.md; what it leaves open, its behaviour.
+"""
 
 from __future__ import annotations
 
@@ -255,7 +258,10 @@ class _Reader:
 
 
 def looks_like(file: Path) -> bool:
-    """Whether a YAML file is an autopatch config rather than a rule of ours. :raises ConfigError: it is no YAML."""
+    """Whether a YAML file is an autopatch config rather than a rule of ours.
+
+    :raises ConfigError: it is no YAML.
+    """
     data = Placed(file).data
     return isinstance(data, dict) and "actions" in data and "schema" not in data
 

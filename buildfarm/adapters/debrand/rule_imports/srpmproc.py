@@ -1,7 +1,9 @@
-"""srpmproc's (Rocky's, OpenELA's) directive files: ``PATCHES/*.cfg`` of a patch tree, in protobuf's text format.
+"""srpmproc's (Rocky's, OpenELA's) directive files: ``PATCHES/*.cfg`` of a patch tree, in protobuf's
+text format.
 
-Directives are carried out in srpmproc's order, whatever the file's: replace, delete, add, patch, lookaside, spec_change. Where
-srpmproc stays silent (a replacement that finds nothing), so does a single search; a spec_change that changes nothing is an error.
+Directives are carried out in srpmproc's order, whatever the file's: replace, delete, add, patch,
+lookaside, spec_change. Where srpmproc stays silent (a replacement that finds nothing), so does a
+single search; a spec_change that changes nothing is an error.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ _SEARCHED = {"any": "any", "starts_with": "starts", "ends_with": "ends"}
 
 
 def read(file: Path, *, source: str, day: date) -> Imported:
-    """Read a directive file; the files it names are in its patch tree, the folder above ``PATCHES``.
+    """Read a directive file; the files it names are in its patch tree, the folder above
+    ``PATCHES``.
 
     :param day: of the changelog entries.
-    :raises ConfigError: naming file, line and column of what cannot be read, or the directive that has no file.
+    :raises ConfigError: naming file, line and column of what cannot be read, or the directive that
+        has no file.
     """
     cfg = _parse(file)
     change = cfg.get("spec_change")
@@ -53,7 +57,9 @@ def read(file: Path, *, source: str, day: date) -> Imported:
 
 
 def _parse(file: Path) -> Json:
-    """The directives as plain data; a field that was not given is not there, one of several alternatives always is."""
+    """The directives as plain data; a field that was not given is not there, one of several
+    alternatives always is.
+    """
     try:
         cfg = text_format.Parse(file.read_text("utf-8"), cfg_class()())
     except text_format.ParseError as error:

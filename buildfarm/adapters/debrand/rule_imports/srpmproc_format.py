@@ -1,4 +1,6 @@
-"""The messages of srpmproc's directive files, for protobuf's own text format reader. Source: srpmproc, ``proto/cfg.proto``.
+"""The messages of srpmproc's directive files, for protobuf's own text format reader.
+
+Source: srpmproc, ``proto/cfg.proto``.
 
 The table below is that file's content: ``name: (number, type, repeated, oneof)``.
 """

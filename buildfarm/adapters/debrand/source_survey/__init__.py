@@ -1,7 +1,8 @@
-"""Reads what an SRPM says as plain text, in the sandbox: its spec's bootstrap condition, and brand words in spec, patches and names.
+"""Reads what an SRPM says as plain text, in the sandbox: its spec's bootstrap condition, and brand
+words in spec, patches and names.
 
-Archives stay closed: this answers "does it need a rule?" for a whole drop at once. What is in them the brand scan of our own build
-finds (:mod:`buildfarm.adapters.debrand.brand_scan`).
+Archives stay closed: this answers "does it need a rule?" for a whole drop at once. What is in them
+the brand scan of our own build finds (:mod:`buildfarm.adapters.debrand.brand_scan`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ _NO_BRAND = BrandPolicy(words=())
 
 
 def survey(srpms: Sequence[Path], policy: BrandPolicy | None) -> list[Surveyed]:
-    """One answer an SRPM, in order. :raises InputError: one of them ended the reader; ask for each alone."""
+    """One answer an SRPM, in order.
+
+    :raises InputError: one of them ended the reader; ask for each alone.
+    """
     paths = [path.resolve() for path in srpms]
     given = {
         "files": [str(path) for path in paths],

@@ -1,4 +1,5 @@
-"""Runs inside the sandbox: ``{"files": [path, …], "policy": {…}}`` on standard input, one answer an SRPM on standard output.
+"""Runs inside the sandbox: ``{"files": [path, …], "policy": {…}}`` on standard input, one answer an
+SRPM on standard output.
 
 The spec is text here: nothing in it is expanded.
 """

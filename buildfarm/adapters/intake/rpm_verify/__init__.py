@@ -1,8 +1,10 @@
-"""Intake: is this RPM whole, who signed it, and what does its header say? All of it answered in the sandbox.
+"""Intake of an RPM: whether it is whole, who signed it and what its header says.
 
-Digests come first, the payload's before all (an RPM can say "MD5 digest: OK" and carry a broken payload), then the
-signature, by rpm itself against a key ring that holds the given keys and nothing else. No rpm database is touched, no
-spec is read.
+All of it answered in the sandbox.
+
+Digests come first, the payload's before all (an RPM can say "MD5 digest: OK" and carry a broken
+payload), then the signature, by rpm itself against a key ring that holds the given keys and nothing
+else. No rpm database is touched, no spec is read.
 """
 
 from __future__ import annotations
@@ -52,10 +54,13 @@ _PROBLEMS: dict[str, type[InputError]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What a verified header says. Dependencies are as rpm prints them, those on rpm itself (``rpmlib(…)``) left out.
+    """What a verified header says.
 
-    ``arch`` is ``src`` or ``nosrc`` for an SRPM, whose ``requires`` are its BuildRequires. ``buildtime`` is in seconds
-    since 1970. ``files`` are those of a binary that others may require. ``key_id`` is empty where no signature was asked for.
+    Dependencies are as rpm prints them, those on rpm itself (``rpmlib(…)``) left out.
+
+    ``arch`` is ``src`` or ``nosrc`` for an SRPM, whose ``requires`` are its BuildRequires.
+    ``buildtime`` is in seconds since 1970. ``files`` are those of a binary that others may require.
+    ``key_id`` is empty where no signature was asked for.
     """
 
     name: str
@@ -94,7 +99,8 @@ def verify(path: Path, keys: Sequence[Path] | Path | None) -> RpmHeader:
 def verify_many(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHeader | InputError]:
     """One answer a file, in order.
 
-    :param keys: files with ASCII-armored public keys, one or more each; ``None`` asks for digests only.
+    :param keys: files with ASCII-armored public keys, one or more each; ``None`` asks for digests
+        only.
     :raises ConfigError: a key cannot be read.
     :raises InfraError: the sandbox or rpm cannot be started.
     """
@@ -107,7 +113,9 @@ def verify_many(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmH
 
 
 def _survive(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHeader | InputError]:
-    """One sandbox reads all; should a file end the reader, all are read one by one and that file is Damaged."""
+    """One sandbox reads all; should a file end the reader, all are read one by one and that file is
+    Damaged.
+    """
     if not paths:
         return []
     try:

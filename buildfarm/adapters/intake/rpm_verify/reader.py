@@ -1,9 +1,10 @@
-"""Runs inside the sandbox: reads ``{"files": […], "keys": […] | null}`` on standard input, prints one answer a file.
+"""Runs inside the sandbox: reads ``{"files": […], "keys": […] | null}`` on standard input, prints
+one answer a file.
 
-A program of its own, started by path: it imports rpm and the standard library, nothing of ours, so it starts quickly.
-It never parses a spec and never expands a macro. The header is read through rpm's Python module with its digests
-checked; payload and signatures are the word of rpmkeys, asked once for all files. Its report (rpm 4.14 to 4.20) has one
-line for each digest and signature::
+A program of its own, started by path: it imports rpm and the standard library, nothing of ours, so
+it starts quickly. It never parses a spec and never expands a macro. The header is read through
+rpm's Python module with its digests checked; payload and signatures are the word of rpmkeys, asked
+once for all files. Its report (rpm 4.14 to 4.20) has one line for each digest and signature::
 
     Header V4 RSA/SHA256 Signature, key ID d9017565: OK
     Header SHA256 digest: OK
@@ -76,7 +77,9 @@ class Reader:
 
 
 def make_ring(armored: Sequence[str]) -> int | None:
-    """Lay the keys out as rpm's ``fs`` key ring (macro ``_keyring``); the number of the first that is not usable."""
+    """Lay the keys out as rpm's ``fs`` key ring (macro ``_keyring``); the number of the first that
+    is not usable.
+    """
     _RING.mkdir()
     for number, text in enumerate(armored):
         blocks = key_blocks(text)
@@ -155,7 +158,9 @@ def _dependencies(header: Any, kind: str) -> list[str]:  # noqa: ANN401
 
 
 def _clean(value: object) -> object:
-    """Old headers hold Latin-1; what is no UTF-8 becomes a replacement character, so that every store takes it."""
+    """Old headers hold Latin-1; what is no UTF-8 becomes a replacement character, so that every
+    store takes it.
+    """
     if isinstance(value, list):
         return [_clean(entry) for entry in value]
     return (
@@ -180,7 +185,9 @@ class Check:
 
     @property
     def covers_payload(self) -> bool:
-        """A signature of rpm's old kind and the MD5 cover header and payload; "ALT" is of the payload uncompressed."""
+        """A signature of rpm's old kind and the MD5 cover header and payload; "ALT" is of the
+        payload uncompressed.
+        """
         return not self.what.startswith("Header") and " ALT " not in self.what
 
     @property
@@ -210,8 +217,9 @@ def split_report(text: str, names: Sequence[str]) -> list[str]:
 def judge(report: str, *, signed: bool) -> str:
     r"""The id of the key that signed the whole file (empty where ``signed`` is not asked for).
 
-    A good signature over the header is enough where the header holds the payload's digest (rpm 4.14 and later); before
-    that, a signature over the payload is wanted as well: an MD5 outside the signed part proves nothing.
+    A good signature over the header is enough where the header holds the payload's digest (rpm 4.14
+    and later); before that, a signature over the payload is wanted as well: an MD5 outside the
+    signed part proves nothing.
 
     >>> judge("    Header V4 RSA/SHA256 Signature, key ID d9017565: OK\n    Payload SHA256 digest: OK\n", signed=True)
     'd9017565'

@@ -1,4 +1,6 @@
-"""Accounts, tokens, sessions: who the farm knows and what they may do; never a secret but the one that was just issued."""
+"""Accounts, tokens, sessions: who the farm knows and what they may do; never a secret but the one
+that was just issued.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +101,9 @@ class PasswordChanged(Answer):
 
 
 class WaysIn(Answer):
-    """How one can log in: with a ``password``, at an ``oidc`` issuer (its title); ``you`` is empty for nobody."""
+    """How one can log in: with a ``password``, at an ``oidc`` issuer (its title); ``you`` is empty
+    for nobody.
+    """
 
     password: bool
     oidc: str

@@ -31,7 +31,9 @@ class RootRpm(Answer):
 
 
 class RootChange(Answer):
-    """An RPM that came, went or is another; ``rebuilt``: another RPM of the same name, version and release."""
+    """An RPM that came, went or is another; ``rebuilt``: another RPM of the same name, version and
+    release.
+    """
 
     name: str
     change: Literal["added", "removed", "updated", "rebuilt"]
@@ -40,7 +42,9 @@ class RootChange(Answer):
 
 
 class Buildroot(Answer):
-    """The buildroot of one arch: RPMs, ours among them, those that are the ``same`` as before, and ``changes``."""
+    """The buildroot of one arch: RPMs, ours among them, those that are the ``same`` as before, and
+    ``changes``.
+    """
 
     arch: str
     task: str

@@ -21,7 +21,10 @@ from buildfarm.wire import WorkOrder
 
 
 class Build(Answer):
-    """One build as lists show it. ``why`` says in words why it stands there; ``needs_person`` is empty if nobody must act."""
+    """One build as lists show it.
+
+    ``why`` says in words why it stands there; ``needs_person`` is empty if nobody must act.
+    """
 
     id: str
     nvr: str
@@ -81,7 +84,9 @@ class StateSpan(Answer):
 
 
 class BuiltRpm(Answer):
-    """An RPM a build made; ``header`` is its SHA256HEADER, ``signed`` the digest of the signed copy."""
+    """An RPM a build made; ``header`` is its SHA256HEADER, ``signed`` the digest of the signed
+    copy.
+    """
 
     filename: str
     name: str
@@ -209,7 +214,9 @@ class OrderFile(Answer):
 
 
 class BuildOrder(Answer):
-    """What is needed to build something once more in the same buildroot; ``lock`` is the digest of what was in it."""
+    """What is needed to build something once more in the same buildroot; ``lock`` is the digest of
+    what was in it.
+    """
 
     order: WorkOrder
     generation: OrderGeneration
@@ -218,7 +225,9 @@ class BuildOrder(Answer):
 
 
 class Audit(Answer):
-    """What debranding did: rule, actions with their places, sources before and after, and a unified diff of the spec."""
+    """What debranding did: rule, actions with their places, sources before and after, and a unified
+    diff of the spec.
+    """
 
     rule: str = ""
     rule_digest: str = ""

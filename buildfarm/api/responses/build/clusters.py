@@ -18,7 +18,9 @@ class FailedBuild(NamedBuild):
 
 
 class ClusterPage(Answer):
-    """The reason that builds have in common (``title``, with ``why`` as one of them said it), and each of them."""
+    """The reason that builds have in common (``title``, with ``why`` as one of them said it), and
+    each of them.
+    """
 
     now: Moment
     cluster: str

@@ -9,7 +9,9 @@ from buildfarm.domain.core.verdict import Verdict
 
 
 class Finding(Answer):
-    """One difference, in the report's terms and in words (``plain``); ``was`` what it had been before a rule or waiver."""
+    """One difference, in the report's terms and in words (``plain``); ``was`` what it had been
+    before a rule or waiver.
+    """
 
     kind: str
     path: str
@@ -61,7 +63,10 @@ class WaiversSeen(Answer):
 
 
 class Findings(Answer):
-    """The comparison in force of one build. ``brand_hits`` are in what users install, ``source_brand_hits`` in the SRPM."""
+    """The comparison in force of one build.
+
+    ``brand_hits`` are in what users install, ``source_brand_hits`` in the SRPM.
+    """
 
     id: str
     created: Moment

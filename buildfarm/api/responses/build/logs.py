@@ -33,7 +33,9 @@ class LogLines(Answer):
 
 
 class LogHits(Answer):
-    """Lines in which the query stands; ``next`` is the ``after`` to go on with, ``None`` at the end."""
+    """Lines in which the query stands; ``next`` is the ``after`` to go on with, ``None`` at the
+    end.
+    """
 
     query: str
     task: str

@@ -7,7 +7,9 @@ from buildfarm.domain.core.build import BuildState
 
 
 class SourceStatus(Answer):
-    """One source of a target by its newest build; ``word`` is what it is on the map, ``lag`` seconds since the vendor shipped it."""
+    """One source of a target by its newest build; ``word`` is what it is on the map, ``lag``
+    seconds since the vendor shipped it.
+    """
 
     source: str
     target: str
@@ -24,9 +26,11 @@ class SourceStatus(Answer):
 
 
 class MapGroup(Answer):
-    """The sources of one SIG on the map: ``cells`` are source, target, word and build, the most pressing first.
+    """The sources of one SIG on the map: ``cells`` are source, target, word and build, the most
+    pressing first.
 
-    Of more than 120 sources there are no cells: ``words`` counts them, `/api/v1/sources?sig=` lists them.
+    Of more than 120 sources there are no cells: ``words`` counts them, `/api/v1/sources?sig=` lists
+    them.
     """
 
     sig: str

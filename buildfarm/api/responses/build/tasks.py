@@ -21,7 +21,9 @@ class Decision(Answer):
 
 
 class Task(Answer):
-    """One task. ``seconds`` counts on while it runs; ``steps`` are the seconds of its parts; ``about`` names its build."""
+    """One task. ``seconds`` counts on while it runs; ``steps`` are the seconds of its parts;
+    ``about`` names its build.
+    """
 
     id: str
     kind: TaskKind

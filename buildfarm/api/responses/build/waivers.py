@@ -9,7 +9,10 @@ from buildfarm.api.responses.core.base import Answer, Moment, Page
 
 
 class Waiver(Answer):
-    """One waiver; globs as in ``waivers export``. ``builds`` and ``findings`` are what it lifts now."""
+    """One waiver; globs as in ``waivers export``.
+
+    ``builds`` and ``findings`` are what it lifts now.
+    """
 
     id: str
     owner: str
@@ -34,7 +37,9 @@ class Waiver(Answer):
 
 
 class WaiverRequest(Answer):
-    """Somebody asks those who may to waive a ``finding`` of a build; ``security``: the security authority alone may."""
+    """Somebody asks those who may to waive a ``finding`` of a build; ``security``: the security
+    authority alone may.
+    """
 
     id: str
     build: str
@@ -58,7 +63,8 @@ class WaiverRequest(Answer):
 
 
 class WaiverList(Page):
-    """Waivers, the newest first; ``unused`` and ``expiring`` are ids of those in force on this page that want a look.
+    """Waivers, the newest first; ``unused`` and ``expiring`` are ids of those in force on this page
+    that want a look.
 
     ``asks`` are those that somebody asked for and nobody has answered yet.
     """

@@ -24,7 +24,9 @@ Json = dict[str, Any]
 
 
 class Answer(BaseModel):
-    """Base of all answers. A newer hub may say more: what is not known here is kept, and written again as it came."""
+    """Base of all answers. A newer hub may say more: what is not known here is kept, and written
+    again as it came.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, defer_build=True)
 
@@ -34,7 +36,9 @@ class Answer(BaseModel):
 
 
 class Page(Answer):
-    """One page of a list; ``cursor`` is what to send for the next one, ``None`` on the last (``Link: rel=next`` says the same)."""
+    """One page of a list; ``cursor`` is what to send for the next one, ``None`` on the last
+    (``Link: rel=next`` says the same).
+    """
 
     cursor: str | None
 

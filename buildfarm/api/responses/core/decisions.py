@@ -42,7 +42,9 @@ class DropResumed(Answer):
 
 
 class StoredBlob(Answer):
-    """A file in the hub's blob store; ``created`` is false where it was there already (and ``size`` is not told)."""
+    """A file in the hub's blob store; ``created`` is false where it was there already (and ``size``
+    is not told).
+    """
 
     sha256: str
     created: bool

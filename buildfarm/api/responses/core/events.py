@@ -18,7 +18,10 @@ class Event(Answer):
 
 
 class EventList(Page):
-    """History, oldest first. ``next`` is the ``after`` that goes on from here, on the last page too: ask again later."""
+    """History, oldest first.
+
+    ``next`` is the ``after`` that goes on from here, on the last page too: ask again later.
+    """
 
     events: list[Event]
     next: int | None

@@ -29,14 +29,19 @@ class _Named(Answer):
 
 
 class Drop(_Named):
-    """One drop as lists show it; ``builds`` is how many it has, ``states`` how many of them are in each state."""
+    """One drop as lists show it; ``builds`` is how many it has, ``states`` how many of them are in
+    each state.
+    """
 
     builds: int
     created: Moment
 
 
 class ReceivedDrop(_Named):
-    """A drop that was taken; ``created`` is whether it is new, not when. The client adds ``url`` from the ``Location`` header."""
+    """A drop that was taken; ``created`` is whether it is new, not when.
+
+    The client adds ``url`` from the ``Location`` header.
+    """
 
     builds: int
     created: bool
@@ -50,7 +55,9 @@ class DropList(Page):
 
 
 class Compatibility(Answer):
-    """How many of the vendor's RPMs ours can stand in for; what only a waiver made acceptable is in ``waived`` alone."""
+    """How many of the vendor's RPMs ours can stand in for; what only a waiver made acceptable is in
+    ``waived`` alone.
+    """
 
     compatible: int
     total: int
@@ -93,7 +100,9 @@ class DropFiles(Answer):
 
 
 class DropSummary(_Named):
-    """A drop with its builds: of a large one the first, and ``more`` that are not listed (its waves are those of ``outlook`` then)."""
+    """A drop with its builds: of a large one the first, and ``more`` that are not listed (its waves
+    are those of ``outlook`` then).
+    """
 
     created: Moment
     builds: list[Build]

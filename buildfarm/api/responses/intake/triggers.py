@@ -17,7 +17,9 @@ class PolledRepository(Answer):
 
 
 class Trigger(Answer):
-    """One trigger: what it ``follows`` in words, what it ``found`` last, and why it fails (``problem``)."""
+    """One trigger: what it ``follows`` in words, what it ``found`` last, and why it fails
+    (``problem``).
+    """
 
     target: str
     kind: TriggerKind
@@ -43,7 +45,8 @@ class TriggerList(Answer):
 
 
 class HookAnswer(Answer):
-    """What a webhook's message came to: a drop (with the fields of a drop in a list, and its page as ``url``), or ``nothing_to_do``.
+    """What a webhook's message came to: a drop (with the fields of a drop in a list, and its page
+    as ``url``), or ``nothing_to_do``.
 
     ``known``: the message came before.
     """

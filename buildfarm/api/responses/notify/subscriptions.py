@@ -33,7 +33,9 @@ class NewSubscription(Subscription):
 
 
 class Delivery(Answer):
-    """One event owed to one subscription; ``status`` is what the last try met with, ``due`` when the next one is."""
+    """One event owed to one subscription; ``status`` is what the last try met with, ``due`` when
+    the next one is.
+    """
 
     id: str
     subscription: str
@@ -69,7 +71,9 @@ class EventConsumer(Answer):
 
 
 class SubscriptionList(Answer):
-    """Subscriptions that ``who`` asks may see, with their newest deliveries and all topics there are."""
+    """Subscriptions that ``who`` asks may see, with their newest deliveries and all topics there
+    are.
+    """
 
     who: str
     subscriptions: list[Subscription]

@@ -12,11 +12,12 @@ from buildfarm.domain.intake.drop import DropState
 
 
 class Need(Answer):
-    """One line: what it is, since when and why, who answers, and the command that usually comes next.
+    """One line: what it is, since when and why, who answers, and the command that usually comes
+    next.
 
-    Exactly one of ``build``, ``cluster``, ``drop`` and ``waiver`` is there and says what it is about; ``ask`` is a waiver asked
-    for of a ``build``. ``count`` is for how many builds
-    it stands (``others``, or the first of them in ``builds``).
+    Exactly one of ``build``, ``cluster``, ``drop`` and ``waiver`` is there and says what it is
+    about; ``ask`` is a waiver asked for of a ``build``. ``count`` is for how many builds it stands
+    (``others``, or the first of them in ``builds``).
     """
 
     title: str
@@ -43,7 +44,9 @@ class Need(Answer):
 
 
 class ActionGroup(Answer):
-    """Needs of one kind; ``total`` counts builds, drops or waivers, ``more`` of them are not listed."""
+    """Needs of one kind; ``total`` counts builds, drops or waivers, ``more`` of them are not
+    listed.
+    """
 
     kind: str
     title: str

@@ -24,7 +24,9 @@ class TargetFigures(Target):
 
 
 class Overview(WorkerList, BuildList):
-    """What a person who comes in the morning wants to know first; the list of builds at its end is filtered by the query."""
+    """What a person who comes in the morning wants to know first; the list of builds at its end is
+    filtered by the query.
+    """
 
     distribution: str
     targets: list[TargetFigures]

@@ -9,7 +9,10 @@ from buildfarm.domain.publish.repository import GenerationState
 
 
 class Compose(Answer):
-    """One generation of a destination tag under a name; users get the one ``in_force``. ``path`` is its folder for dnf and productmd."""
+    """One generation of a destination tag under a name; users get the one ``in_force``.
+
+    ``path`` is its folder for dnf and productmd.
+    """
 
     id: str
     target: str

@@ -1,4 +1,6 @@
-"""What comes: forecasts of targets and drops, and of one build why it waits and when it should start."""
+"""What comes: forecasts of targets and drops, and of one build why it waits and when it should
+start.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from buildfarm.domain.intake.drop import Approval
 
 
 class Step(Answer):
-    """One build to come: seconds from the forecast's time until it starts and ends; ``critical`` lies on the critical path."""
+    """One build to come: seconds from the forecast's time until it starts and ends; ``critical``
+    lies on the critical path.
+    """
 
     build: str
     name: str
@@ -26,7 +30,10 @@ class Step(Answer):
 
 
 class Forecast(Answer):
-    """A plan played through on so many builders. ``bound`` are the seconds no order beats; it promises nothing."""
+    """A plan played through on so many builders.
+
+    ``bound`` are the seconds no order beats; it promises nothing.
+    """
 
     steps: list[Step]
     workers: int
@@ -63,7 +70,9 @@ class TargetOutlook(Forecast):
 
 
 class Cycle(Answer):
-    """Sources that need each other; ``closing`` are the needs that close the cycle, ``conditions`` what would open it."""
+    """Sources that need each other; ``closing`` are the needs that close the cycle, ``conditions``
+    what would open it.
+    """
 
     members: list[str]
     closing: list[tuple[str, str]]

@@ -38,7 +38,8 @@ class SlowSource(SourceStatus):
 
 
 class LagSummary(Answer):
-    """Lag of published and other sources; of ``unknown`` ones nobody knows when the vendor shipped them.
+    """Lag of published and other sources; of ``unknown`` ones nobody knows when the vendor shipped
+    them.
 
     ``published_here`` leaves out what passed before the SRPM came here.
     """

@@ -11,7 +11,9 @@ from buildfarm.domain.core.lag import Stage
 
 
 class SourceList(Page):
-    """Sources, the most pressing first, and the map of all that fit; ``before`` is the cursor of the page before this one."""
+    """Sources, the most pressing first, and the map of all that fit; ``before`` is the cursor of
+    the page before this one.
+    """
 
     now: Moment
     words: dict[str, int]

@@ -1,6 +1,8 @@
-"""The third round: what takes both files at once, and time, and is only asked where their bytes differ and it would tell more.
+"""The third round: what takes both files at once, and time, and is only asked where their bytes
+differ and it would tell more.
 
-Code compared with its addresses masked, and the ABI as abidiff sees it where the debuginfo of both sides is at hand.
+Code compared with its addresses masked, and the ABI as abidiff sees it where the debuginfo of both
+sides is at hand.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ _BAD_CALL, _CHANGED, _INCOMPATIBLE = 3, 4, 8
 
 
 def debuginfo_of(facts: RpmFacts, siblings: Sequence[RpmFacts]) -> RpmFacts | None:
-    """The debuginfo RPM of an RPM among its siblings: by its own name, else the source's (before rpm 4.14 there was one a source)."""
+    """The debuginfo RPM of an RPM among its siblings: by its own name, else the source's (before
+    rpm 4.14 there was one a source).
+    """
     for name in (f"{facts.name}-debuginfo", f"{source_name(facts)}-debuginfo"):
         for other in siblings:
             if (
@@ -89,7 +93,8 @@ def _text(facts: ElfFacts) -> str:
 def _only_moved(one: ElfFacts, two: ElfFacts) -> bool:
     """Whether code that differs may be the same at other addresses.
 
-    Its interface is equal then, and it is as long as before but for what the linker fills up to the next boundary.
+    Its interface is equal then, and it is as long as before but for what the linker fills up to the
+    next boundary.
     """
     return (
         one.machine == two.machine
@@ -141,9 +146,11 @@ def _some(names: Sequence[str]) -> str:
 
 
 def judge_abi(path: str, facts: AbiFacts | None) -> list[Finding]:
-    """Findings of abidiff's answer: its exit code decides (libabigail manual, "abidiff", Return values).
+    """Findings of abidiff's answer: its exit code decides (libabigail manual, "abidiff", Return
+    values).
 
-    A change that it does not call incompatible can still be one (a structure's member that moved): a person must look.
+    A change that it does not call incompatible can still be one (a structure's member that moved):
+    a person must look.
     """
     if facts is None or facts.status == 0:
         return []

@@ -60,7 +60,9 @@ def compare_content(
 def compare_compiled(
     path: str, old: ContentFacts, new: ContentFacts, both: BothSides = NOTHING
 ) -> list[Finding]:
-    """Findings of two files of the same compiled sort by their interface; empty where they are of none."""
+    """Findings of two files of the same compiled sort by their interface; empty where they are of
+    none.
+    """
     if old.elf is not None and new.elf is not None:
         return compare_elf(path, old.elf, new.elf, both)
     if len(old.classes) == len(new.classes) == 1:

@@ -1,4 +1,6 @@
-"""ELF files by their interface: what links against the vendor's library links and runs against ours."""
+"""ELF files by their interface: what links against the vendor's library links and runs against
+ours.
+"""
 
 from __future__ import annotations
 
@@ -138,7 +140,9 @@ def _hardening(old: ElfFacts, new: ElfFacts, notes: Notes) -> None:
 
 
 def _content(old: ElfFacts, new: ElfFacts, notes: Notes, both: BothSides) -> None:
-    """What a program holds beside its interface; of equal sections even the frame around them must be explained."""
+    """What a program holds beside its interface; of equal sections even the frame around them must
+    be explained.
+    """
     before, after = dict(old.sections), dict(new.sections)
     differing = [
         name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name)

@@ -1,4 +1,6 @@
-"""Symbols of two ELF files: what ours no longer offers, and what it asks for that the vendor's does not."""
+"""Symbols of two ELF files: what ours no longer offers, and what it asks for that the vendor's does
+not.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,8 @@ def _changed(old: ElfSymbol, new: ElfSymbol, notes: Notes) -> None:
             "@",
         )
     elif old.visibility != new.visibility:
-        # a protected symbol is neither interposed nor copied into the program (gABI, symbol visibility)
+        # a protected symbol is neither interposed nor copied into the program (gABI, symbol
+        # visibility)
         narrower = new.visibility != "DEFAULT"
         verdict = Verdict.REVIEW if narrower else Verdict.COMPATIBLE
         notes.add(
@@ -159,7 +162,8 @@ def _imports(old: ElfFacts, new: ElfFacts, notes: Notes) -> None:
 
 
 def is_template(symbol: str) -> bool:
-    """Whether a mangled C++ name has template arguments (Itanium C++ ABI, 5.1.5): vague linkage, emitted anywhere.
+    """Whether a mangled C++ name has template arguments (Itanium C++ ABI, 5.1.5): vague linkage,
+    emitted anywhere.
 
     >>> is_template("_ZNSt6vectorIiSaIiEE9push_backERKi"), is_template("_ZN4Item3getEv"), is_template("_ZTI3Foo")
     (True, False, False)

@@ -1,7 +1,8 @@
 """Java classes: does a program compiled against the vendor's class link and run with ours.
 
-What counts is the JVM specification's: bytecode version (4.1), names and descriptors of what is public or protected
-(13.4 of the language specification, binary compatibility). A body that differs is no interface.
+What counts is the JVM specification's: bytecode version (4.1), names and descriptors of what is
+public or protected (13.4 of the language specification, binary compatibility). A body that differs
+is no interface.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _NOTHING = "(none)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassMember:
-    """A field or method that others can name; ``constant`` is what the compiler copies into its users."""
+    """A field or method that others can name; ``constant`` is what the compiler copies into its
+    users.
+    """
 
     name: str
     descriptor: str
@@ -140,7 +143,9 @@ def _class(old: ClassFacts, new: ClassFacts, notes: Notes) -> None:
 
 
 def _narrower(old: int, new: int) -> bool:
-    """Whether something that was allowed no longer is: seen by fewer, static or not, final, or abstract now."""
+    """Whether something that was allowed no longer is: seen by fewer, static or not, final, or
+    abstract now.
+    """
     lost = (old & PUBLIC and not new & PUBLIC) or (
         old & PROTECTED and not new & (PUBLIC | PROTECTED)
     )

@@ -1,4 +1,6 @@
-"""Kernel modules: does ours load into the vendor's kernel, and do the vendor's modules load beside ours."""
+"""Kernel modules: does ours load into the vendor's kernel, and do the vendor's modules load beside
+ours.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,8 @@ def _vermagic(old: str, new: str, notes: Notes) -> None:
         )
     if before == after:
         return
-    # with modversions the loader skips the release (kernel/module: same_magic); a rebuild's own suffix is in it
+    # with modversions the loader skips the release (kernel/module: same_magic); a rebuild's own
+    # suffix is in it
     same = re.split(r"[-.]", before)[:3] == re.split(r"[-.]", after)[:3]
     verdict = Verdict.COMPATIBLE if same and "modversions" in new_words else Verdict.REVIEW
     notes.add(Kind.MODULE_VERMAGIC, verdict, "module-release", "kernel release", before, after)
@@ -109,8 +112,8 @@ def compare_symvers(
 ) -> None:
     """Exported symbols with their CRCs: of a module, or of a whole kernel's ``symvers``.
 
-    A module built against the vendor's kernel carries the vendor's CRC of each symbol it uses, and is refused by a
-    kernel with another one.
+    A module built against the vendor's kernel carries the vendor's CRC of each symbol it uses, and
+    is refused by a kernel with another one.
     """
     before, after = dict(old), dict(new)
     for name in sorted(before.keys() - after.keys()):
@@ -146,7 +149,9 @@ def compare_symvers(
 def compare_kernel_symbols(
     path: str, old: tuple[tuple[str, str], ...], new: tuple[tuple[str, str], ...]
 ) -> list[Finding]:
-    """Findings of two ``symvers`` files that are not equal: the kernel's ABI towards modules built elsewhere."""
+    """Findings of two ``symvers`` files that are not equal: the kernel's ABI towards modules built
+    elsewhere.
+    """
     notes = Notes(path)
     compare_symvers(old, new, notes)
     if not notes.findings:

@@ -23,7 +23,9 @@ _MODULE = re.compile(r"(\.module\+el[0-9.]+)[^ ]*$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mask:
-    """The words one RPM and its siblings call themselves by, with the token each becomes; longest first."""
+    """The words one RPM and its siblings call themselves by, with the token each becomes; longest
+    first.
+    """
 
     words: tuple[tuple[str, str], ...] = ()
 
@@ -58,7 +60,10 @@ def mask_pattern(words: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
 def own_masks(
     old: RpmFacts, new: RpmFacts, *, old_set: Iterable[RpmFacts], new_set: Iterable[RpmFacts]
 ) -> tuple[Mask, Mask]:
-    """The masks of both sides of a pair; ``*_set`` are all RPMs of the same source. Empty when nothing differs."""
+    """The masks of both sides of a pair; ``*_set`` are all RPMs of the same source.
+
+    Empty when nothing differs.
+    """
     siblings = (
         {(facts.name, facts.evr) for facts in old_set},
         {(facts.name, facts.evr) for facts in new_set},
@@ -115,7 +120,8 @@ def module_stem(release: str) -> str:
 
 
 def text_diff(old: str, new: str) -> str:
-    r"""A unified diff without headings, cut to so many lines and characters; empty where no line differs.
+    r"""A unified diff without headings, cut to so many lines and characters; empty where no line
+    differs.
 
     >>> text_diff("a\nb\n", "a\nc\n")
     '@@ -1,2 +1,2 @@\n a\n-b\n+c'

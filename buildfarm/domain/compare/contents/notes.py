@@ -7,7 +7,9 @@ from buildfarm.domain.core.verdict import Finding, Verdict
 
 
 class Notes:
-    """Findings about one file; ``member`` names the part of it (an archive's member) the checks are at."""
+    """Findings about one file; ``member`` names the part of it (an archive's member) the checks are
+    at.
+    """
 
     def __init__(self, path: str, member: str = "") -> None:
         self.findings: list[Finding] = []

@@ -17,7 +17,9 @@ def compare_archive(
     notes: Notes,
     compare_object: Callable[[ElfFacts, ElfFacts, Notes], None],
 ) -> None:
-    """Compare two archives: the union of their symbols is the interface, whichever member holds one."""
+    """Compare two archives: the union of their symbols is the interface, whichever member holds
+    one.
+    """
     compare_symbols(old, new, notes)
     if old.indexed and not new.indexed:
         notes.add(

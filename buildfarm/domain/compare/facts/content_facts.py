@@ -1,4 +1,6 @@
-"""What is known of the content of files that differ: of each side by itself, and of what takes both."""
+"""What is known of the content of files that differ: of each side by itself, and of what takes
+both.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,10 @@ from buildfarm.domain.compare.facts.elf_facts import ElfFacts
 class ContentFacts:
     """One file's content. ``nature`` is ``elf``, ``script``, ``text`` or ``data``.
 
-    ``normal`` is the digest after the named ``normalisers``; two files with the same one are equal but for what those
-    took away. ``text`` is the normalised text of a small text file, the evidence for people. ``error`` tells why a
-    reading could not be finished. ``classes`` are those of a Java class file, ``symvers`` the (symbol, CRC) of a kernel's.
+    ``normal`` is the digest after the named ``normalisers``; two files with the same one are equal
+    but for what those took away. ``text`` is the normalised text of a small text file, the evidence
+    for people. ``error`` tells why a reading could not be finished. ``classes`` are those of a Java
+    class file, ``symvers`` the (symbol, CRC) of a kernel's.
     """
 
     path: str
@@ -33,7 +36,9 @@ class ContentFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentRequest:
-    """Which files of one RPM to read, and the words the RPM calls itself by (text, token), to be masked in text."""
+    """Which files of one RPM to read, and the words the RPM calls itself by (text, token), to be
+    masked in text.
+    """
 
     file: str
     paths: tuple[str, ...]
@@ -44,8 +49,8 @@ class ContentRequest:
 class CodeFacts:
     """The machine code of one file.
 
-    ``digest`` is over all of it, every address told from the others by its rank; ``functions`` are (name, digest with addresses
-    masked), in order; a stripped file has only its exported ones.
+    ``digest`` is over all of it, every address told from the others by its rank; ``functions`` are
+    (name, digest with addresses masked), in order; a stripped file has only its exported ones.
     """
 
     instructions: int
@@ -57,7 +62,8 @@ class CodeFacts:
 class AbiFacts:
     """What abidiff ended with.
 
-    ``status`` is its exit code (bits: 1 error, 2 wrong call, 4 change, 8 incompatible), or ``None`` with ``error`` set.
+    ``status`` is its exit code (bits: 1 error, 2 wrong call, 4 change, 8 incompatible), or ``None``
+    with ``error`` set.
     """
 
     status: int | None

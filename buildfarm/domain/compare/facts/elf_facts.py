@@ -1,4 +1,7 @@
-"""What is known of compiled code: ELF files, kernel modules, static archives. Facts as read, nothing decided."""
+"""What is known of compiled code: ELF files, kernel modules, static archives.
+
+Facts as read, nothing decided.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElfSymbol:
-    """An exported symbol. ``default`` is ``@@`` (what the linker picks); ``size`` is 0 unless it is data."""
+    """An exported symbol. ``default`` is ``@@`` (what the linker picks); ``size`` is 0 unless it is
+    data.
+    """
 
     name: str
     version: str
@@ -27,9 +32,10 @@ class ElfSymbol:
 class ModuleFacts:
     """What makes an ELF object a Linux kernel module.
 
-    ``info`` are the (key, value) pairs of ``.modinfo`` in order, without ``vermagic`` and ``srcversion``; ``exports``
-    and ``needs`` are (symbol, CRC in hex, or empty where the kernel is built without modversions); ``signature`` is how
-    it is signed (``PKCS#7``), empty where it is not.
+    ``info`` are the (key, value) pairs of ``.modinfo`` in order, without ``vermagic`` and
+    ``srcversion``; ``exports`` and ``needs`` are (symbol, CRC in hex, or empty where the kernel is
+    built without modversions); ``signature`` is how it is signed (``PKCS#7``), empty where it is
+    not.
     """
 
     vermagic: str
@@ -42,15 +48,17 @@ class ModuleFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElfFacts:
-    """One ELF file, or a static archive (``archive`` is true then, ``exports`` are the union of ``members``).
+    """One ELF file, or a static archive (``archive`` is true then, ``exports`` are the union of
+    ``members``).
 
-    ``sections`` are (name, digest) of all that count; ``layout`` is a digest of their addresses, ``segments`` describe
-    the program headers, ``entry`` is ``section+offset``, ``code_size`` the bytes of what is executed, ``debuginfo``
-    whether it holds its own. ``needs`` are ``file(VERSION)``, ``defines`` the versions it offers. ``imports`` are
-    undefined names with their version, ``weak_imports`` those that may stay undefined.
-    ``hardening`` are the words of :data:`GOOD` and :data:`BAD` that hold. ``isa`` are the bits of
-    GNU_PROPERTY_X86_ISA_1_NEEDED, ``kernel`` the oldest Linux of the ABI note. ``indexed``: an archive has its symbol
-    table; ``members`` are (name, facts), in link order, ``None`` for a member that is not ELF.
+    ``sections`` are (name, digest) of all that count; ``layout`` is a digest of their addresses,
+    ``segments`` describe the program headers, ``entry`` is ``section+offset``, ``code_size`` the
+    bytes of what is executed, ``debuginfo`` whether it holds its own. ``needs`` are
+    ``file(VERSION)``, ``defines`` the versions it offers. ``imports`` are undefined names with
+    their version, ``weak_imports`` those that may stay undefined. ``hardening`` are the words of
+    :data:`GOOD` and :data:`BAD` that hold. ``isa`` are the bits of GNU_PROPERTY_X86_ISA_1_NEEDED,
+    ``kernel`` the oldest Linux of the ABI note. ``indexed``: an archive has its symbol table;
+    ``members`` are (name, facts), in link order, ``None`` for a member that is not ELF.
     """
 
     archive: bool
@@ -85,8 +93,10 @@ class ElfFacts:
 
 
 GOOD = ("pie", "relro", "bindnow", "nx", "ibt", "shstk", "bti", "pac", "gcs", "canary", "fortify")
-"""Hardening whose loss matters: position independence, read-only relocations, no lazy binding, no executable shard,
-CET's two (gABI x86-64 property notes), AArch64's three, the shard protector, checked libc calls."""
+"""Hardening whose loss matters: position independence, read-only relocations, no lazy binding, no
+executable shard, CET's two (gABI x86-64 property notes), AArch64's three, the shard protector,
+checked libc calls.
+"""
 
 BAD = ("textrel", "rwx")
 """Words whose gain matters: relocations in code, a segment both writable and executable."""

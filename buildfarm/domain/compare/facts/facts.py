@@ -1,7 +1,7 @@
 """What is known of one RPM: facts as read from it, nothing decided, nothing normalised.
 
-The header of every RPM is read; the content (:mod:`buildfarm.domain.compare.facts.content_facts`) of only those files whose
-digests differ between two RPMs.
+The header of every RPM is read; the content (:mod:`buildfarm.domain.compare.facts.content_facts`)
+of only those files whose digests differ between two RPMs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scriptlet:
-    """``phase`` is rpm's tag (``POSTIN``); ``program`` interpreter and arguments; ``flags`` as in rpmscript.h."""
+    """``phase`` is rpm's tag (``POSTIN``); ``program`` interpreter and arguments; ``flags`` as in
+    rpmscript.h.
+    """
 
     phase: str
     program: tuple[str, ...]
@@ -34,7 +36,9 @@ class Scriptlet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
-    """``family`` is ``TRIGGER``, ``FILETRIGGER`` or ``TRANSFILETRIGGER``; ``priority`` is 0 for the first."""
+    """``family`` is ``TRIGGER``, ``FILETRIGGER`` or ``TRANSFILETRIGGER``; ``priority`` is 0 for the
+    first.
+    """
 
     family: str
     conditions: tuple[Dependency, ...]
@@ -55,7 +59,9 @@ class ChangelogEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:
-    """One file of the header. ``mode`` holds the type bits too; ``digest`` is hex, empty for what has no content.
+    """One file of the header.
+
+    ``mode`` holds the type bits too; ``digest`` is hex, empty for what has no content.
 
     ``hardlinks`` are the other paths of the same inode, sorted.
     """
@@ -78,12 +84,14 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RpmFacts:
-    """The header of one RPM. With ``error`` set the file is damaged or unreadable and the rest is what could be had.
+    """The header of one RPM.
 
-    ``file`` is the path it was read from, ``sha256`` the whole file's digest, ``header_digest`` and ``payload_digest``
-    those of the main header's and the payload's bytes, ``signature`` one over the signature tags. ``epoch`` is ``None``
-    where the tag is absent. ``tags`` holds every tag that has no field of its own, as text. ``digest_algorithm`` is the
-    one of the files' digests.
+    With ``error`` set the file is damaged or unreadable and the rest is what could be had.
+
+    ``file`` is the path it was read from, ``sha256`` the whole file's digest, ``header_digest`` and
+    ``payload_digest`` those of the main header's and the payload's bytes, ``signature`` one over
+    the signature tags. ``epoch`` is ``None`` where the tag is absent. ``tags`` holds every tag that
+    has no field of its own, as text. ``digest_algorithm`` is the one of the files' digests.
     """
 
     file: str
@@ -120,7 +128,9 @@ class RpmFacts:
 
     @property
     def nevra(self) -> str:
-        """``name-[epoch:]version-release.arch``, or the file's name where the header cannot be read."""
+        """``name-[epoch:]version-release.arch``, or the file's name where the header cannot be
+        read.
+        """
         return (
             f"{self.name}-{self.evr}.{'src' if self.is_source else self.arch}"
             if self.name

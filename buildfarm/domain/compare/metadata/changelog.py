@@ -12,9 +12,11 @@ from buildfarm.domain.core.verdict import Finding, Verdict
 def compare_changelogs(
     old: Sequence[ChangelogEntry], new: Sequence[ChangelogEntry], *, debranded: bool
 ) -> list[Finding]:
-    """Extra entries on top are EXPECTED of a debranded source, COMPATIBLE otherwise; a rewritten history is REVIEW.
+    """Extra entries on top are EXPECTED of a debranded source, COMPATIBLE otherwise; a rewritten
+    history is REVIEW.
 
-    rpmbuild cuts old entries off by ``%_changelog_trimage``; a list that only ends earlier is COMPATIBLE.
+    rpmbuild cuts old entries off by ``%_changelog_trimage``; a list that only ends earlier is
+    COMPATIBLE.
     """
     if list(old) == list(new):
         return []

@@ -75,7 +75,10 @@ def compare_dependencies(
     without_suffix: Callable[[str], str] = str,
     renames: Mapping[str, str] | None = None,
 ) -> list[Finding]:
-    """Findings of every dependency kind. ``without_suffix`` takes our Release suffix off a version."""
+    """Findings of every dependency kind.
+
+    ``without_suffix`` takes our Release suffix off a version.
+    """
     findings: list[Finding] = []
     for stem in KIND_OF:
         ours, vendors = new.get(stem, ()), old.get(stem, ())
@@ -270,7 +273,9 @@ def _gained(stem: str, key: _Key) -> Finding:
 
 
 def _is_soft(kind: Kind, key: _Key) -> bool:
-    """Weak and ordering dependencies, and what only the linker's hash style decides: a person looks at it."""
+    """Weak and ordering dependencies, and what only the linker's hash style decides: a person looks
+    at it.
+    """
     return kind in (Kind.WEAK_DEPENDENCY, Kind.ORDER) or key.name.startswith("rtld(")
 
 

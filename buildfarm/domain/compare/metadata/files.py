@@ -1,4 +1,7 @@
-"""The file lists of two RPMs: paths and attributes. What differs in content is named, not judged."""
+"""The file lists of two RPMs: paths and attributes.
+
+What differs in content is named, not judged.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,9 @@ def compare_files(
     digests_comparable: bool,
     is_source: bool,
 ) -> FileComparison:
-    """Compare two file lists; ``digests_comparable`` is false where the two use different digest algorithms."""
+    """Compare two file lists; ``digests_comparable`` is false where the two use different digest
+    algorithms.
+    """
     before = {old_mask.apply(entry.path): entry for entry in old if not is_build_id(entry.path)}
     after = {new_mask.apply(entry.path): entry for entry in new if not is_build_id(entry.path)}
     findings = _build_id_note(old, new)

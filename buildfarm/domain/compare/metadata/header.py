@@ -1,4 +1,6 @@
-"""Header tags that are neither dependencies, scripts nor files: identity, Release, brand, descriptions, the rest."""
+"""Header tags that are neither dependencies, scripts nor files: identity, Release, brand,
+descriptions, the rest.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ def is_rich(name: str) -> bool:
 
 
 def canonical(text: str) -> str:
-    """The expression with the operands of ``and``, ``or`` and ``with`` sorted and white space made even.
+    """The expression with the operands of ``and``, ``or`` and ``with`` sorted and white space made
+    even.
 
     What cannot be parsed comes back as it is: then only equal text is equal.
 

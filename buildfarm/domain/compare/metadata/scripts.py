@@ -17,7 +17,9 @@ _TRIGGER_WORDS = {1 << 16: "in", 1 << 17: "un", 1 << 18: "postun", 1 << 25: "pre
 def compare_scriptlets(
     old: Sequence[Scriptlet], new: Sequence[Scriptlet], *, old_mask: Mask, new_mask: Mask
 ) -> list[Finding]:
-    """Any difference is INCOMPATIBLE; one that only the own EVR or merged /usr explains is EQUIVALENT."""
+    """Any difference is INCOMPATIBLE; one that only the own EVR or merged /usr explains is
+    EQUIVALENT.
+    """
     before, after = {item.phase: item for item in old}, {item.phase: item for item in new}
     findings: list[Finding] = []
     for phase in sorted(before.keys() | after.keys()):
@@ -90,7 +92,9 @@ def _body(kind: Kind, subject: str, bodies: tuple[str, str], masks: tuple[Mask, 
 def compare_triggers(
     old: Sequence[Trigger], new: Sequence[Trigger], *, old_mask: Mask, new_mask: Mask
 ) -> list[Finding]:
-    """Triggers are matched by family, conditions and place among equals; their order inside a family is kept."""
+    """Triggers are matched by family, conditions and place among equals; their order inside a
+    family is kept.
+    """
     before, after = _keyed(old, old_mask), _keyed(new, new_mask)
     findings: list[Finding] = []
     for key in sorted(before.keys() | after.keys()):

@@ -1,8 +1,10 @@
-"""Where AlmaLinux's autopatch-tool puts new lines: of a source or patch, of what applies it, of a section.
+"""Where AlmaLinux's autopatch-tool puts new lines: of a source or patch, of what applies it, of a
+section.
 
-Its rules carry over byte for byte only if the places are the same, odd ones included. The tool reads the spec from its
-end; so does this, on the lines in reverse order: inserting before an index there is standing after that line here.
-Source: autopatch-tool ``docs/configuration.md`` (add_files) and the behaviour of its ``add_files`` action.
+Its rules carry over byte for byte only if the places are the same, odd ones included. The tool
+reads the spec from its end; so does this, on the lines in reverse order: inserting before an index
+there is standing after that line here. Source: autopatch-tool ``docs/configuration.md`` (add_files)
+and the behaviour of its ``add_files`` action.
 """
 
 from __future__ import annotations
@@ -87,7 +89,9 @@ def _has(lines: list[str], pattern: str) -> bool:
 
 
 def _last(lines: list[str], kind: str, where: str) -> tuple[int, int, bool]:
-    """``(number, index, whether it has no number)`` of the last directive; behind a conditional block if it is in one."""
+    """``(number, index, whether it has no number)`` of the last directive; behind a conditional
+    block if it is in one.
+    """
     inside, block_end = False, None
     for at, line in enumerate(lines):
         if _BLOCK_END.match(line):
@@ -151,7 +155,9 @@ _BOUNDARIES = (
     "%description", "%prep", "%build", "%install", "%check", "%clean", "%files", "%changelog", "%pre", "%post", "%preun", "%postun",
     "%package", "%triggerin", "%triggerun", "%triggerpostun", "%verifyscript", "%pretrans", "%posttrans",
 )  # fmt: skip
-"""A line that begins so ends a section, whatever follows: ``%preun`` ends one as ``%pre``, and so does ``%build_it``."""
+"""A line that begins so ends a section, whatever follows: ``%preun`` ends one as ``%pre``, and so
+does ``%build_it``.
+"""
 _NAMING = ("%files", "%description", "%pre", "%post", "%preun", "%postun")
 """Sections whose own line names the sub-package; of others the last ``%package`` above it counts."""
 

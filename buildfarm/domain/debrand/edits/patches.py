@@ -1,4 +1,6 @@
-"""Patches: declared, applied the way the spec applies its others, and taken out with everything that applies them."""
+"""Patches: declared, applied the way the spec applies its others, and taken out with everything
+that applies them.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ _STRIP = re.compile(r"-p[ \t]*(\d+)")
 
 
 def edit_patch(action: Patch, tree: Tree, spec: str, where: str) -> str:
-    """Carry the action out; the path of the patch. :raises RuleDoesNotFit: the spec is not as the action needs it."""
+    """Carry the action out; the path of the patch.
+
+    :raises RuleDoesNotFit: the spec is not as the action needs it.
+    """
     path = source_path(tree, action.name)
     if action.op == "delete":
         present(tree, path, action.name, where)

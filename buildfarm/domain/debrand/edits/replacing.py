@@ -33,7 +33,10 @@ def replace(action: Replace, tree: Tree, where: str) -> Changed:
 def replaced(
     action: Replace, texts: Mapping[str, str], where: str
 ) -> tuple[dict[str, str], Changed]:
-    """The texts that change, by name, and how often. :raises RuleDoesNotFit: another count than the action's."""
+    """The texts that change, by name, and how often.
+
+    :raises RuleDoesNotFit: another count than the action's.
+    """
     results: dict[str, str] = {}
     changed: list[tuple[str, int]] = []
     for name, text in texts.items():
@@ -73,7 +76,9 @@ def _substitute(action: Replace, text: str) -> tuple[str, int]:
 
 
 def edit_lines(action: Lines, tree: Tree, where: str) -> Changed:
-    """Replace or delete lines in every file the action names; each file must have one place at least."""
+    """Replace or delete lines in every file the action names; each file must have one place at
+    least.
+    """
     paths = _paths(action.where, tree, where)
     changed = []
     for path in paths[:1] if action.first_file else paths:
@@ -90,7 +95,10 @@ def edit_lines(action: Lines, tree: Tree, where: str) -> Changed:
 
 
 def _edit(action: Lines, lines: list[str], *, is_spec: bool) -> int:
-    """Edit ``lines`` in place; how many places were changed. In a spec, %changelog ends the search."""
+    """Edit ``lines`` in place; how many places were changed.
+
+    In a spec, %changelog ends the search.
+    """
     find = action.find.splitlines() if "\n" in action.find else [action.find]
     new = (
         None
@@ -119,7 +127,10 @@ def _edit(action: Lines, lines: list[str], *, is_spec: bool) -> int:
 def _block(
     lines: list[str], at: int, find: Sequence[str], new: Sequence[str] | None, left: int
 ) -> tuple[int, int]:
-    """A block of whole lines; what takes its place gets the first line's indentation. ``(changed, lines to go on)``."""
+    """A block of whole lines; what takes its place gets the first line's indentation.
+
+    ``(changed, lines to go on)``.
+    """
     here = [line.lstrip() for line in lines[at : at + len(find)]]
     if here != [line.lstrip() for line in find] or left < 1:
         return 0, 1
@@ -139,7 +150,8 @@ def _pattern(
 def _part(
     lines: list[str], at: int, find: str, new: Sequence[str] | None, left: int
 ) -> tuple[int, int]:
-    """A text inside one line, as often as it stood there at first; a line is deleted only if it is that and no more.
+    """A text inside one line, as often as it stood there at first; a line is deleted only if it is
+    that and no more.
 
     Further lines of the replacement get the indentation of the line, unless it is the whole line.
     """
@@ -161,7 +173,9 @@ def _indent(line: str) -> str:
 
 
 def wrap(text: str, lines: str, condition: str, where: str) -> str:
-    """``text`` with ``%if condition`` and ``%endif`` around the one place where the block ``lines`` stands."""
+    """``text`` with ``%if condition`` and ``%endif`` around the one place where the block ``lines``
+    stands.
+    """
     block = ended(lines)
     whole = "\n" + text
     if (count := whole.count("\n" + block)) != 1:

@@ -14,7 +14,10 @@ _TAG = re.compile(r"([A-Za-z][A-Za-z0-9]*)(\([^)\n]*\))?([ \t]*:[ \t]*)([^\n]*?)
 
 
 def edit_section(text: str, action: SectionEdit, where: str) -> str:
-    """``text`` with the section changed. :raises RuleDoesNotFit: no such section, or another count of what is deleted."""
+    """``text`` with the section changed.
+
+    :raises RuleDoesNotFit: no such section, or another count of what is deleted.
+    """
     lines = split_lines(text)
     part = section(lines, action.section, action.of, where)
     if action.remove:
@@ -54,9 +57,11 @@ def _called(part: Section) -> str:
 
 
 def set_tags(text: str, action: Tags, where: str) -> str:
-    """``text`` with the tags of the preamble as the policy says: each value in place, a new tag after the last one.
+    """``text`` with the tags of the preamble as the policy says: each value in place, a new tag
+    after the last one.
 
-    :raises RuleDoesNotFit: a tag to drop is not there, or one stands twice (in two branches of a condition).
+    :raises RuleDoesNotFit: a tag to drop is not there, or one stands twice (in two branches of a
+        condition).
     """
     for name in action.drop:
         text = _tag(text, name, None, action.of, where)

@@ -1,8 +1,10 @@
-"""srpmproc's ``spec_change``: one pass over the spec that also aligns the value of every tag-like line anew.
+"""srpmproc's ``spec_change``: one pass over the spec that also aligns the value of every tag-like
+line anew.
 
-It is an action of its own because its result depends on all its parts at once, and because byte-equal results with what
-srpmproc and OpenELA's importer make need that alignment. Source: srpmproc ``proto/cfg.proto`` and the behaviour of its
-``spec_change`` directive, odd places of insertion included.
+It is an action of its own because its result depends on all its parts at once, and because
+byte-equal results with what srpmproc and OpenELA's importer make need that alignment. Source:
+srpmproc ``proto/cfg.proto`` and the behaviour of its ``spec_change`` directive, odd places of
+insertion included.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ _GAP = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileLine:
-    """A Source or Patch line to add or delete (``op``); ``prep`` applies a patch, with ``-p<strip>`` if above 0."""
+    """A Source or Patch line to add or delete (``op``); ``prep`` applies a patch, with
+    ``-p<strip>`` if above 0.
+    """
 
     op: str
     kind: str
@@ -32,7 +36,9 @@ class FileLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Replace up to ``n`` (negative: all) places in a line; ``at`` is ``any``, ``starts``, ``ends`` or a field's name."""
+    """Replace up to ``n`` (negative: all) places in a line; ``at`` is ``any``, ``starts``, ``ends``
+    or a field's name.
+    """
 
     at: str
     find: str
@@ -51,7 +57,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecPass:
-    """The parts of one pass; ``appends`` and ``fields`` are ``(field or section, value)``; ``align``: as srpmproc does by default."""
+    """The parts of one pass; ``appends`` and ``fields`` are ``(field or section, value)``;
+    ``align``: as srpmproc does by default.
+    """
 
     files: tuple[FileLine, ...] = ()
     entries: tuple[Entry, ...] = ()
@@ -67,7 +75,8 @@ class SpecPass:
 
 
 def version_of(evr: str) -> str:
-    """The version srpmproc writes into a changelog entry: version and release up to the dist tag, without epoch.
+    """The version srpmproc writes into a changelog entry: version and release up to the dist tag,
+    without epoch.
 
     Without such a tag it is empty, and the Version line's value is taken.
 
@@ -81,9 +90,11 @@ def version_of(evr: str) -> str:
 def spec_pass(text: str, change: SpecPass, *, version: str, day: str, where: str) -> str:
     """``text`` after the pass.
 
-    :param version: of the changelog entries, before anything is appended to the Release (:func:`version_of`).
+    :param version: of the changelog entries, before anything is appended to the Release
+        (:func:`version_of`).
     :param day: the entries' date as a changelog has it (``Mon May 04 2026``).
-    :raises RuleDoesNotFit: a Source or Patch line has no number where one is needed, or nothing at all changed.
+    :raises RuleDoesNotFit: a Source or Patch line has no number where one is needed, or nothing at
+        all changed.
     """
     done = "\n".join(_Pass(text, change, version, day, where).run())
     if done == text:
@@ -102,7 +113,9 @@ class _Counter:
 
 @dataclass(slots=True)
 class _Plan:
-    """What is still to be written: lines before a given line of the input, and text appended to sections."""
+    """What is still to be written: lines before a given line of the input, and text appended to
+    sections.
+    """
 
     before: dict[int, list[str]] = field(default_factory=dict)
     appends: list[tuple[str, str]] = field(default_factory=list)
@@ -150,7 +163,9 @@ class _Pass:
         return f"{name}:{' ' * gap}{value}"
 
     def _plan_fields(self) -> None:
-        """A new field stands after the last of its name; one without such a neighbour waits for the end of the patches."""
+        """A new field stands after the last of its name; one without such a neighbour waits for the
+        end of the patches.
+        """
         waiting = set()
         for name, value in self.change.fields:
             places = [
@@ -250,7 +265,9 @@ class _Pass:
             self.out.append("")
 
     def _append_to_section(self, at: int, value: str) -> None:
-        """Before the last line of the section, or behind its first blank line if no known section follows."""
+        """Before the last line of the section, or behind its first blank line if no known section
+        follows.
+        """
         rest = self.lines[at + 1 :]
         ends = (number for number, line in enumerate(rest) if line.strip() in _SECTIONS)
         if (place := at + next(ends, -at)) != 0:

@@ -1,4 +1,6 @@
-"""A gzipped tar among the sources, the same bytes from the same files whenever and wherever it is made."""
+"""A gzipped tar among the sources, the same bytes from the same files whenever and wherever it is
+made.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from buildfarm.domain.debrand.tree import Tree, source_path
 
 
 def bundle(action: Bundle, tree: Tree, *, mtime: int, where: str) -> bytes:
-    """The archive's bytes; every time in it is ``mtime``. :raises RuleDoesNotFit: a source is not there."""
+    """The archive's bytes; every time in it is ``mtime``.
+
+    :raises RuleDoesNotFit: a source is not there.
+    """
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, own in action.files:

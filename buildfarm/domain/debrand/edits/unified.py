@@ -1,4 +1,6 @@
-"""Unified diffs applied to a source tree: exactly where they say, or not at all (no fuzz, no offset)."""
+"""Unified diffs applied to a source tree: exactly where they say, or not at all (no fuzz, no
+offset).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _NOWHERE = "/dev/null"
 
 @dataclass(slots=True)
 class _FileDiff:
-    """One file of a diff: its names (``/dev/null`` for none) and hunks, ``(first old line, old lines, new lines)``."""
+    """One file of a diff: its names (``/dev/null`` for none) and hunks, ``(first old line, old
+    lines, new lines)``.
+    """
 
     old: str
     new: str
@@ -25,7 +29,10 @@ class _FileDiff:
 
 
 def patch_tree(action: GitPatch, tree: Tree, where: str) -> list[str]:
-    """Apply the diff; the paths that changed. :raises RuleDoesNotFit: a hunk does not fit, or it is no unified diff."""
+    """Apply the diff; the paths that changed.
+
+    :raises RuleDoesNotFit: a hunk does not fit, or it is no unified diff.
+    """
     changed = []
     for diff in _files(decode(action.content), where):
         old, new = (

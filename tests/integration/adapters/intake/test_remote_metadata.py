@@ -1,4 +1,6 @@
-"""Repositories behind a URL are planned with: their metadata is pinned, and a silent server is no empty repository."""
+"""Repositories behind a URL are planned with: their metadata is pinned, and a silent server is no
+empty repository.
+"""
 
 from __future__ import annotations
 

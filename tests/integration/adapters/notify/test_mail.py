@@ -1,4 +1,6 @@
-"""Mail to a server that takes it over TLS alone, from whoever logs in: its certificate is checked before the password is said."""
+"""Mail to a server that takes it over TLS alone, from whoever logs in: its certificate is checked
+before the password is said.
+"""
 
 from __future__ import annotations
 

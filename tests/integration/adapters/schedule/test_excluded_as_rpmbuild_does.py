@@ -1,4 +1,6 @@
-"""rpmbuild refuses an arch that ExclusiveArch or ExcludeArch rules out: the oracle of :func:`excluded`."""
+"""rpmbuild refuses an arch that ExclusiveArch or ExcludeArch rules out: the oracle of
+:func:`excluded`.
+"""
 
 import subprocess
 from pathlib import Path

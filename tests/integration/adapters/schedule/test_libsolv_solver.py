@@ -105,7 +105,9 @@ DROP = (
 def askers(
     make_rpms: Callable[[str], list[Path]], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A repository with an RPM ``ask-<n>`` that requires what the n-th question does: dnf takes no rich arguments."""
+    """A repository with an RPM ``ask-<n>`` that requires what the n-th question does: dnf takes no
+    rich arguments.
+    """
     subs = "".join(
         f"%package -n ask-{number}\nSummary: Ask\nRequires: {', '.join(requires)}\n"
         f"%description -n ask-{number}\nAsk.\n%files -n ask-{number}\n"

@@ -1,4 +1,6 @@
-"""A waiver that comes, ends or expires: what it touches is judged anew from the stored findings, and the tags follow."""
+"""A waiver that comes, ends or expires: what it touches is judged anew from the stored findings,
+and the tags follow.
+"""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -217,7 +219,9 @@ def test_what_a_waiver_file_says_and_what_the_store_says_is_the_same(case: Case,
 
 
 def test_a_brand_in_a_compatible_build_is_held_at_the_gate_with_its_place(press: Press):
-    """Ours is the vendor's, word for word; the scan is the real one, and so is what it finds in the summary."""
+    """Ours is the vendor's, word for word; the scan is the real one, and so is what it finds in the
+    summary.
+    """
     ours = press.rpmbuild("zlib", "1.0", "1.el9", *LACKS)
     identity = press.compared("zlib", Verdict.UNCOMPARED, rpms=ours)
     with press.hub.store.begin() as tx:

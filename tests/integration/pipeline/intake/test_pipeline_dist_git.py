@@ -1,4 +1,6 @@
-"""Sources from dist-git: a real git repository, a lookaside folder, and what becomes of a drop that names a commit."""
+"""Sources from dist-git: a real git repository, a lookaside folder, and what becomes of a drop that
+names a commit.
+"""
 
 from __future__ import annotations
 

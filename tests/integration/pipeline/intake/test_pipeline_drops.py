@@ -1,4 +1,6 @@
-"""A drop comes in: real SRPMs signed with real keys, verified in the sandbox, written into the real store."""
+"""A drop comes in: real SRPMs signed with real keys, verified in the sandbox, written into the real
+store.
+"""
 
 import shutil
 import subprocess

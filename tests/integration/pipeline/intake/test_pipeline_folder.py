@@ -1,4 +1,6 @@
-"""The watched folder: real inotify, real signed RPMs, a clock that moves when told, and a watcher process that is killed."""
+"""The watched folder: real inotify, real signed RPMs, a clock that moves when told, and a watcher
+process that is killed.
+"""
 
 from __future__ import annotations
 

@@ -260,7 +260,9 @@ def test_a_server_that_is_away_ends_the_task_and_the_next_try_goes_on_with_what_
 
 
 def rewrite(acme: Vendor, change: Callable[[str], str], *, swell: int = 0) -> None:
-    """Put another primary into the repository, with repomd.xml telling the truth about it; ``swell`` MiB of it are one comment."""
+    """Put another primary into the repository, with repomd.xml telling the truth about it;
+    ``swell`` MiB of it are one comment.
+    """
     folder = acme.server.folder / "source" / "repodata"
     (primary,) = folder.glob("*primary.xml.gz")
     old = hashlib.sha256(primary.read_bytes()).hexdigest()

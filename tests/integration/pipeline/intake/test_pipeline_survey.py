@@ -1,4 +1,6 @@
-"""What a drop's SRPMs say as text: brand words that no rule covers, and bootstrap conditions; read once, in the sandbox."""
+"""What a drop's SRPMs say as text: brand words that no rule covers, and bootstrap conditions; read
+once, in the sandbox.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Files of a drop by URL: fetched when it is ingested, from where the target allows, and checked like any other."""
+"""Files of a drop by URL: fetched when it is ingested, from where the target allows, and checked
+like any other.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Webhooks over HTTP: signed messages become drops once, everything else is refused or answered with why there is nothing to do."""
+"""Webhooks over HTTP: signed messages become drops once, everything else is refused or answered
+with why there is nothing to do.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Old generations give their space back, keep their record, and come back byte for byte when they are needed."""
+"""Old generations give their space back, keep their record, and come back byte for byte when they
+are needed.
+"""
 
 from __future__ import annotations
 

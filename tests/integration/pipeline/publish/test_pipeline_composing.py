@@ -1,4 +1,6 @@
-"""Composes: named, written, promoted, retired; read by productmd and by a user's dnf, and never collected while they are held."""
+"""Composes: named, written, promoted, retired; read by productmd and by a user's dnf, and never
+collected while they are held.
+"""
 
 from __future__ import annotations
 

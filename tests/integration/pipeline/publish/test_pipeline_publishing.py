@@ -1,4 +1,6 @@
-"""Generations: written aside, sealed with a real key, switched once; read by dnf, gpg and rpm as a user would."""
+"""Generations: written aside, sealed with a real key, switched once; read by dnf, gpg and rpm as a
+user would.
+"""
 
 import hashlib
 import shutil

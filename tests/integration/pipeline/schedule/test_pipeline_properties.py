@@ -1,4 +1,6 @@
-"""Whatever happens to a farm at whatever moment, on whatever graph: the line finishes, in order, and says why where it does not."""
+"""Whatever happens to a farm at whatever moment, on whatever graph: the line finishes, in order,
+and says why where it does not.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check_rest(farm: SimulatedFarm) -> None:
-    """Nothing is lost, nothing is published half, nothing began too early, and whoever stopped says why."""
+    """Nothing is lost, nothing is published half, nothing began too early, and whoever stopped says
+    why.
+    """
     with farm.hub.store.read() as tx:
         builds = [build for build in tx.find(Build) if not build.successor]
         everyone = {build.id: build for build in tx.find(Build)}
@@ -99,7 +103,9 @@ def check_rest(farm: SimulatedFarm) -> None:
 def specs(
     draw: st.DrawFn,
 ) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, list[str]]]:
-    """Sources with what they need, what some of them need under a bootstrap condition, and what some ask for while they are built."""
+    """Sources with what they need, what some of them need under a bootstrap condition, and what
+    some ask for while they are built.
+    """
     needs = draw(graphs())
     some = draw(st.sets(st.sampled_from(sorted(needs))))
     conditioned = {
@@ -168,7 +174,9 @@ def toggle_pause(farm: SimulatedFarm, chance: random.Random) -> None:
 def test_libsolv_is_asked_about_the_frontier_and_not_in_every_round(
     template: Path, tmp_path: Path
 ) -> None:
-    """A chain of sources: each is asked about when it came and when what it waited for was there, not in between."""
+    """A chain of sources: each is asked about when it came and when what it waited for was there,
+    not in between.
+    """
     length = 24
     chain = {f"s{number:02}": [f"s{number - 1:02}"] if number else [] for number in range(length)}
     farm = SimulatedFarm(folder=tmp_path, template=template, needs=chain, seed=frozenset())

@@ -1,4 +1,6 @@
-"""A cycle that neither seed nor older build breaks: the bootstrap condition of a spec of it does, and users never see what came of it."""
+"""A cycle that neither seed nor older build breaks: the bootstrap condition of a spec of it does,
+and users never see what came of it.
+"""
 
 from __future__ import annotations
 

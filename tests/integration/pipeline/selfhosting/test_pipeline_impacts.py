@@ -1,4 +1,6 @@
-"""When a soname goes away, whoever is linked against it is named, and built again where the target wants it."""
+"""When a soname goes away, whoever is linked against it is named, and built again where the target
+wants it.
+"""
 
 from __future__ import annotations
 

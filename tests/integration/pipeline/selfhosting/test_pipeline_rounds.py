@@ -1,4 +1,6 @@
-"""A cycle gets off the seed: a seeded build stays with the builders, its next round begins when the cycle stands."""
+"""A cycle gets off the seed: a seeded build stays with the builders, its next round begins when the
+cycle stands.
+"""
 
 from __future__ import annotations
 

@@ -156,7 +156,9 @@ def test_problems_are_our_errors_again(app: Flask) -> None:
 
 
 class Moody(httpx.BaseTransport):
-    """A way to the hub that fails in the ways of the world before it lets a request through (or loses the answer)."""
+    """A way to the hub that fails in the ways of the world before it lets a request through (or
+    loses the answer).
+    """
 
     def __init__(self, app: Flask, *moods: object) -> None:
         self._hub = httpx.WSGITransport(app=app)

@@ -1,4 +1,6 @@
-"""What engineers decide over HTTP about drops, priorities and workers: a reason is due, a token too, and it stands in the history."""
+"""What engineers decide over HTTP about drops, priorities and workers: a reason is due, a token
+too, and it stands in the history.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""schemathesis against the real application with the told scenario: nothing that may be sent makes the hub break its word.
+"""schemathesis against the real application with the told scenario: nothing that may be sent makes
+the hub break its word.
 
-All of its checks are on. Two of them are told what a schema cannot say: ``If-Match`` may name another state (412 anywhere), and the
-operations in ``_BEYOND_SCHEMAS`` refuse by rules of the field (422) what is valid by form. A NUL is nowhere taken, which no schema
-says (``allow-x00``).
+All of its checks are on. Two of them are told what a schema cannot say: ``If-Match`` may name
+another state (412 anywhere), and the operations in ``_BEYOND_SCHEMAS`` refuse by rules of the field
+(422) what is valid by form. A NUL is nowhere taken, which no schema says (``allow-x00``).
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ def fresh_key(context: Any, case: Any, kwargs: Any) -> None:
 def configuration(
     scenario: Scenario, token: str, examples: int, *, at_length: bool
 ) -> schemathesis.Config:
-    """Every boundary of every parameter and field, the same in every run; at length also what is made at random, and chains of requests."""
+    """Every boundary of every parameter and field, the same in every run; at length also what is
+    made at random, and chains of requests.
+    """
     known = {
         "build": [f"{source}-1.0-1.el9" for source in scenario.ids],
         "drop": [scenario.drop],

@@ -196,7 +196,9 @@ def test_answers_are_forgotten_after_a_day(
 
 @pytest.fixture
 def private_redis(tmp_path: Path) -> Iterator[str]:
-    """The farm's own Redis with its own rights: the hub's user writes keys that begin with ``bf:`` only."""
+    """The farm's own Redis with its own rights: the hub's user writes keys that begin with ``bf:``
+    only.
+    """
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
     with socket.socket() as probe:

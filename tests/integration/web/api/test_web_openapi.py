@@ -1,4 +1,6 @@
-"""The OpenAPI document is valid, describes what there is and nothing else, and real answers are what it says."""
+"""The OpenAPI document is valid, describes what there is and nothing else, and real answers are
+what it says.
+"""
 
 from __future__ import annotations
 
@@ -144,7 +146,9 @@ def strictly(model: type[BaseModel], found: Any) -> list[str]:
 
 
 def test_every_real_answer_is_what_the_models_say(hub: Hub, later: Scenario) -> None:
-    """A field that a read model gained has to be told in ``buildfarm/api/responses``: one line, named here."""
+    """A field that a read model gained has to be told in ``buildfarm/api/responses``: one line,
+    named here.
+    """
     client = create_app(_with_triggers(hub), intake=scenarios.fake_intake).test_client()
     introduce(hub)
     admin = bearer(token_of(hub, "admin"))

@@ -1,4 +1,6 @@
-"""Uploads over a real socket: streamed to the disk, and whatever lies or never ends is refused and leaves nothing behind."""
+"""Uploads over a real socket: streamed to the disk, and whatever lies or never ends is refused and
+leaves nothing behind.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""``buildfarm account`` and ``buildfarm token`` against a real hub on loopback, and the first admin without one."""
+"""``buildfarm account`` and ``buildfarm token`` against a real hub on loopback, and the first admin
+without one.
+"""
 
 from __future__ import annotations
 

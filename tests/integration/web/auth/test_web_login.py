@@ -1,4 +1,6 @@
-"""Logging in with a password, and what a session is worth: tries are counted, ids are new, cookies are guarded, ends are ends."""
+"""Logging in with a password, and what a session is worth: tries are counted, ids are new, cookies
+are guarded, ends are ends.
+"""
 
 from __future__ import annotations
 

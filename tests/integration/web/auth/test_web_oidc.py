@@ -1,4 +1,6 @@
-"""Login by a real OIDC server: the whole authorization code flow with PKCE, state and nonce, over HTTP."""
+"""Login by a real OIDC server: the whole authorization code flow with PKCE, state and nonce, over
+HTTP.
+"""
 
 from __future__ import annotations
 
@@ -162,7 +164,9 @@ def test_an_answer_to_another_browsers_login_is_refused(farm: Farm) -> None:
 
 
 def test_a_code_without_its_verifier_is_refused_by_the_issuer(farm: Farm) -> None:
-    """A code that was stolen on its way is worth nothing in another browser, even with its state forged (RFC 7636)."""
+    """A code that was stolen on its way is worth nothing in another browser, even with its state
+    forged (RFC 7636).
+    """
     with farm.browser() as owner, farm.browser() as thief:
         url = farm.leave(owner)
         farm.issuer.consent(owner, "nils")

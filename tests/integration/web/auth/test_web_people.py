@@ -1,4 +1,6 @@
-"""What people do on pages and by tokens: forms for those who may, words for those who may not, and a log of who did what."""
+"""What people do on pages and by tokens: forms for those who may, words for those who may not, and
+a log of who did what.
+"""
 
 from __future__ import annotations
 

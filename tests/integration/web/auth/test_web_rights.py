@@ -1,4 +1,6 @@
-"""Every route and every kind of person: who may, by token and by session, and that nobody else may. A route that is not listed fails."""
+"""Every route and every kind of person: who may, by token and by session, and that nobody else may.
+A route that is not listed fails.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ OF_TARGET = frozenset({"target", "engineer", "admin"})
 ENGINEERS = frozenset({"engineer", "admin"})
 ADMINS = frozenset({"admin"})
 MACHINES: frozenset[str] = frozenset()
-"""Workers, KVM hosts and tasks have tokens of their own: no person's opens these (a task that is another's is a conflict)."""
+"""Workers, KVM hosts and tasks have tokens of their own: no person's opens these (a task that is
+another's is a conflict).
+"""
 
 GET = {
     EVERYBODY: (
@@ -159,7 +163,9 @@ def routes_of(app: Flask) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def place(hub: Hub, clock: Clock) -> dict[str, str]:
-    """One of each thing a route is about; the build is of qemu-kvm, which SIG virt answers for, in a target of SIG core."""
+    """One of each thing a route is about; the build is of qemu-kvm, which SIG virt answers for, in
+    a target of SIG core.
+    """
     introduce(hub)
     accounts.create(hub, "dummy", role=Role.VIEWER, actor="test")
     scenario = Scenario(hub, clock)

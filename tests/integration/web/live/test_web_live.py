@@ -1,4 +1,6 @@
-"""Live parts over HTTP: a real server, followers over sockets, a log that grows, and what it costs the hub."""
+"""Live parts over HTTP: a real server, followers over sockets, a log that grows, and what it costs
+the hub.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,9 @@ def farm(told: tuple[Path, Scenario], tmp_path_factory: pytest.TempPathFactory) 
 
 
 async def crowd(farm: Farm, count: int) -> list[float]:
-    """``count`` followers of a log that grows by 200 pieces and ends; seconds that other pages took meanwhile."""
+    """``count`` followers of a log that grows by 200 pieces and ends; seconds that other pages took
+    meanwhile.
+    """
     server, pages = farm.server, []
     task = farm.task("begun\n")
     read, opened = (

@@ -1,4 +1,6 @@
-"""Notices go to receivers over HTTP that fail first: signed, retried, given up, and never to a private address."""
+"""Notices go to receivers over HTTP that fail first: signed, retried, given up, and never to a
+private address.
+"""
 
 from __future__ import annotations
 

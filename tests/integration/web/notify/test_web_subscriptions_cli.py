@@ -1,4 +1,6 @@
-"""``buildfarm subscribe`` and its siblings against a real hub on loopback, and the notifier as it runs."""
+"""``buildfarm subscribe`` and its siblings against a real hub on loopback, and the notifier as it
+runs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Composes and asking for waivers on the page, over the API and at the command line, by those who may."""
+"""Composes and asking for waivers on the page, over the API and at the command line, by those who
+may.
+"""
 
 from __future__ import annotations
 

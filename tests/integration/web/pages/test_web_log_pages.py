@@ -1,4 +1,6 @@
-"""A whole log by line numbers, without script: pages of it, the search, and what a log of 60 MiB costs."""
+"""A whole log by line numbers, without script: pages of it, the search, and what a log of 60 MiB
+costs.
+"""
 
 import time
 import tracemalloc

@@ -1,4 +1,6 @@
-"""Search: what people know of a thing (a part of its name, a file, a word of its failure) leads to its page."""
+"""Search: what people know of a thing (a part of its name, a file, a word of its failure) leads to
+its page.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Requests held against the description of their route, before the view sees them.
 
-So that the document cannot promise what the hub does not do: an unknown or wrong query parameter, a body of another type and an
-``Accept`` that nothing can satisfy are refused here, for every described route alike.
+So that the document cannot promise what the hub does not do: an unknown or wrong query parameter, a
+body of another type and an ``Accept`` that nothing can satisfy are refused here, for every
+described route alike.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ def register(app: Flask) -> None:
 
 
 def twin_of(path: str, query: MultiDict[str, str]) -> str:
-    """Where a page's JSON twin is, with what of the page's query it takes: pages have parameters of their own."""
+    """Where a page's JSON twin is, with what of the page's query it takes: pages have parameters of
+    their own.
+    """
     twin = f"{PREFIX}{path}"
     try:
         endpoint, _ = current_app.url_map.bind("").match(twin, method="GET")
@@ -63,7 +66,10 @@ def _check() -> None:
 
 
 def check_query(operation: Operation, query: MultiDict[str, str]) -> None:
-    """Hold a query against what an operation takes. :raises WrongParameter: naming each that is wrong."""
+    """Hold a query against what an operation takes.
+
+    :raises WrongParameter: naming each that is wrong.
+    """
     twice = {name: "is given more than once" for name, values in query.lists() if len(values) > 1}
     nul = {name: "has a NUL byte in it" for name, value in query.items() if "\0" in name + value}
     wrong = {**_wrong(operation, query.to_dict()), **twice, **nul}

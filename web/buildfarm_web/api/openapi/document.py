@@ -1,4 +1,6 @@
-"""The OpenAPI 3.1 document, made of the URL map, the views' docstrings and :mod:`buildfarm_web.api.openapi.operations`."""
+"""The OpenAPI 3.1 document, made of the URL map, the views' docstrings and
+:mod:`buildfarm_web.api.openapi.operations`.
+"""
 
 from __future__ import annotations
 

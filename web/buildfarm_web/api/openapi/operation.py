@@ -20,9 +20,10 @@ Body = type[BaseModel]
 class Operation:
     """One route and method.
 
-    ``answers`` are what it answers when all is well, by status: a model, or a media type for what is not JSON. ``body`` is a model,
-    or a media type for bytes. ``secured`` routes want a bearer token. ``problems`` are the statuses that may come beside those that
-    follow from the rest (see :mod:`buildfarm_web.api.openapi.document`); ``guarded`` routes know ``If-Match``.
+    ``answers`` are what it answers when all is well, by status: a model, or a media type for what
+    is not JSON. ``body`` is a model, or a media type for bytes. ``secured`` routes want a bearer
+    token. ``problems`` are the statuses that may come beside those that follow from the rest (see
+    :mod:`buildfarm_web.api.openapi.document`); ``guarded`` routes know ``If-Match``.
     """
 
     tag: str

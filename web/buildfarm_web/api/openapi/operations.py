@@ -1,7 +1,8 @@
-"""Every route under ``/api/v1``, by its endpoint: a test asserts that all are here and nothing else is.
+"""Every route under ``/api/v1``, by its endpoint: a test asserts that all are here and nothing else
+is.
 
-A new route is one line here, with the model of its answer in :mod:`buildfarm.api.responses`; summary and problems come from the
-view's docstring.
+A new route is one line here, with the model of its answer in :mod:`buildfarm.api.responses`;
+summary and problems come from the view's docstring.
 """
 
 from __future__ import annotations

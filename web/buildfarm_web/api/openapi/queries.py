@@ -14,7 +14,9 @@ from buildfarm.domain.notify.subscription import DeliveryState
 
 
 def _digits(text: object) -> object:
-    """Only what is written in digits is a number: Python's own int takes blanks and underscores too."""
+    """Only what is written in digits is a number: Python's own int takes blanks and underscores
+    too.
+    """
     if isinstance(text, str) and not (text.isascii() and text.isdigit()):
         raise ValueError("is not a whole number")
     return text
@@ -70,7 +72,9 @@ class Query(BaseModel):
 
 
 class BuildFilters(Query):
-    """Which builds; several states or verdicts are separated by commas, what is empty filters nothing."""
+    """Which builds; several states or verdicts are separated by commas, what is empty filters
+    nothing.
+    """
 
     target: Text = ""
     state: States = ""
@@ -165,7 +169,9 @@ class SearchQuery(Query):
 
 
 class SourcesQuery(DropsQuery):
-    """Which sources: of a SIG, with a word on the map, in need of a person (`need`), with a part of their name."""
+    """Which sources: of a SIG, with a word on the map, in need of a person (`need`), with a part of
+    their name.
+    """
 
     sig: Text = ""
     word: Text = ""

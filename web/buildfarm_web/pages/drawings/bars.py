@@ -28,7 +28,8 @@ _PROGRESS = (
 
 
 def progress(counts: Mapping[str, int]) -> list[Part]:
-    """States of builds as a bar that fills from the left: what is done, what moves, what waits, what stopped.
+    """States of builds as a bar that fills from the left: what is done, what moves, what waits,
+    what stopped.
 
     >>> [part.word for part in progress({"waiting": 1, "failed": 1, "published": 2})]
     ['published', 'waiting', 'failed']

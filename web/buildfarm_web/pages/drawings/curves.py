@@ -1,7 +1,8 @@
-"""Curves over time, drawn by pygal; what it adds for browsers that may run inline script and style is taken out again.
+"""Curves over time, drawn by pygal; what it adds for browsers that may run inline script and style
+is taken out again.
 
-The picture is its marks and texts alone: colours come from the style sheet, so that dark mode and the strict
-Content-Security-Policy hold, and the same figures give the same bytes.
+The picture is its marks and texts alone: colours come from the style sheet, so that dark mode and
+the strict Content-Security-Policy hold, and the same figures give the same bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from markupsafe import Markup
 from buildfarm_web.pages.template_filters import moment
 from buildfarm_web.read_models.core.convert import Json
 
-# pygal 3.0 adds an importer without find_spec, for maps, and Python warns of it at every later import; away once pygal has one that fits
+# pygal 3.0 adds an importer without find_spec, for maps, and Python warns of it at every later
+# import; away once pygal has one that fits
 sys.meta_path[:] = [
     finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)
 ]
@@ -29,7 +31,9 @@ _LABELS = 8
 
 
 def lag_curve(points: Sequence[Json]) -> Markup | None:
-    """Median and nine-in-ten of :func:`buildfarm_web.read_models.target.lag.lag`'s ``over_time``, in hours; ``None`` without a point."""
+    """Median and nine-in-ten of :func:`buildfarm_web.read_models.target.lag.lag`'s ``over_time``,
+    in hours; ``None`` without a point.
+    """
     if not points:
         return None
     return _lag_curve(
@@ -58,7 +62,9 @@ def _hours(seconds: float) -> float:
 def line(
     series: Mapping[str, Iterable[float | None]], labels: Sequence[str], *, title: str
 ) -> Markup:
-    """A chart with a line a series, as SVG that stands in a page; ``title`` is what a screen reader says."""
+    """A chart with a line a series, as SVG that stands in a page; ``title`` is what a screen reader
+    says.
+    """
     every = -(-len(labels) // _LABELS)
     chart = pygal.Line(
         css=[], js=[], width=1000, height=240, show_legend=False, margin=4, spacing=6, dots_size=3, x_label_rotation=0, min_scale=3,

@@ -22,7 +22,10 @@ _MARK = 14
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One run of a task; ``label`` is empty where it would not fit. ``mark`` is the path of a cross on what failed."""
+    """One run of a task; ``label`` is empty where it would not fit.
+
+    ``mark`` is the path of a cross on what failed.
+    """
 
     task: Json
     x: float
@@ -63,7 +66,9 @@ class Drawing:
 
 
 def draw(runs: Sequence[Json], now: str) -> Drawing | None:
-    """Lay out what :func:`buildfarm_web.read_models.build.tasks.recent_runs` gives, at most the last two hours of work."""
+    """Lay out what :func:`buildfarm_web.read_models.build.tasks.recent_runs` gives, at most the
+    last two hours of work.
+    """
     spans = [(run, moment(run["started"]), moment(run["finished"] or now)) for run in runs]
     if not spans:
         return None

@@ -1,7 +1,9 @@
-"""The verdict map: one mark a source, grouped by SIG; the shape says the verdict, the tone only helps.
+"""The verdict map: one mark a source, grouped by SIG; the shape says the verdict, the tone only
+helps.
 
-Few marks are links of their own. Of many, all of one word are one region filled with the word's mark, so that thousands are as
-light as ten; it leads to the list of what it stands for, and the list is the map's table twin.
+Few marks are links of their own. Of many, all of one word are one region filled with the word's
+mark, so that thousands are as light as ten; it leads to the list of what it stands for, and the
+list is the map's table twin.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """All marks of one word in a group: each of them, or where there are many the outline of the ``region`` they fill."""
+    """All marks of one word in a group: each of them, or where there are many the outline of the
+    ``region`` they fill.
+    """
 
     word: str
     count: int

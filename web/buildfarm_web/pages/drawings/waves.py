@@ -29,7 +29,10 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """From a build to one that needs it; ``path`` is SVG path data. ``critical`` lines join the critical path."""
+    """From a build to one that needs it; ``path`` is SVG path data.
+
+    ``critical`` lines join the critical path.
+    """
 
     path: str
     title: str
@@ -63,7 +66,8 @@ class Drawing:
 def draw(
     plan: Mapping[str, object], rows: Sequence[Json], critical: Collection[str] = frozenset()
 ) -> Drawing | None:
-    """Lay out a plan (see :func:`buildfarm_web.read_models.intake.waves.waves`); ``None`` where there is nothing to draw.
+    """Lay out a plan (see :func:`buildfarm_web.read_models.intake.waves.waves`); ``None`` where
+    there is nothing to draw.
 
     :param critical: the builds on the critical path; they are shown however many stand beside them.
     """
@@ -117,7 +121,9 @@ def draw(
 
 
 def rows(plan: Mapping[str, object], builds: Sequence[Json]) -> list[tuple[int, Json, list[str]]]:
-    """The same as a table: the number of the wave, the build, what it needs from others of the drop."""
+    """The same as a table: the number of the wave, the build, what it needs from others of the
+    drop.
+    """
     by_id = {build["id"]: build for build in builds}
     waves: list[list[str]] = list(plan["waves"])  # type: ignore[call-overload]  # JSON
     needs: dict[str, list[str]] = {}
@@ -134,7 +140,9 @@ def rows(plan: Mapping[str, object], builds: Sequence[Json]) -> list[tuple[int, 
 def _ordered(
     wave: Sequence[str], edges: Sequence[Json], boxes: Mapping[str, Box], by_id: Mapping[str, Json]
 ) -> list[str]:
-    """Each build near what it needs, so that few lines cross; those nobody needs and that need nobody come last."""
+    """Each build near what it needs, so that few lines cross; those nobody needs and that need
+    nobody come last.
+    """
     connected = {edge["from"] for edge in edges} | {edge["to"] for edge in edges}
     from_above: dict[str, list[int]] = {}
     for edge in edges:

@@ -45,7 +45,10 @@ def tokens(tx: Transaction, *, account: str = "") -> Json:
 
 
 def own_account(hub: Hub, tx: Transaction, asker: Principal, session: str) -> Json:
-    """Who one is here, what one may do, one's tokens and sessions. ``session`` is the id of the one that asks."""
+    """Who one is here, what one may do, one's tokens and sessions.
+
+    ``session`` is the id of the one that asks.
+    """
     account = tx.first(Account, id=asker.account) if asker.account else None
     idle = hub.config.farm.login.idle
     sessions = (

@@ -18,7 +18,9 @@ _PAGES = {"build": "/builds/", "drop": "/drops/", "target": "/targets/", "compos
 
 
 def may_see(asker: Principal, event: Json) -> bool:
-    """Whether an event is everybody's to read: what happens to accounts is their owner's and the admins' matter."""
+    """Whether an event is everybody's to read: what happens to accounts is their owner's and the
+    admins' matter.
+    """
     if event["kind"].partition(".")[0] not in _OF_ACCOUNTS:
         return True
     return bool(

@@ -15,7 +15,9 @@ def names(hub: Hub) -> list[str]:
 
 
 def contact_of(hub: Hub, sig: str) -> str:
-    """How to reach a SIG: its own contact, else that of a target it owns; empty if none is written down."""
+    """How to reach a SIG: its own contact, else that of a target it owns; empty if none is written
+    down.
+    """
     known = hub.config.farm.sigs.get(sig)
     owned = [
         target.owner.contact for target in hub.config.targets.values() if target.owner.sig == sig

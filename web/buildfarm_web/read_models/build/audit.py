@@ -16,7 +16,10 @@ _SIDE = re.compile(r"^(?:[ab]|vendor|ours)/")
 
 
 def audit_of(hub: Hub, digest: str) -> Json | None:
-    """The stored audit; ``None`` if the build has none. :raises InputError: the blob is not JSON."""
+    """The stored audit; ``None`` if the build has none.
+
+    :raises InputError: the blob is not JSON.
+    """
     if not digest:
         return None
     try:
@@ -29,7 +32,9 @@ def audit_of(hub: Hub, digest: str) -> Json | None:
 
 
 def diffs_of(audit: Mapping[str, object] | None) -> list[Json]:
-    """Every unified diff in an audit, wherever it stands: ``[{title, lines: [{mark, text}], cut}]``."""
+    """Every unified diff in an audit, wherever it stands: ``[{title, lines: [{mark, text}],
+    cut}]``.
+    """
     return _search(audit or {}, "")
 
 

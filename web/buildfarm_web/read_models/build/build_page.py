@@ -157,7 +157,9 @@ def _vendor_rpms(tx: Transaction, build: Build) -> list[Json]:
 def _provenance(
     tx: Transaction, build: Build, tasks: list[Task], artifacts: list[Artifact]
 ) -> list[Json]:
-    """The chain from the vendor's signature to our verdict, one link a line: ``[{link, value, digest, note}]``."""
+    """The chain from the vendor's signature to our verdict, one link a line: ``[{link, value,
+    digest, note}]``.
+    """
     items = tx.find(DropItem, drop_id=build.drop_id, sha256=build.srpm)
     problem = next((item.problem for item in items if item.problem), "")
     by_key = f"signature verified, key {build.signed_by}"

@@ -1,4 +1,6 @@
-"""The buildroot of a build beside that of the build before: which RPMs came, went or changed, ours or a seed's."""
+"""The buildroot of a build beside that of the build before: which RPMs came, went or changed, ours
+or a seed's.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ _TRIED = 50
 
 
 def buildroot_page(hub: Hub, tx: Transaction, name: str) -> Json:
-    """Every arch's buildroot of a build against the last build of its source that has one. :raises NotFound: no such build."""
+    """Every arch's buildroot of a build against the last build of its source that has one.
+
+    :raises NotFound: no such build.
+    """
     build = builds.find_build(tx, name)
     locks = _locks(tx, build)
     before = _before(tx, build) if locks else None
@@ -88,7 +93,8 @@ def _lines(hub: Hub, tx: Transaction, digest: str) -> dict[str, Json]:
 
 
 def difference(old: Mapping[str, Json], new: Mapping[str, Json]) -> list[Json]:
-    """What differs between two buildroots, by name: ``added``, ``removed``, ``updated``, or ``rebuilt`` (another RPM of the same NEVRA).
+    """What differs between two buildroots, by name: ``added``, ``removed``, ``updated``, or
+    ``rebuilt`` (another RPM of the same NEVRA).
 
     >>> a = {"name": "a", "nevra": "a-1", "sha256": "x", "ours": False}
     >>> [one["change"] for one in difference({"a": a, "b": a}, {"a": a | {"sha256": "y", "ours": True}, "c": a})]

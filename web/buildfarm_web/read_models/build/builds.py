@@ -188,9 +188,11 @@ def find_builds(
 ) -> Json:  # fmt: skip
     """A page of builds, the newest first; ``cursor`` goes on from the page before.
 
-    ``total`` is counted up to a bound; it ``is_exact`` below that. ``state`` and ``verdict`` may be several, with commas.
+    ``total`` is counted up to a bound; it ``is_exact`` below that. ``state`` and ``verdict`` may be
+    several, with commas.
 
-    :raises InputError: an unknown state or verdict, or a cursor of another list. :raises NotFound: no such drop.
+    :raises InputError: an unknown state or verdict, or a cursor of another list. :raises NotFound:
+        no such drop.
     """
     where: dict[str, object] = {
         "target": target, "source": source, "drop_id": _whole_drop(tx, drop),
@@ -220,7 +222,10 @@ def _whole_drop(tx: Transaction, drop: str) -> str:
 
 
 def find_drop(tx: Transaction, drop: str) -> Drop:
-    """A drop by its id, or by a beginning of it that only one has. :raises NotFound: there is none."""
+    """A drop by its id, or by a beginning of it that only one has.
+
+    :raises NotFound: there is none.
+    """
     exact = tx.first(Drop, id=drop)
     if exact is not None:
         return exact
@@ -232,7 +237,10 @@ def find_drop(tx: Transaction, drop: str) -> Drop:
 
 
 def find_build(tx: Transaction, name: str) -> Build:
-    """A build by its id or by its name-version-release, the newest of them. :raises NotFound: there is none."""
+    """A build by its id or by its name-version-release, the newest of them.
+
+    :raises NotFound: there is none.
+    """
     build = tx.first(Build, id=name)
     if build is not None:
         return build
@@ -256,7 +264,9 @@ _SOURCE_STATUS = tuple(field.name for field in fields(SourceStatus))
 
 
 def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> list[Json]:
-    """What needs a person now, the longest wait first, with who can act and how; what is superseded needs nobody."""
+    """What needs a person now, the longest wait first, with who can act and how; what is superseded
+    needs nobody.
+    """
     stuck = {"state": BuildState.WAITING, "wait_kind": tuple(kind.value for kind in STUCK)}
     refused = {"state": BuildState.REFUSED, "successor": ""}
     found: list[SourceStatus] = []

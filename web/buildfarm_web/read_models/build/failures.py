@@ -10,7 +10,10 @@ from buildfarm_web.read_models.core.convert import Json, stamp
 
 
 def failures(hub: Hub, tx: Transaction, name: str) -> Json:
-    """The clusters of a target's failed builds, the largest first. :raises NotFound: no such target."""
+    """The clusters of a target's failed builds, the largest first.
+
+    :raises NotFound: no such target.
+    """
     target = hub.target(name)
     failed = tx.find(Build, target=target.name, state=BuildState.FAILED, superseded=False)
     return {

@@ -1,4 +1,6 @@
-"""The stored comparison of a build for reading; the words are :mod:`buildfarm.presentation.finding_words`'s."""
+"""The stored comparison of a build for reading; the words are
+:mod:`buildfarm.presentation.finding_words`'s.
+"""
 
 from __future__ import annotations
 

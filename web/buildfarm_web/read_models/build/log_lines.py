@@ -1,4 +1,7 @@
-"""A whole log by line numbers: a page of it, and the lines in which a text stands. Neither ever holds more than a piece of the file."""
+"""A whole log by line numbers: a page of it, and the lines in which a text stands.
+
+Neither ever holds more than a piece of the file.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,11 @@ _MARKED_BYTES = 4 << 20
 
 
 def window(log: LogFile, line: int) -> Json:
-    """The page in which ``line`` (from 1) stands: ``{first, lines: [{number, offset, text, error}], total, size}``.
+    """The page in which ``line`` (from 1) stands: ``{first, lines: [{number, offset, text, error}],
+    total, size}``.
 
-    A page ends early after a mebibyte; a line longer than 2,000 characters is cut. Past the end: the last page.
+    A page ends early after a mebibyte; a line longer than 2,000 characters is cut. Past the end:
+    the last page.
     """
     first = max(line - 1, 0) // LINES * LINES + 1
     starts, total = _starts_of_pages(log)
@@ -53,9 +58,11 @@ def window(log: LogFile, line: int) -> Json:
 
 
 def search(log: LogFile, query: str, *, after: int = 0, limit: int = 100) -> Json:
-    """The lines in which ``query`` stands, letter for letter (ASCII letters in either case), from the byte ``after`` on.
+    """The lines in which ``query`` stands, letter for letter (ASCII letters in either case), from
+    the byte ``after`` on.
 
-    ``{hits: [{number, offset, text, error, before, after}], next}``; ``next`` is the ``after`` to go on with, if there is more.
+    ``{hits: [{number, offset, text, error, before, after}], next}``; ``next`` is the ``after`` to
+    go on with, if there is more.
 
     :raises InputError: nothing to look for, too long, or more than one line.
     """
@@ -69,7 +76,9 @@ def search(log: LogFile, query: str, *, after: int = 0, limit: int = 100) -> Jso
 
 
 def marked(log: LogFile, *, after: int = 0, limit: int = 100) -> Json:
-    """The lines that look like the reason of a failure, in the form of :func:`search`; 4 MiB are looked at in one answer."""
+    """The lines that look like the reason of a failure, in the form of :func:`search`; 4 MiB are
+    looked at in one answer.
+    """
 
     def find(data: bytes, _: bytes, at: int) -> int:
         found = ERROR.search(data, at)
@@ -143,18 +152,23 @@ def _after_line(block: bytes, count: int) -> int:
 class _Scan:
     """Goes through a log from the byte ``begin`` to about ``end``, block by block.
 
-    :ivar reached: the byte up to which it came; a line that was cut there is left for the next scan.
+    :ivar reached: the byte up to which it came; a line that was cut there is left for the next
+    scan.
     """
 
     def __init__(
         self, log: LogFile, begin: int, end: int, find: Callable[[bytes, bytes, int], int]
     ) -> None:
-        """``find`` is given bytes, the same in lower case, and where to begin; it answers with a place or -1."""
+        """``find`` is given bytes, the same in lower case, and where to begin; it answers with a
+        place or -1.
+        """
         self._log, self._end, self._find = log, end, find
         self.reached = min(begin, end)
 
     def lines(self) -> Iterator[tuple[int, int, bytes]]:
-        """Number, offset and bytes of each line in which something is found; one longer than a block is looked at in pieces."""
+        """Number, offset and bytes of each line in which something is found; one longer than a
+        block is looked at in pieces.
+        """
         number, rest = 1 + sum(block.count(b"\n") for block in self._log.read(0, self.reached)), b""
         is_all = self._end == self._log.end()
         for block in chain(self._log.read(self.reached, self._end), (b"",)):

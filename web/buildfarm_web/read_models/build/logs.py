@@ -32,7 +32,9 @@ _HARMLESS = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line with its line break, if it has one yet; ``offset`` in bytes, ``error`` if it looks like the reason of a failure."""
+    """A line with its line break, if it has one yet; ``offset`` in bytes, ``error`` if it looks
+    like the reason of a failure.
+    """
 
     offset: int
     text: str
@@ -49,7 +51,9 @@ class LogFile:
 
     @property
     def run(self) -> int:
-        """Which of the task's logs this is: each lease begins one (milliseconds since 1970; 0 before the first)."""
+        """Which of the task's logs this is: each lease begins one (milliseconds since 1970; 0
+        before the first).
+        """
         return int(self.task.started.timestamp() * 1000) if self.task.started else 0
 
     def end(self) -> int:
@@ -128,7 +132,10 @@ def file_of(hub: Hub, task: Task) -> LogFile | None:
 
 
 def log_of(hub: Hub, tasks: Sequence[Task], wanted: str = "") -> LogFile:
-    """The log of the task ``wanted``, else of the build task that started last. :raises NotFound: there is none."""
+    """The log of the task ``wanted``, else of the build task that started last.
+
+    :raises NotFound: there is none.
+    """
     if wanted:
         chosen = [task for task in tasks if task.id == wanted]
         if not chosen:

@@ -1,4 +1,6 @@
-"""Our buildroot beside the vendor's where a reference is known, differences first, each with where ours came from."""
+"""Our buildroot beside the vendor's where a reference is known, differences first, each with where
+ours came from.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from buildfarm_web.read_models.selfhosting.shares import Shares
 def parities(
     hub: Hub, tx: Transaction, shares: Shares, build: Build, tasks: Sequence[Task]
 ) -> list[Json]:
-    """One an arch: the reference, how many RPMs are the same, and what differs; empty where no reference is known."""
+    """One an arch: the reference, how many RPMs are the same, and what differs; empty where no
+    reference is known.
+    """
     newest = {task.arch: task for task in tasks if task.kind is TaskKind.BUILD and task.lock}
     found: list[Json] = []
     for arch, task in sorted(newest.items()):
@@ -63,7 +67,9 @@ def _beside(
 
 
 def _makers(tx: Transaction, target: str, names: Iterable[str]) -> dict[str, Build | str]:
-    """For RPMs that we did not build: our newest build of the source that makes them, or its name if there is none."""
+    """For RPMs that we did not build: our newest build of the source that makes them, or its name
+    if there is none.
+    """
     source_of = {
         rpm.name: rpm.source for rpm in find_each(tx, VendorRpm, "name", set(names), target=target)
     }

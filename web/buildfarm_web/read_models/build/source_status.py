@@ -29,9 +29,13 @@ COLUMNS = (
 
 _WHOLE = timedelta(minutes=10)
 _STEPS, _CHANGES = 2_000, 200
-"""After how long, and after how many events or changed sources of a target, everything is read anew."""
+"""After how long, and after how many events or changed sources of a target, everything is read
+anew.
+"""
 _AGAIN = timedelta(minutes=1)
-"""How long a later event may be seen before an earlier one: PostgreSQL numbers them at insert, not at commit."""
+"""How long a later event may be seen before an earlier one: PostgreSQL numbers them at insert, not
+at commit.
+"""
 
 WORDS = (
     "failed", "on_hold", "stuck", "ERROR", "MISSING", "INCOMPATIBLE", "EXTRA", "REVIEW", "UNCOMPARED", "building", "comparing",
@@ -42,12 +46,16 @@ WORDS = (
 _RANK = {word: place for place, word in enumerate(WORDS)}
 
 FEW = 120
-"""Up to so many sources of a SIG are on the map one by one; of more it says how many there are of each word."""
+"""Up to so many sources of a SIG are on the map one by one; of more it says how many there are of
+each word.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceStatus:
-    """One source of a target: its newest build as far as a list needs it, who answers, and its word on the map."""
+    """One source of a target: its newest build as far as a list needs it, who answers, and its word
+    on the map.
+    """
 
     build: Build
     sig: str
@@ -61,7 +69,9 @@ class SourceStatus:
 
 
 class SourceStatusIndex:
-    """The source_statuses, kept: what events say has changed is read anew, and once more when no earlier event can follow."""
+    """The source_statuses, kept: what events say has changed is read anew, and once more when no
+    earlier event can follow.
+    """
 
     def __init__(self) -> None:
         self._event = 0
@@ -73,7 +83,10 @@ class SourceStatusIndex:
         self.kept = Cache()
 
     def of(self, hub: Hub, tx: Transaction, target: str = "") -> tuple[SourceStatus, ...]:
-        """Of one target or of all, the most pressing first, then by source. :raises NotFound: no such target."""
+        """Of one target or of all, the most pressing first, then by source.
+
+        :raises NotFound: no such target.
+        """
         names = (hub.target(target).name,) if target else sorted(hub.config.targets)
         with self._lock:
             self._catch_up(hub, tx)
@@ -111,7 +124,9 @@ class SourceStatusIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Again:
-    """When events were last looked at once more, which was the newest then, and which the time before."""
+    """When events were last looked at once more, which was the newest then, and which the time
+    before.
+    """
 
     at: datetime
     before: int
@@ -187,7 +202,9 @@ def since_of(build: Build) -> str | None:
 
 
 def lag_of(build: Build, tx: Transaction) -> float | None:
-    """Seconds since the vendor shipped it, until it was published; ``None`` where nobody knows when that was."""
+    """Seconds since the vendor shipped it, until it was published; ``None`` where nobody knows when
+    that was.
+    """
     return round(sum(spent_until(build, tx.now).values()), 1) if build.shipped else None
 
 
@@ -211,9 +228,11 @@ def by_word(source_statuses: Iterable[SourceStatus]) -> dict[str, int]:
 
 
 def map_of(source_statuses: Iterable[SourceStatus]) -> list[Json]:
-    """The verdict map: for each SIG its sources as ``[source, target, word, build]``, the most pressing first.
+    """The verdict map: for each SIG its sources as ``[source, target, word, build]``, the most
+    pressing first.
 
-    Of more than :data:`FEW` there are no ``cells``: ``words`` says in their order how many there are of each.
+    Of more than :data:`FEW` there are no ``cells``: ``words`` says in their order how many there
+    are of each.
     """
     groups: dict[str, list[SourceStatus]] = {}
     for standing in source_statuses:

@@ -13,9 +13,11 @@ from buildfarm_web.read_models.core.paging import page
 
 
 def task_json(task: Task, now: datetime) -> Json:
-    """One task; ``seconds`` counts on while it runs, ``way`` are the seconds of work behind it when it was given out.
+    """One task; ``seconds`` counts on while it runs, ``way`` are the seconds of work behind it when
+    it was given out.
 
-    ``decision`` is why it was given out then: ``why`` in words, and the first few of its share that it went before.
+    ``decision`` is why it was given out then: ``why`` in words, and the first few of its share that
+    it went before.
     """
     seconds = task.seconds
     if seconds is None and task.state is TaskState.OPEN and task.started is not None:
@@ -81,7 +83,9 @@ def _state(text: str) -> TaskState:
 
 
 def named(tx: Transaction, listed: list[Json]) -> list[Json]:
-    """Tasks with ``about``: the name-version-release of the build each is about, where it is about one."""
+    """Tasks with ``about``: the name-version-release of the build each is about, where it is about
+    one.
+    """
     names = builds.nvrs(tx, (task["subject"] for task in listed))
     return [{**task, "about": names.get(task["subject"], "")} for task in listed]
 

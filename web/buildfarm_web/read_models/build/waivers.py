@@ -16,7 +16,9 @@ _SOON_DAYS = 30
 
 
 def waivers(tx: Transaction, *, everything: bool, limit: int = 1000, cursor: str = "") -> Json:
-    """A page of waivers, the newest first; ``unused`` and ``expiring`` are ids of its waivers in force that want a look."""
+    """A page of waivers, the newest first; ``unused`` and ``expiring`` are ids of its waivers in
+    force that want a look.
+    """
     where: dict[str, object] = {} if everything else {"ended": None}
     records = page(tx, WaiverRecord, "created,id", where, limit=limit, cursor=cursor)
     lifts = _lifts(tx, (record.id for record in records.records))

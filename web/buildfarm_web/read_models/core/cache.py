@@ -1,4 +1,6 @@
-"""Answers that are kept: many look at one page, and between two events it says the same to all of them."""
+"""Answers that are kept: many look at one page, and between two events it says the same to all of
+them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models.core.convert import Json
 
 _NOW, _LATELY = timedelta(seconds=5), timedelta(seconds=10)
-"""How long an answer is kept at most. The first bounds what PostgreSQL hides: it may show a later event before an earlier one."""
+"""How long an answer is kept at most.
+
+The first bounds what PostgreSQL hides: it may show a later event before an earlier one.
+"""
 _MOST = 64
 
 

@@ -30,9 +30,11 @@ def events(
     limit: int = 200,
     cursor: str = "",
 ) -> Json:
-    """A page of history, oldest first; ``next`` is the ``after`` that goes on from here, and ``cursor`` too while more is there.
+    """A page of history, oldest first; ``next`` is the ``after`` that goes on from here, and
+    ``cursor`` too while more is there.
 
-    Without ``after`` and ``cursor`` the newest ``limit`` lines. Event numbers may have gaps (PostgreSQL), never repeats.
+    Without ``after`` and ``cursor`` the newest ``limit`` lines. Event numbers may have gaps
+    (PostgreSQL), never repeats.
     """
     where: dict[str, object] = {"subject": subject} if subject else {}
     if after is None and not cursor:

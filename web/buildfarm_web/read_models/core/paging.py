@@ -1,6 +1,8 @@
-"""Pages of lists by keyset: a cursor names the last record that was given, so a page costs the same wherever it lies.
+"""Pages of lists by keyset: a cursor names the last record that was given, so a page costs the same
+wherever it lies.
 
-A cursor is opaque to whoever sends it: base64url over a JSON list of the values of the fields that order the list.
+A cursor is opaque to whoever sends it: base64url over a JSON list of the values of the fields that
+order the list.
 """
 
 from __future__ import annotations
@@ -35,9 +37,12 @@ def page(
     tx: Transaction, kind: type[R], order_by: str, where: Mapping[str, object], *, limit: int, cursor: str = "",
     descending: bool = True,
 ) -> Page[R]:  # fmt: skip
-    """The ``limit`` records behind ``cursor`` (or the first ones). :raises InputError: it is no cursor of this list.
+    """The ``limit`` records behind ``cursor`` (or the first ones).
 
-    Where a field may have several values (a tuple), each is asked for by itself, so that it walks along its index and stops.
+    :raises InputError: it is no cursor of this list.
+
+    Where a field may have several values (a tuple), each is asked for by itself, so that it walks
+    along its index and stops.
     """
     after = behind(cursor, kind, order_by)
     several = {name: tuple(value) for name, value in where.items() if isinstance(value, tuple)}
@@ -54,7 +59,9 @@ def page(
 
 
 def behind(cursor: str, kind: type[object], order_by: str) -> object:
-    """What the store goes on behind: the ordering values of the last record seen. ``None`` at the beginning.
+    """What the store goes on behind: the ordering values of the last record seen.
+
+    ``None`` at the beginning.
 
     :raises InputError: it is no cursor of this list.
     """
@@ -93,7 +100,10 @@ def encoded(place: Place) -> str:
 
 
 def decoded(cursor: str, types: Sequence[Any]) -> Place:
-    """The place a cursor names. :raises InputError: it is none of ours, or of a list in another order."""
+    """The place a cursor names.
+
+    :raises InputError: it is none of ours, or of a list in another order.
+    """
     try:
         values = json.loads(
             base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -116,7 +126,9 @@ def decoded(cursor: str, types: Sequence[Any]) -> Place:
 
 
 def _storable(value: object) -> bool:
-    """Whether a database takes it: PostgreSQL no NUL in text, neither of them a number beyond 63 bits."""
+    """Whether a database takes it: PostgreSQL no NUL in text, neither of them a number beyond 63
+    bits.
+    """
     return (
         "\0" not in value
         if isinstance(value, str)

@@ -1,4 +1,6 @@
-"""Drops for reading: their builds, what is in the way, and how much of the vendor's drop ours can stand in for."""
+"""Drops for reading: their builds, what is in the way, and how much of the vendor's drop ours can
+stand in for.
+"""
 
 from __future__ import annotations
 
@@ -107,15 +109,18 @@ def _summary(tx: Transaction, read: _Drop) -> Json:
 
 
 def drop_summary(hub: Hub, tx: Transaction, name: str) -> Json:
-    """What the overview says of a drop: its builds, counts, waves, compatibility and plan. :raises NotFound: there is none."""
+    """What the overview says of a drop: its builds, counts, waves, compatibility and plan.
+
+    :raises NotFound: there is none.
+    """
     return _summary(tx, _read(hub, tx, name))
 
 
 def drop_page(hub: Hub, tx: Transaction, kept: Cache, name: str) -> Json:
     """One drop with its builds, counts, waves and compatibility. :raises NotFound: there is none.
 
-    Of a drop of more than :data:`MOST` builds ``builds`` are the first so many and ``more`` counts the rest; its waves are those
-    of ``outlook``, ``plan`` is empty.
+    Of a drop of more than :data:`MOST` builds ``builds`` are the first so many and ``more`` counts
+    the rest; its waves are those of ``outlook``, ``plan`` is empty.
     """
     return kept.now(("drop", name), tx, lambda: _page(hub, tx, name))
 
@@ -163,7 +168,9 @@ def _page(hub: Hub, tx: Transaction, name: str) -> Json:
 
 
 def _shown(tx: Transaction, drop: Drop, *, is_large: bool) -> list[Build]:
-    """The drop's builds, and those of other drops that its files belong to; of each cycle the last round."""
+    """The drop's builds, and those of other drops that its files belong to; of each cycle the last
+    round.
+    """
     if is_large:
         return tx.find(Build, drop_id=drop.id, successor="", order_by="created,id", limit=MOST)
     own = tx.find(Build, drop_id=drop.id)
@@ -196,10 +203,11 @@ def _counts(listed: Sequence[Json]) -> dict[str, int]:
 
 
 def compatibility(tx: Transaction, drop: Drop, total: int) -> Json | None:
-    """How many of the vendor's RPMs of a drop (``total``) ours can stand in for; ``None`` when it brought none.
+    """How many of the vendor's RPMs of a drop (``total``) ours can stand in for; ``None`` when it
+    brought none.
 
-    "100 %" counts over every vendor RPM: MISSING, ERROR and UNCOMPARED count against it, and what a waiver lifted is
-    counted apart, in ``waived`` alone.
+    "100 %" counts over every vendor RPM: MISSING, ERROR and UNCOMPARED count against it, and what a
+    waiver lifted is counted apart, in ``waived`` alone.
     """
     if not total:
         return None

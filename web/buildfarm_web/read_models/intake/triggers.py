@@ -1,4 +1,6 @@
-"""Triggers for reading: what each follows, when it last looked, what it found, why it waits or fails."""
+"""Triggers for reading: what each follows, when it last looked, what it found, why it waits or
+fails.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from buildfarm_web.read_models.core.convert import Json, stamp
 
 
 def triggers(hub: Hub, tx: Transaction, *, target: str = "") -> Json:
-    """Every configured trigger, by target; ``state`` is ``listening`` or ``failing``, ``problem`` says why.
+    """Every configured trigger, by target; ``state`` is ``listening`` or ``failing``, ``problem``
+    says why.
 
     A webhook whose last message was refused still listens: anybody can send one that is not signed.
     """

@@ -1,7 +1,8 @@
 """The waves of a drop: which of its builds can run side by side, and who waits for whom.
 
-A picture for people, made of what the headers say (BuildRequires of our SRPMs, Provides of theirs and of the vendor's
-binaries); what may really be dispatched is decided by :mod:`buildfarm.services.schedule.planning` with libsolv.
+A picture for people, made of what the headers say (BuildRequires of our SRPMs, Provides of theirs
+and of the vendor's binaries); what may really be dispatched is decided by
+:mod:`buildfarm.services.schedule.planning` with libsolv.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Shipped:
 
 
 def waves(builds: Sequence[Build], vendor: Sequence[Shipped]) -> Json:
-    """``{waves: [[build id]], edges: [{from, to, what}], cycles: [[build id]]}``, dependencies first."""
+    """``{waves: [[build id]], edges: [{from, to, what}], cycles: [[build id]]}``, dependencies
+    first.
+    """
     by_srpm = {build.srpm_filename: build.id for build in builds}
     provider: dict[str, str] = {}
     for build in builds:

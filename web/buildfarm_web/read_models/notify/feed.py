@@ -12,7 +12,9 @@ SCOPES = ("target", "sig", "source")
 
 
 def notices(hub: Hub, tx: Transaction, scope: str = "", name: str = "") -> list[Notice]:
-    """The newest first. :raises NotFound: no such target or SIG; a source may be one that is still to come."""
+    """The newest first. :raises NotFound: no such target or SIG; a source may be one that is still
+    to come.
+    """
     if scope == "target":
         hub.target(name)
     elif scope == "sig":

@@ -1,4 +1,6 @@
-"""Who is told what, and what became of it: subscriptions and their deliveries, for those who may see them."""
+"""Who is told what, and what became of it: subscriptions and their deliveries, for those who may
+see them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _RECENT = 50
 
 
 def subscriptions(tx: Transaction, asker: Asker | None, *, everything: bool = False) -> Json:
-    """Those of ``asker``, or all for whom may act on all; addresses are nobody else's business, so a stranger sees none."""
+    """Those of ``asker``, or all for whom may act on all; addresses are nobody else's business, so
+    a stranger sees none.
+    """
     found = _visible(tx, asker, everything=everything)
     return {
         "who": asker.name if asker else "",
@@ -65,7 +69,10 @@ def subscription_json(tx: Transaction, one: Subscription) -> Json:
 def deliveries(
     tx: Transaction, of: Sequence[Subscription], *, limit: int, state: str = "", cursor: str = ""
 ) -> Page[Json]:
-    """A page of what is owed or was brought, the newest first. :raises InputError: no such state, or a cursor of another list."""
+    """A page of what is owed or was brought, the newest first.
+
+    :raises InputError: no such state, or a cursor of another list.
+    """
     if state and state not in {known.value for known in DeliveryState}:
         raise InputError(f"no state {state!r}", hint=f"one of {', '.join(DeliveryState)}")
     if not of:

@@ -65,7 +65,8 @@ def action_required(
 ) -> Json:
     """``{total, groups: [{kind, title, total, more, items}]}``, what waits longest first.
 
-    ``total`` counts builds, drops, waivers and asks; an item stands for ``count`` of them that have one cause; ``more`` are not listed.
+    ``total`` counts builds, drops, waivers and asks; an item stands for ``count`` of them that have
+    one cause; ``more`` are not listed.
 
     Groups without an item are left out. :raises NotFound: no such target.
     """
@@ -100,7 +101,9 @@ def _groups(tx: Transaction, scope: _Scope, kind: str, most: int) -> Json:
 
 
 def _read(tx: Transaction, scope: _Scope, **where: object) -> tuple[int, list[Build]]:
-    """How many builds there are, and those that wait longest; beyond what is read they are only counted."""
+    """How many builds there are, and those that wait longest; beyond what is read they are only
+    counted.
+    """
     asked = {"scratch": False, "superseded": False, "target": tuple(scope.targets), **where}
     rows = tx.select_fields(Build, COLUMNS, order_by="state_since", limit=_READ, **asked)  # type: ignore[arg-type]  # field names
     found = [

@@ -54,7 +54,9 @@ def workers(tx: Transaction) -> Json:
 
 
 def overview(hub: Hub, tx: Transaction, kept: Cache, filters: Filters) -> Json:
-    """What a person who comes in the morning wants to know first; ``filters`` choose the builds listed at its end."""
+    """What a person who comes in the morning wants to know first; ``filters`` choose the builds
+    listed at its end.
+    """
     return {
         **kept.now("overview", tx, lambda: _overview(hub, tx)),
         "now": stamp(tx.now),

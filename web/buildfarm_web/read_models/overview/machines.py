@@ -16,7 +16,9 @@ _WORKER = ("id", "state", "seen", "host", "image", "machine", "builder")
 
 
 def machines(tx: Transaction) -> Json:
-    """``{hosts, guests, images, last}``; ``last`` are the newest builds that ran in a guest, with what it was."""
+    """``{hosts, guests, images, last}``; ``last`` are the newest builds that ran in a guest, with
+    what it was.
+    """
     running = tx.select_fields(
         Worker,
         _WORKER,

@@ -1,4 +1,6 @@
-"""The farm in figures, for Prometheus: what there is, what waits and for how long, how long things took, what is told."""
+"""The farm in figures, for Prometheus: what there is, what waits and for how long, how long things
+took, what is told.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Search: what begins so, in each kind of thing that people look for, a few of each with where they lead."""
+"""Search: what begins so, in each kind of thing that people look for, a few of each with where they
+lead.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,12 @@ _TITLES = {
 
 
 def search(hub: Hub, tx: Transaction, query: str) -> Json:
-    """Groups of hits, those that name one thing first: ``{title, hits: [{label, detail, target, href}], more}``.
+    """Groups of hits, those that name one thing first: ``{title, hits: [{label, detail, target,
+    href}], more}``.
 
-    Names are found by each of their words, in any case; SRPMs, RPM files, builds, drops by digest and workers by their beginning
-    as it is written; files and findings by a path's beginning or by its last part. Too short a query finds nothing.
+    Names are found by each of their words, in any case; SRPMs, RPM files, builds, drops by digest
+    and workers by their beginning as it is written; files and findings by a path's beginning or by
+    its last part. Too short a query finds nothing.
     """
     text = query.replace("\0", "").strip()[:_LONGEST]
     groups: list[Json] = []
@@ -87,7 +91,9 @@ def _builds(tx: Transaction, text: str) -> list[Json]:
 
 
 def _entries(tx: Transaction, kind: SearchKind, text: str) -> list[Json]:
-    """The longest word is looked up, the others must be in the name too; a name is one hit, however often it is found."""
+    """The longest word is looked up, the others must be in the name too; a name is one hit, however
+    often it is found.
+    """
     first, *others = words(text)
     found = tx.find(SearchEntry, kind=kind.value, token=Prefix(first), limit=_READ)
     found.sort(key=lambda entry: (len(entry.token), entry.label, entry.target))

@@ -1,4 +1,6 @@
-"""What the overview draws beside its lists: who is needed, where every source stands, how far behind the vendor we are."""
+"""What the overview draws beside its lists: who is needed, where every source stands, how far
+behind the vendor we are.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ _MOST = 6
 
 
 def glance(hub: Hub, tx: Transaction, source_statuses: SourceStatusIndex) -> Json:
-    """``{action_required, words, map, lag}``: of each group of needs the first few, the rest is one link away."""
+    """``{action_required, words, map, lag}``: of each group of needs the first few, the rest is one
+    link away.
+    """
     found = source_statuses.of(hub, tx)
     return {
         "action_required": action_required(hub, tx, source_statuses.kept, most=_MOST),

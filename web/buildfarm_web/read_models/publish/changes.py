@@ -1,4 +1,6 @@
-"""What changed from some builds to others: from one generation of a tag to the next, from compose to compose."""
+"""What changed from some builds to others: from one generation of a tag to the next, from compose
+to compose.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _RPM = ("name", "arch", "epoch", "version", "release")
 
 
 def changes(tx: Transaction, old: Iterable[str], new: Iterable[str]) -> Json:
-    """What two sets of builds differ in, by source; ``counts`` of all, in detail (with their RPMs) the first of them."""
+    """What two sets of builds differ in, by source; ``counts`` of all, in detail (with their RPMs)
+    the first of them.
+    """
     was, now = set(old), set(new)
     gone, come = _evrs(tx, was - now), _evrs(tx, now - was)
     sources = sorted({*gone, *come})

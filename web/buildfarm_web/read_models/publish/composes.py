@@ -1,4 +1,6 @@
-"""Composes for reading: which there are, which one users get, and what changed from one to the next."""
+"""Composes for reading: which there are, which one users get, and what changed from one to the
+next.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,10 @@ def of_generation(tx: Transaction, generation: str) -> Sequence[Json]:
 
 
 def compose_page(tx: Transaction, name: str) -> Json:
-    """One compose, and what changed since the one made before it for the same target. :raises NotFound: there is none."""
+    """One compose, and what changed since the one made before it for the same target.
+
+    :raises NotFound: there is none.
+    """
     found = tx.first(Compose, id=name)
     if found is None:
         raise NotFound(f"no compose {name}", hint="/composes lists them")

@@ -1,4 +1,6 @@
-"""What comes: the forecast of a target, and of one build why it waits, where it stands and when it should start."""
+"""What comes: the forecast of a target, and of one build why it waits, where it stands and when it
+should start.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ _STUCK = (BuildState.ON_HOLD, BuildState.EXCLUDED, BuildState.FAILED)
 
 
 def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
-    """The newest forecast with its waves, and what is not in it and why. :raises NotFound: no such target."""
+    """The newest forecast with its waves, and what is not in it and why.
+
+    :raises NotFound: no such target.
+    """
     target = hub.target(name)
     record = tx.first(ForecastRecord, id=target.name)
     found: Json = (
@@ -51,7 +56,9 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
 
 
 def drop_plan(tx: Transaction, drop: Drop) -> Json:
-    """The plan of a drop as it was made (while it awaits approval: as it is), and what of it will not be built and why."""
+    """The plan of a drop as it was made (while it awaits approval: as it is), and what of it will
+    not be built and why.
+    """
     record, pause = tx.first(ForecastRecord, id=drop.id), pausing.paused(tx, drop.id)
     found: Json = (
         dict(record.forecast)
@@ -75,7 +82,9 @@ def drop_plan(tx: Transaction, drop: Drop) -> Json:
 
 
 def _surveyed(tx: Transaction, drop: Drop) -> Json:
-    """Sources with brand words and no rule, those that could not be read for it, and how many were read."""
+    """Sources with brand words and no rule, those that could not be read for it, and how many were
+    read.
+    """
     sources: dict[str, Any] = {"drop_id": drop.id, "version": Above("")}
     asked = ("id", "found", "problem")
     surveys = {
@@ -156,7 +165,9 @@ def _in_waves(steps: list[Json]) -> Json:
 
 
 def why(hub: Hub, tx: Transaction, build: Build) -> Json:
-    """Why a build is where it is: its reason, what it waits for, its rank among those that could start, and when it should."""
+    """Why a build is where it is: its reason, what it waits for, its rank among those that could
+    start, and when it should.
+    """
     record, pause = tx.first(ForecastRecord, id=build.target), pausing.paused(tx, build.target)
     steps: list[Json] = record.forecast["steps"] if record else []  # type: ignore[assignment]  # JSON
     by_id = {step["build"]: step for step in steps}
@@ -186,7 +197,8 @@ def why(hub: Hub, tx: Transaction, build: Build) -> Json:
 
 
 def _rank(hub: Hub, tx: Transaction, task: Task | None, steps: dict[str, Json]) -> Json | None:
-    """The place of a builder's free task in its queue, by the order in which the scheduler gives slots away.
+    """The place of a builder's free task in its queue, by the order in which the scheduler gives
+    slots away.
 
     What the hub's services and the signer do is in no such queue: they take it as it comes.
     """

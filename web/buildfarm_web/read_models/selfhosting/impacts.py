@@ -14,7 +14,9 @@ _NEWEST = 50
 
 
 def impacts(tx: Transaction, target: Target) -> list[Json]:
-    """The newest impacts that still concern somebody: what is lost, by whom, and whose RPMs in the build tag still need it."""
+    """The newest impacts that still concern somebody: what is lost, by whom, and whose RPMs in the
+    build tag still need it.
+    """
     told = tx.find(
         Event, subject=target.name, kind=EVENT, order_by="id", descending=True, limit=_NEWEST
     )

@@ -1,4 +1,6 @@
-"""What still comes from a seed and why, and how the self-hosted share went from generation to generation."""
+"""What still comes from a seed and why, and how the self-hosted share went from generation to
+generation.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ _SOURCES = (".src.rpm", ".nosrc.rpm")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """What the buildroots behind one generation of a build tag took from elsewhere; it stays as it is.
+    """What the buildroots behind one generation of a build tag took from elsewhere; it stays as it
+    is.
 
     ``seeds`` are the RPMs that are not ours: their names, and in how many buildroots each is.
     """
@@ -35,7 +38,10 @@ class Counted:
 
 
 def seeds(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
-    """The seeds of a target's buildroots, the most used first, and its share over time. :raises NotFound: no such target."""
+    """The seeds of a target's buildroots, the most used first, and its share over time.
+
+    :raises NotFound: no such target.
+    """
     target = hub.target(name)
     head = publishing.head(tx, target.tags.build)
     carried = head.builds if head else ()
@@ -79,7 +85,9 @@ def _counted(hub: Hub, tx: Transaction, shares: Shares, carried: Iterable[str]) 
 
 
 def share_over_time(tx: Transaction, tag: str) -> list[Json]:
-    """The self-hosted share of each generation of a build tag that came into force, the oldest first."""
+    """The self-hosted share of each generation of a build tag that came into force, the oldest
+    first.
+    """
     asked = ("number", "ready", "sources", "lock_ours", "lock_rpms")
     found = tx.select_fields(
         Generation, asked, tag=tag, order_by="number", descending=True, limit=_GENERATIONS
@@ -143,7 +151,9 @@ def _known(
 
 
 def _transitive(hub: Hub, tx: Transaction, shares: Shares, locks: dict[str, str]) -> Json:
-    """Of all RPMs in the buildroots of what the tag carries, in the buildroots of those, and so on, how many are ours."""
+    """Of all RPMs in the buildroots of what the tag carries, in the buildroots of those, and so on,
+    how many are ours.
+    """
     lock_of: dict[str, list[str]] = {}
     ours: set[str] = set()
     ahead = {key.partition(" ")[0]: digest for key, digest in locks.items()}
@@ -177,7 +187,9 @@ def _transitive(hub: Hub, tx: Transaction, shares: Shares, locks: dict[str, str]
 
 
 def _cycles(tx: Transaction, target: str) -> list[Json]:
-    """Every build that needed its own cycle, with its rounds: from which seed it came, and whether it got off it."""
+    """Every build that needed its own cycle, with its rounds: from which seed it came, and whether
+    it got off it.
+    """
     circling = {
         source
         for source, cycle in tx.select_fields(

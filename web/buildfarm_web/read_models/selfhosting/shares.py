@@ -28,7 +28,9 @@ def nevra_of(entry: Json) -> str:
 
 
 class Shares:
-    """What locks say, kept by the lock's digest: a lock never changes, and what we built stays built."""
+    """What locks say, kept by the lock's digest: a lock never changes, and what we built stays
+    built.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[int, int]] = {}
@@ -37,7 +39,9 @@ class Shares:
         self._lock = Lock()
 
     def kept(self, generation: str, count: Callable[[], Any]) -> Any:  # noqa: ANN401  # what is counted is the caller's
-        """What was counted over all locks of a generation, which never changes; ``""`` names none and is not kept."""
+        """What was counted over all locks of a generation, which never changes; ``""`` names none
+        and is not kept.
+        """
         known = self._counted.get(generation)
         if known is None:
             known = count()

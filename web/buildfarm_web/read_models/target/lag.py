@@ -45,7 +45,10 @@ def lag(
     target: str = "",
     sig: str = "",
 ) -> Json:
-    """The lag of the newest build of each source, and of the last published ones over time. :raises NotFound: no such target."""
+    """The lag of the newest build of each source, and of the last published ones over time.
+
+    :raises NotFound: no such target.
+    """
     found = [one for one in source_statuses.of(hub, tx, target) if not sig or one.sig == sig]
     over_time = source_statuses.kept.lately(
         ("over time", target, sig),
@@ -62,10 +65,11 @@ def lag(
 def summary(
     tx: Transaction, kept: Cache, source_statuses: Sequence[SourceStatus], *, of: tuple[str, str]
 ) -> Json:
-    """``published`` and ``under_way`` in figures, what each SIG's time goes into, and who is behind the longest.
+    """``published`` and ``under_way`` in figures, what each SIG's time goes into, and who is behind
+    the longest.
 
-    ``published_here`` leaves out what passed before the SRPM came here. ``of`` is the target and the SIG of the source_statuses, each
-    empty for all.
+    ``published_here`` leaves out what passed before the SRPM came here. ``of`` is the target and
+    the SIG of the source_statuses, each empty for all.
     """
     return kept.lately(("lag", *of), tx, lambda: _summary(tx, source_statuses))
 
@@ -139,7 +143,9 @@ def _figures(seconds: Iterable[float]) -> Json:
 
 
 def _over_time(hub: Hub, tx: Transaction, *, target: str, sig: str) -> list[Json]:
-    """The lag of the newest published builds by the time they were published; each point stands for as long as the others."""
+    """The lag of the newest published builds by the time they were published; each point stands for
+    as long as the others.
+    """
     columns = ("source", "target", "shipped", "spent", "finished")
     rows = tx.select_fields(
         Build,

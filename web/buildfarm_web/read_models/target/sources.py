@@ -1,4 +1,6 @@
-"""The sources of the distribution: all of them on one map and in one list, and each with the history of its builds."""
+"""The sources of the distribution: all of them on one map and in one list, and each with the
+history of its builds.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,8 @@ def sources(
     limit: int,
     cursor: str = "",
 ) -> Json:
-    """The map of all sources, and a page of the list (``before`` and ``cursor`` lead to the pages around it).
+    """The map of all sources, and a page of the list (``before`` and ``cursor`` lead to the pages
+    around it).
 
     :raises NotFound: no such target. :raises InputError: no such word, or a cursor of another list.
     """
@@ -96,7 +99,10 @@ def sources(
 
 
 def source_page(hub: Hub, tx: Transaction, target: str, source: str) -> Json:
-    """One source of a target: who answers, its builds with their times, what holds for it. :raises NotFound: no such source."""
+    """One source of a target: who answers, its builds with their times, what holds for it.
+
+    :raises NotFound: no such source.
+    """
     known = hub.target(target)
     found = tx.find(
         Build, target=known.name, source=source, order_by="created", descending=True, limit=_HISTORY

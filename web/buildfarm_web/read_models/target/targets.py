@@ -126,7 +126,9 @@ def targets_page(hub: Hub, tx: Transaction) -> Json:
 
 
 def _carried(tx: Transaction, target: Target, builds_of_head: Collection[str]) -> Json:
-    """The builds that a tag carries by verdict, how many that are, and how many brand hits their RPMs and their SRPMs have."""
+    """The builds that a tag carries by verdict, how many that are, and how many brand hits their
+    RPMs and their SRPMs have.
+    """
     carried = set(builds_of_head)
     asked = ("id", "verdict", "brand_hits", "source_brand_hits")
     found = [

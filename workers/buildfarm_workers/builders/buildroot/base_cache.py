@@ -1,8 +1,9 @@
-"""Base roots: the target's minimal buildroot, installed once for each buildroot key and then only read.
+"""Base roots: the target's minimal buildroot, installed once for each buildroot key and then only
+read.
 
-Made aside and renamed into place, under a file lock, so that two builds do not make one twice and a killed worker
-leaves no half of one. A build holds a shared lock on its base; the least recently used bases beyond a number are deleted when
-nobody holds them.
+Made aside and renamed into place, under a file lock, so that two builds do not make one twice and a
+killed worker leaves no half of one. A build holds a shared lock on its base; the least recently
+used bases beyond a number are deleted when nobody holds them.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ class BaseCache:
             yield _read(place)
 
     def remove_unfinished(self) -> None:
-        """Delete what a killed process left half made; what a live one is making is locked and stays."""
+        """Delete what a killed process left half made; what a live one is making is locked and
+        stays.
+        """
         for leftover in self._folder.glob(".*"):
             key = leftover.name.rpartition(".")[0].removeprefix(".")
             with self._lock_file(key).open("w") as lock, contextlib.suppress(BlockingIOError):

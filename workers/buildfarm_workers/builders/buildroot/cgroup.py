@@ -1,7 +1,8 @@
-"""Control groups: memory and process limits of one build, on v2 or v1, whichever can be written here.
+"""Control groups: memory and process limits of one build, on v2 or v1, whichever can be written
+here.
 
-A mixed machine (v2 mounted without controllers, v1 with them) is common in small guests. What cannot be enforced is
-named in :attr:`ControlGroup.missing`, and the caller falls back to prlimit.
+A mixed machine (v2 mounted without controllers, v1 with them) is common in small guests. What
+cannot be enforced is named in :attr:`ControlGroup.missing`, and the caller falls back to prlimit.
 """
 
 from __future__ import annotations
@@ -97,8 +98,8 @@ def _own_paths() -> dict[str, str]:
 def _enable_v2(parent: Path, controller: str) -> bool:
     """Have ``controller`` in the children of ``parent``.
 
-    v2 allows that only where no process sits in ``parent`` itself, so this process moves into a leaf of its own first
-    (what systemd's Delegate= expects of a service).
+    v2 allows that only where no process sits in ``parent`` itself, so this process moves into a
+    leaf of its own first (what systemd's Delegate= expects of a service).
     """
     try:
         if controller not in (parent / "cgroup.controllers").read_text(encoding="ascii").split():

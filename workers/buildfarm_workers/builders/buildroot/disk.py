@@ -1,4 +1,7 @@
-"""Watches how much a build has written. A walk of a large tree is not free, so it is taken when it is worth it."""
+"""Watches how much a build has written.
+
+A walk of a large tree is not free, so it is taken when it is worth it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The host's dnf, told everything and inheriting nothing: it fills base roots and adds what an SRPM requires."""
+"""The host's dnf, told everything and inheriting nothing: it fills base roots and adds what an SRPM
+requires.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +46,8 @@ timeout=20
 fastestmirror=0
 zchunk=0
 """
-# metadata_expire=0 as in mock's own configurations: a generation never changes under its URL, a seed may, and asking a
-# repository whether it has changed costs one small file.
+# metadata_expire=0 as in mock's own configurations: a generation never changes under its URL, a
+# seed may, and asking a repository whether it has changed costs one small file.
 
 _NOT_THERE = re.compile(
     r"No matching package to install: '(?P<a>[^']+)'|No match for argument: (?P<b>\S.*)"
@@ -82,7 +84,10 @@ class Installer:
         self, root: Path, buildroot: Buildroot, packages: Sequence[str], *, log: Path, work: Path, stop: Stop,
         files: Sequence[Path] = (),
     ) -> None:  # fmt: skip
-        """``dnf install`` into ``root``, RPM ``files`` beside the repositories' packages. Errors as in :meth:`builddep`."""
+        """``dnf install`` into ``root``, RPM ``files`` beside the repositories' packages.
+
+        Errors as in :meth:`builddep`.
+        """
         words = ["install", *packages, *(str(file) for file in files)]
         self._run(words, root, buildroot, log=log, work=work, stop=stop, read_only=tuple(files))
 
@@ -91,8 +96,8 @@ class Installer:
     ) -> None:
         """``dnf builddep``: what the header of ``srpm`` requires.
 
-        :raises BuildFailed: ``dependencies`` (with the name that is missing) or ``infrastructure`` (a repository that
-            cannot be reached or is damaged).
+        :raises BuildFailed: ``dependencies`` (with the name that is missing) or ``infrastructure``
+            (a repository that cannot be reached or is damaged).
         :raises Stopped: the caller does not want it any more.
         """
         plugin = ["--setopt=plugins=1", "--disableplugin=*", "--enableplugin=builddep"]
@@ -136,7 +141,9 @@ class Installer:
 
 
 def enable(root: Path, modules: Sequence[str]) -> None:
-    """Enable module streams in a root, in the files where dnf keeps what is enabled (dnf.modularity(7))."""
+    """Enable module streams in a root, in the files where dnf keeps what is enabled
+    (dnf.modularity(7)).
+    """
     if not modules:
         return
     safe_write.make_folder(root, _MODULES)

@@ -1,4 +1,6 @@
-"""One build's room: its copy of the base, its control group, its limits, and the way to run a command in there."""
+"""One build's room: its copy of the base, its control group, its limits, and the way to run a
+command in there.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class BuildEnvironment:
         self._disk = DiskWatch(upper, order.limits.disk)
 
     def place(self, payload: Path) -> str:
-        """Put the macros and a copy of the payload where the build user finds them; the payload's path inside."""
+        """Put the macros and a copy of the payload where the build user finds them; the payload's
+        path inside.
+        """
         home = self.root / sandboxes.HOME.lstrip("/")
         home.joinpath(".rpmmacros").write_text(
             macros.rpmmacros(self._order, dbpath=rpm_database.DBPATH), encoding="utf-8"
@@ -55,7 +59,8 @@ class BuildEnvironment:
     ) -> Completed:
         """Run ``command`` as the build user; its exit code is the caller's to read.
 
-        :raises BuildFailed: a limit was hit. :raises Stopped: the caller of the build does not want it any more.
+        :raises BuildFailed: a limit was hit. :raises Stopped: the caller of the build does not want
+            it any more.
         """
         limits = self._order.limits
         epoch = self._order.source_date_epoch
@@ -84,7 +89,9 @@ class BuildEnvironment:
         return self._stop() or self._group.breach() or self._disk()
 
     def _prlimits(self) -> process.Limits:
-        """A single file can never outgrow the disk limit; the rest only where no control group does it better."""
+        """A single file can never outgrow the disk limit; the rest only where no control group does
+        it better.
+        """
         limits = self._order.limits
         missing = self._group.missing
         return process.Limits(

@@ -1,7 +1,7 @@
 """A throw-away copy of a base root: overlayfs over it, mounted in this process's mount namespace.
 
-Nothing is synced (``volatile``): the copy lives for one build. The worker runs in a mount namespace of its own, so a
-SIGKILL takes the mount with it; :func:`remove_stale` is for what ran without one.
+Nothing is synced (``volatile``): the copy lives for one build. The worker runs in a mount namespace
+of its own, so a SIGKILL takes the mount with it; :func:`remove_stale` is for what ran without one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ _MOUNT_SECONDS = 30
 
 @contextmanager
 def over(base: Path, work: Path) -> Iterator[tuple[Path, Path]]:
-    """Mount a copy of ``base``: ``(root, upper)``, where ``upper`` holds what the build changed. ``work`` is emptied.
+    """Mount a copy of ``base``: ``(root, upper)``, where ``upper`` holds what the build changed.
 
-    :raises InfraError: the kernel refuses (not root, or ``work`` lies on a file system that cannot be an upper layer).
+    ``work`` is emptied.
+
+    :raises InfraError: the kernel refuses (not root, or ``work`` lies on a file system that cannot
+        be an upper layer).
     """
     root, upper, inner = work / "root", work / "upper", work / "inner"
     for folder in (root, upper, inner):
@@ -75,7 +78,9 @@ def remove_tree(folder: Path) -> None:
 
 
 def remove_stale(folder: Path) -> int:
-    """Unmount and delete everything below ``folder``, left by a process that was killed; how many entries."""
+    """Unmount and delete everything below ``folder``, left by a process that was killed; how many
+    entries.
+    """
     if not folder.is_dir():
         return 0
     for point in mounted_under(folder):

@@ -1,7 +1,7 @@
 """What stands in a buildroot, read from its rpm database with the host's rpm.
 
-Debian's rpm keeps its database in the caller's home; every command here names :data:`DBPATH`, and the buildroot's own
-rpm is told the same by the build user's ``.rpmmacros``.
+Debian's rpm keeps its database in the caller's home; every command here names :data:`DBPATH`, and
+the buildroot's own rpm is told the same by the build user's ``.rpmmacros``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ _PATHS = ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/lib/", "/etc/")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """The contents of one root: the lock, mock's text form of it, and everything it provides (files too)."""
+    """The contents of one root: the lock, mock's text form of it, and everything it provides (files
+    too).
+    """
 
     lock: tuple[InstalledRpm, ...]
     log: str
@@ -32,7 +34,8 @@ class Installed:
 def find(root: Path) -> str:
     """Where in ``root`` the database is that mock's dnf wrote; empty where there is none.
 
-    Debian's rpm keeps it in HOME, which mock sets to a folder of the chroot, so it lies under that folder's whole path.
+    Debian's rpm keeps it in HOME, which mock sets to a folder of the chroot, so it lies under that
+    folder's whole path.
     """
     in_home = f"{root}/installation-homedir/.rpmdb"
     for place in (in_home, DBPATH, "/usr/lib/sysimage/rpm"):
@@ -45,7 +48,8 @@ def find(root: Path) -> str:
 
 
 def query(root: Path, *, provides: bool = False, dbpath: str = DBPATH) -> Installed:
-    """Read the database of ``root``; with ``provides`` also what its RPMs provide, which takes longer.
+    """Read the database of ``root``; with ``provides`` also what its RPMs provide, which takes
+    longer.
 
     :raises ToolFailed: rpm cannot read it.
     """

@@ -1,4 +1,6 @@
-"""Making folders and lines inside a root that RPMs have filled: never through a symbolic link they left."""
+"""Making folders and lines inside a root that RPMs have filled: never through a symbolic link they
+left.
+"""
 
 from __future__ import annotations
 

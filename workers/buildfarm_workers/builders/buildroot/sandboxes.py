@@ -1,11 +1,13 @@
 """Two bubblewrap boxes around a buildroot: one for the installer, one for the build.
 
-*Installer*: dnf of the host writes the buildroot and runs the RPMs' scriptlets in it. It is user 0 with the few
-capabilities that rpm needs, sees the buildroot, its cache and the host's programs read-only, and nothing of the farm.
+*Installer*: dnf of the host writes the buildroot and runs the RPMs' scriptlets in it. It is user 0
+with the few capabilities that rpm needs, sees the buildroot, its cache and the host's programs
+read-only, and nothing of the farm.
 
-*Builder*: the buildroot is ``/``. bubblewrap makes the namespaces as root, then the buildroot's own chroot(1) becomes
-the unprivileged ``mockbuild``; no_new_privs keeps set-uid files from undoing that. No user namespace: files of root
-look like files of root, as in mock, and not like ``nobody``'s.
+*Builder*: the buildroot is ``/``. bubblewrap makes the namespaces as root, then the buildroot's own
+chroot(1) becomes the unprivileged ``mockbuild``; no_new_privs keeps set-uid files from undoing
+that. No user namespace: files of root look like files of root, as in mock, and not like
+``nobody``'s.
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ _MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
 def _proc(at: str) -> list[str]:
     """A /proc of the box's own, whose switches of the whole kernel are read-only.
 
-    bubblewrap covers them only for a caller that access(2) says may write; for user 0 without capabilities it says no
-    and the files' own check says yes.
+    bubblewrap covers them only for a caller that access(2) says may write; for user 0 without
+    capabilities it says no and the files' own check says yes.
     """
     words = ["--proc", at]
     for name in ("sys", "sysrq-trigger"):
@@ -57,7 +59,10 @@ def installer(
     home: Path,
     read_only: Sequence[Path],
 ) -> list[str]:
-    """``command`` in the installer's box. ``root`` is at :data:`ROOT_IN_BOX`, ``read_only`` under their own names."""
+    """``command`` in the installer's box.
+
+    ``root`` is at :data:`ROOT_IN_BOX`, ``read_only`` under their own names.
+    """
     words = ["bwrap", *_NAMESPACES]
     for name, value in {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -89,7 +94,8 @@ def installer(
 def builder(
     command: Sequence[str], *, root: Path, network: bool, shared_memory: int, env: Mapping[str, str]
 ) -> list[str]:
-    """``command`` as ``mockbuild`` in ``root``; without ``network`` there is a loopback and nothing else.
+    """``command`` as ``mockbuild`` in ``root``; without ``network`` there is a loopback and nothing
+    else.
 
     :param shared_memory: bytes of /dev/shm.
     """

@@ -17,7 +17,9 @@ class _Part(BaseModel):
 
 
 class ExtraRepository(_Part):
-    """A repository the machine needs beyond its target's: ``baseurl``, or ``path`` relative to the definition's file."""
+    """A repository the machine needs beyond its target's: ``baseurl``, or ``path`` relative to the
+    definition's file.
+    """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     baseurl: str = ""
@@ -27,9 +29,11 @@ class ExtraRepository(_Part):
 
 
 class FromRepositories(_Part):
-    """The image is installed with dnf from the target's repositories and these; kernel and initramfs boot directly.
+    """The image is installed with dnf from the target's repositories and these; kernel and
+    initramfs boot directly.
 
-    ``modules`` are loaded by the initramfs, before the root disk is there; ``base`` puts the target's base buildroot in.
+    ``modules`` are loaded by the initramfs, before the root disk is there; ``base`` puts the
+    target's base buildroot in.
     """
 
     kind: Literal["repositories"]
@@ -50,9 +54,11 @@ class FromCloudImage(_Part):
 
 
 class FromKickstart(_Part):
-    """A machine installed by the distribution's own installer from ``location`` with a kickstart file.
+    """A machine installed by the distribution's own installer from ``location`` with a kickstart
+    file.
 
-    ``repositories`` are further ones, name to URL (mock comes from EPEL); ``version`` is pykickstart's name of the syntax.
+    ``repositories`` are further ones, name to URL (mock comes from EPEL); ``version`` is
+    pykickstart's name of the syntax.
     """
 
     kind: Literal["kickstart"]
@@ -66,7 +72,9 @@ Source = Annotated[FromRepositories | FromCloudImage | FromKickstart, Field(disc
 
 
 class GuestDefinition(_Part):
-    """One kind of guest. Sizes are MiB; ``os`` is libosinfo's short id, as virt-install(1) takes it."""
+    """One kind of guest. Sizes are MiB; ``os`` is libosinfo's short id, as virt-install(1) takes
+    it.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,40}$")
@@ -84,7 +92,10 @@ class GuestDefinition(_Part):
 
 
 def load(file: Path) -> GuestDefinition:
-    """Read and check ``file``. :raises ConfigError: missing, not YAML, wrong or unknown key, named unlike its file."""
+    """Read and check ``file``.
+
+    :raises ConfigError: missing, not YAML, wrong or unknown key, named unlike its file.
+    """
     try:
         raw = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:

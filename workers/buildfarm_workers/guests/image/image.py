@@ -1,7 +1,8 @@
 """Images: a disk, a kernel and an initramfs under one digest, made from RPM repositories alone.
 
-An image is never changed: it lies in a folder named after its digest, and whoever boots it checks that first
-(:func:`verify`). The manifest carries the lock of everything installed, so a guest can be traced to its RPMs.
+An image is never changed: it lies in a folder named after its digest, and whoever boots it checks
+that first (:func:`verify`). The manifest carries the lock of everything installed, so a guest can
+be traced to its RPMs.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ _MKFS_SECONDS = 1800
 _MIB = 1024 * 1024
 _CHUNK = 4 * _MIB
 _COMPILE = "for folder in /usr/lib/buildfarm /usr/lib*/python3*; do python3 -m compileall -q -j 0 $folder || true; done"
-"""Every guest starts from the same disk and writes nothing back: without this each would compile what it imports anew."""
+"""Every guest starts from the same disk and writes nothing back: without this each would compile
+what it imports anew.
+"""
 _MANIFEST = "image.json"
 _CURRENT = "current"
 WORKDIR = "/var/lib/buildfarm"
@@ -52,7 +55,9 @@ class ImageFile(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What an image is. ``append`` is the kernel's command line; ``base`` the key of the buildroot that lies in it, if one does."""
+    """What an image is. ``append`` is the kernel's command line; ``base`` the key of the buildroot
+    that lies in it, if one does.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
@@ -93,7 +98,8 @@ def build(
 
     :param file: the definition's file; relative paths in it start at its folder.
     :param buildroot: the target's, with repositories as this machine reaches them.
-    :raises InputError: the definition is of another kind, dnf cannot fill the machine, or what it installs cannot boot.
+    :raises InputError: the definition is of another kind, dnf cannot fill the machine, or what it
+        installs cannot boot.
     """
     source = definition.source
     if not isinstance(source, FromRepositories):
@@ -200,7 +206,10 @@ class _Making:
             ) from failure
 
     def _make_disk(self, root: Path, disk: Path) -> None:
-        """An ext4 file system in a sparse file. No journal: a guest's disk is thrown away, never recovered."""
+        """An ext4 file system in a sparse file.
+
+        No journal: a guest's disk is thrown away, never recovered.
+        """
         process.run(
             ["mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=1,root_owner=0:0", "-L", "buildfarm-root",
              "-d", root, disk, f"{self._definition.disk_mib}M"], timeout=_MKFS_SECONDS,
@@ -238,7 +247,10 @@ def _sha256(file: Path) -> str:
 
 
 def current(folder: Path, name: str) -> Image:
-    """The current image of a name. :raises NotFound: none was built. :raises InputError: its manifest is not what it was."""
+    """The current image of a name.
+
+    :raises NotFound: none was built. :raises InputError: its manifest is not what it was.
+    """
     link = folder / name / _CURRENT
     if not link.exists():
         raise NotFound(
@@ -259,13 +271,17 @@ _ANEW = "`buildfarm guests image build {name}` makes a clean one"
 
 
 class Verified:
-    """Remembers which files were found clean, by what the kernel says of them: a file is read again only if it was touched."""
+    """Remembers which files were found clean, by what the kernel says of them: a file is read again
+    only if it was touched.
+    """
 
     def __init__(self) -> None:
         self._clean: dict[str, tuple[int, ...]] = {}
 
     def check(self, image: Image) -> None:
-        """:raises InputError: a file of the image is not what its manifest says; it must not be booted."""
+        """:raises InputError: a file of the image is not what its manifest says; it must not be
+        booted.
+        """
         for file in (image.manifest.disk, image.manifest.kernel, image.manifest.initramfs):
             path = image.path(file)
             seen = path.stat()

@@ -1,4 +1,6 @@
-"""A small initramfs from the image's own programs: a shell, mount, modprobe, switch_root, and the modules the root disk needs."""
+"""A small initramfs from the image's own programs: a shell, mount, modprobe, switch_root, and the
+modules the root disk needs.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ _INDEX = ("modules.builtin", "modules.order", "modules.builtin.modinfo")
 
 
 def inside(root: Path, *words: str, writable: bool = False) -> str:
-    """Run a program of the image in the image, in a box; what it printed. :raises ToolFailed: it failed."""
+    """Run a program of the image in the image, in a box; what it printed.
+
+    :raises ToolFailed: it failed.
+    """
     bind = "--bind" if writable else "--ro-bind"
     box = ["bwrap", "--unshare-all", "--die-with-parent", bind, str(root), "/", "--proc", "/proc", "--dev", "/dev",
            "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--setenv", "LC_ALL", "C.UTF-8"]  # fmt: skip
@@ -47,9 +52,11 @@ def kernel_of(root: Path) -> tuple[str, Path]:
 
 
 def make(root: Path, modules: Sequence[str], work: Path, target: Path) -> None:
-    """Write the initramfs for the image in ``root`` to ``target`` (newc cpio, not compressed: it is read from memory).
+    """Write the initramfs for the image in ``root`` to ``target`` (newc cpio, not compressed: it is
+    read from memory).
 
-    :param modules: what has to be loaded before the root disk can be mounted; those built into the kernel are skipped.
+    :param modules: what has to be loaded before the root disk can be mounted; those built into the
+        kernel are skipped.
     :raises ToolFailed: a program of the image cannot be run in it.
     """
     version, _ = kernel_of(root)

@@ -1,7 +1,9 @@
-"""What a distribution's own tools make a builder with: cloud-init for its cloud image, kickstart for its installer.
+"""What a distribution's own tools make a builder with: cloud-init for its cloud image, kickstart
+for its installer.
 
-Rendered and validated (cloud-init's schema, pykickstart, libvirt's RNG schema); the farm itself runs only images made from
-repositories so far. Each way ends with the worker's RPM, mock and one enabled unit in a machine with SELinux enforcing.
+Rendered and validated (cloud-init's schema, pykickstart, libvirt's RNG schema); the farm itself
+runs only images made from repositories so far. Each way ends with the worker's RPM, mock and one
+enabled unit in a machine with SELinux enforcing.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ def write(definition: GuestDefinition, target: Path) -> list[Path]:
 
 
 def user_data(definition: GuestDefinition, source: FromCloudImage) -> str:
-    """cloud-init's user-data: install the tools and the worker's RPM, enable the unit, switch off; that disk is the image."""
+    """cloud-init's user-data: install the tools and the worker's RPM, enable the unit, switch off;
+    that disk is the image.
+    """
     data = {
         "hostname": definition.name,
         "ssh_pwauth": False,
@@ -126,7 +130,9 @@ def virt_install(definition: GuestDefinition) -> list[str]:
 
 
 def domain_example(definition: GuestDefinition) -> str:
-    """The domain a guest of this definition would be, with made-up names: what is checked against libvirt's schema."""
+    """The domain a guest of this definition would be, with made-up names: what is checked against
+    libvirt's schema.
+    """
     boot = domain_xml.Boot()
     if definition.source.kind == "repositories":
         boot = domain_xml.Boot(

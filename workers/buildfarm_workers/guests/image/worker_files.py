@@ -1,6 +1,8 @@
-"""The worker itself as a folder of Python packages: what this process runs with, copied file by file.
+"""The worker itself as a folder of Python packages: what this process runs with, copied file by
+file.
 
-No registry is asked and no version can differ: a guest runs the very code of the host that makes its image.
+No registry is asked and no version can differ: a guest runs the very code of the host that makes
+its image.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 def guest_files() -> Path:
-    """The folder ``workers/guest`` of the checkout, or where the wheel puts it. :raises InfraError: it is in neither."""
+    """The folder ``workers/guest`` of the checkout, or where the wheel puts it.
+
+    :raises InfraError: it is in neither.
+    """
     package = Path(__file__).resolve().parents[2]
     for folder in (package / "guest", package.parent / "guest"):
         if (folder / "buildfarm-guest").is_file():

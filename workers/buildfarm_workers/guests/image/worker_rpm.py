@@ -1,4 +1,6 @@
-"""The worker as an RPM of its own, so that an image consists of RPMs alone and its lock names every one."""
+"""The worker as an RPM of its own, so that an image consists of RPMs alone and its lock names every
+one.
+"""
 
 from __future__ import annotations
 

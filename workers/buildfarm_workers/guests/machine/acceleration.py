@@ -1,7 +1,10 @@
-"""Whether KVM really runs code here. ``/dev/kvm`` and libvirt's word prove nothing: nested hosts offer both and hang.
+"""Whether KVM really runs code here.
 
-The probe boots 512 bytes that do what a kernel does first (long mode, then twenty million turns of a loop) and come back
-with an exit code of their own; a machine that only claims to work never gets there.
+``/dev/kvm`` and libvirt's word prove nothing: nested hosts offer both and hang.
+
+The probe boots 512 bytes that do what a kernel does first (long mode, then twenty million turns of
+a loop) and come back with an exit code of their own; a machine that only claims to work never gets
+there.
 """
 
 from __future__ import annotations
@@ -44,7 +47,10 @@ class Acceleration:
 
 
 def runs(accelerator: Accelerator) -> str:
-    """Run the probe; nothing when it came back, else what happened. :raises InfraError: QEMU cannot be started."""
+    """Run the probe; nothing when it came back, else what happened.
+
+    :raises InfraError: QEMU cannot be started.
+    """
     with tempfile.TemporaryDirectory(prefix="buildfarm-probe-") as folder:
         sector = Path(folder) / "probe"
         sector.write_bytes(PROBE)

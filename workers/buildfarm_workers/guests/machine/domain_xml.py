@@ -1,4 +1,6 @@
-"""A guest as libvirt's domain XML: transient, over a fresh overlay, with two services behind its network and no more."""
+"""A guest as libvirt's domain XML: transient, over a fresh overlay, with two services behind its
+network and no more.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _TCG_CACHE_MIB = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
-    """What the machine starts from: a kernel beside the disk, or (empty) whatever the disk's own boot loader finds."""
+    """What the machine starts from: a kernel beside the disk, or (empty) whatever the disk's own
+    boot loader finds.
+    """
 
     kernel: Path | None = None
     initramfs: Path | None = None

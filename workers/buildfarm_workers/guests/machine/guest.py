@@ -1,4 +1,7 @@
-"""One guest from its identity to its end. Whatever happens in between, nothing of it stays behind."""
+"""One guest from its identity to its end.
+
+Whatever happens in between, nothing of it stays behind.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,9 @@ class Guest:
         self._last_line = ""
 
     def live(self, stop: Callable[[], str]) -> str:
-        """Boot, wait until the one task is over, clear away; why it ended. ``stop`` gives a reason to end it early.
+        """Boot, wait until the one task is over, clear away; why it ended.
+
+        ``stop`` gives a reason to end it early.
 
         :raises InfraError: libvirt or QEMU refuse.
         """
@@ -101,7 +106,10 @@ class Guest:
         return ended
 
     def _watch(self, ended: threading.Event, stop: Callable[[], str]) -> str:
-        """Wait for the machine's end, the hub's word, or ours. :raises InfraError: libvirt is gone, and would not tell of an end."""
+        """Wait for the machine's end, the hub's word, or ours.
+
+        :raises InfraError: libvirt is gone, and would not tell of an end.
+        """
         started = time.monotonic()
         joined, over_since, pause = False, 0.0, 1.0
         while not ended.wait(pause):
@@ -152,7 +160,9 @@ class Guest:
         return lines[-1] if lines else "(nothing)"
 
     def _clear(self, reason: str) -> None:
-        """End the machine, delete its files, revoke its identity; each even if the one before failed."""
+        """End the machine, delete its files, revoke its identity; each even if the one before
+        failed.
+        """
         last = self._tail()
         steps: tuple[tuple[str, Callable[[], None]], ...] = (
             ("destroy", lambda: self._around.hypervisor.destroy(self.name)),

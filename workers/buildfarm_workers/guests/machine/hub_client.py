@@ -17,7 +17,10 @@ _PATH = "/worker/v1/guests"
 
 
 class GuestHubClient:
-    """Speaks with the host's token. Every call raises InfraError when the hub does not answer: ask again later."""
+    """Speaks with the host's token.
+
+    Every call raises InfraError when the hub does not answer: ask again later.
+    """
 
     def __init__(self, url: str, token: str, *, ca: Path | None = None) -> None:
         verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=str(ca)) if ca else True
@@ -27,7 +30,10 @@ class GuestHubClient:
         )  # fmt: skip
 
     def guests(self) -> Guests:
-        """The guests the hub still counts on. :raises NotAllowed: the hub does not know this host."""
+        """The guests the hub still counts on.
+
+        :raises NotAllowed: the hub does not know this host.
+        """
         return self._read(Guests, "GET", _PATH)
 
     def admit(self, asked: GuestRequest) -> GuestIdentity:
@@ -39,7 +45,10 @@ class GuestHubClient:
         self._call("DELETE", f"{_PATH}/{name}", GuestGone(reason=reason))
 
     def buildroot(self, target: str, arch: str) -> Buildroot:
-        """What a task would be built in now, with paths of the hub. :raises InputError: the hub cannot say, and why."""
+        """What a task would be built in now, with paths of the hub.
+
+        :raises InputError: the hub cannot say, and why.
+        """
         return self._read(Buildroot, "GET", f"{_PATH}/buildroots/{target}/{arch}")
 
     def close(self) -> None:

@@ -1,4 +1,6 @@
-"""The identity of one guest on a small disk: what its worker is told, readable by nobody else, gone with the guest."""
+"""The identity of one guest on a small disk: what its worker is told, readable by nobody else, gone
+with the guest.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _SIZE = "4M"
 def write_disk(
     identity: GuestIdentity, image: Image, reach: Reach, disk: Path, *, hub_ca: Path | None
 ) -> None:
-    """Write ``disk`` (ext4, label BUILDFARM): ``worker.yaml``, its keys, the hub's certificate, the guest's name."""
+    """Write ``disk`` (ext4, label BUILDFARM): ``worker.yaml``, its keys, the hub's certificate, the
+    guest's name.
+    """
     folder = disk.with_suffix(".files")
     folder.mkdir(mode=0o700)
     try:

@@ -1,7 +1,8 @@
 """The pool of one KVM host: so many guests at a time, each for one task, each pristine.
 
-A guest boots ahead of its task and waits for it. The pool's own death ends its machines (libvirt destroys what was started
-through a connection that is gone); what is left on disk and at the hub, the next pool clears before it starts anything.
+A guest boots ahead of its task and waits for it. The pool's own death ends its machines (libvirt
+destroys what was started through a connection that is gone); what is left on disk and at the hub,
+the next pool clears before it starts anything.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ class Pool:
         self._verified = Verified()
 
     def clear_leftovers(self) -> None:
-        """End and forget what a pool of this name left behind. :raises InfraError: libvirt or the hub does not answer."""
+        """End and forget what a pool of this name left behind.
+
+        :raises InfraError: libvirt or the hub does not answer.
+        """
         around = self._around
         for machine in around.hypervisor.machines():
             if machine.metadata.get("owner") == around.owner:
@@ -74,7 +78,8 @@ class Pool:
     def run(self, stopped: threading.Event, *, once: bool = False) -> None:
         """Run guests in every slot until ``stopped``; with ``once`` one guest a slot.
 
-        :raises InfraError: leftovers could not be cleared; libvirt went away (the next pool clears what ran).
+        :raises InfraError: leftovers could not be cleared; libvirt went away (the next pool clears
+            what ran).
         """
         self.clear_leftovers()
         log.get().info(
@@ -119,7 +124,10 @@ class Pool:
                 stopped.wait(_LONGEST_PAUSE)
 
     def _one(self, stop: Callable[[], str]) -> str:
-        """One guest. :raises InputError: its image is not clean: nothing boots. :raises NotFound: there is none."""
+        """One guest. :raises InputError: its image is not clean: nothing boots.
+
+        :raises NotFound: there is none.
+        """
         found = image.current(self._config.images, self._config.image)
         if found.manifest.target != self._around.definition.target:
             raise InputError(

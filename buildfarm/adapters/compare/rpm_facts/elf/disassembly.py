@@ -1,7 +1,9 @@
-"""Machine code with its addresses taken out, by capstone: what a file does when only its layout moved.
+"""Machine code with its addresses taken out, by capstone: what a file does when only its layout
+moved.
 
-An address becomes a word of its own: a relocation's symbol where the linker fills the place in (GOT, PLT), else the section
-and the rank of the place among all places the code points to. Calls that were swapped differ, code that moved does not.
+An address becomes a word of its own: a relocation's symbol where the linker fills the place in
+(GOT, PLT), else the section and the rank of the place among all places the code points to. Calls
+that were swapped differ, code that moved does not.
 """
 
 from __future__ import annotations
@@ -37,11 +39,14 @@ _BRANCHES = ("j", "call", "loop", "xbegin")
 _STUBS = (".plt", ".plt.got", ".plt.sec")
 
 Instruction = tuple[int, "str | tuple[str | int, ...]"]
-"""Its address, and its text: in one piece, or in pieces with the addresses between them that it points to."""
+"""Its address, and its text: in one piece, or in pieces with the addresses between them that it
+points to.
+"""
 
 
 def code(data: bytes) -> CodeFacts | None:
-    """The code of one ELF file; ``None`` for a machine that is not x86, or more code than is worth the time.
+    """The code of one ELF file; ``None`` for a machine that is not x86, or more code than is worth
+    the time.
 
     :raises ElfError: not well-formed.
     """
@@ -119,7 +124,9 @@ def _is_place(image: Image, value: int) -> bool:
 def _functions(
     image: Image, section: Section, instructions: list[Instruction]
 ) -> Iterator[tuple[str, list[Instruction]]]:
-    """The section cut at the functions whose names are known; what stands before the first goes by the section's name."""
+    """The section cut at the functions whose names are known; what stands before the first goes by
+    the section's name.
+    """
     table = image.first(SYMTAB) or image.first(DYNSYM)
     known: dict[int, str] = {}
     if table is not None:
@@ -141,7 +148,9 @@ def _functions(
 
 
 def _names(image: Image, engine: capstone.Cs) -> Mapping[int, str]:
-    """The symbols of the places that the dynamic linker fills in, and of the stubs that jump through them."""
+    """The symbols of the places that the dynamic linker fills in, and of the stubs that jump
+    through them.
+    """
     names: dict[int, str] = {}
     dynamic = image.first(DYNSYM)
     if dynamic is None:
@@ -159,7 +168,9 @@ def _names(image: Image, engine: capstone.Cs) -> Mapping[int, str]:
 
 
 def _stubs(image: Image, engine: capstone.Cs, slots: Mapping[int, str]) -> dict[int, str]:
-    """The stubs by their address: each is 8 or 16 bytes long and begins at a multiple of that, its jump goes to a slot."""
+    """The stubs by their address: each is 8 or 16 bytes long and begins at a multiple of that, its
+    jump goes to a slot.
+    """
     names = {}
     for section in image.sections:
         for address, text in _decoded(image, section, engine) if section.name in _STUBS else ():

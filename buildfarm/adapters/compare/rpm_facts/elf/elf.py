@@ -1,7 +1,8 @@
 """Reads an ELF file from memory, with the standard library only.
 
-pyelftools makes an object of every symbol and costs 0.1 s to import; a comparison needs tables. The frame is read by
-:mod:`.elf_image`, symbols by :mod:`.elf_symbols`, notes by :mod:`.elf_notes`, kernel modules by :mod:`.kernel_module`.
+pyelftools makes an object of every symbol and costs 0.1 s to import; a comparison needs tables. The
+frame is read by :mod:`.elf_image`, symbols by :mod:`.elf_symbols`, notes by :mod:`.elf_notes`,
+kernel modules by :mod:`.kernel_module`.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ _FILL = b"\0\xcc\x90"  # what linkers put between sections: zeros, int3, nop
 
 
 def read(data: bytes, masked: Callable[[str], str] = str) -> ElfFacts:
-    """The facts of one ELF file, a kernel module's release through ``masked``. :raises ElfError: not well-formed."""
+    """The facts of one ELF file, a kernel module's release through ``masked``.
+
+    :raises ElfError: not well-formed.
+    """
     try:
         data, signature = kernel_module.without_signature(data)
         return _facts(elf_image.parse(data), signature, masked)
@@ -143,7 +147,9 @@ def _dynamic(image: Image) -> _Dynamic:
 
 
 def ignored(section: Section) -> bool:
-    """Whether a section only names or describes the build; what is loaded counts, whatever its name, but for notes."""
+    """Whether a section only names or describes the build; what is loaded counts, whatever its
+    name, but for notes.
+    """
     if section.flags & ALLOC and section.type != NOTE:
         return False
     return section.name in _IGNORED or section.name.startswith(_IGNORED_PREFIXES)
@@ -196,7 +202,8 @@ def _layout(image: Image) -> str:
 def _digests(image: Image) -> tuple[tuple[str, str], ...]:
     """(name, digest) of every section that counts; a name that comes twice gets its number.
 
-    What no header names (data appended to a program, code hidden between sections) counts as one more section.
+    What no header names (data appended to a program, code hidden between sections) counts as one
+    more section.
     """
     digests: list[tuple[str, str]] = []
     seen: dict[str, int] = {}

@@ -1,7 +1,9 @@
-"""The frame of an ELF file: header, section and program headers, bounds; what lies in the sections is read elsewhere.
+"""The frame of an ELF file: header, section and program headers, bounds; what lies in the sections
+is read elsewhere.
 
-The layout is that of elf(5) and the gABI. Every offset is checked, what does not fit raises :class:`ElfError`; nothing
-here costs more than a few times the file's size, whatever its headers say.
+The layout is that of elf(5) and the gABI. Every offset is checked, what does not fit raises
+:class:`ElfError`; nothing here costs more than a few times the file's size, whatever its headers
+say.
 """
 
 from __future__ import annotations
@@ -31,14 +33,19 @@ class ElfError(MalformedError):
 
 
 class Strings:
-    """A string table; names that overlap so much that they come to more than any real file's are refused."""
+    """A string table; names that overlap so much that they come to more than any real file's are
+    refused.
+    """
 
     def __init__(self, data: bytes | memoryview) -> None:
         self._data = bytes(data)
         self._room = _MAX_NAMES
 
     def at(self, offset: int) -> str:
-        """The name at an offset, empty behind the table's end. :raises ElfError: it has no end, or see above."""
+        """The name at an offset, empty behind the table's end.
+
+        :raises ElfError: it has no end, or see above.
+        """
         if offset >= len(self._data):
             return ""
         end = self._data.find(b"\0", offset)
@@ -208,7 +215,9 @@ def _segments(
 
 
 def _check(image: Image) -> None:
-    """Refuse what would make reading dear, and section headers that tell another story than the loader's."""
+    """Refuse what would make reading dear, and section headers that tell another story than the
+    loader's.
+    """
     if sum(section.stored for section in image.sections) > 2 * len(image.data) + _SLACK:
         raise ElfError("its sections overlap")
     if len(image.sections) * len(image.segments) > _MAX_PLACES:

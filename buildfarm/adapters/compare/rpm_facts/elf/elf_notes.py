@@ -1,4 +1,6 @@
-"""What an ELF file's notes and program headers promise: hardening, the processor and the kernel it asks for."""
+"""What an ELF file's notes and program headers promise: hardening, the processor and the kernel it
+asks for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Symbols of an ELF file: what it exports, what it needs, and the versions of both (gABI; LSB's symbol versioning)."""
+"""Symbols of an ELF file: what it exports, what it needs, and the versions of both (gABI; LSB's
+symbol versioning).
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ _MAX_SYMBOLS, _MAX_VERSIONS = 500_000, 0x7FFF
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symbols:
-    """Exports; undefined names, and those of them that are weak; ``file(VERSION)`` needed; versions defined."""
+    """Exports; undefined names, and those of them that are weak; ``file(VERSION)`` needed; versions
+    defined.
+    """
 
     exports: tuple[ElfSymbol, ...] = ()
     imports: tuple[str, ...] = ()
@@ -82,7 +86,10 @@ def table(image: Image, section: Section) -> list[Entry]:
 
 
 def read(image: Image) -> Symbols:
-    """The dynamic symbols; of an object file its global ones. :raises ElfError: a table is malformed."""
+    """The dynamic symbols; of an object file its global ones.
+
+    :raises ElfError: a table is malformed.
+    """
     section = image.first(DYNSYM) or (
         image.first(SYMTAB) if image.type not in (EXEC, DYN) else None
     )

@@ -1,6 +1,8 @@
-"""Linux kernel modules: the appended signature, ``.modinfo``, and the CRCs of ``CONFIG_MODVERSIONS``.
+"""Linux kernel modules: the appended signature, ``.modinfo``, and the CRCs of
+``CONFIG_MODVERSIONS``.
 
-The layouts are the kernel's: module_signature.h, modpost.c, linux/export-internal.h, linux/module.h.
+The layouts are the kernel's: module_signature.h, modpost.c, linux/export-internal.h,
+linux/module.h.
 """
 
 from __future__ import annotations
@@ -45,9 +47,11 @@ def is_module(image: Image) -> bool:
 
 
 def sections(image: Image) -> dict[str, str]:
-    """Digests of those sections of a module that its release would move; empty for what is no module.
+    """Digests of those sections of a module that its release would move; empty for what is no
+    module.
 
-    ``.modinfo`` is in the facts word by word; the local symbols that mark its words move with their lengths.
+    ``.modinfo`` is in the facts word by word; the local symbols that mark its words move with their
+    lengths.
     """
     table = image.first(SYMTAB)
     if not is_module(image) or table is None:
@@ -65,7 +69,9 @@ def sections(image: Image) -> dict[str, str]:
 
 
 def read(image: Image, signature: str, masked: Callable[[str], str]) -> ModuleFacts | None:
-    """What makes the object a kernel module, ``vermagic`` through ``masked``; ``None`` for one that is none."""
+    """What makes the object a kernel module, ``vermagic`` through ``masked``; ``None`` for one that
+    is none.
+    """
     section = image.named(_INFO)
     if not is_module(image) or section is None:
         return None
@@ -83,7 +89,9 @@ def read(image: Image, signature: str, masked: Callable[[str], str]) -> ModuleFa
 
 
 def _exports(image: Image) -> tuple[tuple[str, str], ...]:
-    """Each ``__ksymtab_NAME`` with the CRC of ``__crc_NAME``: the symbol's value, or the word in __kcrctab it names."""
+    """Each ``__ksymtab_NAME`` with the CRC of ``__crc_NAME``: the symbol's value, or the word in
+    __kcrctab it names.
+    """
     table = image.first(SYMTAB)
     if table is None:
         return ()
@@ -119,7 +127,8 @@ def _needs(image: Image) -> tuple[tuple[str, str], ...]:
 
 
 def symvers(text: str) -> tuple[tuple[str, str], ...] | None:
-    r"""(symbol, CRC) of a ``Module.symvers`` (or ``symvers.gz``, unpacked); ``None`` where a line is not of that form.
+    r"""(symbol, CRC) of a ``Module.symvers`` (or ``symvers.gz``, unpacked); ``None`` where a line
+    is not of that form.
 
     >>> symvers("0x1234abcd\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n")
     (('printk', '0x1234abcd'),)

@@ -16,7 +16,10 @@ _MAX_MEMBERS, _MAX_SYMBOLS = 50_000, 1_000_000
 
 
 def members(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each member, the symbol index under its own name ``/``. :raises ValueError: no ar archive."""
+    """Name and content of each member, the symbol index under its own name ``/``.
+
+    :raises ValueError: no ar archive.
+    """
     at, long_names = len(MAGIC), b""
     while at + _HEADER <= len(data):
         header = data[at : at + _HEADER]
@@ -49,10 +52,11 @@ def _name(name: str, long_names: bytes) -> str:
 def read(data: bytes) -> ElfFacts | None:
     """The archive with its members; ``None`` when no member is ELF.
 
-    Their order counts only where two members define the same symbol, for then the linker takes the first: otherwise
-    they are sorted. Times, owners and modes never count.
+    Their order counts only where two members define the same symbol, for then the linker takes the
+    first: otherwise they are sorted. Times, owners and modes never count.
 
-    :raises ValueError: it is no archive. :raises ElfError: a member is malformed, or it holds more than any real one.
+    :raises ValueError: it is no archive. :raises ElfError: a member is malformed, or it holds more
+        than any real one.
     """
     parts: list[tuple[str, ElfFacts | None]] = []
     sections: list[tuple[str, str]] = []

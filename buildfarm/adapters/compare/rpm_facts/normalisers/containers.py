@@ -1,6 +1,8 @@
-"""Compressed files and archives of files: what is in them, within bounds, without what packing them again changes.
+"""Compressed files and archives of files: what is in them, within bounds, without what packing them
+again changes.
 
-Libraries are imported by those who need them: most files are no containers, and a reader starts with every comparison.
+Libraries are imported by those who need them: most files are no containers, and a reader starts
+with every comparison.
 """
 
 # ruff: noqa: PLC0415
@@ -40,7 +42,9 @@ class TooLargeError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One file of an archive; ``attributes`` are what installing it would keep (type, mode, link target), no time and no owner."""
+    """One file of an archive; ``attributes`` are what installing it would keep (type, mode, link
+    target), no time and no owner.
+    """
 
     name: str
     attributes: str

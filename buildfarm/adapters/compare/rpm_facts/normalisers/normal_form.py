@@ -1,7 +1,9 @@
-"""Named normalisers: the bytes of a file reduced to what two builds of one source must have in common.
+"""Named normalisers: the bytes of a file reduced to what two builds of one source must have in
+common.
 
-Each normaliser that changed something is recorded by name. A normal form begins with the names of the containers it was
-in, so that a compressed file never equals a plain one. What reads compiled code is imported with the first file that is some.
+Each normaliser that changed something is recorded by name. A normal form begins with the names of
+the containers it was in, so that a compressed file never equals a plain one. What reads compiled
+code is imported with the first file that is some.
 """
 
 # ruff: noqa: PLC0415
@@ -35,7 +37,9 @@ _ENDINGS = {"gzip": ".gz", "xz": ".xz", "bzip2": ".bz2", "zstd": ".zst", "lzma":
 
 @dataclass(slots=True)
 class NormalForm:
-    """What a file came to. ``material`` is what is digested; the rest describes the innermost single content."""
+    """What a file came to. ``material`` is what is digested; the rest describes the innermost
+    single content.
+    """
 
     material: bytes = b""
     nature: str = "data"
@@ -53,7 +57,8 @@ class NormalForm:
 
 
 def reduce(data: bytes, path: str, mask: Mask, *, depth: int = 0) -> NormalForm:
-    """The normal form of a file's bytes: of what is in it, if it is a container, down to the innermost.
+    """The normal form of a file's bytes: of what is in it, if it is a container, down to the
+    innermost.
 
     :raises ElfError, JavaClassError: it says it is compiled code and is not well-formed.
     """
@@ -142,7 +147,8 @@ def _is_text(data: bytes) -> bool:
 
 
 def mask_build_paths(text: str) -> str:
-    """Replace the path down to rpmbuild's ``BUILD`` or ``BUILDROOT``, in linear time whatever the text.
+    """Replace the path down to rpmbuild's ``BUILD`` or ``BUILDROOT``, in linear time whatever the
+    text.
 
     >>> mask_build_paths("-I/builddir/build/BUILD/foo-1.0/src /usr/BUILDER")
     '-I@BUILD@/foo-1.0/src /usr/BUILDER'

@@ -1,7 +1,9 @@
-"""What a generator writes into a file anew at each build, taken out; each by a name that the report shows.
+"""What a generator writes into a file anew at each build, taken out; each by a name that the report
+shows.
 
-A normaliser belongs to a kind of file, known by its place or its first bytes, never to all: a date in a configuration file counts.
-Sources: build-compare's list, reprotest and strip-nondeterminism's handlers, and what real pairs of rebuilt RPMs differ in.
+A normaliser belongs to a kind of file, known by its place or its first bytes, never to all: a date
+in a configuration file counts. Sources: build-compare's list, reprotest and strip-nondeterminism's
+handlers, and what real pairs of rebuilt RPMs differ in.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ _TEXT_HEAD = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextNormaliser:
-    """Applies ``change`` to text files whose path matches, and whose beginning matches ``head`` if there is one."""
+    """Applies ``change`` to text files whose path matches, and whose beginning matches ``head`` if
+    there is one.
+    """
 
     name: str
     path: re.Pattern[str]
@@ -121,7 +125,9 @@ def _png(data: bytes) -> bytes:
 
 
 def _pe(data: bytes) -> bytes:
-    """Without time stamp, checksum and signature (PE format: COFF header, optional header, attribute certificate table)."""
+    """Without time stamp, checksum and signature (PE format: COFF header, optional header,
+    attribute certificate table).
+    """
     if not data.startswith(b"MZ") or len(data) < 64:  # noqa: PLR2004
         return data
     (start,) = struct.unpack_from("<I", data, 60)
