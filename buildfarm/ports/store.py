@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -43,6 +44,21 @@ class Among:
     kind: type[object]
     field: str
     where: Mapping[str, object]
+
+
+@functools.cache
+def _fields_of(kind: type) -> frozenset[str]:
+    return frozenset(field.name for field in fields(kind))
+
+
+def matching(kind: type, /, **filters: object) -> dict[str, Any]:
+    """Return a filter of a record that is put together at run time, its fields' names checked.
+
+    :raises TypeError: the record has no such field.
+    """
+    if unknown := filters.keys() - _fields_of(kind):
+        raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
+    return filters
 
 
 class Transaction(Protocol):

@@ -1,7 +1,6 @@
 """Celery on the hub's side: sends wake-up messages, and runs the services worker and the signer.
 
-A message is a task's id and nothing else; JSON only, no result backend, no gossip, mingle, events
-or remote control.
+A message is a task's id and nothing else.
 """
 
 from __future__ import annotations
@@ -15,47 +14,16 @@ from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
 from buildfarm.adapters.schedule.broker import prefix_of
+from buildfarm.adapters.schedule.celery_settings import BUILDER_TASK, Signing, application
 from buildfarm.errors import InfraError
 
-BUILDER_TASK = "buildfarm.work"
 HUB_TASK = "buildfarm.serve"
 HUB_QUEUES = frozenset({"services", "signer"})
 
 
-def application(name: str, url: str, *, prefix: str, key: Path, certificate: Path) -> Celery:
-    """A Celery application that speaks the farm's dialect of Celery; messages are signed with
-    ``key``.
-    """
-    app = Celery(name, broker=url)
-    app.conf.update(
-        accept_content=["auth"],
-        event_serializer="auth",
-        task_serializer="auth",
-        result_serializer="json",
-        security_key=str(key),
-        security_certificate=str(certificate),
-        security_cert_store=str(certificate),
-        security_digest="sha256",
-        result_backend=None,
-        task_ignore_result=True,
-        task_acks_late=False,  # the claim decides who works; redelivery is never relied on
-        worker_prefetch_multiplier=1,
-        worker_enable_remote_control=False,
-        worker_send_task_events=False,
-        worker_hijack_root_logger=False,
-        worker_redirect_stdouts=False,
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
-        broker_transport_options={
-            "global_keyprefix": prefix,
-            "socket_timeout": 70,
-            "visibility_timeout": 86400,
-        },
-        task_create_missing_queues=True,
-        enable_utc=True,
-    )
-    app.setup_security(serializer="json")
-    return app
+def _application(name: str, url: str, *, prefix: str, key: Path, certificate: Path) -> Celery:
+    signing = Signing(key=key, certificate=certificate, believed=certificate)
+    return application(name, url, prefix=prefix, signing=signing)
 
 
 class CeleryMessages:
@@ -63,7 +31,7 @@ class CeleryMessages:
 
     def __init__(self, url: str, key: Path, certificate: Path) -> None:
         self._url = url
-        self._app = application(
+        self._app = _application(
             "buildfarm", url, prefix="bf:hub:", key=key, certificate=certificate
         )
         self._connections: dict[str, Connection] = {}
@@ -92,7 +60,7 @@ def hub_worker(
     url: str, *, name: str, queue: str, key: Path, certificate: Path, handle: Callable[[str], None]
 ) -> Celery:
     """The application of the services worker or the signer: hands each task id to ``handle``."""
-    app = application(
+    app = _application(
         f"buildfarm-{queue}", url, prefix=prefix_of(name), key=key, certificate=certificate
     )
 

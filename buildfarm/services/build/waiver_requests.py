@@ -16,7 +16,7 @@ from buildfarm.domain.core.build import Build
 from buildfarm.domain.core.records import Comparison
 from buildfarm.domain.core.verdict import Finding
 from buildfarm.errors import Conflict, InputError, NotFound
-from buildfarm.ports.store import Transaction
+from buildfarm.ports.store import Transaction, matching
 from buildfarm.services.build import waivers
 from buildfarm.services.core import tasks
 from buildfarm.services.core.hub import Hub
@@ -52,8 +52,10 @@ def ask(hub: Hub, build: Build, named: Named, *, actor: str, why: str) -> Waiver
             id=f"A-{tasks.new_id()[:8]}", build=build.id, target=build.target, source=build.source, kind=item.kind, path=item.path,
             subject=item.subject, rpm=rpm, security=needs_security(item), reason=why, asker=actor, created=tx.now,
         )  # fmt: skip
-        same = {"kind": item.kind, "path": item.path, "subject": item.subject, "rpm": rpm}
-        if tx.count(WaiverRequest, build=build.id, answered=None, **same):  # type: ignore[arg-type]  # field names
+        same = matching(
+            WaiverRequest, kind=item.kind, path=item.path, subject=item.subject, rpm=rpm
+        )
+        if tx.count(WaiverRequest, build=build.id, answered=None, **same):
             raise Conflict(
                 f"{build.nvr}: a waiver of this was asked for already",
                 hint="/action-required shows who can act",

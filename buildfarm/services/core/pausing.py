@@ -73,8 +73,10 @@ def resume(
 
 def cancel_waiting(tx: Transaction, subject: Subject, *, actor: str, why: str) -> int:
     """Cancel what of a target or a drop has not begun; how many builds."""
-    where = {"drop_id": subject.id} if isinstance(subject, Drop) else {"target": subject.name}
-    waiting = tx.find(Build, state=_NOT_BEGUN, **where)  # type: ignore[arg-type]  # field names
+    if isinstance(subject, Drop):
+        waiting = tx.find(Build, state=_NOT_BEGUN, drop_id=subject.id)
+    else:
+        waiting = tx.find(Build, state=_NOT_BEGUN, target=subject.name)
     for build in waiting:
         builds.cancel(tx, build, actor=actor, why=why)
     return len(waiting)

@@ -27,7 +27,7 @@ from buildfarm.domain.notify.subscription import (
     pause_after,
 )
 from buildfarm.ports.notifications import Answer, Mailer, MailMessage, WebhookSender
-from buildfarm.ports.store import Store, Transaction
+from buildfarm.ports.store import Store, Transaction, matching
 from buildfarm.services.notify import subscriptions
 
 _SIDE_BY_SIDE = 4
@@ -172,7 +172,8 @@ class DeliverySender:
 
 
 def _pending(tx: Transaction, limit: int, **where: object) -> list[Delivery]:
-    return tx.find(Delivery, state=DeliveryState.PENDING, order_by="due,id", limit=limit, **where)  # type: ignore[arg-type]  # field names
+    wanted = matching(Delivery, state=DeliveryState.PENDING, **where)
+    return tx.find(Delivery, order_by="due,id", limit=limit, **wanted)
 
 
 def _notices(tx: Transaction, owed: Iterable[Delivery]) -> list[Notice]:

@@ -15,7 +15,7 @@ from buildfarm.domain.core.build import SETTLED, Build
 from buildfarm.domain.core.nevra import EVR
 from buildfarm.domain.core.records import FindingRecord
 from buildfarm.domain.target.target import Target
-from buildfarm.ports.store import Transaction
+from buildfarm.ports.store import Transaction, matching
 
 _AT_ONCE = 500
 _ASKED = ("id", "source", "superseded", "epoch", "version", "release", "round")
@@ -60,9 +60,7 @@ def _rows(tx: Transaction, ids: Collection[str]) -> Iterator[_Row]:
 
 def _picked(tx: Transaction, **where: object) -> Iterator[_Row]:
     for identity, source, superseded, epoch, version, release, number in tx.select_fields(
-        Build,
-        _ASKED,
-        **where,  # type: ignore[arg-type]  # field names
+        Build, _ASKED, **matching(Build, **where)
     ):
         yield _Row(
             identity,

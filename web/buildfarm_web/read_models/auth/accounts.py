@@ -5,7 +5,7 @@ from __future__ import annotations
 from buildfarm.domain.auth.account import Account, Session
 from buildfarm.domain.auth.permissions import LEAST, SAID, Action, Principal, possible
 from buildfarm.domain.core.records import ApiToken
-from buildfarm.ports.store import Transaction
+from buildfarm.ports.store import Transaction, matching
 from buildfarm.services.auth.tokens import shown
 from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.core.convert import Json, stamp
@@ -39,8 +39,8 @@ def token_json(token: ApiToken, tx: Transaction) -> Json:
 
 def tokens(tx: Transaction, *, account: str = "") -> Json:
     """Tokens, the newest first: one account's, or all."""
-    where = {"account": account} if account else {}
-    found = tx.find(ApiToken, order_by="created,id", descending=True, **where)  # type: ignore[arg-type]  # a field's name
+    where = matching(ApiToken, account=account) if account else {}
+    found = tx.find(ApiToken, order_by="created,id", descending=True, **where)
     return {"tokens": [token_json(token, tx) for token in found]}
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from buildfarm.domain.build.waiver import WaiverRequest
 from buildfarm.domain.core.build import Build
-from buildfarm.ports.store import Transaction
+from buildfarm.ports.store import Transaction, matching
 from buildfarm_web.read_models.core.convert import Json, find_each, stamp
 
 
@@ -17,7 +17,8 @@ def waiver_request_json(tx: Transaction, asked: WaiverRequest) -> Json:
 
 def open_waiver_requests(tx: Transaction, *, limit: int = 100, **where: object) -> list[Json]:
     """Those that nobody has answered yet, of one ``build`` or of all, what waits longest first."""
-    found = tx.find(WaiverRequest, answered=None, order_by="created", limit=limit, **where)  # type: ignore[arg-type]  # field names
+    wanted = matching(WaiverRequest, answered=None, **where)
+    found = tx.find(WaiverRequest, order_by="created", limit=limit, **wanted)
     nvrs = {
         build.id: build.nvr for build in find_each(tx, Build, "id", (one.build for one in found))
     }

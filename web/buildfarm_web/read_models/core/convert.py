@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from buildfarm.ports.store import Transaction
+from buildfarm.ports.store import Transaction, matching
 
 R = TypeVar("R")
 Json = dict[str, Any]
@@ -36,7 +36,8 @@ def find_each(
     wanted = sorted(set(values))
     found: list[R] = []
     for start in range(0, len(wanted), _AT_ONCE):
-        found += tx.find(kind, **{field: tuple(wanted[start : start + _AT_ONCE])}, **where)  # type: ignore[arg-type]
+        some = {field: tuple(wanted[start : start + _AT_ONCE]), **where}
+        found += tx.find(kind, **matching(kind, **some))
     return found
 
 
@@ -53,8 +54,8 @@ def pick_each(
     wanted = sorted(set(values))
     found: list[tuple[Any, ...]] = []
     for start in range(0, len(wanted), _AT_ONCE):
-        some: dict[str, Any] = {field: tuple(wanted[start : start + _AT_ONCE]), **where}
-        found += tx.select_fields(kind, fields, **some)
+        some = {field: tuple(wanted[start : start + _AT_ONCE]), **where}
+        found += tx.select_fields(kind, fields, **matching(kind, **some))
     return found
 
 

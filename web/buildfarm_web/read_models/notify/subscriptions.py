@@ -10,7 +10,7 @@ from buildfarm.domain.core.records import EventConsumer
 from buildfarm.domain.notify.notice import Notice, Topic
 from buildfarm.domain.notify.subscription import Delivery, DeliveryState, Subscription
 from buildfarm.errors import InputError
-from buildfarm.ports.store import Transaction
+from buildfarm.ports.store import Transaction, matching
 from buildfarm.services.notify.subscriptions import Asker
 from buildfarm_web.read_models.core.convert import Json, stamp
 from buildfarm_web.read_models.core.paging import Page, page
@@ -38,10 +38,9 @@ def subscriptions(tx: Transaction, asker: Asker | None, *, everything: bool = Fa
 def _visible(tx: Transaction, asker: Asker | None, *, everything: bool) -> list[Subscription]:
     if asker is None:
         return []
-    where: dict[str, object] = {} if asker.may_all else {"owner": asker.name}
-    if not everything:
-        where["ended"] = None
-    return tx.find(Subscription, order_by="created,id", descending=True, **where)  # type: ignore[arg-type]  # field names
+    own = {} if asker.may_all else matching(Subscription, owner=asker.name)
+    open_ones = {} if everything else matching(Subscription, ended=None)
+    return tx.find(Subscription, order_by="created,id", descending=True, **own, **open_ones)
 
 
 def subscription_json(tx: Transaction, one: Subscription) -> Json:

@@ -12,7 +12,7 @@ from buildfarm.domain.build.waiver import WaiverRecord
 from buildfarm.domain.core.build import Build, BuildState
 from buildfarm.domain.core.lag import STUCK
 from buildfarm.domain.intake.drop import Approval, Drop, DropState
-from buildfarm.ports.store import Transaction
+from buildfarm.ports.store import Transaction, matching
 from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.auth.responsible import answers, contact_of, names
 from buildfarm_web.read_models.build import builds
@@ -104,14 +104,14 @@ def _read(tx: Transaction, scope: _Scope, **where: object) -> tuple[int, list[Bu
     """How many builds there are, and those that wait longest; beyond what is read they are only
     counted.
     """
-    asked = {"scratch": False, "superseded": False, "target": tuple(scope.targets), **where}
-    rows = tx.select_fields(Build, COLUMNS, order_by="state_since", limit=_READ, **asked)  # type: ignore[arg-type]  # field names
+    asked = matching(Build, scratch=False, superseded=False, target=tuple(scope.targets), **where)
+    rows = tx.select_fields(Build, COLUMNS, order_by="state_since", limit=_READ, **asked)
     found = [
         as_far_as_read(row)
         for row in by_name(COLUMNS, rows)
         if scope.has(row["target"], row["source"])
     ]
-    return (tx.count(Build, **asked) if len(rows) == _READ and not scope.sig else len(found)), found  # type: ignore[arg-type]  # field names
+    return (tx.count(Build, **asked) if len(rows) == _READ and not scope.sig else len(found)), found
 
 
 def _items(scope: _Scope, found: Sequence[Build], most: int) -> list[Item]:

@@ -17,11 +17,11 @@ _READ = 5000
 def cluster_page(hub: Hub, tx: Transaction, target: str, name: str) -> Json:
     """A cluster by its id. :raises NotFound: no such target, or no build fails like that now."""
     known = hub.target(target)
-    failed = {"target": known.name, "state": BuildState.FAILED, "superseded": False}
-    rows = by_name(
-        COLUMNS,
-        tx.select_fields(Build, COLUMNS, order_by="state_since", limit=_READ, **failed),  # type: ignore[arg-type]  # field names
-    )
+    failed = tx.select_fields(
+        Build, COLUMNS, order_by="state_since", limit=_READ, target=known.name,
+        state=BuildState.FAILED, superseded=False,
+    )  # fmt: skip
+    rows = by_name(COLUMNS, failed)
     found = next((one for one in clusters(map(as_far_as_read, rows)) if one.id == name), None)
     if found is None:
         raise NotFound(

@@ -5,17 +5,17 @@ to compose.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from buildfarm.domain.core.build import Build
 from buildfarm.domain.core.nevra import EVR
 from buildfarm.domain.publish.repository import Artifact
 from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models.build.source_status import COLUMNS, as_far_as_read
-from buildfarm_web.read_models.core.convert import Json, Row, by_name
+from buildfarm_web.read_models.core.convert import Json, by_name, pick_each
 
 _LISTED = 200
-_AT_ONCE = 500
+_NEVR = ("id", "source", "epoch", "version", "release")
 _RPM = ("name", "arch", "epoch", "version", "release")
 
 
@@ -48,7 +48,7 @@ def changes(tx: Transaction, old: Iterable[str], new: Iterable[str]) -> Json:
 
 def _evrs(tx: Transaction, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
     """The id and EVR of each of some builds, by source."""
-    rows = _picked(tx, Build, ("id", "source", "epoch", "version", "release"), "id", ids)
+    rows = by_name(_NEVR, pick_each(tx, Build, _NEVR, "id", ids))
     return {
         row["source"]: (row["id"], f"{row['epoch']}:{row['version']}-{row['release']}")
         for row in rows
@@ -57,31 +57,20 @@ def _evrs(tx: Transaction, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
 
 def _builds(tx: Transaction, ids: Iterable[str]) -> dict[str, Build]:
     return {
-        build.source: build for build in map(as_far_as_read, _picked(tx, Build, COLUMNS, "id", ids))
+        build.source: build
+        for build in map(as_far_as_read, by_name(COLUMNS, pick_each(tx, Build, COLUMNS, "id", ids)))
     }
 
 
 def _rpms(tx: Transaction, builds: Iterable[str]) -> dict[tuple[str, str], str]:
     """Name and arch of each RPM of some builds with its EVR."""
-    made = _picked(tx, Artifact, _RPM, "build", builds)
+    made = by_name(_RPM, pick_each(tx, Artifact, _RPM, "build", builds))
     return {
         (rpm["name"], rpm["arch"]): str(
             EVR(epoch=rpm["epoch"], version=rpm["version"], release=rpm["release"])
         )
         for rpm in made
     }
-
-
-def _picked(
-    tx: Transaction, kind: type, columns: Sequence[str], field: str, values: Iterable[str]
-) -> list[Row]:
-    wanted = sorted(values)
-    pieces = (tuple(wanted[start : start + _AT_ONCE]) for start in range(0, len(wanted), _AT_ONCE))
-    return [
-        row
-        for piece in pieces
-        for row in by_name(columns, tx.select_fields(kind, columns, **{field: piece}))  # type: ignore[arg-type]  # field names
-    ]
 
 
 def _source(source: str, old: Build | None, new: Build | None) -> Json:
