@@ -212,8 +212,8 @@ def brand_policy_of(config: Config, target: Target) -> BrandPolicy | None:
 
 
 def compare_policy(config: Config, name: str) -> ComparePolicy:
-    """How RPMs are compared for a target outside of a build: its suffix, its tags, its rules'
-    renames.
+    """Return how RPMs are compared for a target outside of a build: its suffix, its tags, its
+    rules' renames.
     """
     target = config.target(name)
     rules = rules_of(config, target)
@@ -225,7 +225,7 @@ def compare_policy(config: Config, name: str) -> ComparePolicy:
 
 
 def compare_tools(config: Config) -> CompareTools:
-    """What comparing reads RPMs with."""
+    """Return what comparing reads RPMs with."""
     return CompareTools(
         reader=SandboxedReader(),
         scan=scan_rpms,
@@ -248,7 +248,9 @@ def hub_of(config: Config) -> Hub:
 
 
 def login_tools(config: Config) -> LoginTools:
-    """What people are let in with. :raises ConfigError: the OIDC client's secret cannot be read."""
+    """Return what people are let in with. :raises ConfigError: the OIDC client's secret cannot be
+    read.
+    """
     settings = config.farm.login.oidc
     if settings is None:
         return LoginTools(passwords=Argon2Passwords())
@@ -257,14 +259,14 @@ def login_tools(config: Config) -> LoginTools:
 
 
 def web_parts() -> tuple[Hub, Intake, GuestProvisioning]:
-    """What the Flask application is made with (each web process calls this once)."""
+    """Return what the Flask application is made with (each web process calls this once)."""
     loaded = configuration.load()
     hub = hub_of(loaded)
     return hub, intake(), guest_provisioning_of(hub)
 
 
 def guest_provisioning_of(hub: Hub) -> GuestProvisioning:
-    """What guests are received with."""
+    """Return what guests are received with."""
     config = hub.config
     _, certificate = message_keys.ensure_pair(home_of(config).secrets / "messages", "hub")
     planning = PlanningService(hub, LibsolvSolver(), remote_of(hub))
@@ -282,13 +284,15 @@ def scheduler_of(hub: Hub, *, owner: str) -> Scheduler:
 
 
 def remote_of(hub: Hub) -> RemoteMetadata:
-    """What the plan knows of repositories behind a URL; the scheduler is woken when there is news."""
+    """Return what the plan knows of repositories behind a URL; the scheduler is woken when there is
+    news.
+    """
     return RemoteMetadata(hub.config.farm.home_path / "cache" / "metadata", ready=hub.wakeup.notify)
 
 
 @contextmanager
 def poller_of(hub: Hub, *, owner: str, chance: Callable[[], float]) -> Iterator[Poller]:
-    """What looks at the vendors' repositories."""
+    """Yield what looks at the vendors' repositories."""
     fetch = Fetcher()
     try:
         yield Poller(hub, RepositoryLook(fetch), owner=owner, chance=chance)
@@ -297,7 +301,7 @@ def poller_of(hub: Hub, *, owner: str, chance: Callable[[], float]) -> Iterator[
 
 
 def watches_of(hub: Hub) -> list[FolderWatch]:
-    """What watches the targets' folders, one each."""
+    """Return what watches the targets' folders, one each."""
     return [
         FolderWatch(
             hub, target, folder, intake=intake(), events=InotifyFolder(hub.config.path(folder.path)), clock=utc_now,
@@ -309,7 +313,7 @@ def watches_of(hub: Hub) -> list[FolderWatch]:
 
 
 def notification_keys(config: Config) -> NotificationKeys:
-    """What webhooks and unsubscribe links are signed with."""
+    """Return what webhooks and unsubscribe links are signed with."""
     return NotificationKeys(home_of(config).secrets / "notifications.key")
 
 
@@ -322,7 +326,7 @@ def check_webhook(config: Config, url: str) -> None:
 
 
 def deliveries_of(hub: Hub) -> DeliverySender:
-    """What brings notices to webhooks and mailboxes."""
+    """Return what brings notices to webhooks and mailboxes."""
     farm, keys = hub.config.farm, notification_keys(hub.config)
     pace = Pace(
         quiet=timedelta(seconds=farm.notifications.quiet), longest=timedelta(seconds=farm.notifications.longest),
@@ -351,8 +355,8 @@ def notifier_of(hub: Hub, *, owner: str) -> Notifier:
 
 
 def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Handler]:
-    """What the hub worker of ``queue`` (``services`` or ``signer``) can do; only the signer opens
-    the key.
+    """Return what the hub worker of ``queue`` (``services`` or ``signer``) can do; only the signer
+    opens the key.
     """
     if queue == "signer":
         signer = signer_of(hub.config)

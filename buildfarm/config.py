@@ -163,17 +163,17 @@ class Farm:
 
     @property
     def home_path(self) -> Path:
-        """Where runtime data lives."""
+        """Return where runtime data lives."""
         return Path(self.home)
 
     @property
     def url(self) -> str:
-        """Where workers and the CLI reach the hub."""
+        """Return where workers and the CLI reach the hub."""
         return self.hub_url or f"http://{self.listen}"
 
     @property
     def public_url(self) -> str:
-        """Where people reach the page: in mails, feeds and webhooks."""
+        """Return where people reach the page: in mails, feeds and webhooks."""
         return (self.notifications.url or self.url).rstrip("/")
 
     @property
@@ -231,7 +231,7 @@ class Config:
         )
 
     def secret(self, text: str) -> str:
-        """What the file at this path holds, without the last line's end.
+        """Return what the file at this path holds, without the last line's end.
 
         :raises ConfigError: it cannot be read.
         """

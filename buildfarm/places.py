@@ -9,5 +9,5 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def home() -> Path:
-    """Where runtime data lives: ``BUILDFARM_HOME``, else ``var`` in the checkout."""
+    """Return where runtime data lives: ``BUILDFARM_HOME``, else ``var`` in the checkout."""
     return Path(os.environ.get("BUILDFARM_HOME") or CHECKOUT / "var").absolute()

@@ -78,11 +78,11 @@ class Builds:
         return self._hub.read(Findings, place("builds", name, "findings"))
 
     def why(self, name: str) -> Why:
-        """Why it is where it is, and when it should start."""
+        """Return why it is where it is, and when it should start."""
         return self._hub.read(Why, place("builds", name, "why"))
 
     def audit(self, name: str) -> Audit:
-        """What debranding did."""
+        """Return what debranding did."""
         return self._hub.read(Audit, place("builds", name, "audit"))
 
     def lock(self, name: str) -> BuildLocks:
@@ -100,7 +100,7 @@ class Builds:
         )
 
     def order(self, name: str, *, arch: str = "") -> BuildOrder:
-        """What is needed to build it once more."""
+        """Return what is needed to build it once more."""
         return self._hub.read(BuildOrder, place("builds", name, "order"), arch=arch)
 
     def log(self, name: str, *, task: str = "", offset: int = 0) -> LogPart:

@@ -55,7 +55,7 @@ class Drops:
         return self._hub.read(DropPage, place("drops", drop))
 
     def plan(self, drop: str) -> DropPlan:
-        """What comes of it."""
+        """Return what comes of it."""
         return self._hub.read(DropPlan, place("drops", drop, "plan"))
 
     def approve(self, drop: str, *, reason: str, if_match: str = "") -> Drop:

@@ -73,7 +73,7 @@ class Client:
         return self._hub.read(Overview, "/overview")
 
     def health(self) -> Health:
-        """Whether it answers, and what waits."""
+        """Return whether it answers, and what waits."""
         return self._hub.read(Health, "/health")
 
     def workers(self) -> WorkerList:
@@ -116,23 +116,23 @@ class Client:
             yield from page.tasks
 
     def action_required(self, *, target: str = "", sig: str = "", kind: str = "") -> ActionRequired:
-        """What needs a person now."""
+        """Return what needs a person now."""
         return self._hub.read(ActionRequired, "/action-required", target=target, sig=sig, kind=kind)
 
     def lag(self, *, target: str = "", sig: str = "") -> Lag:
-        """How far behind the vendor."""
+        """Return how far behind the vendor."""
         return self._hub.read(Lag, "/lag", target=target, sig=sig)
 
     def search(self, text: str) -> SearchResult:
-        """What begins so, in each kind of thing."""
+        """Return what begins so, in each kind of thing."""
         return self._hub.read(SearchResult, "/search", q=text)
 
     def triggers(self, *, target: str = "") -> TriggerList:
-        """What lets drops begin by themselves."""
+        """Return what lets drops begin by themselves."""
         return self._hub.read(TriggerList, "/triggers", target=target)
 
     def acts(self, *, actor: str = "", subject: str = "", limit: int = 100) -> Iterator[Act]:
-        """What people did, the newest first; ``limit`` is how many are asked for at a time."""
+        """Yield what people did, the newest first; ``limit`` is how many are asked for at a time."""
         for page in self._hub.pages(ActList, "/audit", actor=actor, subject=subject, limit=limit):
             yield from page.acts
 
@@ -152,9 +152,11 @@ class Client:
         return self._hub.upload(path)
 
     def get(self, path: str, **query: object) -> Json:
-        """What has no method here, as JSON: ``path`` is below ``/api/v1``."""
+        """Return what has no method here, as JSON: ``path`` is below ``/api/v1``."""
         return self._hub.get(path, **query)
 
     def post(self, path: str, body: object) -> Json:
-        """What has no method here, as JSON; ``url`` is added where the hub says where to follow it."""
+        """Return what has no method here, as JSON; ``url`` is added where the hub says where to
+        follow it.
+        """
         return self._hub.post(path, body)

@@ -17,7 +17,7 @@ _MOST_TEXT = 300
 
 
 def error_of(answer: httpx.Response) -> BuildFarmError:
-    """What an answer that is no success says; whatever is not the caller's fault is an
+    """Return what an answer that is no success says; whatever is not the caller's fault is an
     :class:`InfraError`.
     """
     problem: dict[str, Any] = {}

@@ -28,11 +28,11 @@ class Targets:
         return self._hub.read(TargetPage, place("targets", name))
 
     def plan(self, name: str) -> TargetOutlook:
-        """What comes for it."""
+        """Return what comes for it."""
         return self._hub.read(TargetOutlook, place("targets", name, "plan"))
 
     def seeds(self, name: str) -> Seeds:
-        """What its buildroots still take from a seed, and why."""
+        """Return what its buildroots still take from a seed, and why."""
         return self._hub.read(Seeds, place("targets", name, "seeds"))
 
     def failures(self, name: str) -> Failures:

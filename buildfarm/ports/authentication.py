@@ -13,8 +13,8 @@ class Passwords(Protocol):
     def hashed(self, password: str) -> str: ...
 
     def fits(self, password: str, kept: str) -> bool:
-        """Whether it is the password behind ``kept``; with an empty ``kept`` it takes as long and
-        is False.
+        """Return whether it is the password behind ``kept``; with an empty ``kept`` it takes as
+        long and is False.
         """
 
 
@@ -31,7 +31,7 @@ class IdentityProvider(Protocol):
     """An OIDC issuer that says who somebody is."""
 
     def begin(self, complete: str) -> tuple[str, AuthorizationRequest]:
-        """Where to send the browser, and what must be kept meanwhile.
+        """Return where to send the browser, and what must be kept meanwhile.
 
         :raises InfraError: the issuer does not answer.
         """

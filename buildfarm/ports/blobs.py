@@ -38,10 +38,10 @@ class BlobStore(Protocol):
         """Take bytes in."""
 
     def path(self, sha256: str) -> Path:
-        """Where the file is. :raises NotFound: it is not in the store."""
+        """Return where the file is. :raises NotFound: it is not in the store."""
 
     def has(self, sha256: str) -> bool:
-        """Whether the file is there."""
+        """Return whether the file is there."""
 
     def sweep_temporary(self, *, older_than: float) -> int:
         """Remove uploads untouched for ``older_than`` seconds. Return how many."""

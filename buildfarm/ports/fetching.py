@@ -53,7 +53,7 @@ class LookAt(Protocol):
     def __call__(
         self, place: str, known: Mapping[str, str], *, allowed: Sequence[AllowedUrl], work: Path
     ) -> Look:
-        """What is there, unless it is what was ``known``.
+        """Return what is there, unless it is what was ``known``.
 
         Errors as of :class:`Fetch`; ``work`` is a folder for scratch files.
         """
@@ -79,7 +79,7 @@ class FolderEvents(Protocol):
         """
 
     def wait(self, seconds: float) -> list[Heard]:
-        """What happened since the last call, after waiting for something as long as that."""
+        """Return what happened since the last call, after waiting for something as long as that."""
 
     def stop(self) -> None:
         """Listen no more."""

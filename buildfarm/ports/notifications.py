@@ -41,11 +41,11 @@ class WebhookSender(Protocol):
     def __call__(
         self, url: str, *, message_id: str, subscription: str, body: bytes, at: datetime
     ) -> Answer:
-        """What the receiver answered; being unreachable is an answer too."""
+        """Return what the receiver answered; being unreachable is an answer too."""
 
 
 class Mailer(Protocol):
     """Hands one message over to a mail server."""
 
     def __call__(self, letter: MailMessage, /) -> Answer:
-        """What the server answered; being unreachable is an answer too."""
+        """Return what the server answered; being unreachable is an answer too."""

@@ -115,13 +115,13 @@ class Transaction(Protocol):
         """The first of what :meth:`find` would give."""
 
     def count(self, kind: type[object], /, *, most: int | None = None, **where: object) -> int:
-        """How many :meth:`find` would give; no further than ``most``."""
+        """Return how many :meth:`find` would give; no further than ``most``."""
 
     def count_by(
         self, kind: type[object], by: Sequence[str], /, **where: object
     ) -> dict[tuple[Any, ...], int]:
-        """How many :meth:`find` would give, for each combination of the values of ``by`` that
-        occurs.
+        """Return how many :meth:`find` would give, for each combination of the values of ``by``
+        that occurs.
         """
 
     def newest(

@@ -145,8 +145,8 @@ def reading(report: Mapping[str, Any]) -> Json:
 
 
 def worst_line(report: Mapping[str, object]) -> str:
-    """What decided a verdict, in words: the worst finding, the RPM it is in, and how many are as
-    bad.
+    """Return what decided a verdict, in words: the worst finding, the RPM it is in, and how many
+    are as bad.
     """
     lines: list[tuple[int, str]] = []
     for pair in pairs_of(report):
@@ -189,7 +189,7 @@ def findings_of(report: Mapping[str, object]) -> Iterator[Json]:
 
 
 def judged_of(report: Mapping[str, object]) -> dict[str, tuple[str, bool]]:
-    """What a report says of each of the vendor's RPMs, by its digest (or its file name): its
+    """Return what a report says of each of the vendor's RPMs, by its digest (or its file name): its
     verdict, and whether a waiver lifted it.
     """
     judged = {

@@ -69,7 +69,7 @@ def pair_lines(pair: PairResult, *, verbose: bool = False, alone: bool = False) 
 
 
 def unpaired_lines(items: Iterable[Unpaired], *, verbose: bool = False) -> Iterator[str]:
-    """What stands alone, worst first."""
+    """Yield what stands alone, worst first."""
     for item in sorted(items, key=lambda item: -item.verdict.badness):
         if verbose or _speaks(item.verdict):
             yield f"{item.verdict} {item.kind} {visible(item.rpm)} [{visible(item.rule)}]"

@@ -61,7 +61,7 @@ def cancel(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
 
 
 def priority(number: int) -> Callable[..., Build]:
-    """What gives a build this priority."""
+    """Return what gives a build this priority."""
 
     def do(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
         return builds.prioritise(tx, build, number, actor=actor, why=why)
@@ -88,7 +88,7 @@ def on_drop(name: str, action: Action, do: Callable[..., T], *, why: str) -> tup
 
 
 def resume(*, drop_waiting: bool) -> Callable[..., int]:
-    """What lets a paused drop go on; how many builds were canceled instead."""
+    """Return what lets a paused drop go on; how many builds were canceled instead."""
 
     def do(tx: Transaction, drop: Drop, *, actor: str, why: str) -> int:
         return pausing.resume(tx, drop, actor=actor, why=why, drop_waiting=drop_waiting)
@@ -175,7 +175,9 @@ def decline(name: str, *, why: str) -> WaiverRequest:
 
 
 def _asked(name: str) -> WaiverRequest:
-    """What was asked for; who may decide nowhere in particular does not learn whether it is there."""
+    """Return what was asked for; who may decide nowhere in particular does not learn whether it is
+    there.
+    """
     try:
         return waiver_requests.find(the_hub(), name)
     except NotFound:

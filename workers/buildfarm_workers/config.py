@@ -112,8 +112,8 @@ def _absolute(config: WorkerConfig, folder: Path) -> WorkerConfig:
 
 
 def problems(config: WorkerConfig) -> list[str]:
-    """What would keep a worker with this configuration from starting, as far as it can be seen
-    without a network.
+    """Return what would keep a worker with this configuration from starting, as far as it can be
+    seen without a network.
     """
     found: list[str] = []
     if config.security is not None:

@@ -99,7 +99,7 @@ class _Client:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Who is speaking."""
+        """Return who is speaking."""
         return {"Authorization": f"Bearer {self._token}"}
 
 
@@ -253,7 +253,7 @@ def _read(model: type[M], response: httpx.Response, what: str) -> M:
 
 
 def _detail(response: httpx.Response) -> str:
-    """What a problem+json says, or the bare status."""
+    """Return what a problem+json says, or the bare status."""
     try:
         body = response.json()
         said = body.get("detail") or body.get("title") if isinstance(body, dict) else ""

@@ -198,7 +198,7 @@ class Worker:
 
 
 def _boot_id() -> str:
-    """Which boot of which machine this is (random(4)): a guest cannot have its host's."""
+    """Return which boot of which machine this is (random(4)): a guest cannot have its host's."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 

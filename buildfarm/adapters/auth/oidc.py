@@ -43,7 +43,7 @@ class OidcIssuer:
         self._known: Document = {}
 
     def begin(self, complete: str) -> tuple[str, AuthorizationRequest]:
-        """Where to send the browser, and what must be kept meanwhile.
+        """Return where to send the browser, and what must be kept meanwhile.
 
         :raises InfraError: the issuer does not answer.
         """
@@ -109,7 +109,7 @@ class OidcIssuer:
     def _verified(
         self, id_token: str, access_token: str, authorization_request: AuthorizationRequest
     ) -> Document:
-        """What the ID token says (OpenID Connect Core 3.1.3.7).
+        """Return what the ID token says (OpenID Connect Core 3.1.3.7).
 
         :raises JoseError: it is not to be believed.
         """

@@ -18,12 +18,12 @@ class Argon2Passwords:
         self._nobodys = self._hasher.hash("nobody has this password")
 
     def hashed(self, password: str) -> str:
-        """What the store keeps."""
+        """Return what the store keeps."""
         return self._hasher.hash(password)
 
     def fits(self, password: str, kept: str) -> bool:
-        """Whether it is the password behind ``kept``; with an empty ``kept`` it takes as long and
-        is False.
+        """Return whether it is the password behind ``kept``; with an empty ``kept`` it takes as
+        long and is False.
         """
         try:
             return self._hasher.verify(kept or self._nobodys, password) and bool(kept)

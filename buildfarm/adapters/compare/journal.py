@@ -86,7 +86,7 @@ class Journal:
         self._stream.close()
 
     def _load(self) -> int:
-        """Where the last whole line ends; what follows is cut off."""
+        """Return where the last whole line ends; what follows is cut off."""
         self._stream.seek(0)
         end = 0
         for line in self._stream:
@@ -99,7 +99,7 @@ class Journal:
         return end
 
     def keys(self) -> frozenset[str]:
-        """What is done."""
+        """Return what is done."""
         return frozenset(self._places)
 
     def get(self, key: str) -> PairResult:

@@ -80,7 +80,7 @@ class ReadAhead:
         return self._ordinary.contents(requests)
 
     def both_sides(self, requests: Sequence[PairRequest]) -> list[Mapping[str, BothSides]]:
-        """What takes both files, by the new side's path of each request, in that order."""
+        """Return what takes both files, by the new side's path of each request, in that order."""
         with_abidiff = any(
             request.abi for request in requests
         )  # it needs debuginfo, and more memory than this sandbox has

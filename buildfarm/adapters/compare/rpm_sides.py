@@ -23,7 +23,7 @@ _AT_ONCE = 128
 
 
 def is_repository(place: str) -> bool:
-    """Whether it is a URL, or a folder that holds repodata."""
+    """Return whether it is a URL, or a folder that holds repodata."""
     return (
         place.startswith(("http://", "https://"))
         or (Path(place) / "repodata" / "repomd.xml").is_file()

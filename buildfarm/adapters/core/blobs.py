@@ -41,11 +41,11 @@ class Blobs:
         self._incoming.mkdir(parents=True, exist_ok=True)
 
     def has(self, sha256: str) -> bool:
-        """Whether the file is there; a text that is no SHA-256 names nothing."""
+        """Return whether the file is there; a text that is no SHA-256 names nothing."""
         return _is_digest(sha256) and self._place(sha256).exists()
 
     def path(self, sha256: str) -> Path:
-        """Where the file is. Never write to it.
+        """Return where the file is. Never write to it.
 
         :raises NotFound: it is not in the store.
         :raises InputError: not a SHA-256 (so a path from outside can never leave the store).

@@ -52,7 +52,9 @@ def edit_archive(name: str, data: bytes, edit: ArchiveEdit, *, mtime: int) -> tu
 
 
 def _codec(data: bytes) -> tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]:
-    """How the tar is compressed, by its first bytes; what is packed again says no time and no name."""
+    """Return how the tar is compressed, by its first bytes; what is packed again says no time and
+    no name.
+    """
     if data.startswith(b"\x1f\x8b"):
         return gzip.decompress, lambda plain: gzip.compress(plain, 9, mtime=0)
     if data.startswith(b"BZh"):
@@ -142,8 +144,8 @@ def _edit_zip(name: str, data: bytes, edit: ArchiveEdit, mtime: int) -> tuple[by
 
 
 def matches(member: str, pattern: str) -> bool:
-    """Whether a glob names a member: its whole path, the path below the archive's top folder, or a
-    folder it is in.
+    """Return whether a glob names a member: its whole path, the path below the archive's top
+    folder, or a folder it is in.
 
     >>> matches("foo-1.0/images/logo.png", "images/*.png"), matches("foo-1.0/images/logo.png", "images")
     (True, True)

@@ -69,7 +69,7 @@ class Files:
         return content
 
     def content(self, called: str, body: Mapping[str, Any]) -> bytes:
-        """What a file becomes: ``from`` or ``text``.
+        """Return what a file becomes: ``from`` or ``text``.
 
         :raises ConfigError: neither or both, or another SHA-256.
         """

@@ -127,7 +127,9 @@ def read(folder: Path) -> Tree:
 
 
 def listed(tree: Mapping[str, bytes]) -> list[Listed]:
-    """What the tree's lists name. :raises InputError: a line that is none of the known forms."""
+    """Return what the tree's lists name. :raises InputError: a line that is none of the known
+    forms.
+    """
     found = []
     for path in lookaside_lists(dict(tree)):
         for number, line in enumerate(decode(tree[path]).splitlines(), 1):

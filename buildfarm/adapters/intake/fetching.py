@@ -140,8 +140,8 @@ class Fetcher:
         raise NotNow(f"{url}: {problem!r}") from problem
 
     def _addresses(self, url: str, host: str, port: int, *, private: bool) -> list[str]:
-        """Where to connect. :raises InputError: every address is one that the prefix does not
-        allow.
+        """Return where to connect. :raises InputError: every address is one that the prefix does
+        not allow.
         """
         found = self._resolve(host, port)
         usable = [
@@ -189,7 +189,7 @@ def _read(answer: httpx.Response, url: str, limit: int, deadline: float) -> Iter
 
 
 def seconds_of(retry_after: str) -> float | None:
-    """What a Retry-After header asks for (RFC 9110, 10.2.3): seconds, or a date."""
+    """Return what a Retry-After header asks for (RFC 9110, 10.2.3): seconds, or a date."""
     if retry_after.isdecimal():
         return float(retry_after)
     try:

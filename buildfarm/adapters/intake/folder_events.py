@@ -103,7 +103,7 @@ class InotifyFolder(FileSystemEventHandler):
 
 
 def _is_watched(inode: int) -> bool:
-    """Whether the kernel watches this inode for us (proc(5), ``fdinfo``).
+    """Return whether the kernel watches this inode for us (proc(5), ``fdinfo``).
 
     It stops when a folder is removed, and may give its inode to the next one before the thread that
     listens has heard of it.
@@ -120,8 +120,8 @@ def _is_watched(inode: int) -> bool:
 
 
 def nobody_writes(path: Path) -> bool:
-    """Whether no process has a file open for writing: the kernel grants a read lease only then
-    (fcntl(2), F_SETLEASE).
+    """Return whether no process has a file open for writing: the kernel grants a read lease only
+    then (fcntl(2), F_SETLEASE).
 
     A file system without leases (NFS) cannot say; there the file's size has to be trusted.
     """

@@ -34,13 +34,13 @@ class NotificationKeys:
         return f"v1,{base64.b64encode(mac).decode('ascii')}"
 
     def proof(self, subscription: str) -> str:
-        """What an unsubscribe link carries; whoever has the mail has it."""
+        """Return what an unsubscribe link carries; whoever has the mail has it."""
         return base64.urlsafe_b64encode(self._derive("unsubscribe", subscription)[:18]).decode(
             "ascii"
         )
 
     def is_proof(self, subscription: str, proof: str) -> bool:
-        """Whether a link is one of ours."""
+        """Return whether a link is one of ours."""
         return hmac.compare_digest(
             self.proof(subscription).encode(), proof.encode("utf-8", "replace")
         )

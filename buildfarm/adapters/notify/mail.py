@@ -86,5 +86,5 @@ def compose(letter: MailMessage, *, sender: str) -> EmailMessage:
 
 
 def _one_line(text: str) -> str:
-    """What a vendor named a source cannot end a header."""
+    """Return what a vendor named a source cannot end a header."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

@@ -20,7 +20,7 @@ class Packer(Protocol):
     """Packs one file from end to end."""
 
     def compress(self, data: Buffer, /) -> bytes:
-        """What comes out so far."""
+        """Return what comes out so far."""
 
     def flush(self) -> bytes:
         """The rest."""
@@ -40,7 +40,7 @@ def piece(data: bytes, how: Compression) -> bytes:
 
 
 def whole(how: Compression) -> Packer | None:
-    """What packs a file from end to end; ``None`` where pieces will do."""
+    """Return what packs a file from end to end; ``None`` where pieces will do."""
     if how == "bz2":
         return bz2.BZ2Compressor()
     return lzma.LZMACompressor(preset=2) if how == "xz" else None

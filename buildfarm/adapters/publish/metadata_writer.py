@@ -301,8 +301,8 @@ def _framed(
     chunks_of: ChunksOf,
     cache: ChunkStore,
 ) -> Iterator[Bucket]:
-    """What createrepo_c writes before the first RPM, the buckets, and what it writes behind the
-    last.
+    """Yield what createrepo_c writes before the first RPM, the buckets, and what it writes behind
+    the last.
     """
     frames = [
         tuple(part.replace(_NO_RPM, b'packages="%d"' % count) for part in _frame(name))

@@ -62,12 +62,12 @@ class Shard:
     files: tuple[RepoRpm, ...]
 
     def href(self, file: RepoRpm) -> str:
-        """Where an RPM stands in its repository."""
+        """Return where an RPM stands in its repository."""
         return _place(self.number, file.filename)
 
 
 def place_of(filename: str) -> str:
-    """Where an RPM stands in any repository."""
+    """Return where an RPM stands in any repository."""
     return _place(_shard_of(filename), filename)
 
 

@@ -158,7 +158,7 @@ class Signer:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Whoever comes second waits, and finds nothing of the first one's.
+        """Yield whoever comes second waits, and finds nothing of the first one's.
 
         No lock, for it names a process of another namespace; no socket, for its agent may still be
         on the way out.

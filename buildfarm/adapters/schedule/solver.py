@@ -141,7 +141,9 @@ class Universe:
         _index(self._pool)
 
     def base(self, packages: Sequence[str]) -> BaseResolution:
-        """What the base packages of a buildroot resolve to, from the pinned repositories alone."""
+        """Return what the base packages of a buildroot resolve to, from the pinned repositories
+        alone.
+        """
         answer = self._base(tuple(packages))
         lines = sorted(f"{rpm} {rpm.repo.name} {_checksum(rpm)}" for rpm in answer.solvables)
         streams = [f"module {stream}" for stream in self._modules]
@@ -318,8 +320,8 @@ class Universe:
 
     @cached_property
     def _names(self) -> list[str]:
-        """What the pinned repositories provide, without sonames and files, for the sake of "did you
-        mean".
+        """Return what the pinned repositories provide, without sonames and files, for the sake of
+        "did you mean".
         """
         names = {
             str(provided).split()[0]

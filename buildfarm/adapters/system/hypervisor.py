@@ -139,8 +139,8 @@ class Hypervisor:
         raise NotFound(f"no guest {name} at {self.uri}", hint="`buildfarm guests list` shows them")
 
     def lost(self) -> bool:
-        """Whether libvirt is gone: the connection never comes back, and the machines of it run
-        unwatched or not at all.
+        """Return whether libvirt is gone: the connection never comes back, and the machines of it
+        run unwatched or not at all.
         """
         return not self._connection.isAlive()
 

@@ -53,7 +53,7 @@ class PrivateLibvirt:
 
     @property
     def uri(self) -> str:
-        """What virsh, virt-manager and the pool connect to."""
+        """Return what virsh, virt-manager and the pool connect to."""
         return f"qemu:///session?socket={self.folder}/run/libvirt/libvirt-sock"
 
     @property

@@ -25,8 +25,8 @@ _SECONDS = 300.0
 def parse(
     kind: str, file: Path, place: str, *, most_output: int = 1024 * MEBIBYTE
 ) -> list[dict[str, Any]]:
-    """What ``file`` of the repository at ``place`` says, read in the sandbox: somebody else's file,
-    possibly a bomb.
+    """Return what ``file`` of the repository at ``place`` says, read in the sandbox: somebody
+    else's file, possibly a bomb.
 
     :raises InputError: it cannot be read in the sandbox's limits of time and memory, or says more
         than ``most_output`` bytes.

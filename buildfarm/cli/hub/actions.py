@@ -129,8 +129,8 @@ def _rpms(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def at_rest(build: Build) -> bool:
-    """Whether a build will not move by itself: ended, refused by the gate, or waiting for something
-    that ended.
+    """Return whether a build will not move by itself: ended, refused by the gate, or waiting for
+    something that ended.
     """
     if build.state in NEEDS_NOTHING:
         return True

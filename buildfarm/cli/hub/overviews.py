@@ -40,7 +40,7 @@ def action_required(target: str, sig: str, *, as_json: bool) -> None:
 
 
 def _like_it(count: int) -> str:
-    """How many more an item stands for.
+    """Return how many more an item stands for.
 
     >>> _like_it(1), _like_it(3)
     ('', ' and 2 like it')

@@ -184,7 +184,7 @@ def _waivers(file: Path | None, target: str) -> tuple[Waiver, ...]:
 
 
 def is_set(place: str) -> bool:
-    """Whether a path or URL names many RPMs."""
+    """Return whether a path or URL names many RPMs."""
     return place.startswith(("http://", "https://")) or Path(place).is_dir()
 
 

@@ -49,7 +49,7 @@ class Session:
     ended: datetime | None = None
 
     def is_open(self, now: datetime, *, idle: timedelta) -> bool:
-        """Whether it still counts: neither ended, nor over, nor unused for ``idle``."""
+        """Return whether it still counts: neither ended, nor over, nor unused for ``idle``."""
         return self.ended is None and now < self.until and now - self.seen < idle
 
 

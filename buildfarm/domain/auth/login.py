@@ -71,12 +71,12 @@ class LoginSettings:
 
     @property
     def longest(self) -> timedelta:
-        """How long a session lasts at most."""
+        """Return how long a session lasts at most."""
         return timedelta(hours=self.session_hours)
 
     @property
     def idle(self) -> timedelta:
-        """How long a session may rest unused."""
+        """Return how long a session may rest unused."""
         return timedelta(hours=self.idle_hours)
 
 
@@ -99,7 +99,7 @@ def next_try(known: LoginTries, now: datetime) -> LoginTries:
 
 
 def seconds_to_wait(tries: LoginTries, most: int, now: datetime) -> int:
-    """How long until the next try is looked at; 0 if this one is.
+    """Return how long until the next try is looked at; 0 if this one is.
 
     >>> noon = datetime(2026, 3, 2, 12)
     >>> seconds_to_wait(LoginTries(id="a", tries=5, since=noon), 5, noon + timedelta(minutes=5))

@@ -103,7 +103,7 @@ class Principal:
 
     @property
     def is_known(self) -> bool:
-        """Whether anybody knows who it is."""
+        """Return whether anybody knows who it is."""
         return bool(self.name)
 
 
@@ -133,8 +133,8 @@ class Refusal:
 
 
 def refusal(principal: Principal, action: Action, *places: Place) -> Refusal | None:
-    """Why ``principal`` may not do ``action`` in one of ``places`` (none: the whole farm); ``None``
-    if he may.
+    """Return why ``principal`` may not do ``action`` in one of ``places`` (none: the whole farm);
+    ``None`` if he may.
 
     >>> qemu = Place(what="qemu-kvm in reef-9", sigs=("core", "virt"))
     >>> ann = Principal(name="ann", role=Role.MAINTAINER, sigs=("virt",))
@@ -157,8 +157,8 @@ def refusal(principal: Principal, action: Action, *places: Place) -> Refusal | N
 
 
 def possible(principal: Principal, action: Action) -> Refusal | None:
-    """Why ``principal`` could do ``action`` nowhere at all; ``None`` if there may be places where
-    he may.
+    """Return why ``principal`` could do ``action`` nowhere at all; ``None`` if there may be places
+    where he may.
 
     >>> token = Principal(name="ci", role=Role.ENGINEER, actions=frozenset({Action.SUBMIT}))
     >>> possible(token, Action.SUBMIT) is None, possible(token, Action.CANCEL).why
@@ -219,7 +219,7 @@ _MACHINES = frozenset({
 
 
 def is_person(actor: str) -> bool:
-    """Whether an event's actor is a person (or a person's token) and not a part of the farm.
+    """Return whether an event's actor is a person (or a person's token) and not a part of the farm.
 
     >>> is_person("ann"), is_person("scheduler"), is_person("worker:local-1")
     (True, False, False)
@@ -230,8 +230,8 @@ def is_person(actor: str) -> bool:
 def narrower(
     principal: Principal, role: Role, sigs: Collection[str], actions: Collection[Action]
 ) -> Refusal | None:
-    """Why ``principal`` may not give a token these rights: it would go beyond his own; ``None`` if
-    it does not.
+    """Return why ``principal`` may not give a token these rights: it would go beyond his own;
+    ``None`` if it does not.
 
     >>> ann = Principal(name="ann", role=Role.MAINTAINER, sigs=("virt",))
     >>> narrower(ann, Role.ENGINEER, (), ()).why

@@ -39,7 +39,7 @@ class WaiverRecord:
 
     @property
     def waiver(self) -> Waiver:
-        """What the comparison applies."""
+        """Return what the comparison applies."""
         return Waiver(
             id=self.id, owner=self.owner, reason=self.reason, expires=date.fromisoformat(self.expires), kind=self.kind,
             source=self.source, rpm=self.rpm, path=self.path, subject=self.subject, target=self.target,

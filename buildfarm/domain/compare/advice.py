@@ -91,7 +91,7 @@ NEXT_STEPS: Mapping[Kind, str] = {
 
 
 def next_step(item: Finding) -> str:
-    """What to do about a finding; empty where it is acceptable as it is.
+    """Return what to do about a finding; empty where it is acceptable as it is.
 
     >>> next_step(Finding(kind="rename", path="", subject="", verdict=Verdict.REVIEW, rule="", old="", new=""))
     "name the rename in the source's rule (`rename:`)"

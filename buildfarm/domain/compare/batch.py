@@ -37,7 +37,7 @@ class Piece:
     keys: tuple[str, ...]
 
     def left(self, done: frozenset[str]) -> Piece | None:
-        """What of it is not done yet."""
+        """Return what of it is not done yet."""
         rest = [
             row for row in zip(self.pairs, self.debug, self.keys, strict=True) if row[2] not in done
         ]

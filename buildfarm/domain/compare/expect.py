@@ -62,7 +62,7 @@ def without_waiver(item: Finding) -> Finding:
 
 
 def covers(kind: str, path: str, item: Finding) -> bool:
-    """Whether a pair of globs covers a finding.
+    """Return whether a pair of globs covers a finding.
 
     >>> mode = Finding(kind="file-mode", path="/a/b", subject="", verdict=Verdict.INCOMPATIBLE, rule="", old="", new="")
     >>> covers("*", "/a/**", mode), covers("file-mode", "/a/**", mode), covers("file-mode", "/x", mode)
@@ -127,7 +127,7 @@ def waived(
 
 
 def in_force(waiver: Waiver, today: date | None) -> bool:
-    """Whether the waiver still counts: to the end of its last day."""
+    """Return whether the waiver still counts: to the end of its last day."""
     return today is not None and today <= waiver.expires
 
 
@@ -141,8 +141,8 @@ def _waives(waiver: Waiver, item: Finding) -> bool:
 
 
 def needs_security(item: Finding) -> bool:
-    """Whether only the security authority may waive it: setuid and setgid bits, capabilities,
-    polkit files.
+    """Return whether only the security authority may waive it: setuid and setgid bits,
+    capabilities, polkit files.
     """
     if item.kind == Kind.FILE_CAPABILITIES or _POLKIT.match(item.path):
         return True

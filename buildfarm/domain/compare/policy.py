@@ -59,8 +59,8 @@ class Waiver:
     authority: str = "anyone"
 
     def covers_target(self, name: str) -> bool:
-        """Whether it holds for a target; one for certain targets holds for no comparison that names
-        none.
+        """Return whether it holds for a target; one for certain targets holds for no comparison
+        that names none.
 
         >>> from datetime import date
         >>> waiver = Waiver(id="w", owner="o", reason="r", expires=date(2030, 1, 1), kind="tag", target="reef-*")

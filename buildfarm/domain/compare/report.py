@@ -38,7 +38,7 @@ class PairResult:
 
     @property
     def is_waived(self) -> bool:
-        """Whether a waiver lifted something of it."""
+        """Return whether a waiver lifted something of it."""
         return any(item.rule.startswith(WAIVER) for item in self.findings)
 
     def with_findings(self, findings: tuple[Finding, ...], verdict: Verdict) -> PairResult:
@@ -65,7 +65,7 @@ class Unpaired:
 
     @property
     def is_waived(self) -> bool:
-        """Whether a waiver lifted it."""
+        """Return whether a waiver lifted it."""
         return self.rule.startswith(WAIVER)
 
     @property
@@ -145,7 +145,7 @@ class Report:
 
     @property
     def vendor_rpms(self) -> int:
-        """How many RPMs the vendor has: what 100 % is counted over.
+        """Return how many RPMs the vendor has: what 100 % is counted over.
 
         UNCOMPARED ones are ours without a counterpart.
         """
@@ -153,21 +153,23 @@ class Report:
 
     @property
     def compatible_rpms(self) -> int:
-        """How many of them ours can stand in for by itself: what a waiver lifted is not among them."""
+        """Return how many of them ours can stand in for by itself: what a waiver lifted is not
+        among them.
+        """
         return sum(_good(item) and not item.is_waived for item in self.pairs) + sum(
             _good(item) and not item.is_waived for item in self.missing
         )
 
     @property
     def waived_rpms(self) -> int:
-        """How many of all RPMs are acceptable only because somebody waived something."""
+        """Return how many of all RPMs are acceptable only because somebody waived something."""
         return sum(_good(item) and item.is_waived for item in self.pairs) + sum(
             _good(item) and item.is_waived for item in (*self.missing, *self.extra)
         )
 
     @property
     def exit_code(self) -> int:
-        """What ``buildfarm compare`` exits with."""
+        """Return what ``buildfarm compare`` exits with."""
         return exit_code(self.verdict)
 
 

@@ -44,7 +44,7 @@ class HeaderComparison:
         return source_name(self.new) or source_name(self.old)
 
     def requests(self) -> tuple[ContentRequest, ...]:
-        """What to read of each side; empty when nothing differs."""
+        """Return what to read of each side; empty when nothing differs."""
         if not self.differing:
             return ()
         return (

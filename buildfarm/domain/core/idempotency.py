@@ -41,7 +41,8 @@ class KeptAnswer:
 
 
 def answered(kept: KeptAnswer, fingerprint: str, now: datetime) -> bool:
-    """Whether the stored answer is to be given again; False: the request is to be done (again).
+    """Return whether the stored answer is to be given again; False: the request is to be done
+    (again).
 
     :raises InputError: the key stands for another request. :raises StillAtWork: the first is still
         at work.

@@ -79,5 +79,7 @@ def with_stage(spent: Mapping[str, float], stage: Stage | None, seconds: float) 
 
 
 def arrived(shipped: datetime | None, now: datetime) -> dict[str, float]:
-    """What a new build has behind it: the time from the vendor's shipping until it came here."""
+    """Return what a new build has behind it: the time from the vendor's shipping until it came
+    here.
+    """
     return with_stage({}, Stage.ARRIVING, (now - shipped).total_seconds()) if shipped else {}

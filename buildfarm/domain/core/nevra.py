@@ -70,7 +70,7 @@ class EVR:
     def key(
         self,
     ) -> tuple[int, tuple[tuple[int | str, ...], ...], tuple[tuple[int | str, ...], ...]]:
-        """What equality, hash and order are made of."""
+        """Return what equality, hash and order are made of."""
         return (self.epoch, _segments(self.version), _segments(self.release))
 
     def __eq__(self, other: object) -> bool:

@@ -25,7 +25,7 @@ NOTHING = Needs()
 
 
 def next_step(build: Build, *, signed: bool) -> Needs:
-    """What moves ``build`` on from the state it is in.
+    """Return what moves ``build`` on from the state it is in.
 
     :param signed: every RPM of the build has been signed (asked for in ``built`` and later).
     """

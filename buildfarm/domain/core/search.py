@@ -90,8 +90,8 @@ def of_drop(identity: str, name: str, *, target: str) -> Iterator[SearchEntry]:
 def of_failure(
     cluster: str, fingerprint: str, *, source: str, target: str
 ) -> Iterator[SearchEntry]:
-    """Why something failed, without what differs from build to build; ``detail`` is the cluster's
-    id.
+    """Yield why something failed, without what differs from build to build; ``detail`` is the
+    cluster's id.
     """
     tokens = (cluster, *beginnings(fingerprint))
     return _entries(

@@ -46,7 +46,7 @@ class TaskKind(enum.StrEnum):
 
     @property
     def handler(self) -> str:
-        """Who does it: ``builder`` (an untrusted worker), ``signer`` (holds the key) or
+        """Return who does it: ``builder`` (an untrusted worker), ``signer`` (holds the key) or
         ``services``.
         """
         if self in (TaskKind.BUILD, TaskKind.SRPM):
@@ -55,8 +55,8 @@ class TaskKind(enum.StrEnum):
 
     @property
     def about(self) -> str:
-        """What its subject is: a ``drop``, a ``target``, a ``generation``, a ``compose``, else a
-        ``build``.
+        """Return what its subject is: a ``drop``, a ``target``, a ``generation``, a ``compose``,
+        else a ``build``.
         """
         return _ABOUT.get(self, "build")
 
@@ -110,7 +110,7 @@ class Task:
 
     @property
     def seconds(self) -> float | None:
-        """How long it ran, once it is over."""
+        """Return how long it ran, once it is over."""
         if self.started is None or self.finished is None:
             return None
         return (self.finished - self.started).total_seconds()

@@ -47,7 +47,7 @@ class Worker:
 
     @property
     def is_guest(self) -> bool:
-        """Whether a KVM host made it for one task."""
+        """Return whether a KVM host made it for one task."""
         return bool(self.host)
 
 

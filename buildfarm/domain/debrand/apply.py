@@ -104,8 +104,8 @@ def mtime_of(rule: Rule) -> int:
 
 
 def already(rule: Rule, tree: Mapping[str, bytes]) -> str:
-    """Why this tree needs nothing: it carries the rule's digest (or, of a rule without mark, its
-    suffix); else empty.
+    """Return why this tree needs nothing: it carries the rule's digest (or, of a rule without mark,
+    its suffix); else empty.
     """
     if rule.mark:
         return f"debranded already by {rule.file}" if debranded_by(tree) == rule.digest else ""

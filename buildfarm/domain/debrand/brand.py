@@ -120,7 +120,8 @@ class BrandHit:
 
 
 def is_of_binaries(hit: Mapping[str, object]) -> bool:
-    """Whether a stored hit is in what users install; one in an SRPM is shown, and holds nothing.
+    """Return whether a stored hit is in what users install; one in an SRPM is shown, and holds
+    nothing.
 
     >>> is_of_binaries({"rpm": "foo-1-1.el9.noarch.rpm"}), is_of_binaries({"rpm": "foo-1-1.el9.src.rpm"})
     (True, False)
@@ -180,8 +181,8 @@ def _pattern(word: BrandWord) -> re.Pattern[bytes]:
 
 
 def _needles(word: BrandWord) -> tuple[bytes, ...]:
-    """What must stand somewhere, in lower case, for the word to match at all: the word itself where
-    it is plain text.
+    """Return what must stand somewhere, in lower case, for the word to match at all: the word
+    itself where it is plain text.
     """
     text = word.pattern.replace(r"\b", "").replace(r"\.", ".")
     if not _PLAIN.fullmatch(text.replace(".", "")) or (("." in text) and r"\." not in word.pattern):
@@ -256,7 +257,7 @@ def not_allowed(hits: Sequence[BrandHit], allow: Sequence[Allow]) -> list[BrandH
 
 
 def explained(hit: BrandHit, allow: Sequence[Allow]) -> Allow | None:
-    """Who allows a hit; nobody can allow what was not read."""
+    """Return who allows a hit; nobody can allow what was not read."""
     if hit.kind == UNREAD:
         return None
     return next(

@@ -23,7 +23,7 @@ def head(day: date, author: str, evr: str) -> str:
 
 
 def is_automatic(text: str) -> bool:
-    """Whether %autochangelog makes the changelog."""
+    """Return whether %autochangelog makes the changelog."""
     lines = split_lines(text)
     return any(_AUTOCHANGELOG.search(line) for line in lines if not line.startswith("#"))
 

@@ -25,7 +25,7 @@ class When:
     evr: str = ""
 
     def holds(self, *, branch: str, evr: str) -> bool:
-        """Whether both hold; what is empty is not asked.
+        """Return whether both hold; what is empty is not asked.
 
         >>> When(branches=("el8", "el9"), evr=">=2.4, <3").holds(branch="el9", evr="2.4-1.el9")
         True

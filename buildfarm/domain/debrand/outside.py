@@ -19,8 +19,8 @@ class Outside(Protocol):
     """The three things no pure function can do."""
 
     def evaluate(self, tree: Mapping[str, bytes], macros: Mapping[str, str]) -> EVR:
-        """What rpm makes of Epoch, Version and Release of the tree's spec with ``macros`` and no
-        dist tag.
+        """Return what rpm makes of Epoch, Version and Release of the tree's spec with ``macros``
+        and no dist tag.
 
         :raises RuleDoesNotFit: rpm cannot parse the spec.
         """

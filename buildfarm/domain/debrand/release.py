@@ -68,8 +68,8 @@ def _append_to_definition(lines: list[str], suffix: str, where: str) -> str:
 
 
 def carries(text: str, suffix: str) -> bool:
-    """Whether every Release (or the %autorelease macro) ends in ``suffix`` already; the iteration
-    does not count.
+    """Return whether every Release (or the %autorelease macro) ends in ``suffix`` already; the
+    iteration does not count.
     """
     stem = re.escape(suffix.rstrip("0123456789"))
     lines = split_lines(text)

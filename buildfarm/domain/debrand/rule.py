@@ -246,7 +246,7 @@ class Rule:
 
     @property
     def suffix(self) -> str:
-        """What the rule appends to the Release; empty if nothing."""
+        """Return what the rule appends to the Release; empty if nothing."""
         return "".join(
             action.suffix if isinstance(action, Release) else action.release_suffix
             for action in self.actions
@@ -259,7 +259,7 @@ class Rule:
         return tuple(action.name for action in self.actions if isinstance(action, Script))
 
     def applies_to(self, target: str, *, branch: str = "", evr: str = "") -> bool:
-        """Whether the rule is for this target, branch and version.
+        """Return whether the rule is for this target, branch and version.
 
         What is not said (empty) is not asked.
         """

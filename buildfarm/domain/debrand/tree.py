@@ -36,7 +36,8 @@ def spec_path(tree: Mapping[str, bytes]) -> str:
 
 
 def source_path(tree: Mapping[str, bytes], name: str) -> str:
-    """Where the source file ``name`` stands in this tree's layout, whether it is there or not.
+    """Return where the source file ``name`` stands in this tree's layout, whether it is there or
+    not.
 
     >>> source_path({"SPECS/a.spec": b""}, "a.conf"), source_path({"a.spec": b""}, "a.conf")
     ('SOURCES/a.conf', 'a.conf')
@@ -54,7 +55,7 @@ def source_path(tree: Mapping[str, bytes], name: str) -> str:
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether ``name`` names a file in its own folder and nothing else.
+    """Return whether ``name`` names a file in its own folder and nothing else.
 
     >>> [is_plain_name(name) for name in ("a.patch", "../a", "..", "", "a/b")]
     [True, False, False, False, False]
@@ -88,7 +89,7 @@ def matching(tree: Mapping[str, bytes], pattern: str) -> list[str]:
 
 
 def _names(path: str, pattern: str) -> bool:
-    """Whether a pattern is the end of a path: ``a.conf`` and ``SOURCES/*.conf`` name
+    """Return whether a pattern is the end of a path: ``a.conf`` and ``SOURCES/*.conf`` name
     ``x/SOURCES/a.conf``.
     """
     parts = path.split("/")

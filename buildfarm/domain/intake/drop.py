@@ -85,7 +85,7 @@ _OTHERS_REQUIRE = re.compile(
 
 
 def may_be_required(path: str) -> bool:
-    """Whether others name such a file in their Requires: createrepo_c's primary ones
+    """Return whether others name such a file in their Requires: createrepo_c's primary ones
     (cr_is_primary), and those that specs name too.
 
     >>> may_be_required("/usr/bin/awk"), may_be_required("/usr/share/doc/awk/README")

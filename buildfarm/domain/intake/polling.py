@@ -35,7 +35,7 @@ class ListedRpm:
 
     @property
     def is_source(self) -> bool:
-        """Whether it is an SRPM."""
+        """Return whether it is an SRPM."""
         return self.arch in _SOURCES
 
 
@@ -59,7 +59,7 @@ class Findings:
 
 
 def is_older(revision: str, known: str) -> bool:
-    """Whether a repository went back: a mirror that lags behind.
+    """Return whether a repository went back: a mirror that lags behind.
 
     Revisions that are no numbers have no order.
 
@@ -72,7 +72,7 @@ def is_older(revision: str, known: str) -> bool:
 def findings(
     rpms: Iterable[ListedRpm], *, arches: Collection[str], seen: Collection[str], sent: Collection[str], first: bool, skip: bool = False
 ) -> Findings:  # fmt: skip
-    """What of a repository's RPMs is taken.
+    """Return what of a repository's RPMs is taken.
 
     Of a repository that was looked at before: all SRPMs and all binaries that are not ``seen``. At
     the ``first`` look: of each source the newest SRPM, and the binaries of SRPMs that are taken or

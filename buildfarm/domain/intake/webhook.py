@@ -58,8 +58,8 @@ class Push:
 
 
 def verified(forge: Forge, message: Message, secrets: Sequence[str]) -> str:
-    """What identifies the message: a signed id where the scheme has one, else the digest of its
-    body.
+    """Return what identifies the message: a signed id where the scheme has one, else the digest of
+    its body.
 
     An id in a header that nobody signed (``X-GitHub-Delivery``) would let the same body come again
     under another one.
@@ -231,7 +231,7 @@ def _checked(push: Push) -> Push:
 
 
 def follows(refs: Sequence[str], ref: str) -> bool:
-    """Whether a webhook follows a ref.
+    """Return whether a webhook follows a ref.
 
     >>> follows(("refs/heads/c9*", "refs/tags/imports/c9/*"), "refs/tags/imports/c9/tree-1.8-1.el9")
     True

@@ -133,7 +133,7 @@ def cumulated(buckets: Iterable[int], bounds: Iterable[float]) -> list[tuple[str
 
 
 def of_task(task: Task) -> list[Observation]:
-    """What a task that ended tells."""
+    """Return what a task that ended tells."""
     made: list[Observation] = []
     if task.seconds is not None:
         labels = (task.kind.value, task.target, task.failure_kind or "ok")
@@ -142,7 +142,7 @@ def of_task(task: Task) -> list[Observation]:
 
 
 def of_claim(task: Task) -> list[Observation]:
-    """What a task that was claimed tells."""
+    """Return what a task that was claimed tells."""
     if task.started is None:
         return []
     waited = max((task.started - task.created).total_seconds(), 0.0)

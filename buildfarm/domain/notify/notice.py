@@ -82,7 +82,7 @@ class Notice:
 
     @property
     def path(self) -> str:
-        """Where the page says more, below the farm's address."""
+        """Return where the page says more, below the farm's address."""
         room = self.kind.partition(".")[0]
         return "/waivers" if room == "waiver" else f"/{room}s/{self.subject}"
 

@@ -53,7 +53,7 @@ class Subscription:
     ended_why: str = ""
 
     def wants(self, notice: Notice) -> bool:
-        """Whether this notice is to be told.
+        """Return whether this notice is to be told.
 
         A drop has no source: only who asks for every source hears of it. A waiver's globs may
         overlap with ours.
@@ -110,7 +110,7 @@ def delivery_id(subscription: Subscription, notice: Notice) -> str:
 
 
 def pause_after(attempts: int, chance: float) -> timedelta | None:
-    """How long to wait after so many failed tries; ``None``: give it up.
+    """Return how long to wait after so many failed tries; ``None``: give it up.
 
     It grows from five seconds to six hours, a day and a half in all; ``chance`` (0 to 1) takes up
     to a quarter off, so that what failed together does not come back together.

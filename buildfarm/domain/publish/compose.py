@@ -88,7 +88,7 @@ class Release:
 
     @property
     def stem(self) -> str:
-        """What the names of its composes begin with."""
+        """Return what the names of its composes begin with."""
         own = f"{self.short}-{self.version}"
         return f"{own}-{self.base.short}-{self.base.version}" if self.base else own
 

@@ -43,7 +43,7 @@ class Visibility:
 
 
 def visibility(modules: Modules, enabled: Sequence[str], platform: str) -> Visibility:
-    """What is shown and hidden with these streams (``NAME:STREAM``) enabled on a platform
+    """Return what is shown and hidden with these streams (``NAME:STREAM``) enabled on a platform
     (``el9``).
 
     >>> a = ModuleStream(name="a", stream="1", artifacts=("a-0:1-1.x86_64",))

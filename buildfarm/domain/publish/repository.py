@@ -72,7 +72,7 @@ class Artifact:
 
     @property
     def repository(self) -> RepositoryKind:
-        """Which of the tag's repositories it belongs to."""
+        """Return which of the tag's repositories it belongs to."""
         if self.is_source:
             return RepositoryKind.SOURCE
         return RepositoryKind.DEBUG if self.is_debug else RepositoryKind.BINARY

@@ -53,8 +53,8 @@ class Forecast:
 
 
 def seconds_of(history: Sequence[float], size: int) -> float:
-    """What a source takes: the median of its last builds, newest first, else a guess from the
-    SRPM's bytes.
+    """Return what a source takes: the median of its last builds, newest first, else a guess from
+    the SRPM's bytes.
 
     >>> seconds_of([100.0, 300.0, 120.0], 0), seconds_of([], 2 << 20)
     (120.0, 120.0)

@@ -39,7 +39,7 @@ def excluded(
     build_arches: Sequence[str],
     arches: Sequence[str],
 ) -> str:
-    """Why an SRPM is built on none of ``arches``; empty if it is built on some.
+    """Return why an SRPM is built on none of ``arches``; empty if it is built on some.
 
     As rpmbuild decides for ``--target ARCH``: a ``BuildArch: noarch`` changes nothing, the
     machine's arch has to be allowed. Another BuildArch names the only arches there are RPMs for
@@ -234,8 +234,8 @@ def _knot(
 def _ways_out(
     knot: Sequence[str], edges: Mapping[str, Sequence[str]], by_key: Mapping[str, Node]
 ) -> dict[str, WayOut | None]:
-    """Who of a cycle can never begin, and what the bootstrap conditions are good for, once nothing
-    outside is still to come.
+    """Return who of a cycle can never begin, and what the bootstrap conditions are good for, once
+    nothing outside is still to come.
     """
     inside = set(knot)
     if any(needed not in inside for key in knot for needed in edges[key]):
@@ -279,8 +279,8 @@ def _decide(node: Node, by_key: Mapping[str, Node], knot: _Knot, ring: Sequence[
 
 
 def _hope(node: Node, knot: _Knot) -> str:
-    """What the bootstrap conditions of a cycle are good for, in words; nothing to say where it can
-    begin without.
+    """Return what the bootstrap conditions of a cycle are good for, in words; nothing to say where
+    it can begin without.
     """
     if node.key not in knot.ways:
         return ""
@@ -327,8 +327,8 @@ def _rings(
 def _closing(
     knot: Sequence[str], edges: Mapping[str, Sequence[str]], by_key: Mapping[str, Node]
 ) -> tuple[tuple[str, str], ...]:
-    """What a walk through the cycle finds closing, once the needs that today's repositories satisfy
-    are set aside.
+    """Return what a walk through the cycle finds closing, once the needs that today's repositories
+    satisfy are set aside.
 
     Of those, each that closes nothing is put back.
     """

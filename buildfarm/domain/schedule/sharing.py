@@ -59,7 +59,7 @@ class Sharing:
                     )
 
     def weight(self, dimension: Dimension, name: str) -> float:
-        """How much more than others it may use."""
+        """Return how much more than others it may use."""
         return self.weights.get(dimension, {}).get(name, 1.0)
 
     def limit(self, dimension: Dimension, name: str) -> int | None:
@@ -96,7 +96,7 @@ class Demand:
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def account(self, task: Task) -> Account:
-        """Who pays for a task's slot."""
+        """Return who pays for a task's slot."""
         return self.sigs.get(task.target, ""), task.target, task.owner, task.arch
 
     def way(self, task: Task) -> float:
@@ -276,7 +276,7 @@ class _Lanes:
             )
 
     def share(self, lane: _Lane) -> str:
-        """What a lane's share uses now, in words."""
+        """Return what a lane's share uses now, in words."""
         *named, arch = lane.account
         used = [
             f"{dimension} {name or 'nobody'} has {self._in_arch[dimension, name, arch]}"

@@ -120,7 +120,7 @@ class Member:
 
 
 def stuck(members: Mapping[str, Member], by_condition: Collection[str] = ()) -> set[str]:
-    """Who can never begin: everyone else begins from a repository, or after those who do.
+    """Return who can never begin: everyone else begins from a repository, or after those who do.
 
     >>> a, b = Member(needs={"b"}, free=False), Member(needs={"a"}, free=True)
     >>> stuck({"a": a, "b": b})

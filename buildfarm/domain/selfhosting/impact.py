@@ -24,8 +24,8 @@ class Impact:
 
 
 def is_linked(capability: str) -> bool:
-    """Whether rpm's ELF generator made it: a soname, with a symbol version or without (rpm manual,
-    "Dependency generators").
+    """Return whether rpm's ELF generator made it: a soname, with a symbol version or without (rpm
+    manual, "Dependency generators").
 
     >>> is_linked("libpng16.so.16(PNG16_0)(64bit)"), is_linked("libpng = 2:1.6.37"), is_linked("perl(Foo.so)")
     (True, False, False)
@@ -37,7 +37,7 @@ def is_linked(capability: str) -> bool:
 
 
 def lost(before: Iterable[str], after: Iterable[str]) -> set[str]:
-    """What was provided to the linker before and is not any more."""
+    """Return what was provided to the linker before and is not any more."""
     return {capability for capability in before if is_linked(capability)} - set(after)
 
 
@@ -48,7 +48,7 @@ def impact(
     users: Mapping[str, Iterable[str]],
     still: Iterable[str] = (),
 ) -> Impact | None:
-    """What a new build of ``source`` does to others; ``None`` if it takes nothing away.
+    """Return what a new build of ``source`` does to others; ``None`` if it takes nothing away.
 
     :param users: what the RPMs of each other build require, by the build's key.
     :param still: what other sources provide: it is not lost.

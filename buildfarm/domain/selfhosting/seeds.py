@@ -42,8 +42,8 @@ def seeded_by(lines: Iterable[LockLine], made_by_cycle: Collection[str]) -> tupl
 
 
 def held_back(seeded: Collection[str], round_: int, bootstrap: str = "") -> str:
-    """Why the destination tag does not take a seeded build, or one under a bootstrap condition;
-    empty if it is neither.
+    """Return why the destination tag does not take a seeded build, or one under a bootstrap
+    condition; empty if it is neither.
 
     >>> held_back((), 1, "--with bootstrap")
     'built with --with bootstrap, without its own cycle: round 2, built with it, takes its place'
@@ -70,7 +70,7 @@ class Known:
 
 
 def why_from_seed(known: Known) -> str:
-    """Why buildroots took an RPM of this name from a seed.
+    """Return why buildroots took an RPM of this name from a seed.
 
     >>> why_from_seed(Known(carried="zlib-1.2.13-5.el9"))
     'ours (zlib-1.2.13-5.el9) came later: a rebuild takes it'

@@ -34,7 +34,7 @@ class AllowedUrl:
     private: bool = False
 
     def covers(self, url: str) -> bool:
-        """Whether ``url`` lies under the prefix; a prefix ends at a slash.
+        """Return whether ``url`` lies under the prefix; a prefix ends at a slash.
 
         >>> AllowedUrl(prefix="https://vendor.example/el9").covers("https://VENDOR.example:443/el9/a.rpm")
         True
@@ -102,8 +102,8 @@ def permitted(url: str, allowed: Iterable[AllowedUrl]) -> AllowedUrl:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the public internet (RFC 6890); an IPv4 address inside an IPv6
-    one counts as itself.
+    """Return whether an address is one of the public internet (RFC 6890); an IPv4 address inside an
+    IPv6 one counts as itself.
 
     >>> [is_public(ipaddress.ip_address(a)) for a in ("9.9.9.9", "127.0.0.1", "::ffff:10.0.0.1", "169.254.169.254", "ff02::1")]
     [True, False, False, False, False]

@@ -22,8 +22,8 @@ class Sig:
     sources: tuple[str, ...] = ()
 
     def claims(self, source: str) -> int:
-        """How exactly it names ``source``: the letters of its longest matching pattern without
-        wildcards, else -1.
+        """Return how exactly it names ``source``: the letters of its longest matching pattern
+        without wildcards, else -1.
 
         >>> virt = Sig(sources=("qemu*", "libvirt"))
         >>> virt.claims("qemu-kvm"), virt.claims("libvirt"), virt.claims("bash")

@@ -59,7 +59,7 @@ class DistGit:
     lookaside: str
 
     def repository(self, source: str) -> str:
-        """Where a source's repository is.
+        """Return where a source's repository is.
 
         >>> DistGit(url="https://git.example.org/rpms/{source}.git", lookaside="").repository("tree")
         'https://git.example.org/rpms/tree.git'
@@ -171,7 +171,7 @@ class TriggerLimits:
     hours: float = 24.0
 
     def objection(self, builds: int, *, asked: bool = False, lately: int = 0) -> str:
-        """Why so many builds await approval; empty if they need none.
+        """Return why so many builds await approval; empty if they need none.
 
         ``asked``: whoever sent them wants to see the plan first.
 
@@ -211,11 +211,12 @@ class MachineRequirements:
         )  # fmt: skip
 
     def stored(self) -> dict[str, object]:
-        """What a task keeps; empty if any worker will do."""
+        """Return what a task keeps; empty if any worker will do."""
         return {name: value for name, value in asdict(self).items() if value}
 
     def met_by(self, features: Mapping[str, object]) -> bool:
-        """Whether a worker with these features will do; what it does not say it does not have.
+        """Return whether a worker with these features will do; what it does not say it does not
+        have.
 
         >>> MachineRequirements(cores=4).met_by({"cores": "8"}), MachineRequirements(kvm=True).met_by({"cores": "8"})
         (True, False)
@@ -228,7 +229,7 @@ class MachineRequirements:
         return enough and (not self.kvm or features.get("kvm") == "yes")
 
     def __bool__(self) -> bool:
-        """Whether it needs anything."""
+        """Return whether it needs anything."""
         return bool(self.stored())
 
     def __str__(self) -> str:
@@ -302,7 +303,7 @@ class Target:
 
     @property
     def allowed_urls(self) -> tuple[AllowedUrl, ...]:
-        """Where files of its drops may be fetched from."""
+        """Return where files of its drops may be fetched from."""
         polled = (
             AllowedUrl(prefix=place, private=poll.private)
             for poll in self.triggers.polls
@@ -311,7 +312,7 @@ class Target:
         return (*self.upstream.allowed_urls, *polled)
 
     def machine_requirements_of(self, source: str) -> MachineRequirements:
-        """What a source's builds need of a worker."""
+        """Return what a source's builds need of a worker."""
         return self.machine_requirements.get(source, MachineRequirements())
 
     def size_of(self, source: str) -> str:

@@ -132,7 +132,7 @@ class Triggers:
 
 
 def trigger_id(target: str, kind: TriggerKind, name: str) -> str:
-    """What a trigger's state is kept under.
+    """Return what a trigger's state is kept under.
 
     >>> trigger_id("reef-9", TriggerKind.POLL, "vault")
     'reef-9/poll/vault'
@@ -224,6 +224,6 @@ def pause(
 
 
 def place_of(position: Mapping[str, object], place: str) -> dict[str, str]:
-    """What a poll remembers of one repository; empty before the first look."""
+    """Return what a poll remembers of one repository; empty before the first look."""
     known = position.get(place)
     return {str(key): str(value) for key, value in known.items()} if isinstance(known, dict) else {}

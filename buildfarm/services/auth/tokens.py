@@ -108,12 +108,12 @@ def _named(tx: Transaction, identity: str, of: str) -> ApiToken:
 
 
 def shown(token: ApiToken) -> str:
-    """How lists name a token: the beginning of its digest, which gives nothing away."""
+    """Return how lists name a token: the beginning of its digest, which gives nothing away."""
     return token.id[:_SHOWN]
 
 
 def recognise(hub: Hub, secret: str) -> Principal:
-    """Who sends this token.
+    """Return who sends this token.
 
     :raises NotAllowed: it is unknown, over or revoked, or its account is disabled.
     """

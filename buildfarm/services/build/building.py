@@ -181,14 +181,14 @@ def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Re
 
 
 def _asks(task: Task, build: Build) -> bool:
-    """Whether an ``srpm`` task only finds out what a bootstrap condition requires: the build itself
-    waits in the plan.
+    """Return whether an ``srpm`` task only finds out what a bootstrap condition requires: the build
+    itself waits in the plan.
     """
     return task.kind is TaskKind.SRPM and build.state is not BuildState.DEBRANDED
 
 
 def _beyond_header(build: Build, asked: Sequence[str]) -> tuple[str, ...]:
-    """What a build asked for that the header of its SRPM does not name."""
+    """Return what a build asked for that the header of its SRPM does not name."""
     return tuple(dict.fromkeys(text for text in asked if text not in build.requires))
 
 
@@ -241,7 +241,7 @@ def _learn(tx: Transaction, build: Build, asked: Sequence[str]) -> Build:
 
 
 def _guest_facts(worker: Worker) -> dict[str, object]:
-    """What the hub itself knows of the machine; a report cannot say otherwise."""
+    """Return what the hub itself knows of the machine; a report cannot say otherwise."""
     if not worker.is_guest:
         return {"guest": "", "image": "", "kvm_host": ""}
     return {**worker.machine, "guest": worker.id, "image": worker.image, "kvm_host": worker.host}
@@ -344,5 +344,5 @@ def _lock_json(report: wire.Report) -> bytes:
 
 
 def log_path(hub: Hub, task_id: str) -> Path:
-    """Where a running task's log grows."""
+    """Return where a running task's log grows."""
     return hub.config.farm.home_path / "logs" / "tasks" / f"{task_id}.log"

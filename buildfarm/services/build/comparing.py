@@ -79,7 +79,7 @@ def rule_facts(blobs: BlobStore, build: Build) -> RuleFacts:
 
 
 def policy_of(target: Target, build: Build, facts: RuleFacts) -> ComparePolicy:
-    """How one build is compared for its target."""
+    """Return how one build is compared for its target."""
     name = (facts.renames or {}).get(build.source, build.source)
     ours = {build.source, name}
     return ComparePolicy(

@@ -88,7 +88,9 @@ def rule_for(rules: Sequence[Rule], build: Build, target: Target) -> Rule | None
 
 
 def audit_of(rule: Rule, applied: Applied) -> dict[str, object]:
-    """What is kept for ever: which rule did what, and what it foresaw for comparison and scan."""
+    """Return what is kept for ever: which rule did what, and what it foresaw for comparison and
+    scan.
+    """
     return {
         "rule": rule.file,
         "rule_digest": rule.digest,

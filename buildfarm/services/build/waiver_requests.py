@@ -86,7 +86,7 @@ def _finding(tx: Transaction, build: Build, named: Named) -> tuple[str, Finding]
 
 
 def _of(report: Report) -> list[tuple[str, Finding]]:
-    """What holds a build up, with the RPM each is in."""
+    """Return what holds a build up, with the RPM each is in."""
     found = [(pair.new or pair.old, item) for pair in report.pairs for item in pair.findings]
     found += [(one.rpm, one.finding) for one in (*report.missing, *report.extra)]
     return [
@@ -110,8 +110,8 @@ def find(hub: Hub, identity: str) -> WaiverRequest:
 
 
 def as_waiver(asked: WaiverRequest, *, owner: str, expires: date, why: str = "") -> Waiver:
-    """What granting records: the finding in this source and target, whatever version, with the
-    asker named.
+    """Return what granting records: the finding in this source and target, whatever version, with
+    the asker named.
     """
     said = f"{why.strip()}; " if why.strip() else ""
     return Waiver(

@@ -45,7 +45,7 @@ class FactsReader(Protocol):
         """Content facts by path of each request, in that order."""
 
     def both_sides(self, requests: Sequence[PairRequest]) -> list[Mapping[str, BothSides]]:
-        """What takes both files, by the new side's path of each request, in that order."""
+        """Return what takes both files, by the new side's path of each request, in that order."""
 
 
 def compare_sets(
@@ -167,7 +167,7 @@ def _debuginfo(facts: RpmFacts, sources: Mapping[str, Sequence[RpmFacts]]) -> st
 
 
 def is_srpm(file: Path) -> bool:
-    """Whether the file's name is an SRPM's."""
+    """Return whether the file's name is an SRPM's."""
     return file.name.endswith((".src.rpm", ".nosrc.rpm"))
 
 
@@ -217,7 +217,7 @@ def _read_both_sides(
     debug: Sequence[tuple[str, str]],
     reader: FactsReader,
 ) -> list[Mapping[str, BothSides]]:
-    """What takes both files, of each pair by the new side's path, in one round of reading."""
+    """Return what takes both files, of each pair by the new side's path, in one round of reading."""
     wanted = [
         both_sides.request(comparison.differing, (comparison.old, comparison.new), named, *content)
         for comparison, content, named in zip(compared, contents, debug, strict=True)

@@ -48,7 +48,7 @@ class Journal(Protocol):
     """Results that are done, by key; safe against a kill at any moment."""
 
     def keys(self) -> frozenset[str]:
-        """What is done."""
+        """Return what is done."""
 
     def get(self, key: str) -> PairResult:
         """One result. :raises KeyError: it is not done."""

@@ -60,7 +60,7 @@ def take_way_out(
 
 
 def note_of(build: Build) -> str:
-    """Why a build goes the way it goes, in words; empty for one that is built as it is."""
+    """Return why a build goes the way it goes, in words; empty for one that is built as it is."""
     if not build.bootstrap:
         return ""
     return (

@@ -48,7 +48,7 @@ def move(
 
 
 def next_stage(tx: Transaction, build: Build) -> dict[str, object]:
-    """What to set when a build leaves its stage now (see :mod:`buildfarm.domain.core.lag`)."""
+    """Return what to set when a build leaves its stage now (see :mod:`buildfarm.domain.core.lag`)."""
     return {"spent": spent_until(build, tx.now), "stage_since": tx.now}
 
 

@@ -42,7 +42,7 @@ def new_id() -> str:
 
 
 def token_hash(token: str) -> str:
-    """What the store keeps of a token."""
+    """Return what the store keeps of a token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

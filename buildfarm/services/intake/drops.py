@@ -56,7 +56,7 @@ class Offered:
 
 
 def offered_in(wish: DropRequest) -> list[Offered]:
-    """What a request names."""
+    """Return what a request names."""
 
     def files(named: Sequence[DropFile], kind: ItemKind) -> list[Offered]:
         return [
@@ -168,7 +168,7 @@ def receive(
 
 
 def _lately(tx: Transaction, target: Target, trigger: str) -> int:
-    """How many builds a trigger has started by itself in the trigger_limits guard's hours."""
+    """Return how many builds a trigger has started by itself in the trigger_limits guard's hours."""
     most = target.trigger_limits.most_builds
     if most is None:
         return 0
@@ -244,7 +244,7 @@ def _take_in(hub: Hub, target: Target, item: Offered) -> tuple[str, str]:
 
 
 def url_digest(url: str) -> str:
-    """What stands for a file of unknown content until it is fetched: no file's own digest."""
+    """Return what stands for a file of unknown content until it is fetched: no file's own digest."""
     return hashlib.sha256(f"url {url}".encode()).hexdigest()
 
 

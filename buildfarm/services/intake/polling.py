@@ -112,7 +112,7 @@ class Poller:
     def _findings(
         self, target: Target, poll: Poll, state: TriggerState, looks: dict[str, Look]
     ) -> tuple[Findings, str]:
-        """What all repositories bring together, and why something of it is refused."""
+        """Return what all repositories bring together, and why something of it is refused."""
         if all(look.rpms is None for look in looks.values()):
             return Findings(), ""
         with self._hub.store.read() as tx:

@@ -73,7 +73,7 @@ def survey(hub: Hub, tools: SurveyTools, drop_id: str, heartbeat: Heartbeat) -> 
 
 
 def policy_digest(policy: BrandPolicy | None) -> str:
-    """What tells one state of a brand policy from another."""
+    """Return what tells one state of a brand policy from another."""
     if policy is None:
         return ""
     return hashlib.sha256(

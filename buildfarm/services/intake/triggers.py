@@ -15,7 +15,7 @@ from buildfarm.ports.store import Transaction
 
 
 def word(trigger: Trigger) -> str:
-    """What stands on a drop: ``poll vault``."""
+    """Return what stands on a drop: ``poll vault``."""
     return f"{trigger.kind.value} {trigger.name}"
 
 

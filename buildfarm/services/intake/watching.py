@@ -259,7 +259,7 @@ class FolderWatch:
 
 
 def _stamp(path: Path) -> str:
-    """How a file looks without reading it; empty if it is gone or no file."""
+    """Return how a file looks without reading it; empty if it is gone or no file."""
     try:
         about = path.stat()
     except OSError:

@@ -104,7 +104,7 @@ class DeliverySender:
         return bool(due)
 
     def _gather(self, address: str, loose: Sequence[Delivery]) -> list[Delivery]:
-        """What goes into the next digest to ``address``, if one is due.
+        """Return what goes into the next digest to ``address``, if one is due.
 
         From then on it stays that, however often it is sent.
         """

@@ -146,7 +146,7 @@ def _say_what_rests(tx: Transaction, events: Sequence[Event]) -> None:
 
 
 def _is_moving(state: BuildState, wait_kind: str, gate: str, *, scratch: bool) -> bool:
-    """Whether a build goes on without a person."""
+    """Return whether a build goes on without a person."""
     if state is BuildState.WAITING:
         return wait_kind in _SOON
     if state is BuildState.COMPARED:

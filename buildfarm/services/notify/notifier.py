@@ -43,7 +43,7 @@ class Notifier:
 
     @property
     def duties(self) -> Mapping[str, Callable[[], int]]:
-        """What is to be done again and again; each says how much there was to do."""
+        """Return what is to be done again and again; each says how much there was to do."""
         return {
             "stream": lambda: streaming.tell(self._hub.config, self._hub.store, self._stream),
             "notices": lambda: consumers.follow(self._hub.store, "notices", self._notice),

@@ -27,8 +27,8 @@ class Layer:
 
 
 def layers_now(hub: Hub, tx: Transaction, target: Target) -> tuple[Layer, ...]:
-    """What a build of the target stands on now: its build tag, and what users have of the target it
-    is layered on.
+    """Return what a build of the target stands on now: its build tag, and what users have of the
+    target it is layered on.
     """
     own, *below = hub.config.below(target)
     return (

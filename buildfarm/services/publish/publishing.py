@@ -70,7 +70,7 @@ class _Settled:
 
     @property
     def candidate(self) -> Candidate:
-        """What decides among builds of one source."""
+        """Return what decides among builds of one source."""
         evr = EVR(epoch=self.epoch, version=self.version, release=self.release)
         return Candidate(build=self.id, source=self.source, evr=evr, round=self.round)
 
@@ -144,7 +144,7 @@ class Judged(Protocol):
 
 
 def takes(target: Target, tag: str, build: Judged) -> bool:
-    """Whether ``tag`` takes a compared build, by its verdict."""
+    """Return whether ``tag`` takes a compared build, by its verdict."""
     if tag == target.tags.build:
         if build.verdict == Verdict.UNCOMPARED or (
             build.bootstrap and build.verdict != Verdict.ERROR
@@ -155,8 +155,8 @@ def takes(target: Target, tag: str, build: Judged) -> bool:
 
 
 def needs_publishing(tx: Transaction, target: Target, carried: Mapping[str, str]) -> bool:
-    """Whether some tag of the target does not carry what it ought to: builds, or ``carried`` files
-    (see :func:`carried_now`).
+    """Return whether some tag of the target does not carry what it ought to: builds, or ``carried``
+    files (see :func:`carried_now`).
     """
     settled = _settled(tx, target, superseded=False)
     for tag in _tags(target):
@@ -169,7 +169,7 @@ def needs_publishing(tx: Transaction, target: Target, carried: Mapping[str, str]
 def _differs(
     generation: Generation | None, chosen: Collection[str], carried: Mapping[str, str]
 ) -> bool:
-    """Whether a tag does not carry these builds yet, or these files beside them."""
+    """Return whether a tag does not carry these builds yet, or these files beside them."""
     if generation is None:
         return bool(chosen)
     return set(generation.builds) != set(chosen) or generation.carried != carried

@@ -150,7 +150,7 @@ class PlanningService:
         )
 
     def nodes(self, target: Target, universe: Universe) -> list[Node]:
-        """What is still to be built, and what each takes from others; changes nothing.
+        """Return what is still to be built, and what each takes from others; changes nothing.
 
         libsolv is asked about the frontier only: a build that waits for another one is asked about
         again when that one has come or stopped, any other when what is there or expected changes.
@@ -379,7 +379,7 @@ class Durations:
 
 
 def _slots(tx: Transaction, target: Target) -> int:
-    """How many of the target's builds can run at once now."""
+    """Return how many of the target's builds can run at once now."""
     queues = {
         target.queue(arch, source)
         for arch in target.arches

@@ -62,7 +62,7 @@ class Frontier:
         self.solved: dict[str, Solved] = {}
 
     def holds(self, wish: SolverRequest) -> bool:
-        """Whether the last answer does for now; it is taken over then."""
+        """Return whether the last answer does for now; it is taken over then."""
         held = self._before.get(wish.build.id)
         if held is None or held.asked != wish.asked:
             return False
@@ -111,7 +111,7 @@ class SolverRequest:
 
     @property
     def asked(self) -> tuple[object, ...]:
-        """What an answer depends on beside the RPMs there are."""
+        """Return what an answer depends on beside the RPMs there are."""
         variant = self.variant
         return (
             self.requires,
@@ -122,7 +122,7 @@ class SolverRequest:
 
 
 def wishes(tx: Transaction, target: str, builds: Sequence[Build]) -> list[SolverRequest]:
-    """What each of these builds of a target wants."""
+    """Return what each of these builds of a target wants."""
     variants = {one.id: one for one in tx.find(BootstrapVariant, target=target)} if builds else {}
     learned = (
         {one.id: one.requires for one in tx.find(LearnedRequires, target=target)} if builds else {}
@@ -163,7 +163,7 @@ class Question:
     blind: Sequence[str] = ()
 
     def node(self, wish: SolverRequest) -> Node:
-        """Where a build stands."""
+        """Return where a build stands."""
         build, variant = wish.build, wish.variant
         others = [rpm for rpm in self.expected if rpm.build != build.id]
         requires = (*wish.requires, *self._usable(wish, others))
@@ -199,7 +199,7 @@ class Question:
         ]
 
     def _broken(self, requires: Sequence[str]) -> dict[str, str]:
-        """What only a source that ended without a result would give, and how that ended."""
+        """Return what only a source that ended without a result would give, and how that ended."""
         with_lost = self.universe.resolve(requires, self.base, [*self.expected, *self.lost])
         stuck = {rpm.build for rpm in self.lost}
         return {
@@ -229,8 +229,8 @@ def blind(sources: Iterable[Build], vendor: Iterable[VendorRpm]) -> tuple[str, .
 
 
 def expected(sources: Iterable[Build], vendor: Sequence[VendorRpm]) -> tuple[Expected, ...]:
-    """What builds will provide: by the vendor's binaries where we have them, else by the SRPM's own
-    Provides.
+    """Return what builds will provide: by the vendor's binaries where we have them, else by the
+    SRPM's own Provides.
     """
     by_srpm: dict[str, list[VendorRpm]] = {}
     for rpm in vendor:

@@ -43,8 +43,8 @@ class Planner(Protocol):
     """Moves waiting builds of a target to ``queued`` or says why they wait."""
 
     def plan(self, target: Target) -> dict[str, object]:
-        """What builder tasks of the target are pinned to (``generation``, ``buildroot_key``);
-        empty: nothing can build.
+        """Return what builder tasks of the target are pinned to (``generation``,
+        ``buildroot_key``); empty: nothing can build.
         """
 
     @property

@@ -91,8 +91,8 @@ def begin_next(tx: Transaction, target: Target) -> list[Build]:
 
 
 def _stands(tx: Transaction, target: Target, source: str, build: Build) -> bool:
-    """Whether a member of a build's cycle is there to build it with: what is under a bootstrap
-    condition goes first itself.
+    """Return whether a member of a build's cycle is there to build it with: what is under a
+    bootstrap condition goes first itself.
     """
     carried = _carried(tx, target, source)
     return carried is not None and (bool(build.bootstrap) or not carried.bootstrap)

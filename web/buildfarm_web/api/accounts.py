@@ -33,7 +33,7 @@ blueprint = Blueprint("api_people", __name__, url_prefix="/api/v1")
 
 
 def passwords() -> Passwords:
-    """What passwords are kept with. :raises NotAllowed: this hub lets nobody in with one."""
+    """Return what passwords are kept with. :raises NotAllowed: this hub lets nobody in with one."""
     tools = app_context().login
     if tools is None or not the_hub().config.farm.login.passwords:
         raise NotAllowed(

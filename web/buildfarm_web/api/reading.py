@@ -39,12 +39,12 @@ def limit(default: int = 100, *, most: int = MOST) -> int:
 
 
 def cursor() -> str:
-    """Where the query wants a list to go on; empty at its beginning."""
+    """Return where the query wants a list to go on; empty at its beginning."""
     return request.args.get("cursor", "")
 
 
 def flag(name: str) -> bool:
-    """Whether the query says yes to something."""
+    """Return whether the query says yes to something."""
     return request.args.get(name, "") not in ("", "0", "false")
 
 

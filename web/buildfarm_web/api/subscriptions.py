@@ -25,7 +25,7 @@ blueprint = Blueprint("notifications_api", __name__, url_prefix="/api/v1")
 
 
 def asker() -> Asker:
-    """Who asks: anybody the farm knows for what is theirs, whoever operates it for all.
+    """Return who asks: anybody the farm knows for what is theirs, whoever operates it for all.
 
     :raises Unauthenticated: nobody knows who.
     """
@@ -34,7 +34,7 @@ def asker() -> Asker:
 
 
 def reader() -> Asker | None:
-    """Who looks; ``None`` for a stranger."""
+    """Return who looks; ``None`` for a stranger."""
     return asker() if access.seen().is_known else None
 
 

@@ -42,7 +42,7 @@ def bearer() -> str:
 
 
 def principal() -> Principal:
-    """Whoever asks: by a bearer token, else by the session of the cookie, else nobody.
+    """Return whoever asks: by a bearer token, else by the session of the cookie, else nobody.
 
     :raises Unauthenticated: a token was sent that opens nothing.
     """
@@ -88,7 +88,7 @@ def session_id() -> str:
 def require_permission(
     action: Action, *, target: str = "", source: str = "", places: Sequence[Place] = ()
 ) -> Principal:
-    """Whoever asks, if they may do this there (``target`` and ``source``, or every one of
+    """Return whoever asks, if they may do this there (``target`` and ``source``, or every one of
     ``places``; else the whole farm).
 
     :raises Unauthenticated: nobody knows who asks. :raises NotAllowed: they may not; the message
@@ -100,7 +100,7 @@ def require_permission(
 
 
 def require_permission_somewhere(action: Action) -> Principal:
-    """Whoever asks, if there may be places where they may do this: before a body is read.
+    """Return whoever asks, if there may be places where they may do this: before a body is read.
 
     Errors as :func:`require`.
     """
@@ -108,7 +108,7 @@ def require_permission_somewhere(action: Action) -> Principal:
 
 
 def has_permission(action: Action) -> bool:
-    """Whether whoever asks may do this on the whole farm."""
+    """Return whether whoever asks may do this on the whole farm."""
     return refusal(principal(), action) is None
 
 
@@ -120,7 +120,7 @@ def _unless(asker: Principal, refused: Refusal | None) -> Principal:
 
 
 def require_login() -> Principal:
-    """Whoever asks, if anybody knows them. :raises Unauthenticated: nobody does."""
+    """Return whoever asks, if anybody knows them. :raises Unauthenticated: nobody does."""
     asker = principal()
     if not asker.is_known:
         raise Unauthenticated("this needs somebody the farm knows", hint="log in, or send a token")

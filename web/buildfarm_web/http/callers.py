@@ -12,8 +12,8 @@ from buildfarm_web.http import access
 
 
 def known_caller() -> str:
-    """What names the request's token or session if it opens something, else nothing: who guesses
-    tokens gets no count of their own.
+    """Return what names the request's token or session if it opens something, else nothing: who
+    guesses tokens gets no count of their own.
     """
     if not access.seen().is_known:
         return ""

@@ -52,7 +52,7 @@ def _set(answer: Response, name: str, value: str, seconds: int) -> None:
 
 
 def session() -> str:
-    """What the session's cookie of this request holds; empty without one."""
+    """Return what the session's cookie of this request holds; empty without one."""
     return request.cookies.get(_name(_SESSION), "")
 
 
@@ -104,8 +104,8 @@ def drop_authorization(answer: Response) -> None:
 
 
 def csrf() -> str:
-    """What every form of this session's pages carries; nobody can compute it who does not have the
-    cookie.
+    """Return what every form of this session's pages carries; nobody can compute it who does not
+    have the cookie.
     """
     secret = session()
     return hashlib.sha256(f"form {secret}".encode()).hexdigest()[:32] if secret else ""

@@ -40,7 +40,7 @@ def mark(answer: Response) -> None:
 
 
 def wanted() -> bool:
-    """Whether the request is for something in a state that the caller knows."""
+    """Return whether the request is for something in a state that the caller knows."""
     return bool(request.headers.get("If-Match"))
 
 

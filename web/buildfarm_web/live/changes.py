@@ -40,8 +40,8 @@ class Changes:
         self._known: frozenset[int] = frozenset()
 
     def look(self, tx: Transaction, watched: Iterable[str]) -> set[str]:
-        """What the events since the last look concern; ``seen`` of the watched subjects among that
-        changes.
+        """Return what the events since the last look concern; ``seen`` of the watched subjects
+        among that changes.
 
         The last few events are looked at again: in PostgreSQL one may commit after another with a
         higher number.
@@ -67,7 +67,7 @@ class Changes:
 
 
 def happened_since(tx: Transaction, made: datetime) -> bool:
-    """Whether something may have happened after a page was made."""
+    """Return whether something may have happened after a page was made."""
     newest = tx.first(Event, order_by="id", descending=True)
     return newest is not None and newest.at > made - _COMMIT_TIME
 

@@ -100,7 +100,7 @@ class Following(Collector):
 
     @property
     def followers(self) -> int:
-        """How many follow now."""
+        """Return how many follow now."""
         return self._addresses.total()
 
     def collect(self) -> Iterator[Metric]:
@@ -318,8 +318,8 @@ class Following(Collector):
         watched: Collection[str],
         ask: bool,  # noqa: FBT001  # through an executor
     ) -> tuple[list[_Followed], dict[str, str], bool]:
-        """Which logs grew, which tasks are over and in which state, and whether something watched
-        changed.
+        """Return which logs grew, which tasks are over and in which state, and whether something
+        watched changed.
         """
         with self._store.read() as tx:
             names = self._changes.look(tx, watched)
@@ -337,7 +337,7 @@ class Following(Collector):
             return happened_since(tx, since)
 
     def _in_reader(self, ask: Callable[..., R], *given: object) -> asyncio.Future[R]:
-        """What ``ask`` answers in the one thread that reads."""
+        """Return what ``ask`` answers in the one thread that reads."""
         return asyncio.get_running_loop().run_in_executor(self._reader, ask, *given)
 
 

@@ -23,8 +23,8 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Position:
-        """What a page or Last-Event-ID gives back; an offset alone will do, and what is neither is
-        the beginning.
+        """Return what a page or Last-Event-ID gives back; an offset alone will do, and what is
+        neither is the beginning.
         """
         run, _, offset = text.rpartition("-")
         return cls(numbered(run, 0, most=2**62), numbered(offset, 0, most=2**62))

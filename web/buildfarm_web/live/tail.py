@@ -52,7 +52,7 @@ class Tail:
         os.close(self._file)
 
     def look(self) -> bool:
-        """Whether there is more for the followers than at the last look."""
+        """Return whether there is more for the followers than at the last look."""
         size, before = os.fstat(self._file).st_size, self._seen
         self._seen = size
         if size <= self.published:
@@ -65,8 +65,8 @@ class Tail:
         return moved
 
     def is_replaced(self) -> bool:
-        """Whether the path names another file now: the task was given to another worker, whose log
-        begins anew.
+        """Return whether the path names another file now: the task was given to another worker,
+        whose log begins anew.
         """
         try:
             return self._path.stat().st_ino != os.fstat(self._file).st_ino
@@ -94,13 +94,15 @@ class Tail:
         )
 
     def _whole_lines(self, size: int) -> int:
-        """Where the last whole line before ``size`` ends; ``published`` if none has ended since."""
+        """Return where the last whole line before ``size`` ends; ``published`` if none has ended
+        since.
+        """
         begin = max(self.published, size - _STEP)
         cut = self._read(begin, size).rfind(b"\n") + 1
         return begin + cut if cut else self.published
 
     def _line_before(self, begin: int) -> bytes:
-        """What stands before ``begin`` in the same line."""
+        """Return what stands before ``begin`` in the same line."""
         return (
             self._read(max(begin - _LONGEST_LINE, 0), begin).rpartition(b"\n")[2] if begin else b""
         )

@@ -48,7 +48,7 @@ _DONE = {
 
 
 def done() -> str:
-    """What was done before this page came, in our own words; empty if nothing was."""
+    """Return what was done before this page came, in our own words; empty if nothing was."""
     return _DONE.get(request.args.get("did", ""), "")
 
 

@@ -28,8 +28,8 @@ _PAGE = 100
 
 
 def onward(wanted: str) -> str:
-    """Where to go after a login: a path of our own, else the account's page (no other site is ever
-    a way on).
+    """Return where to go after a login: a path of our own, else the account's page (no other site
+    is ever a way on).
 
     >>> onward("/builds?state=failed"), onward("https://evil.example/"), onward("//evil.example"), onward(chr(92) * 2 + "evil")
     ('/builds?state=failed', '/account', '/account', '/account')

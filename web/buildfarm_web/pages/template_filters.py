@@ -118,7 +118,7 @@ def moment(stamp: str) -> datetime:
 
 
 def ago(stamp: str | None, now: str) -> str:
-    """How long ago, coarse enough to stand for a while.
+    """Return how long ago, coarse enough to stand for a while.
 
     >>> ago("2026-01-01T00:00:00.000Z", "2026-01-01T00:05:10.000Z")
     '5 min ago'
@@ -159,7 +159,7 @@ def size(count: int | float | None) -> str:
 
 
 def is_digest(text: str) -> bool:
-    """Whether a text is a SHA-256, which pages show short."""
+    """Return whether a text is a SHA-256, which pages show short."""
     return len(text) == 64 and not set(text) - set("0123456789abcdef")  # noqa: PLR2004  # hexadecimal digits
 
 

@@ -66,7 +66,7 @@ class ChrootBuilder:
         return f"chroot (rpm {rpm}, {process.run(['bwrap', '--version'], timeout=10).text.strip()})"
 
     def features(self) -> dict[str, str]:
-        """Which limits are enforced by what."""
+        """Return which limits are enforced by what."""
         found = cgroup.hierarchies()
         names = {name: f"cgroup v{hierarchy.version}" for name, hierarchy in found.items()}
         return {
@@ -80,7 +80,7 @@ class ChrootBuilder:
         }
 
     def missing(self) -> tuple[str, ...]:
-        """What has to be done before this builder works here."""
+        """Return what has to be done before this builder works here."""
         problems = (
             []
             if os.geteuid() == 0
@@ -160,7 +160,7 @@ class _Build:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What the room noticed, if there was one."""
+        """Return what the room noticed, if there was one."""
         return self.room.facts if hasattr(self, "room") else {}
 
     def run(self, base: Base, payload: Path) -> None:

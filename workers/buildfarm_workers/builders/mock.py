@@ -58,7 +58,7 @@ class MockBuilder:
         return f"mock {done.text.strip() or '?'}"
 
     def features(self) -> dict[str, str]:
-        """Which limits are enforced by what."""
+        """Return which limits are enforced by what."""
         found = cgroup.hierarchies()
         names = {name: f"cgroup v{hierarchy.version}" for name, hierarchy in found.items()}
         return {
@@ -68,7 +68,7 @@ class MockBuilder:
         }
 
     def missing(self) -> tuple[str, ...]:
-        """What has to be done before this builder works here."""
+        """Return what has to be done before this builder works here."""
         problems = []
         if not shutil.which(self._settings.command, path=_path()):
             problems.append(
@@ -330,8 +330,8 @@ def _check_srpm(payload: Path, name: str) -> None:
 
 
 def _beyond(sent: Path, made: Path) -> tuple[str, ...]:
-    """What the SRPM that mock ``made`` requires and the one ``sent`` does not: its header names
-    what was generated too.
+    """Return what the SRPM that mock ``made`` requires and the one ``sent`` does not: its header
+    names what was generated too.
     """
     known = _requires(sent)
     return tuple(

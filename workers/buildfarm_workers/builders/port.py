@@ -73,10 +73,14 @@ class Builder(Protocol):
         """The builder and the tools it stands on, for the build's record."""
 
     def features(self) -> dict[str, str]:
-        """What this machine offers the builder: which limits are really enforced, and by what."""
+        """Return what this machine offers the builder: which limits are really enforced, and by
+        what.
+        """
 
     def missing(self) -> tuple[str, ...]:
-        """What keeps this builder from working here, each with its remedy; empty when all is well."""
+        """Return what keeps this builder from working here, each with its remedy; empty when all is
+        well.
+        """
 
     def remove_stale(self) -> None:
         """Clean up what a predecessor of the same owner left when it was killed; called before the

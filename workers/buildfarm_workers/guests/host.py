@@ -37,7 +37,7 @@ class HostConfig(BaseModel):
 
     @property
     def images(self) -> Path:
-        """Where the images lie."""
+        """Return where the images lie."""
         return self.folder / "images"
 
     @property

@@ -53,7 +53,7 @@ def content_from_json(form: Mapping[str, Any]) -> ContentFacts:
 
 
 def both_sides_from_json(listed: Iterable[Mapping[str, Any]]) -> dict[str, BothSides]:
-    """What a reader printed of pairs of files, by path; errors as in :func:`rpm_from_json`."""
+    """Return what a reader printed of pairs of files, by path; errors as in :func:`rpm_from_json`."""
     return {
         one["path"]: BothSides(
             old_code=_code(one["old_code"]),

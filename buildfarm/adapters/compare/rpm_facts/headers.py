@@ -134,8 +134,8 @@ def _digest(file: FileIO, algorithm: str, start: bytes = b"") -> str:
 
 
 def _main_header_at(file: FileIO) -> int:
-    """Where the main header begins: behind the lead and the signature header, which is padded to 8
-    bytes.
+    """Return where the main header begins: behind the lead and the signature header, which is
+    padded to 8 bytes.
     """
     start = file.read(_LEAD_BYTES + 16)
     intro = start[_LEAD_BYTES:]

@@ -59,8 +59,8 @@ class ReaderProcess:
 
     @property
     def spent(self) -> bool:
-        """Whether it has answered so much that a new one is due: what a reader once took it does
-        not give back.
+        """Return whether it has answered so much that a new one is due: what a reader once took it
+        does not give back.
         """
         return self._left <= 0
 

@@ -118,8 +118,8 @@ class SandboxedReader:
         return [told(request, answer) for request, answer in zip(requests, answers, strict=True)]
 
     def both_sides(self, requests: Sequence[PairRequest]) -> list[Mapping[str, BothSides]]:
-        """What takes both files, by the new side's path of each request; a check that broke says
-        so, never nothing.
+        """Return what takes both files, by the new side's path of each request; a check that broke
+        says so, never nothing.
         """
         return self._many(list(requests), self._read_both_sides)
 

@@ -254,7 +254,7 @@ class SqlTransaction:
         return found[0] if found else None
 
     def count(self, kind: type[object], /, *, most: int | None = None, **where: object) -> int:
-        """How many :meth:`find` would give; no further than ``most``."""
+        """Return how many :meth:`find` would give; no further than ``most``."""
         table = TABLES[kind]
         if most is None:
             query = (
@@ -273,8 +273,8 @@ class SqlTransaction:
     def count_by(
         self, kind: type[object], by: Sequence[str], /, **where: object
     ) -> dict[tuple[Any, ...], int]:
-        """How many :meth:`find` would give, for each combination of the values of ``by`` that
-        occurs.
+        """Return how many :meth:`find` would give, for each combination of the values of ``by``
+        that occurs.
         """
         table = TABLES[kind]
         columns = [table.c[name] for name in by]

@@ -55,7 +55,7 @@ class Budget:
     over: str = field(default="")
 
     def take(self, size: int) -> bool:
-        """Whether a piece of ``size`` bytes may be read."""
+        """Return whether a piece of ``size`` bytes may be read."""
         self.left -= size
         self.pieces -= 1
         if self.left < 0 or self.pieces < 0:
@@ -64,8 +64,8 @@ class Budget:
 
 
 def pieces(where: str, data: bytes, budget: Budget, depth: int = 0) -> Iterator[Piece]:
-    """What is inside, down to what holds nothing more; the bytes themselves where nothing is, or
-    not all of it could be read.
+    """Yield what is inside, down to what holds nothing more; the bytes themselves where nothing is,
+    or not all of it could be read.
     """
     if not budget.take(len(data)):
         yield Piece(where=where, unread=budget.over)
@@ -215,7 +215,7 @@ def rpm_members(header: Mapping[int, object], handle: int, *, most: int = _PIECE
 
 
 def raw(text: str) -> bytes:
-    """What the header holds: rpm hands out bytes that are no UTF-8 as surrogates."""
+    """Return what the header holds: rpm hands out bytes that are no UTF-8 as surrogates."""
     return text.encode("utf-8", "surrogateescape")
 
 

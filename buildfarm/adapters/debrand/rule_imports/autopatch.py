@@ -258,7 +258,7 @@ class _Reader:
 
 
 def looks_like(file: Path) -> bool:
-    """Whether a YAML file is an autopatch config rather than a rule of ours.
+    """Return whether a YAML file is an autopatch config rather than a rule of ours.
 
     :raises ConfigError: it is no YAML.
     """

@@ -27,7 +27,7 @@ Answer = dict[str, object]
 
 
 def survey(path: Path, matcher: Matcher) -> Answer:
-    """What one SRPM says; damage is an answer, too."""
+    """Return what one SRPM says; damage is an answer, too."""
     condition, hits = "", []
     try:
         for name, content in _members(path):

@@ -131,7 +131,7 @@ def _survive(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHead
 
 
 def _is_ours(error: ToolFailed) -> bool:
-    """Whether the box itself failed: then the file is not to blame."""
+    """Return whether the box itself failed: then the file is not to blame."""
     return "bwrap:" in error.output or "ModuleNotFoundError" in error.output
 
 

@@ -95,7 +95,7 @@ def make_ring(armored: Sequence[str]) -> int | None:
 
 
 def rpmkeys(paths: Sequence[str], *, signatures: bool) -> list[str]:
-    """What ``rpmkeys --checksig --verbose`` says about each file."""
+    """Return what ``rpmkeys --checksig --verbose`` says about each file."""
     if not paths:
         return []
     _LINKS.mkdir()

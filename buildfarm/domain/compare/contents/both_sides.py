@@ -49,7 +49,7 @@ def request(
     pairs: Sequence[FilePair], files: tuple[RpmFacts, RpmFacts], debug: tuple[str, str],
     old: Mapping[str, ContentFacts], new: Mapping[str, ContentFacts],
 ) -> PairRequest | None:  # fmt: skip
-    """What of two RPMs is worth the third round; ``None`` where nothing is."""
+    """Return what of two RPMs is worth the third round; ``None`` where nothing is."""
     code, abi = [], []
     for pair in pairs:
         before, after = old.get(pair.old.path), new.get(pair.new.path)
@@ -91,7 +91,7 @@ def _text(facts: ElfFacts) -> str:
 
 
 def _only_moved(one: ElfFacts, two: ElfFacts) -> bool:
-    """Whether code that differs may be the same at other addresses.
+    """Return whether code that differs may be the same at other addresses.
 
     Its interface is equal then, and it is as long as before but for what the linker fills up to the
     next boundary.

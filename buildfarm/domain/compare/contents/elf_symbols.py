@@ -162,8 +162,8 @@ def _imports(old: ElfFacts, new: ElfFacts, notes: Notes) -> None:
 
 
 def is_template(symbol: str) -> bool:
-    """Whether a mangled C++ name has template arguments (Itanium C++ ABI, 5.1.5): vague linkage,
-    emitted anywhere.
+    """Return whether a mangled C++ name has template arguments (Itanium C++ ABI, 5.1.5): vague
+    linkage, emitted anywhere.
 
     >>> is_template("_ZNSt6vectorIiSaIiEE9push_backERKi"), is_template("_ZN4Item3getEv"), is_template("_ZTI3Foo")
     (True, False, False)

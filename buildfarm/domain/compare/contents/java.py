@@ -143,8 +143,8 @@ def _class(old: ClassFacts, new: ClassFacts, notes: Notes) -> None:
 
 
 def _narrower(old: int, new: int) -> bool:
-    """Whether something that was allowed no longer is: seen by fewer, static or not, final, or
-    abstract now.
+    """Return whether something that was allowed no longer is: seen by fewer, static or not, final,
+    or abstract now.
     """
     lost = (old & PUBLIC and not new & PUBLIC) or (
         old & PROTECTED and not new & (PUBLIC | PROTECTED)

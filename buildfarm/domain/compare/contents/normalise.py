@@ -93,7 +93,7 @@ def _mask(facts: RpmFacts, sibling_evrs: Iterable[str], *, same_version: bool) -
 
 
 def is_build_id(path: str) -> bool:
-    """Whether the path only names a build-id, which differs with every build.
+    """Return whether the path only names a build-id, which differs with every build.
 
     >>> is_build_id("/usr/lib/.build-id/3f/22"), is_build_id("/usr/lib/debug/.build-id"), is_build_id("/usr/lib/x")
     (True, True, False)

@@ -139,5 +139,5 @@ class RpmFacts:
 
     @property
     def is_debug(self) -> bool:
-        """Whether this is a debuginfo or debugsource RPM: symbols for people, no interface."""
+        """Return whether this is a debuginfo or debugsource RPM: symbols for people, no interface."""
         return _DEBUG_NAME.search(self.name) is not None

@@ -60,7 +60,9 @@ def compare_changelogs(
 
 
 def _extra_on_top(old: Sequence[ChangelogEntry], new: Sequence[ChangelogEntry]) -> int | None:
-    """How many entries ours has above the vendor's; ``None`` when the rest is another history."""
+    """Return how many entries ours has above the vendor's; ``None`` when the rest is another
+    history.
+    """
     if not old:
         return len(new)
     for extra in range(len(new)):

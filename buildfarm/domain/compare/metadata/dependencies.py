@@ -185,7 +185,7 @@ def _compare_kind(stem: str, old: _Side, new: _Side) -> list[Finding]:
 
 
 def _notes(kind: Kind, old: _Side, new: _Side) -> list[Finding]:
-    """What made two different lists equal, one line a normaliser."""
+    """Return what made two different lists equal, one line a normaliser."""
     rules = sorted(
         {
             rules

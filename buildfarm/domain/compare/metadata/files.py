@@ -243,7 +243,7 @@ def _in_srpm(item: Finding) -> Finding:
 
 
 def is_documentation(entry: FileEntry) -> bool:
-    """Whether a file is for people to read: flagged so, or a man or info page."""
+    """Return whether a file is for people to read: flagged so, or a man or info page."""
     return bool(entry.flags & _DOC_FLAGS) or entry.path.startswith(
         ("/usr/share/man/", "/usr/share/info/")
     )

@@ -14,7 +14,7 @@ _MAX_CHARACTERS = 1 << 15
 
 
 def is_rich(name: str) -> bool:
-    """Whether a dependency's name is a boolean expression.
+    """Return whether a dependency's name is a boolean expression.
 
     >>> is_rich("(a or b)"), is_rich("perl(Foo)")
     (True, False)

@@ -70,7 +70,7 @@ class SpecPass:
 
     @property
     def release_suffix(self) -> str:
-        """What it appends to the Release."""
+        """Return what it appends to the Release."""
         return "".join(value for name, value in self.appends if name == "Release")
 
 

@@ -29,8 +29,8 @@ def register(app: Flask) -> None:
 
 
 def twin_of(path: str, query: MultiDict[str, str]) -> str:
-    """Where a page's JSON twin is, with what of the page's query it takes: pages have parameters of
-    their own.
+    """Return where a page's JSON twin is, with what of the page's query it takes: pages have
+    parameters of their own.
     """
     twin = f"{PREFIX}{path}"
     try:

@@ -122,7 +122,7 @@ def _bar(run: Json, x: float, y: int, width: float) -> Bar:
 
 
 def _waited(run: Json) -> str:
-    """How long a task waited for a worker, where that was a while.
+    """Return how long a task waited for a worker, where that was a while.
 
     >>> _waited({"created": "2026-01-01T00:00:00Z", "started": "2026-01-01T00:02:00Z"})
     ', had waited 2 min 0 s'

@@ -161,7 +161,7 @@ def _ordered(
 
 
 def _critical_seen(ordered: list[str], critical: Collection[str]) -> list[str]:
-    """What lies on the critical path comes before the cut.
+    """Return what lies on the critical path comes before the cut.
 
     >>> _critical_seen([str(n) for n in range(20)], {"15"})[:3]
     ['15', '0', '1']

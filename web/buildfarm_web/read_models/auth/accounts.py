@@ -45,7 +45,7 @@ def tokens(tx: Transaction, *, account: str = "") -> Json:
 
 
 def own_account(hub: Hub, tx: Transaction, asker: Principal, session: str) -> Json:
-    """Who one is here, what one may do, one's tokens and sessions.
+    """Return who one is here, what one may do, one's tokens and sessions.
 
     ``session`` is the id of the one that asks.
     """

@@ -18,8 +18,8 @@ _PAGES = {"build": "/builds/", "drop": "/drops/", "target": "/targets/", "compos
 
 
 def may_see(asker: Principal, event: Json) -> bool:
-    """Whether an event is everybody's to read: what happens to accounts is their owner's and the
-    admins' matter.
+    """Return whether an event is everybody's to read: what happens to accounts is their owner's and
+    the admins' matter.
     """
     if event["kind"].partition(".")[0] not in _OF_ACCOUNTS:
         return True
@@ -49,7 +49,7 @@ def acts(
 
 
 def _thing(item: Json, names: dict[str, str]) -> Json:
-    """What was acted on as people call it, and its page."""
+    """Return what was acted on as people call it, and its page."""
     path = _PAGES.get(item["kind"].partition(".")[0], "")
     return {
         "about": names.get(item["subject"], item["subject"]),

@@ -15,8 +15,8 @@ def names(hub: Hub) -> list[str]:
 
 
 def contact_of(hub: Hub, sig: str) -> str:
-    """How to reach a SIG: its own contact, else that of a target it owns; empty if none is written
-    down.
+    """Return how to reach a SIG: its own contact, else that of a target it owns; empty if none is
+    written down.
     """
     known = hub.config.farm.sigs.get(sig)
     owned = [
@@ -26,6 +26,6 @@ def contact_of(hub: Hub, sig: str) -> str:
 
 
 def answers(hub: Hub, target: str, source: str = "") -> Json:
-    """Who answers for a source (without one, for a target): ``{sig, contact}``."""
+    """Return who answers for a source (without one, for a target): ``{sig, contact}``."""
     sig = hub.config.sig_of(target, source)
     return {"sig": sig, "contact": contact_of(hub, sig)}

@@ -67,7 +67,7 @@ def _diff(title: str, text: str) -> Json:
 
 
 def _mark(line: str) -> str:
-    """What a line of a unified diff is.
+    """Return what a line of a unified diff is.
 
     >>> [_mark(line) for line in ("--- a", "+++ b", "@@ -1 +1 @@", "-x", "+y", " z")]
     ['file', 'file', 'hunk', 'old', 'new', 'same']

@@ -70,7 +70,7 @@ def build_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
 
 
 def _is_moving(build: Build) -> bool:
-    """Whether the page has something to follow."""
+    """Return whether the page has something to follow."""
     if build.state in NEEDS_NOTHING:
         return False
     return not builds.is_refused(build)
@@ -106,7 +106,7 @@ def _locks(hub: Hub, tx: Transaction, shares: Shares, tasks: list[Task]) -> list
 
 
 def _learned(tx: Transaction, build: Build) -> list[str]:
-    """What the last good build of the source asked for while it was built."""
+    """Return what the last good build of the source asked for while it was built."""
     found = tx.first(LearnedRequires, id=LearnedRequires.id_of(build))
     return list(found.requires) if found else []
 

@@ -93,7 +93,7 @@ def _lines(hub: Hub, tx: Transaction, digest: str) -> dict[str, Json]:
 
 
 def difference(old: Mapping[str, Json], new: Mapping[str, Json]) -> list[Json]:
-    """What differs between two buildroots, by name: ``added``, ``removed``, ``updated``, or
+    """Return what differs between two buildroots, by name: ``added``, ``removed``, ``updated``, or
     ``rebuilt`` (another RPM of the same NEVRA).
 
     >>> a = {"name": "a", "nevra": "a-1", "sha256": "x", "ours": False}

@@ -76,7 +76,7 @@ def is_between_rounds(build: Build | SourceStatus) -> bool:
 
 
 def need_of(build: Build | SourceStatus) -> str:
-    """What about a build needs a person now, as one word; empty if nothing does."""
+    """Return what about a build needs a person now, as one word; empty if nothing does."""
     if build.state in (BuildState.ON_HOLD, BuildState.FAILED):
         return str(build.state)
     if is_refused(build) and not build.scratch and not is_between_rounds(build):
@@ -85,7 +85,7 @@ def need_of(build: Build | SourceStatus) -> str:
 
 
 def why_of(build: Build) -> str:
-    """Why a build is where it is, in words; for a verdict the finding that decided it."""
+    """Return why a build is where it is, in words; for a verdict the finding that decided it."""
     if build.state in (*JUDGED, BuildState.PUBLISHED, BuildState.BUILT, BuildState.COMPARING):
         reason = build.gate_reason or build.reason
         if not build.finding:
@@ -104,7 +104,7 @@ def why_of(build: Build) -> str:
 
 
 def _is_settled(build: Build, target: Target | None) -> bool:
-    """Whether both tags have done with a refused build: in the build tag, or never to be."""
+    """Return whether both tags have done with a refused build: in the build tag, or never to be."""
     if target is None or build.scratch or target.tags.build in build.tags:
         return True
     return (
@@ -264,8 +264,8 @@ _SOURCE_STATUS = tuple(field.name for field in fields(SourceStatus))
 
 
 def needs_person(hub: Hub, tx: Transaction, *, limit: int, **where: object) -> list[Json]:
-    """What needs a person now, the longest wait first, with who can act and how; what is superseded
-    needs nobody.
+    """Return what needs a person now, the longest wait first, with who can act and how; what is
+    superseded needs nobody.
     """
     stuck = {"state": BuildState.WAITING, "wait_kind": tuple(kind.value for kind in STUCK)}
     refused = {"state": BuildState.REFUSED, "successor": ""}
@@ -310,13 +310,13 @@ def act_on(build: Build) -> str:
 
 
 def sig_of(hub: Hub, target: str, source: str = "") -> str:
-    """Who answers for a source of a target; without a source, for the target."""
+    """Return who answers for a source of a target; without a source, for the target."""
     sig = hub.config.sig_of(target, source)
     return f"SIG {sig}" if sig else ""
 
 
 def moves(state: str, wait_kind: str, gate: str) -> bool:
-    """Whether a build that stands so will change without a person."""
+    """Return whether a build that stands so will change without a person."""
     if state == BuildState.WAITING:
         return wait_kind in (WaitKind.PLANNING, WaitKind.CAPACITY)
     return state in MOVING or (state == BuildState.COMPARED and gate == Gate.PASSED)
@@ -335,16 +335,16 @@ class Census:
         ]
 
     def states(self, target: str = "") -> dict[str, int]:
-        """How many are in each state, of a target or of all; empty states are left out."""
+        """Return how many are in each state, of a target or of all; empty states are left out."""
         return ordered(BuildState, self._counted("state", target))
 
     def verdicts(self, target: str = "") -> dict[str, int]:
-        """How many have each verdict; scratch builds and those without one are not counted."""
+        """Return how many have each verdict; scratch builds and those without one are not counted."""
         return ordered(Verdict, self._counted("verdict", target, scratch=False))
 
     @property
     def is_moving(self) -> bool:
-        """Whether some will change without a person."""
+        """Return whether some will change without a person."""
         return any(moves(one["state"], one["wait_kind"], one["gate"]) for one, _ in self._found)
 
     def _counted(self, by: str, target: str, **where: object) -> Counter[tuple[str]]:
@@ -365,7 +365,7 @@ def ordered(
 
 
 def by_verdict(builds: Iterable[Build]) -> dict[str, int]:
-    """How many builds have each verdict, best first; without one is not counted."""
+    """Return how many builds have each verdict, best first; without one is not counted."""
     counts = dict.fromkeys((verdict.value for verdict in Verdict), 0)
     for build in builds:
         if build.verdict in counts:

@@ -121,7 +121,7 @@ def _hits(
 
 
 def _starts_of_pages(log: LogFile) -> tuple[list[int], int]:
-    """Where each page begins, in bytes, and how many lines there are."""
+    """Return where each page begins, in bytes, and how many lines there are."""
     starts, number, offset, last = [0], 0, 0, b"\n"
     for block in log.read(0, log.end()):
         count = block.count(b"\n")
@@ -138,7 +138,7 @@ def _starts_of_pages(log: LogFile) -> tuple[list[int], int]:
 
 
 def _after_line(block: bytes, count: int) -> int:
-    r"""Where the line after the first ``count`` line breaks begins.
+    r"""Return where the line after the first ``count`` line breaks begins.
 
     >>> _after_line(b"a\nb\nc", 2)
     4

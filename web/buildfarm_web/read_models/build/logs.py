@@ -51,13 +51,15 @@ class LogFile:
 
     @property
     def run(self) -> int:
-        """Which of the task's logs this is: each lease begins one (milliseconds since 1970; 0
-        before the first).
+        """Return which of the task's logs this is: each lease begins one (milliseconds since 1970;
+        0 before the first).
         """
         return int(self.task.started.timestamp() * 1000) if self.task.started else 0
 
     def end(self) -> int:
-        """Where the readable part ends: a character that is only half there yet is left for later."""
+        """Return where the readable part ends: a character that is only half there yet is left for
+        later.
+        """
         size = self.path.stat().st_size
         if not self.growing or not size:
             return size
@@ -87,7 +89,7 @@ class LogFile:
 
 
 def unfinished(tail: bytes) -> int:
-    """How many bytes at the end begin a UTF-8 character that is not all there.
+    """Return how many bytes at the end begin a UTF-8 character that is not all there.
 
     >>> unfinished("aä".encode()), unfinished("aä".encode()[:-1]), unfinished(b"abc")
     (0, 1, 0)
@@ -155,7 +157,7 @@ def log_of(hub: Hub, tasks: Sequence[Task], wanted: str = "") -> LogFile:
 
 
 def is_error(line: str) -> bool:
-    """Whether a line looks like the reason of a failure.
+    """Return whether a line looks like the reason of a failure.
 
     >>> is_error("foo.c:3:1: error: unknown type name 'x'"), is_error("checking for error.h... yes")
     (True, False)

@@ -82,7 +82,7 @@ def _makers(tx: Transaction, target: str, names: Iterable[str]) -> dict[str, Bui
 
 
 def _why(one: Difference, maker: Build | str | None) -> str:
-    """What explains a difference: who builds the RPM here, and how far that is."""
+    """Return what explains a difference: who builds the RPM here, and how far that is."""
     if one.built_here:
         return "built here"
     if isinstance(maker, Build):

@@ -158,7 +158,7 @@ def _read(hub: Hub, tx: Transaction, target: str) -> dict[str, SourceStatus]:
 def _read_some(
     hub: Hub, tx: Transaction, target: str, sources: Sequence[str]
 ) -> dict[str, SourceStatus]:
-    """What :func:`_read` would give of these sources."""
+    """Return what :func:`_read` would give of these sources."""
     known = tx.select_fields(
         Build, ("source", "created", "id"), target=target, scratch=False, source=tuple(sources)
     )
@@ -219,7 +219,7 @@ def row(tx: Transaction, standing: SourceStatus) -> Json:
 
 
 def by_word(source_statuses: Iterable[SourceStatus]) -> dict[str, int]:
-    """How many sources there are of each word, the most pressing first."""
+    """Return how many sources there are of each word, the most pressing first."""
     counted = Counter([standing.word for standing in source_statuses])
     return {
         word: counted[word]

@@ -38,7 +38,7 @@ class Cache:
         self._lock = Lock()
 
     def now(self, what: Hashable, tx: Transaction, make: Callable[[], Json]) -> Json:
-        """What ``make`` gives, made anew after each event."""
+        """Return what ``make`` gives, made anew after each event."""
         newest = last_event(tx)
         found = self._answers.get(what)
         if found is None or found.event != newest or not timedelta(0) <= tx.now - found.at < _NOW:
@@ -46,7 +46,7 @@ class Cache:
         return found.value
 
     def lately(self, what: Hashable, tx: Transaction, make: Callable[[], Json]) -> Json:
-        """What ``make`` gives, for what moves slowly: some seconds old at most."""
+        """Return what ``make`` gives, for what moves slowly: some seconds old at most."""
         newest = last_event(tx)
         found = self._answers.get(what)
         age = tx.now - found.at if found else _LATELY

@@ -59,7 +59,7 @@ def page(
 
 
 def behind(cursor: str, kind: type[object], order_by: str) -> object:
-    """What the store goes on behind: the ordering values of the last record seen.
+    """Return what the store goes on behind: the ordering values of the last record seen.
 
     ``None`` at the beginning.
 
@@ -126,8 +126,8 @@ def decoded(cursor: str, types: Sequence[Any]) -> Place:
 
 
 def _storable(value: object) -> bool:
-    """Whether a database takes it: PostgreSQL no NUL in text, neither of them a number beyond 63
-    bits.
+    """Return whether a database takes it: PostgreSQL no NUL in text, neither of them a number
+    beyond 63 bits.
     """
     return (
         "\0" not in value

@@ -109,7 +109,7 @@ def _summary(tx: Transaction, read: _Drop) -> Json:
 
 
 def drop_summary(hub: Hub, tx: Transaction, name: str) -> Json:
-    """What the overview says of a drop: its builds, counts, waves, compatibility and plan.
+    """Return what the overview says of a drop: its builds, counts, waves, compatibility and plan.
 
     :raises NotFound: there is none.
     """
@@ -203,8 +203,8 @@ def _counts(listed: Sequence[Json]) -> dict[str, int]:
 
 
 def compatibility(tx: Transaction, drop: Drop, total: int) -> Json | None:
-    """How many of the vendor's RPMs of a drop (``total``) ours can stand in for; ``None`` when it
-    brought none.
+    """Return how many of the vendor's RPMs of a drop (``total``) ours can stand in for; ``None``
+    when it brought none.
 
     "100 %" counts over every vendor RPM: MISSING, ERROR and UNCOMPARED count against it, and what a
     waiver lifted is counted apart, in ``waived`` alone.

@@ -101,8 +101,8 @@ def _groups(tx: Transaction, scope: _Scope, kind: str, most: int) -> Json:
 
 
 def _read(tx: Transaction, scope: _Scope, **where: object) -> tuple[int, list[Build]]:
-    """How many builds there are, and those that wait longest; beyond what is read they are only
-    counted.
+    """Return how many builds there are, and those that wait longest; beyond what is read they are
+    only counted.
     """
     asked = matching(Build, scratch=False, superseded=False, target=tuple(scope.targets), **where)
     rows = tx.select_fields(Build, COLUMNS, order_by="state_since", limit=_READ, **asked)

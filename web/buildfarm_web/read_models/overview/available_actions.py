@@ -41,7 +41,7 @@ def _offer(
 
 
 def of_build(hub: Hub, asker: Principal, build: Json) -> list[Json]:
-    """What may be done to a build in its state."""
+    """Return what may be done to a build in its state."""
     place = [hub.config.place(build["target"], build["source"])]
     path, state = f"/builds/{quote(build['id'], safe='')}", build["state"]
     made: list[Json] = []
@@ -176,7 +176,7 @@ def of_drops(hub: Hub, asker: Principal) -> list[str]:
 
 
 def of_drop(hub: Hub, asker: Principal, drop: Json) -> list[Json]:
-    """What may be done to a drop."""
+    """Return what may be done to a drop."""
     place, path = [hub.config.place(drop["target"])], f"/drops/{quote(drop['id'], safe='')}"
     made: list[Json] = []
     if drop["state"] == "on_hold":
@@ -195,7 +195,7 @@ def of_drop(hub: Hub, asker: Principal, drop: Json) -> list[Json]:
 
 
 def of_target(hub: Hub, asker: Principal, target: Json) -> list[Json]:
-    """What may be done to a target."""
+    """Return what may be done to a target."""
     place, path = [hub.config.place(target["name"])], f"/targets/{quote(target['name'], safe='')}"
     made = [_pausing(asker, place, path, paused=target["outlook"]["paused"], what="this target")]
     if any(head["role"] == "destination" for head in target["heads"]):

@@ -54,8 +54,8 @@ def workers(tx: Transaction) -> Json:
 
 
 def overview(hub: Hub, tx: Transaction, kept: Cache, filters: Filters) -> Json:
-    """What a person who comes in the morning wants to know first; ``filters`` choose the builds
-    listed at its end.
+    """Return what a person who comes in the morning wants to know first; ``filters`` choose the
+    builds listed at its end.
     """
     return {
         **kept.now("overview", tx, lambda: _overview(hub, tx)),
@@ -91,7 +91,7 @@ def _figures(hub: Hub, heads: targets.Heads, target: Json) -> Json:
 
 
 def health(tx: Transaction) -> Json:
-    """Whether the store answers, and what waits."""
+    """Return whether the store answers, and what waits."""
     return {
         "status": "ok",
         "now": stamp(tx.now),

@@ -181,7 +181,9 @@ class Figures(Collector):
 
     @staticmethod
     def _metrics(tx: Transaction) -> Iterator[Family]:
-        """What the notifier counted, event by event: counters and histograms that never go back."""
+        """Yield what the notifier counted, event by event: counters and histograms that never go
+        back.
+        """
         rows: dict[str, list[Metric]] = {}
         for row in tx.find(Metric, order_by="id"):
             rows.setdefault(row.name, []).append(row)

@@ -136,7 +136,7 @@ def _artifacts(tx: Transaction, text: str) -> list[Json]:
 
 
 def _findings(tx: Transaction, text: str) -> list[Json]:
-    """Where files that begin so, or are called so, differ in builds that are not superseded."""
+    """Return where files that begin so, or are called so, differ in builds that are not superseded."""
     where = {"path": Prefix(text)} if text.startswith("/") else {"name": Prefix(text)}
     asked = ("path", "kind", "verdict", "source", "target", "build")
     found = tx.select_fields(

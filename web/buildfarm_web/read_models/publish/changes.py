@@ -20,8 +20,8 @@ _RPM = ("name", "arch", "epoch", "version", "release")
 
 
 def changes(tx: Transaction, old: Iterable[str], new: Iterable[str]) -> Json:
-    """What two sets of builds differ in, by source; ``counts`` of all, in detail (with their RPMs)
-    the first of them.
+    """Return what two sets of builds differ in, by source; ``counts`` of all, in detail (with their
+    RPMs) the first of them.
     """
     was, now = set(old), set(new)
     gone, come = _evrs(tx, was - now), _evrs(tx, now - was)
@@ -93,7 +93,7 @@ def _change(name: str, arch: str, old: str | None, new: str | None) -> Json:
 
 
 def _word(old: str, new: str) -> str:
-    """What became of something.
+    """Return what became of something.
 
     >>> _word("", "a-1"), _word("a-1", ""), _word("a-1", "a-2"), _word("a-1", "a-1")
     ('added', 'removed', 'updated', 'rebuilt')

@@ -165,8 +165,8 @@ def _in_waves(steps: list[Json]) -> Json:
 
 
 def why(hub: Hub, tx: Transaction, build: Build) -> Json:
-    """Why a build is where it is: its reason, what it waits for, its rank among those that could
-    start, and when it should.
+    """Return why a build is where it is: its reason, what it waits for, its rank among those that
+    could start, and when it should.
     """
     record, pause = tx.first(ForecastRecord, id=build.target), pausing.paused(tx, build.target)
     steps: list[Json] = record.forecast["steps"] if record else []  # type: ignore[assignment]  # JSON

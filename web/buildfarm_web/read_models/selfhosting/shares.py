@@ -39,8 +39,8 @@ class Shares:
         self._lock = Lock()
 
     def kept(self, generation: str, count: Callable[[], Any]) -> Any:  # noqa: ANN401  # what is counted is the caller's
-        """What was counted over all locks of a generation, which never changes; ``""`` names none
-        and is not kept.
+        """Return what was counted over all locks of a generation, which never changes; ``""`` names
+        none and is not kept.
         """
         known = self._counted.get(generation)
         if known is None:

@@ -110,7 +110,7 @@ def _summary(tx: Transaction, source_statuses: Sequence[SourceStatus]) -> Json:
 
 
 def mean_stages(each: Iterable[dict[str, float]]) -> dict[str, float]:
-    """What a source's lag consists of on average, in seconds by stage.
+    """Return what a source's lag consists of on average, in seconds by stage.
 
     >>> mean_stages([{"ingest": 2.0, "building": 4.0}, {"building": 8.0}])
     {'ingest': 1.0, 'building': 6.0}

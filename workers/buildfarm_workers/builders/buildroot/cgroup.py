@@ -147,7 +147,7 @@ class ControlGroup:
         return ["sh", "-c", _ENTER, "enter", *files, "--", *command] if files else list(command)
 
     def breach(self) -> str:
-        """Which limit was hit, in words; empty while none was."""
+        """Return which limit was hit, in words; empty while none was."""
         if self._oom_kills() > self._oom_before:
             return f"memory limit of {self.memory // 1048576} MiB reached"
         if refused := self._forks_refused():

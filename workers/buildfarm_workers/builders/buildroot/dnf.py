@@ -154,7 +154,7 @@ def enable(root: Path, modules: Sequence[str]) -> None:
 
 
 def _run_logged(boxed: list[str], out: BinaryIO, log: Path, stop: Stop) -> str | None:
-    """What dnf said, if it failed."""
+    """Return what dnf said, if it failed."""
     start = log.stat().st_size
     done = process.run(
         boxed, timeout=_INSTALL_SECONDS, ok=None, out=out, max_output=_LOG_LIMIT, watch=stop

@@ -32,7 +32,7 @@ class Installed:
 
 
 def find(root: Path) -> str:
-    """Where in ``root`` the database is that mock's dnf wrote; empty where there is none.
+    """Return where in ``root`` the database is that mock's dnf wrote; empty where there is none.
 
     Debian's rpm keeps it in HOME, which mock sets to a folder of the chroot, so it lies under that
     folder's whole path.

@@ -82,7 +82,7 @@ class Image:
     manifest: Manifest
 
     def path(self, file: ImageFile) -> Path:
-        """Where one of its files lies."""
+        """Return where one of its files lies."""
         return self.folder / file.name
 
 

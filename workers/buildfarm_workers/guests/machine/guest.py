@@ -142,7 +142,9 @@ class Guest:
         )
 
     def _ask(self) -> GuestState | None:
-        """What the hub says; None while it does not answer (a hub that restarts costs no guest)."""
+        """Return what the hub says; None while it does not answer (a hub that restarts costs no
+        guest).
+        """
         try:
             found = {state.name: state for state in self._around.hub.guests().guests}
         except InfraError as trouble:

@@ -45,7 +45,7 @@ class GuestHubClient:
         self._call("DELETE", f"{_PATH}/{name}", GuestGone(reason=reason))
 
     def buildroot(self, target: str, arch: str) -> Buildroot:
-        """What a task would be built in now, with paths of the hub.
+        """Return what a task would be built in now, with paths of the hub.
 
         :raises InputError: the hub cannot say, and why.
         """

@@ -85,7 +85,7 @@ def reach(hub_url: str, redis_url: str) -> Reach:
 
 
 def _is_local(host: str) -> bool:
-    """Whether it is this machine's own name, or an address: neither can stand in the guest's
+    """Return whether it is this machine's own name, or an address: neither can stand in the guest's
     /etc/hosts.
     """
     if host == "localhost":

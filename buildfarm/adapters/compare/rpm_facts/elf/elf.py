@@ -147,8 +147,8 @@ def _dynamic(image: Image) -> _Dynamic:
 
 
 def ignored(section: Section) -> bool:
-    """Whether a section only names or describes the build; what is loaded counts, whatever its
-    name, but for notes.
+    """Return whether a section only names or describes the build; what is loaded counts, whatever
+    its name, but for notes.
     """
     if section.flags & ALLOC and section.type != NOTE:
         return False

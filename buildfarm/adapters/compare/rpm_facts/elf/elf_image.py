@@ -72,7 +72,7 @@ class Section:
 
     @property
     def stored(self) -> int:
-        """How many bytes of the file it takes."""
+        """Return how many bytes of the file it takes."""
         return 0 if self.type == NOBITS else self.size
 
 

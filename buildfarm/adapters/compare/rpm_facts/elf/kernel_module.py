@@ -42,7 +42,7 @@ def without_signature(data: bytes) -> tuple[bytes, str]:
 
 
 def is_module(image: Image) -> bool:
-    """Whether the object is one the kernel loads."""
+    """Return whether the object is one the kernel loads."""
     return image.type == REL and image.named(".gnu.linkonce.this_module") is not None
 
 
@@ -69,8 +69,8 @@ def sections(image: Image) -> dict[str, str]:
 
 
 def read(image: Image, signature: str, masked: Callable[[str], str]) -> ModuleFacts | None:
-    """What makes the object a kernel module, ``vermagic`` through ``masked``; ``None`` for one that
-    is none.
+    """Return what makes the object a kernel module, ``vermagic`` through ``masked``; ``None`` for
+    one that is none.
     """
     section = image.named(_INFO)
     if not is_module(image) or section is None:

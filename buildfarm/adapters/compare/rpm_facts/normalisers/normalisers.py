@@ -29,7 +29,7 @@ class TextNormaliser:
     head: re.Pattern[str] | None = None
 
     def applies(self, path: str, text: str) -> bool:
-        """Whether this file is of its kind."""
+        """Return whether this file is of its kind."""
         return self.path.search(path) is not None and (
             self.head is None or self.head.search(text[:_TEXT_HEAD]) is not None
         )
