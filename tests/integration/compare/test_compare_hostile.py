@@ -173,7 +173,7 @@ HOSTILE = {
 
 _READ = """
 import resource, sys
-from buildfarm.adapters.rpm_facts import normal_form
+from buildfarm.adapters.compare.rpm_facts.normalisers import normal_form
 from buildfarm.domain.compare.normalise import NO_MASK
 resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
 resource.setrlimit(resource.RLIMIT_CPU, (30, 30))

@@ -14,5 +14,5 @@ def test_a_filter_is_what_was_given():
 
 
 def test_a_field_that_the_record_lacks_is_named():
-    with pytest.raises(TypeError, match="Build has no field sourc"):
-        matching(Build, sourc="zlib")
+    with pytest.raises(TypeError, match="Build has no field colour"):
+        matching(Build, colour="zlib")

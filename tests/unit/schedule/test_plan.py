@@ -139,9 +139,10 @@ def planned(size: int, knot: int) -> float:
 
 
 def test_the_cost_of_a_plan_grows_with_the_distribution_and_no_faster():
-    assert planned(30_000, 4_000) < 10 * planned(
-        7_500, 1_000
-    )  # four times the sources; sixteen would be quadratic
+    # four times the sources; sixteen would be quadratic. The least of three runs in turn: other
+    # work on the machine only ever adds
+    small, large = zip(*((planned(7_500, 1_000), planned(30_000, 4_000)) for _ in range(3)))
+    assert min(large) < 10 * min(small)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def check_rest(farm: SimulatedFarm) -> None:
     )
     # what a build asks for while it runs may close a cycle that no header tells of
     asked = {
-        source: [name for name in (*needs, *farm.generated[source]) if name in farm.needs]
+        source: [name for name in (*needs, *farm.generated.get(source, ())) if name in farm.needs]
         for source, needs in farm.needs.items()
     }
     members_of_cycle = {

@@ -262,7 +262,7 @@ def test_the_cli_prints_the_json_of_the_api(
 def test_the_cli_says_it_in_words(farm: CliRunner, scenario: Scenario) -> None:
     assert "main.c:3: error: 'x' undeclared" in say(farm, "builds", "-s", "failed")
     shown = say(farm, "show", "bzip2-1.0-1.el9")
-    assert "bzip2-1.0-1.el9  compared  INCOMPATIBLE" in shown
+    assert "bzip2-1.0-1.el9  refused  INCOMPATIBLE" in shown
     assert "export-removed: /usr/lib64/libbz2.so.1.0.8 BZ2_bzPlanted" in shown
     assert "signature" not in shown
     assert "signature" in say(farm, "show", "-v", "bzip2-1.0-1.el9")

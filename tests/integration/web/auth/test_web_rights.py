@@ -49,7 +49,7 @@ GET = {
         "/api/v1/tasks", "/api/v1/waivers", "/api/v1/workers", "/api/v1/builds/<build>/buildroot",
         "/api/v1/builds/<build>/log/lines", "/api/v1/builds/<build>/log/search", "/api/v1/builds/<build>/parity",
         "/api/v1/clusters/<target>/<cluster>", "/api/v1/generations/<generation_id>", "/api/v1/lag", "/api/v1/machines",
-        "/api/v1/needs", "/api/v1/search", "/api/v1/sigs", "/api/v1/sigs/<sig>", "/api/v1/sources",
+        "/api/v1/action-required", "/api/v1/search", "/api/v1/sigs", "/api/v1/sigs/<sig>", "/api/v1/sources",
         "/api/v1/sources/<target>/<source>", "/api/v1/triggers", "/builds/<build>/buildroot", "/builds/<build>/log",
         "/clusters/<target>/<cluster>", "/generations/<generation_id>", "/lag", "/machines", "/action-required", "/search", "/sigs",
         "/sigs/<sig>", "/sources", "/sources/<target>/<source>", "/triggers",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 from buildfarm_web.read_models.core.cache import Cache
-from buildfarm_web.read_models.overview.action_required import needs
+from buildfarm_web.read_models.overview.action_required import action_required
 from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
@@ -238,4 +238,4 @@ def test_what_the_security_authority_alone_may_grant_no_maintainer_can(
     granted = client.post(where, json=grant, headers=bearer(token_of(hub, "admin")))
     assert (granted.status_code, granted.get_json()["answer"]) == (200, "granted")
     with hub.store.read() as tx:
-        assert needs(hub, tx, Cache(), kind="asked")["total"] == 0
+        assert action_required(hub, tx, Cache(), kind="asked")["total"] == 0
