@@ -141,7 +141,9 @@ def planned(size: int, knot: int) -> float:
 def test_the_cost_of_a_plan_grows_with_the_distribution_and_no_faster():
     # four times the sources; sixteen would be quadratic. The least of three runs in turn: other
     # work on the machine only ever adds
-    small, large = zip(*((planned(7_500, 1_000), planned(30_000, 4_000)) for _ in range(3)), strict=True)
+    small, large = zip(
+        *((planned(7_500, 1_000), planned(30_000, 4_000)) for _ in range(3)), strict=True
+    )
     assert min(large) < 10 * min(small)
 
 
