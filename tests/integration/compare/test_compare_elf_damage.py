@@ -26,7 +26,7 @@ READ = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, ({memory}, {memory}))
 from buildfarm.adapters.compare.rpm_facts.normalisers import normal_form
-from buildfarm.domain.compare.normalise import NO_MASK
+from buildfarm.domain.compare.contents.normalise import NO_MASK
 try:
     normal_form.reduce(open(sys.argv[1], "rb").read(), "/usr/lib64/libx.so", NO_MASK)
 except ValueError as error:

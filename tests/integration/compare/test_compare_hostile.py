@@ -174,7 +174,7 @@ HOSTILE = {
 _READ = """
 import resource, sys
 from buildfarm.adapters.compare.rpm_facts.normalisers import normal_form
-from buildfarm.domain.compare.normalise import NO_MASK
+from buildfarm.domain.compare.contents.normalise import NO_MASK
 resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
 resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
 data = sys.stdin.buffer.read()
