@@ -159,7 +159,7 @@ def test_a_viewer_asks_for_a_waiver_and_the_sig_grants_it_in_his_name(
         f"{page}/request-waiver", data={"csrf": viewer.csrf, "finding": FINDING, "reason": "please"}
     )
     assert twice.status_code == 409
-    (group,) = client.get("/api/v1/needs?kind=asked").get_json()["groups"]
+    (group,) = client.get("/api/v1/action-required?kind=asked").get_json()["groups"]
     (item,) = group["items"]
     assert (item["title"], item["sig"], item["since"]) == (
         "bzip2-1.0-1.el9",
@@ -179,7 +179,7 @@ def test_a_viewer_asks_for_a_waiver_and_the_sig_grants_it_in_his_name(
     assert (waiver.reason, waiver.actor) == ("asked by viewer: nothing links it", "target")
     assert (waiver.source, waiver.target, waiver.subject) == ("bzip2", "reef-9", "BZ2_bzPlanted")
     assert {"build.waiver_asked", "build.waiver_granted", "build.judged"} <= set(kinds)
-    assert client.get("/api/v1/needs?kind=asked").get_json()["groups"] == []
+    assert client.get("/api/v1/action-required?kind=asked").get_json()["groups"] == []
     late = core.client.post(
         f"/waiver-requests/{item['ask']}/decline", data={"csrf": core.csrf, "reason": "no"}
     )

@@ -130,7 +130,7 @@ def test_needs_are_grouped_with_since_when_why_and_who(morning: Morning) -> None
     assert [
         group["kind"] for group in twin(morning.client, "/action-required?kind=stuck")["groups"]
     ] == ["stuck"]
-    assert morning.client.get("/api/v1/needs?target=none").status_code == 404
+    assert morning.client.get("/api/v1/action-required?target=none").status_code == 404
 
 
 def test_what_has_one_cause_is_one_line(client: FlaskClient, hub: Hub, scenario: Scenario) -> None:
