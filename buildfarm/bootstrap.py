@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from buildfarm import config as configuration
 from buildfarm.adapters.auth.oidc import OidcIssuer
 from buildfarm.adapters.auth.passwords import Argon2Passwords
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
 from buildfarm.adapters.core.blobs import Blobs
 from buildfarm.adapters.core.database import SqlStore
 from buildfarm.adapters.core.database.store import utc_now
@@ -32,15 +32,15 @@ from buildfarm.adapters.debrand.source_survey import survey as read_sources
 from buildfarm.adapters.intake import dist_git
 from buildfarm.adapters.intake.fetching import Fetcher
 from buildfarm.adapters.intake.folder_events import InotifyFolder, nobody_writes
+from buildfarm.adapters.intake.metadata_cache import MetadataCache
 from buildfarm.adapters.intake.polled_repository import RepositoryLook
-from buildfarm.adapters.intake.remote_metadata import RemoteMetadata
 from buildfarm.adapters.intake.rpm_verify import verify_many
 from buildfarm.adapters.notify import outward
 from buildfarm.adapters.notify.event_stream import RedisStream
 from buildfarm.adapters.notify.keys import NotificationKeys
 from buildfarm.adapters.notify.mail import Smtp
 from buildfarm.adapters.notify.webhooks import Webhooks
-from buildfarm.adapters.publish.compose_metadata import ProductmdWriter
+from buildfarm.adapters.publish.productmd_writer import ProductmdWriter
 from buildfarm.adapters.publish.repository_writer import repository_writer
 from buildfarm.adapters.publish.signing import Signer
 from buildfarm.adapters.schedule import celery_hub, message_keys
@@ -283,11 +283,11 @@ def scheduler_of(hub: Hub, *, owner: str) -> Scheduler:
     return Scheduler(hub, PlanningService(hub, LibsolvSolver(), remote_of(hub)), owner=owner)
 
 
-def remote_of(hub: Hub) -> RemoteMetadata:
+def remote_of(hub: Hub) -> MetadataCache:
     """Return what the plan knows of repositories behind a URL; the scheduler is woken when there is
     news.
     """
-    return RemoteMetadata(hub.config.farm.home_path / "cache" / "metadata", ready=hub.wakeup.notify)
+    return MetadataCache(hub.config.farm.home_path / "cache" / "metadata", ready=hub.wakeup.notify)
 
 
 @contextmanager

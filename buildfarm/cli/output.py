@@ -33,6 +33,11 @@ def as_json(data: object) -> None:
     sys.stdout.write(json.dumps(data, indent=2, sort_keys=True, default=str) + "\n")
 
 
+def line(text: str) -> None:
+    """Print a line without markup."""
+    out.print(text, highlight=False, markup=False)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "") -> None:
     """A table; words that are states or verdicts are coloured, and are words all the same."""
     made = Table(

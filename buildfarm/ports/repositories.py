@@ -38,7 +38,7 @@ class RepositoryWriter(Protocol):
         self,
         folder: Path,
         files: Sequence[RepoFile],
-        carried: Sequence[ExtraMetadataFile],
+        extra: Sequence[ExtraMetadataFile],
         style: RepodataStyle,
     ) -> None: ...
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-from buildfarm.adapters.system import repodata
+from buildfarm.adapters.system import repodata_parser
 from buildfarm.adapters.system.process import MEBIBYTE
 from buildfarm.domain.core.nevra import EVR
 from buildfarm.domain.intake.polling import ListedRpm, Look, is_older
@@ -51,7 +51,9 @@ class RepositoryLook:
         ):  # fmt: skip
             if answer.status == _NOT_MODIFIED or digest == known.get("digest"):
                 return Look(position=known)
-            records = {record["type"]: record for record in repodata.parse("repomd", repomd, url)}
+            records = {
+                record["type"]: record for record in repodata_parser.parse("repomd", repomd, url)
+            }
             position = {
                 "etag": answer.headers.get("etag", ""), "last_modified": answer.headers.get("last-modified", ""), "digest": digest,
                 "revision": str(next(iter(records.values()), {}).get("revision", "")),
@@ -85,7 +87,7 @@ class RepositoryLook:
                     f"{url}: not what repomd.xml promises",
                     hint="the repository is being written, or damaged",
                 )
-            rows = repodata.parse("primary", primary, url, most_output=_ROWS_LIMIT)
+            rows = repodata_parser.parse("primary", primary, url, most_output=_ROWS_LIMIT)
         for row in rows:
             if row["checksum_type"] != "sha256":
                 raise InputError(

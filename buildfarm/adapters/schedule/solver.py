@@ -21,7 +21,7 @@ from pathlib import Path
 import createrepo_c as cr
 import solv
 
-from buildfarm.adapters.schedule.module_metadata import read_modules
+from buildfarm.adapters.schedule.modulemd_reader import read_modules
 from buildfarm.domain.publish.modules import unknown_streams, visibility
 from buildfarm.domain.schedule.plan import BaseResolution, Expected, PinnedRepository, Resolution
 from buildfarm.errors import InfraError

@@ -32,7 +32,7 @@ def _asked_password(prompt: str = "Password") -> str:
     return sys.stdin.readline().rstrip("\n")
 
 
-def _said(account: Account) -> str:
+def _summary(account: Account) -> str:
     sigs = f" for SIG {', '.join(account.sigs)}" if account.sigs else ""
     return f"{account.name}: {account.role}{sigs}{', disabled' if account.disabled else ''}"
 
@@ -71,7 +71,7 @@ def add(
     if as_json:
         output.as_json(made)
     else:
-        click.echo(_said(made))
+        click.echo(_summary(made))
 
 
 def _add_here(name: str, role: Role, sigs: tuple[str, ...], password: str, reason: str) -> Account:
@@ -121,7 +121,7 @@ def list_accounts(*, as_json: bool) -> None:
 @reason_option
 def role(name: str, role: str, sigs: tuple[str, ...], reason: str) -> None:
     """Give the account NAME another role, and these SIGs alone."""
-    click.echo(_said(client().accounts.set_rights(name, Role(role), sigs=sigs, reason=reason)))
+    click.echo(_summary(client().accounts.set_rights(name, Role(role), sigs=sigs, reason=reason)))
 
 
 @account.command("disable")
@@ -131,7 +131,7 @@ def role(name: str, role: str, sigs: tuple[str, ...], reason: str) -> None:
 def disable(name: str, reason: str, *, undo: bool) -> None:
     """Close the account NAME: its sessions end, its tokens open nothing."""
     change = client().accounts.enable if undo else client().accounts.disable
-    click.echo(_said(change(name, reason=reason)))
+    click.echo(_summary(change(name, reason=reason)))
 
 
 @account.command("password")

@@ -128,7 +128,7 @@ def _rpms(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def at_rest(build: Build) -> bool:
+def is_finished(build: Build) -> bool:
     """Return whether a build will not move by itself: ended, refused by the gate, or waiting for
     something that ended.
     """
@@ -150,7 +150,7 @@ def wait_for(hub: Client, drop: str, *, seconds: float = 24 * 3600) -> DropPage:
         bar = progress.add_task("building", total=None)
         while time.monotonic() < deadline:
             found = hub.drops.get(drop)
-            moving = [build for build in found.builds if not at_rest(build)]
+            moving = [build for build in found.builds if not is_finished(build)]
             done = len(found.builds) - len(moving)
             words = ", ".join(f"{build.source} {build.state}" for build in moving)
             progress.update(
@@ -169,7 +169,7 @@ def wait_for(hub: Client, drop: str, *, seconds: float = 24 * 3600) -> DropPage:
     )
 
 
-def _say(build: Build) -> None:
+def _print_state(build: Build) -> None:
     output.out.print(f"{build.nvr}: {build.state}", highlight=False)
 
 
@@ -207,7 +207,7 @@ def retry(
     if not builds:
         raise InputError("which builds?", hint="name them, or --failed, or --cluster ID")
     for build in builds:
-        _say(hub.builds.retry(build, reason=reason))
+        _print_state(hub.builds.retry(build, reason=reason))
 
 
 @click.command("pause")
@@ -264,7 +264,7 @@ def cancel(builds: tuple[str, ...], reason: str) -> None:
     """Cancel BUILDS; a running one is stopped at its worker's next heart-beat."""
     hub = client()
     for build in builds:
-        _say(hub.builds.cancel(build, reason=reason))
+        _print_state(hub.builds.cancel(build, reason=reason))
 
 
 @click.command("prioritise")
@@ -318,7 +318,7 @@ def release_hold(subject: str, reason: str, *, is_drop: bool) -> None:
         answer = client().drops.release_hold(subject, reason=reason)
         output.out.print(f"drop {answer.id}: {answer.state}", highlight=False)
     else:
-        _say(client().builds.release_hold(subject, reason=reason))
+        _print_state(client().builds.release_hold(subject, reason=reason))
 
 
 @click.command("override")

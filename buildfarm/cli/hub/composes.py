@@ -23,7 +23,9 @@ def create(target: str, generation: str, reason: str, *, as_json: bool) -> None:
     """Name a generation of TARGET's destination tag; its files are kept until the compose is
     retired.
     """
-    _say(client().composes.create(target, generation=generation, reason=reason), as_json=as_json)
+    _print_compose(
+        client().composes.create(target, generation=generation, reason=reason), as_json=as_json
+    )
 
 
 @compose.command("list")
@@ -70,7 +72,7 @@ def show(name: str, *, as_json: bool) -> None:
 @json_option
 def promote(name: str, reason: str, *, as_json: bool) -> None:
     """Let users have compose NAME from now on: the tag's `released` repositories."""
-    _say(client().composes.promote(name, reason=reason), as_json=as_json)
+    _print_compose(client().composes.promote(name, reason=reason), as_json=as_json)
 
 
 @compose.command("retire")
@@ -79,14 +81,14 @@ def promote(name: str, reason: str, *, as_json: bool) -> None:
 @json_option
 def retire(name: str, reason: str, *, as_json: bool) -> None:
     """Hold compose NAME no longer; if users had it, they get the one promoted before it."""
-    _say(client().composes.retire(name, reason=reason), as_json=as_json)
+    _print_compose(client().composes.retire(name, reason=reason), as_json=as_json)
 
 
 def _state(one: Compose) -> str:
     return f"{one.state}, in force" if one.in_force else one.state.value
 
 
-def _say(one: Compose, *, as_json: bool) -> None:
+def _print_compose(one: Compose, *, as_json: bool) -> None:
     if as_json:
         output.as_json(one)
     else:

@@ -151,52 +151,50 @@ def plan(subject: str, *, as_json: bool) -> None:
         output.as_json(found)
         return
     if found.paused:
-        _say(f"{subject} is {found.paused}")
-    _say_steps(subject, found)
+        output.line(f"{subject} is {found.paused}")
+    _print_steps(subject, found)
     if isinstance(found, DropPlan):
-        _say_left_out(subject, found)
+        _print_left_out(subject, found)
     else:
         for waiting in found.waiting:
-            _say(f"{waiting.nvr} waits ({waiting.kind}): {waiting.reason}")
+            output.line(f"{waiting.nvr} waits ({waiting.kind}): {waiting.reason}")
         for stuck in found.stuck:
-            _say(f"{stuck.nvr} is {stuck.state}: {stuck.reason}")
+            output.line(f"{stuck.nvr} is {stuck.state}: {stuck.reason}")
 
 
-def _say(text: str) -> None:
-    output.out.print(text, highlight=False, markup=False)
-
-
-def _say_left_out(subject: str, found: DropPlan) -> None:
+def _print_left_out(subject: str, found: DropPlan) -> None:
     for cycle in found.cycles:
         closing = "; ".join(f"{source} needs {needed}" for source, needed in cycle.closing)
         conditions = "".join(
             f"; {source} has {condition}" for source, condition in cycle.conditions
         )
-        _say(f"cycle of {', '.join(cycle.members)}, closed by: {closing}{conditions}")
+        output.line(f"cycle of {', '.join(cycle.members)}, closed by: {closing}{conditions}")
     for problem in found.problems:
-        _say(f"{problem.nvr} ({problem.kind}): {problem.reason}")
+        output.line(f"{problem.nvr} ({problem.kind}): {problem.reason}")
     for branded in found.branded:
-        _say(f"{branded.nvr} (brand words and no rule): {branded.hits}, first {branded.first}")
+        output.line(
+            f"{branded.nvr} (brand words and no rule): {branded.hits}, first {branded.first}"
+        )
     for unread in found.unread:
-        _say(f"{unread.nvr} (not read for brand words): {unread.reason}")
+        output.line(f"{unread.nvr} (not read for brand words): {unread.reason}")
     if found.surveyed.read < found.surveyed.of:
-        _say(
+        output.line(
             f"{found.surveyed.of - found.surveyed.read} SRPMs are still to be read for brand words"
         )
     for stopped in found.left_out:
-        _say(f"{stopped.nvr} is {stopped.state}: {stopped.reason}")
+        output.line(f"{stopped.nvr} is {stopped.state}: {stopped.reason}")
     if found.approval == Approval.AWAITED:
-        _say(f"{found.reason}: `buildfarm approve {subject} --reason …`, or `refuse`")
+        output.line(f"{found.reason}: `buildfarm approve {subject} --reason …`, or `refuse`")
 
 
-def _say_steps(subject: str, found: TargetOutlook | DropPlan) -> None:
+def _print_steps(subject: str, found: TargetOutlook | DropPlan) -> None:
     if found.steps:
         made = at(found.created) if found.created else None
-        _say(
+        output.line(
             f"{subject}: {len(found.steps)} builds in {len(found.waves)} waves, {_span(found.makespan)} "
             f"on {found.workers} builders (no order is faster than {_span(found.bound)}; as of {made})"
         )
-        _say(f"critical path, {_span(found.critical_path)}: {' → '.join(found.critical)}")
+        output.line(f"critical path, {_span(found.critical_path)}: {' → '.join(found.critical)}")
         rows = [
             (str(step.wave + 1), step.name, _span(step.start), _span(step.cost), _span(step.way))
             for step in found.steps
@@ -204,10 +202,10 @@ def _say_steps(subject: str, found: TargetOutlook | DropPlan) -> None:
         output.table(("Wave", "SRPM", "Starts in", "Takes", "Way behind it"), rows)
     else:
         is_open = isinstance(found, TargetOutlook) and found.waiting and not found.paused
-        _say(f"{subject}: {'nothing is foretold yet' if is_open else 'nothing is to begin'}")
+        output.line(f"{subject}: {'nothing is foretold yet' if is_open else 'nothing is to begin'}")
     names = {step.build: step.name for step in found.steps}
     for cycle in found.unscheduled_cycles:
-        _say(f"cycle: {', '.join(names.get(key, key) for key in cycle)}")
+        output.line(f"cycle: {', '.join(names.get(key, key) for key in cycle)}")
 
 
 @click.command("seeds")
@@ -224,7 +222,7 @@ def seeds(target: str, *, as_json: bool) -> None:
     shares = [(one.number, one.share) for one in found.over_time if one.share is not None]
     if shares:
         (first, then), (last, now) = shares[0], shares[-1]
-        _say(
+        output.line(
             f"self-hosted share: {then:.1%} in generation {first}, {now:.1%} in generation {last}; "
             f"with the buildroots behind them {found.transitive.share or 0:.1%}"
         )
@@ -232,7 +230,7 @@ def seeds(target: str, *, as_json: bool) -> None:
         seeded = f"took {', '.join(one.seeded)} from a seed or a bootstrap"
         took = seeded if one.seeded else "took nothing of its cycle from a seed"
         took = f"built with {one.bootstrap}, without its cycle" if one.bootstrap else took
-        _say(f"cycle {', '.join(one.cycle)}: {one.nvr}, round {one.round}, {took}")
+        output.line(f"cycle {', '.join(one.cycle)}: {one.nvr}, round {one.round}, {took}")
     rows = [(seed.nevra, str(seed.buildroots), seed.why) for seed in found.seeds]
     output.table(("Seed", "Buildroots", "Why not ours"), rows)
 
@@ -258,7 +256,7 @@ def failures(target: str, *, as_json: bool) -> None:
     ]
     output.table(("Cluster", "Builds", "Kind", "Cause", "First"), rows)
     if rows:
-        _say(f"to retry one: buildfarm retry --cluster ID -t {target} --reason …")
+        output.line(f"to retry one: buildfarm retry --cluster ID -t {target} --reason …")
 
 
 @click.command("why")
@@ -291,7 +289,7 @@ def why(build: str, *, as_json: bool) -> None:
         )
     if found.next:
         lines.append(f"next: {found.next}")
-    _say("\n".join(lines))
+    output.line("\n".join(lines))
 
 
 @click.command("search")

@@ -34,28 +34,25 @@ def triggers(target: str, *, as_json: bool) -> None:
         output.as_json(found)
         return
     for one in found.triggers:
-        say(f"{one.target} {one.kind} {one.name}: {one.state}")
+        output.line(f"{one.target} {one.kind} {one.name}: {one.state}")
         for what in one.follows:
-            say(f"  follows {what}")
+            output.line(f"  follows {what}")
         if one.problem:
-            say(f"  {one.problem} (since {_minute(one.problem_since)}, {one.failures} times)")
+            output.line(
+                f"  {one.problem} (since {_minute(one.problem_since)}, {one.failures} times)"
+            )
         if one.found:
-            say(f"  found {one.found}{', drop ' + one.drop[:12] if one.drop else ''}")
+            output.line(f"  found {one.found}{', drop ' + one.drop[:12] if one.drop else ''}")
         if one.looked:
-            say(
+            output.line(
                 f"  looked {_minute(one.looked)}{', next ' + _minute(one.next_look) if one.next_look else ''}"
             )
     if not found.triggers:
-        say("no target has triggers: `triggers:` in its file names them")
+        output.line("no target has triggers: `triggers:` in its file names them")
 
 
 def _minute(moment: datetime | None) -> str:
     return at(moment)[:16] if moment else "?"
-
-
-def say(line: str) -> None:
-    """One line as it is."""
-    output.out.print(line, highlight=False, markup=False)
 
 
 @click.command("poll")

@@ -191,7 +191,7 @@ def revoke(waiver: str, reason: str) -> None:
 @json_option
 def request_waiver(build: str, kind: str, *, as_json: bool, **words: str) -> None:
     """Ask those who may to waive the finding of KIND of BUILD, as its comparison writes it."""
-    _say(client().waivers.ask(build, {"kind": kind, **words}), as_json=as_json)
+    _print_request(client().waivers.ask(build, {"kind": kind, **words}), as_json=as_json)
 
 
 @waivers.command("grant")
@@ -205,7 +205,7 @@ def grant(ask: str, owner: str, expires: datetime, reason: str, *, as_json: bool
     made = client().waivers.grant(
         ask, owner=owner, expires=expires.date().isoformat(), reason=reason
     )
-    _say(made, as_json=as_json)
+    _print_request(made, as_json=as_json)
 
 
 @waivers.command("decline")
@@ -214,10 +214,10 @@ def grant(ask: str, owner: str, expires: datetime, reason: str, *, as_json: bool
 @json_option
 def decline(ask: str, reason: str, *, as_json: bool) -> None:
     """Refuse the waiver that was asked for as ASK."""
-    _say(client().waivers.decline(ask, reason=reason), as_json=as_json)
+    _print_request(client().waivers.decline(ask, reason=reason), as_json=as_json)
 
 
-def _say(one: WaiverRequest, *, as_json: bool) -> None:
+def _print_request(one: WaiverRequest, *, as_json: bool) -> None:
     if as_json:
         output.as_json(one)
     else:

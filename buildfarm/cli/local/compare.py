@@ -175,14 +175,14 @@ def _policy(target: str, waivers: Path | None, *, any_release: bool, fast: bool)
 
 
 def _compare_files(old: Path, new: Path, policy: ComparePolicy, show: Show) -> Report:
-    from buildfarm.adapters.compare.read_ahead import ReadAhead
+    from buildfarm.adapters.compare.early_reader import EarlyReader
 
-    with ReadAhead(old, new) as reader:  # the sandbox starts while the rest is imported
+    with EarlyReader(old, new) as reader:  # the sandbox starts while the rest is imported
         from buildfarm.presentation.report_text import lines
         from buildfarm.services.compare.comparison import compare_paths
 
         report = compare_paths(old, new, policy, reader=reader)
-    show.say(lines(report, verbose=show.verbose))
+    show.write(lines(report, verbose=show.verbose))
     return report
 
 

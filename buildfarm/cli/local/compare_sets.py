@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import click
 
 from buildfarm import places
+from buildfarm.adapters.compare.folder_side import FolderSide, is_repository
 from buildfarm.adapters.compare.journal import Journal, tool_digest
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
-from buildfarm.adapters.compare.rpm_sides import FolderSide, is_repository
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
 from buildfarm.cli.local.compare_show import Show
 from buildfarm.domain.compare.policy import ComparePolicy
 from buildfarm.domain.compare.report import PairResult, Report
@@ -31,10 +31,10 @@ from buildfarm.presentation.report_text import (
     unpaired_lines,
 )
 from buildfarm.services.compare.comparison import files_of
-from buildfarm.services.compare.large_comparison import Told, compare_sides
+from buildfarm.services.compare.large_comparison import Callbacks, compare_sides
 
 if TYPE_CHECKING:
-    from buildfarm.adapters.compare.rpm_repository import RepositorySide
+    from buildfarm.adapters.compare.repository_side import RepositorySide
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -108,22 +108,22 @@ def compare_sets(
         def total(count: int) -> None:
             progress.begin("pairs compared", count)
 
-        def result(found: PairResult, again: bool) -> None:  # noqa: FBT001  # said in Told
+        def result(found: PairResult, again: bool) -> None:  # noqa: FBT001  # as Callbacks declares
             lines = list(pair_lines(found, verbose=show.verbose))
             if lines:
                 progress.clear()
-                show.say(lines)
+                show.write(lines)
             progress.step(again=again, bad=not found.verdict.is_compatible)
 
         report = compare_sides(
             vendors, ours, policy=policy, journal=journal, salt=tool_digest(), jobs=jobs,
-            reader=reader, told=Told(total=total, result=result),
+            reader=reader, callbacks=Callbacks(total=total, result=result),
         )  # fmt: skip
     progress.clear()
-    show.say(unpaired_lines((*report.missing, *report.extra), verbose=show.verbose))
+    show.write(unpaired_lines((*report.missing, *report.extra), verbose=show.verbose))
     if report.sources is not None:
-        show.say(distribution_lines(report.sources, verbose=show.verbose))
-    show.say(summary(report, verbose=show.verbose))
+        show.write(distribution_lines(report.sources, verbose=show.verbose))
+    show.write(summary(report, verbose=show.verbose))
     return report
 
 
@@ -135,7 +135,7 @@ def _sides(
     old: str, new: str, folder: Path, progress: Progress, reader: SandboxedReader, jobs: int
 ) -> tuple[FolderSide, FolderSide] | tuple[RepositorySide, RepositorySide]:
     if is_repository(old) and is_repository(new):
-        from buildfarm.adapters.compare.rpm_repository import RepositorySide  # noqa: PLC0415  # folders need no HTTP
+        from buildfarm.adapters.compare.repository_side import RepositorySide  # noqa: PLC0415  # folders need no HTTP
 
         work = folder / "fetched"
         return RepositorySide(old, work=work, reader=reader), RepositorySide(

@@ -21,7 +21,7 @@ class Show:
     verbose: bool
     quiet: bool
 
-    def say(self, lines: Iterable[str]) -> None:
+    def write(self, lines: Iterable[str]) -> None:
         """Print lines; click drops the colour in a pipe."""
         if self.quiet:
             return

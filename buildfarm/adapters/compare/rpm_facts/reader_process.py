@@ -30,7 +30,7 @@ class ReaderProcess:
     """``files`` are the files and folders the reader sees. Not for several threads at once."""
 
     def __init__(self, files: Sequence[Path], *, memory: int = MEMORY) -> None:
-        asked, self._ask = os.pipe()
+        asked, self._requests = os.pipe()
         answered, out = os.pipe()
         self._answers = os.fdopen(answered, "rb")
         self._deadline = time.monotonic() + _LONGEST_SECONDS
@@ -64,12 +64,12 @@ class ReaderProcess:
         """
         return self._left <= 0
 
-    def tell(self, request: object, *, seconds: float) -> None:
+    def send(self, request: object, *, seconds: float) -> None:
         """Put a question that may take so long."""
         self._deadline = time.monotonic() + seconds
         self._left -= 1
         try:
-            os.write(self._ask, json.dumps(request).encode() + b"\n")
+            os.write(self._requests, json.dumps(request).encode() + b"\n")
         except BrokenPipeError:
             return  # it has ended: no answer comes
 
@@ -91,7 +91,7 @@ class ReaderProcess:
 
     def close(self) -> None:
         """End it, whatever it is at; an answer that nobody has read must not keep it."""
-        os.close(self._ask)
+        os.close(self._requests)
         self._answers.close()
         self._deadline = 0.0
         self._thread.join()

@@ -14,7 +14,7 @@ from productmd.composeinfo import Compose as ComposeSection
 from productmd.composeinfo import ComposeInfo, Variant
 from productmd.rpms import Rpms
 
-from buildfarm.adapters.publish.package_pool import place_of
+from buildfarm.adapters.publish.package_pool import href_of
 from buildfarm.adapters.system import process
 from buildfarm.domain.publish.compose import Compose, Release, day_and_respin
 from buildfarm.domain.publish.repository import RepositoryKind
@@ -117,7 +117,7 @@ def _rpms(
         is_source = rpm.repository is RepositoryKind.SOURCE
         for arch in arches:
             if is_source or rpm.arch in (arch, "noarch"):
-                path = f"{_folder(rpm.repository, arch)}/{place_of(rpm.filename)}"
+                path = f"{_folder(rpm.repository, arch)}/{href_of(rpm.filename)}"
                 category = rpm.repository.value
                 found.add(
                     VARIANT,

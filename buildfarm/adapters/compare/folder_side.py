@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Protocol
 
 from buildfarm.adapters.compare.rpm_facts.codec import rpm_from_json, rpm_to_json
-from buildfarm.domain.compare.batch import card
+from buildfarm.domain.compare.batch import identity
 from buildfarm.domain.compare.facts.facts import RpmFacts
 
 _AT_ONCE = 128
@@ -38,7 +38,7 @@ class HeaderReader(Protocol):
 
 
 class FolderSide:
-    """RPM files of one folder. ``read`` is told how many headers are read, by ``jobs`` threads.
+    """RPM files of one folder. ``read`` is called with the number of headers are read, by ``jobs`` threads.
 
     :raises InfraError: the sandbox does not start.
     """
@@ -51,7 +51,7 @@ class FolderSide:
         self._spool = tempfile.TemporaryFile(dir=spool)  # noqa: SIM115  # closed with the side
         self._places: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
-        self.cards: list[RpmFacts] = []
+        self.identities: list[RpmFacts] = []
         self.provides: dict[str, str] = {}
         shares = iter([files[start : start + _AT_ONCE] for start in range(0, len(files), _AT_ONCE)])
         with ThreadPoolExecutor(jobs) as pool:
@@ -65,14 +65,14 @@ class FolderSide:
         line = json.dumps(rpm_to_json(facts)).encode()
         self._places[facts.file] = (self._spool.tell(), len(line))
         self._spool.write(line)
-        self.cards.append(card(facts))
+        self.identities.append(identity(facts))
         for dependency in facts.dependencies.get("PROVIDE", ()):
             self.provides.setdefault(dependency.name, facts.basename)
 
     @contextmanager
-    def facts(self, cards: Sequence[RpmFacts]) -> Iterator[list[RpmFacts]]:
+    def facts(self, identities: Sequence[RpmFacts]) -> Iterator[list[RpmFacts]]:
         """The whole facts of some RPMs, in order."""
-        yield [self._load(one.file) for one in cards]
+        yield [self._load(one.file) for one in identities]
 
     def _load(self, file: str) -> RpmFacts:
         place, length = self._places[file]

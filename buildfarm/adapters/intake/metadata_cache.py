@@ -33,7 +33,7 @@ _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _KEPT_STATES = 3
 
 
-class RemoteMetadata:
+class MetadataCache:
     """Pins repositories below ``folder``; ``ready`` is called when a state came in."""
 
     def __init__(

@@ -14,7 +14,7 @@ from buildfarm.adapters.compare.rpm_facts.reader_process import ReaderProcess
 from buildfarm.adapters.system.process import MEBIBYTE
 
 if TYPE_CHECKING:
-    from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+    from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
     from buildfarm.domain.compare.facts.content_facts import (
         BothSides,
         ContentFacts,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SECONDS, _SECONDS_A_MEBIBYTE = 30.0, 3.0
 
 
-class ReadAhead:
+class EarlyReader:
     """A reader that has begun with two files; what it cannot answer, an ordinary reader is asked
     for.
     """
@@ -40,9 +40,9 @@ class ReadAhead:
                 + _SECONDS_A_MEBIBYTE * sum(file.stat().st_size for file in self._files) / MEBIBYTE
             )
             self._begun = ReaderProcess(self._files)
-            self._begun.tell({"files": [str(file) for file in self._files]}, seconds=self._seconds)
+            self._begun.send({"files": [str(file) for file in self._files]}, seconds=self._seconds)
 
-    def __enter__(self) -> ReadAhead:
+    def __enter__(self) -> EarlyReader:
         return self
 
     def __exit__(
@@ -69,13 +69,15 @@ class ReadAhead:
         if self._begun is not None and {Path(request.file) for request in requests} <= set(
             self._files
         ):
-            from buildfarm.adapters.compare.rpm_facts.sandboxed import content_request, told  # noqa: PLC0415  # after the first answer
+            from buildfarm.adapters.compare.rpm_facts import sandboxed_reader  # noqa: PLC0415  # after the first answer
 
-            self._begun.tell({**content_request(requests), "at_once": True}, seconds=self._seconds)
+            message = sandboxed_reader.content_request(requests)
+            self._begun.send({**message, "at_once": True}, seconds=self._seconds)
             answers = self._begun.answers(len(requests))
             if answers is not None:
                 return [
-                    told(request, answer) for request, answer in zip(requests, answers, strict=True)
+                    sandboxed_reader.content_facts(request, answer)
+                    for request, answer in zip(requests, answers, strict=True)
                 ]
         return self._ordinary.contents(requests)
 
@@ -87,7 +89,7 @@ class ReadAhead:
         if self._begun is not None and not with_abidiff:
             from buildfarm.adapters.compare.rpm_facts.content_codec import both_sides_from_json  # noqa: PLC0415  # as above
 
-            self._begun.tell(
+            self._begun.send(
                 {"pairs": [asdict(request) for request in requests]}, seconds=self._seconds
             )
             answers = self._begun.answers(len(requests))
@@ -97,6 +99,6 @@ class ReadAhead:
 
     @property
     def _ordinary(self) -> SandboxedReader:
-        from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader  # noqa: PLC0415  # most runs need none
+        from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader  # noqa: PLC0415  # most runs need none
 
         return SandboxedReader()

@@ -115,7 +115,10 @@ class SandboxedReader:
             return self._run(content_request(some), [Path(item.file) for item in some])
 
         answers = _each(requests, run, lambda form: form, _no_contents)
-        return [told(request, answer) for request, answer in zip(requests, answers, strict=True)]
+        return [
+            content_facts(request, answer)
+            for request, answer in zip(requests, answers, strict=True)
+        ]
 
     def both_sides(self, requests: Sequence[PairRequest]) -> list[Mapping[str, BothSides]]:
         """Return what takes both files, by the new side's path of each request; a check that broke
@@ -188,7 +191,7 @@ class SandboxedReader:
             process = self._idle.pop() if self._idle else None
         if process is None:
             process = ReaderProcess(self._keep, memory=self._memory)
-        process.tell(request, seconds=seconds)
+        process.send(request, seconds=seconds)
         answers = process.answers(count)
         if answers is None or process.spent:
             process.close()
@@ -207,7 +210,7 @@ def content_request(requests: Sequence[ContentRequest]) -> dict[str, Any]:
     }
 
 
-def told(request: ContentRequest, answer: Any) -> Mapping[str, ContentFacts]:  # noqa: ANN401 -- whatever the sandbox printed
+def content_facts(request: ContentRequest, answer: Any) -> Mapping[str, ContentFacts]:  # noqa: ANN401 -- whatever the sandbox printed
     """The facts in a reader's answer; every path that was asked for is there, with an error if it
     must be.
     """

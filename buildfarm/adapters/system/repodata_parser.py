@@ -32,7 +32,7 @@ def parse(
         than ``most_output`` bytes.
     """
     done = sandbox.python(
-        "buildfarm.adapters.system.repodata", read_only=[file], stdin=json.dumps({kind: str(file)}).encode(), timeout=_SECONDS,
+        "buildfarm.adapters.system.repodata_parser", read_only=[file], stdin=json.dumps({kind: str(file)}).encode(), timeout=_SECONDS,
         max_output=most_output, ok=None,
     )  # fmt: skip
     if done.returncode != 0 or done.stopped:

@@ -20,8 +20,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from buildfarm.adapters.compare.rpm_sides import HeaderReader
-from buildfarm.adapters.system import repodata
+from buildfarm.adapters.compare.folder_side import HeaderReader
+from buildfarm.adapters.system import repodata_parser
 from buildfarm.adapters.system.process import MEBIBYTE
 from buildfarm.domain.compare.facts.facts import RpmFacts
 from buildfarm.errors import InfraError, InputError
@@ -57,7 +57,7 @@ class RepositorySide:
         self._lock = threading.Lock()
         self._held: dict[Path, int] = {}
         self._known: dict[str, Json] = {}
-        self.cards: list[RpmFacts] = []
+        self.identities: list[RpmFacts] = []
         self.provides: dict[str, str] = {}
         for row in self._rows():
             self._keep(row)
@@ -102,7 +102,7 @@ class RepositorySide:
                 self._let_go(file)
 
     def _parse(self, kind: str, file: Path) -> list[Json]:
-        return repodata.parse(kind, file, self._place(_REPOMD))
+        return repodata_parser.parse(kind, file, self._place(_REPOMD))
 
     def _keep(self, row: Json) -> None:
         if row["arch"] in ("src", "nosrc"):
@@ -114,7 +114,7 @@ class RepositorySide:
             )
         name = PurePosixPath(row["href"]).name
         self._known[row["checksum"]] = row
-        self.cards.append(
+        self.identities.append(
             RpmFacts(
                 file=name, sha256=row["checksum"], name=row["name"], epoch=row["epoch"] or None, version=row["version"],
                 release=row["release"], arch=row["arch"], source_rpm=row["source_rpm"],
@@ -124,22 +124,24 @@ class RepositorySide:
             self.provides.setdefault(provided, name)
 
     @contextmanager
-    def facts(self, cards: Sequence[RpmFacts]) -> Iterator[list[RpmFacts]]:
+    def facts(self, identities: Sequence[RpmFacts]) -> Iterator[list[RpmFacts]]:
         """The whole facts of some RPMs, in order; their files are at hand until the block ends."""
         files: list[Path | InputError] = []
         try:
-            for card in cards:
-                row = self._known[card.sha256]
+            for identity in identities:
+                row = self._known[identity.sha256]
                 try:
-                    files.append(self._get(row, f"{card.sha256}/{card.file}", limit=_RPM_LIMIT))
+                    files.append(
+                        self._get(row, f"{identity.sha256}/{identity.file}", limit=_RPM_LIMIT)
+                    )
                 except InputError as error:
                     files.append(error)
             read = iter(self._reader.headers([file for file in files if isinstance(file, Path)]))
             yield [
-                replace(card, error=str(file))
+                replace(identity, error=str(file))
                 if isinstance(file, InputError)
-                else _checked(card, next(read))
-                for card, file in zip(cards, files, strict=True)
+                else _checked(identity, next(read))
+                for identity, file in zip(identities, files, strict=True)
             ]
         finally:
             for file in files:
@@ -221,11 +223,11 @@ def _digest(file: Path, kind: str) -> str:
         return hashlib.file_digest(stream, kind).hexdigest()
 
 
-def _checked(card: RpmFacts, facts: RpmFacts) -> RpmFacts:
+def _checked(identity: RpmFacts, facts: RpmFacts) -> RpmFacts:
     """The facts, or the error that this is not the file that the metadata names."""
-    if facts.sha256 == card.sha256 or facts.error:
+    if facts.sha256 == identity.sha256 or facts.error:
         return facts
     return replace(
-        card,
+        identity,
         error=f"not the file that the repository's metadata names: its SHA-256 is {facts.sha256}",
     )
