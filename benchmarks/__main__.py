@@ -30,9 +30,9 @@ from demo.drive import DemoFailed
 from demo.world.run import WorldError
 
 ALL: Mapping[str, Callable[[int], None]] = {
-    "build_overhead": build_overhead.run, "compare": compare.run, "debrand_check": debrand_check.run,
-    "debrand_scan": debrand_scan.run, "guests": guests.run, "pages": pages.run, "publish": publish.run,
-    "schedule": schedule.run, "web": web.run,
+    "build_overhead": build_overhead.run, "compare": compare.run,
+    "debrand_check": debrand_check.run, "debrand_scan": debrand_scan.run, "guests": guests.run,
+    "pages": pages.run, "publish": publish.run, "schedule": schedule.run, "web": web.run,
 }  # fmt: skip
 
 

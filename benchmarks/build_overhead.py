@@ -156,11 +156,12 @@ class Bench:
         """
         shutil.copy(srpm, self._root / "builddir")
         argv = [
-            "bwrap", "--unshare-all", "--die-with-parent", "--uid", str(_BUILDER), "--gid", str(_BUILDER),
-            "--bind", str(self._root), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--clearenv",
-            "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--setenv", "HOME", "/builddir",
-            "--setenv", "LC_ALL", "C.UTF-8", "--chdir", "/builddir", "--",
-            "rpmbuild", "--rebuild", "--define", "_topdir /builddir/build", "--define", "dist .el9", srpm.name,
+            "bwrap", "--unshare-all", "--die-with-parent", "--uid", str(_BUILDER), "--gid",
+            str(_BUILDER), "--bind", str(self._root), "/", "--proc", "/proc", "--dev", "/dev",
+            "--tmpfs", "/tmp", "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin",
+            "--setenv", "HOME", "/builddir", "--setenv", "LC_ALL", "C.UTF-8", "--chdir",
+            "/builddir", "--", "rpmbuild", "--rebuild", "--define", "_topdir /builddir/build",
+            "--define", "dist .el9", srpm.name,
         ]  # fmt: skip
         return _seconds_of(argv)
 
@@ -172,9 +173,15 @@ class Bench:
         in each run.
         """
         text = subprocess.run(
-            [Path(sys.prefix) / "bin" / "buildfarm", "mock-config", _TARGET], check=True, capture_output=True,
-            env={**os.environ, "BUILDFARM_HOME": str(self.home), "BUILDFARM_CONFIG": str(self.home / "farm.yaml")},
-        ).stdout.decode()  # fmt: skip
+            [Path(sys.prefix) / "bin" / "buildfarm", "mock-config", _TARGET],
+            check=True,
+            capture_output=True,
+            env={
+                **os.environ,
+                "BUILDFARM_HOME": str(self.home),
+                "BUILDFARM_CONFIG": str(self.home / "farm.yaml"),
+            },
+        ).stdout.decode()
         repos = self.home / "repos"
         tag = f"{_TARGET}-build"
         text = text.replace(f"{farm.url}/repos/external/{_TARGET}/seed", self._seed.as_uri())

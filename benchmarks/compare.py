@@ -67,7 +67,8 @@ def _timed(argv: Sequence[str | Path], *, ends: frozenset[int]) -> tuple[float, 
     started = time.perf_counter()
     try:
         done = subprocess.run(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=_LIMIT_SECONDS,
+            argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+            timeout=_LIMIT_SECONDS,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return _LIMIT_SECONDS, -1, ""
@@ -190,8 +191,10 @@ def _floor(pairs: Mapping[str, tuple[Path, Path]], work: Path, runs: int) -> Non
         if round_:
             ours.append(seconds)
             floor.append(time.perf_counter() - started)
-    print(f"\nfolder run over {len(files) // 2} differing pairs (exit {code}): {statistics.median(ours):.3f} s; "
-          f"unpack and hash: {statistics.median(floor):.3f} s")  # fmt: skip
+    print(
+        f"\nfolder run over {len(files) // 2} differing pairs (exit {code}): {statistics.median(ours):.3f} s; "
+        f"unpack and hash: {statistics.median(floor):.3f} s"
+    )
     _goal(
         "ours over the floor",
         statistics.median(ours) / statistics.median(floor),
@@ -216,8 +219,10 @@ def _equal_payload(work: Path, runs: int) -> None:
         if round_:
             ours.append(seconds)
             rpmdiff.append(taken)
-    print(f"\nfolder run over {len(names)} pairs with equal payload (exit {code}): {statistics.median(ours):.3f} s; "
-          f"rpmdiff, one process a pair: {statistics.median(rpmdiff):.3f} s")  # fmt: skip
+    print(
+        f"\nfolder run over {len(names)} pairs with equal payload (exit {code}): {statistics.median(ours):.3f} s; "
+        f"rpmdiff, one process a pair: {statistics.median(rpmdiff):.3f} s"
+    )
     _goal("rpmdiff over ours", statistics.median(rpmdiff) / statistics.median(ours), at_least=1.0)
 
 

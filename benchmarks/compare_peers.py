@@ -62,13 +62,28 @@ def _abipkgdiff(old: Path, new: Path, _: Path) -> list[str | Path]:
 
 
 _ALL = (
-    Peer(name=OURS, argv=lambda old, new, _: [Path(sys.executable).with_name("buildfarm"), "compare", "--json", old, new],
-         found=_ours, ends=frozenset({0, 1, 3})),
+    Peer(
+        name=OURS, argv=lambda old, new,
+        _: [ Path(sys.executable).with_name("buildfarm"), "compare", "--json", old, new, ],
+        found=_ours, ends=frozenset({0, 1, 3}),
+    ),
     Peer(name="rpmdiff", argv=lambda old, new, _: ["rpmdiff", old, new], found=_lines),
-    Peer(name="build-compare", argv=lambda old, new, _: ["/usr/lib/build/pkg-diff.sh", old, new], found=_lines),
-    Peer(name="pkgdiff", argv=lambda old, new, folder: ["pkgdiff", "-report-path", folder / "report.html", old, new], found=_pkgdiff),
+    Peer(
+        name="build-compare",
+        argv=lambda old, new, _: ["/usr/lib/build/pkg-diff.sh", old, new],
+        found=_lines,
+    ),
+    Peer(
+        name="pkgdiff",
+        argv=lambda old, new, folder: ["pkgdiff", "-report-path", folder / "report.html", old, new],
+        found=_pkgdiff,
+    ),
     Peer(name="abipkgdiff", argv=_abipkgdiff, found=_lines, ends=frozenset(range(16))),
-    Peer(name="diffoscope", argv=lambda old, new, _: ["diffoscope", "--no-progress", "--text", "-", old, new], found=_lines),
+    Peer(
+        name="diffoscope",
+        argv=lambda old, new, _: ["diffoscope", "--no-progress", "--text", "-", old, new],
+        found=_lines,
+    ),
 )  # fmt: skip
 
 

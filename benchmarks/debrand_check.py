@@ -69,8 +69,10 @@ def run(runs: int) -> None:
             ours.append(time.perf_counter() - started)
             source_statuses = Counter(one["standing"] for one in json.loads(done.stdout))
             started = time.perf_counter()
-            subprocess.run(["xargs", "-P", str(os.cpu_count()), "-n", "1", "sh", "-c", _FLOOR, work],
-                           input=names, text=True, stderr=subprocess.DEVNULL, check=False)  # fmt: skip
+            subprocess.run(
+                ["xargs", "-P", str(os.cpu_count()), "-n", "1", "sh", "-c", _FLOOR, work],
+                input=names, text=True, stderr=subprocess.DEVNULL, check=False,
+            )  # fmt: skip
             floor.append(time.perf_counter() - started)
     size = sum(srpms[number % len(srpms)].stat().st_size for number in range(_SRPMS)) / 1e6
     mine, least = statistics.median(ours), statistics.median(floor)

@@ -48,9 +48,24 @@ def run(runs: int) -> None:
         for round_ in range(runs + 1):
             with tempfile.TemporaryDirectory(dir=work) as plain:
                 taken = {
-                    "scan": _seconds([Path(sys.executable).with_name("buildfarm"), "brand-scan", links, "--policy", _POLICY, "--json"]),
-                    "unpack": _seconds(["xargs", "-P", str(os.cpu_count()), "-n", "1", "sh", "-c", _UNPACK, plain], names=rpms),
-                    "grep": _seconds(["grep", "-rciE", "|".join(word.pattern for word in load_brand_policy(_POLICY).words), plain]),
+                    "scan": _seconds(
+                        [
+                            Path(sys.executable).with_name("buildfarm"), "brand-scan", links,
+                            "--policy", _POLICY, "--json",
+                        ]
+                    ),
+                    "unpack": _seconds(
+                        ["xargs", "-P", str(os.cpu_count()), "-n", "1", "sh", "-c", _UNPACK, plain],
+                        names=rpms,
+                    ),
+                    "grep": _seconds(
+                        [
+                            "grep",
+                            "-rciE",
+                            "|".join(word.pattern for word in load_brand_policy(_POLICY).words),
+                            plain,
+                        ]
+                    ),
                 }  # fmt: skip
                 size = sum(
                     file.lstat().st_size for file in Path(plain).rglob("*") if file.is_file()
@@ -83,5 +98,7 @@ def _print(times: dict[str, list[float]], count: int, size: int, runs: int) -> N
     ):
         print(f"  {what:<30} {middle[name]:7.2f} s  {size / 1e6 / middle[name]:8.0f} MB/s")
     ratio = middle["scan"] / middle["unpack"]
-    print(f"  scan / unpacking: {ratio:.2f} (goal: at most {_GOAL:g}) {'met' if ratio <= _GOAL else 'NOT MET'}; "
-          f"scan / (unpacking + grep): {middle['scan'] / (middle['unpack'] + middle['grep']):.2f}")  # fmt: skip
+    print(
+        f"  scan / unpacking: {ratio:.2f} (goal: at most {_GOAL:g}) {'met' if ratio <= _GOAL else 'NOT MET'}; "
+        f"scan / (unpacking + grep): {middle['scan'] / (middle['unpack'] + middle['grep']):.2f}"
+    )

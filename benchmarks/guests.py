@@ -94,10 +94,15 @@ def _bare_boot(home: Path, accelerator: str) -> float:
     manifest = json.loads((place / "image.json").read_text(encoding="utf-8"))
     started = time.perf_counter()
     subprocess.run(
-        ["qemu-system-x86_64", "-accel", accelerator, "-cpu", "max", "-machine", "q35", "-m", "1024", "-smp", "2", "-display",
-         "none", "-no-reboot", "-kernel", place / "vmlinuz", "-initrd", place / "initramfs.img", "-append", manifest["append"],
-         "-drive", f"file={place / 'disk.img'},format=raw,if=virtio,snapshot=on"],
-        check=True, capture_output=True, timeout=_LIMIT_SECONDS,
+        [
+            "qemu-system-x86_64", "-accel", accelerator, "-cpu", "max", "-machine", "q35", "-m",
+            "1024", "-smp", "2", "-display", "none", "-no-reboot", "-kernel", place / "vmlinuz",
+            "-initrd", place / "initramfs.img", "-append", manifest["append"], "-drive",
+            f"file={place / 'disk.img'},format=raw,if=virtio,snapshot=on",
+        ],
+        check=True,
+        capture_output=True,
+        timeout=_LIMIT_SECONDS,
     )  # fmt: skip
     return time.perf_counter() - started
 

@@ -18,9 +18,11 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 def target(name: str, title: str) -> Target:
     """One of the farm's targets."""
     return Target(
-        schema=1, name=name, title=title, dist=f".el{name[-1]}", suffix=".reef.1", arches=("x86_64",), builder="chroot",
-        buildroot=BuildrootSpec(packages=("bash", "gcc"), releasever=name[-1]), upstream=Upstream(vendor="PNAELV"),
-        tags=Tags(build=f"{name}-build", destination=name), lifecycle=Lifecycle(released=date(2023, 6, 1)),
+        schema=1, name=name, title=title, dist=f".el{name[-1]}", suffix=".reef.1",
+        arches=("x86_64",), builder="chroot",
+        buildroot=BuildrootSpec(packages=("bash", "gcc"), releasever=name[-1]),
+        upstream=Upstream(vendor="PNAELV"), tags=Tags(build=f"{name}-build", destination=name),
+        lifecycle=Lifecycle(released=date(2023, 6, 1)),
         owner=Owner(sig="core", contact="core@reef.example"),
     )  # fmt: skip
 

@@ -76,16 +76,21 @@ _FAILURES = (
     ),
 )
 _HARMLESS = (
-    ("signature", "", "", Verdict.EQUIVALENT), ("build-record", "", "buildtime", Verdict.EQUIVALENT),
-    ("build-id-links", "", "", Verdict.EQUIVALENT), ("content-normalised", "/usr/lib64/{source}.so.1", "", Verdict.EQUIVALENT),
+    ("signature", "", "", Verdict.EQUIVALENT),
+    ("build-record", "", "buildtime", Verdict.EQUIVALENT),
+    ("build-id-links", "", "", Verdict.EQUIVALENT),
+    ("content-normalised", "/usr/lib64/{source}.so.1", "", Verdict.EQUIVALENT),
     ("release", "", "", Verdict.EXPECTED), ("brand-tag", "", "vendor", Verdict.EXPECTED),
     ("content-doc", "/usr/share/doc/{source}/README", "", Verdict.COMPATIBLE),
-    ("elf-code", "/usr/bin/{source}", "", Verdict.COMPATIBLE), ("content-config", "/etc/{source}.conf", "", Verdict.EXPECTED),
+    ("elf-code", "/usr/bin/{source}", "", Verdict.COMPATIBLE),
+    ("content-config", "/etc/{source}.conf", "", Verdict.EXPECTED),
 )  # fmt: skip
 _GRAVE = (
     ("export-removed", "/usr/lib64/{source}.so.1", "{source}_open", Verdict.INCOMPATIBLE),
-    ("file-mode", "/usr/bin/{source}", "", Verdict.INCOMPATIBLE), ("content-data", "/usr/share/{source}/table", "", Verdict.REVIEW),
-    ("requires", "", "libcrypto.so.3", Verdict.REVIEW), ("file-removed", "/etc/{source}.conf", "", Verdict.INCOMPATIBLE),
+    ("file-mode", "/usr/bin/{source}", "", Verdict.INCOMPATIBLE),
+    ("content-data", "/usr/share/{source}/table", "", Verdict.REVIEW),
+    ("requires", "", "libcrypto.so.3", Verdict.REVIEW),
+    ("file-removed", "/etc/{source}.conf", "", Verdict.INCOMPATIBLE),
 )  # fmt: skip
 
 
@@ -161,8 +166,10 @@ class _Years:
     def _names(self) -> list[str]:
         found: dict[str, None] = {}
         while len(found) < self._size.sources:
-            found[f"{self._random.choice(_FIRST)}{self._random.choice(_LAST)}{self._random.choice(['', '-', '-x'])}"
-                  f"{self._random.choice(_LAST)}{self._random.randrange(10)}"] = None  # fmt: skip
+            found[
+                f"{self._random.choice(_FIRST)}{self._random.choice(_LAST)}{self._random.choice(['', '-', '-x'])}"
+                f"{self._random.choice(_LAST)}{self._random.randrange(10)}"
+            ] = None
         return list(found)
 
     def _lock(self, number: int) -> bytes:
@@ -193,9 +200,11 @@ class _Years:
         for number in range(100):
             ended = NOW - timedelta(days=number) if number >= 60 else None  # noqa: PLR2004  # sixty are in force
             waiver = WaiverRecord(
-                id=f"W{number:03}", owner="core", reason="the vendor changes it with the next release", expires="2026-12-31",
-                kind="content-*", source=f"*{_LAST[number % len(_LAST)]}*", actor="ann", created=NOW - timedelta(days=200 - number),
-                ended=ended, ended_by="ann" if ended else "", ended_why="revoked: not needed" if ended else "",
+                id=f"W{number:03}", owner="core",
+                reason="the vendor changes it with the next release", expires="2026-12-31",
+                kind="content-*", source=f"*{_LAST[number % len(_LAST)]}*", actor="ann",
+                created=NOW - timedelta(days=200 - number), ended=ended,
+                ended_by="ann" if ended else "", ended_why="revoked: not needed" if ended else "",
             )  # fmt: skip
             self._bulk.add(waiver)
             self._waivers.append(waiver.id)
@@ -246,8 +255,8 @@ class _Years:
         lines: dict[str, _Line],
     ) -> None:
         drop = Drop(
-            id=drop_id, target=one.name, name=f"{one.title} {moment:%Y-%m-%d %H:%M}", trigger="poll", owner="poller",
-            state=DropState.INGESTED, created=moment,
+            id=drop_id, target=one.name, name=f"{one.title} {moment:%Y-%m-%d %H:%M}",
+            trigger="poll", owner="poller", state=DropState.INGESTED, created=moment,
         )  # fmt: skip
         self._bulk.add(drop)
         self._event(moment, "ingest", "drop.received", drop.id)
@@ -265,11 +274,14 @@ class _Years:
         nvr = f"{source}-{version}-{release}"
         late = timedelta(hours=1 + (7 * number + len(source)) % 48)
         build = Build(
-            id=self._id(), target=one.name, drop_id=drop.id, source=source, epoch=0, version=version, release=release, dist=one.dist,
-            srpm=_sha(f"srpm {one.name} {nvr}"), srpm_filename=f"{nvr}.src.rpm", signed_by="199e2f91fd431d51", state=BuildState.PUBLISHED,
-            state_since=moment + timedelta(minutes=9), owner="poller", arches=("x86_64",), requires=("gcc", "make", "libcore0-devel >= 1"),
-            provides=(source, f"{source}-devel"), lock_ours=200, lock_rpms=250, created=moment, finished=moment + timedelta(minutes=9),
-            shipped=moment - late, spent={"arriving": late.total_seconds(), **_SPENT},
+            id=self._id(), target=one.name, drop_id=drop.id, source=source, epoch=0,
+            version=version, release=release, dist=one.dist, srpm=_sha(f"srpm {one.name} {nvr}"),
+            srpm_filename=f"{nvr}.src.rpm", signed_by="199e2f91fd431d51",
+            state=BuildState.PUBLISHED, state_since=moment + timedelta(minutes=9), owner="poller",
+            arches=("x86_64",), requires=("gcc", "make", "libcore0-devel >= 1"),
+            provides=(source, f"{source}-devel"), lock_ours=200, lock_rpms=250, created=moment,
+            finished=moment + timedelta(minutes=9), shipped=moment - late,
+            spent={"arriving": late.total_seconds(), **_SPENT},
         )  # fmt: skip
         self._bulk.add(
             DropItem(
@@ -370,16 +382,35 @@ class _Years:
             )
             failed = is_builder and build.state is BuildState.FAILED
             free = state is TaskState.FREE
-            made.append(Task(
-                id=self._id(), kind=kind, subject=build.id, target=build.target, arch="x86_64" if is_builder else "",
-                queue=f"{build.target}.x86_64.small" if is_builder else "services", state=TaskState.FAILED if failed else state,
-                owner=build.owner, worker="" if free else f"builder-{self._random.randrange(40):02}" if is_builder else "services",
-                failure_kind=build.failure_kind if failed else "", reason=build.reason if failed else "",
-                lock=self._random.choice(self._locks) if is_builder and not free else "", log=self._log if is_builder and not free else "",
-                result={"seconds": {"buildroot": 9.0, "build": 80.5}, "builder": "mock"} if is_builder else {},
-                created=began - timedelta(seconds=9), started=None if free else began,
-                finished=None if free else began + timedelta(seconds=self._random.randrange(9, 900)),
-            ))  # fmt: skip
+            made.append(
+                Task(
+                    id=self._id(),
+                    kind=kind,
+                    subject=build.id,
+                    target=build.target,
+                    arch="x86_64" if is_builder else "",
+                    queue=f"{build.target}.x86_64.small" if is_builder else "services",
+                    state=TaskState.FAILED if failed else state,
+                    owner=build.owner,
+                    worker=""
+                    if free
+                    else f"builder-{self._random.randrange(40):02}"
+                    if is_builder
+                    else "services",
+                    failure_kind=build.failure_kind if failed else "",
+                    reason=build.reason if failed else "",
+                    lock=self._random.choice(self._locks) if is_builder and not free else "",
+                    log=self._log if is_builder and not free else "",
+                    result={"seconds": {"buildroot": 9.0, "build": 80.5}, "builder": "mock"}
+                    if is_builder
+                    else {},
+                    created=began - timedelta(seconds=9),
+                    started=None if free else began,
+                    finished=None
+                    if free
+                    else began + timedelta(seconds=self._random.randrange(9, 900)),
+                )
+            )
             self._bulk.add(made[-1])
         return made
 
@@ -392,8 +423,9 @@ class _Years:
             vendor = _sha(f"vendor {build.target} {filename}")
             self._artifact(build, task, name, "x86_64")
             rpm = VendorRpm(
-                id=self._id(), target=build.target, sha256=vendor, filename=filename, name=name, arch="x86_64", source=source,
-                sourcerpm=build.srpm_filename, evr=f"{build.version}-{build.release}", provides=(name,), verdict=build.verdict,
+                id=self._id(), target=build.target, sha256=vendor, filename=filename, name=name,
+                arch="x86_64", source=source, sourcerpm=build.srpm_filename,
+                evr=f"{build.version}-{build.release}", provides=(name,), verdict=build.verdict,
             )  # fmt: skip
             self._bulk.add(rpm)
             self._bulk.add(
@@ -405,8 +437,13 @@ class _Years:
                     filename=filename,
                 )
             )
-            pairs.append({"old": filename, "new": filename, "name": name, "source": source, "old_sha256": vendor,
-                          "verdict": build.verdict, "findings": self._findings(build)})  # fmt: skip
+            pairs.append(
+                {
+                    "old": filename, "new": filename, "name": name, "source": source,
+                    "old_sha256": vendor, "verdict": build.verdict,
+                    "findings": self._findings(build),
+                }
+            )  # fmt: skip
         self._artifact(build, task, source, "src")
         report = {
             "schema": 1,
@@ -444,9 +481,11 @@ class _Years:
     def _artifact(self, build: Build, task: Task, name: str, arch: str) -> None:
         filename = f"{name}-{build.version}-{build.release}.{arch}.rpm"
         self._bulk.add(Artifact(
-            id=self._id(), build=build.id, task=task.id, filename=filename, name=name, epoch=0, version=build.version,
-            release=build.release, arch=arch, size=48_211, sha256=_sha(f"ours {build.target} {filename}"),
-            header=_sha(f"header {build.target} {filename}"), signed=_sha(f"signed {build.target} {filename}"), provides=(name,),
+            id=self._id(), build=build.id, task=task.id, filename=filename, name=name, epoch=0,
+            version=build.version, release=build.release, arch=arch, size=48_211,
+            sha256=_sha(f"ours {build.target} {filename}"),
+            header=_sha(f"header {build.target} {filename}"),
+            signed=_sha(f"signed {build.target} {filename}"), provides=(name,),
         ))  # fmt: skip
 
     def _findings(self, build: Build) -> list[dict[str, str]]:
@@ -456,9 +495,11 @@ class _Years:
         if build.gate is Gate.REFUSED:
             chosen += [one for one in _GRAVE if one[3].value == build.verdict][:1]
         return [
-            {"kind": kind, "path": path.format(source=build.source), "subject": subject.format(source=build.source),
-             "verdict": verdict.value,
-             "rule": kind, "old": "a", "new": "b"}
+            {
+                "kind": kind, "path": path.format(source=build.source),
+                "subject": subject.format(source=build.source), "verdict": verdict.value,
+                "rule": kind, "old": "a", "new": "b",
+            }
             for kind, path, subject, verdict in chosen
         ]  # fmt: skip
 
@@ -477,8 +518,9 @@ class _Years:
                     else GenerationState.COLLECTED
                 )
                 made = Generation(
-                    id=self._id(), target=one.name, tag=tag, number=number, state=state, digest=_sha(f"{tag} {number}"),
-                    builds=tuple(carried), sources=len(carried), rpms=3 * len(carried), lock_ours=200 * len(carried),
+                    id=self._id(), target=one.name, tag=tag, number=number, state=state,
+                    digest=_sha(f"{tag} {number}"), builds=tuple(carried), sources=len(carried),
+                    rpms=3 * len(carried), lock_ours=200 * len(carried),
                     lock_rpms=250 * len(carried), created=moment, ready=moment,
                 )  # fmt: skip
                 self._bulk.add(made)
@@ -513,8 +555,11 @@ class _Years:
             self._bulk.add(entry)
         coming = [build for build in last if build.state in (BuildState.WAITING, BuildState.QUEUED)]
         steps = [
-            {"build": build.id, "name": build.nvr, "wave": number % 5, "needs": [], "cost": 60.0, "way": 60.0 + number,
-             "start": 60.0 * number, "end": 60.0 * number + 60, "critical": number == 0}
+            {
+                "build": build.id, "name": build.nvr, "wave": number % 5, "needs": [], "cost": 60.0,
+                "way": 60.0 + number, "start": 60.0 * number, "end": 60.0 * number + 60,
+                "critical": number == 0,
+            }
             for number, build in enumerate(coming)
         ]  # fmt: skip
         forecast: dict[str, object] = {
@@ -528,6 +573,6 @@ class _Years:
         self._bulk.add(ForecastRecord(id=one.name, forecast=forecast, created=NOW))
         for source in list(lines)[:50]:
             self._bulk.add(SourceOverride(
-                id=self._id(), target=one.name, source=source, settings={"nocheck": True}, reason="its tests need the network", actor="ann",
-                created=NOW,
+                id=self._id(), target=one.name, source=source, settings={"nocheck": True},
+                reason="its tests need the network", actor="ann", created=NOW,
             ))  # fmt: skip

@@ -206,14 +206,17 @@ def paths(hub: Hub) -> list[str]:
             tx, Build, "created,id", {"target": "reef-9"}, limit=1, descending=False
         ).cursor
     return [
-        "/", "/builds", f"/builds?cursor={middle}", "/builds?state=failed", "/builds?state=failed,on_hold&target=reef-8",
-        f"/builds?source={published.source}", "/builds?verdict=INCOMPATIBLE&state=compared", "/builds?verdict=ERROR",
-        f"/builds?drop={first.id[:12]}", f"/builds/{published.id}", f"/builds/{failed.nvr}", f"/builds/{refused.id}", "/drops",
-        f"/drops/{usual.id}", f"/drops/{first.id[:12]}", "/targets", "/targets/reef-9", "/targets/reef-9/seeds", "/workers", "/generations",
-        "/generations?tag=reef-9", "/waivers", "/waivers?all=1", f"/search?q={published.source}", "/search?q=/etc/lib", "/search?q=strlcpy",
-        f"/search?q={published.nvr}", "/action-required", "/sources", f"/sources/reef-9/{published.source}",
-        "/sigs", "/sigs/core", "/lag", "/machines", f"/generations/{head.generation}",
-        f"/builds/{published.id}/buildroot", "/triggers", "/subscriptions",
+        "/", "/builds", f"/builds?cursor={middle}", "/builds?state=failed",
+        "/builds?state=failed,on_hold&target=reef-8", f"/builds?source={published.source}",
+        "/builds?verdict=INCOMPATIBLE&state=compared", "/builds?verdict=ERROR",
+        f"/builds?drop={first.id[:12]}", f"/builds/{published.id}", f"/builds/{failed.nvr}",
+        f"/builds/{refused.id}", "/drops", f"/drops/{usual.id}", f"/drops/{first.id[:12]}",
+        "/targets", "/targets/reef-9", "/targets/reef-9/seeds", "/workers", "/generations",
+        "/generations?tag=reef-9", "/waivers", "/waivers?all=1", f"/search?q={published.source}",
+        "/search?q=/etc/lib", "/search?q=strlcpy", f"/search?q={published.nvr}", "/action-required",
+        "/sources", f"/sources/reef-9/{published.source}", "/sigs", "/sigs/core", "/lag",
+        "/machines", f"/generations/{head.generation}", f"/builds/{published.id}/buildroot",
+        "/triggers", "/subscriptions",
         *([f"/clusters/{current.target}/{clusters([current])[0].id}"] if current else []),
     ]  # fmt: skip
 
@@ -221,9 +224,12 @@ def paths(hub: Hub) -> list[str]:
 def twins(pages: Sequence[str]) -> list[str]:
     """The JSON of each page, and what only programs ask."""
     build = next(path for path in pages if path.startswith("/builds/"))
-    more = [f"{build}/why", f"{build}/findings", f"{build}/lock", "/events", f"/events?subject={build[8:]}", "/events?after=400000",
-            "/tasks", "/tasks?active=1", "/tasks?state=failed", "/overrides", "/targets/reef-9/failures", "/targets/reef-9/plan",
-            "/health"]  # fmt: skip
+    more = [
+        f"{build}/why", f"{build}/findings", f"{build}/lock", "/events",
+        f"/events?subject={build[8:]}", "/events?after=400000", "/tasks", "/tasks?active=1",
+        "/tasks?state=failed", "/overrides", "/targets/reef-9/failures", "/targets/reef-9/plan",
+        "/health",
+    ]  # fmt: skip
     return [f"/api/v1{path}" for path in (*pages, *more)] + ["/metrics"]
 
 
@@ -340,8 +346,10 @@ def _memory(app: Flask, pages: Sequence[str]) -> None:
     for number in range(_REQUESTS):
         client.get(pages[number % len(pages)], buffered=True)
     grown = _resident() - before
-    print(f"  memory: {before:.0f} MiB, {grown:+.1f} MiB after {_REQUESTS} requests; "
-          f"goal at most {_GOAL_GROWTH_MIB:.0f}: {'met' if grown <= _GOAL_GROWTH_MIB else 'NOT MET'}")  # fmt: skip
+    print(
+        f"  memory: {before:.0f} MiB, {grown:+.1f} MiB after {_REQUESTS} requests; "
+        f"goal at most {_GOAL_GROWTH_MIB:.0f}: {'met' if grown <= _GOAL_GROWTH_MIB else 'NOT MET'}"
+    )
 
 
 def _resident() -> float:

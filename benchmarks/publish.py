@@ -88,8 +88,11 @@ def _made(folder: Path, count: int) -> list[_Rpm]:
         top = folder / f".{number}"
         top.mkdir(parents=True)
         (top / "many.spec").write_text(_spec(f"s{number:03}"))
-        defines = (f"_topdir {top}", f"_rpmdir {folder}", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
-                   "_binary_payload w1.gzdio", "__os_install_post %{nil}")  # fmt: skip
+        defines = (
+            f"_topdir {top}", f"_rpmdir {folder}",
+            "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
+            "_binary_payload w1.gzdio", "__os_install_post %{nil}",
+        )  # fmt: skip
         words = [word for define in defines for word in ("--define", define)]
         subprocess.run(
             ["rpmbuild", "-bb", "--quiet", *words, top / "many.spec"],
@@ -205,9 +208,14 @@ def _dnf(folder: Path) -> list[str]:
         config = Path(home) / "dnf.conf"
         config.write_text("[main]\nreposdir=/nonexistent\npluginpath=/nonexistent\n")
         done = subprocess.run(
-            ["dnf", "--quiet", f"--config={config}", f"--installroot={home}/root",
-             f"--setopt=cachedir={home}/cache", f"--setopt=logdir={home}",
-             f"--repofrompath=repo,file://{folder}", "--releasever=9", "--forcearch=x86_64", "repoquery"],
-            capture_output=True, text=True, check=True,
+            [
+                "dnf", "--quiet", f"--config={config}", f"--installroot={home}/root",
+                f"--setopt=cachedir={home}/cache", f"--setopt=logdir={home}",
+                f"--repofrompath=repo,file://{folder}", "--releasever=9", "--forcearch=x86_64",
+                "repoquery",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
         )  # fmt: skip
     return sorted(done.stdout.split())

@@ -57,9 +57,11 @@ def _cold(file: Path, runs: int) -> None:
     print(
         f"\ngraph to edges, cycles, waves and levels, cold (median of {runs}): {seconds:.2f} s, {mib:.0f} MiB at most"
     )
-    print(f"  goal: under {_GOAL_SECONDS:.0f} s and {_GOAL_MIB} MiB: "
-          f"{'met' if seconds < _GOAL_SECONDS and mib < _GOAL_MIB else 'NOT MET'}; "
-          f"{seconds / statistics.median(floor):.1f} x reading the JSON alone ({statistics.median(floor):.2f} s)")  # fmt: skip
+    print(
+        f"  goal: under {_GOAL_SECONDS:.0f} s and {_GOAL_MIB} MiB: "
+        f"{'met' if seconds < _GOAL_SECONDS and mib < _GOAL_MIB else 'NOT MET'}; "
+        f"{seconds / statistics.median(floor):.1f} x reading the JSON alone ({statistics.median(floor):.2f} s)"
+    )
 
 
 def _python(code: str, file: Path) -> str:
@@ -71,8 +73,10 @@ def _python(code: str, file: Path) -> str:
 def _orders(file: Path) -> None:
     graph = work_graphs.read(file)
     largest = max((len(cycle) for cycle in graph.cycles), default=0)
-    print(f"{len(graph.names)} sources, {graph.edges} needs, {len(graph.cycles)} cycles (the largest {largest}), "
-          f"{max(graph.waves) + 1} waves; critical path {graph.critical_path:.0f} s, work {graph.work:.0f} s")  # fmt: skip
+    print(
+        f"{len(graph.names)} sources, {graph.edges} needs, {len(graph.cycles)} cycles (the largest {largest}), "
+        f"{max(graph.waves) + 1} waves; critical path {graph.critical_path:.0f} s, work {graph.work:.0f} s"
+    )
     print(
         f"\n{'workers':>8} {'bound (h)':>10}",
         *(f"{order.value:>14}" for order in Order),
@@ -85,8 +89,11 @@ def _orders(file: Path) -> None:
         }
         ratios = {order: found.makespan / bound for order, found in done.items()}
         deciding = [seconds * 1000 for seconds in done[Order.CRITICAL_PATH].deciding]
-        print(f"{workers:>8} {bound / 3600:>10.2f}", *(f"{ratios[order]:>14.4f}" for order in Order),
-              f"   {statistics.median(deciding):.4f}, {max(deciding):.2f}")  # fmt: skip
+        print(
+            f"{workers:>8} {bound / 3600:>10.2f}",
+            *(f"{ratios[order]:>14.4f}" for order in Order),
+            f"   {statistics.median(deciding):.4f}, {max(deciding):.2f}",
+        )
         apart = max(graph.critical_path, graph.work / workers) / min(
             graph.critical_path, graph.work / workers
         )

@@ -97,7 +97,8 @@ def measure(home: Path, runs: int) -> None:
         if not known["builds"]:
             raise DemoFailed(f"{home}: there is no build in this store")
         pages = {
-            EMPTY: f"{peer}/", OVERVIEW: f"{ours}/", BUILD: f"{ours}/builds/{known['builds'][0]['id']}",
+            EMPTY: f"{peer}/", OVERVIEW: f"{ours}/",
+            BUILD: f"{ours}/builds/{known['builds'][0]['id']}",
             LIST: f"{ours}/api/v1/builds?limit=100",
         }  # fmt: skip
         samples: dict[str, list[Sample]] = {name: [] for name in pages}
@@ -141,8 +142,10 @@ def _ask(url: str) -> Sample:
         started = time.perf_counter()
         httpx.get(url, trust_env=False, timeout=60)
         alone = time.perf_counter() - started
-        argv = ["wrk", "--threads", "1", "--connections", str(_CONNECTIONS), "--duration", f"{_SECONDS}s",
-                "--timeout", "30s", "--script", script.name, url]  # fmt: skip
+        argv = [
+            "wrk", "--threads", "1", "--connections", str(_CONNECTIONS), "--duration",
+            f"{_SECONDS}s", "--timeout", "30s", "--script", script.name, url,
+        ]  # fmt: skip
         output = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     words = next(line for line in output.splitlines() if line.startswith("result ")).split()
     if words[5] != "0":
@@ -162,8 +165,8 @@ def _serving(application: str, env: Mapping[str, str], home: Path) -> Iterator[s
     (home / "logs").mkdir(exist_ok=True)
     with (home / "logs" / "bench-web.log").open("ab") as log:
         process = subprocess.Popen(
-            web_server(listen, application), cwd=CHECKOUT, env={**os.environ, **env, "PYTHONPATH": str(CHECKOUT)},
-            stdout=log, stderr=log,
+            web_server(listen, application), cwd=CHECKOUT,
+            env={**os.environ, **env, "PYTHONPATH": str(CHECKOUT)}, stdout=log, stderr=log,
         )  # fmt: skip
     try:
         _wait_for(f"http://{listen}/", process)
@@ -187,19 +190,27 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 def _fill(tx: Transaction, target: str) -> None:
     """A store of published builds, each with a task and its events."""
-    drop = Drop(id="0" * 64, target=target, name="bench", trigger="http", owner="bench", state=DropState.INGESTED,
-                created=tx.now - timedelta(days=1))  # fmt: skip
+    drop = Drop(
+        id="0" * 64, target=target, name="bench", trigger="http", owner="bench",
+        state=DropState.INGESTED, created=tx.now - timedelta(days=1),
+    )  # fmt: skip
     tx.add(drop)
     for number in range(_BUILDS):
         name, at = f"source{number}", tx.now - timedelta(days=1) + timedelta(seconds=30 * number)
         build = Build(
-            id=f"{number:016x}", target=target, drop_id=drop.id, source=name, epoch=0, version="1.0", release="1.el9", dist=".el9",
-            srpm=f"{number:064x}", srpm_filename=f"{name}-1.0-1.el9.src.rpm", state=BuildState.PUBLISHED, state_since=at,
+            id=f"{number:016x}", target=target, drop_id=drop.id, source=name, epoch=0,
+            version="1.0", release="1.el9", dist=".el9", srpm=f"{number:064x}",
+            srpm_filename=f"{name}-1.0-1.el9.src.rpm", state=BuildState.PUBLISHED, state_since=at,
             verdict="EQUIVALENT", owner="bench", arches=("x86_64",), created=at,
         )  # fmt: skip
         tx.add(build)
-        tx.add(Task(id=f"t{number:015x}", kind=TaskKind.BUILD, subject=build.id, target=target, arch="x86_64", queue="q",
-                    state=TaskState.CLOSED, worker="local-1", created=at, started=at, finished=at + timedelta(seconds=20)))  # fmt: skip
+        tx.add(
+            Task(
+                id=f"t{number:015x}", kind=TaskKind.BUILD, subject=build.id, target=target,
+                arch="x86_64", queue="q", state=TaskState.CLOSED, worker="local-1", created=at,
+                started=at, finished=at + timedelta(seconds=20),
+            )
+        )  # fmt: skip
         for state in (
             "ingested",
             "debranded",

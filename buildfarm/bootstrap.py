@@ -64,19 +64,19 @@ from buildfarm.ports.intake import Intake
 from buildfarm.ports.notifications import Answer, MailMessage
 from buildfarm.rpm_folders import POOL
 from buildfarm.services.auth.login import LoginTools
-from buildfarm.services.build import comparing, debranding  # fmt: skip
+from buildfarm.services.build import comparing, debranding
 from buildfarm.services.build.comparing import CompareTools
 from buildfarm.services.build.debranding import DebrandTools
 from buildfarm.services.build.guests import GuestProvisioning
 from buildfarm.services.core.hub import Heartbeat, Hub
 from buildfarm.services.core.tasks import token_hash
-from buildfarm.services.intake import downloads, drops, surveying  # fmt: skip
+from buildfarm.services.intake import downloads, drops, surveying
 from buildfarm.services.intake.polling import Poller
 from buildfarm.services.intake.watching import FolderWatch
-from buildfarm.services.notify import consumers  # fmt: skip
+from buildfarm.services.notify import consumers
 from buildfarm.services.notify.deliveries import DeliverySender
 from buildfarm.services.notify.notifier import CONSUMERS, Notifier
-from buildfarm.services.publish import collecting, composing, publishing  # fmt: skip
+from buildfarm.services.publish import collecting, composing, publishing
 from buildfarm.services.schedule.planning import PlanningService
 from buildfarm.services.schedule.scheduler import Scheduler
 from buildfarm.services.schedule.task_handlers import Handler
@@ -304,7 +304,8 @@ def watches_of(hub: Hub) -> list[FolderWatch]:
     """Return what watches the targets' folders, one each."""
     return [
         FolderWatch(
-            hub, target, folder, intake=intake(), events=InotifyFolder(hub.config.path(folder.path)), clock=utc_now,
+            hub, target, folder, intake=intake(),
+            events=InotifyFolder(hub.config.path(folder.path)), clock=utc_now,
             nobody_writes=nobody_writes,
         )
         for target in hub.config.targets.values()
@@ -329,19 +330,25 @@ def deliveries_of(hub: Hub) -> DeliverySender:
     """Return what brings notices to webhooks and mailboxes."""
     farm, keys = hub.config.farm, notification_keys(hub.config)
     pace = Pace(
-        quiet=timedelta(seconds=farm.notifications.quiet), longest=timedelta(seconds=farm.notifications.longest),
+        quiet=timedelta(seconds=farm.notifications.quiet),
+        longest=timedelta(seconds=farm.notifications.longest),
         least=timedelta(seconds=farm.notifications.least),
-    )  # fmt: skip
+    )
     mail = farm.mail
     password = (
         hub.config.path(mail.password_file) if mail is not None and mail.password_file else None
     )
     return DeliverySender(
-        store=hub.store, post=Webhooks(keys, allowed=farm.notifications.allowed_urls), pace=pace, url=farm.public_url,
+        store=hub.store,
+        post=Webhooks(keys, allowed=farm.notifications.allowed_urls),
+        pace=pace,
+        url=farm.public_url,
         mail=Smtp(mail, password_file=password) if mail is not None else _no_mail,
-        unsubscribe=lambda one: f"{farm.public_url}/subscriptions/{one}/unsubscribe?proof={keys.proof(one)}",
+        unsubscribe=lambda one: (
+            f"{farm.public_url}/subscriptions/{one}/unsubscribe?proof={keys.proof(one)}"
+        ),
         chance=random.SystemRandom().random,
-    )  # fmt: skip
+    )
 
 
 def _no_mail(_: MailMessage) -> Answer:

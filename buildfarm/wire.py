@@ -49,8 +49,11 @@ class Repository(Message):
     def at(self, hub_url: str) -> Repository:
         """With the hub's own addresses as ``hub_url`` reaches them."""
         return self.model_copy(
-            update={"baseurl": _at(hub_url, self.baseurl), "gpgkey": " ".join(_at(hub_url, key) for key in self.gpgkey.split())}
-        )  # fmt: skip
+            update={
+                "baseurl": _at(hub_url, self.baseurl),
+                "gpgkey": " ".join(_at(hub_url, key) for key in self.gpgkey.split()),
+            }
+        )
 
 
 def _at(hub_url: str, address: str) -> str:

@@ -49,8 +49,9 @@ def _dnf_configuration(work: Path, home: Path, repo: Path) -> Path:
     }  # fmt: skip
     seed = {"name": "seed", "baseurl": f"file://{home}/world/seed", "gpgcheck": 0, "priority": 90}
     main = {
-        "reposdir": "/dev/null", "cachedir": work / "cache", "persistdir": work / "state", "logdir": work / "log",
-        "install_weak_deps": 0, "assumeyes": 1, "plugins": 1, "keepcache": 0,
+        "reposdir": "/dev/null", "cachedir": work / "cache", "persistdir": work / "state",
+        "logdir": work / "log", "install_weak_deps": 0, "assumeyes": 1, "plugins": 1,
+        "keepcache": 0,
     }  # fmt: skip
     sections = {"main": main, "reef-9": own, "seed": seed}
     lines = [
@@ -74,8 +75,8 @@ def _dnf(configuration: Path, *words: str | Path) -> subprocess.CompletedProcess
 def _installable(work: Path, configuration: Path) -> list[str]:
     """Every name of our binary repository."""
     done = _dnf(
-        configuration, "--installroot", work / "query", "--releasever=9", "repoquery", "--quiet", "--repo=reef-9",
-        "--queryformat=%{name}",
+        configuration, "--installroot", work / "query", "--releasever=9", "repoquery", "--quiet",
+        "--repo=reef-9", "--queryformat=%{name}",
     )  # fmt: skip
     return (
         sorted(set(done.stdout.split()))

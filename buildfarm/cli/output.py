@@ -18,9 +18,10 @@ if TYPE_CHECKING:  # `compare` starts without pydantic
     from buildfarm.api.responses.build.builds import Build
 
 STYLE = {
-    "published": "green", "compared": "yellow", "refused": "yellow", "failed": "red", "on_hold": "magenta", "waiting": "cyan",
-    "IDENTICAL": "green", "EQUIVALENT": "green", "EXPECTED": "green", "COMPATIBLE": "green", "REVIEW": "yellow",
-    "EXTRA": "yellow", "INCOMPATIBLE": "bold red", "MISSING": "bold red", "ERROR": "bold red",
+    "published": "green", "compared": "yellow", "refused": "yellow", "failed": "red",
+    "on_hold": "magenta", "waiting": "cyan", "IDENTICAL": "green", "EQUIVALENT": "green",
+    "EXPECTED": "green", "COMPATIBLE": "green", "REVIEW": "yellow", "EXTRA": "yellow",
+    "INCOMPATIBLE": "bold red", "MISSING": "bold red", "ERROR": "bold red",
 }  # fmt: skip
 
 out = Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty())

@@ -58,9 +58,10 @@ class Apt:
         main = self._folder / "sources.list"
         main.write_text("\n".join(classic) + "\n", encoding="utf-8")
         values = {
-            "Dir::Etc::sourcelist": main, "Dir::Etc::sourceparts": parts, "Dir::State::lists": self._folder / "lists",
-            "Dir::State::status": "/dev/null", "Dir::Cache::archives": self._folder / "archives",
-            "Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": "", "APT::Sandbox::User": "root",
+            "Dir::Etc::sourcelist": main, "Dir::Etc::sourceparts": parts,
+            "Dir::State::lists": self._folder / "lists", "Dir::State::status": "/dev/null",
+            "Dir::Cache::archives": self._folder / "archives", "Dir::Cache::pkgcache": "",
+            "Dir::Cache::srcpkgcache": "", "APT::Sandbox::User": "root",
         }  # fmt: skip
         self._options = [word for key, value in values.items() for word in ("-o", f"{key}={value}")]
         self._apt("update", "-qq")

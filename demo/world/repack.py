@@ -13,8 +13,11 @@ from pathlib import Path
 
 from demo.world.run import run
 
-_DROPPED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian", "usr/share/bug",
-            "usr/share/menu", "usr/share/gcc", "usr/lib/systemd", "etc/cron.daily", "etc/init.d")  # fmt: skip
+_DROPPED = (
+    "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian",
+    "usr/share/bug", "usr/share/menu", "usr/share/gcc", "usr/lib/systemd", "etc/cron.daily",
+    "etc/init.d",
+)  # fmt: skip
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _LIBRARY = re.compile(r"^(lib(bz2|popt|png|z)[0-9.-]+|zlib1g)$")
 _FIELD = re.compile(r"^([A-Za-z-]+): (.*)$")
@@ -96,20 +99,35 @@ def build_rpm(package: Package, work: Path) -> Path:
     listing.write_text("".join(f'"/{path}"\n' for path in _files(package.tree)), encoding="utf-8")
     spec = work / f"{package.name}.spec"
     lines = [
-        "%global debug_package %{nil}", "%global __os_install_post %{nil}", "%global _build_id_links none",
+        "%global debug_package %{nil}",
+        "%global __os_install_post %{nil}",
+        "%global _build_id_links none",
         "%global __requires_exclude ^(perl|pkgconfig|python|debuginfo|/usr/bin/perl|/usr/bin/python|/usr/local/.*).*$",
-        f"Name: {package.name}", f"Version: {package.version}", f"Release: {package.release}",
-        f"Summary: {package.name}, repacked to bootstrap from", "License: see the host distribution", "Vendor: Seed",
-        *(f"Provides: {name}" for name in package.provides), *(f"Requires: {name}" for name in package.requires),
-        "%description", "Repacked from the host distribution.", "%install", "rmdir %{buildroot}",
-        f"cp -al {package.tree} %{{buildroot}}", package.extra, f"%files -f {listing}",
-    ]  # fmt: skip
+        f"Name: {package.name}",
+        f"Version: {package.version}",
+        f"Release: {package.release}",
+        f"Summary: {package.name}, repacked to bootstrap from",
+        "License: see the host distribution",
+        "Vendor: Seed",
+        *(f"Provides: {name}" for name in package.provides),
+        *(f"Requires: {name}" for name in package.requires),
+        "%description",
+        "Repacked from the host distribution.",
+        "%install",
+        "rmdir %{buildroot}",
+        f"cp -al {package.tree} %{{buildroot}}",
+        package.extra,
+        f"%files -f {listing}",
+    ]
     spec.write_text("\n".join(lines) + "\n", encoding="utf-8")
     run(
-        ["rpmbuild", "-bb", "--quiet", "--target", "x86_64", "--define", f"_topdir {work}", "--define",
-         "_binary_payload w1.zstdio", "--define", f"_dbpath {work}/db", "--define",
-         "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
-         "--define", "_rpmdir " + str(work / "RPMS"), spec], home=work,
+        [
+            "rpmbuild", "-bb", "--quiet", "--target", "x86_64", "--define", f"_topdir {work}",
+            "--define", "_binary_payload w1.zstdio", "--define", f"_dbpath {work}/db", "--define",
+            "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm", "--define",
+            "_rpmdir " + str(work / "RPMS"), spec,
+        ],
+        home=work,
     )  # fmt: skip
     return next((work / "RPMS").glob("*.rpm"))
 

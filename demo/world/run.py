@@ -35,8 +35,8 @@ def run(
     words = [str(word) for word in argv]
     try:
         done = subprocess.run(
-            words, env={**ENV, "HOME": str(home), **(env or {})}, cwd=cwd, capture_output=True, text=True, check=False,
-            errors="replace",
+            words, env={**ENV, "HOME": str(home), **(env or {})}, cwd=cwd, capture_output=True,
+            text=True, check=False, errors="replace",
         )  # fmt: skip
     except OSError as error:
         raise WorldError(

@@ -26,8 +26,8 @@ _DIRECTORIES = (
     "var/log var/spool etc/pki etc/pki/rpm-gpg etc/yum.repos.d usr/lib/rpm usr/lib/rpm/macros.d"
 ).split()
 _LINKS = {
-    "bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64", "var/run": "../run",
-    "usr/lib/debug/bin": "usr/bin",
+    "bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64",
+    "var/run": "../run", "usr/lib/debug/bin": "usr/bin",
 }  # fmt: skip
 _USERS = "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
 _GROUP = "root:x:0:\nbin:x:1:\ntty:x:5:\nmail:x:12:\nutmp:x:22:\nshadow:x:42:\nnobody:x:65534:\n"
@@ -84,11 +84,18 @@ def repack_all(
         _adjust(name, folder / "tree")
         version, release = repack.split_version(control["Version"])
         package = Package(
-            name=name, version=version, release=release, tree=folder / "tree",
+            name=name,
+            version=version,
+            release=release,
+            tree=folder / "tree",
             provides=_provides(name, folder / "tree", plan["provides"].get(name, ())),
-            requires=["filesystem", *plan["requires"].get(name, ()), *repack.requires_of(control, known)],
+            requires=[
+                "filesystem",
+                *plan["requires"].get(name, ()),
+                *repack.requires_of(control, known),
+            ],
             extra=_LDCONFIG if name == "libc-bin" else "",
-        )  # fmt: skip
+        )
         built = repack.build_rpm(package, folder)
         shutil.move(built, packages / built.name)
         shutil.rmtree(folder)
@@ -153,9 +160,11 @@ def _own(work: Path, packages: Path, name: str) -> None:
         for link, target in list(_LINKS.items())[:5]:
             (tree / link).symlink_to(target)
         for file, text in {
-            "etc/passwd": _USERS, "etc/group": _GROUP, "etc/ld.so.conf.d/el.conf": "/usr/lib64\n", "etc/shells": "/bin/sh\n/bin/bash\n",
-            "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n", "etc/hosts": "127.0.0.1 localhost\n",
-            "etc/profile": "umask 022\n", "etc/login.defs": "UID_MIN 1000\nUID_MAX 60000\n",
+            "etc/passwd": _USERS, "etc/group": _GROUP, "etc/ld.so.conf.d/el.conf": "/usr/lib64\n",
+            "etc/shells": "/bin/sh\n/bin/bash\n",
+            "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+            "etc/hosts": "127.0.0.1 localhost\n", "etc/profile": "umask 022\n",
+            "etc/login.defs": "UID_MIN 1000\nUID_MAX 60000\n",
         }.items():  # fmt: skip
             (tree / file).write_text(text, encoding="utf-8")
     else:

@@ -24,8 +24,10 @@ from demo.world.seed import write_repodata
 SPECS = Path(__file__).resolve().parents[1] / "specs"
 BUILDER, HOST = "vbuild", "build07.pnaelv.example"
 TOPDIR = "/home/vendor/rpmbuild"
-_BASE = ("bash coreutils cpio diffutils findutils gawk gcc glibc-devel grep gzip make patch redhat-rpm-config rpm-build sed "
-         "shadow-utils tar xz bzip2 byacc mawk").split()  # fmt: skip
+_BASE = (
+    "bash coreutils cpio diffutils findutils gawk gcc glibc-devel grep gzip make patch redhat-rpm-config rpm-build sed "
+    "shadow-utils tar xz bzip2 byacc mawk"
+).split()
 WAVES = (
     (
         "diffutils",
@@ -119,8 +121,9 @@ def dnf_install(
 ) -> None:
     """Install ``names`` into ``root`` from local repositories."""
     main = {
-        "reposdir": "/dev/null", "cachedir": work / "dnf/cache", "persistdir": work / "dnf/state", "logdir": work / "dnf/log",
-        "install_weak_deps": 0, "assumeyes": 1, "plugins": 0, "metadata_expire": 0,
+        "reposdir": "/dev/null", "cachedir": work / "dnf/cache", "persistdir": work / "dnf/state",
+        "logdir": work / "dnf/log", "install_weak_deps": 0, "assumeyes": 1, "plugins": 0,
+        "metadata_expire": 0,
     }  # fmt: skip
     lines = ["[main]", *(f"{key}={value}" for key, value in main.items())]
     for name, folder in repositories.items():
@@ -132,8 +135,11 @@ def dnf_install(
     home.mkdir(exist_ok=True)
     (home / ".rpmmacros").write_text("%_dbpath /var/lib/rpm\n", encoding="utf-8")
     run(
-        ["dnf", "--config", configuration, "--installroot", root, "--releasever=9", "--forcearch=x86_64", "install",
-         *names], home=home,
+        [
+            "dnf", "--config", configuration, "--installroot", root, "--releasever=9",
+            "--forcearch=x86_64", "install", *names,
+        ],
+        home=home,
     )  # fmt: skip
 
 
@@ -168,20 +174,24 @@ def _prepare(paths: Paths, name: str, archive: Path | None) -> None:
 def _rpmbuild(paths: Paths, name: str, mode: str, *, spec: str = "") -> Path:
     """Run rpmbuild on the vendor's machine; the SRPM it wrote (``-bs``) or the folder of RPMs."""
     inside = [
-        "rpmbuild", mode, "--quiet", "--target", "x86_64", "--define", f"_topdir {TOPDIR}", "--define",
-        f"dist {_DIST.get(name, '.el9')}", "--define", "vendor PNAELV", "--define",
+        "rpmbuild", mode, "--quiet", "--target", "x86_64", "--define", f"_topdir {TOPDIR}",
+        "--define", f"dist {_DIST.get(name, '.el9')}", "--define", "vendor PNAELV", "--define",
         "packager PNAELV Build System <builds@pnaelv.example>", "--define",
-        f"_rpmdir {TOPDIR}/RPMS/{name}", "--define", f"_srcrpmdir {TOPDIR}/SRPMS/{name}", "--define",
-        "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm", "--nodeps",
+        f"_rpmdir {TOPDIR}/RPMS/{name}", "--define", f"_srcrpmdir {TOPDIR}/SRPMS/{name}",
+        "--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm", "--nodeps",
         f"{TOPDIR}/SPECS/{spec or name + '.spec'}",
     ]  # fmt: skip
     if mode == "-bb":
         inside.remove("--nodeps")
     run(
-        ["bwrap", "--unshare-all", "--die-with-parent", "--uid", "1500", "--gid", "1500", "--hostname", HOST,
-         "--bind", paths.root, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--clearenv",
-         "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--setenv", "HOME", "/home/vendor", "--setenv", "LC_ALL",
-         "C.UTF-8", "--chdir", "/home/vendor", "--", *inside], home=paths.work,
+        [
+            "bwrap", "--unshare-all", "--die-with-parent", "--uid", "1500", "--gid", "1500",
+            "--hostname", HOST, "--bind", paths.root, "/", "--proc", "/proc", "--dev", "/dev",
+            "--tmpfs", "/tmp", "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin",
+            "--setenv", "HOME", "/home/vendor", "--setenv", "LC_ALL", "C.UTF-8", "--chdir",
+            "/home/vendor", "--", *inside,
+        ],
+        home=paths.work,
     )  # fmt: skip
     top_outside = paths.root / TOPDIR.lstrip("/")
     if mode == "-bs":
@@ -230,8 +240,10 @@ def export_key(home: Path) -> str:
 
 def sign(home: Path, key: str, rpms: Sequence[Path]) -> None:
     """Sign files in place."""
-    argv: list[str | Path] = ["rpmsign", "--define", f"_gpg_name {key}", "--define", f"_gpg_path {home}", "--define",
-            "__gpg /usr/bin/gpg", "--addsign", *rpms]  # fmt: skip
+    argv: list[str | Path] = [
+        "rpmsign", "--define", f"_gpg_name {key}", "--define", f"_gpg_path {home}", "--define",
+        "__gpg /usr/bin/gpg", "--addsign", *rpms,
+    ]  # fmt: skip
     run(argv, home=home, env={"GNUPGHOME": str(home)})
 
 

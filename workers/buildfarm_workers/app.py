@@ -50,6 +50,6 @@ def consume(
     signals.worker_shutting_down.connect(shutting_down, weak=False)
     app.worker_main([
         "worker", f"--hostname={config.name}.{slot}", f"--queues={','.join(config.queues)}",
-        "--without-gossip", "--without-mingle", "--without-heartbeat", "--pool=solo", "--concurrency=1",
-        "--loglevel=WARNING",
+        "--without-gossip", "--without-mingle", "--without-heartbeat", "--pool=solo",
+        "--concurrency=1", "--loglevel=WARNING",
     ])  # fmt: skip

@@ -81,8 +81,10 @@ class OidcIssuer:
         try:
             with self._session(complete) as session:
                 token = session.fetch_token(
-                    metadata["token_endpoint"], timeout=_SECONDS, code_verifier=authorization_request.verifier,
-                    authorization_response=f"{complete}?{urlencode(dict(answer))}", state=authorization_request.state,
+                    metadata["token_endpoint"], timeout=_SECONDS,
+                    code_verifier=authorization_request.verifier,
+                    authorization_response=f"{complete}?{urlencode(dict(answer))}",
+                    state=authorization_request.state,
                 )  # fmt: skip
                 claims = self._verified(
                     str(token.get("id_token", "")),
@@ -100,8 +102,9 @@ class OidcIssuer:
 
     def _session(self, complete: str) -> OAuth2Session:
         session = OAuth2Session(
-            self._settings.client_id, self._secret or None, scope=self._settings.scopes, redirect_uri=complete,
-            code_challenge_method="S256", token_endpoint_auth_method="client_secret_basic" if self._secret else "none",
+            self._settings.client_id, self._secret or None, scope=self._settings.scopes,
+            redirect_uri=complete, code_challenge_method="S256",
+            token_endpoint_auth_method="client_secret_basic" if self._secret else "none",
         )  # fmt: skip
         session.trust_env = False
         return session

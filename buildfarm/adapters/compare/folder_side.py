@@ -44,8 +44,8 @@ class FolderSide:
     """
 
     def __init__(
-        self, files: Sequence[Path], *, reader: HeaderReader, spool: Path, read: Callable[[int], None] = lambda _: None,
-        jobs: int = 1,
+        self, files: Sequence[Path], *, reader: HeaderReader, spool: Path,
+        read: Callable[[int], None] = lambda _: None, jobs: int = 1,
     ) -> None:  # fmt: skip
         spool.mkdir(parents=True, exist_ok=True)
         self._spool = tempfile.TemporaryFile(dir=spool)  # noqa: SIM115  # closed with the side

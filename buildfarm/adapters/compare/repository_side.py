@@ -116,8 +116,9 @@ class RepositorySide:
         self._known[row["checksum"]] = row
         self.identities.append(
             RpmFacts(
-                file=name, sha256=row["checksum"], name=row["name"], epoch=row["epoch"] or None, version=row["version"],
-                release=row["release"], arch=row["arch"], source_rpm=row["source_rpm"],
+                file=name, sha256=row["checksum"], name=row["name"], epoch=row["epoch"] or None,
+                version=row["version"], release=row["release"], arch=row["arch"],
+                source_rpm=row["source_rpm"],
             )
         )  # fmt: skip
         for provided in row["provides"]:

@@ -80,8 +80,10 @@ def _edit_tar(
         members = old.getmembers()
         gone = _deleted(name, [member.name for member in members], edit)
         texts = {
-            member.name: _content(old, member) for member in members if member.isfile() and member.name not in gone
-        }  # fmt: skip
+            member.name: _content(old, member)
+            for member in members
+            if member.isfile() and member.name not in gone
+        }
         new, changed = _replacements(name, texts, edit)
         out = io.BytesIO()
         with tarfile.open(

@@ -21,8 +21,9 @@ from buildfarm.errors import ToolFailed
 _SECONDS = 120.0
 _ARCHIVE_SECONDS = 600.0
 _STAND_INS: Mapping[str, str] = {
-    "__python": "/usr/bin/python3", "__python3": "/usr/bin/python3", "ldconfig_scriptlets(n:)": "%{nil}", "forgemeta": "%{nil}",
-    "gometa": "%{nil}", "efi_has_alt_arch": "0", "dist": "%{nil}",
+    "__python": "/usr/bin/python3", "__python3": "/usr/bin/python3",
+    "ldconfig_scriptlets(n:)": "%{nil}", "forgemeta": "%{nil}", "gometa": "%{nil}",
+    "efi_has_alt_arch": "0", "dist": "%{nil}",
 }  # fmt: skip
 """Macros of EL's macro packages that specs use in their preamble, empty: Epoch, Version and Release
 do not depend on them.
@@ -71,8 +72,8 @@ class SandboxedOutside:
                 json.dumps({"name": name, "mtime": mtime, "edit": asdict(edit)}), encoding="utf-8"
             )
             done = sandbox.python(
-                "buildfarm.adapters.debrand.archive_edit", order, before, after, writable=[folder], timeout=_ARCHIVE_SECONDS,
-                ok=(0, 1),
+                "buildfarm.adapters.debrand.archive_edit", order, before, after, writable=[folder],
+                timeout=_ARCHIVE_SECONDS, ok=(0, 1),
             )  # fmt: skip
             said = json.loads(done.stdout)
             if "refused" in said:

@@ -28,7 +28,7 @@ from buildfarm.domain.debrand.rule import (
     SectionEdit,
     SourceFile,
     Tags,
-)  # fmt: skip
+)
 from buildfarm.domain.debrand.tree import is_plain_name
 from buildfarm.errors import ConfigError
 
@@ -99,7 +99,7 @@ def action_of(entry: Json, files: Files) -> Action:
 
     :raises ConfigError: about a file.
     """
-    (kind, body), = entry.items()  # fmt: skip
+    ((kind, body),) = entry.items()
     return _MAKERS[kind](body, files)
 
 
@@ -114,15 +114,15 @@ def _changelog(body: Json, _: Files) -> Changelog:
 def _replace(body: Json, _: Files) -> Replace:
     count = body.get("count", 1)
     return Replace(
-        where=body["in"], find=body.get("regex") or body["find"], new=body["with"], regex="regex" in body,
-        count=ANY if count == "any" else count,
+        where=body["in"], find=body.get("regex") or body["find"], new=body["with"],
+        regex="regex" in body, count=ANY if count == "any" else count,
     )  # fmt: skip
 
 
 def _lines(body: Json, _: Files) -> Lines:
     return Lines(
-        where=body["in"], find=body.get("regex") or body["find"], new=body.get("with"), regex="regex" in body,
-        most=body.get("most", ANY), first_file=body.get("first_file", False),
+        where=body["in"], find=body.get("regex") or body["find"], new=body.get("with"),
+        regex="regex" in body, most=body.get("most", ANY), first_file=body.get("first_file", False),
     )  # fmt: skip
 
 
@@ -223,9 +223,10 @@ def _spec_change(body: Json, _: Files) -> SpecPass:
 
 
 _MAKERS: Mapping[str, Callable[[Json, Files], Action]] = {
-    "release": _release, "changelog": _changelog, "replace": _replace, "lines": _lines, "section": _section, "tags": _tags,
-    "macro": lambda body, _: Macro(**body), "bcond": lambda body, _: Macro(**body, bcond=True),
-    "condition": lambda body, _: Condition(lines=body["lines"], condition=body["if"]), "source": _source, "patch": _patch,
-    "git_patch": _git_patch, "bundle": _bundle, "archive": _archive, "package": _package, "script": _script,
-    "spec_change": _spec_change,
+    "release": _release, "changelog": _changelog, "replace": _replace, "lines": _lines,
+    "section": _section, "tags": _tags, "macro": lambda body, _: Macro(**body),
+    "bcond": lambda body, _: Macro(**body, bcond=True), "condition": lambda body,
+    _: Condition(lines=body["lines"], condition=body["if"]), "source": _source, "patch": _patch,
+    "git_patch": _git_patch, "bundle": _bundle, "archive": _archive, "package": _package,
+    "script": _script, "spec_change": _spec_change,
 }  # fmt: skip

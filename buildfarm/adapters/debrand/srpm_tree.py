@@ -35,8 +35,12 @@ def unpack(srpm: Path, work: Path) -> dict[str, bytes]:
     try:
         sandbox.run(["rpm2archive", "-n", copy], writable=[work], timeout=_SECONDS)
         sandbox.run(
-            ["tar", "-xf", f"{copy}.tar", "-C", files, "--no-same-owner", "--no-same-permissions", "--delay-directory-restore"],
-            writable=[work], timeout=_SECONDS,
+            [
+                "tar", "-xf", f"{copy}.tar", "-C", files, "--no-same-owner",
+                "--no-same-permissions", "--delay-directory-restore",
+            ],
+            writable=[work],
+            timeout=_SECONDS,
         )  # fmt: skip
         return _read(files)
     except ToolFailed as error:
@@ -143,13 +147,14 @@ def _rpmbuild(
         place.write_bytes(content)
         os.utime(place, (epoch, epoch))
     defines = {
-        "_topdir": str(sandbox.HOME), "_buildhost": "reproducible", "use_source_date_epoch_as_buildtime": "1", **macros,
+        "_topdir": str(sandbox.HOME), "_buildhost": "reproducible",
+        "use_source_date_epoch_as_buildtime": "1", **macros,
     }  # fmt: skip
     spec = next((work / "SPECS").glob("*.spec"))
     words = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
     sandbox.run(
-        ["rpmbuild", stage, "--nodeps", *words, sandbox.HOME / "SPECS" / spec.name], home=work, timeout=_SECONDS,
-        env={"SOURCE_DATE_EPOCH": str(epoch)},
+        ["rpmbuild", stage, "--nodeps", *words, sandbox.HOME / "SPECS" / spec.name], home=work,
+        timeout=_SECONDS, env={"SOURCE_DATE_EPOCH": str(epoch)},
     )  # fmt: skip
 
 

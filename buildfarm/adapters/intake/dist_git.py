@@ -93,9 +93,10 @@ def _git(words: Sequence[str], home: Path, what: str) -> str:
     options = ["core.hooksPath=/dev/null", "core.symlinks=false", "protocol.ext.allow=never"]
     try:
         done = process.run(
-            ["git", *(word for option in options for word in ("-c", option)), *words], timeout=_GIT_SECONDS,
+            ["git", *(word for option in options for word in ("-c", option)), *words],
+            timeout=_GIT_SECONDS,
             env={"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"},
-        )  # fmt: skip
+        )
     except ToolFailed as error:
         said = error.output.strip().splitlines()[-1:] or [str(error)]
         if any(word in error.output for word in _NOT_THERE):

@@ -45,17 +45,21 @@ class RepositoryLook:
         url = urljoin(place, _REPOMD)
         with (
             self._fetch(
-                url, allowed=allowed, limit=_REPOMD_LIMIT, headers={name: text for name, text in conditions.items() if text}
+                url,
+                allowed=allowed,
+                limit=_REPOMD_LIMIT,
+                headers={name: text for name, text in conditions.items() if text},
             ) as answer,
             _kept(answer.chunks, work) as (repomd, digest),
-        ):  # fmt: skip
+        ):
             if answer.status == _NOT_MODIFIED or digest == known.get("digest"):
                 return Look(position=known)
             records = {
                 record["type"]: record for record in repodata_parser.parse("repomd", repomd, url)
             }
             position = {
-                "etag": answer.headers.get("etag", ""), "last_modified": answer.headers.get("last-modified", ""), "digest": digest,
+                "etag": answer.headers.get("etag", ""),
+                "last_modified": answer.headers.get("last-modified", ""), "digest": digest,
                 "revision": str(next(iter(records.values()), {}).get("revision", "")),
             }  # fmt: skip
         if "primary" not in records:
@@ -95,8 +99,10 @@ class RepositoryLook:
                     hint="SHA-256 is needed",
                 )
             yield ListedRpm(
-                name=row["name"], evr=EVR(epoch=row["epoch"], version=row["version"], release=row["release"]), arch=row["arch"],
-                sha256=row["checksum"], url=urljoin(urljoin(place, row["base"]), row["href"]), size=row["size"],
+                name=row["name"],
+                evr=EVR(epoch=row["epoch"], version=row["version"], release=row["release"]),
+                arch=row["arch"], sha256=row["checksum"],
+                url=urljoin(urljoin(place, row["base"]), row["href"]), size=row["size"],
                 source_rpm=row["source_rpm"],
             )  # fmt: skip
 

@@ -85,8 +85,11 @@ def _advisories(path: Path, names: Mapping[str, str]) -> bytes:
 
 def _without_collections(update: cr.UpdateRecord) -> cr.UpdateRecord:
     bare = cr.UpdateRecord()
-    for name in ("id", "title", "type", "status", "version", "fromstr", "severity", "summary", "description", "solution", "rights",
-                 "release", "pushcount", "issued_date", "updated_date", "reboot_suggested"):  # fmt: skip
+    for name in (
+        "id", "title", "type", "status", "version", "fromstr", "severity", "summary", "description",
+        "solution", "rights", "release", "pushcount", "issued_date", "updated_date",
+        "reboot_suggested",
+    ):  # fmt: skip
         if (value := getattr(update, name)) is not None:
             setattr(bare, name, value)
     for reference in update.references:

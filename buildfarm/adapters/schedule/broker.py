@@ -20,8 +20,8 @@ from buildfarm.errors import InfraError
 
 _WAKE_KEY = "bf:hub:wake"
 _ACL_CATEGORIES = (
-    "+@read", "+@write", "+@connection", "+@transaction", "+@scripting", "+@blocking", "-@dangerous", "-@admin",
-    "+info",
+    "+@read", "+@write", "+@connection", "+@transaction", "+@scripting", "+@blocking",
+    "-@dangerous", "-@admin", "+info",
 )  # fmt: skip
 
 
@@ -64,8 +64,9 @@ class PrivateRedis:
         configuration = self.folder / "redis.conf"
         configuration.touch(mode=0o600)
         lines = [
-            "bind 127.0.0.1", f"port {self.port}", "protected-mode yes", "save \"\"", "appendonly no",
-            f"dir {self.folder}", f"aclfile {acl}", "daemonize no", "maxmemory 256mb", "maxmemory-policy noeviction",
+            "bind 127.0.0.1", f"port {self.port}", "protected-mode yes", "save \"\"",
+            "appendonly no", f"dir {self.folder}", f"aclfile {acl}", "daemonize no",
+            "maxmemory 256mb", "maxmemory-policy noeviction",
         ]  # fmt: skip
         configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return configuration
@@ -96,8 +97,8 @@ class Broker:
         password = secrets.token_urlsafe(24)
         try:
             self._command(
-                "ACL", "SETUSER", f"w-{worker}", "reset", "on", f">{password}", f"~{prefix_of(worker)}*",
-                "resetchannels", *_ACL_CATEGORIES,
+                "ACL", "SETUSER", f"w-{worker}", "reset", "on", f">{password}",
+                f"~{prefix_of(worker)}*", "resetchannels", *_ACL_CATEGORIES,
             )  # fmt: skip
             self._command("ACL", "SAVE")
         except redis.RedisError as error:

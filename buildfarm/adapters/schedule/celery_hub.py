@@ -75,7 +75,7 @@ def run(app: Celery, *, name: str, queue: str, slots: int) -> None:
     """Consume ``queue`` until the process is told to stop."""
     arguments: list[Any] = [
         "worker", f"--hostname={name}", f"--queues={queue}", "--without-gossip", "--without-mingle",
-        "--without-heartbeat", f"--pool={'solo' if slots == 1 else 'threads'}", f"--concurrency={slots}",
-        "--loglevel=WARNING",
+        "--without-heartbeat", f"--pool={'solo' if slots == 1 else 'threads'}",
+        f"--concurrency={slots}", "--loglevel=WARNING",
     ]  # fmt: skip
     app.worker_main(arguments)

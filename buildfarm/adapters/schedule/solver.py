@@ -33,16 +33,21 @@ _RELATIONS = {
 _DEPENDENCY = re.compile(r"^(\S+)\s+(<=|>=|==|=|<|>)\s+(\S+)$")
 _FILE = re.compile(r"(?:^|(?<=[\s(]))/[^\s()]+")
 _AS_DNF_INSTALL = (
-    solv.Selection.SELECTION_NAME | solv.Selection.SELECTION_PROVIDES | solv.Selection.SELECTION_GLOB
-    | solv.Selection.SELECTION_CANON | solv.Selection.SELECTION_DOTARCH | solv.Selection.SELECTION_REL
+    solv.Selection.SELECTION_NAME
+    | solv.Selection.SELECTION_PROVIDES
+    | solv.Selection.SELECTION_GLOB
+    | solv.Selection.SELECTION_CANON
+    | solv.Selection.SELECTION_DOTARCH
+    | solv.Selection.SELECTION_REL
     | solv.Selection.SELECTION_FILELIST
-)  # fmt: skip
+)
 _FLAGS = (
     solv.Solver.SOLVER_FLAG_IGNORE_RECOMMENDED, solv.Solver.SOLVER_FLAG_BEST_OBEY_POLICY,
     solv.Solver.SOLVER_FLAG_YUM_OBSOLETES, solv.Solver.SOLVER_FLAG_ALLOW_VENDORCHANGE,
 )  # fmt: skip
 _CLASHES = frozenset({
-    solv.Solver.SOLVER_RULE_PKG_CONFLICTS, solv.Solver.SOLVER_RULE_PKG_OBSOLETES, solv.Solver.SOLVER_RULE_PKG_SAME_NAME,
+    solv.Solver.SOLVER_RULE_PKG_CONFLICTS, solv.Solver.SOLVER_RULE_PKG_OBSOLETES,
+    solv.Solver.SOLVER_RULE_PKG_SAME_NAME,
 })  # fmt: skip
 _PROGRAMS = ("*bin/*", "/etc/*")
 _GLOB = (

@@ -134,25 +134,57 @@ def facts() -> list[Fact]:
     install = "run ./farm doctor as root once: it installs the system packages"
     return [
         _fact("rpm bindings", "everything", install, required=True, probe=_module("rpm")),
-        _fact("rpmbuild", "tests, demo", install, required=False, probe=_version_of("rpmbuild", "--version")),
-        _fact("rpmsign", "the signer", install, required=True, probe=_version_of("rpmsign", "--version")),
+        _fact(
+            "rpmbuild", "tests, demo", install, required=False,
+            probe=_version_of("rpmbuild", "--version"),
+        ),
+        _fact(
+            "rpmsign", "the signer", install, required=True,
+            probe=_version_of("rpmsign", "--version"),
+        ),
         _fact("gpg", "the signer", install, required=True, probe=_version_of("gpg", "--version")),
-        _fact("dnf", "the chroot builder", install, required=True, probe=_version_of("dnf", "--version")),
-        _fact("createrepo_c", "publish", "reinstall .venv", required=True, probe=_module("createrepo_c")),
+        _fact(
+            "dnf", "the chroot builder", install, required=True,
+            probe=_version_of("dnf", "--version"),
+        ),
+        _fact(
+            "createrepo_c", "publish", "reinstall .venv", required=True,
+            probe=_module("createrepo_c"),
+        ),
         _fact("libsolv", "plan", "reinstall .venv", required=True, probe=_module("solv")),
-        _fact("sandbox", "everything that reads a vendor's file", "install bubblewrap; allow user namespaces "
-              "(sysctl kernel.unprivileged_userns_clone=1)", required=True, probe=_sandbox),
-        _fact("redis-server", "an embedded farm", install, required=False,
-              probe=_version_of("redis-server", "--version")),
-        _fact("root", "the chroot builder", "run the worker as root, or build in guests", required=False, probe=_root),
-        _fact("overlayfs", "the chroot builder", "load the overlay module", required=False, probe=_overlay),
-        _fact("cgroups", "limits on memory and processes", "delegate memory and pids", required=False, probe=_cgroups),
-        _fact("mock", "the mock builder", "install mock on the worker (EL: epel-release, then mock)", required=False,
-              probe=_version_of("mock", "--version")),
-        _fact("KVM", "fast guests", "without it guests run under TCG, 10 to 13 times slower", required=False,
-              probe=_kvm),
-        _fact("libvirt", "guests", "install libvirt-daemon-system and qemu-system-x86", required=False,
-              probe=_version_of("virsh", "--version")),
+        _fact(
+            "sandbox", "everything that reads a vendor's file",
+            "install bubblewrap; allow user namespaces (sysctl kernel.unprivileged_userns_clone=1)",
+            required=True, probe=_sandbox,
+        ),
+        _fact(
+            "redis-server", "an embedded farm", install, required=False,
+            probe=_version_of("redis-server", "--version"),
+        ),
+        _fact(
+            "root", "the chroot builder", "run the worker as root, or build in guests",
+            required=False, probe=_root,
+        ),
+        _fact(
+            "overlayfs", "the chroot builder", "load the overlay module", required=False,
+            probe=_overlay,
+        ),
+        _fact(
+            "cgroups", "limits on memory and processes", "delegate memory and pids", required=False,
+            probe=_cgroups,
+        ),
+        _fact(
+            "mock", "the mock builder", "install mock on the worker (EL: epel-release, then mock)",
+            required=False, probe=_version_of("mock", "--version"),
+        ),
+        _fact(
+            "KVM", "fast guests", "without it guests run under TCG, 10 to 13 times slower",
+            required=False, probe=_kvm,
+        ),
+        _fact(
+            "libvirt", "guests", "install libvirt-daemon-system and qemu-system-x86",
+            required=False, probe=_version_of("virsh", "--version"),
+        ),
     ]  # fmt: skip
 
 
@@ -161,6 +193,7 @@ def disk(path: Path) -> Fact:
     free = shutil.disk_usage(path).free
     enough = 5 * 1024**3
     return Fact(
-        name="disk", ok=free > enough, seen=f"{free / 1024**3:.1f} GiB free at {path}", needed_for="everything",
-        remedy="free at least 5 GiB or set BUILDFARM_HOME elsewhere", required=True,
+        name="disk", ok=free > enough, seen=f"{free / 1024**3:.1f} GiB free at {path}",
+        needed_for="everything", remedy="free at least 5 GiB or set BUILDFARM_HOME elsewhere",
+        required=True,
     )  # fmt: skip

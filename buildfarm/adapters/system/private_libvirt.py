@@ -94,8 +94,10 @@ class PrivateLibvirt:
         self._end_leftover()
         # libvirt starts QEMU detached; where process 1 reaps late, every start would take a minute:
         # tini reaps at once
-        return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--pdeathsig", "KILL",
-                "--", "tini", "-s", "--", "libvirtd"]  # fmt: skip
+        return [
+            "setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups",
+            "--pdeathsig", "KILL", "--", "tini", "-s", "--", "libvirtd",
+        ]  # fmt: skip
 
     def _check_reachable(self) -> None:
         try:

@@ -32,8 +32,9 @@ def parse(
         than ``most_output`` bytes.
     """
     done = sandbox.python(
-        "buildfarm.adapters.system.repodata_parser", read_only=[file], stdin=json.dumps({kind: str(file)}).encode(), timeout=_SECONDS,
-        max_output=most_output, ok=None,
+        "buildfarm.adapters.system.repodata_parser", read_only=[file],
+        stdin=json.dumps({kind: str(file)}).encode(), timeout=_SECONDS, max_output=most_output,
+        ok=None,
     )  # fmt: skip
     if done.returncode != 0 or done.stopped:
         why = done.stopped or done.error_text.strip().splitlines()[-1:] or ["no reason given"]
@@ -49,18 +50,25 @@ def main() -> None:
     if "repomd" in request:
         repomd = createrepo_c.Repomd(request["repomd"])
         for record in repomd.records:
-            _say({"revision": repomd.revision or "", "type": record.type, "href": record.location_href, "size": record.size,
-                  "checksum": record.checksum, "checksum_type": record.checksum_type})  # fmt: skip
+            _say(
+                {
+                    "revision": repomd.revision or "", "type": record.type,
+                    "href": record.location_href, "size": record.size, "checksum": record.checksum,
+                    "checksum_type": record.checksum_type,
+                }
+            )  # fmt: skip
     else:
         createrepo_c.xml_parse_primary(request["primary"], pkgcb=_rpm, do_files=False)
 
 
 def _rpm(package: Any) -> None:  # noqa: ANN401  # createrepo_c has no types
     _say({
-        "name": package.name, "epoch": int(package.epoch or 0), "version": package.version, "release": package.release,
-        "arch": package.arch, "source_rpm": package.rpm_sourcerpm or "", "href": package.location_href,
-        "base": package.location_base or "", "size": package.size_package, "checksum": package.pkgId,
-        "checksum_type": package.checksum_type, "provides": sorted({item[0] for item in package.provides}),
+        "name": package.name, "epoch": int(package.epoch or 0), "version": package.version,
+        "release": package.release, "arch": package.arch, "source_rpm": package.rpm_sourcerpm or "",
+        "href": package.location_href, "base": package.location_base or "",
+        "size": package.size_package, "checksum": package.pkgId,
+        "checksum_type": package.checksum_type,
+        "provides": sorted({item[0] for item in package.provides}),
     })  # fmt: skip
 
 

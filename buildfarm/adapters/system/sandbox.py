@@ -37,9 +37,9 @@ def argv(
     writes its path into its output.
     """
     words = [
-        "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", str(ANONYMOUS), "--gid", str(ANONYMOUS),
-        "--hostname", "sandbox", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev",
-        "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--clearenv",
+        "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", str(ANONYMOUS),
+        "--gid", str(ANONYMOUS), "--hostname", "sandbox", "--cap-drop", "ALL", "--proc", "/proc",
+        "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--clearenv",
     ]  # fmt: skip
     for name, value in {**process.BASE_ENV, "HOME": "/tmp", **(env or {})}.items():
         words += ["--setenv", name, value]

@@ -85,8 +85,9 @@ def enroll_local_host(
     credentials = guests.enroll_host(hub, "local", arches=arches, queues=queues, actor="serve")
     file = loaded.farm.home_path / "host.yaml"
     _write_private(file, {
-        "name": credentials.host.id, "hub_url": loaded.farm.url, "token": credentials.token, "image": local.image,
-        "definitions": str(loaded.path(local.definitions)), "folder": str(folder), "slots": local.slots, "libvirt": libvirt.uri,
+        "name": credentials.host.id, "hub_url": loaded.farm.url, "token": credentials.token,
+        "image": local.image, "definitions": str(loaded.path(local.definitions)),
+        "folder": str(folder), "slots": local.slots, "libvirt": libvirt.uri,
         "qemu_user": libvirt.user, "accelerator": local.accelerator,
     })  # fmt: skip
     return file
@@ -121,7 +122,8 @@ def _write_private(file: Path, data: dict[str, object]) -> None:
     help="worker.yaml to write.",
 )
 def worker_add(
-    name: str, names: tuple[str, ...], arches: tuple[str, ...], builder: str, slots: int, file: Path, reserved: tuple[str, ...]
+    name: str, names: tuple[str, ...], arches: tuple[str, ...], builder: str, slots: int,
+    file: Path, reserved: tuple[str, ...]
 ) -> None:  # fmt: skip
     """Enroll a worker and write the configuration it starts with (run again to renew its
     credentials).
@@ -130,8 +132,8 @@ def worker_add(
     hub = bootstrap.hub_of(loaded)
     queues = [q for t in names for q in loaded.target(t).queues() if q.split(".")[-2] in arches]
     credentials = workers.enroll(
-        hub, Broker(bootstrap.redis_url(loaded)), name, arches=arches, queues=queues, builder=builder, slots=slots,
-        actor="cli", reserved=reserved,
+        hub, Broker(bootstrap.redis_url(loaded)), name, arches=arches, queues=queues,
+        builder=builder, slots=slots, actor="cli", reserved=reserved,
     )  # fmt: skip
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_worker_config(loaded, credentials, file.absolute())
@@ -166,8 +168,9 @@ def host_add(
     credentials = guests.enroll_host(hub, name, arches=arches, queues=queues, actor="cli")
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     _write_private(file, {
-        "name": name, "hub_url": loaded.farm.url, "token": credentials.token, "image": image, "definitions": "guests",
-        "folder": ".", "slots": slots, "libvirt": "qemu:///system", "accelerator": "kvm",
+        "name": name, "hub_url": loaded.farm.url, "token": credentials.token, "image": image,
+        "definitions": "guests", "folder": ".", "slots": slots, "libvirt": "qemu:///system",
+        "accelerator": "kvm",
     })  # fmt: skip
     output.out.print(str(file))
 

@@ -103,7 +103,8 @@ def serve() -> None:
     stop = stop_event()
     here = Path(sys.prefix) / "bin"
     env = {
-        "BUILDFARM_HOME": loaded.farm.home, "BUILDFARM_CONFIG": str(loaded.file), "PYTHONUNBUFFERED": "1",
+        "BUILDFARM_HOME": loaded.farm.home, "BUILDFARM_CONFIG": str(loaded.file),
+        "PYTHONUNBUFFERED": "1",
     }  # fmt: skip
     farm = supervisor.Supervisor(loaded.farm.home_path)
     try:
@@ -152,10 +153,24 @@ def web_server(
 ) -> list[str | Path]:
     """The command that serves the page: threads for requests; who follows live parts needs none."""
     return [
-        Path(sys.prefix) / "bin" / "gunicorn", "--bind", listen, "--workers", "1", "--threads", "16", "--worker-class",
-        "gthread", "--timeout", "300", "--graceful-timeout", "5", "--worker-tmp-dir", "/dev/shm",
-        "--no-control-socket", application,  # it would be one for all farms of a user
-    ]  # fmt: skip
+        Path(sys.prefix) / "bin" / "gunicorn",
+        "--bind",
+        listen,
+        "--workers",
+        "1",
+        "--threads",
+        "16",
+        "--worker-class",
+        "gthread",
+        "--timeout",
+        "300",
+        "--graceful-timeout",
+        "5",
+        "--worker-tmp-dir",
+        "/dev/shm",
+        "--no-control-socket",
+        application,  # it would be one for all farms of a user
+    ]
 
 
 def _add_guests(farm: supervisor.Supervisor, loaded: Config, hub: Hub, local: LocalGuests) -> None:

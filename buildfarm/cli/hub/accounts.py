@@ -80,7 +80,8 @@ def _add_here(name: str, role: Role, sigs: tuple[str, ...], password: str, reaso
     bootstrap.initialise(loaded)
     passwords = bootstrap.login_tools(loaded).passwords if password else None
     made = accounts.create(
-        bootstrap.hub_of(loaded), name, role=role, sigs=sigs, passwords=passwords, password=password, actor="cli", why=reason
+        bootstrap.hub_of(loaded), name, role=role, sigs=sigs, passwords=passwords,
+        password=password, actor="cli", why=reason
     )  # fmt: skip
     ways: list[Way] = ["password"] if password else []
     return Account(
@@ -175,7 +176,8 @@ def add_token(
 ) -> None:
     """Issue a token; NAME says what it is for. It is printed this once."""
     made = client().tokens.issue(
-        name, account=owner, role=Role(role) if role else None, sigs=sigs, actions=[Action(word) for word in actions], days=days
+        name, account=owner, role=Role(role) if role else None, sigs=sigs,
+        actions=[Action(word) for word in actions], days=days
     )  # fmt: skip
     if as_json:
         output.as_json(made)
@@ -196,8 +198,10 @@ def list_tokens(owner: str, *, everything: bool, as_json: bool) -> None:
         output.as_json({"tokens": [one.to_json() for one in found]})
         return
     rows = [
-        (one.id, one.account, one.name, ", ".join(one.actions) or one.role, one.state, at(one.expires) if one.expires else "never",
-         at(one.used) if one.used else "never")
+        (
+            one.id, one.account, one.name, ", ".join(one.actions) or one.role, one.state,
+            at(one.expires) if one.expires else "never", at(one.used) if one.used else "never",
+        )
         for one in found
     ]  # fmt: skip
     output.table(("Token", "Account", "For", "May", "State", "Ends", "Used"), rows)

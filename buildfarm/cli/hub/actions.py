@@ -63,8 +63,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 @click.option("--wait", is_flag=True, help="Stay until every build has come to rest.")
 @json_option
 def ingest(
-    paths: tuple[Path, ...], target: str, sources: tuple[str, ...], urls: tuple[str, ...], name: str, priority: int, *, scratch: bool,
-    plan_first: bool, wait: bool, as_json: bool,
+    paths: tuple[Path, ...], target: str, sources: tuple[str, ...], urls: tuple[str, ...],
+    name: str, priority: int, *, scratch: bool, plan_first: bool, wait: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Send SRPMs and vendor binaries (files, or folders searched for *.rpm), or sources of
     dist-git, to the hub as one drop.
@@ -334,9 +334,19 @@ def release_hold(subject: str, reason: str, *, is_drop: bool) -> None:
 @click.option("--memory", type=int, metavar="MIB", help="Memory limit.")
 @click.option("--remove", is_flag=True, help="Take the override away.")
 def override(  # one option a setting
-    source: str, target: str, reason: str, with_: tuple[str, ...], without: tuple[str, ...], define: tuple[str, ...],
-    seconds: int | None, memory: int | None, *, nocheck: bool, network: bool, remove: bool,
-) -> None:  # fmt: skip
+    source: str,
+    target: str,
+    reason: str,
+    with_: tuple[str, ...],
+    without: tuple[str, ...],
+    define: tuple[str, ...],
+    seconds: int | None,
+    memory: int | None,
+    *,
+    nocheck: bool,
+    network: bool,
+    remove: bool,
+) -> None:
     """An exception for one SOURCE: it holds for its next builds until it is replaced or removed."""
     macros: dict[str, str] = {}
     for item in define:
@@ -345,8 +355,8 @@ def override(  # one option a setting
             raise InputError(f"--define {item!r}: no value", hint="write --define 'NAME VALUE'")
         macros[macro] = value
     settings = {
-        "macros": macros, "with_": list(with_), "without": list(without), "nocheck": nocheck, "network": network,
-        "seconds": seconds, "memory": memory * 1024 * 1024 if memory else None,
+        "macros": macros, "with_": list(with_), "without": list(without), "nocheck": nocheck,
+        "network": network, "seconds": seconds, "memory": memory * 1024 * 1024 if memory else None,
     }  # fmt: skip
     client().targets.override(target, source, settings, reason=reason, remove=remove)
     output.out.print(
@@ -355,5 +365,6 @@ def override(  # one option a setting
 
 
 COMMANDS = (
-    ingest, retry, cancel, release_hold, override, pause, resume, approve, refuse, prioritise, worker_drain, worker_reserve,
+    ingest, retry, cancel, release_hold, override, pause, resume, approve, refuse, prioritise,
+    worker_drain, worker_reserve,
 )  # fmt: skip

@@ -58,8 +58,9 @@ def parity(build: str, *, everything: bool, as_json: bool) -> None:
         )
         output.out.print(
             f"{found.nvr} {one.arch}: {one.same} RPMs the same, {said} "
-            f"(beside {one.reference.rpms} of the {one.reference.of}'s {one.reference.form})", highlight=False,
-        )  # fmt: skip
+            f"(beside {one.reference.rpms} of the {one.reference.of}'s {one.reference.form})",
+            highlight=False,
+        )
         shown = [d for d in one.differences if everything or d.kind is not Differs.EXTRA]
         rows = [(d.kind, d.name, d.ours or "none", d.theirs or "none", d.why) for d in shown]
         if rows:

@@ -198,7 +198,7 @@ def _print_steps(subject: str, found: TargetOutlook | DropPlan) -> None:
         rows = [
             (str(step.wave + 1), step.name, _span(step.start), _span(step.cost), _span(step.way))
             for step in found.steps
-        ]  # fmt: skip
+        ]
         output.table(("Wave", "SRPM", "Starts in", "Takes", "Way behind it"), rows)
     else:
         is_open = isinstance(found, TargetOutlook) and found.waiting and not found.paused

@@ -58,8 +58,8 @@ from buildfarm.rpm_folders import rpms_below
     help="Print the difference hash of each picture, for a policy.",
 )
 def brand_scan(
-    paths: tuple[Path, ...], file: Path | None, target: str, rule: Path | None, jobs: int, *, prep: bool, as_json: bool,
-    schema: bool, picture: bool,
+    paths: tuple[Path, ...], file: Path | None, target: str, rule: Path | None, jobs: int, *,
+    prep: bool, as_json: bool, schema: bool, picture: bool,
 ) -> None:  # fmt: skip
     """Look through PATHS at every nesting for words, pictures and keys of a brand policy.
 
@@ -157,8 +157,9 @@ def _show(hits: list[BrandHit], allowed: int) -> None:
     if hits:
         output.out.print(
             "to allow one: scan.allow of the source's rule, {pattern: …, where: …, reason: …}; of all sources: keep in the policy",
-            highlight=False, markup=False,
-        )  # fmt: skip
+            highlight=False,
+            markup=False,
+        )
 
 
 COMMANDS = (brand_scan,)

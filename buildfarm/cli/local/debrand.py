@@ -78,8 +78,12 @@ def debrand(context: click.Context, drop: Path | None) -> None:
 
 @debrand.command("apply")
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
-@click.option("--rule", "rule_file", type=click.Path(path_type=Path, exists=True),
-              help="A rule of ours, an autopatch config or a srpmproc .cfg; default: the target's rule for the source.")  # fmt: skip
+@click.option(
+    "--rule",
+    "rule_file",
+    type=click.Path(path_type=Path, exists=True),
+    help="A rule of ours, an autopatch config or a srpmproc .cfg; default: the target's rule for the source.",
+)
 @click.option("--target", "-t", default="", help="Whose rules are taken.")
 @click.option("--date", "day", type=_DAY, help="Of the changelog entry; default: the rule's.")
 @click.option(
@@ -97,7 +101,8 @@ def debrand(context: click.Context, drop: Path | None) -> None:
     help="Where the result goes.",
 )
 def apply_rule(
-    source: Path, rule_file: Path | None, target: str, day: dt.datetime | None, lookaside: str, dist: str, folder: Path
+    source: Path, rule_file: Path | None, target: str, day: dt.datetime | None, lookaside: str,
+    dist: str, folder: Path
 ) -> None:  # fmt: skip
     """Change SOURCE (an SRPM or a dist-git tree) by its rule; write the tree, the audit, and of an
     SRPM a new SRPM.

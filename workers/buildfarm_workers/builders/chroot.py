@@ -138,7 +138,8 @@ class ChrootBuilder:
             reason = one_line(str(error))
         making.say(f"Result: {kind or 'ok'} {reason}".rstrip())
         return Outcome(
-            kind=kind, reason=reason, lock=build.lock, seconds=making.seconds, facts=build.facts, asked_for=build.asked_for,
+            kind=kind, reason=reason, lock=build.lock, seconds=making.seconds, facts=build.facts,
+            asked_for=build.asked_for,
         )  # fmt: skip
 
 

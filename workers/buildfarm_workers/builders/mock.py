@@ -109,7 +109,8 @@ class MockBuilder:
             kind, reason = FailureKind.INFRASTRUCTURE, one_line(str(error))
         making.say(f"Result: {kind or 'ok'} {reason}".rstrip())
         return Outcome(
-            kind=kind, reason=reason, lock=run.lock, seconds=making.seconds, facts=run.facts, asked_for=run.asked_for,
+            kind=kind, reason=reason, lock=run.lock, seconds=making.seconds, facts=run.facts,
+            asked_for=run.asked_for,
         )  # fmt: skip
 
     def remove_stale(self) -> None:

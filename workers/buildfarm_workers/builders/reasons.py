@@ -72,7 +72,8 @@ class _State:
             self.missing.append(match["what"])
             return
         for name, pattern in (
-            ("network", _NETWORK), ("compiler", _COMPILER), ("test", _TEST), ("notifications", _NOTIFICATIONS), ("full", _FULL),
+            ("network", _NETWORK), ("compiler", _COMPILER), ("test", _TEST),
+            ("notifications", _NOTIFICATIONS), ("full", _FULL),
         ):  # fmt: skip
             if name not in self.first and pattern.search(line):
                 self.first[name] = line.strip()

@@ -31,7 +31,8 @@ def _default_config() -> Path:
 
 @click.group("guests")
 @click.option(
-    "--config", "file", type=click.Path(path_type=Path), default=_default_config, show_default="host.yaml in BUILDFARM_HOME",
+    "--config", "file", type=click.Path(path_type=Path), default=_default_config,
+    show_default="host.yaml in BUILDFARM_HOME",
     help="This KVM host's configuration; `buildfarm host-add` writes it.",
 )  # fmt: skip
 @click.pass_context

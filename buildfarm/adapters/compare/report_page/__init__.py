@@ -23,8 +23,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 def render(form: Mapping[str, Any], *, title: str) -> str:
     """The page of a report's JSON form (:func:`buildfarm.domain.compare.report.to_json`)."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True,
+        lstrip_blocks=True, undefined=jinja2.StrictUndefined,
     )  # fmt: skip
     environment.filters.update(icon=looks.icon, tone=looks.tone)
     return environment.get_template("report.html").render(found=reading(form), title=title)

@@ -21,10 +21,10 @@ SYMBOLS: Mapping[str, str] = {
 }
 
 VERDICTS: Mapping[str, tuple[str, str]] = {
-    "IDENTICAL": ("equals", "good"), "EQUIVALENT": ("approx", "good"), "EXPECTED": ("check", "good"),
-    "COMPATIBLE": ("check", "good"), "REVIEW": ("question", "warn"), "EXTRA": ("plus", "warn"),
-    "INCOMPATIBLE": ("cross", "bad"), "MISSING": ("ban", "bad"), "ERROR": ("bolt", "bad"),
-    "UNCOMPARED": ("minus", "mute"),
+    "IDENTICAL": ("equals", "good"), "EQUIVALENT": ("approx", "good"),
+    "EXPECTED": ("check", "good"), "COMPATIBLE": ("check", "good"), "REVIEW": ("question", "warn"),
+    "EXTRA": ("plus", "warn"), "INCOMPATIBLE": ("cross", "bad"), "MISSING": ("ban", "bad"),
+    "ERROR": ("bolt", "bad"), "UNCOMPARED": ("minus", "mute"),
 }  # fmt: skip
 
 

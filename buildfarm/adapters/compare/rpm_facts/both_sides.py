@@ -144,8 +144,13 @@ class _Debuginfo:
             for word in (option, root)
         ]
         done = process.run(
-            ["abidiff", "--no-default-suppression", "--suppressions", self._suppressions, *roots, old, new],
-            timeout=_ABIDIFF_SECONDS, ok=None, max_output=MEBIBYTE,
+            [
+                "abidiff", "--no-default-suppression", "--suppressions", self._suppressions, *roots,
+                old, new,
+            ],
+            timeout=_ABIDIFF_SECONDS,
+            ok=None,
+            max_output=MEBIBYTE,
         )  # fmt: skip
         report = plain(done.text)[:_MAX_REPORT]
         if done.returncode < 0 or done.stopped or done.returncode >= 128:  # noqa: PLR2004 -- a signal

@@ -51,8 +51,13 @@ def rpm_to_json(facts: RpmFacts) -> dict[str, Any]:
     """The header's facts as plain lists and dicts."""
     form = dict(zip([field.name for field in fields(facts)], to_row(facts), strict=True))
     form["dependencies"] = {stem: to_rows(items) for stem, items in facts.dependencies.items()}
-    form["triggers"] = [[to_rows(item.conditions) if name == "conditions" else getattr(item, name) for name in _TRIGGER]
-                        for item in facts.triggers]  # fmt: skip
+    form["triggers"] = [
+        [
+            to_rows(item.conditions) if name == "conditions" else getattr(item, name)
+            for name in _TRIGGER
+        ]
+        for item in facts.triggers
+    ]
     for name in ("scriptlets", "changelog", "files"):
         form[name] = to_rows(form[name])
     form["tags"] = dict(facts.tags)

@@ -45,8 +45,9 @@ class ReaderProcess:
         try:
             with os.fdopen(asked, "rb") as stdin, os.fdopen(out, "wb") as stdout:
                 sandbox.python(
-                    READER, read_only=list(dict.fromkeys(files)), stdin=stdin, out=stdout, timeout=_LONGEST_SECONDS,
-                    memory=memory, max_output=_MAX_OUTPUT, ok=None, watch=self._overdue,
+                    READER, read_only=list(dict.fromkeys(files)), stdin=stdin, out=stdout,
+                    timeout=_LONGEST_SECONDS, memory=memory, max_output=_MAX_OUTPUT, ok=None,
+                    watch=self._overdue,
                 )  # fmt: skip
         except (
             BuildFarmError,

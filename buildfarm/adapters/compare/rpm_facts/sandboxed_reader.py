@@ -136,7 +136,8 @@ class SandboxedReader:
             ]
             with tempfile.TemporaryDirectory(prefix="buildfarm-pairs-", dir="/var/tmp") as work:
                 return self._run(
-                    {"pairs": [asdict(item) for item in some]}, named, memory=_MEMORY_OF_BOTH, work=Path(work),
+                    {"pairs": [asdict(item) for item in some]}, named, memory=_MEMORY_OF_BOTH,
+                    work=Path(work),
                     seconds=sum(_SECONDS_A_PAIR * (1 + len(item.abi)) for item in some),
                 )  # fmt: skip
 
@@ -146,8 +147,8 @@ class SandboxedReader:
         return _each(requests, run, both_sides_from_json, failed)
 
     def _run(
-        self, request: object, files: Sequence[Path], *, memory: int | None = None, work: Path | None = None,
-        seconds: float = 0.0,
+        self, request: object, files: Sequence[Path], *, memory: int | None = None,
+        work: Path | None = None, seconds: float = 0.0,
     ) -> tuple[str, list[Any]]:  # fmt: skip
         """One sandbox; its answers so far, and why there are not more."""
         there = [file for file in dict.fromkeys(files) if file.is_file()]

@@ -76,8 +76,9 @@ def _scan(files: Sequence[Named], policy: BrandPolicy) -> list[BrandHit]:
     folders = {path.resolve().parent for path, _ in files}
     try:
         done = sandbox.python(
-            "buildfarm.adapters.debrand.brand_scan.reader", read_only=sorted(folders), stdin=json.dumps(given).encode(), timeout=_SECONDS,
-            memory=_MEMORY, max_output=256 * MEBIBYTE,
+            "buildfarm.adapters.debrand.brand_scan.reader", read_only=sorted(folders),
+            stdin=json.dumps(given).encode(), timeout=_SECONDS, memory=_MEMORY,
+            max_output=256 * MEBIBYTE,
         )  # fmt: skip
     except ToolFailed as error:
         names = ", ".join(name for _, name in files[:3]) + ("" if len(files) <= 3 else " …")  # noqa: PLR2004

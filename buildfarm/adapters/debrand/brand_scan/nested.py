@@ -31,8 +31,8 @@ _PIECES = 500_000
 _RPM_LEAD = b"\xed\xab\xee\xdb"
 _PAYLOADS = {"gzip": "gzdio", "xz": "xzdio", "zstd": "zstdio", "bzip2": "bzdio", "lzma": "lzdio"}
 ERRORS = (
-    OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError,
-    NotImplementedError, RuntimeError, rpm.error,
+    OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, tarfile.TarError, zipfile.BadZipFile,
+    zstandard.ZstdError, NotImplementedError, RuntimeError, rpm.error,
 )  # fmt: skip
 """What readers of archives raise when a file is not what its first bytes say."""
 
@@ -224,5 +224,10 @@ _BY_MAGIC: Mapping[bytes, Callable[[bytes], Members]] = {
     b"BZh": lambda data: _one(bz2.BZ2File(io.BytesIO(data))),
     b"\xfd7zXZ\x00": lambda data: _one(lzma.LZMAFile(io.BytesIO(data))),  # noqa: SIM115  # _one closes it
     b"]\x00\x00": lambda data: _one(lzma.LZMAFile(io.BytesIO(data), format=lzma.FORMAT_ALONE)),  # noqa: SIM115  # _one closes it
-    b"\x28\xb5\x2f\xfd": _zstd, b"PK\x03\x04": _zip, b"070701": _cpio, b"070702": _cpio, b"!<arch>\n": _ar, _RPM_LEAD: _rpm,
-}  # fmt: skip
+    b"\x28\xb5\x2f\xfd": _zstd,
+    b"PK\x03\x04": _zip,
+    b"070701": _cpio,
+    b"070702": _cpio,
+    b"!<arch>\n": _ar,
+    _RPM_LEAD: _rpm,
+}

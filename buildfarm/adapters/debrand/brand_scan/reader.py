@@ -117,8 +117,10 @@ def _unread(why: str) -> Found:
 def policy_of(data: dict[str, Any]) -> BrandPolicy:
     """A policy that came as JSON."""
     return BrandPolicy(
-        words=tuple(BrandWord(**one) for one in data["words"]), keep=tuple(Keep(**one) for one in data["keep"]),
-        images=tuple(BrandImage(**one) for one in data["images"]), keys=tuple(BrandKey(**one) for one in data["keys"]),
+        words=tuple(BrandWord(**one) for one in data["words"]),
+        keep=tuple(Keep(**one) for one in data["keep"]),
+        images=tuple(BrandImage(**one) for one in data["images"]),
+        keys=tuple(BrandKey(**one) for one in data["keys"]),
     )  # fmt: skip
 
 

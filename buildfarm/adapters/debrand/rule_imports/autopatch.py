@@ -19,21 +19,32 @@ from buildfarm.errors import ConfigError
 _WIDTH = 80
 _OWNER = "AlmaLinux"
 _SILENT = {
-    "custom_target_branch": "a branch to push to", "pre_clean": "how a working tree is cleaned", "tag_prefix": "a git tag's prefix",
+    "custom_target_branch": "a branch to push to", "pre_clean": "how a working tree is cleaned",
+    "tag_prefix": "a git tag's prefix",
 }  # fmt: skip
 _PARAMETERS: Mapping[str, type | tuple[type, ...]] = {
-    "insert_almalinux_line": bool, "ignore_version_macros": bool, "ignore_release_macros": bool, "custom_target_branch": str,
-    "pre_clean": bool, "tag_prefix": str, "el_version": (str, int), "rhel_version": (str, int),
+    "insert_almalinux_line": bool, "ignore_version_macros": bool, "ignore_release_macros": bool,
+    "custom_target_branch": str, "pre_clean": bool, "tag_prefix": str, "el_version": (str, int),
+    "rhel_version": (str, int),
 }  # fmt: skip
 _KEYS: Mapping[str, tuple[Mapping[str, type | tuple[type, ...]], frozenset[str]]] = {
-    "replace": ({"target": str, "find": str, "rfind": str, "replace": str, "count": int}, frozenset({"target", "replace"})),
+    "replace": (
+        {"target": str, "find": str, "rfind": str, "replace": str, "count": int},
+        frozenset({"target", "replace"}),
+    ),
     "delete_line": ({"target": str, "lines": list}, frozenset({"target", "lines"})),
-    "modify_release": ({"suffix": str, "enabled": bool, "auto_increment": bool}, frozenset({"suffix"})),
-    "changelog_entry": ({"name": str, "email": str, "line": list}, frozenset({"name", "email", "line"})),
+    "modify_release": (
+        {"suffix": str, "enabled": bool, "auto_increment": bool},
+        frozenset({"suffix"}),
+    ),
+    "changelog_entry": (
+        {"name": str, "email": str, "line": list},
+        frozenset({"name", "email", "line"}),
+    ),
     "add_files": (
         {
-            "type": str, "name": str, "number": (str, int), "modify_spec": bool, "insert_almalinux_line": bool,
-            "no_backup": bool,
+            "type": str, "name": str, "number": (str, int), "modify_spec": bool,
+            "insert_almalinux_line": bool, "no_backup": bool,
         },
         frozenset({"type", "name"}),
     ),
@@ -104,9 +115,10 @@ class _Reader:
 
     def _actions(self, actions: list[Any]) -> Iterator[Json]:
         makers: Mapping[str, Callable[[tuple[str | int, ...], Json], Iterator[Json]]] = {
-            "replace": self._replace, "delete_line": self._delete_line, "modify_release": self._release,
-            "changelog_entry": self._changelog, "add_files": self._add, "delete_files": self._delete,
-            "run_script": self._script, "add_line": self._add_line,
+            "replace": self._replace, "delete_line": self._delete_line,
+            "modify_release": self._release, "changelog_entry": self._changelog,
+            "add_files": self._add, "delete_files": self._delete, "run_script": self._script,
+            "add_line": self._add_line,
         }  # fmt: skip
         for number, action in enumerate(actions):
             path: tuple[str | int, ...] = ("actions", number)
@@ -133,7 +145,8 @@ class _Reader:
                     yield from makers[kind](where, entry)
 
     def _check(
-        self, path: tuple[str | int, ...], entry: object, known: Mapping[str, type | tuple[type, ...]], required: frozenset[str]
+        self, path: tuple[str | int, ...], entry: object,
+        known: Mapping[str, type | tuple[type, ...]], required: frozenset[str]
     ) -> None:  # fmt: skip
         if not isinstance(entry, dict):
             raise self.placed.error(path, "is no mapping of keys to values")
@@ -192,15 +205,19 @@ class _Reader:
             for line in entry["line"]
         ]
         modes = {
-            part: "written" if self.parameters.get(f"ignore_{part}_macros") else "evaluated" for part in ("version", "release")
-        }  # fmt: skip
+            part: "written" if self.parameters.get(f"ignore_{part}_macros") else "evaluated"
+            for part in ("version", "release")
+        }
         major = self.parameters.get("el_version", self.parameters.get("rhel_version", "8"))
         yield {
             "changelog": {
-                "author": f"{entry['name']} <{entry['email']}>", "lines": [line[2:] for line in wrapped if line], **modes,
-                "autochangelog": "keep", "macros": {"rhel": str(major)},
+                "author": f"{entry['name']} <{entry['email']}>",
+                "lines": [line[2:] for line in wrapped if line],
+                **modes,
+                "autochangelog": "keep",
+                "macros": {"rhel": str(major)},
             }
-        }  # fmt: skip
+        }
 
     def _add(self, path: tuple[str | int, ...], entry: Json) -> Iterator[Json]:
         kind = entry["type"]
@@ -236,9 +253,11 @@ class _Reader:
             raise self.placed.error((*path, "cwd"), f"{cwd!r} is neither rpms nor autopatch")
         folder = self.placed.file.parent
         beside = sorted(
-            file.relative_to(folder).as_posix() for name in ("files", "scripts") for file in (folder / name).rglob("*")
+            file.relative_to(folder).as_posix()
+            for name in ("files", "scripts")
+            for file in (folder / name).rglob("*")
             if file.is_file() and file.name != entry["script"]
-        )  # fmt: skip
+        )
         made = {"from": f"scripts/{entry['script']}", "cwd": "tree" if cwd == "rpms" else "rule"}
         yield {"script": {**made, "files": beside} if beside else made}
 
@@ -251,8 +270,8 @@ class _Reader:
             )
         name = "preamble" if entry["section"] == "global" else f"%{entry['section']}"
         made = {
-            "name": name, "at": "start" if entry["location"] == "top" else "bottom", "insert": entry["content"],
-            "style": "autopatch",
+            "name": name, "at": "start" if entry["location"] == "top" else "bottom",
+            "insert": entry["content"], "style": "autopatch",
         }  # fmt: skip
         yield {"section": {**made, "of": entry["subpackage"]} if entry.get("subpackage") else made}
 

@@ -33,8 +33,9 @@ def read(file: Path, *, source: str, day: date) -> Imported:
     change = cfg.get("spec_change")
     notes = tuple(
         f"lookaside: {', '.join(one['file'])} would go to a cache; an SRPM carries its sources"
-        for one in cfg.get("lookaside", ()) if not one.get("tar") and not one.get("from_patch_tree")
-    )  # fmt: skip
+        for one in cfg.get("lookaside", ())
+        if not one.get("tar") and not one.get("from_patch_tree")
+    )
     actions = [
         action
         for name, make in _MAKERS.items()

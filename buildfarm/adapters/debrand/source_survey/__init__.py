@@ -35,8 +35,9 @@ def survey(srpms: Sequence[Path], policy: BrandPolicy | None) -> list[Surveyed]:
     }
     try:
         done = sandbox.python(
-            "buildfarm.adapters.debrand.source_survey.reader", read_only=sorted(paths), stdin=json.dumps(given).encode(),
-            timeout=_SECONDS + _SECONDS_EACH * len(paths), memory=_MEMORY, max_output=64 * MEBIBYTE,
+            "buildfarm.adapters.debrand.source_survey.reader", read_only=sorted(paths),
+            stdin=json.dumps(given).encode(), timeout=_SECONDS + _SECONDS_EACH * len(paths),
+            memory=_MEMORY, max_output=64 * MEBIBYTE,
         )  # fmt: skip
     except ToolFailed as error:
         last = error.output.strip().splitlines()[-1:] or [str(error)]

@@ -239,9 +239,10 @@ def judge(report: str, *, signed: bool) -> str:
     for check in signatures:
         if check.word in ("NOKEY", "NOTTRUSTED"):
             raise Problem(
-                "UnknownKey", f"signed by key {check.key_id}, which the target does not trust",
+                "UnknownKey",
+                f"signed by key {check.key_id}, which the target does not trust",
                 "add the key to upstream.keys if it is the vendor's, or release it with a reason",
-            )  # fmt: skip
+            )
         if check.word != "OK":
             raise Problem("BadSignature", f"{check.what}: {check.word}{check.rest}", _RESEND)
     covered = any(check.covers_payload for check in signatures)

@@ -81,8 +81,8 @@ class Installer:
         self._home = folder / "home"
 
     def install(
-        self, root: Path, buildroot: Buildroot, packages: Sequence[str], *, log: Path, work: Path, stop: Stop,
-        files: Sequence[Path] = (),
+        self, root: Path, buildroot: Buildroot, packages: Sequence[str], *, log: Path, work: Path,
+        stop: Stop, files: Sequence[Path] = (),
     ) -> None:  # fmt: skip
         """``dnf install`` into ``root``, RPM ``files`` beside the repositories' packages.
 
@@ -126,8 +126,10 @@ class Installer:
             )  # bubblewrap would make them, and their parents, 0700
         enable(root, buildroot.modules)
         plugins = [] if "--setopt=plugins=1" in words else ["--noplugins"]
-        command = ["dnf", "--config", sandboxes.CONFIG_IN_BOX, "--installroot", sandboxes.ROOT_IN_BOX,
-                   "--releasever", buildroot.releasever, *plugins, *words]  # fmt: skip
+        command = [
+            "dnf", "--config", sandboxes.CONFIG_IN_BOX, "--installroot", sandboxes.ROOT_IN_BOX,
+            "--releasever", buildroot.releasever, *plugins, *words,
+        ]  # fmt: skip
         boxed = sandboxes.installer(
             command, root=root, cache=self._cache, config=config, home=self._home,
             read_only=(*_local_paths(buildroot), *read_only),

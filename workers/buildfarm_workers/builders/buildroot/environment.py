@@ -75,7 +75,8 @@ class BuildEnvironment:
             boxed = ["setarch", self._order.arch, "--", *boxed]
         done = process.run(
             self._group.enter(boxed), timeout=timeout, ok=None, out=out, watch=self._watch,
-            max_output=limits.log if out is None else max(0, limits.log - out.tell()), limits=self._prlimits(),
+            max_output=limits.log if out is None else max(0, limits.log - out.tell()),
+            limits=self._prlimits(),
         )  # fmt: skip
         if peak := self._group.peak_memory():
             self.facts["memory.peak"] = f"{peak // MEBIBYTE} MiB"

@@ -26,14 +26,19 @@ CACHE_IN_ROOT = "/var/cache/dnf"
 CONFIG_IN_BOX = "/dnf.conf"
 HOME_IN_BOX = "/home"
 
-_NAMESPACES = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--die-with-parent",
-               "--new-session", "--hostname", HOSTNAME, "--clearenv", "--cap-drop", "ALL")  # fmt: skip
+_NAMESPACES = (
+    "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--die-with-parent",
+    "--new-session", "--hostname", HOSTNAME, "--clearenv", "--cap-drop", "ALL",
+)  # fmt: skip
 _BECOME_USER = ("CAP_SETUID", "CAP_SETGID", "CAP_SYS_CHROOT")
-_INSTALL = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETUID", "CAP_SETGID", "CAP_SETFCAP",
-            "CAP_SYS_CHROOT", "CAP_KILL")  # fmt: skip
-_HOST_PROGRAMS = ("/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/rpm", "/etc/passwd", "/etc/group",
-                  "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates",
-                  "/etc/crypto-policies")  # fmt: skip
+_INSTALL = (
+    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETUID", "CAP_SETGID",
+    "CAP_SETFCAP", "CAP_SYS_CHROOT", "CAP_KILL",
+)  # fmt: skip
+_HOST_PROGRAMS = (
+    "/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/rpm", "/etc/passwd", "/etc/group",
+    "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/crypto-policies",
+)  # fmt: skip
 _NAME_LOOKUP = ("/etc/resolv.conf", "/etc/hosts")
 _MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
 
@@ -81,11 +86,33 @@ def installer(
         elif where.exists():
             words += ["--ro-bind", str(where), str(where)]
     words += [
-        *_proc("/proc"), "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--tmpfs", "/run",  # the box's own
-        "--bind", str(root), ROOT_IN_BOX, *_proc(f"{ROOT_IN_BOX}/proc"), "--dev", f"{ROOT_IN_BOX}/dev",
-        "--bind", str(cache), f"{ROOT_IN_BOX}{CACHE_IN_ROOT}", "--tmpfs", f"{ROOT_IN_BOX}/var/lib/dnf",
-        "--ro-bind", str(config), CONFIG_IN_BOX, "--ro-bind", str(home), HOME_IN_BOX,
-    ]  # fmt: skip
+        *_proc("/proc"),
+        "--dev",
+        "/dev",
+        "--tmpfs",
+        "/tmp",
+        "--tmpfs",
+        "/var/tmp",
+        "--tmpfs",
+        "/run",  # the box's own
+        "--bind",
+        str(root),
+        ROOT_IN_BOX,
+        *_proc(f"{ROOT_IN_BOX}/proc"),
+        "--dev",
+        f"{ROOT_IN_BOX}/dev",
+        "--bind",
+        str(cache),
+        f"{ROOT_IN_BOX}{CACHE_IN_ROOT}",
+        "--tmpfs",
+        f"{ROOT_IN_BOX}/var/lib/dnf",
+        "--ro-bind",
+        str(config),
+        CONFIG_IN_BOX,
+        "--ro-bind",
+        str(home),
+        HOME_IN_BOX,
+    ]
     for path in read_only:
         words += ["--ro-bind", str(path), str(path)]
     return [*words, "--", *command]

@@ -161,9 +161,11 @@ class _Making:
         self._step("its digests")
         manifest = Manifest(
             name=self._definition.name, target=self._definition.target, arch=self._definition.arch,
-            builder=self._definition.builder, append=f"console=ttyS0 quiet panic=1 net.ifnames=0 init={self._source.init}",
+            builder=self._definition.builder,
+            append=f"console=ttyS0 quiet panic=1 net.ifnames=0 init={self._source.init}",
             disk=_describe(files / "disk.img"), kernel=_describe(files / "vmlinuz"),
-            initramfs=_describe(files / "initramfs.img"), generation=self._buildroot.generation, base=base, lock=lock,
+            initramfs=_describe(files / "initramfs.img"), generation=self._buildroot.generation,
+            base=base, lock=lock,
         )  # fmt: skip
         return _seal(files, manifest, place)
 
@@ -183,8 +185,8 @@ class _Making:
         )
         try:
             self._installer.install(
-                root, machine, self._source.packages, files=(worker,), log=self._log, work=self._work / "dnf-machine",
-                stop=lambda: "",
+                root, machine, self._source.packages, files=(worker,), log=self._log,
+                work=self._work / "dnf-machine", stop=lambda: "",
             )  # fmt: skip
         except BuildFailed as failure:
             raise InputError(
@@ -211,8 +213,12 @@ class _Making:
         No journal: a guest's disk is thrown away, never recovered.
         """
         process.run(
-            ["mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=1,root_owner=0:0", "-L", "buildfarm-root",
-             "-d", root, disk, f"{self._definition.disk_mib}M"], timeout=_MKFS_SECONDS,
+            [
+                "mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E",
+                "lazy_itable_init=1,root_owner=0:0", "-L", "buildfarm-root", "-d", root, disk,
+                f"{self._definition.disk_mib}M",
+            ],
+            timeout=_MKFS_SECONDS,
         )  # fmt: skip
 
 

@@ -25,8 +25,11 @@ def inside(root: Path, *words: str, writable: bool = False) -> str:
     :raises ToolFailed: it failed.
     """
     bind = "--bind" if writable else "--ro-bind"
-    box = ["bwrap", "--unshare-all", "--die-with-parent", bind, str(root), "/", "--proc", "/proc", "--dev", "/dev",
-           "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--setenv", "LC_ALL", "C.UTF-8"]  # fmt: skip
+    box = [
+        "bwrap", "--unshare-all", "--die-with-parent", bind, str(root), "/", "--proc", "/proc",
+        "--dev", "/dev", "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin",
+        "--setenv", "LC_ALL", "C.UTF-8",
+    ]  # fmt: skip
     return process.run([*box, "--", *words], timeout=_SECONDS).text
 
 
@@ -72,8 +75,14 @@ def make(root: Path, modules: Sequence[str], work: Path, target: Path) -> None:
     names = "".join(f"{path.relative_to(tree)}\0" for path in sorted(tree.rglob("*")))
     with target.open("wb") as out:
         process.run(
-            ["cpio", "--null", "--create", "--format=newc", "--quiet", "--owner=0:0", "--reproducible", f"--directory={tree}"],
-            timeout=_SECONDS, stdin=names.encode(), out=out, max_output=1 << 30,
+            [
+                "cpio", "--null", "--create", "--format=newc", "--quiet", "--owner=0:0",
+                "--reproducible", f"--directory={tree}",
+            ],
+            timeout=_SECONDS,
+            stdin=names.encode(),
+            out=out,
+            max_output=1 << 30,
         )  # fmt: skip
 
 
@@ -121,5 +130,10 @@ def _copy_modules(root: Path, version: str, modules: Sequence[str], tree: Path) 
     if (tree / "usr/lib/modules").exists():
         shutil.copytree(tree / "usr/lib/modules", tree / "lib/modules", dirs_exist_ok=True)
         shutil.rmtree(tree / "usr/lib/modules")
-    process.run(["bwrap", "--unshare-all", "--ro-bind", root, "/", "--bind", tree, "/mnt", "--proc", "/proc", "--dev", "/dev",
-                 "--", "depmod", "-b", "/mnt", version], timeout=_SECONDS)  # fmt: skip
+    process.run(
+        [
+            "bwrap", "--unshare-all", "--ro-bind", root, "/", "--bind", tree, "/mnt", "--proc",
+            "/proc", "--dev", "/dev", "--", "depmod", "-b", "/mnt", version,
+        ],
+        timeout=_SECONDS,
+    )  # fmt: skip

@@ -81,28 +81,39 @@ def user_data(definition: GuestDefinition, source: FromCloudImage) -> str:
 
 def kickstart(definition: GuestDefinition, source: FromKickstart) -> str:
     """The kickstart file for ``inst.ks=`` (pykickstart's syntax of ``source.version``)."""
-    return "\n".join([
-        f"# {definition.title}: a builder, installed unattended; written by buildfarm guests image render",
-        "text",
-        f"url --url={source.location}",
-        *(f"repo --name={name} --baseurl={url}" for name, url in source.repositories.items()),
-        "lang C.UTF-8", "keyboard us", "timezone UTC --utc",
-        "rootpw --lock",
-        f"user --name={_USER} --lock --shell=/sbin/nologin",
-        f"selinux --{'enforcing' if definition.selinux == 'enforcing' else 'permissive'}",
-        "firewall --enabled", "network --bootproto=dhcp --activate",
-        "bootloader --append=console=ttyS0",
-        "zerombr", "clearpart --all --initlabel", "autopart --type=plain --fstype=ext4 --noswap",
-        "poweroff",
-        "%packages --excludedocs", "@^minimal-environment", *source.packages, "%end",
-        "%post --erroronfail",
-        "mount -o ro LABEL=WORKER /mnt",
-        "dnf -y install /mnt/buildfarm-worker.rpm",
-        f"usermod --append --groups mock {_USER}",
-        f"systemctl enable {_UNIT}",
-        "truncate --size=0 /etc/machine-id",
-        "%end", "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"# {definition.title}: a builder, installed unattended; written by buildfarm guests image render",
+            "text",
+            f"url --url={source.location}",
+            *(f"repo --name={name} --baseurl={url}" for name, url in source.repositories.items()),
+            "lang C.UTF-8",
+            "keyboard us",
+            "timezone UTC --utc",
+            "rootpw --lock",
+            f"user --name={_USER} --lock --shell=/sbin/nologin",
+            f"selinux --{'enforcing' if definition.selinux == 'enforcing' else 'permissive'}",
+            "firewall --enabled",
+            "network --bootproto=dhcp --activate",
+            "bootloader --append=console=ttyS0",
+            "zerombr",
+            "clearpart --all --initlabel",
+            "autopart --type=plain --fstype=ext4 --noswap",
+            "poweroff",
+            "%packages --excludedocs",
+            "@^minimal-environment",
+            *source.packages,
+            "%end",
+            "%post --erroronfail",
+            "mount -o ro LABEL=WORKER /mnt",
+            "dnf -y install /mnt/buildfarm-worker.rpm",
+            f"usermod --append --groups mock {_USER}",
+            f"systemctl enable {_UNIT}",
+            "truncate --size=0 /etc/machine-id",
+            "%end",
+            "",
+        ]
+    )
 
 
 def virt_install(definition: GuestDefinition) -> list[str]:
@@ -110,9 +121,10 @@ def virt_install(definition: GuestDefinition) -> list[str]:
     source = definition.source
     words = [
         "virt-install", "--name", f"{definition.name}-provision", "--osinfo", definition.os,
-        "--memory", str(definition.memory_mib), "--vcpus", str(definition.vcpus), "--transient", "--noreboot",
-        "--network", "user", "--graphics", "vnc,listen=127.0.0.1" if definition.console == "vnc" else "none",
-        "--disk", "path=worker.img,readonly=on,serial=worker,device=disk,format=raw",
+        "--memory", str(definition.memory_mib), "--vcpus", str(definition.vcpus), "--transient",
+        "--noreboot", "--network", "user", "--graphics",
+        "vnc,listen=127.0.0.1" if definition.console == "vnc" else "none", "--disk",
+        "path=worker.img,readonly=on,serial=worker,device=disk,format=raw",
     ]  # fmt: skip
     disk = f"path={definition.name}.qcow2,size={max(1, definition.disk_mib // 1024)},format=qcow2"
     if isinstance(source, FromCloudImage):
@@ -141,7 +153,8 @@ def domain_example(definition: GuestDefinition) -> str:
             append="console=ttyS0",
         )
     return domain_xml.render(
-        definition, name=f"{definition.name}-00000000", owner="example", image="0" * 64, boot=boot, overlay=Path("/running/overlay.qcow2"),
-        identity=Path("/running/identity.img"), console_log=Path("/running/console.log"),
-        acceleration=Acceleration(kind="kvm", why=""), reach=network.reach("https://hub.example", "redis://redis.example:6379/0"),
+        definition, name=f"{definition.name}-00000000", owner="example", image="0" * 64, boot=boot,
+        overlay=Path("/running/overlay.qcow2"), identity=Path("/running/identity.img"),
+        console_log=Path("/running/console.log"), acceleration=Acceleration(kind="kvm", why=""),
+        reach=network.reach("https://hub.example", "redis://redis.example:6379/0"),
     )  # fmt: skip

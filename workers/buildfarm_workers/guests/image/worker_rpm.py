@@ -21,11 +21,11 @@ def build(work: Path, *, arch: str) -> Path:
     version = copy_worker(work / "tree")
     process.run(
         [
-            "rpmbuild", "-bb", "--quiet", "--target", arch,
-            "--define", f"_topdir {work}", "--define", f"_rpmdir {work / 'RPMS'}", "--define", f"_dbpath {work / 'db'}",
-            "--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
-            "--define", f"tree {work / 'tree'}", "--define", f"guest {guest}", "--define", f"worker_version {version}",
-            guest / "buildfarm-worker.spec",
+            "rpmbuild", "-bb", "--quiet", "--target", arch, "--define", f"_topdir {work}",
+            "--define", f"_rpmdir {work / 'RPMS'}", "--define", f"_dbpath {work / 'db'}",
+            "--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm", "--define",
+            f"tree {work / 'tree'}", "--define", f"guest {guest}", "--define",
+            f"worker_version {version}", guest / "buildfarm-worker.spec",
         ],
         timeout=_RPMBUILD_SECONDS,
         env={"HOME": str(work)},

@@ -55,9 +55,13 @@ def runs(accelerator: Accelerator) -> str:
         sector = Path(folder) / "probe"
         sector.write_bytes(PROBE)
         done = process.run(
-            ["qemu-system-x86_64", "-accel", accelerator, "-display", "none", "-nodefaults", "-m", "16",
-             "-drive", f"file={sector},format=raw,if=floppy", "-device", "isa-debug-exit,iobase=0xf4,iosize=1"],
-            timeout=_SECONDS, ok=None,
+            [
+                "qemu-system-x86_64", "-accel", accelerator, "-display", "none", "-nodefaults",
+                "-m", "16", "-drive", f"file={sector},format=raw,if=floppy", "-device",
+                "isa-debug-exit,iobase=0xf4,iosize=1",
+            ],
+            timeout=_SECONDS,
+            ok=None,
         )  # fmt: skip
     if done.returncode == _CAME_BACK:
         return ""

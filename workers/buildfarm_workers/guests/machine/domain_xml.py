@@ -29,8 +29,8 @@ class Boot:
 
 
 def render(
-    definition: GuestDefinition, *, name: str, owner: str, image: str, boot: Boot, overlay: Path, identity: Path,
-    console_log: Path, acceleration: Acceleration, reach: Reach,
+    definition: GuestDefinition, *, name: str, owner: str, image: str, boot: Boot, overlay: Path,
+    identity: Path, console_log: Path, acceleration: Acceleration, reach: Reach,
 ) -> str:  # fmt: skip
     """The XML for ``virDomainCreateXML`` (libvirt's formatdomain), valid by its RNG schema.
 

@@ -93,8 +93,9 @@ class Guest:
             append=image.manifest.append,
         )
         xml = domain_xml.render(
-            self._around.definition, name=self.name, owner=self._around.owner, image=image.digest, boot=boot, overlay=overlay,
-            identity=disk, console_log=console, acceleration=self._around.acceleration, reach=reach,
+            self._around.definition, name=self.name, owner=self._around.owner, image=image.digest,
+            boot=boot, overlay=overlay, identity=disk, console_log=console,
+            acceleration=self._around.acceleration, reach=reach,
         )  # fmt: skip
         ended = self._around.hypervisor.start(self.name, xml)
         log.get().info(

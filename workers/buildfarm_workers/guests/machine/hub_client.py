@@ -25,8 +25,8 @@ class GuestHubClient:
     def __init__(self, url: str, token: str, *, ca: Path | None = None) -> None:
         verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=str(ca)) if ca else True
         self._http = httpx.Client(
-            base_url=url.rstrip("/"), timeout=httpx.Timeout(60.0, connect=10.0), verify=verify, trust_env=False,
-            headers={"Authorization": f"Bearer {token}"},
+            base_url=url.rstrip("/"), timeout=httpx.Timeout(60.0, connect=10.0), verify=verify,
+            trust_env=False, headers={"Authorization": f"Bearer {token}"},
         )  # fmt: skip
 
     def guests(self) -> Guests:

@@ -49,9 +49,11 @@ def write_disk(
             "tasks": 1,
             "workdir": WORKDIR,
             "security": {
-                "key": str(key.relative_to(folder)), "certificate": str(certificate.relative_to(folder)), "hub_certificates": "trusted",
+                "key": str(key.relative_to(folder)),
+                "certificate": str(certificate.relative_to(folder)),
+                "hub_certificates": "trusted",
             },
-        }  # fmt: skip
+        }
         (folder / "worker.yaml").write_text(
             yaml.safe_dump(worker, sort_keys=False), encoding="utf-8"
         )
@@ -59,7 +61,10 @@ def write_disk(
         (folder / "hosts").write_text(f"{reach.hosts}\n" if reach.hosts else "", encoding="ascii")
         disk.touch(mode=0o600)
         process.run(
-            ["mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-L", _LABEL, "-E", "root_owner=0:0", "-d", folder, disk, _SIZE],
+            [
+                "mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-L", _LABEL, "-E", "root_owner=0:0",
+                "-d", folder, disk, _SIZE,
+            ],
             timeout=_SECONDS,
         )  # fmt: skip
     finally:

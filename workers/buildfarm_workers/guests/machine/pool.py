@@ -83,8 +83,9 @@ class Pool:
         """
         self.clear_leftovers()
         log.get().info(
-            "pool.ready", host=self._config.name, slots=self._config.slots, image=self._config.image,
-            accelerator=self._around.acceleration.kind, hypervisor=self._around.hypervisor.version(),
+            "pool.ready", host=self._config.name, slots=self._config.slots,
+            image=self._config.image, accelerator=self._around.acceleration.kind,
+            hypervisor=self._around.hypervisor.version(),
         )  # fmt: skip
         threads = [
             threading.Thread(target=self._keep, args=(slot, stopped, once), name=f"slot-{slot}")
@@ -136,9 +137,10 @@ class Pool:
             )
         self._verified.check(found)
         facts = {
-            "accelerator": self._around.acceleration.kind, "definition": self._config.image,
+            "accelerator": self._around.acceleration.kind,
+            "definition": self._config.image,
             "hypervisor": self._around.hypervisor.version(),
-        }  # fmt: skip
+        }
         asked = GuestRequest(
             image=found.digest, builder=self._around.definition.builder, facts=facts
         )

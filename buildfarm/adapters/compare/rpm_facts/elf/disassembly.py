@@ -194,8 +194,8 @@ def _words(
     )
     starts = [start for start, _, _ in sections]
     targets = {
-        part for some in listing.values() for _, text in some if not isinstance(text, str) for part in text
-        if isinstance(part, int)
+        part for some in listing.values() for _,
+        text in some if not isinstance(text, str) for part in text if isinstance(part, int)
     }  # fmt: skip
     exact: dict[int, str] = {}
     loose: dict[int, str] = {}

@@ -48,8 +48,8 @@ _IGNORED = frozenset(
      ".note.go.buildid", ".comment", ".shstrtab"}
 )  # fmt: skip
 _IGNORED_PREFIXES = (
-    ".debug_", ".zdebug_", ".rela.debug_", ".rel.debug_", ".gnu.build.attributes", ".rela.gnu.build.attributes",
-    ".gnu.debuglto_", ".rela.gnu.debuglto_",
+    ".debug_", ".zdebug_", ".rela.debug_", ".rel.debug_", ".gnu.build.attributes",
+    ".rela.gnu.build.attributes", ".gnu.debuglto_", ".rela.gnu.debuglto_",
 )  # fmt: skip
 _LTO = re.compile(r"^(\.gnu\.lto_.*?)\.[0-9a-f]{6,}$")
 _FILL = b"\0\xcc\x90"  # what linkers put between sections: zeros, int3, nop

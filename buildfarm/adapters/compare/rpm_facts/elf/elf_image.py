@@ -173,22 +173,30 @@ def parse(data: bytes) -> Image:
         data[raw[names][4] : raw[names][4] + raw[names][5]] if names < len(raw) else b""
     )
     image = Image(
-        data=data, order=order, wide=wide, type=kind, machine=machine, flags=flags, osabi=data[7] | data[8] << 8, entry=entry,
+        data=data,
+        order=order,
+        wide=wide,
+        type=kind,
+        machine=machine,
+        flags=flags,
+        osabi=data[7] | data[8] << 8,
+        entry=entry,
         sections=tuple(_section(row, strings) for row in raw),
         segments=_segments(data, segments_at, segments, segment_size, order=order, wide=wide),
         headers=(
-            (0, 64 if wide else 52), (segments_at, segments_at + segments * segment_size),
+            (0, 64 if wide else 52),
+            (segments_at, segments_at + segments * segment_size),
             (sections_at, sections_at + count * section_size),
         ),
-    )  # fmt: skip
+    )
     _check(image)
     return image
 
 
 def _section(row: tuple[int, ...], strings: Strings) -> Section:
     return Section(
-        name=strings.at(row[0]), type=row[1], flags=row[2], address=row[3], offset=row[4], size=row[5], link=row[6],
-        info=row[7], align=row[8], entry_size=row[9],
+        name=strings.at(row[0]), type=row[1], flags=row[2], address=row[3], offset=row[4],
+        size=row[5], link=row[6], info=row[7], align=row[8], entry_size=row[9],
     )  # fmt: skip
 
 
@@ -207,8 +215,8 @@ def _segments(
             row = (row[0], row[6], *row[1:6], row[7])
         found.append(
             Segment(
-                type=row[0], flags=row[1], offset=row[2], address=row[3], file_size=row[5], memory_size=row[6],
-                align=row[7],
+                type=row[0], flags=row[1], offset=row[2], address=row[3], file_size=row[5],
+                memory_size=row[6], align=row[7],
             )
         )  # fmt: skip
     return tuple(found)

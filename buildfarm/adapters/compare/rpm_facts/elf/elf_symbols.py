@@ -124,11 +124,15 @@ def read(image: Image) -> Symbols:
         ):  # 0 is local; a needed version on a defined symbol is a copy relocation
             exports.append(
                 ElfSymbol(
-                    name=entry.name, version=defined.get(index, ""), type=kind, binding=binding,
-                    size=entry.size if kind in ("OBJECT", "TLS") else 0, default=not version & _HIDDEN_VERSION,
+                    name=entry.name,
+                    version=defined.get(index, ""),
+                    type=kind,
+                    binding=binding,
+                    size=entry.size if kind in ("OBJECT", "TLS") else 0,
+                    default=not version & _HIDDEN_VERSION,
                     visibility=visibility,
                 )
-            )  # fmt: skip
+            )
     return Symbols(
         exports=tuple(exports),
         imports=tuple(sorted(set(imports))),
