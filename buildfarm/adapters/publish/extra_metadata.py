@@ -52,7 +52,7 @@ def content_of(kind: ExtraMetadataKind, path: Path, names: Mapping[str, str]) ->
 
 def _comps(path: Path) -> bytes:
     data = path.read_bytes()
-    root = ET.fromstring(data).tag  # noqa: S314  # the target's owner wrote it; expat refuses entity bombs
+    root = ET.fromstring(data).tag  # noqa: S314  # our own file; expat refuses entity bombs
     if root != "comps":
         raise ValueError(f"its root is <{root}>, not <comps>")
     return data

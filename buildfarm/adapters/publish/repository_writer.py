@@ -68,8 +68,10 @@ class ChunkCache:
 
 
 class RepositoryWriter:
-    """Writes repositories. ``cache`` holds XML and outlives them; ``pool`` holds their RPMs, beside
-    them on one file system.
+    """Writes repositories.
+
+    ``cache`` holds the XML between runs; ``pool`` holds the RPMs, on the file system of the
+    repositories.
     """
 
     def __init__(self, cache: Path, pool: Path) -> None:
@@ -85,7 +87,7 @@ class RepositoryWriter:
         extra: Sequence[ExtraMetadataFile] = (),
         style: RepodataStyle = STANDARD,
     ) -> None:
-        """What services ask for: :meth:`write` without its answer."""
+        """Write a repository; see :class:`buildfarm.ports.repositories.RepositoryWriter`."""
         self.write(folder, files, extra, style)
 
     def write(
@@ -95,15 +97,14 @@ class RepositoryWriter:
         extra: Sequence[ExtraMetadataFile] = (),
         style: RepodataStyle = STANDARD,
     ) -> str:
-        """Lay out ``folder/Packages`` and ``folder/repodata``.
+        """Lay out ``folder/Packages`` and ``folder/repodata``; return the revision.
 
-        The answer is the revision, a SHA-256 over all metadata; the order of ``files`` does not
-        matter.
+        The revision is a SHA-256 over all metadata; the order of ``files`` does not matter.
 
-        :raises InputError: two files of one name, a name that is a path, or a carried file that is
-            not what it should be.
-        :raises InfraError: createrepo_c refused an RPM, a file is not what its digest says, the
-            folder is there already or the disk is full.
+        :raises InputError: two files of one name, a name that is a path, or an extra file that is not of
+            its kind.
+        :raises InfraError: createrepo_c refused an RPM, a file does not match its digest, the folder
+            exists already or the disk is full.
         """
         _check_names([file.filename for file in files])
         records = [_record_of(one) for one in extra]
@@ -121,9 +122,7 @@ class RepositoryWriter:
         return revision
 
     def _forget(self) -> None:
-        """Once a day, let go of pool that no repository stands on, and of XML that none needed for
-        a month.
-        """
+        """Once a day, remove unused shards, and XML that was not used for a month."""
         now = time.time()
         if now - self._forgot > _DAY:
             self._forgot = now
@@ -140,7 +139,7 @@ class RepositoryWriter:
 
 
 def repository_writer(cache: Path, pool: Path) -> RepositoryWriter:
-    """A writer that keeps its XML in ``cache`` and its RPMs on ``pool``."""
+    """Return a writer with its XML in ``cache`` and its RPMs in ``pool``."""
     return RepositoryWriter(cache, pool)
 
 
@@ -172,7 +171,7 @@ def _read(file: RepoRpm, href: str, checksum: Checksum) -> Chunks:
         with file.path.open("rb") as content:
             package.pkgId = hashlib.file_digest(content, HASHES[checksum]).hexdigest()
         package.checksum_type = checksum
-    package.time_file = 0  # the time of our own copy says nothing
+    package.time_file = 0  # the time of our copy means nothing
     return cr.xml_dump_primary(package), cr.xml_dump_filelists(package), cr.xml_dump_other(package)
 
 
