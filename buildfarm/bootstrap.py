@@ -31,7 +31,7 @@ from buildfarm.adapters.debrand.rule_files import load_rules
 from buildfarm.adapters.debrand.source_survey import survey as read_sources
 from buildfarm.adapters.intake import dist_git
 from buildfarm.adapters.intake.fetching import Fetcher
-from buildfarm.adapters.intake.folder_events import InotifyFolder, nobody_writes
+from buildfarm.adapters.intake.folder_events import InotifyFolder, has_no_writer
 from buildfarm.adapters.intake.metadata_cache import MetadataCache
 from buildfarm.adapters.intake.polled_repository import RepositoryLook
 from buildfarm.adapters.intake.rpm_verify import verify_many
@@ -306,7 +306,7 @@ def watches_of(hub: Hub) -> list[FolderWatch]:
         FolderWatch(
             hub, target, folder, intake=intake(),
             events=InotifyFolder(hub.config.path(folder.path)), clock=utc_now,
-            nobody_writes=nobody_writes,
+            has_no_writer=has_no_writer,
         )
         for target in hub.config.targets.values()
         for folder in target.triggers.folders

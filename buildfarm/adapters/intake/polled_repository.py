@@ -1,8 +1,7 @@
-"""One look at a vendor's repository: a conditional request for repomd.xml, and its primary metadata
-if that has changed.
+"""Poll a vendor's repository: repomd.xml conditionally, and its primary metadata if that changed.
 
-All of it is somebody else's: sizes are bounded before and while reading, digests are checked, and
-the sandbox parses.
+The data is untrusted: sizes are limited before and while reading, digests are checked, and the
+sandbox parses.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class RepositoryLook:
     def __call__(
         self, place: str, known: Mapping[str, str], *, allowed: Sequence[AllowedUrl], work: Path
     ) -> Look:
-        """Look at the repository at ``place``, which ends in a slash."""
+        """Poll the repository at ``place``, which ends in a slash."""
         conditions = {
             "If-None-Match": known.get("etag", ""),
             "If-Modified-Since": known.get("last_modified", ""),
@@ -67,7 +66,7 @@ class RepositoryLook:
                 f"{url}: names no primary metadata", hint="is it a repository of RPMs?"
             )
         if is_older(position["revision"], known.get("revision", "")):
-            return Look(position=known)  # a mirror that lags behind
+            return Look(position=known)  # a mirror that is behind
         position["primary"] = records["primary"]["checksum"]
         if position["primary"] == known.get("primary"):
             return Look(position=position)
@@ -111,7 +110,7 @@ class RepositoryLook:
 def _kept(
     chunks: Iterable[bytes], work: Path, *, kind: str = "sha256", suffix: str = ""
 ) -> Iterator[tuple[Path, str]]:
-    """The body as a file, until the block ends, and its digest.
+    """Write the body to a file that exists until the block ends; yield it and its digest.
 
     :raises InputError: an unknown ``kind`` of digest.
     """

@@ -101,10 +101,10 @@ class RepositoryWriter:
 
         The revision is a SHA-256 over all metadata; the order of ``files`` does not matter.
 
-        :raises InputError: two files of one name, a name that is a path, or an extra file that is not of
-            its kind.
-        :raises InfraError: createrepo_c refused an RPM, a file does not match its digest, the folder
-            exists already or the disk is full.
+        :raises InputError: two files of one name, a name that is a path, or an extra file that is
+            not of its kind.
+        :raises InfraError: createrepo_c refused an RPM, a file does not match its digest, the
+            folder exists already or the disk is full.
         """
         _check_names([file.filename for file in files])
         records = [_record_of(one) for one in extra]
