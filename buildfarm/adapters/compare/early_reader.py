@@ -1,6 +1,4 @@
-"""One sandbox for a comparison of two files: it starts before anybody asks, and stays for the other
-questions.
-"""
+"""A reader for comparing two files, whose sandbox starts before it is needed and is then kept."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ _SECONDS, _SECONDS_A_MEBIBYTE = 30.0, 3.0
 
 
 class EarlyReader:
-    """A reader that has begun with two files; what it cannot answer, an ordinary reader is asked
-    for.
-    """
+    """A reader that starts reading two files at once; other requests go to a SandboxedReader."""
 
     def __init__(self, *files: Path) -> None:
         self._files = [file.resolve() for file in files]
@@ -55,7 +51,9 @@ class EarlyReader:
             self._begun.close()
 
     def headers(self, files: Sequence[Path]) -> list[RpmFacts]:
-        """Facts of each file, in that order; errors as :meth:`SandboxedReader.headers`."""
+        """Return the facts of each file, in that order; errors as
+        :meth:`SandboxedReader.headers`.
+        """
         if self._begun is not None and [file.resolve() for file in files] == self._files:
             from buildfarm.adapters.compare.rpm_facts.codec import rpm_from_json  # noqa: PLC0415  # while the sandbox starts
 
@@ -65,7 +63,7 @@ class EarlyReader:
         return self._ordinary.headers(files)
 
     def contents(self, requests: Sequence[ContentRequest]) -> list[Mapping[str, ContentFacts]]:
-        """Content facts by path of each request, in that order."""
+        """Return content facts by path for each request, in that order."""
         if self._begun is not None and {Path(request.file) for request in requests} <= set(
             self._files
         ):
@@ -82,10 +80,11 @@ class EarlyReader:
         return self._ordinary.contents(requests)
 
     def both_sides(self, requests: Sequence[PairRequest]) -> list[Mapping[str, BothSides]]:
-        """Return what takes both files, by the new side's path of each request, in that order."""
-        with_abidiff = any(
-            request.abi for request in requests
-        )  # it needs debuginfo, and more memory than this sandbox has
+        """Return facts that need both files, by the new side's path, for each request in that
+        order.
+        """
+        # abidiff needs debuginfo, and more memory than this sandbox has.
+        with_abidiff = any(request.abi for request in requests)
         if self._begun is not None and not with_abidiff:
             from buildfarm.adapters.compare.rpm_facts.content_codec import both_sides_from_json  # noqa: PLC0415  # as above
 

@@ -1,5 +1,6 @@
-"""A folder of RPMs as one side of a large comparison: headers are read once and kept on disk,
-identities in memory.
+"""A folder of RPMs as one side of a large comparison.
+
+Headers are read once and kept on disk, identities in memory.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _AT_ONCE = 128
 
 
 def is_repository(place: str) -> bool:
-    """Return whether it is a URL, or a folder that holds repodata."""
+    """Check whether a place is a URL, or a folder with repodata."""
     return (
         place.startswith(("http://", "https://"))
         or (Path(place) / "repodata" / "repomd.xml").is_file()
@@ -34,11 +35,13 @@ class HeaderReader(Protocol):
     """Reads headers in the sandbox."""
 
     def headers(self, files: Sequence[Path]) -> list[RpmFacts]:
-        """Facts of each file, in that order; damage is in ``error``."""
+        """Return the facts of each file, in that order; damage is in ``error``."""
 
 
 class FolderSide:
-    """RPM files of one folder. ``read`` is called with the number of headers are read, by ``jobs`` threads.
+    """The RPM files of one folder.
+
+    ``jobs`` threads read the headers; ``read`` is called with the number of headers read.
 
     :raises InfraError: the sandbox does not start.
     """
@@ -71,7 +74,7 @@ class FolderSide:
 
     @contextmanager
     def facts(self, identities: Sequence[RpmFacts]) -> Iterator[list[RpmFacts]]:
-        """The whole facts of some RPMs, in order."""
+        """Yield all facts of some RPMs, in order."""
         yield [self._load(one.file) for one in identities]
 
     def _load(self, file: str) -> RpmFacts:

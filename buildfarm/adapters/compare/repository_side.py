@@ -1,7 +1,7 @@
 """A repository (a URL, or a folder with repodata) as one side of a large comparison.
 
-Its metadata says which RPMs there are and their digests; an RPM is fetched when its pair is
-compared and let go after it.
+Its metadata lists the RPMs with their digests. An RPM is fetched when its pair is compared, and
+removed afterwards.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _NOT_THERE = (404, 410)
 
 
 class RepositorySide:
-    """One repository. ``work`` is a folder for what is fetched.
+    """One repository; ``work`` is a folder for fetched files.
 
-    :raises InputError: it is no repository, or its metadata is not what repomd.xml says.
+    :raises InputError: it is not a repository, or its metadata does not match repomd.xml.
     :raises InfraError: it does not answer.
     """
 
@@ -48,9 +48,7 @@ class RepositorySide:
         self._base = f"{place.rstrip('/')}/" if "://" in place else ""
         self._folder = Path(place).resolve() if not self._base else Path()
         self._work = work / hashlib.sha256(place.encode()).hexdigest()[:8]
-        shutil.rmtree(
-            self._work, ignore_errors=True
-        )  # of a killed run: half a file is worth nothing
+        shutil.rmtree(self._work, ignore_errors=True)  # a killed run may have left partial files
         self._work.mkdir(parents=True)
         self._reader = reader
         self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
@@ -75,7 +73,7 @@ class RepositorySide:
         shutil.rmtree(self._work, ignore_errors=True)
 
     def _rows(self) -> Iterator[Json]:
-        """The RPMs that the metadata names."""
+        """Yield the RPMs of the metadata."""
         repomd = self._get({"href": _REPOMD, "size": 0}, "repomd.xml", limit=16 * MEBIBYTE)
         records = {record["type"]: record for record in self._parse("repomd", repomd)}
         if "primary" not in records:
@@ -126,7 +124,7 @@ class RepositorySide:
 
     @contextmanager
     def facts(self, identities: Sequence[RpmFacts]) -> Iterator[list[RpmFacts]]:
-        """The whole facts of some RPMs, in order; their files are at hand until the block ends."""
+        """Yield all facts of some RPMs, in order; their files exist until the block ends."""
         files: list[Path | InputError] = []
         try:
             for identity in identities:
@@ -153,9 +151,10 @@ class RepositorySide:
         return urljoin(self._base, href) if self._base else str(self._folder / href)
 
     def _get(self, row: Json, name: str, *, limit: int) -> Path:
-        """The file, found or fetched.
+        """Find or fetch a file.
 
-        :raises InputError: it is not there. :raises InfraError: no answer.
+        :raises InputError: it is not there.
+        :raises InfraError: the server does not answer.
         """
         href = str(row["href"])
         if not self._base:
@@ -225,7 +224,7 @@ def _digest(file: Path, kind: str) -> str:
 
 
 def _checked(identity: RpmFacts, facts: RpmFacts) -> RpmFacts:
-    """The facts, or the error that this is not the file that the metadata names."""
+    """Return the facts, or an error if the file is not the one that the metadata names."""
     if facts.sha256 == identity.sha256 or facts.error:
         return facts
     return replace(

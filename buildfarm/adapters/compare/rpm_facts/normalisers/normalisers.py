@@ -1,9 +1,8 @@
-"""What a generator writes into a file anew at each build, taken out; each by a name that the report
-shows.
+"""Remove the parts of a file that its generator writes anew at each build; each has a name.
 
-A normaliser belongs to a kind of file, known by its place or its first bytes, never to all: a date
-in a configuration file counts. Sources: build-compare's list, reprotest and strip-nondeterminism's
-handlers, and what real pairs of rebuilt RPMs differ in.
+A normaliser applies to one kind of file, known by its place or its first bytes, never to all: a
+date in a configuration file counts. Sources: build-compare's list, the handlers of reprotest and
+strip-nondeterminism, and the differences of real pairs of rebuilt RPMs.
 """
 
 from __future__ import annotations
@@ -19,9 +18,7 @@ _TEXT_HEAD = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextNormaliser:
-    """Applies ``change`` to text files whose path matches, and whose beginning matches ``head`` if
-    there is one.
-    """
+    """Applies ``change`` to text files by path, and by ``head`` at the beginning if it is set."""
 
     name: str
     path: re.Pattern[str]
@@ -29,7 +26,7 @@ class TextNormaliser:
     head: re.Pattern[str] | None = None
 
     def applies(self, path: str, text: str) -> bool:
-        """Return whether this file is of its kind."""
+        """Check whether this file is of its kind."""
         return self.path.search(path) is not None and (
             self.head is None or self.head.search(text[:_TEXT_HEAD]) is not None
         )
@@ -68,13 +65,15 @@ TEXT: tuple[TextNormaliser, ...] = (
     _text(
         "html-date",
         _HTML,
-        r"((?:Generated|Created|Last updated|Last modified)(?: by [\w. -]{1,60})? on ).{4,60}?(?=<| for | by )",
+        r"((?:Generated|Created|Last updated|Last modified)(?: by [\w. -]{1,60})? on )"
+        r".{4,60}?(?=<| for | by )",
     ),
     _text("postscript-date", r"\.e?ps[fi]?$", r"^(%%CreationDate:).*$"),
     _text(
         "manifest",
         r"(?:^|/)MANIFEST\.MF$",
-        r"^((?:Built-By|Build-Jdk(?:-Spec)?|Created-By|Bnd-LastModified|Build-Date|Build-Time|Built-On|Tool|Ant-Version):).*(?:\n .*)*$",
+        r"^((?:Built-By|Build-Jdk(?:-Spec)?|Created-By|Bnd-LastModified|Build-Date|Build-Time|"
+        r"Built-On|Tool|Ant-Version):).*(?:\n .*)*$",
     ),
     _text(
         "properties-date",
@@ -101,7 +100,9 @@ TEXT: tuple[TextNormaliser, ...] = (
 
 
 def of_text(path: str, text: str) -> tuple[str, list[str]]:
-    """The text without what its generator writes anew, and the names of what fired."""
+    """Return the text without its generator's changes, and the names of the normalisers that
+    fired.
+    """
     fired = []
     for normaliser in TEXT:
         if normaliser.applies(path, text):
@@ -116,7 +117,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TIMES = (b"date:", b"Creation Time", b"create-date", b"modify-date")
 _PDF = re.compile(
     rb"/(?:CreationDate|ModDate)\s*\([^)]*\)|/ID\s*\[\s*<[0-9A-Fa-f]*>\s*<[0-9A-Fa-f]*>\s*\]"
-    rb"|<(xmp:(?:CreateDate|ModifyDate|MetadataDate)|xapMM:DocumentID|xmpMM:(?:DocumentID|InstanceID))>[^<]*"
+    rb"|<(xmp:(?:CreateDate|ModifyDate|MetadataDate)|xapMM:DocumentID"
+    rb"|xmpMM:(?:DocumentID|InstanceID))>[^<]*"
 )
 _MO_DATES = re.compile(rb"(?:POT-Creation-Date|PO-Revision-Date): [^\n\0]*\n")
 _MO = (b"\xde\x12\x04\x95", b"\x95\x04\x12\xde")
@@ -124,7 +126,7 @@ _PYC_HEADER, _PYC_END = 16, b"\r\n"
 
 
 def of_binary(path: str, data: bytes) -> tuple[bytes, list[str]]:
-    """The same for files that are no text."""
+    """Do the same for files that are not text."""
     for name, changed in (
         ("png-time", _png(data)),
         ("pdf-dates", _PDF.sub(b"", data) if data.startswith(b"%PDF-") else data),
@@ -137,7 +139,7 @@ def of_binary(path: str, data: bytes) -> tuple[bytes, list[str]]:
 
 
 def _png(data: bytes) -> bytes:
-    """Without the chunks that say when (PNG specification, 11.3.6.1 and 11.3.4)."""
+    """Remove the chunks with times (PNG specification, 11.3.6.1 and 11.3.4)."""
     if not data.startswith(_PNG):
         return data
     kept, at = [_PNG], len(_PNG)
@@ -154,8 +156,9 @@ def _png(data: bytes) -> bytes:
 
 
 def _pe(data: bytes) -> bytes:
-    """Without time stamp, checksum and signature (PE format: COFF header, optional header,
-    attribute certificate table).
+    """Remove time stamp, checksum and signature.
+
+    PE format: COFF header, optional header, attribute certificate table.
     """
     if not data.startswith(b"MZ") or len(data) < 64:  # noqa: PLR2004
         return data
@@ -176,7 +179,7 @@ def _pe(data: bytes) -> bytes:
 
 
 def _pyc(path: str, data: bytes) -> bytes:
-    """Without the source's time or hash (PEP 552); magic and flags stay."""
+    """Remove the source's time or hash (PEP 552); magic and flags stay."""
     if path.endswith(".pyc") and data[2:4] == _PYC_END and len(data) > _PYC_HEADER:
         return data[:8] + data[_PYC_HEADER:]
     return data
