@@ -1,5 +1,5 @@
-"""One action of a rule file made into what the domain applies; the files it names are read here,
-and only from the rule's folder.
+"""Turn an action of a rule file into a domain action; its files are read from the rule's folder
+only.
 """
 
 from __future__ import annotations
@@ -36,11 +36,9 @@ Json = dict[str, Any]
 
 
 class Files:
-    """What lies beside a rule; ``digests`` are of everything that was read, by what the rule calls
-    it, ``names`` what was read.
+    """The files of a rule, by ``names``; ``digests`` are those of everything read so far.
 
-    ``lenient``: a file that is not there is empty (to rehearse a rule's edits of a spec without its
-    files).
+    ``lenient``: a missing file is empty (to rehearse a rule's edits of a spec without its files).
     """
 
     def __init__(self, folder: Path, *, lenient: bool = False) -> None:
@@ -49,14 +47,14 @@ class Files:
         self.names: set[str] = set()
 
     def place(self, called: str, name: str) -> Path:
-        """The path of ``name``. :raises ConfigError: it leaves the folder, by whatever way."""
+        """Return the path of ``name``. :raises ConfigError: it leads out of the folder."""
         place = (self.folder / name).resolve()
         if not place.is_relative_to(self.folder.resolve()):
             raise ConfigError(f"{called}: {name} leaves the rules' folder")
         return place
 
     def read(self, called: str, name: str) -> bytes:
-        """The bytes of ``name``. :raises ConfigError: it cannot be read."""
+        """Return the bytes of ``name``. :raises ConfigError: it cannot be read."""
         place = self.place(called, name)
         try:
             content = place.read_bytes()
@@ -69,9 +67,9 @@ class Files:
         return content
 
     def content(self, called: str, body: Mapping[str, Any]) -> bytes:
-        """Return what a file becomes: ``from`` or ``text``.
+        """Return the new content of a file, from ``from`` or ``text``.
 
-        :raises ConfigError: neither or both, or another SHA-256.
+        :raises ConfigError: neither or both are given, or the SHA-256 differs.
         """
         if ("from" in body) == ("text" in body):
             raise ConfigError(f"{called}: give either `from` or `text`")
@@ -83,7 +81,7 @@ class Files:
         return content
 
     def all_of(self, called: str, name: str) -> dict[str, bytes]:
-        """Every plain file of a folder. :raises ConfigError: there is no such folder."""
+        """Return every plain file of a folder. :raises ConfigError: there is no such folder."""
         place = self.place(called, name)
         if not place.is_dir():
             raise ConfigError(f"{called}: {place} is no folder")
@@ -95,9 +93,9 @@ class Files:
 
 
 def action_of(entry: Json, files: Files) -> Action:
-    """The domain's action for one entry of ``actions``, which the schema has checked.
+    """Return the domain's action for an entry of ``actions`` that the schema has checked.
 
-    :raises ConfigError: about a file.
+    :raises ConfigError: a file is missing or wrong.
     """
     ((kind, body),) = entry.items()
     return _MAKERS[kind](body, files)

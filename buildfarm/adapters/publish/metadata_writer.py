@@ -214,12 +214,12 @@ class _MetadataFile:
         self._taken.append(self._thread.submit(self._take, self._waiting))
         self._waiting, self._waits = [], 0
 
-    def _take(self, pieces: Sequence[tuple[Buffer, Buffer]]) -> None:
-        plain = b"".join([one[0] for one in pieces])
+    def _take(self, parts: Sequence[tuple[Buffer, Buffer]]) -> None:
+        plain = b"".join([one[0] for one in parts])
         if self._style.open_checksum:
             self._opened.update(plain)
         self._write(
-            b"".join([one[1] for one in pieces])
+            b"".join([one[1] for one in parts])
             if self._packer is None
             else self._packer.compress(plain)
         )
@@ -273,8 +273,8 @@ def write(
             open_.enter_context(_MetadataFile(repodata, f"{name}.xml", style)) for name in _KINDS
         ]
         for segment in _framed(segments(slots), count, style, chunks_of, cache):
-            pieces = zip(segment.sizes, segment.plain, segment.packed, strict=True)
-            for stream, (size, plain, packed) in zip(streams, pieces, strict=True):
+            parts = zip(segment.sizes, segment.plain, segment.packed, strict=True)
+            for stream, (size, plain, packed) in zip(streams, parts, strict=True):
                 stream.add(size, plain, packed)
         closing = [stream.close(kind) for stream, kind in zip(streams, _KINDS, strict=True)]
         records = [one.result() for one in closing]

@@ -1,6 +1,6 @@
 """AlmaLinux autopatch's ``config.yaml``.
 
-Source: autopatch-tool, docs/configuration.md; what it leaves open, its behaviour.
+Source: autopatch-tool, docs/configuration.md, and the tool's behaviour where that is silent.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ _KEYS: Mapping[str, tuple[Mapping[str, type | tuple[type, ...]], frozenset[str]]
 
 
 def read(file: Path, *, source: str, day: date) -> Imported:
-    """Read a config; files it adds are in ``files/`` and scripts in ``scripts/`` beside it.
+    """Read a config; added files are in ``files/`` and scripts in ``scripts/`` beside it.
 
     :param day: of the changelog entry.
-    :raises ConfigError: naming file, line, column and key of what is wrong.
+    :raises ConfigError: with file, line, column and key.
     """
     placed = Placed(file)
     return _Reader(placed).read(source, day)
@@ -135,13 +135,11 @@ class _Reader:
                 for place, entry in enumerate(entries):
                     self._check((*path, kind, place), entry, known, required)
                 numbered = [((*path, kind, place), entry) for place, entry in enumerate(entries)]
-                if (
-                    kind == "changelog_entry"
-                ):  # each is put on top: the first one is to end up there
+                if kind == "changelog_entry":  # each goes on top, and the first must end there
                     numbered.reverse()
                 for where, entry in numbered:
                     if kind == "modify_release" and not entry.get("enabled", True):
-                        break  # the tool skips the entries behind a disabled one too
+                        break  # the tool skips the entries after a disabled one too
                     yield from makers[kind](where, entry)
 
     def _check(
@@ -277,9 +275,9 @@ class _Reader:
 
 
 def looks_like(file: Path) -> bool:
-    """Return whether a YAML file is an autopatch config rather than a rule of ours.
+    """Check whether a YAML file is an autopatch config rather than one of our rules.
 
-    :raises ConfigError: it is no YAML.
+    :raises ConfigError: it is not YAML.
     """
     data = Placed(file).data
     return isinstance(data, dict) and "actions" in data and "schema" not in data

@@ -1,8 +1,7 @@
-"""The messages of srpmproc's directive files, for protobuf's own text format reader.
+"""The messages of srpmproc's directive files, for protobuf's text format reader.
 
-Source: srpmproc, ``proto/cfg.proto``.
-
-The table below is that file's content: ``name: (number, type, repeated, oneof)``.
+The table is the content of srpmproc's ``proto/cfg.proto``: ``name: (number, type, repeated,
+oneof)``.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ _SCALARS = {
 
 @functools.cache
 def cfg_class() -> type[Message]:
-    """The class of a whole directive file."""
+    """Return the class of a whole directive file."""
     file = descriptor_pb2.FileDescriptorProto(name="cfg.proto", package=_PACKAGE, syntax="proto3")
     kinds = file.message_type.add(name="Enums").enum_type.add(name="Type")
     for number, name in enumerate(("Unknown", "Source", "Patch")):
