@@ -361,7 +361,7 @@ def notifier_of(hub: Hub, *, owner: str) -> Notifier:
     return Notifier(hub, stream, deliveries_of(hub), owner=owner)
 
 
-def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Handler]:
+def task_handlers_of(hub: Hub, queue: str) -> dict[TaskKind, Handler]:
     """Return what the hub worker of ``queue`` (``services`` or ``signer``) can do; only the signer
     opens the key.
     """

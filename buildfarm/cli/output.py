@@ -1,6 +1,4 @@
-"""How the CLI speaks: results on standard output (tables, or JSON with ``--json``), everything else
-on standard error.
-"""
+"""Output of the CLI: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ err = Console(file=sys.stderr)
 
 
 def as_json(data: object) -> None:
-    """One JSON document on standard output; of an answer what the API gave."""
+    """Print one JSON document; for an answer, the API's own."""
     data = data.to_json() if hasattr(data, "to_json") else data
     sys.stdout.write(json.dumps(data, indent=2, sort_keys=True, default=str) + "\n")
 
@@ -40,7 +38,7 @@ def line(text: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "") -> None:
-    """A table; words that are states or verdicts are coloured, and are words all the same."""
+    """Print a table; states and verdicts are coloured."""
     made = Table(
         *columns, title=title or None, title_justify="left", header_style="bold", expand=False
     )
@@ -50,11 +48,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
 
 
 def builds_table(builds: Iterable[Build], *, title: str = "") -> None:
-    """The table everybody wants: SRPM, state, verdict, why."""
+    """Print builds: SRPM, state, verdict, reason."""
     rows = [(build.nvr, build.state.value, str(build.verdict), build.why) for build in builds]
     table(("SRPM", "State", "Verdict", "Why"), rows, title=title)
 
 
 def plain(text: str) -> str:
-    """``text`` with rich's markup characters made harmless."""
+    """Return ``text`` with rich's markup escaped."""
     return escape(text)

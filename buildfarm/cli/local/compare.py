@@ -51,7 +51,7 @@ def _print_about(context: click.Context, option: click.Parameter, wanted: bool) 
 @click.argument("new")
 @click.option("--target", "-t", default="", help="Use this target's suffix, tag policy and rules.")
 @click.option(
-    "--verbose", "-v", is_flag=True, help="Every finding, with both sides and what to do."
+    "--verbose", "-v", is_flag=True, help="Show every finding, with both sides and the next step."
 )
 @click.option("--json", "as_json", is_flag=True, help="The whole report as JSON (see --schema).")
 @click.option(
@@ -69,7 +69,7 @@ def _print_about(context: click.Context, option: click.Parameter, wanted: bool) 
 @click.option(
     "--waivers",
     type=click.Path(exists=True, path_type=Path),
-    help="YAML, as `buildfarm waivers export` writes it.",
+    help="A YAML file of `buildfarm waivers export`.",
     metavar="FILE",
 )
 @click.option(
@@ -97,7 +97,7 @@ def _print_about(context: click.Context, option: click.Parameter, wanted: bool) 
 @click.option(
     "--any-release",
     is_flag=True,
-    help="Pair RPMs of folders and repositories by NAME and ARCH, whatever their release.",
+    help="Pair RPMs of folders and repositories by NAME and ARCH, ignoring the release.",
 )
 @click.option("--fresh", is_flag=True, help="Discard the results of an earlier run.")
 @click.option(
@@ -145,7 +145,7 @@ def compare(
 
 @contextmanager
 def _errors_as_exit_codes() -> Iterator[None]:
-    """Exit with 2 after a usage error and with 3 after any other: 1 is reserved for a difference."""
+    """Exit with 2 after a usage error and with 3 after others: 1 is reserved for a difference."""
     try:
         yield
     except BuildFarmError as error:

@@ -1,6 +1,4 @@
-"""``buildfarm compare`` over folders and repositories: sides, journal, progress, and results as
-they come.
-"""
+"""``buildfarm compare`` for folders and repositories: sides, journal, progress and results."""
 
 from __future__ import annotations
 
@@ -40,8 +38,8 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 class Progress:
-    """What is done, on standard error: one line that renews itself on a terminal, a line every few
-    seconds in a log.
+    """Progress on standard error: one updated line on a terminal, a line every few seconds in a
+    log.
     """
 
     def __init__(self) -> None:
@@ -51,11 +49,11 @@ class Progress:
         self._lock = threading.Lock()
 
     def begin(self, what: str, total: int) -> None:
-        """Another stage."""
+        """Start a stage."""
         self._what, self._total, self._done, self._again, self._bad = what, total, 0, 0, 0
 
     def step(self, count: int = 1, *, again: bool = False, bad: bool = False) -> None:
-        """Some more of it; from any thread."""
+        """Count finished items; from any thread."""
         with self._lock:
             self._done += count
             self._again += again
@@ -66,14 +64,14 @@ class Progress:
                 self.show()
 
     def show(self) -> None:
-        """Say it now."""
+        """Print the progress now."""
         known = f", {self._again} of them known from before" if self._again else ""
         bad = f", {self._bad} not compatible" if self._bad else ""
         text = f"{self._what}: {self._done} of {self._total}{known}{bad}"
         click.echo(f"\r\x1b[K{text}" if self._terminal else text, err=True, nl=not self._terminal)
 
     def clear(self) -> None:
-        """Make room for a result."""
+        """Clear the line for a result."""
         if self._terminal:
             click.echo("\r\x1b[K", err=True, nl=False)
 
@@ -88,7 +86,7 @@ def compare_sets(
     fresh: bool,
     jobs: int | None,
 ) -> Report:
-    """Compare two folders or two repositories, showing what is found as it is found."""
+    """Compare two folders or two repositories, and show results as they come."""
     folder = (
         state
         or places.home()

@@ -1,6 +1,4 @@
-"""How a comparison speaks on a terminal: verdicts coloured where somebody looks, nothing on
-standard output beside JSON.
-"""
+"""Terminal output of a comparison: coloured verdicts, or nothing if JSON is printed."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ _NAMES = {verdict.value: verdict for verdict in Verdict}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Show:
-    """``quiet``: standard output belongs to JSON."""
+    """Prints a comparison's lines; ``quiet`` leaves standard output to JSON."""
 
     verbose: bool
     quiet: bool

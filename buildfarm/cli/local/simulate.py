@@ -1,6 +1,4 @@
-"""``buildfarm simulate``: what a fleet of so many workers would do with a graph of sources, in
-virtual time.
-"""
+"""``buildfarm simulate``: build a graph of sources with a fleet of workers, in virtual time."""
 
 from __future__ import annotations
 
@@ -36,12 +34,12 @@ _MILLI = 1000
     type=int,
     default=0,
     show_default=True,
-    help="Which builds fail: the same seed, the same ones.",
+    help="Chooses the builds that fail, reproducibly.",
 )
 @click.option(
     "--order", type=click.Choice([order.value for order in Order]),
     default=Order.CRITICAL_PATH.value, show_default=True,
-    help="What goes first; the farm takes the first, the others are there to compare.",
+    help="Order of builds; the farm uses the first, the others are for comparison.",
 )  # fmt: skip
 @click.option(
     "--json", "as_json", is_flag=True, help="As JSON, every build with its start and end."
@@ -51,9 +49,9 @@ def simulate_command(
 ) -> None:
     """Build GRAPH in virtual time, with the farm's own dispatcher.
 
-    GRAPH is JSON: {"sources": [{"name": "a", "build_requires": ["b"], "cost_s": 60}]}. Needs that
-    are no source of the graph count as there. Sources that need each other start from a seed;
-    `broken` lists the needs that it satisfies.
+    GRAPH is JSON: {"sources": [{"name": "a", "build_requires": ["b"], "cost_s": 60}]}. Requirements
+    outside the graph count as present. Sources of a cycle start from a seed; `broken` lists the
+    requirements that it satisfies.
     """
     found = work_graphs.read(graph)
     done = simulate(
@@ -116,8 +114,8 @@ def _print(graph: WorkGraph, done: Simulated, order: str) -> None:
     said = _summary(graph, done, order)
     out = output.out
     out.print(
-        f"{said['sources']} sources, {said['edges']} needs between them, {said['waves']} waves, {len(graph.cycles)} cycles"
-        f" ({len(graph.broken)} needs satisfied by a seed)",
+        f"{said['sources']} sources, {said['edges']} needs between them, {said['waves']} waves, "
+        f"{len(graph.cycles)} cycles ({len(graph.broken)} needs satisfied by a seed)",
         highlight=False,
     )
     rows = [
@@ -137,7 +135,7 @@ def _print(graph: WorkGraph, done: Simulated, order: str) -> None:
 
 
 def _time(seconds: float) -> str:
-    """Hours, minutes, seconds.
+    """Return hours, minutes, seconds.
 
     >>> _time(3725)
     '1 h 02 min 05 s'
