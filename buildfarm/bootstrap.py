@@ -1,6 +1,6 @@
-"""The only place where real things are chosen: which store, which broker, which tools.
+"""Composition root: chooses the store, the broker and the tools of every process.
 
-Every process of the farm starts here; nothing happens at import.
+Nothing happens at import.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Home:
 
 
 def home_of(config: Config) -> Home:
-    """The folders, made if they are not there yet."""
+    """Return the folders, created if necessary."""
     home = Home(root=config.farm.home_path)
     for folder in (
         home.root,
@@ -117,7 +117,7 @@ def home_of(config: Config) -> Home:
 
 
 def private_redis(config: Config) -> PrivateRedis:
-    """The embedded Redis: its port and password are chosen once and kept."""
+    """Return the embedded Redis; its port and password are chosen once and kept."""
     file = home_of(config).secrets / "redis.json"
     if not file.exists():
         file.touch(mode=0o600)
@@ -134,7 +134,7 @@ def private_redis(config: Config) -> PrivateRedis:
 
 
 def redis_url(config: Config) -> str:
-    """The hub's Redis: the configured one, else the embedded one."""
+    """Return the URL of the hub's Redis: the configured one, else the embedded one."""
     farm = config.farm
     return (
         _with_password(config, farm.redis, farm.redis_password_file)
@@ -144,7 +144,7 @@ def redis_url(config: Config) -> str:
 
 
 def _with_password(config: Config, url: str, file: str) -> str:
-    """``url`` with the password in ``file``, if one is named.
+    """Return ``url`` with the password of ``file``, if one is named.
 
     :raises ConfigError: it cannot be read.
     """
@@ -152,18 +152,18 @@ def _with_password(config: Config, url: str, file: str) -> str:
 
 
 def database_url(config: Config) -> str:
-    """The database: the configured one, else the embedded one."""
+    """Return the URL of the database: the configured one, else the embedded one."""
     return _with_password(config, config.farm.database_url, config.farm.database_password_file)
 
 
 def store_of(config: Config) -> SqlStore:
-    """The database's store."""
+    """Return the database's store."""
     home_of(config)
     return SqlStore(database_url(config))
 
 
 def initialise(config: Config) -> None:
-    """Make what a new farm needs: tables, the signing key, message keys, the first API token.
+    """Create what a new farm needs: tables, the signing key, message keys, the first API token.
 
     Safe to repeat.
     """
@@ -190,30 +190,30 @@ def initialise(config: Config) -> None:
 
 
 def signer_of(config: Config) -> Signer:
-    """The distribution's key."""
+    """Return the signer with the distribution's key."""
     return Signer(
         home_of(config).gnupg, name=config.farm.distribution, email=config.farm.signing_email
     )
 
 
 def intake() -> Intake:
-    """Verification of RPMs in the sandbox."""
+    """Return the verification of RPMs in the sandbox."""
     return verify_many
 
 
 def rules_of(config: Config, target: Target) -> list[Rule]:
-    """The debrand rules of a target. :raises ConfigError: one of them is wrong."""
+    """Return the debrand rules of a target. :raises ConfigError: one of them is wrong."""
     return load_rules(config.path(target.rules)) if target.rules else []
 
 
 def brand_policy_of(config: Config, target: Target) -> BrandPolicy | None:
-    """The words that must not be left in the target's RPMs."""
+    """Return the brand policy for the target's RPMs."""
     return load_brand_policy(config.path(target.brand)) if target.brand else None
 
 
 def compare_policy(config: Config, name: str) -> ComparePolicy:
-    """Return how RPMs are compared for a target outside of a build: its suffix, its tags, its
-    rules' renames.
+    """Return a target's policy for comparisons outside of a build: suffix, tags, renames by
+    rules.
     """
     target = config.target(name)
     rules = rules_of(config, target)
@@ -225,7 +225,7 @@ def compare_policy(config: Config, name: str) -> ComparePolicy:
 
 
 def compare_tools(config: Config) -> CompareTools:
-    """Return what comparing reads RPMs with."""
+    """Return the tools that read RPMs for comparisons."""
     return CompareTools(
         reader=SandboxedReader(),
         scan=scan_rpms,
@@ -234,7 +234,7 @@ def compare_tools(config: Config) -> CompareTools:
 
 
 def hub_of(config: Config) -> Hub:
-    """The collaborators of every hub process."""
+    """Return the collaborators of a hub process."""
     url = redis_url(config)
     pair = message_keys.ensure_pair(home_of(config).secrets / "messages", "hub")
     return Hub(
@@ -248,9 +248,7 @@ def hub_of(config: Config) -> Hub:
 
 
 def login_tools(config: Config) -> LoginTools:
-    """Return what people are let in with. :raises ConfigError: the OIDC client's secret cannot be
-    read.
-    """
+    """Return the tools for logins. :raises ConfigError: the OIDC client's secret cannot be read."""
     settings = config.farm.login.oidc
     if settings is None:
         return LoginTools(passwords=Argon2Passwords())
@@ -259,14 +257,14 @@ def login_tools(config: Config) -> LoginTools:
 
 
 def web_parts() -> tuple[Hub, Intake, GuestProvisioning]:
-    """Return what the Flask application is made with (each web process calls this once)."""
+    """Return the collaborators of the Flask application (each web process calls this once)."""
     loaded = configuration.load()
     hub = hub_of(loaded)
     return hub, intake(), guest_provisioning_of(hub)
 
 
 def guest_provisioning_of(hub: Hub) -> GuestProvisioning:
-    """Return what guests are received with."""
+    """Return the provisioning of guests."""
     config = hub.config
     _, certificate = message_keys.ensure_pair(home_of(config).secrets / "messages", "hub")
     planning = PlanningService(hub, LibsolvSolver(), remote_of(hub))
@@ -279,20 +277,18 @@ def guest_provisioning_of(hub: Hub) -> GuestProvisioning:
 
 
 def scheduler_of(hub: Hub, *, owner: str) -> Scheduler:
-    """The scheduler with libsolv behind its planner."""
+    """Return the scheduler, which plans with libsolv."""
     return Scheduler(hub, PlanningService(hub, LibsolvSolver(), remote_of(hub)), owner=owner)
 
 
 def remote_of(hub: Hub) -> MetadataCache:
-    """Return what the plan knows of repositories behind a URL; the scheduler is woken when there is
-    news.
-    """
+    """Return the cache of remote repositories' metadata; new metadata wakes the scheduler."""
     return MetadataCache(hub.config.farm.home_path / "cache" / "metadata", ready=hub.wakeup.notify)
 
 
 @contextmanager
 def poller_of(hub: Hub, *, owner: str, chance: Callable[[], float]) -> Iterator[Poller]:
-    """Yield what looks at the vendors' repositories."""
+    """Yield the poller of the vendors' repositories."""
     fetch = Fetcher()
     try:
         yield Poller(hub, RepositoryLook(fetch), owner=owner, chance=chance)
@@ -301,7 +297,7 @@ def poller_of(hub: Hub, *, owner: str, chance: Callable[[], float]) -> Iterator[
 
 
 def watches_of(hub: Hub) -> list[FolderWatch]:
-    """Return what watches the targets' folders, one each."""
+    """Return a watch for each folder of the targets."""
     return [
         FolderWatch(
             hub, target, folder, intake=intake(),
@@ -314,20 +310,21 @@ def watches_of(hub: Hub) -> list[FolderWatch]:
 
 
 def notification_keys(config: Config) -> NotificationKeys:
-    """Return what webhooks and unsubscribe links are signed with."""
+    """Return the keys that sign webhooks and unsubscribe links."""
     return NotificationKeys(home_of(config).secrets / "notifications.key")
 
 
 def check_webhook(config: Config, url: str) -> None:
-    """:raises NotAllowed: the hub may not post there.
+    """Check a webhook's URL.
 
-    :raises InfraError: nobody knows the host's name.
+    :raises NotAllowed: the hub may not post there.
+    :raises InfraError: the host's name does not resolve.
     """
     outward.address_of(url, config.farm.notifications.allowed_urls)
 
 
 def deliveries_of(hub: Hub) -> DeliverySender:
-    """Return what brings notices to webhooks and mailboxes."""
+    """Return the sender of webhooks and mails."""
     farm, keys = hub.config.farm, notification_keys(hub.config)
     pace = Pace(
         quiet=timedelta(seconds=farm.notifications.quiet),
@@ -356,14 +353,15 @@ def _no_mail(_: MailMessage) -> Answer:
 
 
 def notifier_of(hub: Hub, *, owner: str) -> Notifier:
-    """The notifier with Redis, HTTP and SMTP behind it."""
+    """Return the notifier, with Redis, HTTP and SMTP."""
     stream = RedisStream(redis_url(hub.config), length=hub.config.farm.notifications.stream_length)
     return Notifier(hub, stream, deliveries_of(hub), owner=owner)
 
 
 def task_handlers_of(hub: Hub, queue: str) -> dict[TaskKind, Handler]:
-    """Return what the hub worker of ``queue`` (``services`` or ``signer``) can do; only the signer
-    opens the key.
+    """Return the handlers of the hub's worker for ``queue`` (``services`` or ``signer``).
+
+    Only the signer opens the key.
     """
     if queue == "signer":
         signer = signer_of(hub.config)
