@@ -113,9 +113,8 @@ class Bench:
         target |= {
             "upstream": {"vendor": "Bench", "keys": [str(self.work / "key")]},
             "external": [{"id": "seed", "path": str(self._seed), "priority": 90}],
-            "gate": {
-                "uncompared": True
-            },  # there are no vendor binaries, and it has to be published
+            # There are no vendor binaries, and it has to be published.
+            "gate": {"uncompared": True},
         }
         file.write_text(yaml.safe_dump(target), encoding="utf-8")
         packages: list[str] = target["buildroot"]["packages"]
@@ -194,7 +193,8 @@ class Bench:
             place.mkdir()
             _give_to_mock(place)
             text += f"config_opts[{option!r}] = {str(place)!r}\n"
-        text += "config_opts['isolation'] = 'simple'\n"  # systemd-nspawn needs a systemd, which a container has not
+        # systemd-nspawn needs a systemd, which a container does not have.
+        text += "config_opts['isolation'] = 'simple'\n"
         (self.work / "bench.cfg").write_text(text, encoding="utf-8")
         (self.work / "mock-result").mkdir()
         _give_to_mock(self.work / "mock-result")
@@ -312,9 +312,9 @@ def run(runs: int) -> None:
 
 def report(times: Mapping[str, Sequence[float]]) -> list[str]:
     """The table: seconds of each, differences and ratios of what was measured in the same turn."""
-    load = os.getloadavg()[0]
+    machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
     lines = [
-        f"build_overhead: a one-file C source, {len(times[FARM])} runs in turn ({os.cpu_count()} CPUs, load {load:.1f})",
+        f"build_overhead: a one-file C source, {len(times[FARM])} runs in turn ({machine})",
         f"  {'seconds':<28}{'median':>8}{'min':>8}{'max':>8}",
     ]
     lines += [f"  {name:<28}{_three(seconds)}" for name, seconds in times.items()]
@@ -322,9 +322,8 @@ def report(times: Mapping[str, Sequence[float]]) -> list[str]:
         f"  {'farm - bare':<28}{_three(_over(times[FARM], times[BARE]))}   goal {GOAL_SECONDS} s"
     ]
     if mock := times.get(MOCK):
-        lines += [
-            f"  {'mock - bare':<28}{_three(_over(mock, times[BARE]))}   expected {MOCK_OVER_SECONDS} s"
-        ]
+        over = _three(_over(mock, times[BARE]))
+        lines += [f"  {'mock - bare':<28}{over}   expected {MOCK_OVER_SECONDS} s"]
     lines += [f"  {'farm / bare':<28}{_three(_ratio(times[FARM], times[BARE]))}"]
     if mock:
         lines += [f"  {'farm / mock':<28}{_three(_ratio(times[FARM], mock))}"]

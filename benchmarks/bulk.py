@@ -118,9 +118,8 @@ def filling(url: str) -> Iterator[Bulk]:
                         f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), ({last}))"
                     )
         connection.commit()
-    if (
-        engine.dialect.name == "postgresql"
-    ):  # as its autovacuum does; nobody does so to a farm's SQLite
+    # As its autovacuum does; nobody does so to a farm's SQLite.
+    if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
     engine.dispose()

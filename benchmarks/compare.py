@@ -38,7 +38,8 @@ def run(runs: int) -> None:
     corpus = os.environ.get("BUILDFARM_CORPUS")
     if not corpus:
         print(
-            "compare: BUILDFARM_CORPUS does not name the folder of real RPMs; only what is built here is measured"
+            "compare: BUILDFARM_CORPUS does not name the folder of real RPMs; only what is built "
+            "here is measured"
         )
     print(f"{os.cpu_count()} processors; {compare_peers.versions()}")
     with tempfile.TemporaryDirectory(prefix="bench-compare-") as work:
@@ -120,7 +121,8 @@ def _single(pairs: Mapping[str, tuple[Path, Path]], work: Path, runs: int) -> No
     if against:
         _goal("diffoscope over ours, sum of the pairs", against / ours_sum, at_least=_GOAL_SUM)
         print(
-            f"pairs on which diffoscope is as fast or faster (goal: none): {', '.join(slower) or 'none'}"
+            "pairs on which diffoscope is as fast or faster (goal: none): "
+            f"{', '.join(slower) or 'none'}"
         )
 
 
@@ -192,7 +194,8 @@ def _floor(pairs: Mapping[str, tuple[Path, Path]], work: Path, runs: int) -> Non
             ours.append(seconds)
             floor.append(time.perf_counter() - started)
     print(
-        f"\nfolder run over {len(files) // 2} differing pairs (exit {code}): {statistics.median(ours):.3f} s; "
+        f"\nfolder run over {len(files) // 2} differing pairs (exit {code}): "
+        f"{statistics.median(ours):.3f} s; "
         f"unpack and hash: {statistics.median(floor):.3f} s"
     )
     _goal(
@@ -220,7 +223,8 @@ def _equal_payload(work: Path, runs: int) -> None:
             ours.append(seconds)
             rpmdiff.append(taken)
     print(
-        f"\nfolder run over {len(names)} pairs with equal payload (exit {code}): {statistics.median(ours):.3f} s; "
+        f"\nfolder run over {len(names)} pairs with equal payload (exit {code}): "
+        f"{statistics.median(ours):.3f} s; "
         f"rpmdiff, one process a pair: {statistics.median(rpmdiff):.3f} s"
     )
     _goal("rpmdiff over ours", statistics.median(rpmdiff) / statistics.median(ours), at_least=1.0)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 _BASE_SECONDS, _BYTES_A_SECOND = 30.0, 100_000.0
 _FIELD = re.compile(
-    r"^(Package|Source|Provides|Binary|Build-Depends(?:-Arch|-Indep)?|Architecture):[ \t]*(.*(?:\n[ \t].*)*)",
+    r"^(Package|Source|Provides|Binary|Build-Depends(?:-Arch|-Indep)?|Architecture):"
+    r"[ \t]*(.*(?:\n[ \t].*)*)",
     re.MULTILINE,
 )
 _SIZES = re.compile(r"^ [0-9a-f]{32} (\d+) ", re.MULTILINE)

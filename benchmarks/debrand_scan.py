@@ -89,7 +89,8 @@ def _seconds(argv: Sequence[str | Path], *, names: Sequence[Path] = ()) -> float
 def _print(times: dict[str, list[float]], count: int, size: int, runs: int) -> None:
     middle = {name: statistics.median(taken) for name, taken in times.items()}
     print(
-        f"\nbrand scan of {count} RPMs, {size / 1e6:.0f} MB unpacked, {os.cpu_count()} processors, medians of {runs}"
+        f"\nbrand scan of {count} RPMs, {size / 1e6:.0f} MB unpacked, {os.cpu_count()} processors, "
+        f"medians of {runs}"
     )
     for name, what in (
         ("scan", "buildfarm brand-scan"),
@@ -99,6 +100,7 @@ def _print(times: dict[str, list[float]], count: int, size: int, runs: int) -> N
         print(f"  {what:<30} {middle[name]:7.2f} s  {size / 1e6 / middle[name]:8.0f} MB/s")
     ratio = middle["scan"] / middle["unpack"]
     print(
-        f"  scan / unpacking: {ratio:.2f} (goal: at most {_GOAL:g}) {'met' if ratio <= _GOAL else 'NOT MET'}; "
+        f"  scan / unpacking: {ratio:.2f} (goal: at most {_GOAL:g}) "
+        f"{'met' if ratio <= _GOAL else 'NOT MET'}; "
         f"scan / (unpacking + grep): {middle['scan'] / (middle['unpack'] + middle['grep']):.2f}"
     )

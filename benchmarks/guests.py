@@ -49,11 +49,13 @@ def _print(measured: Bench, built: list[dict[str, Any]], runs: int) -> None:
     )
     print(f"\nguests, medians of {runs} ({accelerator})")
     print(
-        f"  machine's start to its first task, cold   {boot:7.2f} s   {boot / floor:5.1f} x a bare boot of the image"
+        f"  machine's start to its first task, cold   {boot:7.2f} s   {boot / floor:5.1f} x a bare "
+        "boot of the image"
     )
     print(f"  the image booted and switched off         {floor:7.2f} s")
     print(
-        f"  the task in the guest                     {task:7.2f} s   {task / bare:5.1f} x bare on the host"
+        f"  the task in the guest                     {task:7.2f} s   {task / bare:5.1f} x bare on "
+        "the host"
     )
     print(f"  rpmbuild --rebuild on the host            {bare:7.2f} s")
 

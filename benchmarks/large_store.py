@@ -52,15 +52,17 @@ _SPENT = {
     "publishing": 10.0,
 }
 _FIRST = (
-    "lib perl- python3- rust- golang- gnome- kde- texlive- ghc- ruby- java- php- xorg- qt6- r- ocaml- node- mingw64- fonts- git-"
+    "lib perl- python3- rust- golang- gnome- kde- texlive- ghc- ruby- java- php- xorg- qt6- r- "
+    "ocaml- node- mingw64- fonts- git-"
 ).split()
 _LAST = (
-    "archive audio base bridge cache client codec config core crypt daemon data dict draw engine event filter font gate graph"
+    "archive audio base bridge cache client codec config core crypt daemon data dict draw engine "
+    "event filter font gate graph"
 ).split()
 _FAILURES = (
     (
         FailureKind.BUILD,
-        "/builddir/build/BUILD/{nvr}/src/main.c:{line}:7: error: implicit declaration of function 'strlcpy'",
+        "/builddir/build/BUILD/{nvr}/main.c:{line}:7: error: implicit declaration of 'strlcpy'",
     ),
     (
         FailureKind.BUILD,
@@ -166,10 +168,9 @@ class _Years:
     def _names(self) -> list[str]:
         found: dict[str, None] = {}
         while len(found) < self._size.sources:
-            found[
-                f"{self._random.choice(_FIRST)}{self._random.choice(_LAST)}{self._random.choice(['', '-', '-x'])}"
-                f"{self._random.choice(_LAST)}{self._random.randrange(10)}"
-            ] = None
+            choice = self._random.choice
+            name = f"{choice(_FIRST)}{choice(_LAST)}{choice(['', '-', '-x'])}{choice(_LAST)}"
+            found[f"{name}{self._random.randrange(10)}"] = None
         return list(found)
 
     def _lock(self, number: int) -> bytes:

@@ -50,10 +50,8 @@ _KEPT = Path("var/bench/large")
 _GOAL_MS, _GOAL_PAINT_MS, _GOAL_GROWTH_MIB = 50.0, 300.0, 8.0
 _REQUESTS = 1_000
 _EACH = 15
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-dev-shm-usage",
-]  # root in a container has no user namespace for it
+# Root in a container has no user namespace for it.
+_FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"]
 _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
@@ -142,7 +140,8 @@ def _fill(home: Path, url: str, size: Size) -> None:
     began = time.perf_counter()
     large_store.fill(home, url, size)
     print(
-        f"made {size.builds:,} builds of {size.sources:,} sources with {size.findings:,} findings in {time.perf_counter() - began:.0f} s"
+        f"made {size.builds:,} builds of {size.sources:,} sources with {size.findings:,} findings "
+        f"in {time.perf_counter() - began:.0f} s"
     )
     (home / "done").write_text(_made_of(), encoding="ascii")
 
@@ -240,17 +239,20 @@ def _measure(name: str, hub: Hub, runs: int) -> None:
     pages = paths(hub)
     found = [_timed(app, path, runs) for path in (*pages, *twins(pages))]
     print(
-        f"\n{name}: server time in ms, in process ({runs} requests each); Flask's empty page: {floor:.3f}"
+        f"\n{name}: server time in ms, in process ({runs} requests each); Flask's empty page: "
+        f"{floor:.3f}"
     )
     print(f"{'median':>8} {'p95':>8} {'own CPU':>8} {'KiB':>7} {'RATIO':>8}  path")
     for one in found:
         late = "" if one.median < _GOAL_MS else "   NOT MET"
         print(
-            f"{one.median:>8.1f} {one.p95:>8.1f} {one.own:>8.1f} {one.bytes / 1024:>7.0f} {one.median / floor:>8.1f}  {one.path[:70]}{late}"
+            f"{one.median:>8.1f} {one.p95:>8.1f} {one.own:>8.1f} {one.bytes / 1024:>7.0f} "
+            f"{one.median / floor:>8.1f}  {one.path[:70]}{late}"
         )
     slow = [one for one in found if one.median >= _GOAL_MS]
     print(
-        f"  goal: each median under {_GOAL_MS:.0f} ms: {'met' if not slow else f'NOT MET by {len(slow)} of {len(found)}'}"
+        f"  goal: each median under {_GOAL_MS:.0f} ms: "
+        f"{'met' if not slow else f'NOT MET by {len(slow)} of {len(found)}'}"
     )
     _anew(app, hub)
     _ticks(hub)
@@ -278,7 +280,8 @@ def _anew(app: Flask, hub: Hub) -> None:
     with hub.store.read() as tx:
         SourceStatusIndex().of(hub, tx)
     print(
-        f"{(time.thread_time() - began) * 1000:>8.0f}  all source_statuses, at the start and every ten minutes"
+        f"{(time.thread_time() - began) * 1000:>8.0f}  all source_statuses, at the start and every "
+        "ten minutes"
     )
 
 
@@ -299,7 +302,8 @@ def _ticks(hub: Hub) -> None:
                 publishing.needs_publishing(tx, target, publishing.carried_now(hub, target))
         took.append((time.perf_counter() - began) * 1000)
     print(
-        f"  a tick's look at {len(hub.config.targets)} targets for something to publish: {statistics.median(took):.0f} ms"
+        f"  a tick's look at {len(hub.config.targets)} targets for something to publish: "
+        f"{statistics.median(took):.0f} ms"
     )
 
 
@@ -387,6 +391,7 @@ def _paint(app: Flask, pages: Sequence[str]) -> None:
 def _painted(page: Page, url: str) -> float:
     page.goto(url)
     script = """() => new Promise(done => new PerformanceObserver(list => {
-        const one = list.getEntries().find(entry => entry.name === 'first-contentful-paint'); if (one) done(one.startTime);
+        const one = list.getEntries().find(entry => entry.name === 'first-contentful-paint');
+        if (one) done(one.startTime);
     }).observe({type: 'paint', buffered: true}))"""
     return float(page.evaluate(script))

@@ -38,7 +38,8 @@ _SUB = """
 Summary: One part of many, in words as long as such words are
 {requires}
 %description {name}
-This part is described in as many words as maintainers use, which is a line or two that say what it is good for.
+This part is described in as many words as maintainers use, which is a line or two
+that say what it is good for.
 %files {name}
 /usr/share/%{{name}}/{name}
 """
@@ -155,7 +156,8 @@ def _measure(rpms: list[_Rpm], size: int, runs: int, work: Path) -> None:
         their_times.append(time.perf_counter() - started)
     ours, peer = statistics.median(ours_times), statistics.median(their_times)
     print(
-        f"{size:>6} RPMs and one more (median of {runs}): ours {ours:.3f} s, createrepo_c --update {peer:.3f} s"
+        f"{size:>6} RPMs and one more (median of {runs}): ours {ours:.3f} s, createrepo_c --update "
+        f"{peer:.3f} s"
     )
     ratio = peer / ours
     goal = (
@@ -164,9 +166,8 @@ def _measure(rpms: list[_Rpm], size: int, runs: int, work: Path) -> None:
         else ""
     )
     print(f"createrepo_c over ours: {ratio:.1f}{goal}")
-    subprocess.run(
-        [*words, "--general-compress-type=gz"], check=True, capture_output=True
-    )  # its zstd is not read by every libsolv
+    # Its zstd is not read by every libsolv.
+    subprocess.run([*words, "--general-compress-type=gz"], check=True, capture_output=True)
     _same(work / f"ours-{runs}", theirs)
     shutil.rmtree(work)
 

@@ -28,12 +28,18 @@ _COLD = """
 import json, resource, sys, time
 began = time.perf_counter()
 from pathlib import Path
-from buildfarm.adapters import work_graphs
+from buildfarm.adapters.schedule import work_graphs
 graph = work_graphs.read(Path(sys.argv[1]))
 graph.waves, graph.levels
-print(json.dumps([time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+seconds = time.perf_counter() - began
+print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 """
-_FLOOR = "import json, sys, time; began = time.perf_counter(); json.load(open(sys.argv[1])); print(time.perf_counter() - began)"
+_FLOOR = """
+import json, sys, time
+began = time.perf_counter()
+json.load(open(sys.argv[1]))
+print(time.perf_counter() - began)
+"""
 
 
 def run(runs: int) -> None:
@@ -55,12 +61,14 @@ def _cold(file: Path, runs: int) -> None:
         floor.append(float(_python(_FLOOR, file)))
     seconds, mib = statistics.median(took), max(memory)
     print(
-        f"\ngraph to edges, cycles, waves and levels, cold (median of {runs}): {seconds:.2f} s, {mib:.0f} MiB at most"
+        f"\ngraph to edges, cycles, waves and levels, cold (median of {runs}): {seconds:.2f} s, "
+        f"{mib:.0f} MiB at most"
     )
     print(
         f"  goal: under {_GOAL_SECONDS:.0f} s and {_GOAL_MIB} MiB: "
         f"{'met' if seconds < _GOAL_SECONDS and mib < _GOAL_MIB else 'NOT MET'}; "
-        f"{seconds / statistics.median(floor):.1f} x reading the JSON alone ({statistics.median(floor):.2f} s)"
+        f"{seconds / statistics.median(floor):.1f} x reading the JSON alone "
+        f"({statistics.median(floor):.2f} s)"
     )
 
 
@@ -74,8 +82,9 @@ def _orders(file: Path) -> None:
     graph = work_graphs.read(file)
     largest = max((len(cycle) for cycle in graph.cycles), default=0)
     print(
-        f"{len(graph.names)} sources, {graph.edges} needs, {len(graph.cycles)} cycles (the largest {largest}), "
-        f"{max(graph.waves) + 1} waves; critical path {graph.critical_path:.0f} s, work {graph.work:.0f} s"
+        f"{len(graph.names)} sources, {graph.edges} needs, {len(graph.cycles)} cycles "
+        f"(the largest {largest}), {max(graph.waves) + 1} waves; critical path {graph.critical_path:.0f} s, work "
+        f"{graph.work:.0f} s"
     )
     print(
         f"\n{'workers':>8} {'bound (h)':>10}",
@@ -103,7 +112,8 @@ def _orders(file: Path) -> None:
                 and statistics.median(deciding) < _GOAL_MS
             )
             print(
-                f"{'':>8} goal: at most {_GOAL_RATIO}, an event under {_GOAL_MS:.0f} ms: {'met' if good else 'NOT MET'}"
+                f"{'':>8} goal: at most {_GOAL_RATIO}, an event under {_GOAL_MS:.0f} ms: "
+                f"{'met' if good else 'NOT MET'}"
             )
         else:
             print(f"{'':>8} no goal: critical path and work/N are only {apart:.2f} apart")

@@ -40,8 +40,9 @@ _START_SECONDS = 30.0
 _PERCENTILES = """
 done = function(summary, latency, requests)
   local errors = summary.errors
-  io.write(string.format("\\nresult %f %d %d %d %d\\n", summary.requests * 1e6 / summary.duration, latency:percentile(50),
-    latency:percentile(95), latency:percentile(99), errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+  io.write(string.format("\\nresult %f %d %d %d %d\\n", summary.requests * 1e6 / summary.duration,
+    latency:percentile(50), latency:percentile(95), latency:percentile(99),
+    errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end
 """
 
@@ -112,10 +113,9 @@ def report(samples: Mapping[str, list[Sample]], builds: int) -> list[str]:
     """The table: medians over the runs, and the ratio to the empty page of the same turn."""
     runs = len(samples[EMPTY])
     how = f"{_CONNECTIONS} connections, {_SECONDS} s a turn, {runs} turns"
-    lines = [
-        f"web: a store of {builds} builds, {how} ({os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f})",
-        f"  {'medians':<22}{'a second':>10}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'of the empty page':>20}",
-    ]
+    machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
+    columns = f"{'a second':>10}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'of the empty page':>20}"
+    lines = [f"web: a store of {builds} builds, {how} ({machine})", f"  {'medians':<22}{columns}"]
     for name, seen in samples.items():
         ratio = statistics.median(
             one.per_second / peer.per_second for one, peer in zip(seen, samples[EMPTY], strict=True)
@@ -136,9 +136,8 @@ def _ask(url: str) -> Sample:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_PERCENTILES)
         script.flush()
-        httpx.get(
-            url, trust_env=False, timeout=60
-        ).raise_for_status()  # the first answer fills caches
+        # The first answer fills caches.
+        httpx.get(url, trust_env=False, timeout=60).raise_for_status()
         started = time.perf_counter()
         httpx.get(url, trust_env=False, timeout=60)
         alone = time.perf_counter() - started

@@ -37,9 +37,8 @@ def main() -> int:
         help="where the farm keeps everything (default: var/demo, with --guests var/demo-guests)",
     )  # fmt: skip
     given = parser.parse_args()
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
-    )  # so that the farm is ended too
+    # So that the farm is ended too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     var = CHECKOUT / "var"
     home = (given.home or var / ("demo-guests" if given.guests else "demo")).absolute()
     world = Path(os.environ.get("BUILDFARM_WORLD") or var / "demo" / "world").absolute()

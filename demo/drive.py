@@ -228,7 +228,8 @@ class Farm:
             shown[build["id"]] = state
             if state in _REST or state in ("building", "compared", "refused"):
                 print(
-                    f"  {seconds:6.1f} s  {build['nvr']:<34} {state:<10} {build.get('verdict') or ''}",
+                    f"  {seconds:6.1f} s  {build['nvr']:<34} {state:<10} "
+                    f"{build.get('verdict') or ''}",
                     file=sys.stderr,
                 )
 

@@ -40,8 +40,10 @@ def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
     rising = [one for one in seeds["over_time"] if one["share"] is not None]
     if rising:
         _out.print(
-            f"  from {rising[0]['share']:.1%} in generation {rising[0]['number']} to {rising[-1]['share']:.1%} in generation "
-            f"{rising[-1]['number']}; {len(seeds['seeds'])} RPMs still come from the seed (buildfarm seeds {drop['target']})"
+            f"  from {rising[0]['share']:.1%} in generation {rising[0]['number']} to "
+            f"{rising[-1]['share']:.1%} in generation "
+            f"{rising[-1]['number']}; {len(seeds['seeds'])} RPMs still come from the seed "
+            f"(buildfarm seeds {drop['target']})"
         )
     for one in seeds["cycles"]:
         took = (
@@ -54,11 +56,13 @@ def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
             highlight=False,
         )
     _out.print(
-        f"brand words left in our RPMs: {target.get('brand_hits', 0)}, in our SRPMs: {target.get('source_brand_hits', 0)}"
+        f"brand words left in our RPMs: {target.get('brand_hits', 0)}, in our SRPMs: "
+        f"{target.get('source_brand_hits', 0)}"
     )
     for head in target.get("heads", ()):
         _out.print(
-            f"{head['tag']}: generation {head['number']}, digest {head['digest'][:16]}, {head['rpms']} RPMs"
+            f"{head['tag']}: generation {head['number']}, digest {head['digest'][:16]}, "
+            f"{head['rpms']} RPMs"
         )
     for line in wrong:
         _out.print(f"[bold red]not as foreseen:[/] {line}")

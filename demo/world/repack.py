@@ -13,6 +13,7 @@ from pathlib import Path
 
 from demo.world.run import run
 
+_NOT_REQUIRED = "perl|pkgconfig|python|debuginfo|/usr/bin/perl|/usr/bin/python|/usr/local/.*"
 _DROPPED = (
     "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian",
     "usr/share/bug", "usr/share/menu", "usr/share/gcc", "usr/lib/systemd", "etc/cron.daily",
@@ -102,7 +103,7 @@ def build_rpm(package: Package, work: Path) -> Path:
         "%global debug_package %{nil}",
         "%global __os_install_post %{nil}",
         "%global _build_id_links none",
-        "%global __requires_exclude ^(perl|pkgconfig|python|debuginfo|/usr/bin/perl|/usr/bin/python|/usr/local/.*).*$",
+        f"%global __requires_exclude ^({_NOT_REQUIRED}).*$",
         f"Name: {package.name}",
         f"Version: {package.version}",
         f"Release: {package.release}",

@@ -20,16 +20,20 @@ Plan = dict[str, Any]
 """``roots``, ``leave_out``, ``requires`` and ``provides`` of a YAML file beside this one."""
 
 _DIRECTORIES = (
-    "boot dev etc etc/ld.so.conf.d etc/profile.d etc/rpm home media mnt opt proc root run srv sys usr usr/bin usr/include usr/lib "
-    "usr/lib/x86_64-linux-gnu usr/lib64 usr/lib64/pkgconfig usr/libexec usr/local usr/local/bin usr/local/lib usr/sbin "
-    "usr/share usr/share/doc usr/share/man usr/share/pkgconfig usr/src usr/lib/debug var var/cache var/lib var/lib/rpm "
+    "boot dev etc etc/ld.so.conf.d etc/profile.d etc/rpm home media mnt opt proc root run srv sys "
+    "usr usr/bin usr/include usr/lib usr/lib/x86_64-linux-gnu usr/lib64 usr/lib64/pkgconfig "
+    "usr/libexec usr/local usr/local/bin usr/local/lib usr/sbin usr/share usr/share/doc "
+    "usr/share/man usr/share/pkgconfig usr/src usr/lib/debug var var/cache var/lib var/lib/rpm "
     "var/log var/spool etc/pki etc/pki/rpm-gpg etc/yum.repos.d usr/lib/rpm usr/lib/rpm/macros.d"
 ).split()
 _LINKS = {
     "bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64",
     "var/run": "../run", "usr/lib/debug/bin": "usr/bin",
 }  # fmt: skip
-_USERS = "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
+_USERS = (
+    "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\n"
+    "nobody:x:65534:65534:nobody:/:/sbin/nologin\n"
+)
 _GROUP = "root:x:0:\nbin:x:1:\ntty:x:5:\nmail:x:12:\nutmp:x:22:\nshadow:x:42:\nnobody:x:65534:\n"
 _LDCONFIG = """%transfiletriggerin -P 2000000 -- /usr/lib64 /usr/lib
 /sbin/ldconfig

@@ -25,7 +25,8 @@ SPECS = Path(__file__).resolve().parents[1] / "specs"
 BUILDER, HOST = "vbuild", "build07.pnaelv.example"
 TOPDIR = "/home/vendor/rpmbuild"
 _BASE = (
-    "bash coreutils cpio diffutils findutils gawk gcc glibc-devel grep gzip make patch redhat-rpm-config rpm-build sed "
+    "bash coreutils cpio diffutils findutils gawk gcc glibc-devel grep gzip make patch "
+    "redhat-rpm-config rpm-build sed "
     "shadow-utils tar xz bzip2 byacc mawk"
 ).split()
 WAVES = (
@@ -105,7 +106,8 @@ def fetch_archives(apt: Apt, folder: Path) -> dict[str, Path]:
         if not path.exists():
             there = ", ".join(sorted(p.name for p in (folder / name).iterdir())) or "nothing"
             raise WorldError(
-                f"{source['file']}: the registry has {there}; update demo/specs/sources.yaml and the spec"
+                f"{source['file']}: the registry has {there}; update demo/specs/sources.yaml and "
+                "the spec"
             )
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest != source["sha256"]:
@@ -201,9 +203,8 @@ def _rpmbuild(paths: Paths, name: str, mode: str, *, spec: str = "") -> Path:
 
 def _build(paths: Paths, name: str) -> None:
     spec = ""
-    if (
-        name == "popt"
-    ):  # planted: the vendor's binary has a function that its own SRPM does not have
+    # Planted: the vendor's binary has a function that its own SRPM does not have.
+    if name == "popt":
         spec = "popt-shipped.spec"
         folder = paths.root / TOPDIR.lstrip("/") / "SPECS"
         text = (folder / "popt.spec").read_text(encoding="utf-8")

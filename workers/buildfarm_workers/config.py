@@ -80,9 +80,8 @@ def load(file: Path) -> WorkerConfig:
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
     except yaml.YAMLError as error:
-        mark = getattr(
-            error, "problem_mark", None
-        )  # the error's own text quotes lines, and one holds the token
+        # The error's own text quotes lines, and one holds the token.
+        mark = getattr(error, "problem_mark", None)
         raise ConfigError(
             f"{file}: not YAML" + (f": line {mark.line + 1}" if mark else "")
         ) from None

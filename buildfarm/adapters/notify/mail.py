@@ -50,11 +50,8 @@ class Smtp:
 
 def _refused(code: int, words: bytes | str) -> Answer:
     said = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
-    is_login = code in (
-        530,
-        534,
-        535,
-    )  # the farm's own account, not the reader's mailbox: somebody will mend it
+    # The farm's own account, not the reader's mailbox: somebody will mend it.
+    is_login = code in (530, 534, 535)
     return Answer(
         accepted=False,
         status=f"SMTP {code} {said}"[:300],

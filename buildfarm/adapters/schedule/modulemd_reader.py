@@ -26,9 +26,8 @@ def read_modules(files: Iterable[Path]) -> Modules:
     defaults: dict[str, str] = {}
     for file in files:
         try:
-            for one in yaml.load_all(
-                _plain(file), Loader=_LOADER
-            ):  # a safe loader, in C where there is one
+            # A safe loader, in C where there is one.
+            for one in yaml.load_all(_plain(file), Loader=_LOADER):
                 _take(one, streams, defaults)
         except (
             OSError,

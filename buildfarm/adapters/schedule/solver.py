@@ -226,9 +226,8 @@ class Universe:
 
     def _solve(self, jobs: list[solv.Job], offered: frozenset[int]) -> _Answer:
         if others := self._expected.ids - offered:
-            lock = (
-                solv.Job.SOLVER_SOLVABLE_ONE_OF | solv.Job.SOLVER_LOCK
-            )  # what is not installed stays so
+            # What is not installed stays so.
+            lock = solv.Job.SOLVER_SOLVABLE_ONE_OF | solv.Job.SOLVER_LOCK
             jobs = [*jobs, self._pool.Job(lock, self._pool.towhatprovides(sorted(others)))]
         solver = self._pool.Solver()
         for flag in _FLAGS:

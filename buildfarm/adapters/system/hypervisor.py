@@ -56,9 +56,8 @@ class Hypervisor:
         """Connect. :raises InfraError: nobody answers at ``uri``."""
         self.uri = uri
         self._libvirt = _bindings()
-        self._libvirt.registerErrorHandler(
-            lambda *_: None, None
-        )  # errors are raised; libvirt would print them too
+        # Errors are raised; libvirt would print them too.
+        self._libvirt.registerErrorHandler(lambda *_: None, None)
         _run_events(self._libvirt)
         self._ended: dict[str, threading.Event] = {}
         with self._translated(f"libvirt at {uri}", hint="is libvirtd up? `virsh -c URI version`"):
@@ -116,9 +115,8 @@ class Hypervisor:
         found = []
         with self._translated(f"libvirt at {self.uri}"):
             for domain in self._connection.listAllDomains():
-                with suppress(
-                    self._libvirt.libvirtError
-                ):  # it ended just now, or it is somebody else's
+                # It ended just now, or it is somebody else's.
+                with suppress(self._libvirt.libvirtError):
                     text = domain.metadata(self._libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE)
                     state = "running" if domain.isActive() else "off"
                     found.append(

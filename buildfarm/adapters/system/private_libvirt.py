@@ -22,9 +22,8 @@ from buildfarm.errors import ConfigError, InfraError, ToolFailed
 
 _USERS = ("libvirt-qemu", "qemu")
 """Whom distributions make for QEMU: Debian's name, Fedora's and EL's."""
-_LOCAL_FOLDER = Path(
-    "/var/tmp"
-)  # another user has to get there, which a home directory may not allow
+# Another user has to get there, which a home directory may not allow.
+_LOCAL_FOLDER = Path("/var/tmp")
 _GONE_SECONDS = 10.0
 _LONGEST_CONFIG = 107 - len("/libvirt/qemu/lib/domain-1234567-12345678901234567890/monitor.sock")
 """What sun_path (unix(7): 108 bytes with its end) leaves for the folder of libvirt's configuration:

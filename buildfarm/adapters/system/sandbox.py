@@ -107,9 +107,8 @@ def python(
     module: str, *arguments: str | Path, read_only: Sequence[Path] = (), **options: object
 ) -> Completed:
     """Run ``python -m module arguments`` of this very environment in the box."""
-    package = (
-        Path(__file__).resolve().parents[2]
-    )  # not the checkout: its var/ holds keys and the database
+    # Not the checkout: its var/ holds keys and the database.
+    package = Path(__file__).resolve().parents[2]
     return run(
         [sys.executable, "-I", "-m", module, *arguments],
         read_only=[Path(sys.prefix), package, *read_only],

@@ -118,9 +118,8 @@ class Supervisor:
             if self._stopping or running.popen.poll() is None:
                 continue
             if running.restart_at is None:
-                with contextlib.suppress(
-                    ProcessLookupError
-                ):  # what it had started would keep its port
+                # What it had started would keep its port.
+                with contextlib.suppress(ProcessLookupError):
                     os.killpg(running.popen.pid, signal.SIGKILL)
                 if now - running.started > _STEADY_SECONDS:
                     running.pause = _FIRST_PAUSE

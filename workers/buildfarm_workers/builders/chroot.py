@@ -127,10 +127,8 @@ class ChrootBuilder:
         except BuildFailed as failure:
             kind, reason = failure.kind, one_line(str(failure))
             if making.current == "buildroot" and kind is FailureKind.DEPENDENCIES:
-                kind, reason = (
-                    FailureKind.CHROOT,
-                    f"the target's base packages: {reason}",
-                )  # not the SRPM's fault
+                # Not the SRPM's fault.
+                kind, reason = (FailureKind.CHROOT, f"the target's base packages: {reason}")
         except (BuildFarmError, OSError) as error:
             kind = (
                 FailureKind.CHROOT if making.current == "buildroot" else FailureKind.INFRASTRUCTURE

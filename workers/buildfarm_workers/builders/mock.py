@@ -276,9 +276,8 @@ class _Run:
             with self._making.build_log.open(encoding="utf-8", errors="replace") as log:
                 reading = reasons.read(log)
             return reading.kind, reading.reason
-        said = done.error_text.rpartition("ERROR: ")[
-            2
-        ]  # the line before only says which build it was
+        # The line before only says which build it was.
+        said = done.error_text.rpartition("ERROR: ")[2]
         return kind, f"mock: {one_line(said or f'exit code {done.returncode}')}"
 
     def _explain_dnf(self, done: Completed) -> tuple[FailureKind, str]:
@@ -291,10 +290,8 @@ class _Run:
             if _ROOT_STANDS not in self._making.state_log.read_text(
                 encoding="utf-8", errors="replace"
             ):
-                return (
-                    FailureKind.CHROOT,
-                    f"the target's base packages: {reason}",
-                )  # not the SRPM's fault
+                # Not the SRPM's fault.
+                return (FailureKind.CHROOT, f"the target's base packages: {reason}")
             self.asked_for = dnf.missing(said)
         return kind, reason
 

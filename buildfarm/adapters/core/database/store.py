@@ -364,12 +364,10 @@ class SqlTransaction:
         condition: sa.ColumnElement[bool]
         match value:
             case Prefix(text=text) if self._connection.dialect.name == "postgresql":
-                condition = column.startswith(
-                    text, autoescape=True
-                )  # LIKE, for an index with text_pattern_ops
-            case Prefix(
-                text=text
-            ):  # SQLite's LIKE knows no case, so its indices cannot help; its text is ordered by bytes
+                # LIKE, for an index with text_pattern_ops.
+                condition = column.startswith(text, autoescape=True)
+            # SQLite's LIKE knows no case, so its indices cannot help; its text is ordered by bytes.
+            case Prefix(text=text):
                 condition = sa.and_(column >= text, column < f"{text}\U0010ffff")
             case Above(value=least):
                 condition = column > least
@@ -385,9 +383,8 @@ class SqlTransaction:
             case None:
                 condition = column.is_(None)
             case "":
-                condition = column == sa.literal_column(
-                    "''"
-                )  # written out: a partial index is used only where it can be seen
+                # Written out: a partial index is used only where it can be seen.
+                condition = column == sa.literal_column("''")
             case _:
                 condition = column == _to_column(value)
         return condition

@@ -110,9 +110,8 @@ def _table(record: type, *extra: sa.schema.SchemaItem, name: str = "") -> sa.Tab
         hint, nullable = plain_type(hints[field.name])
         kind = _column_type(typing.get_origin(hint) or hint)
         if field.name == "id" and hint is int:
-            big = sa.BigInteger().with_variant(
-                sa.Integer, "sqlite"
-            )  # SQLite counts up only an INTEGER key
+            # SQLite counts up only an INTEGER key.
+            big = sa.BigInteger().with_variant(sa.Integer, "sqlite")
             columns.append(sa.Column("id", big, primary_key=True, autoincrement=True))
         else:
             columns.append(

@@ -121,9 +121,8 @@ class Installer:
         config = work / "dnf.conf"
         config.write_text(configuration(buildroot), encoding="utf-8")
         for mount_point in (sandboxes.CACHE_IN_ROOT, "/var/lib/dnf", "/dev", "/proc"):
-            safe_write.make_folder(
-                root, mount_point
-            )  # bubblewrap would make them, and their parents, 0700
+            # Bubblewrap would make them, and their parents, 0700.
+            safe_write.make_folder(root, mount_point)
         enable(root, buildroot.modules)
         plugins = [] if "--setopt=plugins=1" in words else ["--noplugins"]
         command = [

@@ -22,10 +22,8 @@ from buildfarm.adapters.compare.rpm_facts.elf.elf_image import (
 
 _ABI_TAG, _BUILD_ID, _PROPERTIES = 1, 3, 5  # note types of the owner GNU
 _ISA_NEEDED = 0xC0008002
-_FEATURES = {
-    0xC0000002: {1: "ibt", 2: "shstk"},
-    0xC0000000: {1: "bti", 2: "pac", 4: "gcs"},
-}  # x86, AArch64
+# x86, AArch64.
+_FEATURES = {0xC0000002: {1: "ibt", 2: "shstk"}, 0xC0000000: {1: "bti", 2: "pac", 4: "gcs"}}
 _CHECKED = re.compile(r"__\w+_chk(?:@|$)")
 _MAX_NOTES = 1000
 _PIE = 0x08000000  # DF_1_PIE

@@ -20,14 +20,8 @@ from buildfarm.adapters.compare.rpm_facts.elf.elf_image import (
 )
 from buildfarm.domain.compare.facts.elf_facts import ElfSymbol
 
-_TYPES = {
-    0: "NOTYPE",
-    1: "OBJECT",
-    2: "FUNC",
-    5: "OBJECT",
-    6: "TLS",
-    10: "FUNC",
-}  # COMMON is data, IFUNC is called
+# COMMON is data, IFUNC is called.
+_TYPES = {0: "NOTYPE", 1: "OBJECT", 2: "FUNC", 5: "OBJECT", 6: "TLS", 10: "FUNC"}
 _BINDINGS = {1: "GLOBAL", 2: "WEAK", 10: "UNIQUE"}
 _VISIBILITY = ("DEFAULT", "INTERNAL", "HIDDEN", "PROTECTED")
 _HIDDEN_VERSION = 0x8000
