@@ -1,4 +1,4 @@
-"""The peers of ``buildfarm compare``: how each is called on two RPMs, and what it says it found."""
+"""The peers of ``buildfarm compare``: their commands for two RPMs, and their results."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ OURS = "buildfarm"
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """``argv(old, new, folder)``; ``found(exit code, standard output)`` in a few words; ``ends``
-    are its good exit codes.
+    """A peer: ``argv(old, new, folder)`` is its command, ``ends`` are its good exit codes.
+
+    ``found(exit code, standard output)`` summarises its result.
     """
 
     name: str
@@ -88,7 +89,7 @@ _ALL = (
 
 
 def present() -> list[Peer]:
-    """Those that are on this machine; what is not is said."""
+    """Return the installed peers; print those that are missing."""
     found = []
     for peer in _ALL:
         program = str(peer.argv(Path("a-1-1"), Path("b-1-1"), Path())[0])
@@ -100,7 +101,7 @@ def present() -> list[Peer]:
 
 
 def versions() -> str:
-    """Of the Debian packages they come from."""
+    """Return the versions of their Debian packages."""
     argv = [
         "dpkg-query",
         "-W",

@@ -1,8 +1,8 @@
-"""``debrand check`` over a drop of 3,000 SRPMs, beside reading alone: every SRPM unpacked, and
-every tar in it, on all processors.
+"""``debrand check`` over a drop of 3,000 SRPMs, and the floor: unpacking each SRPM and its tars.
 
-The drop is the demo's SRPMs many times over, each under a name of its own; some have a rule, most
-have none and are scanned. Goal: dominated by reading, said here as at most three times the floor.
+Both use all processors. The drop is the demo's SRPMs many times over, under names of their own;
+some have a rule, most have none and are scanned. Goal: dominated by reading, that is at most three
+times the floor.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The brand scan beside ``grep`` with the same words over the unpacked tree, and beside unpacking
-alone, all in one run.
+"""The brand scan, and in the same run ``grep`` for its words in the unpacked tree, and unpacking.
 
-What is scanned are the demo's seed and vendor repositories: RPMs with compressed payloads. grep
-looks at fewer things (no header, no archive, no other encoding, no picture), so it is a floor, not
-a peer. Goal: at most three times the unpacking.
+Scanned are the demo's seed and vendor repositories: RPMs with compressed payloads. grep reads less
+(no header, archive, other encoding or picture), so it is a floor, not a peer. Goal: at most three
+times the unpacking.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""A store as a farm has it after years: many builds of each source, most of them history.
+"""A store of a farm after years: many builds of each source, most of them history.
 
-The same seed gives the same store.
-
-Two full targets and a small one; each begins with a drop of everything, then come updates. Figures
-are of the kind that distributions show: nine of ten builds are published, failures repeat their
-reasons, findings are mostly harmless.
+The same seed gives the same store. There are two full targets and a small one; each begins with a
+drop of everything, followed by updates. The figures are those of real distributions: nine of ten
+builds are published, failures repeat their reasons, findings are mostly harmless.
 """
 
 from __future__ import annotations
@@ -59,11 +57,12 @@ _LAST = (
     "archive audio base bridge cache client codec config core crypt daemon data dict draw engine "
     "event filter font gate graph"
 ).split()
+_STRLCPY = (
+    "/builddir/build/BUILD/{nvr}/src/main.c:{line}:7: error: "
+    "implicit declaration of function 'strlcpy'"
+)
 _FAILURES = (
-    (
-        FailureKind.BUILD,
-        "/builddir/build/BUILD/{nvr}/main.c:{line}:7: error: implicit declaration of 'strlcpy'",
-    ),
+    (FailureKind.BUILD, _STRLCPY),
     (
         FailureKind.BUILD,
         "/builddir/build/BUILD/{nvr}/lib/io.cc:{line}:1: error: 'uint8_t' does not name a type",
@@ -98,7 +97,7 @@ _GRAVE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much of it."""
+    """The size of the store."""
 
     builds: int = 100_000
     sources: int = 3_000
@@ -107,12 +106,12 @@ class Size:
 
     @property
     def name(self) -> str:
-        """For a file or a folder."""
+        """The name of its file or folder."""
         return f"{self.builds}-{self.sources}-{self.findings}-{self.seed}"
 
 
 def fill(home: Path, url: str, size: Size) -> None:
-    """Make the tables at ``url`` and fill them; blobs go to ``home``."""
+    """Create the tables at ``url`` and fill them; blobs go to ``home``."""
     store = SqlStore(url)
     store.migrate()
     store.dispose()
@@ -126,14 +125,14 @@ def _sha(text: str) -> str:
 
 @dataclass
 class _Line:
-    """The builds of one source for one target, the oldest first."""
+    """The builds of one source for one target, from the oldest."""
 
     source: str
     builds: list[Build] = field(default_factory=list)
 
 
 class _Years:
-    """Tells them, one target after the other."""
+    """Generates the history, one target after the other."""
 
     def __init__(self, bulk: Bulk, blobs: Blobs, size: Size) -> None:
         self._bulk = bulk
@@ -269,7 +268,7 @@ class _Years:
             )
 
     def _build(self, one: Target, drop: Drop, line: _Line, moment: datetime) -> Build:
-        """A build as far as it is known before the state of its source is."""
+        """Return a build before its source's state is decided."""
         number, source = len(line.builds), line.source
         version, release = f"{1 + number // 4}.{number % 4}", f"{1 + number % 3}{one.dist}"
         nvr = f"{source}-{version}-{release}"
@@ -297,7 +296,7 @@ class _Years:
         return build
 
     def _settle(self, one: Target, lines: dict[str, _Line]) -> list[Build]:
-        """Give each build its end; what the tags extra_metadata."""
+        """Decide the result of each build, and the contents of the tags."""
         heads = []
         for line in lines.values():
             made = [self._ended(build, is_last=build is line.builds[-1]) for build in line.builds]
@@ -347,7 +346,7 @@ class _Years:
         return replace(build, state=state, reason=reason, wait_kind=wait, finished=None)
 
     def _around(self, build: Build) -> None:
-        """The build itself and what is told of it elsewhere."""
+        """Add the build itself and all its records."""
         was_built = build.state in (BuildState.PUBLISHED, BuildState.REFUSED)
         tasks = self._tasks(build, was_built=was_built)
         history = (
@@ -416,7 +415,7 @@ class _Years:
         return made
 
     def _made(self, build: Build, task: Task) -> Build:
-        """Its RPMs, the vendor's, and the comparison of both."""
+        """Add its RPMs, the vendor's, and the comparison of both."""
         nvr, source = build.nvr, build.source
         pairs: list[dict[str, object]] = []
         for name in (source, f"{source}-devel"):
@@ -490,7 +489,7 @@ class _Years:
         ))  # fmt: skip
 
     def _findings(self, build: Build) -> list[dict[str, str]]:
-        # of one of two RPMs; a few builds failed or were canceled and have none
+        # for one of two RPMs; a few builds failed or were canceled and have none
         count = max(round(self._random.uniform(0.5, 1.5) * self._each / 2 / 0.93), 1)
         chosen = self._random.choices(_HARMLESS, k=count)
         if build.gate is Gate.REFUSED:
@@ -542,7 +541,7 @@ class _Years:
                 self._bulk.add(entry)
 
     def _rest(self, one: Target, lines: dict[str, _Line]) -> None:
-        """Failures by their words, the forecast, overrides."""
+        """Add failure clusters, the forecast, overrides."""
         made: dict[str, SearchEntry] = {}
         last = [line.builds[-1] for line in lines.values() if line.builds]
         for build in last:

@@ -1,10 +1,9 @@
-"""Every page and its JSON twin over a store of 100,000 builds, on SQLite and on PostgreSQL, beside
-Flask's empty page in the same run.
+"""Every page and its JSON, over a store of 100,000 builds, on SQLite and PostgreSQL.
 
-Measured in process: the server's own time, without a network. First paint is Chromium's word for
-it, from a server on the loopback. Goals: each page's median under 50 ms, its first paint under 300
-ms, no growth of memory over 1,000 requests. The stores are made once and kept in
-``var/bench/large``.
+The peer is Flask's empty page in the same run. The measure is the server's own time, in process,
+without a network. First paint is Chromium's measure, from a server on the loopback. Goals: each
+page's median under 50 ms, its first paint under 300 ms, no growth of memory over 1,000 requests.
+The stores are made once and kept in ``var/bench/large``.
 """
 
 from __future__ import annotations
@@ -57,8 +56,8 @@ _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """Milliseconds of one path; ``own`` is the median of this process's CPU time, which a busy
-    machine does not stretch.
+    """Milliseconds of one path; ``own`` is the median of CPU time, independent of the machine's
+    load.
     """
 
     path: str
@@ -92,7 +91,7 @@ def _sqlite(size: Size) -> Iterator[Hub]:
 
 @contextmanager
 def _postgresql(size: Size) -> Iterator[Hub]:
-    """A private cluster in the folder, whose socket is in /tmp (its path must be short)."""
+    """Yield the hub of a private cluster in the folder; its socket is in /tmp (a short path)."""
     home = (_KEPT / size.name / "postgresql").absolute()
     socket = Path("/tmp") / f"buildfarm-bench-{os.getpid()}"
     socket.mkdir(mode=0o700)
@@ -147,7 +146,7 @@ def _fill(home: Path, url: str, size: Size) -> None:
 
 
 def _is_made(home: Path) -> bool:
-    """Whether there is a store of these tables by this generator."""
+    """Check for a store of these tables by this generator."""
     done = home / "done"
     return done.exists() and done.read_text(encoding="ascii") == _made_of()
 
@@ -171,7 +170,7 @@ def _close(hub: Hub) -> None:
 
 
 def paths(hub: Hub) -> list[str]:
-    """Every page, and those of builds and drops by name: usual ones and the largest."""
+    """Return every page, and those of some builds and drops: usual ones and the largest."""
     with hub.store.read() as tx:
         published = tx.find(
             Build,
@@ -221,7 +220,7 @@ def paths(hub: Hub) -> list[str]:
 
 
 def twins(pages: Sequence[str]) -> list[str]:
-    """The JSON of each page, and what only programs ask."""
+    """Return the JSON paths of each page, and those for programs only."""
     build = next(path for path in pages if path.startswith("/builds/"))
     more = [
         f"{build}/why", f"{build}/findings", f"{build}/lock", "/events",
@@ -261,8 +260,8 @@ def _measure(name: str, hub: Hub, runs: int) -> None:
 
 
 def _anew(app: Flask, hub: Hub) -> None:
-    """The pages that keep answers between two events, right after one; and what a web process reads
-    at its start.
+    """Measure pages that cache answers right after an event, and what a web process reads at its
+    start.
     """
     client, source_statuses = app.test_client(), app_context.of(app.extensions).source_statuses
     with hub.store.read() as tx:
@@ -286,14 +285,14 @@ def _anew(app: Flask, hub: Hub) -> None:
 
 
 def _something_happens(kept: Cache) -> None:
-    """As if a second had passed and an event had come: the store's clock stands still."""
-    known = kept._answers  # noqa: SLF001  # what nobody but a clock may do otherwise
+    """Expire the cache as a second and an event would: the store's clock stands still."""
+    known = kept._answers  # noqa: SLF001  # only a clock does this otherwise
     for what, one in known.items():
         known[what] = replace(one, at=one.at - timedelta(seconds=1), event=-1)
 
 
 def _ticks(hub: Hub) -> None:
-    """What the scheduler does at every tick though nothing has happened."""
+    """Measure the scheduler's tick without any event."""
     took = []
     for _ in range(5):
         began = time.perf_counter()
@@ -308,7 +307,7 @@ def _ticks(hub: Hub) -> None:
 
 
 def no_intake(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHeader | InputError]:  # noqa: ARG001  # a protocol
-    """Nothing is uploaded here."""
+    """Stand in for the intake; nothing is uploaded here."""
     return []
 
 
@@ -342,7 +341,7 @@ def _timed(app: Flask, path: str, runs: int) -> Measured:
 
 
 def _memory(app: Flask, pages: Sequence[str]) -> None:
-    """How much more this process has after 1,000 requests than after the first round."""
+    """Print the growth of this process over 1,000 requests, after a first round."""
     client = app.test_client()
     for path in pages:
         client.get(path, buffered=True)

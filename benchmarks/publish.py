@@ -1,11 +1,10 @@
-"""Publishing one build into a large repository, beside ``createrepo_c --update`` over the same
-RPMs, all in one run.
+"""Publish one build into a large repository, and run ``createrepo_c --update`` over the same RPMs.
 
-The RPMs are made here, with about the metadata an enterprise distribution's have: 40 files, a dozen
-dependencies, ten changelog entries. Ours writes a whole new generation, metadata and RPMs laid out;
-createrepo_c renews the metadata of a folder in place, with its old metadata to go by and without
-databases. Both get one RPM more than before. Afterwards libsolv, createrepo_c's reader and dnf must
-see the same RPMs in both. Goal: at least 20 times faster at 10,000 RPMs.
+The RPMs are made here, with about the metadata of an enterprise distribution: 40 files, a dozen
+dependencies, ten changelog entries. The farm writes a whole new generation, metadata and RPMs;
+createrepo_c renews the metadata of a folder in place, from its old metadata and without databases.
+Both get one more RPM than before. Afterwards libsolv, createrepo_c's reader and dnf must see the
+same RPMs in both. Goal: at least 20 times faster at 10,000 RPMs.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ that say what it is good for.
 
 
 def _spec(source: str) -> str:
-    """A source of many sub-packages."""
+    """Return a source of many sub-packages."""
     requires = "\n".join(f"Requires: library-{number} >= {number}.1" for number in range(_REQUIRES))
     parts = "".join(_SUB.format(name=f"p{number}", requires=requires) for number in range(_PARTS))
     entries = "\n".join(
@@ -78,11 +77,10 @@ done
 
 
 def _made(folder: Path, count: int) -> list[_Rpm]:
-    """RPMs of ``count`` sources: rpmbuild makes the first few, the others are these under other
-    names.
+    """Make RPMs of ``count`` sources: rpmbuild makes a few, the others are copies with other names.
 
-    A name of the same length is put into the header; its digests are wrong then, which repodata
-    does not ask for.
+    A name of the same length is written into the header; its digests are wrong then, which repodata
+    does not check.
     """
 
     def build(number: int) -> None:
@@ -125,7 +123,7 @@ class _Rpm:
 
 
 def run(runs: int) -> None:
-    """Print a line a size."""
+    """Print a line for each size."""
     with tempfile.TemporaryDirectory(prefix="bench-publish-", dir="/var/tmp") as work:
         top = Path(work)
         rpms = _made(top / "rpms", max(_SIZES) // _PARTS + 1)
@@ -145,7 +143,7 @@ def _measure(rpms: list[_Rpm], size: int, runs: int, work: Path) -> None:
     ours_times, their_times = [], []
     for number in range(1, runs + 1):
         added = rpms[: size + number]
-        os.sync()  # ours flushes to the disk what it wrote: not the other's files too
+        os.sync()  # the farm flushes its own files; do not count the peer's
         started = time.perf_counter()
         writer.write(work / f"ours-{number}", added)
         ours_times.append(time.perf_counter() - started)
@@ -166,16 +164,16 @@ def _measure(rpms: list[_Rpm], size: int, runs: int, work: Path) -> None:
         else ""
     )
     print(f"createrepo_c over ours: {ratio:.1f}{goal}")
-    # Its zstd is not read by every libsolv.
+    # Not every libsolv reads zstd.
     subprocess.run([*words, "--general-compress-type=gz"], check=True, capture_output=True)
     _same(work / f"ours-{runs}", theirs)
     shutil.rmtree(work)
 
 
 def _same(ours: Path, theirs: Path) -> None:
-    """The same RPMs for createrepo_c's reader, libsolv and dnf.
+    """Check that createrepo_c's reader, libsolv and dnf see the same RPMs.
 
-    :raises ValueError: they are not.
+    :raises ValueError: they do not.
     """
     seen = {}
     for name, folder in (("ours", ours), ("theirs", theirs)):

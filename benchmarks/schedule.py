@@ -1,10 +1,10 @@
-"""A distribution's graph into edges, cycles and waves, and then built in virtual time by orders
-that are compared.
+"""A distribution's graph: its edges, cycles and waves, then builds in virtual time by several
+orders.
 
-The floor of the first is Python reading the same JSON and nothing else; the peers of the second are
-first come first served and the alphabet, which is what most build systems do. Goals: cold under 10
-s and 2 GiB; an event handled in under 2 ms in the median; the makespan at most 1.05 of the lower
-bound where critical path and work/N are a factor of two apart.
+The floor of the first is Python reading the same JSON; the peers of the second are first come first
+served and the alphabet, as in most build systems. Goals: cold under 10 s and 2 GiB; an event
+handled in under 2 ms in the median; a makespan of at most 1.05 of the lower bound if critical path
+and work/N are a factor of two apart.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ print(time.perf_counter() - began)
 
 
 def run(runs: int) -> None:
-    """Print both tables. :raises CalledProcessError: Debian's indices could not be had."""
+    """Print both tables. :raises CalledProcessError: Debian's indices cannot be fetched."""
     with tempfile.TemporaryDirectory(prefix="bench-schedule-") as folder:
         file = Path(folder) / "graph.json"
         debian_graph.write(*debian_graph.fetch(Path(folder)), file)
@@ -52,7 +52,7 @@ def run(runs: int) -> None:
 
 
 def _cold(file: Path, runs: int) -> None:
-    """Each run in a process of its own."""
+    """Run each measurement in a process of its own."""
     took, memory, floor = [], [], []
     for _ in range(runs):
         seconds, mib = json.loads(_python(_COLD, file))
@@ -83,8 +83,8 @@ def _orders(file: Path) -> None:
     largest = max((len(cycle) for cycle in graph.cycles), default=0)
     print(
         f"{len(graph.names)} sources, {graph.edges} needs, {len(graph.cycles)} cycles "
-        f"(the largest {largest}), {max(graph.waves) + 1} waves; critical path {graph.critical_path:.0f} s, work "
-        f"{graph.work:.0f} s"
+        f"(the largest {largest}), {max(graph.waves) + 1} waves; "
+        f"critical path {graph.critical_path:.0f} s, work {graph.work:.0f} s"
     )
     print(
         f"\n{'workers':>8} {'bound (h)':>10}",

@@ -1,9 +1,9 @@
-"""Requests per second and tail latency of the overview, a build page and the API's list, beside
-Flask's empty page.
+"""Requests per second and tail latency of the overview, a build page and the API's list.
 
-Both behind the farm's own web server, asked in turn by wrk in the same run: what counts is the
-ratio, which the machine's speed and load largely leave alone. ``BUILDFARM_BENCH_HOME`` names a
-farm's home whose store is asked; otherwise a small one is made here.
+The peer is Flask's empty page behind the same web server, requested in turn by wrk in the same run:
+the ratio counts, because it hardly depends on the machine's speed and load.
+``BUILDFARM_BENCH_HOME`` names a farm's home with a store to use; otherwise a small one is made
+here.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ end
 
 @dataclass(frozen=True)
 class Sample:
-    """What wrk saw: requests a second, and latencies in milliseconds."""
+    """One result of wrk: requests per second, and latencies in milliseconds."""
 
     per_second: float
     p50: float
@@ -58,7 +58,7 @@ class Sample:
 
 
 def run(runs: int) -> None:
-    """Measure the store that the environment names, or a small one."""
+    """Measure the store named by the environment, or a small one."""
     named = os.environ.get("BUILDFARM_BENCH_HOME")
     if named:
         measure(Path(named).absolute(), runs)
@@ -77,7 +77,7 @@ def run(runs: int) -> None:
 
 
 def empty() -> Flask:
-    """The peer: one route, nothing in it."""
+    """Return the peer: an application with one empty route."""
     app = Flask("empty")
     app.add_url_rule("/", view_func=lambda: "")
     return app
@@ -86,7 +86,7 @@ def empty() -> Flask:
 def measure(home: Path, runs: int) -> None:
     """Print a table for the farm in ``home``.
 
-    :raises DemoFailed: a page does not answer as it should.
+    :raises DemoFailed: a page does not answer as expected.
     """
     if not shutil.which("wrk"):
         raise DemoFailed("no wrk on this machine: apt-get install wrk")
@@ -110,7 +110,7 @@ def measure(home: Path, runs: int) -> None:
 
 
 def report(samples: Mapping[str, list[Sample]], builds: int) -> list[str]:
-    """The table: medians over the runs, and the ratio to the empty page of the same turn."""
+    """Return the table: medians over the runs, and the ratio to the empty page of the same turn."""
     runs = len(samples[EMPTY])
     how = f"{_CONNECTIONS} connections, {_SECONDS} s a turn, {runs} turns"
     machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
@@ -149,7 +149,7 @@ def _ask(url: str) -> Sample:
     words = next(line for line in output.splitlines() if line.startswith("result ")).split()
     if words[5] != "0":
         raise DemoFailed(f"{url}: {words[5]} requests failed:\n{output}")
-    if float(words[1]) == 0:  # not one in time: what a single request took is a lower bound
+    if float(words[1]) == 0:  # no request finished in time: the single request is a lower bound
         return Sample(1 / alone, alone * 1000, alone * 1000, alone * 1000)
     p50, p95, p99 = (int(word) / 1000 for word in words[2:5])
     return Sample(float(words[1]), p50, p95, p99)
@@ -157,7 +157,7 @@ def _ask(url: str) -> Sample:
 
 @contextmanager
 def _serving(application: str, env: Mapping[str, str], home: Path) -> Iterator[str]:
-    """The farm's web server with an application; its URL."""
+    """Yield the URL of the farm's web server with an application."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -188,7 +188,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def _fill(tx: Transaction, target: str) -> None:
-    """A store of published builds, each with a task and its events."""
+    """Fill a store with published builds, each with a task and its events."""
     drop = Drop(
         id="0" * 64, target=target, name="bench", trigger="http", owner="bench",
         state=DropState.INGESTED, created=tx.now - timedelta(days=1),

@@ -1,6 +1,4 @@
-"""What the demo prints at the end, all of it read from the API, and whether it is what was
-foreseen.
-"""
+"""The demo's report, read from the API, and its check against the expected results."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ _out = Console(width=None if sys.stdout.isatty() else 160)
 
 
 def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
-    """Print table and figures; False when an outcome differs from the world's own expectation."""
+    """Print table and figures; return False if a result differs from the world's expectation."""
     expected = json.loads((home / "world" / "expected.json").read_text(encoding="utf-8"))
     table = Table(
         "SRPM", "State", "Verdict", "Why", title=f"Drop {drop['id'][:12]}", title_justify="left"
@@ -70,7 +68,7 @@ def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
 
 
 def _differs(build: Json, expected: Json) -> list[str]:
-    """What differs between a build and the world's expectation of its source."""
+    """Return the differences between a build and the world's expectation of its source."""
     found: list[str] = []
     for key in ("state", "verdict"):
         want = expected.get(key)

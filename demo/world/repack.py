@@ -1,6 +1,4 @@
-"""One package of the host distribution becomes one RPM: its files, its names, the dependencies rpm
-finds in them.
-"""
+"""Turn a package of the host distribution into an RPM, with dependencies found by rpm."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ _FIELD = re.compile(r"^([A-Za-z-]+): (.*)$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """What becomes an RPM: a tree of files and what is said about them.
+    """The input of an RPM: a tree of files and its metadata.
 
     ``extra`` is spec text (scriptlets).
     """
@@ -41,7 +39,7 @@ class Package:
 
 
 def unpack(deb: Path, tree: Path, home: Path) -> dict[str, str]:
-    """Unpack with /usr merged and documentation dropped; the control fields."""
+    """Unpack with /usr merged and without documentation; return the control fields."""
     tree.mkdir(parents=True, exist_ok=True)
     run(["dpkg-deb", "--extract", deb, tree], home=home)
     for name in _MERGED:
@@ -66,7 +64,7 @@ def _merge(source: Path, target: Path) -> None:
 
 
 def split_version(text: str) -> tuple[str, str]:
-    """``(version, release)`` in rpm's alphabet, the epoch left out.
+    """Return ``(version, release)`` in rpm's alphabet, without the epoch.
 
     >>> split_version("1:2.36-9+deb12u10")
     ('2.36', '9+deb12u10')
@@ -78,11 +76,10 @@ def split_version(text: str) -> tuple[str, str]:
 
 
 def requires_of(control: dict[str, str], known: Collection[str]) -> list[str]:
-    """The names a package depends on, as far as they are in the seed (the first alternative that
-    is).
+    """Return a package's dependencies that are in the seed (of alternatives, the first that is).
 
-    Shared libraries are left to the sonames that rpm finds: a rebuilt library can then take a
-    seed's place.
+    Shared libraries are left to the sonames that rpm finds, so that a rebuilt library can replace a
+    seed's.
     """
     wanted = []
     for group in ", ".join(
@@ -94,7 +91,7 @@ def requires_of(control: dict[str, str], known: Collection[str]) -> list[str]:
 
 
 def build_rpm(package: Package, work: Path) -> Path:
-    """Build one RPM with rpmbuild from the tree as it stands; its path."""
+    """Build one RPM with rpmbuild from the tree as it is; return its path."""
     work.mkdir(parents=True, exist_ok=True)
     listing = work / "files"
     listing.write_text("".join(f'"/{path}"\n' for path in _files(package.tree)), encoding="utf-8")
@@ -134,9 +131,7 @@ def build_rpm(package: Package, work: Path) -> Path:
 
 
 def _files(tree: Path) -> list[str]:
-    """Files and links, and directories that hold nothing: shared directories belong to
-    ``filesystem``.
-    """
+    """Return files, links and empty directories: shared directories belong to ``filesystem``."""
     found = []
     for folder, folders, files in os.walk(tree):
         here = Path(folder)

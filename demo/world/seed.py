@@ -43,7 +43,7 @@ _LDCONFIG = """%transfiletriggerin -P 2000000 -- /usr/lib64 /usr/lib
 
 
 def make_seed(out: Path, work: Path, apt: Apt, *, jobs: int) -> int:
-    """Write the repository to ``out``; how many RPMs it has."""
+    """Write the repository to ``out``; return the number of RPMs."""
     plan = yaml.safe_load((HERE / "seed.yaml").read_text(encoding="utf-8"))
     closure = closure_of(apt, plan)
     count = repack_all(
@@ -57,7 +57,7 @@ def make_seed(out: Path, work: Path, apt: Apt, *, jobs: int) -> int:
 
 
 def closure_of(apt: Apt, plan: Plan) -> list[Binary]:
-    """Everything that the plan's roots need, without what it leaves out."""
+    """Return everything that the plan's roots need, without what it leaves out."""
     left_out = set(plan["leave_out"])
     return [one for one in apt.closure(plan["roots"]) if one.name not in left_out]
 
@@ -72,8 +72,9 @@ def repack_all(
     known: set[str],
     jobs: int,
 ) -> int:
-    """Fetch ``closure`` and repack it into ``out``; requirements are kept as far as they are
-    ``known``. How many RPMs.
+    """Fetch ``closure`` and repack it into ``out``; return the number of RPMs.
+
+    Only requirements in ``known`` are kept.
     """
     say(f"{out.name.strip('.')}: fetching {len(closure)} packages")
     debs = apt.download(closure, work / "debs")
@@ -110,9 +111,7 @@ def repack_all(
 
 
 def _adjust(name: str, tree: Path) -> None:
-    """What the host distribution's maintainer scripts would have done, as files; /bin/sh is bash,
-    as on EL.
-    """
+    """Do the work of the host distribution's maintainer scripts; /bin/sh is bash, as on EL."""
     binaries = tree / "usr" / "bin"
     if name == "bash":
         (binaries / "sh").symlink_to("bash")
@@ -122,7 +121,7 @@ def _adjust(name: str, tree: Path) -> None:
         for link, target in (("cc", "gcc"), ("c99", "gcc")):
             if not (binaries / link).exists():
                 (binaries / link).symlink_to(target)
-    if name == "base-files":  # os-release, issue and friends are the distribution's own business
+    if name == "base-files":  # os-release, issue and similar files belong to the distribution
         for part in (
             "etc",
             "usr/share/base-files",
@@ -151,7 +150,7 @@ def _provides(name: str, tree: Path, el_names: list[str]) -> list[str]:
 
 
 def _own(work: Path, packages: Path, name: str) -> None:
-    """The RPMs of the seed that are ours: the merged file system, and EL-like macros."""
+    """Build the seed's own RPMs: the merged file system, and EL-like macros."""
     tree = work / name / "tree"
     extra = ""
     requires: list[str] = []

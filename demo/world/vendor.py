@@ -1,8 +1,7 @@
-"""PNAELV, the Prominent North American Linux Vendor: SRPMs and binaries made by plain rpmbuild, and
-signed.
+"""PNAELV, the Prominent North American Linux Vendor: signed SRPMs and binaries by plain rpmbuild.
 
-Built in another path, by another user, on another host than the farm's builds; nothing of
-``buildfarm`` is used.
+They are built in another path, by another user and on another host than the farm's builds; nothing
+of ``buildfarm`` is used.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ _DIST = {"tree": ".el9_4"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
-    """Where the vendor works and what it publishes."""
+    """The vendor's work and output folders."""
 
     work: Path
     out: Path
@@ -71,7 +70,7 @@ class Paths:
 def make_vendor(paths: Paths, apt: Apt, *, jobs: int) -> None:
     """Make keys, SRPMs and binaries under ``paths.out``.
 
-    :raises WorldError: an archive or a build is not as it should be.
+    :raises WorldError: an archive or a build is not as expected.
     """
     say("vendor: fetching and checking upstream archives")
     archives = fetch_archives(apt, paths.work / "archives")
@@ -97,7 +96,9 @@ def make_vendor(paths: Paths, apt: Apt, *, jobs: int) -> None:
 
 
 def fetch_archives(apt: Apt, folder: Path) -> dict[str, Path]:
-    """Every upstream archive of ``sources.yaml``, by source name, with its SHA-256 checked."""
+    """Fetch every upstream archive of ``sources.yaml`` and check its SHA-256; return them by
+    source.
+    """
     wanted = yaml.safe_load((SPECS / "sources.yaml").read_text(encoding="utf-8"))
     found: dict[str, Path] = {}
     for name, source in wanted.items():
@@ -155,7 +156,7 @@ def _make_root(paths: Paths) -> None:
 
 
 def _install_own(paths: Paths) -> None:
-    """What a wave built is on the vendor's machine for the next."""
+    """Install a wave's RPMs on the vendor's machine for the next wave."""
     own = paths.work / "own"
     own.mkdir(exist_ok=True)
     for rpm in (paths.out / "RPMS").glob("*.rpm"):
@@ -174,7 +175,7 @@ def _prepare(paths: Paths, name: str, archive: Path | None) -> None:
 
 
 def _rpmbuild(paths: Paths, name: str, mode: str, *, spec: str = "") -> Path:
-    """Run rpmbuild on the vendor's machine; the SRPM it wrote (``-bs``) or the folder of RPMs."""
+    """Run rpmbuild on the vendor's machine; return the SRPM (``-bs``) or the folder of RPMs."""
     inside = [
         "rpmbuild", mode, "--quiet", "--target", "x86_64", "--define", f"_topdir {TOPDIR}",
         "--define", f"dist {_DIST.get(name, '.el9')}", "--define", "vendor PNAELV", "--define",
@@ -203,7 +204,7 @@ def _rpmbuild(paths: Paths, name: str, mode: str, *, spec: str = "") -> Path:
 
 def _build(paths: Paths, name: str) -> None:
     spec = ""
-    # Planted: the vendor's binary has a function that its own SRPM does not have.
+    # Planted: the vendor's binary has a function that its own SRPM lacks.
     if name == "popt":
         spec = "popt-shipped.spec"
         folder = paths.root / TOPDIR.lstrip("/") / "SPECS"
@@ -217,7 +218,7 @@ def _build(paths: Paths, name: str) -> None:
 
 
 def make_key(home: Path, name: str, email: str) -> str:
-    """A signing key without pass phrase; its fingerprint."""
+    """Make a signing key without pass phrase; return its fingerprint."""
     home.mkdir(parents=True, mode=0o700)
     gpg: list[str | Path] = [
         "gpg",
@@ -235,7 +236,7 @@ def make_key(home: Path, name: str, email: str) -> str:
 
 
 def export_key(home: Path) -> str:
-    """The public key, ASCII-armored."""
+    """Return the public key, ASCII-armored."""
     return run(["gpg", "--homedir", home, "--batch", "--armor", "--export"], home=home)
 
 
@@ -249,7 +250,9 @@ def sign(home: Path, key: str, rpms: Sequence[Path]) -> None:
 
 
 def _plant(paths: Paths) -> None:
-    """SRPMs no careful hub lets in: one signed by a stranger, one damaged after it was signed."""
+    """Make two SRPMs that a hub must refuse: one with an unknown signer, one damaged after
+    signing.
+    """
     srpms = paths.out / "SRPMS"
     stranger = paths.work / "stranger"
     key = make_key(stranger, "Somebody Else", "nobody@stranger.example")
@@ -282,7 +285,9 @@ def _sign_and_damage(paths: Paths, srpm: Path) -> None:
 
 
 def write_drop(world: Path) -> None:
-    """``drop.json`` (what automation would POST) and ``expected.json`` (what must come of it)."""
+    """Write ``drop.json`` (what automation would POST) and ``expected.json`` (the expected
+    results).
+    """
     drop = {
         "target": "reef-9",
         "name": "PNAELV 9.4, first drop",
