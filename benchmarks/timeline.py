@@ -1,4 +1,4 @@
-"""Where the seconds of a drop go, from the API's tasks: every moment gets exactly one label.
+"""The timeline of a drop, from the API's tasks: every moment gets exactly one label.
 
 A moment belongs to the tasks that run in it; if none runs, to those that wait for their worker; if
 there are none at all, to the hub, which moves the build on, plans, or has not been asked yet. So

@@ -16,7 +16,7 @@ class Argon2Passwords:
 
     def __init__(self, *, kibibytes: int = _KIBIBYTES) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=kibibytes, parallelism=1)
-        self._nobodys = self._hasher.hash("nobody has this password")
+        self._dummy = self._hasher.hash("no account has this password")
 
     def hashed(self, password: str) -> str:
         """Return the hash to store."""
@@ -25,6 +25,6 @@ class Argon2Passwords:
     def fits(self, password: str, kept: str) -> bool:
         """Check a password against its hash ``kept``; an empty hash takes as long and is False."""
         try:
-            return self._hasher.verify(kept or self._nobodys, password) and bool(kept)
+            return self._hasher.verify(kept or self._dummy, password) and bool(kept)
         except (VerificationError, InvalidHashError):
             return False

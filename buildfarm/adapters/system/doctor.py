@@ -1,4 +1,4 @@
-"""What this machine can do, found out by doing it: the facts behind ``buildfarm doctor``."""
+"""Check what this machine can do, by doing it, for ``buildfarm doctor``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KVM_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One ability: whether it is there, what was seen, who needs it, and what to do about a gap."""
+    """One ability: whether it is there, the evidence, its users, and the remedy for a gap."""
 
     name: str
     ok: bool
@@ -70,7 +70,7 @@ def _module(name: str) -> Callable[[], str]:
 
 
 def _overlay() -> str:
-    """Mount one, in a mount namespace of its own that vanishes with the probe."""
+    """Mount an overlay, in a mount namespace of its own that ends with the probe."""
     with tempfile.TemporaryDirectory() as folder:
         parts = {name: Path(folder) / name for name in ("lower", "upper", "work", "merged")}
         for part in parts.values():
@@ -108,7 +108,7 @@ def _cgroups() -> str:
 
 
 def _kvm() -> str:
-    """Do not believe the file: some hosts offer /dev/kvm and hang in it. Run code in it."""
+    """Run code in KVM, because some hosts offer /dev/kvm and hang in it."""
     if not Path("/dev/kvm").exists():
         raise FileNotFoundError("no /dev/kvm")
     flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
@@ -130,7 +130,7 @@ def _root() -> str:
 
 
 def facts() -> list[Fact]:
-    """Everything, in the order a person would mend it."""
+    """Return all facts, in the order in which a person would fix them."""
     install = "run ./farm doctor as root once: it installs the system packages"
     return [
         _fact("rpm bindings", "everything", install, required=True, probe=_module("rpm")),
@@ -189,7 +189,7 @@ def facts() -> list[Fact]:
 
 
 def disk(path: Path) -> Fact:
-    """Free space where the farm keeps its data."""
+    """Return the free space for the farm's data."""
     free = shutil.disk_usage(path).free
     enough = 5 * 1024**3
     return Fact(

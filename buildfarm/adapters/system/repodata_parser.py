@@ -1,9 +1,7 @@
-"""Inside the sandbox: a repository's metadata as JSON lines.
+"""Parse a repository's metadata in the sandbox, into JSON lines.
 
-``repomd`` lists its records, ``primary`` its RPMs.
-
-Reads ``{"repomd": path}`` or ``{"primary": path}`` from standard input. :func:`parse` asks it from
-outside.
+It runs inside as ``python -m``, reads ``{"repomd": path}`` or ``{"primary": path}`` from standard
+input and prints the records or the RPMs; :func:`parse` starts it from outside.
 """
 
 from __future__ import annotations
@@ -25,11 +23,10 @@ _SECONDS = 300.0
 def parse(
     kind: str, file: Path, place: str, *, most_output: int = 1024 * MEBIBYTE
 ) -> list[dict[str, Any]]:
-    """Return what ``file`` of the repository at ``place`` says, read in the sandbox: somebody
-    else's file, possibly a bomb.
+    """Return the content of ``file`` of the repository at ``place``, parsed in the sandbox.
 
-    :raises InputError: it cannot be read in the sandbox's limits of time and memory, or says more
-        than ``most_output`` bytes.
+    :raises InputError: it cannot be read within the sandbox's limits of time and memory, or has
+        more than ``most_output`` bytes of output.
     """
     done = sandbox.python(
         "buildfarm.adapters.system.repodata_parser", read_only=[file],

@@ -47,7 +47,7 @@ class Chunk:
 
 @dataclass(slots=True)
 class Budget:
-    """What one run may still read."""
+    """The number of bytes and chunks that one run may still read."""
 
     left: int = _ALL
     chunks: int = _CHUNKS

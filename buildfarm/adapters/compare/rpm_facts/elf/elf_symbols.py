@@ -97,7 +97,7 @@ def read(image: Image) -> Symbols:
     for place, entry in enumerate(table(image, section)):
         binding, kind = _BINDINGS.get(entry.info >> 4), _TYPES.get(entry.info & 15)
         visibility = _VISIBILITY[entry.other & 3]
-        # hidden symbols of an object file are linked by other objects, those of a library by nobody
+        # Hidden symbols count in an object file only: others can link them.
         if (
             binding is None
             or kind is None
