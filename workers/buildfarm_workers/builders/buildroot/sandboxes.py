@@ -1,12 +1,12 @@
-"""Two bubblewrap boxes around a buildroot: one for the installer, one for the build.
+"""Two bubblewrap sandboxes for a buildroot: one for the installer, one for the build.
 
-*Installer*: dnf of the host writes the buildroot and runs the RPMs' scriptlets in it. It is user 0
-with the few capabilities that rpm needs, sees the buildroot, its cache and the host's programs
-read-only, and nothing of the farm.
+*Installer*: the host's dnf writes the buildroot and runs the RPMs' scriptlets in it. It is user 0
+with the few capabilities that rpm needs, sees the buildroot, its cache and, read-only, the host's
+programs, and nothing of the farm.
 
 *Builder*: the buildroot is ``/``. bubblewrap makes the namespaces as root, then the buildroot's own
-chroot(1) becomes the unprivileged ``mockbuild``; no_new_privs keeps set-uid files from undoing
-that. No user namespace: files of root look like files of root, as in mock, and not like
+chroot(1) becomes the unprivileged ``mockbuild``; no_new_privs prevents set-uid files from undoing
+that. There is no user namespace: root's files appear as root's, as in mock, and not as
 ``nobody``'s.
 """
 
@@ -44,10 +44,10 @@ _MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
 
 
 def _proc(at: str) -> list[str]:
-    """A /proc of the box's own, whose switches of the whole kernel are read-only.
+    """Return a /proc of the sandbox's own, whose kernel-wide switches are read-only.
 
-    bubblewrap covers them only for a caller that access(2) says may write; for user 0 without
-    capabilities it says no and the files' own check says yes.
+    bubblewrap covers them only for a caller that may write by access(2); for user 0 without
+    capabilities access(2) says no and the files' own check says yes.
     """
     words = ["--proc", at]
     for name in ("sys", "sysrq-trigger"):
@@ -64,7 +64,7 @@ def installer(
     home: Path,
     read_only: Sequence[Path],
 ) -> list[str]:
-    """``command`` in the installer's box.
+    """Return ``command`` in the installer's sandbox.
 
     ``root`` is at :data:`ROOT_IN_BOX`, ``read_only`` under their own names.
     """
@@ -86,33 +86,13 @@ def installer(
         elif where.exists():
             words += ["--ro-bind", str(where), str(where)]
     words += [
-        *_proc("/proc"),
-        "--dev",
-        "/dev",
-        "--tmpfs",
-        "/tmp",
-        "--tmpfs",
-        "/var/tmp",
-        "--tmpfs",
-        "/run",  # the box's own
-        "--bind",
-        str(root),
-        ROOT_IN_BOX,
-        *_proc(f"{ROOT_IN_BOX}/proc"),
-        "--dev",
-        f"{ROOT_IN_BOX}/dev",
-        "--bind",
-        str(cache),
-        f"{ROOT_IN_BOX}{CACHE_IN_ROOT}",
-        "--tmpfs",
-        f"{ROOT_IN_BOX}/var/lib/dnf",
-        "--ro-bind",
-        str(config),
-        CONFIG_IN_BOX,
-        "--ro-bind",
-        str(home),
-        HOME_IN_BOX,
-    ]
+        *_proc("/proc"), "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp",
+        "--tmpfs", "/run", "--bind", str(root), ROOT_IN_BOX,
+        *_proc(f"{ROOT_IN_BOX}/proc"), "--dev", f"{ROOT_IN_BOX}/dev",
+        "--bind", str(cache), f"{ROOT_IN_BOX}{CACHE_IN_ROOT}",
+        "--tmpfs", f"{ROOT_IN_BOX}/var/lib/dnf",
+        "--ro-bind", str(config), CONFIG_IN_BOX, "--ro-bind", str(home), HOME_IN_BOX,
+    ]  # fmt: skip
     for path in read_only:
         words += ["--ro-bind", str(path), str(path)]
     return [*words, "--", *command]
@@ -121,8 +101,8 @@ def installer(
 def builder(
     command: Sequence[str], *, root: Path, network: bool, shared_memory: int, env: Mapping[str, str]
 ) -> list[str]:
-    """``command`` as ``mockbuild`` in ``root``; without ``network`` there is a loopback and nothing
-    else.
+    """Return ``command`` as ``mockbuild`` in ``root``; without ``network`` there is only a
+    loopback.
 
     :param shared_memory: bytes of /dev/shm.
     """

@@ -1,5 +1,6 @@
-"""A small initramfs from the image's own programs: a shell, mount, modprobe, switch_root, and the
-modules the root disk needs.
+"""A small initramfs from the image's own programs: a shell, mount, modprobe, switch_root, modules.
+
+The modules are those that the root disk needs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _INDEX = ("modules.builtin", "modules.order", "modules.builtin.modinfo")
 
 
 def inside(root: Path, *words: str, writable: bool = False) -> str:
-    """Run a program of the image in the image, in a box; what it printed.
+    """Run a program of the image in the image, in a sandbox; return its output.
 
     :raises ToolFailed: it failed.
     """
@@ -34,7 +35,9 @@ def inside(root: Path, *words: str, writable: bool = False) -> str:
 
 
 def kernel_of(root: Path) -> tuple[str, Path]:
-    """The version and file of the image's kernel. :raises InputError: it holds none, or several."""
+    """Return version and file of the image's kernel. :raises InputError: it has none, or
+    several.
+    """
     versions = sorted(path.name for path in (root / "usr/lib/modules").glob("*"))
     if len(versions) != 1:
         raise InputError(
@@ -55,11 +58,11 @@ def kernel_of(root: Path) -> tuple[str, Path]:
 
 
 def make(root: Path, modules: Sequence[str], work: Path, target: Path) -> None:
-    """Write the initramfs for the image in ``root`` to ``target`` (newc cpio, not compressed: it is
-    read from memory).
+    """Write the initramfs for the image in ``root`` to ``target``.
 
-    :param modules: what has to be loaded before the root disk can be mounted; those built into the
-        kernel are skipped.
+    It is newc cpio, not compressed, because it is read from memory.
+
+    :param modules: to load before the root disk is mounted; built-in ones are skipped.
     :raises ToolFailed: a program of the image cannot be run in it.
     """
     version, _ = kernel_of(root)
@@ -94,7 +97,7 @@ def _copy_programs(root: Path, programs: dict[str, str], tree: Path) -> None:
 
 
 def _copy(root: Path, path: str, tree: Path, *, as_path: str) -> None:
-    """Copy what ``path`` is in the image, links followed there, to ``as_path``."""
+    """Copy the file at ``path`` in the image, with its links followed there, to ``as_path``."""
     place = tree / as_path.lstrip("/")
     if place.exists():
         return
@@ -105,7 +108,7 @@ def _copy(root: Path, path: str, tree: Path, *, as_path: str) -> None:
 
 
 def _copy_modules(root: Path, version: str, modules: Sequence[str], tree: Path) -> None:
-    """The modules and what they depend on, with an index of their own."""
+    """Copy the modules and their dependencies, with an index of their own."""
     wanted: list[str] = []
     for module in modules:
         try:

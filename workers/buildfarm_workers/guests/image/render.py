@@ -1,9 +1,8 @@
-"""What a distribution's own tools make a builder with: cloud-init for its cloud image, kickstart
-for its installer.
+"""Files for a distribution's own tools to make a builder: cloud-init and kickstart.
 
-Rendered and validated (cloud-init's schema, pykickstart, libvirt's RNG schema); the farm itself
-runs only images made from repositories so far. Each way ends with the worker's RPM, mock and one
-enabled unit in a machine with SELinux enforcing.
+They are rendered and validated (cloud-init's schema, pykickstart, libvirt's RNG schema); so far the
+farm itself runs only images made from repositories. Each machine has the worker's RPM, mock and one
+enabled unit, with SELinux enforcing.
 """
 
 from __future__ import annotations
@@ -21,8 +20,11 @@ _UNIT = "buildfarm-guest.service"
 _USER = "mockrunner"
 
 
+_WRITTEN_BY = "written by buildfarm guests image render"
+
+
 def write(definition: GuestDefinition, target: Path) -> list[Path]:
-    """Write everything for ``definition`` into ``target``; the files."""
+    """Write everything for ``definition`` into ``target``; return the files."""
     target.mkdir(parents=True, exist_ok=True)
     source = definition.source
     files: dict[str, str] = {"domain.xml": domain_example(definition)}
@@ -47,8 +49,10 @@ def write(definition: GuestDefinition, target: Path) -> list[Path]:
 
 
 def user_data(definition: GuestDefinition, source: FromCloudImage) -> str:
-    """cloud-init's user-data: install the tools and the worker's RPM, enable the unit, switch off;
-    that disk is the image.
+    """Return cloud-init's user-data.
+
+    It installs the tools and the worker's RPM, enables the unit and switches off; the disk is the
+    image.
     """
     data = {
         "hostname": definition.name,
@@ -80,10 +84,10 @@ def user_data(definition: GuestDefinition, source: FromCloudImage) -> str:
 
 
 def kickstart(definition: GuestDefinition, source: FromKickstart) -> str:
-    """The kickstart file for ``inst.ks=`` (pykickstart's syntax of ``source.version``)."""
+    """Return the kickstart file for ``inst.ks=`` (pykickstart's syntax of ``source.version``)."""
     return "\n".join(
         [
-            f"# {definition.title}: a builder, installed unattended; written by buildfarm guests image render",
+            f"# {definition.title}: a builder, installed unattended; {_WRITTEN_BY}",
             "text",
             f"url --url={source.location}",
             *(f"repo --name={name} --baseurl={url}" for name, url in source.repositories.items()),
@@ -117,7 +121,7 @@ def kickstart(definition: GuestDefinition, source: FromKickstart) -> str:
 
 
 def virt_install(definition: GuestDefinition) -> list[str]:
-    """The call of virt-install(1) that provisions the disk once."""
+    """Return the call of virt-install(1) that provisions the disk once."""
     source = definition.source
     words = [
         "virt-install", "--name", f"{definition.name}-provision", "--osinfo", definition.os,
@@ -142,9 +146,7 @@ def virt_install(definition: GuestDefinition) -> list[str]:
 
 
 def domain_example(definition: GuestDefinition) -> str:
-    """The domain a guest of this definition would be, with made-up names: what is checked against
-    libvirt's schema.
-    """
+    """Return a guest's domain XML with example names, for a check against libvirt's schema."""
     boot = domain_xml.Boot()
     if definition.source.kind == "repositories":
         boot = domain_xml.Boot(

@@ -1,6 +1,4 @@
-"""The identity of one guest on a small disk: what its worker is told, readable by nobody else, gone
-with the guest.
-"""
+"""The identity of one guest on a small disk: its worker's configuration, deleted with the guest."""
 
 from __future__ import annotations
 
@@ -23,8 +21,9 @@ _SIZE = "4M"
 def write_disk(
     identity: GuestIdentity, image: Image, reach: Reach, disk: Path, *, hub_ca: Path | None
 ) -> None:
-    """Write ``disk`` (ext4, label BUILDFARM): ``worker.yaml``, its keys, the hub's certificate, the
-    guest's name.
+    """Write ``disk`` (ext4, label BUILDFARM).
+
+    It holds ``worker.yaml``, the worker's keys, the hub's certificate and the guest's name.
     """
     folder = disk.with_suffix(".files")
     folder.mkdir(mode=0o700)
