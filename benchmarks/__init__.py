@@ -1,4 +1,4 @@
-"""Benchmarks: each measures the farm beside a peer in the same run, and prints a table.
+"""Benchmarks: each measures the farm and a peer in the same run, and prints a table.
 
-None has a time limit to pass.
+None fails because of a time.
 """

@@ -1,5 +1,4 @@
-"""``python -m benchmarks [NAME] [--runs N]``: run one benchmark, or all, and print a table for
-each.
+"""Run one benchmark, or all: ``python -m benchmarks [NAME] [--runs N]``.
 
 A slow farm is a number in the table; the exit code is 1 only if something could not be measured.
 """
@@ -30,9 +29,9 @@ from demo.drive import DemoFailed
 from demo.world.run import WorldError
 
 ALL: Mapping[str, Callable[[int], None]] = {
-    "build_overhead": build_overhead.run, "compare": compare.run, "debrand_check": debrand_check.run,
-    "debrand_scan": debrand_scan.run, "guests": guests.run, "pages": pages.run, "publish": publish.run,
-    "schedule": schedule.run, "web": web.run,
+    "build_overhead": build_overhead.run, "compare": compare.run,
+    "debrand_check": debrand_check.run, "debrand_scan": debrand_scan.run, "guests": guests.run,
+    "pages": pages.run, "publish": publish.run, "schedule": schedule.run, "web": web.run,
 }  # fmt: skip
 
 
@@ -43,12 +42,12 @@ def _count(text: str) -> int:
 
 
 def _leave(number: int, _: FrameType | None) -> None:
-    """End as on Ctrl-C, so that every farm started here is stopped and every folder made here goes."""
+    """End as on Ctrl-C, so that every farm is stopped and every temporary folder removed."""
     raise SystemExit(128 + number)
 
 
 def main() -> int:
-    """Run what was asked for."""
+    """Run the requested benchmarks."""
     parser = argparse.ArgumentParser(prog="./farm bench", description=__doc__)
     parser.add_argument("name", nargs="?", choices=sorted(ALL), help="default: all")
     parser.add_argument("--runs", type=_count, default=5, help="runs that count (default: 5)")

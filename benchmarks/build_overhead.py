@@ -1,9 +1,9 @@
-"""What the farm costs over a bare rebuild: a one-file C source, from POST to published, beside
-``rpmbuild --rebuild``.
+"""The farm's overhead over a bare rebuild of a one-file C source, from POST to published.
 
-Both in buildroots filled from the same seed, run in turn, and the real mock (warm root cache) where
-there is one. The farm is a real one, with a home, a target, a port and keys of its own, all gone at
-the end. The goal is 1.5 s over the bare rebuild; mock needs 5.5 s over it.
+The peer is ``rpmbuild --rebuild``, in a buildroot filled from the same seed, run in turn, and the
+real mock (warm root cache) where it is installed. The farm is a real one with its own home, target,
+port and keys, removed at the end. The goal is 1.5 s over the bare rebuild; mock takes 5.5 s over
+it.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ install -D -m 755 hello %{{buildroot}}%{{_bindir}}/hello
 
 
 class Bench:
-    """A farm's home, a root for the bare rebuild, a configuration for mock, and a vendor whose key
-    the farm trusts.
+    """A farm's home, a root for the bare rebuild, a mock configuration, and a vendor with a trusted
+    key.
     """
 
     def __init__(self, work: Path, seed: Path, *, guests: int = 0) -> None:
@@ -89,13 +89,15 @@ class Bench:
         self._fill_root()
 
     def close(self) -> None:
-        """gpg 2 leaves an agent behind."""
+        """End the agent that gpg 2 leaves behind."""
         subprocess.run(
             ["gpgconf", "--homedir", self._gnupg, "--kill", "all"], check=False, capture_output=True
         )
 
     def _configure(self) -> list[str]:
-        """The demo's farm and target, with what is different here; the packages of a buildroot."""
+        """Write the demo's farm and target with the bench's changes; return a buildroot's
+        packages.
+        """
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             listen = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -113,9 +115,8 @@ class Bench:
         target |= {
             "upstream": {"vendor": "Bench", "keys": [str(self.work / "key")]},
             "external": [{"id": "seed", "path": str(self._seed), "priority": 90}],
-            "gate": {
-                "uncompared": True
-            },  # there are no vendor binaries, and it has to be published
+            # There are no vendor binaries, and it has to be published.
+            "gate": {"uncompared": True},
         }
         file.write_text(yaml.safe_dump(target), encoding="utf-8")
         packages: list[str] = target["buildroot"]["packages"]
@@ -128,7 +129,7 @@ class Bench:
         (self._root / "builddir").mkdir()
 
     def srpm(self) -> Path:
-        """A signed SRPM that nobody has seen: each has a version of its own."""
+        """Return a new signed SRPM; each has a version of its own."""
         self._made += 1
         top = self.work / "make"
         (top / "SOURCES").mkdir(parents=True, exist_ok=True)
@@ -151,30 +152,37 @@ class Bench:
         return Path(shutil.move(made, self.work / "drops"))
 
     def bare(self, srpm: Path) -> float:
-        """Seconds of ``rpmbuild --rebuild`` in a root that is there already, as an unprivileged
-        user without network.
+        """Return the seconds of ``rpmbuild --rebuild`` in an existing root, unprivileged and
+        offline.
         """
         shutil.copy(srpm, self._root / "builddir")
         argv = [
-            "bwrap", "--unshare-all", "--die-with-parent", "--uid", str(_BUILDER), "--gid", str(_BUILDER),
-            "--bind", str(self._root), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--clearenv",
-            "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--setenv", "HOME", "/builddir",
-            "--setenv", "LC_ALL", "C.UTF-8", "--chdir", "/builddir", "--",
-            "rpmbuild", "--rebuild", "--define", "_topdir /builddir/build", "--define", "dist .el9", srpm.name,
+            "bwrap", "--unshare-all", "--die-with-parent", "--uid", str(_BUILDER), "--gid",
+            str(_BUILDER), "--bind", str(self._root), "/", "--proc", "/proc", "--dev", "/dev",
+            "--tmpfs", "/tmp", "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin",
+            "--setenv", "HOME", "/builddir", "--setenv", "LC_ALL", "C.UTF-8", "--chdir",
+            "/builddir", "--", "rpmbuild", "--rebuild", "--define", "_topdir /builddir/build",
+            "--define", "dist .el9", srpm.name,
         ]  # fmt: skip
         return _seconds_of(argv)
 
     def configure_mock(self, farm: Farm) -> None:
-        """What ``buildfarm mock-config`` prints, with file:// for the hub's URLs and all of mock's
-        folders in ours.
+        """Write the output of ``buildfarm mock-config``, with file:// URLs and mock's folders in
+        ours.
 
-        The build tag is pinned to the generation in force now, so that mock need not read a new one
-        in each run.
+        The build tag is pinned to the current generation, so that mock need not read a new one in
+        each run.
         """
         text = subprocess.run(
-            [Path(sys.prefix) / "bin" / "buildfarm", "mock-config", _TARGET], check=True, capture_output=True,
-            env={**os.environ, "BUILDFARM_HOME": str(self.home), "BUILDFARM_CONFIG": str(self.home / "farm.yaml")},
-        ).stdout.decode()  # fmt: skip
+            [Path(sys.prefix) / "bin" / "buildfarm", "mock-config", _TARGET],
+            check=True,
+            capture_output=True,
+            env={
+                **os.environ,
+                "BUILDFARM_HOME": str(self.home),
+                "BUILDFARM_CONFIG": str(self.home / "farm.yaml"),
+            },
+        ).stdout.decode()
         repos = self.home / "repos"
         tag = f"{_TARGET}-build"
         text = text.replace(f"{farm.url}/repos/external/{_TARGET}/seed", self._seed.as_uri())
@@ -187,13 +195,14 @@ class Bench:
             place.mkdir()
             _give_to_mock(place)
             text += f"config_opts[{option!r}] = {str(place)!r}\n"
-        text += "config_opts['isolation'] = 'simple'\n"  # systemd-nspawn needs a systemd, which a container has not
+        # systemd-nspawn needs a systemd, which a container does not have.
+        text += "config_opts['isolation'] = 'simple'\n"
         (self.work / "bench.cfg").write_text(text, encoding="utf-8")
         (self.work / "mock-result").mkdir()
         _give_to_mock(self.work / "mock-result")
 
     def mock(self, srpm: Path) -> float:
-        """Seconds of ``mock --rebuild``."""
+        """Return the seconds of ``mock --rebuild``."""
         argv = ["mock", "-r", str(self.work / "bench.cfg"), "--rebuild", str(srpm), "--resultdir",
                 str(self.work / "mock-result"), "--quiet"]  # fmt: skip
         return _seconds_of(argv, {**os.environ, **_mock_user()})
@@ -206,7 +215,9 @@ def _seconds_of(argv: Sequence[str], env: Mapping[str, str] | None = None) -> fl
 
 
 def _mock_user() -> dict[str, str]:
-    """mock refuses root unless sudo's variables name an ordinary user, one of its group."""
+    """Return sudo's variables for an ordinary user of mock's group: mock refuses root without
+    them.
+    """
     user = _mock_member()
     return {"SUDO_UID": str(user.pw_uid), "SUDO_GID": str(user.pw_gid)} if user is not None else {}
 
@@ -221,14 +232,14 @@ def _mock_member() -> pwd.struct_passwd | None:
 
 
 def _give_to_mock(folder: Path) -> None:
-    """mock makes its folders and its result as the ordinary user."""
+    """Change the owner to the ordinary user, as whom mock makes its folders and results."""
     folder.chmod(0o2775)
     if (user := _mock_member()) is not None:
         os.chown(folder, user.pw_uid, grp.getgrnam("mock").gr_gid)
 
 
 def farm_way(farm: Farm, srpm: Path) -> Way:
-    """From POST to ``published`` as an outsider sees it through the API.
+    """Measure from POST to ``published``, through the API.
 
     :raises DemoFailed: it is not published.
     """
@@ -251,7 +262,7 @@ def farm_way(farm: Farm, srpm: Path) -> Way:
 
 
 def _settle(farm: Farm) -> None:
-    """Wait until nothing is left to do, so that nothing of one measurement runs in the next."""
+    """Wait until no work is left, so that one measurement does not affect the next."""
     deadline = time.monotonic() + _LIMIT_SECONDS
     while farm.get("/tasks", active="1")["tasks"]:
         if time.monotonic() > deadline:
@@ -260,7 +271,7 @@ def _settle(farm: Farm) -> None:
 
 
 def _warm_mock(measured: Bench, farm: Farm, srpm: Path) -> bool:
-    """Whether there is a mock that works here; its root cache is filled then."""
+    """Check for a working mock, and fill its root cache."""
     if shutil.which("mock") is None:
         say("no mock command on this machine: its column is left out")
         return False
@@ -304,10 +315,10 @@ def run(runs: int) -> None:
 
 
 def report(times: Mapping[str, Sequence[float]]) -> list[str]:
-    """The table: seconds of each, differences and ratios of what was measured in the same turn."""
-    load = os.getloadavg()[0]
+    """Return the table: seconds, and differences and ratios within each turn."""
+    machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
     lines = [
-        f"build_overhead: a one-file C source, {len(times[FARM])} runs in turn ({os.cpu_count()} CPUs, load {load:.1f})",
+        f"build_overhead: a one-file C source, {len(times[FARM])} runs in turn ({machine})",
         f"  {'seconds':<28}{'median':>8}{'min':>8}{'max':>8}",
     ]
     lines += [f"  {name:<28}{_three(seconds)}" for name, seconds in times.items()]
@@ -315,9 +326,8 @@ def report(times: Mapping[str, Sequence[float]]) -> list[str]:
         f"  {'farm - bare':<28}{_three(_over(times[FARM], times[BARE]))}   goal {GOAL_SECONDS} s"
     ]
     if mock := times.get(MOCK):
-        lines += [
-            f"  {'mock - bare':<28}{_three(_over(mock, times[BARE]))}   expected {MOCK_OVER_SECONDS} s"
-        ]
+        over = _three(_over(mock, times[BARE]))
+        lines += [f"  {'mock - bare':<28}{over}   expected {MOCK_OVER_SECONDS} s"]
     lines += [f"  {'farm / bare':<28}{_three(_ratio(times[FARM], times[BARE]))}"]
     if mock:
         lines += [f"  {'farm / mock':<28}{_three(_ratio(times[FARM], mock))}"]
@@ -340,10 +350,10 @@ def _three(values: Sequence[float]) -> str:
 
 @contextmanager
 def bench(*, guests: int = 0) -> Iterator[Bench]:
-    """A bench in a folder that goes away (not under /tmp, which may be small; mock's user has to
-    enter it).
+    """Yield a bench in a temporary folder (not in /tmp, which may be small; mock's user must enter
+    it).
 
-    Its farm has a worker beside the hub, or so many guests.
+    Its farm has a worker beside the hub, or the given number of guests.
     """
     world = Path(
         os.environ.get("BUILDFARM_WORLD") or CHECKOUT / "var" / "demo" / "world"

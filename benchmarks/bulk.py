@@ -1,8 +1,7 @@
-"""Many records into an empty database, fast: rows as the driver takes them, indices made
-afterwards.
+"""Fast insertion of many records into an empty database; indices are made afterwards.
 
-SQLite gets ``executemany`` without waiting for the disk, PostgreSQL ``COPY``. A store that is
-written to otherwise is not meant.
+SQLite gets ``executemany`` without waiting for the disk, PostgreSQL ``COPY``. The database must not
+be written to otherwise.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _AT_ONCE = 20_000
 
 
 class Bulk:
-    """Takes records; :func:`filling` gives one."""
+    """Takes records; :func:`filling` makes one."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._raw: Any = connection.connection.driver_connection
@@ -33,7 +32,7 @@ class Bulk:
         self._next_id: dict[type, int] = {}
 
     def add(self, record: object) -> None:
-        """One more record; the store's own numbers are counted up from 1."""
+        """Add a record; the store's own numbers count from 1."""
         kind = type(record)
         rows = self._rows.setdefault(kind, [])
         rows.append(self._of[kind](record))
@@ -41,7 +40,7 @@ class Bulk:
             self._flush(kind)
 
     def flush(self) -> None:
-        """Write what is left."""
+        """Write the remaining records."""
         for kind in list(self._rows):
             self._flush(kind)
 
@@ -95,7 +94,9 @@ def _as_sqlite_has_it(moment: datetime | None) -> str | None:
 
 @contextmanager
 def filling(url: str) -> Iterator[Bulk]:
-    """Fill the (migrated, empty) database at ``url``; its numbers go on at the end."""
+    """Fill the (migrated, empty) database at ``url``; its sequences continue after the last
+    number.
+    """
     engine = sa.create_engine(url)
     indices = [index for table in TABLES.values() for index in table.indexes if not index.unique]
     with engine.connect() as connection:
@@ -118,9 +119,8 @@ def filling(url: str) -> Iterator[Bulk]:
                         f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), ({last}))"
                     )
         connection.commit()
-    if (
-        engine.dialect.name == "postgresql"
-    ):  # as its autovacuum does; nobody does so to a farm's SQLite
+    # As its autovacuum does; a farm's SQLite is never analysed.
+    if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
     engine.dispose()

@@ -1,9 +1,9 @@
-"""The comparison beside its peers, all in one run, medians: whole processes on pairs of real RPMs,
-then folders.
+"""The comparison and its peers in one run, as medians: processes on pairs of real RPMs, and
+folders.
 
 Goals: faster than diffoscope on every pair and ten times over the sum; a folder run faster than
-rpmdiff on pairs with equal payload; a folder run at most twice the floor, which is to unpack both
-sides and hash every file, on as many processors.
+rpmdiff on pairs with equal payload; a folder run at most twice the floor, which is unpacking both
+sides and hashing every file, on as many processors.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ _FLOOR = (
 
 
 def run(runs: int) -> None:
-    """Measure all three and print them beside their goals."""
+    """Measure all three and print them with their goals."""
     corpus = os.environ.get("BUILDFARM_CORPUS")
     if not corpus:
         print(
-            "compare: BUILDFARM_CORPUS does not name the folder of real RPMs; only what is built here is measured"
+            "compare: BUILDFARM_CORPUS does not name the folder of real RPMs; only what is built "
+            "here is measured"
         )
     print(f"{os.cpu_count()} processors; {compare_peers.versions()}")
     with tempfile.TemporaryDirectory(prefix="bench-compare-") as work:
@@ -50,7 +51,7 @@ def run(runs: int) -> None:
 
 
 def _pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
-    """The labelled pairs by a short name; two sides that are one file are no work for anybody."""
+    """Return the labelled pairs by a short name; pairs of one and the same file are left out."""
     listed = yaml.safe_load((folder / "pairs.yaml").read_text(encoding="utf-8"))
     named = {
         f"{row['old']} {row['new']}": [(folder / row[side]).resolve() for side in ("old", "new")]
@@ -60,14 +61,15 @@ def _pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
 
 
 def _timed(argv: Sequence[str | Path], *, ends: frozenset[int]) -> tuple[float, int, str]:
-    """Seconds, exit code and output.
+    """Return seconds, exit code and output.
 
     :raises CalledProcessError: never; a bad end is in the exit code.
     """
     started = time.perf_counter()
     try:
         done = subprocess.run(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=_LIMIT_SECONDS,
+            argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+            timeout=_LIMIT_SECONDS,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return _LIMIT_SECONDS, -1, ""
@@ -80,8 +82,9 @@ def _timed(argv: Sequence[str | Path], *, ends: frozenset[int]) -> tuple[float, 
 
 
 def _single(pairs: Mapping[str, tuple[Path, Path]], work: Path, runs: int) -> None:
-    """Every peer on every pair, in turn; a peer that crashes on a pair is said so and left out of
-    that pair's ratio.
+    """Run every peer on every pair, in turn.
+
+    A peer that crashes on a pair is reported, and left out of that pair's ratio.
     """
     peers = compare_peers.present()
     sums = dict.fromkeys((peer.name for peer in peers), 0.0)
@@ -119,7 +122,8 @@ def _single(pairs: Mapping[str, tuple[Path, Path]], work: Path, runs: int) -> No
     if against:
         _goal("diffoscope over ours, sum of the pairs", against / ours_sum, at_least=_GOAL_SUM)
         print(
-            f"pairs on which diffoscope is as fast or faster (goal: none): {', '.join(slower) or 'none'}"
+            "pairs on which diffoscope is as fast or faster (goal: none): "
+            f"{', '.join(slower) or 'none'}"
         )
 
 
@@ -144,7 +148,7 @@ def _measure(
 
 
 def _folders(pairs: Mapping[str, tuple[Path, Path]], work: Path) -> tuple[Path, Path]:
-    """One folder a side with one RPM of each NAME and ARCH, debuginfo too."""
+    """Make a folder for each side, with one RPM of each NAME and ARCH, debuginfo too."""
     sides = work / "old", work / "new"
     for side in sides:
         side.mkdir()
@@ -190,8 +194,11 @@ def _floor(pairs: Mapping[str, tuple[Path, Path]], work: Path, runs: int) -> Non
         if round_:
             ours.append(seconds)
             floor.append(time.perf_counter() - started)
-    print(f"\nfolder run over {len(files) // 2} differing pairs (exit {code}): {statistics.median(ours):.3f} s; "
-          f"unpack and hash: {statistics.median(floor):.3f} s")  # fmt: skip
+    print(
+        f"\nfolder run over {len(files) // 2} differing pairs (exit {code}): "
+        f"{statistics.median(ours):.3f} s; "
+        f"unpack and hash: {statistics.median(floor):.3f} s"
+    )
     _goal(
         "ours over the floor",
         statistics.median(ours) / statistics.median(floor),
@@ -200,7 +207,7 @@ def _floor(pairs: Mapping[str, tuple[Path, Path]], work: Path, runs: int) -> Non
 
 
 def _equal_payload(work: Path, runs: int) -> None:
-    """The same spec built twice, at other times: header differs, payload does not."""
+    """Build the same spec twice, at other times: the header differs, the payload does not."""
     sides = work / "twice-old", work / "twice-new"
     for side, epoch in zip(sides, (1_700_000_000, 1_700_000_060), strict=True):
         side.mkdir()
@@ -216,8 +223,11 @@ def _equal_payload(work: Path, runs: int) -> None:
         if round_:
             ours.append(seconds)
             rpmdiff.append(taken)
-    print(f"\nfolder run over {len(names)} pairs with equal payload (exit {code}): {statistics.median(ours):.3f} s; "
-          f"rpmdiff, one process a pair: {statistics.median(rpmdiff):.3f} s")  # fmt: skip
+    print(
+        f"\nfolder run over {len(names)} pairs with equal payload (exit {code}): "
+        f"{statistics.median(ours):.3f} s; "
+        f"rpmdiff, one process a pair: {statistics.median(rpmdiff):.3f} s"
+    )
     _goal("rpmdiff over ours", statistics.median(rpmdiff) / statistics.median(ours), at_least=1.0)
 
 

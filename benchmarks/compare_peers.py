@@ -1,4 +1,4 @@
-"""The peers of ``buildfarm compare``: how each is called on two RPMs, and what it says it found."""
+"""The peers of ``buildfarm compare``: their commands for two RPMs, and their results."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ OURS = "buildfarm"
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """``argv(old, new, folder)``; ``found(exit code, standard output)`` in a few words; ``ends``
-    are its good exit codes.
+    """A peer: ``argv(old, new, folder)`` is its command, ``ends`` are its good exit codes.
+
+    ``found(exit code, standard output)`` summarises its result.
     """
 
     name: str
@@ -62,18 +63,33 @@ def _abipkgdiff(old: Path, new: Path, _: Path) -> list[str | Path]:
 
 
 _ALL = (
-    Peer(name=OURS, argv=lambda old, new, _: [Path(sys.executable).with_name("buildfarm"), "compare", "--json", old, new],
-         found=_ours, ends=frozenset({0, 1, 3})),
+    Peer(
+        name=OURS, argv=lambda old, new,
+        _: [ Path(sys.executable).with_name("buildfarm"), "compare", "--json", old, new, ],
+        found=_ours, ends=frozenset({0, 1, 3}),
+    ),
     Peer(name="rpmdiff", argv=lambda old, new, _: ["rpmdiff", old, new], found=_lines),
-    Peer(name="build-compare", argv=lambda old, new, _: ["/usr/lib/build/pkg-diff.sh", old, new], found=_lines),
-    Peer(name="pkgdiff", argv=lambda old, new, folder: ["pkgdiff", "-report-path", folder / "report.html", old, new], found=_pkgdiff),
+    Peer(
+        name="build-compare",
+        argv=lambda old, new, _: ["/usr/lib/build/pkg-diff.sh", old, new],
+        found=_lines,
+    ),
+    Peer(
+        name="pkgdiff",
+        argv=lambda old, new, folder: ["pkgdiff", "-report-path", folder / "report.html", old, new],
+        found=_pkgdiff,
+    ),
     Peer(name="abipkgdiff", argv=_abipkgdiff, found=_lines, ends=frozenset(range(16))),
-    Peer(name="diffoscope", argv=lambda old, new, _: ["diffoscope", "--no-progress", "--text", "-", old, new], found=_lines),
+    Peer(
+        name="diffoscope",
+        argv=lambda old, new, _: ["diffoscope", "--no-progress", "--text", "-", old, new],
+        found=_lines,
+    ),
 )  # fmt: skip
 
 
 def present() -> list[Peer]:
-    """Those that are on this machine; what is not is said."""
+    """Return the installed peers; print those that are missing."""
     found = []
     for peer in _ALL:
         program = str(peer.argv(Path("a-1-1"), Path("b-1-1"), Path())[0])
@@ -85,7 +101,7 @@ def present() -> list[Peer]:
 
 
 def versions() -> str:
-    """Of the Debian packages they come from."""
+    """Return the versions of their Debian packages."""
     argv = [
         "dpkg-query",
         "-W",

@@ -1,9 +1,8 @@
-"""The source graph of a real large distribution: Debian's Sources and Packages indices, as one of
-the farm's graphs.
+"""The source graph of a real large distribution, from Debian's Sources and Packages indices.
 
-A source needs the source of each package that its Build-Depends name, directly: the first
-alternative that anybody provides. What a build takes cannot be read from there; its cost is guessed
-from the size of its archives, as the farm does at first.
+A source needs the source of each package in its Build-Depends, directly: of the first alternative
+that some package provides. The indices have no build times, so a build's cost is estimated from the
+size of its archives, as the farm does at first.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from pathlib import Path
 
 _BASE_SECONDS, _BYTES_A_SECOND = 30.0, 100_000.0
 _FIELD = re.compile(
-    r"^(Package|Source|Provides|Binary|Build-Depends(?:-Arch|-Indep)?|Architecture):[ \t]*(.*(?:\n[ \t].*)*)",
+    r"^(Package|Source|Provides|Binary|Build-Depends(?:-Arch|-Indep)?|Architecture):"
+    r"[ \t]*(.*(?:\n[ \t].*)*)",
     re.MULTILINE,
 )
 _SIZES = re.compile(r"^ [0-9a-f]{32} (\d+) ", re.MULTILINE)
@@ -25,7 +25,7 @@ _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def fetch(folder: Path, suite: str = "bookworm") -> tuple[Path, Path]:
-    """Sources and Packages of ``suite``, through apt with its own lists.
+    """Fetch Sources and Packages of ``suite``, through apt with its own lists.
 
     :raises CalledProcessError: no mirror answers.
     """
@@ -61,9 +61,9 @@ def fetch(folder: Path, suite: str = "bookworm") -> tuple[Path, Path]:
 
 
 def _mirror() -> str:
-    """The mirror that this machine's own apt uses.
+    """Return the mirror that this machine's apt uses.
 
-    :raises StopIteration: it knows none of Debian.
+    :raises StopIteration: it has none of Debian.
     """
     words = [
         "apt-get",
@@ -79,7 +79,7 @@ def _mirror() -> str:
 
 
 def write(sources: Path, packages: Path, file: Path) -> None:
-    """The graph as JSON that ``buildfarm simulate`` reads."""
+    """Write the graph as JSON for ``buildfarm simulate``."""
     provider = _providers(packages)
     wanted: dict[str, set[str]] = {}
     costs: dict[str, float] = {}
@@ -98,7 +98,7 @@ def write(sources: Path, packages: Path, file: Path) -> None:
 
 
 def _providers(packages: Path) -> dict[str, str]:
-    """The source of each package name; a real package goes before one that only provides the name."""
+    """Return the source of each package name; real packages precede those that provide the name."""
     real: dict[str, str] = {}
     virtual: dict[str, str] = {}
     for _, fields in _stanzas(packages):

@@ -1,8 +1,8 @@
-"""``debrand check`` over a drop of 3,000 SRPMs, beside reading alone: every SRPM unpacked, and
-every tar in it, on all processors.
+"""``debrand check`` over a drop of 3,000 SRPMs, and the floor: unpacking each SRPM and its tars.
 
-The drop is the demo's SRPMs many times over, each under a name of its own; some have a rule, most
-have none and are scanned. Goal: dominated by reading, said here as at most three times the floor.
+Both use all processors. The drop is the demo's SRPMs many times over, under names of their own;
+some have a rule, most have none and are scanned. Goal: dominated by reading, that is at most three
+times the floor.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 _RULES, _POLICY = _CHECKOUT / "configs" / "debrand", _CHECKOUT / "configs" / "brand.yaml"
 _FLOOR = (
     'd=$(mktemp -d "$0/XXXXXX") && cd "$d" && rpm2archive -n - < "$1" | tar -x --no-same-owner; '
-    'for t in *.tar* *.tgz; do [ -f "$t" ] && mkdir -p in && tar -xf "$t" -C in --no-same-owner; done; rm -rf "$d"'
+    'for t in *.tar* *.tgz; do [ -f "$t" ] && mkdir -p in && tar -xf "$t" -C in --no-same-owner; '
+    'done; rm -rf "$d"'
 )
 
 
@@ -51,9 +52,8 @@ def run(runs: int) -> None:
         "--json",
     ]
     ours, floor, source_statuses = [], [], Counter[str]()
-    with tempfile.TemporaryDirectory(
-        prefix="bench-check-", dir=world
-    ) as work:  # beside the files: they are linked
+    # Beside the files, which are hard-linked.
+    with tempfile.TemporaryDirectory(prefix="bench-check-", dir=world) as work:
         drop = Path(work) / "drop"
         drop.mkdir()
         for number in range(_SRPMS):
@@ -69,16 +69,20 @@ def run(runs: int) -> None:
             ours.append(time.perf_counter() - started)
             source_statuses = Counter(one["standing"] for one in json.loads(done.stdout))
             started = time.perf_counter()
-            subprocess.run(["xargs", "-P", str(os.cpu_count()), "-n", "1", "sh", "-c", _FLOOR, work],
-                           input=names, text=True, stderr=subprocess.DEVNULL, check=False)  # fmt: skip
+            subprocess.run(
+                ["xargs", "-P", str(os.cpu_count()), "-n", "1", "sh", "-c", _FLOOR, work],
+                input=names, text=True, stderr=subprocess.DEVNULL, check=False,
+            )  # fmt: skip
             floor.append(time.perf_counter() - started)
     size = sum(srpms[number % len(srpms)].stat().st_size for number in range(_SRPMS)) / 1e6
     mine, least = statistics.median(ours), statistics.median(floor)
     said = ", ".join(f"{count} {standing}" for standing, count in sorted(source_statuses.items()))
     print(
-        f"debrand check, {_SRPMS} SRPMs of {size:.0f} MB on {os.cpu_count()} processors (median of {runs}): {mine:.1f} s ({said})"
+        f"debrand check, {_SRPMS} SRPMs of {size:.0f} MB on {os.cpu_count()} processors (median of "
+        f"{runs}): {mine:.1f} s ({said})"
     )
     print(f"unpacking them and their tars: {least:.1f} s")
     print(
-        f"ours over the floor: {mine / least:.2f} (goal: at most {_GOAL:g}) {'met' if mine <= _GOAL * least else 'NOT MET'}"
+        f"ours over the floor: {mine / least:.2f} (goal: at most {_GOAL:g}) "
+        f"{'met' if mine <= _GOAL * least else 'NOT MET'}"
     )

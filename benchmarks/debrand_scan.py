@@ -1,9 +1,8 @@
-"""The brand scan beside ``grep`` with the same words over the unpacked tree, and beside unpacking
-alone, all in one run.
+"""The brand scan, and in the same run ``grep`` for its words in the unpacked tree, and unpacking.
 
-What is scanned are the demo's seed and vendor repositories: RPMs with compressed payloads. grep
-looks at fewer things (no header, no archive, no other encoding, no picture), so it is a floor, not
-a peer. Goal: at most three times the unpacking.
+Scanned are the demo's seed and vendor repositories: RPMs with compressed payloads. grep reads less
+(no header, archive, other encoding or picture), so it is a floor, not a peer. Goal: at most three
+times the unpacking.
 """
 
 from __future__ import annotations
@@ -48,9 +47,24 @@ def run(runs: int) -> None:
         for round_ in range(runs + 1):
             with tempfile.TemporaryDirectory(dir=work) as plain:
                 taken = {
-                    "scan": _seconds([Path(sys.executable).with_name("buildfarm"), "brand-scan", links, "--policy", _POLICY, "--json"]),
-                    "unpack": _seconds(["xargs", "-P", str(os.cpu_count()), "-n", "1", "sh", "-c", _UNPACK, plain], names=rpms),
-                    "grep": _seconds(["grep", "-rciE", "|".join(word.pattern for word in load_brand_policy(_POLICY).words), plain]),
+                    "scan": _seconds(
+                        [
+                            Path(sys.executable).with_name("buildfarm"), "brand-scan", links,
+                            "--policy", _POLICY, "--json",
+                        ]
+                    ),
+                    "unpack": _seconds(
+                        ["xargs", "-P", str(os.cpu_count()), "-n", "1", "sh", "-c", _UNPACK, plain],
+                        names=rpms,
+                    ),
+                    "grep": _seconds(
+                        [
+                            "grep",
+                            "-rciE",
+                            "|".join(word.pattern for word in load_brand_policy(_POLICY).words),
+                            plain,
+                        ]
+                    ),
                 }  # fmt: skip
                 size = sum(
                     file.lstat().st_size for file in Path(plain).rglob("*") if file.is_file()
@@ -74,7 +88,8 @@ def _seconds(argv: Sequence[str | Path], *, names: Sequence[Path] = ()) -> float
 def _print(times: dict[str, list[float]], count: int, size: int, runs: int) -> None:
     middle = {name: statistics.median(taken) for name, taken in times.items()}
     print(
-        f"\nbrand scan of {count} RPMs, {size / 1e6:.0f} MB unpacked, {os.cpu_count()} processors, medians of {runs}"
+        f"\nbrand scan of {count} RPMs, {size / 1e6:.0f} MB unpacked, {os.cpu_count()} processors, "
+        f"medians of {runs}"
     )
     for name, what in (
         ("scan", "buildfarm brand-scan"),
@@ -83,5 +98,8 @@ def _print(times: dict[str, list[float]], count: int, size: int, runs: int) -> N
     ):
         print(f"  {what:<30} {middle[name]:7.2f} s  {size / 1e6 / middle[name]:8.0f} MB/s")
     ratio = middle["scan"] / middle["unpack"]
-    print(f"  scan / unpacking: {ratio:.2f} (goal: at most {_GOAL:g}) {'met' if ratio <= _GOAL else 'NOT MET'}; "
-          f"scan / (unpacking + grep): {middle['scan'] / (middle['unpack'] + middle['grep']):.2f}")  # fmt: skip
+    print(
+        f"  scan / unpacking: {ratio:.2f} (goal: at most {_GOAL:g}) "
+        f"{'met' if ratio <= _GOAL else 'NOT MET'}; "
+        f"scan / (unpacking + grep): {middle['scan'] / (middle['unpack'] + middle['grep']):.2f}"
+    )

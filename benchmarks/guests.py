@@ -1,9 +1,8 @@
-"""What a pristine machine for each build costs: from its start to its first task, and a whole
-build, beside two floors.
+"""The cost of a pristine machine for each build: from start to first task, and for a whole build.
 
-The floors are QEMU booting the same image only to switch it off, on the same accelerator, and the
+The floors are QEMU booting the same image only to switch it off, with the same accelerator, and the
 same SRPM rebuilt bare on the host. Measured elsewhere with emulation: 8.5 to 16 s from start to
-first task; 1.5 s where a warmed machine is restored, which the farm does not do yet.
+first task; 1.5 s if a warmed machine is restored, which the farm does not do yet.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def run(runs: int) -> None:
 
 
 def _print(measured: Bench, built: list[dict[str, Any]], runs: int) -> None:
-    """The floors are measured when no guest runs any more."""
+    """Print the table; the floors are measured when no guest runs any more."""
     accelerator = str(built[0]["host"]["accelerator"])
     times = {
         "boot": [
@@ -49,17 +48,19 @@ def _print(measured: Bench, built: list[dict[str, Any]], runs: int) -> None:
     )
     print(f"\nguests, medians of {runs} ({accelerator})")
     print(
-        f"  machine's start to its first task, cold   {boot:7.2f} s   {boot / floor:5.1f} x a bare boot of the image"
+        f"  machine's start to its first task, cold   {boot:7.2f} s   {boot / floor:5.1f} x a bare "
+        "boot of the image"
     )
     print(f"  the image booted and switched off         {floor:7.2f} s")
     print(
-        f"  the task in the guest                     {task:7.2f} s   {task / bare:5.1f} x bare on the host"
+        f"  the task in the guest                     {task:7.2f} s   {task / bare:5.1f} x bare on "
+        "the host"
     )
     print(f"  rpmbuild --rebuild on the host            {bare:7.2f} s")
 
 
 def _build(farm: Farm, srpm: Path) -> dict[str, Any]:
-    """Send one SRPM and wait for its build task's end."""
+    """Send one SRPM and wait for the end of its build task."""
     drop = farm.post("/drops", {"target": "reef-9", "srpms": [{"path": str(srpm)}]})["id"]
     deadline = time.monotonic() + _LIMIT_SECONDS
     while time.monotonic() < deadline:
@@ -74,7 +75,7 @@ def _build(farm: Farm, srpm: Path) -> dict[str, Any]:
 
 
 def _started(home: Path, guest: str) -> str:
-    """When the pool says it started this machine."""
+    """Return the time at which the pool logged this machine's start."""
     for line in (home / "logs" / "guests.log").read_text(encoding="utf-8").splitlines():
         said = json.loads(line) if line.startswith("{") else {}
         if said.get("event") == "guest.started" and said.get("guest") == guest:
@@ -87,25 +88,28 @@ def _seconds_between(start: str, end: str) -> float:
 
 
 def _bare_boot(home: Path, accelerator: str) -> float:
-    """Seconds of QEMU with the image and no identity: the machine comes up, finds nothing to do and
-    switches itself off.
+    """Return the seconds of QEMU with the image and no identity: it boots and switches itself
+    off.
     """
     place = next((home / "guests" / "images" / GUEST).glob("current"), None) or _elsewhere(home)
     manifest = json.loads((place / "image.json").read_text(encoding="utf-8"))
     started = time.perf_counter()
     subprocess.run(
-        ["qemu-system-x86_64", "-accel", accelerator, "-cpu", "max", "-machine", "q35", "-m", "1024", "-smp", "2", "-display",
-         "none", "-no-reboot", "-kernel", place / "vmlinuz", "-initrd", place / "initramfs.img", "-append", manifest["append"],
-         "-drive", f"file={place / 'disk.img'},format=raw,if=virtio,snapshot=on"],
-        check=True, capture_output=True, timeout=_LIMIT_SECONDS,
+        [
+            "qemu-system-x86_64", "-accel", accelerator, "-cpu", "max", "-machine", "q35", "-m",
+            "1024", "-smp", "2", "-display", "none", "-no-reboot", "-kernel", place / "vmlinuz",
+            "-initrd", place / "initramfs.img", "-append", manifest["append"], "-drive",
+            f"file={place / 'disk.img'},format=raw,if=virtio,snapshot=on",
+        ],
+        check=True,
+        capture_output=True,
+        timeout=_LIMIT_SECONDS,
     )  # fmt: skip
     return time.perf_counter() - started
 
 
 def _elsewhere(home: Path) -> Path:
-    """The home could not be reached by QEMU's user, so its guests live elsewhere: host.yaml says
-    where.
-    """
+    """Return the folder of the guests, from host.yaml, if QEMU's user cannot read the home."""
     for line in (home / "host.yaml").read_text(encoding="utf-8").splitlines():
         if line.startswith("folder: "):
             return Path(line.removeprefix("folder: ")) / "images" / GUEST / "current"

@@ -1,4 +1,4 @@
-"""The farm that a large store belongs to: its targets, its moment, and the hub that reads it."""
+"""The farm of a large store: its targets, its time, and the hub that reads it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from buildfarm.domain.target.target import BuildrootSpec, Lifecycle, Owner, Tags
 from buildfarm.services.core.hub import Hub
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-"""The store's clock stands still: the same pages in every run."""
+"""The store's clock stands still, so that every run has the same pages."""
 
 
 def target(name: str, title: str) -> Target:
-    """One of the farm's targets."""
+    """Return one of the farm's targets."""
     return Target(
-        schema=1, name=name, title=title, dist=f".el{name[-1]}", suffix=".reef.1", arches=("x86_64",), builder="chroot",
-        buildroot=BuildrootSpec(packages=("bash", "gcc"), releasever=name[-1]), upstream=Upstream(vendor="PNAELV"),
-        tags=Tags(build=f"{name}-build", destination=name), lifecycle=Lifecycle(released=date(2023, 6, 1)),
+        schema=1, name=name, title=title, dist=f".el{name[-1]}", suffix=".reef.1",
+        arches=("x86_64",), builder="chroot",
+        buildroot=BuildrootSpec(packages=("bash", "gcc"), releasever=name[-1]),
+        upstream=Upstream(vendor="PNAELV"), tags=Tags(build=f"{name}-build", destination=name),
+        lifecycle=Lifecycle(released=date(2023, 6, 1)),
         owner=Owner(sig="core", contact="core@reef.example"),
     )  # fmt: skip
 
@@ -32,21 +34,21 @@ TARGETS = {
 
 
 class _Nothing:
-    """No broker and no scheduler stand behind a store that is only read."""
+    """Stands in for broker and scheduler: the store is only read."""
 
     def send(self, *, worker: str, queue: str, task: str) -> None:
-        """Nobody waits for it."""
+        """Do nothing."""
 
     def notify(self) -> None:
-        """Nobody listens."""
+        """Do nothing."""
 
     def wait(self, seconds: float) -> bool:  # noqa: ARG002  # the port's signature
-        """Nothing comes."""
+        """Return at once."""
         return False
 
 
 def open_hub(home: Path, url: str) -> Hub:
-    """The hub over such a store."""
+    """Return the hub of such a store."""
     for folder in ("scratch", "repos"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     farm = Farm(home=str(home), distribution="Reef Linux")

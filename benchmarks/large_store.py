@@ -1,10 +1,8 @@
-"""A store as a farm has it after years: many builds of each source, most of them history.
+"""A store of a farm after years: many builds of each source, most of them history.
 
-The same seed gives the same store.
-
-Two full targets and a small one; each begins with a drop of everything, then come updates. Figures
-are of the kind that distributions show: nine of ten builds are published, failures repeat their
-reasons, findings are mostly harmless.
+The same seed gives the same store. There are two full targets and a small one; each begins with a
+drop of everything, followed by updates. The figures are those of real distributions: nine of ten
+builds are published, failures repeat their reasons, findings are mostly harmless.
 """
 
 from __future__ import annotations
@@ -52,16 +50,19 @@ _SPENT = {
     "publishing": 10.0,
 }
 _FIRST = (
-    "lib perl- python3- rust- golang- gnome- kde- texlive- ghc- ruby- java- php- xorg- qt6- r- ocaml- node- mingw64- fonts- git-"
+    "lib perl- python3- rust- golang- gnome- kde- texlive- ghc- ruby- java- php- xorg- qt6- r- "
+    "ocaml- node- mingw64- fonts- git-"
 ).split()
 _LAST = (
-    "archive audio base bridge cache client codec config core crypt daemon data dict draw engine event filter font gate graph"
+    "archive audio base bridge cache client codec config core crypt daemon data dict draw engine "
+    "event filter font gate graph"
 ).split()
+_STRLCPY = (
+    "/builddir/build/BUILD/{nvr}/src/main.c:{line}:7: error: "
+    "implicit declaration of function 'strlcpy'"
+)
 _FAILURES = (
-    (
-        FailureKind.BUILD,
-        "/builddir/build/BUILD/{nvr}/src/main.c:{line}:7: error: implicit declaration of function 'strlcpy'",
-    ),
+    (FailureKind.BUILD, _STRLCPY),
     (
         FailureKind.BUILD,
         "/builddir/build/BUILD/{nvr}/lib/io.cc:{line}:1: error: 'uint8_t' does not name a type",
@@ -76,22 +77,27 @@ _FAILURES = (
     ),
 )
 _HARMLESS = (
-    ("signature", "", "", Verdict.EQUIVALENT), ("build-record", "", "buildtime", Verdict.EQUIVALENT),
-    ("build-id-links", "", "", Verdict.EQUIVALENT), ("content-normalised", "/usr/lib64/{source}.so.1", "", Verdict.EQUIVALENT),
+    ("signature", "", "", Verdict.EQUIVALENT),
+    ("build-record", "", "buildtime", Verdict.EQUIVALENT),
+    ("build-id-links", "", "", Verdict.EQUIVALENT),
+    ("content-normalised", "/usr/lib64/{source}.so.1", "", Verdict.EQUIVALENT),
     ("release", "", "", Verdict.EXPECTED), ("brand-tag", "", "vendor", Verdict.EXPECTED),
     ("content-doc", "/usr/share/doc/{source}/README", "", Verdict.COMPATIBLE),
-    ("elf-code", "/usr/bin/{source}", "", Verdict.COMPATIBLE), ("content-config", "/etc/{source}.conf", "", Verdict.EXPECTED),
+    ("elf-code", "/usr/bin/{source}", "", Verdict.COMPATIBLE),
+    ("content-config", "/etc/{source}.conf", "", Verdict.EXPECTED),
 )  # fmt: skip
 _GRAVE = (
     ("export-removed", "/usr/lib64/{source}.so.1", "{source}_open", Verdict.INCOMPATIBLE),
-    ("file-mode", "/usr/bin/{source}", "", Verdict.INCOMPATIBLE), ("content-data", "/usr/share/{source}/table", "", Verdict.REVIEW),
-    ("requires", "", "libcrypto.so.3", Verdict.REVIEW), ("file-removed", "/etc/{source}.conf", "", Verdict.INCOMPATIBLE),
+    ("file-mode", "/usr/bin/{source}", "", Verdict.INCOMPATIBLE),
+    ("content-data", "/usr/share/{source}/table", "", Verdict.REVIEW),
+    ("requires", "", "libcrypto.so.3", Verdict.REVIEW),
+    ("file-removed", "/etc/{source}.conf", "", Verdict.INCOMPATIBLE),
 )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much of it."""
+    """The size of the store."""
 
     builds: int = 100_000
     sources: int = 3_000
@@ -100,12 +106,12 @@ class Size:
 
     @property
     def name(self) -> str:
-        """For a file or a folder."""
+        """The name of its file or folder."""
         return f"{self.builds}-{self.sources}-{self.findings}-{self.seed}"
 
 
 def fill(home: Path, url: str, size: Size) -> None:
-    """Make the tables at ``url`` and fill them; blobs go to ``home``."""
+    """Create the tables at ``url`` and fill them; blobs go to ``home``."""
     store = SqlStore(url)
     store.migrate()
     store.dispose()
@@ -119,14 +125,14 @@ def _sha(text: str) -> str:
 
 @dataclass
 class _Line:
-    """The builds of one source for one target, the oldest first."""
+    """The builds of one source for one target, from the oldest."""
 
     source: str
     builds: list[Build] = field(default_factory=list)
 
 
 class _Years:
-    """Tells them, one target after the other."""
+    """Generates the history, one target after the other."""
 
     def __init__(self, bulk: Bulk, blobs: Blobs, size: Size) -> None:
         self._bulk = bulk
@@ -161,8 +167,9 @@ class _Years:
     def _names(self) -> list[str]:
         found: dict[str, None] = {}
         while len(found) < self._size.sources:
-            found[f"{self._random.choice(_FIRST)}{self._random.choice(_LAST)}{self._random.choice(['', '-', '-x'])}"
-                  f"{self._random.choice(_LAST)}{self._random.randrange(10)}"] = None  # fmt: skip
+            choice = self._random.choice
+            name = f"{choice(_FIRST)}{choice(_LAST)}{choice(['', '-', '-x'])}{choice(_LAST)}"
+            found[f"{name}{self._random.randrange(10)}"] = None
         return list(found)
 
     def _lock(self, number: int) -> bytes:
@@ -193,9 +200,11 @@ class _Years:
         for number in range(100):
             ended = NOW - timedelta(days=number) if number >= 60 else None  # noqa: PLR2004  # sixty are in force
             waiver = WaiverRecord(
-                id=f"W{number:03}", owner="core", reason="the vendor changes it with the next release", expires="2026-12-31",
-                kind="content-*", source=f"*{_LAST[number % len(_LAST)]}*", actor="ann", created=NOW - timedelta(days=200 - number),
-                ended=ended, ended_by="ann" if ended else "", ended_why="revoked: not needed" if ended else "",
+                id=f"W{number:03}", owner="core",
+                reason="the vendor changes it with the next release", expires="2026-12-31",
+                kind="content-*", source=f"*{_LAST[number % len(_LAST)]}*", actor="ann",
+                created=NOW - timedelta(days=200 - number), ended=ended,
+                ended_by="ann" if ended else "", ended_why="revoked: not needed" if ended else "",
             )  # fmt: skip
             self._bulk.add(waiver)
             self._waivers.append(waiver.id)
@@ -246,8 +255,8 @@ class _Years:
         lines: dict[str, _Line],
     ) -> None:
         drop = Drop(
-            id=drop_id, target=one.name, name=f"{one.title} {moment:%Y-%m-%d %H:%M}", trigger="poll", owner="poller",
-            state=DropState.INGESTED, created=moment,
+            id=drop_id, target=one.name, name=f"{one.title} {moment:%Y-%m-%d %H:%M}",
+            trigger="poll", owner="poller", state=DropState.INGESTED, created=moment,
         )  # fmt: skip
         self._bulk.add(drop)
         self._event(moment, "ingest", "drop.received", drop.id)
@@ -259,17 +268,20 @@ class _Years:
             )
 
     def _build(self, one: Target, drop: Drop, line: _Line, moment: datetime) -> Build:
-        """A build as far as it is known before the state of its source is."""
+        """Return a build before its source's state is decided."""
         number, source = len(line.builds), line.source
         version, release = f"{1 + number // 4}.{number % 4}", f"{1 + number % 3}{one.dist}"
         nvr = f"{source}-{version}-{release}"
         late = timedelta(hours=1 + (7 * number + len(source)) % 48)
         build = Build(
-            id=self._id(), target=one.name, drop_id=drop.id, source=source, epoch=0, version=version, release=release, dist=one.dist,
-            srpm=_sha(f"srpm {one.name} {nvr}"), srpm_filename=f"{nvr}.src.rpm", signed_by="199e2f91fd431d51", state=BuildState.PUBLISHED,
-            state_since=moment + timedelta(minutes=9), owner="poller", arches=("x86_64",), requires=("gcc", "make", "libcore0-devel >= 1"),
-            provides=(source, f"{source}-devel"), lock_ours=200, lock_rpms=250, created=moment, finished=moment + timedelta(minutes=9),
-            shipped=moment - late, spent={"arriving": late.total_seconds(), **_SPENT},
+            id=self._id(), target=one.name, drop_id=drop.id, source=source, epoch=0,
+            version=version, release=release, dist=one.dist, srpm=_sha(f"srpm {one.name} {nvr}"),
+            srpm_filename=f"{nvr}.src.rpm", signed_by="199e2f91fd431d51",
+            state=BuildState.PUBLISHED, state_since=moment + timedelta(minutes=9), owner="poller",
+            arches=("x86_64",), requires=("gcc", "make", "libcore0-devel >= 1"),
+            provides=(source, f"{source}-devel"), lock_ours=200, lock_rpms=250, created=moment,
+            finished=moment + timedelta(minutes=9), shipped=moment - late,
+            spent={"arriving": late.total_seconds(), **_SPENT},
         )  # fmt: skip
         self._bulk.add(
             DropItem(
@@ -284,7 +296,7 @@ class _Years:
         return build
 
     def _settle(self, one: Target, lines: dict[str, _Line]) -> list[Build]:
-        """Give each build its end; what the tags extra_metadata."""
+        """Decide the result of each build, and the contents of the tags."""
         heads = []
         for line in lines.values():
             made = [self._ended(build, is_last=build is line.builds[-1]) for build in line.builds]
@@ -334,7 +346,7 @@ class _Years:
         return replace(build, state=state, reason=reason, wait_kind=wait, finished=None)
 
     def _around(self, build: Build) -> None:
-        """The build itself and what is told of it elsewhere."""
+        """Add the build itself and all its records."""
         was_built = build.state in (BuildState.PUBLISHED, BuildState.REFUSED)
         tasks = self._tasks(build, was_built=was_built)
         history = (
@@ -370,21 +382,40 @@ class _Years:
             )
             failed = is_builder and build.state is BuildState.FAILED
             free = state is TaskState.FREE
-            made.append(Task(
-                id=self._id(), kind=kind, subject=build.id, target=build.target, arch="x86_64" if is_builder else "",
-                queue=f"{build.target}.x86_64.small" if is_builder else "services", state=TaskState.FAILED if failed else state,
-                owner=build.owner, worker="" if free else f"builder-{self._random.randrange(40):02}" if is_builder else "services",
-                failure_kind=build.failure_kind if failed else "", reason=build.reason if failed else "",
-                lock=self._random.choice(self._locks) if is_builder and not free else "", log=self._log if is_builder and not free else "",
-                result={"seconds": {"buildroot": 9.0, "build": 80.5}, "builder": "mock"} if is_builder else {},
-                created=began - timedelta(seconds=9), started=None if free else began,
-                finished=None if free else began + timedelta(seconds=self._random.randrange(9, 900)),
-            ))  # fmt: skip
+            made.append(
+                Task(
+                    id=self._id(),
+                    kind=kind,
+                    subject=build.id,
+                    target=build.target,
+                    arch="x86_64" if is_builder else "",
+                    queue=f"{build.target}.x86_64.small" if is_builder else "services",
+                    state=TaskState.FAILED if failed else state,
+                    owner=build.owner,
+                    worker=""
+                    if free
+                    else f"builder-{self._random.randrange(40):02}"
+                    if is_builder
+                    else "services",
+                    failure_kind=build.failure_kind if failed else "",
+                    reason=build.reason if failed else "",
+                    lock=self._random.choice(self._locks) if is_builder and not free else "",
+                    log=self._log if is_builder and not free else "",
+                    result={"seconds": {"buildroot": 9.0, "build": 80.5}, "builder": "mock"}
+                    if is_builder
+                    else {},
+                    created=began - timedelta(seconds=9),
+                    started=None if free else began,
+                    finished=None
+                    if free
+                    else began + timedelta(seconds=self._random.randrange(9, 900)),
+                )
+            )
             self._bulk.add(made[-1])
         return made
 
     def _made(self, build: Build, task: Task) -> Build:
-        """Its RPMs, the vendor's, and the comparison of both."""
+        """Add its RPMs, the vendor's, and the comparison of both."""
         nvr, source = build.nvr, build.source
         pairs: list[dict[str, object]] = []
         for name in (source, f"{source}-devel"):
@@ -392,8 +423,9 @@ class _Years:
             vendor = _sha(f"vendor {build.target} {filename}")
             self._artifact(build, task, name, "x86_64")
             rpm = VendorRpm(
-                id=self._id(), target=build.target, sha256=vendor, filename=filename, name=name, arch="x86_64", source=source,
-                sourcerpm=build.srpm_filename, evr=f"{build.version}-{build.release}", provides=(name,), verdict=build.verdict,
+                id=self._id(), target=build.target, sha256=vendor, filename=filename, name=name,
+                arch="x86_64", source=source, sourcerpm=build.srpm_filename,
+                evr=f"{build.version}-{build.release}", provides=(name,), verdict=build.verdict,
             )  # fmt: skip
             self._bulk.add(rpm)
             self._bulk.add(
@@ -405,8 +437,13 @@ class _Years:
                     filename=filename,
                 )
             )
-            pairs.append({"old": filename, "new": filename, "name": name, "source": source, "old_sha256": vendor,
-                          "verdict": build.verdict, "findings": self._findings(build)})  # fmt: skip
+            pairs.append(
+                {
+                    "old": filename, "new": filename, "name": name, "source": source,
+                    "old_sha256": vendor, "verdict": build.verdict,
+                    "findings": self._findings(build),
+                }
+            )  # fmt: skip
         self._artifact(build, task, source, "src")
         report = {
             "schema": 1,
@@ -444,21 +481,25 @@ class _Years:
     def _artifact(self, build: Build, task: Task, name: str, arch: str) -> None:
         filename = f"{name}-{build.version}-{build.release}.{arch}.rpm"
         self._bulk.add(Artifact(
-            id=self._id(), build=build.id, task=task.id, filename=filename, name=name, epoch=0, version=build.version,
-            release=build.release, arch=arch, size=48_211, sha256=_sha(f"ours {build.target} {filename}"),
-            header=_sha(f"header {build.target} {filename}"), signed=_sha(f"signed {build.target} {filename}"), provides=(name,),
+            id=self._id(), build=build.id, task=task.id, filename=filename, name=name, epoch=0,
+            version=build.version, release=build.release, arch=arch, size=48_211,
+            sha256=_sha(f"ours {build.target} {filename}"),
+            header=_sha(f"header {build.target} {filename}"),
+            signed=_sha(f"signed {build.target} {filename}"), provides=(name,),
         ))  # fmt: skip
 
     def _findings(self, build: Build) -> list[dict[str, str]]:
-        # of one of two RPMs; a few builds failed or were canceled and have none
+        # for one of two RPMs; a few builds failed or were canceled and have none
         count = max(round(self._random.uniform(0.5, 1.5) * self._each / 2 / 0.93), 1)
         chosen = self._random.choices(_HARMLESS, k=count)
         if build.gate is Gate.REFUSED:
             chosen += [one for one in _GRAVE if one[3].value == build.verdict][:1]
         return [
-            {"kind": kind, "path": path.format(source=build.source), "subject": subject.format(source=build.source),
-             "verdict": verdict.value,
-             "rule": kind, "old": "a", "new": "b"}
+            {
+                "kind": kind, "path": path.format(source=build.source),
+                "subject": subject.format(source=build.source), "verdict": verdict.value,
+                "rule": kind, "old": "a", "new": "b",
+            }
             for kind, path, subject, verdict in chosen
         ]  # fmt: skip
 
@@ -477,8 +518,9 @@ class _Years:
                     else GenerationState.COLLECTED
                 )
                 made = Generation(
-                    id=self._id(), target=one.name, tag=tag, number=number, state=state, digest=_sha(f"{tag} {number}"),
-                    builds=tuple(carried), sources=len(carried), rpms=3 * len(carried), lock_ours=200 * len(carried),
+                    id=self._id(), target=one.name, tag=tag, number=number, state=state,
+                    digest=_sha(f"{tag} {number}"), builds=tuple(carried), sources=len(carried),
+                    rpms=3 * len(carried), lock_ours=200 * len(carried),
                     lock_rpms=250 * len(carried), created=moment, ready=moment,
                 )  # fmt: skip
                 self._bulk.add(made)
@@ -499,7 +541,7 @@ class _Years:
                 self._bulk.add(entry)
 
     def _rest(self, one: Target, lines: dict[str, _Line]) -> None:
-        """Failures by their words, the forecast, overrides."""
+        """Add failure clusters, the forecast, overrides."""
         made: dict[str, SearchEntry] = {}
         last = [line.builds[-1] for line in lines.values() if line.builds]
         for build in last:
@@ -513,8 +555,11 @@ class _Years:
             self._bulk.add(entry)
         coming = [build for build in last if build.state in (BuildState.WAITING, BuildState.QUEUED)]
         steps = [
-            {"build": build.id, "name": build.nvr, "wave": number % 5, "needs": [], "cost": 60.0, "way": 60.0 + number,
-             "start": 60.0 * number, "end": 60.0 * number + 60, "critical": number == 0}
+            {
+                "build": build.id, "name": build.nvr, "wave": number % 5, "needs": [], "cost": 60.0,
+                "way": 60.0 + number, "start": 60.0 * number, "end": 60.0 * number + 60,
+                "critical": number == 0,
+            }
             for number, build in enumerate(coming)
         ]  # fmt: skip
         forecast: dict[str, object] = {
@@ -528,6 +573,6 @@ class _Years:
         self._bulk.add(ForecastRecord(id=one.name, forecast=forecast, created=NOW))
         for source in list(lines)[:50]:
             self._bulk.add(SourceOverride(
-                id=self._id(), target=one.name, source=source, settings={"nocheck": True}, reason="its tests need the network", actor="ann",
-                created=NOW,
+                id=self._id(), target=one.name, source=source, settings={"nocheck": True},
+                reason="its tests need the network", actor="ann", created=NOW,
             ))  # fmt: skip

@@ -1,10 +1,9 @@
-"""Every page and its JSON twin over a store of 100,000 builds, on SQLite and on PostgreSQL, beside
-Flask's empty page in the same run.
+"""Every page and its JSON, over a store of 100,000 builds, on SQLite and PostgreSQL.
 
-Measured in process: the server's own time, without a network. First paint is Chromium's word for
-it, from a server on the loopback. Goals: each page's median under 50 ms, its first paint under 300
-ms, no growth of memory over 1,000 requests. The stores are made once and kept in
-``var/bench/large``.
+The peer is Flask's empty page in the same run. The measure is the server's own time, in process,
+without a network. First paint is Chromium's measure, from a server on the loopback. Goals: each
+page's median under 50 ms, its first paint under 300 ms, no growth of memory over 1,000 requests.
+The stores are made once and kept in ``var/bench/large``.
 """
 
 from __future__ import annotations
@@ -50,17 +49,15 @@ _KEPT = Path("var/bench/large")
 _GOAL_MS, _GOAL_PAINT_MS, _GOAL_GROWTH_MIB = 50.0, 300.0, 8.0
 _REQUESTS = 1_000
 _EACH = 15
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-dev-shm-usage",
-]  # root in a container has no user namespace for it
+# Root in a container has no user namespace for it.
+_FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"]
 _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """Milliseconds of one path; ``own`` is the median of this process's CPU time, which a busy
-    machine does not stretch.
+    """Milliseconds of one path; ``own`` is the median of CPU time, independent of the machine's
+    load.
     """
 
     path: str
@@ -94,7 +91,7 @@ def _sqlite(size: Size) -> Iterator[Hub]:
 
 @contextmanager
 def _postgresql(size: Size) -> Iterator[Hub]:
-    """A private cluster in the folder, whose socket is in /tmp (its path must be short)."""
+    """Yield the hub of a private cluster in the folder; its socket is in /tmp (a short path)."""
     home = (_KEPT / size.name / "postgresql").absolute()
     socket = Path("/tmp") / f"buildfarm-bench-{os.getpid()}"
     socket.mkdir(mode=0o700)
@@ -142,13 +139,14 @@ def _fill(home: Path, url: str, size: Size) -> None:
     began = time.perf_counter()
     large_store.fill(home, url, size)
     print(
-        f"made {size.builds:,} builds of {size.sources:,} sources with {size.findings:,} findings in {time.perf_counter() - began:.0f} s"
+        f"made {size.builds:,} builds of {size.sources:,} sources with {size.findings:,} findings "
+        f"in {time.perf_counter() - began:.0f} s"
     )
     (home / "done").write_text(_made_of(), encoding="ascii")
 
 
 def _is_made(home: Path) -> bool:
-    """Whether there is a store of these tables by this generator."""
+    """Check for a store of these tables by this generator."""
     done = home / "done"
     return done.exists() and done.read_text(encoding="ascii") == _made_of()
 
@@ -172,7 +170,7 @@ def _close(hub: Hub) -> None:
 
 
 def paths(hub: Hub) -> list[str]:
-    """Every page, and those of builds and drops by name: usual ones and the largest."""
+    """Return every page, and those of some builds and drops: usual ones and the largest."""
     with hub.store.read() as tx:
         published = tx.find(
             Build,
@@ -206,24 +204,30 @@ def paths(hub: Hub) -> list[str]:
             tx, Build, "created,id", {"target": "reef-9"}, limit=1, descending=False
         ).cursor
     return [
-        "/", "/builds", f"/builds?cursor={middle}", "/builds?state=failed", "/builds?state=failed,on_hold&target=reef-8",
-        f"/builds?source={published.source}", "/builds?verdict=INCOMPATIBLE&state=compared", "/builds?verdict=ERROR",
-        f"/builds?drop={first.id[:12]}", f"/builds/{published.id}", f"/builds/{failed.nvr}", f"/builds/{refused.id}", "/drops",
-        f"/drops/{usual.id}", f"/drops/{first.id[:12]}", "/targets", "/targets/reef-9", "/targets/reef-9/seeds", "/workers", "/generations",
-        "/generations?tag=reef-9", "/waivers", "/waivers?all=1", f"/search?q={published.source}", "/search?q=/etc/lib", "/search?q=strlcpy",
-        f"/search?q={published.nvr}", "/action-required", "/sources", f"/sources/reef-9/{published.source}",
-        "/sigs", "/sigs/core", "/lag", "/machines", f"/generations/{head.generation}",
-        f"/builds/{published.id}/buildroot", "/triggers", "/subscriptions",
+        "/", "/builds", f"/builds?cursor={middle}", "/builds?state=failed",
+        "/builds?state=failed,on_hold&target=reef-8", f"/builds?source={published.source}",
+        "/builds?verdict=INCOMPATIBLE&state=compared", "/builds?verdict=ERROR",
+        f"/builds?drop={first.id[:12]}", f"/builds/{published.id}", f"/builds/{failed.nvr}",
+        f"/builds/{refused.id}", "/drops", f"/drops/{usual.id}", f"/drops/{first.id[:12]}",
+        "/targets", "/targets/reef-9", "/targets/reef-9/seeds", "/workers", "/generations",
+        "/generations?tag=reef-9", "/waivers", "/waivers?all=1", f"/search?q={published.source}",
+        "/search?q=/etc/lib", "/search?q=strlcpy", f"/search?q={published.nvr}", "/action-required",
+        "/sources", f"/sources/reef-9/{published.source}", "/sigs", "/sigs/core", "/lag",
+        "/machines", f"/generations/{head.generation}", f"/builds/{published.id}/buildroot",
+        "/triggers", "/subscriptions",
         *([f"/clusters/{current.target}/{clusters([current])[0].id}"] if current else []),
     ]  # fmt: skip
 
 
 def twins(pages: Sequence[str]) -> list[str]:
-    """The JSON of each page, and what only programs ask."""
+    """Return the JSON paths of each page, and those for programs only."""
     build = next(path for path in pages if path.startswith("/builds/"))
-    more = [f"{build}/why", f"{build}/findings", f"{build}/lock", "/events", f"/events?subject={build[8:]}", "/events?after=400000",
-            "/tasks", "/tasks?active=1", "/tasks?state=failed", "/overrides", "/targets/reef-9/failures", "/targets/reef-9/plan",
-            "/health"]  # fmt: skip
+    more = [
+        f"{build}/why", f"{build}/findings", f"{build}/lock", "/events",
+        f"/events?subject={build[8:]}", "/events?after=400000", "/tasks", "/tasks?active=1",
+        "/tasks?state=failed", "/overrides", "/targets/reef-9/failures", "/targets/reef-9/plan",
+        "/health",
+    ]  # fmt: skip
     return [f"/api/v1{path}" for path in (*pages, *more)] + ["/metrics"]
 
 
@@ -234,17 +238,20 @@ def _measure(name: str, hub: Hub, runs: int) -> None:
     pages = paths(hub)
     found = [_timed(app, path, runs) for path in (*pages, *twins(pages))]
     print(
-        f"\n{name}: server time in ms, in process ({runs} requests each); Flask's empty page: {floor:.3f}"
+        f"\n{name}: server time in ms, in process ({runs} requests each); Flask's empty page: "
+        f"{floor:.3f}"
     )
     print(f"{'median':>8} {'p95':>8} {'own CPU':>8} {'KiB':>7} {'RATIO':>8}  path")
     for one in found:
         late = "" if one.median < _GOAL_MS else "   NOT MET"
         print(
-            f"{one.median:>8.1f} {one.p95:>8.1f} {one.own:>8.1f} {one.bytes / 1024:>7.0f} {one.median / floor:>8.1f}  {one.path[:70]}{late}"
+            f"{one.median:>8.1f} {one.p95:>8.1f} {one.own:>8.1f} {one.bytes / 1024:>7.0f} "
+            f"{one.median / floor:>8.1f}  {one.path[:70]}{late}"
         )
     slow = [one for one in found if one.median >= _GOAL_MS]
     print(
-        f"  goal: each median under {_GOAL_MS:.0f} ms: {'met' if not slow else f'NOT MET by {len(slow)} of {len(found)}'}"
+        f"  goal: each median under {_GOAL_MS:.0f} ms: "
+        f"{'met' if not slow else f'NOT MET by {len(slow)} of {len(found)}'}"
     )
     _anew(app, hub)
     _ticks(hub)
@@ -253,8 +260,8 @@ def _measure(name: str, hub: Hub, runs: int) -> None:
 
 
 def _anew(app: Flask, hub: Hub) -> None:
-    """The pages that keep answers between two events, right after one; and what a web process reads
-    at its start.
+    """Measure pages that cache answers right after an event, and what a web process reads at its
+    start.
     """
     client, source_statuses = app.test_client(), app_context.of(app.extensions).source_statuses
     with hub.store.read() as tx:
@@ -272,19 +279,20 @@ def _anew(app: Flask, hub: Hub) -> None:
     with hub.store.read() as tx:
         SourceStatusIndex().of(hub, tx)
     print(
-        f"{(time.thread_time() - began) * 1000:>8.0f}  all source_statuses, at the start and every ten minutes"
+        f"{(time.thread_time() - began) * 1000:>8.0f}  all source_statuses, at the start and every "
+        "ten minutes"
     )
 
 
 def _something_happens(kept: Cache) -> None:
-    """As if a second had passed and an event had come: the store's clock stands still."""
-    known = kept._answers  # noqa: SLF001  # what nobody but a clock may do otherwise
+    """Expire the cache as a second and an event would: the store's clock stands still."""
+    known = kept._answers  # noqa: SLF001  # only a clock does this otherwise
     for what, one in known.items():
         known[what] = replace(one, at=one.at - timedelta(seconds=1), event=-1)
 
 
 def _ticks(hub: Hub) -> None:
-    """What the scheduler does at every tick though nothing has happened."""
+    """Measure the scheduler's tick without any event."""
     took = []
     for _ in range(5):
         began = time.perf_counter()
@@ -293,12 +301,13 @@ def _ticks(hub: Hub) -> None:
                 publishing.needs_publishing(tx, target, publishing.carried_now(hub, target))
         took.append((time.perf_counter() - began) * 1000)
     print(
-        f"  a tick's look at {len(hub.config.targets)} targets for something to publish: {statistics.median(took):.0f} ms"
+        f"  a tick's look at {len(hub.config.targets)} targets for something to publish: "
+        f"{statistics.median(took):.0f} ms"
     )
 
 
 def no_intake(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHeader | InputError]:  # noqa: ARG001  # a protocol
-    """Nothing is uploaded here."""
+    """Stand in for the intake; nothing is uploaded here."""
     return []
 
 
@@ -332,7 +341,7 @@ def _timed(app: Flask, path: str, runs: int) -> Measured:
 
 
 def _memory(app: Flask, pages: Sequence[str]) -> None:
-    """How much more this process has after 1,000 requests than after the first round."""
+    """Print the growth of this process over 1,000 requests, after a first round."""
     client = app.test_client()
     for path in pages:
         client.get(path, buffered=True)
@@ -340,8 +349,10 @@ def _memory(app: Flask, pages: Sequence[str]) -> None:
     for number in range(_REQUESTS):
         client.get(pages[number % len(pages)], buffered=True)
     grown = _resident() - before
-    print(f"  memory: {before:.0f} MiB, {grown:+.1f} MiB after {_REQUESTS} requests; "
-          f"goal at most {_GOAL_GROWTH_MIB:.0f}: {'met' if grown <= _GOAL_GROWTH_MIB else 'NOT MET'}")  # fmt: skip
+    print(
+        f"  memory: {before:.0f} MiB, {grown:+.1f} MiB after {_REQUESTS} requests; "
+        f"goal at most {_GOAL_GROWTH_MIB:.0f}: {'met' if grown <= _GOAL_GROWTH_MIB else 'NOT MET'}"
+    )
 
 
 def _resident() -> float:
@@ -379,6 +390,7 @@ def _paint(app: Flask, pages: Sequence[str]) -> None:
 def _painted(page: Page, url: str) -> float:
     page.goto(url)
     script = """() => new Promise(done => new PerformanceObserver(list => {
-        const one = list.getEntries().find(entry => entry.name === 'first-contentful-paint'); if (one) done(one.startTime);
+        const one = list.getEntries().find(entry => entry.name === 'first-contentful-paint');
+        if (one) done(one.startTime);
     }).observe({type: 'paint', buffered: true}))"""
     return float(page.evaluate(script))

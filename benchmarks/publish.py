@@ -1,11 +1,10 @@
-"""Publishing one build into a large repository, beside ``createrepo_c --update`` over the same
-RPMs, all in one run.
+"""Publish one build into a large repository, and run ``createrepo_c --update`` over the same RPMs.
 
-The RPMs are made here, with about the metadata an enterprise distribution's have: 40 files, a dozen
-dependencies, ten changelog entries. Ours writes a whole new generation, metadata and RPMs laid out;
-createrepo_c renews the metadata of a folder in place, with its old metadata to go by and without
-databases. Both get one RPM more than before. Afterwards libsolv, createrepo_c's reader and dnf must
-see the same RPMs in both. Goal: at least 20 times faster at 10,000 RPMs.
+The RPMs are made here, with about the metadata of an enterprise distribution: 40 files, a dozen
+dependencies, ten changelog entries. The farm writes a whole new generation, metadata and RPMs;
+createrepo_c renews the metadata of a folder in place, from its old metadata and without databases.
+Both get one more RPM than before. Afterwards libsolv, createrepo_c's reader and dnf must see the
+same RPMs in both. Goal: at least 20 times faster at 10,000 RPMs.
 """
 
 from __future__ import annotations
@@ -38,14 +37,15 @@ _SUB = """
 Summary: One part of many, in words as long as such words are
 {requires}
 %description {name}
-This part is described in as many words as maintainers use, which is a line or two that say what it is good for.
+This part is described in as many words as maintainers use, which is a line or two
+that say what it is good for.
 %files {name}
 /usr/share/%{{name}}/{name}
 """
 
 
 def _spec(source: str) -> str:
-    """A source of many sub-packages."""
+    """Return a source of many sub-packages."""
     requires = "\n".join(f"Requires: library-{number} >= {number}.1" for number in range(_REQUIRES))
     parts = "".join(_SUB.format(name=f"p{number}", requires=requires) for number in range(_PARTS))
     entries = "\n".join(
@@ -77,19 +77,21 @@ done
 
 
 def _made(folder: Path, count: int) -> list[_Rpm]:
-    """RPMs of ``count`` sources: rpmbuild makes the first few, the others are these under other
-    names.
+    """Make RPMs of ``count`` sources: rpmbuild makes a few, the others are copies with other names.
 
-    A name of the same length is put into the header; its digests are wrong then, which repodata
-    does not ask for.
+    A name of the same length is written into the header; its digests are wrong then, which repodata
+    does not check.
     """
 
     def build(number: int) -> None:
         top = folder / f".{number}"
         top.mkdir(parents=True)
         (top / "many.spec").write_text(_spec(f"s{number:03}"))
-        defines = (f"_topdir {top}", f"_rpmdir {folder}", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
-                   "_binary_payload w1.gzdio", "__os_install_post %{nil}")  # fmt: skip
+        defines = (
+            f"_topdir {top}", f"_rpmdir {folder}",
+            "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
+            "_binary_payload w1.gzdio", "__os_install_post %{nil}",
+        )  # fmt: skip
         words = [word for define in defines for word in ("--define", define)]
         subprocess.run(
             ["rpmbuild", "-bb", "--quiet", *words, top / "many.spec"],
@@ -121,7 +123,7 @@ class _Rpm:
 
 
 def run(runs: int) -> None:
-    """Print a line a size."""
+    """Print a line for each size."""
     with tempfile.TemporaryDirectory(prefix="bench-publish-", dir="/var/tmp") as work:
         top = Path(work)
         rpms = _made(top / "rpms", max(_SIZES) // _PARTS + 1)
@@ -141,7 +143,7 @@ def _measure(rpms: list[_Rpm], size: int, runs: int, work: Path) -> None:
     ours_times, their_times = [], []
     for number in range(1, runs + 1):
         added = rpms[: size + number]
-        os.sync()  # ours flushes to the disk what it wrote: not the other's files too
+        os.sync()  # the farm flushes its own files; do not count the peer's
         started = time.perf_counter()
         writer.write(work / f"ours-{number}", added)
         ours_times.append(time.perf_counter() - started)
@@ -152,7 +154,8 @@ def _measure(rpms: list[_Rpm], size: int, runs: int, work: Path) -> None:
         their_times.append(time.perf_counter() - started)
     ours, peer = statistics.median(ours_times), statistics.median(their_times)
     print(
-        f"{size:>6} RPMs and one more (median of {runs}): ours {ours:.3f} s, createrepo_c --update {peer:.3f} s"
+        f"{size:>6} RPMs and one more (median of {runs}): ours {ours:.3f} s, createrepo_c --update "
+        f"{peer:.3f} s"
     )
     ratio = peer / ours
     goal = (
@@ -161,17 +164,16 @@ def _measure(rpms: list[_Rpm], size: int, runs: int, work: Path) -> None:
         else ""
     )
     print(f"createrepo_c over ours: {ratio:.1f}{goal}")
-    subprocess.run(
-        [*words, "--general-compress-type=gz"], check=True, capture_output=True
-    )  # its zstd is not read by every libsolv
+    # Not every libsolv reads zstd.
+    subprocess.run([*words, "--general-compress-type=gz"], check=True, capture_output=True)
     _same(work / f"ours-{runs}", theirs)
     shutil.rmtree(work)
 
 
 def _same(ours: Path, theirs: Path) -> None:
-    """The same RPMs for createrepo_c's reader, libsolv and dnf.
+    """Check that createrepo_c's reader, libsolv and dnf see the same RPMs.
 
-    :raises ValueError: they are not.
+    :raises ValueError: they do not.
     """
     seen = {}
     for name, folder in (("ours", ours), ("theirs", theirs)):
@@ -205,9 +207,14 @@ def _dnf(folder: Path) -> list[str]:
         config = Path(home) / "dnf.conf"
         config.write_text("[main]\nreposdir=/nonexistent\npluginpath=/nonexistent\n")
         done = subprocess.run(
-            ["dnf", "--quiet", f"--config={config}", f"--installroot={home}/root",
-             f"--setopt=cachedir={home}/cache", f"--setopt=logdir={home}",
-             f"--repofrompath=repo,file://{folder}", "--releasever=9", "--forcearch=x86_64", "repoquery"],
-            capture_output=True, text=True, check=True,
+            [
+                "dnf", "--quiet", f"--config={config}", f"--installroot={home}/root",
+                f"--setopt=cachedir={home}/cache", f"--setopt=logdir={home}",
+                f"--repofrompath=repo,file://{folder}", "--releasever=9", "--forcearch=x86_64",
+                "repoquery",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
         )  # fmt: skip
     return sorted(done.stdout.split())

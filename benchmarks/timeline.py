@@ -1,9 +1,8 @@
-"""Where the seconds of one drop went, from what the API tells of its tasks: every moment gets
-exactly one label.
+"""The timeline of a drop, from the API's tasks: every moment gets exactly one label.
 
 A moment belongs to the tasks that run in it; if none runs, to those that wait for their worker; if
-there is none at all, to the hub, which moves the build on, plans, or has not been asked yet. So the
-parts add up to the whole. Pure.
+there are none at all, to the hub, which moves the build on, plans, or has not been asked yet. So
+the parts add up to the whole. Pure functions.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """One task; times are seconds after the POST. ``steps`` are the builder's own stages."""
+    """One task; times are seconds after the POST, ``steps`` the builder's stages."""
 
     name: str
     created: float
@@ -32,7 +31,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A stretch of the way with one label."""
+    """A stretch of time with one label."""
 
     label: str
     start: float
@@ -41,7 +40,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """One drop from its POST to ``published`` seen: ``total`` seconds, its tasks and its parts in
+    """One drop from its POST to ``published``: ``total`` seconds, its tasks and its parts in
     order.
     """
 
@@ -51,7 +50,7 @@ class Way:
 
 
 def seconds_after(moment: str, zero: datetime) -> float:
-    """Seconds from ``zero`` to a time as the API writes it.
+    """Return the seconds from ``zero`` to a time as the API writes it.
 
     >>> seconds_after("2026-01-02T03:04:05.678Z", datetime.fromisoformat("2026-01-02T03:04:05Z"))
     0.678
@@ -60,7 +59,7 @@ def seconds_after(moment: str, zero: datetime) -> float:
 
 
 def way_of(tasks: Sequence[Json], states: Sequence[Json], *, zero: datetime, total: float) -> Way:
-    """The way of one drop.
+    """Return the timeline of one drop.
 
     :param tasks: the API's tasks; those created before ``zero`` (the POST) or never finished are
         left out.
@@ -114,7 +113,7 @@ def _label(at: float, spans: Sequence[Span], marks: Sequence[tuple[float, str]])
 
 
 def table(ways: Sequence[Way]) -> list[str]:
-    """Lines: the last run part by part, each with its median over all runs, then the builder's own
+    """Return lines: the last run by parts, each with its median over all runs, then the builder's
     stages.
     """
     last = ways[-1]

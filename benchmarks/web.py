@@ -1,9 +1,9 @@
-"""Requests per second and tail latency of the overview, a build page and the API's list, beside
-Flask's empty page.
+"""Requests per second and tail latency of the overview, a build page and the API's list.
 
-Both behind the farm's own web server, asked in turn by wrk in the same run: what counts is the
-ratio, which the machine's speed and load largely leave alone. ``BUILDFARM_BENCH_HOME`` names a
-farm's home whose store is asked; otherwise a small one is made here.
+The peer is Flask's empty page behind the same web server, requested in turn by wrk in the same run:
+the ratio counts, because it hardly depends on the machine's speed and load.
+``BUILDFARM_BENCH_HOME`` names a farm's home with a store to use; otherwise a small one is made
+here.
 """
 
 from __future__ import annotations
@@ -40,15 +40,16 @@ _START_SECONDS = 30.0
 _PERCENTILES = """
 done = function(summary, latency, requests)
   local errors = summary.errors
-  io.write(string.format("\\nresult %f %d %d %d %d\\n", summary.requests * 1e6 / summary.duration, latency:percentile(50),
-    latency:percentile(95), latency:percentile(99), errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+  io.write(string.format("\\nresult %f %d %d %d %d\\n", summary.requests * 1e6 / summary.duration,
+    latency:percentile(50), latency:percentile(95), latency:percentile(99),
+    errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end
 """
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What wrk saw: requests a second, and latencies in milliseconds."""
+    """One result of wrk: requests per second, and latencies in milliseconds."""
 
     per_second: float
     p50: float
@@ -57,7 +58,7 @@ class Sample:
 
 
 def run(runs: int) -> None:
-    """Measure the store that the environment names, or a small one."""
+    """Measure the store named by the environment, or a small one."""
     named = os.environ.get("BUILDFARM_BENCH_HOME")
     if named:
         measure(Path(named).absolute(), runs)
@@ -76,7 +77,7 @@ def run(runs: int) -> None:
 
 
 def empty() -> Flask:
-    """The peer: one route, nothing in it."""
+    """Return the peer: an application with one empty route."""
     app = Flask("empty")
     app.add_url_rule("/", view_func=lambda: "")
     return app
@@ -85,7 +86,7 @@ def empty() -> Flask:
 def measure(home: Path, runs: int) -> None:
     """Print a table for the farm in ``home``.
 
-    :raises DemoFailed: a page does not answer as it should.
+    :raises DemoFailed: a page does not answer as expected.
     """
     if not shutil.which("wrk"):
         raise DemoFailed("no wrk on this machine: apt-get install wrk")
@@ -97,7 +98,8 @@ def measure(home: Path, runs: int) -> None:
         if not known["builds"]:
             raise DemoFailed(f"{home}: there is no build in this store")
         pages = {
-            EMPTY: f"{peer}/", OVERVIEW: f"{ours}/", BUILD: f"{ours}/builds/{known['builds'][0]['id']}",
+            EMPTY: f"{peer}/", OVERVIEW: f"{ours}/",
+            BUILD: f"{ours}/builds/{known['builds'][0]['id']}",
             LIST: f"{ours}/api/v1/builds?limit=100",
         }  # fmt: skip
         samples: dict[str, list[Sample]] = {name: [] for name in pages}
@@ -108,13 +110,12 @@ def measure(home: Path, runs: int) -> None:
 
 
 def report(samples: Mapping[str, list[Sample]], builds: int) -> list[str]:
-    """The table: medians over the runs, and the ratio to the empty page of the same turn."""
+    """Return the table: medians over the runs, and the ratio to the empty page of the same turn."""
     runs = len(samples[EMPTY])
     how = f"{_CONNECTIONS} connections, {_SECONDS} s a turn, {runs} turns"
-    lines = [
-        f"web: a store of {builds} builds, {how} ({os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f})",
-        f"  {'medians':<22}{'a second':>10}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'of the empty page':>20}",
-    ]
+    machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
+    columns = f"{'a second':>10}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'of the empty page':>20}"
+    lines = [f"web: a store of {builds} builds, {how} ({machine})", f"  {'medians':<22}{columns}"]
     for name, seen in samples.items():
         ratio = statistics.median(
             one.per_second / peer.per_second for one, peer in zip(seen, samples[EMPTY], strict=True)
@@ -135,19 +136,20 @@ def _ask(url: str) -> Sample:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_PERCENTILES)
         script.flush()
-        httpx.get(
-            url, trust_env=False, timeout=60
-        ).raise_for_status()  # the first answer fills caches
+        # The first answer fills caches.
+        httpx.get(url, trust_env=False, timeout=60).raise_for_status()
         started = time.perf_counter()
         httpx.get(url, trust_env=False, timeout=60)
         alone = time.perf_counter() - started
-        argv = ["wrk", "--threads", "1", "--connections", str(_CONNECTIONS), "--duration", f"{_SECONDS}s",
-                "--timeout", "30s", "--script", script.name, url]  # fmt: skip
+        argv = [
+            "wrk", "--threads", "1", "--connections", str(_CONNECTIONS), "--duration",
+            f"{_SECONDS}s", "--timeout", "30s", "--script", script.name, url,
+        ]  # fmt: skip
         output = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     words = next(line for line in output.splitlines() if line.startswith("result ")).split()
     if words[5] != "0":
         raise DemoFailed(f"{url}: {words[5]} requests failed:\n{output}")
-    if float(words[1]) == 0:  # not one in time: what a single request took is a lower bound
+    if float(words[1]) == 0:  # no request finished in time: the single request is a lower bound
         return Sample(1 / alone, alone * 1000, alone * 1000, alone * 1000)
     p50, p95, p99 = (int(word) / 1000 for word in words[2:5])
     return Sample(float(words[1]), p50, p95, p99)
@@ -155,15 +157,15 @@ def _ask(url: str) -> Sample:
 
 @contextmanager
 def _serving(application: str, env: Mapping[str, str], home: Path) -> Iterator[str]:
-    """The farm's web server with an application; its URL."""
+    """Yield the URL of the farm's web server with an application."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{probe.getsockname()[1]}"
     (home / "logs").mkdir(exist_ok=True)
     with (home / "logs" / "bench-web.log").open("ab") as log:
         process = subprocess.Popen(
-            web_server(listen, application), cwd=CHECKOUT, env={**os.environ, **env, "PYTHONPATH": str(CHECKOUT)},
-            stdout=log, stderr=log,
+            web_server(listen, application), cwd=CHECKOUT,
+            env={**os.environ, **env, "PYTHONPATH": str(CHECKOUT)}, stdout=log, stderr=log,
         )  # fmt: skip
     try:
         _wait_for(f"http://{listen}/", process)
@@ -186,20 +188,28 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def _fill(tx: Transaction, target: str) -> None:
-    """A store of published builds, each with a task and its events."""
-    drop = Drop(id="0" * 64, target=target, name="bench", trigger="http", owner="bench", state=DropState.INGESTED,
-                created=tx.now - timedelta(days=1))  # fmt: skip
+    """Fill a store with published builds, each with a task and its events."""
+    drop = Drop(
+        id="0" * 64, target=target, name="bench", trigger="http", owner="bench",
+        state=DropState.INGESTED, created=tx.now - timedelta(days=1),
+    )  # fmt: skip
     tx.add(drop)
     for number in range(_BUILDS):
         name, at = f"source{number}", tx.now - timedelta(days=1) + timedelta(seconds=30 * number)
         build = Build(
-            id=f"{number:016x}", target=target, drop_id=drop.id, source=name, epoch=0, version="1.0", release="1.el9", dist=".el9",
-            srpm=f"{number:064x}", srpm_filename=f"{name}-1.0-1.el9.src.rpm", state=BuildState.PUBLISHED, state_since=at,
+            id=f"{number:016x}", target=target, drop_id=drop.id, source=name, epoch=0,
+            version="1.0", release="1.el9", dist=".el9", srpm=f"{number:064x}",
+            srpm_filename=f"{name}-1.0-1.el9.src.rpm", state=BuildState.PUBLISHED, state_since=at,
             verdict="EQUIVALENT", owner="bench", arches=("x86_64",), created=at,
         )  # fmt: skip
         tx.add(build)
-        tx.add(Task(id=f"t{number:015x}", kind=TaskKind.BUILD, subject=build.id, target=target, arch="x86_64", queue="q",
-                    state=TaskState.CLOSED, worker="local-1", created=at, started=at, finished=at + timedelta(seconds=20)))  # fmt: skip
+        tx.add(
+            Task(
+                id=f"t{number:015x}", kind=TaskKind.BUILD, subject=build.id, target=target,
+                arch="x86_64", queue="q", state=TaskState.CLOSED, worker="local-1", created=at,
+                started=at, finished=at + timedelta(seconds=20),
+            )
+        )  # fmt: skip
         for state in (
             "ingested",
             "debranded",

@@ -1,6 +1,6 @@
-"""The only place where real things are chosen: which store, which broker, which tools.
+"""Composition root: chooses the store, the broker and the tools of every process.
 
-Every process of the farm starts here; nothing happens at import.
+Nothing happens at import.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from buildfarm import config as configuration
 from buildfarm.adapters.auth.oidc import OidcIssuer
 from buildfarm.adapters.auth.passwords import Argon2Passwords
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
 from buildfarm.adapters.core.blobs import Blobs
 from buildfarm.adapters.core.database import SqlStore
 from buildfarm.adapters.core.database.store import utc_now
@@ -31,16 +31,16 @@ from buildfarm.adapters.debrand.rule_files import load_rules
 from buildfarm.adapters.debrand.source_survey import survey as read_sources
 from buildfarm.adapters.intake import dist_git
 from buildfarm.adapters.intake.fetching import Fetcher
-from buildfarm.adapters.intake.folder_events import InotifyFolder, nobody_writes
+from buildfarm.adapters.intake.folder_events import InotifyFolder, has_no_writer
+from buildfarm.adapters.intake.metadata_cache import MetadataCache
 from buildfarm.adapters.intake.polled_repository import RepositoryLook
-from buildfarm.adapters.intake.remote_metadata import RemoteMetadata
 from buildfarm.adapters.intake.rpm_verify import verify_many
 from buildfarm.adapters.notify import outward
 from buildfarm.adapters.notify.event_stream import RedisStream
 from buildfarm.adapters.notify.keys import NotificationKeys
 from buildfarm.adapters.notify.mail import Smtp
 from buildfarm.adapters.notify.webhooks import Webhooks
-from buildfarm.adapters.publish.compose_metadata import ProductmdWriter
+from buildfarm.adapters.publish.productmd_writer import ProductmdWriter
 from buildfarm.adapters.publish.repository_writer import repository_writer
 from buildfarm.adapters.publish.signing import Signer
 from buildfarm.adapters.schedule import celery_hub, message_keys
@@ -64,19 +64,19 @@ from buildfarm.ports.intake import Intake
 from buildfarm.ports.notifications import Answer, MailMessage
 from buildfarm.rpm_folders import POOL
 from buildfarm.services.auth.login import LoginTools
-from buildfarm.services.build import comparing, debranding  # fmt: skip
+from buildfarm.services.build import comparing, debranding
 from buildfarm.services.build.comparing import CompareTools
 from buildfarm.services.build.debranding import DebrandTools
 from buildfarm.services.build.guests import GuestProvisioning
 from buildfarm.services.core.hub import Heartbeat, Hub
 from buildfarm.services.core.tasks import token_hash
-from buildfarm.services.intake import downloads, drops, surveying  # fmt: skip
+from buildfarm.services.intake import downloads, drops, surveying
 from buildfarm.services.intake.polling import Poller
 from buildfarm.services.intake.watching import FolderWatch
-from buildfarm.services.notify import consumers  # fmt: skip
+from buildfarm.services.notify import consumers
 from buildfarm.services.notify.deliveries import DeliverySender
 from buildfarm.services.notify.notifier import CONSUMERS, Notifier
-from buildfarm.services.publish import collecting, composing, publishing  # fmt: skip
+from buildfarm.services.publish import collecting, composing, publishing
 from buildfarm.services.schedule.planning import PlanningService
 from buildfarm.services.schedule.scheduler import Scheduler
 from buildfarm.services.schedule.task_handlers import Handler
@@ -102,7 +102,7 @@ class Home:
 
 
 def home_of(config: Config) -> Home:
-    """The folders, made if they are not there yet."""
+    """Return the folders, created if necessary."""
     home = Home(root=config.farm.home_path)
     for folder in (
         home.root,
@@ -117,7 +117,7 @@ def home_of(config: Config) -> Home:
 
 
 def private_redis(config: Config) -> PrivateRedis:
-    """The embedded Redis: its port and password are chosen once and kept."""
+    """Return the embedded Redis; its port and password are chosen once and kept."""
     file = home_of(config).secrets / "redis.json"
     if not file.exists():
         file.touch(mode=0o600)
@@ -134,7 +134,7 @@ def private_redis(config: Config) -> PrivateRedis:
 
 
 def redis_url(config: Config) -> str:
-    """The hub's Redis: the configured one, else the embedded one."""
+    """Return the URL of the hub's Redis: the configured one, else the embedded one."""
     farm = config.farm
     return (
         _with_password(config, farm.redis, farm.redis_password_file)
@@ -144,7 +144,7 @@ def redis_url(config: Config) -> str:
 
 
 def _with_password(config: Config, url: str, file: str) -> str:
-    """``url`` with the password in ``file``, if one is named.
+    """Return ``url`` with the password of ``file``, if one is named.
 
     :raises ConfigError: it cannot be read.
     """
@@ -152,18 +152,18 @@ def _with_password(config: Config, url: str, file: str) -> str:
 
 
 def database_url(config: Config) -> str:
-    """The database: the configured one, else the embedded one."""
+    """Return the URL of the database: the configured one, else the embedded one."""
     return _with_password(config, config.farm.database_url, config.farm.database_password_file)
 
 
 def store_of(config: Config) -> SqlStore:
-    """The database's store."""
+    """Return the database's store."""
     home_of(config)
     return SqlStore(database_url(config))
 
 
 def initialise(config: Config) -> None:
-    """Make what a new farm needs: tables, the signing key, message keys, the first API token.
+    """Create what a new farm needs: tables, the signing key, message keys, the first API token.
 
     Safe to repeat.
     """
@@ -190,30 +190,30 @@ def initialise(config: Config) -> None:
 
 
 def signer_of(config: Config) -> Signer:
-    """The distribution's key."""
+    """Return the signer with the distribution's key."""
     return Signer(
         home_of(config).gnupg, name=config.farm.distribution, email=config.farm.signing_email
     )
 
 
 def intake() -> Intake:
-    """Verification of RPMs in the sandbox."""
+    """Return the verification of RPMs in the sandbox."""
     return verify_many
 
 
 def rules_of(config: Config, target: Target) -> list[Rule]:
-    """The debrand rules of a target. :raises ConfigError: one of them is wrong."""
+    """Return the debrand rules of a target. :raises ConfigError: one of them is wrong."""
     return load_rules(config.path(target.rules)) if target.rules else []
 
 
 def brand_policy_of(config: Config, target: Target) -> BrandPolicy | None:
-    """The words that must not be left in the target's RPMs."""
+    """Return the brand policy for the target's RPMs."""
     return load_brand_policy(config.path(target.brand)) if target.brand else None
 
 
 def compare_policy(config: Config, name: str) -> ComparePolicy:
-    """Return how RPMs are compared for a target outside of a build: its suffix, its tags, its
-    rules' renames.
+    """Return a target's policy for comparisons outside of a build: suffix, tags, renames by
+    rules.
     """
     target = config.target(name)
     rules = rules_of(config, target)
@@ -225,7 +225,7 @@ def compare_policy(config: Config, name: str) -> ComparePolicy:
 
 
 def compare_tools(config: Config) -> CompareTools:
-    """Return what comparing reads RPMs with."""
+    """Return the tools that read RPMs for comparisons."""
     return CompareTools(
         reader=SandboxedReader(),
         scan=scan_rpms,
@@ -234,7 +234,7 @@ def compare_tools(config: Config) -> CompareTools:
 
 
 def hub_of(config: Config) -> Hub:
-    """The collaborators of every hub process."""
+    """Return the collaborators of a hub process."""
     url = redis_url(config)
     pair = message_keys.ensure_pair(home_of(config).secrets / "messages", "hub")
     return Hub(
@@ -248,9 +248,7 @@ def hub_of(config: Config) -> Hub:
 
 
 def login_tools(config: Config) -> LoginTools:
-    """Return what people are let in with. :raises ConfigError: the OIDC client's secret cannot be
-    read.
-    """
+    """Return the tools for logins. :raises ConfigError: the OIDC client's secret cannot be read."""
     settings = config.farm.login.oidc
     if settings is None:
         return LoginTools(passwords=Argon2Passwords())
@@ -259,14 +257,14 @@ def login_tools(config: Config) -> LoginTools:
 
 
 def web_parts() -> tuple[Hub, Intake, GuestProvisioning]:
-    """Return what the Flask application is made with (each web process calls this once)."""
+    """Return the collaborators of the Flask application (each web process calls this once)."""
     loaded = configuration.load()
     hub = hub_of(loaded)
     return hub, intake(), guest_provisioning_of(hub)
 
 
 def guest_provisioning_of(hub: Hub) -> GuestProvisioning:
-    """Return what guests are received with."""
+    """Return the provisioning of guests."""
     config = hub.config
     _, certificate = message_keys.ensure_pair(home_of(config).secrets / "messages", "hub")
     planning = PlanningService(hub, LibsolvSolver(), remote_of(hub))
@@ -279,20 +277,18 @@ def guest_provisioning_of(hub: Hub) -> GuestProvisioning:
 
 
 def scheduler_of(hub: Hub, *, owner: str) -> Scheduler:
-    """The scheduler with libsolv behind its planner."""
+    """Return the scheduler, which plans with libsolv."""
     return Scheduler(hub, PlanningService(hub, LibsolvSolver(), remote_of(hub)), owner=owner)
 
 
-def remote_of(hub: Hub) -> RemoteMetadata:
-    """Return what the plan knows of repositories behind a URL; the scheduler is woken when there is
-    news.
-    """
-    return RemoteMetadata(hub.config.farm.home_path / "cache" / "metadata", ready=hub.wakeup.notify)
+def remote_of(hub: Hub) -> MetadataCache:
+    """Return the cache of remote repositories' metadata; new metadata wakes the scheduler."""
+    return MetadataCache(hub.config.farm.home_path / "cache" / "metadata", ready=hub.wakeup.notify)
 
 
 @contextmanager
 def poller_of(hub: Hub, *, owner: str, chance: Callable[[], float]) -> Iterator[Poller]:
-    """Yield what looks at the vendors' repositories."""
+    """Yield the poller of the vendors' repositories."""
     fetch = Fetcher()
     try:
         yield Poller(hub, RepositoryLook(fetch), owner=owner, chance=chance)
@@ -301,11 +297,12 @@ def poller_of(hub: Hub, *, owner: str, chance: Callable[[], float]) -> Iterator[
 
 
 def watches_of(hub: Hub) -> list[FolderWatch]:
-    """Return what watches the targets' folders, one each."""
+    """Return a watch for each folder of the targets."""
     return [
         FolderWatch(
-            hub, target, folder, intake=intake(), events=InotifyFolder(hub.config.path(folder.path)), clock=utc_now,
-            nobody_writes=nobody_writes,
+            hub, target, folder, intake=intake(),
+            events=InotifyFolder(hub.config.path(folder.path)), clock=utc_now,
+            has_no_writer=has_no_writer,
         )
         for target in hub.config.targets.values()
         for folder in target.triggers.folders
@@ -313,35 +310,42 @@ def watches_of(hub: Hub) -> list[FolderWatch]:
 
 
 def notification_keys(config: Config) -> NotificationKeys:
-    """Return what webhooks and unsubscribe links are signed with."""
+    """Return the keys that sign webhooks and unsubscribe links."""
     return NotificationKeys(home_of(config).secrets / "notifications.key")
 
 
 def check_webhook(config: Config, url: str) -> None:
-    """:raises NotAllowed: the hub may not post there.
+    """Check a webhook's URL.
 
-    :raises InfraError: nobody knows the host's name.
+    :raises NotAllowed: the hub may not post there.
+    :raises InfraError: the host's name does not resolve.
     """
     outward.address_of(url, config.farm.notifications.allowed_urls)
 
 
 def deliveries_of(hub: Hub) -> DeliverySender:
-    """Return what brings notices to webhooks and mailboxes."""
+    """Return the sender of webhooks and mails."""
     farm, keys = hub.config.farm, notification_keys(hub.config)
     pace = Pace(
-        quiet=timedelta(seconds=farm.notifications.quiet), longest=timedelta(seconds=farm.notifications.longest),
+        quiet=timedelta(seconds=farm.notifications.quiet),
+        longest=timedelta(seconds=farm.notifications.longest),
         least=timedelta(seconds=farm.notifications.least),
-    )  # fmt: skip
+    )
     mail = farm.mail
     password = (
         hub.config.path(mail.password_file) if mail is not None and mail.password_file else None
     )
     return DeliverySender(
-        store=hub.store, post=Webhooks(keys, allowed=farm.notifications.allowed_urls), pace=pace, url=farm.public_url,
+        store=hub.store,
+        post=Webhooks(keys, allowed=farm.notifications.allowed_urls),
+        pace=pace,
+        url=farm.public_url,
         mail=Smtp(mail, password_file=password) if mail is not None else _no_mail,
-        unsubscribe=lambda one: f"{farm.public_url}/subscriptions/{one}/unsubscribe?proof={keys.proof(one)}",
+        unsubscribe=lambda one: (
+            f"{farm.public_url}/subscriptions/{one}/unsubscribe?proof={keys.proof(one)}"
+        ),
         chance=random.SystemRandom().random,
-    )  # fmt: skip
+    )
 
 
 def _no_mail(_: MailMessage) -> Answer:
@@ -349,14 +353,15 @@ def _no_mail(_: MailMessage) -> Answer:
 
 
 def notifier_of(hub: Hub, *, owner: str) -> Notifier:
-    """The notifier with Redis, HTTP and SMTP behind it."""
+    """Return the notifier, with Redis, HTTP and SMTP."""
     stream = RedisStream(redis_url(hub.config), length=hub.config.farm.notifications.stream_length)
     return Notifier(hub, stream, deliveries_of(hub), owner=owner)
 
 
-def stations_of(hub: Hub, queue: str) -> dict[TaskKind, Handler]:
-    """Return what the hub worker of ``queue`` (``services`` or ``signer``) can do; only the signer
-    opens the key.
+def task_handlers_of(hub: Hub, queue: str) -> dict[TaskKind, Handler]:
+    """Return the handlers of the hub's worker for ``queue`` (``services`` or ``signer``).
+
+    Only the signer opens the key.
     """
     if queue == "signer":
         signer = signer_of(hub.config)

@@ -1,7 +1,7 @@
-"""Configuration: one YAML tree, typed at load, handed on as objects.
+"""Configuration: one YAML tree, typed at load, passed on as objects.
 
-The only place that reads the environment: ``BUILDFARM_HOME`` (runtime data), ``BUILDFARM_CONFIG``
-(farm.yaml), ``BUILDFARM_URL`` and ``BUILDFARM_TOKEN`` (which hub the CLI talks to, as whom).
+Only this module reads the environment: ``BUILDFARM_HOME`` (runtime data), ``BUILDFARM_CONFIG``
+(farm.yaml), ``BUILDFARM_URL`` and ``BUILDFARM_TOKEN`` (the CLI's hub and identity).
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Seconds: a worker is heard of every ``heartbeat``, a lease is over after ``lease`` without.
+    """Intervals in seconds.
 
+    A worker sends a heart-beat every ``heartbeat``; a lease expires after ``lease`` without one.
     The sweep looks every ``sweep`` for lost messages (older than ``message_patience``) and dead
     workers.
     """
@@ -45,9 +46,9 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalGuests:
-    """Guests on the hub's own machine, over a private libvirt: which image, how many at a time.
+    """Guests on the hub's own machine, over a private libvirt: their image and number.
 
-    ``folder`` (default: below the home, if QEMU's user can get there) holds images and running
+    ``folder`` (default: below the home, if QEMU's user can read it) holds images and running
     guests.
     """
 
@@ -64,8 +65,9 @@ _Rate = Annotated[str, Field(pattern=r"^(?:[1-9][0-9]*/(?:second|minute|hour|day
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Requests a caller (a token or session, else an address) may make to ``/api/v1``, as
-    ``3000/minute``; empty means no limit.
+    """Requests to ``/api/v1`` per caller, such as ``3000/minute``; empty means no limit.
+
+    A caller is a token or session, else an address.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -78,7 +80,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """``mail:`` of farm.yaml: the server that takes our mail, and as whom (``from``) we write."""
+    """``mail:`` of farm.yaml: the server for our mail, and the sender (``from``)."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     host: str
@@ -89,7 +91,7 @@ class Mail:
     password_file: str = ""
 
     def __post_init__(self) -> None:
-        """:raises ValueError: the password would be read by whoever is on the way."""
+        """Check the settings. :raises ValueError: the password would be sent unencrypted."""
         if self.user and not self.starttls and self.host not in _LOOPBACK:
             raise ValueError(f"{self.user} would log in at {self.host} in clear; `starttls: true`")
 
@@ -98,12 +100,10 @@ class Mail:
 class Notifications:
     """``notifications:`` of farm.yaml.
 
-    ``url`` is where people reach the page (default: where workers do).
-
-    ``allowed_urls`` are URL prefixes to which webhooks may go though their address is not a public
-    one. ``quiet``, ``longest`` and ``least`` are seconds, see
-    :class:`buildfarm.domain.notify.digest.Pace`; ``stream_length`` is how many messages the stream
-    keeps.
+    ``url`` is the page's address for people (default: the one for workers). ``allowed_urls`` are
+    URL prefixes that webhooks may use although their address is not public. ``quiet``, ``longest``
+    and ``least`` are seconds, see :class:`buildfarm.domain.notify.digest.Pace`; ``stream_length``
+    is the number of messages that the stream keeps.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -117,10 +117,9 @@ class Notifications:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """How many may follow logs and pages at a time: in one web process, and from one address.
+    """The number of concurrent SSE clients: per web process, and per address.
 
-    Behind a reverse proxy all come from its address, unless ``login.proxies`` lets it say for whom
-    it asks.
+    Behind a reverse proxy all clients have its address, unless ``login.proxies`` lists it.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -130,12 +129,12 @@ class Live:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Farm:
-    """``farm.yaml``. Empty ``database`` and ``redis`` mean the embedded ones under ``home``.
+    """``farm.yaml``; empty ``database`` and ``redis`` mean the embedded ones under ``home``.
 
     A ``…_password_file`` holds the password that its URL lacks. ``drop_folders`` are the only
-    folders whose files a drop may name by path; ``local_workers`` builders run beside the hub,
-    ``guests`` in machines beside it. ``sharing`` says who may use how many slots, ``sigs`` who
-    answers for which sources, ``login`` how people log in.
+    folders whose files a drop may name by path. ``local_workers`` builders run beside the hub,
+    ``guests`` in machines beside it. ``sharing`` limits slots, ``sigs`` assigns sources to SIGs,
+    ``login`` is for people.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -163,30 +162,28 @@ class Farm:
 
     @property
     def home_path(self) -> Path:
-        """Return where runtime data lives."""
+        """The folder of runtime data."""
         return Path(self.home)
 
     @property
     def url(self) -> str:
-        """Return where workers and the CLI reach the hub."""
+        """The hub's address for workers and the CLI."""
         return self.hub_url or f"http://{self.listen}"
 
     @property
     def public_url(self) -> str:
-        """Return where people reach the page: in mails, feeds and webhooks."""
+        """The page's address for people, in mails, feeds and webhooks."""
         return (self.notifications.url or self.url).rstrip("/")
 
     @property
     def database_url(self) -> str:
-        """The database; embedded SQLite unless told otherwise."""
+        """The database; embedded SQLite by default."""
         return self.database or f"sqlite:///{self.home_path / 'buildfarm.db'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The whole configuration: the farm, its targets by name, and the folder that relative paths
-    start from.
-    """
+    """The whole configuration: the farm, its targets by name, and the base of relative paths."""
 
     farm: Farm
     targets: dict[str, Target]
@@ -194,7 +191,7 @@ class Config:
     file: Path
 
     def target(self, name: str) -> Target:
-        """One target. :raises NotFound: it is not configured."""
+        """Return one target. :raises NotFound: it is not configured."""
         try:
             return self.targets[name]
         except KeyError:
@@ -202,26 +199,26 @@ class Config:
             raise NotFound(f"no target {name!r}", hint=f"configured targets: {known}") from None
 
     def below(self, target: Target) -> tuple[Target, ...]:
-        """The target itself, and the one it is layered on."""
+        """Return the target itself, and the one it is layered on."""
         return (target, self.target(target.base)) if target.base else (target,)
 
     @property
     def sigs(self) -> dict[str, str]:
-        """The SIG that answers for each target."""
+        """Return the SIG responsible for each target."""
         return {name: target.owner.sig for name, target in self.targets.items()}
 
     def sig_of(self, target: str, source: str = "") -> str:
-        """The SIG that answers for a source of a target; without a source, for the target.
-
-        Empty if nobody does.
+        """Return the SIG responsible for a source of a target, or for the target; empty if there is
+        none.
         """
         known = self.targets.get(target)
         owner = known.owner.sig if known else ""
         return sig_of(self.farm.sigs, source, owner=owner) if source else owner
 
     def place(self, target: str, source: str = "") -> Place:
-        """A source of a target, or a whole target, with the SIGs that may decide there: the
-        target's, and the source's.
+        """Return a source of a target, or a whole target, with the SIGs that may decide there.
+
+        Those are the target's, and the source's.
         """
         whose = dict.fromkeys(
             sig for sig in (self.sig_of(target), self.sig_of(target, source)) if sig
@@ -231,7 +228,7 @@ class Config:
         )
 
     def secret(self, text: str) -> str:
-        """Return what the file at this path holds, without the last line's end.
+        """Return the contents of the file at this path, without the last newline.
 
         :raises ConfigError: it cannot be read.
         """
@@ -243,9 +240,7 @@ class Config:
             ) from error
 
     def path(self, text: str) -> Path:
-        """A path as written in a configuration file: relative ones start at the folder of
-        farm.yaml.
-        """
+        """Return a path of a configuration file; relative ones start at farm.yaml's folder."""
         return (self.folder / text).resolve()
 
 
@@ -312,7 +307,10 @@ def load(path: Path | None = None) -> Config:
 
 
 def _check_layers(targets: Mapping[str, Target], folder: Path) -> None:
-    """:raises ConfigError: a base that is not there, is layered itself, or builds for fewer arches."""
+    """Check layered targets.
+
+    :raises ConfigError: a base is missing, is layered itself, or builds for fewer arches.
+    """
     for target in targets.values():
         if not target.base:
             continue
@@ -335,9 +333,7 @@ def _check_layers(targets: Mapping[str, Target], folder: Path) -> None:
 
 
 def client_settings(config: Config) -> tuple[str, str]:
-    """The hub's URL and the API token the CLI uses (environment first, then the home's own admin
-    token).
-    """
+    """Return the hub's URL and the CLI's API token, from the environment or the home."""
     token = os.environ.get("BUILDFARM_TOKEN", "")
     file = config.farm.home_path / "secrets" / "admin.token"
     if not token and file.exists():

@@ -1,14 +1,14 @@
-"""The farm's errors: one base, one class for each way a caller must react.
+"""The farm's errors: one base, and one class for each reaction of a caller.
 
 Every message names the thing (NEVRA, file, digest), the reason and the next step. Adapters
-translate foreign exceptions into these once, with ``from``; only entry points print them or exit.
+translate foreign exceptions once, with ``from``; only entry points print them or exit.
 """
 
 from __future__ import annotations
 
 
 class BuildFarmError(Exception):
-    """Anything the farm itself reports; ``hint`` is the next step a person can take."""
+    """Any error that the farm itself reports; ``hint`` is the next step for a person."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class ConfigError(BuildFarmError):
 
 
 class InputError(BuildFarmError):
-    """What somebody handed in is not usable: a damaged SRPM, a bad rule, an unknown target."""
+    """The input is not usable: a damaged SRPM, a bad rule, an unknown target."""
 
 
 class NotFound(InputError):
@@ -32,11 +32,11 @@ class NotFound(InputError):
 
 
 class NotAllowed(BuildFarmError):
-    """The caller is known (or not) but may not do this."""
+    """The caller does not have permission."""
 
 
 class TooManyTries(NotAllowed):
-    """Somebody tries too often; ``seconds`` later the next try is looked at."""
+    """Too many attempts; the next one is accepted after ``seconds``."""
 
     def __init__(self, message: str, *, seconds: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -44,21 +44,19 @@ class TooManyTries(NotAllowed):
 
 
 class Conflict(BuildFarmError):
-    """The thing exists already or is not in a state in which this can be done."""
+    """The thing exists already, or is not in a state that allows this."""
 
 
 class IllegalTransition(Conflict):
-    """A build or task was asked to enter a state that does not follow the one it is in."""
+    """A build or task cannot change to this state from its current one."""
 
 
 class InfraError(BuildFarmError):
-    """The farm's own surroundings failed (disk, network, a tool that crashed): retryable, counted."""
+    """The farm's environment failed (disk, network, a crashed tool); retryable, and counted."""
 
 
 class NotNow(InfraError):
-    """A server does not answer, or asks to come later; ``retry_after`` is when, in seconds, if it
-    said so.
-    """
+    """A server does not answer, or asks to try later; ``retry_after`` is in seconds, if known."""
 
     def __init__(self, message: str, *, retry_after: float | None = None, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -66,10 +64,10 @@ class NotNow(InfraError):
 
 
 class ToolFailed(InfraError):
-    """An external program ended with an exit code nobody expected.
+    """An external program ended with an unexpected exit code.
 
-    ``argv`` is what ran, ``returncode`` its exit code (negative: the signal), ``output`` the tail
-    of what it said.
+    ``argv`` is the command, ``returncode`` its exit code (negative: the signal), ``output`` the end
+    of its output.
     """
 
     def __init__(

@@ -1,8 +1,7 @@
 """Structured logs: a constant event name and fields, on standard error.
 
-A terminal gets coloured lines, everything else gets JSON. Results never go here; they go to
-standard output. structlog is imported with the first line that is written: a short command that has
-nothing to log does not pay for it.
+A terminal gets coloured lines, everything else JSON. Results go to standard output instead.
+structlog is imported with the first line, so that a short command without logs does not pay for it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _wanted = _Wanted()
 
 
 def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
-    """Set the process's log output once, at its entry point."""
+    """Set the process's log output, once, at its entry point."""
     _wanted.json, _wanted.level = json, level
     _set_up.cache_clear()
 
@@ -57,7 +56,7 @@ def _set_up() -> None:
 
 
 def get(**fields: object) -> structlog.stdlib.BoundLogger:
-    """A logger with ``fields`` bound to each line."""
+    """Return a logger with ``fields`` bound to each line."""
     import structlog  # noqa: PLC0415  # a tenth of a second, see above
 
     _set_up()
@@ -66,10 +65,9 @@ def get(**fields: object) -> structlog.stdlib.BoundLogger:
 
 @contextlib.contextmanager
 def bound(**fields: object) -> Iterator[None]:
-    """Put ``fields`` on every line that is written inside, by whatever is called; empty ones are
-    left out.
+    """Add ``fields`` to every line logged inside the block; empty ones are left out.
 
-    The thread's own: what a new thread writes needs its own.
+    They belong to the thread; a new thread has to bind its own.
     """
     import structlog  # noqa: PLC0415  # a tenth of a second, see above
 
@@ -80,6 +78,6 @@ def bound(**fields: object) -> Iterator[None]:
 
 
 def debug(event: str, **fields: object) -> None:
-    """One line that hardly anybody wants to see, and that costs nothing then."""
+    """Log a debug line; it costs nothing if the level is off."""
     if _wanted.level <= logging.DEBUG:
         get().debug(event, **fields)

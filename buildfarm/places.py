@@ -1,4 +1,4 @@
-"""Where things lie, known without reading a file."""
+"""Locations that are known without reading a file."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def home() -> Path:
-    """Return where runtime data lives: ``BUILDFARM_HOME``, else ``var`` in the checkout."""
+    """Return the folder of runtime data: ``BUILDFARM_HOME``, else ``var`` in the checkout."""
     return Path(os.environ.get("BUILDFARM_HOME") or CHECKOUT / "var").absolute()

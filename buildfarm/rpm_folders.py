@@ -1,7 +1,6 @@
-"""The RPM files below a folder; of a repository that the farm published also those that its
-``Packages`` only links to.
+"""Find RPM files below a folder, and in a published repository also those of linked shards.
 
-Links to other folders are not followed: a folder may be somebody else's, and lead anywhere.
+Other links are not followed, because a folder may be untrusted and its links may lead anywhere.
 """
 
 from __future__ import annotations
@@ -9,13 +8,12 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 POOL = ".pool"
-"""Where generations keep the folders that they share, see
-:mod:`buildfarm.adapters.publish.package_pool`.
-"""
+"""Folder of the package pool, see :mod:`buildfarm.adapters.publish.package_pool`."""
 
 
 def file_of(folder: Path, href: str) -> Path | None:
-    """The file that a repository's metadata calls ``href``, in the folder itself or on a shard;
+    """Return the file for ``href`` of a repository's metadata, in the folder itself or in a shard.
+
     ``None`` if it is in neither.
     """
     path = (folder / href).resolve()
@@ -29,7 +27,7 @@ def file_of(folder: Path, href: str) -> Path | None:
 
 
 def rpms_below(folder: Path, pattern: str = "*.rpm") -> list[Path]:
-    """Every file below ``folder`` whose name fits, sorted."""
+    """Return every file below ``folder`` whose name matches, sorted."""
     pool = [
         link
         for link in folder.rglob("Packages/*")

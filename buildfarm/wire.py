@@ -1,6 +1,6 @@
-"""What the hub and a worker say to each other over HTTP, and nothing else.
+"""The messages between the hub and a worker over HTTP.
 
-These models are the whole contract: the worker's wheel carries them without the hub's libraries.
+These models are the whole contract: the worker's wheel contains them without the hub's libraries.
 Sizes are bytes, times seconds, digests SHA-256 in lower-case hex.
 """
 
@@ -17,14 +17,15 @@ MEBIBYTE = 1024 * 1024
 
 
 class Message(BaseModel):
-    """Base of all wire models: unknown fields are errors, values do not change."""
+    """Base of all messages: immutable, and unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class BlobRef(Message):
-    """A file in the hub's content-addressed store; the worker fetches it from
-    ``/worker/v1/tasks/<id>/payload``.
+    """A file in the hub's content-addressed store.
+
+    The worker fetches it from ``/worker/v1/tasks/<id>/payload``.
     """
 
     sha256: Sha256
@@ -35,8 +36,8 @@ class BlobRef(Message):
 class Repository(Message):
     """One dnf repository of a buildroot; ``priority`` as in dnf.conf(5), lower wins.
 
-    A ``baseurl`` or ``gpgkey`` that is a path (``/repos/…``) is the hub's own: each worker has its
-    own way to the hub.
+    A ``baseurl`` or ``gpgkey`` that is a path (``/repos/…``) is the hub's own, because each worker
+    has its own address for the hub.
     """
 
     id: str
@@ -47,10 +48,13 @@ class Repository(Message):
     gpgkey: str = ""
 
     def at(self, hub_url: str) -> Repository:
-        """With the hub's own addresses as ``hub_url`` reaches them."""
+        """Return it with the hub's own addresses below ``hub_url``."""
         return self.model_copy(
-            update={"baseurl": _at(hub_url, self.baseurl), "gpgkey": " ".join(_at(hub_url, key) for key in self.gpgkey.split())}
-        )  # fmt: skip
+            update={
+                "baseurl": _at(hub_url, self.baseurl),
+                "gpgkey": " ".join(_at(hub_url, key) for key in self.gpgkey.split()),
+            }
+        )
 
 
 def _at(hub_url: str, address: str) -> str:
@@ -58,13 +62,12 @@ def _at(hub_url: str, address: str) -> str:
 
 
 class Buildroot(Message):
-    """What a buildroot is made of, pinned to one generation (and one of each target ``below`` that
-    it is layered on).
+    """The definition of a buildroot, pinned to one generation of its target and of those ``below``
+    it.
 
-    ``modules`` are the streams (``NAME:STREAM``) that are enabled in it.
-
-    ``key`` is a digest over every RPM the base packages resolve to and over the list itself: two
-    orders with one key may share a base root.
+    ``modules`` are the enabled streams (``NAME:STREAM``). ``key`` is a digest over every RPM that
+    the base packages resolve to and over the list itself: orders with the same key may share a base
+    chroot.
     """
 
     key: str
@@ -76,14 +79,14 @@ class Buildroot(Message):
     modules: tuple[str, ...] = ()
 
     def at(self, hub_url: str) -> Buildroot:
-        """With every repository as ``hub_url`` reaches it."""
+        """Return it with every repository below ``hub_url``."""
         return self.model_copy(
             update={"repositories": tuple(repo.at(hub_url) for repo in self.repositories)}
         )
 
 
 class Limits(Message):
-    """What one build may use. ``log`` bounds build.log, ``disk`` everything it writes."""
+    """Limits of one build; ``log`` is for build.log, ``disk`` for everything written."""
 
     seconds: int = 4 * 3600
     memory: int = 4096 * MEBIBYTE
@@ -112,10 +115,10 @@ class WorkOrder(Message):
     """Everything a builder needs for one task.
 
     ``kind`` ``build``: ``payload`` is the SRPM to rebuild. ``kind`` ``srpm``: ``payload`` is a tar
-    of a debranded source tree (``SPECS/<source>.spec`` and ``SOURCES/*``) from which the SRPM is to
-    be made, or an SRPM (``*.src.rpm``) that is to be made anew under the override's conditions.
-    ``macros`` are the target's (``dist`` among them, with its leading dot). ``source_date_epoch``
-    is set where the rule fixes it.
+    of a debranded source tree (``SPECS/<source>.spec`` and ``SOURCES/*``) to make the SRPM from, or
+    an SRPM (``*.src.rpm``) to make again under the override's conditions. ``macros`` are the
+    target's (including ``dist``, with its leading dot). ``source_date_epoch`` is set if the rule
+    fixes it.
     """
 
     task: str
@@ -133,7 +136,7 @@ class WorkOrder(Message):
 
 
 class InstalledRpm(Message):
-    """One line of a lock: what stood in the buildroot.
+    """One line of a lock: an RPM installed in the buildroot.
 
     ``sha256`` is RPM's SHA256HEADER (of the main header).
     """
@@ -155,10 +158,10 @@ class Artifact(Message):
 
 
 class Report(Message):
-    """How a task ended. A failure has a kind and a reason of one line that a person can act on.
+    """The result of a task; a failure has a kind and a one-line reason that a person can act on.
 
-    ``asked_for`` are the requirements that the build asked for while it ran
-    (``%generate_buildrequires``), installed or not.
+    ``asked_for`` are the requirements generated while the build ran (``%generate_buildrequires``),
+    installed or not.
     """
 
     ok: bool
@@ -173,7 +176,7 @@ class Report(Message):
 
 
 class Hello(Message):
-    """A worker introduces itself: what it can build."""
+    """A worker's registration: what it can build."""
 
     name: str
     arches: tuple[str, ...]
@@ -184,15 +187,15 @@ class Hello(Message):
 
 
 class Welcome(Message):
-    """The hub's answer: how often to be heard of."""
+    """The hub's answer to a registration: the heart-beat interval."""
 
     heartbeat_seconds: float
     lease_seconds: float
 
 
 class GuestRequest(Message):
-    """A KVM host asks for the identity of one new guest, which boots the image with the digest
-    ``image``.
+    """A KVM host's request for the identity of a new guest, which boots the image ``image`` (a
+    digest).
     """
 
     image: Sha256
@@ -201,11 +204,9 @@ class GuestRequest(Message):
 
 
 class GuestIdentity(Message):
-    """Who a guest is for its one task: a worker's name and credentials, made for it and revoked
-    with it.
+    """The identity of a guest for its one task: a worker's name and credentials, revoked with it.
 
-    ``redis_url`` and ``hub_certificate`` (PEM) are as the KVM host sees them; what the guest sees
-    is the host's to arrange.
+    ``redis_url`` and ``hub_certificate`` (PEM) are for the KVM host; it adapts them for the guest.
     """
 
     name: str
@@ -218,9 +219,9 @@ class GuestIdentity(Message):
 
 
 class GuestState(Message):
-    """What the hub knows of a guest: a worker's state, and the task it has if any.
+    """The hub's state of a guest: a worker's state, and its task if it has one.
 
-    ``lost`` with no ``seen`` means that it has not said hello yet; ``retired``: end it.
+    ``lost`` without ``seen`` means that it has not registered yet; ``retired``: end it.
     """
 
     name: str
@@ -230,20 +231,20 @@ class GuestState(Message):
 
 
 class Guests(Message):
-    """The guests of a KVM host that the hub still counts on; also the host's heart-beat."""
+    """The guests of a KVM host that the hub knows; also the host's heart-beat."""
 
     guests: tuple[GuestState, ...]
     heartbeat_seconds: float
 
 
 class GuestGone(Message):
-    """The machine is gone, and why."""
+    """The end of a guest's machine, with the reason."""
 
     reason: str
 
 
 class Claim(Message):
-    """A granted lease: the work order and a token good for this task only."""
+    """A granted lease: the work order and a token for this task only."""
 
     order: WorkOrder
     token: str
@@ -251,19 +252,21 @@ class Claim(Message):
 
 
 class Heartbeat(Message):
-    """Alive, and at which stage (``buildroot``, ``dependencies``, ``build``, ``collect``)."""
+    """A sign of life, with the stage (``buildroot``, ``dependencies``, ``build``, ``collect``)."""
 
     stage: str = ""
 
 
 class HeartbeatAnswer(Message):
-    """``go_on`` False: the task was canceled or given away; stop and drop the work."""
+    """``go_on`` is False if the task was canceled or reassigned; the worker stops and drops the
+    work.
+    """
 
     go_on: bool
     reason: str = ""
 
 
 class LogAnswer(Message):
-    """How many bytes of this task's log the hub has; the worker continues from there."""
+    """The bytes of this task's log at the hub; the worker continues from there."""
 
     offset: int

@@ -1,1 +1,1 @@
-"""The demo: a vendor's world made offline, and the farm driven over it as a user would."""
+"""The demo: a vendor's world made offline, and the farm driven over it as by a user."""

@@ -1,5 +1,7 @@
-"""``python -m demo [--fresh] [--keep] [--guests] [--home DIR]``: the whole line on real input, from
-nothing to a proven repository.
+"""Run the whole pipeline on real input: ``python -m demo [--fresh] [--keep] [--guests] [--home
+DIR]``.
+
+It begins with an empty home and ends with a repository that dnf accepts.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def main() -> int:
-    """Run the demo; 0 when every planted case came out as foreseen and dnf accepts the repository."""
+    """Run the demo; return 0 if every planted case has its expected result and dnf accepts the
+    repository.
+    """
     parser = argparse.ArgumentParser(prog="./farm demo", description=__doc__)
     parser.add_argument(
         "--keep", action="store_true", help="leave the page and the farm up until Ctrl-C"
@@ -37,9 +41,8 @@ def main() -> int:
         help="where the farm keeps everything (default: var/demo, with --guests var/demo-guests)",
     )  # fmt: skip
     given = parser.parse_args()
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
-    )  # so that the farm is ended too
+    # End the farm as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     var = CHECKOUT / "var"
     home = (given.home or var / ("demo-guests" if given.guests else "demo")).absolute()
     world = Path(os.environ.get("BUILDFARM_WORLD") or var / "demo" / "world").absolute()

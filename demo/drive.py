@@ -1,6 +1,4 @@
-"""Drives a farm from outside, as automation that reports an upstream drop would: processes, HTTP,
-nothing else.
-"""
+"""Drive a farm from outside, as automation that reports an upstream drop: by processes and HTTP."""
 
 from __future__ import annotations
 
@@ -23,7 +21,9 @@ _STUCK = {"unresolvable", "blocked", "cycle"}
 _LIMIT_SECONDS = 4 * 3600.0
 _POLL_SECONDS = 0.3
 _GUEST_SECONDS = 4 * 3600
-"""An emulated guest is ten times slower, and diffutils' configure alone takes a minute on the host."""
+"""An emulated guest is ten times slower, and diffutils' configure alone takes a minute on a
+host.
+"""
 GUEST = "reef-9"
 """The demo's guest definition."""
 
@@ -31,11 +31,11 @@ Json = dict[str, Any]
 
 
 class DemoFailed(Exception):
-    """The demo cannot go on; the message says what to look at."""
+    """The demo cannot continue; the message names the place to look at."""
 
 
 def say(text: str) -> None:
-    """A line of progress."""
+    """Print a line of progress."""
     print(f"==> {text}", file=sys.stderr, flush=True)
 
 
@@ -58,9 +58,9 @@ def make_world(world: Path, checkout: Path, *, machine: bool = False) -> None:
 
 
 def empty_home(home: Path) -> None:
-    """Remove a demo's farm, its world not.
+    """Remove a demo's farm, but not its world.
 
-    :raises DemoFailed: it is no farm's home, or the farm is up.
+    :raises DemoFailed: it is not a farm's home, or the farm is running.
     """
     there = [one for one in home.iterdir() if one.name != "world"] if home.exists() else []
     if there and not (home / "farm.yaml").is_file():
@@ -76,8 +76,8 @@ def empty_home(home: Path) -> None:
 
 
 def prepare_home(home: Path, checkout: Path, *, world: Path | None = None, guests: int = 0) -> None:
-    """Put the demo's configuration beside its world; with ``guests`` so many build at a time, and
-    no worker beside the hub.
+    """Put the demo's configuration beside its world; ``guests`` build instead of a worker, if
+    given.
     """
     home.mkdir(parents=True, exist_ok=True)
     if world is not None and not (home / "world").exists():
@@ -99,7 +99,7 @@ def prepare_home(home: Path, checkout: Path, *, world: Path | None = None, guest
 
 
 class Farm:
-    """``buildfarm serve`` as a child, and its API."""
+    """``buildfarm serve`` as a child process, and its API."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -158,7 +158,7 @@ class Farm:
             self._process.wait(60)
 
     def build_image(self, name: str) -> str:
-        """Make the image that the farm's guests boot; its digest.
+        """Make the image that the farm's guests boot; return its digest.
 
         :raises DemoFailed: it could not be made.
         """
@@ -176,7 +176,7 @@ class Farm:
         return done.stdout.split()[1]
 
     def wait(self) -> None:
-        """Stay until somebody ends the farm."""
+        """Wait until the farm is ended."""
         assert self._process is not None
         self._process.wait()
 
@@ -198,7 +198,9 @@ class Farm:
         return answer.json()  # type: ignore[no-any-return]
 
     def run_drop(self, drop_file: Path) -> tuple[Json, float]:
-        """POST the drop, watch it until nothing moves any more; the drop and the seconds it took."""
+        """POST the drop and watch it until it is finished; return the drop and the seconds it
+        took.
+        """
         body = json.loads(drop_file.read_text(encoding="utf-8"))
         started = time.monotonic()
         answer = self.post("/drops", body)
@@ -228,7 +230,8 @@ class Farm:
             shown[build["id"]] = state
             if state in _REST or state in ("building", "compared", "refused"):
                 print(
-                    f"  {seconds:6.1f} s  {build['nvr']:<34} {state:<10} {build.get('verdict') or ''}",
+                    f"  {seconds:6.1f} s  {build['nvr']:<34} {state:<10} "
+                    f"{build.get('verdict') or ''}",
                     file=sys.stderr,
                 )
 

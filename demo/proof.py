@@ -1,6 +1,4 @@
-"""Proof by dnf: the published repository, signatures checked, installs into an empty root and is
-closed.
-"""
+"""Proof by dnf: the published repository is signed, closed, and installs into an empty root."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ _out = Console()
 
 
 def prove(farm: Farm, home: Path) -> bool:
-    """Install everything users would see, and ask dnf for the repository's closure."""
+    """Install everything that users would see, and ask dnf for the repository's closure."""
     target = farm.get("/targets/reef-9")
     repo = home / "repos" / target["tags"]["destination"] / "current"
     _out.print(f"repository: {repo}")
@@ -49,8 +47,9 @@ def _dnf_configuration(work: Path, home: Path, repo: Path) -> Path:
     }  # fmt: skip
     seed = {"name": "seed", "baseurl": f"file://{home}/world/seed", "gpgcheck": 0, "priority": 90}
     main = {
-        "reposdir": "/dev/null", "cachedir": work / "cache", "persistdir": work / "state", "logdir": work / "log",
-        "install_weak_deps": 0, "assumeyes": 1, "plugins": 1, "keepcache": 0,
+        "reposdir": "/dev/null", "cachedir": work / "cache", "persistdir": work / "state",
+        "logdir": work / "log", "install_weak_deps": 0, "assumeyes": 1, "plugins": 1,
+        "keepcache": 0,
     }  # fmt: skip
     sections = {"main": main, "reef-9": own, "seed": seed}
     lines = [
@@ -72,10 +71,10 @@ def _dnf(configuration: Path, *words: str | Path) -> subprocess.CompletedProcess
 
 
 def _installable(work: Path, configuration: Path) -> list[str]:
-    """Every name of our binary repository."""
+    """Return every name of our binary repository."""
     done = _dnf(
-        configuration, "--installroot", work / "query", "--releasever=9", "repoquery", "--quiet", "--repo=reef-9",
-        "--queryformat=%{name}",
+        configuration, "--installroot", work / "query", "--releasever=9", "repoquery", "--quiet",
+        "--repo=reef-9", "--queryformat=%{name}",
     )  # fmt: skip
     return (
         sorted(set(done.stdout.split()))

@@ -1,6 +1,4 @@
-"""What the demo prints at the end, all of it read from the API, and whether it is what was
-foreseen.
-"""
+"""The demo's report, read from the API, and its check against the expected results."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ _out = Console(width=None if sys.stdout.isatty() else 160)
 
 
 def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
-    """Print table and figures; False when an outcome differs from the world's own expectation."""
+    """Print table and figures; return False if a result differs from the world's expectation."""
     expected = json.loads((home / "world" / "expected.json").read_text(encoding="utf-8"))
     table = Table(
         "SRPM", "State", "Verdict", "Why", title=f"Drop {drop['id'][:12]}", title_justify="left"
@@ -40,8 +38,10 @@ def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
     rising = [one for one in seeds["over_time"] if one["share"] is not None]
     if rising:
         _out.print(
-            f"  from {rising[0]['share']:.1%} in generation {rising[0]['number']} to {rising[-1]['share']:.1%} in generation "
-            f"{rising[-1]['number']}; {len(seeds['seeds'])} RPMs still come from the seed (buildfarm seeds {drop['target']})"
+            f"  from {rising[0]['share']:.1%} in generation {rising[0]['number']} to "
+            f"{rising[-1]['share']:.1%} in generation "
+            f"{rising[-1]['number']}; {len(seeds['seeds'])} RPMs still come from the seed "
+            f"(buildfarm seeds {drop['target']})"
         )
     for one in seeds["cycles"]:
         took = (
@@ -54,11 +54,13 @@ def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
             highlight=False,
         )
     _out.print(
-        f"brand words left in our RPMs: {target.get('brand_hits', 0)}, in our SRPMs: {target.get('source_brand_hits', 0)}"
+        f"brand words left in our RPMs: {target.get('brand_hits', 0)}, in our SRPMs: "
+        f"{target.get('source_brand_hits', 0)}"
     )
     for head in target.get("heads", ()):
         _out.print(
-            f"{head['tag']}: generation {head['number']}, digest {head['digest'][:16]}, {head['rpms']} RPMs"
+            f"{head['tag']}: generation {head['number']}, digest {head['digest'][:16]}, "
+            f"{head['rpms']} RPMs"
         )
     for line in wrong:
         _out.print(f"[bold red]not as foreseen:[/] {line}")
@@ -66,7 +68,7 @@ def print_report(farm: Farm, drop: Json, seconds: float, home: Path) -> bool:
 
 
 def _differs(build: Json, expected: Json) -> list[str]:
-    """What differs between a build and the world's expectation of its source."""
+    """Return the differences between a build and the world's expectation of its source."""
     found: list[str] = []
     for key in ("state", "verdict"):
         want = expected.get(key)

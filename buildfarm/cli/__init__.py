@@ -1,1 +1,1 @@
-"""The ``buildfarm`` command: thin; what it does lives in services and behind the API."""
+"""The ``buildfarm`` command: a thin layer over services and the API."""

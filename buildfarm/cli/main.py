@@ -1,4 +1,4 @@
-"""The command line: Koji-like verbs over the API, and the farm's own processes."""
+"""The command line: Koji-like commands over the API, and the farm's own processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MODULES = (
     "hub.triggers",
 )
 _ALONE = {"compare": "local.compare", "simulate": "local.simulate"}
-"""Commands that start fast: only the module that holds them is imported."""
+"""Commands that start fast: only their own module is imported."""
 
 
 def _points() -> EntryPoints:
@@ -44,19 +44,18 @@ def _points() -> EntryPoints:
 
 
 class Verbs(click.Group):
-    """A group that imports the module of a command when it is asked for; commands of other
-    installed wheels come after ours.
+    """A group that imports a command's module on first use.
 
-    Those are the entry points ``buildfarm.commands``.
+    Commands of other installed wheels (entry points ``buildfarm.commands``) come after ours.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own signature
-        """Every command, of all modules and wheels."""
+        """Return every command, of all modules and wheels."""
         own = [name for module in _MODULES for name in _commands(module)]
         return [*own, *sorted(_points().names)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
-        """One command: ours first."""
+        """Return one command; ours take precedence."""
         modules = (_ALONE[cmd_name],) if cmd_name in _ALONE else _MODULES
         own = next(
             (found for module in modules if (found := _commands(module).get(cmd_name))), None
@@ -78,7 +77,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: errors become one line with the next step, and exit code 1 (2 for a wrong call)."""
+    """Run the command; print errors with their next step, and exit with 1 (2: usage error)."""
     log.configure()
     try:
         cli.main(standalone_mode=False)

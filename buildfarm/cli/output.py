@@ -1,6 +1,4 @@
-"""How the CLI speaks: results on standard output (tables, or JSON with ``--json``), everything else
-on standard error.
-"""
+"""Output of the CLI: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -18,9 +16,10 @@ if TYPE_CHECKING:  # `compare` starts without pydantic
     from buildfarm.api.responses.build.builds import Build
 
 STYLE = {
-    "published": "green", "compared": "yellow", "refused": "yellow", "failed": "red", "on_hold": "magenta", "waiting": "cyan",
-    "IDENTICAL": "green", "EQUIVALENT": "green", "EXPECTED": "green", "COMPATIBLE": "green", "REVIEW": "yellow",
-    "EXTRA": "yellow", "INCOMPATIBLE": "bold red", "MISSING": "bold red", "ERROR": "bold red",
+    "published": "green", "compared": "yellow", "refused": "yellow", "failed": "red",
+    "on_hold": "magenta", "waiting": "cyan", "IDENTICAL": "green", "EQUIVALENT": "green",
+    "EXPECTED": "green", "COMPATIBLE": "green", "REVIEW": "yellow", "EXTRA": "yellow",
+    "INCOMPATIBLE": "bold red", "MISSING": "bold red", "ERROR": "bold red",
 }  # fmt: skip
 
 out = Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty())
@@ -28,13 +27,18 @@ err = Console(file=sys.stderr)
 
 
 def as_json(data: object) -> None:
-    """One JSON document on standard output; of an answer what the API gave."""
+    """Print one JSON document; for an answer, the API's own."""
     data = data.to_json() if hasattr(data, "to_json") else data
     sys.stdout.write(json.dumps(data, indent=2, sort_keys=True, default=str) + "\n")
 
 
+def line(text: str) -> None:
+    """Print a line without markup."""
+    out.print(text, highlight=False, markup=False)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "") -> None:
-    """A table; words that are states or verdicts are coloured, and are words all the same."""
+    """Print a table; states and verdicts are coloured."""
     made = Table(
         *columns, title=title or None, title_justify="left", header_style="bold", expand=False
     )
@@ -44,11 +48,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
 
 
 def builds_table(builds: Iterable[Build], *, title: str = "") -> None:
-    """The table everybody wants: SRPM, state, verdict, why."""
+    """Print builds: SRPM, state, verdict, reason."""
     rows = [(build.nvr, build.state.value, str(build.verdict), build.why) for build in builds]
     table(("SRPM", "State", "Verdict", "Why"), rows, title=title)
 
 
 def plain(text: str) -> str:
-    """``text`` with rich's markup characters made harmless."""
+    """Return ``text`` with rich's markup escaped."""
     return escape(text)

@@ -1,6 +1,5 @@
-"""What services need from the outside, as protocols; adapters implement them,
-:mod:`buildfarm.bootstrap` chooses.
+"""Protocols for everything that services need from outside.
 
-A service never learns whether the store is SQLite or PostgreSQL, or whether a message goes through
-Redis.
+Adapters implement them and :mod:`buildfarm.bootstrap` chooses the adapters. A service does not know
+whether the store is SQLite or PostgreSQL, or whether a message goes through Redis.
 """

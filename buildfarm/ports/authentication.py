@@ -1,4 +1,4 @@
-"""What recognises people."""
+"""Interfaces that authenticate people."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from typing import Protocol
 
 
 class Passwords(Protocol):
-    """Keeps passwords as slow, salted hashes."""
+    """Turns passwords into slow, salted hashes."""
 
     def hashed(self, password: str) -> str: ...
 
     def fits(self, password: str, kept: str) -> bool:
-        """Return whether it is the password behind ``kept``; with an empty ``kept`` it takes as
-        long and is False.
-        """
+        """Check a password against its hash ``kept``; an empty hash takes as long and is False."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationRequest:
-    """A login that is under way at an OIDC issuer; the browser keeps it until it comes back."""
+    """A login in progress at an OIDC issuer; the browser keeps it until it returns."""
 
     state: str
     nonce: str
@@ -28,20 +26,23 @@ class AuthorizationRequest:
 
 
 class IdentityProvider(Protocol):
-    """An OIDC issuer that says who somebody is."""
+    """An OIDC issuer."""
 
-    def begin(self, complete: str) -> tuple[str, AuthorizationRequest]:
-        """Return where to send the browser, and what must be kept meanwhile.
+    def begin(self, redirect_uri: str) -> tuple[str, AuthorizationRequest]:
+        """Return the URL for the browser, and the request to keep until it returns.
 
         :raises InfraError: the issuer does not answer.
         """
 
-    def welcome(
-        self, authorization_request: AuthorizationRequest, complete: str, answer: Mapping[str, str]
+    def complete(
+        self,
+        authorization_request: AuthorizationRequest,
+        redirect_uri: str,
+        answer: Mapping[str, str],
     ) -> Mapping[str, object]:
-        """The verified claims about who came back with ``answer``, the query's words.
+        """Return the verified claims of the person; ``answer`` is the query of the returning
+        browser.
 
-        :raises NotAllowed: the answer is not one to this authorization_request, or the issuer said
-            no.
+        :raises NotAllowed: the answer does not belong to this request, or the issuer refused.
         :raises InfraError: the issuer does not answer.
         """

@@ -18,10 +18,10 @@ class StoredBlob(Protocol):
 
 
 class BlobStore(Protocol):
-    """Files by their SHA-256; putting one twice is putting it once."""
+    """Files by their SHA-256; the same bytes are stored once."""
 
     def put_file(self, path: Path, *, move: bool = False) -> StoredBlob:
-        """Take a file in (a copy, unless ``move``)."""
+        """Store a file (a copy, unless ``move``)."""
 
     def put_stream(
         self,
@@ -30,18 +30,19 @@ class BlobStore(Protocol):
         expected_sha256: str | None = None,
         limit: int | None = None,
     ) -> StoredBlob:
-        """Take a stream in. :raises InputError: another digest than expected, or longer than
-        ``limit`` bytes.
+        """Store a stream.
+
+        :raises InputError: another digest than expected, or longer than ``limit`` bytes.
         """
 
     def put_bytes(self, data: bytes) -> StoredBlob:
-        """Take bytes in."""
+        """Store bytes."""
 
     def path(self, sha256: str) -> Path:
-        """Return where the file is. :raises NotFound: it is not in the store."""
+        """Return the path of a file. :raises NotFound: it is not in the store."""
 
     def has(self, sha256: str) -> bool:
-        """Return whether the file is there."""
+        """Check for a file."""
 
     def sweep_temporary(self, *, older_than: float) -> int:
-        """Remove uploads untouched for ``older_than`` seconds. Return how many."""
+        """Remove uploads untouched for ``older_than`` seconds; return the number."""

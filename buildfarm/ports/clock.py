@@ -1,4 +1,4 @@
-"""The present moment."""
+"""The current time."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from collections.abc import Callable
 from datetime import datetime
 
 Clock = Callable[[], datetime]
-"""The present moment, with time zone UTC."""
+"""The current time, in UTC."""

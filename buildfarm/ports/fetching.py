@@ -1,4 +1,4 @@
-"""What brings files in: downloads, looks at repositories, a folder that is watched."""
+"""Interfaces that bring files in: downloads, polls of repositories, watched folders."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from buildfarm.domain.target.allowed_url import AllowedUrl
 
 
 class Fetched(Protocol):
-    """An answer that is being read; ``chunks`` are the bytes as they were sent, never decoded,
-    never more than was allowed.
+    """A response that is being read.
+
+    ``chunks`` are the bytes as sent, not decoded, and within the limit.
     """
 
     @property
@@ -26,9 +27,7 @@ class Fetched(Protocol):
 
 
 class Fetch(Protocol):
-    """Gets a URL, and nothing that the target does not allow: neither by a redirect nor by a name
-    that leads inside.
-    """
+    """Gets a URL that the target allows; redirects and resolved addresses are checked as well."""
 
     def __call__(
         self,
@@ -38,7 +37,7 @@ class Fetch(Protocol):
         limit: int,
         headers: Mapping[str, str] | None = None,
     ) -> AbstractContextManager[Fetched]:
-        """The answer (200, or 304 to a condition in ``headers``), until the block ends.
+        """Return the response (200, or 304 to a condition in ``headers``), until the block ends.
 
         :param limit: bytes of the body.
         :raises InputError: the URL, an address or a redirect is not allowed, there is nothing, or
@@ -48,12 +47,12 @@ class Fetch(Protocol):
 
 
 class LookAt(Protocol):
-    """Looks at a repository of RPMs."""
+    """Polls a repository of RPMs."""
 
     def __call__(
         self, place: str, known: Mapping[str, str], *, allowed: Sequence[AllowedUrl], work: Path
     ) -> Look:
-        """Return what is there, unless it is what was ``known``.
+        """Return the state of the repository, compared with the ``known`` one.
 
         Errors as of :class:`Fetch`; ``work`` is a folder for scratch files.
         """
@@ -61,25 +60,23 @@ class LookAt(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """Something happened to a file; ``settled``: whoever wrote it has closed it, or it was renamed
-    into place.
-    """
+    """An event of a file; ``settled``: its writer has closed it, or it was renamed into place."""
 
     path: Path
     settled: bool
 
 
 class FolderEvents(Protocol):
-    """What happens in a folder and below it, as the kernel tells it."""
+    """The kernel's events of a folder and everything below it."""
 
     def start(self) -> None:
-        """Begin to listen, or begin again after the folder was gone.
+        """Start watching, or start again after the folder was gone.
 
         :raises InputError: it is not there.
         """
 
     def wait(self, seconds: float) -> list[Heard]:
-        """Return what happened since the last call, after waiting for something as long as that."""
+        """Return the events since the last call; wait for the first, at most ``seconds``."""
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop watching."""

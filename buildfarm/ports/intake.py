@@ -1,4 +1,4 @@
-"""What is read of an RPM that comes in."""
+"""Facts of incoming RPMs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from buildfarm.errors import InputError
 
 
 class RpmHeader(Protocol):
-    """What intake reads from a verified RPM or SRPM.
+    """Facts of a verified RPM or SRPM.
 
-    Dependencies are strings as rpm prints them.
+    Dependencies are strings in rpm's notation.
     """
 
     @property
@@ -55,6 +55,7 @@ class Intake(Protocol):
     def __call__(
         self, paths: Sequence[Path], keys: Sequence[Path] | None
     ) -> list[RpmHeader | InputError]:
-        """One answer a file, in order; ``keys`` ``None`` asks for digests only (our own, unsigned
-        builds).
+        """Return one answer for each file, in order.
+
+        ``keys`` ``None`` checks digests only (our own, unsigned builds).
         """

@@ -1,4 +1,4 @@
-"""What carries a notice out of the farm."""
+"""Interfaces that send notices out of the farm."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of one try to deliver, ``status`` in words.
+    """The result of one attempt at a delivery, with ``status`` in words.
 
-    ``final``: trying again is of no use; ``gone``: the receiver wants no more at all.
+    ``final``: another attempt is of no use; ``gone``: the receiver wants no more deliveries.
     """
 
     accepted: bool
@@ -22,8 +22,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailMessage:
-    """One mail. ``batch`` is the same however often it is sent, ``threads`` are the drops it is
-    about, ``unsubscribe`` is a URL.
+    """One mail.
+
+    ``batch`` stays the same for each attempt, ``threads`` are its drops, ``unsubscribe`` is a URL.
     """
 
     to: str
@@ -41,11 +42,11 @@ class WebhookSender(Protocol):
     def __call__(
         self, url: str, *, message_id: str, subscription: str, body: bytes, at: datetime
     ) -> Answer:
-        """Return what the receiver answered; being unreachable is an answer too."""
+        """Return the receiver's answer; being unreachable is an answer as well."""
 
 
 class Mailer(Protocol):
-    """Hands one message over to a mail server."""
+    """Hands one message to a mail server."""
 
     def __call__(self, letter: MailMessage, /) -> Answer:
-        """Return what the server answered; being unreachable is an answer too."""
+        """Return the server's answer; being unreachable is an answer as well."""

@@ -1,4 +1,4 @@
-"""What writes repositories and composes, and what signs them."""
+"""Interfaces that write and sign repositories and composes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from buildfarm.domain.target.target import ExtraMetadataKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepoFile:
-    """One RPM of a repository: the signed file, its digest and the name it gets."""
+    """One RPM of a repository: the signed file, its digest and its name there."""
 
     path: Path
     sha256: str
@@ -24,7 +24,7 @@ class RepoFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtraMetadataFile:
-    """What goes into a repository beside its RPMs; ``names`` maps the vendor's file names to ours."""
+    """A file of extra metadata; ``names`` maps the vendor's file names to ours."""
 
     kind: ExtraMetadataKind
     path: Path
@@ -38,7 +38,7 @@ class RepositoryWriter(Protocol):
         self,
         folder: Path,
         files: Sequence[RepoFile],
-        carried: Sequence[ExtraMetadataFile],
+        extra: Sequence[ExtraMetadataFile],
         style: RepodataStyle,
     ) -> None: ...
 
@@ -58,7 +58,7 @@ class ComposedRpm:
 
 
 class ComposeWriter(Protocol):
-    """Writes what a compose says of itself into its new folder."""
+    """Writes the metadata of a compose into its new folder."""
 
     def __call__(
         self,
@@ -80,4 +80,4 @@ class Sealer(Protocol):
         """Write ``repomd.xml.asc`` beside it."""
 
     def export(self) -> bytes:
-        """The public key, ASCII-armored."""
+        """Return the public key, ASCII-armored."""

@@ -1,4 +1,4 @@
-"""The solver, and the repositories it solves against."""
+"""The solver, and the repositories it uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from buildfarm.domain.schedule.plan import BaseResolution, Expected, PinnedRepos
 
 
 class Universe(Protocol):
-    """Answers over pinned repositories."""
+    """Resolves dependencies with pinned repositories."""
 
     def base(self, packages: Sequence[str]) -> BaseResolution:
         """Resolve the base packages."""
@@ -18,14 +18,14 @@ class Universe(Protocol):
     def resolve(
         self, requires: Sequence[str], base: Sequence[str], expected: Sequence[Expected]
     ) -> Resolution:
-        """Resolve BuildRequires beside the base, with what the drop will provide."""
+        """Resolve BuildRequires on top of the base, with what the drop will provide."""
 
 
 class RemoteRepositories(Protocol):
     """Pins repositories behind a URL."""
 
     def pin(self, baseurl: str, *, arch: str, releasever: str) -> Path:
-        """A folder with the repodata of its newest known state, which does not change.
+        """Return a folder with the repodata of the newest known state, which does not change.
 
         :raises InfraError: none is known yet.
         """
@@ -42,6 +42,8 @@ class Solver(Protocol):
         modules: Sequence[str] = (),
         releasever: str = "",
     ) -> Universe:
-        """:raises InfraError: metadata is missing or unreadable, or no repository has one of the
-        module streams.
+        """Open repositories.
+
+        :raises InfraError: metadata is missing or unreadable, or no repository has one of the
+            module streams.
         """

@@ -1,4 +1,4 @@
-"""The state store: transactions, what can be asked of it and how."""
+"""The state store: transactions and their queries."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Below:
-    """In a filter: less than this; with an order and a limit, the page of a list that comes next."""
+    """In a filter: less than this; with an order and a limit, the next page of a list."""
 
     value: object
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """In a filter: text that begins so, byte by byte."""
+    """In a filter: text that begins with this, byte by byte."""
 
     text: str
 
@@ -37,8 +37,8 @@ class Above:
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """In a filter: one of the values that ``field`` has in the records of ``kind`` that ``where``
-    chooses.
+    """In a filter: one of the values of ``field`` in the records of ``kind`` that match
+    ``where``.
     """
 
     kind: type[object]
@@ -52,7 +52,7 @@ def _fields_of(kind: type) -> frozenset[str]:
 
 
 def matching(kind: type, /, **filters: object) -> dict[str, Any]:
-    """Return a filter of a record that is put together at run time, its fields' names checked.
+    """Return a filter made at run time, after checking its field names.
 
     :raises TypeError: the record has no such field.
     """
@@ -62,23 +62,23 @@ def matching(kind: type, /, **filters: object) -> dict[str, Any]:
 
 
 class Transaction(Protocol):
-    """One unit of work on the store; what it changed is seen by others all at once, or not at all.
+    """One unit of work on the store; others see all of its changes at once, or none.
 
     Records are the frozen dataclasses of :mod:`buildfarm.domain`. In a filter, a tuple means "one
     of these"; there are :class:`Prefix`, :class:`Above` and :class:`Among` too.
     """
 
     def add(self, record: object) -> None:
-        """Insert. :raises Conflict: such a record exists already."""
+        """Insert a record. :raises Conflict: it exists already."""
 
     def insert_or_ignore(self, record: object) -> bool:
-        """Insert unless it exists; False when it did."""
+        """Insert a record unless it exists; return False if it did."""
 
     def add_all(self, records: Sequence[object]) -> None:
-        """Insert records of one kind in one statement; those that exist are left as they are."""
+        """Insert records of one kind in one statement; existing ones are left as they are."""
 
     def get(self, kind: type[R], key: str, /) -> R:
-        """One record by its id. :raises NotFound: there is none."""
+        """Return one record by its id. :raises NotFound: there is none."""
 
     def find(
         self,
@@ -91,8 +91,9 @@ class Transaction(Protocol):
         after: object = None,
         **where: object,
     ) -> list[R]:
-        """All records whose fields equal ``where``; ``after`` is the last one seen, whose
-        ``order_by`` values to go on from.
+        """Return all records whose fields equal ``where``.
+
+        ``after`` is the last record seen: its ``order_by`` values are where the next page begins.
         """
 
     def select_fields(
@@ -107,22 +108,20 @@ class Transaction(Protocol):
         after: object = None,
         **where: object,
     ) -> list[tuple[Any, ...]]:
-        """Some fields of what :meth:`find` would give; what is not asked for is not read."""
+        """Return some fields of the records of :meth:`find`, without reading the others."""
 
     def first(
         self, kind: type[R], /, *, order_by: str = "", descending: bool = False, **where: object
     ) -> R | None:
-        """The first of what :meth:`find` would give."""
+        """Return the first record of :meth:`find`."""
 
     def count(self, kind: type[object], /, *, most: int | None = None, **where: object) -> int:
-        """Return how many :meth:`find` would give; no further than ``most``."""
+        """Return the number of records of :meth:`find`, counted up to ``most``."""
 
     def count_by(
         self, kind: type[object], by: Sequence[str], /, **where: object
     ) -> dict[tuple[Any, ...], int]:
-        """Return how many :meth:`find` would give, for each combination of the values of ``by``
-        that occurs.
-        """
+        """Return the number of records of :meth:`find` for each combination of values of ``by``."""
 
     def newest(
         self,
@@ -134,48 +133,48 @@ class Transaction(Protocol):
         by: str = "created",
         **where: object,
     ) -> list[tuple[Any, ...]]:
-        """Some fields of the newest record (the largest ``by``) for each value of ``of_each``, in
-        the order of these values.
+        """Return fields of the newest record (the largest ``by``) for each value of ``of_each``.
+
+        They are in the order of these values.
         """
 
     def update(
         self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object
     ) -> R | None:
-        """Set fields of one record; with ``only_if`` a compare-and-set that gives ``None`` when the
-        row differs.
+        """Set fields of a record; with ``only_if`` a compare-and-set, ``None`` if the row
+        differs.
         """
 
     def change_all(
         self, kind: type[object], where: Mapping[str, object], /, **values: object
     ) -> int:
-        """Set fields of all records that ``where`` chooses; how many."""
+        """Set fields of all records of ``where``; return the number."""
 
     def remove(self, kind: type[object], /, **where: object) -> int:
-        """Take records away that only index what others say, or were told long ago; how many.
+        """Delete records that are only an index of others, or delivered long ago; return the
+        number.
 
-        Nothing else is ever deleted.
+        Other records are never deleted.
         """
 
     def event(self, kind: str, subject: str, *, actor: str, why: str = "", **data: object) -> None:
-        """Append one line of history, at the transaction's time."""
+        """Append one event to the history, at the transaction's time."""
 
     @property
     def now(self) -> datetime:
-        """The time of this transaction: every record it touches carries the same."""
+        """The time of this transaction, the same for all its records."""
 
 
 class Store(Protocol):
-    """The database: the only truth."""
+    """The database, the only source of truth."""
 
     def begin(self) -> AbstractContextManager[Transaction]:
-        """A read-write transaction; it commits at the end of the block and rolls back on an
-        exception.
+        """Return a read-write transaction, committed at the end of the block, rolled back on
+        errors.
         """
 
     def read(self) -> AbstractContextManager[Transaction]:
-        """A consistent read."""
+        """Return a consistent read."""
 
     def settled(self, after: int, limit: int) -> list[Event]:
-        """The events that follow ``after``, in order, so that none with a number in between will
-        ever come.
-        """
+        """Return the events after ``after``, in order; no number in between will appear."""

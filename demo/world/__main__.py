@@ -1,5 +1,6 @@
-"""``python -m demo.world --out DIR``: make the demo's world once; a second run, or one beside it,
-finds it made.
+"""Make the demo's world once: ``python -m demo.world --out DIR``.
+
+A second run, or a concurrent one, finds it made.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SEED_FILES = ("apt.py", "debugedit.sh", "macros.el", "repack.py", "run.py", "see
 
 
 def digest_of(files: Iterable[Path]) -> str:
-    """SHA-256 over every file a stage is made from."""
+    """Return a SHA-256 over every file that a stage is made from."""
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(f"{file.parent.name}/{file.name}\0".encode() + file.read_bytes())
@@ -34,7 +35,7 @@ def digest_of(files: Iterable[Path]) -> str:
 
 
 def main() -> int:
-    """0 when the world stands."""
+    """Make the world; return 0 if it is complete."""
     parser = argparse.ArgumentParser(prog="python -m demo.world", description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
@@ -49,7 +50,9 @@ def main() -> int:
 
 
 def make(out: Path, *, is_machine: bool) -> int:
-    """Make what is missing or was made from other inputs; 0 when all of it stands."""
+    """Make the stages that are missing or were made from other inputs; return 0 if all are
+    there.
+    """
     jobs = os.cpu_count() or 1
     seed_files = [HERE / name for name in SEED_FILES]
     specs = [path for path in vendor.SPECS.rglob("*") if path.is_file()]
@@ -98,7 +101,7 @@ def make(out: Path, *, is_machine: bool) -> int:
 
 
 def _write(file: Path, text: str) -> None:
-    """Whole or not at all: a run that is ended here must not leave half a manifest."""
+    """Write a file atomically: an interrupted run must not leave half a manifest."""
     aside = file.with_name(f".{file.name}.new")
     aside.write_text(text, encoding="utf-8")
     aside.replace(file)

@@ -1,4 +1,4 @@
-"""The host distribution's packages, through an apt configuration of our own; nothing under /etc is
+"""The host distribution's packages, through an apt configuration of our own; /etc is not
 touched.
 """
 
@@ -20,7 +20,7 @@ class Binary:
 
 
 class Apt:
-    """apt with private lists and caches under ``folder``, with sources of programs switched on."""
+    """apt with private lists and caches under ``folder``, with source packages enabled."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -58,9 +58,10 @@ class Apt:
         main = self._folder / "sources.list"
         main.write_text("\n".join(classic) + "\n", encoding="utf-8")
         values = {
-            "Dir::Etc::sourcelist": main, "Dir::Etc::sourceparts": parts, "Dir::State::lists": self._folder / "lists",
-            "Dir::State::status": "/dev/null", "Dir::Cache::archives": self._folder / "archives",
-            "Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": "", "APT::Sandbox::User": "root",
+            "Dir::Etc::sourcelist": main, "Dir::Etc::sourceparts": parts,
+            "Dir::State::lists": self._folder / "lists", "Dir::State::status": "/dev/null",
+            "Dir::Cache::archives": self._folder / "archives", "Dir::Cache::pkgcache": "",
+            "Dir::Cache::srcpkgcache": "", "APT::Sandbox::User": "root",
         }  # fmt: skip
         self._options = [word for key, value in values.items() for word in ("-o", f"{key}={value}")]
         self._apt("update", "-qq")
@@ -69,7 +70,9 @@ class Apt:
         return run(["apt-get", *self._options, *words], home=self._folder, cwd=cwd)
 
     def closure(self, names: Sequence[str]) -> list[Binary]:
-        """Everything that installing ``names`` into an empty system takes, by apt's own solver."""
+        """Return everything that installing ``names`` into an empty system needs, by apt's own
+        solver.
+        """
         text = self._apt("-s", "--no-install-recommends", "install", *names)
         return [
             Binary(name=words[1], version=words[2].lstrip("("))

@@ -1,6 +1,4 @@
-"""The machine repository: what a guest needs beyond the seed (a kernel, dnf, Python), repacked like
-the seed.
-"""
+"""The machine repository: what a guest needs beyond the seed (a kernel, dnf, Python)."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 def make_machine(out: Path, work: Path, apt: Apt, *, jobs: int) -> int:
-    """Write the repository to ``out``; how many RPMs it has."""
+    """Write the repository to ``out``, repacked like the seed; return the number of RPMs."""
     bootstrap = yaml.safe_load((HERE / "seed.yaml").read_text(encoding="utf-8"))
     plan = yaml.safe_load((HERE / "machine.yaml").read_text(encoding="utf-8"))
     in_seed = {one.name for one in seed.closure_of(apt, bootstrap)}

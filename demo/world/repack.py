@@ -1,6 +1,4 @@
-"""One package of the host distribution becomes one RPM: its files, its names, the dependencies rpm
-finds in them.
-"""
+"""Turn a package of the host distribution into an RPM, with dependencies found by rpm."""
 
 from __future__ import annotations
 
@@ -13,8 +11,12 @@ from pathlib import Path
 
 from demo.world.run import run
 
-_DROPPED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian", "usr/share/bug",
-            "usr/share/menu", "usr/share/gcc", "usr/lib/systemd", "etc/cron.daily", "etc/init.d")  # fmt: skip
+_NOT_REQUIRED = "perl|pkgconfig|python|debuginfo|/usr/bin/perl|/usr/bin/python|/usr/local/.*"
+_DROPPED = (
+    "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian",
+    "usr/share/bug", "usr/share/menu", "usr/share/gcc", "usr/lib/systemd", "etc/cron.daily",
+    "etc/init.d",
+)  # fmt: skip
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _LIBRARY = re.compile(r"^(lib(bz2|popt|png|z)[0-9.-]+|zlib1g)$")
 _FIELD = re.compile(r"^([A-Za-z-]+): (.*)$")
@@ -22,7 +24,7 @@ _FIELD = re.compile(r"^([A-Za-z-]+): (.*)$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """What becomes an RPM: a tree of files and what is said about them.
+    """The input of an RPM: a tree of files and its metadata.
 
     ``extra`` is spec text (scriptlets).
     """
@@ -37,7 +39,7 @@ class Package:
 
 
 def unpack(deb: Path, tree: Path, home: Path) -> dict[str, str]:
-    """Unpack with /usr merged and documentation dropped; the control fields."""
+    """Unpack with /usr merged and without documentation; return the control fields."""
     tree.mkdir(parents=True, exist_ok=True)
     run(["dpkg-deb", "--extract", deb, tree], home=home)
     for name in _MERGED:
@@ -62,7 +64,7 @@ def _merge(source: Path, target: Path) -> None:
 
 
 def split_version(text: str) -> tuple[str, str]:
-    """``(version, release)`` in rpm's alphabet, the epoch left out.
+    """Return ``(version, release)`` in rpm's alphabet, without the epoch.
 
     >>> split_version("1:2.36-9+deb12u10")
     ('2.36', '9+deb12u10')
@@ -74,11 +76,10 @@ def split_version(text: str) -> tuple[str, str]:
 
 
 def requires_of(control: dict[str, str], known: Collection[str]) -> list[str]:
-    """The names a package depends on, as far as they are in the seed (the first alternative that
-    is).
+    """Return a package's dependencies that are in the seed (of alternatives, the first that is).
 
-    Shared libraries are left to the sonames that rpm finds: a rebuilt library can then take a
-    seed's place.
+    Shared libraries are left to the sonames that rpm finds, so that a rebuilt library can replace a
+    seed's.
     """
     wanted = []
     for group in ", ".join(
@@ -90,34 +91,47 @@ def requires_of(control: dict[str, str], known: Collection[str]) -> list[str]:
 
 
 def build_rpm(package: Package, work: Path) -> Path:
-    """Build one RPM with rpmbuild from the tree as it stands; its path."""
+    """Build one RPM with rpmbuild from the tree as it is; return its path."""
     work.mkdir(parents=True, exist_ok=True)
     listing = work / "files"
     listing.write_text("".join(f'"/{path}"\n' for path in _files(package.tree)), encoding="utf-8")
     spec = work / f"{package.name}.spec"
     lines = [
-        "%global debug_package %{nil}", "%global __os_install_post %{nil}", "%global _build_id_links none",
-        "%global __requires_exclude ^(perl|pkgconfig|python|debuginfo|/usr/bin/perl|/usr/bin/python|/usr/local/.*).*$",
-        f"Name: {package.name}", f"Version: {package.version}", f"Release: {package.release}",
-        f"Summary: {package.name}, repacked to bootstrap from", "License: see the host distribution", "Vendor: Seed",
-        *(f"Provides: {name}" for name in package.provides), *(f"Requires: {name}" for name in package.requires),
-        "%description", "Repacked from the host distribution.", "%install", "rmdir %{buildroot}",
-        f"cp -al {package.tree} %{{buildroot}}", package.extra, f"%files -f {listing}",
-    ]  # fmt: skip
+        "%global debug_package %{nil}",
+        "%global __os_install_post %{nil}",
+        "%global _build_id_links none",
+        f"%global __requires_exclude ^({_NOT_REQUIRED}).*$",
+        f"Name: {package.name}",
+        f"Version: {package.version}",
+        f"Release: {package.release}",
+        f"Summary: {package.name}, repacked to bootstrap from",
+        "License: see the host distribution",
+        "Vendor: Seed",
+        *(f"Provides: {name}" for name in package.provides),
+        *(f"Requires: {name}" for name in package.requires),
+        "%description",
+        "Repacked from the host distribution.",
+        "%install",
+        "rmdir %{buildroot}",
+        f"cp -al {package.tree} %{{buildroot}}",
+        package.extra,
+        f"%files -f {listing}",
+    ]
     spec.write_text("\n".join(lines) + "\n", encoding="utf-8")
     run(
-        ["rpmbuild", "-bb", "--quiet", "--target", "x86_64", "--define", f"_topdir {work}", "--define",
-         "_binary_payload w1.zstdio", "--define", f"_dbpath {work}/db", "--define",
-         "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
-         "--define", "_rpmdir " + str(work / "RPMS"), spec], home=work,
+        [
+            "rpmbuild", "-bb", "--quiet", "--target", "x86_64", "--define", f"_topdir {work}",
+            "--define", "_binary_payload w1.zstdio", "--define", f"_dbpath {work}/db", "--define",
+            "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm", "--define",
+            "_rpmdir " + str(work / "RPMS"), spec,
+        ],
+        home=work,
     )  # fmt: skip
     return next((work / "RPMS").glob("*.rpm"))
 
 
 def _files(tree: Path) -> list[str]:
-    """Files and links, and directories that hold nothing: shared directories belong to
-    ``filesystem``.
-    """
+    """Return files, links and empty directories: shared directories belong to ``filesystem``."""
     found = []
     for folder, folders, files in os.walk(tree):
         here = Path(folder)

@@ -1,4 +1,4 @@
-"""Running programs for the world: argv lists, a small environment, errors that say what failed."""
+"""Run programs for the world: argv lists, a small environment, errors that name the failure."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> str:
-    """Run to the end; standard output. ``home`` is where rpm and gpg look for their own files.
+    """Run a program to its end; return standard output. rpm and gpg look for their files in
+    ``home``.
 
     :raises WorldError: another exit code than 0.
     """
     words = [str(word) for word in argv]
     try:
         done = subprocess.run(
-            words, env={**ENV, "HOME": str(home), **(env or {})}, cwd=cwd, capture_output=True, text=True, check=False,
-            errors="replace",
+            words, env={**ENV, "HOME": str(home), **(env or {})}, cwd=cwd, capture_output=True,
+            text=True, check=False, errors="replace",
         )  # fmt: skip
     except OSError as error:
         raise WorldError(
@@ -49,5 +50,5 @@ def run(
 
 
 def say(text: str) -> None:
-    """A line of progress."""
+    """Print a line of progress."""
     print(f"==> world: {text}", file=sys.stderr, flush=True)

@@ -20,16 +20,20 @@ Plan = dict[str, Any]
 """``roots``, ``leave_out``, ``requires`` and ``provides`` of a YAML file beside this one."""
 
 _DIRECTORIES = (
-    "boot dev etc etc/ld.so.conf.d etc/profile.d etc/rpm home media mnt opt proc root run srv sys usr usr/bin usr/include usr/lib "
-    "usr/lib/x86_64-linux-gnu usr/lib64 usr/lib64/pkgconfig usr/libexec usr/local usr/local/bin usr/local/lib usr/sbin "
-    "usr/share usr/share/doc usr/share/man usr/share/pkgconfig usr/src usr/lib/debug var var/cache var/lib var/lib/rpm "
+    "boot dev etc etc/ld.so.conf.d etc/profile.d etc/rpm home media mnt opt proc root run srv sys "
+    "usr usr/bin usr/include usr/lib usr/lib/x86_64-linux-gnu usr/lib64 usr/lib64/pkgconfig "
+    "usr/libexec usr/local usr/local/bin usr/local/lib usr/sbin usr/share usr/share/doc "
+    "usr/share/man usr/share/pkgconfig usr/src usr/lib/debug var var/cache var/lib var/lib/rpm "
     "var/log var/spool etc/pki etc/pki/rpm-gpg etc/yum.repos.d usr/lib/rpm usr/lib/rpm/macros.d"
 ).split()
 _LINKS = {
-    "bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64", "var/run": "../run",
-    "usr/lib/debug/bin": "usr/bin",
+    "bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64",
+    "var/run": "../run", "usr/lib/debug/bin": "usr/bin",
 }  # fmt: skip
-_USERS = "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
+_USERS = (
+    "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\n"
+    "nobody:x:65534:65534:nobody:/:/sbin/nologin\n"
+)
 _GROUP = "root:x:0:\nbin:x:1:\ntty:x:5:\nmail:x:12:\nutmp:x:22:\nshadow:x:42:\nnobody:x:65534:\n"
 _LDCONFIG = """%transfiletriggerin -P 2000000 -- /usr/lib64 /usr/lib
 /sbin/ldconfig
@@ -39,7 +43,7 @@ _LDCONFIG = """%transfiletriggerin -P 2000000 -- /usr/lib64 /usr/lib
 
 
 def make_seed(out: Path, work: Path, apt: Apt, *, jobs: int) -> int:
-    """Write the repository to ``out``; how many RPMs it has."""
+    """Write the repository to ``out``; return the number of RPMs."""
     plan = yaml.safe_load((HERE / "seed.yaml").read_text(encoding="utf-8"))
     closure = closure_of(apt, plan)
     count = repack_all(
@@ -53,7 +57,7 @@ def make_seed(out: Path, work: Path, apt: Apt, *, jobs: int) -> int:
 
 
 def closure_of(apt: Apt, plan: Plan) -> list[Binary]:
-    """Everything that the plan's roots need, without what it leaves out."""
+    """Return everything that the plan's roots need, without what it leaves out."""
     left_out = set(plan["leave_out"])
     return [one for one in apt.closure(plan["roots"]) if one.name not in left_out]
 
@@ -68,8 +72,9 @@ def repack_all(
     known: set[str],
     jobs: int,
 ) -> int:
-    """Fetch ``closure`` and repack it into ``out``; requirements are kept as far as they are
-    ``known``. How many RPMs.
+    """Fetch ``closure`` and repack it into ``out``; return the number of RPMs.
+
+    Only requirements in ``known`` are kept.
     """
     say(f"{out.name.strip('.')}: fetching {len(closure)} packages")
     debs = apt.download(closure, work / "debs")
@@ -84,11 +89,18 @@ def repack_all(
         _adjust(name, folder / "tree")
         version, release = repack.split_version(control["Version"])
         package = Package(
-            name=name, version=version, release=release, tree=folder / "tree",
+            name=name,
+            version=version,
+            release=release,
+            tree=folder / "tree",
             provides=_provides(name, folder / "tree", plan["provides"].get(name, ())),
-            requires=["filesystem", *plan["requires"].get(name, ()), *repack.requires_of(control, known)],
+            requires=[
+                "filesystem",
+                *plan["requires"].get(name, ()),
+                *repack.requires_of(control, known),
+            ],
             extra=_LDCONFIG if name == "libc-bin" else "",
-        )  # fmt: skip
+        )
         built = repack.build_rpm(package, folder)
         shutil.move(built, packages / built.name)
         shutil.rmtree(folder)
@@ -99,9 +111,7 @@ def repack_all(
 
 
 def _adjust(name: str, tree: Path) -> None:
-    """What the host distribution's maintainer scripts would have done, as files; /bin/sh is bash,
-    as on EL.
-    """
+    """Do the work of the host distribution's maintainer scripts; /bin/sh is bash, as on EL."""
     binaries = tree / "usr" / "bin"
     if name == "bash":
         (binaries / "sh").symlink_to("bash")
@@ -111,7 +121,7 @@ def _adjust(name: str, tree: Path) -> None:
         for link, target in (("cc", "gcc"), ("c99", "gcc")):
             if not (binaries / link).exists():
                 (binaries / link).symlink_to(target)
-    if name == "base-files":  # os-release, issue and friends are the distribution's own business
+    if name == "base-files":  # os-release, issue and similar files belong to the distribution
         for part in (
             "etc",
             "usr/share/base-files",
@@ -140,7 +150,7 @@ def _provides(name: str, tree: Path, el_names: list[str]) -> list[str]:
 
 
 def _own(work: Path, packages: Path, name: str) -> None:
-    """The RPMs of the seed that are ours: the merged file system, and EL-like macros."""
+    """Build the seed's own RPMs: the merged file system, and EL-like macros."""
     tree = work / name / "tree"
     extra = ""
     requires: list[str] = []
@@ -153,9 +163,11 @@ def _own(work: Path, packages: Path, name: str) -> None:
         for link, target in list(_LINKS.items())[:5]:
             (tree / link).symlink_to(target)
         for file, text in {
-            "etc/passwd": _USERS, "etc/group": _GROUP, "etc/ld.so.conf.d/el.conf": "/usr/lib64\n", "etc/shells": "/bin/sh\n/bin/bash\n",
-            "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n", "etc/hosts": "127.0.0.1 localhost\n",
-            "etc/profile": "umask 022\n", "etc/login.defs": "UID_MIN 1000\nUID_MAX 60000\n",
+            "etc/passwd": _USERS, "etc/group": _GROUP, "etc/ld.so.conf.d/el.conf": "/usr/lib64\n",
+            "etc/shells": "/bin/sh\n/bin/bash\n",
+            "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+            "etc/hosts": "127.0.0.1 localhost\n", "etc/profile": "umask 022\n",
+            "etc/login.defs": "UID_MIN 1000\nUID_MAX 60000\n",
         }.items():  # fmt: skip
             (tree / file).write_text(text, encoding="utf-8")
     else:

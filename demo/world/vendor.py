@@ -1,8 +1,7 @@
-"""PNAELV, the Prominent North American Linux Vendor: SRPMs and binaries made by plain rpmbuild, and
-signed.
+"""PNAELV, the Prominent North American Linux Vendor: signed SRPMs and binaries by plain rpmbuild.
 
-Built in another path, by another user, on another host than the farm's builds; nothing of
-``buildfarm`` is used.
+They are built in another path, by another user and on another host than the farm's builds; nothing
+of ``buildfarm`` is used.
 """
 
 from __future__ import annotations
@@ -24,8 +23,11 @@ from demo.world.seed import write_repodata
 SPECS = Path(__file__).resolve().parents[1] / "specs"
 BUILDER, HOST = "vbuild", "build07.pnaelv.example"
 TOPDIR = "/home/vendor/rpmbuild"
-_BASE = ("bash coreutils cpio diffutils findutils gawk gcc glibc-devel grep gzip make patch redhat-rpm-config rpm-build sed "
-         "shadow-utils tar xz bzip2 byacc mawk").split()  # fmt: skip
+_BASE = (
+    "bash coreutils cpio diffutils findutils gawk gcc glibc-devel grep gzip make patch "
+    "redhat-rpm-config rpm-build sed "
+    "shadow-utils tar xz bzip2 byacc mawk"
+).split()
 WAVES = (
     (
         "diffutils",
@@ -48,7 +50,7 @@ _DIST = {"tree": ".el9_4"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
-    """Where the vendor works and what it publishes."""
+    """The vendor's work and output folders."""
 
     work: Path
     out: Path
@@ -68,7 +70,7 @@ class Paths:
 def make_vendor(paths: Paths, apt: Apt, *, jobs: int) -> None:
     """Make keys, SRPMs and binaries under ``paths.out``.
 
-    :raises WorldError: an archive or a build is not as it should be.
+    :raises WorldError: an archive or a build is not as expected.
     """
     say("vendor: fetching and checking upstream archives")
     archives = fetch_archives(apt, paths.work / "archives")
@@ -94,7 +96,9 @@ def make_vendor(paths: Paths, apt: Apt, *, jobs: int) -> None:
 
 
 def fetch_archives(apt: Apt, folder: Path) -> dict[str, Path]:
-    """Every upstream archive of ``sources.yaml``, by source name, with its SHA-256 checked."""
+    """Fetch every upstream archive of ``sources.yaml`` and check its SHA-256; return them by
+    source.
+    """
     wanted = yaml.safe_load((SPECS / "sources.yaml").read_text(encoding="utf-8"))
     found: dict[str, Path] = {}
     for name, source in wanted.items():
@@ -103,7 +107,8 @@ def fetch_archives(apt: Apt, folder: Path) -> dict[str, Path]:
         if not path.exists():
             there = ", ".join(sorted(p.name for p in (folder / name).iterdir())) or "nothing"
             raise WorldError(
-                f"{source['file']}: the registry has {there}; update demo/specs/sources.yaml and the spec"
+                f"{source['file']}: the registry has {there}; update demo/specs/sources.yaml and "
+                "the spec"
             )
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest != source["sha256"]:
@@ -119,8 +124,9 @@ def dnf_install(
 ) -> None:
     """Install ``names`` into ``root`` from local repositories."""
     main = {
-        "reposdir": "/dev/null", "cachedir": work / "dnf/cache", "persistdir": work / "dnf/state", "logdir": work / "dnf/log",
-        "install_weak_deps": 0, "assumeyes": 1, "plugins": 0, "metadata_expire": 0,
+        "reposdir": "/dev/null", "cachedir": work / "dnf/cache", "persistdir": work / "dnf/state",
+        "logdir": work / "dnf/log", "install_weak_deps": 0, "assumeyes": 1, "plugins": 0,
+        "metadata_expire": 0,
     }  # fmt: skip
     lines = ["[main]", *(f"{key}={value}" for key, value in main.items())]
     for name, folder in repositories.items():
@@ -132,8 +138,11 @@ def dnf_install(
     home.mkdir(exist_ok=True)
     (home / ".rpmmacros").write_text("%_dbpath /var/lib/rpm\n", encoding="utf-8")
     run(
-        ["dnf", "--config", configuration, "--installroot", root, "--releasever=9", "--forcearch=x86_64", "install",
-         *names], home=home,
+        [
+            "dnf", "--config", configuration, "--installroot", root, "--releasever=9",
+            "--forcearch=x86_64", "install", *names,
+        ],
+        home=home,
     )  # fmt: skip
 
 
@@ -147,7 +156,7 @@ def _make_root(paths: Paths) -> None:
 
 
 def _install_own(paths: Paths) -> None:
-    """What a wave built is on the vendor's machine for the next."""
+    """Install a wave's RPMs on the vendor's machine for the next wave."""
     own = paths.work / "own"
     own.mkdir(exist_ok=True)
     for rpm in (paths.out / "RPMS").glob("*.rpm"):
@@ -166,22 +175,26 @@ def _prepare(paths: Paths, name: str, archive: Path | None) -> None:
 
 
 def _rpmbuild(paths: Paths, name: str, mode: str, *, spec: str = "") -> Path:
-    """Run rpmbuild on the vendor's machine; the SRPM it wrote (``-bs``) or the folder of RPMs."""
+    """Run rpmbuild on the vendor's machine; return the SRPM (``-bs``) or the folder of RPMs."""
     inside = [
-        "rpmbuild", mode, "--quiet", "--target", "x86_64", "--define", f"_topdir {TOPDIR}", "--define",
-        f"dist {_DIST.get(name, '.el9')}", "--define", "vendor PNAELV", "--define",
+        "rpmbuild", mode, "--quiet", "--target", "x86_64", "--define", f"_topdir {TOPDIR}",
+        "--define", f"dist {_DIST.get(name, '.el9')}", "--define", "vendor PNAELV", "--define",
         "packager PNAELV Build System <builds@pnaelv.example>", "--define",
-        f"_rpmdir {TOPDIR}/RPMS/{name}", "--define", f"_srcrpmdir {TOPDIR}/SRPMS/{name}", "--define",
-        "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm", "--nodeps",
+        f"_rpmdir {TOPDIR}/RPMS/{name}", "--define", f"_srcrpmdir {TOPDIR}/SRPMS/{name}",
+        "--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm", "--nodeps",
         f"{TOPDIR}/SPECS/{spec or name + '.spec'}",
     ]  # fmt: skip
     if mode == "-bb":
         inside.remove("--nodeps")
     run(
-        ["bwrap", "--unshare-all", "--die-with-parent", "--uid", "1500", "--gid", "1500", "--hostname", HOST,
-         "--bind", paths.root, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--clearenv",
-         "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--setenv", "HOME", "/home/vendor", "--setenv", "LC_ALL",
-         "C.UTF-8", "--chdir", "/home/vendor", "--", *inside], home=paths.work,
+        [
+            "bwrap", "--unshare-all", "--die-with-parent", "--uid", "1500", "--gid", "1500",
+            "--hostname", HOST, "--bind", paths.root, "/", "--proc", "/proc", "--dev", "/dev",
+            "--tmpfs", "/tmp", "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin",
+            "--setenv", "HOME", "/home/vendor", "--setenv", "LC_ALL", "C.UTF-8", "--chdir",
+            "/home/vendor", "--", *inside,
+        ],
+        home=paths.work,
     )  # fmt: skip
     top_outside = paths.root / TOPDIR.lstrip("/")
     if mode == "-bs":
@@ -191,9 +204,8 @@ def _rpmbuild(paths: Paths, name: str, mode: str, *, spec: str = "") -> Path:
 
 def _build(paths: Paths, name: str) -> None:
     spec = ""
-    if (
-        name == "popt"
-    ):  # planted: the vendor's binary has a function that its own SRPM does not have
+    # Planted: the vendor's binary has a function that its own SRPM lacks.
+    if name == "popt":
         spec = "popt-shipped.spec"
         folder = paths.root / TOPDIR.lstrip("/") / "SPECS"
         text = (folder / "popt.spec").read_text(encoding="utf-8")
@@ -206,7 +218,7 @@ def _build(paths: Paths, name: str) -> None:
 
 
 def make_key(home: Path, name: str, email: str) -> str:
-    """A signing key without pass phrase; its fingerprint."""
+    """Make a signing key without pass phrase; return its fingerprint."""
     home.mkdir(parents=True, mode=0o700)
     gpg: list[str | Path] = [
         "gpg",
@@ -224,19 +236,23 @@ def make_key(home: Path, name: str, email: str) -> str:
 
 
 def export_key(home: Path) -> str:
-    """The public key, ASCII-armored."""
+    """Return the public key, ASCII-armored."""
     return run(["gpg", "--homedir", home, "--batch", "--armor", "--export"], home=home)
 
 
 def sign(home: Path, key: str, rpms: Sequence[Path]) -> None:
     """Sign files in place."""
-    argv: list[str | Path] = ["rpmsign", "--define", f"_gpg_name {key}", "--define", f"_gpg_path {home}", "--define",
-            "__gpg /usr/bin/gpg", "--addsign", *rpms]  # fmt: skip
+    argv: list[str | Path] = [
+        "rpmsign", "--define", f"_gpg_name {key}", "--define", f"_gpg_path {home}", "--define",
+        "__gpg /usr/bin/gpg", "--addsign", *rpms,
+    ]  # fmt: skip
     run(argv, home=home, env={"GNUPGHOME": str(home)})
 
 
 def _plant(paths: Paths) -> None:
-    """SRPMs no careful hub lets in: one signed by a stranger, one damaged after it was signed."""
+    """Make two SRPMs that a hub must refuse: one with an unknown signer, one damaged after
+    signing.
+    """
     srpms = paths.out / "SRPMS"
     stranger = paths.work / "stranger"
     key = make_key(stranger, "Somebody Else", "nobody@stranger.example")
@@ -269,7 +285,9 @@ def _sign_and_damage(paths: Paths, srpm: Path) -> None:
 
 
 def write_drop(world: Path) -> None:
-    """``drop.json`` (what automation would POST) and ``expected.json`` (what must come of it)."""
+    """Write ``drop.json`` (what automation would POST) and ``expected.json`` (the expected
+    results).
+    """
     drop = {
         "target": "reef-9",
         "name": "PNAELV 9.4, first drop",

@@ -1,7 +1,6 @@
-"""The build farm's worker: claims a task, builds it in a fresh buildroot, reports over HTTP.
+"""The build farm's worker: claims a task, builds it in a new buildroot, reports over HTTP.
 
-It knows the wire models and the domain's words; it never sees the hub's database, its keys or its
-code.
+It knows the wire messages and the domain; it has no access to the hub's database, keys or code.
 """
 
 __version__ = "0.1.0"

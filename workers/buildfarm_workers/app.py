@@ -1,6 +1,4 @@
-"""The worker's Celery application: JSON (signed, where keys are given), one prefix, nothing but
-plain consuming.
-"""
+"""The worker's Celery application: signed JSON messages, a prefix of its own, plain consuming."""
 
 from __future__ import annotations
 
@@ -15,8 +13,9 @@ from buildfarm_workers.config import WorkerConfig
 
 
 def application(config: WorkerConfig, handle: Callable[[str], bool]) -> Celery:
-    """An application whose only task hands a task's id to ``handle``; when that says False, the
-    process ends.
+    """Return an application whose only task passes a task's id to ``handle``.
+
+    If ``handle`` returns False, the process ends.
     """
     signing = None
     if (security := config.security) is not None:
@@ -40,8 +39,9 @@ def application(config: WorkerConfig, handle: Callable[[str], bool]) -> Celery:
 def consume(
     app: Celery, config: WorkerConfig, *, slot: int, on_shutdown: Callable[[], None]
 ) -> None:
-    """Take messages until the process is told to go; ``on_shutdown`` is called at that moment, even
-    in mid-task.
+    """Consume messages until the process is stopped.
+
+    ``on_shutdown`` is called at that moment, even while a task runs.
     """
 
     def shutting_down(**_: object) -> None:
@@ -50,6 +50,6 @@ def consume(
     signals.worker_shutting_down.connect(shutting_down, weak=False)
     app.worker_main([
         "worker", f"--hostname={config.name}.{slot}", f"--queues={','.join(config.queues)}",
-        "--without-gossip", "--without-mingle", "--without-heartbeat", "--pool=solo", "--concurrency=1",
-        "--loglevel=WARNING",
+        "--without-gossip", "--without-mingle", "--without-heartbeat", "--pool=solo",
+        "--concurrency=1", "--loglevel=WARNING",
     ])  # fmt: skip

@@ -1,6 +1,4 @@
-"""What the machine of a worker has, as the hub compares it with what a source needs
-(``machine_requirements:`` of a target).
-"""
+"""The machine's capacity, for comparison with a target's ``machine_requirements:``."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ _KIB_A_MIB = 1024
 def capacity(
     *, meminfo: Path = Path("/proc/meminfo"), kvm: Path = Path("/dev/kvm")
 ) -> dict[str, str]:
-    """MiB of memory (proc(5), MemTotal), cores this process may use, and whether KVM can be opened."""
+    """Return MiB of memory (proc(5), MemTotal), usable cores, and whether KVM can be opened."""
     total = next(
         line
         for line in meminfo.read_text(encoding="ascii").splitlines()

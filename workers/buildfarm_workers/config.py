@@ -1,4 +1,4 @@
-"""The worker's configuration: one YAML file, typed at load; the only place that knows its spelling."""
+"""The worker's configuration: one YAML file, typed at load."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class _Part(BaseModel):
 
 
 class Redis(_Part):
-    """Where messages come from.
+    """The source of messages.
 
-    ``url`` names this worker's own ACL user; ``prefix`` is all that user may touch.
+    ``url`` names this worker's own ACL user; ``prefix`` is all that the user may access.
     """
 
     url: str
@@ -26,8 +26,8 @@ class Redis(_Part):
 
 
 class Security(_Part):
-    """Celery's message signing: the worker's own pair, and the folder of certificates it believes
-    (the hub's).
+    """Celery's message signing: the worker's own pair, and the folder of trusted certificates (the
+    hub's).
     """
 
     key: Path
@@ -36,8 +36,9 @@ class Security(_Part):
 
 
 class MockSettings(_Part):
-    """For the mock builder: mock refuses user 0, so a worker that runs as root names an ordinary
-    user of group mock.
+    """Settings of the mock builder.
+
+    mock refuses user 0, so a worker that runs as root names an ordinary user of group mock.
     """
 
     command: str = "mock"
@@ -47,11 +48,10 @@ class MockSettings(_Part):
 
 
 class WorkerConfig(_Part):
-    """Everything a worker process is told.
+    """The configuration of a worker process.
 
-    ``queues`` are ``<target>.<arch>.<size>``; ``slots`` are processes.
-
-    ``tasks`` is after how many the process ends by itself; 0 is never.
+    ``queues`` are ``<target>.<arch>.<size>``; ``slots`` are processes. After ``tasks`` tasks the
+    process ends by itself; 0 is never.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
@@ -71,7 +71,7 @@ class WorkerConfig(_Part):
 
 
 def load(file: Path) -> WorkerConfig:
-    """Read and check ``file``. Relative paths in it are relative to its folder.
+    """Read and check ``file``; its relative paths start at its folder.
 
     :raises ConfigError: missing, not YAML, or with a wrong or unknown key.
     """
@@ -80,16 +80,15 @@ def load(file: Path) -> WorkerConfig:
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
     except yaml.YAMLError as error:
-        mark = getattr(
-            error, "problem_mark", None
-        )  # the error's own text quotes lines, and one holds the token
+        # The error's own text quotes lines, and one holds the token.
+        mark = getattr(error, "problem_mark", None)
         raise ConfigError(
             f"{file}: not YAML" + (f": line {mark.line + 1}" if mark else "")
         ) from None
     try:
         config = WorkerConfig.model_validate(raw)
     except ValidationError as error:
-        # the input of an error may be the token: name places and messages only
+        # An error's input may be the token: use places and messages only.
         wrong = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
         )
@@ -112,8 +111,8 @@ def _absolute(config: WorkerConfig, folder: Path) -> WorkerConfig:
 
 
 def problems(config: WorkerConfig) -> list[str]:
-    """Return what would keep a worker with this configuration from starting, as far as it can be
-    seen without a network.
+    """Return what prevents a worker with this configuration from starting, as far as known
+    offline.
     """
     found: list[str] = []
     if config.security is not None:
@@ -125,7 +124,8 @@ def problems(config: WorkerConfig) -> list[str]:
         ]
         if not any(config.security.hub_certificates.glob("*.crt")):
             found.append(
-                f"security: no *.crt in {config.security.hub_certificates}: copy the hub's certificate there"
+                f"security: no *.crt in {config.security.hub_certificates}: copy the hub's "
+                "certificate there"
             )
     if not config.hub_url.startswith(("http://", "https://")):
         found.append(f"hub_url: {config.hub_url} is no http(s) URL")

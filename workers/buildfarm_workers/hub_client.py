@@ -1,7 +1,7 @@
-"""The hub's worker API (``/worker/v1``) as typed calls, with patience.
+"""The hub's worker API (``/worker/v1``) as typed calls, with retries.
 
-A hub that restarts costs nothing: transport errors and 5xx answers are repeated with growing pauses
-until a deadline. :class:`Hub` speaks with the worker's token, :class:`Lease` with the token of one
+A restart of the hub costs nothing: transport errors and 5xx answers are repeated with growing
+pauses until a deadline. :class:`Hub` uses the worker's token, :class:`Lease` the token of one
 claimed task.
 """
 
@@ -41,19 +41,19 @@ _JSON = {"Content-Type": "application/json"}
 
 
 class NotClaimable(Conflict):
-    """The task is not this worker's to take (any more): the message is stale, drop it."""
+    """The task is not for this worker (any more): the message is stale and is dropped."""
 
 
 class LeaseLost(Conflict):
-    """The hub gave the task away or canceled it: whatever this worker made does not count."""
+    """The hub reassigned or canceled the task: this worker's results do not count."""
 
 
-class Refused(InfraError):  # the house names errors for what happened
-    """The hub understood and said no; asking again would not help."""
+class Refused(InfraError):  # named after what happened, as all errors of the farm
+    """The hub refused; repeating the request is of no use."""
 
 
 class _Client:
-    """One base URL and one token."""
+    """A client for one base URL with one token."""
 
     def __init__(
         self, http: httpx.Client, token: str, *, patience: float, sleep: Callable[[float], None]
@@ -99,12 +99,12 @@ class _Client:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return who is speaking."""
+        """Return the authorization header."""
         return {"Authorization": f"Bearer {self._token}"}
 
 
 class Hub:
-    """The worker's own view of the hub. ``patience`` is how many seconds a call may be repeated."""
+    """The hub's API for the worker; ``patience`` is the number of seconds for repeated calls."""
 
     def __init__(
         self,
@@ -126,12 +126,12 @@ class Hub:
         self._client = _Client(self._http, token, patience=patience, sleep=sleep)
 
     def hello(self, hello: Hello, *, patience: float | None = None) -> Welcome:
-        """Introduce this worker. :raises NotAllowed: the hub does not know the token."""
+        """Register this worker. :raises NotAllowed: the hub does not know the token."""
         response = self._client.post("/hello", hello, patience=patience)
         return _read(Welcome, response, "hello")
 
     def claim(self, task: str) -> tuple[Claim, Lease]:
-        """Take the lease of ``task``. :raises NotClaimable: it is not ours."""
+        """Take the lease of ``task``. :raises NotClaimable: it is not for this worker."""
         response = self._client.post(f"/tasks/{task}/claim", Message())
         if response.status_code in (httpx.codes.CONFLICT, httpx.codes.NOT_FOUND):
             raise NotClaimable(f"task {task}: {_detail(response)}")
@@ -145,7 +145,7 @@ class Hub:
 
 
 class Lease:
-    """One claimed task. Every call raises :class:`LeaseLost` once the hub says so."""
+    """One claimed task. Every call raises :class:`LeaseLost` once the hub reports it."""
 
     def __init__(self, http: httpx.Client, client: _Client, task: str) -> None:
         self._http = http
@@ -153,14 +153,14 @@ class Lease:
         self._path = f"/tasks/{task}"
 
     def heartbeat(self, stage: str, *, patience: float = 0.0) -> HeartbeatAnswer:
-        """Say that the work goes on."""
+        """Report that the work goes on."""
         return _held(
             HeartbeatAnswer,
             self._client.post(f"{self._path}/heartbeat", Heartbeat(stage=stage), patience=patience),
         )
 
     def log(self, offset: int, data: bytes, *, patience: float | None = None) -> int:
-        """Append to the task's log at ``offset``; the hub's offset, from which to go on."""
+        """Append to the task's log at ``offset``; return the hub's offset, where to continue."""
         response = self._client.patiently(
             "log",
             lambda: self._http.post(
@@ -176,7 +176,7 @@ class Lease:
     def payload(self, blob: BlobRef, target: Path) -> None:
         """Fetch the order's payload into ``target``.
 
-        :raises InfraError: it does not have the digest it should.
+        :raises InfraError: its digest does not match.
         """
 
         def attempt() -> httpx.Response:
@@ -200,7 +200,7 @@ class Lease:
         _check_held(self._client.patiently("payload", attempt))
 
     def upload(self, file: Path, sha256: str) -> None:
-        """Store one artifact under its digest; storing it twice does no harm."""
+        """Store one artifact under its digest; repeating it does no harm."""
 
         def attempt() -> httpx.Response:
             with file.open("rb") as content:
@@ -214,7 +214,7 @@ class Lease:
         _check_held(self._client.patiently("artifact", attempt))
 
     def finish(self, report: Report) -> None:
-        """Say how it ended. :raises Refused: the hub does not take this report."""
+        """Report the result. :raises Refused: the hub does not accept this report."""
         _check_held(self._client.post(f"{self._path}/finish", report))
 
 
@@ -253,7 +253,7 @@ def _read(model: type[M], response: httpx.Response, what: str) -> M:
 
 
 def _detail(response: httpx.Response) -> str:
-    """Return what a problem+json says, or the bare status."""
+    """Return the detail of a problem+json, or the bare status."""
     try:
         body = response.json()
         said = body.get("detail") or body.get("title") if isinstance(body, dict) else ""

@@ -1,8 +1,8 @@
-"""What runs beside a build while its lease is held: the heart-beat and the log's way to the hub,
-one thread each.
+"""The threads beside a build while its lease is held: the heart-beat, and the log stream to the
+hub.
 
-Both stop the build by the same sign when the hub takes the task away. Neither ever starts a
-program: a child's parent-death signal counts the thread that started it.
+Both stop the build by the same sign when the hub takes the task away. Neither starts a program,
+because a child's parent-death signal refers to the thread that started it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _FLUSH_SECONDS = 120.0
 
 
 class StopSign:
-    """Why a build has to stop; the first reason stays.
+    """The reason why a build has to stop; the first one stays.
 
-    ``lost``: the task is not ours any more, report nothing.
+    ``lost``: the task belongs to another worker now, report nothing.
     """
 
     def __init__(self) -> None:
@@ -41,12 +41,12 @@ class StopSign:
             self._event.set()
 
     def __call__(self) -> str:
-        """The reason, or nothing: what a builder's ``stop`` asks."""
+        """Return the reason, or an empty string, for a builder's ``stop``."""
         return self.reason if self._event.is_set() else ""
 
 
 class Stage:
-    """The stage the build is in, as the next heart-beat will say."""
+    """The stage of the build, for the next heart-beat."""
 
     def __init__(self) -> None:
         self.name = "payload"
@@ -58,9 +58,9 @@ class Stage:
 
 @contextmanager
 def heartbeat(lease: Lease, stage: Stage, sign: StopSign, interval: float) -> Iterator[None]:
-    """Beat every ``interval`` seconds.
+    """Send a heart-beat every ``interval`` seconds.
 
-    A hub that is away is no reason to stop: only its word is.
+    The build goes on while the hub is away; only its answer stops it.
     """
     over = threading.Event()
 
@@ -90,7 +90,7 @@ def heartbeat(lease: Lease, stage: Stage, sign: StopSign, interval: float) -> It
 
 
 class LogStream:
-    """Sends a growing file, from the hub's offset on; :meth:`flush` sends the rest."""
+    """Sends a growing file, from the hub's offset; :meth:`flush` sends the rest."""
 
     def __init__(self, lease: Lease, file: Path, sign: StopSign) -> None:
         self._lease = lease
@@ -104,7 +104,7 @@ class LogStream:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Send once a second what is new."""
+        """Send new data once a second."""
         self._thread.start()
         try:
             yield
@@ -113,8 +113,9 @@ class LogStream:
             self._thread.join()
 
     def flush(self) -> None:
-        """Send what is left. :raises LeaseLost: nobody wants it.
+        """Send the rest.
 
+        :raises LeaseLost: the hub does not want it.
         :raises InfraError: the hub does not answer.
         """
         while self._send_once(patience=_FLUSH_SECONDS):
@@ -132,7 +133,7 @@ class LogStream:
                 log.get().warning("log.not_sent", reason=str(trouble))
 
     def _send_once(self, *, patience: float) -> bool:
-        """Send one chunk; False when there was nothing to send, or the hub did not move on."""
+        """Send one chunk; return False if there was none, or the hub did not advance."""
         data = b""
         with contextlib.suppress(FileNotFoundError), self._file.open("rb") as file:
             file.seek(self._offset)

@@ -1,8 +1,7 @@
-"""The ``buildfarm-worker`` command: the worker process, one build by hand, and a look at the
-configuration.
+"""The ``buildfarm-worker`` command: the worker process, single builds, and checks.
 
 The worker runs in a mount namespace of its own and its children die with it, so that a SIGKILL
-leaves no mount and no process behind; what it leaves on disk, its successor removes.
+leaves no mount and no process; its successor removes its files.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ def cli(
 @cli.command("check-config")
 @click.argument("file", type=click.Path(path_type=Path))
 def check_config(file: Path) -> None:
-    """Read FILE and say what would keep its worker from starting."""
+    """Check FILE and print what prevents its worker from starting."""
     config = configuration.load(file)
     builder = make_builder(config, 0)
     problems = [
@@ -160,7 +159,7 @@ def build(  # click passes them by name
 
 
 def exit_code(kind: FailureKind | None) -> int:
-    """Mock's exit code for a failure kind; 75 for infrastructure.
+    """Return mock's exit code for a failure kind; 75 for infrastructure.
 
     >>> exit_code(None), exit_code(FailureKind.DEPENDENCIES), exit_code(FailureKind.INFRASTRUCTURE)
     (0, 30, 75)
@@ -169,24 +168,24 @@ def exit_code(kind: FailureKind | None) -> int:
 
 
 def _owner(config: WorkerConfig, slot: int) -> str:
-    """Names our control groups.
+    """Return the name of our control groups.
 
-    Two farms on one machine may both have a worker ``local-1``: the folder tells them apart.
+    Two farms on one machine may both have a worker ``local-1``: the folder distinguishes them.
     """
     place = hashlib.sha256(str(config.workdir).encode()).hexdigest()[:8]
     return f"{config.name}-{slot}-{place}"
 
 
 def make_builder(config: WorkerConfig, slot: int) -> Builder:
-    """The builder a configuration names."""
+    """Return the builder of a configuration."""
     if config.builder == "mock":
         return MockBuilder(config.workdir / f"mock-{slot}", config.mock, owner=_owner(config, slot))
     return ChrootBuilder(config.workdir, owner=_owner(config, slot), keep_bases=config.keep_bases)
 
 
 def serve(config: WorkerConfig, slot: int) -> None:
-    """Run one slot until the process is told to go."""
-    from buildfarm_workers import app as celery_side  # noqa: PLC0415  # `build` by hand needs no Celery
+    """Run one slot until the process is stopped."""
+    from buildfarm_workers import app as celery_side  # noqa: PLC0415  # single builds need no Celery
 
     builder = make_builder(config, slot)
     hub = Hub(config.hub_url, config.token, ca=config.hub_ca)
@@ -217,9 +216,7 @@ def serve(config: WorkerConfig, slot: int) -> None:
 
 
 def _stay_known(worker: Worker, interval: float, over: threading.Event) -> None:
-    """Say hello again and again: the hub counts an idle worker as lost after a lease's time without
-    a word.
-    """
+    """Register again and again: the hub regards an idle worker as lost after a lease's time."""
     while not over.wait(interval):
         try:
             worker.hello(patience=0.0)
@@ -230,13 +227,13 @@ def _stay_known(worker: Worker, interval: float, over: threading.Event) -> None:
 
 
 def _enter_namespace(arguments: list[str]) -> None:
-    """Start again, same process id, in a mount namespace of our own."""
+    """Start again, with the same process id, in a mount namespace of our own."""
     command = [sys.executable, "-m", "buildfarm_workers.main", *arguments, "--own-namespace"]
     os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", "--", *command])  # noqa: S606
 
 
 def _supervise(config: WorkerConfig, file: Path) -> None:
-    """One child for each slot, started again when it ends, all gone when this process goes."""
+    """Run one child for each slot, restart those that end, and end all with this process."""
     over = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: over.set())
@@ -263,7 +260,7 @@ def _supervise(config: WorkerConfig, file: Path) -> None:
 
 
 def main() -> None:
-    """Entry point: farm errors become one line on standard error and exit code 1."""
+    """Run the command; print the farm's errors on standard error, and exit with 1."""
     try:
         cli(standalone_mode=False)
     except BuildFarmError as error:

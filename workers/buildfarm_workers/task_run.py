@@ -1,6 +1,6 @@
-"""One task from claim to report.
+"""One task, from claim to report.
 
-Knows nothing of Celery: a message is only what makes somebody call :meth:`Worker.work`.
+It is independent of Celery: a message only leads to a call of :meth:`Worker.work`.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _ROOT_LOG_TAIL = 32 * 1024  # the hub takes little more than the order's log lim
 
 
 class Worker:
-    """One slot: takes one task at a time.
+    """One slot, which takes one task at a time.
 
-    ``folder`` is its own; what lies there belongs to the task at hand.
+    ``folder`` is its own, with the files of the current task.
     """
 
     def __init__(self, config: WorkerConfig, hub: Hub, builder: Builder, folder: Path) -> None:
@@ -50,14 +50,14 @@ class Worker:
         self._done = 0
 
     def clean(self) -> None:
-        """Remove what a killed predecessor left in this slot."""
+        """Remove the files of a killed predecessor in this slot."""
         self._builder.remove_stale()
         self._folder.mkdir(parents=True, exist_ok=True)
         if count := remove_stale(self._folder):
             log.get().warning("worker.cleaned", folder=str(self._folder), entries=count)
 
     def hello(self, *, patience: float | None = None) -> Welcome:
-        """Introduce the worker; its answer sets the pace of the heart-beat."""
+        """Register the worker; the answer sets the interval of heart-beats."""
         problems = self._builder.missing()
         if problems:
             raise ConfigError(f"builder {self._builder.name}: {'; '.join(problems)}")
@@ -74,7 +74,7 @@ class Worker:
         return welcome
 
     def end(self, reason: str) -> None:
-        """The process is told to go: stop the task at hand, and report it as nobody's fault."""
+        """Stop the current task because the process is stopped, and report it as infrastructure."""
         self._ending = reason
         if self._sign is not None:
             self._sign.raise_(reason)
@@ -82,7 +82,7 @@ class Worker:
     def work(self, task: str) -> bool:
         """Claim ``task``, build it, report.
 
-        What goes wrong is reported, or logged when nobody listens.
+        Errors are reported, or logged if the hub does not listen.
 
         :return: whether this worker should take another.
         """
@@ -132,9 +132,9 @@ class Worker:
     def _attempt(
         self, claim: Claim, lease: Lease, folder: Path, stage: Stage, sign: StopSign
     ) -> Report:
-        """Build and upload; whatever goes wrong becomes a report.
+        """Build and upload; every error becomes a report.
 
-        :raises LeaseLost: there is nobody to report to.
+        :raises LeaseLost: there is no lease to report to.
         """
         try:
             return self._build(claim, lease, folder, stage, sign)
@@ -142,7 +142,7 @@ class Worker:
             raise
         except BuildFarmError as trouble:
             return self._failed(str(trouble))
-        except Exception as error:  # noqa: BLE001  # a bug of ours is reported like any failure, and logged
+        except Exception as error:  # noqa: BLE001  # a bug is reported like any failure, and logged
             log.get().exception("task.crashed")
             return self._failed(f"{type(error).__name__}: {error}")
 
@@ -198,12 +198,12 @@ class Worker:
 
 
 def _boot_id() -> str:
-    """Return which boot of which machine this is (random(4)): a guest cannot have its host's."""
+    """Return the id of this boot of this machine (random(4)); a guest's differs from its host's."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def _files(result: Path) -> list[Path]:
-    """The artifacts: RPMs and the side logs. build.log went its own way."""
+    """Return the artifacts: RPMs and the side logs; build.log is streamed."""
     logs = [
         result / name
         for name in SIDE_LOGS
@@ -222,9 +222,7 @@ def _upload(lease: Lease, file: Path) -> Artifact:
 
 
 def _explain(build_log: Path, result: Path, outcome: Outcome) -> None:
-    """Whoever opens the log of a failed task finds the reason at its end, and dnf's words where
-    rpmbuild had none.
-    """
+    """Append the reason to the log of a failed task, and dnf's output if rpmbuild had none."""
     with build_log.open("ab") as out:
         root_log = result / SIDE_LOGS[0]
         if build_log.stat().st_size == 0 and root_log.exists():

@@ -1,9 +1,8 @@
-"""One OpenID Connect issuer, asked with Authlib: authorization code flow with PKCE, state and
-nonce, an ID token that is verified.
+"""An OpenID Connect issuer, through Authlib: authorization code flow with PKCE, state and nonce.
 
-What is checked: the issuer's own metadata names it, the state is the one we sent, the token is
-signed by one of its keys with an asymmetric algorithm, and is for us, of this login (nonce) and of
-now.
+The checks: the issuer's metadata names the issuer, the state is the one that was sent, and the ID
+token is signed by one of its keys with an asymmetric algorithm, for this client, this login (nonce)
+and this time.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from buildfarm.ports.authentication import AuthorizationRequest
 _SECONDS = 10
 _LEEWAY_SECONDS = 60
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
-"""Never `none`, never one whose key is a shared secret."""
+"""Without `none`, and without algorithms whose key is a shared secret."""
 
 Document = dict[str, Any]
 
@@ -42,8 +41,8 @@ class OidcIssuer:
         self._secret = secret
         self._known: Document = {}
 
-    def begin(self, complete: str) -> tuple[str, AuthorizationRequest]:
-        """Return where to send the browser, and what must be kept meanwhile.
+    def begin(self, redirect_uri: str) -> tuple[str, AuthorizationRequest]:
+        """Return the URL for the browser, and the request to keep until it returns.
 
         :raises InfraError: the issuer does not answer.
         """
@@ -53,7 +52,7 @@ class OidcIssuer:
             verifier=secrets.token_urlsafe(48),
         )
         endpoint = str(self._metadata()["authorization_endpoint"])
-        with self._session(complete) as session:
+        with self._session(redirect_uri) as session:
             url, _ = session.create_authorization_url(
                 endpoint,
                 state=authorization_request.state,
@@ -62,11 +61,14 @@ class OidcIssuer:
             )
         return str(url), authorization_request
 
-    def welcome(
-        self, authorization_request: AuthorizationRequest, complete: str, answer: Mapping[str, str]
+    def complete(
+        self,
+        authorization_request: AuthorizationRequest,
+        redirect_uri: str,
+        answer: Mapping[str, str],
     ) -> Mapping[str, object]:
-        """The verified claims about who came back; see
-        :class:`buildfarm.ports.authentication.IdentityProvider`.
+        """Return the verified claims; see
+        :class:`~buildfarm.ports.authentication.IdentityProvider`.
         """
         if not hmac.compare_digest(
             answer.get("state", "").encode(), authorization_request.state.encode()
@@ -79,10 +81,12 @@ class OidcIssuer:
             )
         metadata = self._metadata()
         try:
-            with self._session(complete) as session:
+            with self._session(redirect_uri) as session:
                 token = session.fetch_token(
-                    metadata["token_endpoint"], timeout=_SECONDS, code_verifier=authorization_request.verifier,
-                    authorization_response=f"{complete}?{urlencode(dict(answer))}", state=authorization_request.state,
+                    metadata["token_endpoint"], timeout=_SECONDS,
+                    code_verifier=authorization_request.verifier,
+                    authorization_response=f"{redirect_uri}?{urlencode(dict(answer))}",
+                    state=authorization_request.state,
                 )  # fmt: skip
                 claims = self._verified(
                     str(token.get("id_token", "")),
@@ -98,10 +102,11 @@ class OidcIssuer:
         except RequestException as error:
             raise self._silent(error) from error
 
-    def _session(self, complete: str) -> OAuth2Session:
+    def _session(self, redirect_uri: str) -> OAuth2Session:
         session = OAuth2Session(
-            self._settings.client_id, self._secret or None, scope=self._settings.scopes, redirect_uri=complete,
-            code_challenge_method="S256", token_endpoint_auth_method="client_secret_basic" if self._secret else "none",
+            self._settings.client_id, self._secret or None, scope=self._settings.scopes,
+            redirect_uri=redirect_uri, code_challenge_method="S256",
+            token_endpoint_auth_method="client_secret_basic" if self._secret else "none",
         )  # fmt: skip
         session.trust_env = False
         return session
@@ -109,9 +114,9 @@ class OidcIssuer:
     def _verified(
         self, id_token: str, access_token: str, authorization_request: AuthorizationRequest
     ) -> Document:
-        """Return what the ID token says (OpenID Connect Core 3.1.3.7).
+        """Return the claims of the ID token (OpenID Connect Core 3.1.3.7).
 
-        :raises JoseError: it is not to be believed.
+        :raises JoseError: a check fails.
         """
         keys = KeySet.import_key_set(self._fetch(str(self._metadata()["jwks_uri"])))  # type: ignore[arg-type]  # a KeySetSerialization
         token = jwt.decode(id_token, keys, algorithms=_ALGORITHMS)
@@ -132,9 +137,7 @@ class OidcIssuer:
         return dict(claims)
 
     def _userinfo(self, session: OAuth2Session, claims: Document) -> Document:
-        """More about them, where the issuer says it apart; only of the same subject (OpenID Connect
-        Core 5.3.2).
-        """
+        """Return the userinfo endpoint's claims about this subject (OpenID Connect Core 5.3.2)."""
         endpoint = self._metadata().get("userinfo_endpoint")
         if (
             not endpoint

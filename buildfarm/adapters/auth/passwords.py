@@ -1,5 +1,6 @@
-"""Argon2id hashes of passwords (RFC 9106; OWASP's smaller setting, so that many logins at a time
-fit into memory).
+"""Argon2id hashes of passwords (RFC 9106).
+
+The parameters are OWASP's smaller ones, so that many concurrent logins fit into memory.
 """
 
 from __future__ import annotations
@@ -15,17 +16,15 @@ class Argon2Passwords:
 
     def __init__(self, *, kibibytes: int = _KIBIBYTES) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=kibibytes, parallelism=1)
-        self._nobodys = self._hasher.hash("nobody has this password")
+        self._dummy = self._hasher.hash("no account has this password")
 
     def hashed(self, password: str) -> str:
-        """Return what the store keeps."""
+        """Return the hash to store."""
         return self._hasher.hash(password)
 
     def fits(self, password: str, kept: str) -> bool:
-        """Return whether it is the password behind ``kept``; with an empty ``kept`` it takes as
-        long and is False.
-        """
+        """Check a password against its hash ``kept``; an empty hash takes as long and is False."""
         try:
-            return self._hasher.verify(kept or self._nobodys, password) and bool(kept)
+            return self._hasher.verify(kept or self._dummy, password) and bool(kept)
         except (VerificationError, InvalidHashError):
             return False

@@ -1,4 +1,4 @@
-"""Waivers as a YAML file: what ``buildfarm waivers export`` writes and ``compare --waivers`` reads."""
+"""Waivers as a YAML file, for ``buildfarm waivers export`` and ``compare --waivers``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AUTHORITIES = ("anyone", "security")
 
 
 def load_waivers(file: Path) -> tuple[Waiver, ...]:
-    """Every waiver of a file: a YAML list under ``waivers``.
+    """Read every waiver of a file: a YAML list under ``waivers``.
 
     :raises ConfigError: naming the file, the entry and the reason.
     """
@@ -68,7 +68,7 @@ def _waiver(place: str, entry: object) -> Waiver:
 
 
 def dump_waivers(waivers: Iterable[Waiver]) -> str:
-    """The YAML text; loading it gives the same waivers."""
+    """Return the waivers as YAML text; loading it gives the same waivers."""
     forms = [
         {
             name: value

@@ -1,1 +1,1 @@
-"""What reads RPMs for a comparison, and what shows its report."""
+"""Adapters that read RPMs for a comparison, and render its report."""

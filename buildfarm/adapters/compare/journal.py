@@ -1,5 +1,6 @@
-"""The journal of a large comparison: one line a result, appended; a torn last line of a killed run
-is cut off.
+"""The journal of a large comparison: a line is appended for each result.
+
+The incomplete last line of a killed run is cut off.
 """
 
 from __future__ import annotations
@@ -28,9 +29,7 @@ _PARTS = (
 
 @functools.cache
 def tool_digest() -> str:
-    """SHA-256 over the sources of what a result depends on: another reader or another rule makes
-    other results.
-    """
+    """Return a SHA-256 over the sources on which a result depends."""
     root = Path(buildfarm.__file__).parent
     files = [
         file
@@ -44,9 +43,9 @@ def tool_digest() -> str:
 
 
 class Journal:
-    """A file of results; only their keys and places are in memory.
+    """A file of results; only their keys and positions are in memory.
 
-    Used from one thread, held by one process.
+    It is used from one thread and locked by one process.
 
     :raises Conflict: another comparison is using it now.
     """
@@ -86,7 +85,7 @@ class Journal:
         self._stream.close()
 
     def _load(self) -> int:
-        """Return where the last whole line ends; what follows is cut off."""
+        """Index the complete lines and cut off the rest; return the end of the file."""
         self._stream.seek(0)
         end = 0
         for line in self._stream:
@@ -99,13 +98,14 @@ class Journal:
         return end
 
     def keys(self) -> frozenset[str]:
-        """Return what is done."""
+        """Return the keys of all results."""
         return frozenset(self._places)
 
     def get(self, key: str) -> PairResult:
-        """One result. :raises KeyError: it is not done.
+        """Return one result.
 
-        :raises InputError: the file was damaged by somebody else.
+        :raises KeyError: it is not there.
+        :raises InputError: the file is damaged.
         """
         place, length = self._places[key]
         line = os.pread(self._stream.fileno(), length, place)
@@ -117,7 +117,7 @@ class Journal:
             ) from error
 
     def put(self, key: str, result: PairResult) -> None:
-        """Append a result; it outlives the process from here on."""
+        """Append a result and flush it."""
         line = f"{key} {json.dumps(pair_to_json(result))}\n".encode()
         with self._lock:
             place = self._stream.seek(0, os.SEEK_END)

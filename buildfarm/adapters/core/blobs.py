@@ -1,8 +1,8 @@
 """The blob store: files by their SHA-256, under ``<root>/ab/abcdef…``, read-only.
 
-A file is written aside, flushed to the disk and renamed into place, so what has a digest's name has
-that digest. Bytes put twice, at once or later, are put once; a crash leaves files in ``.incoming``
-and nothing else.
+A file is written aside, flushed to the disk and renamed into place, so a file always matches its
+name. The same bytes are stored once, even if put at the same time; a crash leaves files only in
+``.incoming``.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Blobs:
         self._incoming.mkdir(parents=True, exist_ok=True)
 
     def has(self, sha256: str) -> bool:
-        """Return whether the file is there; a text that is no SHA-256 names nothing."""
+        """Check for a file; a text that is not a SHA-256 is never there."""
         return _is_digest(sha256) and self._place(sha256).exists()
 
     def path(self, sha256: str) -> Path:
-        """Return where the file is. Never write to it.
+        """Return the path of a file, which must not be written to.
 
         :raises NotFound: it is not in the store.
         :raises InputError: not a SHA-256 (so a path from outside can never leave the store).
@@ -56,18 +56,18 @@ class Blobs:
         return found
 
     def open(self, sha256: str) -> BinaryIO:
-        """The file, open for reading. Errors as in :meth:`path`."""
+        """Open a file for reading. Errors as in :meth:`path`."""
         return self.path(sha256).open("rb")
 
     def put_bytes(self, data: bytes) -> Blob:
-        """Take bytes in."""
+        """Store bytes."""
         return self.put_stream([data])
 
     def put_file(self, path: Path, *, move: bool = False) -> Blob:
-        """Take a file in: a copy, or with ``move`` the file itself, which is gone from ``path``
-        only once it is kept.
+        """Store a copy of a file, or with ``move`` the file itself.
 
-        With ``move`` nobody may hold the file open for writing any more.
+        A moved file disappears from ``path`` only once it is stored; it must not be open for
+        writing.
 
         :raises OSError: ``path`` cannot be read.
         """
@@ -86,13 +86,13 @@ class Blobs:
         expected_sha256: str | None = None,
         limit: int | None = None,
     ) -> Blob:
-        """Take a stream in.
+        """Store a stream.
 
         :param limit: bytes; not one more is written.
-        :raises InputError: another digest than expected, or longer than ``limit``; nothing stays of
-            it.
-        :raises InfraError: the store cannot be written (a full disk). What reading ``stream``
-            raises passes through.
+        :raises InputError: another digest than expected, or longer than ``limit``; nothing is
+            stored.
+        :raises InfraError: the store cannot be written (a full disk). Errors of reading ``stream``
+            pass through.
         """
         if expected_sha256 is not None:
             self._place(expected_sha256)
@@ -121,7 +121,9 @@ class Blobs:
         return Blob(sha256=found, size=size)
 
     def sweep_temporary(self, *, older_than: float) -> int:
-        """Remove uploads untouched for ``older_than`` seconds, left by a crash. Return how many."""
+        """Remove uploads that a crash left, untouched for ``older_than`` seconds; return the
+        number.
+        """
         swept = 0
         for left in self._incoming.iterdir():
             # another process may sweep or finish at the same time
@@ -147,7 +149,7 @@ class Blobs:
             Path(name).unlink(missing_ok=True)
 
     def _keep(self, aside: Path, sha256: str, size: int) -> None:
-        """Rename into place, unless it is there; a file of another size is a damaged one and is
+        """Rename into place unless it is there; a file of another size is damaged and is
         replaced.
         """
         place = self._place(sha256)
@@ -159,10 +161,10 @@ class Blobs:
         _flush_folder(place.parent)
 
     def _adopt(self, path: Path) -> Blob | None:
-        """Link the file itself into the store; ``None`` where only a copy will do.
+        """Link the file itself into the store; ``None`` if it has to be copied.
 
-        A copy it must be for a link, for a file that has another name or owner (somebody could
-        still write to it), and across file systems.
+        That is so for a link, for a file with another name or owner (which could still be written
+        to), and across file systems.
         """
         about = path.lstat()
         mine = about.st_uid == os.geteuid() and about.st_nlink == 1 and not path.is_symlink()
@@ -187,7 +189,7 @@ def _writing(root: Path) -> Iterator[None]:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename last through a power cut (fsync(2): the directory needs its own)."""
+    """Make a rename survive a power failure (fsync(2): the directory needs its own)."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

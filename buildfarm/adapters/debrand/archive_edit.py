@@ -1,10 +1,10 @@
-"""Edit a source archive: runs in the sandbox, as ``python -m
-buildfarm.adapters.debrand.archive_edit ORDER BEFORE AFTER``.
+"""Edit a source archive, in the sandbox.
 
-The archive is put together again in its own format and compression, members in their order with
-their own metadata; what an edit changed carries the rule's time. The same archive and edit give the
-same bytes. The answer is JSON on standard output: ``{"changed": [[member, places]]}``, or
-``{"refused": why, "hint": …}`` with exit code 1.
+Called as ``python -m buildfarm.adapters.debrand.archive_edit ORDER BEFORE AFTER``. The archive is
+written in its own format and compression, with its members in order and their own metadata; changed
+members carry the rule's time. The same archive and edit give the same bytes. The answer is JSON on
+standard output: ``{"changed": [[member, places]]}``, or ``{"refused": why, "hint": …}`` with exit
+code 1.
 """
 
 from __future__ import annotations
@@ -32,11 +32,9 @@ _SHOWN = 8
 
 
 def edit_archive(name: str, data: bytes, edit: ArchiveEdit, *, mtime: int) -> tuple[bytes, Changed]:
-    """The archive after the edit, and ``(member, places)`` of what changed (0 places: it was
-    deleted).
+    """Return the edited archive, and ``(member, places)`` of the changes (0 places: deleted).
 
-    :raises RuleDoesNotFit: no archive that is known here, a glob without a member, another count of
-        places.
+    :raises RuleDoesNotFit: an unknown archive, a glob without a member, another count of places.
     """
     if zipfile.is_zipfile(io.BytesIO(data)):
         return _edit_zip(name, data, edit, mtime)
@@ -52,8 +50,8 @@ def edit_archive(name: str, data: bytes, edit: ArchiveEdit, *, mtime: int) -> tu
 
 
 def _codec(data: bytes) -> tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]:
-    """Return how the tar is compressed, by its first bytes; what is packed again says no time and
-    no name.
+    """Return the tar's decompressor and compressor, by its first bytes; the output has no time or
+    name.
     """
     if data.startswith(b"\x1f\x8b"):
         return gzip.decompress, lambda plain: gzip.compress(plain, 9, mtime=0)
@@ -80,8 +78,10 @@ def _edit_tar(
         members = old.getmembers()
         gone = _deleted(name, [member.name for member in members], edit)
         texts = {
-            member.name: _content(old, member) for member in members if member.isfile() and member.name not in gone
-        }  # fmt: skip
+            member.name: _content(old, member)
+            for member in members
+            if member.isfile() and member.name not in gone
+        }
         new, changed = _replacements(name, texts, edit)
         out = io.BytesIO()
         with tarfile.open(
@@ -113,7 +113,7 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _format(plain: bytes) -> int:
-    """GNU tar's own format where it was that, else POSIX's."""
+    """Return GNU tar's format if the archive has it, else POSIX's."""
     return tarfile.GNU_FORMAT if plain[257:265] == b"ustar  \0" else tarfile.PAX_FORMAT
 
 
@@ -144,11 +144,12 @@ def _edit_zip(name: str, data: bytes, edit: ArchiveEdit, mtime: int) -> tuple[by
 
 
 def matches(member: str, pattern: str) -> bool:
-    """Return whether a glob names a member: its whole path, the path below the archive's top
-    folder, or a folder it is in.
+    """Check whether a glob names a member by its path, its path below the top folder, or a folder.
 
-    >>> matches("foo-1.0/images/logo.png", "images/*.png"), matches("foo-1.0/images/logo.png", "images")
-    (True, True)
+    >>> matches("foo-1.0/images/logo.png", "images/*.png")
+    True
+    >>> matches("foo-1.0/images/logo.png", "images")
+    True
     >>> matches("foo-1.0/images/logo.png", "logo.png")
     False
     """

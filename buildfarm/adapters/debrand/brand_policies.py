@@ -1,6 +1,4 @@
-"""Brand policies as YAML files, checked against their schema
-(``buildfarm/domain/brand.schema.json``).
-"""
+"""Brand policies as YAML files, checked against ``buildfarm/domain/debrand/brand.schema.json``."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ Json = Mapping[str, Any]
 
 
 def schema_text() -> str:
-    """The JSON schema of a brand policy, for editors."""
+    """Return the JSON schema of a brand policy, for editors."""
     return (
         resources.files("buildfarm.domain.debrand").joinpath("brand.schema.json").read_text("utf-8")
     )
@@ -34,9 +32,7 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def load_brand_policy(file: Path) -> BrandPolicy:
-    """Read one. :raises ConfigError: naming the file, line, column and key of what is wrong, and
-    the reason.
-    """
+    """Read a brand policy. :raises ConfigError: with file, line, column, key and reason."""
     placed = Placed(file)
     problems = sorted(_validator().iter_errors(placed.data), key=lambda e: list(map(str, e.path)))
     if problems:

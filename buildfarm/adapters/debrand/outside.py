@@ -1,6 +1,4 @@
-"""What a debrand rule needs from outside, each in the sandbox: rpm's view of a spec, archives taken
-apart, scripts.
-"""
+"""Tools for debrand rules, each in the sandbox: rpm's view of a spec, archive edits, scripts."""
 
 from __future__ import annotations
 
@@ -21,22 +19,26 @@ from buildfarm.errors import ToolFailed
 _SECONDS = 120.0
 _ARCHIVE_SECONDS = 600.0
 _STAND_INS: Mapping[str, str] = {
-    "__python": "/usr/bin/python3", "__python3": "/usr/bin/python3", "ldconfig_scriptlets(n:)": "%{nil}", "forgemeta": "%{nil}",
-    "gometa": "%{nil}", "efi_has_alt_arch": "0", "dist": "%{nil}",
+    "__python": "/usr/bin/python3", "__python3": "/usr/bin/python3",
+    "ldconfig_scriptlets(n:)": "%{nil}", "forgemeta": "%{nil}", "gometa": "%{nil}",
+    "efi_has_alt_arch": "0", "dist": "%{nil}",
 }  # fmt: skip
-"""Macros of EL's macro packages that specs use in their preamble, empty: Epoch, Version and Release
-do not depend on them.
+"""Macros of EL's macro packages that specs use in their preamble, defined as empty.
+
+Epoch, Version and Release do not depend on them.
 """
 
 
 class SandboxedOutside:
-    """``work`` is a scratch folder; nothing stays in it."""
+    """Runs the tools; ``work`` is a scratch folder that is left empty."""
 
     def __init__(self, work: Path) -> None:
         self._work = work
 
     def evaluate(self, tree: Mapping[str, bytes], macros: Mapping[str, str]) -> EVR:
-        """As ``rpmspec --parse`` says. :raises RuleDoesNotFit: it cannot parse the spec."""
+        """Return the EVR from ``rpmspec --parse``. :raises RuleDoesNotFit: it cannot parse the
+        spec.
+        """
         with self._written(tree) as folder:
             spec = folder / spec_path(tree)
             sources = folder / "SOURCES" if spec.parent.name == "SPECS" else spec.parent
@@ -59,10 +61,9 @@ class SandboxedOutside:
     def edit_archive(
         self, name: str, data: bytes, edit: ArchiveEdit, *, mtime: int
     ) -> tuple[bytes, tuple[tuple[str, int], ...]]:
-        """Taken apart and put together by :mod:`buildfarm.adapters.debrand.archive_edit` in the
-        sandbox.
+        """Edit an archive with :mod:`buildfarm.adapters.debrand.archive_edit` in the sandbox.
 
-        :raises RuleDoesNotFit: what it said.
+        :raises RuleDoesNotFit: the edit was refused.
         """
         with self._folder() as folder:
             before, after, order = folder / "before", folder / "after", folder / "order.json"
@@ -71,8 +72,8 @@ class SandboxedOutside:
                 json.dumps({"name": name, "mtime": mtime, "edit": asdict(edit)}), encoding="utf-8"
             )
             done = sandbox.python(
-                "buildfarm.adapters.debrand.archive_edit", order, before, after, writable=[folder], timeout=_ARCHIVE_SECONDS,
-                ok=(0, 1),
+                "buildfarm.adapters.debrand.archive_edit", order, before, after, writable=[folder],
+                timeout=_ARCHIVE_SECONDS, ok=(0, 1),
             )  # fmt: skip
             said = json.loads(done.stdout)
             if "refused" in said:
@@ -80,8 +81,7 @@ class SandboxedOutside:
             return after.read_bytes(), tuple((member, count) for member, count in said["changed"])
 
     def run_script(self, script: Script, tree: Mapping[str, bytes], *, epoch: int) -> Tree:
-        """``bash`` on the tree, in the tree or in the rule's folder; no network, nothing else of
-        the machine.
+        """Run ``bash`` on the tree, in the tree or in the rule's folder, without network.
 
         :raises RuleDoesNotFit: it failed, or left anything but plain files.
         """
@@ -136,15 +136,14 @@ def _evr(parsed: str, spec: str) -> EVR:
 
 
 def _read(folder: Path, script: str) -> Tree:
-    """The files; a link inside the tree is the file it leads to, and one to nothing has no bytes
-    that an SRPM could hold.
-    """
+    """Read the files; links inside the tree are followed, and broken ones are dropped."""
     tree: Tree = {}
     for place in sorted(folder.rglob("*")):
         inside = place.resolve().is_relative_to(folder.resolve())
         if not inside or not (place.is_file() or place.is_dir() or place.is_symlink()):
             raise RuleDoesNotFit(
-                f"script {script} left {place.relative_to(folder)}, which is no plain file of the tree"
+                f"script {script} left {place.relative_to(folder)}, "
+                "which is no plain file of the tree"
             )
         if place.is_file():
             tree[place.relative_to(folder).as_posix()] = place.read_bytes()

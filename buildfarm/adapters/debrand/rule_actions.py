@@ -1,5 +1,5 @@
-"""One action of a rule file made into what the domain applies; the files it names are read here,
-and only from the rule's folder.
+"""Turn an action of a rule file into a domain action; its files are read from the rule's folder
+only.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from buildfarm.domain.debrand.rule import (
     SectionEdit,
     SourceFile,
     Tags,
-)  # fmt: skip
+)
 from buildfarm.domain.debrand.tree import is_plain_name
 from buildfarm.errors import ConfigError
 
@@ -36,11 +36,9 @@ Json = dict[str, Any]
 
 
 class Files:
-    """What lies beside a rule; ``digests`` are of everything that was read, by what the rule calls
-    it, ``names`` what was read.
+    """The files of a rule, by ``names``; ``digests`` are those of everything read so far.
 
-    ``lenient``: a file that is not there is empty (to rehearse a rule's edits of a spec without its
-    files).
+    ``lenient``: a missing file is empty (to rehearse a rule's edits of a spec without its files).
     """
 
     def __init__(self, folder: Path, *, lenient: bool = False) -> None:
@@ -49,14 +47,14 @@ class Files:
         self.names: set[str] = set()
 
     def place(self, called: str, name: str) -> Path:
-        """The path of ``name``. :raises ConfigError: it leaves the folder, by whatever way."""
+        """Return the path of ``name``. :raises ConfigError: it leads out of the folder."""
         place = (self.folder / name).resolve()
         if not place.is_relative_to(self.folder.resolve()):
             raise ConfigError(f"{called}: {name} leaves the rules' folder")
         return place
 
     def read(self, called: str, name: str) -> bytes:
-        """The bytes of ``name``. :raises ConfigError: it cannot be read."""
+        """Return the bytes of ``name``. :raises ConfigError: it cannot be read."""
         place = self.place(called, name)
         try:
             content = place.read_bytes()
@@ -69,9 +67,9 @@ class Files:
         return content
 
     def content(self, called: str, body: Mapping[str, Any]) -> bytes:
-        """Return what a file becomes: ``from`` or ``text``.
+        """Return the new content of a file, from ``from`` or ``text``.
 
-        :raises ConfigError: neither or both, or another SHA-256.
+        :raises ConfigError: neither or both are given, or the SHA-256 differs.
         """
         if ("from" in body) == ("text" in body):
             raise ConfigError(f"{called}: give either `from` or `text`")
@@ -83,7 +81,7 @@ class Files:
         return content
 
     def all_of(self, called: str, name: str) -> dict[str, bytes]:
-        """Every plain file of a folder. :raises ConfigError: there is no such folder."""
+        """Return every plain file of a folder. :raises ConfigError: there is no such folder."""
         place = self.place(called, name)
         if not place.is_dir():
             raise ConfigError(f"{called}: {place} is no folder")
@@ -95,11 +93,11 @@ class Files:
 
 
 def action_of(entry: Json, files: Files) -> Action:
-    """The domain's action for one entry of ``actions``, which the schema has checked.
+    """Return the domain's action for an entry of ``actions`` that the schema has checked.
 
-    :raises ConfigError: about a file.
+    :raises ConfigError: a file is missing or wrong.
     """
-    (kind, body), = entry.items()  # fmt: skip
+    ((kind, body),) = entry.items()
     return _MAKERS[kind](body, files)
 
 
@@ -114,15 +112,15 @@ def _changelog(body: Json, _: Files) -> Changelog:
 def _replace(body: Json, _: Files) -> Replace:
     count = body.get("count", 1)
     return Replace(
-        where=body["in"], find=body.get("regex") or body["find"], new=body["with"], regex="regex" in body,
-        count=ANY if count == "any" else count,
+        where=body["in"], find=body.get("regex") or body["find"], new=body["with"],
+        regex="regex" in body, count=ANY if count == "any" else count,
     )  # fmt: skip
 
 
 def _lines(body: Json, _: Files) -> Lines:
     return Lines(
-        where=body["in"], find=body.get("regex") or body["find"], new=body.get("with"), regex="regex" in body,
-        most=body.get("most", ANY), first_file=body.get("first_file", False),
+        where=body["in"], find=body.get("regex") or body["find"], new=body.get("with"),
+        regex="regex" in body, most=body.get("most", ANY), first_file=body.get("first_file", False),
     )  # fmt: skip
 
 
@@ -223,9 +221,10 @@ def _spec_change(body: Json, _: Files) -> SpecPass:
 
 
 _MAKERS: Mapping[str, Callable[[Json, Files], Action]] = {
-    "release": _release, "changelog": _changelog, "replace": _replace, "lines": _lines, "section": _section, "tags": _tags,
-    "macro": lambda body, _: Macro(**body), "bcond": lambda body, _: Macro(**body, bcond=True),
-    "condition": lambda body, _: Condition(lines=body["lines"], condition=body["if"]), "source": _source, "patch": _patch,
-    "git_patch": _git_patch, "bundle": _bundle, "archive": _archive, "package": _package, "script": _script,
-    "spec_change": _spec_change,
+    "release": _release, "changelog": _changelog, "replace": _replace, "lines": _lines,
+    "section": _section, "tags": _tags, "macro": lambda body, _: Macro(**body),
+    "bcond": lambda body, _: Macro(**body, bcond=True), "condition": lambda body,
+    _: Condition(lines=body["lines"], condition=body["if"]), "source": _source, "patch": _patch,
+    "git_patch": _git_patch, "bundle": _bundle, "archive": _archive, "package": _package,
+    "script": _script, "spec_change": _spec_change,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Debrand rules as YAML files: read, checked against their schema, made into domain objects."""
+"""Debrand rules as YAML files: read them, check them against the schema, make domain objects."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SCHEMA = "buildfarm/domain/debrand/rule.schema.json"
 
 
 def load_rules(folder: Path) -> list[Rule]:
-    """Every rule of a folder. :raises ConfigError: naming the file, the key and the reason."""
+    """Read every rule of a folder. :raises ConfigError: with file, key and reason."""
     return [load_rule(file) for file in sorted(folder.glob("*.yaml"))]
 
 
 def load_rule(file: Path, *, day: date | None = None, lenient: bool = False) -> Rule:
-    """One rule; ``day`` takes the place of its date.
+    """Read one rule; ``day`` replaces its date.
 
-    :raises ConfigError: naming the file, line, column and key of what is wrong, and the reason.
+    :raises ConfigError: with file, line, column, key and reason.
     """
     placed = Placed(file)
     check(placed)
@@ -54,7 +54,7 @@ def load_rule(file: Path, *, day: date | None = None, lenient: bool = False) -> 
 
 
 def schema_text() -> str:
-    """The JSON schema of a rule file, for editors."""
+    """Return the JSON schema of a rule file, for editors."""
     return (
         resources.files("buildfarm.domain.debrand").joinpath("rule.schema.json").read_text("utf-8")
     )
@@ -66,23 +66,21 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def check(placed: Placed) -> None:
-    """:raises ConfigError: the data is no rule, with line and column."""
+    """Check a rule's data. :raises ConfigError: it is not a rule, with line and column."""
     for path, problem, hint in _problems(placed.data):
         raise placed.error(path, problem, hint=hint)
 
 
 def validate(data: Json, file: Path) -> None:
-    """As :func:`check`, of data that was not written by hand.
-
-    :raises ConfigError: the data is no rule.
-    """
+    """Check data that was not written by hand. :raises ConfigError: it is not a rule."""
     for path, problem, hint in _problems(data):
         raise ConfigError(f"{file}: {dotted(path)}: {problem}", hint=hint)
 
 
 def _problems(data: Json) -> Iterator[tuple[Path_, str, str]]:
-    """``(place, problem, hint)``; the schema cannot say regular expressions, EVR terms and days,
-    this does.
+    """Yield ``(place, problem, hint)`` for what a schema cannot check.
+
+    Those are regular expressions, EVR terms and days.
     """
     problems = sorted(_validator().iter_errors(data), key=lambda e: list(map(str, e.path)))
     if problems:
@@ -105,7 +103,7 @@ def _problems(data: Json) -> Iterator[tuple[Path_, str, str]]:
 
 
 def _place(problem: jsonschema.ValidationError) -> Path_:
-    """The path of the wrong thing itself: of an unknown key, the key."""
+    """Return the path of the wrong item; for an unknown key, that of the key."""
     path = tuple(problem.absolute_path)
     if problem.validator == "additionalProperties" and isinstance(problem.instance, dict):
         known = problem.schema.get("properties", {}) if isinstance(problem.schema, dict) else {}
@@ -129,7 +127,7 @@ def _patterns(data: Json) -> Iterator[tuple[Path_, str]]:
 def rule_of(
     data: Json, *, file: str, files: Files, day: date | None = None, placed: Placed | None = None
 ) -> Rule:
-    """The rule in data that has been checked.
+    """Return the rule in checked data.
 
     :raises ConfigError: a file it names cannot be read.
     """
@@ -165,8 +163,8 @@ def rule_of(
 
 
 def _digest(data: Json, files: Files) -> str:
-    """SHA-256 over the rule in canonical JSON and the digests of its files: comments and layout do
-    not count.
+    """Return a SHA-256 over the rule in canonical JSON and its files: comments and layout do not
+    count.
     """
     return hashlib.sha256(
         json.dumps([plain(data), files.digests], sort_keys=True).encode()

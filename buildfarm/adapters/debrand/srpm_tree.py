@@ -1,6 +1,4 @@
-"""An SRPM as a tree of files, and a tree as a tar: unpacked in the sandbox, its spec never
-evaluated.
-"""
+"""An SRPM as a tree of files, unpacked in the sandbox without evaluating its spec."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
 from buildfarm.adapters.system import sandbox
 from buildfarm.domain.core.nevra import EVR
 from buildfarm.domain.debrand.tree import spec_path
@@ -21,7 +19,7 @@ _SECONDS = 600.0
 
 
 def unpack(srpm: Path, work: Path) -> dict[str, bytes]:
-    """``SPECS/<name>.spec`` and ``SOURCES/<name>`` of an SRPM (v4 or v6).
+    """Return ``SPECS/<name>.spec`` and ``SOURCES/<name>`` of an SRPM (v4 or v6).
 
     ``work`` is a scratch folder, emptied first.
 
@@ -35,8 +33,12 @@ def unpack(srpm: Path, work: Path) -> dict[str, bytes]:
     try:
         sandbox.run(["rpm2archive", "-n", copy], writable=[work], timeout=_SECONDS)
         sandbox.run(
-            ["tar", "-xf", f"{copy}.tar", "-C", files, "--no-same-owner", "--no-same-permissions", "--delay-directory-restore"],
-            writable=[work], timeout=_SECONDS,
+            [
+                "tar", "-xf", f"{copy}.tar", "-C", files, "--no-same-owner",
+                "--no-same-permissions", "--delay-directory-restore",
+            ],
+            writable=[work],
+            timeout=_SECONDS,
         )  # fmt: skip
         return _read(files)
     except ToolFailed as error:
@@ -58,7 +60,7 @@ def _read(folder: Path) -> dict[str, bytes]:
 
 
 def identity(srpm: Path) -> tuple[str, EVR]:
-    """Name and EVR in an SRPM's header. :raises InputError: it cannot be read, or is no SRPM."""
+    """Return name and EVR of an SRPM's header. :raises InputError: it is not a readable SRPM."""
     form = "%{NAME}\n%{EPOCHNUM}\n%{VERSION}\n%{RELEASE}\n%{SOURCEPACKAGE}"
     try:
         said = sandbox.run(
@@ -74,8 +76,9 @@ def identity(srpm: Path) -> tuple[str, EVR]:
 
 
 def identities(srpms: Sequence[Path]) -> list[tuple[str, EVR] | InputError]:
-    """Name and EVR of many SRPMs, in that order, in one sandbox; each is read whole, so that damage
-    is told, too.
+    """Return name and EVR of many SRPMs, in that order, in one sandbox.
+
+    Each is read to its end, so that damage is found.
     """
     answers: list[tuple[str, EVR] | InputError] = []
     for srpm, facts in zip(srpms, SandboxedReader(jobs=1).headers(srpms), strict=True):
@@ -96,10 +99,11 @@ def identities(srpms: Sequence[Path]) -> list[tuple[str, EVR] | InputError]:
 def build(
     tree: Mapping[str, bytes], target: Path, work: Path, *, epoch: int, macros: Mapping[str, str]
 ) -> Path:
-    """An SRPM of the tree in ``target``: same tree, ``epoch`` (its build time) and macros, same
-    bytes.
+    """Build an SRPM of the tree in ``target``, reproducibly.
 
-    :raises InputError: rpmbuild refuses the spec, a source that it names is not in the tree.
+    The same tree, ``epoch`` (its build time) and macros give the same bytes.
+
+    :raises InputError: rpmbuild refuses the spec, or a source is not in the tree.
     """
     try:
         _rpmbuild("-bs", tree, work, epoch=epoch, macros=macros)
@@ -115,11 +119,11 @@ def build(
 
 
 def prepare(srpm: Path, work: Path, *, macros: Mapping[str, str]) -> Path:
-    """The folder that ``%prep`` leaves behind: archives unpacked, patches applied.
+    """Return the folder that ``%prep`` leaves: archives unpacked, patches applied.
 
     ``work`` is a scratch folder, emptied first.
 
-    :raises InputError: the SRPM cannot be unpacked, or its ``%prep`` does not end well here.
+    :raises InputError: the SRPM cannot be unpacked, or its ``%prep`` fails.
     """
     tree = unpack(srpm, work)
     try:
@@ -143,18 +147,21 @@ def _rpmbuild(
         place.write_bytes(content)
         os.utime(place, (epoch, epoch))
     defines = {
-        "_topdir": str(sandbox.HOME), "_buildhost": "reproducible", "use_source_date_epoch_as_buildtime": "1", **macros,
+        "_topdir": str(sandbox.HOME), "_buildhost": "reproducible",
+        "use_source_date_epoch_as_buildtime": "1", **macros,
     }  # fmt: skip
     spec = next((work / "SPECS").glob("*.spec"))
     words = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
     sandbox.run(
-        ["rpmbuild", stage, "--nodeps", *words, sandbox.HOME / "SPECS" / spec.name], home=work, timeout=_SECONDS,
-        env={"SOURCE_DATE_EPOCH": str(epoch)},
+        ["rpmbuild", stage, "--nodeps", *words, sandbox.HOME / "SPECS" / spec.name], home=work,
+        timeout=_SECONDS, env={"SOURCE_DATE_EPOCH": str(epoch)},
     )  # fmt: skip
 
 
 def pack(tree: Mapping[str, bytes], *, mtime: int) -> bytes:
-    """A tar of the tree; same tree and ``mtime`` (seconds since the epoch), same bytes."""
+    """Return a tar of the tree; the same tree and ``mtime`` (seconds since 1970) give the same
+    bytes.
+    """
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path, data in sorted(tree.items()):

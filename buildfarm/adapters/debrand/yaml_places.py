@@ -1,4 +1,4 @@
-"""YAML with the place of everything in it, so that a wrong key is refused with its line and column."""
+"""YAML with positions, so that a wrong key is reported with its line and column."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import yaml
 from buildfarm.errors import ConfigError
 
 Path_ = tuple[str | int, ...]
-"""The keys and indexes that lead to a value."""
+"""Keys and indexes that lead to a value."""
 
 
 class _TextDates(yaml.SafeLoader):
-    """YAML in which a date stays the text that was written."""
+    """YAML in which a date stays text."""
 
 
 _TextDates.yaml_implicit_resolvers = {
@@ -24,10 +24,12 @@ _TextDates.yaml_implicit_resolvers = {
 
 
 class Placed:
-    """The data of one YAML file, and where in the file each part of it stands."""
+    """The data of one YAML file, with the position of each part."""
 
     def __init__(self, file: Path) -> None:
-        """Read the file. :raises ConfigError: it cannot be read, is no YAML, or says a key twice."""
+        """Read the file. :raises ConfigError: it is unreadable, not YAML, or has a duplicate
+        key.
+        """
         self.file = file
         self._places: dict[Path_, tuple[int, int]] = {}
         try:
@@ -65,7 +67,7 @@ class Placed:
                 self._walk(value, (*path, number))
 
     def at(self, path: Iterable[str | int]) -> str:
-        """``file:line:column`` of a value, or of the nearest one around it."""
+        """Return ``file:line:column`` of a value, or of the nearest one around it."""
         keys = tuple(path)
         while keys not in self._places and keys:
             keys = keys[:-1]
@@ -73,13 +75,13 @@ class Placed:
         return f"{self.file}:{line}:{column}"
 
     def error(self, path: Iterable[str | int], problem: str, *, hint: str = "") -> ConfigError:
-        """An error that names the file, the place and the key."""
+        """Return an error with the file, the position and the key."""
         keys = tuple(path)
         return ConfigError(f"{self.at(keys)}: {dotted(keys)}: {problem}", hint=hint)
 
 
 def dotted(path: Iterable[str | int]) -> str:
-    """The key as people write it.
+    """Return the key as it is written in messages.
 
     >>> dotted(("actions", 0, "replace")), dotted(())
     ('actions.0.replace', 'the file')
@@ -88,7 +90,7 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def plain(data: object) -> object:
-    """The data with every mapping a plain ``dict``, for canonical JSON."""
+    """Return the data with every mapping as a ``dict``, for canonical JSON."""
     if isinstance(data, Mapping):
         return {str(key): plain(value) for key, value in data.items()}
     return [plain(value) for value in data] if isinstance(data, list | tuple) else data

@@ -1,1 +1,1 @@
-"""What reads SRPMs, dist-git, folders and remote repositories."""
+"""Adapters that read SRPMs, dist-git, folders and remote repositories."""

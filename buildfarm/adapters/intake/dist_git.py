@@ -1,8 +1,8 @@
-"""Sources from dist-git: a tree with a spec, and a list of what lies in a lookaside cache.
+"""Sources from dist-git: a tree with a spec, and a list of files in a lookaside cache.
 
 Three lists are known: CentOS's ``.NAME.metadata`` (``SHA1 SOURCES/file``), Fedora's ``sources``
 (``SHA512 (file) = …``) and its old form (``MD5  file``). Every file is verified against its digest;
-one that is not listed is not fetched.
+files that are not listed are not fetched.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _NOT_THERE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One file of the lookaside cache and what it must be."""
+    """One file of the lookaside cache and its digest."""
 
     name: str
     algorithm: str
@@ -60,11 +60,12 @@ class Listed:
 def checkout(
     place: DistGit, source: str, commit: str, *, macros: Mapping[str, str], work: Path
 ) -> Iterator[Path]:
-    """The SRPM of a source at a commit, built in the sandbox with the commit's time; ``work`` is
-    emptied before and after.
+    """Build the SRPM of a source at a commit in the sandbox, with the commit's time.
 
-    :raises InputError: no such repository, commit or file. :raises InfraError: the server or the
-        cache does not answer.
+    ``work`` is emptied before and after.
+
+    :raises InputError: no such repository, commit or file.
+    :raises InfraError: the server or the cache does not answer.
     """
     url = place.repository(source)
     shutil.rmtree(work, ignore_errors=True)
@@ -87,15 +88,14 @@ def checkout(
 
 
 def _git(words: Sequence[str], home: Path, what: str) -> str:
-    """Run git with nobody's configuration, without hooks, and without transports that run a
-    program.
-    """
+    """Run git without configuration, hooks, and transports that run a program."""
     options = ["core.hooksPath=/dev/null", "core.symlinks=false", "protocol.ext.allow=never"]
     try:
         done = process.run(
-            ["git", *(word for option in options for word in ("-c", option)), *words], timeout=_GIT_SECONDS,
+            ["git", *(word for option in options for word in ("-c", option)), *words],
+            timeout=_GIT_SECONDS,
             env={"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"},
-        )  # fmt: skip
+        )
     except ToolFailed as error:
         said = error.output.strip().splitlines()[-1:] or [str(error)]
         if any(word in error.output for word in _NOT_THERE):
@@ -107,7 +107,7 @@ def _git(words: Sequence[str], home: Path, what: str) -> str:
 
 
 def read(folder: Path) -> Tree:
-    """The files of a checked-out tree, without git's own.
+    """Read the files of a checked-out tree, without git's own.
 
     :raises InputError: no folder, a link, or no spec in it.
     """
@@ -127,7 +127,7 @@ def read(folder: Path) -> Tree:
 
 
 def listed(tree: Mapping[str, bytes]) -> list[Listed]:
-    """Return what the tree's lists name. :raises InputError: a line that is none of the known
+    """Return the entries of the tree's lists. :raises InputError: a line has none of the known
     forms.
     """
     found = []
@@ -153,14 +153,14 @@ def listed(tree: Mapping[str, bytes]) -> list[Listed]:
 
 
 def with_sources(tree: Mapping[str, bytes], package: str, lookaside: str) -> Tree:
-    """The tree with every listed file that is not in it yet, out of ``lookaside``: a folder, or a
-    URL.
+    """Add the listed files that the tree lacks, from ``lookaside``: a folder, or a URL.
 
-    A folder holds files by name or by digest. A URL may say ``{name}``, ``{file}``, ``{algorithm}``
-    and ``{digest}``; one without is Fedora's: ``URL/NAME/FILE/ALGORITHM/DIGEST/FILE``.
+    A folder holds files by name or by digest. A URL may contain ``{name}``, ``{file}``,
+    ``{algorithm}`` and ``{digest}``; without them, Fedora's form is used:
+    ``URL/NAME/FILE/ALGORITHM/DIGEST/FILE``.
 
-    :raises InputError: a file is not there, or is another one. :raises InfraError: the cache does
-        not answer.
+    :raises InputError: a file is missing, or does not match its digest.
+    :raises InfraError: the cache does not answer.
     """
     done = dict(tree)
     for one in listed(tree):

@@ -1,9 +1,8 @@
-"""Fetching over HTTP what the target allows: each URL and each redirect checked, and the very
-address that was checked connected to.
+"""Fetch over HTTP what the target allows; each URL and each redirect is checked.
 
-A name is resolved once, here; the connection goes to the address, with the name in Host, SNI and
-the certificate's check. So a name that answers differently a moment later (DNS rebinding) leads
-nowhere else. No proxy, no cookie, no credentials.
+A name is resolved once, and the connection goes to the checked address, with the name in Host, SNI
+and the certificate's check. So a name that resolves differently a moment later (DNS rebinding)
+cannot redirect the request. No proxy, no cookies, no credentials.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _SECONDS = 3600.0
-"""One file in all: a server that sends a byte a minute is no server."""
+"""Limit for one whole file, against servers that send a byte a minute."""
 _MOST_REDIRECTS = 5
 _AGENT = "buildfarm"
 
 
 def system_resolve(host: str, port: int) -> list[str]:
-    """Every address of a name. :raises NotNow: it has none, or nobody answers."""
+    """Return every address of a name. :raises NotNow: it has none, or no server answers."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -46,7 +45,7 @@ def system_resolve(host: str, port: int) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class FetchedResponse:
     """See :class:`buildfarm.ports.fetching.Fetched`; header names are in lower case."""
 
     status: int
@@ -57,7 +56,7 @@ class Answer:
 class Fetcher:
     """See :class:`buildfarm.ports.fetching.Fetch`.
 
-    ``seconds`` bounds one file; ``trust`` says whose certificates hold (default: certifi's).
+    ``seconds`` limits one file; ``trust`` holds the trusted certificates (default: certifi's).
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class Fetcher:
     ) -> None:
         self._resolve = resolve
         self._seconds = seconds
-        # No connection is kept: one to an address was made for one name and must not serve another.
+        # Connections are not kept: one was made for a name and must not serve another.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._http = httpx.Client(
             timeout=_TIMEOUT,
@@ -80,7 +79,7 @@ class Fetcher:
         )
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Close the HTTP client."""
         self._http.close()
 
     @contextmanager
@@ -91,7 +90,7 @@ class Fetcher:
         allowed: Sequence[AllowedUrl],
         limit: int,
         headers: Mapping[str, str] | None = None,
-    ) -> Iterator[Answer]:
+    ) -> Iterator[FetchedResponse]:
         """Get ``url``; see :class:`buildfarm.ports.fetching.Fetch`."""
         first, deadline = url, time.monotonic() + self._seconds
         for _ in range(_MOST_REDIRECTS + 1):
@@ -102,7 +101,7 @@ class Fetcher:
                     continue
                 _judge(answer, url, limit)
                 chunks = _read(answer, url, limit, deadline)
-                yield Answer(
+                yield FetchedResponse(
                     status=answer.status_code, headers=dict(answer.headers.items()), chunks=chunks
                 )
                 return
@@ -140,9 +139,7 @@ class Fetcher:
         raise NotNow(f"{url}: {problem!r}") from problem
 
     def _addresses(self, url: str, host: str, port: int, *, private: bool) -> list[str]:
-        """Return where to connect. :raises InputError: every address is one that the prefix does
-        not allow.
-        """
+        """Return addresses to connect to. :raises InputError: the prefix allows none of them."""
         found = self._resolve(host, port)
         usable = [
             one
@@ -158,7 +155,7 @@ class Fetcher:
 
 
 def _judge(answer: httpx.Response, url: str, limit: int) -> None:
-    """:raises InputError, NotNow: the answer is not one to read."""
+    """Check the status and the announced length. :raises InputError, NotNow: do not read it."""
     status = answer.status_code
     if (
         status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.REQUEST_TIMEOUT)
@@ -189,7 +186,7 @@ def _read(answer: httpx.Response, url: str, limit: int, deadline: float) -> Iter
 
 
 def seconds_of(retry_after: str) -> float | None:
-    """Return what a Retry-After header asks for (RFC 9110, 10.2.3): seconds, or a date."""
+    """Return the delay of a Retry-After header (RFC 9110, 10.2.3): seconds, or a date."""
     if retry_after.isdecimal():
         return float(retry_after)
     try:

@@ -1,4 +1,4 @@
-"""What happens in a folder, from inotify(7) through watchdog."""
+"""Events of a folder, from inotify(7) through watchdog."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class InotifyFolder(FileSystemEventHandler):
         self._observer: InotifyObserver | None = None
 
     def start(self) -> None:
-        """Listen, unless it does so already to this very folder."""
+        """Start watching, unless this very folder is watched already."""
         try:
             inode = self._folder.stat().st_ino
         except OSError as error:
-            self.stop()  # a folder that comes back may get the same inode
+            self.stop()  # a folder that is made again may get the same inode
             raise InputError(
                 f"{self._folder}: {error.strerror}",
                 hint="make the folder, or take it out of the target",
@@ -72,8 +72,9 @@ class InotifyFolder(FileSystemEventHandler):
         self._observer = observer
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        """Keep an event. A file renamed in from outside of the folder is only ``created`` here:
-        nobody will close it.
+        """Queue an event.
+
+        A file renamed from outside into the folder is only ``created``: it will not be closed.
         """
         if not event.is_directory:
             moved = isinstance(event, FileMovedEvent)
@@ -86,7 +87,7 @@ class InotifyFolder(FileSystemEventHandler):
             )
 
     def wait(self, seconds: float) -> list[Heard]:
-        """All that happened; sleeps until something does, ``seconds`` at most."""
+        """Return all events so far; wait for the first, at most ``seconds``."""
         found = []
         with contextlib.suppress(queue.Empty):
             found.append(self._heard.get(timeout=seconds))
@@ -103,13 +104,13 @@ class InotifyFolder(FileSystemEventHandler):
 
 
 def _is_watched(inode: int) -> bool:
-    """Return whether the kernel watches this inode for us (proc(5), ``fdinfo``).
+    """Check that the kernel watches this inode for us (proc(5), ``fdinfo``).
 
-    It stops when a folder is removed, and may give its inode to the next one before the thread that
-    listens has heard of it.
+    It stops when a folder is removed, and may give the inode to the next folder before the
+    observer's thread is notified.
     """
     for place in Path("/proc/self/fdinfo").iterdir():
-        with contextlib.suppress(OSError):  # a file that another thread has closed since
+        with contextlib.suppress(OSError):  # another thread has closed the file meanwhile
             told = place.read_text(encoding="ascii")
             if any(
                 line.startswith("inotify ") and f" ino:{inode:x} " in line
@@ -119,17 +120,16 @@ def _is_watched(inode: int) -> bool:
     return False
 
 
-def nobody_writes(path: Path) -> bool:
-    """Return whether no process has a file open for writing: the kernel grants a read lease only
-    then (fcntl(2), F_SETLEASE).
+def has_no_writer(path: Path) -> bool:
+    """Check that no process has a file open for writing.
 
-    A file system without leases (NFS) cannot say; there the file's size has to be trusted.
+    The kernel grants a read lease only then (fcntl(2), F_SETLEASE). A file system without leases
+    (NFS) cannot tell; there the file's size has to be trusted.
     """
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.fcntl(
-            handle, fcntl.F_SETSIG, signal.SIGURG
-        )  # a lease that is broken says so by SIGIO, which would end us
+        # A broken lease would signal SIGIO, which ends the process; SIGURG is ignored.
+        fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except BlockingIOError:

@@ -1,8 +1,7 @@
-"""One look at a vendor's repository: a conditional request for repomd.xml, and its primary metadata
-if that has changed.
+"""Poll a vendor's repository: repomd.xml conditionally, and its primary metadata if that changed.
 
-All of it is somebody else's: sizes are bounded before and while reading, digests are checked, and
-the sandbox parses.
+The data is untrusted: sizes are limited before and while reading, digests are checked, and the
+sandbox parses.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-from buildfarm.adapters.system import repodata
+from buildfarm.adapters.system import repodata_parser
 from buildfarm.adapters.system.process import MEBIBYTE
 from buildfarm.domain.core.nevra import EVR
 from buildfarm.domain.intake.polling import ListedRpm, Look, is_older
@@ -37,7 +36,7 @@ class RepositoryLook:
     def __call__(
         self, place: str, known: Mapping[str, str], *, allowed: Sequence[AllowedUrl], work: Path
     ) -> Look:
-        """Look at the repository at ``place``, which ends in a slash."""
+        """Poll the repository at ``place``, which ends in a slash."""
         conditions = {
             "If-None-Match": known.get("etag", ""),
             "If-Modified-Since": known.get("last_modified", ""),
@@ -45,15 +44,21 @@ class RepositoryLook:
         url = urljoin(place, _REPOMD)
         with (
             self._fetch(
-                url, allowed=allowed, limit=_REPOMD_LIMIT, headers={name: text for name, text in conditions.items() if text}
+                url,
+                allowed=allowed,
+                limit=_REPOMD_LIMIT,
+                headers={name: text for name, text in conditions.items() if text},
             ) as answer,
             _kept(answer.chunks, work) as (repomd, digest),
-        ):  # fmt: skip
+        ):
             if answer.status == _NOT_MODIFIED or digest == known.get("digest"):
                 return Look(position=known)
-            records = {record["type"]: record for record in repodata.parse("repomd", repomd, url)}
+            records = {
+                record["type"]: record for record in repodata_parser.parse("repomd", repomd, url)
+            }
             position = {
-                "etag": answer.headers.get("etag", ""), "last_modified": answer.headers.get("last-modified", ""), "digest": digest,
+                "etag": answer.headers.get("etag", ""),
+                "last_modified": answer.headers.get("last-modified", ""), "digest": digest,
                 "revision": str(next(iter(records.values()), {}).get("revision", "")),
             }  # fmt: skip
         if "primary" not in records:
@@ -61,7 +66,7 @@ class RepositoryLook:
                 f"{url}: names no primary metadata", hint="is it a repository of RPMs?"
             )
         if is_older(position["revision"], known.get("revision", "")):
-            return Look(position=known)  # a mirror that lags behind
+            return Look(position=known)  # a mirror that is behind
         position["primary"] = records["primary"]["checksum"]
         if position["primary"] == known.get("primary"):
             return Look(position=position)
@@ -85,7 +90,7 @@ class RepositoryLook:
                     f"{url}: not what repomd.xml promises",
                     hint="the repository is being written, or damaged",
                 )
-            rows = repodata.parse("primary", primary, url, most_output=_ROWS_LIMIT)
+            rows = repodata_parser.parse("primary", primary, url, most_output=_ROWS_LIMIT)
         for row in rows:
             if row["checksum_type"] != "sha256":
                 raise InputError(
@@ -93,8 +98,10 @@ class RepositoryLook:
                     hint="SHA-256 is needed",
                 )
             yield ListedRpm(
-                name=row["name"], evr=EVR(epoch=row["epoch"], version=row["version"], release=row["release"]), arch=row["arch"],
-                sha256=row["checksum"], url=urljoin(urljoin(place, row["base"]), row["href"]), size=row["size"],
+                name=row["name"],
+                evr=EVR(epoch=row["epoch"], version=row["version"], release=row["release"]),
+                arch=row["arch"], sha256=row["checksum"],
+                url=urljoin(urljoin(place, row["base"]), row["href"]), size=row["size"],
                 source_rpm=row["source_rpm"],
             )  # fmt: skip
 
@@ -103,7 +110,7 @@ class RepositoryLook:
 def _kept(
     chunks: Iterable[bytes], work: Path, *, kind: str = "sha256", suffix: str = ""
 ) -> Iterator[tuple[Path, str]]:
-    """The body as a file, until the block ends, and its digest.
+    """Write the body to a file that exists until the block ends; yield it and its digest.
 
     :raises InputError: an unknown ``kind`` of digest.
     """

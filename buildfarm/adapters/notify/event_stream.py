@@ -1,9 +1,9 @@
-"""The Redis stream ``bf:events``: one message an event, for other systems.
+"""The Redis stream ``bf:events``: one message for each event, for other systems.
 
 A message's id is its event's number (``123-0``). Redis refuses an id that is not higher than the
-last, so the stream itself knows how far it has come: telling twice is refused, a Redis that lost
-its memory is told again from what the stream holds at most, and a reader that remembers the last id
-it saw goes on from there, or asks ``/api/v1/events?after=123``.
+last, so the stream itself knows its last event: duplicates are refused, and a Redis that lost its
+data gets the last events again, as many as the stream holds. A reader that remembers its last id
+continues from there, or asks ``/api/v1/events?after=123``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class RedisStream:
         self._length = length
 
     def last(self) -> int | None:
-        """The number of the last event told; ``None`` if there is no stream."""
+        """Return the number of the last event; ``None`` if there is no stream."""
         try:
             if not self._redis.exists(KEY):
                 return None
@@ -41,7 +41,7 @@ class RedisStream:
         return int(str(said["last-generated-id"]).partition("-")[0])
 
     def tell(self, messages: Iterable[tuple[int, Mapping[str, str]]]) -> int:
-        """Append messages under their events' numbers; the length of the stream afterwards."""
+        """Append messages under their events' numbers; return the new length of the stream."""
         try:
             pipe = self._redis.pipeline(transaction=False)
             for number, fields in messages:
@@ -61,7 +61,7 @@ class RedisStream:
 
 
 def add_reader(url: str, name: str) -> str:
-    """Make (or renew) an ACL user that may read the stream and nothing else; its URL with a fresh
+    """Create (or renew) an ACL user that may only read the stream; return its URL with a new
     password.
 
     :raises InfraError: Redis does not answer.

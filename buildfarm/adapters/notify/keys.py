@@ -1,8 +1,7 @@
-"""What webhooks are signed with and what a mail's unsubscribe link is proved by: derived from one
-key in ``secrets/``.
+"""Keys that sign webhooks and unsubscribe links, derived from one key in ``secrets/``.
 
-A subscription's secret is an HMAC of its id under the farm's key. So there is none in the database,
-none to encrypt, and one that was ended is never used again.
+A subscription's secret is an HMAC of its id under the farm's key. So no secret is stored in the
+database, and the secret of an ended subscription is never used again.
 """
 
 from __future__ import annotations
@@ -18,29 +17,29 @@ _PREFIX = "whsec_"
 
 
 class NotificationKeys:
-    """Derives from the key in ``file``, which is made the first time."""
+    """Derives keys from the key in ``file``, which is made the first time."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def secret(self, subscription: str) -> str:
-        """A webhook's secret as Standard Webhooks writes it, 256 bits."""
+        """Return a webhook's secret in the form of Standard Webhooks, 256 bits."""
         return _PREFIX + base64.b64encode(self._derive("webhook", subscription)).decode("ascii")
 
     def sign(self, subscription: str, message_id: str, timestamp: int, body: bytes) -> str:
-        """The header ``webhook-signature``."""
+        """Return the header ``webhook-signature``."""
         told = f"{message_id}.{timestamp}.".encode() + body
         mac = hmac.digest(self._derive("webhook", subscription), told, "sha256")
         return f"v1,{base64.b64encode(mac).decode('ascii')}"
 
     def proof(self, subscription: str) -> str:
-        """Return what an unsubscribe link carries; whoever has the mail has it."""
+        """Return the proof in an unsubscribe link."""
         return base64.urlsafe_b64encode(self._derive("unsubscribe", subscription)[:18]).decode(
             "ascii"
         )
 
     def is_proof(self, subscription: str, proof: str) -> bool:
-        """Return whether a link is one of ours."""
+        """Check the proof of an unsubscribe link."""
         return hmac.compare_digest(
             self.proof(subscription).encode(), proof.encode("utf-8", "replace")
         )

@@ -1,4 +1,4 @@
-"""Mail by SMTP: one message, composed by the standard library so that no header can carry another."""
+"""Mail by SMTP: one message, composed by the standard library so that no header is injected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_SUBJECT = 200
 
 class Smtp:
     """See :class:`buildfarm.ports.notifications.Mailer`; ``password`` is read from its file each
-    time and never kept.
+    time.
     """
 
     def __init__(self, settings: Mail, *, password_file: Path | None) -> None:
@@ -26,7 +26,7 @@ class Smtp:
         self._password_file = password_file
 
     def __call__(self, letter: MailMessage) -> Answer:
-        """Hand over once. A 5xx is final, everything else may be tried again."""
+        """Hand a message over once; a 5xx is final, after everything else it may be sent again."""
         try:
             with smtplib.SMTP(
                 self._settings.host, self._settings.port, timeout=_TIMEOUT_S
@@ -50,11 +50,8 @@ class Smtp:
 
 def _refused(code: int, words: bytes | str) -> Answer:
     said = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
-    is_login = code in (
-        530,
-        534,
-        535,
-    )  # the farm's own account, not the reader's mailbox: somebody will mend it
+    # The farm's own account is at fault, not the mailbox: keep the message for later.
+    is_login = code in (530, 534, 535)
     return Answer(
         accepted=False,
         status=f"SMTP {code} {said}"[:300],
@@ -63,8 +60,9 @@ def _refused(code: int, words: bytes | str) -> Answer:
 
 
 def compose(letter: MailMessage, *, sender: str) -> EmailMessage:
-    """The message (RFC 5322), with what mail programs need to thread it by drop and to unsubscribe
-    with one click (RFC 8058).
+    """Return the message (RFC 5322), with headers for threads by drop and one-click unsubscription.
+
+    The latter is RFC 8058.
     """
     domain = sender.rpartition("@")[2].rstrip("> ") or "localhost"
     message = EmailMessage()
@@ -86,5 +84,5 @@ def compose(letter: MailMessage, *, sender: str) -> EmailMessage:
 
 
 def _one_line(text: str) -> str:
-    """Return what a vendor named a source cannot end a header."""
+    """Return text on one line, so that a source's name cannot end a header."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

@@ -1,9 +1,7 @@
-"""Where a webhook may go on somebody's wish: not to the hub itself and not to its neighbours
-(SSRF).
+"""Check the destination of a webhook: not the hub itself, nor its neighbours (SSRF).
 
-The judgement is that of :mod:`buildfarm.domain.target.allowed_url`. A host's addresses are looked
-up once and the connection goes to one that was looked at, so that a name which changes its mind in
-between gains nothing.
+The rules are those of :mod:`buildfarm.domain.target.allowed_url`. A host is resolved once and the
+connection goes to a checked address, so that changing the name's address in between has no effect.
 """
 
 from __future__ import annotations
@@ -17,11 +15,11 @@ from buildfarm.errors import NotAllowed
 
 
 def address_of(url: str, prefixes: Sequence[str]) -> str:
-    """The IP address to connect to for ``url``; what lies under one of ``prefixes`` may be at any.
+    """Return the IP address to connect to for ``url``; URLs below ``prefixes`` may have any.
 
-    :raises InputError: it is no URL to post to.
-    :raises NotNow: the name is not known.
-    :raises NotAllowed: none of its addresses is a public one.
+    :raises InputError: it is not a URL to post to.
+    :raises NotNow: the name does not resolve.
+    :raises NotAllowed: none of its addresses is public.
     """
     parts = parsed(url)
     host = parts.hostname or ""

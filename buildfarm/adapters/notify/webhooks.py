@@ -1,5 +1,5 @@
-"""Posts webhooks as Standard Webhooks has it (standardwebhooks.com): signed, bounded in time,
-redirects not followed.
+"""Post webhooks by Standard Webhooks (standardwebhooks.com): signed, with a time limit, no
+redirects.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Webhooks:
     def __init__(self, keys: NotificationKeys, *, allowed: Sequence[str]) -> None:
         self._keys = keys
         self._allowed = tuple(allowed)
-        # No connection is kept: one to an address was made for one name and must not serve another.
+        # Connections are not kept: one was made for a name and must not serve another.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._http = httpx.Client(
             timeout=_TIMEOUT, follow_redirects=False, trust_env=False, limits=limits
@@ -39,7 +39,7 @@ class Webhooks:
     ) -> Answer:
         """Post once; anything but a 2xx is a refusal.
 
-        What the receiver says beyond its status is not read.
+        Only the status of the answer is read.
         """
         stamp = int(at.timestamp())
         host = urlsplit(url).hostname or ""

@@ -1,1 +1,1 @@
-"""What writes and signs repositories."""
+"""Adapters that write and sign repositories."""

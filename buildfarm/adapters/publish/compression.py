@@ -1,6 +1,4 @@
-"""How metadata is packed: piece by piece where every reader takes streams one behind the other as
-one, else from end to end.
-"""
+"""Compress metadata: in members where every reader reads consecutive streams as one, else whole."""
 
 from __future__ import annotations
 
@@ -17,21 +15,20 @@ Buffer = bytes | memoryview
 
 
 class Packer(Protocol):
-    """Packs one file from end to end."""
+    """Compresses one file as a single stream."""
 
     def compress(self, data: Buffer, /) -> bytes:
-        """Return what comes out so far."""
+        """Take more data and return the output that is ready."""
 
     def flush(self) -> bytes:
-        """The rest."""
+        """Return the rest of the output."""
 
 
-def piece(data: bytes, how: Compression) -> bytes:
-    """One stream of a file made of many, without a time and without a name: the same data, the same
-    bytes.
+def compressed_member(data: bytes, how: Compression) -> bytes:
+    """Return one stream of a file of several, without time or name, so that it is reproducible.
 
     gzip: members (RFC 1952, 2.2); zstd: frames (RFC 8878, 3). Empty for the others: createrepo_c
-    reads only the first stream of bz2 and xz files, so those are packed by :func:`whole`.
+    reads only the first stream of bz2 and xz files; see :func:`whole_file_packer`.
     """
     if how == "gz":
         stream = zlib.compressobj(6, zlib.DEFLATED, 31)
@@ -39,8 +36,8 @@ def piece(data: bytes, how: Compression) -> bytes:
     return zstandard.ZstdCompressor(level=9).compress(data) if how == "zstd" else b""
 
 
-def whole(how: Compression) -> Packer | None:
-    """Return what packs a file from end to end; ``None`` where pieces will do."""
+def whole_file_packer(how: Compression) -> Packer | None:
+    """Return a packer for the whole file; ``None`` where the file is made of members."""
     if how == "bz2":
         return bz2.BZ2Compressor()
     return lzma.LZMACompressor(preset=2) if how == "xz" else None

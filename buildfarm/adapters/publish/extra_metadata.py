@@ -1,7 +1,6 @@
-"""What a vendor says about its RPMs beside them, carried into our repositories: groups (comps),
-advisories (updateinfo), modules.
+"""Extra metadata of the vendor for our repositories: groups (comps), advisories, modules.
 
-Advisories are cut down to RPMs that the repository has, under the release they have there: dnf
+Advisories (updateinfo) are reduced to the RPMs of the repository, with their release there: dnf
 finds an advisory by the exact NEVRA.
 """
 
@@ -18,25 +17,24 @@ from buildfarm.domain.core.nevra import split_filename
 from buildfarm.domain.target.target import ExtraMetadataKind
 from buildfarm.errors import InputError
 
-RECORD = {
+RECORD_TYPE = {
     ExtraMetadataKind.COMPS: "group",
     ExtraMetadataKind.UPDATEINFO: "updateinfo",
     ExtraMetadataKind.MODULES: "modules",
 }
 """The type of each in repomd.xml, as createrepo_c and dnf name it."""
-SUFFIX = {
+FILENAME = {
     ExtraMetadataKind.COMPS: "comps.xml",
     ExtraMetadataKind.UPDATEINFO: "updateinfo.xml",
     ExtraMetadataKind.MODULES: "modules.yaml",
 }
 
 
-def carried(kind: ExtraMetadataKind, path: Path, names: Mapping[str, str]) -> bytes:
-    """The content for a repository.
+def content_of(kind: ExtraMetadataKind, path: Path, names: Mapping[str, str]) -> bytes:
+    """Return the content for a repository.
 
-    :param names: the file name that the vendor's RPM has, to the one that ours has in this
-        repository.
-    :raises InputError: it is not what it should be.
+    :param names: our file names in this repository, by the vendor's.
+    :raises InputError: the file is not of its kind.
     """
     try:
         match kind:
@@ -54,7 +52,7 @@ def carried(kind: ExtraMetadataKind, path: Path, names: Mapping[str, str]) -> by
 
 def _comps(path: Path) -> bytes:
     data = path.read_bytes()
-    root = ET.fromstring(data).tag  # noqa: S314  # the target's owner wrote it; expat refuses entity bombs
+    root = ET.fromstring(data).tag  # noqa: S314  # our own file; expat refuses entity bombs
     if root != "comps":
         raise ValueError(f"its root is <{root}>, not <comps>")
     return data
@@ -87,8 +85,11 @@ def _advisories(path: Path, names: Mapping[str, str]) -> bytes:
 
 def _without_collections(update: cr.UpdateRecord) -> cr.UpdateRecord:
     bare = cr.UpdateRecord()
-    for name in ("id", "title", "type", "status", "version", "fromstr", "severity", "summary", "description", "solution", "rights",
-                 "release", "pushcount", "issued_date", "updated_date", "reboot_suggested"):  # fmt: skip
+    for name in (
+        "id", "title", "type", "status", "version", "fromstr", "severity", "summary", "description",
+        "solution", "rights", "release", "pushcount", "issued_date", "updated_date",
+        "reboot_suggested",
+    ):  # fmt: skip
         if (value := getattr(update, name)) is not None:
             setattr(bare, name, value)
     for reference in update.references:
@@ -99,7 +100,7 @@ def _without_collections(update: cr.UpdateRecord) -> cr.UpdateRecord:
 def _collection(
     theirs: cr.UpdateCollection, names: Mapping[str, str]
 ) -> cr.UpdateCollection | None:
-    """A collection with those of its RPMs that we have; ``None`` if we have none of them."""
+    """Return a collection with those of its RPMs that we have; ``None`` if we have none of them."""
     ours = cr.UpdateCollection()
     ours.shortname, ours.name = theirs.shortname, theirs.name
     if theirs.module is not None:

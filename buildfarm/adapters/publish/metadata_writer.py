@@ -1,11 +1,10 @@
-"""Repository metadata whose cost follows what changed: the XML of some shards' RPMs is kept, plain
-and compressed.
+"""Write repository metadata from cached segments, so that its cost follows the change.
 
-A compressed file may be several streams, one behind the other
+A compressed file may be several consecutive streams
 (:mod:`buildfarm.adapters.publish.compression`), and every reader of repodata (dnf, libsolv,
-createrepo_c) reads them as one. So ``primary.xml.gz`` is a head, one stream a bucket and a foot; a
-new build touches the few buckets its names fall into, all others are copied as they are. Same RPMs,
-same bytes: no time of day goes in.
+createrepo_c) reads them as one. So ``primary.xml.gz`` is a head, one stream for each segment and a
+foot. A segment is the XML of the RPMs of some slots; a new build changes only the segments of its
+RPMs, all others are copied. No time is written, so the same RPMs give the same bytes.
 """
 
 from __future__ import annotations
@@ -26,19 +25,19 @@ from typing import NamedTuple
 
 import createrepo_c as cr
 
-from buildfarm.adapters.publish.compression import Buffer, piece, whole
-from buildfarm.adapters.publish.package_pool import SHARDS, RepoRpm, Shard
+from buildfarm.adapters.publish.compression import Buffer, compressed_member, whole_file_packer
+from buildfarm.adapters.publish.package_pool import SLOTS, RepoRpm, Slot
 from buildfarm.domain.target.repodata_style import RepodataStyle
 
 _FIXED_TIME = 0
-"""Times in the metadata: dnf goes by checksums; a clock here would make equal generations differ."""
+"""Times in the metadata: dnf compares checksums, and a clock would change equal generations."""
 _KINDS = {"primary": cr.PrimaryXmlFile, "filelists": cr.FilelistsXmlFile, "other": cr.OtherXmlFile}
-_RPMS_A_CHUNK = 64
-_A_WHILE = 86_400.0
-"""Seconds: what is used every minute is not marked so every minute."""
-_HANDFUL = 1 << 20
-"""Bytes that are handed over at a time: hundreds of small pieces, each to another thread, cost more
-than what is done with them.
+_RPMS_A_SEGMENT = 64
+_MARKED_SECONDS = 86_400.0
+"""Seconds until the use of a cached file is marked again, so that not every use is a write."""
+_BYTES_AT_ONCE = 1 << 20
+"""Bytes submitted to a writer thread at a time: submitting each small segment costs more than
+writing it.
 """
 _VERSION = str(cr.VERSION)
 _NO_RPM = b'packages="0"'
@@ -46,14 +45,14 @@ _LENGTHS = struct.Struct(">6Q")
 HASHES = {"sha": hashlib.sha1, "sha256": hashlib.sha256, "sha512": hashlib.sha512}
 
 Chunks = tuple[str, str, str]
-"""One RPM's part of primary, filelists and other, in this order."""
+"""The XML of one RPM in primary, filelists and other, in this order."""
 
 ChunksOf = Callable[[RepoRpm, str], Chunks]
-"""Gives the chunks of an RPM that stands at a place of its repository."""
+"""Returns the chunks of an RPM for its path in the repository."""
 
 
-class Record(NamedTuple):
-    """A further file of the metadata: its type in repomd.xml, its name and its content."""
+class ExtraRecord(NamedTuple):
+    """A further record of repomd.xml: its type, its file's name and content."""
 
     kind: str
     filename: str
@@ -61,9 +60,10 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bucket:
-    """XML of some RPMs, for primary, filelists and other: how long it is, itself (empty where it is
-    not asked for), and compressed.
+class Segment:
+    """The XML of some RPMs for primary, filelists and other: its size, plain and compressed.
+
+    ``plain`` is empty where the style does not need it.
     """
 
     sizes: tuple[int, int, int]
@@ -71,43 +71,37 @@ class Bucket:
     packed: tuple[Buffer, Buffer, Buffer]
 
 
-class ChunkStore:
-    """A folder of buckets by what is in them; what is torn or of another createrepo_c counts as
-    absent.
-    """
+class SegmentCache:
+    """A folder of segments by content; torn files and those of another createrepo_c are ignored."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def get(self, some: Sequence[Shard], style: RepodataStyle, chunks_of: ChunksOf) -> Bucket:
-        """The bucket of these shards, made if it is not there."""
+    def get(self, some: Sequence[Slot], style: RepodataStyle, chunks_of: ChunksOf) -> Segment:
+        """Return the segment of these slots; make it if it is not there."""
         words = [
             _VERSION,
             style.checksum,
             style.compression,
-            *(f"{shard.number} {shard.key}" for shard in some),
+            *(f"{slot.number} {slot.key}" for slot in some),
         ]
         key = hashlib.sha256("\n".join(words).encode()).hexdigest()
         place = f"{self._folder}/{key[:2]}/{key}"
         with contextlib.suppress(FileNotFoundError, ValueError, struct.error):
             return _read(place, unpacked=style.unpacks)
-        chunks = [chunks_of(file, shard.href(file)) for shard in some for file in shard.files]
+        chunks = [chunks_of(file, slot.href(file)) for slot in some for file in slot.files]
         plain = tuple("".join(chunk[at] for chunk in chunks).encode() for at in range(3))
-        bucket = _bucket(plain, style)
-        _write(Path(place), bucket)
-        return bucket
+        segment = _segment(plain, style)
+        _write(Path(place), segment)
+        return segment
 
     def forget(self, *, older_than: float) -> int:
-        """Remove buckets that no generation was written from since ``older_than`` (seconds since
-        1970); how many.
-        """
+        """Remove segments not used since ``older_than`` (seconds since 1970); return the number."""
         return forget(self._folder, older_than=older_than)
 
 
 def forget(folder: Path, *, older_than: float) -> int:
-    """Remove the files of a cache that were not used since ``older_than`` (seconds since 1970); how
-    many.
-    """
+    """Remove the files of a cache that were not used since ``older_than``; return the number."""
     count = 0
     for place in folder.glob("??/*"):
         if place.stat().st_mtime < older_than:
@@ -116,37 +110,47 @@ def forget(folder: Path, *, older_than: float) -> int:
     return count
 
 
-def _bucket(plain: Sequence[bytes], style: RepodataStyle) -> Bucket:
-    return Bucket(
-        sizes=tuple(map(len, plain)), plain=tuple(plain), packed=tuple(piece(one, style.compression) for one in plain),  # type: ignore[arg-type]  # three
-    )  # fmt: skip
+def _segment(plain: Sequence[bytes], style: RepodataStyle) -> Segment:
+    primary, filelists, other = plain
+    packed = [compressed_member(one, style.compression) for one in plain]
+    return Segment(
+        sizes=(len(primary), len(filelists), len(other)),
+        plain=(primary, filelists, other),
+        packed=(packed[0], packed[1], packed[2]),
+    )
 
 
-def _read(place: str, *, unpacked: bool) -> Bucket:
-    """:raises ValueError, struct.error, FileNotFoundError: it is not whole, or not there."""
-    with open(place, "rb", buffering=0) as file:  # noqa: PTH123  # no Path for each of hundreds
+def _read(place: str, *, unpacked: bool) -> Segment:
+    """Read a cached segment.
+
+    :raises ValueError, struct.error, FileNotFoundError: it is torn, or not there.
+    """
+    with open(place, "rb", buffering=0) as file:  # noqa: PTH123  # faster than Path for hundreds of files
         status = os.fstat(file.fileno())
         lengths = _LENGTHS.unpack(file.read(_LENGTHS.size))
         if status.st_size != _LENGTHS.size + sum(lengths):
             raise ValueError("torn")
         wanted = lengths if unpacked else lengths[3:]
         data = memoryview(os.pread(file.fileno(), sum(wanted), status.st_size - sum(wanted)))
-    at, parts = 0, []
+    at = 0
+    parts: list[Buffer] = [] if unpacked else [b"", b"", b""]
     for length in wanted:
         parts.append(data[at : at + length])
         at += length
-    if time.time() - status.st_mtime > _A_WHILE:
+    if time.time() - status.st_mtime > _MARKED_SECONDS:
         os.utime(place)  # it is in use; see forget
-    plain = parts[:3] if unpacked else [b"", b"", b""]
-    return Bucket(sizes=lengths[:3], plain=tuple(plain), packed=tuple(parts[-3:]))  # type: ignore[arg-type]  # three
+    return Segment(
+        sizes=lengths[:3],
+        plain=(parts[0], parts[1], parts[2]),
+        packed=(parts[3], parts[4], parts[5]),
+    )
 
 
-def _write(place: Path, bucket: Bucket) -> None:
+def _write(place: Path, segment: Segment) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    parts = (*bucket.plain, *bucket.packed)
-    body = _LENGTHS.pack(*map(len, parts)) + b"".join(
-        parts
-    )  # no digest: written whole before it gets its name
+    parts = (*segment.plain, *segment.packed)
+    # No digest: the file is complete before it gets its name.
+    body = _LENGTHS.pack(*map(len, parts)) + b"".join(parts)
     handle, name = tempfile.mkstemp(dir=place.parent, prefix=".")
     with os.fdopen(handle, "wb") as file:
         file.write(body)
@@ -155,23 +159,21 @@ def _write(place: Path, bucket: Bucket) -> None:
     Path(name).replace(place)
 
 
-def buckets(shards: Sequence[Shard]) -> list[list[Shard]]:
-    """The shards of a repository in buckets.
+def segments(slots: Sequence[Slot]) -> list[list[Slot]]:
+    """Group the slots of a repository into segments.
 
-    How many there are follows from the number of RPMs, in powers of two, so that it seldom changes.
+    Their number grows with the RPMs in powers of two, so that it seldom changes.
     """
-    rpms = sum(len(shard.files) for shard in shards)
-    count = min(SHARDS, 1 << (rpms // _RPMS_A_CHUNK).bit_length())
-    found: list[list[Shard]] = [[] for _ in range(count)]
-    for shard in shards:
-        found[shard.number % count].append(shard)
+    rpms = sum(len(slot.files) for slot in slots)
+    count = min(SLOTS, 1 << (rpms // _RPMS_A_SEGMENT).bit_length())
+    found: list[list[Slot]] = [[] for _ in range(count)]
+    for slot in slots:
+        found[slot.number % count].append(slot)
     return [some for some in found if some]
 
 
-class _Stream:
-    """One metadata file on its way to the disk: a hand of its own takes digests and writes while
-    the next pieces are read.
-    """
+class _MetadataFile:
+    """A metadata file, digested and written by its own thread while the next segments are read."""
 
     def __init__(self, repodata: Path, filename: str, style: RepodataStyle) -> None:
         self._repodata, self._filename, self._style = repodata, filename, style
@@ -179,48 +181,45 @@ class _Stream:
         self._size_open = self._size = 0
         self._aside = repodata / f".{filename}"
         self._file = self._aside.open("wb")
-        self._packer = whole(style.compression)
-        self._hand = ThreadPoolExecutor(1)
+        self._packer = whole_file_packer(style.compression)
+        self._thread = ThreadPoolExecutor(1)
         self._waiting: list[tuple[Buffer, Buffer]] = []
         self._waits = 0
         self._taken: list[Future[None]] = []
 
-    def __enter__(self) -> _Stream:
+    def __enter__(self) -> _MetadataFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._hand.shutdown()
+        self._thread.shutdown()
         self._file.close()
 
     def add(self, size: int, plain: Buffer, packed: Buffer) -> None:
-        """What comes next, ``size`` bytes of it before it was packed; what goes wrong is said by
-        :meth:`close`.
-        """
+        """Append data that had ``size`` bytes before compression; :meth:`close` raises errors."""
         self._size_open += size
         self._waiting.append((plain, packed))
         self._waits += len(plain) + len(packed)
-        if self._waits >= _HANDFUL:
-            self._hand_over()
+        if self._waits >= _BYTES_AT_ONCE:
+            self._submit()
 
     def close(self, kind: str) -> Future[cr.RepomdRecord]:
-        """Give the file its name, which has its digest in it so that no cache mixes two
-        generations.
+        """Give the file its name; the future is its record, or an OSError such as a full disk.
 
-        The answer raises OSError: a full disk.
+        The name holds the digest, so that no HTTP cache mixes two generations.
         """
-        self._hand_over()
-        return self._hand.submit(self._close, kind)
+        self._submit()
+        return self._thread.submit(self._close, kind)
 
-    def _hand_over(self) -> None:
-        self._taken.append(self._hand.submit(self._take, self._waiting))
+    def _submit(self) -> None:
+        self._taken.append(self._thread.submit(self._take, self._waiting))
         self._waiting, self._waits = [], 0
 
-    def _take(self, pieces: Sequence[tuple[Buffer, Buffer]]) -> None:
-        plain = b"".join([one[0] for one in pieces])
+    def _take(self, parts: Sequence[tuple[Buffer, Buffer]]) -> None:
+        plain = b"".join([one[0] for one in parts])
         if self._style.open_checksum:
             self._opened.update(plain)
         self._write(
-            b"".join([one[1] for one in pieces])
+            b"".join([one[1] for one in parts])
             if self._packer is None
             else self._packer.compress(plain)
         )
@@ -236,9 +235,8 @@ class _Stream:
         if self._packer is not None:
             self._write(self._packer.flush())
         self._file.flush()
-        os.fsync(
-            self._file.fileno()
-        )  # a tag is switched to this by one rename: a power cut must not find it empty
+        # A tag switches to this file by one rename: it must not be empty after a power failure.
+        os.fsync(self._file.fileno())
         self._file.close()
         path = self._repodata / f"{self._closed.hexdigest()}-{self._filename}.{self._style.suffix}"
         self._aside.rename(path)
@@ -257,31 +255,34 @@ class _Stream:
 
 def write(
     repodata: Path,
-    shards: Sequence[Shard],
+    slots: Sequence[Slot],
     chunks_of: ChunksOf,
-    cache: ChunkStore,
+    cache: SegmentCache,
     *,
     style: RepodataStyle,
-    beside: Sequence[Record] = (),
+    extra: Sequence[ExtraRecord] = (),
 ) -> str:
-    """Write the metadata into an empty folder; the answer is its revision, a SHA-256 over all of
-    it.
+    """Write the metadata into an empty folder; return its revision, a SHA-256 over all of it.
 
-    :param beside: further records.
+    :param extra: further records.
     :raises OSError, createrepo_c.CreaterepoCError: as the system and the library say.
     """
-    count = sum(len(shard.files) for shard in shards)
+    count = sum(len(slot.files) for slot in slots)
     with ExitStack() as open_:
-        streams = [open_.enter_context(_Stream(repodata, f"{name}.xml", style)) for name in _KINDS]
-        for bucket in _framed(buckets(shards), count, style, chunks_of, cache):
-            pieces = zip(bucket.sizes, bucket.plain, bucket.packed, strict=True)
-            for stream, (size, plain, packed) in zip(streams, pieces, strict=True):
+        streams = [
+            open_.enter_context(_MetadataFile(repodata, f"{name}.xml", style)) for name in _KINDS
+        ]
+        for segment in _framed(segments(slots), count, style, chunks_of, cache):
+            parts = zip(segment.sizes, segment.plain, segment.packed, strict=True)
+            for stream, (size, plain, packed) in zip(streams, parts, strict=True):
                 stream.add(size, plain, packed)
         closing = [stream.close(kind) for stream, kind in zip(streams, _KINDS, strict=True)]
         records = [one.result() for one in closing]
-    for one in beside:
-        with _Stream(repodata, one.filename, style) as stream:
-            stream.add(len(one.content), one.content, piece(one.content, style.compression))
+    for one in extra:
+        with _MetadataFile(repodata, one.filename, style) as stream:
+            stream.add(
+                len(one.content), one.content, compressed_member(one.content, style.compression)
+            )
             records.append(stream.close(one.kind).result())
     revision = hashlib.sha256("".join(record.checksum for record in records).encode()).hexdigest()
     repomd = cr.Repomd()
@@ -295,15 +296,13 @@ def write(
 
 
 def _framed(
-    grouped: Sequence[Sequence[Shard]],
+    grouped: Sequence[Sequence[Slot]],
     count: int,
     style: RepodataStyle,
     chunks_of: ChunksOf,
-    cache: ChunkStore,
-) -> Iterator[Bucket]:
-    """Yield what createrepo_c writes before the first RPM, the buckets, and what it writes behind
-    the last.
-    """
+    cache: SegmentCache,
+) -> Iterator[Segment]:
+    """Yield the head that createrepo_c writes before the first RPM, the segments, and the foot."""
     frames = [
         tuple(part.replace(_NO_RPM, b'packages="%d"' % count) for part in _frame(name))
         for name in _KINDS
@@ -311,12 +310,12 @@ def _framed(
     for at in (0, 1):
         if at == 1:
             yield from (cache.get(some, style, chunks_of) for some in grouped)
-        yield _bucket([frame[at] for frame in frames], style)
+        yield _segment([frame[at] for frame in frames], style)
 
 
 @cache
 def _frame(name: str) -> tuple[bytes, bytes]:
-    """Head and foot of one file without RPMs."""
+    """Return the head and foot of one file without RPMs."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.xml"
         xml = _KINDS[name](str(path), cr.NO_COMPRESSION)

@@ -1,4 +1,4 @@
-"""Writes a repository with the createrepo_c library, without opening an RPM twice.
+"""Write repositories with the createrepo_c library, without opening an RPM twice.
 
 The three XML chunks of an RPM are kept by its SHA-256; a file's place (``Packages/3f/zlib-….rpm``)
 follows from its name, so a chunk is good in every generation. How chunks become metadata:
@@ -20,8 +20,8 @@ from pathlib import Path
 import createrepo_c as cr
 
 from buildfarm.adapters.publish import extra_metadata, metadata_writer
-from buildfarm.adapters.publish.metadata_writer import HASHES, Chunks, Record
-from buildfarm.adapters.publish.package_pool import PackagePool, RepoRpm, shards
+from buildfarm.adapters.publish.metadata_writer import HASHES, Chunks, ExtraRecord
+from buildfarm.adapters.publish.package_pool import PackagePool, RepoRpm, slots
 from buildfarm.domain.target.repodata_style import Checksum, RepodataStyle
 from buildfarm.errors import InfraError, InputError
 from buildfarm.ports.repositories import ExtraMetadataFile
@@ -32,15 +32,13 @@ STANDARD = RepodataStyle()
 
 
 class ChunkCache:
-    """A folder of small files, one an RPM; what is torn or of another createrepo_c counts as
-    absent.
-    """
+    """A folder of XML chunks by RPM; torn files and those of another createrepo_c are ignored."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def get(self, sha256: str, href: str, checksum: Checksum = "sha256") -> Chunks | None:
-        """The chunks of an RPM that stands at ``href``."""
+        """Return the chunks of an RPM at ``href``; ``None`` if they are not there."""
         place = self._place(sha256, href, checksum)
         with contextlib.suppress(FileNotFoundError, ValueError):
             check, body = place.read_text(encoding="utf-8").split("\n", 1)
@@ -51,7 +49,7 @@ class ChunkCache:
         return None
 
     def put(self, sha256: str, href: str, chunks: Chunks, checksum: Checksum = "sha256") -> None:
-        """Keep the chunks of an RPM."""
+        """Store the chunks of an RPM."""
         place = self._place(sha256, href, checksum)
         place.parent.mkdir(parents=True, exist_ok=True)
         body = _MARK.join(chunks)
@@ -61,7 +59,7 @@ class ChunkCache:
         Path(name).replace(place)
 
     def forget(self, *, older_than: float) -> int:
-        """Remove what no bucket was made from since ``older_than`` (seconds since 1970); how many."""
+        """Remove chunks not used since ``older_than`` (seconds since 1970); return the number."""
         return metadata_writer.forget(self._folder, older_than=older_than)
 
     def _place(self, sha256: str, href: str, checksum: Checksum) -> Path:
@@ -70,13 +68,15 @@ class ChunkCache:
 
 
 class RepositoryWriter:
-    """Writes repositories. ``cache`` holds XML and outlives them; ``pool`` holds their RPMs, beside
-    them on one file system.
+    """Writes repositories.
+
+    ``cache`` holds the XML between runs; ``pool`` holds the RPMs, on the file system of the
+    repositories.
     """
 
     def __init__(self, cache: Path, pool: Path) -> None:
         self._chunks = ChunkCache(cache / "rpms")
-        self._buckets = metadata_writer.ChunkStore(cache / "buckets")
+        self._segments = metadata_writer.SegmentCache(cache / "segments")
         self._pool = PackagePool(pool)
         self._forgot = 0.0
 
@@ -84,38 +84,37 @@ class RepositoryWriter:
         self,
         folder: Path,
         files: Sequence[RepoRpm],
-        carried: Sequence[ExtraMetadataFile] = (),
+        extra: Sequence[ExtraMetadataFile] = (),
         style: RepodataStyle = STANDARD,
     ) -> None:
-        """What services ask for: :meth:`write` without its answer."""
-        self.write(folder, files, carried, style)
+        """Write a repository; see :class:`buildfarm.ports.repositories.RepositoryWriter`."""
+        self.write(folder, files, extra, style)
 
     def write(
         self,
         folder: Path,
         files: Sequence[RepoRpm],
-        carried: Sequence[ExtraMetadataFile] = (),
+        extra: Sequence[ExtraMetadataFile] = (),
         style: RepodataStyle = STANDARD,
     ) -> str:
-        """Lay out ``folder/Packages`` and ``folder/repodata``.
+        """Lay out ``folder/Packages`` and ``folder/repodata``; return the revision.
 
-        The answer is the revision, a SHA-256 over all metadata; the order of ``files`` does not
-        matter.
+        The revision is a SHA-256 over all metadata; the order of ``files`` does not matter.
 
-        :raises InputError: two files of one name, a name that is a path, or a carried file that is
-            not what it should be.
-        :raises InfraError: createrepo_c refused an RPM, a file is not what its digest says, the
-            folder is there already or the disk is full.
+        :raises InputError: two files of one name, a name that is a path, or an extra file that is
+            not of its kind.
+        :raises InfraError: createrepo_c refused an RPM, a file does not match its digest, the
+            folder exists already or the disk is full.
         """
         _check_names([file.filename for file in files])
-        beside = [_record_of(one) for one in carried]
-        found = shards(files)
+        records = [_record_of(one) for one in extra]
+        found = slots(files)
         chunks_of = functools.partial(self._chunks_of, checksum=style.checksum)
         try:
             (folder / "repodata").mkdir(parents=True)
             self._pool.lay_out(folder, found)
             revision = metadata_writer.write(
-                folder / "repodata", found, chunks_of, self._buckets, style=style, beside=beside
+                folder / "repodata", found, chunks_of, self._segments, style=style, extra=records
             )
             self._forget()
         except (cr.CreaterepoCError, OSError) as error:
@@ -123,13 +122,11 @@ class RepositoryWriter:
         return revision
 
     def _forget(self) -> None:
-        """Once a day, let go of pool that no repository stands on, and of XML that none needed for
-        a month.
-        """
+        """Once a day, remove unused shards, and XML that was not used for a month."""
         now = time.time()
         if now - self._forgot > _DAY:
             self._forgot = now
-            self._buckets.forget(older_than=now - _MONTH)
+            self._segments.forget(older_than=now - _MONTH)
             self._chunks.forget(older_than=now - _MONTH)
             self._pool.collect(older_than=now - _DAY)
 
@@ -142,13 +139,15 @@ class RepositoryWriter:
 
 
 def repository_writer(cache: Path, pool: Path) -> RepositoryWriter:
-    """A writer that keeps its XML in ``cache`` and its RPMs on ``pool``."""
+    """Return a writer with its XML in ``cache`` and its RPMs in ``pool``."""
     return RepositoryWriter(cache, pool)
 
 
-def _record_of(one: ExtraMetadataFile) -> Record:
-    content = extra_metadata.carried(one.kind, one.path, one.names)
-    return Record(extra_metadata.RECORD[one.kind], extra_metadata.SUFFIX[one.kind], content)
+def _record_of(one: ExtraMetadataFile) -> ExtraRecord:
+    content = extra_metadata.content_of(one.kind, one.path, one.names)
+    return ExtraRecord(
+        extra_metadata.RECORD_TYPE[one.kind], extra_metadata.FILENAME[one.kind], content
+    )
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -172,7 +171,7 @@ def _read(file: RepoRpm, href: str, checksum: Checksum) -> Chunks:
         with file.path.open("rb") as content:
             package.pkgId = hashlib.file_digest(content, HASHES[checksum]).hexdigest()
         package.checksum_type = checksum
-    package.time_file = 0  # the time of our own copy says nothing
+    package.time_file = 0  # the time of our copy means nothing
     return cr.xml_dump_primary(package), cr.xml_dump_filelists(package), cr.xml_dump_other(package)
 
 

@@ -1,8 +1,8 @@
-"""The distribution's key: gpg and rpmsign with a home of their own, opened by the signer only.
+"""The distribution's key: gpg and rpmsign with their own home, used by the signer only.
 
-gpg 2 leaves an agent behind that holds the secret key. Each command here runs in a process
-namespace of its own (bubblewrap), which ends with the command, or with the farm if that is killed:
-the agent ends with it, at once and always. One command at a time uses a home.
+gpg 2 leaves an agent behind that holds the secret key. Each command here runs in its own process
+namespace (bubblewrap), which ends with the command, or with the farm if that is killed, and the
+agent ends with it. A home is used by one command at a time.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ _OWN_PROCESSES = (
 
 
 class Signer:
-    """Signs RPMs and repomd.xml with the one key of ``home`` (a GNUPGHOME); the key is of ``name``
-    and ``email``.
+    """Signs RPMs and repomd.xml with the one key of ``home`` (a GNUPGHOME).
+
+    The key's owner is ``name`` and ``email``.
     """
 
     def __init__(self, home: Path, *, name: str, email: str) -> None:
@@ -43,10 +44,10 @@ class Signer:
         self._key = ""
 
     def ensure_key(self) -> str:
-        """Make the key unless there is one, and say its fingerprint.
+        """Make the key unless there is one; return its fingerprint.
 
-        RSA 3072, for every rpm can verify it; no pass phrase, for nobody sits there to type it: the
-        home's permissions (0700) are what protects it.
+        RSA 3072, because every rpm can verify it. No pass phrase, because it would have to be
+        stored beside the key: the permissions of the home (0700) protect it.
         """
         self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._home.chmod(0o700)
@@ -56,27 +57,26 @@ class Signer:
         return found
 
     def fingerprint(self) -> str:
-        """The key's fingerprint. :raises ConfigError: there is no key."""
+        """Return the key's fingerprint. :raises ConfigError: there is no key."""
         if not (found := self._find_key()):
             raise ConfigError(f"no signing key in {self._home}", hint="`buildfarm init` makes one")
         return found
 
     def export(self) -> bytes:
-        """The public key, ASCII-armored."""
+        """Return the public key, ASCII-armored."""
         return self._run([*_GPG, "--armor", "--export", self.fingerprint()]).stdout
 
     def sign_rpms(self, paths: Sequence[Path]) -> None:
-        """Sign files in place (the caller's own copies), in one call; a signature that is there is
-        replaced.
+        """Sign files in place (the caller's own copies); replace signatures that are there.
 
-        :raises InputError: a file is no RPM.
+        :raises InputError: a file is not an RPM.
         """
         if not paths:
             return
         key = self.fingerprint()
         argv = ["rpmsign", "--addsign"]
         for macro in (f"_gpg_name {key}", "__gpg /usr/bin/gpg", "_gpg_digest_algo sha256"):
-            argv += ["--define", macro]  # Debian's rpm looks for gpg2, which Debian no longer has
+            argv += ["--define", macro]  # Debian's rpm looks for gpg2, which Debian no longer ships
         try:
             self._run([*argv, "--", *(str(path.absolute()) for path in paths)])
         except ToolFailed as error:
@@ -87,7 +87,7 @@ class Signer:
             raise
 
     def sign_repomd(self, repomd: Path) -> None:
-        """Write ``repomd.xml.asc`` beside ``repomd``, whole or not at all."""
+        """Write ``repomd.xml.asc`` beside ``repomd``, atomically."""
         key = self.fingerprint()
         signature = repomd.with_name(f"{repomd.name}.asc")
         fresh = signature.with_name(f".{signature.name}.new")
@@ -105,10 +105,9 @@ class Signer:
         fresh.replace(signature)
 
     def verify(self, path: Path) -> None:
-        """Whether ``path`` and the signature ``path.asc`` belong together and the signature is this
-        key's.
+        """Check that ``path.asc`` is a signature of ``path`` by this key.
 
-        :raises InputError: they do not, or there is no signature.
+        :raises InputError: it is not, or there is no signature.
         """
         signature = path.with_name(f"{path.name}.asc")
         key = self.fingerprint()
@@ -142,9 +141,7 @@ class Signer:
         return self._key
 
     def _run(self, argv: Sequence[str], *, ok: Sequence[int] | None = (0,)) -> process.Completed:
-        """Run a command with GNUPGHOME set, under a short name: a socket's path has at most 107
-        characters.
-        """
+        """Run a command with a short GNUPGHOME: a socket's path has at most 107 characters."""
         try:
             with self._alone(), tempfile.TemporaryDirectory(prefix="gpg-") as folder:
                 link = Path(folder) / "h"
@@ -158,10 +155,10 @@ class Signer:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Yield whoever comes second waits, and finds nothing of the first one's.
+        """Wait until no other command uses the home, and remove what the last one left.
 
-        No lock, for it names a process of another namespace; no socket, for its agent may still be
-        on the way out.
+        Its locks name a process of another namespace, and its agent may still be closing its
+        sockets.
         """
         with (self._home / ".farm.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,9 +1,8 @@
-"""Redis: the private server of a one-machine farm, one ACL user and key prefix for each worker, and
-the wake-up.
+"""Redis: the private server of a one-machine farm, the workers' ACL users, and the wake-up.
 
 kombu keeps ``unacked`` and other keys beside its queues; with one prefix for all, every worker
-could read and acknowledge every other's messages. So each worker has a prefix of its own and an ACL
-user that sees nothing else.
+could read and acknowledge the messages of others. So each worker has its own prefix and an ACL user
+that sees nothing else.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from buildfarm.errors import InfraError
 
 _WAKE_KEY = "bf:hub:wake"
 _ACL_CATEGORIES = (
-    "+@read", "+@write", "+@connection", "+@transaction", "+@scripting", "+@blocking", "-@dangerous", "-@admin",
-    "+info",
+    "+@read", "+@write", "+@connection", "+@transaction", "+@scripting", "+@blocking",
+    "-@dangerous", "-@admin", "+info",
 )  # fmt: skip
 
 
 def prefix_of(worker: str) -> str:
-    """The key prefix of one worker."""
+    """Return the key prefix of one worker."""
     return f"bf:w:{worker}:"
 
 
 def with_credentials(url: str, user: str, password: str) -> str:
-    """``url`` with another user and password (``unix://`` URLs too)."""
+    """Return ``url`` with another user and password (``unix://`` URLs too)."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{quote(user, '')}:{quote(password, '')}@{host}"))
@@ -39,8 +38,8 @@ def with_credentials(url: str, user: str, password: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateRedis:
-    """The embedded redis-server: loopback only, no default user, nothing kept on disk (the database
-    is the truth).
+    """The embedded redis-server: on the loopback, without a default user, and without
+    persistence.
     """
 
     folder: Path
@@ -53,7 +52,7 @@ class PrivateRedis:
         return f"redis://hub:{self.password}@127.0.0.1:{self.port}/0"
 
     def write_configuration(self) -> Path:
-        """Write redis.conf and, the first time, the ACL file; the path of redis.conf."""
+        """Write redis.conf and, the first time, the ACL file; return the path of redis.conf."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         acl = self.folder / "users.acl"
         if not acl.exists():
@@ -64,8 +63,9 @@ class PrivateRedis:
         configuration = self.folder / "redis.conf"
         configuration.touch(mode=0o600)
         lines = [
-            "bind 127.0.0.1", f"port {self.port}", "protected-mode yes", "save \"\"", "appendonly no",
-            f"dir {self.folder}", f"aclfile {acl}", "daemonize no", "maxmemory 256mb", "maxmemory-policy noeviction",
+            "bind 127.0.0.1", f"port {self.port}", "protected-mode yes", "save \"\"",
+            "appendonly no", f"dir {self.folder}", f"aclfile {acl}", "daemonize no",
+            "maxmemory 256mb", "maxmemory-policy noeviction",
         ]  # fmt: skip
         configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return configuration
@@ -82,22 +82,22 @@ class Broker:
         return self._redis.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
     def ping(self) -> None:
-        """:raises InfraError: Redis does not answer."""
+        """Check the connection. :raises InfraError: Redis does not answer."""
         try:
             self._redis.ping()
         except redis.RedisError as error:
             raise InfraError(f"Redis: {error}", hint="is it up? `buildfarm doctor`") from error
 
     def add_worker(self, worker: str) -> str:
-        """Make (or renew) the ACL user of one worker; its URL with a fresh password.
+        """Create (or renew) the ACL user of one worker; return its URL with a new password.
 
         :raises InfraError: Redis does not answer.
         """
         password = secrets.token_urlsafe(24)
         try:
             self._command(
-                "ACL", "SETUSER", f"w-{worker}", "reset", "on", f">{password}", f"~{prefix_of(worker)}*",
-                "resetchannels", *_ACL_CATEGORIES,
+                "ACL", "SETUSER", f"w-{worker}", "reset", "on", f">{password}",
+                f"~{prefix_of(worker)}*", "resetchannels", *_ACL_CATEGORIES,
             )  # fmt: skip
             self._command("ACL", "SAVE")
         except redis.RedisError as error:
@@ -105,7 +105,7 @@ class Broker:
         return with_credentials(self.url, f"w-{worker}", password)
 
     def remove_worker(self, worker: str) -> None:
-        """Take the ACL user and its keys away."""
+        """Remove the ACL user and its keys."""
         with contextlib.suppress(redis.RedisError):
             self._command("ACL", "DELUSER", f"w-{worker}")
             self._command("ACL", "SAVE")
@@ -114,13 +114,15 @@ class Broker:
 
 
 class RedisWakeup:
-    """The scheduler's bell: a list of at most one element, so that many rings are one round."""
+    """The scheduler's wake-up: a list of at most one element, so that many calls cause one
+    round.
+    """
 
     def __init__(self, url: str) -> None:
         self._redis = redis.Redis.from_url(url, socket_timeout=70, socket_connect_timeout=5)
 
     def notify(self) -> None:
-        """Ring; a bell that is out of order costs a sweep, nothing else."""
+        """Wake the scheduler; if that fails, the next sweep replaces it."""
         with contextlib.suppress(redis.RedisError):
             pipe = self._redis.pipeline()
             pipe.lpush(_WAKE_KEY, "1")
@@ -128,7 +130,7 @@ class RedisWakeup:
             pipe.execute()
 
     def wait(self, seconds: float) -> bool:
-        """Sleep until somebody rings or ``seconds`` are over.
+        """Wait for a wake-up, at most ``seconds``.
 
         :raises InfraError: Redis does not answer.
         """

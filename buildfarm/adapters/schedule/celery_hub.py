@@ -1,4 +1,4 @@
-"""Celery on the hub's side: sends wake-up messages, and runs the services worker and the signer.
+"""Celery on the hub's side: send wake-up messages, run the services worker and the signer.
 
 A message is a task's id and nothing else.
 """
@@ -27,7 +27,7 @@ def _application(name: str, url: str, *, prefix: str, key: Path, certificate: Pa
 
 
 class CeleryMessages:
-    """Sends ids to workers, each through its own prefix."""
+    """Sends ids to workers, with the prefix of each."""
 
     def __init__(self, url: str, key: Path, certificate: Path) -> None:
         self._url = url
@@ -37,7 +37,7 @@ class CeleryMessages:
         self._connections: dict[str, Connection] = {}
 
     def send(self, *, worker: str, queue: str, task: str) -> None:
-        """Tell ``worker`` about ``task``. :raises InfraError: Redis cannot be reached."""
+        """Notify ``worker`` of ``task``. :raises InfraError: Redis cannot be reached."""
         name = HUB_TASK if queue in HUB_QUEUES else BUILDER_TASK
         try:
             self._app.send_task(
@@ -59,7 +59,7 @@ class CeleryMessages:
 def hub_worker(
     url: str, *, name: str, queue: str, key: Path, certificate: Path, handle: Callable[[str], None]
 ) -> Celery:
-    """The application of the services worker or the signer: hands each task id to ``handle``."""
+    """Return the application of the services worker or the signer; ``handle`` gets each task id."""
     app = _application(
         f"buildfarm-{queue}", url, prefix=prefix_of(name), key=key, certificate=certificate
     )
@@ -72,10 +72,10 @@ def hub_worker(
 
 
 def run(app: Celery, *, name: str, queue: str, slots: int) -> None:
-    """Consume ``queue`` until the process is told to stop."""
+    """Consume ``queue`` until the process is stopped."""
     arguments: list[Any] = [
         "worker", f"--hostname={name}", f"--queues={queue}", "--without-gossip", "--without-mingle",
-        "--without-heartbeat", f"--pool={'solo' if slots == 1 else 'threads'}", f"--concurrency={slots}",
-        "--loglevel=WARNING",
+        "--without-heartbeat", f"--pool={'solo' if slots == 1 else 'threads'}",
+        f"--concurrency={slots}", "--loglevel=WARNING",
     ]  # fmt: skip
     app.worker_main(arguments)

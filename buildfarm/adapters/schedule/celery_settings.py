@@ -1,6 +1,6 @@
-"""The farm's dialect of Celery, for hub and workers alike.
+"""The Celery settings of hub and workers.
 
-Messages are JSON and signed where keys are given; there is no result backend, no gossip, no events
+Messages are JSON, and signed if there are keys; there is no result backend, no gossip, no events
 and no remote control.
 """
 
@@ -17,7 +17,7 @@ BUILDER_TASK = "buildfarm.work"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signing:
-    """Key and certificate of the sender, and the certificates (a file or a pattern) it believes."""
+    """Key and certificate of the sender, and the certificates (a file or a pattern) it trusts."""
 
     key: Path
     certificate: Path
@@ -33,7 +33,7 @@ def application(name: str, url: str, *, prefix: str, signing: Signing | None) ->
         result_serializer="json",
         result_backend=None,
         task_ignore_result=True,
-        task_acks_late=False,  # the claim decides who works; redelivery is never relied on
+        task_acks_late=False,  # the claim decides who works; redelivery is not used
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,
         worker_send_task_events=False,

@@ -1,8 +1,7 @@
-"""Keys with which Celery messages are signed (Celery's ``auth`` serializer): one pair a process,
-self-signed.
+"""Keys that sign Celery messages (Celery's ``auth`` serializer): a self-signed pair per process.
 
-A worker accepts only what the hub signed; stealing a worker's Redis password does not let anyone
-give orders.
+A worker accepts only messages that the hub signed, so a stolen Redis password of a worker is not
+enough to give orders.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _YEARS = 10
 
 
 def ensure_pair(folder: Path, name: str) -> tuple[Path, Path]:
-    """``(private key, certificate)`` of ``name`` in ``folder``, made the first time."""
+    """Return ``(private key, certificate)`` of ``name`` in ``folder``, made the first time."""
     key_file, certificate_file = folder / f"{name}.key", folder / f"{name}.crt"
     if key_file.exists() and certificate_file.exists():
         return key_file, certificate_file

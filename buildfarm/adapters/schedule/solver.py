@@ -1,11 +1,11 @@
-"""libsolv: what a build would install, from which repository; and what nothing provides.
+"""libsolv: resolve what a build would install, from which repository, and what nothing provides.
 
-The same solver dnf uses, over the same metadata: weak dependencies ignored as with
-``install_weak_deps=0``, a repository with a better (lower) dnf priority wins. A buildroot's base is
-there first, as in mock: BuildRequires are resolved on top of it and replace an RPM of it only where
-nothing else will do. RPMs that the drop itself will provide stand in a repository of their own,
-better than the seeds and worse than our generation, so that an SRPM waits for the drop's new
-``-devel`` and not for what is built already.
+It is dnf's solver over the same metadata: weak dependencies are ignored as with
+``install_weak_deps=0``, and a repository with a better (lower) dnf priority wins. A buildroot's
+base is there first, as in mock: BuildRequires are resolved on top of it and replace an RPM of it
+only if nothing else is possible. RPMs that the drop itself will provide are in a repository of
+their own, better than the seeds and worse than our generation, so that an SRPM waits for the drop's
+new ``-devel`` and not for RPMs that are built already.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 import createrepo_c as cr
 import solv
 
-from buildfarm.adapters.schedule.module_metadata import read_modules
+from buildfarm.adapters.schedule.modulemd_reader import read_modules
 from buildfarm.domain.publish.modules import unknown_streams, visibility
 from buildfarm.domain.schedule.plan import BaseResolution, Expected, PinnedRepository, Resolution
 from buildfarm.errors import InfraError
@@ -33,16 +33,21 @@ _RELATIONS = {
 _DEPENDENCY = re.compile(r"^(\S+)\s+(<=|>=|==|=|<|>)\s+(\S+)$")
 _FILE = re.compile(r"(?:^|(?<=[\s(]))/[^\s()]+")
 _AS_DNF_INSTALL = (
-    solv.Selection.SELECTION_NAME | solv.Selection.SELECTION_PROVIDES | solv.Selection.SELECTION_GLOB
-    | solv.Selection.SELECTION_CANON | solv.Selection.SELECTION_DOTARCH | solv.Selection.SELECTION_REL
+    solv.Selection.SELECTION_NAME
+    | solv.Selection.SELECTION_PROVIDES
+    | solv.Selection.SELECTION_GLOB
+    | solv.Selection.SELECTION_CANON
+    | solv.Selection.SELECTION_DOTARCH
+    | solv.Selection.SELECTION_REL
     | solv.Selection.SELECTION_FILELIST
-)  # fmt: skip
+)
 _FLAGS = (
     solv.Solver.SOLVER_FLAG_IGNORE_RECOMMENDED, solv.Solver.SOLVER_FLAG_BEST_OBEY_POLICY,
     solv.Solver.SOLVER_FLAG_YUM_OBSOLETES, solv.Solver.SOLVER_FLAG_ALLOW_VENDORCHANGE,
 )  # fmt: skip
 _CLASHES = frozenset({
-    solv.Solver.SOLVER_RULE_PKG_CONFLICTS, solv.Solver.SOLVER_RULE_PKG_OBSOLETES, solv.Solver.SOLVER_RULE_PKG_SAME_NAME,
+    solv.Solver.SOLVER_RULE_PKG_CONFLICTS, solv.Solver.SOLVER_RULE_PKG_OBSOLETES,
+    solv.Solver.SOLVER_RULE_PKG_SAME_NAME,
 })  # fmt: skip
 _PROGRAMS = ("*bin/*", "/etc/*")
 _GLOB = (
@@ -53,14 +58,14 @@ _GLOB = (
 _THIS = solv.Job.SOLVER_SOLVABLE
 _HIDDEN = "hidden"
 _EXPECTED = "expected"
-_EXPECTED_PRIORITY = -50  # libsolv's: the higher one wins, so the negative of dnf's
+_EXPECTED_PRIORITY = -50  # libsolv's order: the higher one wins, so the negative of dnf's
 _BUILD = "build"
 _KEPT_UNIVERSES = 8
 _STALE_RPMS = 1000
 
 
 class LibsolvSolver:
-    """Opens universes and keeps the last few: a generation never changes."""
+    """Opens universes and caches the last few, because a generation never changes."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[object, ...], Universe] = {}
@@ -73,7 +78,7 @@ class LibsolvSolver:
         modules: Sequence[str] = (),
         releasever: str = "",
     ) -> Universe:
-        """The RPMs of ``repositories`` for one arch, with these module streams enabled.
+        """Return the RPMs of ``repositories`` for one arch, with these module streams enabled.
 
         :raises InfraError: metadata is missing or unreadable, or no repository has one of the
             streams.
@@ -90,7 +95,7 @@ class LibsolvSolver:
         universe = self._open.pop(key, None) or Universe(
             repositories, arch, modules=modules, releasever=releasever
         )
-        self._open[key] = universe  # the last used stands last
+        self._open[key] = universe  # dictionaries keep order: the most recent is last
         while len(self._open) > _KEPT_UNIVERSES:
             del self._open[next(iter(self._open))]
         return universe
@@ -106,16 +111,14 @@ def _stamp(folder: Path) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class _Answer:
-    """What libsolv would install, or why it cannot."""
+    """The RPMs that libsolv would install, or the reason it cannot."""
 
     solvables: list[solv.XSolvable]
     problems: list[str]
 
 
 class Universe:
-    """One pool: pinned repositories, a repository of what is expected, and one with the build that
-    asks.
-    """
+    """One libsolv pool: pinned repositories, one of expected RPMs, and one with the build."""
 
     def __init__(
         self,
@@ -141,9 +144,7 @@ class Universe:
         _index(self._pool)
 
     def base(self, packages: Sequence[str]) -> BaseResolution:
-        """Return what the base packages of a buildroot resolve to, from the pinned repositories
-        alone.
-        """
+        """Resolve the base packages of a buildroot, from the pinned repositories only."""
         answer = self._base(tuple(packages))
         lines = sorted(f"{rpm} {rpm.repo.name} {_checksum(rpm)}" for rpm in answer.solvables)
         streams = [f"module {stream}" for stream in self._modules]
@@ -160,8 +161,9 @@ class Universe:
     def resolve(
         self, requires: Sequence[str], base: Sequence[str], expected: Sequence[Expected]
     ) -> Resolution:
-        """BuildRequires on top of the base: what would come out of ``expected``, or what nothing
-        provides.
+        """Resolve BuildRequires on top of the base.
+
+        The result names the RPMs of ``expected`` that it needs, or what nothing provides.
         """
         root = self._base(tuple(base))
         if root.problems:
@@ -190,14 +192,14 @@ class Universe:
         )
 
     def _keep(self, root: _Answer) -> list[solv.Job]:
-        """Every name of the base stays provided, and by the very RPM of the base where that can be."""
+        """Keep every name of the base provided, and by the base's own RPM if possible."""
         named = solv.Job.SOLVER_SOLVABLE_PROVIDES | solv.Job.SOLVER_INSTALL
         same = _THIS | solv.Job.SOLVER_INSTALL | solv.Job.SOLVER_WEAK
         names = [self._pool.Job(named, rpm.nameid) for rpm in root.solvables]
         return names + [self._pool.Job(same, rpm.id) for rpm in root.solvables]
 
     def _find_files(self, requires: Iterable[str]) -> None:
-        """Let libsolv look files up that are asked for the first time: it knows those that RPMs
+        """Index files that are required for the first time: libsolv knows those that RPMs
         require.
         """
         files = {file for text in requires for file in _FILE.findall(text)}
@@ -221,9 +223,8 @@ class Universe:
 
     def _solve(self, jobs: list[solv.Job], offered: frozenset[int]) -> _Answer:
         if others := self._expected.ids - offered:
-            lock = (
-                solv.Job.SOLVER_SOLVABLE_ONE_OF | solv.Job.SOLVER_LOCK
-            )  # what is not installed stays so
+            # What is not installed stays uninstalled.
+            lock = solv.Job.SOLVER_SOLVABLE_ONE_OF | solv.Job.SOLVER_LOCK
             jobs = [*jobs, self._pool.Job(lock, self._pool.towhatprovides(sorted(others)))]
         solver = self._pool.Solver()
         for flag in _FLAGS:
@@ -249,8 +250,8 @@ class Universe:
         return through | direct
 
     def _has_provider(self, text: str, dependency: int, offered: frozenset[int]) -> bool:
-        """False only for a plain dependency that nothing provides: all of these are reported, not
-        the first only.
+        """Return False for a plain dependency that nothing provides, so that all of them are
+        reported.
         """
         if text.startswith("("):
             return True
@@ -258,8 +259,8 @@ class Universe:
         return any(rpm.id not in hidden for rpm in self._pool.whatprovides(dependency))
 
     def _explain(self, problem: solv.Problem) -> str:
-        """One line: the dependency that nothing provides if that is why, else the rule in libsolv's
-        own words.
+        """Return one line: the dependency that nothing provides, else the rule in libsolv's own
+        words.
         """
         infos = [info for rule in problem.findallproblemrules() for info in rule.allinfos()]
         for info in infos:
@@ -279,9 +280,7 @@ class Universe:
         return f"nothing provides {text}" + (f" (nearest: {', '.join(near[:2])})" if near else "")
 
     def _elsewhere(self, name: str) -> list[str]:
-        """RPMs that would provide ``name`` if they were for this arch, or their module's stream
-        were enabled.
-        """
+        """Return RPMs that would provide ``name`` for another arch, or in another module stream."""
         return sorted(
             f"{self._hidden[rpm.id]} in {rpm.repo.name}, of a module stream that is not enabled"
             if rpm.id in self._hidden
@@ -291,8 +290,8 @@ class Universe:
         )
 
     def _alike(self, name: str) -> list[str]:
-        """Names that are one letter or one ending away: a typing error, another case, ``-devel`` or
-        a ``lib`` too much or too little.
+        """Return similar names: a typing error, another case, or a ``-devel`` or ``lib`` more or
+        less.
         """
         names = (*self._names, *self._expected.names) if name[0] != "/" else self._programs
         plain = _plain(name)
@@ -307,8 +306,8 @@ class Universe:
 
     @cached_property
     def _programs(self) -> list[str]:
-        """Files that somebody may mean by a path: what the pinned repositories have in a folder of
-        programs or in /etc.
+        """The files of the pinned repositories in folders of programs or in /etc, for
+        suggestions.
         """
         return sorted(
             {
@@ -320,8 +319,8 @@ class Universe:
 
     @cached_property
     def _names(self) -> list[str]:
-        """Return what the pinned repositories provide, without sonames and files, for the sake of
-        "did you mean".
+        """The names that the pinned repositories provide, without sonames and files, for
+        suggestions.
         """
         names = {
             str(provided).split()[0]
@@ -333,7 +332,7 @@ class Universe:
 
 
 def _plain(name: str) -> str:
-    """A name without what is easily confused.
+    """Return a name without the parts that are easily confused.
 
     >>> _plain("libFoo-devel") == _plain("foo"), _plain("/usr/sbin/foo") == _plain("/usr/bin/foo")
     (True, True)
@@ -346,7 +345,7 @@ def _plain(name: str) -> str:
 class _Expectations:
     """The repository of RPMs that do not exist yet.
 
-    It only grows; a question is offered some and denied the rest.
+    It only grows; each resolution is offered some of them and the rest is locked.
     """
 
     def __init__(self, pool: solv.Pool) -> None:
@@ -358,9 +357,8 @@ class _Expectations:
     def _clear(self) -> None:
         self._repo.empty(True)  # noqa: FBT003  # libsolv's "reuse ids"
         self._by_value: dict[Expected, int] = {}
-        self._by_identity: dict[
-            int, tuple[Expected, int]
-        ] = {}  # holds the object, so its id() stays its own
+        # The values hold the objects, so that their id() is not reused.
+        self._by_identity: dict[int, tuple[Expected, int]] = {}
         self._builds: dict[int, str] = {}
 
     @property
@@ -374,11 +372,11 @@ class _Expectations:
         return frozenset(rpm.name for rpm in self._by_value)
 
     def build_of(self, rpm: solv.XSolvable) -> str | None:
-        """The build that will make it; ``None`` for an RPM that exists."""
+        """Return the build that will make an RPM; ``None`` for an RPM that exists."""
         return self._builds.get(rpm.id)
 
     def offer(self, expected: Sequence[Expected]) -> frozenset[int]:
-        """The solvables of these RPMs, made where they are new."""
+        """Return the solvables of these RPMs; new ones are made."""
         if any(id(rpm) not in self._by_identity for rpm in expected):
             if len(self._builds) > len(expected) + _STALE_RPMS:
                 self._clear()
@@ -410,7 +408,7 @@ class _Expectations:
 
 
 def _load(pool: solv.Pool, repository: PinnedRepository) -> Path | None:
-    """Read a repository into the pool; where its modules are, if it has any."""
+    """Read a repository into the pool; return the path of its modules, if it has any."""
     repo = pool.add_repo(repository.id)
     repo.priority = -repository.priority
     try:
@@ -442,8 +440,9 @@ def _load(pool: solv.Pool, repository: PinnedRepository) -> Path | None:
 def _hide_modules(
     pool: solv.Pool, files: Sequence[Path], enabled: Sequence[str], releasever: str
 ) -> dict[int, str]:
-    """Take RPMs out of sight that dnf would hide (:mod:`buildfarm.domain.publish.modules`); what
-    each is really called, by its id.
+    """Hide the RPMs that dnf would hide; return their real names by id.
+
+    See :mod:`buildfarm.domain.publish.modules`.
     """
     found = read_modules(files)
     if unknown := unknown_streams(found, enabled):
@@ -460,9 +459,8 @@ def _hide_modules(
         if nevra in seen.hidden or (nevra not in seen.shown and _names(rpm) & seen.names):
             hidden[rpm.id] = str(rpm)
     for identity in hidden:
-        pool.id2solvable(
-            identity
-        ).arch = _HIDDEN  # an arch that no machine has: libsolv counts it nowhere
+        # libsolv ignores an arch that no machine has.
+        pool.id2solvable(identity).arch = _HIDDEN
     return hidden
 
 
@@ -479,7 +477,7 @@ def _index(pool: solv.Pool) -> None:
 
 
 def _dependency(pool: solv.Pool, text: str) -> int:
-    """The id of a dependency as rpm prints it, rich ones included."""
+    """Return the id of a dependency in rpm's notation, including rich ones."""
     if text.startswith("("):
         rich = pool.parserpmrichdep(text)
         if rich is not None:

@@ -1,5 +1,6 @@
-"""Graphs of sources as JSON files: ``{"sources": [{"name": …, "build_requires": [names], "cost_s":
-seconds}]}``.
+"""Graphs of sources as JSON files.
+
+``{"sources": [{"name": …, "build_requires": [names], "cost_s": seconds}]}``
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from buildfarm.errors import InputError
 
 
 class _Source(BaseModel):
-    model_config = ConfigDict(extra="ignore")  # a graph may carry its maker's own remarks
+    model_config = ConfigDict(extra="ignore")  # a graph may have additional fields of its author
 
     name: str = Field(min_length=1)
     build_requires: tuple[str, ...] = ()
@@ -27,9 +28,9 @@ class _Graph(BaseModel):
 
 
 def read(file: Path) -> WorkGraph:
-    """Read a graph; a source without ``cost_s`` costs a minute.
+    """Read a graph; a source without ``cost_s`` takes a minute.
 
-    :raises InputError: the file cannot be read, is no such JSON, or names a source twice.
+    :raises InputError: the file cannot be read, is not such JSON, or has a source twice.
     """
     try:
         found = _Graph.model_validate_json(file.read_bytes())

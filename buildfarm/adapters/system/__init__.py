@@ -1,1 +1,1 @@
-"""Processes, sandbox, supervisor, hypervisor: all that workers may import."""
+"""Processes, sandbox, supervisor, hypervisor: the adapters that workers may import."""

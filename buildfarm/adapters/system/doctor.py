@@ -1,4 +1,4 @@
-"""What this machine can do, found out by doing it: the facts behind ``buildfarm doctor``."""
+"""Check what this machine can do, by doing it, for ``buildfarm doctor``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KVM_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One ability: whether it is there, what was seen, who needs it, and what to do about a gap."""
+    """One ability: whether it is there, the evidence, its users, and the remedy for a gap."""
 
     name: str
     ok: bool
@@ -70,7 +70,7 @@ def _module(name: str) -> Callable[[], str]:
 
 
 def _overlay() -> str:
-    """Mount one, in a mount namespace of its own that vanishes with the probe."""
+    """Mount an overlay, in a mount namespace of its own that ends with the probe."""
     with tempfile.TemporaryDirectory() as folder:
         parts = {name: Path(folder) / name for name in ("lower", "upper", "work", "merged")}
         for part in parts.values():
@@ -108,7 +108,7 @@ def _cgroups() -> str:
 
 
 def _kvm() -> str:
-    """Do not believe the file: some hosts offer /dev/kvm and hang in it. Run code in it."""
+    """Run code in KVM, because some hosts offer /dev/kvm and hang in it."""
     if not Path("/dev/kvm").exists():
         raise FileNotFoundError("no /dev/kvm")
     flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
@@ -130,37 +130,70 @@ def _root() -> str:
 
 
 def facts() -> list[Fact]:
-    """Everything, in the order a person would mend it."""
+    """Return all facts, in the order in which a person would fix them."""
     install = "run ./farm doctor as root once: it installs the system packages"
     return [
         _fact("rpm bindings", "everything", install, required=True, probe=_module("rpm")),
-        _fact("rpmbuild", "tests, demo", install, required=False, probe=_version_of("rpmbuild", "--version")),
-        _fact("rpmsign", "the signer", install, required=True, probe=_version_of("rpmsign", "--version")),
+        _fact(
+            "rpmbuild", "tests, demo", install, required=False,
+            probe=_version_of("rpmbuild", "--version"),
+        ),
+        _fact(
+            "rpmsign", "the signer", install, required=True,
+            probe=_version_of("rpmsign", "--version"),
+        ),
         _fact("gpg", "the signer", install, required=True, probe=_version_of("gpg", "--version")),
-        _fact("dnf", "the chroot builder", install, required=True, probe=_version_of("dnf", "--version")),
-        _fact("createrepo_c", "publish", "reinstall .venv", required=True, probe=_module("createrepo_c")),
+        _fact(
+            "dnf", "the chroot builder", install, required=True,
+            probe=_version_of("dnf", "--version"),
+        ),
+        _fact(
+            "createrepo_c", "publish", "reinstall .venv", required=True,
+            probe=_module("createrepo_c"),
+        ),
         _fact("libsolv", "plan", "reinstall .venv", required=True, probe=_module("solv")),
-        _fact("sandbox", "everything that reads a vendor's file", "install bubblewrap; allow user namespaces "
-              "(sysctl kernel.unprivileged_userns_clone=1)", required=True, probe=_sandbox),
-        _fact("redis-server", "an embedded farm", install, required=False,
-              probe=_version_of("redis-server", "--version")),
-        _fact("root", "the chroot builder", "run the worker as root, or build in guests", required=False, probe=_root),
-        _fact("overlayfs", "the chroot builder", "load the overlay module", required=False, probe=_overlay),
-        _fact("cgroups", "limits on memory and processes", "delegate memory and pids", required=False, probe=_cgroups),
-        _fact("mock", "the mock builder", "install mock on the worker (EL: epel-release, then mock)", required=False,
-              probe=_version_of("mock", "--version")),
-        _fact("KVM", "fast guests", "without it guests run under TCG, 10 to 13 times slower", required=False,
-              probe=_kvm),
-        _fact("libvirt", "guests", "install libvirt-daemon-system and qemu-system-x86", required=False,
-              probe=_version_of("virsh", "--version")),
+        _fact(
+            "sandbox", "everything that reads a vendor's file",
+            "install bubblewrap; allow user namespaces (sysctl kernel.unprivileged_userns_clone=1)",
+            required=True, probe=_sandbox,
+        ),
+        _fact(
+            "redis-server", "an embedded farm", install, required=False,
+            probe=_version_of("redis-server", "--version"),
+        ),
+        _fact(
+            "root", "the chroot builder", "run the worker as root, or build in guests",
+            required=False, probe=_root,
+        ),
+        _fact(
+            "overlayfs", "the chroot builder", "load the overlay module", required=False,
+            probe=_overlay,
+        ),
+        _fact(
+            "cgroups", "limits on memory and processes", "delegate memory and pids", required=False,
+            probe=_cgroups,
+        ),
+        _fact(
+            "mock", "the mock builder", "install mock on the worker (EL: epel-release, then mock)",
+            required=False, probe=_version_of("mock", "--version"),
+        ),
+        _fact(
+            "KVM", "fast guests", "without it guests run under TCG, 10 to 13 times slower",
+            required=False, probe=_kvm,
+        ),
+        _fact(
+            "libvirt", "guests", "install libvirt-daemon-system and qemu-system-x86",
+            required=False, probe=_version_of("virsh", "--version"),
+        ),
     ]  # fmt: skip
 
 
 def disk(path: Path) -> Fact:
-    """Free space where the farm keeps its data."""
+    """Return the free space for the farm's data."""
     free = shutil.disk_usage(path).free
     enough = 5 * 1024**3
     return Fact(
-        name="disk", ok=free > enough, seen=f"{free / 1024**3:.1f} GiB free at {path}", needed_for="everything",
-        remedy="free at least 5 GiB or set BUILDFARM_HOME elsewhere", required=True,
+        name="disk", ok=free > enough, seen=f"{free / 1024**3:.1f} GiB free at {path}",
+        needed_for="everything", remedy="free at least 5 GiB or set BUILDFARM_HOME elsewhere",
+        required=True,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """libvirt: transient machines that end with the process that started them.
 
-The bindings belong to the system's own Python, as rpm's do; where they are missing, everything here
-says so.
+The bindings belong to the system's own Python, like rpm's; without them, everything here raises
+InfraError.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Protocol
 from buildfarm.errors import InfraError, NotFound
 
 NAMESPACE = "urn:buildfarm:guest"
-"""The XML namespace of our line in a domain's metadata."""
+"""The XML namespace of our element in a domain's metadata."""
 _KEEPALIVE_SECONDS, _KEEPALIVE_MISSED = 10, 6
 """A daemon on a host whose processors emulate machines may be slow to answer; it is not gone for
 that.
@@ -39,7 +39,7 @@ def _bindings() -> ModuleType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """One domain as libvirt shows it; ``metadata`` are the attributes of our line in it."""
+    """One domain as libvirt reports it; ``metadata`` are the attributes of our element in it."""
 
     name: str
     state: str
@@ -48,17 +48,14 @@ class Machine:
 
 
 class Hypervisor:
-    """One connection. A machine started through it is destroyed by libvirt when the connection
-    ends, however it ends.
-    """
+    """One connection; libvirt destroys its machines when the connection ends for any reason."""
 
     def __init__(self, uri: str) -> None:
-        """Connect. :raises InfraError: nobody answers at ``uri``."""
+        """Connect. :raises InfraError: no daemon answers at ``uri``."""
         self.uri = uri
         self._libvirt = _bindings()
-        self._libvirt.registerErrorHandler(
-            lambda *_: None, None
-        )  # errors are raised; libvirt would print them too
+        # Errors are raised; libvirt would also print them.
+        self._libvirt.registerErrorHandler(lambda *_: None, None)
         _run_events(self._libvirt)
         self._ended: dict[str, threading.Event] = {}
         with self._translated(f"libvirt at {uri}", hint="is libvirtd up? `virsh -c URI version`"):
@@ -81,7 +78,7 @@ class Hypervisor:
             raise InfraError(f"{what}: {error}", hint=hint) from error
 
     def start(self, name: str, xml: str) -> threading.Event:
-        """Start a transient machine; the event is set when it ends.
+        """Start a transient machine; return an event that is set when it ends.
 
         :raises InfraError: libvirt or QEMU refuses.
         """
@@ -95,7 +92,7 @@ class Hypervisor:
         return ended
 
     def destroy(self, name: str) -> None:
-        """End a machine at once; one that is gone is fine.
+        """End a machine at once, if it still exists.
 
         :raises InfraError: libvirt does not answer.
         """
@@ -109,16 +106,15 @@ class Hypervisor:
                     raise
 
     def machines(self) -> list[Machine]:
-        """Every machine that carries our line of metadata.
+        """Return every machine that has our element in its metadata.
 
         :raises InfraError: libvirt does not answer.
         """
         found = []
         with self._translated(f"libvirt at {self.uri}"):
             for domain in self._connection.listAllDomains():
-                with suppress(
-                    self._libvirt.libvirtError
-                ):  # it ended just now, or it is somebody else's
+                # It ended just now, or it belongs to another program.
+                with suppress(self._libvirt.libvirtError):
                     text = domain.metadata(self._libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE)
                     state = "running" if domain.isActive() else "off"
                     found.append(
@@ -132,22 +128,21 @@ class Hypervisor:
         return found
 
     def machine(self, name: str) -> Machine:
-        """One of ours. :raises NotFound: there is none of that name."""
+        """Return one of our machines. :raises NotFound: there is none of that name."""
         for machine in self.machines():
             if machine.name == name:
                 return machine
         raise NotFound(f"no guest {name} at {self.uri}", hint="`buildfarm guests list` shows them")
 
     def lost(self) -> bool:
-        """Return whether libvirt is gone: the connection never comes back, and the machines of it
-        run unwatched or not at all.
-        """
+        """Check whether libvirt is gone: the connection and its machines do not come back."""
         return not self._connection.isAlive()
 
     def version(self) -> str:
-        """Libvirt's and QEMU's versions."""
+        """Return libvirt's and QEMU's versions."""
         with self._translated(f"libvirt at {self.uri}"):
-            return f"libvirt {_dotted(self._connection.getLibVersion())}, QEMU {_dotted(self._connection.getVersion())}"
+            libvirt, qemu = self._connection.getLibVersion(), self._connection.getVersion()
+        return f"libvirt {_dotted(libvirt)}, QEMU {_dotted(qemu)}"
 
     def close(self) -> None:
         """Leave; machines that still run are destroyed by libvirt."""
@@ -174,7 +169,7 @@ _events: threading.Thread | None = None
 
 
 def _run_events(libvirt: ModuleType) -> None:
-    """Start the thread that libvirt's events come through, once a process."""
+    """Start the thread of libvirt's events, once per process."""
     global _events  # noqa: PLW0603  # the implementation is registered with the library once
     if _events is not None:
         return

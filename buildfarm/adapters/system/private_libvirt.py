@@ -1,8 +1,7 @@
-"""A libvirtd of the farm's own: unprivileged, its sockets and state in one folder, nothing under
-/etc touched.
+"""A libvirtd of the farm's own: unprivileged, its sockets and state in one folder, not in /etc.
 
-For one machine without a running libvirt (a container, CI, a laptop). A KVM host of a fleet uses
-its system's daemon.
+It is for one machine without a running libvirt (a container, CI, a laptop). A KVM host of a fleet
+uses the system's daemon.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from buildfarm.adapters.system import process
 from buildfarm.errors import ConfigError, InfraError, ToolFailed
 
 _USERS = ("libvirt-qemu", "qemu")
-"""Whom distributions make for QEMU: Debian's name, Fedora's and EL's."""
-_LOCAL_FOLDER = Path(
-    "/var/tmp"
-)  # another user has to get there, which a home directory may not allow
+"""Users of QEMU: Debian's, Fedora's and EL's."""
+# The user must be able to reach it, which a home directory may prevent.
+_LOCAL_FOLDER = Path("/var/tmp")
 _GONE_SECONDS = 10.0
 _LONGEST_CONFIG = 107 - len("/libvirt/qemu/lib/domain-1234567-12345678901234567890/monitor.sock")
-"""What sun_path (unix(7): 108 bytes with its end) leaves for the folder of libvirt's configuration:
-below it libvirt makes a socket for each machine, named by the machine's number and the first 20
+"""Longest path of libvirt's configuration folder: sun_path (unix(7)) has 108 bytes.
+
+libvirt makes a socket for each machine below it, named by the machine's number and the first 20
 characters of its name.
 """
 _QEMU_CONF = """\
@@ -44,8 +43,9 @@ remember_owner = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateLibvirt:
-    """``folder`` belongs to ``user``; machines run as that user and can touch nothing of the
-    farm's.
+    """A daemon of our own; machines run as ``user`` and have no access to the farm's files.
+
+    ``folder`` belongs to ``user``.
     """
 
     folder: Path
@@ -53,7 +53,7 @@ class PrivateLibvirt:
 
     @property
     def uri(self) -> str:
-        """Return what virsh, virt-manager and the pool connect to."""
+        """The URI for virsh, virt-manager and the pool."""
         return f"qemu:///session?socket={self.folder}/run/libvirt/libvirt-sock"
 
     @property
@@ -69,15 +69,16 @@ class PrivateLibvirt:
         return {name: str(self.folder / part) for name, part in names.items()}
 
     def prepare(self) -> Sequence[str | Path]:
-        """Make the folders and the configuration, end what a killed farm left; the daemon's
+        """Make folders and configuration, end what a killed farm left, and return the daemon's
         command.
 
         :raises ConfigError: a program is missing, the folder's name is too long, or the user cannot
-            get to it.
+            reach it.
         """
-        if len(bytes(self.folder / "etc")) > _LONGEST_CONFIG:
+        excess = len(bytes(self.folder / "etc")) - _LONGEST_CONFIG
+        if excess > 0:
             raise ConfigError(
-                f"{self.folder} is too long by {len(bytes(self.folder / 'etc')) - _LONGEST_CONFIG} characters for the sockets in it",
+                f"{self.folder} is too long by {excess} characters for the sockets in it",
                 hint="set `folder` of `guests` in farm.yaml to a shorter one",
             )
         for program in ("libvirtd", "qemu-system-x86_64", "tini", "socat", "setpriv"):
@@ -92,10 +93,12 @@ class PrivateLibvirt:
         process.run(["chown", "-R", f"{entry.pw_uid}:{entry.pw_gid}", self.folder], timeout=60)
         self._check_reachable()
         self._end_leftover()
-        # libvirt starts QEMU detached; where process 1 reaps late, every start would take a minute:
-        # tini reaps at once
-        return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--pdeathsig", "KILL",
-                "--", "tini", "-s", "--", "libvirtd"]  # fmt: skip
+        # libvirt starts QEMU detached. If process 1 reaps late, every start would take a minute;
+        # tini reaps at once.
+        return [
+            "setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups",
+            "--pdeathsig", "KILL", "--", "tini", "-s", "--", "libvirtd",
+        ]  # fmt: skip
 
     def _check_reachable(self) -> None:
         try:
@@ -118,7 +121,7 @@ class PrivateLibvirt:
             ) from error
 
     def _end_leftover(self) -> None:
-        """A daemon of a farm that was killed still holds the socket."""
+        """End the daemon of a killed farm, which still holds the socket."""
         file = self.folder / "run" / "libvirt" / "libvirtd.pid"
         with contextlib.suppress(OSError, ValueError):
             pid = int(file.read_text(encoding="ascii"))
@@ -132,7 +135,7 @@ class PrivateLibvirt:
                 time.sleep(0.05)
 
     def ready(self) -> None:
-        """:raises InfraError: the daemon does not answer yet."""
+        """Check the daemon. :raises InfraError: it does not answer yet."""
         try:
             process.run(["virsh", "--quiet", "--connect", self.uri, "uri"], timeout=20)
         except ToolFailed as error:
@@ -140,7 +143,7 @@ class PrivateLibvirt:
 
 
 def qemu_user() -> str:
-    """The user that QEMU runs as on this machine.
+    """Return the user that QEMU runs as on this machine.
 
     :raises ConfigError: the distribution made none.
     """
@@ -154,8 +157,9 @@ def qemu_user() -> str:
 
 
 def folder_for(home: Path, name: str) -> Path:
-    """A place below ``home`` if every user can get there and sockets can be made in it, else one in
-    /var/tmp of this ``name``.
+    """Return a folder below ``home``, or one in /var/tmp of this ``name``.
+
+    The first must be reachable for every user, and its path short enough for sockets.
     """
     beside = home / "guests"
     short = len(bytes(beside / "libvirt" / "etc")) <= _LONGEST_CONFIG

@@ -1,8 +1,8 @@
-"""The only door to other programs.
+"""The only module that runs other programs.
 
 An argv list, never a shell string; an explicit small environment; a time limit; bounded output with
-a visible mark where it was cut; the whole process group killed at the end; and a child that dies
-with its parent, so that a farm process ended by SIGKILL leaves nothing running.
+a visible mark where it was cut; the whole process group is killed at the end. A child dies with its
+parent, so that a farm process ended by SIGKILL leaves nothing running.
 """
 
 from __future__ import annotations
@@ -37,10 +37,7 @@ BASE_ENV: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Resource limits of one process, set by prlimit(1); ``None`` leaves the limit alone.
-
-    Sizes are bytes.
-    """
+    """Resource limits of one process, in bytes, set by prlimit(1); ``None`` keeps the limit."""
 
     cpu_seconds: int | None = None
     address_space: int | None = None
@@ -49,7 +46,7 @@ class Limits:
     open_files: int | None = None
 
     def argv(self) -> list[str]:
-        """The prlimit words to put before a command (empty without limits)."""
+        """Return the prlimit words to put before a command (empty without limits)."""
         named = {
             "cpu": self.cpu_seconds,
             "as": self.address_space,
@@ -63,8 +60,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """How a program ended. ``returncode`` is negative for a signal; ``stopped`` says why the farm
-    itself ended it.
+    """The end of a program.
+
+    ``returncode`` is negative for a signal; ``stopped`` is the reason if the farm itself ended it.
     """
 
     argv: tuple[str, ...]
@@ -81,12 +79,12 @@ class Completed:
 
     @property
     def error_text(self) -> str:
-        """The tail of standard error, or of standard output where that is empty."""
+        """The end of standard error, or of standard output if that is empty."""
         return (self.stderr or self.stdout).decode("utf-8", "replace")[-_TAIL_CHARACTERS:].strip()
 
 
 class _Sink:
-    """Collects one stream up to a limit, or hands it on to a file up to that limit."""
+    """Collects one stream, or writes it to a file, up to a limit."""
 
     def __init__(self, limit: int, out: BinaryIO | None) -> None:
         self.limit = limit
@@ -95,7 +93,7 @@ class _Sink:
         self.seen = 0
 
     def feed(self, data: bytes) -> bool:
-        """Take ``data``; False when the limit was passed with it."""
+        """Take ``data``; return False if it exceeds the limit."""
         room = max(0, self.limit - self.seen)
         self.seen += len(data)
         part = data[:room]
@@ -107,7 +105,7 @@ class _Sink:
         return self.seen <= self.limit
 
     def mark(self, why: str) -> None:
-        """Leave a visible line at the place where the farm cut the stream."""
+        """Write a visible line where the farm cut the stream."""
         line = f"\n*** TRUNCATED: {why} ***\n".encode()
         if self._out is not None:
             self._out.write(line)
@@ -137,14 +135,14 @@ def run(
 ) -> Completed:
     """Run ``argv`` to its end.
 
-    :param timeout: seconds; at the limit the process group gets SIGTERM, then SIGKILL.
+    :param timeout: seconds; then the process group gets SIGTERM, and later SIGKILL.
     :param env: added to :data:`BASE_ENV`; nothing is inherited.
     :param ok: exit codes that are success; ``None`` accepts every one (the caller reads
         ``returncode``).
     :param max_output: bytes of each stream that are kept; more ends the process, with ``stopped``
         set.
-    :param out: where standard output *and* standard error go instead of memory (a build's log);
-        with ``errors_apart`` standard output alone.
+    :param out: takes standard output *and* standard error instead of memory (a build's log); with
+        ``errors_apart`` only standard output.
     :param watch: called about five times a second; a non-empty answer ends the process with that
         reason.
     :raises ToolFailed: the exit code is not in ``ok``, or the farm ended it and ``ok`` is not
@@ -201,8 +199,7 @@ def run(
 def start(
     argv: Sequence[str | Path], *, log_file: Path, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a long-lived child of a supervisor; what it says goes to ``log_file``, and it dies with
-    its parent.
+    """Start a supervisor's long-lived child; it logs to ``log_file`` and dies with its parent.
 
     :raises InfraError: the program cannot be started.
     """
@@ -224,9 +221,7 @@ def start(
 
 
 class _Pump:
-    """Moves bytes between a program and its sinks until it ends, or until the farm has a reason to
-    end it.
-    """
+    """Moves bytes between a program and its sinks until it ends, or until the farm stops it."""
 
     def __init__(
         self,
@@ -245,7 +240,7 @@ class _Pump:
         self._next_watch = 0.0
 
     def run(self) -> str:
-        """The reason if the farm has to stop the program."""
+        """Return the reason if the farm has to stop the program."""
         with selectors.DefaultSelector() as selector:
             for stream, sink in zip(
                 (self._process.stdout, self._process.stderr), self._sinks, strict=True
@@ -261,7 +256,7 @@ class _Pump:
                 for key, _ in selector.select(self._patience()):
                     if reason := self._move(selector, key):
                         return reason
-        while self._process.poll() is None:  # the streams are closed, the program still runs
+        while self._process.poll() is None:  # the streams are closed, but the program still runs
             if reason := self._reason_to_stop():
                 return reason
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -292,7 +287,7 @@ class _Pump:
         return ""
 
     def _write_some(self, selector: selectors.BaseSelector) -> None:
-        """Feed standard input; close it when all is written or nobody reads any more."""
+        """Write standard input; close it when all is written or the reader has closed it."""
         stdin = self._process.stdin
         assert stdin is not None
         try:
@@ -307,7 +302,7 @@ class _Pump:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Leave nothing of the process group alive."""
+    """Kill the whole process group."""
     with contextlib.suppress(ProcessLookupError):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)

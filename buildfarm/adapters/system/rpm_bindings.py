@@ -1,8 +1,8 @@
-"""The system's rpm bindings, loaded from where the system's Python keeps them.
+"""Load the system's rpm bindings from the folders of the system's Python.
 
-PyPI's ``rpm`` is a shim that starts each interpreter of the machine to ask for its folders: a tenth
-of a second in every sandbox. The environment is made from the system's own Python, so its folders
-are known; elsewhere the shim finds them.
+PyPI's ``rpm`` is a shim that starts each interpreter of the machine to ask for its folders: 0.1 s
+in every sandbox. The environment is made from the system's own Python, so its folders are known;
+elsewhere the shim finds them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A box for anything that evaluates or unpacks a vendor's file.
+"""A sandbox for everything that evaluates or unpacks a vendor's file.
 
-bubblewrap with every namespace of its own: no network, no view of the farm's data but the paths
-named, an unprivileged user, limits on time, memory, processes and file size. A spec that holds
-``%(touch /x)`` touches nothing of ours.
+bubblewrap with all namespaces: no network, no access to the farm's data except the named paths, an
+unprivileged user, limits on time, memory, processes and file size. A spec with ``%(touch /x)``
+touches no file of the farm.
 """
 
 from __future__ import annotations
@@ -30,16 +30,15 @@ def argv(
     env: Mapping[str, str] | None = None,
     home: Path | None = None,
 ) -> list[str]:
-    """The bubblewrap words that run ``command``; the paths named appear inside under their own
-    names.
+    """Return the bubblewrap command for ``command``; named paths keep their names inside.
 
-    ``home`` is writable too and appears as :data:`HOME`: the same path in every run, for what
-    writes its path into its output.
+    ``home`` is writable too and appears as :data:`HOME`, so that programs that write their path
+    into their output see the same one in every run.
     """
     words = [
-        "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", str(ANONYMOUS), "--gid", str(ANONYMOUS),
-        "--hostname", "sandbox", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev",
-        "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--clearenv",
+        "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", str(ANONYMOUS),
+        "--gid", str(ANONYMOUS), "--hostname", "sandbox", "--cap-drop", "ALL", "--proc", "/proc",
+        "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--clearenv",
     ]  # fmt: skip
     for name, value in {**process.BASE_ENV, "HOME": "/tmp", **(env or {})}.items():
         words += ["--setenv", name, value]
@@ -79,10 +78,10 @@ def run(
     out: BinaryIO | None = None,
     watch: Callable[[], str] | None = None,
 ) -> Completed:
-    """Run ``command`` in the box; errors as in :func:`buildfarm.adapters.system.process.run`.
+    """Run ``command`` in the sandbox; errors as in :func:`buildfarm.adapters.system.process.run`.
 
     ``memory`` and ``file_size`` are bytes, ``timeout`` seconds of wall clock (and of processor
-    time). ``out``: where standard output goes instead of memory; ``watch``: as there.
+    time). ``out`` takes standard output instead of memory; ``watch`` is as there.
     """
     return process.run(
         argv(command, read_only=read_only, writable=writable, chdir=chdir, env=env, home=home),
@@ -106,10 +105,9 @@ def run(
 def python(
     module: str, *arguments: str | Path, read_only: Sequence[Path] = (), **options: object
 ) -> Completed:
-    """Run ``python -m module arguments`` of this very environment in the box."""
-    package = (
-        Path(__file__).resolve().parents[2]
-    )  # not the checkout: its var/ holds keys and the database
+    """Run ``python -m module arguments`` of this environment in the sandbox."""
+    # Without the checkout: its var/ holds keys and the database.
+    package = Path(__file__).resolve().parents[2]
     return run(
         [sys.executable, "-I", "-m", module, *arguments],
         read_only=[Path(sys.prefix), package, *read_only],

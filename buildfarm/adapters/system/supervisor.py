@@ -1,6 +1,4 @@
-"""Keeps a one-machine farm's processes running: starts them in order, restarts what dies, ends all
-at the end.
-"""
+"""Supervise the processes of a one-machine farm: start them in order, restart and end them."""
 
 from __future__ import annotations
 
@@ -22,13 +20,14 @@ _STEADY_SECONDS = 30.0
 _TERM_GRACE_SECONDS = 20.0
 _GONE_SECONDS = 10.0
 _MARK = "BUILDFARM_SUPERVISED"
-"""An environment variable of every child, with the home it belongs to."""
+"""Environment variable of every child, with the home it belongs to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """One long-lived process; ``ready`` is called until it no longer raises InfraError before the
-    next is started.
+    """One long-lived process.
+
+    ``ready`` is called until it no longer raises InfraError; then the next child is started.
     """
 
     name: str
@@ -47,7 +46,7 @@ class _Running:
 
 
 class Supervisor:
-    """Runs children until :meth:`stop`; each one's process id stands in ``run/<name>.pid``."""
+    """Runs children until :meth:`stop`; their process ids are in ``run/<name>.pid``."""
 
     def __init__(self, home: Path) -> None:
         self._logs = home / "logs"
@@ -59,8 +58,8 @@ class Supervisor:
         self._end_leftovers()
 
     def _end_leftovers(self) -> None:
-        """A supervisor that was killed takes its children along, not what they had started
-        (gunicorn's workers).
+        """End processes that the children of a killed supervisor had started (gunicorn's
+        workers).
         """
         for file in self._run.glob("*.pid"):
             text = file.read_text(encoding="ascii").strip()
@@ -73,7 +72,7 @@ class Supervisor:
             file.unlink()
 
     def _is_ours(self, pid: int) -> bool:
-        """Process ids are used again: only one that carries our mark is ours."""
+        """Check a process for our mark, because process ids are reused."""
         try:
             return self._mark.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         except OSError:
@@ -112,15 +111,14 @@ class Supervisor:
         return popen
 
     def watch(self) -> None:
-        """One look: restart what ended, later each time if it does not stay up."""
+        """Restart children that ended, with growing delays if they do not stay up."""
         now = time.monotonic()
         for running in self._children:
             if self._stopping or running.popen.poll() is None:
                 continue
             if running.restart_at is None:
-                with contextlib.suppress(
-                    ProcessLookupError
-                ):  # what it had started would keep its port
+                # Its children would keep its port.
+                with contextlib.suppress(ProcessLookupError):
                     os.killpg(running.popen.pid, signal.SIGKILL)
                 if now - running.started > _STEADY_SECONDS:
                     running.pause = _FIRST_PAUSE
@@ -164,8 +162,9 @@ class Supervisor:
 
 
 def _members(group: int) -> list[int]:
-    """The processes of a process group (proc(5): the fifth field of stat, counted behind the
-    command's name).
+    """Return the processes of a process group (proc(5): the fifth field of stat).
+
+    Fields are counted behind the command's name.
     """
     found = []
     for entry in Path("/proc").iterdir():
@@ -183,7 +182,7 @@ def _members(group: int) -> list[int]:
 
 
 def _wait_gone(group: int) -> None:
-    """Wait until the kernel has ended what was killed, so that its port is free."""
+    """Wait until the kernel has ended a killed process, so that its port is free."""
     deadline = time.monotonic() + _GONE_SECONDS
     while _members(group) and time.monotonic() < deadline:
         time.sleep(0.02)

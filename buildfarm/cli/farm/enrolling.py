@@ -1,4 +1,4 @@
-"""Workers and KVM hosts join: their records at the hub, and the file each starts with."""
+"""Enroll workers and KVM hosts: their records at the hub, and the configuration they start with."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from buildfarm.services.core.hub import Hub
 
 
 def write_worker_config(loaded: Config, credentials: workers.Credentials, file: Path) -> None:
-    """The file a worker starts with: everything it may know of the hub, readable by its user only.
+    """Write the file a worker starts with, readable by its user only.
 
-    Its paths start at its folder, which can so be carried to the builder's machine.
+    Its paths are relative to its folder, so that the folder can be copied to the builder's machine.
     """
     name = credentials.worker.id
     messages = bootstrap.home_of(loaded).secrets / "messages"
@@ -53,7 +53,7 @@ def write_worker_config(loaded: Config, credentials: workers.Credentials, file: 
 
 
 def enroll_local(loaded: Config, hub: Hub, broker: Broker, number: int) -> Path:
-    """A builder beside the hub, for every target whose builder runs here."""
+    """Enroll a builder beside the hub, for every target whose builder runs here."""
     queues, arches = _local_queues(loaded, "local_workers: 0")
     name = f"local-{number}"
     credentials = workers.enroll(
@@ -66,7 +66,7 @@ def enroll_local(loaded: Config, hub: Hub, broker: Broker, number: int) -> Path:
 
 
 def _local_queues(loaded: Config, remedy: str) -> tuple[list[str], list[str]]:
-    """Queues and arches of every target whose builder runs beside the hub."""
+    """Return queues and arches of every target whose builder runs beside the hub."""
     targets = [target for target in loaded.targets.values() if target.builder == "chroot"]
     if not targets:
         raise ConfigError(
@@ -80,13 +80,14 @@ def _local_queues(loaded: Config, remedy: str) -> tuple[list[str], list[str]]:
 def enroll_local_host(
     loaded: Config, hub: Hub, local: LocalGuests, folder: Path, libvirt: PrivateLibvirt
 ) -> Path:
-    """Make the hub's own machine a KVM host; its host.yaml."""
+    """Make the hub's own machine a KVM host; return its host.yaml."""
     queues, arches = _local_queues(loaded, "guests: null")
     credentials = guests.enroll_host(hub, "local", arches=arches, queues=queues, actor="serve")
     file = loaded.farm.home_path / "host.yaml"
     _write_private(file, {
-        "name": credentials.host.id, "hub_url": loaded.farm.url, "token": credentials.token, "image": local.image,
-        "definitions": str(loaded.path(local.definitions)), "folder": str(folder), "slots": local.slots, "libvirt": libvirt.uri,
+        "name": credentials.host.id, "hub_url": loaded.farm.url, "token": credentials.token,
+        "image": local.image, "definitions": str(loaded.path(local.definitions)),
+        "folder": str(folder), "slots": local.slots, "libvirt": libvirt.uri,
         "qemu_user": libvirt.user, "accelerator": local.accelerator,
     })  # fmt: skip
     return file
@@ -110,7 +111,7 @@ def _write_private(file: Path, data: dict[str, object]) -> None:
     "reserved",
     multiple=True,
     metavar="sig:S|target:T|source:N",
-    help="Only for these.",
+    help="Reserve it for these.",
 )
 @click.option(
     "--output",
@@ -121,17 +122,19 @@ def _write_private(file: Path, data: dict[str, object]) -> None:
     help="worker.yaml to write.",
 )
 def worker_add(
-    name: str, names: tuple[str, ...], arches: tuple[str, ...], builder: str, slots: int, file: Path, reserved: tuple[str, ...]
+    name: str, names: tuple[str, ...], arches: tuple[str, ...], builder: str, slots: int,
+    file: Path, reserved: tuple[str, ...]
 ) -> None:  # fmt: skip
-    """Enroll a worker and write the configuration it starts with (run again to renew its
-    credentials).
+    """Enroll a worker and write the configuration it starts with.
+
+    Run it again to renew the worker's credentials.
     """
     loaded = config.load()
     hub = bootstrap.hub_of(loaded)
     queues = [q for t in names for q in loaded.target(t).queues() if q.split(".")[-2] in arches]
     credentials = workers.enroll(
-        hub, Broker(bootstrap.redis_url(loaded)), name, arches=arches, queues=queues, builder=builder, slots=slots,
-        actor="cli", reserved=reserved,
+        hub, Broker(bootstrap.redis_url(loaded)), name, arches=arches, queues=queues,
+        builder=builder, slots=slots, actor="cli", reserved=reserved,
     )  # fmt: skip
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_worker_config(loaded, credentials, file.absolute())
@@ -157,8 +160,9 @@ def worker_add(
 def host_add(
     name: str, names: tuple[str, ...], arches: tuple[str, ...], image: str, slots: int, file: Path
 ) -> None:
-    """Enroll a KVM host and write what `buildfarm guests run` starts with there (run again to renew
-    its token).
+    """Enroll a KVM host and write the configuration for `buildfarm guests run` there.
+
+    Run it again to renew the host's token.
     """
     loaded = config.load()
     hub = bootstrap.hub_of(loaded)
@@ -166,8 +170,9 @@ def host_add(
     credentials = guests.enroll_host(hub, name, arches=arches, queues=queues, actor="cli")
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     _write_private(file, {
-        "name": name, "hub_url": loaded.farm.url, "token": credentials.token, "image": image, "definitions": "guests",
-        "folder": ".", "slots": slots, "libvirt": "qemu:///system", "accelerator": "kvm",
+        "name": name, "hub_url": loaded.farm.url, "token": credentials.token, "image": image,
+        "definitions": "guests", "folder": ".", "slots": slots, "libvirt": "qemu:///system",
+        "accelerator": "kvm",
     })  # fmt: skip
     output.out.print(str(file))
 

@@ -1,5 +1,6 @@
-"""The farm's own processes: ``serve`` runs them all on one machine, the rest are what it starts
-(and a fleet's units run).
+"""The farm's own processes: ``serve`` runs all of them on one machine.
+
+It starts the other commands, which the units of a fleet run one by one.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _SERVICES_SLOTS = 2
 
 
 def stop_event() -> threading.Event:
-    """Set once somebody asks this process to end."""
+    """Return an event that SIGTERM and SIGINT set."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -40,13 +41,13 @@ def stop_event() -> threading.Event:
 
 @click.command("init")
 def init() -> None:
-    """Make what a new farm needs (tables, keys, the first API token); safe to repeat."""
+    """Create what a new farm needs (tables, keys, the first API token); safe to repeat."""
     bootstrap.initialise(config.load())
 
 
 @click.command("scheduler")
 def scheduler() -> None:
-    """Run the scheduler; any number may stand by, one leads."""
+    """Run the scheduler; of several processes one leads, the others stand by."""
     hub = bootstrap.hub_of(config.load())
     stop = stop_event()
     owner = f"{socket.gethostname()}:{threading.get_native_id()}"
@@ -55,7 +56,7 @@ def scheduler() -> None:
 
 @click.command("notifier")
 def notifier() -> None:
-    """Run the notifier (stream, feeds, webhooks, mail); any number may stand by, one leads."""
+    """Run the notifier (stream, feeds, webhooks, mail); of several processes one leads."""
     hub = bootstrap.hub_of(config.load())
     owner = f"{socket.gethostname()}:{threading.get_native_id()}"
     bootstrap.notifier_of(hub, owner=owner).run(stop_event())
@@ -65,14 +66,14 @@ def notifier() -> None:
 @click.option("--queue", type=click.Choice(["services", "signer"]), default="services")
 @click.option("--name", default="", help="Default: <queue>-1.")
 def services_worker(queue: str, name: str) -> None:
-    """Run the Celery worker for the hub's own handlers (ingest, debrand, compare, publish) or the
+    """Run the Celery worker of the hub's handlers (ingest, debrand, compare, publish) or the
     signer.
     """
     loaded = config.load()
     hub = bootstrap.hub_of(loaded)
     name = name or f"{queue}-1"
     slots = _SERVICES_SLOTS if queue == "services" else 1
-    mine = bootstrap.stations_of(hub, queue)
+    mine = bootstrap.task_handlers_of(hub, queue)
     workers.introduce_station(hub, name, queue, slots=slots)
     threading.Thread(target=_be_heard, args=(hub, name), daemon=True).start()
     pair = message_keys.ensure_pair(bootstrap.home_of(loaded).secrets / "messages", "hub")
@@ -95,15 +96,17 @@ def _be_heard(hub: Hub, name: str) -> None:
 
 @click.command("serve")
 def serve() -> None:
-    """Run the whole farm on this machine until Ctrl-C: Redis, the page, the scheduler, the
-    notifier, services, signer, builders.
+    """Run the whole farm on this machine until Ctrl-C.
+
+    That is Redis, the page, the scheduler, the notifier, services, signer and builders.
     """
     loaded = config.load()
     bootstrap.initialise(loaded)
     stop = stop_event()
     here = Path(sys.prefix) / "bin"
     env = {
-        "BUILDFARM_HOME": loaded.farm.home, "BUILDFARM_CONFIG": str(loaded.file), "PYTHONUNBUFFERED": "1",
+        "BUILDFARM_HOME": loaded.farm.home, "BUILDFARM_CONFIG": str(loaded.file),
+        "PYTHONUNBUFFERED": "1",
     }  # fmt: skip
     farm = supervisor.Supervisor(loaded.farm.home_path)
     try:
@@ -150,16 +153,17 @@ def serve() -> None:
 def web_server(
     listen: str, application: str = "buildfarm_web.wsgi:application()"
 ) -> list[str | Path]:
-    """The command that serves the page: threads for requests; who follows live parts needs none."""
+    """Return the command of the web server; its threads serve requests, SSE clients use none."""
     return [
-        Path(sys.prefix) / "bin" / "gunicorn", "--bind", listen, "--workers", "1", "--threads", "16", "--worker-class",
-        "gthread", "--timeout", "300", "--graceful-timeout", "5", "--worker-tmp-dir", "/dev/shm",
-        "--no-control-socket", application,  # it would be one for all farms of a user
+        Path(sys.prefix) / "bin" / "gunicorn", "--bind", listen, "--workers", "1",
+        "--threads", "16", "--worker-class", "gthread", "--timeout", "300",
+        "--graceful-timeout", "5", "--worker-tmp-dir", "/dev/shm",
+        "--no-control-socket", application,  # the socket would be shared by all farms of a user
     ]  # fmt: skip
 
 
 def _add_guests(farm: supervisor.Supervisor, loaded: Config, hub: Hub, local: LocalGuests) -> None:
-    """A libvirt of our own, and the pool of guests over it."""
+    """Add a private libvirt, and the pool of guests that uses it."""
     name = hashlib.sha256(str(loaded.farm.home_path).encode()).hexdigest()[:8]
     folder = (
         loaded.path(local.folder)

@@ -1,1 +1,1 @@
-"""Verbs that speak to the hub."""
+"""Commands that call the hub's API."""

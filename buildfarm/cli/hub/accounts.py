@@ -1,6 +1,4 @@
-"""``buildfarm account`` and ``buildfarm token``: who the farm knows, and what programs show to be
-known.
-"""
+"""``buildfarm account`` and ``buildfarm token``: accounts, and the API tokens of programs."""
 
 from __future__ import annotations
 
@@ -18,39 +16,37 @@ from buildfarm.services.auth import accounts
 _ROLES = click.Choice([role.value for role in Role])
 _ACTIONS = click.Choice([action.value for action in Action])
 
-role_option = click.option("--role", type=_ROLES, required=True, help="What the account may do.")
+role_option = click.option("--role", type=_ROLES, required=True, help="The account's role.")
 sig_option = click.option(
-    "--sig", "sigs", multiple=True, help="A SIG the account speaks for (again for another)."
+    "--sig", "sigs", multiple=True, help="A SIG that the account belongs to (repeat for more)."
 )
-reason_option = click.option("--reason", required=True, help="Why.")
+reason_option = click.option("--reason", required=True, help="The reason, for the audit log.")
 
 
 def _asked_password(prompt: str = "Password") -> str:
-    """A password typed twice at a terminal, or one line of standard input."""
+    """Read a password, typed twice at a terminal, or one line of standard input."""
     if sys.stdin.isatty():
         return str(click.prompt(prompt, hide_input=True, confirmation_prompt=True))
     return sys.stdin.readline().rstrip("\n")
 
 
-def _said(account: Account) -> str:
+def _summary(account: Account) -> str:
     sigs = f" for SIG {', '.join(account.sigs)}" if account.sigs else ""
     return f"{account.name}: {account.role}{sigs}{', disabled' if account.disabled else ''}"
 
 
 @click.group("account")
 def account() -> None:
-    """Make, list, change and disable accounts (admins)."""
+    """Create, list, change and disable accounts (admins)."""
 
 
 @account.command("add")
 @click.argument("name")
 @role_option
 @sig_option
-@click.option("--no-password", is_flag=True, help="Only a token lets its owner in.")
-@click.option(
-    "--local", is_flag=True, help="Write to this machine's own farm: it need not run yet."
-)
-@click.option("--reason", default="", help="Why.")
+@click.option("--no-password", is_flag=True, help="Make an account that only tokens can use.")
+@click.option("--local", is_flag=True, help="Write to this machine's farm, which need not run yet.")
+@click.option("--reason", default="", help="The reason, for the audit log.")
 @json_option
 def add(
     name: str,
@@ -62,7 +58,7 @@ def add(
     local: bool,
     as_json: bool,
 ) -> None:
-    """Make the account NAME; its password is asked for, or read from standard input."""
+    """Create the account NAME; its password is prompted for, or read from standard input."""
     password = "" if no_password else _asked_password()
     if local:
         made = _add_here(name, Role(role), sigs, password, reason)
@@ -71,16 +67,17 @@ def add(
     if as_json:
         output.as_json(made)
     else:
-        click.echo(_said(made))
+        click.echo(_summary(made))
 
 
 def _add_here(name: str, role: Role, sigs: tuple[str, ...], password: str, reason: str) -> Account:
-    """The first admin of a farm that does not run yet."""
+    """Create the first admin of a farm that does not run yet."""
     loaded = config.load()
     bootstrap.initialise(loaded)
     passwords = bootstrap.login_tools(loaded).passwords if password else None
     made = accounts.create(
-        bootstrap.hub_of(loaded), name, role=role, sigs=sigs, passwords=passwords, password=password, actor="cli", why=reason
+        bootstrap.hub_of(loaded), name, role=role, sigs=sigs, passwords=passwords,
+        password=password, actor="cli", why=reason
     )  # fmt: skip
     ways: list[Way] = ["password"] if password else []
     return Account(
@@ -120,47 +117,51 @@ def list_accounts(*, as_json: bool) -> None:
 @sig_option
 @reason_option
 def role(name: str, role: str, sigs: tuple[str, ...], reason: str) -> None:
-    """Give the account NAME another role, and these SIGs alone."""
-    click.echo(_said(client().accounts.set_rights(name, Role(role), sigs=sigs, reason=reason)))
+    """Set the role and the SIGs of the account NAME."""
+    click.echo(_summary(client().accounts.set_rights(name, Role(role), sigs=sigs, reason=reason)))
 
 
 @account.command("disable")
 @click.argument("name")
-@click.option("--undo", is_flag=True, help="Open it again.")
+@click.option("--undo", is_flag=True, help="Enable it again.")
 @reason_option
 def disable(name: str, reason: str, *, undo: bool) -> None:
-    """Close the account NAME: its sessions end, its tokens open nothing."""
+    """Disable the account NAME: its sessions end and its tokens are refused."""
     change = client().accounts.enable if undo else client().accounts.disable
-    click.echo(_said(change(name, reason=reason)))
+    click.echo(_summary(change(name, reason=reason)))
 
 
 @account.command("password")
 @click.argument("name")
 def password(name: str) -> None:
-    """Give the account NAME another password; its sessions end."""
+    """Set the password of the account NAME; its sessions end."""
     client().accounts.set_password(name, _asked_password())
     click.echo(f"{name}: the password is changed")
 
 
 @click.group("token")
 def token() -> None:
-    """Issue, list and revoke API tokens: one's own, or (admins) anybody's."""
+    """Issue, list and revoke API tokens: your own, or (admins) those of others."""
 
 
 @token.command("add")
 @click.argument("name")
-@click.option("--account", "owner", default="", help="Whose it is; else yours.")
-@click.option("--role", type=_ROLES, default=None, help="Less than the account's.")
+@click.option("--account", "owner", default="", help="The owner (default: you).")
+@click.option("--role", type=_ROLES, default=None, help="A lower role than the account's.")
 @sig_option
 @click.option(
-    "--action", "actions", type=_ACTIONS, multiple=True, help="Only this (again for another)."
+    "--action",
+    "actions",
+    type=_ACTIONS,
+    multiple=True,
+    help="Allow only this action (repeat for more).",
 )
 @click.option(
     "--days",
     type=click.IntRange(1, 366),
     default=90,
     show_default=True,
-    help="When it ends by itself.",
+    help="Days until it expires.",
 )
 @json_option
 def add_token(
@@ -173,9 +174,10 @@ def add_token(
     *,
     as_json: bool,
 ) -> None:
-    """Issue a token; NAME says what it is for. It is printed this once."""
+    """Issue a token and print it, this once; NAME describes its purpose."""
     made = client().tokens.issue(
-        name, account=owner, role=Role(role) if role else None, sigs=sigs, actions=[Action(word) for word in actions], days=days
+        name, account=owner, role=Role(role) if role else None, sigs=sigs,
+        actions=[Action(word) for word in actions], days=days
     )  # fmt: skip
     if as_json:
         output.as_json(made)
@@ -186,18 +188,20 @@ def add_token(
 
 
 @token.command("list")
-@click.option("--account", "owner", default="", help="Whose; else yours.")
-@click.option("--all", "everything", is_flag=True, help="Everybody's.")
+@click.option("--account", "owner", default="", help="The tokens of this account (default: yours).")
+@click.option("--all", "everything", is_flag=True, help="The tokens of all accounts.")
 @json_option
 def list_tokens(owner: str, *, everything: bool, as_json: bool) -> None:
-    """List tokens; never what they are."""
+    """List tokens, without their secrets."""
     found = client().tokens.list(account=owner, everybodys=everything)
     if as_json:
         output.as_json({"tokens": [one.to_json() for one in found]})
         return
     rows = [
-        (one.id, one.account, one.name, ", ".join(one.actions) or one.role, one.state, at(one.expires) if one.expires else "never",
-         at(one.used) if one.used else "never")
+        (
+            one.id, one.account, one.name, ", ".join(one.actions) or one.role, one.state,
+            at(one.expires) if one.expires else "never", at(one.used) if one.used else "never",
+        )
         for one in found
     ]  # fmt: skip
     output.table(("Token", "Account", "For", "May", "State", "Ends", "Used"), rows)
@@ -205,9 +209,9 @@ def list_tokens(owner: str, *, everything: bool, as_json: bool) -> None:
 
 @token.command("revoke")
 @click.argument("token_id", metavar="TOKEN")
-@click.option("--reason", default="", help="Why.")
+@click.option("--reason", default="", help="The reason, for the audit log.")
 def revoke_token(token_id: str, reason: str) -> None:
-    """End TOKEN (as `token list` names it) now."""
+    """Revoke TOKEN (an id of `token list`)."""
     ended = client().tokens.revoke(token_id, reason=reason)
     click.echo(f"{ended.id}: {ended.state}")
 

@@ -1,4 +1,4 @@
-"""``buildfarm compose``: make, look at, promote and retire release states of a target."""
+"""``buildfarm compose``: create, show, promote and retire release states of a target."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from buildfarm.cli.hub.queries import client, json_option
 
 @click.group("compose")
 def compose() -> None:
-    """Make, list, show, promote and retire composes: named, immutable release states of a target."""
+    """Create, list, show, promote and retire composes: immutable release states of a target."""
 
 
 @compose.command("create")
 @click.argument("target")
-@click.option("--generation", "-g", default="", help="Number or id; else the one in force.")
-@click.option("--reason", default="", help="What it is for.")
+@click.option("--generation", "-g", default="", help="Number or id (default: the one in force).")
+@click.option("--reason", default="", help="Its purpose.")
 @json_option
 def create(target: str, generation: str, reason: str, *, as_json: bool) -> None:
-    """Name a generation of TARGET's destination tag; its files are kept until the compose is
-    retired.
-    """
-    _say(client().composes.create(target, generation=generation, reason=reason), as_json=as_json)
+    """Name a generation of TARGET's destination tag; its files are kept until it is retired."""
+    _print_compose(
+        client().composes.create(target, generation=generation, reason=reason), as_json=as_json
+    )
 
 
 @compose.command("list")
-@click.option("--target", "-t", default="", help="Of one target.")
+@click.option("--target", "-t", default="", help="Only this target.")
 @json_option
 def list_composes(target: str, *, as_json: bool) -> None:
     """List composes, the newest first."""
@@ -66,27 +66,27 @@ def show(name: str, *, as_json: bool) -> None:
 
 @compose.command("promote")
 @click.argument("name")
-@click.option("--reason", required=True, help="Why users may have it.")
+@click.option("--reason", required=True, help="The reason to release it.")
 @json_option
 def promote(name: str, reason: str, *, as_json: bool) -> None:
-    """Let users have compose NAME from now on: the tag's `released` repositories."""
-    _say(client().composes.promote(name, reason=reason), as_json=as_json)
+    """Release compose NAME to users, in the tag's `released` repositories."""
+    _print_compose(client().composes.promote(name, reason=reason), as_json=as_json)
 
 
 @compose.command("retire")
 @click.argument("name")
-@click.option("--reason", required=True, help="Why it is not needed any more.")
+@click.option("--reason", required=True, help="The reason it is not needed any more.")
 @json_option
 def retire(name: str, reason: str, *, as_json: bool) -> None:
-    """Hold compose NAME no longer; if users had it, they get the one promoted before it."""
-    _say(client().composes.retire(name, reason=reason), as_json=as_json)
+    """Retire compose NAME; if it was released, the one promoted before it takes its place."""
+    _print_compose(client().composes.retire(name, reason=reason), as_json=as_json)
 
 
 def _state(one: Compose) -> str:
     return f"{one.state}, in force" if one.in_force else one.state.value
 
 
-def _say(one: Compose, *, as_json: bool) -> None:
+def _print_compose(one: Compose, *, as_json: bool) -> None:
     if as_json:
         output.as_json(one)
     else:

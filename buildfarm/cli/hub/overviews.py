@@ -1,6 +1,4 @@
-"""Verbs that look at the farm from a side: what needs a person, and how far behind the vendor we
-are.
-"""
+"""Overviews of the farm: actions required of people, and the lag behind the vendor."""
 
 from __future__ import annotations
 
@@ -13,11 +11,13 @@ _HOUR = 3600
 
 
 @click.command("action-required")
-@click.option("--target", "-t", default="", help="Only of this target.")
-@click.option("--sig", default="", help="Only what this SIG answers for.")
+@click.option("--target", "-t", default="", help="Only this target.")
+@click.option("--sig", default="", help="Only items that this SIG is responsible for.")
 @json_option
 def action_required(target: str, sig: str, *, as_json: bool) -> None:
-    """What needs a person now: since when, who answers, why, and the step that usually comes next."""
+    """List what needs a person: since when, the responsible SIG, the reason and the usual next
+    step.
+    """
     found = client().action_required(target=target, sig=sig)
     if as_json:
         output.as_json(found)
@@ -40,7 +40,7 @@ def action_required(target: str, sig: str, *, as_json: bool) -> None:
 
 
 def _like_it(count: int) -> str:
-    """Return how many more an item stands for.
+    """Return the number of further items that an item stands for.
 
     >>> _like_it(1), _like_it(3)
     ('', ' and 2 like it')
@@ -49,11 +49,11 @@ def _like_it(count: int) -> str:
 
 
 @click.command("lag")
-@click.option("--target", "-t", default="", help="Only of this target.")
-@click.option("--sig", default="", help="Only what this SIG answers for.")
+@click.option("--target", "-t", default="", help="Only this target.")
+@click.option("--sig", default="", help="Only items that this SIG is responsible for.")
 @json_option
 def lag(target: str, sig: str, *, as_json: bool) -> None:
-    """Hours since the vendor shipped: by SIG, and the mean of each stage."""
+    """Show the hours since the vendor shipped, by SIG, with the mean of each stage."""
     found = client().lag(target=target, sig=sig)
     if as_json:
         output.as_json(found)
@@ -75,7 +75,7 @@ def lag(target: str, sig: str, *, as_json: bool) -> None:
 
 
 def _hours(seconds: float | None) -> str:
-    """Seconds as hours.
+    """Return seconds as hours.
 
     >>> _hours(5400), _hours(None)
     ('1.5', '')

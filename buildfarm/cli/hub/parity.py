@@ -13,14 +13,14 @@ from buildfarm.domain.build.parity import Differs, read_reference
 
 @click.group("reference")
 def reference() -> None:
-    """What the vendor's buildroot of a build held."""
+    """Manage reference locks: the contents of the vendor's buildroots."""
 
 
 @reference.command("add")
 @click.argument("subject", metavar="BUILD|TARGET")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--arch", default="", help="Whose buildroot it was (default: the first arch that FILE names)."
+    "--arch", default="", help="The buildroot's arch (default: the first that FILE names)."
 )
 @click.option(
     "--target",
@@ -29,11 +29,12 @@ def reference() -> None:
     help="SUBJECT is a target: for builds without a reference of their own.",
 )
 def add(subject: str, file: Path, arch: str, *, is_target: bool) -> None:
-    """Attach FILE to a build (or a target): mock's buildroot_lock.json or installed_pkgs.log,
-    Koji's listRPMs as JSON, or NEVRAs.
+    """Attach FILE, a reference lock, to a build (or a target).
+
+    It is mock's buildroot_lock.json or installed_pkgs.log, Koji's listRPMs as JSON, or NEVRAs.
     """
     text = file.read_text(encoding="utf-8", errors="replace")
-    read_reference(text)  # what is wrong with it is said here, before it is sent
+    read_reference(text)  # reports errors before the file is sent
     attach = client().targets.attach_reference if is_target else client().builds.attach_reference
     answer = attach(subject, text, arch=arch)
     output.out.print(
@@ -43,10 +44,10 @@ def add(subject: str, file: Path, arch: str, *, is_target: bool) -> None:
 
 @click.command("parity")
 @click.argument("build")
-@click.option("--all", "everything", is_flag=True, help="Also what is only in ours.")
+@click.option("--all", "everything", is_flag=True, help="Include RPMs that only our buildroot has.")
 @json_option
 def parity(build: str, *, everything: bool, as_json: bool) -> None:
-    """The buildroot of BUILD beside the vendor's, differences first."""
+    """Compare the buildroot of BUILD with the vendor's; differences come first."""
     found = client().builds.parity(build)
     if as_json:
         output.as_json(found)
@@ -58,8 +59,9 @@ def parity(build: str, *, everything: bool, as_json: bool) -> None:
         )
         output.out.print(
             f"{found.nvr} {one.arch}: {one.same} RPMs the same, {said} "
-            f"(beside {one.reference.rpms} of the {one.reference.of}'s {one.reference.form})", highlight=False,
-        )  # fmt: skip
+            f"(beside {one.reference.rpms} of the {one.reference.of}'s {one.reference.form})",
+            highlight=False,
+        )
         shown = [d for d in one.differences if everything or d.kind is not Differs.EXTRA]
         rows = [(d.kind, d.name, d.ours or "none", d.theirs or "none", d.why) for d in shown]
         if rows:

@@ -1,4 +1,4 @@
-"""Verbs that only look: drop, builds, show, logs, events."""
+"""Read-only commands: drop, builds, show, logs, events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the AP
 
 
 def client() -> Client:
-    """The hub named by BUILDFARM_URL and BUILDFARM_TOKEN, else this machine's own."""
+    """Return a client of the hub in BUILDFARM_URL and BUILDFARM_TOKEN, else of this machine's
+    own.
+    """
     return Client(*config.client_settings(config.load()))
 
 
@@ -53,7 +55,7 @@ def drop(drop: str | None, *, as_json: bool) -> None:
 @click.option("--source", default="", help="Only builds of this source name.")
 @json_option
 def builds(target: str, state: str, source: str, *, as_json: bool) -> None:
-    """List builds: SRPM, state, verdict, and why it waits, failed or was refused."""
+    """List builds: SRPM, state, verdict, and the reason a build waits, failed or was refused."""
     hub = client()
     if as_json:
         output.as_json(hub.builds.page(target=target, state=state, source=source, limit=5000))
@@ -63,7 +65,7 @@ def builds(target: str, state: str, source: str, *, as_json: bool) -> None:
 
 @click.command("show")
 @click.argument("build")
-@click.option("--verbose", "-v", is_flag=True, help="Also what was normalised away.")
+@click.option("--verbose", "-v", is_flag=True, help="Include findings that were normalised away.")
 @json_option
 def show(build: str, *, verbose: bool, as_json: bool) -> None:
     """Show one BUILD (id or name-version-release): states, reasons, tasks, findings."""
@@ -86,7 +88,8 @@ def show(build: str, *, verbose: bool, as_json: bool) -> None:
             continue
         output.out.print(
             f"  {finding.verdict:<12} {finding.kind}: {output.plain(finding.path)} "
-            f"{output.plain(finding.subject)}  {output.plain(finding.old)} -> {output.plain(finding.new)}",
+            f"{output.plain(finding.subject)}  "
+            f"{output.plain(finding.old)} -> {output.plain(finding.new)}",
             highlight=False,
         )
 
@@ -100,7 +103,7 @@ def _findings(found: BuildPage) -> list[Finding]:
 
 
 def at(moment: datetime) -> str:
-    """A time as the API writes it.
+    """Return a time as the API writes it.
 
     >>> at(datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
     '2026-01-02T03:04:05.678Z'
@@ -110,10 +113,10 @@ def at(moment: datetime) -> str:
 
 @click.command("logs")
 @click.argument("build")
-@click.option("--follow", "-f", is_flag=True, help="Go on until the build ends.")
+@click.option("--follow", "-f", is_flag=True, help="Follow the log until the build ends.")
 @click.option("--task", default="", help="The log of one task (default: the last build task).")
 def logs(build: str, task: str, *, follow: bool) -> None:
-    """Print the build log of BUILD; it can still be growing."""
+    """Print the build log of BUILD, which may still be growing."""
     hub = client()
     parts = (
         hub.builds.follow_log(build, task=task)
@@ -128,7 +131,7 @@ def logs(build: str, task: str, *, follow: bool) -> None:
 @click.argument("subject", required=False, default="")
 @json_option
 def events(subject: str, *, as_json: bool) -> None:
-    """Print the history: who did what, when and why (of one build, drop or worker, or of all)."""
+    """Print the history of one build, drop or worker, or of all: who did what, when and why."""
     found = client().newest_events(subject=subject)
     if as_json:
         output.as_json(found)
@@ -141,8 +144,10 @@ def events(subject: str, *, as_json: bool) -> None:
 @click.argument("subject", metavar="DROP|TARGET")
 @json_option
 def plan(subject: str, *, as_json: bool) -> None:
-    """What comes of a DROP or for a TARGET: waves, the critical path, the estimated end, cycles,
-    what waits or is stuck and why.
+    """Show the plan of a DROP or a TARGET.
+
+    It has waves, the critical path, the estimated end, cycles, and the builds that wait or are
+    stuck.
     """
     hub = client()
     is_target = any(one.name == subject for one in hub.targets.list())
@@ -151,72 +156,69 @@ def plan(subject: str, *, as_json: bool) -> None:
         output.as_json(found)
         return
     if found.paused:
-        _say(f"{subject} is {found.paused}")
-    _say_steps(subject, found)
+        output.line(f"{subject} is {found.paused}")
+    _print_steps(subject, found)
     if isinstance(found, DropPlan):
-        _say_left_out(subject, found)
+        _print_left_out(subject, found)
     else:
         for waiting in found.waiting:
-            _say(f"{waiting.nvr} waits ({waiting.kind}): {waiting.reason}")
+            output.line(f"{waiting.nvr} waits ({waiting.kind}): {waiting.reason}")
         for stuck in found.stuck:
-            _say(f"{stuck.nvr} is {stuck.state}: {stuck.reason}")
+            output.line(f"{stuck.nvr} is {stuck.state}: {stuck.reason}")
 
 
-def _say(text: str) -> None:
-    output.out.print(text, highlight=False, markup=False)
-
-
-def _say_left_out(subject: str, found: DropPlan) -> None:
+def _print_left_out(subject: str, found: DropPlan) -> None:
     for cycle in found.cycles:
         closing = "; ".join(f"{source} needs {needed}" for source, needed in cycle.closing)
         conditions = "".join(
             f"; {source} has {condition}" for source, condition in cycle.conditions
         )
-        _say(f"cycle of {', '.join(cycle.members)}, closed by: {closing}{conditions}")
+        output.line(f"cycle of {', '.join(cycle.members)}, closed by: {closing}{conditions}")
     for problem in found.problems:
-        _say(f"{problem.nvr} ({problem.kind}): {problem.reason}")
+        output.line(f"{problem.nvr} ({problem.kind}): {problem.reason}")
     for branded in found.branded:
-        _say(f"{branded.nvr} (brand words and no rule): {branded.hits}, first {branded.first}")
+        output.line(
+            f"{branded.nvr} (brand words and no rule): {branded.hits}, first {branded.first}"
+        )
     for unread in found.unread:
-        _say(f"{unread.nvr} (not read for brand words): {unread.reason}")
+        output.line(f"{unread.nvr} (not read for brand words): {unread.reason}")
     if found.surveyed.read < found.surveyed.of:
-        _say(
+        output.line(
             f"{found.surveyed.of - found.surveyed.read} SRPMs are still to be read for brand words"
         )
     for stopped in found.left_out:
-        _say(f"{stopped.nvr} is {stopped.state}: {stopped.reason}")
+        output.line(f"{stopped.nvr} is {stopped.state}: {stopped.reason}")
     if found.approval == Approval.AWAITED:
-        _say(f"{found.reason}: `buildfarm approve {subject} --reason …`, or `refuse`")
+        output.line(f"{found.reason}: `buildfarm approve {subject} --reason …`, or `refuse`")
 
 
-def _say_steps(subject: str, found: TargetOutlook | DropPlan) -> None:
+def _print_steps(subject: str, found: TargetOutlook | DropPlan) -> None:
     if found.steps:
         made = at(found.created) if found.created else None
-        _say(
-            f"{subject}: {len(found.steps)} builds in {len(found.waves)} waves, {_span(found.makespan)} "
-            f"on {found.workers} builders (no order is faster than {_span(found.bound)}; as of {made})"
+        output.line(
+            f"{subject}: {len(found.steps)} builds in {len(found.waves)} waves, "
+            f"{_span(found.makespan)} on {found.workers} builders "
+            f"(no order is faster than {_span(found.bound)}; as of {made})"
         )
-        _say(f"critical path, {_span(found.critical_path)}: {' → '.join(found.critical)}")
+        output.line(f"critical path, {_span(found.critical_path)}: {' → '.join(found.critical)}")
         rows = [
             (str(step.wave + 1), step.name, _span(step.start), _span(step.cost), _span(step.way))
             for step in found.steps
-        ]  # fmt: skip
-        output.table(("Wave", "SRPM", "Starts in", "Takes", "Way behind it"), rows)
+        ]
+        output.table(("Wave", "SRPM", "Starts in", "Takes", "Remaining path"), rows)
     else:
         is_open = isinstance(found, TargetOutlook) and found.waiting and not found.paused
-        _say(f"{subject}: {'nothing is foretold yet' if is_open else 'nothing is to begin'}")
+        output.line(f"{subject}: {'nothing is forecast yet' if is_open else 'nothing is to begin'}")
     names = {step.build: step.name for step in found.steps}
     for cycle in found.unscheduled_cycles:
-        _say(f"cycle: {', '.join(names.get(key, key) for key in cycle)}")
+        output.line(f"cycle: {', '.join(names.get(key, key) for key in cycle)}")
 
 
 @click.command("seeds")
 @click.argument("target")
 @json_option
 def seeds(target: str, *, as_json: bool) -> None:
-    """What still comes from a seed in the buildroots of TARGET and why, and its self-hosted share
-    over time.
-    """
+    """Show what still comes from a seed in the buildroots of TARGET, and its self-hosted share."""
     found = client().targets.seeds(target)
     if as_json:
         output.as_json(found)
@@ -224,7 +226,7 @@ def seeds(target: str, *, as_json: bool) -> None:
     shares = [(one.number, one.share) for one in found.over_time if one.share is not None]
     if shares:
         (first, then), (last, now) = shares[0], shares[-1]
-        _say(
+        output.line(
             f"self-hosted share: {then:.1%} in generation {first}, {now:.1%} in generation {last}; "
             f"with the buildroots behind them {found.transitive.share or 0:.1%}"
         )
@@ -232,7 +234,7 @@ def seeds(target: str, *, as_json: bool) -> None:
         seeded = f"took {', '.join(one.seeded)} from a seed or a bootstrap"
         took = seeded if one.seeded else "took nothing of its cycle from a seed"
         took = f"built with {one.bootstrap}, without its cycle" if one.bootstrap else took
-        _say(f"cycle {', '.join(one.cycle)}: {one.nvr}, round {one.round}, {took}")
+        output.line(f"cycle {', '.join(one.cycle)}: {one.nvr}, round {one.round}, {took}")
     rows = [(seed.nevra, str(seed.buildroots), seed.why) for seed in found.seeds]
     output.table(("Seed", "Buildroots", "Why not ours"), rows)
 
@@ -241,7 +243,7 @@ def seeds(target: str, *, as_json: bool) -> None:
 @click.argument("target")
 @json_option
 def failures(target: str, *, as_json: bool) -> None:
-    """What failed for TARGET, by cause: one line for all builds that failed alike."""
+    """List the failures of TARGET by cause: one line for all builds of a cluster."""
     found = client().targets.failures(target)
     if as_json:
         output.as_json(found)
@@ -258,20 +260,21 @@ def failures(target: str, *, as_json: bool) -> None:
     ]
     output.table(("Cluster", "Builds", "Kind", "Cause", "First"), rows)
     if rows:
-        _say(f"to retry one: buildfarm retry --cluster ID -t {target} --reason …")
+        output.line(f"to retry one: buildfarm retry --cluster ID -t {target} --reason …")
 
 
 @click.command("why")
 @click.argument("build")
 @json_option
 def why(build: str, *, as_json: bool) -> None:
-    """Why BUILD is where it is: what it waits for, its rank, and when it should start."""
+    """Explain the state of BUILD: what it waits for, its rank, and its estimated start."""
     found = client().builds.why(build)
     if as_json:
         output.as_json(found)
         return
     lines = [
-        f"{found.nvr} is {found.state} since {at(found.since)}{': ' if found.reason else ''}{found.reason}"
+        f"{found.nvr} is {found.state} since {at(found.since)}"
+        + (f": {found.reason}" if found.reason else "")
     ]
     if found.paused and found.paused not in found.reason:
         lines.append(f"{found.paused}: nothing of its target begins")
@@ -287,20 +290,19 @@ def why(build: str, *, as_json: bool) -> None:
         behind = _span(found.seconds_behind_it or 0.0)
         place = "on the critical path" if found.critical else f"{behind} of work behind it"
         lines.append(
-            f"should start {at(found.estimated_start)} and end {at(found.estimated_end)}; wave {(found.wave or 0) + 1}, {place}"
+            f"should start {at(found.estimated_start)} and end {at(found.estimated_end)}; "
+            f"wave {(found.wave or 0) + 1}, {place}"
         )
     if found.next:
         lines.append(f"next: {found.next}")
-    _say("\n".join(lines))
+    output.line("\n".join(lines))
 
 
 @click.command("search")
 @click.argument("text", nargs=-1, required=True)
 @json_option
 def search(text: tuple[str, ...], *, as_json: bool) -> None:
-    """Find sources, SRPMs, RPMs, files in them, findings, drops, failures and workers by how they
-    begin.
-    """
+    """Find sources, SRPMs, RPMs, their files, findings, drops, failures and workers by prefix."""
     found = client().search(" ".join(text))
     if as_json:
         output.as_json(found)
@@ -314,7 +316,7 @@ def search(text: tuple[str, ...], *, as_json: bool) -> None:
 
 
 def _span(seconds: float) -> str:
-    """Seconds as people say them.
+    """Return seconds in readable units.
 
     >>> _span(59), _span(3700), _span(100000)
     ('59 s', '1 h 1 min', '1 d 3 h')

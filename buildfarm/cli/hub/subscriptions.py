@@ -1,5 +1,5 @@
-"""``buildfarm subscribe`` and what belongs to it: who is told what, what is owed to them, and
-readers of the stream.
+"""``buildfarm subscribe`` and related commands: subscriptions, deliveries, readers of the
+stream.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from buildfarm.domain.notify.subscription import Channel, DeliveryState
 )  # fmt: skip
 @click.option("--source", default="*", show_default=True, help="Glob over the source's name.")
 @click.option("--target", "-t", default="*", show_default=True, help="Glob over the target's name.")
-@click.option("--sig", default="", help="Only what this SIG answers for.")
+@click.option("--sig", default="", help="Only items that this SIG is responsible for.")
 @json_option
 def subscribe(
     channel: str,
@@ -36,7 +36,7 @@ def subscribe(
     *,
     as_json: bool,
 ) -> None:
-    """Have ADDRESS told what happens: an e-mail address gets digests, a URL signed webhooks."""
+    """Send notices to ADDRESS: digests to an e-mail address, signed webhooks to a URL."""
     what = OfWhat(topics=[Topic(topic) for topic in topics], source=source, target=target, sig=sig)
     made = client().notifications.subscribe(Channel(channel), address, **what)
     if as_json:
@@ -48,10 +48,10 @@ def subscribe(
 
 
 @click.command("subscriptions")
-@click.option("--all", "everything", is_flag=True, help="Those that ended too.")
+@click.option("--all", "everything", is_flag=True, help="Include those that have ended.")
 @json_option
 def subscriptions(*, everything: bool, as_json: bool) -> None:
-    """List subscriptions: one's own, or all for an engineer."""
+    """List subscriptions: your own, or all for an engineer."""
     found = client().notifications.subscriptions(everything=everything)
     if as_json:
         output.as_json(found)
@@ -69,9 +69,9 @@ def subscriptions(*, everything: bool, as_json: bool) -> None:
 
 @click.command("unsubscribe")
 @click.argument("subscription")
-@click.option("--reason", default="", help="Why.")
+@click.option("--reason", default="", help="The reason, for the audit log.")
 def unsubscribe(subscription: str, reason: str) -> None:
-    """End SUBSCRIPTION; what is still owed to it is dropped."""
+    """End SUBSCRIPTION; its pending deliveries are dropped."""
     ended = client().notifications.unsubscribe(subscription, reason=reason)
     output.out.print(f"{ended.id}: {ended.ended_why}", highlight=False)
 
@@ -80,10 +80,10 @@ def unsubscribe(subscription: str, reason: str) -> None:
 @click.option(
     "--state", type=click.Choice([state.value for state in DeliveryState]), help="Only these."
 )
-@click.option("--subscription", default="", help="Only of this one.")
+@click.option("--subscription", default="", help="Only this one.")
 @json_option
 def deliveries(state: str | None, subscription: str, *, as_json: bool) -> None:
-    """List what is owed to subscriptions, and what the last try met with."""
+    """List deliveries, with the result of the last attempt."""
     found = client().notifications.page(state=state or "", subscription=subscription)
     if as_json:
         output.as_json(found)
@@ -105,7 +105,7 @@ def deliveries(state: str | None, subscription: str, *, as_json: bool) -> None:
 @click.command("redeliver")
 @click.argument("delivery", nargs=-1, required=True)
 def redeliver(delivery: tuple[str, ...]) -> None:
-    """Try each settled DELIVERY again, under its id."""
+    """Send each settled DELIVERY again, under its id."""
     hub = client()
     for one in delivery:
         owed = hub.notifications.redeliver(one)
@@ -115,9 +115,7 @@ def redeliver(delivery: tuple[str, ...]) -> None:
 @click.command("stream-reader")
 @click.argument("name")
 def stream_reader(name: str) -> None:
-    """Make (or renew) a Redis user NAME that may read the stream of events and nothing else; print
-    its URL.
-    """
+    """Create (or renew) a Redis user NAME that may only read the event stream; print its URL."""
     url = event_stream.add_reader(bootstrap.redis_url(config.load()), name)
     click.echo(f"{url} {event_stream.KEY}")
 

@@ -1,4 +1,4 @@
-"""Triggers: a list of them, and the two processes that look for drops by themselves."""
+"""Triggers: a list of them, and the processes that poll repositories and watch folders."""
 
 from __future__ import annotations
 
@@ -23,49 +23,45 @@ def _owner() -> str:
 
 
 @click.command("triggers")
-@click.option("--target", "-t", default="", help="Only those of this target.")
+@click.option("--target", "-t", default="", help="Only this target.")
 @json_option
 def triggers(target: str, *, as_json: bool) -> None:
-    """What lets drops begin by themselves: what each trigger follows, what it found last, why it
-    waits or fails.
-    """
+    """List triggers: what each follows, its last find, and the reason it waits or fails."""
     found = client().triggers(target=target)
     if as_json:
         output.as_json(found)
         return
     for one in found.triggers:
-        say(f"{one.target} {one.kind} {one.name}: {one.state}")
+        output.line(f"{one.target} {one.kind} {one.name}: {one.state}")
         for what in one.follows:
-            say(f"  follows {what}")
+            output.line(f"  follows {what}")
         if one.problem:
-            say(f"  {one.problem} (since {_minute(one.problem_since)}, {one.failures} times)")
+            output.line(
+                f"  {one.problem} (since {_minute(one.problem_since)}, {one.failures} times)"
+            )
         if one.found:
-            say(f"  found {one.found}{', drop ' + one.drop[:12] if one.drop else ''}")
+            output.line(f"  found {one.found}{', drop ' + one.drop[:12] if one.drop else ''}")
         if one.looked:
-            say(
-                f"  looked {_minute(one.looked)}{', next ' + _minute(one.next_look) if one.next_look else ''}"
+            output.line(
+                f"  looked {_minute(one.looked)}"
+                f"{', next ' + _minute(one.next_look) if one.next_look else ''}"
             )
     if not found.triggers:
-        say("no target has triggers: `triggers:` in its file names them")
+        output.line("no target has triggers: `triggers:` in its file names them")
 
 
 def _minute(moment: datetime | None) -> str:
     return at(moment)[:16] if moment else "?"
 
 
-def say(line: str) -> None:
-    """One line as it is."""
-    output.out.print(line, highlight=False, markup=False)
-
-
 @click.command("poll")
 @click.option(
     "--once",
     is_flag=True,
-    help="Look at everything now, say what was found, and end. Exit code 1: a look failed.",
+    help="Poll every repository once, report and exit. Exit code 1: a poll failed.",
 )
 def poll(*, once: bool) -> None:
-    """Look at the vendors' repositories when it is time; any number may stand by, one looks."""
+    """Poll the vendors' repositories when due; of several processes one polls."""
     loaded = config.load()
     if not any(target.triggers.polls for target in loaded.targets.values()):
         raise InputError(
@@ -95,8 +91,8 @@ def poll(*, once: bool) -> None:
 
 @click.command("watch")
 def watch() -> None:
-    """Watch the targets' folders: what comes to rest there becomes a drop; any number may stand by,
-    one sends.
+    """Watch the targets' folders and make drops of complete files; of several processes one
+    sends.
     """
     loaded = config.load()
     watches = bootstrap.watches_of(bootstrap.hub_of(loaded))

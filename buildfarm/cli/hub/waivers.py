@@ -1,6 +1,4 @@
-"""``buildfarm waive``, ``request-waiver`` and ``waivers``: accept a difference until a day, ask for
-it, list, export, import, revoke.
-"""
+"""``buildfarm waive``, ``request-waiver`` and ``waivers``: accept differences until a day."""
 
 from __future__ import annotations
 
@@ -34,13 +32,16 @@ _WORDS = (
 
 @click.command("waive")
 @click.argument("kind")
-@click.option("--owner", required=True, help="Who answers for it.")
+@click.option("--owner", required=True, help="The person responsible for it.")
 @click.option("--reason", required=True, help="Why the difference is acceptable.")
 @click.option("--expires", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Its last day.")
 @click.option("--source", default="*", show_default=True, help="Glob over the source's name.")
 @click.option("--rpm", default="*", show_default=True, help="Glob over the RPM's name.")
 @click.option(
-    "--path", default="**", show_default=True, help="Path glob: * stays in one folder, ** does not."
+    "--path",
+    default="**",
+    show_default=True,
+    help="Path glob: * stays within a folder, ** does not.",
 )
 @click.option(
     "--subject",
@@ -55,7 +56,7 @@ _WORDS = (
     default="anyone",
     help="setuid, capabilities and polkit need security.",
 )
-@click.option("--id", "identity", default="", help="Made where it is not given.")
+@click.option("--id", "identity", default="", help="The waiver's id (default: a new one).")
 @json_option
 def waive(
     kind: str,
@@ -67,8 +68,8 @@ def waive(
     as_json: bool,
     **words: str,
 ) -> None:
-    """Accept findings of KIND (see `compare --kinds`) until a day; what they hold up is judged anew
-    at once.
+    """Accept findings of KIND (see `compare --kinds`) until a day; affected builds are judged
+    again.
     """
     form = {
         "id": identity,
@@ -104,10 +105,10 @@ def waivers(context: click.Context) -> None:
 
 
 @waivers.command("list")
-@click.option("--all", "everything", is_flag=True, help="Those that ended too.")
+@click.option("--all", "everything", is_flag=True, help="Include those that have ended.")
 @json_option
 def list_waivers(*, everything: bool, as_json: bool) -> None:
-    """List waivers, and say which do nothing any more or end soon."""
+    """List waivers, with notes on those that match nothing or end soon."""
     pages = list(client().waivers.pages(everything=everything))
     if as_json:
         lists = {
@@ -133,7 +134,8 @@ def list_waivers(*, everything: bool, as_json: bool) -> None:
     output.table(("Waiver", "Kind", "Source", "Owner", "State", "Expires", "Lifts", "Why"), rows)
     for identity in (one for page in pages for one in page.unused):
         output.err.print(
-            f"waiver {output.plain(identity)} matches nothing: revoke it, or wait for what it is for",
+            f"waiver {output.plain(identity)} matches nothing: "
+            "revoke it, or wait for what it is for",
             highlight=False,
         )
     for identity in (one for page in pages for one in page.expiring):
@@ -160,7 +162,7 @@ def export(file: Path | None) -> None:
 @waivers.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_(file: Path) -> None:
-    """Record every waiver of FILE; one whose id is known already is left as it is."""
+    """Record every waiver of FILE; known ids are left as they are."""
     hub = client()
     for waiver in load_waivers(file):
         form = {**asdict(waiver), "expires": waiver.expires.isoformat()}
@@ -174,9 +176,9 @@ def import_(file: Path) -> None:
 
 @waivers.command("revoke")
 @click.argument("waiver")
-@click.option("--reason", required=True, help="Why it ends before its day.")
+@click.option("--reason", required=True, help="The reason to end it before its last day.")
 def revoke(waiver: str, reason: str) -> None:
-    """End WAIVER now; what it had lifted is judged anew."""
+    """End WAIVER now; the builds it affected are judged again."""
     ended = client().waivers.revoke(waiver, reason=reason)
     output.out.print(f"{ended.id}: {ended.ended_why}", highlight=False)
 
@@ -186,44 +188,45 @@ def revoke(waiver: str, reason: str) -> None:
 @click.argument("kind")
 @click.option("--reason", required=True, help="Why the difference is acceptable.")
 @click.option("--path", default="", help="The finding's path.")
-@click.option("--subject", default="", help="What differs there.")
+@click.option("--subject", default="", help="The tag, symbol or dependency that differs.")
 @click.option("--rpm", default="", help="The RPM's file name.")
 @json_option
 def request_waiver(build: str, kind: str, *, as_json: bool, **words: str) -> None:
-    """Ask those who may to waive the finding of KIND of BUILD, as its comparison writes it."""
-    _say(client().waivers.ask(build, {"kind": kind, **words}), as_json=as_json)
+    """Request a waiver for the finding of KIND of BUILD, as its comparison reports it."""
+    _print_request(client().waivers.ask(build, {"kind": kind, **words}), as_json=as_json)
 
 
 @waivers.command("grant")
 @click.argument("ask")
-@click.option("--owner", required=True, help="Who answers for it.")
+@click.option("--owner", required=True, help="The person responsible for it.")
 @click.option("--expires", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Its last day.")
-@click.option("--reason", default="", help="Beside the asker's own.")
+@click.option("--reason", default="", help="A reason in addition to the requester's.")
 @json_option
 def grant(ask: str, owner: str, expires: datetime, reason: str, *, as_json: bool) -> None:
-    """Record the waiver that was asked for as ASK."""
+    """Record the requested waiver ASK."""
     made = client().waivers.grant(
         ask, owner=owner, expires=expires.date().isoformat(), reason=reason
     )
-    _say(made, as_json=as_json)
+    _print_request(made, as_json=as_json)
 
 
 @waivers.command("decline")
 @click.argument("ask")
-@click.option("--reason", required=True, help="Why not.")
+@click.option("--reason", required=True, help="The reason to decline.")
 @json_option
 def decline(ask: str, reason: str, *, as_json: bool) -> None:
-    """Refuse the waiver that was asked for as ASK."""
-    _say(client().waivers.decline(ask, reason=reason), as_json=as_json)
+    """Decline the requested waiver ASK."""
+    _print_request(client().waivers.decline(ask, reason=reason), as_json=as_json)
 
 
-def _say(one: WaiverRequest, *, as_json: bool) -> None:
+def _print_request(one: WaiverRequest, *, as_json: bool) -> None:
     if as_json:
         output.as_json(one)
     else:
         came = f"{one.answer} by {one.answered_by}" if one.answer else "asked for"
         output.out.print(
-            f"{one.id}: {one.finding} in {one.nvr}, {came}{f': {one.waiver}' if one.waiver else ''}",
+            f"{one.id}: {one.finding} in {one.nvr}, {came}"
+            f"{f': {one.waiver}' if one.waiver else ''}",
             highlight=False,
         )
 

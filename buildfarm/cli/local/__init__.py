@@ -1,1 +1,1 @@
-"""Verbs that need no farm."""
+"""Commands that need no farm."""

@@ -1,4 +1,4 @@
-"""``buildfarm brand-scan``: what of a vendor's brand is left in files, folders, SRPMs and RPMs."""
+"""``buildfarm brand-scan``: find traces of a vendor's brand in files, folders, SRPMs and RPMs."""
 
 from __future__ import annotations
 
@@ -31,16 +31,14 @@ from buildfarm.rpm_folders import rpms_below
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A brand policy.",
 )
-@click.option("--target", "-t", default="", help="Or the policy of this target.")
+@click.option("--target", "-t", default="", help="Use the policy of this target.")
 @click.option(
     "--rule",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A debrand rule whose scan.allow counts.",
+    help="A debrand rule whose scan.allow applies.",
 )
 @click.option(
-    "--prep",
-    is_flag=True,
-    help="Of SRPMs also what %prep leaves: archives unpacked, patches applied (in the sandbox).",
+    "--prep", is_flag=True, help="Also scan the tree of each SRPM after %prep (in the sandbox)."
 )
 @click.option(
     "--jobs",
@@ -58,12 +56,12 @@ from buildfarm.rpm_folders import rpms_below
     help="Print the difference hash of each picture, for a policy.",
 )
 def brand_scan(
-    paths: tuple[Path, ...], file: Path | None, target: str, rule: Path | None, jobs: int, *, prep: bool, as_json: bool,
-    schema: bool, picture: bool,
+    paths: tuple[Path, ...], file: Path | None, target: str, rule: Path | None, jobs: int, *,
+    prep: bool, as_json: bool, schema: bool, picture: bool,
 ) -> None:  # fmt: skip
-    """Look through PATHS at every nesting for words, pictures and keys of a brand policy.
+    """Search PATHS at every nesting for words, pictures and keys of a brand policy.
 
-    Exit code 0: clean; 1: hits that nobody allowed, or something that could not be read.
+    Exit code 0: clean; 1: hits that are not allowed, or something that could not be read.
     """
     if schema:
         click.echo(schema_text())
@@ -105,9 +103,7 @@ def _srpms(path: Path) -> list[Path]:
 
 
 def _prepared(srpm: Path, policy: BrandPolicy, jobs: int) -> list[BrandHit]:
-    """The hits in what ``%prep`` leaves of an SRPM; one that cannot be prepared is a hit, too:
-    nobody looked.
-    """
+    """Return the hits in an SRPM's tree after ``%prep``; an SRPM whose ``%prep`` fails is a hit."""
     with tempfile.TemporaryDirectory(prefix="buildfarm-prep-") as scratch:
         try:
             folder = srpm_tree.prepare(srpm, Path(scratch) / "prep", macros={})
@@ -156,9 +152,11 @@ def _show(hits: list[BrandHit], allowed: int) -> None:
     output.out.print(f"{said}; {allowed} allowed with a reason", highlight=False)
     if hits:
         output.out.print(
-            "to allow one: scan.allow of the source's rule, {pattern: …, where: …, reason: …}; of all sources: keep in the policy",
-            highlight=False, markup=False,
-        )  # fmt: skip
+            "to allow one: scan.allow of the source's rule, {pattern: …, where: …, reason: …}; "
+            "for all sources: keep in the policy",
+            highlight=False,
+            markup=False,
+        )
 
 
 COMMANDS = (brand_scan,)

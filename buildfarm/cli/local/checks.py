@@ -1,4 +1,4 @@
-"""Verbs that need no hub: doctor, check-config, mock-config."""
+"""Commands that need no hub: doctor, check-config, mock-config."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from buildfarm.services.build.mock_configuration import mock_config as mock_conf
 @click.command("doctor")
 @json_option
 def doctor(*, as_json: bool) -> None:
-    """Say what this machine can do, by doing it, and what to do about each gap.
+    """Check what this machine can do, by trying it, and print a remedy for each gap.
 
-    Exit code 1: something required lacks.
+    Exit code 1: something required is missing.
     """
     loaded = config.load()
     facts = machine.facts()
@@ -73,9 +73,7 @@ def _redis(loaded: config.Config) -> str:
 @click.command("check-config")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
 def check_config(files: tuple[Path, ...]) -> None:
-    """Check farm.yaml, all targets, and every target's debrand rules (or just FILES named as
-    farm.yaml).
-    """
+    """Check farm.yaml, all targets and their debrand rules (or FILES in place of farm.yaml)."""
     for file in files or (None,):
         loaded = config.load(file)
         output.out.print(f"{loaded.file}: ok", highlight=False)
@@ -90,8 +88,9 @@ def check_config(files: tuple[Path, ...]) -> None:
 @click.argument("target")
 @click.option("--arch", default="", help="Default: the target's first.")
 def mock_config(target: str, arch: str) -> None:
-    """Print the mock configuration of TARGET: save it as a .cfg and run `mock -r ./FILE.cfg
-    --rebuild X.src.rpm`.
+    """Print the mock configuration of TARGET.
+
+    Save it as a .cfg and run `mock -r ./FILE.cfg --rebuild X.src.rpm`.
     """
     loaded = config.load()
     found = loaded.target(target)

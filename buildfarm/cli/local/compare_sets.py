@@ -1,6 +1,4 @@
-"""``buildfarm compare`` over folders and repositories: sides, journal, progress, and results as
-they come.
-"""
+"""``buildfarm compare`` for folders and repositories: sides, journal, progress and results."""
 
 from __future__ import annotations
 
@@ -17,9 +15,9 @@ from typing import TYPE_CHECKING
 import click
 
 from buildfarm import places
+from buildfarm.adapters.compare.folder_side import FolderSide, is_repository
 from buildfarm.adapters.compare.journal import Journal, tool_digest
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
-from buildfarm.adapters.compare.rpm_sides import FolderSide, is_repository
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
 from buildfarm.cli.local.compare_show import Show
 from buildfarm.domain.compare.policy import ComparePolicy
 from buildfarm.domain.compare.report import PairResult, Report
@@ -31,17 +29,17 @@ from buildfarm.presentation.report_text import (
     unpaired_lines,
 )
 from buildfarm.services.compare.comparison import files_of
-from buildfarm.services.compare.large_comparison import Told, compare_sides
+from buildfarm.services.compare.large_comparison import Callbacks, compare_sides
 
 if TYPE_CHECKING:
-    from buildfarm.adapters.compare.rpm_repository import RepositorySide
+    from buildfarm.adapters.compare.repository_side import RepositorySide
 
 _SECONDS_BETWEEN_LINES = 5.0
 
 
 class Progress:
-    """What is done, on standard error: one line that renews itself on a terminal, a line every few
-    seconds in a log.
+    """Progress on standard error: one updated line on a terminal, a line every few seconds in a
+    log.
     """
 
     def __init__(self) -> None:
@@ -51,11 +49,11 @@ class Progress:
         self._lock = threading.Lock()
 
     def begin(self, what: str, total: int) -> None:
-        """Another stage."""
+        """Start a stage."""
         self._what, self._total, self._done, self._again, self._bad = what, total, 0, 0, 0
 
     def step(self, count: int = 1, *, again: bool = False, bad: bool = False) -> None:
-        """Some more of it; from any thread."""
+        """Count finished items; from any thread."""
         with self._lock:
             self._done += count
             self._again += again
@@ -66,14 +64,14 @@ class Progress:
                 self.show()
 
     def show(self) -> None:
-        """Say it now."""
+        """Print the progress now."""
         known = f", {self._again} of them known from before" if self._again else ""
         bad = f", {self._bad} not compatible" if self._bad else ""
         text = f"{self._what}: {self._done} of {self._total}{known}{bad}"
         click.echo(f"\r\x1b[K{text}" if self._terminal else text, err=True, nl=not self._terminal)
 
     def clear(self) -> None:
-        """Make room for a result."""
+        """Clear the line for a result."""
         if self._terminal:
             click.echo("\r\x1b[K", err=True, nl=False)
 
@@ -88,7 +86,7 @@ def compare_sets(
     fresh: bool,
     jobs: int | None,
 ) -> Report:
-    """Compare two folders or two repositories, showing what is found as it is found."""
+    """Compare two folders or two repositories, and show results as they come."""
     folder = (
         state
         or places.home()
@@ -108,22 +106,22 @@ def compare_sets(
         def total(count: int) -> None:
             progress.begin("pairs compared", count)
 
-        def result(found: PairResult, again: bool) -> None:  # noqa: FBT001  # said in Told
+        def result(found: PairResult, again: bool) -> None:  # noqa: FBT001  # as Callbacks declares
             lines = list(pair_lines(found, verbose=show.verbose))
             if lines:
                 progress.clear()
-                show.say(lines)
+                show.write(lines)
             progress.step(again=again, bad=not found.verdict.is_compatible)
 
         report = compare_sides(
             vendors, ours, policy=policy, journal=journal, salt=tool_digest(), jobs=jobs,
-            reader=reader, told=Told(total=total, result=result),
+            reader=reader, callbacks=Callbacks(total=total, result=result),
         )  # fmt: skip
     progress.clear()
-    show.say(unpaired_lines((*report.missing, *report.extra), verbose=show.verbose))
+    show.write(unpaired_lines((*report.missing, *report.extra), verbose=show.verbose))
     if report.sources is not None:
-        show.say(distribution_lines(report.sources, verbose=show.verbose))
-    show.say(summary(report, verbose=show.verbose))
+        show.write(distribution_lines(report.sources, verbose=show.verbose))
+    show.write(summary(report, verbose=show.verbose))
     return report
 
 
@@ -135,7 +133,7 @@ def _sides(
     old: str, new: str, folder: Path, progress: Progress, reader: SandboxedReader, jobs: int
 ) -> tuple[FolderSide, FolderSide] | tuple[RepositorySide, RepositorySide]:
     if is_repository(old) and is_repository(new):
-        from buildfarm.adapters.compare.rpm_repository import RepositorySide  # noqa: PLC0415  # folders need no HTTP
+        from buildfarm.adapters.compare.repository_side import RepositorySide  # noqa: PLC0415  # folders need no HTTP
 
         work = folder / "fetched"
         return RepositorySide(old, work=work, reader=reader), RepositorySide(

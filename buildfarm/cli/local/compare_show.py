@@ -1,6 +1,4 @@
-"""How a comparison speaks on a terminal: verdicts coloured where somebody looks, nothing on
-standard output beside JSON.
-"""
+"""Terminal output of a comparison: coloured verdicts, or nothing if JSON is printed."""
 
 from __future__ import annotations
 
@@ -16,12 +14,12 @@ _NAMES = {verdict.value: verdict for verdict in Verdict}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Show:
-    """``quiet``: standard output belongs to JSON."""
+    """Prints a comparison's lines; ``quiet`` leaves standard output to JSON."""
 
     verbose: bool
     quiet: bool
 
-    def say(self, lines: Iterable[str]) -> None:
+    def write(self, lines: Iterable[str]) -> None:
         """Print lines; click drops the colour in a pipe."""
         if self.quiet:
             return

@@ -1,6 +1,4 @@
-"""``buildfarm debrand``: change an SRPM or a dist-git tree by its rule, rehearse rules over a drop,
-import other tools' rules.
-"""
+"""``buildfarm debrand``: apply a rule, rehearse rules over a drop, import other tools' rules."""
 
 from __future__ import annotations
 
@@ -42,7 +40,7 @@ Opened = tuple[str, EVR, Tree]
 
 
 class _WithDefault(click.Group):
-    """``buildfarm debrand FILE …`` is ``buildfarm debrand apply FILE …``."""
+    """A group in which ``buildfarm debrand FILE …`` is ``buildfarm debrand apply FILE …``."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -60,7 +58,7 @@ class _WithDefault(click.Group):
 )
 @click.pass_context
 def debrand(context: click.Context, drop: Path | None) -> None:
-    """Strip a vendor's brand from sources, exactly as rules say."""
+    """Remove a vendor's brand from sources by rules."""
     if drop is not None:
         context.invoke(
             check_drop,
@@ -78,29 +76,37 @@ def debrand(context: click.Context, drop: Path | None) -> None:
 
 @debrand.command("apply")
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
-@click.option("--rule", "rule_file", type=click.Path(path_type=Path, exists=True),
-              help="A rule of ours, an autopatch config or a srpmproc .cfg; default: the target's rule for the source.")  # fmt: skip
-@click.option("--target", "-t", default="", help="Whose rules are taken.")
-@click.option("--date", "day", type=_DAY, help="Of the changelog entry; default: the rule's.")
+@click.option(
+    "--rule",
+    "rule_file",
+    type=click.Path(path_type=Path, exists=True),
+    help="A rule, autopatch config or srpmproc .cfg (default: the target's rule for the source).",
+)
+@click.option("--target", "-t", default="", help="Use the rules of this target.")
+@click.option(
+    "--date", "day", type=_DAY, help="The date of the changelog entry (default: the rule's)."
+)
 @click.option(
     "--lookaside",
     default="",
-    help="Of a dist-git tree: a folder, or a URL with {name} {file} {algorithm} {digest}.",
+    help="For a dist-git tree: a folder, or a URL with {name} {file} {algorithm} {digest}.",
 )
-@click.option("--dist", default="", help="What %{dist} stands for; default: an SRPM's own.")
+@click.option("--dist", default="", help="The value of %{dist} (default: the SRPM's own).")
 @click.option(
     "--output",
     "-o",
     "folder",
     type=click.Path(path_type=Path),
     required=True,
-    help="Where the result goes.",
+    help="The folder for the result.",
 )
 def apply_rule(
-    source: Path, rule_file: Path | None, target: str, day: dt.datetime | None, lookaside: str, dist: str, folder: Path
+    source: Path, rule_file: Path | None, target: str, day: dt.datetime | None, lookaside: str,
+    dist: str, folder: Path
 ) -> None:  # fmt: skip
-    """Change SOURCE (an SRPM or a dist-git tree) by its rule; write the tree, the audit, and of an
-    SRPM a new SRPM.
+    """Change SOURCE (an SRPM or a dist-git tree) by its rule.
+
+    It writes the tree, the audit, and for an SRPM a new SRPM.
     """
     when = day.date() if day else None
     with tempfile.TemporaryDirectory(prefix="buildfarm-debrand-") as scratch:
@@ -160,7 +166,7 @@ def _only_target(loaded: config.Config) -> Target:
 
 
 def _imported(file: Path, source: str, day: dt.date | None) -> Imported | None:
-    """Another tool's rule; ``None`` if it is one of ours."""
+    """Return another tool's rule; ``None`` if the file is one of our rules."""
     when = day or dt.datetime.now(tz=dt.UTC).date()
     if file.suffix == ".cfg":
         return srpmproc.read(file, source=source, day=when)
@@ -182,21 +188,19 @@ def _write(folder: Path, rule: Rule, applied: Applied) -> None:
 @debrand.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
-    "--source", default="", help="The source's name; default: the file's, or its folder's."
+    "--source", default="", help="The source's name (default: the file's, or its folder's)."
 )
-@click.option("--date", "day", type=_DAY, help="The rule's date; default: today.")
+@click.option("--date", "day", type=_DAY, help="The rule's date (default: today).")
 @click.option(
     "--output",
     "-o",
     "folder",
     type=click.Path(path_type=Path),
     required=True,
-    help="The folder of our rules.",
+    help="The folder of rules to write to.",
 )
 def import_rule(file: Path, source: str, day: dt.datetime | None, folder: Path) -> None:
-    """Convert FILE, an autopatch config or a srpmproc directive file, to a rule of ours, with the
-    files it uses.
-    """
+    """Convert FILE, an autopatch config or a srpmproc directive file, to a rule with its files."""
     name = source or (file.parent.name if file.stem == "config" else file.stem)
     imported = _imported(file, name, day.date() if day else None)
     if imported is None:
@@ -214,16 +218,16 @@ def import_rule(file: Path, source: str, day: dt.datetime | None, folder: Path) 
 
 @debrand.command("check")
 @click.argument("drop", type=click.Path(path_type=Path, exists=True))
-@click.option("--target", "-t", default="", help="Whose rules and brand policy are taken.")
+@click.option("--target", "-t", default="", help="Use the rules and brand policy of this target.")
 @click.option(
     "--rules",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="A folder of rules instead.",
+    help="Use this folder of rules instead.",
 )
 @click.option(
     "--brand",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A brand policy instead.",
+    help="Use this brand policy instead.",
 )
 @click.option(
     "--jobs",
@@ -236,10 +240,10 @@ def import_rule(file: Path, source: str, day: dt.datetime | None, folder: Path) 
 def check_drop(
     drop: Path, target: str, rules: Path | None, brand: Path | None, jobs: int, *, as_json: bool
 ) -> None:
-    """Rehearse the rules over DROP (a folder of SRPMs, or one): which fit, which no longer do, what
-    is branded and has no rule.
+    """Rehearse the rules over DROP (a folder of SRPMs, or one).
 
-    Exit code 1 if anything needs a person.
+    It lists the rules that apply, those that no longer do, and branded sources without a rule. Exit
+    code 1 if anything needs a person.
     """
     srpms = rpms_below(drop, "*.src.rpm") if drop.is_dir() else [drop]
     if not srpms:

@@ -1,4 +1,4 @@
-"""``buildfarm reproduce``: build something once more in the buildroot it had, here, and compare."""
+"""``buildfarm reproduce``: repeat a build here, in its original buildroot, and compare."""
 
 from __future__ import annotations
 
@@ -28,19 +28,18 @@ _EPOCH = re.compile(r"-[0-9]+:")
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="A folder for everything; it must not exist.",
+    help="A folder for all files; it must not exist.",
 )
-@click.option("--arch", default="", help="Which arch's task (default: the last).")
+@click.option("--arch", default="", help="The arch of the task (default: the last task).")
 @click.option(
     "--builder", type=click.Choice(["chroot", "mock"]), default="chroot", show_default=True
 )
 @click.pass_context
 def reproduce(context: click.Context, build: str, out: Path, arch: str, builder: str) -> None:
-    """Build BUILD once more in the very buildroot it had, on this machine, and compare with what
-    was made then.
+    """Repeat BUILD in its original buildroot, on this machine, and compare the results.
 
-    The repository generation is written again if it was collected. Exit code: as `buildfarm
-    compare`; mock's if it does not build.
+    A collected repository generation is written again first. Exit code: that of `buildfarm
+    compare`; mock's if the build fails.
     """
     hub = client()
     if out.exists():
@@ -62,7 +61,7 @@ def reproduce(context: click.Context, build: str, out: Path, arch: str, builder:
 
 
 def _order(hub: Client, build: str, arch: str) -> BuildOrder:
-    """The order, once its generation's files are there. :raises InfraError: they do not come."""
+    """Return the order once its generation's files are there. :raises InfraError: they are not."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         found = hub.builds.order(build, arch=arch)
@@ -104,7 +103,7 @@ def _build(out: Path, payload: Path, result: Path, builder: str, *, seconds: int
 
 
 def _compare_locks(hub: Client, order: WorkOrder, result: Path) -> None:
-    """Say whether the buildroot was the same, RPM by RPM."""
+    """Print whether the buildroot was the same, RPM by RPM."""
     lines = [
         line
         for lock in hub.builds.lock(order.build).locks
@@ -113,9 +112,8 @@ def _compare_locks(hub: Client, order: WorkOrder, result: Path) -> None:
     ]
     then = {f"{line.name}-{line.version}-{line.release}.{line.arch}" for line in lines}
     text = (result / "installed_pkgs.log").read_text(encoding="utf-8")
-    now = {
-        _EPOCH.sub("-", line.split()[0]) for line in text.splitlines() if line.strip()
-    }  # %{nevra} first, as mock writes it
+    # %{nevra} comes first, as mock writes it.
+    now = {_EPOCH.sub("-", line.split()[0]) for line in text.splitlines() if line.strip()}
     for words, names in (("only then", then - now), ("only now", now - then)):
         if names:
             output.out.print(f"buildroot, {words}: {', '.join(sorted(names))}", highlight=False)

@@ -1,6 +1,4 @@
-"""``buildfarm simulate``: what a fleet of so many workers would do with a graph of sources, in
-virtual time.
-"""
+"""``buildfarm simulate``: build a graph of sources with a fleet of workers, in virtual time."""
 
 from __future__ import annotations
 
@@ -36,10 +34,13 @@ _MILLI = 1000
     type=int,
     default=0,
     show_default=True,
-    help="Which builds fail: the same seed, the same ones.",
+    help="Chooses the builds that fail, reproducibly.",
 )
-@click.option("--order", type=click.Choice([order.value for order in Order]), default=Order.CRITICAL_PATH.value, show_default=True,
-              help="What goes first; the farm takes the first, the others are there to compare.")  # fmt: skip
+@click.option(
+    "--order", type=click.Choice([order.value for order in Order]),
+    default=Order.CRITICAL_PATH.value, show_default=True,
+    help="Order of builds; the farm uses the first, the others are for comparison.",
+)  # fmt: skip
 @click.option(
     "--json", "as_json", is_flag=True, help="As JSON, every build with its start and end."
 )
@@ -48,9 +49,9 @@ def simulate_command(
 ) -> None:
     """Build GRAPH in virtual time, with the farm's own dispatcher.
 
-    GRAPH is JSON: {"sources": [{"name": "a", "build_requires": ["b"], "cost_s": 60}]}. Needs that
-    are no source of the graph count as there. Sources that need each other start from a seed;
-    `broken` lists the needs that it satisfies.
+    GRAPH is JSON: {"sources": [{"name": "a", "build_requires": ["b"], "cost_s": 60}]}. Requirements
+    outside the graph count as present. Sources of a cycle start from a seed; `broken` lists the
+    requirements that it satisfies.
     """
     found = work_graphs.read(graph)
     done = simulate(
@@ -66,14 +67,26 @@ def _summary(graph: WorkGraph, done: Simulated, order: str) -> dict[str, object]
     bound = lower_bound(graph, done.workers)
     deciding = done.deciding or (0.0,)
     return {
-        "sources": len(graph.names), "edges": graph.edges, "outside": graph.outside, "workers": done.workers, "order": order,
+        "sources": len(graph.names),
+        "edges": graph.edges,
+        "outside": graph.outside,
+        "workers": done.workers,
+        "order": order,
         "waves": max(graph.waves, default=-1) + 1,
-        "makespan_s": done.makespan, "lower_bound_s": bound, "ratio": done.makespan / bound if bound else 1.0,
-        "critical_path_s": graph.critical_path, "work_s": graph.work, "utilisation": done.utilisation,
-        "built": sum(not run.failed for run in done.runs), "failed": sum(run.failed for run in done.runs),
+        "makespan_s": done.makespan,
+        "lower_bound_s": bound,
+        "ratio": done.makespan / bound if bound else 1.0,
+        "critical_path_s": graph.critical_path,
+        "work_s": graph.work,
+        "utilisation": done.utilisation,
+        "built": sum(not run.failed for run in done.runs),
+        "failed": sum(run.failed for run in done.runs),
         "blocked": len(done.blocked),
-        "decision_ms": {"median": statistics.median(deciding) * _MILLI, "max": max(deciding) * _MILLI},
-    }  # fmt: skip
+        "decision_ms": {
+            "median": statistics.median(deciding) * _MILLI,
+            "max": max(deciding) * _MILLI,
+        },
+    }
 
 
 def _document(graph: WorkGraph, done: Simulated, order: str) -> dict[str, object]:
@@ -85,26 +98,33 @@ def _document(graph: WorkGraph, done: Simulated, order: str) -> dict[str, object
         "broken": [[name(source), name(needed)] for source, needed in graph.broken],
         "builds": [
             {
-                "source": name(run.source), "worker": run.worker, "start_s": run.start, "end_s": run.end,
+                "source": name(run.source),
+                "worker": run.worker,
+                "start_s": run.start,
+                "end_s": run.end,
                 "state": "failed" if run.failed else "built",
             }
             for run in done.runs
         ],
         "blocked_by": {name(source): name(by) for source, by in sorted(done.blocked.items())},
-    }  # fmt: skip
+    }
 
 
 def _print(graph: WorkGraph, done: Simulated, order: str) -> None:
     said = _summary(graph, done, order)
     out = output.out
     out.print(
-        f"{said['sources']} sources, {said['edges']} needs between them, {said['waves']} waves, {len(graph.cycles)} cycles"
-        f" ({len(graph.broken)} needs satisfied by a seed)", highlight=False,
-    )  # fmt: skip
+        f"{said['sources']} sources, {said['edges']} needs between them, {said['waves']} waves, "
+        f"{len(graph.cycles)} cycles ({len(graph.broken)} needs satisfied by a seed)",
+        highlight=False,
+    )
     rows = [
-        ("makespan", _time(done.makespan)), ("lower bound", _time(lower_bound(graph, done.workers))),
-        ("makespan / lower bound", f"{said['ratio']:.3f}"), ("critical path", _time(graph.critical_path)),
-        ("work / workers", _time(graph.work / done.workers)), ("utilisation", f"{done.utilisation:.1%}"),
+        ("makespan", _time(done.makespan)),
+        ("lower bound", _time(lower_bound(graph, done.workers))),
+        ("makespan / lower bound", f"{said['ratio']:.3f}"),
+        ("critical path", _time(graph.critical_path)),
+        ("work / workers", _time(graph.work / done.workers)),
+        ("utilisation", f"{done.utilisation:.1%}"),
         ("built, failed, blocked", f"{said['built']}, {said['failed']}, {said['blocked']}"),
         ("a decision (median)", f"{statistics.median(done.deciding or (0.0,)) * _MILLI:.3f} ms"),
     ]  # fmt: skip
@@ -115,7 +135,7 @@ def _print(graph: WorkGraph, done: Simulated, order: str) -> None:
 
 
 def _time(seconds: float) -> str:
-    """Hours, minutes, seconds.
+    """Return hours, minutes, seconds.
 
     >>> _time(3725)
     '1 h 02 min 05 s'

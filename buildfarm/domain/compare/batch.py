@@ -1,4 +1,4 @@
-"""A large comparison as pieces of work: small enough that memory stays flat, each with a key that
+"""A large comparison as batches of work: small enough that memory stays flat, each with a key that
 survives a restart.
 """
 
@@ -14,12 +14,12 @@ from buildfarm.domain.compare.facts.facts import RpmFacts
 from buildfarm.domain.compare.metadata.header import source_name
 from buildfarm.domain.compare.pairing import Pairing
 
-PAIRS_IN_A_PIECE = 32
+PAIRS_IN_A_BATCH = 32
 
 Pair = tuple[RpmFacts, RpmFacts]
 
 
-def card(facts: RpmFacts) -> RpmFacts:
+def identity(facts: RpmFacts) -> RpmFacts:
     """The identity alone of an RPM: what pairing needs, a few hundred bytes."""
     return replace(
         facts, dependencies={}, scriptlets=(), triggers=(), changelog=(), files=(), tags={}
@@ -27,8 +27,8 @@ def card(facts: RpmFacts) -> RpmFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """Pairs of cards that are compared together, the debuginfo RPMs of both sides of each, and the
+class Batch:
+    """Pairs of identities that are compared together, the debuginfo RPMs of both sides of each, and the
     key of its result.
     """
 
@@ -36,7 +36,7 @@ class Piece:
     debug: tuple[tuple[RpmFacts | None, RpmFacts | None], ...]
     keys: tuple[str, ...]
 
-    def left(self, done: frozenset[str]) -> Piece | None:
+    def left(self, done: frozenset[str]) -> Batch | None:
         """Return what of it is not done yet."""
         rest = [
             row for row in zip(self.pairs, self.debug, self.keys, strict=True) if row[2] not in done
@@ -44,18 +44,18 @@ class Piece:
         if not rest:
             return None
         pairs, debug, keys = zip(*rest, strict=True)
-        return Piece(pairs=pairs, debug=debug, keys=keys)
+        return Batch(pairs=pairs, debug=debug, keys=keys)
 
 
-def pieces(
+def batches(
     pairing: Pairing,
     *,
     old_sources: Mapping[str, Sequence[RpmFacts]],
     new_sources: Mapping[str, Sequence[RpmFacts]],
     salt: str,
     jobs: int = 1,
-) -> Iterator[Piece]:
-    """Pieces in the order of sources, so that what one source's RPMs share is read together; small
+) -> Iterator[Batch]:
+    """Batches in the order of sources, so that what one source's RPMs share is read together; small
     enough that ``jobs`` have work.
 
     :param salt: digest of the tool and of the policy: with another one, nothing that was done
@@ -66,7 +66,7 @@ def pieces(
         for sources in (old_sources, new_sources)
     ]
     ordered = sorted(pairing.pairs, key=lambda pair: (source_name(pair[1]), pair[1].basename))
-    size = max(1, min(PAIRS_IN_A_PIECE, -(-len(ordered) // (4 * jobs))))
+    size = max(1, min(PAIRS_IN_A_BATCH, -(-len(ordered) // (4 * jobs))))
     for start in range(0, len(ordered), size):
         chosen = tuple(ordered[start : start + size])
         debug = tuple(
@@ -77,7 +77,7 @@ def pieces(
             for old, new in chosen
         )
         keys = (_key(*named, evrs, salt) for named in zip(chosen, debug, strict=True))
-        yield Piece(pairs=chosen, debug=debug, keys=tuple(keys))
+        yield Batch(pairs=chosen, debug=debug, keys=tuple(keys))
 
 
 def _key(

@@ -35,7 +35,7 @@ from buildfarm.rpm_folders import rpms_below
 
 class FactsReader(Protocol):
     """Reads RPM files; the implementation is
-    :class:`buildfarm.adapters.compare.rpm_facts.sandboxed.SandboxedReader`.
+    :class:`buildfarm.adapters.compare.rpm_facts.sandboxed_reader.SandboxedReader`.
     """
 
     def headers(self, files: Sequence[Path]) -> list[RpmFacts]:

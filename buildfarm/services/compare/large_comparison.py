@@ -1,7 +1,7 @@
 """Comparing thousands of RPMs: all cores, flat memory, results as they come, and a restart goes on
 where it was killed.
 
-Identities of both sides are paired first; then pieces of the work are read, compared, written to
+Identities of both sides are paired first; then batches of the work are read, compared, written to
 the journal and forgotten. What the journal holds for the same files, policy and tool is not done
 again.
 """
@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from buildfarm.domain.compare.batch import Piece, pieces
+from buildfarm.domain.compare.batch import Batch, batches
 from buildfarm.domain.compare.facts.facts import RpmFacts
 from buildfarm.domain.compare.fold import by_source as verdicts_by_source
 from buildfarm.domain.compare.fold import refold, refold_pair
@@ -31,16 +31,16 @@ class Side(Protocol):
     """One side of a large comparison: a folder or a repository."""
 
     @property
-    def cards(self) -> Sequence[RpmFacts]:
+    def identities(self) -> Sequence[RpmFacts]:
         """The identity of every RPM, with its SHA-256
-        (:func:`buildfarm.domain.compare.batch.card`).
+        (:func:`buildfarm.domain.compare.batch.identity`).
         """
 
     @property
     def provides(self) -> Mapping[str, str]:
         """Every name that an RPM of this side provides, with the file name of one that does."""
 
-    def facts(self, cards: Sequence[RpmFacts]) -> AbstractContextManager[list[RpmFacts]]:
+    def facts(self, identities: Sequence[RpmFacts]) -> AbstractContextManager[list[RpmFacts]]:
         """The whole facts of some of them, in order, and their files at hand until the block ends."""
 
 
@@ -58,10 +58,8 @@ class Journal(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What happens is told to: each result as it comes (``again``: it was in the journal), and how
-    many pairs there are.
-    """
+class Callbacks:
+    """Called with the number of pairs, and with each result (True: it was in the journal)."""
 
     total: Callable[[int], None]
     result: Callable[[PairResult, bool], None]
@@ -69,7 +67,7 @@ class Told:
 
 def compare_sides(
     old: Side, new: Side, *, policy: ComparePolicy, journal: Journal, salt: str, jobs: int,
-    reader: FactsReader, told: Told,
+    reader: FactsReader, callbacks: Callbacks,
 ) -> Report:  # fmt: skip
     """Compare two sides.
 
@@ -78,48 +76,48 @@ def compare_sides(
     :raises InfraError: the reader itself does not work, or an RPM cannot be fetched; what is done
         stays in the journal.
     """
-    vendors, ours = old.cards, new.cards
+    vendors, ours = old.identities, new.identities
     pairing = pair(vendors, ours, policy)
     old_sources, new_sources = by_source(vendors), by_source(ours)
     done = journal.keys()
-    told.total(len(pairing.pairs))
+    callbacks.total(len(pairing.pairs))
 
-    def compare(piece: Piece) -> list[PairResult]:
+    def compare(batch: Batch) -> list[PairResult]:
         debug = [
             [found for found in side if found is not None]
-            for side in zip(*piece.debug, strict=True)
+            for side in zip(*batch.debug, strict=True)
         ]
-        vendors, ours = (list(side) for side in zip(*piece.pairs, strict=True))
+        vendors, ours = (list(side) for side in zip(*batch.pairs, strict=True))
         with old.facts([*vendors, *debug[0]]) as left, new.facts([*ours, *debug[1]]) as right:
             files = {found.sha256: found.file for found in (*left, *right)}
             return compare_pairs(
                 list(zip(left[: len(vendors)], right[: len(ours)], strict=True)), old_sources=old_sources, new_sources=new_sources,
-                debug=[(_file(files, one), _file(files, two)) for one, two in piece.debug], policy=policy, reader=reader,
+                debug=[(_file(files, one), _file(files, two)) for one, two in batch.debug], policy=policy, reader=reader,
             )  # fmt: skip
 
     results: list[PairResult] = []
-    todo: list[Piece] = []
-    for piece in pieces(
+    todo: list[Batch] = []
+    for batch in batches(
         pairing,
         old_sources=old_sources,
         new_sources=new_sources,
         salt=f"{salt} {policy.digest}",
         jobs=jobs,
     ):
-        for key in piece.keys:
+        for key in batch.keys:
             if key in done:
                 results.append(journal.get(key))
-                told.result(_lifted(results[-1], policy), True)  # noqa: FBT003  # said in Told
-        if left := piece.left(done):
+                callbacks.result(_lifted(results[-1], policy), True)  # noqa: FBT003  # as Callbacks declares
+        if left := batch.left(done):
             todo.append(left)
-    for piece, found in _on_all_cores(compare, todo, jobs):
-        for key, result in zip(piece.keys, found, strict=True):
+    for batch, found in _on_all_cores(compare, todo, jobs):
+        for key, result in zip(batch.keys, found, strict=True):
             if (
                 result.verdict is not Verdict.ERROR
             ):  # what could not be known is tried again next time
                 journal.put(key, result)
             results.append(result)
-            told.result(_lifted(result, policy), False)  # noqa: FBT003  # said in Told
+            callbacks.result(_lifted(result, policy), False)  # noqa: FBT003  # as Callbacks declares
     results.sort(key=lambda result: (result.source, result.new))
     report = report_of(results, pairing, policy)
     if policy.waivers:
@@ -137,8 +135,8 @@ def _lifted(result: PairResult, policy: ComparePolicy) -> PairResult:
 
 def distribution(report: Report, *, old: Side, new: Side, policy: ComparePolicy) -> Distribution:
     """The sums by source, over a finished report."""
-    vendors = {policy.renamed(source_name(facts)) for facts in old.cards if not facts.error}
-    ours = {source_name(facts) for facts in new.cards if not facts.error}
+    vendors = {policy.renamed(source_name(facts)) for facts in old.identities if not facts.error}
+    ours = {source_name(facts) for facts in new.identities if not facts.error}
     items: list[PairResult | Unpaired] = [*report.pairs, *report.missing, *report.extra]
     bad = Counter(item.source for item in items if not item.verdict.is_compatible)
     worst = sorted(
@@ -161,16 +159,16 @@ def distribution(report: Report, *, old: Side, new: Side, policy: ComparePolicy)
 
 
 def _on_all_cores(
-    work: Callable[[Piece], list[PairResult]], todo: Sequence[Piece], jobs: int
-) -> Iterator[tuple[Piece, list[PairResult]]]:
-    """Answers as they come; only a few pieces are under way at once, so that nothing piles up."""
-    waiting: dict[Future[list[PairResult]], Piece] = {}
+    work: Callable[[Batch], list[PairResult]], todo: Sequence[Batch], jobs: int
+) -> Iterator[tuple[Batch, list[PairResult]]]:
+    """Answers as they come; only a few batches are under way at once, so that nothing piles up."""
+    waiting: dict[Future[list[PairResult]], Batch] = {}
     rest = iter(todo)
     with ThreadPoolExecutor(jobs) as pool:
         try:
             while True:
-                while len(waiting) < jobs + 1 and (piece := next(rest, None)):
-                    waiting[pool.submit(work, piece)] = piece
+                while len(waiting) < jobs + 1 and (batch := next(rest, None)):
+                    waiting[pool.submit(work, batch)] = batch
                 if not waiting:
                     return
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:

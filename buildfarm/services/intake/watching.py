@@ -46,19 +46,19 @@ class _Ready:
 class FolderWatch:
     """One folder of one target.
 
-    ``nobody_writes`` says whether no process has a file open for writing.
+    ``has_no_writer`` says whether no process has a file open for writing.
     """
 
     def __init__(
         self, hub: Hub, target: Target, folder: WatchedFolder, *, intake: Intake, events: FolderEvents, clock: Clock,
-        nobody_writes: Callable[[Path], bool],
+        has_no_writer: Callable[[Path], bool],
     ) -> None:  # fmt: skip
         self._hub, self._target, self._folder = hub, target, folder
-        self._intake, self._events, self._clock, self._nobody_writes = (
+        self._intake, self._events, self._clock, self._has_no_writer = (
             intake,
             events,
             clock,
-            nobody_writes,
+            has_no_writer,
         )
         self._root = hub.config.path(folder.path)
         self._word = triggers.word(folder)
@@ -168,7 +168,7 @@ class FolderWatch:
             self._settled.discard(path)
             return
         try:
-            if not self._nobody_writes(path):
+            if not self._has_no_writer(path):
                 return
             answer = self._intake([path], None)[0]
             if isinstance(answer, BuildFarmError):

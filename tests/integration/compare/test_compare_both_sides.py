@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from buildfarm.adapters.compare.rpm_facts.elf import disassembly
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
 from buildfarm.domain.compare.contents.both_sides import judge_abi, request, told_of_code
 from buildfarm.domain.compare.facts.content_facts import AbiFacts, BothSides
 from buildfarm.domain.compare.facts.facts import RpmFacts

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
 from buildfarm.domain.compare.policy import ComparePolicy
 from buildfarm.domain.compare.report import from_json, to_json
 from buildfarm.domain.core.verdict import Verdict

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
 from buildfarm.domain.compare.policy import ComparePolicy
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.errors import InfraError, InputError, NotFound

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from buildfarm.adapters.compare.rpm_facts.normalisers import normal_form
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
 from buildfarm.domain.compare.contents.normalise import NO_MASK
 from buildfarm.domain.compare.policy import ComparePolicy
 from buildfarm.services.compare.comparison import compare_paths

@@ -21,8 +21,8 @@ import jsonschema
 import pytest
 
 from buildfarm.adapters.compare.journal import Journal
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
-from buildfarm.adapters.compare.rpm_repository import RepositorySide
+from buildfarm.adapters.compare.repository_side import RepositorySide
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
 from buildfarm.adapters.publish.repository_writer import repository_writer
 from buildfarm.domain.compare.report import SCHEMA_FILE, PairResult
 from buildfarm.domain.core.verdict import Verdict
@@ -210,7 +210,7 @@ def test_metadata_that_names_a_file_outside_or_lies_about_itself_is_refused(serv
     (made / "repodata" / "repomd.xml").write_text(repomd.xml_dump())
     with (
         RepositorySide(str(made), work=tmp_path / "w", reader=SandboxedReader(jobs=1)) as side,
-        side.facts(side.cards) as facts,
+        side.facts(side.identities) as facts,
     ):
         assert "not in it" in facts[0].error
     primary.write_text(primary.read_text().replace("noarch", "x86_64"))

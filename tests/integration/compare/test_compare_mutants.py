@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
 from buildfarm.domain.compare.kinds import Kind
 from buildfarm.domain.compare.policy import ComparePolicy, Mode, suffix_pattern
 from buildfarm.domain.core.verdict import Verdict

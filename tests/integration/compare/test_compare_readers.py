@@ -10,7 +10,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from buildfarm.adapters.compare.rpm_facts.elf import elf
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader, _each
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader, _each
 from tests.integration.compare.compare_sample import Recipe, build
 
 

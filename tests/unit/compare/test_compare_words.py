@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from buildfarm.domain.compare.advice import NEXT_STEPS, kinds_table, next_step
-from buildfarm.domain.compare.batch import card, pieces
+from buildfarm.domain.compare.batch import batches, identity
 from buildfarm.domain.compare.facts.facts import Dependency, FileEntry, RpmFacts
 from buildfarm.domain.compare.fold import refold
 from buildfarm.domain.compare.kinds import Kind, finding
@@ -158,13 +158,13 @@ def facts(name, release="1.el9", sha256="a" * 64):
 
 
 def keys(old, new, *, salt="1", siblings=()):
-    found = pieces(
+    found = batches(
         Pairing(pairs=((old, new),)),
         old_sources={"s": [old, *siblings]},
         new_sources={"s": [new]},
         salt=salt,
     )
-    return [key for piece in found for key in piece.keys]
+    return [key for batch in found for key in batch.keys]
 
 
 def test_the_key_of_a_result_depends_on_both_files_their_siblings_policy_and_tool():
@@ -174,21 +174,21 @@ def test_the_key_of_a_result_depends_on_both_files_their_siblings_policy_and_too
         keys(old, new, salt="2"), keys(old, new, siblings=[facts("b", release="7.el9")]), keys(old, replace(new, file="/x/b.rpm")),
     ]  # fmt: skip
     assert len({key for some in found for key in some}) == len(found)
-    assert keys(old, new) == keys(card(old), card(new))
+    assert keys(old, new) == keys(identity(old), identity(new))
 
 
 def test_pieces_are_bounded_and_leave_out_what_is_done():
     pairs = tuple((facts(f"a{number}"), facts(f"a{number}")) for number in range(100))
-    found = list(pieces(Pairing(pairs=pairs), old_sources={}, new_sources={}, salt=""))
-    assert [len(piece.pairs) for piece in found] == [25, 25, 25, 25]
+    found = list(batches(Pairing(pairs=pairs), old_sources={}, new_sources={}, salt=""))
+    assert [len(batch.pairs) for batch in found] == [25, 25, 25, 25]
     assert (
-        len(next(pieces(Pairing(pairs=pairs * 3), old_sources={}, new_sources={}, salt="")).pairs)
+        len(next(batches(Pairing(pairs=pairs * 3), old_sources={}, new_sources={}, salt="")).pairs)
         == 32
     )
     assert (
         len(
             next(
-                pieces(Pairing(pairs=pairs), old_sources={}, new_sources={}, salt="", jobs=8)
+                batches(Pairing(pairs=pairs), old_sources={}, new_sources={}, salt="", jobs=8)
             ).pairs
         )
         == 4

@@ -85,7 +85,7 @@ def _let_in(account: Account, where: str, *, by: str) -> Response:
 @blueprint.get("/login/oidc")
 def leave_for_issuer() -> Response:
     """Begin a login at the OIDC issuer."""
-    url, authorization_request = _issuer().begin(_complete())
+    url, authorization_request = _issuer().begin(_redirect_uri())
     answer = redirect(url, HTTPStatus.SEE_OTHER)
     cookies.keep_authorization(answer, authorization_request, onward(request.args.get("next", "")))
     return answer
@@ -98,7 +98,7 @@ def complete() -> Response:
     issuer, (authorization_request, where) = _issuer(), cookies.authorization_request()
     assert settings is not None
     try:
-        claims = issuer.welcome(authorization_request, _complete(), request.args.to_dict())
+        claims = issuer.complete(authorization_request, _redirect_uri(), request.args.to_dict())
         answer = _let_in(
             logging_in.with_identity(the_hub(), settings, claims), onward(where), by=settings.issuer
         )
@@ -115,8 +115,8 @@ def _issuer() -> IdentityProvider:
     return tools.issuer
 
 
-def _complete() -> str:
-    """The address the issuer sends the browser back to: where it is now."""
+def _redirect_uri() -> str:
+    """Return the address to which the issuer sends the browser back."""
     return url_for("people_pages.complete", _external=True)
 
 

@@ -1,7 +1,7 @@
-"""Builders: one port, two ways to turn a work order into RPMs (:mod:`.chroot` and :mod:`.mock`).
+"""Builders: one port with two implementations (:mod:`.chroot` and :mod:`.mock`).
 
 Both leave the same resultdir: ``build.log root.log state.log installed_pkgs.log *.rpm``.
-``build.log`` grows while the build runs, so that whoever wants can follow it.
+``build.log`` grows while the build runs, so that it can be followed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The embedded builder: dnf --installroot for a base, overlayfs for each build, bubblewrap around
 it.
 
-Stages: ``buildroot`` (the base, its overlay), ``dependencies`` (the SRPM's digests, what it
-requires), ``build``, ``collect``. Everything it needs from the machine is named by
-:meth:`ChrootBuilder.missing`.
+Stages: ``buildroot`` (the base, its overlay), ``dependencies`` (the SRPM's digests and
+requirements), ``build``, ``collect``. :meth:`ChrootBuilder.missing` names everything it needs from
+the machine.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ _TOOLS = {
     "mount": "mount",
 }
 _ROUNDS = 4
-"""How often rpmbuild may ask for more: %generate_buildrequires, or a condition that changes
-BuildRequires.
+"""Limit for repeated runs of rpmbuild.
+
+Repeats are due to %generate_buildrequires, or a condition that changes BuildRequires.
 """
 _CHECK_SECONDS = 300
 _CHECK = (
@@ -44,12 +45,16 @@ _CHECK = (
     'exec rpm -qp --nosignature --qf "%{SOURCEPACKAGE}\\n[%{REQUIRENEVRS}\\n]" "$1"'
 )
 _MAGIC = b"\xed\xab\xee\xdb"
-_MAKE_SRPM = 'tar -xf "$1" --no-same-owner -C /builddir/build && shift && set -- "$@" /builddir/build/SPECS/*.spec && exec "$@"'
+_MAKE_SRPM = (
+    'tar -xf "$1" --no-same-owner -C /builddir/build && shift && '
+    'set -- "$@" /builddir/build/SPECS/*.spec && exec "$@"'
+)
 
 
 class ChrootBuilder:
-    """Builds on this machine, as root; ``folder`` keeps bases and dnf's cache, ``owner`` names our
-    control groups.
+    """Builds on this machine, as root.
+
+    ``folder`` keeps bases and dnf's cache, ``owner`` names our control groups.
     """
 
     name = "chroot"
@@ -61,12 +66,12 @@ class ChrootBuilder:
         self._bases = BaseCache(folder / "bases", self._installer, keep=keep_bases)
 
     def version(self) -> str:
-        """The tools' versions."""
+        """Return the tools' versions."""
         rpm = process.run(["rpm", "--version"], timeout=10).text.split()[-1]
         return f"chroot (rpm {rpm}, {process.run(['bwrap', '--version'], timeout=10).text.strip()})"
 
     def features(self) -> dict[str, str]:
-        """Return which limits are enforced by what."""
+        """Return the enforced limits and their mechanisms."""
         found = cgroup.hierarchies()
         names = {name: f"cgroup v{hierarchy.version}" for name, hierarchy in found.items()}
         return {
@@ -80,7 +85,7 @@ class ChrootBuilder:
         }
 
     def missing(self) -> tuple[str, ...]:
-        """Return what has to be done before this builder works here."""
+        """Return the steps that are needed before this builder works here."""
         problems = (
             []
             if os.geteuid() == 0
@@ -99,14 +104,14 @@ class ChrootBuilder:
         return tuple(problems)
 
     def remove_stale(self) -> None:
-        """Clean up after a predecessor that was killed: half a base, its control groups."""
+        """Remove partial bases and control groups of a killed predecessor."""
         cgroup.remove_stale(self._owner)
         self._bases.remove_unfinished()
 
     def build(
         self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop
     ) -> Outcome:
-        """As :meth:`buildfarm_workers.builders.port.Builder.build` says."""
+        """Build; see :meth:`buildfarm_workers.builders.port.Builder.build`."""
         making = Resultdir(result, stage=stage, stop=stop)
         build = _Build(order, making, self._installer, work, stop)
         kind: FailureKind | None = None
@@ -127,10 +132,8 @@ class ChrootBuilder:
         except BuildFailed as failure:
             kind, reason = failure.kind, one_line(str(failure))
             if making.current == "buildroot" and kind is FailureKind.DEPENDENCIES:
-                kind, reason = (
-                    FailureKind.CHROOT,
-                    f"the target's base packages: {reason}",
-                )  # not the SRPM's fault
+                # The SRPM is not at fault.
+                kind, reason = (FailureKind.CHROOT, f"the target's base packages: {reason}")
         except (BuildFarmError, OSError) as error:
             kind = (
                 FailureKind.CHROOT if making.current == "buildroot" else FailureKind.INFRASTRUCTURE
@@ -138,12 +141,13 @@ class ChrootBuilder:
             reason = one_line(str(error))
         making.say(f"Result: {kind or 'ok'} {reason}".rstrip())
         return Outcome(
-            kind=kind, reason=reason, lock=build.lock, seconds=making.seconds, facts=build.facts, asked_for=build.asked_for,
+            kind=kind, reason=reason, lock=build.lock, seconds=making.seconds, facts=build.facts,
+            asked_for=build.asked_for,
         )  # fmt: skip
 
 
 class _Build:
-    """One order on its way through a room."""
+    """One order in its build environment."""
 
     room: BuildEnvironment
 
@@ -160,11 +164,11 @@ class _Build:
 
     @property
     def facts(self) -> dict[str, str]:
-        """Return what the room noticed, if there was one."""
+        """Return the observations of the environment, if there was one."""
         return self.room.facts if hasattr(self, "room") else {}
 
     def run(self, base: Base, payload: Path) -> None:
-        """Dependencies, build, collect. :raises BuildFailed: with kind and reason."""
+        """Install dependencies, build and collect. :raises BuildFailed: with kind and reason."""
         with self._making.stage("dependencies"):
             inside = self.room.place(payload)
             missing = self._check(inside, base) if self._order.kind == "build" else []
@@ -190,8 +194,9 @@ class _Build:
                 )
 
     def _check(self, inside: str, base: Base) -> list[str]:
-        """Digests of the SRPM, and which of its requirements the base does not hold; its header is
-        read in the box.
+        """Check the SRPM's digests; return its requirements that the base lacks.
+
+        The header is read in the sandbox.
         """
         with (self.room.root / inside.lstrip("/")).open("rb") as srpm:
             if srpm.read(len(_MAGIC)) != _MAGIC:
@@ -220,7 +225,7 @@ class _Build:
         self._making.write_installed(found.log)
 
     def _rpmbuild(self, inside: str) -> None:
-        """Run rpmbuild; while it asks for more requirements, install them and run it again."""
+        """Run rpmbuild; while it reports further requirements, install them and run it again."""
         deadline = Deadline(self._order.limits.seconds)
         for _ in range(_ROUNDS):
             read_from = self._making.build_log.stat().st_size
@@ -262,7 +267,7 @@ class _Build:
         return ["rpmbuild", "--rebuild", *options, inside]
 
     def _where(self, failure: BuildFailed, deadline: Deadline) -> BuildFailed:
-        """``failure`` with the rpmbuild section in which it happened."""
+        """Return ``failure`` with the rpmbuild section in which it happened."""
         at = room.stage_reached(self._making.build_log)
         reason = str(failure)
         if failure.kind is FailureKind.TIMEOUT:

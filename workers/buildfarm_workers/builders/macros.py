@@ -1,4 +1,4 @@
-"""The build user's ``.rpmmacros``: what the target and the override say. Pure."""
+"""The build user's ``.rpmmacros``, from the target and the override. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAME = re.compile(r"[A-Za-z_]\w+(?:\([^()]*\))?")
 
 
 def for_order(order: WorkOrder) -> dict[str, str]:
-    """Macro names (no percent sign) to bodies: the target's, then the override's."""
+    """Return macro bodies by name (no percent sign): the target's, then the override's."""
     macros = {
         "_buildhost": sandboxes.HOSTNAME,
         **_plain(order.macros),
@@ -26,9 +26,9 @@ def for_order(order: WorkOrder) -> dict[str, str]:
 
 
 def rpmmacros(order: WorkOrder, *, dbpath: str) -> str:
-    """The whole file.
+    """Return the whole file.
 
-    :raises BuildFailed: a macro's name is none.
+    :raises BuildFailed: a macro's name is invalid.
     """
     fixed = {
         "_topdir": "/" + "/".join(sandboxes.TOPDIR),
@@ -47,7 +47,7 @@ def rpmmacros(order: WorkOrder, *, dbpath: str) -> str:
 
 
 def options(order: WorkOrder) -> list[str]:
-    """Rpmbuild's options for the override's conditions."""
+    """Return rpmbuild's options for the override's conditions."""
     override = order.override
     words = [f"--with={name}" for name in override.with_] + [
         f"--without={name}" for name in override.without

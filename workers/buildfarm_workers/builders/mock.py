@@ -1,8 +1,8 @@
-"""The production builder: runs the real mock with a plain configuration, and reads what it left.
+"""The production builder: runs the real mock with a plain configuration, and reads its results.
 
 Exit codes become failure kinds by :func:`buildfarm.domain.core.build.failure_of_mock`. Each build
-has a basedir of its own, kept until the lock is read from the root; mock's root cache is shared by
-all builds of one buildroot key.
+has its own basedir, kept until the lock is read from the root; mock's root cache is shared by all
+builds of one buildroot key.
 """
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ from buildfarm_workers.config import MockSettings
 
 _GROUP = "mock"
 _SETUP_SECONDS = 3600
-"""What mock may take beside rpmbuild: the root, the dependencies, its own start."""
+"""Time for mock in addition to rpmbuild: the root, the dependencies, its own start."""
 _ROOT = "root"
 _ROOT_STANDS = "Finish: chroot init"
 _QUOTED = "Command failed:"
-"""After it, mock quotes on standard error the command that failed and what that said."""
+"""After it, mock quotes the failed command and its output on standard error."""
 
 
 class MockBuilder:
-    """``folder`` keeps mock's caches; ``settings.user`` is the ordinary user that mock drops to
-    when we are root.
+    """Builds with mock; ``folder`` keeps mock's caches.
+
+    ``settings.user`` is the ordinary user that mock drops to when the worker runs as root.
     """
 
     name = "mock"
@@ -51,14 +52,14 @@ class MockBuilder:
         self._settings = settings
 
     def version(self) -> str:
-        """Mock's own version."""
+        """Return mock's version."""
         done = process.run(
             [self._settings.command, "--version"], timeout=30, ok=None, env=self._environment()
         )
         return f"mock {done.text.strip() or '?'}"
 
     def features(self) -> dict[str, str]:
-        """Return which limits are enforced by what."""
+        """Return the enforced limits and their mechanisms."""
         found = cgroup.hierarchies()
         names = {name: f"cgroup v{hierarchy.version}" for name, hierarchy in found.items()}
         return {
@@ -68,11 +69,12 @@ class MockBuilder:
         }
 
     def missing(self) -> tuple[str, ...]:
-        """Return what has to be done before this builder works here."""
+        """Return the steps that are needed before this builder works here."""
         problems = []
         if not shutil.which(self._settings.command, path=_path()):
             problems.append(
-                f"{self._settings.command}: install mock (EL and Fedora package it; `pip install mock` is another thing)"
+                f"{self._settings.command}: install mock (EL and Fedora package it; `pip install "
+                "mock` is another thing)"
             )
         try:
             grp.getgrnam(_GROUP)
@@ -87,7 +89,7 @@ class MockBuilder:
     def build(
         self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop
     ) -> Outcome:
-        """As :meth:`buildfarm_workers.builders.port.Builder.build` says."""
+        """Build; see :meth:`buildfarm_workers.builders.port.Builder.build`."""
         making = Resultdir(result, stage=stage, stop=stop)
         run = _Run(order, making, work, stop, owner=self._owner)
         kind: FailureKind | None = None
@@ -109,11 +111,12 @@ class MockBuilder:
             kind, reason = FailureKind.INFRASTRUCTURE, one_line(str(error))
         making.say(f"Result: {kind or 'ok'} {reason}".rstrip())
         return Outcome(
-            kind=kind, reason=reason, lock=run.lock, seconds=making.seconds, facts=run.facts, asked_for=run.asked_for,
+            kind=kind, reason=reason, lock=run.lock, seconds=making.seconds, facts=run.facts,
+            asked_for=run.asked_for,
         )  # fmt: skip
 
     def remove_stale(self) -> None:
-        """Control groups of a killed predecessor; mock's own mounts went with its mount namespace."""
+        """Remove control groups of a killed predecessor; mock's mounts ended with its namespace."""
         cgroup.remove_stale(self._owner)
 
     def _user(self) -> pwd.struct_passwd | None:
@@ -136,7 +139,7 @@ def _path() -> str:
 
 
 class _Run:
-    """One order on its way through mock."""
+    """One order in mock."""
 
     def __init__(
         self, order: WorkOrder, making: Resultdir, work: Path, stop: Stop, *, owner: str
@@ -171,18 +174,18 @@ class _Run:
         self._config.write_text(render(config), encoding="utf-8")
 
     def command(self, payload: Path) -> list[str]:
-        """Mock's words for this order."""
+        """Return mock's arguments for this order."""
         words = ["-r", str(self._config), "--resultdir", str(self._making.folder)]
         if self._order.kind == "build":
-            # under the name the order gives it: mock's messages and logs carry that name
+            # Under the name that the order gives it: mock's messages and logs contain that name.
             _check_srpm(payload, self._srpm.name)
             shutil.copyfile(payload, self._srpm)
             return [*words, "--rebuild", str(self._srpm)]
         tree = self._work / "tree"
         tree.mkdir()
-        tree.chmod(0o777)  # the sandbox is nobody
+        tree.chmod(0o777)  # the sandbox runs as an unprivileged user
         spec_folder, source_folder = tree / "SPECS", tree / "SOURCES"
-        if self._order.payload.filename.endswith(".src.rpm"):  # to be made anew under a condition
+        if self._order.payload.filename.endswith(".src.rpm"):  # to be made again under a condition
             spec_folder = source_folder = tree
             copy = tree / "in.src.rpm"
             shutil.copyfile(payload, copy)
@@ -201,10 +204,10 @@ class _Run:
         return [*words, "--buildsrpm", "--spec", str(specs[0]), "--sources", str(source_folder)]
 
     def mock(self, command: Sequence[str], env: dict[str, str]) -> Completed:
-        """Run mock inside the order's limits.
+        """Run mock within the order's limits.
 
-        :raises BuildFailed: a limit was hit. :raises Stopped: the caller does not want the build
-            any more.
+        :raises BuildFailed: a limit was exceeded.
+        :raises Stopped: the caller stopped the build.
         """
         limits = self._order.limits
         group = ControlGroup(
@@ -238,7 +241,7 @@ class _Run:
         return done
 
     def read_lock(self) -> None:
-        """What stood in the root, from its own database: mock's lockfile knows no header digest."""
+        """Read the lock from the root's own database: mock's lockfile has no header digests."""
         root = self._basedir / self._name / _ROOT
         dbpath = rpm_database.find(root)
         if dbpath:
@@ -247,7 +250,7 @@ class _Run:
             self._making.write_installed(found.log)
 
     def judge(self, done: Completed) -> None:
-        """Keep the RPMs asked for, or say why there are none.
+        """Keep the requested RPMs, or explain why there are none.
 
         :raises BuildFailed: with kind and reason.
         """
@@ -275,14 +278,15 @@ class _Run:
             with self._making.build_log.open(encoding="utf-8", errors="replace") as log:
                 reading = reasons.read(log)
             return reading.kind, reading.reason
-        said = done.error_text.rpartition("ERROR: ")[
-            2
-        ]  # the line before only says which build it was
+        # The line before only names the build.
+        said = done.error_text.rpartition("ERROR: ")[2]
         return kind, f"mock: {one_line(said or f'exit code {done.returncode}')}"
 
     def _explain_dnf(self, done: Completed) -> tuple[FailureKind, str]:
-        """Mock says 30 for every failure of dnf: over the SRPM's requirements, a repository, or the
-        root's own packages.
+        """Explain a failure of dnf.
+
+        mock's exit code is 30 for all: for the SRPM's requirements, a repository, or the root's own
+        packages.
         """
         said = done.stderr.decode("utf-8", "replace").rpartition(_QUOTED)[2]
         kind, reason = dnf.explain(said)
@@ -290,10 +294,8 @@ class _Run:
             if _ROOT_STANDS not in self._making.state_log.read_text(
                 encoding="utf-8", errors="replace"
             ):
-                return (
-                    FailureKind.CHROOT,
-                    f"the target's base packages: {reason}",
-                )  # not the SRPM's fault
+                # The SRPM is not at fault.
+                return (FailureKind.CHROOT, f"the target's base packages: {reason}")
             self.asked_for = dnf.missing(said)
         return kind, reason
 
@@ -304,7 +306,7 @@ class _Run:
 
 
 def _check_reachable(folder: Path, user: pwd.struct_passwd | None) -> None:
-    """:raises BuildFailed: mock, which is not root for long, could not get to ``folder``."""
+    """Check a folder. :raises BuildFailed: mock, which drops root, cannot reach ``folder``."""
     if user is None or os.geteuid() != 0:
         return
     for parent in (folder, *folder.parents):
@@ -316,10 +318,9 @@ def _check_reachable(folder: Path, user: pwd.struct_passwd | None) -> None:
 
 
 def _check_srpm(payload: Path, name: str) -> None:
-    """Digests before anything else: for some damage mock says 1, which would read as the build's
-    own failure.
+    """Check the digests first: for some damage mock exits with 1, as for a failed build.
 
-    :raises BuildFailed: the file is not a sound RPM.
+    :raises BuildFailed: the file is damaged.
     """
     done = sandbox.run(
         ["rpmkeys", "--checksig", "--nosignature", payload], read_only=[payload], ok=None
@@ -330,8 +331,9 @@ def _check_srpm(payload: Path, name: str) -> None:
 
 
 def _beyond(sent: Path, made: Path) -> tuple[str, ...]:
-    """Return what the SRPM that mock ``made`` requires and the one ``sent`` does not: its header
-    names what was generated too.
+    """Return the requirements of the SRPM that mock ``made`` and of the one ``sent`` that differ.
+
+    Its header has the generated ones as well.
     """
     known = _requires(sent)
     return tuple(
@@ -340,8 +342,9 @@ def _beyond(sent: Path, made: Path) -> tuple[str, ...]:
 
 
 def _requires(srpm: Path) -> dict[str, None]:
-    """In the header's order, as rpm words them; none where a build left something else under the
-    SRPM's name.
+    """Return requirements in the header's order, in rpm's notation.
+
+    Empty if a build left something else under the SRPM's name.
     """
     done = sandbox.run(
         ["rpm", "-qp", "--nosignature", "--qf", "[%{REQUIRENEVRS}\\n]", srpm],
@@ -352,7 +355,7 @@ def _requires(srpm: Path) -> dict[str, None]:
 
 
 def configuration(order: WorkOrder, *, basedir: Path, cache: Path, isolation: str) -> MockConfig:
-    """The order as a mock configuration."""
+    """Return the order as a mock configuration."""
     epoch = order.source_date_epoch
     return MockConfig(
         root=root_name(order.target, order.arch, order.buildroot.key),

@@ -1,7 +1,7 @@
-"""What every builder promises.
+"""The port of all builders.
 
-A build that fails is an :class:`Outcome`, not an exception: the caller gets a kind from the farm's
-one taxonomy and a reason of one line that a person can act on without opening a log.
+A failed build is an :class:`Outcome`, not an exception: the caller gets a kind from the farm's
+taxonomy and a one-line reason that a person can act on without opening a log.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Stage = Callable[[str], None]
 """Called when a stage begins: ``buildroot``, ``dependencies``, ``build``, ``collect``."""
 
 Stop = Callable[[], str]
-"""Asked several times a second; a non-empty answer ends the build with that reason."""
+"""Called several times a second; a non-empty answer ends the build with that reason."""
 
 
-class BuildFailed(BuildFarmError):  # the house names errors for what happened
-    """A stage ended the build; becomes the :class:`Outcome`. The message is the reason."""
+class BuildFailed(BuildFarmError):  # named after what happened, as all errors of the farm
+    """A stage ended the build; it becomes the :class:`Outcome`, with its message as the reason."""
 
     def __init__(self, kind: FailureKind, reason: str) -> None:
         super().__init__(reason)
@@ -33,7 +33,7 @@ class BuildFailed(BuildFarmError):  # the house names errors for what happened
 
 
 class Stopped(BuildFailed):
-    """The caller's ``stop`` ended the build; nobody's fault, hence infrastructure."""
+    """The caller's ``stop`` ended the build; counted as infrastructure, because nothing failed."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(FailureKind.INFRASTRUCTURE, reason)
@@ -41,12 +41,12 @@ class Stopped(BuildFailed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a build ended. ``kind`` is ``None`` for success.
+    """The end of a build; ``kind`` is ``None`` for success.
 
-    ``lock`` is every RPM that stood in the buildroot when the build began (empty if it never did).
-    ``seconds`` maps stages to wall clock. ``facts`` says what was special about this run: a limit
-    that could not be set, and its peaks. ``asked_for`` are requirements that the build asked for
-    while it ran, whether or not they could be installed.
+    ``lock`` is every RPM in the buildroot when the build began (empty if it never did). ``seconds``
+    maps stages to wall clock. ``facts`` are particulars of this run: a limit that could not be set,
+    and its peaks. ``asked_for`` are requirements that the build generated, whether or not they
+    could be installed.
     """
 
     kind: FailureKind | None = None
@@ -58,7 +58,7 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """The build made its RPMs."""
+        """Whether the build made its RPMs."""
         return self.kind is None
 
 
@@ -70,37 +70,32 @@ class Builder(Protocol):
         """``chroot`` or ``mock``."""
 
     def version(self) -> str:
-        """The builder and the tools it stands on, for the build's record."""
+        """Return the versions of the builder and its tools, for the build's record."""
 
     def features(self) -> dict[str, str]:
-        """Return what this machine offers the builder: which limits are really enforced, and by
-        what.
-        """
+        """Return the limits that are enforced on this machine, and their mechanisms."""
 
     def missing(self) -> tuple[str, ...]:
-        """Return what keeps this builder from working here, each with its remedy; empty when all is
-        well.
+        """Return the obstacles to this builder here, each with its remedy; empty if there are
+        none.
         """
 
     def remove_stale(self) -> None:
-        """Clean up what a predecessor of the same owner left when it was killed; called before the
-        first build.
-        """
+        """Clean up after a killed predecessor of the same owner; called before the first build."""
 
     def build(
         self, order: WorkOrder, payload: Path, work: Path, result: Path, *, stage: Stage, stop: Stop
     ) -> Outcome:
-        """Build ``order``; nothing it started lives on, nothing it mounted stays mounted.
+        """Build ``order``; afterwards all its processes and mounts are gone.
 
-        :param payload: the file that ``order.payload`` describes, digest already verified.
-        :param work: an empty folder of this build's own; what is left in it afterwards may be
-            deleted.
+        :param payload: the file that ``order.payload`` describes, with its digest verified.
+        :param work: an empty folder for this build; what is left in it may be deleted.
         :param result: the resultdir, existing and empty.
         """
 
 
 def one_line(reason: str) -> str:
-    r"""``reason`` fit for a table: one line, of bearable length.
+    r"""Return ``reason`` for a table: on one line, and shortened.
 
     >>> one_line("  error:  x\n  on y ")
     'error: x on y'

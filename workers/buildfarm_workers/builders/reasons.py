@@ -1,4 +1,6 @@
-"""One useful line out of a build log. Pure text work, on a stream of lines of any length."""
+"""Find the reason of a failure in a build log. Pure functions on a stream of lines of any
+length.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +16,28 @@ _NEEDED = re.compile(r"^\t(?P<what>\S.*?) is needed by \S+$")
 _COMPILER = re.compile(r"^[^\s:][^:]*:\d+(?::\d+)?: (?:fatal )?error: ")
 _NOTIFICATIONS = re.compile(
     r"(?:^|: )(?:fatal error|configure: error|CMake Error|undefined reference to)"
-    r"|ld: cannot find |^error: (?!Bad exit status|Failed build dependencies)|^\w*(?:Error|Exception): |^FAILED |^Hunk #\d+ FAILED"
+    r"|ld: cannot find |^error: (?!Bad exit status|Failed build "
+    r"dependencies)|^\w*(?:Error|Exception): |^FAILED |^Hunk #\d+ FAILED"
     r"|command not found|^E: |ERROR: |File not found"
 )
 _TEST = re.compile(r"^(?:FAIL|not ok|FAILED|ERROR|XPASS)\b[: ]")
 _NETWORK = re.compile(
-    r"Could not resolve host|Temporary failure in name resolution|Network is unreachable|Name or service not known"
+    r"Could not resolve host|Temporary failure in name resolution|Network is unreachable|Name or "
+    r"service not known"
     r"|Failed to connect to"
 )
 _FULL = re.compile(r"File size limit exceeded|File too large|No space left on device")
 _NOISE = re.compile(
-    r"^(?:\+|RPM build (?:errors|warnings):|make(?:\[\d+\])?: (?:Entering|Leaving)|\s*$|child process exited)"
+    r"^(?:\+|RPM build (?:errors|warnings):|make(?:\[\d+\])?: (?:Entering|Leaving)|\s*$|child "
+    r"process exited)"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a log says about its end.
+    """The end of a log.
 
-    ``missing`` are unmet build requirements, as rpmbuild words them.
+    ``missing`` are unmet build requirements, in rpmbuild's words.
     """
 
     kind: FailureKind
@@ -42,9 +47,10 @@ class Reading:
 
 
 def read(lines: Iterable[str]) -> Reading:
-    """Find why the build that wrote ``lines`` failed.
+    """Find the reason why the build that wrote ``lines`` failed.
 
-    >>> read(["gcc -c x.c", "x.c:3:5: error: 'y' undeclared", "error: Bad exit status from /var/tmp/r (%build)"]).reason
+    >>> read(["gcc -c x.c", "x.c:3:5: error: 'y' undeclared",
+    ...       "error: Bad exit status from /var/tmp/r (%build)"]).reason
     "%build: x.c:3:5: error: 'y' undeclared"
     """
     state = _State()
@@ -54,7 +60,7 @@ def read(lines: Iterable[str]) -> Reading:
 
 
 class _State:
-    """The first line of each sort, and the last one said before rpmbuild gave up."""
+    """The first line of each sort, and the last one before rpmbuild ended."""
 
     def __init__(self) -> None:
         self.stage = ""
@@ -72,7 +78,8 @@ class _State:
             self.missing.append(match["what"])
             return
         for name, pattern in (
-            ("network", _NETWORK), ("compiler", _COMPILER), ("test", _TEST), ("notifications", _NOTIFICATIONS), ("full", _FULL),
+            ("network", _NETWORK), ("compiler", _COMPILER), ("test", _TEST),
+            ("notifications", _NOTIFICATIONS), ("full", _FULL),
         ):  # fmt: skip
             if name not in self.first and pattern.search(line):
                 self.first[name] = line.strip()

@@ -1,7 +1,7 @@
-"""Does a root already hold what an SRPM's header asks for? Pure.
+"""Check whether a root already meets the requirements of an SRPM's header. Pure functions.
 
-Only to save a dnf run: "no" (also for what is not understood, such as rich dependencies) costs that
-run, and rpmbuild checks a "yes" again before it builds.
+It only saves a dnf run: "no" (also for unknown forms, such as rich dependencies) costs that run,
+and rpmbuild checks a "yes" again before it builds.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from buildfarm.errors import InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """One line of a header's Requires or Provides: ``name``, ``sense`` (``""``, ``<``, ``>=``, …)
-    and its EVR.
-    """
+    """One line of Requires or Provides: ``name``, ``sense`` (``""``, ``<``, ``>=``, …) and EVR."""
 
     name: str
     sense: str = ""
@@ -39,7 +37,7 @@ Provides = Mapping[str, tuple[Dependency, ...]]
 
 
 def index(lines: Iterable[str]) -> Provides:
-    """Provides by name."""
+    """Return provides by name."""
     found: dict[str, tuple[Dependency, ...]] = {}
     for line in lines:
         if line.strip():
@@ -49,9 +47,10 @@ def index(lines: Iterable[str]) -> Provides:
 
 
 def missing(requires: Iterable[str], provides: Provides) -> list[str]:
-    """The requirements that ``provides`` does not surely meet.
+    """Return the requirements that ``provides`` does not surely meet.
 
-    >>> missing(["gcc", "zlib-devel >= 2", "rpmlib(X) <= 4-1"], index(["gcc = 12-1", "zlib-devel = 1.3-1"]))
+    >>> missing(["gcc", "zlib-devel >= 2", "rpmlib(X) <= 4-1"],
+    ...         index(["gcc = 12-1", "zlib-devel = 1.3-1"]))
     ['zlib-devel >= 2']
     """
     return [line.strip() for line in requires if line.strip() and not _met(line, provides)]
@@ -59,7 +58,7 @@ def missing(requires: Iterable[str], provides: Provides) -> list[str]:
 
 def _met(line: str, provides: Provides) -> bool:
     if line.startswith("rpmlib("):
-        return True  # a feature of rpm itself; rpmbuild knows
+        return True  # a feature of rpm itself, which rpmbuild checks
     if line.startswith("("):
         return False
     wanted = Dependency.parse(line)
@@ -75,7 +74,7 @@ def _overlaps(wanted: Dependency, have: Dependency) -> bool:
         asked, got = EVR.parse(wanted.evr), EVR.parse(have.evr)
     except InputError:
         return False
-    if not asked.release:  # rpm compares releases only where both sides have one
+    if not asked.release:  # rpm compares releases only if both sides have one
         got = EVR(epoch=got.epoch, version=got.version, release="")
     return (
         ("<" in wanted.sense and got < asked)

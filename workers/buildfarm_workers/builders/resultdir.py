@@ -1,6 +1,4 @@
-"""The one layout of a result: ``build.log root.log state.log installed_pkgs.log *.rpm``, as mock
-has it.
-"""
+"""The layout of a result, as in mock: ``build.log root.log state.log installed_pkgs.log *.rpm``."""
 
 from __future__ import annotations
 
@@ -21,13 +19,13 @@ ROOT_LOG = "root.log"
 STATE_LOG = "state.log"
 INSTALLED_LOG = "installed_pkgs.log"
 SIDE_LOGS = (ROOT_LOG, STATE_LOG, INSTALLED_LOG)
-"""The logs beside build.log; that one is streamed."""
+"""The logs beside build.log, which is streamed."""
 
 _RPM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^-]*\.rpm")
 
 
 class Resultdir:
-    """A result being made. Times the stages as it goes."""
+    """A result in progress; it measures the stages."""
 
     def __init__(self, folder: Path, *, stage: Stage, stop: Stop) -> None:
         self.folder = folder
@@ -50,7 +48,7 @@ class Resultdir:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time one stage. :raises Stopped: the caller does not want the build any more."""
+        """Measure one stage. :raises Stopped: the caller stopped the build."""
         if reason := self._stop():
             raise Stopped(reason)
         self.current = name
@@ -65,18 +63,18 @@ class Resultdir:
             self.say(f"Finish: {name} ({taken:.2f} s)")
 
     def write_installed(self, text: str) -> None:
-        """installed_pkgs.log: one line an RPM, in mock's format."""
+        """Write installed_pkgs.log: one line for each RPM, in mock's format."""
         self.installed_log.write_text(text, encoding="utf-8")
 
     def rpms(self, *, source: bool) -> list[Path]:
-        """The RPMs collected: SRPMs or all others."""
+        """Return the collected RPMs: SRPMs or all others."""
         return sorted(p for p in self.folder.glob("*.rpm") if p.name.endswith(".src.rpm") is source)
 
     def collect(self, top: Path, inside: Sequence[str]) -> int:
-        """Take the RPMs out of ``top/inside[0]/inside[1]/…`` and its sub-folders; how many there
-        were.
+        """Move the RPMs out of ``top/inside[0]/inside[1]/…`` and its sub-folders; return the
+        number.
 
-        The build owned those folders: a symbolic link in the way, or a name no RPM has, is not
+        The build owned those folders: symbolic links, and names that are not an RPM's, are not
         followed.
 
         :raises BuildFailed: the build left something there that is not an RPM's file.
@@ -103,10 +101,10 @@ class Resultdir:
 
 
 def _take(source: Path, target: Path) -> None:
-    """Move one file and make it an ordinary one of ours."""
+    """Move one file and give it ordinary owner and mode."""
     try:
         source.rename(target)
-    except OSError:  # another file system
+    except OSError:  # on another file system
         shutil.copyfile(source, target)
     target.chmod(0o644)
     if os.geteuid() == 0:

@@ -1,3 +1,1 @@
-"""Guests: images made from repositories, machines that live for one task, and the pool that keeps
-them coming.
-"""
+"""Guests: images made from repositories, machines that live for one task, and their pool."""

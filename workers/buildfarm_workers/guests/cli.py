@@ -1,4 +1,4 @@
-"""``buildfarm guests …``: images, the pool, and a look at what runs.
+"""``buildfarm guests …``: images, the pool, and the running guests.
 
 A plug-in of the ``buildfarm`` command.
 """
@@ -31,12 +31,13 @@ def _default_config() -> Path:
 
 @click.group("guests")
 @click.option(
-    "--config", "file", type=click.Path(path_type=Path), default=_default_config, show_default="host.yaml in BUILDFARM_HOME",
+    "--config", "file", type=click.Path(path_type=Path), default=_default_config,
+    show_default="host.yaml in BUILDFARM_HOME",
     help="This KVM host's configuration; `buildfarm host-add` writes it.",
 )  # fmt: skip
 @click.pass_context
 def guests(context: click.Context, file: Path) -> None:
-    """KVM guests that build: their images, the pool that runs them, what runs now."""
+    """Manage KVM guests that build: their images, the pool, and the running machines."""
     log.configure()
     context.obj = file
 
@@ -55,7 +56,7 @@ def run(file: Path, *, once: bool) -> None:
 @guests.command("list")
 @click.pass_obj
 def list_guests(file: Path) -> None:
-    """The guests of this host: what libvirt runs, and what the hub says of each."""
+    """List the guests of this host, as libvirt and the hub see them."""
     config = hosts.load(file)
     machines = [
         one
@@ -73,7 +74,8 @@ def list_guests(file: Path) -> None:
         worker = "?" if state is None else state.state if state.joined else "booting"
         task = state.task if state and state.task else "-"
         click.echo(
-            f"{machine.name:<24} {machine.state:<8} {worker:<10} {task:<18} {machine.metadata.get('image', '')[:12]}"
+            f"{machine.name:<24} {machine.state:<8} {worker:<10} {task:<18} "
+            f"{machine.metadata.get('image', '')[:12]}"
         )
     click.echo(f"{len(machines)} guests at {config.libvirt}")
 
@@ -90,7 +92,7 @@ def console(file: Path, name: str) -> None:
 
 @guests.group("image")
 def image() -> None:
-    """Images that guests boot."""
+    """Manage the images that guests boot."""
 
 
 @image.command("build")
@@ -110,7 +112,7 @@ def build(file: Path, name: str) -> None:
 @image.command("list")
 @click.pass_obj
 def list_images(file: Path) -> None:
-    """The images of this host and what they were made of."""
+    """List the images of this host and the RPMs in them."""
     config = hosts.load(file)
     for place in sorted(config.images.glob("*/current")):
         found = images.current(config.images, place.parent.name)
@@ -118,7 +120,8 @@ def list_images(file: Path) -> None:
             found.path(found.manifest.disk)
         )
         click.echo(
-            f"{found.manifest.name:<20} {found.digest[:16]} {found.manifest.target:<16} {len(found.manifest.lock)} RPMs, "
+            f"{found.manifest.name:<20} {found.digest[:16]} {found.manifest.target:<16} "
+            f"{len(found.manifest.lock)} RPMs, "
             f"{size // (1 << 20)} MiB, generation {found.manifest.generation or 'none yet'}"
         )
 
@@ -141,8 +144,9 @@ def list_images(file: Path) -> None:
 )
 @click.pass_obj
 def render(file: Path, name: str, folder: Path | None, target: Path) -> None:
-    """Write what the distribution's own tools make NAME with: cloud-init or kickstart, domain XML,
-    the virt-install call.
+    """Write the files of the distribution's own tools for NAME.
+
+    That is cloud-init or kickstart, domain XML, and the virt-install call.
     """
     found, _ = definitions.find(folder or hosts.load(file).definitions, name)
     for written in rendering.write(found, target):

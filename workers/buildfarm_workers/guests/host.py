@@ -1,4 +1,4 @@
-"""``host.yaml``: what a KVM host is told; typed at load, the only place that knows its spelling."""
+"""The configuration of a KVM host (``host.yaml``), typed at load."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from buildfarm.errors import ConfigError
 
 
 class HostConfig(BaseModel):
-    """A KVM host: who it is for the hub, which image its guests boot, how many at a time.
+    """A KVM host: its identity for the hub, its guests' image, and their number.
 
-    Relative paths start at the file.
-
-    ``redis`` is where the host reaches the hub's Redis (``host:port``). ``qemu_user`` gets the
-    files of a guest where libvirt does not hand them over by itself (a session daemon).
-    ``boot_seconds`` is how long a guest may take to say hello.
+    Relative paths start at the file. ``redis`` is the hub's Redis for the host (``host:port``).
+    ``qemu_user`` owns a guest's files if libvirt does not change their owner itself (a session
+    daemon). ``boot_seconds`` is the time in which a guest must register.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,12 +35,12 @@ class HostConfig(BaseModel):
 
     @property
     def images(self) -> Path:
-        """Return where the images lie."""
+        """The folder of images."""
         return self.folder / "images"
 
     @property
     def running(self) -> Path:
-        """One folder for each guest that runs, deleted with it."""
+        """A folder for each running guest, deleted with it."""
         return self.folder / "running"
 
 
@@ -57,9 +55,8 @@ def load(file: Path) -> HostConfig:
         hint = "`buildfarm host-add NAME -t TARGET` writes it on the hub"
         raise ConfigError(f"{file}: {error.strerror}", hint=hint) from error
     except yaml.YAMLError:
-        raise ConfigError(
-            f"{file}: not YAML"
-        ) from None  # the error's text would quote lines, and one holds the token
+        # The error's text would quote lines, and one holds the token.
+        raise ConfigError(f"{file}: not YAML") from None
     try:
         config = HostConfig.model_validate(raw)
     except ValidationError as error:

@@ -1,9 +1,7 @@
-"""The HTML page of a comparison: one file, nothing loaded from elsewhere.
+"""The HTML page of a comparison, in one file that loads nothing.
 
-The farm's build page uses the same parts.
-
-``TEMPLATES`` holds ``_comparison.html``, the macros both share; :mod:`.looks` says how a verdict
-looks.
+``TEMPLATES`` holds ``_comparison.html``, macros that the farm's build page uses as well;
+:mod:`.looks` holds the symbols and tones of verdicts.
 """
 
 from __future__ import annotations
@@ -21,10 +19,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(form: Mapping[str, Any], *, title: str) -> str:
-    """The page of a report's JSON form (:func:`buildfarm.domain.compare.report.to_json`)."""
+    """Return the page for a report's JSON form
+    (:func:`buildfarm.domain.compare.report.to_json`).
+    """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True,
+        lstrip_blocks=True, undefined=jinja2.StrictUndefined,
     )  # fmt: skip
     environment.filters.update(icon=looks.icon, tone=looks.tone)
     return environment.get_template("report.html").render(found=reading(form), title=title)

@@ -1,7 +1,4 @@
-"""How a verdict looks: its symbol (a path on a grid of 16) and its tone.
-
-The word stands beside them always.
-"""
+"""The look of a verdict: its symbol (a path on a grid of 16) and its tone, beside the word."""
 
 from __future__ import annotations
 
@@ -21,18 +18,18 @@ SYMBOLS: Mapping[str, str] = {
 }
 
 VERDICTS: Mapping[str, tuple[str, str]] = {
-    "IDENTICAL": ("equals", "good"), "EQUIVALENT": ("approx", "good"), "EXPECTED": ("check", "good"),
-    "COMPATIBLE": ("check", "good"), "REVIEW": ("question", "warn"), "EXTRA": ("plus", "warn"),
-    "INCOMPATIBLE": ("cross", "bad"), "MISSING": ("ban", "bad"), "ERROR": ("bolt", "bad"),
-    "UNCOMPARED": ("minus", "mute"),
+    "IDENTICAL": ("equals", "good"), "EQUIVALENT": ("approx", "good"),
+    "EXPECTED": ("check", "good"), "COMPATIBLE": ("check", "good"), "REVIEW": ("question", "warn"),
+    "EXTRA": ("plus", "warn"), "INCOMPATIBLE": ("cross", "bad"), "MISSING": ("ban", "bad"),
+    "ERROR": ("bolt", "bad"), "UNCOMPARED": ("minus", "mute"),
 }  # fmt: skip
 
 
 def icon(verdict: str) -> str:
-    """The path of a verdict's symbol; a dot for a word that is none."""
+    """Return the path of a verdict's symbol; a dot for an unknown word."""
     return SYMBOLS[VERDICTS.get(verdict, ("dot", "mute"))[0]]
 
 
 def tone(verdict: str) -> str:
-    """``good``, ``warn``, ``bad`` or ``mute``."""
+    """Return ``good``, ``warn``, ``bad`` or ``mute``."""
     return VERDICTS.get(verdict, ("dot", "mute"))[1]

@@ -1,7 +1,7 @@
 """Facts of RPM files, read in the sandbox.
 
-``reader`` is what runs inside (``python -m``) and answers for headers, contents and pairs of files;
-``sandboxed`` asks it from outside and is what the rest of the farm uses, over ``process`` where a
-sandbox stays. What runs inside imports nothing but rpm, the standard library and
-:mod:`buildfarm.domain` for its first answer, so that it starts fast.
+``reader`` runs inside the sandbox (``python -m``) and answers for headers, contents and pairs of
+files. ``sandboxed_reader`` is its client outside, which the rest of the farm uses; it keeps a
+sandbox through ``reader_process``. For its first answer, the program inside imports only rpm, the
+standard library and :mod:`buildfarm.domain`, so that it starts fast.
 """

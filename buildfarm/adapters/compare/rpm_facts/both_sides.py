@@ -1,8 +1,7 @@
-"""Inside the sandbox: what takes the files of both sides at once; see
-:mod:`buildfarm.domain.compare.contents.both_sides`.
+"""Inside the sandbox: facts that need the files of both sides.
 
-Files are taken out of the RPMs into the sandbox's own work folder, under names of ours: nothing a
-payload says is a path here.
+See :mod:`buildfarm.domain.compare.contents.both_sides`. Files are extracted from the RPMs into the
+sandbox's work folder under our own names: a path in a payload is never a path here.
 """
 
 from __future__ import annotations
@@ -35,14 +34,16 @@ _SUPPRESSIONS = "".join(
     for what in ("function", "variable")
     for change in ("added", "deleted")
 )
-"""Symbols that came or went are the ELF layer's, which knows weak templates from interface."""
+"""Added and removed symbols belong to the ELF layer, which tells weak templates from interface."""
 _MAX_REPORT = 8_000
 _DAMAGED = (rpm.error, OSError, ValueError, struct.error, MemoryError)
 
 
 def answers(requests: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """For each :class:`PairRequest` as a dict, rows ``{"path", "old_code", "new_code", "abi"}`` by
-    the new side's path.
+    """Yield rows ``{"path", "old_code", "new_code", "abi"}`` for each :class:`PairRequest` as a
+    dict.
+
+    ``path`` is the new side's.
     """
     for request in requests:
         work = Path(tempfile.mkdtemp(prefix="pair-"))
@@ -91,12 +92,12 @@ def _code(file: Path) -> CodeFacts | None:
 
     try:
         return disassembly.code(file.read_bytes())
-    except (ElfError, struct.error, IndexError, OverflowError):  # the second round has told of it
+    except (ElfError, struct.error, IndexError, OverflowError):  # reported by the content facts
         return None
 
 
 def _extracted(archive: str, wanted: set[str], folder: Path) -> dict[str, Path]:
-    """The wanted files by their path in the RPM, written under numbers."""
+    """Extract the wanted files, written under numbers; return them by their path in the RPM."""
     folder.mkdir()
     found: dict[str, Path] = {}
     for names, size, read in files(archive):
@@ -111,8 +112,9 @@ def _extracted(archive: str, wanted: set[str], folder: Path) -> dict[str, Path]:
 
 
 class _Debuginfo:
-    """The debuginfo of both sides, as folders that abidiff finds it in: ``.build-id/xx/y….debug``,
-    and dwz's common files.
+    """The debuginfo of both sides, as folders for abidiff.
+
+    They hold ``.build-id/xx/y….debug`` and dwz's common files.
     """
 
     def __init__(self, request: dict[str, Any], work: Path) -> None:
@@ -131,7 +133,7 @@ class _Debuginfo:
                 self._error = plain(f"{side} debuginfo cannot be read: {error}")
 
     def compare(self, old: Path, new: Path) -> AbiFacts | None:
-        """Abidiff on two libraries; ``None`` where a side has no debuginfo at hand."""
+        """Run abidiff on two libraries; return ``None`` if a side has no debuginfo."""
         if self._error:
             return AbiFacts(status=None, error=self._error)
         if not all(
@@ -144,8 +146,13 @@ class _Debuginfo:
             for word in (option, root)
         ]
         done = process.run(
-            ["abidiff", "--no-default-suppression", "--suppressions", self._suppressions, *roots, old, new],
-            timeout=_ABIDIFF_SECONDS, ok=None, max_output=MEBIBYTE,
+            [
+                "abidiff", "--no-default-suppression", "--suppressions", self._suppressions, *roots,
+                old, new,
+            ],
+            timeout=_ABIDIFF_SECONDS,
+            ok=None,
+            max_output=MEBIBYTE,
         )  # fmt: skip
         report = plain(done.text)[:_MAX_REPORT]
         if done.returncode < 0 or done.stopped or done.returncode >= 128:  # noqa: PLR2004 -- a signal
@@ -184,7 +191,7 @@ def _build_id(data: bytes) -> str:
 
 
 def _has_debuginfo(file: Path, root: Path) -> bool:
-    """Its own, or that of its build-id; what is no ELF file any more has none."""
+    """Check for debuginfo in the file, or under its build-id; False for what is not an ELF file."""
     data = file.read_bytes()
     try:
         if elf.read(data).debuginfo:

@@ -1,5 +1,5 @@
-"""Headers' facts to JSON and back: what goes through the sandbox's wall; rows are in the order of
-the dataclass's fields.
+"""Header facts to JSON and back, across the sandbox; rows have the order of the dataclass's
+fields.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ T = TypeVar("T")
 
 
 def to_row(item: Any) -> list[Any]:  # noqa: ANN401 -- any dataclass of facts
-    """A dataclass of facts as a list, in the order of its fields."""
+    """Return a dataclass of facts as a list, in the order of its fields."""
     return [getattr(item, field.name) for field in fields(item)]
 
 
 def from_row(kind: type[T], row: list[Any]) -> T:
-    """The dataclass again; lists become tuples.
+    """Return the dataclass of a row; lists become tuples.
 
     :raises TypeError, ValueError: the row is not one of this kind.
     """
@@ -40,7 +40,7 @@ def from_row(kind: type[T], row: list[Any]) -> T:
 
 
 def to_rows(items: tuple[Any, ...]) -> list[list[Any]]:
-    """Many of one kind."""
+    """Return a list of rows."""
     if not items:
         return []
     names = [field.name for field in fields(items[0])]
@@ -48,11 +48,16 @@ def to_rows(items: tuple[Any, ...]) -> list[list[Any]]:
 
 
 def rpm_to_json(facts: RpmFacts) -> dict[str, Any]:
-    """The header's facts as plain lists and dicts."""
+    """Return the header's facts as plain lists and dicts."""
     form = dict(zip([field.name for field in fields(facts)], to_row(facts), strict=True))
     form["dependencies"] = {stem: to_rows(items) for stem, items in facts.dependencies.items()}
-    form["triggers"] = [[to_rows(item.conditions) if name == "conditions" else getattr(item, name) for name in _TRIGGER]
-                        for item in facts.triggers]  # fmt: skip
+    form["triggers"] = [
+        [
+            to_rows(item.conditions) if name == "conditions" else getattr(item, name)
+            for name in _TRIGGER
+        ]
+        for item in facts.triggers
+    ]
     for name in ("scriptlets", "changelog", "files"):
         form[name] = to_rows(form[name])
     form["tags"] = dict(facts.tags)
@@ -63,7 +68,7 @@ _TRIGGER = [field.name for field in fields(Trigger)]
 
 
 def rpm_from_json(form: Mapping[str, Any]) -> RpmFacts:
-    """The facts a reader printed.
+    """Return the facts that a reader printed.
 
     :raises TypeError, ValueError, KeyError: the form is not what a reader prints.
     """

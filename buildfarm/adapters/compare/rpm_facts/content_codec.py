@@ -20,7 +20,7 @@ _CLASS = [field.name for field in fields(ClassFacts)]
 
 
 def content_to_json(facts: ContentFacts) -> dict[str, Any]:
-    """One file's content facts as plain lists and dicts."""
+    """Return one file's content facts as plain lists and dicts."""
     form = dict(zip([field.name for field in fields(facts)], to_row(facts), strict=True))
     if facts.elf is not None:
         form["elf"] = _elf_to_json(facts.elf)
@@ -32,7 +32,7 @@ def content_to_json(facts: ContentFacts) -> dict[str, Any]:
 
 
 def content_from_json(form: Mapping[str, Any]) -> ContentFacts:
-    """The content facts a reader printed; errors as in :func:`rpm_from_json`."""
+    """Return the content facts that a reader printed; errors as in :func:`rpm_from_json`."""
     values = dict(form)
     values["normalisers"] = tuple(form["normalisers"])
     if form["elf"] is not None:
@@ -53,7 +53,7 @@ def content_from_json(form: Mapping[str, Any]) -> ContentFacts:
 
 
 def both_sides_from_json(listed: Iterable[Mapping[str, Any]]) -> dict[str, BothSides]:
-    """Return what a reader printed of pairs of files, by path; errors as in :func:`rpm_from_json`."""
+    """Return a reader's facts of pairs of files, by path; errors as in :func:`rpm_from_json`."""
     return {
         one["path"]: BothSides(
             old_code=_code(one["old_code"]),

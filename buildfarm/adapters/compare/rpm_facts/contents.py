@@ -23,7 +23,7 @@ _MAX_FILE = 96 << 20
 
 
 def answers(requests: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """``{"contents": [facts, …], "error"}`` for each ``{"file", "paths", "masks"}``, in that order."""
+    """Yield ``{"contents": [facts, …], "error"}`` for each ``{"file", "paths", "masks"}``."""
     for request in requests:
         yield _answer(request)
 
@@ -53,7 +53,7 @@ def _walk(path: str, wanted: frozenset[str], mask: Mask, found: dict[str, Conten
 
 
 def _read(blocks: Iterator[bytes], size: int, path: str, mask: Mask) -> ContentFacts:
-    """One file's facts; a file too large to look into is only digested."""
+    """Return one file's facts; a file that is too large is only digested."""
     state = hashlib.sha256()
     kept = bytearray()
     for block in blocks:

@@ -1,9 +1,9 @@
-"""What a reader says of a file that is not what it says it is."""
+"""The error of a reader for a malformed file."""
 
 from __future__ import annotations
 
 
 class MalformedError(ValueError):
-    """It says it is compiled code, and is not well-formed: an error of that file, never something
-    to compare as it is.
+    """The file claims to be compiled code and is malformed; it is an error, never compared as
+    bytes.
     """

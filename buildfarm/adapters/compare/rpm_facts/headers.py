@@ -1,8 +1,8 @@
 """Inside the sandbox: integrity and header facts of RPM files.
 
-Integrity first: rpm checks the header's own digests; the payload's SHA-256 is checked here (never
-its MD5 alone where a better digest exists: an RPM can say "MD5 OK" and be broken). Signatures are
-not looked at: that is ingest's work, and the keys are not in here.
+rpm checks the header's own digests, and the payload's SHA-256 is checked here (never its MD5 alone
+if there is a better digest: an RPM can report "MD5 OK" and be broken). Signatures are not checked:
+that is done at ingest, and the keys are not in here.
 """
 
 from __future__ import annotations
@@ -36,37 +36,38 @@ _I18N_TABLE = 100
 _HEADER_MAGIC = b"\x8e\xad\xe8\x01"
 _I18N_STRING = 9
 _SIGNING_TAGS = frozenset({259, 262, 267, 268, 274, 276, 277, 278, 5090, 5091})
-"""PGP, GPG, DSA, RSA, the files' IMA and fs-verity signatures, OPENPGP; rpm moves the IMA ones to
-5090 and 5091.
+"""PGP, GPG, DSA, RSA, the files' IMA and fs-verity signatures, OPENPGP.
+
+rpm moves the IMA ones to 5090 and 5091.
 """
 _HASHES = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}
 _PAYLOAD_DIGEST, _PAYLOAD_DIGEST_ALGORITHM, _SIGMD5, _FILE_DIGEST_ALGORITHM = 5092, 5093, 261, 5011
 _MD5 = 1
 
 _DEPENDENCY_STEMS = (
-    "REQUIRE", "PROVIDE", "CONFLICT", "OBSOLETE", "RECOMMEND", "SUGGEST", "SUPPLEMENT", "ENHANCE", "ORDER",
+    "REQUIRE", "PROVIDE", "CONFLICT", "OBSOLETE", "RECOMMEND", "SUGGEST", "SUPPLEMENT", "ENHANCE",
+    "ORDER",
 )  # fmt: skip
 _SCRIPT_PHASES = {
     "PREIN": (1023, 1085, 5020), "POSTIN": (1024, 1086, 5021), "PREUN": (1025, 1087, 5022),
     "POSTUN": (1026, 1088, 5023), "PRETRANS": (1151, 1153, 5024), "POSTTRANS": (1152, 1154, 5025),
-    "VERIFYSCRIPT": (1079, 1091, 5026), "PREUNTRANS": (5104, 5106, 5108), "POSTUNTRANS": (5105, 5107, 5109),
+    "VERIFYSCRIPT": (1079, 1091, 5026), "PREUNTRANS": (5104, 5106, 5108),
+    "POSTUNTRANS": (5105, 5107, 5109),
 }  # fmt: skip
-"""Tags of body, interpreter and flags (rpmtag.h); the last two by number because rpm 4.18 has no
-names for them.
-"""
+"""Tags of body, interpreter and flags (rpmtag.h); the last two by number, unnamed in rpm 4.18."""
 
 _TRIGGER_FAMILIES = {
     "TRIGGER": (1065, 1092, 5027, 1066, 1068, 1067, 1069, 0),
     "FILETRIGGER": (5066, 5067, 5068, 5069, 5072, 5071, 5070, 5084),
     "TRANSFILETRIGGER": (5076, 5077, 5078, 5079, 5082, 5081, 5080, 5085),
 }
-"""Tags of bodies, interpreters, flags, then conditions' names, flags, versions, index, then
-priorities.
-"""
+"""Tags of bodies, interpreters, flags; conditions' names, flags, versions, index; priorities."""
 
 _FILE_TAGS = frozenset(
-    {1027, 1028, 1030, 1033, 1034, 1035, 1036, 1037, 1039, 1040, 1045, 1095, 1096, 1097, 1116, 1117, 1118, 1140, 5008,
-     5010}
+    {
+        1027, 1028, 1030, 1033, 1034, 1035, 1036, 1037, 1039, 1040, 1045, 1095, 1096, 1097, 1116,
+        1117, 1118, 1140, 5008, 5010,
+    }
 )  # fmt: skip
 _PLAIN_TAGS_DONE = frozenset(
     {1000, 1001, 1002, 1003, 1022, 1044, 1080, 1081, 1082, 1106, _PAYLOAD_DIGEST}
@@ -74,7 +75,7 @@ _PLAIN_TAGS_DONE = frozenset(
 
 
 def answers(files: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The facts of each file as plain lists and dicts, in that order, each as soon as it is known."""
+    """Yield the facts of each file as plain lists and dicts, in that order."""
     transaction = rpm.TransactionSet()
     transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES)
     descriptor = os.memfd_create("rpm-log")
@@ -90,7 +91,7 @@ def answers(files: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 def read(path: str, transaction: Any, log: Any) -> RpmFacts:  # noqa: ANN401 -- rpm has no types
-    """The facts of one file; damage of any kind becomes ``error``."""
+    """Return the facts of one file; any damage becomes ``error``."""
     sha256 = ""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 -- unbuffered: rpm moves the same descriptor
@@ -134,9 +135,7 @@ def _digest(file: FileIO, algorithm: str, start: bytes = b"") -> str:
 
 
 def _main_header_at(file: FileIO) -> int:
-    """Return where the main header begins: behind the lead and the signature header, which is
-    padded to 8 bytes.
-    """
+    """Return the offset of the main header: after the lead and the padded signature header."""
     start = file.read(_LEAD_BYTES + 16)
     intro = start[_LEAD_BYTES:]
     if intro[:4] != _HEADER_MAGIC:
@@ -147,9 +146,7 @@ def _main_header_at(file: FileIO) -> int:
 
 
 def _payload(file: FileIO, header: Any, header_bytes: bytes) -> tuple[str, str]:  # noqa: ANN401
-    """The payload's SHA-256 (as it lies in the file) and what is wrong with it; ``file`` stands at
-    the payload.
-    """
+    """Return the payload's SHA-256 (as stored) and its fault; ``file`` is at the payload."""
     start = file.tell()
     sha256 = _digest(file, "sha256")
     wanted = _first(header[_PAYLOAD_DIGEST])
@@ -183,8 +180,9 @@ def _first(value: Any) -> str:  # noqa: ANN401 -- a tag's value
 
 
 def as_list(value: Any) -> list[Any]:  # noqa: ANN401 -- a tag's value
-    """A tag's value as a list: rpm gives a scalar for an unknown tag of one item, and None for an
-    absent one.
+    """Return a tag's value as a list.
+
+    rpm gives a scalar for an unknown tag of one item, and None for an absent one.
     """
     if value is None:
         return []
@@ -192,12 +190,12 @@ def as_list(value: Any) -> list[Any]:  # noqa: ANN401 -- a tag's value
 
 
 def plain(text: str) -> str:
-    """Text that any UTF-8 stream can carry; bytes that are none become visible escapes."""
+    """Return text that any UTF-8 stream can hold; other bytes become visible escapes."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _facts(header: Any, digests: dict[str, str]) -> RpmFacts:  # noqa: ANN401
-    """All facts of a header; ``digests`` are the fields that come from the file's bytes."""
+    """Return all facts of a header; ``digests`` are the fields that come from the file's bytes."""
     source = bool(header.isSource())
     epoch = header[rpm.RPMTAG_EPOCH]
     return RpmFacts(
@@ -227,8 +225,8 @@ def _facts(header: Any, digests: dict[str, str]) -> RpmFacts:  # noqa: ANN401
 
 
 def _signature(header: Any) -> str:  # noqa: ANN401
-    """One digest over all tags of the signature header that sign (the rest are digests and sizes of
-    the file).
+    """Return one digest over all signature tags of the signature header (the others are
+    digests).
     """
     parts = [(tag, as_list(header[tag])) for tag in sorted(header.keys()) if tag in _SIGNING_TAGS]
     return hashlib.sha256(repr(parts).encode()).hexdigest() if parts else ""
@@ -319,7 +317,7 @@ def _file(entry: Any, linked: dict[int, list[str]]) -> FileEntry:  # noqa: ANN40
 
 
 def _tags(header: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401
-    """Every tag without a field of its own, as text."""
+    """Yield every tag without a field of its own, as text."""
     done = set(_FILE_TAGS | _PLAIN_TAGS_DONE)
     for tags in (*_SCRIPT_PHASES.values(), *_TRIGGER_FAMILIES.values()):
         done.update(tags)
@@ -341,14 +339,14 @@ def _tags(header: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401
 
 
 def _translations(header: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401
-    """``SUMMARY[de]`` and its like: rpm shows one language at a time, the header's own form has
-    them all.
+    """Yield ``SUMMARY[de]`` and its like from the header's own form: rpm shows one language at a
+    time.
 
-    Source: rpm's "Package format" (index entries of 16 bytes, type 9 is one string a language of
-    HEADERI18NTABLE).
+    Source: rpm's "Package format" (index entries of 16 bytes; type 9 is one string for each
+    language of HEADERI18NTABLE).
     """
     languages = [plain(str(name)) for name in as_list(header[_I18N_TABLE])]
-    if len(languages) < 2:  # noqa: PLR2004  # C alone: the tags themselves say it all
+    if len(languages) < 2:  # noqa: PLR2004  # only C: the tags themselves hold everything
         return
     data = header.unload()
     start = len(_HEADER_MAGIC) + 4 if data.startswith(_HEADER_MAGIC) else 0

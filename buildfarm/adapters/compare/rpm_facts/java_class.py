@@ -1,7 +1,7 @@
-"""Reads a Java class file from memory: The Java Virtual Machine Specification, chapter 4.
+"""Read a Java class file from memory: The Java Virtual Machine Specification, chapter 4.
 
-Every index is checked; what does not fit raises :class:`JavaClassError`. Time and memory are linear
-in the file's size.
+Every index is checked; :class:`JavaClassError` is raised for a wrong one. Time and memory are
+linear in the file's size.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _Pool = list[tuple[int, bytes]]
 
 
 def read(data: bytes) -> ClassFacts:
-    """The facts of one class file. :raises JavaClassError: it is not well-formed."""
+    """Return the facts of one class file. :raises JavaClassError: it is not well-formed."""
     if data[:4] != MAGIC:
         raise JavaClassError("not a class file")
     try:
@@ -131,7 +131,7 @@ def _class(cursor: _Cursor, pool: _Pool, at: int) -> str:
 
 
 def _members(cursor: _Cursor, pool: _Pool) -> list[ClassMember]:
-    """The fields, or the methods, that others can name."""
+    """Return the fields, or the methods, that are visible outside."""
     found = []
     for _ in range(cursor.take(">H")[0]):
         access, name, descriptor, attributes = cursor.take(">HHHH")

@@ -1,5 +1,5 @@
-"""Walks an RPM's payload with rpm itself: every codec it knows, RPM v4 and v6 alike; nothing is
-written to disk.
+"""Walk an RPM's payload with rpm itself, for all its codecs and RPM v4 and v6, without
+extracting.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ Blocks = Callable[[], Iterator[bytes]]
 
 
 def blocks(path: str) -> Iterator[tuple[frozenset[str], int, Blocks]]:
-    """(paths, size in bytes, reader) of each file with content; several paths are hard links of one
-    file.
+    """Yield (paths, size in bytes, reader) of each file with content; several paths are hard links.
 
-    The reader must be used before the next file is asked for; it raises ValueError where the
-    payload ends early.
+    The reader must be used before the next file is requested; it raises ValueError if the payload
+    ends early.
 
     :raises rpm.error, OSError: the RPM or its payload cannot be read.
     """
@@ -60,6 +59,6 @@ def blocks(path: str) -> Iterator[tuple[frozenset[str], int, Blocks]]:
 
 
 def files(path: str) -> Iterator[tuple[frozenset[str], int, Read]]:
-    """As :func:`blocks`, with readers that give the whole content."""
+    """Yield the same as :func:`blocks`, with readers that return the whole content."""
     for names, size, read in blocks(path):
-        yield names, size, lambda read=read: b"".join(read())  # type: ignore[misc]  # bound now, not later
+        yield names, size, lambda read=read: b"".join(read())  # type: ignore[misc]  # the closure keeps this reader

@@ -1,9 +1,8 @@
-"""Inside the sandbox: answers requests, a JSON line each, with a JSON line for each thing asked
-for.
+"""Inside the sandbox: answers a request, a JSON line, with a JSON line for each item.
 
 ``{"files": [path, …]}`` asks for headers, ``{"requests": [{"file", "paths", "masks"}, …]}`` for
-contents, ``{"pairs": [{"old", "new", "paths", …}, …]}`` for what takes both sides. The first line
-printed is ``{"ready": true}``; what a request does not need is not imported.
+contents, ``{"pairs": [{"old", "new", "paths", …}, …]}`` for facts that need both sides. The first
+line printed is ``{"ready": true}``. Modules that a request does not need are not imported.
 """
 
 # ruff: noqa: PLC0415  # imports inside functions: the first answer must not wait for them
@@ -27,7 +26,7 @@ def main() -> int:
 
 
 def emit(form: object) -> None:
-    """One line, at once: whatever crashes later, this one is told."""
+    """Print one line and flush it, so that a later crash does not lose it."""
     sys.stdout.write(json.dumps(form, separators=(",", ":")) + "\n")
     sys.stdout.flush()
 
@@ -51,10 +50,9 @@ def _answers(request: dict[str, Any]) -> Iterable[object]:
 
 
 def _at_once(answer: Callable[[list[Any]], Iterator[object]], items: list[Any]) -> Iterator[object]:
-    """One answer for each item, by a process each: where there are only two RPMs, two processors
-    read them.
+    """Yield one answer for each item, each from a process of its own, to use two processors.
 
-    A process that dies leaves no answer; then this one ends as well, and whoever asked sees that.
+    A process that dies leaves no answer; then this one ends as well, and the client notices.
     """
     ends = []
     for item in items[1:]:
@@ -66,7 +64,7 @@ def _at_once(answer: Callable[[list[Any]], Iterator[object]], items: list[Any]) 
                         "".join(json.dumps(one, separators=(",", ":")) for one in answer([item]))
                     )
             finally:
-                os._exit(0)  # whatever broke: the other process must not be lived twice
+                os._exit(0)  # even after an error: the child must not run the parent's code
         os.close(there)
         ends.append(here)
     yield from answer(items[:1])

@@ -1,8 +1,8 @@
-"""A reader in its sandbox that stays for the next question.
+"""A reader in a sandbox that stays for further requests.
 
-Starting Python in a sandbox costs more than reading a small RPM. What a reader cannot answer (it
-crashed, its time was up) is no answer here: the same question is put to an ordinary run, which
-finds out whose fault it is.
+Starting Python in a sandbox costs more than reading a small RPM. If the reader does not answer (it
+crashed, or its time was up), the same request goes to an ordinary run, which finds the file at
+fault.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _MOST_QUESTIONS = 64
 
 
 class ReaderProcess:
-    """``files`` are the files and folders the reader sees. Not for several threads at once."""
+    """A running reader; ``files`` are the files and folders it sees. It is not thread-safe."""
 
     def __init__(self, files: Sequence[Path], *, memory: int = MEMORY) -> None:
-        asked, self._ask = os.pipe()
+        asked, self._requests = os.pipe()
         answered, out = os.pipe()
         self._answers = os.fdopen(answered, "rb")
         self._deadline = time.monotonic() + _LONGEST_SECONDS
@@ -45,37 +45,34 @@ class ReaderProcess:
         try:
             with os.fdopen(asked, "rb") as stdin, os.fdopen(out, "wb") as stdout:
                 sandbox.python(
-                    READER, read_only=list(dict.fromkeys(files)), stdin=stdin, out=stdout, timeout=_LONGEST_SECONDS,
-                    memory=memory, max_output=_MAX_OUTPUT, ok=None, watch=self._overdue,
+                    READER, read_only=list(dict.fromkeys(files)), stdin=stdin, out=stdout,
+                    timeout=_LONGEST_SECONDS, memory=memory, max_output=_MAX_OUTPUT, ok=None,
+                    watch=self._overdue,
                 )  # fmt: skip
-        except (
-            BuildFarmError,
-            BrokenPipeError,
-        ):  # no answer comes, or nobody waits for it any more; see above
-            return
+        except (BuildFarmError, BrokenPipeError):
+            return  # the reader ended, or its answer is not awaited any more
 
     def _overdue(self) -> str:
         return "time limit reached" if time.monotonic() > self._deadline else ""
 
     @property
     def spent(self) -> bool:
-        """Return whether it has answered so much that a new one is due: what a reader once took it
-        does not give back.
-        """
+        """Whether it should be replaced, because a reader never returns the memory it once took."""
         return self._left <= 0
 
-    def tell(self, request: object, *, seconds: float) -> None:
-        """Put a question that may take so long."""
+    def send(self, request: object, *, seconds: float) -> None:
+        """Send a request that may take ``seconds``."""
         self._deadline = time.monotonic() + seconds
         self._left -= 1
         try:
-            os.write(self._ask, json.dumps(request).encode() + b"\n")
+            os.write(self._requests, json.dumps(request).encode() + b"\n")
         except BrokenPipeError:
             return  # it has ended: no answer comes
 
     def answers(self, count: int) -> list[Any] | None:
-        """So many answers to the last question; ``None`` if the reader ended before, or said what
-        cannot be understood.
+        """Return ``count`` answers to the last request.
+
+        ``None`` if the reader ended before, or its output is malformed.
         """
         try:
             if not self._greeted and json.loads(self._answers.readline(_MAX_LINE)) != {
@@ -90,8 +87,8 @@ class ReaderProcess:
         return found
 
     def close(self) -> None:
-        """End it, whatever it is at; an answer that nobody has read must not keep it."""
-        os.close(self._ask)
+        """End it at once, even if answers are unread."""
+        os.close(self._requests)
         self._answers.close()
         self._deadline = 0.0
         self._thread.join()

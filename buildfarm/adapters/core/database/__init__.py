@@ -1,4 +1,4 @@
-"""The store: SQLAlchemy Core over SQLite (WAL) or PostgreSQL, with Alembic from the first table."""
+"""The store: SQLAlchemy Core over SQLite (WAL) or PostgreSQL, with Alembic migrations."""
 
 from buildfarm.adapters.core.database.store import SqlStore
 

@@ -1,11 +1,11 @@
-"""The event table read in an order that stays: what a follower has passed is never added to.
+"""Read the event table in a stable order: nothing is inserted before an event that was read.
 
-An event's number is drawn before its transaction commits. In SQLite there is one writer, so numbers
-appear in order; in PostgreSQL a lower one may appear after a higher one, and a number whose
-transaction was rolled back never does. Where a number is missing, a SHARE lock on the table is
-taken for one read: it is granted when every transaction that has drawn a number is over (each holds
-ROW EXCLUSIVE on the table from before it draws until it ends; PostgreSQL manual, 13.3), so what is
-missing then stays missing. Whoever writes meanwhile waits for that one read.
+An event's number is drawn before its transaction commits. SQLite has one writer, so numbers appear
+in order; in PostgreSQL a lower one may appear after a higher one, and a number whose transaction
+was rolled back never does. If a number is missing, a SHARE lock on the table is taken for one read:
+it is granted when every transaction that has drawn a number has ended (each holds ROW EXCLUSIVE on
+the table from before it draws until it ends; PostgreSQL manual, 13.3), so a number that is missing
+then stays missing. Writers wait for that one read.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ Row = sa.Row[Any]
 
 
 def settled_rows(engine: sa.Engine, after: int, limit: int) -> list[Row]:
-    """The events that follow ``after``, in order; none with a number in between will ever come.
-
-    At most ``limit``.
+    """Return at most ``limit`` events after ``after``, in order; no number in between will
+    appear.
     """
     with engine.connect() as connection:
         connection.info["write"] = False
@@ -37,9 +36,8 @@ def settled_rows(engine: sa.Engine, after: int, limit: int) -> list[Row]:
         return rows
     try:
         return _under_lock(engine, after, limit)
-    except (
-        OperationalError
-    ) as error:  # a long transaction: what lies before the gap is certain all the same
+    # A long transaction holds the lock: the rows before the gap are settled anyway.
+    except OperationalError as error:
         if getattr(error.orig, "sqlstate", "") != "55P03":  # lock_not_available
             raise
         return _before_gap(rows, after)

@@ -1,8 +1,8 @@
-"""The newest row for each value of a column, without reading the rows that are not.
+"""Select the newest row for each value of a column, without reading the other rows.
 
-PostgreSQL and SQLite plan no loose index scan by themselves
-(wiki.postgresql.org/wiki/Loose_indexscan), so the values are walked with a recursive query: each
-step is one look into the index, and so is the newest row of each value.
+PostgreSQL and SQLite have no loose index scan (wiki.postgresql.org/wiki/Loose_indexscan), so the
+values are walked with a recursive query: each step is one index lookup, and so is the newest row of
+each value.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ Conditions = Callable[[sa.FromClause], Sequence[sa.ColumnElement[bool]]]
 def newest_of_each(
     table: sa.Table, columns: Sequence[str], *, of_each: str, by: str, only: Conditions
 ) -> sa.Select[tuple[object, ...]]:
-    """The query. It wants an index that begins with the columns of ``only``, then ``of_each``, then
-    ``by``.
+    """Return the query.
+
+    It needs an index that begins with the columns of ``only``, then ``of_each``, then ``by``.
 
     :param only: the conditions on a table or an alias of it.
     """

@@ -1,4 +1,4 @@
-"""Transactions over the tables: the :class:`buildfarm.ports.store.Store` of the farm."""
+"""The :class:`buildfarm.ports.store.Store` of the farm: transactions over the tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PLUS: Any = sa.sql.operators.custom_op("+")
 
 
 def utc_now() -> datetime:
-    """The clock of a real farm."""
+    """Return the time of a real farm."""
     return datetime.now(UTC)
 
 
@@ -54,8 +54,7 @@ class SqlStore:
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
 
-        # what one page reads must fit together; PostgreSQL's own default shows each statement a
-        # later state
+        # A page needs one consistent state; by default PostgreSQL shows each statement a later one.
         snapshots = not _is_sqlite(url)
         self._reading = (
             self._engine.execution_options(isolation_level="REPEATABLE READ")
@@ -64,7 +63,7 @@ class SqlStore:
         )
 
     def migrate(self) -> None:
-        """Bring the tables to the newest revision.
+        """Migrate the tables to the newest revision.
 
         :raises InfraError: the database cannot be reached.
         """
@@ -82,12 +81,12 @@ class SqlStore:
 
     @property
     def name(self) -> str:
-        """The URL without its password, for people."""
+        """The URL without its password, for messages."""
         return sa.make_url(self._url).render_as_string(hide_password=True)
 
     @contextmanager
     def begin(self) -> Iterator[SqlTransaction]:
-        """A read-write transaction (in SQLite it takes the write lock at once)."""
+        """Yield a read-write transaction (in SQLite it takes the write lock at once)."""
         try:
             with self._engine.connect() as connection:
                 connection.info["write"] = True
@@ -102,7 +101,7 @@ class SqlStore:
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
-        """A consistent read: all of it sees the state at its first statement."""
+        """Yield a consistent read: all of it sees the state at its first statement."""
         try:
             with self._reading.connect() as connection:
                 connection.info["write"] = False
@@ -112,9 +111,7 @@ class SqlStore:
             raise InfraError(f"database {self.name}: {error.orig}", hint="is it up?") from error
 
     def settled(self, after: int, limit: int) -> list[Event]:
-        """The events that follow ``after``, in an order that stays (see
-        :mod:`buildfarm.adapters.core.database.history`).
-        """
+        """Return the events after ``after``, in a stable order; see :mod:`.history`."""
         try:
             read = _reader(Event)
             return [read(row) for row in settled_rows(self._engine, after, limit)]
@@ -139,11 +136,11 @@ class SqlTransaction:
         return self._now
 
     def add(self, record: object) -> None:
-        """Insert. :raises Conflict: such a record exists already."""
+        """Insert a record. :raises Conflict: it exists already."""
         self._connection.execute(TABLES[type(record)].insert().values(_to_row(record)))
 
     def insert_or_ignore(self, record: object) -> bool:
-        """Insert unless it exists; False when it did."""
+        """Insert a record unless it exists; return False if it did."""
         table = TABLES[type(record)]
         statement = (
             self._insert(table)
@@ -154,7 +151,7 @@ class SqlTransaction:
         return self._connection.execute(statement).first() is not None
 
     def add_all(self, records: Sequence[object]) -> None:
-        """Insert records of one kind in one statement; those that exist are left as they are."""
+        """Insert records of one kind in one statement; existing ones are left as they are."""
         rows = [_to_row(one) for one in records]
         if rows:
             given = [
@@ -166,7 +163,7 @@ class SqlTransaction:
             )
 
     def get(self, kind: type[R], key: str, /) -> R:
-        """One record by its id."""
+        """Return one record by its id."""
         found = self.first(kind, id=key)
         if found is None:
             raise NotFound(f"no {kind.__name__.lower()} {key}")
@@ -183,7 +180,7 @@ class SqlTransaction:
         after: object = None,
         **where: object,
     ) -> list[R]:
-        """All records whose fields equal ``where``."""
+        """Return all records whose fields equal ``where``."""
         query = self._query(
             kind, (), order_by, where, descending=descending, limit=limit, after=after
         )
@@ -202,8 +199,9 @@ class SqlTransaction:
         after: object = None,
         **where: object,
     ) -> list[tuple[Any, ...]]:
-        """Some fields of what :meth:`find` would give, as the column has them (text for an
-        enumeration, lists for tuples).
+        """Return some fields of the records of :meth:`find`, as the columns have them.
+
+        An enumeration is text, a tuple is a list.
         """
         query = self._query(
             kind, fields, order_by, where, descending=descending, limit=limit, after=after
@@ -236,8 +234,8 @@ class SqlTransaction:
                 sa.tuple_(*columns) < seen if descending else sa.tuple_(*columns) > seen
             )
         if limit is None and where and self._connection.dialect.name == "sqlite":
-            # all of it is read anyway: "+" keeps SQLite from walking through everything in this
-            # order (its planner's manual, 5)
+            # All rows are read anyway: "+" keeps SQLite from walking everything in this order (its
+            # planner's manual, 5).
             ordering: list[Any] = [
                 sa.UnaryExpression(column, operator=_PLUS, type_=column.type) for column in columns
             ]
@@ -249,12 +247,12 @@ class SqlTransaction:
     def first(
         self, kind: type[R], /, *, order_by: str = "", descending: bool = False, **where: object
     ) -> R | None:
-        """The first of what :meth:`find` would give."""
+        """Return the first record of :meth:`find`."""
         found = self.find(kind, order_by=order_by, descending=descending, limit=1, **where)
         return found[0] if found else None
 
     def count(self, kind: type[object], /, *, most: int | None = None, **where: object) -> int:
-        """Return how many :meth:`find` would give; no further than ``most``."""
+        """Return the number of records of :meth:`find`, counted up to ``most``."""
         table = TABLES[kind]
         if most is None:
             query = (
@@ -273,9 +271,7 @@ class SqlTransaction:
     def count_by(
         self, kind: type[object], by: Sequence[str], /, **where: object
     ) -> dict[tuple[Any, ...], int]:
-        """Return how many :meth:`find` would give, for each combination of the values of ``by``
-        that occurs.
-        """
+        """Return the number of records of :meth:`find` for each combination of values of ``by``."""
         table = TABLES[kind]
         columns = [table.c[name] for name in by]
         query = (
@@ -295,7 +291,7 @@ class SqlTransaction:
         by: str = "created",
         **where: object,
     ) -> list[tuple[Any, ...]]:
-        """The newest of each, by :func:`buildfarm.adapters.core.database.newest.newest_of_each`."""
+        """Return the newest of each; see :func:`.newest_of_each`."""
         table = TABLES[kind]
         query = newest_of_each(
             table, fields, of_each=of_each, by=by, only=lambda some: self._conditions(some, where)
@@ -305,7 +301,7 @@ class SqlTransaction:
     def update(
         self, record: R, *, only_if: Mapping[str, object] | None = None, **values: object
     ) -> R | None:
-        """Set fields of one record; ``None`` when ``only_if`` did not hold (or the record is gone)."""
+        """Set fields of a record; ``None`` if ``only_if`` did not hold, or the record is gone."""
         table = TABLES[type(record)]
         key = {"id": record.id, **(only_if or {})}  # type: ignore[attr-defined]  # every record has an id
         row = {name: _to_column(value) for name, value in values.items()}
@@ -319,7 +315,7 @@ class SqlTransaction:
     def change_all(
         self, kind: type[object], where: Mapping[str, object], /, **values: object
     ) -> int:
-        """Set fields of all records that ``where`` chooses; how many."""
+        """Set fields of all records of ``where``; return the number."""
         table = TABLES[kind]
         row = {name: _to_column(value) for name, value in values.items()}
         return self._connection.execute(
@@ -327,14 +323,14 @@ class SqlTransaction:
         ).rowcount
 
     def remove(self, kind: type[object], /, **where: object) -> int:
-        """Take records away that only index what others say; how many."""
+        """Delete records that are only an index of others; return the number."""
         table = TABLES[kind]
         return self._connection.execute(
             table.delete().where(*self._conditions(table, where))
         ).rowcount
 
     def event(self, kind: str, subject: str, *, actor: str, why: str = "", **data: object) -> None:
-        """Append one line of history."""
+        """Append one event to the history."""
         person = is_person(actor)
         row = _to_row(
             Event(
@@ -364,12 +360,10 @@ class SqlTransaction:
         condition: sa.ColumnElement[bool]
         match value:
             case Prefix(text=text) if self._connection.dialect.name == "postgresql":
-                condition = column.startswith(
-                    text, autoescape=True
-                )  # LIKE, for an index with text_pattern_ops
-            case Prefix(
-                text=text
-            ):  # SQLite's LIKE knows no case, so its indices cannot help; its text is ordered by bytes
+                # LIKE uses an index with text_pattern_ops.
+                condition = column.startswith(text, autoescape=True)
+            # SQLite's LIKE ignores case, so it cannot use an index; its text is ordered by bytes.
+            case Prefix(text=text):
                 condition = sa.and_(column >= text, column < f"{text}\U0010ffff")
             case Above(value=least):
                 condition = column > least
@@ -385,9 +379,8 @@ class SqlTransaction:
             case None:
                 condition = column.is_(None)
             case "":
-                condition = column == sa.literal_column(
-                    "''"
-                )  # written out: a partial index is used only where it can be seen
+                # Written out: a partial index is used only if the constant is visible.
+                condition = column == sa.literal_column("''")
             case _:
                 condition = column == _to_column(value)
         return condition
@@ -402,7 +395,7 @@ def _connect_args(url: str) -> dict[str, object]:
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401  # sqlite3's own connection
-    """WAL and full durability; and SQLAlchemy, not sqlite3, opens transactions."""
+    """Set WAL and full durability; SQLAlchemy opens transactions instead of sqlite3."""
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
@@ -416,9 +409,7 @@ def _prepare_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401  # sqli
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    """A writer takes the write lock at the start: a reader that turns writer half-way would fail
-    with "locked".
-    """
+    """Take the write lock at the start: a reader that becomes a writer would fail with "locked"."""
     write = connection.info.get("write", True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
@@ -438,9 +429,7 @@ def _to_row(record: object) -> dict[str, object]:
 
 @cache
 def _reader(kind: Hashable) -> Callable[[Sequence[Any]], Any]:
-    """Makes a record of a row of its table, whose JSON and text columns become the fields' own
-    types again.
-    """
+    """Return a function that makes a record of a row, with its JSON and text columns decoded."""
     hints = typing.get_type_hints(kind)
     names = [column.name for column in TABLES[cast("type", kind)].columns]
     converters: list[tuple[str, Callable[[Any], Any]]] = []
@@ -465,7 +454,7 @@ def _reader(kind: Hashable) -> Callable[[Sequence[Any]], Any]:
 
 
 def _from_json(text: str | bytes) -> object:
-    """JSON of a column; most lists of a record are empty, and each page reads thousands."""
+    """Decode a column's JSON; most lists are empty, and each page reads thousands."""
     if text in ("[]", b"[]"):
         return []
     return {} if text in ("{}", b"{}") else json.loads(text)

@@ -1,7 +1,7 @@
 """The tables, one for each record of the domain.
 
-A table's columns are its dataclass's fields, so that a record is written down once; what a database
-must hold true by itself (uniqueness, invariants of the states) is said here.
+A table's columns are its dataclass's fields, so that a record is declared once; constraints of the
+database (uniqueness, invariants of the states) are declared here.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """To the database."""
+        """Convert a value for the database."""
         return value.astimezone(UTC) if value is not None else None
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """From the database."""
+        """Convert a value from the database."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -74,7 +74,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
     def result_processor(
         self, dialect: sa.Dialect, coltype: object
     ) -> Callable[[typing.Any], datetime | None] | None:
-        """As :meth:`process_result_value`; from SQLite's text in one step, for a page reads
+        """Return a faster :meth:`process_result_value` for SQLite's text: a page reads
         thousands.
         """
         return (
@@ -96,7 +96,7 @@ def _column_type(
 
 
 def plain_type(hint: object) -> tuple[object, bool]:
-    """A field's type without ``| None``, and whether None is allowed."""
+    """Return a field's type without ``| None``, and whether None is allowed."""
     if isinstance(hint, types.UnionType):
         rest = [part for part in hint.__args__ if part is not types.NoneType]
         return rest[0], True
@@ -110,9 +110,8 @@ def _table(record: type, *extra: sa.schema.SchemaItem, name: str = "") -> sa.Tab
         hint, nullable = plain_type(hints[field.name])
         kind = _column_type(typing.get_origin(hint) or hint)
         if field.name == "id" and hint is int:
-            big = sa.BigInteger().with_variant(
-                sa.Integer, "sqlite"
-            )  # SQLite counts up only an INTEGER key
+            # SQLite auto-increments only an INTEGER key.
+            big = sa.BigInteger().with_variant(sa.Integer, "sqlite")
             columns.append(sa.Column("id", big, primary_key=True, autoincrement=True))
         else:
             columns.append(
@@ -127,8 +126,9 @@ _COUNTED = ("verdict", "scratch", "wait_kind", "gate", "successor")
 
 
 def _begins(name: str, *columns: str) -> sa.Index:
-    """An index for :class:`buildfarm.ports.store.Prefix` on the last column; PostgreSQL wants to be
-    told (its manual, 11.10).
+    """Return an index for :class:`buildfarm.ports.store.Prefix` on the last column.
+
+    PostgreSQL needs an operator class for it (its manual, 11.10).
     """
     return sa.Index(name, *columns, postgresql_ops={columns[-1]: "text_pattern_ops"})
 
@@ -137,10 +137,10 @@ TABLES: dict[type, sa.Table] = {
     Build: _table(
         Build,
         sa.UniqueConstraint("target", "source", "epoch", "version", "release", "srpm", "round"),
-        # of the distribution and not of its history
+        # The distribution's builds, without its history.
         sa.Index("ix_build_current", "superseded", "target", "state", *_COUNTED),
         sa.Index("ix_build_current_since", "superseded", "state", "state_since"),
-        # one for each filter of the list, each in the list's order
+        # One for each filter of the list, each in the list's order.
         sa.Index("ix_build_created", "created", "id"),
         sa.Index("ix_build_list_target", "target", "created", "id"),
         sa.Index("ix_build_list_state", "state", "created", "id"),

@@ -1,5 +1,6 @@
-"""Looks for a vendor's brand in RPMs, SRPMs, archives and folders: headers, names and every file,
-at every nesting, in the sandbox.
+"""Search RPMs, SRPMs, archives and folders for a vendor's brand, in the sandbox.
+
+It looks at headers, names and every file, at every nesting.
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ _SECONDS = 1800.0
 _MEMORY = 2048 * MEBIBYTE
 _BATCHES_A_JOB = 4
 Named = tuple[Path, str]
-"""A file, and what it is called in a hit: its path below the folder that was given."""
+"""A file, and its name in a hit: its path below the given folder."""
 
 
 def scan_rpms(
     paths: Sequence[Path], policy: BrandPolicy, allow: Sequence[Allow] = ()
 ) -> list[BrandHit]:
-    """Every brand left in these RPMs that nobody allowed.
+    """Return every brand left in these RPMs that is not allowed.
 
-    :raises InputError: one of them cannot be read; a scan that did not end is no clean scan.
+    :raises InputError: one of them cannot be read; an incomplete scan is not a clean one.
     """
     return not_allowed(_scan([(path, path.name) for path in paths], policy), allow)
 
 
 def scan_paths(paths: Iterable[Path], policy: BrandPolicy, *, jobs: int = 0) -> list[BrandHit]:
-    """Every brand in files and folders, on ``jobs`` processors (0: all). Links are not followed.
+    """Return every brand in files and folders, on ``jobs`` processors (0: all); links are skipped.
 
     :raises InputError: as :func:`scan_rpms`.
     """
@@ -58,7 +59,7 @@ def _files(path: Path) -> Iterable[Named]:
 
 
 def _batches(files: Sequence[Named], count: int) -> list[list[Named]]:
-    """As even as it gets by size, the largest files first."""
+    """Distribute the files evenly by size, the largest first."""
     batches: list[tuple[int, list[Named]]] = [(0, []) for _ in range(min(count, len(files)))]
     for named in sorted(files, key=lambda named: (-named[0].stat().st_size, named[1])):
         place = min(range(len(batches)), key=lambda at: batches[at][0])
@@ -76,8 +77,9 @@ def _scan(files: Sequence[Named], policy: BrandPolicy) -> list[BrandHit]:
     folders = {path.resolve().parent for path, _ in files}
     try:
         done = sandbox.python(
-            "buildfarm.adapters.debrand.brand_scan.reader", read_only=sorted(folders), stdin=json.dumps(given).encode(), timeout=_SECONDS,
-            memory=_MEMORY, max_output=256 * MEBIBYTE,
+            "buildfarm.adapters.debrand.brand_scan.reader", read_only=sorted(folders),
+            stdin=json.dumps(given).encode(), timeout=_SECONDS, memory=_MEMORY,
+            max_output=256 * MEBIBYTE,
         )  # fmt: skip
     except ToolFailed as error:
         names = ", ".join(name for _, name in files[:3]) + ("" if len(files) <= 3 else " …")  # noqa: PLR2004

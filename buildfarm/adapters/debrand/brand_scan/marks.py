@@ -1,5 +1,6 @@
-"""Brands that are no words: pictures as they look, certificates by their names, OpenPGP keys by
-their fingerprints.
+"""Brands other than words: pictures by appearance, certificates by name, OpenPGP keys.
+
+The keys are known by their fingerprints.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _PUBLIC_KEY, _SUBKEY = 6, 14
 
 
 def find_marks(data: bytes, policy: BrandPolicy) -> Iterator[Found]:
-    """Every picture and key of the policy that these bytes are or hold."""
+    """Yield every picture and key of the policy that these bytes are or hold."""
     if policy.images and data.startswith(_PICTURES):
         yield from _picture(data, policy)
     if policy.keys:
@@ -49,10 +50,11 @@ def find_marks(data: bytes, policy: BrandPolicy) -> Iterator[Found]:
 
 
 def dhash(data: bytes) -> str:
-    """A picture's difference hash: 64 bits in hex, each whether a pixel of 9 by 8 is brighter than
-    its right neighbour.
+    """Return a picture's difference hash: 64 bits in hex.
 
-    :raises ValueError: it is no picture that can be read.
+    Each bit tells whether a pixel of 9 by 8 is brighter than its right neighbour.
+
+    :raises ValueError: it is not a readable picture.
     """
     from PIL import Image  # noqa: PLC0415  # only pictures need it
 
@@ -68,7 +70,7 @@ def dhash(data: bytes) -> str:
                     .convert("L")
                     .resize((_SIDE + 1, _SIDE), Image.Resampling.LANCZOS)
                 )
-        except Exception as error:  # Pillow raises whatever a format's reader comes across
+        except Exception as error:  # Pillow raises the errors of each format's reader
             raise ValueError(str(error)) from error
     pixels = small.tobytes()
     bits = 0
@@ -83,7 +85,7 @@ def _picture(data: bytes, policy: BrandPolicy) -> Iterator[Found]:
     try:
         looks = dhash(data) if any(image.dhash for image in policy.images) else ""
     except ValueError:
-        looks = ""  # no picture in spite of its first bytes; words in it are found all the same
+        looks = ""  # not a picture in spite of its first bytes; words in it are found anyway
     found = image_of(policy, hashlib.sha256(data).hexdigest(), looks)
     if found is not None:
         yield Found(
@@ -143,8 +145,9 @@ def _openpgp(data: bytes, offset: int, line: int, policy: BrandPolicy) -> Iterat
 
 
 def fingerprints(data: bytes) -> Iterator[str]:
-    """Of every version 4 public key and subkey in binary OpenPGP data (RFC 4880, 4.2 and 12.2); it
-    ends where that ends.
+    """Yield the fingerprint of every version 4 public key and subkey in binary OpenPGP data.
+
+    RFC 4880, 4.2 and 12.2. It ends with the data.
     """
     at = 0
     while at + 2 < len(data) and data[at] & 0x80:
@@ -158,7 +161,7 @@ def fingerprints(data: bytes) -> Iterator[str]:
 
 
 def _packet(data: bytes, at: int) -> tuple[int, int, int]:
-    """Tag, length of the body, and where it begins; a length that is not said is the rest."""
+    """Return tag, length and begin of the body; without a length, the body is the rest."""
     head = data[at]
     if head & 0x40:
         first = data[at + 1]

@@ -1,8 +1,7 @@
-"""Everything inside a file: decompressed, unpacked, archives in archives, RPMs in RPMs; runs in the
-sandbox.
+"""Everything inside a file: decompressed and unpacked, archives in archives; runs in the sandbox.
 
-Bounded in depth, in the size of one piece and in all bytes read; what a bound or damage kept from
-being read is said, and never taken for clean.
+Depth, the size of one chunk and all bytes read are limited. Data that was not read because of a
+limit or damage is reported, never taken for clean.
 """
 
 from __future__ import annotations
@@ -25,21 +24,21 @@ from buildfarm.adapters.system.rpm_bindings import rpm
 
 MEBIBYTE = 1 << 20
 _DEPTH = 8
-_PIECE = 256 * MEBIBYTE
+_CHUNK = 256 * MEBIBYTE
 _ALL = 8192 * MEBIBYTE
-_PIECES = 500_000
+_CHUNKS = 500_000
 _RPM_LEAD = b"\xed\xab\xee\xdb"
 _PAYLOADS = {"gzip": "gzdio", "xz": "xzdio", "zstd": "zstdio", "bzip2": "bzdio", "lzma": "lzdio"}
 ERRORS = (
-    OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError,
-    NotImplementedError, RuntimeError, rpm.error,
+    OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, tarfile.TarError, zipfile.BadZipFile,
+    zstandard.ZstdError, NotImplementedError, RuntimeError, rpm.error,
 )  # fmt: skip
-"""What readers of archives raise when a file is not what its first bytes say."""
+"""Errors of archive readers for a file that is not of the kind of its first bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """Some bytes at a place (``a!b`` is b inside a); or, with ``unread``, why there are none."""
+class Chunk:
+    """Bytes at a place (``a!b`` is b inside a); or, in ``unread``, why there are none."""
 
     where: str
     data: bytes = b""
@@ -48,35 +47,36 @@ class Piece:
 
 @dataclass(slots=True)
 class Budget:
-    """What one run may still read."""
+    """The number of bytes and chunks that one run may still read."""
 
     left: int = _ALL
-    pieces: int = _PIECES
+    chunks: int = _CHUNKS
     over: str = field(default="")
 
     def take(self, size: int) -> bool:
-        """Return whether a piece of ``size`` bytes may be read."""
+        """Take ``size`` bytes from the budget; False if it is exceeded."""
         self.left -= size
-        self.pieces -= 1
-        if self.left < 0 or self.pieces < 0:
-            self.over = f"more than {_ALL // MEBIBYTE} MiB or {_PIECES} files in all"
+        self.chunks -= 1
+        if self.left < 0 or self.chunks < 0:
+            self.over = f"more than {_ALL // MEBIBYTE} MiB or {_CHUNKS} files in all"
         return not self.over
 
 
-def pieces(where: str, data: bytes, budget: Budget, depth: int = 0) -> Iterator[Piece]:
-    """Yield what is inside, down to what holds nothing more; the bytes themselves where nothing is,
-    or not all of it could be read.
+def chunks(where: str, data: bytes, budget: Budget, depth: int = 0) -> Iterator[Chunk]:
+    """Yield the contents at every depth; the bytes themselves where they hold nothing more.
+
+    They are yielded as well where not all of the contents could be read.
     """
     if not budget.take(len(data)):
-        yield Piece(where=where, unread=budget.over)
+        yield Chunk(where=where, unread=budget.over)
         return
     opener = _opener(data)
     if opener is None or depth >= _DEPTH:
-        yield Piece(where=where, data=data)
+        yield Chunk(where=where, data=data)
     if opener is None:
         return
     if depth >= _DEPTH:
-        yield Piece(where=where, unread=f"archives nested more than {_DEPTH} deep")
+        yield Chunk(where=where, unread=f"archives nested more than {_DEPTH} deep")
         return
     begun = False
     try:
@@ -84,15 +84,15 @@ def pieces(where: str, data: bytes, budget: Budget, depth: int = 0) -> Iterator[
             begun = True
             inner = f"{where}!{name}" if name else where
             if content is None:
-                yield Piece(where=inner, unread=f"larger than {_PIECE // MEBIBYTE} MiB")
+                yield Chunk(where=inner, unread=f"larger than {_CHUNK // MEBIBYTE} MiB")
             else:
-                yield from pieces(inner, content, budget, depth + 1)
+                yield from chunks(inner, content, budget, depth + 1)
                 if budget.over:
                     return
     except ERRORS as error:
-        yield Piece(where=where, data=data)
+        yield Chunk(where=where, data=data)
         if begun:  # else it only looks like an archive
-            yield Piece(where=where, unread=f"an archive that is damaged: {error}")
+            yield Chunk(where=where, unread=f"an archive that is damaged: {error}")
 
 
 Members = Iterator[tuple[str, bytes | None]]
@@ -107,8 +107,8 @@ def _opener(data: bytes) -> Callable[[bytes], Members] | None:
 
 def _one(file: io.BufferedIOBase | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile) -> Members:
     with file:
-        content = file.read(_PIECE + 1)
-    yield "", content if len(content) <= _PIECE else None
+        content = file.read(_CHUNK + 1)
+    yield "", content if len(content) <= _CHUNK else None
 
 
 def _zstd(data: bytes) -> Members:
@@ -116,10 +116,10 @@ def _zstd(data: bytes) -> Members:
         io.BytesIO(data), read_across_frames=True
     ) as reader:
         parts, size = [], 0
-        while size <= _PIECE and (part := reader.read(MEBIBYTE)):
+        while size <= _CHUNK and (part := reader.read(MEBIBYTE)):
             parts.append(part)
             size += len(part)
-    yield "", b"".join(parts) if size <= _PIECE else None
+    yield "", b"".join(parts) if size <= _CHUNK else None
 
 
 def _tar(data: bytes) -> Members:
@@ -132,7 +132,7 @@ def _tar(data: bytes) -> Members:
 
 
 def _read(file: IO[bytes] | None, size: int) -> bytes | None:
-    return None if file is None or size > _PIECE else file.read()
+    return None if file is None or size > _CHUNK else file.read()
 
 
 def _zip(data: bytes) -> Members:
@@ -141,16 +141,16 @@ def _zip(data: bytes) -> Members:
             yield "(comment)", archive.comment
         for info in archive.infolist():
             if not info.is_dir():
-                if info.file_size > _PIECE:
+                if info.file_size > _CHUNK:
                     yield info.filename, None
                     continue
                 with archive.open(info) as file:
-                    content = file.read(_PIECE + 1)
-                yield info.filename, content if len(content) <= _PIECE else None
+                    content = file.read(_CHUNK + 1)
+                yield info.filename, content if len(content) <= _CHUNK else None
 
 
 def _cpio(data: bytes) -> Members:
-    """The new ASCII form (cpio(5)); link targets are the content of links."""
+    """Yield the members of the new ASCII form (cpio(5)); a link's content is its target."""
     at = 0
     while data[at : at + 6] in (b"070701", b"070702"):
         fields = [int(data[at + 6 + 8 * n : at + 14 + 8 * n], 16) for n in range(13)]
@@ -176,7 +176,7 @@ def _ar(data: bytes) -> Members:
 
 
 def _rpm(data: bytes) -> Members:
-    """An RPM inside of something: its header's texts and its files."""
+    """Yield the texts of the header and the files of an RPM inside another file."""
     handle = os.memfd_create("rpm")
     try:
         os.write(handle, data) if len(data) < MEBIBYTE else _write_all(handle, data)
@@ -195,10 +195,10 @@ def _write_all(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def rpm_members(header: Mapping[int, object], handle: int, *, most: int = _PIECE) -> Members:
-    """The files of an opened RPM, ``handle`` standing behind its header.
+def rpm_members(header: Mapping[int, object], handle: int, *, most: int = _CHUNK) -> Members:
+    """Yield the files of an opened RPM; ``handle`` is after its header.
 
-    A link's content is its target; a file beyond ``most`` bytes has none.
+    A link's content is its target; a file of more than ``most`` bytes has none.
     """
     files = rpm.files(header)
     payload = rpm.fd(
@@ -215,7 +215,7 @@ def rpm_members(header: Mapping[int, object], handle: int, *, most: int = _PIECE
 
 
 def raw(text: str) -> bytes:
-    """Return what the header holds: rpm hands out bytes that are no UTF-8 as surrogates."""
+    """Return the header's bytes: rpm returns bytes that are not UTF-8 as surrogates."""
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -224,5 +224,10 @@ _BY_MAGIC: Mapping[bytes, Callable[[bytes], Members]] = {
     b"BZh": lambda data: _one(bz2.BZ2File(io.BytesIO(data))),
     b"\xfd7zXZ\x00": lambda data: _one(lzma.LZMAFile(io.BytesIO(data))),  # noqa: SIM115  # _one closes it
     b"]\x00\x00": lambda data: _one(lzma.LZMAFile(io.BytesIO(data), format=lzma.FORMAT_ALONE)),  # noqa: SIM115  # _one closes it
-    b"\x28\xb5\x2f\xfd": _zstd, b"PK\x03\x04": _zip, b"070701": _cpio, b"070702": _cpio, b"!<arch>\n": _ar, _RPM_LEAD: _rpm,
-}  # fmt: skip
+    b"\x28\xb5\x2f\xfd": _zstd,
+    b"PK\x03\x04": _zip,
+    b"070701": _cpio,
+    b"070702": _cpio,
+    b"!<arch>\n": _ar,
+    _RPM_LEAD: _rpm,
+}

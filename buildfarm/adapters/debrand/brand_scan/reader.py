@@ -1,5 +1,6 @@
-"""Runs inside the sandbox: ``{"files": [[path, name], …], "policy": {…}}`` on standard input, a
-list of hits on standard output.
+"""Runs inside the sandbox: scans files and prints a list of hits.
+
+Standard input is ``{"files": [[path, name], …], "policy": {…}}``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from buildfarm.adapters.debrand.brand_scan.marks import find_marks
-from buildfarm.adapters.debrand.brand_scan.nested import ERRORS, Budget, pieces, raw, rpm_members
+from buildfarm.adapters.debrand.brand_scan.nested import ERRORS, Budget, chunks, raw, rpm_members
 from buildfarm.adapters.system.rpm_bindings import rpm
 from buildfarm.domain.debrand.brand import (
     UNREAD,
@@ -27,17 +28,19 @@ from buildfarm.domain.debrand.brand import (
     Matcher,
 )
 
+# Without the changelog, which is history.
 _TAGS = (
-    "NAME SUMMARY DESCRIPTION URL VENDOR PACKAGER DISTRIBUTION BUGURL LICENSE GROUP PROVIDES REQUIRES CONFLICTS OBSOLETES RECOMMENDS "
-    "SUGGESTS SUPPLEMENTS ENHANCES PREIN POSTIN PREUN POSTUN PRETRANS POSTTRANS TRIGGERSCRIPTS FILETRIGGERSCRIPTS "
-    "TRANSFILETRIGGERSCRIPTS VERIFYSCRIPT"
-).split()  # the changelog stays: it tells history
+    "NAME SUMMARY DESCRIPTION URL VENDOR PACKAGER DISTRIBUTION BUGURL LICENSE GROUP PROVIDES "
+    "REQUIRES CONFLICTS OBSOLETES RECOMMENDS SUGGESTS SUPPLEMENTS ENHANCES PREIN POSTIN PREUN "
+    "POSTUN PRETRANS POSTTRANS TRIGGERSCRIPTS FILETRIGGERSCRIPTS TRANSFILETRIGGERSCRIPTS "
+    "VERIFYSCRIPT"
+).split()
 _CHANGELOG = re.compile(rb"^%changelog\b.*\Z", re.MULTILINE | re.DOTALL)
 _MOST_HITS_A_FILE = 50
 
 
 class Scanner:
-    """Looks through files for one policy."""
+    """Scans files for one policy."""
 
     def __init__(self, policy: BrandPolicy) -> None:
         self._policy = policy
@@ -45,9 +48,9 @@ class Scanner:
         self._budget = Budget()
 
     def scan(self, path: Path, name: str) -> Iterator[BrandHit]:
-        """All hits in one file; what is called ``*.rpm`` is read as an RPM, header and all.
+        """Yield all hits in one file; a name ``*.rpm`` is read as an RPM, with its header.
 
-        Damage is a hit, too: nobody looked.
+        Damage is a hit as well, because the file was not read.
         """
         try:
             yield from self._scan(path, name)
@@ -67,11 +70,10 @@ class Scanner:
         transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES | rpm.RPMVSF_MASK_NODIGESTS)
         with path.open("rb") as file:
             header = transaction.hdrFromFdno(file.fileno())
-            if not header[
-                rpm.RPMTAG_SOURCEPACKAGE
-            ]:  # an SRPM's header repeats its spec, and says who packed it
+            # An SRPM's header repeats its spec, and names its packager.
+            if not header[rpm.RPMTAG_SOURCEPACKAGE]:
                 yield from self._header(label, header)
-            for where in header[rpm.RPMTAG_FILENAMES]:  # %ghost files are only here
+            for where in header[rpm.RPMTAG_FILENAMES]:  # the payload lacks %ghost files
                 yield from self._name(label, where, where)
             for where, content in rpm_members(header, file.fileno()):
                 if content is None:
@@ -92,18 +94,18 @@ class Scanner:
             yield self._hit(label, where, dataclasses.replace(found, line=0))
 
     def _file(self, label: str, where: str, data: bytes) -> Iterator[BrandHit]:
-        for piece in pieces(where or label, data, self._budget):
-            if piece.unread:
-                yield self._hit(label, piece.where, _unread(piece.unread))
+        for chunk in chunks(where or label, data, self._budget):
+            if chunk.unread:
+                yield self._hit(label, chunk.where, _unread(chunk.unread))
                 continue
-            if "!" in piece.where:
-                yield from self._name(label, piece.where, piece.where.rpartition("!")[2])
+            if "!" in chunk.where:
+                yield from self._name(label, chunk.where, chunk.where.rpartition("!")[2])
             content = (
-                _CHANGELOG.sub(b"", piece.data) if piece.where.endswith(".spec") else piece.data
+                _CHANGELOG.sub(b"", chunk.data) if chunk.where.endswith(".spec") else chunk.data
             )
-            found = (*self._matcher.find(content, piece.where), *find_marks(content, self._policy))
+            found = (*self._matcher.find(content, chunk.where), *find_marks(content, self._policy))
             for one in found[:_MOST_HITS_A_FILE]:
-                yield self._hit(label, piece.where, one)
+                yield self._hit(label, chunk.where, one)
 
     def _hit(self, label: str, where: str, found: Found) -> BrandHit:
         readable = raw(where).decode("utf-8", "replace")
@@ -115,10 +117,12 @@ def _unread(why: str) -> Found:
 
 
 def policy_of(data: dict[str, Any]) -> BrandPolicy:
-    """A policy that came as JSON."""
+    """Return a policy from its JSON."""
     return BrandPolicy(
-        words=tuple(BrandWord(**one) for one in data["words"]), keep=tuple(Keep(**one) for one in data["keep"]),
-        images=tuple(BrandImage(**one) for one in data["images"]), keys=tuple(BrandKey(**one) for one in data["keys"]),
+        words=tuple(BrandWord(**one) for one in data["words"]),
+        keep=tuple(Keep(**one) for one in data["keep"]),
+        images=tuple(BrandImage(**one) for one in data["images"]),
+        keys=tuple(BrandKey(**one) for one in data["keys"]),
     )  # fmt: skip
 
 

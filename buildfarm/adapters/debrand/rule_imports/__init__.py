@@ -1,10 +1,9 @@
-"""Other distributions' debrand rules, read into ours: AlmaLinux's autopatch YAML and srpmproc's
-directive files.
+"""Imports of other distributions' rules: AlmaLinux's autopatch YAML and srpmproc's directives.
 
-Both give what :mod:`buildfarm.adapters.debrand.rule_files` reads from a rule file, so an imported
-rule is applied directly or written out (:func:`convert`) with the files it uses; the result is the
-same bytes. Nothing is guessed: a directive that says nothing about the sources (a branch to push
-to, a tag's prefix) becomes a note, an unknown one is an error.
+Both give the data that :mod:`buildfarm.adapters.debrand.rule_files` reads from a rule file, so an
+imported rule is applied directly, or written (:func:`convert`) with its files; the result is the
+same. Nothing is guessed: a directive that does not concern the sources (a branch to push to, a
+tag's prefix) becomes a note, an unknown one is an error.
 """
 
 from __future__ import annotations
@@ -27,9 +26,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """A rule's data (schema 1), the ``folder`` its files are in, and what of the original has no
-    meaning here.
-    """
+    """A rule's data (schema 1), the ``folder`` of its files, and notes on ignored directives."""
 
     data: Json
     file: Path
@@ -37,13 +34,13 @@ class Imported:
     notes: tuple[str, ...] = field(default=())
 
     def rule(self, *, lenient: bool = False) -> Rule:
-        """The rule, to be applied directly. :raises ConfigError: a file it names cannot be read."""
+        """Return the rule, to be applied directly. :raises ConfigError: a file cannot be read."""
         validate(self.data, self.file)
         return rule_of(self.data, file=self.file.name, files=Files(self.folder, lenient=lenient))
 
 
 class _Writer(yaml.SafeDumper):
-    """Blocks of lines are written as blocks of lines."""
+    """Writes multi-line text as YAML block scalars."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -59,10 +56,9 @@ _Writer.add_representer(str, _text)
 
 
 def convert(imported: Imported, folder: Path) -> Path:
-    """Write the rule and copy the files it uses into ``folder``; the rule's path.
+    """Write the rule and copy its files into ``folder``; return the rule's path.
 
-    :raises InputError: there is such a rule already, or two rules want different files under one
-        name.
+    :raises InputError: the rule exists already, or two rules have different files of one name.
     """
     rule = folder / f"{imported.data['source']}.yaml"
     if rule.exists():
@@ -89,8 +85,8 @@ def convert(imported: Imported, folder: Path) -> Path:
 
 
 def rule_head(source: str, why: str, day: date) -> Json:
-    """The keys every imported rule has.
+    """Return the keys that every imported rule has.
 
-    It leaves no mark in the spec: the original tools leave none.
+    It leaves no mark in the spec, as the original tools.
     """
     return {"schema": 1, "source": source, "why": why, "date": day.isoformat(), "mark": False}

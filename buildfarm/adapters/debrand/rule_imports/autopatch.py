@@ -1,6 +1,6 @@
 """AlmaLinux autopatch's ``config.yaml``.
 
-Source: autopatch-tool, docs/configuration.md; what it leaves open, its behaviour.
+Source: autopatch-tool, docs/configuration.md, and the tool's behaviour where that is silent.
 """
 
 from __future__ import annotations
@@ -19,21 +19,32 @@ from buildfarm.errors import ConfigError
 _WIDTH = 80
 _OWNER = "AlmaLinux"
 _SILENT = {
-    "custom_target_branch": "a branch to push to", "pre_clean": "how a working tree is cleaned", "tag_prefix": "a git tag's prefix",
+    "custom_target_branch": "a branch to push to", "pre_clean": "how a working tree is cleaned",
+    "tag_prefix": "a git tag's prefix",
 }  # fmt: skip
 _PARAMETERS: Mapping[str, type | tuple[type, ...]] = {
-    "insert_almalinux_line": bool, "ignore_version_macros": bool, "ignore_release_macros": bool, "custom_target_branch": str,
-    "pre_clean": bool, "tag_prefix": str, "el_version": (str, int), "rhel_version": (str, int),
+    "insert_almalinux_line": bool, "ignore_version_macros": bool, "ignore_release_macros": bool,
+    "custom_target_branch": str, "pre_clean": bool, "tag_prefix": str, "el_version": (str, int),
+    "rhel_version": (str, int),
 }  # fmt: skip
 _KEYS: Mapping[str, tuple[Mapping[str, type | tuple[type, ...]], frozenset[str]]] = {
-    "replace": ({"target": str, "find": str, "rfind": str, "replace": str, "count": int}, frozenset({"target", "replace"})),
+    "replace": (
+        {"target": str, "find": str, "rfind": str, "replace": str, "count": int},
+        frozenset({"target", "replace"}),
+    ),
     "delete_line": ({"target": str, "lines": list}, frozenset({"target", "lines"})),
-    "modify_release": ({"suffix": str, "enabled": bool, "auto_increment": bool}, frozenset({"suffix"})),
-    "changelog_entry": ({"name": str, "email": str, "line": list}, frozenset({"name", "email", "line"})),
+    "modify_release": (
+        {"suffix": str, "enabled": bool, "auto_increment": bool},
+        frozenset({"suffix"}),
+    ),
+    "changelog_entry": (
+        {"name": str, "email": str, "line": list},
+        frozenset({"name", "email", "line"}),
+    ),
     "add_files": (
         {
-            "type": str, "name": str, "number": (str, int), "modify_spec": bool, "insert_almalinux_line": bool,
-            "no_backup": bool,
+            "type": str, "name": str, "number": (str, int), "modify_spec": bool,
+            "insert_almalinux_line": bool, "no_backup": bool,
         },
         frozenset({"type", "name"}),
     ),
@@ -47,10 +58,10 @@ _KEYS: Mapping[str, tuple[Mapping[str, type | tuple[type, ...]], frozenset[str]]
 
 
 def read(file: Path, *, source: str, day: date) -> Imported:
-    """Read a config; files it adds are in ``files/`` and scripts in ``scripts/`` beside it.
+    """Read a config; added files are in ``files/`` and scripts in ``scripts/`` beside it.
 
     :param day: of the changelog entry.
-    :raises ConfigError: naming file, line, column and key of what is wrong.
+    :raises ConfigError: with file, line, column and key.
     """
     placed = Placed(file)
     return _Reader(placed).read(source, day)
@@ -104,9 +115,10 @@ class _Reader:
 
     def _actions(self, actions: list[Any]) -> Iterator[Json]:
         makers: Mapping[str, Callable[[tuple[str | int, ...], Json], Iterator[Json]]] = {
-            "replace": self._replace, "delete_line": self._delete_line, "modify_release": self._release,
-            "changelog_entry": self._changelog, "add_files": self._add, "delete_files": self._delete,
-            "run_script": self._script, "add_line": self._add_line,
+            "replace": self._replace, "delete_line": self._delete_line,
+            "modify_release": self._release, "changelog_entry": self._changelog,
+            "add_files": self._add, "delete_files": self._delete, "run_script": self._script,
+            "add_line": self._add_line,
         }  # fmt: skip
         for number, action in enumerate(actions):
             path: tuple[str | int, ...] = ("actions", number)
@@ -123,17 +135,16 @@ class _Reader:
                 for place, entry in enumerate(entries):
                     self._check((*path, kind, place), entry, known, required)
                 numbered = [((*path, kind, place), entry) for place, entry in enumerate(entries)]
-                if (
-                    kind == "changelog_entry"
-                ):  # each is put on top: the first one is to end up there
+                if kind == "changelog_entry":  # each goes on top, and the first must end there
                     numbered.reverse()
                 for where, entry in numbered:
                     if kind == "modify_release" and not entry.get("enabled", True):
-                        break  # the tool skips the entries behind a disabled one too
+                        break  # the tool skips the entries after a disabled one too
                     yield from makers[kind](where, entry)
 
     def _check(
-        self, path: tuple[str | int, ...], entry: object, known: Mapping[str, type | tuple[type, ...]], required: frozenset[str]
+        self, path: tuple[str | int, ...], entry: object,
+        known: Mapping[str, type | tuple[type, ...]], required: frozenset[str]
     ) -> None:  # fmt: skip
         if not isinstance(entry, dict):
             raise self.placed.error(path, "is no mapping of keys to values")
@@ -192,15 +203,19 @@ class _Reader:
             for line in entry["line"]
         ]
         modes = {
-            part: "written" if self.parameters.get(f"ignore_{part}_macros") else "evaluated" for part in ("version", "release")
-        }  # fmt: skip
+            part: "written" if self.parameters.get(f"ignore_{part}_macros") else "evaluated"
+            for part in ("version", "release")
+        }
         major = self.parameters.get("el_version", self.parameters.get("rhel_version", "8"))
         yield {
             "changelog": {
-                "author": f"{entry['name']} <{entry['email']}>", "lines": [line[2:] for line in wrapped if line], **modes,
-                "autochangelog": "keep", "macros": {"rhel": str(major)},
+                "author": f"{entry['name']} <{entry['email']}>",
+                "lines": [line[2:] for line in wrapped if line],
+                **modes,
+                "autochangelog": "keep",
+                "macros": {"rhel": str(major)},
             }
-        }  # fmt: skip
+        }
 
     def _add(self, path: tuple[str | int, ...], entry: Json) -> Iterator[Json]:
         kind = entry["type"]
@@ -236,9 +251,11 @@ class _Reader:
             raise self.placed.error((*path, "cwd"), f"{cwd!r} is neither rpms nor autopatch")
         folder = self.placed.file.parent
         beside = sorted(
-            file.relative_to(folder).as_posix() for name in ("files", "scripts") for file in (folder / name).rglob("*")
+            file.relative_to(folder).as_posix()
+            for name in ("files", "scripts")
+            for file in (folder / name).rglob("*")
             if file.is_file() and file.name != entry["script"]
-        )  # fmt: skip
+        )
         made = {"from": f"scripts/{entry['script']}", "cwd": "tree" if cwd == "rpms" else "rule"}
         yield {"script": {**made, "files": beside} if beside else made}
 
@@ -251,16 +268,16 @@ class _Reader:
             )
         name = "preamble" if entry["section"] == "global" else f"%{entry['section']}"
         made = {
-            "name": name, "at": "start" if entry["location"] == "top" else "bottom", "insert": entry["content"],
-            "style": "autopatch",
+            "name": name, "at": "start" if entry["location"] == "top" else "bottom",
+            "insert": entry["content"], "style": "autopatch",
         }  # fmt: skip
         yield {"section": {**made, "of": entry["subpackage"]} if entry.get("subpackage") else made}
 
 
 def looks_like(file: Path) -> bool:
-    """Return whether a YAML file is an autopatch config rather than a rule of ours.
+    """Check whether a YAML file is an autopatch config rather than one of our rules.
 
-    :raises ConfigError: it is no YAML.
+    :raises ConfigError: it is not YAML.
     """
     data = Placed(file).data
     return isinstance(data, dict) and "actions" in data and "schema" not in data

@@ -1,9 +1,8 @@
-"""srpmproc's (Rocky's, OpenELA's) directive files: ``PATCHES/*.cfg`` of a patch tree, in protobuf's
-text format.
+"""Directive files of srpmproc (Rocky, OpenELA): ``PATCHES/*.cfg`` in protobuf's text format.
 
-Directives are carried out in srpmproc's order, whatever the file's: replace, delete, add, patch,
-lookaside, spec_change. Where srpmproc stays silent (a replacement that finds nothing), so does a
-single search; a spec_change that changes nothing is an error.
+Directives are applied in srpmproc's order, independent of the file's: replace, delete, add, patch,
+lookaside, spec_change. Where srpmproc is silent (a replacement without a match), a single search is
+as well; a spec_change without an effect is an error.
 """
 
 from __future__ import annotations
@@ -22,19 +21,18 @@ _SEARCHED = {"any": "any", "starts_with": "starts", "ends_with": "ends"}
 
 
 def read(file: Path, *, source: str, day: date) -> Imported:
-    """Read a directive file; the files it names are in its patch tree, the folder above
-    ``PATCHES``.
+    """Read a directive file; its files are in the patch tree, the folder above ``PATCHES``.
 
     :param day: of the changelog entries.
-    :raises ConfigError: naming file, line and column of what cannot be read, or the directive that
-        has no file.
+    :raises ConfigError: with file, line and column, or the directive whose file is missing.
     """
     cfg = _parse(file)
     change = cfg.get("spec_change")
     notes = tuple(
         f"lookaside: {', '.join(one['file'])} would go to a cache; an SRPM carries its sources"
-        for one in cfg.get("lookaside", ()) if not one.get("tar") and not one.get("from_patch_tree")
-    )  # fmt: skip
+        for one in cfg.get("lookaside", ())
+        if not one.get("tar") and not one.get("from_patch_tree")
+    )
     actions = [
         action
         for name, make in _MAKERS.items()
@@ -57,8 +55,9 @@ def read(file: Path, *, source: str, day: date) -> Imported:
 
 
 def _parse(file: Path) -> Json:
-    """The directives as plain data; a field that was not given is not there, one of several
-    alternatives always is.
+    """Return the directives as plain data.
+
+    A field that is not set is absent; one of several alternatives is always present.
     """
     try:
         cfg = text_format.Parse(file.read_text("utf-8"), cfg_class()())
@@ -116,7 +115,8 @@ _MAKERS: Mapping[str, Callable[[Json, Path], Iterator[Json]]] = {
 
 def _not_there(file: Path, directive: str, what: str | None) -> ConfigError:
     return ConfigError(
-        f"{file}: {directive}: the lookaside object {what or '(none is named)'} is not in the patch tree",
+        f"{file}: {directive}: the lookaside object {what or '(none is named)'} is not in the "
+        "patch tree",
         hint="put the file into the patch tree and name it with `with_file` (or `file`)",
     )
 
@@ -152,7 +152,8 @@ def _file_line(one: Json, file: Path) -> Json:
     modes = {"add", "delete"} & one.keys()
     if not modes or one.get("type") not in ("Source", "Patch"):
         raise ConfigError(
-            f"{file}: spec_change: file {one.get('name')}: say type (Source or Patch) and add or delete"
+            f"{file}: spec_change: file {one.get('name')}: say type (Source or Patch) and add or "
+            "delete"
         )
     made: Json = {"op": modes.pop(), "kind": one["type"], "name": one.get("name", "")}
     if one.get("add_to_prep"):

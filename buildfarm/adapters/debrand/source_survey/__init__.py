@@ -1,8 +1,8 @@
-"""Reads what an SRPM says as plain text, in the sandbox: its spec's bootstrap condition, and brand
-words in spec, patches and names.
+"""Survey an SRPM as plain text, in the sandbox.
 
-Archives stay closed: this answers "does it need a rule?" for a whole drop at once. What is in them
-the brand scan of our own build finds (:mod:`buildfarm.adapters.debrand.brand_scan`).
+It finds the bootstrap condition of the spec, and brand words in spec, patches and names. Archives
+are not opened: the survey tells for a whole drop which sources need a rule; the brand scan of our
+own build (:mod:`buildfarm.adapters.debrand.brand_scan`) finds the rest.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _NO_BRAND = BrandPolicy(words=())
 
 
 def survey(srpms: Sequence[Path], policy: BrandPolicy | None) -> list[Surveyed]:
-    """One answer an SRPM, in order.
+    """Return one answer for each SRPM, in order.
 
-    :raises InputError: one of them ended the reader; ask for each alone.
+    :raises InputError: one of them ended the reader; survey each alone.
     """
     paths = [path.resolve() for path in srpms]
     given = {
@@ -35,8 +35,9 @@ def survey(srpms: Sequence[Path], policy: BrandPolicy | None) -> list[Surveyed]:
     }
     try:
         done = sandbox.python(
-            "buildfarm.adapters.debrand.source_survey.reader", read_only=sorted(paths), stdin=json.dumps(given).encode(),
-            timeout=_SECONDS + _SECONDS_EACH * len(paths), memory=_MEMORY, max_output=64 * MEBIBYTE,
+            "buildfarm.adapters.debrand.source_survey.reader", read_only=sorted(paths),
+            stdin=json.dumps(given).encode(), timeout=_SECONDS + _SECONDS_EACH * len(paths),
+            memory=_MEMORY, max_output=64 * MEBIBYTE,
         )  # fmt: skip
     except ToolFailed as error:
         last = error.output.strip().splitlines()[-1:] or [str(error)]

@@ -1,7 +1,7 @@
-"""Runs inside the sandbox: ``{"files": [path, …], "policy": {…}}`` on standard input, one answer an
-SRPM on standard output.
+"""Runs inside the sandbox: surveys SRPMs and prints one answer for each.
 
-The spec is text here: nothing in it is expanded.
+Standard input is ``{"files": [path, …], "policy": {…}}``. The spec is text here: nothing in it is
+expanded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Answer = dict[str, object]
 
 
 def survey(path: Path, matcher: Matcher) -> Answer:
-    """Return what one SRPM says; damage is an answer, too."""
+    """Return the survey of one SRPM; damage is an answer as well."""
     condition, hits = "", []
     try:
         for name, content in _members(path):

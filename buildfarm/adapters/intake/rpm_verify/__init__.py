@@ -1,10 +1,8 @@
-"""Intake of an RPM: whether it is whole, who signed it and what its header says.
+"""Verify an RPM in the sandbox: its digests, its signature, and the facts of its header.
 
-All of it answered in the sandbox.
-
-Digests come first, the payload's before all (an RPM can say "MD5 digest: OK" and carry a broken
-payload), then the signature, by rpm itself against a key ring that holds the given keys and nothing
-else. No rpm database is touched, no spec is read.
+Digests come first, the payload's before all others (an RPM can report "MD5 digest: OK" with a
+broken payload), then the signature, by rpm itself against a key ring that holds only the given
+keys. No rpm database is used, and no spec is read.
 """
 
 from __future__ import annotations
@@ -27,24 +25,24 @@ _SECONDS_EACH = 5.0
 _WORTH_A_SECOND_SANDBOX = 8
 
 
-class NotAnRpm(InputError):  # the words of a hold reason
+class NotAnRpm(InputError):  # the name is shown in a hold reason
     """The file has no RPM lead and header."""
 
 
 class Damaged(InputError):
-    """A digest does not fit, none covers the payload, or the file ends too early."""
+    """A digest does not match, none covers the payload, or the file ends too early."""
 
 
 class Unsigned(InputError):
-    """There is no signature over the whole file and one is wanted."""
+    """The file has no signature over all of it, and one is required."""
 
 
 class UnknownKey(InputError):
-    """Signed with a key that the target does not trust."""
+    """The file is signed with a key that the target does not trust."""
 
 
 class BadSignature(InputError):
-    """The signature does not fit the file."""
+    """The signature does not match the file."""
 
 
 _PROBLEMS: dict[str, type[InputError]] = {
@@ -54,13 +52,12 @@ _PROBLEMS: dict[str, type[InputError]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What a verified header says.
+    """Facts of a verified header.
 
-    Dependencies are as rpm prints them, those on rpm itself (``rpmlib(…)``) left out.
-
-    ``arch`` is ``src`` or ``nosrc`` for an SRPM, whose ``requires`` are its BuildRequires.
-    ``buildtime`` is in seconds since 1970. ``files`` are those of a binary that others may require.
-    ``key_id`` is empty where no signature was asked for.
+    Dependencies are in rpm's notation, without those on rpm itself (``rpmlib(…)``). ``arch`` is
+    ``src`` or ``nosrc`` for an SRPM, whose ``requires`` are its BuildRequires. ``buildtime`` is in
+    seconds since 1970. ``files`` are those of a binary RPM that others may require. ``key_id`` is
+    empty if no signature was checked.
     """
 
     name: str
@@ -87,7 +84,7 @@ class Verified:
 def verify(path: Path, keys: Sequence[Path] | Path | None) -> RpmHeader:
     """Verify one file; ``keys`` as in :func:`verify_many`, or a folder of keys.
 
-    :raises InputError: one of this module's, naming the file and what is wrong with it.
+    :raises InputError: one of this module's, with the file and the fault.
     """
     ring = sorted(keys.iterdir()) if isinstance(keys, Path) else keys
     answer = verify_many([path], ring)[0]
@@ -97,10 +94,9 @@ def verify(path: Path, keys: Sequence[Path] | Path | None) -> RpmHeader:
 
 
 def verify_many(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHeader | InputError]:
-    """One answer a file, in order.
+    """Verify files; return a header or an error for each, in order.
 
-    :param keys: files with ASCII-armored public keys, one or more each; ``None`` asks for digests
-        only.
+    :param keys: files with ASCII-armored public keys, one or more each; ``None``: digests only.
     :raises ConfigError: a key cannot be read.
     :raises InfraError: the sandbox or rpm cannot be started.
     """
@@ -113,9 +109,7 @@ def verify_many(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmH
 
 
 def _survive(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHeader | InputError]:
-    """One sandbox reads all; should a file end the reader, all are read one by one and that file is
-    Damaged.
-    """
+    """Read all files in one sandbox; if it ends early, read each alone to find the damaged one."""
     if not paths:
         return []
     try:
@@ -131,7 +125,7 @@ def _survive(paths: Sequence[Path], keys: Sequence[Path] | None) -> list[RpmHead
 
 
 def _is_ours(error: ToolFailed) -> bool:
-    """Return whether the box itself failed: then the file is not to blame."""
+    """Check whether the sandbox itself failed; the file is then not at fault."""
     return "bwrap:" in error.output or "ModuleNotFoundError" in error.output
 
 

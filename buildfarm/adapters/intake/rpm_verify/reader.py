@@ -1,10 +1,10 @@
-"""Runs inside the sandbox: reads ``{"files": […], "keys": […] | null}`` on standard input, prints
-one answer a file.
+"""Runs inside the sandbox: verifies files and prints one answer for each.
 
-A program of its own, started by path: it imports rpm and the standard library, nothing of ours, so
-it starts quickly. It never parses a spec and never expands a macro. The header is read through
-rpm's Python module with its digests checked; payload and signatures are the word of rpmkeys, asked
-once for all files. Its report (rpm 4.14 to 4.20) has one line for each digest and signature::
+Standard input is ``{"files": […], "keys": […] | null}``. It is started by path and imports only rpm
+and the standard library, so that it starts quickly. It never parses a spec and never expands a
+macro. The header is read through rpm's Python module with its digests checked; payload and
+signatures are checked by one call of rpmkeys for all files. Its report (rpm 4.14 to 4.20) has one
+line for each digest and signature::
 
     Header V4 RSA/SHA256 Signature, key ID d9017565: OK
     Header SHA256 digest: OK
@@ -41,7 +41,7 @@ _RELEASE = "release it with a reason, or fetch the vendor's signed file"
 
 
 class Problem(Exception):  # a finding about a file
-    """Why a file is refused: the name of an error class, the reason and the next step."""
+    """The refusal of a file: the name of an error class, the reason and the next step."""
 
     def __init__(self, kind: str, reason: str, hint: str) -> None:
         super().__init__(reason)
@@ -49,17 +49,16 @@ class Problem(Exception):  # a finding about a file
 
 
 class Reader:
-    """Reads headers, checking their digests and no signature."""
+    """Reads headers and checks their digests, not their signatures."""
 
     def __init__(self) -> None:
         self._transaction = rpm.TransactionSet()
         self._transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES)
-        self._transaction.setKeyring(
-            rpm.keyring()
-        )  # an own, empty one: otherwise rpm opens the system's database
+        # An empty key ring; otherwise rpm opens the system's database.
+        self._transaction.setKeyring(rpm.keyring())
 
     def header(self, path: str) -> Any:  # noqa: ANN401  # rpm ships no types
-        """The header of one file. :raises Problem: there is none, or it is damaged."""
+        """Return the header of one file. :raises Problem: there is none, or it is damaged."""
         handle = os.open(path, os.O_RDONLY)
         try:
             magic = os.pread(handle, 4, 0)
@@ -77,8 +76,9 @@ class Reader:
 
 
 def make_ring(armored: Sequence[str]) -> int | None:
-    """Lay the keys out as rpm's ``fs`` key ring (macro ``_keyring``); the number of the first that
-    is not usable.
+    """Write the keys as rpm's ``fs`` key ring; return the number of the first unusable one.
+
+    The macro ``_keyring`` selects it.
     """
     _RING.mkdir()
     for number, text in enumerate(armored):
@@ -95,13 +95,12 @@ def make_ring(armored: Sequence[str]) -> int | None:
 
 
 def rpmkeys(paths: Sequence[str], *, signatures: bool) -> list[str]:
-    """Return what ``rpmkeys --checksig --verbose`` says about each file."""
+    """Return the report of ``rpmkeys --checksig --verbose`` for each file."""
     if not paths:
         return []
     _LINKS.mkdir()
-    links = [
-        _LINKS / str(number) for number in range(len(paths))
-    ]  # a name of ours: the report is split at names
+    # Links with names of our own, because the report is split at the names.
+    links = [_LINKS / str(number) for number in range(len(paths))]
     for link, path in zip(links, paths, strict=True):
         link.symlink_to(path)
     argv = [
@@ -113,7 +112,7 @@ def rpmkeys(paths: Sequence[str], *, signatures: bool) -> list[str]:
         "--checksig",
         "--verbose",
     ]
-    done = subprocess.run(  # the process door is outside; here everything is boxed already
+    done = subprocess.run(  # not through process.run: this program is in the sandbox already
         [*argv, *([] if signatures else ["--nosignature"]), *links],
         stdout=subprocess.PIPE, check=False, encoding="utf-8", errors="replace",
     )  # fmt: skip
@@ -121,7 +120,7 @@ def rpmkeys(paths: Sequence[str], *, signatures: bool) -> list[str]:
 
 
 def facts(header: Any) -> dict[str, object]:  # noqa: ANN401
-    """The fields of ``Verified``. :raises Problem: the header lacks what every RPM has."""
+    """Return the fields of ``Verified``. :raises Problem: the header lacks a mandatory tag."""
     is_source = bool(header[rpm.RPMTAG_SOURCEPACKAGE])
     partial = header[rpm.RPMTAG_NOSOURCE] or header[rpm.RPMTAG_NOPATCH]
     found = {
@@ -158,8 +157,8 @@ def _dependencies(header: Any, kind: str) -> list[str]:  # noqa: ANN401
 
 
 def _clean(value: object) -> object:
-    """Old headers hold Latin-1; what is no UTF-8 becomes a replacement character, so that every
-    store takes it.
+    """Replace bytes that are not UTF-8 (old headers hold Latin-1), so that every store accepts
+    them.
     """
     if isinstance(value, list):
         return [_clean(entry) for entry in value]
@@ -180,25 +179,26 @@ class Check:
 
     @property
     def is_signature(self) -> bool:
-        """A signature line; every other is a digest's."""
+        """Whether it is a signature line; every other is a digest's."""
         return "ignature" in self.what
 
     @property
     def covers_payload(self) -> bool:
-        """A signature of rpm's old kind and the MD5 cover header and payload; "ALT" is of the
-        payload uncompressed.
+        """Whether it covers the payload, as the MD5 and rpm's old signatures do.
+
+        "ALT" is a digest of the uncompressed payload.
         """
         return not self.what.startswith("Header") and " ALT " not in self.what
 
     @property
     def key_id(self) -> str:
-        """The signing key's, as rpm shortens it."""
+        """The signing key's id, as rpm shortens it."""
         found = _KEY_ID.search(self.what)
         return found.group(1).lower() if found else "?"
 
 
 def split_report(text: str, names: Sequence[str]) -> list[str]:
-    r"""One report a file. :raises ValueError: rpmkeys stopped before the last.
+    r"""Split a report by files. :raises ValueError: rpmkeys stopped before the last.
 
     >>> split_report("/a:\n    MD5 digest: OK\n/b:\n", ["/a", "/b"])
     ['    MD5 digest: OK\n', '']
@@ -215,13 +215,14 @@ def split_report(text: str, names: Sequence[str]) -> list[str]:
 
 
 def judge(report: str, *, signed: bool) -> str:
-    r"""The id of the key that signed the whole file (empty where ``signed`` is not asked for).
+    r"""Return the id of the key that signed the whole file, empty if ``signed`` is False.
 
-    A good signature over the header is enough where the header holds the payload's digest (rpm 4.14
-    and later); before that, a signature over the payload is wanted as well: an MD5 outside the
+    A good signature over the header is enough if the header holds the payload's digest (rpm 4.14
+    and later). For older RPMs a signature over the payload is required as well: an MD5 outside the
     signed part proves nothing.
 
-    >>> judge("    Header V4 RSA/SHA256 Signature, key ID d9017565: OK\n    Payload SHA256 digest: OK\n", signed=True)
+    >>> judge("    Header V4 RSA/SHA256 Signature, key ID d9017565: OK\n"
+    ...       "    Payload SHA256 digest: OK\n", signed=True)
     'd9017565'
 
     :raises Problem: the file is refused.
@@ -239,9 +240,10 @@ def judge(report: str, *, signed: bool) -> str:
     for check in signatures:
         if check.word in ("NOKEY", "NOTTRUSTED"):
             raise Problem(
-                "UnknownKey", f"signed by key {check.key_id}, which the target does not trust",
+                "UnknownKey",
+                f"signed by key {check.key_id}, which the target does not trust",
                 "add the key to upstream.keys if it is the vendor's, or release it with a reason",
-            )  # fmt: skip
+            )
         if check.word != "OK":
             raise Problem("BadSignature", f"{check.what}: {check.word}{check.rest}", _RESEND)
     covered = any(check.covers_payload for check in signatures)
@@ -270,12 +272,14 @@ def _judge_digests(digests: Sequence[Check], checks: Sequence[Check]) -> None:
 
 
 def key_blocks(text: str) -> list[str]:
-    """The ASCII-armored public keys in a file; rpm reads one a file, vendors put several into one."""
+    """Return the ASCII-armored public keys of a file: rpm reads one per file, vendors put in
+    several.
+    """
     return [found.group(0) for found in _BLOCK.finditer(text)]
 
 
 def answers(paths: Sequence[str], *, signatures: bool) -> list[dict[str, object]]:
-    """One answer a file, never stopping at a bad one."""
+    """Return one answer for each file; a bad file does not stop the others."""
     reader = Reader()
     found: list[dict[str, object]] = []
     for path in paths:

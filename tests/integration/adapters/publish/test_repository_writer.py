@@ -14,8 +14,8 @@ import createrepo_c as cr
 import pytest
 import zstandard
 
-from buildfarm.adapters.publish.metadata_writer import ChunkStore, write
-from buildfarm.adapters.publish.package_pool import PackagePool, RepoRpm, shards
+from buildfarm.adapters.publish.metadata_writer import SegmentCache, write
+from buildfarm.adapters.publish.package_pool import PackagePool, RepoRpm, slots
 from buildfarm.adapters.publish.repository_writer import (
     ChunkCache,
     RepositoryWriter,
@@ -85,7 +85,7 @@ def test_rpms_are_hard_links_on_shelves_that_generations_share(
         {link.name: link.readlink() for link in (folder / "Packages").iterdir()}
         for folder in generations
     )
-    assert len(old) == len({shard.number % 64 for shard in shards(rpms)})
+    assert len(old) == len({slot.number % 64 for slot in slots(rpms)})
     assert sum(old[name] == new.get(name) for name in old) == len(old) - 1
 
 
@@ -227,7 +227,7 @@ def test_an_unchanged_rpm_is_never_opened_again(
 def test_a_torn_cache_file_is_made_again(writer: RepositoryWriter, rpms: list[Rpm], tmp_path: Path):
     writer.write(tmp_path / "one", rpms)
     kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
-    assert len(kept) == len(rpms) + 1  # and one bucket
+    assert len(kept) == len(rpms) + 1  # and one segment
     for number, file in enumerate(kept):
         data = file.read_bytes()
         file.write_bytes((b"", data[:-20])[number % 2])
@@ -235,7 +235,7 @@ def test_a_torn_cache_file_is_made_again(writer: RepositoryWriter, rpms: list[Rp
     assert contents(tmp_path / "one" / "repodata") == contents(tmp_path / "two" / "repodata")
 
 
-def test_many_rpms_lie_in_buckets_and_one_that_changes_touches_only_its_own(tmp_path: Path):
+def test_many_rpms_lie_in_segments_and_one_that_changes_touches_only_its_own(tmp_path: Path):
     def named(number: int, version: str = "1.0") -> Rpm:
         name = f"rpm{number:04}-{version}-1.noarch.rpm"
         return Rpm(
@@ -248,10 +248,10 @@ def test_many_rpms_lie_in_buckets_and_one_that_changes_touches_only_its_own(tmp_
 
     def written(folder: str, files: list[Rpm]) -> None:
         (tmp_path / folder).mkdir()
-        write(tmp_path / folder, shards(files), chunks_of, cache, style=RepodataStyle())
+        write(tmp_path / folder, slots(files), chunks_of, cache, style=RepodataStyle())
 
     made: list[str] = []
-    cache = ChunkStore(tmp_path / "cache")
+    cache = SegmentCache(tmp_path / "cache")
     files = [named(number) for number in range(500)]
     written("one", files)
     assert sorted(made) == sorted(one.filename for one in files)

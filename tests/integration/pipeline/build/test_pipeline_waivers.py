@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildfarm.adapters.build.waiver_files import dump_waivers, load_waivers
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
 from buildfarm.adapters.debrand.brand_scan import scan_rpms
 from buildfarm.domain.build.waiver import WaiverUse
 from buildfarm.domain.compare.policy import Waiver

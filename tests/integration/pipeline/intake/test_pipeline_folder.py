@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from buildfarm.adapters.intake.folder_events import InotifyFolder, nobody_writes
+from buildfarm.adapters.intake.folder_events import InotifyFolder, has_no_writer
 from buildfarm.adapters.intake.rpm_verify import verify_many
 from buildfarm.domain.core.records import Event
 from buildfarm.domain.intake.drop import Drop, DropItem, ItemKind
@@ -55,7 +55,7 @@ class Inbox:
             intake=verify_many,
             events=events,
             clock=clock,
-            nobody_writes=nobody_writes,
+            has_no_writer=has_no_writer,
         )
         watch.begin()
         watch.step()

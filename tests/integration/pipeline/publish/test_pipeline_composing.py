@@ -11,7 +11,7 @@ from pathlib import Path
 import productmd.compose
 import pytest
 
-from buildfarm.adapters.publish.compose_metadata import VARIANT, ProductmdWriter
+from buildfarm.adapters.publish.productmd_writer import VARIANT, ProductmdWriter
 from buildfarm.adapters.publish.repository_writer import RepositoryWriter
 from buildfarm.adapters.publish.signing import Signer
 from buildfarm.domain.core.records import Event, EventConsumer

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
 from buildfarm.adapters.core.blobs import Blobs
 from buildfarm.adapters.core.database import SqlStore
 from buildfarm.adapters.intake.rpm_verify import verify_many

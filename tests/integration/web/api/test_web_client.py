@@ -271,7 +271,7 @@ def test_the_cli_says_it_in_words(farm: CliRunner, scenario: Scenario) -> None:
     assert say(farm, "logs", "diffutils-1.0-1.el9").count("gcc -c part") == 40
     assert say(farm, "logs", "-f", "zlib-1.0-1.el9").count("gcc -c part") == 40
     assert "build.on_hold" in say(farm, "events", "chrpath-1.0-1.el9")
-    assert "nothing is foretold yet" in say(farm, "plan", "reef-9")
+    assert "nothing is forecast yet" in say(farm, "plan", "reef-9")
     assert "tree-1.0-1.el9 is waiting since 2026-03-02T" in say(farm, "why", "tree-1.0-1.el9")
     assert "with the buildroots behind them" in say(farm, "seeds", "reef-9") or "Seed" in say(
         farm, "seeds", "reef-9"

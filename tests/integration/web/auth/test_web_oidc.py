@@ -187,7 +187,7 @@ def test_a_token_of_another_login_is_refused_by_its_nonce(farm: Farm) -> None:
         farm.issuer.consent(browser, "nils")
         answer = query_of(farm.asked(browser, url))
     with pytest.raises(NotAllowed, match="nonce"):
-        issuer.welcome(
+        issuer.complete(
             dataclasses.replace(authorization_request, nonce="of another login"), complete, answer
         )
 

@@ -1,9 +1,9 @@
-"""Base roots: the target's minimal buildroot, installed once for each buildroot key and then only
+"""The cache of base chroots: the minimal buildroot of each buildroot key, installed once, then
 read.
 
-Made aside and renamed into place, under a file lock, so that two builds do not make one twice and a
-killed worker leaves no half of one. A build holds a shared lock on its base; the least recently
-used bases beyond a number are deleted when nobody holds them.
+A base is made aside and renamed into place, under a file lock, so that it is made once and a killed
+worker leaves no partial one. A build holds a shared lock on its base. Beyond a number of bases, the
+least recently used ones without a lock are deleted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LOCK, _LOG, _PROVIDES, _USED = "lock.json", "installed_pkgs.log", "provides", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """One finished base and what its rpm database says."""
+    """A finished base and the contents of its rpm database."""
 
     root: Path
     lock: tuple[InstalledRpm, ...]
@@ -51,9 +51,9 @@ class BaseCache:
 
     @contextmanager
     def held(self, buildroot: Buildroot, log: Path, stop: Stop) -> Iterator[Base]:
-        """The base of ``buildroot``, made if it is not there; it is not deleted while held.
+        """Yield the base of ``buildroot``, made if it is missing; it is not deleted while held.
 
-        :raises BuildFailed: dnf could not fill it.
+        :raises BuildFailed: dnf could not install it.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         key = key_of(buildroot)
@@ -70,9 +70,7 @@ class BaseCache:
             yield _read(place)
 
     def remove_unfinished(self) -> None:
-        """Delete what a killed process left half made; what a live one is making is locked and
-        stays.
-        """
+        """Delete partial bases of a killed process; those in progress are locked and stay."""
         for leftover in self._folder.glob(".*"):
             key = leftover.name.rpartition(".")[0].removeprefix(".")
             with self._lock_file(key).open("w") as lock, contextlib.suppress(BlockingIOError):
@@ -115,14 +113,16 @@ class BaseCache:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    continue  # a build stands on it
+                    continue  # a build uses it
                 gone = self._folder / f".{place.name}.{os.getpid()}"
                 place.rename(gone)
                 shutil.rmtree(gone, ignore_errors=True)
 
 
 def key_of(buildroot: Buildroot) -> str:
-    """A folder's name for the buildroot: its key, or a digest where that cannot be one."""
+    """Return a folder's name for the buildroot: its key, or a digest if that is not a valid
+    name.
+    """
     if _SAFE_KEY.fullmatch(buildroot.key):
         return buildroot.key
     return hashlib.sha256(buildroot.model_dump_json().encode()).hexdigest()
@@ -152,12 +152,12 @@ def _read(place: Path) -> Base:
 
 
 def _add_build_user(root: Path) -> None:
-    """``mockbuild`` and its folders, as mock makes them."""
+    """Add ``mockbuild`` and its folders, as mock does."""
     uid, user = sandboxes.BUILD_UID, sandboxes.BUILD_USER
     passwd = f"{user}:x:{uid}:{uid}::{sandboxes.HOME}:/bin/bash\n"
     safe_write.append_line(root, "/etc/passwd", passwd, first="root:x:0:0:root:/root:/bin/bash\n")
     safe_write.append_line(root, "/etc/group", f"{user}:x:{uid}:\n", first="root:x:0:\n")
     for name in ("BUILD", "BUILDROOT", "RPMS", "SOURCES", "SPECS", "SRPMS", "originals"):
         safe_write.make_folder(root, f"{'/'.join(sandboxes.TOPDIR)}/{name}", owner=uid)
-    for name in ("/tmp", "/var/tmp"):  # the buildroot's
+    for name in ("/tmp", "/var/tmp"):  # the buildroot's own
         safe_write.make_folder(root, name, mode=0o1777)

@@ -1,8 +1,8 @@
-"""Control groups: memory and process limits of one build, on v2 or v1, whichever can be written
-here.
+"""Control groups: memory and process limits of one build, on v2 or v1, whichever is writable.
 
-A mixed machine (v2 mounted without controllers, v1 with them) is common in small guests. What
-cannot be enforced is named in :attr:`ControlGroup.missing`, and the caller falls back to prlimit.
+A mixed machine (v2 mounted without controllers, v1 with them) is common in small guests. Limits
+that cannot be enforced are named in :attr:`ControlGroup.missing`, and the caller falls back to
+prlimit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ _ENTER = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hierarchy:
-    """Where one controller's groups are made: ``parent`` is a folder we may make children in."""
+    """The place of one controller's groups: ``parent`` is a folder in which children can be
+    made.
+    """
 
     controller: str
     version: int
@@ -32,7 +34,7 @@ class Hierarchy:
 
 
 def hierarchies() -> dict[str, Hierarchy]:
-    """The controllers this process can use, by name; v2 before v1."""
+    """Return the controllers that this process can use, by name; v2 before v1."""
     found: dict[str, Hierarchy] = {}
     mounts = _mounts()
     own = _own_paths()
@@ -62,7 +64,7 @@ class _Mount:
     at: Path
 
     def folder_of(self, path: str) -> Path:
-        """The folder of cgroup ``path``; in a container the mount may show a part of the tree only."""
+        """Return the folder of cgroup ``path``; in a container the mount may show only a part."""
         inside = path.removeprefix(self.root) if self.root != "/" else path
         return self.at / inside.lstrip("/")
 
@@ -86,7 +88,7 @@ def _mounts() -> list[_Mount]:
 
 
 def _own_paths() -> dict[str, str]:
-    """Controller to this process's cgroup; the empty name is v2's."""
+    """Return this process's cgroup for each controller; the empty name is v2's."""
     paths: dict[str, str] = {}
     for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
         _, names, path = line.split(":", 2)
@@ -96,10 +98,10 @@ def _own_paths() -> dict[str, str]:
 
 
 def _enable_v2(parent: Path, controller: str) -> bool:
-    """Have ``controller`` in the children of ``parent``.
+    """Enable ``controller`` in the children of ``parent``.
 
-    v2 allows that only where no process sits in ``parent`` itself, so this process moves into a
-    leaf of its own first (what systemd's Delegate= expects of a service).
+    v2 allows that only if no process is in ``parent`` itself, so this process first moves into a
+    leaf of its own (as systemd's Delegate= expects of a service).
     """
     try:
         if controller not in (parent / "cgroup.controllers").read_text(encoding="ascii").split():
@@ -120,10 +122,10 @@ def _enable_v2(parent: Path, controller: str) -> bool:
 
 
 class ControlGroup:
-    """One build's groups, removed with everything in them by :meth:`close`."""
+    """The groups of one build; :meth:`close` ends everything in them."""
 
     def __init__(self, owner: str, name: str, *, memory: int, processes: int) -> None:
-        """Make the groups; ``memory`` is bytes."""
+        """Make the groups; ``memory`` is in bytes."""
         self.memory = memory
         self.processes = processes
         self._folders: dict[str, tuple[Hierarchy, Path]] = {}
@@ -142,12 +144,12 @@ class ControlGroup:
         return tuple(name for name in _WANTED if name not in self._folders)
 
     def enter(self, command: Sequence[str]) -> list[str]:
-        """``command``, started inside the groups."""
+        """Return a command that starts ``command`` inside the groups."""
         files = sorted({str(folder / "cgroup.procs") for _, folder in self._folders.values()})
         return ["sh", "-c", _ENTER, "enter", *files, "--", *command] if files else list(command)
 
     def breach(self) -> str:
-        """Return which limit was hit, in words; empty while none was."""
+        """Return the limit that was exceeded, in words; empty if none was."""
         if self._oom_kills() > self._oom_before:
             return f"memory limit of {self.memory // 1048576} MiB reached"
         if refused := self._forks_refused():
@@ -155,7 +157,7 @@ class ControlGroup:
         return ""
 
     def peak_memory(self) -> int:
-        """Bytes at the worst moment; 0 where unknown."""
+        """Return the peak in bytes; 0 if unknown."""
         if "memory" not in self._folders:
             return 0
         hierarchy, folder = self._folders["memory"]
@@ -163,7 +165,7 @@ class ControlGroup:
         return _number(folder / name)
 
     def close(self) -> None:
-        """Kill what is left inside and remove the groups."""
+        """Kill the remaining processes and remove the groups."""
         for _, folder in self._folders.values():
             _remove(folder)
         self._folders = {}
@@ -192,7 +194,7 @@ def _settings(hierarchy: Hierarchy, memory: int, processes: int) -> list[tuple[s
 
 
 def remove_stale(owner: str) -> int:
-    """End and remove the groups a killed predecessor of ``owner`` left; how many."""
+    """End and remove the groups of a killed predecessor of ``owner``; return the number."""
     count = 0
     for folder in {h.parent for h in hierarchies().values()}:
         for stale in folder.glob(f"{_PREFIX}{owner}.*"):
@@ -222,7 +224,7 @@ def _number(file: Path) -> int:
 
 
 def _field(file: Path, name: str) -> int:
-    """The number after ``name`` in a file of ``name number`` lines; 0 where there is none."""
+    """Return the number after ``name`` in a file of ``name number`` lines; 0 if there is none."""
     with contextlib.suppress(OSError, ValueError):
         for line in file.read_text(encoding="ascii").splitlines():
             key, _, value = line.partition(" ")

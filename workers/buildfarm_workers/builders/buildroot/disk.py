@@ -1,6 +1,6 @@
-"""Watches how much a build has written.
+"""Watch the disk usage of a build.
 
-A walk of a large tree is not free, so it is taken when it is worth it.
+Walking a large tree is expensive, so its frequency depends on the time it takes.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 
 _WALK_SHARE = 20
-"""A walk that took a second is not repeated for twenty."""
+"""A walk that took a second is repeated after twenty at the earliest."""
 _RESERVE = 256 * 1024 * 1024
-"""Bytes the file system must keep free; below, the machine is at fault and not the build."""
+"""Bytes that must stay free; below, the machine is at fault and not the build."""
 
 
 class DiskWatch:
-    """Call it now and then; it answers with a reason once the limit (bytes) is passed."""
+    """Called regularly; returns a reason once the limit (bytes) is exceeded."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder = folder
@@ -26,7 +26,7 @@ class DiskWatch:
         self.full = False
 
     def __call__(self) -> str:
-        """The reason to end the build, or nothing."""
+        """Return the reason to end the build, or an empty string."""
         free = free_bytes(self._folder)
         if free < _RESERVE:
             self.full = True
@@ -41,13 +41,13 @@ class DiskWatch:
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes free to us on the file system of ``folder``."""
+    """Return the free bytes on the file system of ``folder``."""
     state = os.statvfs(folder)
     return state.f_bavail * state.f_frsize
 
 
 def used_bytes(folder: Path) -> int:
-    """Bytes of disk below ``folder``, as the blocks count (a hole costs nothing)."""
+    """Return the bytes of disk below ``folder``, counted in blocks (holes are free)."""
     total = 0
     pending = [str(folder)]
     while pending:
@@ -58,5 +58,5 @@ def used_bytes(folder: Path) -> int:
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
         except OSError:
-            continue  # the build deletes while we look
+            continue  # the build may delete files meanwhile
     return total

@@ -1,5 +1,5 @@
-"""The host's dnf, told everything and inheriting nothing: it fills base roots and adds what an SRPM
-requires.
+"""The host's dnf with a complete configuration: installs base chroots and an SRPM's
+requirements.
 """
 
 from __future__ import annotations
@@ -55,14 +55,16 @@ _NOT_THERE = re.compile(
 )
 _PROBLEM = ("Error:", "error:", "Problem")
 _TRANSPORT = re.compile(
-    r"Failed to download metadata|Curl error|Cannot download|Error downloading packages|All mirrors were"
-    r"|more space needed|No space left|Checksum doesn't match|have incorrect checksum|GPG check FAILED|repomd.xml GPG signature"
+    r"Failed to download metadata|Curl error|Cannot download|Error downloading packages|All "
+    r"mirrors were"
+    r"|more space needed|No space left|Checksum doesn't match|have incorrect checksum|GPG check "
+    r"FAILED|repomd.xml GPG signature"
     r"|public key|bwrap: |Failed to synchronize cache|Couldn't open file|Read-only file system"
 )
 
 
 def configuration(buildroot: Buildroot) -> str:
-    """The whole dnf.conf: this buildroot's repositories and no other."""
+    """Return the whole dnf.conf, with this buildroot's repositories only."""
     text = _MAIN.format(
         cache=sandboxes.CACHE_IN_ROOT, releasever=buildroot.releasever.partition(".")[0]
     )
@@ -74,17 +76,17 @@ def configuration(buildroot: Buildroot) -> str:
 
 
 class Installer:
-    """Runs dnf against a root; one folder holds its cache and configuration."""
+    """Runs dnf for a root; a folder holds its cache and configuration."""
 
     def __init__(self, folder: Path) -> None:
         self._cache = folder / "dnf"
         self._home = folder / "home"
 
     def install(
-        self, root: Path, buildroot: Buildroot, packages: Sequence[str], *, log: Path, work: Path, stop: Stop,
-        files: Sequence[Path] = (),
+        self, root: Path, buildroot: Buildroot, packages: Sequence[str], *, log: Path, work: Path,
+        stop: Stop, files: Sequence[Path] = (),
     ) -> None:  # fmt: skip
-        """``dnf install`` into ``root``, RPM ``files`` beside the repositories' packages.
+        """Run ``dnf install`` for ``root``; RPM ``files`` are available beside the repositories.
 
         Errors as in :meth:`builddep`.
         """
@@ -94,11 +96,11 @@ class Installer:
     def builddep(
         self, root: Path, buildroot: Buildroot, srpm: Path, *, log: Path, work: Path, stop: Stop
     ) -> None:
-        """``dnf builddep``: what the header of ``srpm`` requires.
+        """Run ``dnf builddep`` for the header of ``srpm``.
 
-        :raises BuildFailed: ``dependencies`` (with the name that is missing) or ``infrastructure``
-            (a repository that cannot be reached or is damaged).
-        :raises Stopped: the caller does not want it any more.
+        :raises BuildFailed: ``dependencies`` (with the missing name) or ``infrastructure`` (a
+            repository that cannot be reached or is damaged).
+        :raises Stopped: the caller stopped the build.
         """
         plugin = ["--setopt=plugins=1", "--disableplugin=*", "--enableplugin=builddep"]
         words = [*plugin, "builddep", "--srpm", str(srpm)]
@@ -121,13 +123,14 @@ class Installer:
         config = work / "dnf.conf"
         config.write_text(configuration(buildroot), encoding="utf-8")
         for mount_point in (sandboxes.CACHE_IN_ROOT, "/var/lib/dnf", "/dev", "/proc"):
-            safe_write.make_folder(
-                root, mount_point
-            )  # bubblewrap would make them, and their parents, 0700
+            # Bubblewrap would make them, and their parents, 0700.
+            safe_write.make_folder(root, mount_point)
         enable(root, buildroot.modules)
         plugins = [] if "--setopt=plugins=1" in words else ["--noplugins"]
-        command = ["dnf", "--config", sandboxes.CONFIG_IN_BOX, "--installroot", sandboxes.ROOT_IN_BOX,
-                   "--releasever", buildroot.releasever, *plugins, *words]  # fmt: skip
+        command = [
+            "dnf", "--config", sandboxes.CONFIG_IN_BOX, "--installroot", sandboxes.ROOT_IN_BOX,
+            "--releasever", buildroot.releasever, *plugins, *words,
+        ]  # fmt: skip
         boxed = sandboxes.installer(
             command, root=root, cache=self._cache, config=config, home=self._home,
             read_only=(*_local_paths(buildroot), *read_only),
@@ -141,9 +144,7 @@ class Installer:
 
 
 def enable(root: Path, modules: Sequence[str]) -> None:
-    """Enable module streams in a root, in the files where dnf keeps what is enabled
-    (dnf.modularity(7)).
-    """
+    """Enable module streams in a root, in dnf's own files (dnf.modularity(7))."""
     if not modules:
         return
     safe_write.make_folder(root, _MODULES)
@@ -154,7 +155,7 @@ def enable(root: Path, modules: Sequence[str]) -> None:
 
 
 def _run_logged(boxed: list[str], out: BinaryIO, log: Path, stop: Stop) -> str | None:
-    """Return what dnf said, if it failed."""
+    """Run dnf; return its output if it failed."""
     start = log.stat().st_size
     done = process.run(
         boxed, timeout=_INSTALL_SECONDS, ok=None, out=out, max_output=_LOG_LIMIT, watch=stop
@@ -170,7 +171,7 @@ def _run_logged(boxed: list[str], out: BinaryIO, log: Path, stop: Stop) -> str |
 
 
 def explain(said: str) -> tuple[FailureKind, str]:
-    r"""Kind and reason of a failed dnf run, from what it printed.
+    r"""Return kind and reason of a failed dnf run, from its output.
 
     >>> explain("No matching package to install: 'foo-devel'\nNot all dependencies satisfied\n")
     (<FailureKind.DEPENDENCIES: 'dependencies'>, 'No matching package to install: foo-devel')
@@ -192,7 +193,7 @@ def explain(said: str) -> tuple[FailureKind, str]:
 
 
 def missing(said: str) -> tuple[str, ...]:
-    r"""The requirements that dnf found nothing for, as they were asked for.
+    r"""Return the requirements that dnf found nothing for, as requested.
 
     >>> missing("No matching package to install: 'python3dist(flit-core) >= 3'\n")
     ('python3dist(flit-core) >= 3',)
@@ -202,7 +203,7 @@ def missing(said: str) -> tuple[str, ...]:
 
 
 def _problem(said: str) -> str:
-    """The lines in which dnf says what is wrong, or its last one."""
+    """Return the lines of dnf's output that state the problem, or the last one."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     for number, line in enumerate(lines):
         if line.startswith(_PROBLEM):
@@ -211,7 +212,7 @@ def _problem(said: str) -> str:
 
 
 def _local_paths(buildroot: Buildroot) -> tuple[Path, ...]:
-    """Folders that ``file:`` repositories and keys lie in; the box has to show them."""
+    """Return the folders of ``file:`` repositories and keys, which the sandbox has to show."""
     urls = [url for repo in buildroot.repositories for url in (repo.baseurl, *repo.gpgkey.split())]
     paths = {Path(urlsplit(url).path) for url in urls if url.startswith("file:")}
     return tuple(sorted(path for path in paths if path.exists()))

@@ -1,6 +1,4 @@
-"""One build's room: its copy of the base, its control group, its limits, and the way to run a
-command in there.
-"""
+"""The build environment: a copy of the base, a control group, limits, and a way to run commands."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ _STAGE = re.compile(rb"^Executing\((%\w+)\)", re.MULTILINE)
 
 
 class BuildEnvironment:
-    """Made by :func:`opened`; everything run here is inside the limits of the order."""
+    """Made by :func:`opened`; every command is subject to the limits of the order."""
 
     def __init__(
         self, order: WorkOrder, root: Path, upper: Path, group: ControlGroup, stop: Stop
@@ -41,8 +39,8 @@ class BuildEnvironment:
         self._disk = DiskWatch(upper, order.limits.disk)
 
     def place(self, payload: Path) -> str:
-        """Put the macros and a copy of the payload where the build user finds them; the payload's
-        path inside.
+        """Put the macros and a copy of the payload into the build user's home; return its path
+        inside.
         """
         home = self.root / sandboxes.HOME.lstrip("/")
         home.joinpath(".rpmmacros").write_text(
@@ -57,10 +55,10 @@ class BuildEnvironment:
     def run(
         self, command: Sequence[str], *, timeout: float, out: BinaryIO | None = None
     ) -> Completed:
-        """Run ``command`` as the build user; its exit code is the caller's to read.
+        """Run ``command`` as the build user; the caller checks its exit code.
 
-        :raises BuildFailed: a limit was hit. :raises Stopped: the caller of the build does not want
-            it any more.
+        :raises BuildFailed: a limit was exceeded.
+        :raises Stopped: the caller stopped the build.
         """
         limits = self._order.limits
         epoch = self._order.source_date_epoch
@@ -75,7 +73,8 @@ class BuildEnvironment:
             boxed = ["setarch", self._order.arch, "--", *boxed]
         done = process.run(
             self._group.enter(boxed), timeout=timeout, ok=None, out=out, watch=self._watch,
-            max_output=limits.log if out is None else max(0, limits.log - out.tell()), limits=self._prlimits(),
+            max_output=limits.log if out is None else max(0, limits.log - out.tell()),
+            limits=self._prlimits(),
         )  # fmt: skip
         if peak := self._group.peak_memory():
             self.facts["memory.peak"] = f"{peak // MEBIBYTE} MiB"
@@ -89,9 +88,7 @@ class BuildEnvironment:
         return self._stop() or self._group.breach() or self._disk()
 
     def _prlimits(self) -> process.Limits:
-        """A single file can never outgrow the disk limit; the rest only where no control group does
-        it better.
-        """
+        """Return limits on a file's size, and on what no control group limits."""
         limits = self._order.limits
         missing = self._group.missing
         return process.Limits(
@@ -117,7 +114,7 @@ class BuildEnvironment:
 def opened(
     order: WorkOrder, base: Path, work: Path, *, owner: str, stop: Stop
 ) -> Iterator[BuildEnvironment]:
-    """A room over ``base``; on leaving, nothing of it lives, is mounted or lies on disk.
+    """Yield an environment over ``base``; afterwards its processes, mounts and files are gone.
 
     :raises InfraError: overlayfs cannot be mounted.
     """
@@ -126,7 +123,7 @@ def opened(
         group = ControlGroup(
             owner, order.task, memory=order.limits.memory, processes=order.limits.processes
         )
-        stack.callback(group.close)  # before the overlay goes: a process inside would hold it
+        stack.callback(group.close)  # before the overlay, which a process would hold
         room = BuildEnvironment(order, root, upper, group, stop)
         if group.missing:
             room.facts["limits.missing"] = (
@@ -136,13 +133,13 @@ def opened(
 
 
 def stage_reached(log: Path) -> str:
-    """The rpmbuild section a log ends in (``%build``), or nothing."""
+    """Return the rpmbuild section in which a log ends (``%build``), or an empty string."""
     found = _STAGE.findall(log.read_bytes())
     return found[-1].decode("ascii") if found else ""
 
 
 class Deadline:
-    """Seconds left of a limit."""
+    """The rest of a time limit."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -150,5 +147,5 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """Never negative: a command given no time is ended at once."""
+        """Return the seconds left, never negative: a command without time is ended at once."""
         return max(0.0, self._end - time.monotonic())

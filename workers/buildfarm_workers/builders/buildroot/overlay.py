@@ -1,7 +1,8 @@
-"""A throw-away copy of a base root: overlayfs over it, mounted in this process's mount namespace.
+"""A temporary copy of a base chroot: overlayfs over it, in this process's mount namespace.
 
-Nothing is synced (``volatile``): the copy lives for one build. The worker runs in a mount namespace
-of its own, so a SIGKILL takes the mount with it; :func:`remove_stale` is for what ran without one.
+Nothing is synced (``volatile``), because the copy lives for one build. The worker runs in a mount
+namespace of its own, so a SIGKILL ends the mount with it; :func:`remove_stale` is for processes
+without one.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ _MOUNT_SECONDS = 30
 
 @contextmanager
 def over(base: Path, work: Path) -> Iterator[tuple[Path, Path]]:
-    """Mount a copy of ``base``: ``(root, upper)``, where ``upper`` holds what the build changed.
+    """Mount a copy of ``base``; yield ``(root, upper)``, where ``upper`` holds the build's changes.
 
     ``work`` is emptied.
 
-    :raises InfraError: the kernel refuses (not root, or ``work`` lies on a file system that cannot
-        be an upper layer).
+    :raises InfraError: the kernel refuses (not root, or ``work`` is on a file system that cannot be
+        an upper layer).
     """
     root, upper, inner = work / "root", work / "upper", work / "inner"
     for folder in (root, upper, inner):
@@ -46,10 +47,11 @@ def over(base: Path, work: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def check_path(folder: Path) -> None:
-    """:raises ConfigError: the path cannot stand in mount options."""
+    """Check a path. :raises ConfigError: it cannot be used in mount options."""
     if any(mark in str(folder) for mark in ",:\\"):
         raise ConfigError(
-            f"{folder}: a comma, colon or backslash cannot be in the workdir's path (overlayfs options)"
+            f"{folder}: a comma, colon or backslash cannot be in the workdir's path (overlayfs "
+            "options)"
         )
 
 
@@ -61,10 +63,10 @@ def unmount(root: Path) -> None:
 
 
 def mounted_under(folder: Path) -> list[Path]:
-    """Mount points at or below ``folder``, deepest first."""
+    """Return mount points at or below ``folder``, the deepest first."""
     points = []
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        # octal escapes: proc(5) writes \\040 for a blank
+        # Octal escapes: proc(5) writes \\040 for a blank.
         point = Path(line.split()[4].encode().decode("unicode_escape"))
         if point == folder or folder in point.parents:
             points.append(point)
@@ -72,14 +74,14 @@ def mounted_under(folder: Path) -> list[Path]:
 
 
 def remove_tree(folder: Path) -> None:
-    """Delete ``folder`` and all below, unless something is still mounted there."""
+    """Delete ``folder`` and everything below, unless something is still mounted there."""
     if not mounted_under(folder):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_stale(folder: Path) -> int:
-    """Unmount and delete everything below ``folder``, left by a process that was killed; how many
-    entries.
+    """Unmount and delete everything that a killed process left below ``folder``; return the
+    number.
     """
     if not folder.is_dir():
         return 0

@@ -1,7 +1,7 @@
-"""What stands in a buildroot, read from its rpm database with the host's rpm.
+"""The contents of a buildroot, read from its rpm database with the host's rpm.
 
-Debian's rpm keeps its database in the caller's home; every command here names :data:`DBPATH`, and
-the buildroot's own rpm is told the same by the build user's ``.rpmmacros``.
+Debian's rpm keeps its database in the caller's home, so every command here names :data:`DBPATH`,
+and the build user's ``.rpmmacros`` does so for the buildroot's own rpm.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ DBPATH = "/var/lib/rpm"
 _DATABASES = ("rpmdb.sqlite", "Packages.db", "Packages")
 _QUERY_SECONDS = 120
 _MARK = "\x1e"
-_RECORD = "%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{SHA256HEADER}\\t%{BUILDTIME}\\t%{SIZE}\\n"
+_RECORD = (
+    "%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{SHA256HEADER}\\t"
+    "%{BUILDTIME}\\t%{SIZE}\\n"
+)
 _PATHS = ("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/lib/", "/etc/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """The contents of one root: the lock, mock's text form of it, and everything it provides (files
-    too).
-    """
+    """The contents of one root: the lock, mock's text form of it, and everything it provides."""
 
     lock: tuple[InstalledRpm, ...]
     log: str
@@ -32,9 +33,9 @@ class Installed:
 
 
 def find(root: Path) -> str:
-    """Return where in ``root`` the database is that mock's dnf wrote; empty where there is none.
+    """Return the folder in ``root`` of the database that mock's dnf wrote; empty if there is none.
 
-    Debian's rpm keeps it in HOME, which mock sets to a folder of the chroot, so it lies under that
+    Debian's rpm keeps it in HOME, which mock sets to a folder of the chroot, so it is below that
     folder's whole path.
     """
     in_home = f"{root}/installation-homedir/.rpmdb"
@@ -48,8 +49,7 @@ def find(root: Path) -> str:
 
 
 def query(root: Path, *, provides: bool = False, dbpath: str = DBPATH) -> Installed:
-    """Read the database of ``root``; with ``provides`` also what its RPMs provide, which takes
-    longer.
+    """Read the database of ``root``; with ``provides`` also what its RPMs provide, which is slower.
 
     :raises ToolFailed: rpm cannot read it.
     """
@@ -59,7 +59,7 @@ def query(root: Path, *, provides: bool = False, dbpath: str = DBPATH) -> Instal
     log: list[str] = []
     for line in sorted(lines):
         name, epoch, version, release, arch, sha256, built, size = line.split("\t")
-        if name == "gpg-pubkey":  # a key that dnf imported, not an RPM
+        if name == "gpg-pubkey":  # a key that dnf imported
             continue
         lock.append(
             InstalledRpm(

@@ -1,5 +1,5 @@
-"""Making folders and lines inside a root that RPMs have filled: never through a symbolic link they
-left.
+"""Write folders and lines into a root that RPMs have filled, without following its symbolic
+links.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def make_folder(root: Path, path: str, *, owner: int = 0, mode: int | None = Non
 
 
 def append_line(root: Path, path: str, line: str, *, first: str) -> None:
-    """Add ``line`` to a colon-separated file such as /etc/passwd, unless its first field is taken.
+    """Add ``line`` to a colon-separated file such as /etc/passwd, unless its first field is there.
 
-    A file that is not there begins with ``first``.
+    A new file begins with ``first``.
     """
     *parents, name = path.strip("/").split("/")
     with ExitStack() as stack:
@@ -44,7 +44,7 @@ def append_line(root: Path, path: str, line: str, *, first: str) -> None:
 
 
 def write_file(root: Path, path: str, text: str) -> None:
-    """Write a small file below ``root``, in the place of what it held; its folder is there already."""
+    """Write a small file below ``root``, replacing its content; its folder must exist."""
     *parents, name = path.strip("/").split("/")
     with ExitStack() as stack:
         folder = _open(stack, root, parents, 0)

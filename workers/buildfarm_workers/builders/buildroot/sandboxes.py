@@ -1,12 +1,12 @@
-"""Two bubblewrap boxes around a buildroot: one for the installer, one for the build.
+"""Two bubblewrap sandboxes for a buildroot: one for the installer, one for the build.
 
-*Installer*: dnf of the host writes the buildroot and runs the RPMs' scriptlets in it. It is user 0
-with the few capabilities that rpm needs, sees the buildroot, its cache and the host's programs
-read-only, and nothing of the farm.
+*Installer*: the host's dnf writes the buildroot and runs the RPMs' scriptlets in it. It is user 0
+with the few capabilities that rpm needs, sees the buildroot, its cache and, read-only, the host's
+programs, and nothing of the farm.
 
 *Builder*: the buildroot is ``/``. bubblewrap makes the namespaces as root, then the buildroot's own
-chroot(1) becomes the unprivileged ``mockbuild``; no_new_privs keeps set-uid files from undoing
-that. No user namespace: files of root look like files of root, as in mock, and not like
+chroot(1) becomes the unprivileged ``mockbuild``; no_new_privs prevents set-uid files from undoing
+that. There is no user namespace: root's files appear as root's, as in mock, and not as
 ``nobody``'s.
 """
 
@@ -26,23 +26,28 @@ CACHE_IN_ROOT = "/var/cache/dnf"
 CONFIG_IN_BOX = "/dnf.conf"
 HOME_IN_BOX = "/home"
 
-_NAMESPACES = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--die-with-parent",
-               "--new-session", "--hostname", HOSTNAME, "--clearenv", "--cap-drop", "ALL")  # fmt: skip
+_NAMESPACES = (
+    "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--die-with-parent",
+    "--new-session", "--hostname", HOSTNAME, "--clearenv", "--cap-drop", "ALL",
+)  # fmt: skip
 _BECOME_USER = ("CAP_SETUID", "CAP_SETGID", "CAP_SYS_CHROOT")
-_INSTALL = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETUID", "CAP_SETGID", "CAP_SETFCAP",
-            "CAP_SYS_CHROOT", "CAP_KILL")  # fmt: skip
-_HOST_PROGRAMS = ("/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/rpm", "/etc/passwd", "/etc/group",
-                  "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates",
-                  "/etc/crypto-policies")  # fmt: skip
+_INSTALL = (
+    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETUID", "CAP_SETGID",
+    "CAP_SETFCAP", "CAP_SYS_CHROOT", "CAP_KILL",
+)  # fmt: skip
+_HOST_PROGRAMS = (
+    "/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/rpm", "/etc/passwd", "/etc/group",
+    "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/crypto-policies",
+)  # fmt: skip
 _NAME_LOOKUP = ("/etc/resolv.conf", "/etc/hosts")
 _MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
 
 
 def _proc(at: str) -> list[str]:
-    """A /proc of the box's own, whose switches of the whole kernel are read-only.
+    """Return a /proc of the sandbox's own, whose kernel-wide switches are read-only.
 
-    bubblewrap covers them only for a caller that access(2) says may write; for user 0 without
-    capabilities it says no and the files' own check says yes.
+    bubblewrap covers them only for a caller that may write by access(2); for user 0 without
+    capabilities access(2) says no and the files' own check says yes.
     """
     words = ["--proc", at]
     for name in ("sys", "sysrq-trigger"):
@@ -59,7 +64,7 @@ def installer(
     home: Path,
     read_only: Sequence[Path],
 ) -> list[str]:
-    """``command`` in the installer's box.
+    """Return ``command`` in the installer's sandbox.
 
     ``root`` is at :data:`ROOT_IN_BOX`, ``read_only`` under their own names.
     """
@@ -81,9 +86,11 @@ def installer(
         elif where.exists():
             words += ["--ro-bind", str(where), str(where)]
     words += [
-        *_proc("/proc"), "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--tmpfs", "/run",  # the box's own
-        "--bind", str(root), ROOT_IN_BOX, *_proc(f"{ROOT_IN_BOX}/proc"), "--dev", f"{ROOT_IN_BOX}/dev",
-        "--bind", str(cache), f"{ROOT_IN_BOX}{CACHE_IN_ROOT}", "--tmpfs", f"{ROOT_IN_BOX}/var/lib/dnf",
+        *_proc("/proc"), "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp",
+        "--tmpfs", "/run", "--bind", str(root), ROOT_IN_BOX,
+        *_proc(f"{ROOT_IN_BOX}/proc"), "--dev", f"{ROOT_IN_BOX}/dev",
+        "--bind", str(cache), f"{ROOT_IN_BOX}{CACHE_IN_ROOT}",
+        "--tmpfs", f"{ROOT_IN_BOX}/var/lib/dnf",
         "--ro-bind", str(config), CONFIG_IN_BOX, "--ro-bind", str(home), HOME_IN_BOX,
     ]  # fmt: skip
     for path in read_only:
@@ -94,8 +101,8 @@ def installer(
 def builder(
     command: Sequence[str], *, root: Path, network: bool, shared_memory: int, env: Mapping[str, str]
 ) -> list[str]:
-    """``command`` as ``mockbuild`` in ``root``; without ``network`` there is a loopback and nothing
-    else.
+    """Return ``command`` as ``mockbuild`` in ``root``; without ``network`` there is only a
+    loopback.
 
     :param shared_memory: bytes of /dev/shm.
     """

@@ -1,1 +1,1 @@
-"""How images are made."""
+"""Making of images."""

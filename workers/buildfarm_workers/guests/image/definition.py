@@ -1,4 +1,4 @@
-"""What a guest is made of: one YAML file in ``configs/guests``, typed at load."""
+"""The definition of a guest: one YAML file in ``configs/guests``, typed at load."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ class _Part(BaseModel):
 
 
 class ExtraRepository(_Part):
-    """A repository the machine needs beyond its target's: ``baseurl``, or ``path`` relative to the
-    definition's file.
+    """A repository that the machine needs in addition to its target's.
+
+    ``baseurl``, or ``path`` relative to the definition's file.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
@@ -29,11 +30,10 @@ class ExtraRepository(_Part):
 
 
 class FromRepositories(_Part):
-    """The image is installed with dnf from the target's repositories and these; kernel and
-    initramfs boot directly.
+    """An image installed with dnf from the target's repositories and these.
 
-    ``modules`` are loaded by the initramfs, before the root disk is there; ``base`` puts the
-    target's base buildroot in.
+    Kernel and initramfs boot directly. ``modules`` are loaded by the initramfs, before the root
+    disk is there; ``base`` puts the target's base buildroot in.
     """
 
     kind: Literal["repositories"]
@@ -54,7 +54,7 @@ class FromCloudImage(_Part):
 
 
 class FromKickstart(_Part):
-    """A machine installed by the distribution's own installer from ``location`` with a kickstart
+    """A machine installed by the distribution's own installer from ``location``, with a kickstart
     file.
 
     ``repositories`` are further ones, name to URL (mock comes from EPEL); ``version`` is
@@ -72,9 +72,7 @@ Source = Annotated[FromRepositories | FromCloudImage | FromKickstart, Field(disc
 
 
 class GuestDefinition(_Part):
-    """One kind of guest. Sizes are MiB; ``os`` is libosinfo's short id, as virt-install(1) takes
-    it.
-    """
+    """One kind of guest. Sizes are MiB; ``os`` is libosinfo's short id, as in virt-install(1)."""
 
     schema_: Literal[1] = Field(alias="schema")
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,40}$")
@@ -94,7 +92,7 @@ class GuestDefinition(_Part):
 def load(file: Path) -> GuestDefinition:
     """Read and check ``file``.
 
-    :raises ConfigError: missing, not YAML, wrong or unknown key, named unlike its file.
+    :raises ConfigError: missing, not YAML, wrong or unknown key, or a name other than its file's.
     """
     try:
         raw = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -119,7 +117,7 @@ def load(file: Path) -> GuestDefinition:
 
 
 def find(folder: Path, name: str) -> tuple[GuestDefinition, Path]:
-    """The definition ``name`` and its file. :raises ConfigError: there is none."""
+    """Return the definition ``name`` and its file. :raises ConfigError: there is none."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
         raise ConfigError(f"{name!r} is no name of a guest")
     file = folder / f"{name}.yaml"

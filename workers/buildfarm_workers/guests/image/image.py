@@ -1,8 +1,8 @@
 """Images: a disk, a kernel and an initramfs under one digest, made from RPM repositories alone.
 
-An image is never changed: it lies in a folder named after its digest, and whoever boots it checks
-that first (:func:`verify`). The manifest carries the lock of everything installed, so a guest can
-be traced to its RPMs.
+An image never changes: it is in a folder named after its digest, and is checked before each boot
+(:func:`verify`). The manifest contains the lock of everything installed, so a guest can be traced
+to its RPMs.
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ from buildfarm_workers.guests.image.definition import FromRepositories, GuestDef
 _MKFS_SECONDS = 1800
 _MIB = 1024 * 1024
 _CHUNK = 4 * _MIB
-_COMPILE = "for folder in /usr/lib/buildfarm /usr/lib*/python3*; do python3 -m compileall -q -j 0 $folder || true; done"
-"""Every guest starts from the same disk and writes nothing back: without this each would compile
-what it imports anew.
-"""
+_COMPILE = (
+    "for folder in /usr/lib/buildfarm /usr/lib*/python3*; do "
+    "python3 -m compileall -q -j 0 $folder || true; done"
+)
+"""Compiles Python modules: guests write nothing back, so each would compile its imports again."""
 _MANIFEST = "image.json"
 _CURRENT = "current"
 WORKDIR = "/var/lib/buildfarm"
-"""Where the worker in a guest keeps its things."""
+"""The worker's folder in a guest."""
 
 Say = Callable[[str], None]
-"""Told of every step."""
+"""Called with every step."""
 
 
 class ImageFile(BaseModel):
@@ -55,8 +56,10 @@ class ImageFile(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What an image is. ``append`` is the kernel's command line; ``base`` the key of the buildroot
-    that lies in it, if one does.
+    """The description of an image.
+
+    ``append`` is the kernel's command line; ``base`` is the key of the buildroot in it, if there is
+    one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,7 +85,7 @@ class Image:
     manifest: Manifest
 
     def path(self, file: ImageFile) -> Path:
-        """Return where one of its files lies."""
+        """Return the path of one of its files."""
         return self.folder / file.name
 
 
@@ -98,14 +101,15 @@ def build(
 
     :param file: the definition's file; relative paths in it start at its folder.
     :param buildroot: the target's, with repositories as this machine reaches them.
-    :raises InputError: the definition is of another kind, dnf cannot fill the machine, or what it
-        installs cannot boot.
+    :raises InputError: the definition is of another kind, dnf cannot install the machine, or the
+        result cannot boot.
     """
     source = definition.source
     if not isinstance(source, FromRepositories):
         raise InputError(
             f"{file}: an image of kind {source.kind} is not made by the farm",
-            hint=f"`buildfarm guests image render {definition.name}` writes what the distribution's own tools take",
+            hint=f"`buildfarm guests image render {definition.name}` writes what "
+            "the distribution's own tools take",
         )
     place = folder / definition.name
     work = place / f".making.{os.getpid()}"
@@ -118,7 +122,7 @@ def build(
 
 
 class _Making:
-    """One image on its way; ``work`` is deleted whatever happens."""
+    """One image in progress; ``work`` is deleted in any case."""
 
     def __init__(
         self,
@@ -161,9 +165,11 @@ class _Making:
         self._step("its digests")
         manifest = Manifest(
             name=self._definition.name, target=self._definition.target, arch=self._definition.arch,
-            builder=self._definition.builder, append=f"console=ttyS0 quiet panic=1 net.ifnames=0 init={self._source.init}",
+            builder=self._definition.builder,
+            append=f"console=ttyS0 quiet panic=1 net.ifnames=0 init={self._source.init}",
             disk=_describe(files / "disk.img"), kernel=_describe(files / "vmlinuz"),
-            initramfs=_describe(files / "initramfs.img"), generation=self._buildroot.generation, base=base, lock=lock,
+            initramfs=_describe(files / "initramfs.img"), generation=self._buildroot.generation,
+            base=base, lock=lock,
         )  # fmt: skip
         return _seal(files, manifest, place)
 
@@ -183,8 +189,8 @@ class _Making:
         )
         try:
             self._installer.install(
-                root, machine, self._source.packages, files=(worker,), log=self._log, work=self._work / "dnf-machine",
-                stop=lambda: "",
+                root, machine, self._source.packages, files=(worker,), log=self._log,
+                work=self._work / "dnf-machine", stop=lambda: "",
             )  # fmt: skip
         except BuildFailed as failure:
             raise InputError(
@@ -192,7 +198,7 @@ class _Making:
             ) from failure
 
     def _base(self, root: Path) -> str:
-        """Put the target's base buildroot where the guest's builder looks for it; its key."""
+        """Put the target's base buildroot into the guest's base cache; return its key."""
         if not self._source.base or self._definition.builder != "chroot":
             return ""
         self._step("the base buildroot")
@@ -206,13 +212,17 @@ class _Making:
             ) from failure
 
     def _make_disk(self, root: Path, disk: Path) -> None:
-        """An ext4 file system in a sparse file.
+        """Make an ext4 file system in a sparse file.
 
-        No journal: a guest's disk is thrown away, never recovered.
+        It has no journal, because a guest's disk is never recovered.
         """
         process.run(
-            ["mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=1,root_owner=0:0", "-L", "buildfarm-root",
-             "-d", root, disk, f"{self._definition.disk_mib}M"], timeout=_MKFS_SECONDS,
+            [
+                "mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E",
+                "lazy_itable_init=1,root_owner=0:0", "-L", "buildfarm-root", "-d", root, disk,
+                f"{self._definition.disk_mib}M",
+            ],
+            timeout=_MKFS_SECONDS,
         )  # fmt: skip
 
 
@@ -238,7 +248,7 @@ def _describe(file: Path) -> ImageFile:
 
 
 def _sha256(file: Path) -> str:
-    """The digest of a file; holes are read as zeros and cost little."""
+    """Return the digest of a file; holes are read as zeros and are fast."""
     digest = hashlib.sha256()
     with file.open("rb") as content:
         while chunk := content.read(_CHUNK):
@@ -247,9 +257,10 @@ def _sha256(file: Path) -> str:
 
 
 def current(folder: Path, name: str) -> Image:
-    """The current image of a name.
+    """Return the current image of a name.
 
-    :raises NotFound: none was built. :raises InputError: its manifest is not what it was.
+    :raises NotFound: none was built.
+    :raises InputError: its manifest has changed.
     """
     link = folder / name / _CURRENT
     if not link.exists():
@@ -271,16 +282,14 @@ _ANEW = "`buildfarm guests image build {name}` makes a clean one"
 
 
 class Verified:
-    """Remembers which files were found clean, by what the kernel says of them: a file is read again
-    only if it was touched.
-    """
+    """Remembers verified files by their metadata, so that only changed files are read again."""
 
     def __init__(self) -> None:
         self._clean: dict[str, tuple[int, ...]] = {}
 
     def check(self, image: Image) -> None:
-        """:raises InputError: a file of the image is not what its manifest says; it must not be
-        booted.
+        """Verify an image. :raises InputError: a file does not match the manifest; do not boot
+        it.
         """
         for file in (image.manifest.disk, image.manifest.kernel, image.manifest.initramfs):
             path = image.path(file)
@@ -291,7 +300,8 @@ class Verified:
             found = _sha256(path)
             if found != file.sha256:
                 raise InputError(
-                    f"{path} was changed: its SHA-256 is {found}, the image's manifest says {file.sha256}",
+                    f"{path} was changed: its SHA-256 is {found}, the image's manifest says "
+                    f"{file.sha256}",
                     hint=_ANEW.format(name=image.manifest.name),
                 )
             self._clean[str(path)] = state

@@ -1,5 +1,6 @@
-"""A small initramfs from the image's own programs: a shell, mount, modprobe, switch_root, and the
-modules the root disk needs.
+"""A small initramfs from the image's own programs: a shell, mount, modprobe, switch_root, modules.
+
+The modules are those that the root disk needs.
 """
 
 from __future__ import annotations
@@ -20,18 +21,23 @@ _INDEX = ("modules.builtin", "modules.order", "modules.builtin.modinfo")
 
 
 def inside(root: Path, *words: str, writable: bool = False) -> str:
-    """Run a program of the image in the image, in a box; what it printed.
+    """Run a program of the image in the image, in a sandbox; return its output.
 
     :raises ToolFailed: it failed.
     """
     bind = "--bind" if writable else "--ro-bind"
-    box = ["bwrap", "--unshare-all", "--die-with-parent", bind, str(root), "/", "--proc", "/proc", "--dev", "/dev",
-           "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--setenv", "LC_ALL", "C.UTF-8"]  # fmt: skip
+    box = [
+        "bwrap", "--unshare-all", "--die-with-parent", bind, str(root), "/", "--proc", "/proc",
+        "--dev", "/dev", "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin",
+        "--setenv", "LC_ALL", "C.UTF-8",
+    ]  # fmt: skip
     return process.run([*box, "--", *words], timeout=_SECONDS).text
 
 
 def kernel_of(root: Path) -> tuple[str, Path]:
-    """The version and file of the image's kernel. :raises InputError: it holds none, or several."""
+    """Return version and file of the image's kernel. :raises InputError: it has none, or
+    several.
+    """
     versions = sorted(path.name for path in (root / "usr/lib/modules").glob("*"))
     if len(versions) != 1:
         raise InputError(
@@ -52,11 +58,11 @@ def kernel_of(root: Path) -> tuple[str, Path]:
 
 
 def make(root: Path, modules: Sequence[str], work: Path, target: Path) -> None:
-    """Write the initramfs for the image in ``root`` to ``target`` (newc cpio, not compressed: it is
-    read from memory).
+    """Write the initramfs for the image in ``root`` to ``target``.
 
-    :param modules: what has to be loaded before the root disk can be mounted; those built into the
-        kernel are skipped.
+    It is newc cpio, not compressed, because it is read from memory.
+
+    :param modules: to load before the root disk is mounted; built-in ones are skipped.
     :raises ToolFailed: a program of the image cannot be run in it.
     """
     version, _ = kernel_of(root)
@@ -72,8 +78,14 @@ def make(root: Path, modules: Sequence[str], work: Path, target: Path) -> None:
     names = "".join(f"{path.relative_to(tree)}\0" for path in sorted(tree.rglob("*")))
     with target.open("wb") as out:
         process.run(
-            ["cpio", "--null", "--create", "--format=newc", "--quiet", "--owner=0:0", "--reproducible", f"--directory={tree}"],
-            timeout=_SECONDS, stdin=names.encode(), out=out, max_output=1 << 30,
+            [
+                "cpio", "--null", "--create", "--format=newc", "--quiet", "--owner=0:0",
+                "--reproducible", f"--directory={tree}",
+            ],
+            timeout=_SECONDS,
+            stdin=names.encode(),
+            out=out,
+            max_output=1 << 30,
         )  # fmt: skip
 
 
@@ -85,7 +97,7 @@ def _copy_programs(root: Path, programs: dict[str, str], tree: Path) -> None:
 
 
 def _copy(root: Path, path: str, tree: Path, *, as_path: str) -> None:
-    """Copy what ``path`` is in the image, links followed there, to ``as_path``."""
+    """Copy the file at ``path`` in the image, with its links followed there, to ``as_path``."""
     place = tree / as_path.lstrip("/")
     if place.exists():
         return
@@ -96,7 +108,7 @@ def _copy(root: Path, path: str, tree: Path, *, as_path: str) -> None:
 
 
 def _copy_modules(root: Path, version: str, modules: Sequence[str], tree: Path) -> None:
-    """The modules and what they depend on, with an index of their own."""
+    """Copy the modules and their dependencies, with an index of their own."""
     wanted: list[str] = []
     for module in modules:
         try:
@@ -121,5 +133,10 @@ def _copy_modules(root: Path, version: str, modules: Sequence[str], tree: Path) 
     if (tree / "usr/lib/modules").exists():
         shutil.copytree(tree / "usr/lib/modules", tree / "lib/modules", dirs_exist_ok=True)
         shutil.rmtree(tree / "usr/lib/modules")
-    process.run(["bwrap", "--unshare-all", "--ro-bind", root, "/", "--bind", tree, "/mnt", "--proc", "/proc", "--dev", "/dev",
-                 "--", "depmod", "-b", "/mnt", version], timeout=_SECONDS)  # fmt: skip
+    process.run(
+        [
+            "bwrap", "--unshare-all", "--ro-bind", root, "/", "--bind", tree, "/mnt", "--proc",
+            "/proc", "--dev", "/dev", "--", "depmod", "-b", "/mnt", version,
+        ],
+        timeout=_SECONDS,
+    )  # fmt: skip

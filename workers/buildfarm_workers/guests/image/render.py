@@ -1,9 +1,8 @@
-"""What a distribution's own tools make a builder with: cloud-init for its cloud image, kickstart
-for its installer.
+"""Files for a distribution's own tools to make a builder: cloud-init and kickstart.
 
-Rendered and validated (cloud-init's schema, pykickstart, libvirt's RNG schema); the farm itself
-runs only images made from repositories so far. Each way ends with the worker's RPM, mock and one
-enabled unit in a machine with SELinux enforcing.
+They are rendered and validated (cloud-init's schema, pykickstart, libvirt's RNG schema); so far the
+farm itself runs only images made from repositories. Each machine has the worker's RPM, mock and one
+enabled unit, with SELinux enforcing.
 """
 
 from __future__ import annotations
@@ -21,8 +20,11 @@ _UNIT = "buildfarm-guest.service"
 _USER = "mockrunner"
 
 
+_WRITTEN_BY = "written by buildfarm guests image render"
+
+
 def write(definition: GuestDefinition, target: Path) -> list[Path]:
-    """Write everything for ``definition`` into ``target``; the files."""
+    """Write everything for ``definition`` into ``target``; return the files."""
     target.mkdir(parents=True, exist_ok=True)
     source = definition.source
     files: dict[str, str] = {"domain.xml": domain_example(definition)}
@@ -47,8 +49,10 @@ def write(definition: GuestDefinition, target: Path) -> list[Path]:
 
 
 def user_data(definition: GuestDefinition, source: FromCloudImage) -> str:
-    """cloud-init's user-data: install the tools and the worker's RPM, enable the unit, switch off;
-    that disk is the image.
+    """Return cloud-init's user-data.
+
+    It installs the tools and the worker's RPM, enables the unit and switches off; the disk is the
+    image.
     """
     data = {
         "hostname": definition.name,
@@ -80,39 +84,51 @@ def user_data(definition: GuestDefinition, source: FromCloudImage) -> str:
 
 
 def kickstart(definition: GuestDefinition, source: FromKickstart) -> str:
-    """The kickstart file for ``inst.ks=`` (pykickstart's syntax of ``source.version``)."""
-    return "\n".join([
-        f"# {definition.title}: a builder, installed unattended; written by buildfarm guests image render",
-        "text",
-        f"url --url={source.location}",
-        *(f"repo --name={name} --baseurl={url}" for name, url in source.repositories.items()),
-        "lang C.UTF-8", "keyboard us", "timezone UTC --utc",
-        "rootpw --lock",
-        f"user --name={_USER} --lock --shell=/sbin/nologin",
-        f"selinux --{'enforcing' if definition.selinux == 'enforcing' else 'permissive'}",
-        "firewall --enabled", "network --bootproto=dhcp --activate",
-        "bootloader --append=console=ttyS0",
-        "zerombr", "clearpart --all --initlabel", "autopart --type=plain --fstype=ext4 --noswap",
-        "poweroff",
-        "%packages --excludedocs", "@^minimal-environment", *source.packages, "%end",
-        "%post --erroronfail",
-        "mount -o ro LABEL=WORKER /mnt",
-        "dnf -y install /mnt/buildfarm-worker.rpm",
-        f"usermod --append --groups mock {_USER}",
-        f"systemctl enable {_UNIT}",
-        "truncate --size=0 /etc/machine-id",
-        "%end", "",
-    ])  # fmt: skip
+    """Return the kickstart file for ``inst.ks=`` (pykickstart's syntax of ``source.version``)."""
+    return "\n".join(
+        [
+            f"# {definition.title}: a builder, installed unattended; {_WRITTEN_BY}",
+            "text",
+            f"url --url={source.location}",
+            *(f"repo --name={name} --baseurl={url}" for name, url in source.repositories.items()),
+            "lang C.UTF-8",
+            "keyboard us",
+            "timezone UTC --utc",
+            "rootpw --lock",
+            f"user --name={_USER} --lock --shell=/sbin/nologin",
+            f"selinux --{'enforcing' if definition.selinux == 'enforcing' else 'permissive'}",
+            "firewall --enabled",
+            "network --bootproto=dhcp --activate",
+            "bootloader --append=console=ttyS0",
+            "zerombr",
+            "clearpart --all --initlabel",
+            "autopart --type=plain --fstype=ext4 --noswap",
+            "poweroff",
+            "%packages --excludedocs",
+            "@^minimal-environment",
+            *source.packages,
+            "%end",
+            "%post --erroronfail",
+            "mount -o ro LABEL=WORKER /mnt",
+            "dnf -y install /mnt/buildfarm-worker.rpm",
+            f"usermod --append --groups mock {_USER}",
+            f"systemctl enable {_UNIT}",
+            "truncate --size=0 /etc/machine-id",
+            "%end",
+            "",
+        ]
+    )
 
 
 def virt_install(definition: GuestDefinition) -> list[str]:
-    """The call of virt-install(1) that provisions the disk once."""
+    """Return the call of virt-install(1) that provisions the disk once."""
     source = definition.source
     words = [
         "virt-install", "--name", f"{definition.name}-provision", "--osinfo", definition.os,
-        "--memory", str(definition.memory_mib), "--vcpus", str(definition.vcpus), "--transient", "--noreboot",
-        "--network", "user", "--graphics", "vnc,listen=127.0.0.1" if definition.console == "vnc" else "none",
-        "--disk", "path=worker.img,readonly=on,serial=worker,device=disk,format=raw",
+        "--memory", str(definition.memory_mib), "--vcpus", str(definition.vcpus), "--transient",
+        "--noreboot", "--network", "user", "--graphics",
+        "vnc,listen=127.0.0.1" if definition.console == "vnc" else "none", "--disk",
+        "path=worker.img,readonly=on,serial=worker,device=disk,format=raw",
     ]  # fmt: skip
     disk = f"path={definition.name}.qcow2,size={max(1, definition.disk_mib // 1024)},format=qcow2"
     if isinstance(source, FromCloudImage):
@@ -130,9 +146,7 @@ def virt_install(definition: GuestDefinition) -> list[str]:
 
 
 def domain_example(definition: GuestDefinition) -> str:
-    """The domain a guest of this definition would be, with made-up names: what is checked against
-    libvirt's schema.
-    """
+    """Return a guest's domain XML with example names, for a check against libvirt's schema."""
     boot = domain_xml.Boot()
     if definition.source.kind == "repositories":
         boot = domain_xml.Boot(
@@ -141,7 +155,8 @@ def domain_example(definition: GuestDefinition) -> str:
             append="console=ttyS0",
         )
     return domain_xml.render(
-        definition, name=f"{definition.name}-00000000", owner="example", image="0" * 64, boot=boot, overlay=Path("/running/overlay.qcow2"),
-        identity=Path("/running/identity.img"), console_log=Path("/running/console.log"),
-        acceleration=Acceleration(kind="kvm", why=""), reach=network.reach("https://hub.example", "redis://redis.example:6379/0"),
+        definition, name=f"{definition.name}-00000000", owner="example", image="0" * 64, boot=boot,
+        overlay=Path("/running/overlay.qcow2"), identity=Path("/running/identity.img"),
+        console_log=Path("/running/console.log"), acceleration=Acceleration(kind="kvm", why=""),
+        reach=network.reach("https://hub.example", "redis://redis.example:6379/0"),
     )  # fmt: skip

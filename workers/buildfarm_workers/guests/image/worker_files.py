@@ -1,8 +1,7 @@
-"""The worker itself as a folder of Python packages: what this process runs with, copied file by
-file.
+"""Copy the worker as a folder of Python packages: the files that this process runs with.
 
-No registry is asked and no version can differ: a guest runs the very code of the host that makes
-its image.
+No registry is used and no version can differ: a guest runs the code of the host that makes its
+image.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from packaging.requirements import Requirement
 from buildfarm.errors import InfraError
 
 _OWN = {"buildfarm": "buildfarm", "buildfarm-workers": "buildfarm_workers"}
-"""Our distributions and their packages: copied whole, for in a checkout their files are not listed."""
+"""Our distributions and packages; copied whole, because a checkout does not list their files."""
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 def guest_files() -> Path:
-    """The folder ``workers/guest`` of the checkout, or where the wheel puts it.
+    """Return the folder ``workers/guest`` of the checkout, or of the wheel.
 
     :raises InfraError: it is in neither.
     """
@@ -36,9 +35,10 @@ def guest_files() -> Path:
 
 
 def copy_worker(target: Path) -> str:
-    """Copy the worker and every distribution it requires into ``target``; the worker's version.
+    """Copy the worker and every distribution it requires into ``target``; return the worker's
+    version.
 
-    :raises InfraError: something it requires is not installed here.
+    :raises InfraError: a requirement is not installed here.
     """
     target.mkdir(parents=True)
     for name in sorted(_closure("buildfarm-workers")):
@@ -74,7 +74,7 @@ def _closure(root: str) -> set[str]:
 
 def _copy_files(name: str, target: Path) -> None:
     for entry in metadata.files(name) or ():
-        if ".." in entry.parts or "__pycache__" in entry.parts:  # scripts lie outside
+        if ".." in entry.parts or "__pycache__" in entry.parts:  # scripts are outside
             continue
         place = target / entry
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def _copy_files(name: str, target: Path) -> None:
 
 
 def _copy_record(name: str, target: Path) -> None:
-    """The metadata of one of our own, so that its version can be asked for."""
+    """Copy the metadata of one of our distributions, so that its version can be read."""
     for entry in metadata.files(name) or ():
         if entry.parts[0].endswith(".dist-info") and entry.name == "METADATA":
             place = target / entry

@@ -1,6 +1,4 @@
-"""The worker as an RPM of its own, so that an image consists of RPMs alone and its lock names every
-one.
-"""
+"""The worker as an RPM, so that an image consists of RPMs alone and its lock is complete."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ _RPMBUILD_SECONDS = 600
 
 
 def build(work: Path, *, arch: str) -> Path:
-    """Build ``buildfarm-worker`` under ``work``; the RPM's path.
+    """Build ``buildfarm-worker`` under ``work``; return the RPM's path.
 
     :raises ToolFailed: rpmbuild failed.
     """
@@ -21,11 +19,11 @@ def build(work: Path, *, arch: str) -> Path:
     version = copy_worker(work / "tree")
     process.run(
         [
-            "rpmbuild", "-bb", "--quiet", "--target", arch,
-            "--define", f"_topdir {work}", "--define", f"_rpmdir {work / 'RPMS'}", "--define", f"_dbpath {work / 'db'}",
-            "--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
-            "--define", f"tree {work / 'tree'}", "--define", f"guest {guest}", "--define", f"worker_version {version}",
-            guest / "buildfarm-worker.spec",
+            "rpmbuild", "-bb", "--quiet", "--target", arch, "--define", f"_topdir {work}",
+            "--define", f"_rpmdir {work / 'RPMS'}", "--define", f"_dbpath {work / 'db'}",
+            "--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm", "--define",
+            f"tree {work / 'tree'}", "--define", f"guest {guest}", "--define",
+            f"worker_version {version}", guest / "buildfarm-worker.spec",
         ],
         timeout=_RPMBUILD_SECONDS,
         env={"HOME": str(work)},

@@ -1,1 +1,1 @@
-"""One guest from its identity to its end, and the pool of a KVM host."""
+"""The life of a guest, and the pool of a KVM host."""

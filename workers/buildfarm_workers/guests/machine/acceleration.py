@@ -1,10 +1,8 @@
-"""Whether KVM really runs code here.
+"""Check whether KVM really runs code here.
 
-``/dev/kvm`` and libvirt's word prove nothing: nested hosts offer both and hang.
-
-The probe boots 512 bytes that do what a kernel does first (long mode, then twenty million turns of
-a loop) and come back with an exit code of their own; a machine that only claims to work never gets
-there.
+``/dev/kvm`` and libvirt's report are not enough: nested hosts offer both and hang. The probe boots
+512 bytes that do what a kernel does first (long mode, then twenty million turns of a loop) and exit
+with a code of their own.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ _SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceleration:
-    """What guests run on, and why when it is not KVM."""
+    """The acceleration of guests, and the reason if it is not KVM."""
 
     kind: Accelerator
     why: str
@@ -47,7 +45,7 @@ class Acceleration:
 
 
 def runs(accelerator: Accelerator) -> str:
-    """Run the probe; nothing when it came back, else what happened.
+    """Run the probe; return an empty string on success, else the failure.
 
     :raises InfraError: QEMU cannot be started.
     """
@@ -55,9 +53,13 @@ def runs(accelerator: Accelerator) -> str:
         sector = Path(folder) / "probe"
         sector.write_bytes(PROBE)
         done = process.run(
-            ["qemu-system-x86_64", "-accel", accelerator, "-display", "none", "-nodefaults", "-m", "16",
-             "-drive", f"file={sector},format=raw,if=floppy", "-device", "isa-debug-exit,iobase=0xf4,iosize=1"],
-            timeout=_SECONDS, ok=None,
+            [
+                "qemu-system-x86_64", "-accel", accelerator, "-display", "none", "-nodefaults",
+                "-m", "16", "-drive", f"file={sector},format=raw,if=floppy", "-device",
+                "isa-debug-exit,iobase=0xf4,iosize=1",
+            ],
+            timeout=_SECONDS,
+            ok=None,
         )  # fmt: skip
     if done.returncode == _CAME_BACK:
         return ""
@@ -65,14 +67,15 @@ def runs(accelerator: Accelerator) -> str:
         return (
             f"{accelerator} hangs: it does not come to the end of a short loop in {_SECONDS:.0f} s"
         )
-    return f"{accelerator}: {(done.error_text.strip().splitlines() or [f'exit code {done.returncode}'])[-1]}"
+    said = done.error_text.strip().splitlines() or [f"exit code {done.returncode}"]
+    return f"{accelerator}: {said[-1]}"
 
 
 def choose(wanted: Literal["auto", "kvm", "tcg"]) -> Acceleration:
-    """KVM where it runs code, else emulation if that is allowed (``auto``) or asked for.
+    """Return KVM if it runs code, else emulation if it is allowed (``auto``) or requested.
 
-    :raises ConfigError: KVM is demanded and does not run.
-    :raises InfraError: not even emulation runs.
+    :raises ConfigError: KVM is required and does not run.
+    :raises InfraError: emulation does not run either.
     """
     if wanted == "tcg":
         return Acceleration(kind="tcg", why="emulation is asked for")

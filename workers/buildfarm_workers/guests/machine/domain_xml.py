@@ -1,5 +1,5 @@
-"""A guest as libvirt's domain XML: transient, over a fresh overlay, with two services behind its
-network and no more.
+"""A guest as libvirt's domain XML: transient, over a new overlay, with two services on its
+network.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ _TCG_CACHE_MIB = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
-    """What the machine starts from: a kernel beside the disk, or (empty) whatever the disk's own
-    boot loader finds.
-    """
+    """The machine's kernel beside the disk, or (empty) the boot loader of the disk itself."""
 
     kernel: Path | None = None
     initramfs: Path | None = None
@@ -29,12 +27,13 @@ class Boot:
 
 
 def render(
-    definition: GuestDefinition, *, name: str, owner: str, image: str, boot: Boot, overlay: Path, identity: Path,
-    console_log: Path, acceleration: Acceleration, reach: Reach,
+    definition: GuestDefinition, *, name: str, owner: str, image: str, boot: Boot, overlay: Path,
+    identity: Path, console_log: Path, acceleration: Acceleration, reach: Reach,
 ) -> str:  # fmt: skip
-    """The XML for ``virDomainCreateXML`` (libvirt's formatdomain), valid by its RNG schema.
+    """Return the XML for ``virDomainCreateXML`` (libvirt's formatdomain), valid by its RNG schema.
 
-    :param owner: which pool may destroy it. :param image: the digest of what it boots.
+    :param owner: the pool that may destroy it.
+    :param image: the digest of the image it boots.
     """
     ET.register_namespace("qemu", _QEMU)
     ET.register_namespace("buildfarm", NAMESPACE)
@@ -96,7 +95,7 @@ def _disk(
     devices: ET.Element, file: Path, target: str, *, kind: str, read_only: bool = False
 ) -> None:
     disk = ET.SubElement(devices, "disk", type="file", device="disk")
-    # a guest's disk is thrown away with it: nothing of it needs to reach the host's disk
+    # A guest's disk is deleted with it: its data need not reach the host's disk.
     ET.SubElement(disk, "driver", name="qemu", type=kind, cache="unsafe", discard="unmap")
     ET.SubElement(disk, "source", file=str(file))
     ET.SubElement(disk, "target", dev=target, bus="virtio")

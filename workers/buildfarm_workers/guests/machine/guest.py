@@ -1,6 +1,6 @@
-"""One guest from its identity to its end.
+"""One guest, from its identity to its end.
 
-Whatever happens in between, nothing of it stays behind.
+In all cases, everything of it is removed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from buildfarm_workers.guests.machine.hub_client import GuestHubClient
 
 _SECONDS = 60
 _GRACE = 20.0
-"""How long a guest whose task is over may take to switch itself off."""
+"""Time for a guest to switch itself off after its task."""
 _TAIL = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What every guest of a pool is made with. ``owner`` marks its machines as this pool's."""
+    """The tools for every guest of a pool; ``owner`` marks its machines as this pool's."""
 
     config: HostConfig
     hub: GuestHubClient
@@ -43,10 +43,10 @@ class Surroundings:
 
 
 class Guest:
-    """A machine, its files and its identity; :meth:`live` is all there is to it."""
+    """A machine, its files and its identity; :meth:`live` runs it."""
 
     def __init__(self, surroundings: Surroundings, image: Image, asked: GuestRequest) -> None:
-        """Get an identity. :raises InfraError: the hub does not answer."""
+        """Request an identity. :raises InfraError: the hub does not answer."""
         self._around = surroundings
         self._image = image
         self._identity: GuestIdentity = surroundings.hub.admit(asked)
@@ -55,9 +55,9 @@ class Guest:
         self._last_line = ""
 
     def live(self, stop: Callable[[], str]) -> str:
-        """Boot, wait until the one task is over, clear away; why it ended.
+        """Boot, wait until the one task is over, and clean up; return the reason of the end.
 
-        ``stop`` gives a reason to end it early.
+        ``stop`` may return a reason to end it early.
 
         :raises InfraError: libvirt or QEMU refuse.
         """
@@ -93,8 +93,9 @@ class Guest:
             append=image.manifest.append,
         )
         xml = domain_xml.render(
-            self._around.definition, name=self.name, owner=self._around.owner, image=image.digest, boot=boot, overlay=overlay,
-            identity=disk, console_log=console, acceleration=self._around.acceleration, reach=reach,
+            self._around.definition, name=self.name, owner=self._around.owner, image=image.digest,
+            boot=boot, overlay=overlay, identity=disk, console_log=console,
+            acceleration=self._around.acceleration, reach=reach,
         )  # fmt: skip
         ended = self._around.hypervisor.start(self.name, xml)
         log.get().info(
@@ -106,9 +107,9 @@ class Guest:
         return ended
 
     def _watch(self, ended: threading.Event, stop: Callable[[], str]) -> str:
-        """Wait for the machine's end, the hub's word, or ours.
+        """Wait for the machine's end, or a decision of the hub or the pool.
 
-        :raises InfraError: libvirt is gone, and would not tell of an end.
+        :raises InfraError: libvirt is gone, and would not report an end.
         """
         started = time.monotonic()
         joined, over_since, pause = False, 0.0, 1.0
@@ -134,7 +135,10 @@ class Guest:
                             f"its task is over and it did not switch itself off in {_GRACE:.0f} s"
                         )
             if not joined and time.monotonic() - started > self._around.config.boot_seconds:
-                return f"it did not say hello in {self._around.config.boot_seconds} s; its console ends with: {self._tail()}"
+                return (
+                    f"it did not say hello in {self._around.config.boot_seconds} s; "
+                    f"its console ends with: {self._tail()}"
+                )
         return (
             "it switched itself off"
             if joined
@@ -142,8 +146,9 @@ class Guest:
         )
 
     def _ask(self) -> GuestState | None:
-        """Return what the hub says; None while it does not answer (a hub that restarts costs no
-        guest).
+        """Return the hub's state of the guest; None while it does not answer.
+
+        A hub that restarts does not end its guests.
         """
         try:
             found = {state.name: state for state in self._around.hub.guests().guests}
@@ -153,7 +158,7 @@ class Guest:
         return found.get(self.name) or GuestState(name=self.name, state="retired", joined=True)
 
     def _tail(self) -> str:
-        """The console's last line with something in it."""
+        """Return the console's last line that is not empty."""
         try:
             text = (self._folder / "console.log").read_bytes()[-_TAIL:].decode("utf-8", "replace")
         except OSError:
@@ -180,7 +185,9 @@ class Guest:
 
 
 def dismiss(hub: GuestHubClient, name: str, reason: str) -> None:
-    """Tell the hub; one it does not know is fine. :raises InfraError: it does not answer."""
+    """Report a guest's end; an unknown one is ignored. :raises InfraError: the hub does not
+    answer.
+    """
     try:
         hub.dismiss(name, reason)
     except NotFound:

@@ -1,4 +1,4 @@
-"""The hub's hub for KVM hosts (``/worker/v1/guests``) as typed calls."""
+"""The hub's API for KVM hosts (``/worker/v1/guests``) as typed calls."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ _PATH = "/worker/v1/guests"
 
 
 class GuestHubClient:
-    """Speaks with the host's token.
+    """A client with the host's token.
 
-    Every call raises InfraError when the hub does not answer: ask again later.
+    Every call raises InfraError if the hub does not answer: try again later.
     """
 
     def __init__(self, url: str, token: str, *, ca: Path | None = None) -> None:
         verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=str(ca)) if ca else True
         self._http = httpx.Client(
-            base_url=url.rstrip("/"), timeout=httpx.Timeout(60.0, connect=10.0), verify=verify, trust_env=False,
-            headers={"Authorization": f"Bearer {token}"},
+            base_url=url.rstrip("/"), timeout=httpx.Timeout(60.0, connect=10.0), verify=verify,
+            trust_env=False, headers={"Authorization": f"Bearer {token}"},
         )  # fmt: skip
 
     def guests(self) -> Guests:
-        """The guests the hub still counts on.
+        """Return the guests that the hub knows.
 
         :raises NotAllowed: the hub does not know this host.
         """
         return self._read(Guests, "GET", _PATH)
 
     def admit(self, asked: GuestRequest) -> GuestIdentity:
-        """An identity for a new guest."""
+        """Return an identity for a new guest."""
         return self._read(GuestIdentity, "POST", _PATH, asked)
 
     def dismiss(self, name: str, reason: str) -> None:
-        """The machine is gone."""
+        """Report the end of a machine."""
         self._call("DELETE", f"{_PATH}/{name}", GuestGone(reason=reason))
 
     def buildroot(self, target: str, arch: str) -> Buildroot:
-        """Return what a task would be built in now, with paths of the hub.
+        """Return the current buildroot of a target's tasks, with paths of the hub.
 
-        :raises InputError: the hub cannot say, and why.
+        :raises InputError: the hub has none, with the reason.
         """
         return self._read(Buildroot, "GET", f"{_PATH}/buildroots/{target}/{arch}")
 

@@ -1,6 +1,4 @@
-"""The identity of one guest on a small disk: what its worker is told, readable by nobody else, gone
-with the guest.
-"""
+"""The identity of one guest on a small disk: its worker's configuration, deleted with the guest."""
 
 from __future__ import annotations
 
@@ -23,8 +21,9 @@ _SIZE = "4M"
 def write_disk(
     identity: GuestIdentity, image: Image, reach: Reach, disk: Path, *, hub_ca: Path | None
 ) -> None:
-    """Write ``disk`` (ext4, label BUILDFARM): ``worker.yaml``, its keys, the hub's certificate, the
-    guest's name.
+    """Write ``disk`` (ext4, label BUILDFARM).
+
+    It holds ``worker.yaml``, the worker's keys, the hub's certificate and the guest's name.
     """
     folder = disk.with_suffix(".files")
     folder.mkdir(mode=0o700)
@@ -49,9 +48,11 @@ def write_disk(
             "tasks": 1,
             "workdir": WORKDIR,
             "security": {
-                "key": str(key.relative_to(folder)), "certificate": str(certificate.relative_to(folder)), "hub_certificates": "trusted",
+                "key": str(key.relative_to(folder)),
+                "certificate": str(certificate.relative_to(folder)),
+                "hub_certificates": "trusted",
             },
-        }  # fmt: skip
+        }
         (folder / "worker.yaml").write_text(
             yaml.safe_dump(worker, sort_keys=False), encoding="utf-8"
         )
@@ -59,7 +60,10 @@ def write_disk(
         (folder / "hosts").write_text(f"{reach.hosts}\n" if reach.hosts else "", encoding="ascii")
         disk.touch(mode=0o600)
         process.run(
-            ["mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-L", _LABEL, "-E", "root_owner=0:0", "-d", folder, disk, _SIZE],
+            [
+                "mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-L", _LABEL, "-E", "root_owner=0:0",
+                "-d", folder, disk, _SIZE,
+            ],
             timeout=_SECONDS,
         )  # fmt: skip
     finally:

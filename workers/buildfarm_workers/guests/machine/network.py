@@ -1,9 +1,8 @@
-"""What a guest may reach: two addresses of its own, private network, behind which are Redis and the
-hub. Nothing else.
+"""The network of a guest: two addresses in a private network, for Redis and the hub. Nothing else.
 
 QEMU's user-mode network shows a guest every loopback service of the host; with ``restrict=on`` it
-shows none, and each ``guestfwd`` adds one. The ``cmd:`` form starts a connection of its own for
-each of the guest's (the ``tcp:`` form shares one among all, and Celery hangs on it).
+shows none, and each ``guestfwd`` adds one. The ``cmd:`` form starts a connection for each of the
+guest's (the ``tcp:`` form shares one among all, and Celery hangs on it).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """The hub and Redis, as the host reaches them and as the guest does.
+    """The hub and Redis, as the host and the guest reach them.
 
     ``hosts`` is a line for the guest's /etc/hosts.
     """
@@ -33,7 +32,7 @@ class Reach:
 
     @property
     def netdev(self) -> str:
-        """The option for QEMU's ``-netdev``."""
+        """Return the option for QEMU's ``-netdev``."""
         words = ["user", "id=farm", "restrict=on", "ipv6=off"]
         words += [
             f"guestfwd=tcp:{address}:{port}-cmd:socat STDIO TCP:{target}:{target_port}"
@@ -45,8 +44,8 @@ class Reach:
 def reach(hub_url: str, redis_url: str) -> Reach:
     """Translate the host's two URLs.
 
-    A hub with a name keeps it, so that its certificate still fits: the guest's /etc/hosts knows the
-    name.
+    A hub with a name keeps it, so that its certificate is still valid: the guest's /etc/hosts has
+    the name.
 
     >>> found = reach("http://127.0.0.1:8080", "redis://w-a:s%2Fx@127.0.0.1:7777/0")
     >>> found.hub_url, found.redis_url
@@ -85,9 +84,7 @@ def reach(hub_url: str, redis_url: str) -> Reach:
 
 
 def _is_local(host: str) -> bool:
-    """Return whether it is this machine's own name, or an address: neither can stand in the guest's
-    /etc/hosts.
-    """
+    """Check for this machine's own name, or an address: neither works in the guest's /etc/hosts."""
     if host == "localhost":
         return True
     try:

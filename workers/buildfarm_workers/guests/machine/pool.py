@@ -1,8 +1,8 @@
-"""The pool of one KVM host: so many guests at a time, each for one task, each pristine.
+"""The pool of one KVM host: a number of concurrent guests, each new and for one task.
 
-A guest boots ahead of its task and waits for it. The pool's own death ends its machines (libvirt
-destroys what was started through a connection that is gone); what is left on disk and at the hub,
-the next pool clears before it starts anything.
+A guest boots before its task and waits for it. If the pool dies, its machines end (libvirt destroys
+those started through a closed connection); the next pool removes what is left on disk and at the
+hub before it starts anything.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
 
 def owner_of(config: HostConfig) -> str:
-    """The mark on this pool's machines: two pools may share a libvirt."""
+    """Return the mark on this pool's machines: two pools may share a libvirt."""
     place = hashlib.sha256(str(config.folder).encode()).hexdigest()[:12]
     return f"{config.name}:{place}"
 
 
 class Pool:
-    """Keeps guests coming until told to stop."""
+    """Keeps starting guests until stopped."""
 
     def __init__(self, config: HostConfig) -> None:
         """Probe the machine, connect to libvirt, read the definition.
 
-        :raises ConfigError: KVM is demanded and does not run; no such definition.
+        :raises ConfigError: KVM is required and does not run; no such definition.
         :raises InfraError: libvirt does not answer.
         """
         self._config = config
@@ -61,7 +61,7 @@ class Pool:
         self._verified = Verified()
 
     def clear_leftovers(self) -> None:
-        """End and forget what a pool of this name left behind.
+        """End and remove what a previous pool of this name left.
 
         :raises InfraError: libvirt or the hub does not answer.
         """
@@ -76,15 +76,16 @@ class Pool:
             dismiss(around.hub, state.name, "the pool that ran it ended")
 
     def run(self, stopped: threading.Event, *, once: bool = False) -> None:
-        """Run guests in every slot until ``stopped``; with ``once`` one guest a slot.
+        """Run guests in every slot until ``stopped``; with ``once`` one guest per slot.
 
-        :raises InfraError: leftovers could not be cleared; libvirt went away (the next pool clears
+        :raises InfraError: leftovers could not be removed; libvirt went away (the next pool removes
             what ran).
         """
         self.clear_leftovers()
         log.get().info(
-            "pool.ready", host=self._config.name, slots=self._config.slots, image=self._config.image,
-            accelerator=self._around.acceleration.kind, hypervisor=self._around.hypervisor.version(),
+            "pool.ready", host=self._config.name, slots=self._config.slots,
+            image=self._config.image, accelerator=self._around.acceleration.kind,
+            hypervisor=self._around.hypervisor.version(),
         )  # fmt: skip
         threads = [
             threading.Thread(target=self._keep, args=(slot, stopped, once), name=f"slot-{slot}")
@@ -114,31 +115,34 @@ class Pool:
                 if once:
                     return
             except BuildFarmError as error:
-                if str(error) != said:  # the same trouble is told once
+                if str(error) != said:  # the same error is logged once
                     log.get().error("guest.failed", slot=slot, reason=str(error))
                 said = str(error)
                 stopped.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
-            except Exception:  # noqa: BLE001  # a bug of ours must not cost the host its slot
+            except Exception:  # noqa: BLE001  # a bug must not cost the host its slot
                 log.get().exception("guest.broke", slot=slot)
                 stopped.wait(_LONGEST_PAUSE)
 
     def _one(self, stop: Callable[[], str]) -> str:
-        """One guest. :raises InputError: its image is not clean: nothing boots.
+        """Run one guest.
 
-        :raises NotFound: there is none.
+        :raises InputError: its image is damaged; nothing boots.
+        :raises NotFound: there is no image.
         """
         found = image.current(self._config.images, self._config.image)
         if found.manifest.target != self._around.definition.target:
             raise InputError(
-                f"image {found.manifest.name} was made for {found.manifest.target}, not for {self._around.definition.target}",
+                f"image {found.manifest.name} was made for {found.manifest.target}, not for "
+                f"{self._around.definition.target}",
                 hint=f"`buildfarm guests image build {found.manifest.name}`",
             )
         self._verified.check(found)
         facts = {
-            "accelerator": self._around.acceleration.kind, "definition": self._config.image,
+            "accelerator": self._around.acceleration.kind,
+            "definition": self._config.image,
             "hypervisor": self._around.hypervisor.version(),
-        }  # fmt: skip
+        }
         asked = GuestRequest(
             image=found.digest, builder=self._around.definition.builder, facts=facts
         )

@@ -1,9 +1,8 @@
-"""Machine code with its addresses taken out, by capstone: what a file does when only its layout
-moved.
+"""Machine code with its addresses replaced, by capstone, to compare code whose layout moved.
 
-An address becomes a word of its own: a relocation's symbol where the linker fills the place in
-(GOT, PLT), else the section and the rank of the place among all places the code points to. Calls
-that were swapped differ, code that moved does not.
+An address becomes a word: a relocation's symbol where the linker fills in the place (GOT, PLT),
+else the section and the rank of the place among all places that the code points to. So swapped
+calls differ, and moved code does not.
 """
 
 from __future__ import annotations
@@ -39,14 +38,11 @@ _BRANCHES = ("j", "call", "loop", "xbegin")
 _STUBS = (".plt", ".plt.got", ".plt.sec")
 
 Instruction = tuple[int, "str | tuple[str | int, ...]"]
-"""Its address, and its text: in one piece, or in pieces with the addresses between them that it
-points to.
-"""
+"""An instruction's address, and its text: whole, or in parts with the addresses between them."""
 
 
 def code(data: bytes) -> CodeFacts | None:
-    """The code of one ELF file; ``None`` for a machine that is not x86, or more code than is worth
-    the time.
+    """Return the code of one ELF file; ``None`` for a machine other than x86, or too much code.
 
     :raises ElfError: not well-formed.
     """
@@ -74,7 +70,7 @@ def code(data: bytes) -> CodeFacts | None:
 
 
 def _text(instructions: list[Instruction], words: Mapping[int, str]) -> bytes:
-    """The instructions with a word for each address."""
+    """Return the instructions with a word for each address."""
     parts: list[str] = []
     for _, text in instructions:
         if isinstance(text, str):
@@ -124,8 +120,9 @@ def _is_place(image: Image, value: int) -> bool:
 def _functions(
     image: Image, section: Section, instructions: list[Instruction]
 ) -> Iterator[tuple[str, list[Instruction]]]:
-    """The section cut at the functions whose names are known; what stands before the first goes by
-    the section's name.
+    """Split the section at the functions with known names; yield each name and its instructions.
+
+    Code before the first function has the section's name.
     """
     table = image.first(SYMTAB) or image.first(DYNSYM)
     known: dict[int, str] = {}
@@ -148,8 +145,8 @@ def _functions(
 
 
 def _names(image: Image, engine: capstone.Cs) -> Mapping[int, str]:
-    """The symbols of the places that the dynamic linker fills in, and of the stubs that jump
-    through them.
+    """Return the symbols of the places that the dynamic linker fills in, and of the stubs to
+    them.
     """
     names: dict[int, str] = {}
     dynamic = image.first(DYNSYM)
@@ -168,8 +165,8 @@ def _names(image: Image, engine: capstone.Cs) -> Mapping[int, str]:
 
 
 def _stubs(image: Image, engine: capstone.Cs, slots: Mapping[int, str]) -> dict[int, str]:
-    """The stubs by their address: each is 8 or 16 bytes long and begins at a multiple of that, its
-    jump goes to a slot.
+    """Return the stubs by address: 8 or 16 bytes long and aligned to that, with a jump to a
+    slot.
     """
     names = {}
     for section in image.sections:
@@ -183,9 +180,9 @@ def _stubs(image: Image, engine: capstone.Cs, slots: Mapping[int, str]) -> dict[
 def _words(
     image: Image, names: Mapping[int, str], listing: Mapping[str, list[Instruction]]
 ) -> tuple[dict[int, str], dict[int, str]]:
-    """Words for all places the code points to: each told from the others, and by its section alone.
+    """Return two words for each place that the code points to: unique, and by its section alone.
 
-    With the second, a place more in one function does not change the words of all others.
+    With the second, an additional place in one function does not change the words of all others.
     """
     sections = sorted(
         (section.address, section.address + section.size, section.name)
@@ -194,8 +191,8 @@ def _words(
     )
     starts = [start for start, _, _ in sections]
     targets = {
-        part for some in listing.values() for _, text in some if not isinstance(text, str) for part in text
-        if isinstance(part, int)
+        part for some in listing.values() for _,
+        text in some if not isinstance(text, str) for part in text if isinstance(part, int)
     }  # fmt: skip
     exact: dict[int, str] = {}
     loose: dict[int, str] = {}

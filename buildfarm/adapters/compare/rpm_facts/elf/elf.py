@@ -1,6 +1,6 @@
-"""Reads an ELF file from memory, with the standard library only.
+"""Read an ELF file from memory, with the standard library only.
 
-pyelftools makes an object of every symbol and costs 0.1 s to import; a comparison needs tables. The
+pyelftools makes an object for each symbol and takes 0.1 s to import; a comparison needs tables. The
 frame is read by :mod:`.elf_image`, symbols by :mod:`.elf_symbols`, notes by :mod:`.elf_notes`,
 kernel modules by :mod:`.kernel_module`.
 """
@@ -48,15 +48,15 @@ _IGNORED = frozenset(
      ".note.go.buildid", ".comment", ".shstrtab"}
 )  # fmt: skip
 _IGNORED_PREFIXES = (
-    ".debug_", ".zdebug_", ".rela.debug_", ".rel.debug_", ".gnu.build.attributes", ".rela.gnu.build.attributes",
-    ".gnu.debuglto_", ".rela.gnu.debuglto_",
+    ".debug_", ".zdebug_", ".rela.debug_", ".rel.debug_", ".gnu.build.attributes",
+    ".rela.gnu.build.attributes", ".gnu.debuglto_", ".rela.gnu.debuglto_",
 )  # fmt: skip
 _LTO = re.compile(r"^(\.gnu\.lto_.*?)\.[0-9a-f]{6,}$")
-_FILL = b"\0\xcc\x90"  # what linkers put between sections: zeros, int3, nop
+_FILL = b"\0\xcc\x90"  # the fill that linkers put between sections: zeros, int3, nop
 
 
 def read(data: bytes, masked: Callable[[str], str] = str) -> ElfFacts:
-    """The facts of one ELF file, a kernel module's release through ``masked``.
+    """Return the facts of one ELF file; ``masked`` replaces a kernel module's release.
 
     :raises ElfError: not well-formed.
     """
@@ -147,8 +147,9 @@ def _dynamic(image: Image) -> _Dynamic:
 
 
 def ignored(section: Section) -> bool:
-    """Return whether a section only names or describes the build; what is loaded counts, whatever
-    its name, but for notes.
+    """Check whether a section only names or describes the build.
+
+    Loaded sections count whatever their name, except notes.
     """
     if section.flags & ALLOC and section.type != NOTE:
         return False
@@ -156,7 +157,7 @@ def ignored(section: Section) -> bool:
 
 
 def _segments(image: Image) -> tuple[str, ...]:
-    """Each program header with the sections it holds, addresses and sizes left out."""
+    """Return each program header with the sections it holds, without addresses and sizes."""
     found = []
     counted = [
         section for section in image.sections[1:] if section.flags & ALLOC and not ignored(section)
@@ -175,7 +176,7 @@ def _segments(image: Image) -> tuple[str, ...]:
 
 
 def _layout(image: Image) -> str:
-    """A digest of where everything lies and is loaded; a note's size is the build's business."""
+    """Return a digest of all places and load addresses; the sizes of notes do not count."""
     state = hashlib.sha256()
     for section in image.sections:
         if section.flags & ALLOC and not ignored(section):
@@ -200,9 +201,9 @@ def _layout(image: Image) -> str:
 
 
 def _digests(image: Image) -> tuple[tuple[str, str], ...]:
-    """(name, digest) of every section that counts; a name that comes twice gets its number.
+    """Return (name, digest) of each section that counts; a repeated name gets a number.
 
-    What no header names (data appended to a program, code hidden between sections) counts as one
+    Bytes without a header (data appended to a program, code hidden between sections) count as one
     more section.
     """
     digests: list[tuple[str, str]] = []
@@ -232,7 +233,9 @@ def _digests(image: Image) -> tuple[tuple[str, str], ...]:
 
 
 def _relations(image: Image, section: Section) -> tuple[str, int | str]:
-    """The sections a section refers to, by name: their numbers depend on what else the file holds."""
+    """Return the sections that a section refers to, by name, because numbers depend on the
+    others.
+    """
     link, info = (
         image.sections[at].name if at < len(image.sections) else f"#{at}"
         for at in (section.link, section.info)
@@ -241,7 +244,7 @@ def _relations(image: Image, section: Section) -> tuple[str, int | str]:
 
 
 def _unnamed(image: Image) -> bytes:
-    """The bytes that belong to no section and no header, without the linker's filling."""
+    """Return the bytes outside all sections and headers, without the linker's fill."""
     taken = sorted(
         [*image.headers, *((s.offset, s.offset + s.stored) for s in image.sections if s.stored)]
     )

@@ -1,9 +1,7 @@
-"""The frame of an ELF file: header, section and program headers, bounds; what lies in the sections
-is read elsewhere.
+"""The frame of an ELF file: header, section and program headers, and bounds.
 
-The layout is that of elf(5) and the gABI. Every offset is checked, what does not fit raises
-:class:`ElfError`; nothing here costs more than a few times the file's size, whatever its headers
-say.
+The layout is that of elf(5) and the gABI. Every offset is checked, and :class:`ElfError` is raised
+for a wrong one; the cost is at most a few times the file's size, whatever its headers contain.
 """
 
 from __future__ import annotations
@@ -33,18 +31,16 @@ class ElfError(MalformedError):
 
 
 class Strings:
-    """A string table; names that overlap so much that they come to more than any real file's are
-    refused.
-    """
+    """A string table; refused if overlapping names add up to more than any real file's."""
 
     def __init__(self, data: bytes | memoryview) -> None:
         self._data = bytes(data)
         self._room = _MAX_NAMES
 
     def at(self, offset: int) -> str:
-        """The name at an offset, empty behind the table's end.
+        """Return the name at an offset, empty behind the table's end.
 
-        :raises ElfError: it has no end, or see above.
+        :raises ElfError: it has no end, or the names add up to too much.
         """
         if offset >= len(self._data):
             return ""
@@ -72,7 +68,7 @@ class Section:
 
     @property
     def stored(self) -> int:
-        """Return how many bytes of the file it takes."""
+        """The number of its bytes in the file."""
         return 0 if self.type == NOBITS else self.size
 
 
@@ -91,7 +87,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """The file with what is needed to decode it: byte order, word size, sections, segments."""
+    """A file with the values needed to decode it: byte order, word size, sections, segments."""
 
     data: bytes
     order: str
@@ -100,15 +96,15 @@ class Image:
     machine: int
     flags: int
     osabi: int
-    """EI_OSABI, and EI_ABIVERSION in the next byte"""
+    """EI_OSABI, and EI_ABIVERSION in the next byte."""
     entry: int
     sections: tuple[Section, ...]
     segments: tuple[Segment, ...]
     headers: tuple[tuple[int, int], ...]
-    """(start, end) of the file's own tables"""
+    """(start, end) of the file's own tables."""
 
     def bytes_of(self, section: Section) -> memoryview:
-        """The section's content, empty for one that takes no room in the file."""
+        """Return the section's content, empty if it has no bytes in the file."""
         if section.type == NOBITS:
             return memoryview(b"")
         if section.offset + section.size > len(self.data):
@@ -116,27 +112,29 @@ class Image:
         return memoryview(self.data)[section.offset : section.offset + section.size]
 
     def first(self, kind: int) -> Section | None:
-        """The first section of a type."""
+        """Return the first section of a type."""
         return next((section for section in self.sections if section.type == kind), None)
 
     def named(self, name: str) -> Section | None:
-        """The first section of a name."""
+        """Return the first section of a name."""
         return next((section for section in self.sections if section.name == name), None)
 
     def linked(self, section: Section) -> Strings:
-        """The string table a section names."""
+        """Return the string table that a section names."""
         if section.link >= len(self.sections):
             raise ElfError(f"section {section.name} names no string table")
         return Strings(self.bytes_of(self.sections[section.link]))
 
     def rows(self, section: Section, layout: str) -> Iterator[tuple[int, ...]]:
-        """The section as a table of ``layout`` rows (struct's letters, without the byte order)."""
+        """Yield the rows of a section as a table of ``layout`` (struct's letters, without byte
+        order).
+        """
         size = struct.calcsize(self.order + layout)
         data = self.bytes_of(section)
         return struct.iter_unpack(self.order + layout, data[: len(data) // size * size])
 
     def place(self, address: int) -> str:
-        """``section+offset`` of an address; empty where no section holds it."""
+        """Return ``section+offset`` of an address; empty if no section holds it."""
         for section in self.sections:
             if section.flags & ALLOC and section.address <= address < section.address + max(
                 section.size, 1
@@ -173,22 +171,30 @@ def parse(data: bytes) -> Image:
         data[raw[names][4] : raw[names][4] + raw[names][5]] if names < len(raw) else b""
     )
     image = Image(
-        data=data, order=order, wide=wide, type=kind, machine=machine, flags=flags, osabi=data[7] | data[8] << 8, entry=entry,
+        data=data,
+        order=order,
+        wide=wide,
+        type=kind,
+        machine=machine,
+        flags=flags,
+        osabi=data[7] | data[8] << 8,
+        entry=entry,
         sections=tuple(_section(row, strings) for row in raw),
         segments=_segments(data, segments_at, segments, segment_size, order=order, wide=wide),
         headers=(
-            (0, 64 if wide else 52), (segments_at, segments_at + segments * segment_size),
+            (0, 64 if wide else 52),
+            (segments_at, segments_at + segments * segment_size),
             (sections_at, sections_at + count * section_size),
         ),
-    )  # fmt: skip
+    )
     _check(image)
     return image
 
 
 def _section(row: tuple[int, ...], strings: Strings) -> Section:
     return Section(
-        name=strings.at(row[0]), type=row[1], flags=row[2], address=row[3], offset=row[4], size=row[5], link=row[6],
-        info=row[7], align=row[8], entry_size=row[9],
+        name=strings.at(row[0]), type=row[1], flags=row[2], address=row[3], offset=row[4],
+        size=row[5], link=row[6], info=row[7], align=row[8], entry_size=row[9],
     )  # fmt: skip
 
 
@@ -203,20 +209,20 @@ def _segments(
     found = []
     for place in range(count):
         row = struct.unpack_from(layout, data, at + place * size)
-        if not wide:  # p_flags stands behind the sizes in the 32-bit form
+        if not wide:  # p_flags comes after the sizes in the 32-bit form
             row = (row[0], row[6], *row[1:6], row[7])
         found.append(
             Segment(
-                type=row[0], flags=row[1], offset=row[2], address=row[3], file_size=row[5], memory_size=row[6],
-                align=row[7],
+                type=row[0], flags=row[1], offset=row[2], address=row[3], file_size=row[5],
+                memory_size=row[6], align=row[7],
             )
         )  # fmt: skip
     return tuple(found)
 
 
 def _check(image: Image) -> None:
-    """Refuse what would make reading dear, and section headers that tell another story than the
-    loader's.
+    """Refuse files that are expensive to read, and section headers that contradict the loader's
+    view.
     """
     if sum(section.stored for section in image.sections) > 2 * len(image.data) + _SLACK:
         raise ElfError("its sections overlap")

@@ -1,6 +1,4 @@
-"""What an ELF file's notes and program headers promise: hardening, the processor and the kernel it
-asks for.
-"""
+"""Notes and program headers of an ELF file: hardening, and the required processor and kernel."""
 
 from __future__ import annotations
 
@@ -24,17 +22,15 @@ from buildfarm.adapters.compare.rpm_facts.elf.elf_image import (
 
 _ABI_TAG, _BUILD_ID, _PROPERTIES = 1, 3, 5  # note types of the owner GNU
 _ISA_NEEDED = 0xC0008002
-_FEATURES = {
-    0xC0000002: {1: "ibt", 2: "shstk"},
-    0xC0000000: {1: "bti", 2: "pac", 4: "gcs"},
-}  # x86, AArch64
+# x86, AArch64.
+_FEATURES = {0xC0000002: {1: "ibt", 2: "shstk"}, 0xC0000000: {1: "bti", 2: "pac", 4: "gcs"}}
 _CHECKED = re.compile(r"__\w+_chk(?:@|$)")
 _MAX_NOTES = 1000
 _PIE = 0x08000000  # DF_1_PIE
 
 
 def _gnu_notes(image: Image) -> Iterator[tuple[int, memoryview]]:
-    """(type, content) of each note whose owner is GNU; annobin's own sections are passed over."""
+    """Yield (type, content) of each note with the owner GNU; annobin's own sections are skipped."""
     left = _MAX_NOTES
     for section in image.sections:
         if section.type != NOTE or not section.name.startswith(".note."):
@@ -55,7 +51,7 @@ def _gnu_notes(image: Image) -> Iterator[tuple[int, memoryview]]:
 
 
 def _properties(image: Image) -> dict[int, int]:
-    """Four-byte GNU properties by type."""
+    """Return four-byte GNU properties by type."""
     found = {}
     for kind, data in _gnu_notes(image):
         at = 0
@@ -68,12 +64,12 @@ def _properties(image: Image) -> dict[int, int]:
 
 
 def isa(image: Image) -> int:
-    """The bits of GNU_PROPERTY_X86_ISA_1_NEEDED: baseline, v2, v3, v4."""
+    """Return the bits of GNU_PROPERTY_X86_ISA_1_NEEDED: baseline, v2, v3, v4."""
     return _properties(image).get(_ISA_NEEDED, 0)
 
 
 def kernel(image: Image) -> tuple[int, ...]:
-    """The oldest kernel the file runs on, of its ABI note; empty where it has none."""
+    """Return the oldest kernel that the file runs on, by its ABI note; empty without one."""
     for kind, data in _gnu_notes(image):
         if kind == _ABI_TAG and len(data) >= 16:  # noqa: PLR2004 -- four words
             return struct.unpack_from(image.order + "III", data, 4)
@@ -81,7 +77,7 @@ def kernel(image: Image) -> tuple[int, ...]:
 
 
 def build_id(image: Image) -> str:
-    """The build-id in hex; empty where it has none."""
+    """Return the build-id in hex; empty without one."""
     return next((data.hex() for kind, data in _gnu_notes(image) if kind == _BUILD_ID), "")
 
 
@@ -94,7 +90,9 @@ def hardening(
     text_relocations: bool,
     imports: Collection[str],
 ) -> tuple[str, ...]:
-    """The words of :data:`buildfarm.domain.compare.facts.elf_facts.GOOD` and ``BAD`` that hold."""
+    """Return the words of :data:`~buildfarm.domain.compare.facts.elf_facts.GOOD` and ``BAD`` that
+    apply.
+    """
     shard = [segment.flags for segment in image.segments if segment.type == PT_STACK]
     linked = image.type in (EXEC, DYN)
     note = image.named(".note.GNU-shard")

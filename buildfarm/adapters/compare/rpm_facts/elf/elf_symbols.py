@@ -1,6 +1,4 @@
-"""Symbols of an ELF file: what it exports, what it needs, and the versions of both (gABI; LSB's
-symbol versioning).
-"""
+"""Symbols of an ELF file: exports, imports and their versions (gABI; LSB's symbol versioning)."""
 
 from __future__ import annotations
 
@@ -22,14 +20,8 @@ from buildfarm.adapters.compare.rpm_facts.elf.elf_image import (
 )
 from buildfarm.domain.compare.facts.elf_facts import ElfSymbol
 
-_TYPES = {
-    0: "NOTYPE",
-    1: "OBJECT",
-    2: "FUNC",
-    5: "OBJECT",
-    6: "TLS",
-    10: "FUNC",
-}  # COMMON is data, IFUNC is called
+# COMMON is data, IFUNC is called.
+_TYPES = {0: "NOTYPE", 1: "OBJECT", 2: "FUNC", 5: "OBJECT", 6: "TLS", 10: "FUNC"}
 _BINDINGS = {1: "GLOBAL", 2: "WEAK", 10: "UNIQUE"}
 _VISIBILITY = ("DEFAULT", "INTERNAL", "HIDDEN", "PROTECTED")
 _HIDDEN_VERSION = 0x8000
@@ -38,7 +30,7 @@ _MAX_SYMBOLS, _MAX_VERSIONS = 500_000, 0x7FFF
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symbols:
-    """Exports; undefined names, and those of them that are weak; ``file(VERSION)`` needed; versions
+    """Exports; undefined names, and the weak ones of them; ``file(VERSION)`` needed; versions
     defined.
     """
 
@@ -62,7 +54,7 @@ class Entry:
 
 
 def table(image: Image, section: Section) -> list[Entry]:
-    """The rows of a symbol table. :raises ElfError: it is larger than any real one."""
+    """Return the rows of a symbol table. :raises ElfError: it is larger than any real one."""
     layout = "IBBHQQ" if image.wide else "IIIBBH"
     if section.size > _MAX_SYMBOLS * struct.calcsize(image.order + layout):
         raise ElfError(f"more than {_MAX_SYMBOLS} symbols")
@@ -86,7 +78,7 @@ def table(image: Image, section: Section) -> list[Entry]:
 
 
 def read(image: Image) -> Symbols:
-    """The dynamic symbols; of an object file its global ones.
+    """Return the dynamic symbols; for an object file, its global ones.
 
     :raises ElfError: a table is malformed.
     """
@@ -105,7 +97,7 @@ def read(image: Image) -> Symbols:
     for place, entry in enumerate(table(image, section)):
         binding, kind = _BINDINGS.get(entry.info >> 4), _TYPES.get(entry.info & 15)
         visibility = _VISIBILITY[entry.other & 3]
-        # hidden symbols of an object file are linked by other objects, those of a library by nobody
+        # Hidden symbols count in an object file only: others can link them.
         if (
             binding is None
             or kind is None
@@ -119,16 +111,19 @@ def read(image: Image) -> Symbols:
             (weak if binding == "WEAK" else imports).append(
                 f"{entry.name}@{label}" if label else entry.name
             )
-        elif (
-            index and index not in needed
-        ):  # 0 is local; a needed version on a defined symbol is a copy relocation
+        # 0 is local; a needed version on a defined symbol is a copy relocation.
+        elif index and index not in needed:
             exports.append(
                 ElfSymbol(
-                    name=entry.name, version=defined.get(index, ""), type=kind, binding=binding,
-                    size=entry.size if kind in ("OBJECT", "TLS") else 0, default=not version & _HIDDEN_VERSION,
+                    name=entry.name,
+                    version=defined.get(index, ""),
+                    type=kind,
+                    binding=binding,
+                    size=entry.size if kind in ("OBJECT", "TLS") else 0,
+                    default=not version & _HIDDEN_VERSION,
                     visibility=visibility,
                 )
-            )  # fmt: skip
+            )
     return Symbols(
         exports=tuple(exports),
         imports=tuple(sorted(set(imports))),
@@ -139,7 +134,7 @@ def read(image: Image) -> Symbols:
 
 
 def _defined_versions(image: Image) -> dict[int, str]:
-    """Version names by index; the base, index 1, is the file itself and has none."""
+    """Return version names by index; index 1, the base, is the file itself and has none."""
     defined: dict[int, str] = {}
     if (section := image.first(VERDEF)) is None:
         return defined
@@ -156,7 +151,7 @@ def _defined_versions(image: Image) -> dict[int, str]:
 
 
 def _needed_versions(image: Image) -> dict[int, str]:
-    """``file(VERSION)`` by index."""
+    """Return ``file(VERSION)`` by index."""
     needed: dict[int, str] = {}
     if (section := image.first(VERNEED)) is None:
         return needed

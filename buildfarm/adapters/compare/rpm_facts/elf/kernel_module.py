@@ -1,5 +1,4 @@
-"""Linux kernel modules: the appended signature, ``.modinfo``, and the CRCs of
-``CONFIG_MODVERSIONS``.
+"""Linux kernel modules: the appended signature, ``.modinfo`` and ``CONFIG_MODVERSIONS``' CRCs.
 
 The layouts are the kernel's: module_signature.h, modpost.c, linux/export-internal.h,
 linux/module.h.
@@ -25,9 +24,9 @@ _MAX_INFO = 100_000
 
 
 def without_signature(data: bytes) -> tuple[bytes, str]:
-    """The module without the signature at its end, and how it was signed (empty where it was not).
+    """Return the module without its appended signature, and how it was signed (empty: unsigned).
 
-    :raises ElfError: it says it is signed and the signature's own sizes do not fit.
+    :raises ElfError: the signature's sizes do not fit.
     """
     if not data.endswith(_MARK):
         return data, ""
@@ -42,13 +41,12 @@ def without_signature(data: bytes) -> tuple[bytes, str]:
 
 
 def is_module(image: Image) -> bool:
-    """Return whether the object is one the kernel loads."""
+    """Check whether the object is a kernel module."""
     return image.type == REL and image.named(".gnu.linkonce.this_module") is not None
 
 
 def sections(image: Image) -> dict[str, str]:
-    """Digests of those sections of a module that its release would move; empty for what is no
-    module.
+    """Return digests of a module's sections in which its release is masked; empty for other files.
 
     ``.modinfo`` is in the facts word by word; the local symbols that mark its words move with their
     lengths.
@@ -69,9 +67,7 @@ def sections(image: Image) -> dict[str, str]:
 
 
 def read(image: Image, signature: str, masked: Callable[[str], str]) -> ModuleFacts | None:
-    """Return what makes the object a kernel module, ``vermagic`` through ``masked``; ``None`` for
-    one that is none.
-    """
+    """Return the module facts of a kernel module, with ``vermagic`` masked; else ``None``."""
     section = image.named(_INFO)
     if not is_module(image) or section is None:
         return None
@@ -89,8 +85,9 @@ def read(image: Image, signature: str, masked: Callable[[str], str]) -> ModuleFa
 
 
 def _exports(image: Image) -> tuple[tuple[str, str], ...]:
-    """Each ``__ksymtab_NAME`` with the CRC of ``__crc_NAME``: the symbol's value, or the word in
-    __kcrctab it names.
+    """Return each ``__ksymtab_NAME`` with the CRC of ``__crc_NAME``.
+
+    The CRC is the symbol's value, or the word in __kcrctab that it names.
     """
     table = image.first(SYMTAB)
     if table is None:
@@ -114,7 +111,9 @@ def _exports(image: Image) -> tuple[tuple[str, str], ...]:
 
 
 def _needs(image: Image) -> tuple[tuple[str, str], ...]:
-    """The rows of ``__versions``: a long with the CRC, and the name in what is left of 64 bytes."""
+    """Return the rows of ``__versions``: a long with the CRC, and the name in the rest of 64
+    bytes.
+    """
     section = image.named("__versions")
     if section is None:
         return ()
@@ -127,8 +126,8 @@ def _needs(image: Image) -> tuple[tuple[str, str], ...]:
 
 
 def symvers(text: str) -> tuple[tuple[str, str], ...] | None:
-    r"""(symbol, CRC) of a ``Module.symvers`` (or ``symvers.gz``, unpacked); ``None`` where a line
-    is not of that form.
+    r"""Return (symbol, CRC) of a ``Module.symvers`` (or unpacked ``symvers.gz``), if it has that
+    form.
 
     >>> symvers("0x1234abcd\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n")
     (('printk', '0x1234abcd'),)

@@ -1,4 +1,4 @@
-"""Static archives (ar(5), GNU flavour): each member by itself, and what they export together."""
+"""Static archives (ar(5), GNU flavour): each member, and their common exports."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _MAX_MEMBERS, _MAX_SYMBOLS = 50_000, 1_000_000
 
 
 def members(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each member, the symbol index under its own name ``/``.
+    """Yield name and content of each member, the symbol index under its own name ``/``.
 
-    :raises ValueError: no ar archive.
+    :raises ValueError: not an ar archive.
     """
     at, long_names = len(MAGIC), b""
     while at + _HEADER <= len(data):
@@ -50,13 +50,13 @@ def _name(name: str, long_names: bytes) -> str:
 
 
 def read(data: bytes) -> ElfFacts | None:
-    """The archive with its members; ``None`` when no member is ELF.
+    """Return the archive with its members; ``None`` if no member is ELF.
 
-    Their order counts only where two members define the same symbol, for then the linker takes the
+    Their order counts only if two members define the same symbol, because the linker takes the
     first: otherwise they are sorted. Times, owners and modes never count.
 
-    :raises ValueError: it is no archive. :raises ElfError: a member is malformed, or it holds more
-        than any real one.
+    :raises ValueError: it is not an archive.
+    :raises ElfError: a member is malformed, or the archive holds more than any real one.
     """
     parts: list[tuple[str, ElfFacts | None]] = []
     sections: list[tuple[str, str]] = []

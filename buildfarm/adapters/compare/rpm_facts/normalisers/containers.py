@@ -1,8 +1,7 @@
-"""Compressed files and archives of files: what is in them, within bounds, without what packing them
-again changes.
+"""Compressed files and archives: their contents, within bounds, without the traces of packing.
 
-Libraries are imported by those who need them: most files are no containers, and a reader starts
-with every comparison.
+Libraries are imported on first use: most files are not containers, and a reader starts with every
+comparison.
 """
 
 # ruff: noqa: PLC0415
@@ -31,19 +30,19 @@ UNREADABLE = (
     RuntimeError,
     NotImplementedError,
 )
-"""What says that a file only looks like a container: it is compared as it is."""
+"""Errors for a file that only looks like a container; it is compared as it is."""
 _BLOCK = 1 << 20
 _NEWC, _NEWC_FIELDS, _NEWC_HEADER = 6, 13, 110
 
 
 class TooLargeError(ValueError):
-    """A container holds more than is looked at."""
+    """A container exceeds the limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One file of an archive; ``attributes`` are what installing it would keep (type, mode, link
-    target), no time and no owner.
+    """One file of an archive; ``attributes`` are those that installing keeps (type, mode, link
+    target).
     """
 
     name: str
@@ -53,7 +52,7 @@ class Member:
 
 @contextmanager
 def _none_of(kind: type[Exception]) -> Iterator[None]:
-    """A library's own error, as one that says: it only looks like a container."""
+    """Turn a library's own error into the error for a file that only looks like a container."""
     try:
         yield
     except kind as error:
@@ -61,7 +60,7 @@ def _none_of(kind: type[Exception]) -> Iterator[None]:
 
 
 def gunzip(data: bytes) -> bytes:
-    """All members of a gzip stream."""
+    """Return all members of a gzip stream."""
     parts, room = [], MAX_UNPACKED
     while data:
         stream = zlib.decompressobj(wbits=31)
@@ -153,7 +152,7 @@ def _tar(data: bytes) -> Iterator[Member]:
 
 
 def _cpio(data: bytes) -> Iterator[Member]:
-    """The new ASCII form, cpio(5)."""
+    """Yield the members of the new ASCII form, cpio(5)."""
     at = 0
     while data[at : at + _NEWC] in (b"070701", b"070702"):
         head = [
@@ -178,4 +177,4 @@ ARCHIVES: Mapping[str, tuple[Callable[[bytes], bool], Callable[[bytes], Iterator
     "tar": (lambda data: data[257:262] == b"ustar", _tar),
     "cpio": (lambda data: data.startswith((b"070701", b"070702")), _cpio),
 }
-"""Archives whose order, times and owners say nothing: how to know one, and its members."""
+"""Archives whose order, times and owners do not count: how to recognise one, and its members."""

@@ -1,9 +1,8 @@
-"""Named normalisers: the bytes of a file reduced to what two builds of one source must have in
-common.
+"""Named normalisers: reduce a file's bytes to those that two builds of a source have in common.
 
 Each normaliser that changed something is recorded by name. A normal form begins with the names of
-the containers it was in, so that a compressed file never equals a plain one. What reads compiled
-code is imported with the first file that is some.
+its containers, so that a compressed file never equals a plain one. Readers of compiled code are
+imported with the first such file.
 """
 
 # ruff: noqa: PLC0415
@@ -29,16 +28,15 @@ _BUILD_FOLDER = re.compile(r"/BUILD(?:ROOT)?(?=/)")
 _NO_PATH = re.compile(r"[^\w.+~@%/-]")
 _LONGEST_PREFIX = 200
 _SHEBANG = re.compile(rb"#! *([^\n]{1,200})")
-_SYMVERS = re.compile(
-    r"(?:^|/)(?:symvers(?:-[^/]*)?(?:\.\w+)?|Module\.symvers)$"
-)  # of a kernel: symvers.gz, symvers.xz
+# A kernel's symvers.gz, symvers.xz.
+_SYMVERS = re.compile(r"(?:^|/)(?:symvers(?:-[^/]*)?(?:\.\w+)?|Module\.symvers)$")
 _ENDINGS = {"gzip": ".gz", "xz": ".xz", "bzip2": ".bz2", "zstd": ".zst", "lzma": ".lzma"}
 
 
 @dataclass(slots=True)
 class NormalForm:
-    """What a file came to. ``material`` is what is digested; the rest describes the innermost
-    single content.
+    """The normal form of a file: ``material`` is digested, the rest describes the innermost
+    content.
     """
 
     material: bytes = b""
@@ -52,15 +50,14 @@ class NormalForm:
 
     @property
     def digest(self) -> str:
-        """Hex; equal digests mean equal but for what fired."""
+        """Hex; equal digests mean equal files, except for the changes that are recorded."""
         return hashlib.sha256(self.material).hexdigest()
 
 
 def reduce(data: bytes, path: str, mask: Mask, *, depth: int = 0) -> NormalForm:
-    """The normal form of a file's bytes: of what is in it, if it is a container, down to the
-    innermost.
+    """Return the normal form of a file's bytes, or of its innermost content if it is a container.
 
-    :raises ElfError, JavaClassError: it says it is compiled code and is not well-formed.
+    :raises ElfError, JavaClassError: it claims to be compiled code and is not well-formed.
     """
     inside = _container(data, path, mask, depth) if depth < _MAX_DEPTH else None
     if inside is not None:
@@ -82,7 +79,7 @@ def reduce(data: bytes, path: str, mask: Mask, *, depth: int = 0) -> NormalForm:
 
 
 def _container(data: bytes, path: str, mask: Mask, depth: int) -> NormalForm | None:
-    """``None`` if it is none, or only looks like one: then it is compared as it is."""
+    """Return ``None`` if it is not a container, or only looks like one."""
     if data.startswith(_AR):
         return _ar(data)
     try:
@@ -105,7 +102,7 @@ def _container(data: bytes, path: str, mask: Mask, depth: int) -> NormalForm | N
 
 
 def _members(kind: str, found: list[containers.Member], mask: Mask, depth: int) -> NormalForm:
-    """An archive without its times, its owners and its order."""
+    """Return an archive's normal form, without its times, owners and order."""
     if len(found) > containers.MAX_MEMBERS:
         raise containers.TooLargeError("too many members")
     state, fired = [], [f"{kind}-members"]
@@ -120,11 +117,13 @@ def _elf(facts: ElfFacts, fired: str) -> NormalForm:
     names = [fired]
     if facts.module is not None and facts.module.signature:
         names.append("module-signature")
-    told = (
-        replace(facts, debuginfo=False) if facts.debuginfo else facts
-    )  # which a debuginfo RPM holds as well
+    # Whether a file has debuginfo does not count: a debuginfo RPM may hold it.
+    compared = replace(facts, debuginfo=False) if facts.debuginfo else facts
     return NormalForm(
-        material=repr(told).encode("utf-8", "surrogateescape"), nature="elf", elf=facts, fired=names
+        material=repr(compared).encode("utf-8", "surrogateescape"),
+        nature="elf",
+        elf=facts,
+        fired=names,
     )
 
 
@@ -147,8 +146,7 @@ def _is_text(data: bytes) -> bool:
 
 
 def mask_build_paths(text: str) -> str:
-    """Replace the path down to rpmbuild's ``BUILD`` or ``BUILDROOT``, in linear time whatever the
-    text.
+    """Replace the path down to rpmbuild's ``BUILD`` or ``BUILDROOT``, always in linear time.
 
     >>> mask_build_paths("-I/builddir/build/BUILD/foo-1.0/src /usr/BUILDER")
     '-I@BUILD@/foo-1.0/src /usr/BUILDER'

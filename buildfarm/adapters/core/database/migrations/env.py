@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that :meth:`SqlStore.migrate` hands over."""
+"""Alembic's entry: runs on the connection that :meth:`SqlStore.migrate` provides."""
 
 from alembic import context
 

@@ -1,7 +1,7 @@
 """A repository (a URL, or a folder with repodata) as one side of a large comparison.
 
-Its metadata says which RPMs there are and their digests; an RPM is fetched when its pair is
-compared and let go after it.
+Its metadata lists the RPMs with their digests. An RPM is fetched when its pair is compared, and
+removed afterwards.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from buildfarm.adapters.compare.rpm_sides import HeaderReader
-from buildfarm.adapters.system import repodata
+from buildfarm.adapters.compare.folder_side import HeaderReader
+from buildfarm.adapters.system import repodata_parser
 from buildfarm.adapters.system.process import MEBIBYTE
 from buildfarm.domain.compare.facts.facts import RpmFacts
 from buildfarm.errors import InfraError, InputError
@@ -38,9 +38,9 @@ _NOT_THERE = (404, 410)
 
 
 class RepositorySide:
-    """One repository. ``work`` is a folder for what is fetched.
+    """One repository; ``work`` is a folder for fetched files.
 
-    :raises InputError: it is no repository, or its metadata is not what repomd.xml says.
+    :raises InputError: it is not a repository, or its metadata does not match repomd.xml.
     :raises InfraError: it does not answer.
     """
 
@@ -48,16 +48,14 @@ class RepositorySide:
         self._base = f"{place.rstrip('/')}/" if "://" in place else ""
         self._folder = Path(place).resolve() if not self._base else Path()
         self._work = work / hashlib.sha256(place.encode()).hexdigest()[:8]
-        shutil.rmtree(
-            self._work, ignore_errors=True
-        )  # of a killed run: half a file is worth nothing
+        shutil.rmtree(self._work, ignore_errors=True)  # a killed run may have left partial files
         self._work.mkdir(parents=True)
         self._reader = reader
         self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
         self._lock = threading.Lock()
         self._held: dict[Path, int] = {}
         self._known: dict[str, Json] = {}
-        self.cards: list[RpmFacts] = []
+        self.identities: list[RpmFacts] = []
         self.provides: dict[str, str] = {}
         for row in self._rows():
             self._keep(row)
@@ -75,7 +73,7 @@ class RepositorySide:
         shutil.rmtree(self._work, ignore_errors=True)
 
     def _rows(self) -> Iterator[Json]:
-        """The RPMs that the metadata names."""
+        """Yield the RPMs of the metadata."""
         repomd = self._get({"href": _REPOMD, "size": 0}, "repomd.xml", limit=16 * MEBIBYTE)
         records = {record["type"]: record for record in self._parse("repomd", repomd)}
         if "primary" not in records:
@@ -102,7 +100,7 @@ class RepositorySide:
                 self._let_go(file)
 
     def _parse(self, kind: str, file: Path) -> list[Json]:
-        return repodata.parse(kind, file, self._place(_REPOMD))
+        return repodata_parser.parse(kind, file, self._place(_REPOMD))
 
     def _keep(self, row: Json) -> None:
         if row["arch"] in ("src", "nosrc"):
@@ -114,32 +112,35 @@ class RepositorySide:
             )
         name = PurePosixPath(row["href"]).name
         self._known[row["checksum"]] = row
-        self.cards.append(
+        self.identities.append(
             RpmFacts(
-                file=name, sha256=row["checksum"], name=row["name"], epoch=row["epoch"] or None, version=row["version"],
-                release=row["release"], arch=row["arch"], source_rpm=row["source_rpm"],
+                file=name, sha256=row["checksum"], name=row["name"], epoch=row["epoch"] or None,
+                version=row["version"], release=row["release"], arch=row["arch"],
+                source_rpm=row["source_rpm"],
             )
         )  # fmt: skip
         for provided in row["provides"]:
             self.provides.setdefault(provided, name)
 
     @contextmanager
-    def facts(self, cards: Sequence[RpmFacts]) -> Iterator[list[RpmFacts]]:
-        """The whole facts of some RPMs, in order; their files are at hand until the block ends."""
+    def facts(self, identities: Sequence[RpmFacts]) -> Iterator[list[RpmFacts]]:
+        """Yield all facts of some RPMs, in order; their files exist until the block ends."""
         files: list[Path | InputError] = []
         try:
-            for card in cards:
-                row = self._known[card.sha256]
+            for identity in identities:
+                row = self._known[identity.sha256]
                 try:
-                    files.append(self._get(row, f"{card.sha256}/{card.file}", limit=_RPM_LIMIT))
+                    files.append(
+                        self._get(row, f"{identity.sha256}/{identity.file}", limit=_RPM_LIMIT)
+                    )
                 except InputError as error:
                     files.append(error)
             read = iter(self._reader.headers([file for file in files if isinstance(file, Path)]))
             yield [
-                replace(card, error=str(file))
+                replace(identity, error=str(file))
                 if isinstance(file, InputError)
-                else _checked(card, next(read))
-                for card, file in zip(cards, files, strict=True)
+                else _checked(identity, next(read))
+                for identity, file in zip(identities, files, strict=True)
             ]
         finally:
             for file in files:
@@ -150,9 +151,10 @@ class RepositorySide:
         return urljoin(self._base, href) if self._base else str(self._folder / href)
 
     def _get(self, row: Json, name: str, *, limit: int) -> Path:
-        """The file, found or fetched.
+        """Find or fetch a file.
 
-        :raises InputError: it is not there. :raises InfraError: no answer.
+        :raises InputError: it is not there.
+        :raises InfraError: the server does not answer.
         """
         href = str(row["href"])
         if not self._base:
@@ -221,11 +223,11 @@ def _digest(file: Path, kind: str) -> str:
         return hashlib.file_digest(stream, kind).hexdigest()
 
 
-def _checked(card: RpmFacts, facts: RpmFacts) -> RpmFacts:
-    """The facts, or the error that this is not the file that the metadata names."""
-    if facts.sha256 == card.sha256 or facts.error:
+def _checked(identity: RpmFacts, facts: RpmFacts) -> RpmFacts:
+    """Return the facts, or an error if the file is not the one that the metadata names."""
+    if facts.sha256 == identity.sha256 or facts.error:
         return facts
     return replace(
-        card,
+        identity,
         error=f"not the file that the repository's metadata names: its SHA-256 is {facts.sha256}",
     )

@@ -1,9 +1,8 @@
-"""The metadata of repositories behind a URL, pinned on disk for the plan: repomd.xml and what
-libsolv reads of it, never an RPM.
+"""A cache of remote repositories' metadata, pinned on disk for the plan.
 
-A state lies in a folder named after its repomd.xml's digest and never changes. It is fetched beside
-the scheduler, which goes on with the last state it has; only the first time there is none to go on
-with.
+It holds repomd.xml and what libsolv reads of it, no RPMs. A state is a folder named after the
+digest of its repomd.xml and never changes. It is fetched in a thread of its own, while the
+scheduler uses the last state; only the first time there is none yet.
 """
 
 from __future__ import annotations
@@ -25,16 +24,14 @@ from buildfarm.errors import BuildFarmError, InfraError, InputError
 
 _WANTED = ("primary", "filelists", "modules")
 _FRESH_SECONDS = 300.0
-"""How long a state does before it is asked whether there is a newer one; dnf's own metadata_expire
-is 48 h.
-"""
+"""Age of a state at which a newer one is looked for; dnf's own metadata_expire is 48 h."""
 _LIMIT = 2048 * MEBIBYTE
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _KEPT_STATES = 3
 
 
-class RemoteMetadata:
-    """Pins repositories below ``folder``; ``ready`` is called when a state came in."""
+class MetadataCache:
+    """Pins repositories below ``folder``; ``ready`` is called when a new state is there."""
 
     def __init__(
         self,
@@ -52,9 +49,9 @@ class RemoteMetadata:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="metadata")
 
     def pin(self, baseurl: str, *, arch: str, releasever: str) -> Path:
-        """The folder of a repository's newest known state.
+        """Return the folder of a repository's newest known state.
 
-        :raises InfraError: there is none yet: it is being fetched, or could not be.
+        :raises InfraError: there is none yet: it is being fetched, or the fetch failed.
         """
         url = (
             baseurl.replace("$basearch", arch).replace("$releasever", releasever).rstrip("/") + "/"
@@ -72,7 +69,7 @@ class RemoteMetadata:
         return known
 
     def close(self) -> None:
-        """Let go of the thread; what it is at is finished."""
+        """Finish the fetch in progress and end the thread."""
         self._pool.shutdown()
 
     def _take_in(self, url: str) -> None:

@@ -1,6 +1,4 @@
-"""Runs the readers in the sandbox: many RPMs a run, and one bad file never costs the others their
-facts.
-"""
+"""Run the readers in the sandbox: many RPMs in one run, without losing others to a damaged file."""
 
 from __future__ import annotations
 
@@ -46,10 +44,8 @@ _MEMORY_OF_BOTH, _SECONDS_A_PAIR = 2048 * MEBIBYTE, 150.0
 class SandboxedReader:
     """Reads RPM files in bubblewrap.
 
-    ``jobs`` is how many sandboxes run at once, all processors by default.
-
-    ``keep``: folders whose files are read by sandboxes that see them whole and stay until
-    :meth:`close`.
+    ``jobs`` is the number of concurrent sandboxes, all processors by default. Files in the folders
+    ``keep`` are read by sandboxes that see the whole folders and stay until :meth:`close`.
     """
 
     def __init__(
@@ -73,14 +69,14 @@ class SandboxedReader:
         self.close()
 
     def close(self) -> None:
-        """End the sandboxes that stayed."""
+        """End the kept sandboxes."""
         with self._lock:
             idle, self._idle = self._idle, []
         for process in idle:
             process.close()
 
     def headers(self, files: Sequence[Path]) -> list[RpmFacts]:
-        """Facts of each file, in that order; damage is in ``error``.
+        """Return the facts of each file, in that order; damage is in ``error``.
 
         :raises InfraError: the sandbox does not start.
         """
@@ -88,13 +84,13 @@ class SandboxedReader:
         return self._many(real, self._read_headers)
 
     def contents(self, requests: Sequence[ContentRequest]) -> list[Mapping[str, ContentFacts]]:
-        """Content facts by path of each request, in that order; a file that could not be read has
-        ``error`` set.
+        """Return content facts by path for each request, in that order; ``error`` holds a
+        failure.
         """
         return self._many(list(requests), self._read_contents)
 
     def _many(self, items: list[T], read: Callable[[list[T]], list[R]]) -> list[R]:
-        """Share the items out to as many runs as keep all processors busy."""
+        """Distribute the items over enough runs to use all processors."""
         runs = list(_shares(items, self._jobs))
         if len(runs) <= 1:
             return [answer for run in runs for answer in read(run)]
@@ -115,11 +111,14 @@ class SandboxedReader:
             return self._run(content_request(some), [Path(item.file) for item in some])
 
         answers = _each(requests, run, lambda form: form, _no_contents)
-        return [told(request, answer) for request, answer in zip(requests, answers, strict=True)]
+        return [
+            content_facts(request, answer)
+            for request, answer in zip(requests, answers, strict=True)
+        ]
 
     def both_sides(self, requests: Sequence[PairRequest]) -> list[Mapping[str, BothSides]]:
-        """Return what takes both files, by the new side's path of each request; a check that broke
-        says so, never nothing.
+        """Return facts that need both files, by the new side's path; a failed check has an
+        error.
         """
         return self._many(list(requests), self._read_both_sides)
 
@@ -133,7 +132,8 @@ class SandboxedReader:
             ]
             with tempfile.TemporaryDirectory(prefix="buildfarm-pairs-", dir="/var/tmp") as work:
                 return self._run(
-                    {"pairs": [asdict(item) for item in some]}, named, memory=_MEMORY_OF_BOTH, work=Path(work),
+                    {"pairs": [asdict(item) for item in some]}, named, memory=_MEMORY_OF_BOTH,
+                    work=Path(work),
                     seconds=sum(_SECONDS_A_PAIR * (1 + len(item.abi)) for item in some),
                 )  # fmt: skip
 
@@ -143,10 +143,10 @@ class SandboxedReader:
         return _each(requests, run, both_sides_from_json, failed)
 
     def _run(
-        self, request: object, files: Sequence[Path], *, memory: int | None = None, work: Path | None = None,
-        seconds: float = 0.0,
+        self, request: object, files: Sequence[Path], *, memory: int | None = None,
+        work: Path | None = None, seconds: float = 0.0,
     ) -> tuple[str, list[Any]]:  # fmt: skip
-        """One sandbox; its answers so far, and why there are not more."""
+        """Run one sandbox; return its answers, and why there are not more."""
         there = [file for file in dict.fromkeys(files) if file.is_file()]
         size = sum(file.stat().st_size for file in there) / MEBIBYTE
         seconds += _START_SECONDS + _SECONDS_A_FILE * len(files) + _SECONDS_A_MEBIBYTE * size
@@ -183,12 +183,14 @@ class SandboxedReader:
         return _why(completed), answers[1:]
 
     def _asked(self, request: object, count: int, seconds: float) -> list[Any] | None:
-        """The answers of a sandbox that stays; ``None`` if it had none, and then it does not stay."""
+        """Return the answers of a kept sandbox; ``None`` if it failed, and it is not kept any
+        longer.
+        """
         with self._lock:
             process = self._idle.pop() if self._idle else None
         if process is None:
             process = ReaderProcess(self._keep, memory=self._memory)
-        process.tell(request, seconds=seconds)
+        process.send(request, seconds=seconds)
         answers = process.answers(count)
         if answers is None or process.spent:
             process.close()
@@ -199,7 +201,7 @@ class SandboxedReader:
 
 
 def content_request(requests: Sequence[ContentRequest]) -> dict[str, Any]:
-    """The reader's request for contents."""
+    """Return the reader's request for contents."""
     return {
         "requests": [
             {"file": item.file, "paths": item.paths, "masks": item.masks} for item in requests
@@ -207,10 +209,8 @@ def content_request(requests: Sequence[ContentRequest]) -> dict[str, Any]:
     }
 
 
-def told(request: ContentRequest, answer: Any) -> Mapping[str, ContentFacts]:  # noqa: ANN401 -- whatever the sandbox printed
-    """The facts in a reader's answer; every path that was asked for is there, with an error if it
-    must be.
-    """
+def content_facts(request: ContentRequest, answer: Any) -> Mapping[str, ContentFacts]:  # noqa: ANN401
+    """Return the facts of a reader's answer; each requested path has facts or an error."""
     try:
         read = {
             item.path: item for item in (content_from_json(form) for form in answer["contents"])
@@ -237,7 +237,7 @@ def _each(
     decode: Callable[[Any], R],
     failed: Callable[[T, str], R],
 ) -> list[R]:
-    """An answer for every item; the one that a run died on gets a run of its own before it is
+    """Return an answer for each item; an item that ended a run is tried alone before it is
     blamed.
     """
     results: list[R] = []

@@ -1,7 +1,6 @@
-"""productmd: what a compose says of itself (``metadata/composeinfo.json``, ``metadata/rpms.json``),
-as release tools read it.
+"""Write the metadata of a compose with productmd: ``composeinfo.json`` and ``rpms.json``.
 
-A compose has one variant, for a tag is not split. It has no images, so there is no ``images.json``.
+A compose has one variant, because a tag is not split, and no images, so no ``images.json``.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from productmd.composeinfo import Compose as ComposeSection
 from productmd.composeinfo import ComposeInfo, Variant
 from productmd.rpms import Rpms
 
-from buildfarm.adapters.publish.package_pool import place_of
+from buildfarm.adapters.publish.package_pool import href_of
 from buildfarm.adapters.system import process
 from buildfarm.domain.publish.compose import Compose, Release, day_and_respin
 from buildfarm.domain.publish.repository import RepositoryKind
@@ -49,7 +48,7 @@ class ProductmdWriter:
         _rpms(compose, arches, rpms, sigkey=self._key_id()).dump(str(metadata / "rpms.json"))
 
     def _key_id(self) -> str:
-        """The short id of the key, as productmd's ``sigkey`` has it."""
+        """Return the short id of the key, as in productmd's ``sigkey``."""
         with tempfile.TemporaryDirectory(prefix="gpg-") as home:
             argv: list[str | Path] = [
                 "gpg",
@@ -117,7 +116,7 @@ def _rpms(
         is_source = rpm.repository is RepositoryKind.SOURCE
         for arch in arches:
             if is_source or rpm.arch in (arch, "noarch"):
-                path = f"{_folder(rpm.repository, arch)}/{place_of(rpm.filename)}"
+                path = f"{_folder(rpm.repository, arch)}/{href_of(rpm.filename)}"
                 category = rpm.repository.value
                 found.add(
                     VARIANT,

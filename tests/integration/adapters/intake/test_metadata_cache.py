@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.intake.remote_metadata import RemoteMetadata
+from buildfarm.adapters.intake.metadata_cache import MetadataCache
 from buildfarm.adapters.publish.repository_writer import RepositoryWriter
 from buildfarm.adapters.schedule.solver import LibsolvSolver
 from buildfarm.domain.schedule.plan import PinnedRepository
@@ -36,20 +36,20 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 
 
 @pytest.fixture
-def remote(tmp_path: Path) -> Iterator[RemoteMetadata]:
-    made = RemoteMetadata(tmp_path / "pinned", clock=lambda: 0.0)
+def remote(tmp_path: Path) -> Iterator[MetadataCache]:
+    made = MetadataCache(tmp_path / "pinned", clock=lambda: 0.0)
     yield made
     made.close()
 
 
-def settled(remote: RemoteMetadata, url: str) -> Path:
+def settled(remote: MetadataCache, url: str) -> Path:
     """What is pinned once the fetch is over."""
     with pytest.raises(InfraError, match="being fetched"):
         remote.pin(url, arch="x86_64", releasever="9")
     return after(remote, url)
 
 
-def after(remote: RemoteMetadata, url: str) -> Path:
+def after(remote: MetadataCache, url: str) -> Path:
     for fetching in list(remote._fetching.values()):
         fetching.exception(timeout=30)
     return remote.pin(url, arch="x86_64", releasever="9")
@@ -62,7 +62,7 @@ def write(folder: Path, *rpms: Path) -> None:
 
 
 def test_a_repository_behind_a_url_is_solved_with(
-    served: tuple[Path, str], remote: RemoteMetadata, make_rpm: Callable[[str], Path]
+    served: tuple[Path, str], remote: MetadataCache, make_rpm: Callable[[str], Path]
 ) -> None:
     folder, url = served
     write(folder / "9" / "x86_64", make_rpm(spec("zlib")))
@@ -80,7 +80,7 @@ def test_a_state_is_pinned_until_a_newer_one_has_come_in(
     folder, url = served
     now = [0.0]
     came: list[int] = []
-    remote = RemoteMetadata(tmp_path / "pinned", ready=lambda: came.append(1), clock=lambda: now[0])
+    remote = MetadataCache(tmp_path / "pinned", ready=lambda: came.append(1), clock=lambda: now[0])
     write(folder / "9" / "x86_64", make_rpm(spec("zlib")))
     first = settled(remote, url)
     (folder / "9" / "x86_64").rename(folder / "old")
@@ -100,14 +100,14 @@ def test_a_state_is_pinned_until_a_newer_one_has_come_in(
 
 
 def test_a_server_that_has_no_repository_is_said_and_not_taken_for_an_empty_one(
-    served: tuple[Path, str], remote: RemoteMetadata
+    served: tuple[Path, str], remote: MetadataCache
 ) -> None:
     with pytest.raises(InfraError, match="404"):
         settled(remote, served[1])
 
 
 def test_metadata_that_is_not_what_was_promised_is_refused(
-    served: tuple[Path, str], remote: RemoteMetadata, make_rpm: Callable[[str], Path]
+    served: tuple[Path, str], remote: MetadataCache, make_rpm: Callable[[str], Path]
 ) -> None:
     folder, url = served
     write(folder / "9" / "x86_64", make_rpm(spec("zlib")))

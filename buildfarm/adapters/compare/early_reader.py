@@ -1,6 +1,4 @@
-"""One sandbox for a comparison of two files: it starts before anybody asks, and stays for the other
-questions.
-"""
+"""A reader for comparing two files, whose sandbox starts before it is needed and is then kept."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from buildfarm.adapters.compare.rpm_facts.reader_process import ReaderProcess
 from buildfarm.adapters.system.process import MEBIBYTE
 
 if TYPE_CHECKING:
-    from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader
+    from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
     from buildfarm.domain.compare.facts.content_facts import (
         BothSides,
         ContentFacts,
@@ -26,10 +24,8 @@ if TYPE_CHECKING:
 _SECONDS, _SECONDS_A_MEBIBYTE = 30.0, 3.0
 
 
-class ReadAhead:
-    """A reader that has begun with two files; what it cannot answer, an ordinary reader is asked
-    for.
-    """
+class EarlyReader:
+    """A reader that starts reading two files at once; other requests go to a SandboxedReader."""
 
     def __init__(self, *files: Path) -> None:
         self._files = [file.resolve() for file in files]
@@ -40,9 +36,9 @@ class ReadAhead:
                 + _SECONDS_A_MEBIBYTE * sum(file.stat().st_size for file in self._files) / MEBIBYTE
             )
             self._begun = ReaderProcess(self._files)
-            self._begun.tell({"files": [str(file) for file in self._files]}, seconds=self._seconds)
+            self._begun.send({"files": [str(file) for file in self._files]}, seconds=self._seconds)
 
-    def __enter__(self) -> ReadAhead:
+    def __enter__(self) -> EarlyReader:
         return self
 
     def __exit__(
@@ -55,7 +51,9 @@ class ReadAhead:
             self._begun.close()
 
     def headers(self, files: Sequence[Path]) -> list[RpmFacts]:
-        """Facts of each file, in that order; errors as :meth:`SandboxedReader.headers`."""
+        """Return the facts of each file, in that order; errors as
+        :meth:`SandboxedReader.headers`.
+        """
         if self._begun is not None and [file.resolve() for file in files] == self._files:
             from buildfarm.adapters.compare.rpm_facts.codec import rpm_from_json  # noqa: PLC0415  # while the sandbox starts
 
@@ -65,29 +63,32 @@ class ReadAhead:
         return self._ordinary.headers(files)
 
     def contents(self, requests: Sequence[ContentRequest]) -> list[Mapping[str, ContentFacts]]:
-        """Content facts by path of each request, in that order."""
+        """Return content facts by path for each request, in that order."""
         if self._begun is not None and {Path(request.file) for request in requests} <= set(
             self._files
         ):
-            from buildfarm.adapters.compare.rpm_facts.sandboxed import content_request, told  # noqa: PLC0415  # after the first answer
+            from buildfarm.adapters.compare.rpm_facts import sandboxed_reader  # noqa: PLC0415  # after the first answer
 
-            self._begun.tell({**content_request(requests), "at_once": True}, seconds=self._seconds)
+            message = sandboxed_reader.content_request(requests)
+            self._begun.send({**message, "at_once": True}, seconds=self._seconds)
             answers = self._begun.answers(len(requests))
             if answers is not None:
                 return [
-                    told(request, answer) for request, answer in zip(requests, answers, strict=True)
+                    sandboxed_reader.content_facts(request, answer)
+                    for request, answer in zip(requests, answers, strict=True)
                 ]
         return self._ordinary.contents(requests)
 
     def both_sides(self, requests: Sequence[PairRequest]) -> list[Mapping[str, BothSides]]:
-        """Return what takes both files, by the new side's path of each request, in that order."""
-        with_abidiff = any(
-            request.abi for request in requests
-        )  # it needs debuginfo, and more memory than this sandbox has
+        """Return facts that need both files, by the new side's path, for each request in that
+        order.
+        """
+        # abidiff needs debuginfo, and more memory than this sandbox has.
+        with_abidiff = any(request.abi for request in requests)
         if self._begun is not None and not with_abidiff:
             from buildfarm.adapters.compare.rpm_facts.content_codec import both_sides_from_json  # noqa: PLC0415  # as above
 
-            self._begun.tell(
+            self._begun.send(
                 {"pairs": [asdict(request) for request in requests]}, seconds=self._seconds
             )
             answers = self._begun.answers(len(requests))
@@ -97,6 +98,6 @@ class ReadAhead:
 
     @property
     def _ordinary(self) -> SandboxedReader:
-        from buildfarm.adapters.compare.rpm_facts.sandboxed import SandboxedReader  # noqa: PLC0415  # most runs need none
+        from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader  # noqa: PLC0415  # most runs need none
 
         return SandboxedReader()

@@ -1,5 +1,6 @@
-"""Reads the modules of a repository: modulemd documents (version 2) and defaults, in repomd.xml's
-record ``modules``.
+"""Read the modules of a repository: modulemd documents (version 2) and defaults.
+
+They are in repomd.xml's record ``modules``.
 """
 
 from __future__ import annotations
@@ -21,14 +22,13 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_modules(files: Iterable[Path]) -> Modules:
-    """The modules of all these files together. :raises InfraError: one of them is no such file."""
+    """Return the modules of all files. :raises InfraError: one of them is not a modulemd file."""
     streams: list[ModuleStream] = []
     defaults: dict[str, str] = {}
     for file in files:
         try:
-            for one in yaml.load_all(
-                _plain(file), Loader=_LOADER
-            ):  # a safe loader, in C where there is one
+            # A safe loader, in C if available.
+            for one in yaml.load_all(_plain(file), Loader=_LOADER):
                 _take(one, streams, defaults)
         except (
             OSError,
