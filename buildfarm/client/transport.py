@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 import httpx
 
-from buildfarm.api.responses.core.base import Answer, Page
+from buildfarm.api.responses.core.base import ApiResponse, Page
 from buildfarm.client.problems import error_of
 from buildfarm.errors import InfraError, InputError
 
-A = TypeVar("A", bound=Answer)
+A = TypeVar("A", bound=ApiResponse)
 P = TypeVar("P", bound=Page)
 Json = dict[str, Any]
 
@@ -78,7 +78,7 @@ class Transport:
 
     def read(self, model: type[A], path: str, **query: object) -> A:
         """A resource as what it is."""
-        return model.model_validate_json(self._send("GET", path, params=_given(query)).content)
+        return model.parse(self._send("GET", path, params=_given(query)).content)
 
     def pages(self, model: type[P], path: str, **query: object) -> Iterator[P]:
         """The pages of a list, one request each, as they are asked for."""
@@ -111,7 +111,7 @@ class Transport:
 
     def change(self, model: type[A], path: str, body: object, *, if_match: str = "") -> A:
         """The same, with the answer as what it is."""
-        return model.model_validate(self.post(path, body, if_match=if_match))
+        return model.from_json(self.post(path, body, if_match=if_match))
 
     def text(self, path: str, **query: object) -> tuple[str, Mapping[str, str], int]:
         """A text, the answer's headers and the number of bytes that came."""

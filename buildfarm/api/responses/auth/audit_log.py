@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from buildfarm.api.responses.core.base import Page
 from buildfarm.api.responses.core.events import Event
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Act(Event):
     """What a person did; ``about`` names the thing as people do, ``page`` is where it is shown."""
 
@@ -13,6 +16,7 @@ class Act(Event):
     page: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActList(Page):
     """People's acts, the newest first."""
 

@@ -11,8 +11,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from flask import Flask
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
 from buildfarm.api.requests import SHA256, Problem
@@ -142,8 +141,11 @@ def _schemas(found: list[Described]) -> tuple[dict[Body, Json], Json]:
         }
         if isinstance(one.operation.body, type):
             wanted[one.operation.body] = "validation"
-    refs, whole = models_json_schema(list(wanted.items()), ref_template=_REF)
-    return {model: refs[model, mode] for model, mode in wanted.items()}, whole["$defs"]
+    named = [(number, wanted[model], TypeAdapter(model)) for number, model in enumerate(wanted)]
+    refs, whole = TypeAdapter.json_schemas(named, ref_template=_REF)
+    return {model: refs[number, wanted[model]] for number, model in enumerate(wanted)}, whole[
+        "$defs"
+    ]
 
 
 def _operation(one: Described, refs: Mapping[Body, Json]) -> Json:
@@ -211,7 +213,7 @@ def _header_parameters(one: Described) -> Iterator[Json]:
 
 
 def _content(body: Body | str, refs: Mapping[Body, Json]) -> Json:
-    if isinstance(body, type) and issubclass(body, BaseModel):
+    if isinstance(body, type):
         return {JSON: {"schema": refs[body]}}
     kind = "object" if body == JSON else "string" if str(body).startswith("text/") else ""
     return {str(body): {"schema": {"type": kind}} if kind else {}}
