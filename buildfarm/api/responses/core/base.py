@@ -76,6 +76,11 @@ def _adapter(kind: type[ApiResponse]) -> TypeAdapter[Any]:
     return _adapters[kind]
 
 
+def fields_of(response: ApiResponse) -> dict[str, Any]:
+    """Return the fields of a response, for one that has more: ``NeedyBuild(**fields_of(build), …)``."""
+    return {one.name: getattr(response, one.name) for one in fields(response)}
+
+
 def encode(value: object) -> object:
     """Return a response, a time, a day or a model as ``json.dumps`` can write it (its ``default``).
 
