@@ -278,7 +278,7 @@ def _anew(app: Flask, hub: Hub) -> None:
 
 def _something_happens(kept: Cache) -> None:
     """As if a second had passed and an event had come: the store's clock stands still."""
-    known = kept._answers  # noqa: SLF001  # what nobody but a clock may do otherwise
+    known = kept._entries  # noqa: SLF001  # what nobody but a clock may do otherwise
     for what, one in known.items():
         known[what] = replace(one, at=one.at - timedelta(seconds=1), event=-1)
 

@@ -4,6 +4,7 @@ reach the hub.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request
@@ -348,9 +349,8 @@ def list_events() -> Response:
         if subject and (named := _build_of(tx, subject)):
             subject = named
         found = history.events(tx, subject=subject, after=after, limit=limit(200), cursor=cursor())
-    return listed(
-        {**found, "events": [event for event in found["events"] if audit_log.may_see(asker, event)]}
-    )
+    shown = [event for event in found.events if audit_log.may_see(asker, event)]
+    return listed(replace(found, events=shown))
 
 
 def _build_of(tx: Transaction, subject: str) -> str:

@@ -77,7 +77,7 @@ def _adapter(kind: type[ApiResponse]) -> TypeAdapter[Any]:
 
 
 def fields_of(response: ApiResponse) -> dict[str, Any]:
-    """Return the fields of a response, for one that has more: ``NeedyBuild(**fields_of(build), …)``."""
+    """Return the fields of a response, for one that has more: ``BuildPage(**fields_of(row), …)``."""
     return {one.name: getattr(response, one.name) for one in fields(response)}
 
 
