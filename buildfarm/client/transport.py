@@ -14,13 +14,12 @@ from urllib.parse import quote
 
 import httpx
 
-from buildfarm.api.responses.core.base import ApiResponse, Page
+from buildfarm.api.responses.core.base import ApiResponse, ListPage
 from buildfarm.client.problems import error_of
 from buildfarm.errors import InfraError, InputError
 
 A = TypeVar("A", bound=ApiResponse)
-P = TypeVar("P", bound=Page)
-Json = dict[str, Any]
+P = TypeVar("P", bound=ListPage)
 
 _TIMEOUT = httpx.Timeout(300.0, connect=5.0)
 _ATTEMPTS = 4
@@ -42,7 +41,7 @@ def place(*segments: str) -> str:
 class Seen:
     """An answer as it came, with the ``ETag`` that ``If-Match`` wants."""
 
-    json: Json
+    json: dict[str, Any]
     etag: str
 
 
@@ -67,7 +66,7 @@ class Transport:
         """Let go of the connections."""
         self._http.close()
 
-    def get(self, path: str, **query: object) -> Json:
+    def get(self, path: str, **query: object) -> dict[str, Any]:
         """A resource as JSON. :raises BuildFarmError: what the hub answered."""
         return self.seen(path, **query).json
 
@@ -88,7 +87,7 @@ class Transport:
             page = self.read(model, path, **{**query, "cursor": page.cursor})
             yield page
 
-    def post(self, path: str, body: object, *, if_match: str = "", key: str = "") -> Json:
+    def post(self, path: str, body: object, *, if_match: str = "", key: str = "") -> dict[str, Any]:
         """Create or change something, once: a ``key`` is made where none is given, so that it may
         be sent again.
 
@@ -99,12 +98,12 @@ class Transport:
             **({"If-Match": if_match} if if_match else {}),
         }
         answer = self._send("POST", path, json=body, headers=headers)
-        found: Json = answer.json() if answer.content else {}
+        found: dict[str, Any] = answer.json() if answer.content else {}
         if location := answer.headers.get("Location"):
             found.setdefault("url", str(httpx.URL(self.url).join(location)))
         return found
 
-    def delete(self, path: str, body: object) -> Json:
+    def delete(self, path: str, body: object) -> dict[str, Any]:
         """End something."""
         answer = self._send("DELETE", path, json=body)
         return answer.json()  # type: ignore[no-any-return]

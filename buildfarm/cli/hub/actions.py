@@ -11,12 +11,12 @@ import click
 from rich.progress import Progress
 
 from buildfarm.api.responses.build.builds import Build
+from buildfarm.api.responses.core.base import JsonObject
 from buildfarm.api.responses.intake.drops import DropPage
 from buildfarm.cli import output
 from buildfarm.cli.hub.queries import client, json_option
 from buildfarm.client import Client
 from buildfarm.client.drops import DropFiles, DropOptions
-from buildfarm.client.transport import Json
 from buildfarm.domain.core.build import JUDGED, NEEDS_NOTHING, BuildState, Gate, WaitKind
 from buildfarm.domain.intake.drop import DropState
 from buildfarm.errors import InputError
@@ -88,7 +88,7 @@ def ingest(
             output.builds_table(settled.builds)
 
 
-def _dist_git(sources: Sequence[str]) -> list[Json]:
+def _dist_git(sources: Sequence[str]) -> list[JsonObject]:
     """``SOURCE@COMMIT`` as a drop names it.
 
     :raises InputError: it is not that, or the commit is cut short.
@@ -106,7 +106,7 @@ def _dist_git(sources: Sequence[str]) -> list[Json]:
 
 def _named(hub: Client, files: Sequence[Path], urls: Sequence[str]) -> DropFiles:
     """The files, once they are in the hub's blob store, and ``URL#SHA256`` as a drop names them."""
-    items: dict[str, list[Json]] = {"srpms": [], "binaries": []}
+    items: dict[str, list[JsonObject]] = {"srpms": [], "binaries": []}
     for url in urls:
         place, _, sha256 = url.partition("#")
         items[_group(place)].append({"url": place, "sha256": sha256})

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request
 
-from buildfarm.api.responses.core.base import Page
+from buildfarm.api.responses.core.base import ListPage
 from buildfarm.domain.core.records import SourceOverride
 from buildfarm.errors import NotFound
 from buildfarm.ports.store import Transaction
@@ -50,10 +50,10 @@ def flag(name: str) -> bool:
     return request.args.get(name, "") not in ("", "0", "false")
 
 
-def listed(found: Page | Json) -> Response:
+def listed(found: ListPage | Json) -> Response:
     """One page of a list, with a link to the next one (RFC 8288)."""
     answer = jsonify(found)
-    if behind := found.cursor if isinstance(found, Page) else found["cursor"]:
+    if behind := found.cursor if isinstance(found, ListPage) else found["cursor"]:
         following = {**request.args.to_dict(), "cursor": behind}
         answer.headers["Link"] = f'<{request.path}?{urlencode(following)}>; rel="next"'
     return answer

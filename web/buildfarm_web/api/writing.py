@@ -23,6 +23,7 @@ from buildfarm.api.requests import (
 from buildfarm.api.responses.build.builds import BuildOrder, OrderFile, OrderGeneration
 from buildfarm.api.responses.build.parity import AttachedReference
 from buildfarm.api.responses.core.decisions import StoredBlob
+from buildfarm.api.responses.intake.drops import ReceivedDrop
 from buildfarm.domain.auth.permissions import Action
 from buildfarm.domain.core.build import Build
 from buildfarm.domain.publish.repository import Artifact
@@ -72,7 +73,8 @@ def post_drop() -> tuple[Response, HTTPStatus]:
         priority=wish.priority, plan_first=wish.plan_first,
     )  # fmt: skip
     with hub.store.read() as tx:
-        answer = jsonify({**drop_json(tx, received.drop), "created": received.created})
+        shown = {**drop_json(tx, received.drop), "created": received.created}
+    answer = jsonify(ReceivedDrop(**shown))
     answer.headers["Location"] = url_for("api.show_drop", drop=received.drop.id)
     return answer, HTTPStatus.ACCEPTED if received.created else HTTPStatus.OK
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from buildfarm.api.responses.core.base import Page
+from buildfarm.api.responses.core.base import ListPage
 from buildfarm.api.responses.core.events import Event
 
 
@@ -17,7 +17,7 @@ class Act(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActList(Page):
+class ActList(ListPage):
     """People's acts, the newest first."""
 
     acts: list[Act]

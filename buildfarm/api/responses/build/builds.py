@@ -10,7 +10,13 @@ from buildfarm.api.responses.build.overrides import SourceOverride
 from buildfarm.api.responses.build.parity import Parity
 from buildfarm.api.responses.build.tasks import Task
 from buildfarm.api.responses.build.waivers import WaiverRequest
-from buildfarm.api.responses.core.base import ApiResponse, JsonObject, Moment, Page, VerdictOrNone
+from buildfarm.api.responses.core.base import (
+    ApiResponse,
+    JsonObject,
+    ListPage,
+    Moment,
+    VerdictOrNone,
+)
 from buildfarm.api.responses.core.events import Event
 from buildfarm.api.responses.schedule.forecast import Why
 from buildfarm.domain.core.build import BuildState, FailureKind, Gate, WaitKind
@@ -66,7 +72,7 @@ class NeedyBuild(Build):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildList(Page):
+class BuildList(ListPage):
     """Builds, the newest first. They are counted up to a bound: ``total`` ``is_exact`` below it."""
 
     builds: list[Build]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from buildfarm.api.responses.core.base import ApiResponse, JsonObject, Moment, Page
+from buildfarm.api.responses.core.base import ApiResponse, JsonObject, ListPage, Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class SourceOverride(ApiResponse):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OverrideList(Page):
+class OverrideList(ListPage):
     """Overrides, the newest first."""
 
     overrides: list[SourceOverride]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from buildfarm.api.responses.core.base import ApiResponse, JsonObject, Moment, Page
+from buildfarm.api.responses.core.base import ApiResponse, JsonObject, ListPage, Moment
 from buildfarm.domain.core.task import TaskKind, TaskState
 
 
@@ -67,7 +67,7 @@ class NamedTask(Task):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskList(Page):
+class TaskList(ListPage):
     """Tasks, the newest first."""
 
     tasks: list[NamedTask]

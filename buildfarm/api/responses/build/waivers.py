@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from buildfarm.api.responses.core.base import ApiResponse, Moment, Page
+from buildfarm.api.responses.core.base import ApiResponse, ListPage, Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class WaiverRequest(ApiResponse):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WaiverList(Page):
+class WaiverList(ListPage):
     """Waivers, the newest first; ``unused`` and ``expiring`` are ids of those in force on this page
     that want a look.
 

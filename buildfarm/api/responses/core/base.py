@@ -119,7 +119,7 @@ def _read_fields(kind: type[ApiResponse]) -> _Fields:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page(ApiResponse):
+class ListPage(ApiResponse):
     """One page of a list.
 
     ``cursor`` is what to send for the next one, ``None`` on the last (``Link: rel=next`` says the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from buildfarm.api.responses.core.base import ApiResponse, JsonObject, Moment, Page
+from buildfarm.api.responses.core.base import ApiResponse, JsonObject, ListPage, Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Event(ApiResponse):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventList(Page):
+class EventList(ListPage):
     """History, oldest first.
 
     ``next`` is the ``after`` that goes on from here, on the last page too: ask again later.

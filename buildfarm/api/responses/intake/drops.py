@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from buildfarm.api.responses.build.builds import Build, NeedyBuild
-from buildfarm.api.responses.core.base import ApiResponse, Moment, Page
+from buildfarm.api.responses.core.base import ApiResponse, ListPage, Moment
 from buildfarm.api.responses.core.events import Event
 from buildfarm.api.responses.schedule.forecast import DropPlan
 from buildfarm.domain.core.build import BuildState
@@ -52,7 +52,7 @@ class ReceivedDrop(_Named):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DropList(Page):
+class DropList(ListPage):
     """Drops, the newest first."""
 
     drops: list[Drop]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from buildfarm.api.responses.core.base import ApiResponse, Moment
+from buildfarm.api.responses.intake.drops import ReceivedDrop
 from buildfarm.domain.target.trigger import TriggerKind
 
 
@@ -49,15 +50,15 @@ class TriggerList(ApiResponse):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HookAnswer(ApiResponse):
-    """What a webhook's message came to: a drop (with the fields of a drop in a list, and its page
-    as ``url``), or ``nothing_to_do``.
-
-    ``known``: the message came before.
-    """
+class WebhookDrop(ReceivedDrop):
+    """The drop that a webhook's message began; ``known``: the message came before."""
 
     known: bool
-    nothing_to_do: str = ""
-    id: str = ""
-    created: bool = False
-    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingToDo(ApiResponse):
+    """Why a webhook's message began no drop; ``known``: it came before."""
+
+    known: bool
+    nothing_to_do: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from buildfarm.api.responses.core.base import ApiResponse, Moment, Page
+from buildfarm.api.responses.core.base import ApiResponse, ListPage, Moment
 from buildfarm.domain.notify.notice import Topic
 from buildfarm.domain.notify.subscription import Channel, DeliveryState
 
@@ -62,7 +62,7 @@ class AboutDelivery(Delivery):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryList(Page):
+class DeliveryList(ListPage):
     """Deliveries, the newest first."""
 
     deliveries: list[AboutDelivery]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from buildfarm.api.responses.core.base import ApiResponse, Moment, Page
+from buildfarm.api.responses.core.base import ApiResponse, ListPage, Moment
 from buildfarm.api.responses.publish.changes import Changes
 from buildfarm.domain.publish.compose import ComposeState
 from buildfarm.domain.publish.repository import GenerationState
@@ -39,7 +39,7 @@ class Compose(ApiResponse):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComposeList(Page):
+class ComposeList(ListPage):
     """Composes, the newest first."""
 
     composes: list[Compose]

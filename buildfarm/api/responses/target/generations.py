@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from buildfarm.api.responses.core.base import ApiResponse, Moment, Page
+from buildfarm.api.responses.core.base import ApiResponse, ListPage, Moment
 from buildfarm.api.responses.publish.changes import Changes
 from buildfarm.api.responses.publish.composes import Compose
 from buildfarm.domain.publish.repository import GenerationState
@@ -32,7 +32,7 @@ class Generation(ApiResponse):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationList(Page):
+class GenerationList(ListPage):
     """Generations, the newest first."""
 
     generations: list[Generation]

@@ -8,12 +8,12 @@ from buildfarm.api.responses.build.builds import Build
 from buildfarm.api.responses.build.overrides import SourceOverride
 from buildfarm.api.responses.build.source_status import MapGroup, SourceStatus
 from buildfarm.api.responses.build.waivers import Waiver
-from buildfarm.api.responses.core.base import ApiResponse, Moment, Page
+from buildfarm.api.responses.core.base import ApiResponse, ListPage, Moment
 from buildfarm.domain.core.lag import Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceList(Page):
+class SourceList(ListPage):
     """Sources, the most pressing first, and the map of all that fit; ``before`` is the cursor of
     the page before this one.
     """

@@ -132,14 +132,14 @@ def document(app: Flask, *, title: str, version: str) -> Json:
 
 def _schemas(found: list[Described]) -> tuple[dict[Body, Json], Json]:
     """A reference for each model, and the schemas they lead to."""
-    wanted: dict[Body, Mode] = {Problem: "serialization"}
+    wanted: dict[Any, Mode] = {Problem: "serialization"}
     for one in found:
         wanted |= {
             answer: "serialization"
             for answer in one.operation.answers.values()
-            if isinstance(answer, type)
+            if not isinstance(answer, str)
         }
-        if isinstance(one.operation.body, type):
+        if not isinstance(one.operation.body, str):
             wanted[one.operation.body] = "validation"
     named = [(number, wanted[model], TypeAdapter(model)) for number, model in enumerate(wanted)]
     refs, whole = TypeAdapter.json_schemas(named, ref_template=_REF)
@@ -213,7 +213,7 @@ def _header_parameters(one: Described) -> Iterator[Json]:
 
 
 def _content(body: Body | str, refs: Mapping[Body, Json]) -> Json:
-    if isinstance(body, type):
+    if not isinstance(body, str):
         return {JSON: {"schema": refs[body]}}
     kind = "object" if body == JSON else "string" if str(body).startswith("text/") else ""
     return {str(body): {"schema": {"type": kind}} if kind else {}}
@@ -240,7 +240,7 @@ def _bad(one: Described, raised: Mapping[HTTPStatus, str], refs: Mapping[Body, J
         statuses |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
     if "{" in one.path:
         statuses.add(HTTPStatus.NOT_FOUND)
-    if isinstance(operation.body, type):
+    if not isinstance(operation.body, str):
         statuses |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
     if one.method == "post":
         statuses.add(HTTPStatus.CONFLICT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import UnionType
 
 from pydantic import BaseModel
 
@@ -13,8 +14,8 @@ from buildfarm_web.api.openapi.queries import Query
 
 JSON, TEXT, BYTES, HTML = "application/json", "text/plain", "application/octet-stream", "text/html"
 
-Body = type[BaseModel] | type[ApiResponse]
-"""A request's model or a response: what comes or goes as JSON."""
+Body = type[BaseModel] | type[ApiResponse] | UnionType
+"""A request's model, a response or one of several: what comes or goes as JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
