@@ -286,7 +286,7 @@ def _anew(app: Flask, hub: Hub) -> None:
 
 def _something_happens(kept: Cache) -> None:
     """Expire the cache as a second and an event would: the store's clock stands still."""
-    known = kept._answers  # noqa: SLF001  # only a clock does this otherwise
+    known = kept._entries  # noqa: SLF001  # only a clock does this otherwise
     for what, one in known.items():
         known[what] = replace(one, at=one.at - timedelta(seconds=1), event=-1)
 

@@ -1,8 +1,7 @@
 """What may be sent to ``/api/v1``, and the form of its errors; the page's server and the CLI's
 client share them.
 
-Answers are plain JSON made by ``buildfarm_web.read_models``; only what comes from outside needs to
-be checked.
+Only what comes from outside needs to be checked; answers are :mod:`buildfarm.api.responses`.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Builds:
     def seen(self, name: str) -> tuple[BuildPage, str]:
         """The same with its ETag: a decision with it holds for what was seen, or fails."""
         found = self._hub.seen(place("builds", name))
-        return BuildPage.model_validate(found.json), found.etag
+        return BuildPage.from_json(found.json), found.etag
 
     def findings(self, name: str) -> Findings:
         """The comparison, worst first."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NotRequired, TypedDict, Unpack
 
+from buildfarm.api.responses.core.base import JsonObject
 from buildfarm.api.responses.core.decisions import DropPaused, DropResumed
 from buildfarm.api.responses.intake.drops import Drop, DropList, DropPage, ReceivedDrop
 from buildfarm.api.responses.schedule.forecast import DropPlan
-from buildfarm.client.transport import Json, Transport, place
+from buildfarm.client.transport import Transport, place
 
 
 class DropFiles(TypedDict):
     """What a drop is made of, as :class:`buildfarm.api.requests.DropRequest` says."""
 
-    srpms: NotRequired[Sequence[Json]]
-    binaries: NotRequired[Sequence[Json]]
-    dist_git: NotRequired[Sequence[Json]]
+    srpms: NotRequired[Sequence[JsonObject]]
+    binaries: NotRequired[Sequence[JsonObject]]
+    dist_git: NotRequired[Sequence[JsonObject]]
 
 
 class DropOptions(TypedDict, total=False):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
@@ -25,7 +25,7 @@ from buildfarm.client.drops import Drops
 from buildfarm.client.people import Accounts, Tokens
 from buildfarm.client.targets import Targets
 from buildfarm.client.telling import Notifications
-from buildfarm.client.transport import Json, Transport, place
+from buildfarm.client.transport import Transport, place
 from buildfarm.client.waivers import Waivers
 
 
@@ -151,11 +151,11 @@ class Client:
         """Put a file into the hub's blob store, streamed; its SHA-256."""
         return self._hub.upload(path)
 
-    def get(self, path: str, **query: object) -> Json:
+    def get(self, path: str, **query: object) -> dict[str, Any]:
         """Return what has no method here, as JSON: ``path`` is below ``/api/v1``."""
         return self._hub.get(path, **query)
 
-    def post(self, path: str, body: object) -> Json:
+    def post(self, path: str, body: object) -> dict[str, Any]:
         """Return what has no method here, as JSON; ``url`` is added where the hub says where to
         follow it.
         """

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from buildfarm.api.responses.build.overrides import OverrideList, SourceOverride
 from buildfarm.api.responses.build.parity import AttachedReference
+from buildfarm.api.responses.core.base import JsonObject
 from buildfarm.api.responses.core.decisions import TargetPaused, TargetResumed
 from buildfarm.api.responses.schedule.forecast import TargetOutlook
 from buildfarm.api.responses.target.generations import Generation, GenerationList
 from buildfarm.api.responses.target.targets import Failures, Seeds, Target, TargetList, TargetPage
-from buildfarm.client.transport import Json, Transport, place
+from buildfarm.client.transport import Transport, place
 
 
 class Targets:
@@ -66,7 +67,7 @@ class Targets:
             yield from page.overrides
 
     def override(
-        self, target: str, source: str, settings: Json, *, reason: str, remove: bool = False
+        self, target: str, source: str, settings: JsonObject, *, reason: str, remove: bool = False
     ) -> SourceOverride:
         """Record an exception for one source, or end it."""
         body = {

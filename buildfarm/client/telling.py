@@ -47,7 +47,7 @@ class Notifications:
 
     def unsubscribe(self, subscription: str, *, reason: str = "") -> Subscription:
         """Tell no more; what is still owed is dropped."""
-        return Subscription.model_validate(
+        return Subscription.from_json(
             self._hub.delete(place("subscriptions", subscription), {"reason": reason})
         )
 

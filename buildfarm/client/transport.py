@@ -14,13 +14,12 @@ from urllib.parse import quote
 
 import httpx
 
-from buildfarm.api.responses.core.base import Answer, Page
+from buildfarm.api.responses.core.base import ApiResponse, ListPage
 from buildfarm.client.problems import error_of
 from buildfarm.errors import InfraError, InputError
 
-A = TypeVar("A", bound=Answer)
-P = TypeVar("P", bound=Page)
-Json = dict[str, Any]
+A = TypeVar("A", bound=ApiResponse)
+P = TypeVar("P", bound=ListPage)
 
 _TIMEOUT = httpx.Timeout(300.0, connect=5.0)
 _ATTEMPTS = 4
@@ -42,7 +41,7 @@ def place(*segments: str) -> str:
 class Seen:
     """An answer as it came, with the ``ETag`` that ``If-Match`` wants."""
 
-    json: Json
+    json: dict[str, Any]
     etag: str
 
 
@@ -67,7 +66,7 @@ class Transport:
         """Let go of the connections."""
         self._http.close()
 
-    def get(self, path: str, **query: object) -> Json:
+    def get(self, path: str, **query: object) -> dict[str, Any]:
         """A resource as JSON. :raises BuildFarmError: what the hub answered."""
         return self.seen(path, **query).json
 
@@ -78,7 +77,7 @@ class Transport:
 
     def read(self, model: type[A], path: str, **query: object) -> A:
         """A resource as what it is."""
-        return model.model_validate_json(self._send("GET", path, params=_given(query)).content)
+        return model.parse(self._send("GET", path, params=_given(query)).content)
 
     def pages(self, model: type[P], path: str, **query: object) -> Iterator[P]:
         """The pages of a list, one request each, as they are asked for."""
@@ -88,7 +87,7 @@ class Transport:
             page = self.read(model, path, **{**query, "cursor": page.cursor})
             yield page
 
-    def post(self, path: str, body: object, *, if_match: str = "", key: str = "") -> Json:
+    def post(self, path: str, body: object, *, if_match: str = "", key: str = "") -> dict[str, Any]:
         """Create or change something, once: a ``key`` is made where none is given, so that it may
         be sent again.
 
@@ -99,19 +98,19 @@ class Transport:
             **({"If-Match": if_match} if if_match else {}),
         }
         answer = self._send("POST", path, json=body, headers=headers)
-        found: Json = answer.json() if answer.content else {}
+        found: dict[str, Any] = answer.json() if answer.content else {}
         if location := answer.headers.get("Location"):
             found.setdefault("url", str(httpx.URL(self.url).join(location)))
         return found
 
-    def delete(self, path: str, body: object) -> Json:
+    def delete(self, path: str, body: object) -> dict[str, Any]:
         """End something."""
         answer = self._send("DELETE", path, json=body)
         return answer.json()  # type: ignore[no-any-return]
 
     def change(self, model: type[A], path: str, body: object, *, if_match: str = "") -> A:
         """The same, with the answer as what it is."""
-        return model.model_validate(self.post(path, body, if_match=if_match))
+        return model.from_json(self.post(path, body, if_match=if_match))
 
     def text(self, path: str, **query: object) -> tuple[str, Mapping[str, str], int]:
         """A text, the answer's headers and the number of bytes that came."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from buildfarm.api.responses.build.waivers import Waiver, WaiverList, WaiverRequest
-from buildfarm.client.transport import Json, Transport, place
+from buildfarm.api.responses.core.base import JsonObject
+from buildfarm.client.transport import Transport, place
 
 
 class Waivers:
@@ -23,7 +24,7 @@ class Waivers:
         for page in self.pages(everything=everything):
             yield from page.waivers
 
-    def record(self, form: Json) -> Waiver:
+    def record(self, form: JsonObject) -> Waiver:
         """Accept a difference until a day, in the words of
         :class:`buildfarm.api.requests.WaiverBody`.
         """
@@ -33,7 +34,7 @@ class Waivers:
         """End one before its day."""
         return self._hub.change(Waiver, place("waivers", waiver, "revoke"), {"reason": reason})
 
-    def ask(self, build: str, form: Json) -> WaiverRequest:
+    def ask(self, build: str, form: JsonObject) -> WaiverRequest:
         """Ask those who may, in the words of :class:`buildfarm.api.requests.WaiverAskBody`."""
         return self._hub.change(WaiverRequest, place("builds", build, "request-waiver"), form)
 

@@ -5,10 +5,12 @@ in.
 from __future__ import annotations
 
 from flask import Flask
+from flask.json.provider import DefaultJSONProvider
 from jinja2 import ChoiceLoader, FileSystemLoader
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from buildfarm.adapters.compare import report_page
+from buildfarm.api.responses.core.base import encode
 from buildfarm.ports.intake import Intake
 from buildfarm.services.auth.login import LoginTools
 from buildfarm.services.build.guests import GuestProvisioning
@@ -55,6 +57,13 @@ BODY_LIMIT = 32 * MEBIBYTE
 """A JSON body: a drop that names some 100,000 files, or a report with its lock, fits."""
 
 
+class _Json(DefaultJSONProvider):
+    """Writes responses of :mod:`buildfarm.api.responses` beside what JSON knows."""
+
+    default = staticmethod(encode)
+    sort_keys = False
+
+
 def create_app(
     hub: Hub,
     *,
@@ -76,7 +85,7 @@ def create_app(
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = body_limit
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
+    app.json = _Json(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     own = app.jinja_loader
     assert own is not None

@@ -1,7 +1,6 @@
-"""What ``/api/v1`` answers, as types: the OpenAPI document is made of them, and
-:mod:`buildfarm.client` gives them.
+"""The answers of ``/api/v1`` as types, each declared once.
 
-The JSON itself is made by ``buildfarm_web.read_models``; a test holds every real answer against
-these models, so a new field of a read model is one line here. Split by concept, one module each;
-the base is :mod:`buildfarm.api.responses.core.base`.
+Read models return them, templates show them, the OpenAPI document is made of them and
+:mod:`buildfarm.client` parses them. One module for each concept; the base is
+:mod:`buildfarm.api.responses.core.base`.
 """

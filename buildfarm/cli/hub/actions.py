@@ -11,12 +11,12 @@ import click
 from rich.progress import Progress
 
 from buildfarm.api.responses.build.builds import Build
+from buildfarm.api.responses.core.base import JsonObject
 from buildfarm.api.responses.intake.drops import DropPage
 from buildfarm.cli import output
 from buildfarm.cli.hub.queries import client, json_option
 from buildfarm.client import Client
 from buildfarm.client.drops import DropFiles, DropOptions
-from buildfarm.client.transport import Json
 from buildfarm.domain.core.build import JUDGED, NEEDS_NOTHING, BuildState, Gate, WaitKind
 from buildfarm.domain.intake.drop import DropState
 from buildfarm.errors import InputError
@@ -93,7 +93,7 @@ def ingest(
             output.builds_table(settled.builds)
 
 
-def _dist_git(sources: Sequence[str]) -> list[Json]:
+def _dist_git(sources: Sequence[str]) -> list[JsonObject]:
     """Return the entries of a drop for ``SOURCE@COMMIT``.
 
     :raises InputError: the form is wrong, or the commit is shortened.
@@ -112,7 +112,7 @@ def _dist_git(sources: Sequence[str]) -> list[Json]:
 
 def _named(hub: Client, files: Sequence[Path], urls: Sequence[str]) -> DropFiles:
     """Upload the files to the hub's blob store; return them and the URLs as entries of a drop."""
-    items: dict[str, list[Json]] = {"srpms": [], "binaries": []}
+    items: dict[str, list[JsonObject]] = {"srpms": [], "binaries": []}
     for url in urls:
         place, _, sha256 = url.partition("#")
         items[_group(place)].append({"url": place, "sha256": sha256})

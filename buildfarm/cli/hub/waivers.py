@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -111,11 +111,13 @@ def list_waivers(*, everything: bool, as_json: bool) -> None:
     """List waivers, with notes on those that match nothing or end soon."""
     pages = list(client().waivers.pages(everything=everything))
     if as_json:
-        lists = {
-            key: [one for page in pages for one in page.to_json()[key]]
-            for key in ("waivers", "unused", "expiring")
-        }
-        output.as_json({**pages[-1].to_json(), **lists})
+        whole = replace(
+            pages[-1],
+            waivers=[one for page in pages for one in page.waivers],
+            unused=[one for page in pages for one in page.unused],
+            expiring=[one for page in pages for one in page.expiring],
+        )
+        output.as_json(whole)
         return
     rows = [
         (

@@ -56,18 +56,12 @@ def test_history_goes_on_from_a_number_and_from_a_page(store: SqlStore) -> None:
             tx.event("it.happened", "even" if number % 2 else "odd", actor="a", number=number)
     with store.read() as tx:
         newest = events(tx, limit=3)
-        assert [one["data"]["number"] for one in newest["events"]] == [6, 7, 8]
-        assert newest["cursor"] is None
-        assert events(tx, after=newest["next"])["events"] == []
+        assert [one.data["number"] for one in newest.events] == [6, 7, 8]
+        assert newest.cursor is None
+        assert events(tx, after=newest.next).events == []
         first = events(tx, after=0, subject="odd", limit=2)
-        rest = events(tx, subject="odd", cursor=first["cursor"])
-        assert [one["data"]["number"] for one in first["events"] + rest["events"]] == [
-            0,
-            2,
-            4,
-            6,
-            8,
-        ]
+        rest = events(tx, subject="odd", cursor=first.cursor)
+        assert [one.data["number"] for one in first.events + rest.events] == [0, 2, 4, 6, 8]
 
 
 def test_a_key_is_taken_once_answered_and_forgotten(store: SqlStore, clock: Clock) -> None:

@@ -15,6 +15,8 @@ from buildfarm.api.requests import (
     RightsRequest,
     TokenRequest,
 )
+from buildfarm.api.responses.auth.accounts import IssuedToken, PasswordChanged, Token, WaysIn
+from buildfarm.api.responses.core.base import fields_of
 from buildfarm.domain.auth.permissions import Action, Principal
 from buildfarm.errors import InputError, NotAllowed, TooManyTries
 from buildfarm.ports.authentication import Passwords
@@ -26,8 +28,7 @@ from buildfarm_web.http import access
 from buildfarm_web.http.access import body, require_login, require_permission
 from buildfarm_web.read_models.auth import accounts as people
 from buildfarm_web.read_models.auth import audit_log
-from buildfarm_web.read_models.auth.accounts import account_json, token_json
-from buildfarm_web.read_models.core.convert import Json
+from buildfarm_web.read_models.auth.accounts import account_of, token_of
 
 blueprint = Blueprint("api_people", __name__, url_prefix="/api/v1")
 
@@ -58,7 +59,7 @@ def post_account() -> tuple[Response, HTTPStatus]:
         the_hub(), wish.name, role=wish.role, sigs=wish.sigs, passwords=passwords() if wish.password else None,
         password=wish.password, actor=actor, why=wish.reason,
     )  # fmt: skip
-    return jsonify(account_json(made)), HTTPStatus.CREATED
+    return jsonify(account_of(made)), HTTPStatus.CREATED
 
 
 @blueprint.post("/accounts/<account>/rights")
@@ -68,7 +69,7 @@ def post_rights(account: str) -> Response:
     changed = accounts.set_rights(
         the_hub(), account, role=wish.role, sigs=wish.sigs, actor=actor, why=wish.reason
     )
-    return jsonify(account_json(changed))
+    return jsonify(account_of(changed))
 
 
 @blueprint.post("/accounts/<account>/disable")
@@ -86,7 +87,7 @@ def enable(account: str) -> Response:
 def _disable(account: str, *, disabled: bool) -> Response:
     actor, why = require_permission(Action.ACCOUNTS).name, body(ReasonRequest).reason
     return jsonify(
-        account_json(
+        account_of(
             accounts.set_disabled(the_hub(), account, disabled=disabled, actor=actor, why=why)
         )
     )
@@ -97,7 +98,7 @@ def post_password(account: str) -> Response:
     """Give an account another password; its sessions end."""
     actor, wish = require_permission(Action.ACCOUNTS).name, body(PasswordRequest)
     return jsonify(
-        account_json(
+        account_of(
             accounts.set_password(the_hub(), passwords(), account, wish.password, actor=actor)
         )
     )
@@ -118,7 +119,7 @@ def own_password() -> Response:
     """Change one's own password; the former one is due."""
     asker, wish = require_login(), body(PasswordRequest)
     change_own_password(asker, wish.former, wish.password)
-    return jsonify({"account": asker.account, "changed": True})
+    return jsonify(PasswordChanged(account=asker.account, changed=True))
 
 
 def change_own_password(asker: Principal, former: str, password: str) -> None:
@@ -167,8 +168,8 @@ def post_token() -> tuple[Response, HTTPStatus]:
     asker, wish = require_login(), body(TokenRequest)
     issued = issue_token(asker, wish)
     with the_hub().store.read() as tx:
-        shown = token_json(issued.token, tx)
-    answer = jsonify({**shown, "token": issued.secret})
+        shown = token_of(issued.token, tx)
+    answer = jsonify(IssuedToken(**fields_of(shown), token=issued.secret))
     answer.headers["Cache-Control"] = "no-store"
     return answer, HTTPStatus.CREATED
 
@@ -193,7 +194,7 @@ def revoke_token(token: str) -> Response:
     return jsonify(revoke(require_login(), token, why=body(ReasonRequest).reason))
 
 
-def revoke(asker: Principal, token: str, *, why: str) -> Json:
+def revoke(asker: Principal, token: str, *, why: str) -> Token:
     """End a token of the asker's account, or (admins) any."""
     anybodys = access.has_permission(Action.ACCOUNTS)
     if asker.actions is not None and not anybodys:
@@ -204,7 +205,7 @@ def revoke(asker: Principal, token: str, *, why: str) -> Json:
         require_permission(Action.ACCOUNTS)
     ended = tokens.revoke(the_hub(), asker, token, of="" if anybodys else asker.account, why=why)
     with the_hub().store.read() as tx:
-        return token_json(ended, tx)
+        return token_of(ended, tx)
 
 
 @blueprint.get("/audit")
@@ -214,7 +215,7 @@ def audit() -> Response:
         return listed(audit_log.acts(tx, access.seen(), **acts_wanted(), limit=limit()))
 
 
-def acts_wanted() -> Json:
+def acts_wanted() -> dict[str, str]:
     """The filters of the audit log, as they stand in the URL."""
     args = request.args
     return {name: args.get(name, "").strip() for name in ("actor", "subject", "cursor")}
@@ -226,14 +227,12 @@ def ways_in() -> Response:
     return jsonify(ways())
 
 
-def ways() -> Json:
-    """``{password, oidc, you}``: ``oidc`` is the issuer's title, empty without one; ``you`` is
-    empty for nobody.
-    """
+def ways() -> WaysIn:
+    """Return how one can log in here, and who one is."""
     login, tools = the_hub().config.farm.login, app_context().login
     issuer = login.oidc if tools is not None and tools.issuer is not None else None
-    return {
-        "password": tools is not None and login.passwords,
-        "oidc": issuer.title if issuer else "",
-        "you": access.seen().name,
-    }
+    return WaysIn(
+        password=tools is not None and login.passwords,
+        oidc=issuer.title if issuer else "",
+        you=access.seen().name,
+    )

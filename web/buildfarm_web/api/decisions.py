@@ -10,6 +10,13 @@ from collections.abc import Callable
 from flask import Blueprint, Response, jsonify
 
 from buildfarm.api.requests import ReasonRequest, ReserveRequest, ResumeRequest
+from buildfarm.api.responses.core.decisions import (
+    DropPaused,
+    DropResumed,
+    TargetPaused,
+    TargetResumed,
+)
+from buildfarm.api.responses.overview.workers import WorkerChanged, WorkerReserved
 from buildfarm.domain.auth.permissions import Action
 from buildfarm.domain.intake.drop import Drop
 from buildfarm.services.core import pausing, workers
@@ -27,7 +34,7 @@ def pause_target(target: str) -> Response:
     """Begin no more builds of a target; what runs ends. A reason is due."""
     require_permission_somewhere(Action.PAUSE)
     held = actions.pause_target(target, why=body(ReasonRequest).reason)
-    return jsonify({"target": held.id, "paused": True, "reason": held.reason, "actor": held.actor})
+    return jsonify(TargetPaused(target=held.id, paused=True, reason=held.reason, actor=held.actor))
 
 
 @blueprint.post("/targets/<target>/resume")
@@ -36,7 +43,7 @@ def resume_target(target: str) -> Response:
     require_permission_somewhere(Action.PAUSE)
     wish = body(ResumeRequest)
     canceled = actions.resume_target(target, why=wish.reason, drop_waiting=wish.drop_waiting)
-    return jsonify({"target": target, "paused": False, "canceled": canceled})
+    return jsonify(TargetResumed(target=target, paused=False, canceled=canceled))
 
 
 @blueprint.post("/drops/<drop>/pause")
@@ -44,7 +51,7 @@ def pause_drop(drop: str) -> Response:
     """Begin no more builds of a drop; what runs ends. A reason is due."""
     require_permission_somewhere(Action.PAUSE)
     found, held = actions.on_drop(drop, Action.PAUSE, pausing.pause, why=body(ReasonRequest).reason)
-    return jsonify({"drop": found.id, "paused": True, "reason": held.reason, "actor": held.actor})
+    return jsonify(DropPaused(drop=found.id, paused=True, reason=held.reason, actor=held.actor))
 
 
 @blueprint.post("/drops/<drop>/resume")
@@ -54,7 +61,7 @@ def resume_drop(drop: str) -> Response:
     wish = body(ResumeRequest)
     resume = actions.resume(drop_waiting=wish.drop_waiting)
     found, canceled = actions.on_drop(drop, Action.PAUSE, resume, why=wish.reason)
-    return jsonify({"drop": found.id, "paused": False, "canceled": canceled})
+    return jsonify(DropResumed(drop=found.id, paused=False, canceled=canceled))
 
 
 @blueprint.post("/drops/<drop>/approve")
@@ -93,10 +100,10 @@ def reserve_worker(worker: str) -> Response:
     """Let a worker work for some SIGs, targets or sources alone. A reason is due."""
     actor, wish = require_permission(Action.DRAIN).name, body(ReserveRequest)
     changed = workers.reserve(the_hub(), worker, wish.reserved, actor=actor, why=wish.reason)
-    return jsonify({"id": changed.id, "reserved": list(changed.reserved)})
+    return jsonify(WorkerReserved(id=changed.id, reserved=list(changed.reserved)))
 
 
 def _drain(name: str, *, drained: bool) -> Response:
     require_permission_somewhere(Action.DRAIN)
     changed = actions.drain(name, drained=drained, why=body(ReasonRequest).reason)
-    return jsonify({"id": changed.id, "state": changed.state.value})
+    return jsonify(WorkerChanged(id=changed.id, state=changed.state))

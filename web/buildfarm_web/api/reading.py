@@ -4,10 +4,12 @@ reach the hub.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request
 
+from buildfarm.api.responses.core.base import ListPage
 from buildfarm.domain.core.records import SourceOverride
 from buildfarm.errors import NotFound
 from buildfarm.ports.store import Transaction
@@ -48,11 +50,11 @@ def flag(name: str) -> bool:
     return request.args.get(name, "") not in ("", "0", "false")
 
 
-def listed(found: Json) -> Response:
+def listed(found: ListPage | Json) -> Response:
     """One page of a list, with a link to the next one (RFC 8288)."""
     answer = jsonify(found)
-    if found["cursor"]:
-        following = {**request.args.to_dict(), "cursor": found["cursor"]}
+    if behind := found.cursor if isinstance(found, ListPage) else found["cursor"]:
+        following = {**request.args.to_dict(), "cursor": behind}
         answer.headers["Link"] = f'<{request.path}?{urlencode(following)}>; rel="next"'
     return answer
 
@@ -347,9 +349,8 @@ def list_events() -> Response:
         if subject and (named := _build_of(tx, subject)):
             subject = named
         found = history.events(tx, subject=subject, after=after, limit=limit(200), cursor=cursor())
-    return listed(
-        {**found, "events": [event for event in found["events"] if audit_log.may_see(asker, event)]}
-    )
+    shown = [event for event in found.events if audit_log.may_see(asker, event)]
+    return listed(replace(found, events=shown))
 
 
 def _build_of(tx: Transaction, subject: str) -> str:

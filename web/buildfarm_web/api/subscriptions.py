@@ -8,6 +8,8 @@ from flask import Blueprint, Response, jsonify, request
 
 from buildfarm import bootstrap
 from buildfarm.api.requests import ReasonRequest, SubscriptionRequest
+from buildfarm.api.responses.core.base import fields_of
+from buildfarm.api.responses.notify.subscriptions import NewSubscription
 from buildfarm.domain.auth.permissions import Action
 from buildfarm.domain.notify.notice import WANT_A_PERSON
 from buildfarm.domain.notify.subscription import Channel, Subscription
@@ -52,8 +54,8 @@ def post_subscription() -> tuple[Response, HTTPStatus]:
     who = asker()
     made, secret = begin(who, access.body(SubscriptionRequest))
     with the_hub().store.read() as tx:
-        said = reading.subscription_json(tx, made)
-    answer = jsonify({**said, "secret": secret} if secret else said)
+        said = reading.subscription_of(tx, made)
+    answer = jsonify(NewSubscription(**fields_of(said), secret=secret))
     if secret:
         answer.headers["Cache-Control"] = "no-store"
     return answer, HTTPStatus.CREATED
@@ -94,7 +96,7 @@ def delete_subscription(subscription: str) -> Response:
     why = access.body(ReasonRequest).reason if request.content_length else ""
     ended = subscriptions.end(hub.store, subscription, who, why=why)
     with hub.store.read() as tx:
-        return jsonify(reading.subscription_json(tx, ended))
+        return jsonify(reading.subscription_of(tx, ended))
 
 
 @blueprint.get("/deliveries")
@@ -117,6 +119,4 @@ def list_deliveries() -> Response:
 @blueprint.post("/deliveries/<delivery>/redeliver")
 def redeliver(delivery: str) -> Response:
     """Try a settled delivery again, under the same id."""
-    return jsonify(
-        reading.delivery_json(subscriptions.redeliver(the_hub().store, delivery, asker()))
-    )
+    return jsonify(reading.delivery_of(subscriptions.redeliver(the_hub().store, delivery, asker())))

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request, url_for
 
+from buildfarm.api.responses.intake.triggers import NothingToDo, WebhookDrop
 from buildfarm.domain.intake.webhook import Message
 from buildfarm.services.intake import webhooks
 from buildfarm.wire import MEBIBYTE
@@ -33,11 +34,11 @@ def post_hook(target: str, name: str) -> tuple[Response, HTTPStatus]:
     message = Message(headers=headers, body=request.get_data(cache=False), now=_now())
     done = webhooks.answer(hub, found, hook, message)
     if done.drop is None:
-        return jsonify({"nothing_to_do": done.reason, "known": done.known}), HTTPStatus.OK
+        return jsonify(NothingToDo(known=done.known, nothing_to_do=done.reason)), HTTPStatus.OK
     with hub.store.read() as tx:
-        said = {**drop_json(tx, done.drop), "created": done.created, "known": done.known}
-    said["url"] = f"{hub.config.farm.url}/drops/{done.drop.id}"
-    answer = jsonify(said)
+        shown = {**drop_json(tx, done.drop), "created": done.created}
+    url = f"{hub.config.farm.url}/drops/{done.drop.id}"
+    answer = jsonify(WebhookDrop(**shown, known=done.known, url=url))
     answer.headers["Location"] = url_for("api.show_drop", drop=done.drop.id)
     return answer, HTTPStatus.ACCEPTED if done.created else HTTPStatus.OK
 

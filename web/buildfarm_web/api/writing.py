@@ -20,6 +20,10 @@ from buildfarm.api.requests import (
     ReferenceRequest,
     WaiverBody,
 )
+from buildfarm.api.responses.build.builds import BuildOrder, OrderFile, OrderGeneration
+from buildfarm.api.responses.build.parity import AttachedReference
+from buildfarm.api.responses.core.decisions import StoredBlob
+from buildfarm.api.responses.intake.drops import ReceivedDrop
 from buildfarm.domain.auth.permissions import Action
 from buildfarm.domain.core.build import Build
 from buildfarm.domain.publish.repository import Artifact
@@ -50,12 +54,12 @@ def put_blob(sha256: str) -> tuple[Response, HTTPStatus]:
     if not re.fullmatch(SHA256, sha256):
         raise InputError(f"{sha256!r} is no SHA-256", hint="64 lower-case hexadecimal digits")
     if parts.hub.blobs.has(sha256):
-        return jsonify({"sha256": sha256, "created": False}), HTTPStatus.OK
+        return jsonify(StoredBlob(sha256=sha256, created=False)), HTTPStatus.OK
     request.max_content_length = parts.blob_limit
     blob = parts.hub.blobs.put_stream(
         request.stream, expected_sha256=sha256, limit=parts.blob_limit
     )
-    return jsonify({"sha256": blob.sha256, "size": blob.size, "created": True}), HTTPStatus.CREATED
+    return jsonify(StoredBlob(sha256=blob.sha256, size=blob.size, created=True)), HTTPStatus.CREATED
 
 
 @blueprint.post("/drops")
@@ -69,7 +73,8 @@ def post_drop() -> tuple[Response, HTTPStatus]:
         priority=wish.priority, plan_first=wish.plan_first,
     )  # fmt: skip
     with hub.store.read() as tx:
-        answer = jsonify({**drop_json(tx, received.drop), "created": received.created})
+        shown = {**drop_json(tx, received.drop), "created": received.created}
+    answer = jsonify(ReceivedDrop(**shown))
     answer.headers["Location"] = url_for("api.show_drop", drop=received.drop.id)
     return answer, HTTPStatus.ACCEPTED if received.created else HTTPStatus.OK
 
@@ -143,12 +148,13 @@ def show_order(build: str) -> Response:
     for generation in filter(None, (order.buildroot.generation, *order.buildroot.below)):
         restored = collecting.ask_for_restore(hub, generation, actor=actor, why=why).state.value
         state = restored if state == "ready" else state
-    return jsonify({
-        "order": order.model_dump(mode="json"),
-        "generation": {"id": order.buildroot.generation, "state": state},
-        "lock": task.lock,
-        "files": [{"filename": artifact.filename, "sha256": artifact.sha256} for artifact in made],
-    })  # fmt: skip
+    answer = BuildOrder(
+        order=order,
+        generation=OrderGeneration(id=order.buildroot.generation, state=state),
+        lock=task.lock,
+        files=[OrderFile(filename=one.filename, sha256=one.sha256) for one in made],
+    )
+    return jsonify(answer)
 
 
 @blueprint.get("/builds/<build>/files/<sha256>")
@@ -212,14 +218,14 @@ def post_target_reference(target: str) -> tuple[Response, HTTPStatus]:
 def _reference(subject: str, actor: str) -> tuple[Response, HTTPStatus]:
     wish = body(ReferenceRequest)
     made = references.add(the_hub(), subject, wish.text, arch=wish.arch, actor=actor)
-    answer = {
-        "subject": made.subject,
-        "arch": made.arch,
-        "form": made.form,
-        "rpms": len(made.rpms),
-        "digest": made.digest,
-    }
-    return jsonify(answer), HTTPStatus.CREATED
+    attached = AttachedReference(
+        subject=made.subject,
+        arch=made.arch,
+        form=made.form,
+        rpms=len(made.rpms),
+        digest=made.digest,
+    )
+    return jsonify(attached), HTTPStatus.CREATED
 
 
 @blueprint.post("/waivers")

@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from buildfarm.api.responses.core import events as responses
 from buildfarm.domain.core.build import Build
 from buildfarm.domain.core.records import Event
 from buildfarm.domain.core.task import Task
 from buildfarm.domain.publish.repository import Generation
 from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models.core import history
-from buildfarm_web.read_models.core.convert import Json, find_each
+from buildfarm_web.read_models.core.convert import find_each
 
 EVERYTHING = ""
 """The subject of pages that show all of the farm."""
@@ -50,12 +51,12 @@ class Changes:
         if self._newest is None:
             newest = tx.first(Event, order_by="id", descending=True)
             self._newest = newest.id or 0 if newest else 0
-        found = history.events(tx, after=max(self._newest - _LATE, 0), limit=_AT_ONCE)["events"]
-        fresh = [event for event in found if event["id"] not in self._known]
-        self._known = frozenset(event["id"] for event in found)
+        found = history.events(tx, after=max(self._newest - _LATE, 0), limit=_AT_ONCE).events
+        fresh = [event for event in found if event.id not in self._known]
+        self._known = frozenset(event.id for event in found)
         if is_first or not fresh:
             return set()
-        self._newest = max(self._newest, fresh[-1]["id"])
+        self._newest = max(self._newest, fresh[-1].id)
         names = concerned_by(tx, fresh) | {EVERYTHING}
         self.seen = {
             subject: self.seen.get(subject, 0) + 1
@@ -72,14 +73,14 @@ def happened_since(tx: Transaction, made: datetime) -> bool:
     return newest is not None and newest.at > made - _COMMIT_TIME
 
 
-def concerned_by(tx: Transaction, events: Iterable[Json]) -> set[str]:
+def concerned_by(tx: Transaction, events: Iterable[responses.Event]) -> set[str]:
     """The ids of builds, drops, tasks and generations, and the names of targets and tags, that
     events are about.
     """
     names: set[str] = set()
     for event in events:
-        names.add(event["subject"])
-        names.update(str(event["data"][key]) for key in _NAMED_IN_DATA if event["data"].get(key))
+        names.add(event.subject)
+        names.update(str(event.data[key]) for key in _NAMED_IN_DATA if event.data.get(key))
     for task in find_each(tx, Task, "id", names):
         names |= {task.subject, task.target}
     for generation in find_each(tx, Generation, "id", names):

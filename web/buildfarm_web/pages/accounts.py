@@ -17,7 +17,6 @@ from buildfarm_web.app_context import the_hub
 from buildfarm_web.http.access import require_permission
 from buildfarm_web.pages.rendering import render
 from buildfarm_web.read_models.auth import accounts as people
-from buildfarm_web.read_models.core.convert import stamp
 
 blueprint = Blueprint("account_pages", __name__, url_prefix="/accounts")
 
@@ -28,7 +27,7 @@ def list_accounts() -> str:
     require_permission(Action.ACCOUNTS)
     hub = the_hub()
     with hub.store.read() as tx:
-        found, now = people.accounts(tx), stamp(tx.now)
+        found, now = people.accounts(tx), tx.now
     sigs = sorted({*hub.config.farm.sigs, *hub.config.sigs.values()})
     return render(
         "auth/accounts.html", now, it=found, roles=[role.value for role in Role], sigs=sigs

@@ -20,7 +20,6 @@ from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.http import access, cookies
 from buildfarm_web.pages.rendering import render
 from buildfarm_web.read_models.auth import accounts, audit_log
-from buildfarm_web.read_models.core.convert import stamp
 
 blueprint = Blueprint("people_pages", __name__)
 
@@ -141,7 +140,7 @@ def _account_page(secret: str = "") -> Response:
     asker = access.require_login()
     with the_hub().store.read() as tx:
         found = accounts.own_account(the_hub(), tx, asker, access.session_id())
-        now = stamp(tx.now)
+        now = tx.now
     roles = [role.value for role in Role if role.rank <= asker.role.rank]
     answer = make_response(render("auth/account.html", now, it=found, secret=secret, roles=roles))
     answer.headers["Cache-Control"] = "no-store"
@@ -193,5 +192,5 @@ def audit() -> str:
     wanted = api_accounts.acts_wanted()
     with the_hub().store.read() as tx:
         found = audit_log.acts(tx, access.seen(), **wanted, limit=_PAGE)
-        now = stamp(tx.now)
+        now = tx.now
     return render("auth/audit.html", now, it=found, wanted=wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import render_template, request
@@ -10,7 +11,7 @@ from buildfarm_web.api.openapi.contract import twin_of
 from buildfarm_web.app_context import the_hub
 
 
-def render(template: str, now: str | None, **values: Any) -> str:  # noqa: ANN401  # a template takes anything
+def render(template: str, now: str | datetime | None, **values: Any) -> str:  # noqa: ANN401  # a template takes anything
     """The page; its twin is ``/api/v1`` and the same path and query."""
     twin = twin_of(request.path, request.args)
     distribution = the_hub().config.farm.distribution

@@ -16,7 +16,6 @@ from buildfarm.services.notify import subscriptions
 from buildfarm_web.api import subscriptions as notifications_api
 from buildfarm_web.app_context import the_hub
 from buildfarm_web.pages.rendering import render
-from buildfarm_web.read_models.core.convert import stamp
 from buildfarm_web.read_models.notify import feed
 from buildfarm_web.read_models.notify import subscriptions as reading
 
@@ -33,7 +32,7 @@ def _page(secret: str = "") -> str:
     who, hub = notifications_api.reader(), the_hub()
     with hub.store.read() as tx:
         found = reading.subscriptions(tx, who, everything=bool(request.args.get("all")))
-        now = stamp(tx.now)
+        now = tx.now
     return render(
         "notify/subscriptions.html", now, it=found, targets=sorted(hub.config.targets), sigs=feed.sigs(hub), secret=secret,
         usual=[topic.value for topic in WANT_A_PERSON],

@@ -14,6 +14,10 @@ from flask import Flask
 from markupsafe import Markup
 
 from buildfarm.adapters.compare.report_page.looks import SYMBOLS, VERDICTS
+from buildfarm.api.responses.core.base import stamp
+
+Time = str | datetime
+"""A time of a response, or as JSON has it."""
 
 ICONS: Mapping[str, str] = {
     **SYMBOLS,
@@ -112,20 +116,26 @@ def duration(seconds: float | None) -> str:
     return f"{whole // span} {name} {whole % span // smaller} {small_name}"
 
 
-def moment(stamp: str) -> datetime:
+def iso(when: Time) -> str:
+    """A time as HTML and JSON have it."""
+    return stamp(when) if isinstance(when, datetime) else when
+
+
+def moment(when: Time) -> datetime:
     """A JSON time as a datetime."""
-    return datetime.fromisoformat(stamp).astimezone(UTC)
+    known = when if isinstance(when, datetime) else datetime.fromisoformat(when)
+    return known.astimezone(UTC)
 
 
-def ago(stamp: str | None, now: str) -> str:
+def ago(when: Time | None, now: Time) -> str:
     """Return how long ago, coarse enough to stand for a while.
 
     >>> ago("2026-01-01T00:00:00.000Z", "2026-01-01T00:05:10.000Z")
     '5 min ago'
     """
-    if not stamp:
+    if not when:
         return "never"
-    seconds = (moment(now) - moment(stamp)).total_seconds()
+    seconds = (moment(now) - moment(when)).total_seconds()
     if seconds < 45:  # noqa: PLR2004  # as good as now
         return "just now"
     for size, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
@@ -134,14 +144,14 @@ def ago(stamp: str | None, now: str) -> str:
     return "1 min ago"
 
 
-def clock(stamp: str | None) -> str:
+def clock(when: Time | None) -> str:
     """The time of day."""
-    return moment(stamp).strftime("%H:%M:%S") if stamp else ""
+    return moment(when).strftime("%H:%M:%S") if when else ""
 
 
-def day(stamp: str | None) -> str:
+def day(when: Time | None) -> str:
     """Day and time to the minute."""
-    return moment(stamp).strftime("%Y-%m-%d %H:%M") if stamp else ""
+    return moment(when).strftime("%Y-%m-%d %H:%M") if when else ""
 
 
 def size(count: int | float | None) -> str:
@@ -180,6 +190,6 @@ def percent(share: float | None) -> str:
 def register(app: Flask) -> None:
     """Make the words known to the templates of ``app``."""
     app.jinja_env.filters.update(
-        icon=icon, symbol=symbol, badge=badge, tone=tone, said=said, duration=duration, ago=ago, clock=clock,
+        icon=icon, symbol=symbol, badge=badge, tone=tone, said=said, duration=duration, ago=ago, clock=clock, iso=iso,
         is_digest=is_digest, day=day, bytes=size, percent=percent,
     )  # fmt: skip

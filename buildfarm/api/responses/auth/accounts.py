@@ -4,16 +4,18 @@ that was just issued.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-from buildfarm.api.responses.core.base import Answer, Moment
+from buildfarm.api.responses.core.base import ApiResponse, Moment
 from buildfarm.domain.auth.permissions import Action, Role
 
 Way = Literal["password", "oidc"]
 """How somebody gets in."""
 
 
-class Account(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account(ApiResponse):
     """One account; ``login`` says how its owner gets in."""
 
     name: str
@@ -24,13 +26,15 @@ class Account(Answer):
     created: Moment
 
 
-class AccountList(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountList(ApiResponse):
     """All accounts, by name."""
 
     accounts: list[Account]
 
 
-class Token(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token(ApiResponse):
     """One token; ``id`` is the beginning of its digest, ``role`` what it was cut down to."""
 
     id: str
@@ -45,33 +49,38 @@ class Token(Answer):
     used: Moment | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedToken(Token):
     """A new token; ``token`` is shown in this answer and never again."""
 
     token: str
 
 
-class TokenList(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenList(ApiResponse):
     """Tokens, the newest first."""
 
     tokens: list[Token]
 
 
-class Allowed(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed(ApiResponse):
     """Something one may do."""
 
     action: Action
     words: str
 
 
-class Refused(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused(ApiResponse):
     """Something one may not do, and the least role that may."""
 
     words: str
     needs: Role
 
 
-class OpenSession(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession(ApiResponse):
     """A browser that is logged in; ``this`` is the one that asks."""
 
     created: Moment
@@ -80,7 +89,8 @@ class OpenSession(Answer):
     this: bool
 
 
-class OwnAccount(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnAccount(ApiResponse):
     """Who one is here and what one may do."""
 
     name: str
@@ -93,14 +103,16 @@ class OwnAccount(Answer):
     sessions: list[OpenSession]
 
 
-class PasswordChanged(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChanged(ApiResponse):
     """One's own password is another now."""
 
     account: str
     changed: Literal[True]
 
 
-class WaysIn(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaysIn(ApiResponse):
     """How one can log in: with a ``password``, at an ``oidc`` issuer (its title); ``you`` is empty
     for nobody.
     """

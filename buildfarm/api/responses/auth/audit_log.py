@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from buildfarm.api.responses.core.base import Page
+from dataclasses import dataclass
+
+from buildfarm.api.responses.core.base import ListPage
 from buildfarm.api.responses.core.events import Event
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Act(Event):
     """What a person did; ``about`` names the thing as people do, ``page`` is where it is shown."""
 
@@ -13,7 +16,8 @@ class Act(Event):
     page: str
 
 
-class ActList(Page):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActList(ListPage):
     """People's acts, the newest first."""
 
     acts: list[Act]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-from buildfarm.api.responses.core.base import Answer, Moment, NamedBuild
+from buildfarm.api.responses.core.base import ApiResponse, Moment, NamedBuild
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierBuild(NamedBuild):
     """The build before."""
 
     created: Moment
 
 
-class EarlierRoot(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierRoot(ApiResponse):
     """Its buildroot."""
 
     task: str
@@ -21,7 +24,8 @@ class EarlierRoot(Answer):
     rpms: int
 
 
-class RootRpm(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootRpm(ApiResponse):
     """An RPM of a buildroot; ``ours`` says whether we built it."""
 
     name: str
@@ -30,7 +34,8 @@ class RootRpm(Answer):
     ours: bool
 
 
-class RootChange(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootChange(ApiResponse):
     """An RPM that came, went or is another; ``rebuilt``: another RPM of the same name, version and
     release.
     """
@@ -41,7 +46,8 @@ class RootChange(Answer):
     new: RootRpm | None
 
 
-class Buildroot(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buildroot(ApiResponse):
     """The buildroot of one arch: RPMs, ours among them, those that are the ``same`` as before, and
     ``changes``.
     """
@@ -56,7 +62,8 @@ class Buildroot(Answer):
     changes: list[RootChange]
 
 
-class BuildrootPage(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildrootPage(ApiResponse):
     """The buildroots of a build beside those of the build before."""
 
     now: Moment

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Literal
-
-from pydantic import Field
 
 from buildfarm.api.responses.build.findings import Findings
 from buildfarm.api.responses.build.overrides import SourceOverride
 from buildfarm.api.responses.build.parity import Parity
 from buildfarm.api.responses.build.tasks import Task
 from buildfarm.api.responses.build.waivers import WaiverRequest
-from buildfarm.api.responses.core.base import Answer, Json, Moment, Page, VerdictOrNone
+from buildfarm.api.responses.core.base import (
+    ApiResponse,
+    JsonObject,
+    ListPage,
+    Moment,
+    VerdictOrNone,
+)
 from buildfarm.api.responses.core.events import Event
 from buildfarm.api.responses.schedule.forecast import Why
 from buildfarm.domain.core.build import BuildState, FailureKind, Gate, WaitKind
@@ -20,7 +25,8 @@ from buildfarm.domain.publish.repository import RepositoryKind
 from buildfarm.wire import WorkOrder
 
 
-class Build(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build(ApiResponse):
     """One build as lists show it.
 
     ``why`` says in words why it stands there; ``needs_person`` is empty if nobody must act.
@@ -57,6 +63,7 @@ class Build(Answer):
     finished: Moment | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeedyBuild(Build):
     """A build that needs a person: ``who`` can act, ``act`` is the command that usually comes next."""
 
@@ -64,7 +71,8 @@ class NeedyBuild(Build):
     who: str
 
 
-class BuildList(Page):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildList(ListPage):
     """Builds, the newest first. They are counted up to a bound: ``total`` ``is_exact`` below it."""
 
     builds: list[Build]
@@ -72,7 +80,8 @@ class BuildList(Page):
     is_exact: bool
 
 
-class StateSpan(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateSpan(ApiResponse):
     """One state a build was in: from when, how long, by whom and why."""
 
     state: BuildState
@@ -83,7 +92,8 @@ class StateSpan(Answer):
     current: bool
 
 
-class BuiltRpm(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltRpm(ApiResponse):
     """An RPM a build made; ``header`` is its SHA256HEADER, ``signed`` the digest of the signed
     copy.
     """
@@ -99,7 +109,8 @@ class BuiltRpm(Answer):
     task: str
 
 
-class LockSummary(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockSummary(ApiResponse):
     """A buildroot in two numbers: RPMs that we built (``ours``) of ``all``."""
 
     task: str
@@ -111,7 +122,8 @@ class LockSummary(Answer):
     share: float | None
 
 
-class ProvenanceLink(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenanceLink(ApiResponse):
     """One link of the chain from the vendor's signature to our verdict."""
 
     link: str
@@ -120,7 +132,8 @@ class ProvenanceLink(Answer):
     note: str
 
 
-class VendorRpm(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorRpm(ApiResponse):
     """One of the vendor's binaries of the same SRPM."""
 
     filename: str
@@ -129,7 +142,8 @@ class VendorRpm(Answer):
     problem: str
 
 
-class BootstrapVariant(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootstrapVariant(ApiResponse):
     """The spec's bootstrap condition, and what it would require under it once that is known."""
 
     condition: str
@@ -137,6 +151,7 @@ class BootstrapVariant(Answer):
     problem: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPage(Build):
     """Everything about one build."""
 
@@ -161,7 +176,7 @@ class BuildPage(Build):
     self_hosted_share: float | None
     audit: str
     comparison: Findings | None
-    override: Json | None
+    override: JsonObject | None
     override_in_force: SourceOverride | None
     provenance: list[ProvenanceLink]
     vendor_rpms: list[VendorRpm]
@@ -169,7 +184,8 @@ class BuildPage(Build):
     events: list[Event]
 
 
-class LockLine(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockLine(ApiResponse):
     """One RPM of a buildroot; ``ours`` says whether we built it."""
 
     name: str
@@ -181,7 +197,8 @@ class LockLine(Answer):
     ours: bool
 
 
-class Lock(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock(ApiResponse):
     """A buildroot RPM by RPM."""
 
     task: str
@@ -191,7 +208,8 @@ class Lock(Answer):
     lock: list[LockLine]
 
 
-class BuildLocks(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildLocks(ApiResponse):
     """The buildroots of one build."""
 
     build: str
@@ -199,21 +217,24 @@ class BuildLocks(Answer):
     locks: list[Lock]
 
 
-class OrderGeneration(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderGeneration(ApiResponse):
     """The generation a build is to be made in again; ``ready`` once its files are there."""
 
     id: str
     state: str
 
 
-class OrderFile(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFile(ApiResponse):
     """A file that was made then."""
 
     filename: str
     sha256: str
 
 
-class BuildOrder(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOrder(ApiResponse):
     """What is needed to build something once more in the same buildroot; ``lock`` is the digest of
     what was in it.
     """
@@ -224,20 +245,21 @@ class BuildOrder(Answer):
     files: list[OrderFile]
 
 
-class Audit(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit(ApiResponse):
     """What debranding did: rule, actions with their places, sources before and after, and a unified
     diff of the spec.
     """
 
-    rule: str = ""
-    rule_digest: str = ""
-    date: str = ""
-    why: str = ""
-    suffix: str = ""
-    rename: dict[str, str] = Field(default_factory=dict)
-    expect: list[Json] = Field(default_factory=list)
-    allow: list[Json] = Field(default_factory=list)
-    scripts: list[str] = Field(default_factory=list)
-    actions: list[Json] = Field(default_factory=list)
-    sources: list[Json] = Field(default_factory=list)
-    diff: str = ""
+    rule: str
+    rule_digest: str
+    date: str
+    why: str
+    suffix: str
+    rename: dict[str, str]
+    expect: list[JsonObject]
+    allow: list[JsonObject]
+    scripts: list[str] = field(default_factory=list)
+    actions: list[JsonObject]
+    sources: list[JsonObject]
+    diff: str

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from buildfarm.api.responses.core.base import Answer, Moment, NamedBuild
+from dataclasses import dataclass
+
+from buildfarm.api.responses.core.base import ApiResponse, Moment, NamedBuild
 from buildfarm.domain.core.build import BuildState
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedBuild(NamedBuild):
     """One of its builds, and who answers for it."""
 
@@ -17,7 +20,8 @@ class FailedBuild(NamedBuild):
     why: str
 
 
-class ClusterPage(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterPage(ApiResponse):
     """The reason that builds have in common (``title``, with ``why`` as one of them said it), and
     each of them.
     """

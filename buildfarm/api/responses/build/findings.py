@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from dataclasses import dataclass
 
-from buildfarm.api.responses.core.base import Answer, Json, Moment
+from buildfarm.api.responses.core.base import ApiResponse, JsonObject, Moment
 from buildfarm.domain.core.verdict import Verdict
 
 
-class Finding(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding(ApiResponse):
     """One difference, in the report's terms and in words (``plain``); ``was`` what it had been
     before a rule or waiver.
     """
@@ -26,7 +27,8 @@ class Finding(Answer):
     next_step: str = ""
 
 
-class Pair(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair(ApiResponse):
     """The vendor's RPM (``old``) and ours (``new``); one of them may be missing."""
 
     old: str
@@ -40,7 +42,8 @@ class Pair(Answer):
     new_sha256: str = ""
 
 
-class Unpaired(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpaired(ApiResponse):
     """An RPM that stands alone: missing from ours, or not the vendor's."""
 
     rpm: str
@@ -55,14 +58,16 @@ class Unpaired(Answer):
     next_step: str = ""
 
 
-class WaiversSeen(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaiversSeen(ApiResponse):
     """Ids of waivers that were expired, and of those that lifted nothing."""
 
     expired: list[str]
     unused: list[str]
 
 
-class Findings(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings(ApiResponse):
     """The comparison in force of one build.
 
     ``brand_hits`` are in what users install, ``source_brand_hits`` in the SRPM.
@@ -70,7 +75,7 @@ class Findings(Answer):
 
     id: str
     created: Moment
-    schema_: int | None = Field(alias="schema")
+    schema_: int | None
     verdict: Verdict
     counts: dict[str, int]
     vendor_rpms: int | None
@@ -80,6 +85,6 @@ class Findings(Answer):
     missing: list[Unpaired]
     extra: list[Unpaired]
     waivers: WaiversSeen
-    sources: Json | None
-    brand_hits: list[Json]
-    source_brand_hits: list[Json]
+    sources: JsonObject | None
+    brand_hits: list[JsonObject]
+    source_brand_hits: list[JsonObject]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from buildfarm.api.responses.core.base import Answer
+from dataclasses import dataclass
+
+from buildfarm.api.responses.core.base import ApiResponse
 
 
-class LogLine(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine(ApiResponse):
     """One line; ``error`` says that it looks like the reason of a failure, ``offset`` is in bytes."""
 
     number: int
@@ -14,6 +17,7 @@ class LogLine(Answer):
     error: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogHit(LogLine):
     """A line that was looked for, with up to two lines ``before`` and ``after`` it."""
 
@@ -21,7 +25,8 @@ class LogHit(LogLine):
     after: list[str]
 
 
-class LogLines(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLines(ApiResponse):
     """A page of a log, from the line ``first`` on, of ``total``; ``size`` is in bytes."""
 
     first: int
@@ -32,7 +37,8 @@ class LogLines(Answer):
     growing: bool
 
 
-class LogHits(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogHits(ApiResponse):
     """Lines in which the query stands; ``next`` is the ``after`` to go on with, ``None`` at the
     end.
     """

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field
-
-from buildfarm.api.responses.core.base import Answer, Moment
+from buildfarm.api.responses.core.base import ApiResponse, Moment
 from buildfarm.domain.build.parity import Differs
 
 
-class Reference(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference(ApiResponse):
     """The vendor's buildroot: whose it is (``of``), in which form it came, and who attached it."""
 
     of: Literal["target", "build"]
@@ -21,18 +21,20 @@ class Reference(Answer):
     digest: str
 
 
-class Difference(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference(ApiResponse):
     """One RPM that differs; ``from`` says where ours came from, empty where we have none."""
 
     name: str
     kind: Differs
     ours: str
     theirs: str
-    from_: Literal["here", "seed", ""] = Field(alias="from")
+    from_: Literal["here", "seed", ""]
     why: str
 
 
-class Parity(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity(ApiResponse):
     """One buildroot beside the reference: how many RPMs are the same, and what differs."""
 
     arch: str
@@ -43,7 +45,8 @@ class Parity(Answer):
     differences: list[Difference]
 
 
-class BuildParity(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildParity(ApiResponse):
     """The buildroots of one build beside the vendor's."""
 
     build: str
@@ -51,7 +54,8 @@ class BuildParity(Answer):
     parity: list[Parity]
 
 
-class AttachedReference(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachedReference(ApiResponse):
     """A vendor's buildroot that was attached."""
 
     subject: str

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from buildfarm.api.responses.core.base import Answer, Moment, VerdictOrNone
+from dataclasses import dataclass
+
+from buildfarm.api.responses.core.base import ApiResponse, Moment, VerdictOrNone
 from buildfarm.domain.core.build import BuildState
 
 
-class SourceStatus(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStatus(ApiResponse):
     """One source of a target by its newest build; ``word`` is what it is on the map, ``lag``
     seconds since the vendor shipped it.
     """
@@ -25,7 +28,8 @@ class SourceStatus(Answer):
     lag: float | None
 
 
-class MapGroup(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapGroup(ApiResponse):
     """The sources of one SIG on the map: ``cells`` are source, target, word and build, the most
     pressing first.
 

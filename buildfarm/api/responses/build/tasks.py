@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from buildfarm.api.responses.core.base import Answer, Json, Moment, Page
+from dataclasses import dataclass
+
+from buildfarm.api.responses.core.base import ApiResponse, JsonObject, ListPage, Moment
 from buildfarm.domain.core.task import TaskKind, TaskState
 
 
-class PassedOver(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOver(ApiResponse):
     """A task that had to wait for another one; ``way_s`` are the seconds of work behind it."""
 
     subject: str
     way_s: float
 
 
-class Decision(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(ApiResponse):
     """Why a task was given out when it was, and the first few that it went before."""
 
     why: str
     passed_over: list[PassedOver]
 
 
-class Task(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(ApiResponse):
     """One task. ``seconds`` counts on while it runs; ``steps`` are the seconds of its parts;
     ``about`` names its build.
     """
@@ -36,7 +41,7 @@ class Task(Answer):
     seconds: float | None
     steps: dict[str, float]
     builder: str
-    host: Json
+    host: JsonObject
     failures: int
     tried: list[str]
     failure_kind: str
@@ -44,7 +49,7 @@ class Task(Answer):
     generation: str
     priority: int
     owner: str
-    requirements: Json
+    requirements: JsonObject
     way: float | None
     decision: Decision | None
     lock: str
@@ -52,10 +57,17 @@ class Task(Answer):
     created: Moment
     started: Moment | None
     finished: Moment | None
-    about: str = ""
 
 
-class TaskList(Page):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedTask(Task):
+    """A task with the name-version-release of the build it is ``about``, if it is about one."""
+
+    about: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskList(ListPage):
     """Tasks, the newest first."""
 
-    tasks: list[Task]
+    tasks: list[NamedTask]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from buildfarm.api.responses.core.base import Answer, Moment, Page
+from buildfarm.api.responses.core.base import ApiResponse, ListPage, Moment
 
 
-class Waiver(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver(ApiResponse):
     """One waiver; globs as in ``waivers export``.
 
     ``builds`` and ``findings`` are what it lifts now.
@@ -36,7 +38,8 @@ class Waiver(Answer):
     findings: int
 
 
-class WaiverRequest(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverRequest(ApiResponse):
     """Somebody asks those who may to waive a ``finding`` of a build; ``security``: the security
     authority alone may.
     """
@@ -62,7 +65,8 @@ class WaiverRequest(Answer):
     waiver: str
 
 
-class WaiverList(Page):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverList(ListPage):
     """Waivers, the newest first; ``unused`` and ``expiring`` are ids of those in force on this page
     that want a look.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-from buildfarm.api.responses.core.base import Answer
+from buildfarm.api.responses.core.base import ApiResponse
 
 
-class TargetPaused(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetPaused(ApiResponse):
     """A target that begins nothing more."""
 
     target: str
@@ -16,7 +18,8 @@ class TargetPaused(Answer):
     actor: str
 
 
-class TargetResumed(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetResumed(ApiResponse):
     """A target that goes on; ``canceled`` builds were dropped instead."""
 
     target: str
@@ -24,7 +27,8 @@ class TargetResumed(Answer):
     canceled: int
 
 
-class DropPaused(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropPaused(ApiResponse):
     """A drop of which nothing more begins."""
 
     drop: str
@@ -33,7 +37,8 @@ class DropPaused(Answer):
     actor: str
 
 
-class DropResumed(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropResumed(ApiResponse):
     """A drop that goes on; ``canceled`` builds were dropped instead."""
 
     drop: str
@@ -41,7 +46,8 @@ class DropResumed(Answer):
     canceled: int
 
 
-class StoredBlob(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBlob(ApiResponse):
     """A file in the hub's blob store; ``created`` is false where it was there already (and ``size``
     is not told).
     """

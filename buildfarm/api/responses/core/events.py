@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from buildfarm.api.responses.core.base import Answer, Json, Moment, Page
+from dataclasses import dataclass
+
+from buildfarm.api.responses.core.base import ApiResponse, JsonObject, ListPage, Moment
 
 
-class Event(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(ApiResponse):
     """One line of history: who did what to which thing, when and why."""
 
     id: int
@@ -14,10 +17,11 @@ class Event(Answer):
     kind: str
     subject: str
     why: str
-    data: Json
+    data: JsonObject
 
 
-class EventList(Page):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventList(ListPage):
     """History, oldest first.
 
     ``next`` is the ``after`` that goes on from here, on the last page too: ask again later.

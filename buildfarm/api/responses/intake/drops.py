@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from dataclasses import dataclass
 
 from buildfarm.api.responses.build.builds import Build, NeedyBuild
-from buildfarm.api.responses.core.base import Answer, Moment, Page
+from buildfarm.api.responses.core.base import ApiResponse, ListPage, Moment
 from buildfarm.api.responses.core.events import Event
 from buildfarm.api.responses.schedule.forecast import DropPlan
 from buildfarm.domain.core.build import BuildState
@@ -13,7 +13,8 @@ from buildfarm.domain.core.verdict import Verdict
 from buildfarm.domain.intake.drop import Approval, DropState, ItemKind
 
 
-class _Named(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named(ApiResponse):
     id: str
     target: str
     name: str
@@ -28,6 +29,7 @@ class _Named(Answer):
     moving: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drop(_Named):
     """One drop as lists show it; ``builds`` is how many it has, ``states`` how many of them are in
     each state.
@@ -37,6 +39,7 @@ class Drop(_Named):
     created: Moment
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedDrop(_Named):
     """A drop that was taken; ``created`` is whether it is new, not when.
 
@@ -48,13 +51,15 @@ class ReceivedDrop(_Named):
     url: str = ""
 
 
-class DropList(Page):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropList(ListPage):
     """Drops, the newest first."""
 
     drops: list[Drop]
 
 
-class Compatibility(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compatibility(ApiResponse):
     """How many of the vendor's RPMs ours can stand in for; what only a waiver made acceptable is in
     ``waived`` alone.
     """
@@ -66,15 +71,17 @@ class Compatibility(Answer):
     by_verdict: dict[Verdict, int]
 
 
-class WaveEdge(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaveEdge(ApiResponse):
     """``to`` waits for ``from``, because of ``what``."""
 
-    from_: str = Field(alias="from")
+    from_: str
     to: str
     what: str
 
 
-class Waves(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waves(ApiResponse):
     """Builds that can run side by side, dependencies first; ids of builds."""
 
     waves: list[list[str]]
@@ -82,7 +89,8 @@ class Waves(Answer):
     cycles: list[list[str]]
 
 
-class DropFileProblem(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropFileProblem(ApiResponse):
     """A file of a drop that could not be used, and why."""
 
     filename: str
@@ -91,7 +99,8 @@ class DropFileProblem(Answer):
     problem: str
 
 
-class DropFiles(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropFiles(ApiResponse):
     """What a drop brought."""
 
     srpms: int
@@ -99,6 +108,7 @@ class DropFiles(Answer):
     problems: list[DropFileProblem]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DropSummary(_Named):
     """A drop with its builds: of a large one the first, and ``more`` that are not listed (its waves
     are those of ``outlook`` then).
@@ -113,6 +123,7 @@ class DropSummary(_Named):
     outlook: DropPlan
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DropPage(DropSummary):
     """One drop with its builds and its history."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-from buildfarm.api.responses.core.base import Answer, Moment
+from buildfarm.api.responses.core.base import ApiResponse, Moment
+from buildfarm.api.responses.intake.drops import ReceivedDrop
 from buildfarm.domain.target.trigger import TriggerKind
 
 
-class PolledRepository(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolledRepository(ApiResponse):
     """A repository and the state of it that was read last."""
 
     url: str
@@ -16,7 +19,8 @@ class PolledRepository(Answer):
     etag: str
 
 
-class Trigger(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger(ApiResponse):
     """One trigger: what it ``follows`` in words, what it ``found`` last, and why it fails
     (``problem``).
     """
@@ -38,21 +42,23 @@ class Trigger(Answer):
     repositories: list[PolledRepository]
 
 
-class TriggerList(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerList(ApiResponse):
     """Every configured trigger, by target."""
 
     triggers: list[Trigger]
 
 
-class HookAnswer(Answer):
-    """What a webhook's message came to: a drop (with the fields of a drop in a list, and its page
-    as ``url``), or ``nothing_to_do``.
-
-    ``known``: the message came before.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookDrop(ReceivedDrop):
+    """The drop that a webhook's message began; ``known``: the message came before."""
 
     known: bool
-    nothing_to_do: str = ""
-    id: str = ""
-    created: bool = False
-    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingToDo(ApiResponse):
+    """Why a webhook's message began no drop; ``known``: it came before."""
+
+    known: bool
+    nothing_to_do: str

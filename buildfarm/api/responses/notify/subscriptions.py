@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from buildfarm.api.responses.core.base import Answer, Moment, Page
+from dataclasses import dataclass
+
+from buildfarm.api.responses.core.base import ApiResponse, ListPage, Moment
 from buildfarm.domain.notify.notice import Topic
 from buildfarm.domain.notify.subscription import Channel, DeliveryState
 
 
-class Subscription(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription(ApiResponse):
     """Who is told what; ``pending`` deliveries are owed, ``dead`` ones were given up."""
 
     id: str
@@ -26,13 +29,15 @@ class Subscription(Answer):
     last_delivered: Moment | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewSubscription(Subscription):
     """A subscription that was made; a webhook's ``secret`` is shown in this answer and never again."""
 
     secret: str = ""
 
 
-class Delivery(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery(ApiResponse):
     """One event owed to one subscription; ``status`` is what the last try met with, ``due`` when
     the next one is.
     """
@@ -49,19 +54,22 @@ class Delivery(Answer):
     settled: Moment | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AboutDelivery(Delivery):
     """The same with what it tells, in words."""
 
     about: str
 
 
-class DeliveryList(Page):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryList(ListPage):
     """Deliveries, the newest first."""
 
     deliveries: list[AboutDelivery]
 
 
-class EventConsumer(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventConsumer(ApiResponse):
     """How far what follows the events has come: ``event`` is the number of the last one."""
 
     id: str
@@ -70,7 +78,8 @@ class EventConsumer(Answer):
     moved: Moment | None
 
 
-class SubscriptionList(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionList(ApiResponse):
     """Subscriptions that ``who`` asks may see, with their newest deliveries and all topics there
     are.
     """

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 
-from pydantic import Field
-
-from buildfarm.api.responses.core.base import Answer, Moment, NamedBuild, VerdictOrNone
+from buildfarm.api.responses.core.base import ApiResponse, Moment, NamedBuild, VerdictOrNone
 from buildfarm.domain.core.build import BuildState
 from buildfarm.domain.intake.drop import DropState
 
 
-class Need(Answer):
-    """One line: what it is, since when and why, who answers, and the command that usually comes
-    next.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need(ApiResponse):
+    """One line: what it is, since when and why, who answers, and the command that comes next.
 
-    Exactly one of ``build``, ``cluster``, ``drop`` and ``waiver`` is there and says what it is
-    about; ``ask`` is a waiver asked for of a ``build``. ``count`` is for how many builds it stands
-    (``others``, or the first of them in ``builds``).
+    It stands for ``count`` builds, drops, waivers or asks.
     """
 
     title: str
@@ -26,24 +23,61 @@ class Need(Answer):
     act: str
     sig: str
     contact: str
-    count: int = 1
-    target: str = ""
-    build: str = ""
-    source: str = ""
-    state: BuildState | DropState | None = None
-    verdict: VerdictOrNone = ""
-    others: list[NamedBuild] = Field(default_factory=list)
-    cluster: str = ""
-    failure_kind: str = ""
-    builds: list[NamedBuild] = Field(default_factory=list)
-    sigs: dict[str, int] = Field(default_factory=dict)
-    drop: str = ""
-    waiver: str = ""
-    ask: str = ""
-    expires: date | None = None
+    count: int
 
 
-class ActionGroup(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildNeed(Need):
+    """A build, and ``others`` that wait for the same reason."""
+
+    build: str
+    source: str
+    target: str
+    state: BuildState
+    verdict: VerdictOrNone
+    others: list[NamedBuild]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterNeed(Need):
+    """Builds that failed alike: the first of them, and how many each SIG has."""
+
+    cluster: str
+    target: str
+    failure_kind: str
+    builds: list[NamedBuild]
+    sigs: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropNeed(Need):
+    """A drop on hold, or one that awaits approval."""
+
+    drop: str
+    target: str
+    state: DropState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskNeed(Need):
+    """A waiver that is asked for, for a finding of a build."""
+
+    ask: str
+    build: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverNeed(Need):
+    """A waiver about to end."""
+
+    waiver: str
+    expires: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionGroup(ApiResponse):
     """Needs of one kind; ``total`` counts builds, drops or waivers, ``more`` of them are not
     listed.
     """
@@ -52,10 +86,11 @@ class ActionGroup(Answer):
     title: str
     total: int
     more: int
-    items: list[Need]
+    items: list[BuildNeed | ClusterNeed | DropNeed | AskNeed | WaiverNeed]
 
 
-class ActionRequired(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRequired(ApiResponse):
     """What needs a person now, in the order in which to look at it."""
 
     now: Moment

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from buildfarm.api.responses.build.builds import BuildList
 from buildfarm.api.responses.build.source_status import MapGroup
-from buildfarm.api.responses.core.base import Answer, Moment
+from buildfarm.api.responses.build.tasks import NamedTask
+from buildfarm.api.responses.core.base import ApiResponse, Moment
 from buildfarm.api.responses.intake.drops import DropSummary
 from buildfarm.api.responses.overview.action_required import ActionRequired
-from buildfarm.api.responses.overview.workers import WorkerList
+from buildfarm.api.responses.overview.workers import Worker
 from buildfarm.api.responses.target.lag import Lag
 from buildfarm.api.responses.target.targets import Target
 from buildfarm.domain.core.build import BuildState
 from buildfarm.domain.core.verdict import Verdict
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFigures(Target):
     """A target with what it has published and how much of it is built on itself."""
 
@@ -23,12 +26,16 @@ class TargetFigures(Target):
     published: int
 
 
-class Overview(WorkerList, BuildList):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview(BuildList):
     """What a person who comes in the morning wants to know first; the list of builds at its end is
     filtered by the query.
     """
 
+    now: Moment
     distribution: str
+    workers: list[Worker]
+    runs: list[NamedTask]
     targets: list[TargetFigures]
     idle_targets: list[str]
     states: dict[BuildState, int]
@@ -41,7 +48,8 @@ class Overview(WorkerList, BuildList):
     lag: Lag
 
 
-class Health(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health(ApiResponse):
     """The store answers, and what waits."""
 
     status: Literal["ok"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from buildfarm.api.responses.build.tasks import Task
-from buildfarm.api.responses.core.base import Answer, Json, Moment
+from dataclasses import dataclass
+
+from buildfarm.api.responses.build.tasks import NamedTask
+from buildfarm.api.responses.core.base import ApiResponse, JsonObject, Moment
 from buildfarm.domain.core.worker import WorkerState
 
 
-class KvmHost(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KvmHost(ApiResponse):
     """A host and how many guests run on it now."""
 
     id: str
@@ -18,20 +21,22 @@ class KvmHost(Answer):
     accelerators: list[str]
 
 
-class Guest(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest(ApiResponse):
     """A guest that runs, with its task; ``console`` is the command that shows its console."""
 
     id: str
     state: WorkerState
     host: str
     image: str
-    machine: Json
+    machine: JsonObject
     seen: Moment | None
-    task: Task | None
+    task: NamedTask | None
     console: str
 
 
-class GuestImage(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestImage(ApiResponse):
     """An image by its digest: guests that run it now, and the newest builds that ran in it."""
 
     digest: str
@@ -39,7 +44,8 @@ class GuestImage(Answer):
     builds: int
 
 
-class GuestRun(Task):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestRun(NamedTask):
     """A build that ran in a guest, and which that was."""
 
     guest: str
@@ -48,7 +54,8 @@ class GuestRun(Task):
     accelerator: str
 
 
-class Machines(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machines(ApiResponse):
     """The machines; ``last`` are the newest builds that ran in a guest."""
 
     now: Moment

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from buildfarm.api.responses.core.base import Answer
+from dataclasses import dataclass
+
+from buildfarm.api.responses.core.base import ApiResponse
 
 
-class Hit(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit(ApiResponse):
     """One thing, and its page."""
 
     label: str
@@ -14,7 +17,8 @@ class Hit(Answer):
     href: str
 
 
-class HitGroup(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitGroup(ApiResponse):
     """The first hits of one kind; ``more`` says that there are others."""
 
     title: str
@@ -22,7 +26,8 @@ class HitGroup(Answer):
     more: bool
 
 
-class SearchResult(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult(ApiResponse):
     """What begins with the ``query``, by kind; fewer than ``shortest`` characters find nothing."""
 
     query: str

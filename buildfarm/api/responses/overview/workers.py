@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from buildfarm.api.responses.build.tasks import Task
-from buildfarm.api.responses.core.base import Answer, Json, Moment
+from dataclasses import dataclass
+
+from buildfarm.api.responses.build.tasks import NamedTask
+from buildfarm.api.responses.core.base import ApiResponse, JsonObject, Moment
 from buildfarm.domain.core.worker import WorkerState
 
 
-class Worker(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker(ApiResponse):
     """One worker with its tasks of this moment; the hub's own handlers have no builder."""
 
     id: str
@@ -18,29 +21,32 @@ class Worker(Answer):
     slots: int
     reserved: list[str]
     seen: Moment | None
-    features: Json
+    features: JsonObject
     host: str
     image: str
-    machine: Json
-    tasks: list[Task]
+    machine: JsonObject
+    tasks: list[NamedTask]
 
 
-class WorkerList(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerList(ApiResponse):
     """Every worker in service, and what ran lately (``runs``, by start)."""
 
     workers: list[Worker]
-    runs: list[Task]
+    runs: list[NamedTask]
     now: Moment
 
 
-class WorkerReserved(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerReserved(ApiResponse):
     """For whom alone a worker works; nobody in particular: for everybody."""
 
     id: str
     reserved: list[str]
 
 
-class WorkerChanged(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerChanged(ApiResponse):
     """A worker after it was drained or taken back."""
 
     id: str

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-from buildfarm.api.responses.core.base import Answer, NamedBuild, VerdictOrNone
+from buildfarm.api.responses.core.base import ApiResponse, NamedBuild, VerdictOrNone
 
 Change = Literal["added", "removed", "updated", "rebuilt"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewBuild(NamedBuild):
     """A build that came in, and what its comparison said."""
 
     verdict: VerdictOrNone
 
 
-class ChangedSource(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedSource(ApiResponse):
     """A source whose build is another."""
 
     source: str
@@ -24,7 +27,8 @@ class ChangedSource(Answer):
     new: NewBuild | None
 
 
-class ChangedRpm(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedRpm(ApiResponse):
     """An RPM that is another, by epoch, version and release."""
 
     name: str
@@ -34,7 +38,8 @@ class ChangedRpm(Answer):
     new: str | None
 
 
-class Changes(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes(ApiResponse):
     """What differs from the one before: the first of ``builds_total`` sources, with their RPMs."""
 
     counts: dict[Change, int]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from buildfarm.api.responses.core.base import Answer, Moment, Page
+from dataclasses import dataclass
+
+from buildfarm.api.responses.core.base import ApiResponse, ListPage, Moment
 from buildfarm.api.responses.publish.changes import Changes
 from buildfarm.domain.publish.compose import ComposeState
 from buildfarm.domain.publish.repository import GenerationState
 
 
-class Compose(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compose(ApiResponse):
     """One generation of a destination tag under a name; users get the one ``in_force``.
 
     ``path`` is its folder for dnf and productmd.
@@ -35,12 +38,14 @@ class Compose(Answer):
     retired_why: str
 
 
-class ComposeList(Page):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposeList(ListPage):
     """Composes, the newest first."""
 
     composes: list[Compose]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComposePage(Compose):
     """One compose, and what changed since the ``previous`` one of its target."""
 

@@ -4,16 +4,17 @@ start.
 
 from __future__ import annotations
 
-from pydantic import Field
+from dataclasses import dataclass
 
 from buildfarm.api.responses.build.tasks import Decision
-from buildfarm.api.responses.core.base import Answer, Moment, NamedBuild
+from buildfarm.api.responses.core.base import ApiResponse, Moment, NamedBuild
 from buildfarm.domain.core.build import BuildState
 from buildfarm.domain.core.task import TaskKind, TaskState
 from buildfarm.domain.intake.drop import Approval
 
 
-class Step(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step(ApiResponse):
     """One build to come: seconds from the forecast's time until it starts and ends; ``critical``
     lies on the critical path.
     """
@@ -29,7 +30,8 @@ class Step(Answer):
     critical: bool
 
 
-class Forecast(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast(ApiResponse):
     """A plan played through on so many builders.
 
     ``bound`` are the seconds no order beats; it promises nothing.
@@ -39,8 +41,8 @@ class Forecast(Answer):
     workers: int
     makespan: float
     bound: float
-    critical_path: float = 0.0
-    unscheduled_cycles: list[list[str]] = Field(default_factory=list)
+    critical_path: float
+    unscheduled_cycles: list[list[str]]
     waves: list[list[str]]
     critical: list[str]
     target: str
@@ -48,6 +50,7 @@ class Forecast(Answer):
     created: Moment | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting(NamedBuild):
     """A build that waits, and for what."""
 
@@ -55,6 +58,7 @@ class Waiting(NamedBuild):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped(NamedBuild):
     """A build that will not go on by itself, and why."""
 
@@ -62,6 +66,7 @@ class Stopped(NamedBuild):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetOutlook(Forecast):
     """What comes for a target, what waits, and what is stuck."""
 
@@ -69,17 +74,19 @@ class TargetOutlook(Forecast):
     stuck: list[Stopped]
 
 
-class Cycle(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle(ApiResponse):
     """Sources that need each other; ``closing`` are the needs that close the cycle, ``conditions``
     what would open it.
     """
 
     members: list[str]
     closing: list[tuple[str, str]]
-    conditions: list[tuple[str, str]] = Field(default_factory=list)
+    conditions: list[tuple[str, str]]
 
 
-class PlanProblem(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanProblem(ApiResponse):
     """A build that the plan cannot place, and why."""
 
     nvr: str
@@ -87,6 +94,7 @@ class PlanProblem(Answer):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Branded(NamedBuild):
     """A source with brand words and no rule."""
 
@@ -94,19 +102,22 @@ class Branded(NamedBuild):
     first: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unread(NamedBuild):
     """A source that could not be read for brand words."""
 
     reason: str
 
 
-class Surveyed(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surveyed(ApiResponse):
     """How many SRPMs were read for brand words, of all."""
 
     read: int
     of: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DropPlan(Forecast):
     """The plan of a drop as it was made (while it awaits approval: as it is)."""
 
@@ -121,7 +132,8 @@ class DropPlan(Forecast):
     surveyed: Surveyed
 
 
-class Rank(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rank(ApiResponse):
     """The place of a free task in its queue."""
 
     place: int
@@ -129,7 +141,8 @@ class Rank(Answer):
     queue: str
 
 
-class TaskNow(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskNow(ApiResponse):
     """The newest task of a build."""
 
     kind: TaskKind
@@ -138,7 +151,8 @@ class TaskNow(Answer):
     stage: str
 
 
-class Why(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why(ApiResponse):
     """Why a build is where it is, what it waits for, its rank and its estimated start."""
 
     id: str

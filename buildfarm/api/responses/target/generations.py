@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated
+
 from pydantic import Field
 
-from buildfarm.api.responses.core.base import Answer, Moment, Page
+from buildfarm.api.responses.core.base import ApiResponse, ListPage, Moment
 from buildfarm.api.responses.publish.changes import Changes
 from buildfarm.api.responses.publish.composes import Compose
 from buildfarm.domain.publish.repository import GenerationState
 
 
-class Generation(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation(ApiResponse):
     """One immutable state of a tag's repositories; ``path`` is where dnf finds it."""
 
     id: str
@@ -27,13 +31,15 @@ class Generation(Answer):
     ready: Moment | None
 
 
-class GenerationList(Page):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationList(ListPage):
     """Generations, the newest first."""
 
     generations: list[Generation]
 
 
-class Neighbour(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour(ApiResponse):
     """The generation before or after."""
 
     id: str
@@ -41,13 +47,15 @@ class Neighbour(Answer):
     state: GenerationState
 
 
-class OwnRpms(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnRpms(ApiResponse):
     """RPMs that we built (``ours``) of ``all`` in the buildroots behind it."""
 
     ours: int
     all: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationPage(Generation):
     """One generation; ``carried`` are digests of the vendor's metadata that went into it, by kind."""
 
@@ -55,6 +63,8 @@ class GenerationPage(Generation):
     carried: dict[str, str]
     self_hosted: OwnRpms
     previous: Neighbour | None
-    next: Neighbour | None = Field(description="The generation after it, if there is one.")
+    next: Annotated[
+        Neighbour | None, Field(description="The generation after it, if there is one.")
+    ]
     composes: list[Compose]
     changes: Changes

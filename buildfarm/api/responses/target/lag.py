@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from buildfarm.api.responses.build.source_status import SourceStatus
-from buildfarm.api.responses.core.base import Answer, Moment
+from buildfarm.api.responses.core.base import ApiResponse, Moment
 from buildfarm.domain.core.lag import Stage
 
 
-class Figures(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures(ApiResponse):
     """Of so many builds the median, and what nine in ten stay below, in seconds."""
 
     count: int
@@ -15,6 +18,7 @@ class Figures(Answer):
     nine_in_ten: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SigLag(Figures):
     """The lag of one SIG's sources; ``stages`` are means."""
 
@@ -23,6 +27,7 @@ class SigLag(Figures):
     stages: dict[Stage, float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LagPoint(Figures):
     """What was published between two moments."""
 
@@ -31,13 +36,15 @@ class LagPoint(Figures):
     stages: dict[Stage, float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlowSource(SourceStatus):
     """A source that is under way, with what its time went into."""
 
     stages: dict[Stage, float]
 
 
-class LagSummary(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LagSummary(ApiResponse):
     """Lag of published and other sources; of ``unknown`` ones nobody knows when the vendor shipped
     them.
 
@@ -53,6 +60,7 @@ class LagSummary(Answer):
     slowest: list[SlowSource]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lag(LagSummary):
     """The same, with how it was over time."""
 

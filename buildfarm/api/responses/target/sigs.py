@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from buildfarm.api.responses.build.source_status import MapGroup, SourceStatus
-from buildfarm.api.responses.core.base import Answer, Moment
+from buildfarm.api.responses.core.base import ApiResponse, Moment
 from buildfarm.api.responses.overview.action_required import ActionRequired
 from buildfarm.api.responses.target.lag import Figures, LagSummary
 from buildfarm.domain.core.lag import Stage
 
 
-class _About(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _About(ApiResponse):
     name: str
     title: str
     contact: str
@@ -17,6 +20,7 @@ class _About(Answer):
     targets: list[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sig(_About):
     """One SIG in a list: its sources by word, how many need somebody, the lag of what it published."""
 
@@ -27,13 +31,15 @@ class Sig(_About):
     stages: dict[Stage, float]
 
 
-class SigList(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigList(ApiResponse):
     """Every SIG."""
 
     now: Moment
     sigs: list[Sig]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SigPage(_About):
     """One SIG; ``sources`` are the first of ``total``, the most pressing first."""
 

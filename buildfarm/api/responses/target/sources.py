@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from buildfarm.api.responses.build.builds import Build
 from buildfarm.api.responses.build.overrides import SourceOverride
 from buildfarm.api.responses.build.source_status import MapGroup, SourceStatus
 from buildfarm.api.responses.build.waivers import Waiver
-from buildfarm.api.responses.core.base import Answer, Moment, Page
+from buildfarm.api.responses.core.base import ApiResponse, ListPage, Moment
 from buildfarm.domain.core.lag import Stage
 
 
-class SourceList(Page):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceList(ListPage):
     """Sources, the most pressing first, and the map of all that fit; ``before`` is the cursor of
     the page before this one.
     """
@@ -25,6 +28,7 @@ class SourceList(Page):
     before: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewestBuild(Build):
     """The newest build of a source; ``lag`` and ``stages`` are seconds."""
 
@@ -33,6 +37,7 @@ class NewestBuild(Build):
     stages: dict[Stage, float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimedBuild(Build):
     """A build with what its time went into, and when the vendor shipped it."""
 
@@ -41,7 +46,8 @@ class TimedBuild(Build):
     shipped: Moment | None
 
 
-class AppliedRule(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedRule(ApiResponse):
     """The debrand rule that the newest build was made with."""
 
     digest: str
@@ -50,7 +56,8 @@ class AppliedRule(Answer):
     build: str
 
 
-class SourcePage(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePage(ApiResponse):
     """One source of a target: who answers, its builds, what holds for it."""
 
     now: Moment

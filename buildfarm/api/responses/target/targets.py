@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
 from buildfarm.api.responses.build.builds import NeedyBuild
-from buildfarm.api.responses.core.base import Answer, Moment, NamedBuild
+from buildfarm.api.responses.core.base import ApiResponse, Moment, NamedBuild
 from buildfarm.api.responses.intake.drops import Drop
 from buildfarm.api.responses.publish.composes import Compose
 from buildfarm.api.responses.schedule.forecast import TargetOutlook
@@ -16,27 +17,31 @@ from buildfarm.domain.core.verdict import Verdict
 from buildfarm.domain.target.target import Phase
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Head(Generation):
     """The generation in force of one of a target's tags."""
 
     role: Literal["destination", "build"]
 
 
-class Owner(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner(ApiResponse):
     """Who answers for a target."""
 
     sig: str
     contact: str
 
 
-class Tags(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tags(ApiResponse):
     """A target's two tags."""
 
     build: str
     destination: str
 
 
-class Target(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target(ApiResponse):
     """One target as lists show it."""
 
     name: str
@@ -51,13 +56,15 @@ class Target(Answer):
     states: dict[BuildState, int]
 
 
-class TargetList(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetList(ApiResponse):
     """Every configured target."""
 
     targets: list[Target]
 
 
-class Lifecycle(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifecycle(ApiResponse):
     """Days on which a phase begins."""
 
     released: date
@@ -65,13 +72,15 @@ class Lifecycle(Answer):
     end_of_life: date | None
 
 
-class GateRules(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRules(ApiResponse):
     """What the destination tag does with builds that could not be compared."""
 
     uncompared: bool
 
 
-class BuildrootWords(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildrootWords(ApiResponse):
     """What every buildroot of a target begins with."""
 
     packages: list[str]
@@ -79,7 +88,8 @@ class BuildrootWords(Answer):
     macros: dict[str, str]
 
 
-class External(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class External(ApiResponse):
     """A repository from elsewhere that buildroots use."""
 
     id: str
@@ -87,7 +97,8 @@ class External(Answer):
     baseurl: str
 
 
-class Affected(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Affected(ApiResponse):
     """A build that still needs what is lost; ``rebuild`` is the build that replaces it."""
 
     id: str
@@ -96,7 +107,8 @@ class Affected(Answer):
     rebuild: str
 
 
-class Impact(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impact(ApiResponse):
     """What a new build took away, and from whom."""
 
     at: Moment
@@ -106,7 +118,8 @@ class Impact(Answer):
     affected: list[Affected]
 
 
-class Cluster(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster(ApiResponse):
     """Builds that failed alike: ``words`` is the reason without names, paths and numbers."""
 
     id: str
@@ -117,7 +130,8 @@ class Cluster(Answer):
     builds: list[NamedBuild]
 
 
-class Failures(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures(ApiResponse):
     """A target's failed builds by cause, the largest cluster first."""
 
     target: str
@@ -125,7 +139,8 @@ class Failures(Answer):
     clusters: list[Cluster]
 
 
-class Share(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share(ApiResponse):
     """RPMs that we built (``ours``) of ``all``."""
 
     ours: int
@@ -133,12 +148,14 @@ class Share(Answer):
     share: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildsShare(Share):
     """The self-hosted share over the buildroots of so many builds."""
 
     builds: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationShare(Share):
     """The self-hosted share of one generation."""
 
@@ -147,6 +164,7 @@ class GenerationShare(Share):
     builds: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetPage(Target):
     """One target."""
 
@@ -172,7 +190,8 @@ class TargetPage(Target):
     needs_person: list[NeedyBuild]
 
 
-class Seed(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed(ApiResponse):
     """An RPM that buildroots take from a seed, in how many of them, and why it is not ours."""
 
     nevra: str
@@ -181,7 +200,8 @@ class Seed(Answer):
     why: str
 
 
-class CycleBuild(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleBuild(ApiResponse):
     """One build that needed its own cycle, and how far off the seed it is."""
 
     id: str
@@ -194,7 +214,8 @@ class CycleBuild(Answer):
     successor: str
 
 
-class Seeds(Answer):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeds(ApiResponse):
     """What still comes from a seed, the most used first, and the self-hosted share over time."""
 
     target: str

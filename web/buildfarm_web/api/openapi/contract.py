@@ -54,11 +54,11 @@ def _check() -> None:
         raise Malformed("the path has a NUL byte in it")
     check_query(operation, request.args)
     sent = request.method != "DELETE" or bool(request.content_length)
-    if isinstance(operation.body, type) and sent and request.mimetype != JSON:
+    if not isinstance(operation.body, str) and sent and request.mimetype != JSON:
         raise UnsupportedMediaType(
             f"the body must be {JSON}, not {request.mimetype or 'of no type'}"
         )
-    forms = [JSON if isinstance(answer, type) else answer for answer in operation.answers.values()]
+    forms = [answer if isinstance(answer, str) else JSON for answer in operation.answers.values()]
     if request.accept_mimetypes and not any(
         request.accept_mimetypes.quality(form) for form in (*forms, _PROBLEM)
     ):

@@ -11,8 +11,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from flask import Flask
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
 from buildfarm.api.requests import SHA256, Problem
@@ -133,17 +132,20 @@ def document(app: Flask, *, title: str, version: str) -> Json:
 
 def _schemas(found: list[Described]) -> tuple[dict[Body, Json], Json]:
     """A reference for each model, and the schemas they lead to."""
-    wanted: dict[Body, Mode] = {Problem: "serialization"}
+    wanted: dict[Any, Mode] = {Problem: "serialization"}
     for one in found:
         wanted |= {
             answer: "serialization"
             for answer in one.operation.answers.values()
-            if isinstance(answer, type)
+            if not isinstance(answer, str)
         }
-        if isinstance(one.operation.body, type):
+        if not isinstance(one.operation.body, str):
             wanted[one.operation.body] = "validation"
-    refs, whole = models_json_schema(list(wanted.items()), ref_template=_REF)
-    return {model: refs[model, mode] for model, mode in wanted.items()}, whole["$defs"]
+    named = [(number, wanted[model], TypeAdapter(model)) for number, model in enumerate(wanted)]
+    refs, whole = TypeAdapter.json_schemas(named, ref_template=_REF)
+    return {model: refs[number, wanted[model]] for number, model in enumerate(wanted)}, whole[
+        "$defs"
+    ]
 
 
 def _operation(one: Described, refs: Mapping[Body, Json]) -> Json:
@@ -211,7 +213,7 @@ def _header_parameters(one: Described) -> Iterator[Json]:
 
 
 def _content(body: Body | str, refs: Mapping[Body, Json]) -> Json:
-    if isinstance(body, type) and issubclass(body, BaseModel):
+    if not isinstance(body, str):
         return {JSON: {"schema": refs[body]}}
     kind = "object" if body == JSON else "string" if str(body).startswith("text/") else ""
     return {str(body): {"schema": {"type": kind}} if kind else {}}
@@ -238,7 +240,7 @@ def _bad(one: Described, raised: Mapping[HTTPStatus, str], refs: Mapping[Body, J
         statuses |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
     if "{" in one.path:
         statuses.add(HTTPStatus.NOT_FOUND)
-    if isinstance(operation.body, type):
+    if not isinstance(operation.body, str):
         statuses |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
     if one.method == "post":
         statuses.add(HTTPStatus.CONFLICT)

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import UnionType
 
 from pydantic import BaseModel
 
+from buildfarm.api.responses.core.base import ApiResponse
 from buildfarm_web.api.openapi.queries import Query
 
 JSON, TEXT, BYTES, HTML = "application/json", "text/plain", "application/octet-stream", "text/html"
 
-Body = type[BaseModel]
-"""A pydantic model: what comes or goes as JSON."""
+Body = type[BaseModel] | type[ApiResponse] | UnionType
+"""A request's model, a response or one of several: what comes or goes as JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One route and method.
 
-    ``answers`` are what it answers when all is well, by status: a model, or a media type for what
-    is not JSON. ``body`` is a model, or a media type for bytes. ``secured`` routes want a bearer
+    ``answers`` are what it answers when all is well, by status: a response, or a media type for
+    what is not JSON. ``body`` is a model, or a media type for bytes. ``secured`` routes want a bearer
     token. ``problems`` are the statuses that may come beside those that follow from the rest (see
     :mod:`buildfarm_web.api.openapi.document`); ``guarded`` routes know ``If-Match``.
     """

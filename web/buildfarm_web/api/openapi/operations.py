@@ -65,7 +65,7 @@ from buildfarm.api.responses.core.decisions import (
 )
 from buildfarm.api.responses.core.events import EventList
 from buildfarm.api.responses.intake.drops import Drop, DropList, DropPage, ReceivedDrop
-from buildfarm.api.responses.intake.triggers import HookAnswer, TriggerList
+from buildfarm.api.responses.intake.triggers import NothingToDo, TriggerList, WebhookDrop
 from buildfarm.api.responses.notify.subscriptions import (
     Delivery,
     DeliveryList,
@@ -219,7 +219,7 @@ WRITES: Mapping[str, Operation] = {
     "hooks_api.post_hook": Operation(
         tag="drops",
         body=JSON,
-        answers={_ACCEPTED: HookAnswer, _OK: HookAnswer},
+        answers={_ACCEPTED: WebhookDrop, _OK: WebhookDrop | NothingToDo},
         problems=frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, _CONFLICT, _TOO_LARGE}),
     ),
 }  # fmt: skip

@@ -2,49 +2,49 @@
 
 from __future__ import annotations
 
+from buildfarm.api.responses.auth import accounts as responses
 from buildfarm.domain.auth.account import Account, Session
 from buildfarm.domain.auth.permissions import LEAST, SAID, Action, Principal, possible
 from buildfarm.domain.core.records import ApiToken
 from buildfarm.ports.store import Transaction, matching
 from buildfarm.services.auth.tokens import shown
 from buildfarm.services.core.hub import Hub
-from buildfarm_web.read_models.core.convert import Json, stamp
 
 
-def account_json(account: Account) -> Json:
+def account_of(account: Account) -> responses.Account:
     """One account; ``login`` says how its owner gets in."""
-    ways = [
-        word for word, there in (("password", account.password), ("oidc", account.subject)) if there
-    ]
-    return {
-        "name": account.id, "role": account.role.value, "sigs": list(account.sigs), "login": ways,
-        "disabled": account.disabled, "created": stamp(account.created),
-    }  # fmt: skip
+    ways: list[responses.Way] = ["password"] if account.password else []
+    if account.subject:
+        ways.append("oidc")
+    return responses.Account(
+        name=account.id, role=account.role, sigs=list(account.sigs), login=ways, disabled=account.disabled, created=account.created
+    )  # fmt: skip
 
 
-def accounts(tx: Transaction) -> Json:
+def accounts(tx: Transaction) -> responses.AccountList:
     """All accounts, by name."""
-    return {"accounts": [account_json(account) for account in tx.find(Account, order_by="id")]}
+    found = tx.find(Account, order_by="id")
+    return responses.AccountList(accounts=[account_of(account) for account in found])
 
 
-def token_json(token: ApiToken, tx: Transaction) -> Json:
+def token_of(token: ApiToken, tx: Transaction) -> responses.Token:
     """One token; ``state`` is ``active``, ``over`` or ``revoked``."""
     over = token.expires is not None and token.expires <= tx.now
-    return {
-        "id": shown(token), "name": token.name, "account": token.account, "role": token.role, "sigs": list(token.sigs),
-        "actions": list(token.actions), "state": "revoked" if token.revoked else "over" if over else "active",
-        "created": stamp(token.created), "expires": stamp(token.expires), "used": stamp(token.used),
-    }  # fmt: skip
+    return responses.Token(
+        id=shown(token), name=token.name, account=token.account, role=token.role, sigs=list(token.sigs),
+        actions=[Action(action) for action in token.actions], state="revoked" if token.revoked else "over" if over else "active",
+        created=token.created, expires=token.expires, used=token.used,
+    )  # fmt: skip
 
 
-def tokens(tx: Transaction, *, account: str = "") -> Json:
+def tokens(tx: Transaction, *, account: str = "") -> responses.TokenList:
     """Tokens, the newest first: one account's, or all."""
     where = matching(ApiToken, account=account) if account else {}
     found = tx.find(ApiToken, order_by="created,id", descending=True, **where)
-    return {"tokens": [token_json(token, tx) for token in found]}
+    return responses.TokenList(tokens=[token_of(token, tx) for token in found])
 
 
-def own_account(hub: Hub, tx: Transaction, asker: Principal, session: str) -> Json:
+def own_account(hub: Hub, tx: Transaction, asker: Principal, session: str) -> responses.OwnAccount:
     """Return who one is here, what one may do, one's tokens and sessions.
 
     ``session`` is the id of the one that asks.
@@ -56,17 +56,24 @@ def own_account(hub: Hub, tx: Transaction, asker: Principal, session: str) -> Js
         if account
         else []
     )
-    return {
-        "name": asker.name,
-        "role": asker.role.value,
-        "sigs": list(asker.sigs),
-        "account": account_json(account) if account else None,
-        "may": [{"action": action.value, "words": SAID[action]} for action in Action if possible(asker, action) is None],
-        "may_not": [{"words": SAID[action], "needs": LEAST[action].value} for action in Action if possible(asker, action)],
-        "tokens": tokens(tx, account=asker.account)["tokens"] if account else [],
-        "sessions": [
-            {"created": stamp(one.created), "seen": stamp(one.seen), "until": stamp(one.until), "this": one.id == session}
+    may = [action for action in Action if possible(asker, action) is None]
+    return responses.OwnAccount(
+        name=asker.name,
+        role=asker.role,
+        sigs=list(asker.sigs),
+        account=account_of(account) if account else None,
+        may=[responses.Allowed(action=action, words=SAID[action]) for action in may],
+        may_not=[
+            responses.Refused(words=SAID[action], needs=LEAST[action])
+            for action in Action
+            if action not in may
+        ],
+        tokens=tokens(tx, account=asker.account).tokens if account else [],
+        sessions=[
+            responses.OpenSession(
+                created=one.created, seen=one.seen, until=one.until, this=one.id == session
+            )
             for one in sessions
             if one.is_open(tx.now, idle=idle)
         ],
-    }  # fmt: skip
+    )

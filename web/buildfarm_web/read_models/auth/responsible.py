@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from buildfarm.services.core.hub import Hub
-from buildfarm_web.read_models.core.convert import Json
+
+
+class Responsible(TypedDict):
+    """The SIG that answers for something, and how to reach it."""
+
+    sig: str
+    contact: str
 
 
 def names(hub: Hub) -> list[str]:
@@ -25,7 +33,7 @@ def contact_of(hub: Hub, sig: str) -> str:
     return (known.contact if known else "") or next(filter(None, owned), "")
 
 
-def answers(hub: Hub, target: str, source: str = "") -> Json:
+def answers(hub: Hub, target: str, source: str = "") -> Responsible:
     """Return who answers for a source (without one, for a target): ``{sig, contact}``."""
     sig = hub.config.sig_of(target, source)
     return {"sig": sig, "contact": contact_of(hub, sig)}

@@ -17,7 +17,7 @@ from buildfarm_web.read_models.build.parity import parities
 from buildfarm_web.read_models.build.tasks import task_json
 from buildfarm_web.read_models.build.waiver_requests import open_waiver_requests
 from buildfarm_web.read_models.core.convert import Json, stamp
-from buildfarm_web.read_models.core.history import about_build, event_json, states_of
+from buildfarm_web.read_models.core.history import about_build, event_of, states_of
 from buildfarm_web.read_models.schedule import forecast
 from buildfarm_web.read_models.selfhosting.shares import Shares
 
@@ -64,7 +64,7 @@ def build_page(hub: Hub, tx: Transaction, shares: Shares, name: str) -> Json:
         "provenance": _provenance(tx, build, found, artifacts),
         "vendor_rpms": _vendor_rpms(tx, build),
         "asks": open_waiver_requests(tx, build=build.id),
-        "events": [event_json(event) for event in history],
+        "events": [event_of(event) for event in history],
     }
     return page
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
+from buildfarm.api.responses.core import base
 from buildfarm.ports.store import Transaction, matching
 
 R = TypeVar("R")
@@ -17,16 +18,8 @@ _AT_ONCE = 500
 
 
 def stamp(moment: datetime | None) -> str | None:
-    """A time as JSON has it.
-
-    >>> stamp(datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
-    '2026-01-02T03:04:05.678Z'
-    """
-    return (
-        moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        if moment
-        else None
-    )
+    """A time as JSON has it."""
+    return base.stamp(moment) if moment else None
 
 
 def find_each(

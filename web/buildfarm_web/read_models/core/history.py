@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from buildfarm.api.responses.build.builds import StateSpan
+from buildfarm.api.responses.core import events as responses
 from buildfarm.domain.core.build import BuildState
 from buildfarm.domain.core.records import Event
 from buildfarm.ports.store import Transaction
-from buildfarm_web.read_models.core.convert import Json, stamp
 from buildfarm_web.read_models.core.paging import encoded, page
 
-_STATE_EVENTS = {f"build.{state.value}": state.value for state in BuildState}
+_STATE_EVENTS = {f"build.{state.value}": state for state in BuildState}
 
 
-def event_json(event: Event) -> Json:
+def event_of(event: Event) -> responses.Event:
     """One line of history."""
-    return {
-        "id": event.id, "at": stamp(event.at), "actor": event.actor, "kind": event.kind, "subject": event.subject,
-        "why": event.why, "data": event.data,
-    }  # fmt: skip
+    return responses.Event(
+        id=event.id or 0, at=event.at, actor=event.actor, kind=event.kind, subject=event.subject, why=event.why, data=event.data
+    )  # fmt: skip
 
 
 def events(
@@ -29,7 +29,7 @@ def events(
     after: int | None = None,
     limit: int = 200,
     cursor: str = "",
-) -> Json:
+) -> responses.EventList:
     """A page of history, oldest first; ``next`` is the ``after`` that goes on from here, and
     ``cursor`` too while more is there.
 
@@ -46,11 +46,11 @@ def events(
         start = cursor or encoded((after,))
         following = page(tx, Event, "id", where, limit=limit, cursor=start, descending=False)
         found, more = following.records, following.cursor
-    return {
-        "events": [event_json(event) for event in found],
-        "next": found[-1].id if found else after,
-        "cursor": more,
-    }
+    return responses.EventList(
+        events=[event_of(event) for event in found],
+        next=found[-1].id if found else after,
+        cursor=more,
+    )
 
 
 def about_build(tx: Transaction, build: str, tasks: Iterable[str]) -> list[Event]:
@@ -58,21 +58,21 @@ def about_build(tx: Transaction, build: str, tasks: Iterable[str]) -> list[Event
     return tx.find(Event, subject=(build, *tasks), order_by="id")
 
 
-def states_of(history: Sequence[Event], build: str, now: datetime) -> list[Json]:
+def states_of(history: Sequence[Event], build: str, now: datetime) -> list[StateSpan]:
     """The states in order, each with when, how long, by whom and why; the last one lasts until now."""
     changes = [event for event in history if event.subject == build and event.kind in _STATE_EVENTS]
-    made: list[Json] = []
+    made: list[StateSpan] = []
     for number, event in enumerate(changes):
         is_last = number + 1 == len(changes)
         until = now if is_last else changes[number + 1].at
         made.append(
-            {
-                "state": _STATE_EVENTS[event.kind],
-                "at": stamp(event.at),
-                "actor": event.actor,
-                "why": event.why,
-                "seconds": max((until - event.at).total_seconds(), 0.0),
-                "current": is_last,
-            }
+            StateSpan(
+                state=_STATE_EVENTS[event.kind],
+                at=event.at,
+                actor=event.actor,
+                why=event.why,
+                seconds=max((until - event.at).total_seconds(), 0.0),
+                current=is_last,
+            )
         )
     return made

@@ -18,7 +18,7 @@ from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.build import builds
 from buildfarm_web.read_models.core.cache import Cache
 from buildfarm_web.read_models.core.convert import Json, find_each, stamp
-from buildfarm_web.read_models.core.history import event_json
+from buildfarm_web.read_models.core.history import event_of
 from buildfarm_web.read_models.core.paging import page
 from buildfarm_web.read_models.intake.waves import Shipped, waves
 from buildfarm_web.read_models.schedule.forecast import drop_plan
@@ -163,7 +163,7 @@ def _page(hub: Hub, tx: Transaction, name: str) -> Json:
             ],
         },
         "needs_person": needs,
-        "events": [event_json(event) for event in reversed(_history(tx, drop))],
+        "events": [event_of(event) for event in reversed(_history(tx, drop))],
     }
 
 

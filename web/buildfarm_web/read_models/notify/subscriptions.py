@@ -6,33 +6,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from buildfarm.api.responses.core.base import fields_of
+from buildfarm.api.responses.notify import subscriptions as responses
 from buildfarm.domain.core.records import EventConsumer
 from buildfarm.domain.notify.notice import Notice, Topic
 from buildfarm.domain.notify.subscription import Delivery, DeliveryState, Subscription
 from buildfarm.errors import InputError
 from buildfarm.ports.store import Transaction, matching
 from buildfarm.services.notify.subscriptions import Asker
-from buildfarm_web.read_models.core.convert import Json, stamp
 from buildfarm_web.read_models.core.paging import Page, page
 
 _RECENT = 50
 
 
-def subscriptions(tx: Transaction, asker: Asker | None, *, everything: bool = False) -> Json:
+def subscriptions(
+    tx: Transaction, asker: Asker | None, *, everything: bool = False
+) -> responses.SubscriptionList:
     """Those of ``asker``, or all for whom may act on all; addresses are nobody else's business, so
     a stranger sees none.
     """
     found = _visible(tx, asker, everything=everything)
-    return {
-        "who": asker.name if asker else "",
-        "subscriptions": [subscription_json(tx, one) for one in found],
-        "deliveries": deliveries(tx, found, limit=_RECENT).records,
-        "topics": [topic.value for topic in Topic],
-        "followers": [
-            {"id": one.id, "event": one.event, "length": one.length, "moved": stamp(one.moved)}
+    return responses.SubscriptionList(
+        who=asker.name if asker else "",
+        subscriptions=[subscription_of(tx, one) for one in found],
+        deliveries=deliveries(tx, found, limit=_RECENT).records,
+        topics=list(Topic),
+        followers=[
+            responses.EventConsumer(id=one.id, event=one.event, length=one.length, moved=one.moved)
             for one in tx.find(EventConsumer, order_by="id")
         ],
-    }
+    )
 
 
 def _visible(tx: Transaction, asker: Asker | None, *, everything: bool) -> list[Subscription]:
@@ -43,12 +46,9 @@ def _visible(tx: Transaction, asker: Asker | None, *, everything: bool) -> list[
     return tx.find(Subscription, order_by="created,id", descending=True, **own, **open_ones)
 
 
-def subscription_json(tx: Transaction, one: Subscription) -> Json:
+def subscription_of(tx: Transaction, one: Subscription) -> responses.Subscription:
     """One subscription, how much is owed to it, and what the last try met with."""
-    counts = {
-        str(state[0]): count
-        for state, count in tx.count_by(Delivery, ("state",), subscription=one.id).items()
-    }
+    counts = tx.count_by(Delivery, ("state",), subscription=one.id)
     last = tx.find(
         Delivery,
         subscription=one.id,
@@ -57,17 +57,17 @@ def subscription_json(tx: Transaction, one: Subscription) -> Json:
         descending=True,
         limit=1,
     )
-    return {
-        "id": one.id, "owner": one.owner, "channel": one.channel.value, "address": one.address, "topics": list(one.topics),
-        "target": one.target, "source": one.source, "sig": one.sig, "created": stamp(one.created), "ended": stamp(one.ended),
-        "ended_why": one.ended_why, "pending": counts.get("pending", 0), "dead": counts.get("dead", 0),
-        "last_delivered": stamp(last[0].settled) if last else None,
-    }  # fmt: skip
+    return responses.Subscription(
+        id=one.id, owner=one.owner, channel=one.channel, address=one.address, topics=[Topic(topic) for topic in one.topics],
+        target=one.target, source=one.source, sig=one.sig, created=one.created, ended=one.ended, ended_why=one.ended_why,
+        pending=counts.get((DeliveryState.PENDING,), 0), dead=counts.get((DeliveryState.DEAD,), 0),
+        last_delivered=last[0].settled if last else None,
+    )  # fmt: skip
 
 
 def deliveries(
     tx: Transaction, of: Sequence[Subscription], *, limit: int, state: str = "", cursor: str = ""
-) -> Page[Json]:
+) -> Page[responses.AboutDelivery]:
     """A page of what is owed or was brought, the newest first.
 
     :raises InputError: no such state, or a cursor of another list.
@@ -82,7 +82,8 @@ def deliveries(
     notices = tx.find(Notice, id=tuple({owed.notice for owed in found.records}))
     about = {one.id: one.headline for one in notices}
     listed = [
-        {**delivery_json(owed), "about": about.get(owed.notice, "")} for owed in found.records
+        responses.AboutDelivery(**fields_of(delivery_of(owed)), about=about.get(owed.notice, ""))
+        for owed in found.records
     ]
     return Page(records=listed, cursor=found.cursor)
 
@@ -95,7 +96,7 @@ def visible_deliveries(
     state: str = "",
     subscription: str = "",
     cursor: str = "",
-) -> Json:
+) -> responses.DeliveryList:
     """The deliveries that ``asker`` may see; with ``subscription`` of that one only."""
     mine = [
         one
@@ -103,13 +104,12 @@ def visible_deliveries(
         if not subscription or one.id == subscription
     ]
     found = deliveries(tx, mine, limit=limit, state=state, cursor=cursor)
-    return {"deliveries": found.records, "cursor": found.cursor}
+    return responses.DeliveryList(deliveries=found.records, cursor=found.cursor)
 
 
-def delivery_json(owed: Delivery) -> Json:
+def delivery_of(owed: Delivery) -> responses.Delivery:
     """One delivery."""
-    return {
-        "id": owed.id, "subscription": owed.subscription, "channel": owed.channel.value, "event": owed.notice,
-        "state": owed.state.value, "attempts": owed.attempts, "status": owed.status, "due": stamp(owed.due),
-        "created": stamp(owed.created), "settled": stamp(owed.settled),
-    }  # fmt: skip
+    return responses.Delivery(
+        id=owed.id, subscription=owed.subscription, channel=owed.channel, event=owed.notice, state=owed.state,
+        attempts=owed.attempts, status=owed.status, due=owed.due, created=owed.created, settled=owed.settled,
+    )  # fmt: skip

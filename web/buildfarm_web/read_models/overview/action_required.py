@@ -185,6 +185,7 @@ def _drops(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
         {
             "drop": drop.id,
             "title": drop.name or drop.id[:12],
+            "count": 1,
             "target": drop.target,
             "state": drop.state.value,
             "since": stamp(drop.created),
@@ -206,7 +207,7 @@ def _asked(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
     ]
     return len(found), [
         {
-            "ask": one["id"], "build": one["build"], "title": one["nvr"], "target": one["target"], "source": one["source"],
+            "ask": one["id"], "count": 1, "build": one["build"], "title": one["nvr"], "target": one["target"], "source": one["source"],
             "since": one["created"], "why": f"{one['asker']} asks to accept {one['finding']}: {one['reason']}"
             + ("; the security authority alone may" if one["security"] else ""),
             "act": f"buildfarm waivers grant {one['id']} --owner … --expires YYYY-MM-DD",
@@ -233,7 +234,7 @@ def _waivers(tx: Transaction, scope: _Scope) -> tuple[int, list[Item]]:
     ]
     items = [
         {
-            "waiver": record.id, "title": record.id, "since": stamp(record.created), "expires": record.expires,
+            "waiver": record.id, "title": record.id, "count": 1, "since": stamp(record.created), "expires": record.expires,
             "why": f"ends with {record.expires}: {record.kind} in {record.source} is refused again then ({record.owner}: {record.reason})",
             "act": f"buildfarm waivers revoke {record.id} --reason '…'",
             "sig": (who := _sig_of(scope, record)), "contact": contact_of(hub, who),

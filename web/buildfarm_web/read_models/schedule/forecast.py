@@ -19,6 +19,9 @@ from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.core.convert import Json, find_each, pick_each, stamp
 
 _STUCK = (BuildState.ON_HOLD, BuildState.EXCLUDED, BuildState.FAILED)
+_NO_FORECAST: Json = {
+    "steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0, "critical_path": 0.0, "unscheduled_cycles": [],
+}  # fmt: skip
 
 
 def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
@@ -28,11 +31,7 @@ def outlook(hub: Hub, tx: Transaction, name: str) -> Json:
     """
     target = hub.target(name)
     record = tx.first(ForecastRecord, id=target.name)
-    found: Json = (
-        dict(record.forecast)
-        if record
-        else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
-    )
+    found: Json = {**_NO_FORECAST, **(record.forecast if record else {})}
     coming = {
         key for (key,) in tx.select_fields(Build, ("id",), target=target.name, state=TO_BUILD)
     }
@@ -60,14 +59,10 @@ def drop_plan(tx: Transaction, drop: Drop) -> Json:
     not be built and why.
     """
     record, pause = tx.first(ForecastRecord, id=drop.id), pausing.paused(tx, drop.id)
-    found: Json = (
-        dict(record.forecast)
-        if record
-        else {"steps": [], "workers": 0, "makespan": 0.0, "bound": 0.0}
-    )
+    found: Json = {**_NO_FORECAST, **(record.forecast if record else {})}
     left_out = _named(tx, drop_id=drop.id, state=_STUCK)
     return {
-        "problems": [], "cycles": [], "critical_path": 0.0,
+        "problems": [], "cycles": [],
         **found,
         **_in_waves(found["steps"]),
         "drop": drop.id,
