@@ -87,7 +87,24 @@ class Apt:
         return sorted(folder.glob("*.deb"))
 
     def source(self, name: str, folder: Path) -> list[Path]:
-        """Fetch the upstream archive of a source package, not unpacked; apt checks its digest."""
+        """Fetch the upstream archive of a source package, not unpacked; apt checks its digest.
+
+        A registry may list a security update before it has the files; the versions before it share
+        the archive.
+
+        :raises WorldError: no version of the package can be fetched.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        self._apt("source", "-qq", "--download-only", "--tar-only", name, cwd=folder)
+        shown = run(
+            ["apt-cache", *self._options, "showsrc", "--only-source", name], home=self._folder
+        )
+        found = [line.split()[1] for line in shown.splitlines() if line.startswith("Version: ")]
+        tries = [name, *(f"{name}={version}" for version in dict.fromkeys(found))]
+        for last, wanted in enumerate(tries, start=1):
+            try:
+                self._apt("source", "-qq", "--download-only", "--tar-only", wanted, cwd=folder)
+                break
+            except WorldError:
+                if last == len(tries):
+                    raise
         return sorted(folder.iterdir())
