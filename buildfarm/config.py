@@ -123,7 +123,7 @@ class Live:
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
-    followers: int = 2000
+    clients: int = 2000
     per_address: int = 200
 
 

@@ -1,4 +1,4 @@
-"""What may be sent to ``/api/v1``, and the form of its errors; the page's server and the CLI's
+"""Request bodies of ``/api/v1`` and the form of its errors; the page's server and the CLI's
 client share them.
 
 Only what comes from outside needs to be checked; answers are :mod:`buildfarm.api.responses`.
@@ -148,7 +148,9 @@ class DuePriority(PriorityRequest):
 
 
 class OverrideSettings(Override):
-    """What of :class:`buildfarm.wire.Override` an engineer may set; the reason stands beside it."""
+    """The fields of :class:`buildfarm.wire.Override` that an engineer may set; the reason stands
+    beside it.
+    """
 
     seconds: Whole | None = None
     memory: Whole | None = None

@@ -209,11 +209,11 @@ def test_what_happened_is_told_in_the_feed_in_figures_and_on_the_stream(line: Li
             for key, value in (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
         }
         lags = [
-            found.get(f'buildfarm_consumer_lag_events{{follower="{name}"}}') for name in CONSUMERS
+            found.get(f'buildfarm_consumer_lag_events{{consumer="{name}"}}') for name in CONSUMERS
         ]
         return found if lags == [0] * len(lags) else {}
 
-    figures = until(when_all_is_told, "every follower has told the last event", seconds=60)
+    figures = until(when_all_is_told, "every consumer has told the last event", seconds=60)
     published = sum(build["state"] == "published" for build in drop["builds"])
     assert figures['buildfarm_publish_seconds_count{target="reef-9"}'] >= published
     assert (

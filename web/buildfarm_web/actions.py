@@ -1,5 +1,5 @@
-"""What people decide, once for the page's forms and the API: find the thing, ask whether they may,
-call the service.
+"""Decisions of people, shared by the page's forms and the API: find the thing, ask whether they
+may, call the service.
 
 Whoever calls has asked :func:`buildfarm_web.http.access.could` before reading what was sent; errors
 of the services pass through.

@@ -1,4 +1,4 @@
-"""What a request handler works with: the hub, the intake and the limits the application was made
+"""Context of a request handler: the hub, the intake and the limits the application was made
 with.
 """
 

@@ -1,4 +1,4 @@
-"""What gunicorn starts: ``gunicorn 'buildfarm_web.wsgi:application()'``.
+"""Entry point of gunicorn: ``gunicorn 'buildfarm_web.wsgi:application()'``.
 
 Nothing happens at import.
 """

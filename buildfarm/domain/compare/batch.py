@@ -28,8 +28,8 @@ def identity(facts: RpmFacts) -> RpmFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Pairs of identities that are compared together, the debuginfo RPMs of both sides of each, and the
-    key of its result.
+    """Pairs of identities that are compared together, the debuginfo RPMs of both sides of each, and
+    the key of its result.
     """
 
     pairs: tuple[Pair, ...]

@@ -1,6 +1,6 @@
-"""Followers of the event table: what is told is told from there, in order, each event once.
+"""Consumers of the event table: what is told is told from there, in order, each event once.
 
-A follower keeps its place in the database and moves it in the very transaction in which it writes
+A consumer keeps its place in the database and moves it in the very transaction in which it writes
 what follows from the events. A crash therefore loses nothing and doubles nothing; of two that
 follow at once, one has its work refused.
 """
@@ -19,7 +19,7 @@ Write = Callable[[Transaction, Sequence[Event]], None]
 
 
 def begin(store: Store, names: Sequence[str]) -> None:
-    """Let new followers start behind the last event: nobody wants to be told what was years ago.
+    """Let new consumers start behind the last event: nobody wants to be told what was years ago.
 
     Safe to repeat.
     """

@@ -1,4 +1,4 @@
-"""From events to metrics: each event is counted once, for ever, by a follower of its own."""
+"""From events to metrics: each event is counted once, for ever, by a consumer of its own."""
 
 from __future__ import annotations
 

@@ -8,8 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from buildfarm.adapters.core.blobs import Blobs
 from buildfarm.adapters.core.database import SqlStore
 from buildfarm.adapters.publish.signing import Signer
 from buildfarm.services.core.hub import Hub
+from tests.fakes import Clock, RecordingMessages, RecordingWakeup
 
 TARGET = {
     "schema": 1, "name": "reef-9", "title": "Reef 9", "dist": ".el9", "suffix": ".reef.1", "arches": ["x86_64"],
@@ -28,38 +28,6 @@ TARGET = {
     "tags": {"build": "reef-9-build", "destination": "reef-9"}, "lifecycle": {"released": "2026-01-01"},
     "owner": {"sig": "core"},
 }  # fmt: skip
-
-
-class Clock:
-    """A clock that moves only when told."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_seconds(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-
-@dataclass
-class RecordingMessages:
-    sent: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def send(self, *, worker: str, queue: str, task: str) -> None:
-        self.sent.append((worker, queue, task))
-
-
-@dataclass
-class RecordingWakeup:
-    rings: int = 0
-
-    def notify(self) -> None:
-        self.rings += 1
-
-    def wait(self, seconds: float) -> bool:
-        return False
 
 
 @dataclass(frozen=True)

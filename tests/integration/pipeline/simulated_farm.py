@@ -1,4 +1,4 @@
-"""A farm whose sources are made of paper: the real scheduler, planner, tasks, publishing and
+"""A simulated farm: the real scheduler, planner, tasks, publishing and
 database; no RPM is built.
 
 Outside things are replaced at their ports: the solver knows names only, a builder makes a text
@@ -37,7 +37,8 @@ from buildfarm.services.publish import publishing
 from buildfarm.services.schedule import task_handlers
 from buildfarm.services.schedule.planning import PlanningService
 from buildfarm.services.schedule.scheduler import Scheduler
-from tests.integration.pipeline.conftest import TARGET, RecordingMessages, RecordingWakeup
+from tests.fakes import Clock, RecordingMessages, RecordingWakeup
+from tests.integration.pipeline.conftest import TARGET
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DROP = "d" * 64
@@ -49,19 +50,9 @@ class Killed(BaseException):
     """The process that did something is gone."""
 
 
-@dataclass
-class Clock:
-    """Moves when told."""
-
-    now: datetime = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What the paper builder's RPMs say of themselves."""
+    """Header of an RPM that the simulated builder makes."""
 
     name: str
     sha256header: str
@@ -96,7 +87,7 @@ class SimulatedFarm:
     conditioned: Mapping[str, Sequence[str]] = field(default_factory=dict)
     generated: Mapping[str, Sequence[str]] = field(default_factory=dict)
     fuse: int | None = None
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock = field(default_factory=lambda: Clock(NOON))
     _universe: SimulatedFarm._Universe | None = None
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Followers read events in an order that stays, whatever order transactions end in."""
+"""Consumers read events in an order that stays, whatever order transactions end in."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_transaction_that_takes_long_holds_up_only_what_comes_behind_it(
     assert kinds(server) == ["first", "late", "early"]
 
 
-def test_many_writers_lose_nothing_to_a_follower(store: SqlStore) -> None:
+def test_many_writers_lose_nothing_to_a_consumer(store: SqlStore) -> None:
     """Each follows on from the last it saw; all that was committed is seen once, in order."""
     writers = [
         threading.Thread(target=lambda n=n: [write(store, f"{n}.{i}") for i in range(25)])

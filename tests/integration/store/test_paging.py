@@ -13,7 +13,7 @@ from buildfarm.domain.core.idempotency import StillAtWork
 from buildfarm.domain.intake.drop import Drop, DropState
 from buildfarm.errors import InputError
 from buildfarm.services.core import idempotency
-from tests.integration.store.conftest import Clock
+from tests.fakes import Clock
 
 
 def test_a_list_comes_whole_page_by_page_also_where_times_are_equal(

@@ -18,7 +18,7 @@ from buildfarm.domain.notify.notice import Notice, Topic
 from buildfarm.domain.notify.subscription import Channel, Delivery
 from buildfarm.domain.target.trigger import HookCall, SeenFile
 from buildfarm.services.core import pruning
-from tests.integration.store.conftest import Clock
+from tests.fakes import Clock
 
 DAY = 24 * 3600
 KINDS = (HookCall, Session, LoginTries, Notice, SeenFile, KeptAnswer)

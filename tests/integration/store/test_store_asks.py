@@ -10,7 +10,7 @@ from buildfarm.adapters.core.database import SqlStore
 from buildfarm.domain.core.records import Event, SearchEntry
 from buildfarm.domain.intake.drop import Drop, DropItem, DropState, ItemKind, VendorRpm
 from buildfarm.ports.store import Above, Among, Prefix
-from tests.integration.store.conftest import Clock
+from tests.fakes import Clock
 
 
 def rpm(number: int, **fields: object) -> VendorRpm:

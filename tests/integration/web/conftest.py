@@ -12,9 +12,10 @@ from buildfarm.adapters.auth.passwords import Argon2Passwords
 from buildfarm.adapters.core.database import SqlStore
 from buildfarm.services.auth.login import LoginTools
 from buildfarm.services.core.hub import Hub
+from tests.fakes import Clock
 from tests.integration.web import later_scenario, scenarios
 from tests.integration.web.later_scenario import Morning
-from tests.integration.web.scenarios import Clock, Scenario
+from tests.integration.web.scenarios import Scenario
 
 
 class BufferedClient(FlaskClient):

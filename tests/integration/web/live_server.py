@@ -1,4 +1,4 @@
-"""The told farm behind the web server of a real one, in a process of its own, and followers over
+"""The told farm behind the web server of a real one, in a process of its own, and clients over
 plain sockets.
 """
 
@@ -29,7 +29,7 @@ HOME, ROOM = "BUILDFARM_TOLD_HOME", "BUILDFARM_TOLD_ROOM"
 
 def application() -> Flask:
     """What gunicorn starts: the farm whose home the environment names, with room for so many
-    followers.
+    clients.
     """
     hub = scenarios.open_hub(Path(os.environ[HOME]), utc_now)
     farm = replace(hub.config.farm, live=Live(per_address=int(os.environ[ROOM])))
@@ -99,7 +99,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 @dataclass
-class Follower:
+class SseClient:
     """One client of server-sent events: what it was told, byte for byte."""
 
     text: list[str] = field(default_factory=list)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from buildfarm.services.build import judging
 from buildfarm.services.build.building import log_path
 from buildfarm.services.core import builds, tasks
 from buildfarm.services.core.hub import Hub
+from tests.fakes import Clock, RecordingMessages, RecordingWakeup
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ENGINEER, READER, WORKER_TOKEN = "engineer-token", "reader-token", "worker-token"
@@ -47,38 +48,6 @@ SIGS = {
     "media": Sig(sources=("gstreamer*",)),
 }
 HOSTILE = "<script>alert('x')</script>"
-
-
-class Clock:
-    """A clock that moves only when told."""
-
-    def __init__(self, now: datetime = START) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_seconds(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-
-@dataclass
-class RecordingMessages:
-    sent: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def send(self, *, worker: str, queue: str, task: str) -> None:
-        self.sent.append((worker, queue, task))
-
-
-@dataclass
-class RecordingWakeup:
-    rings: int = 0
-
-    def notify(self) -> None:
-        self.rings += 1
-
-    def wait(self, seconds: float) -> bool:
-        return False
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def post_password(account: str) -> Response:
 
 @blueprint.get("/account")
 def own_account() -> Response:
-    """Who one is here, what one may do, one's tokens and sessions: the JSON representation of the
+    """Return the caller's account, permissions, tokens and sessions: the JSON representation of the
     page.
     """
     asker = require_login()
@@ -223,7 +223,7 @@ def acts_wanted() -> dict[str, str]:
 
 @blueprint.get("/login")
 def ways_in() -> Response:
-    """How one can log in here, and who one is: the JSON representation of the page."""
+    """Return the ways to log in, and the caller: the JSON representation of the page."""
     return jsonify(ways())
 
 

@@ -17,7 +17,7 @@ blueprint = Blueprint("api_views", __name__, url_prefix="/api/v1")
 
 @blueprint.get("/action-required")
 def list_action_required() -> Response:
-    """What needs a person now, in groups; ``target``, ``sig`` and ``kind`` choose."""
+    """Return the action required now, in groups; ``target``, ``sig`` and ``kind`` choose."""
     parts, args = app_context(), request.args
     asked = {name: args.get(name, "") for name in ("target", "sig", "kind")}
     with parts.hub.store.read() as tx:
@@ -72,7 +72,7 @@ def show_sig(sig: str) -> Response:
 
 @blueprint.get("/lag")
 def show_lag() -> Response:
-    """How far behind the vendor: by stage, by SIG, over time; ``target`` and ``sig`` choose."""
+    """Return the lag behind the vendor: by stage, by SIG, over time; ``target`` and ``sig`` choose."""
     parts, args = app_context(), request.args
     with parts.hub.store.read() as tx:
         return jsonify(

@@ -132,7 +132,7 @@ def show_findings(build: str) -> Response:
 
 @blueprint.get("/builds/<build>/why")
 def show_why(build: str) -> Response:
-    """Why it is where it is, what it waits for, its rank and its estimated start."""
+    """Return why a build is in its state, what it waits for, its rank and its estimated start."""
     with the_hub().store.read() as tx:
         return jsonify(forecast.why(the_hub(), tx, builds.find_build(tx, build)))
 
@@ -156,7 +156,7 @@ def show_drop_plan(drop: str) -> Response:
 
 @blueprint.get("/targets/<target>/seeds")
 def show_seeds(target: str) -> Response:
-    """What still comes from a seed and why, and the self-hosted share over time."""
+    """Return what still comes from a seed and why, and the self-hosted share over time."""
     parts = app_context()
     with parts.hub.store.read() as tx:
         return jsonify(seeds.seeds(parts.hub, tx, parts.shares, target))
@@ -164,8 +164,8 @@ def show_seeds(target: str) -> Response:
 
 @blueprint.get("/targets/<target>/plan")
 def show_plan(target: str) -> Response:
-    """What comes: waves, the critical path, the estimated end, cycles, and what waits or is stuck
-    with its reason.
+    """Return the forecast: waves, the critical path, the estimated end, cycles, and what waits or
+    is stuck with its reason.
     """
     hub = the_hub()
     with hub.store.read() as tx:
@@ -174,7 +174,7 @@ def show_plan(target: str) -> Response:
 
 @blueprint.get("/builds/<build>/audit")
 def show_audit(build: str) -> Response:
-    """What debranding did. :raises NotFound: no rule has touched this build."""
+    """Return the debrand audit. :raises NotFound: no rule has touched this build."""
     hub = the_hub()
     with hub.store.read() as tx:
         found = builds.find_build(tx, build)
@@ -260,7 +260,9 @@ def list_overrides() -> Response:
 
 @blueprint.get("/search")
 def show_search() -> Response:
-    """What begins with ``q``, in each kind of thing, a few of each with where they lead."""
+    """Return everything that begins with ``q``, in each kind of thing, a few of each with where
+    they lead.
+    """
     hub = the_hub()
     with hub.store.read() as tx:
         return jsonify(search.search(hub, tx, request.args.get("q", "")))
@@ -309,7 +311,7 @@ def list_generations() -> Response:
 
 @blueprint.get("/triggers")
 def list_triggers() -> Response:
-    """What lets drops begin by themselves, with what each found last and why it waits or fails."""
+    """Return the triggers, with what each found last and why it waits or fails."""
     hub = the_hub()
     with hub.store.read() as tx:
         return jsonify(triggers.triggers(hub, tx, target=request.args.get("target", "")))

@@ -101,7 +101,7 @@ def delete_subscription(subscription: str) -> Response:
 
 @blueprint.get("/deliveries")
 def list_deliveries() -> Response:
-    """What is owed to subscriptions and what became of it; ``state`` and ``subscription`` choose."""
+    """Return the deliveries to subscriptions; ``state`` and ``subscription`` choose."""
     who, args = asker(), request.args
     with the_hub().store.read() as tx:
         return listed(

@@ -127,8 +127,8 @@ def _row(build: Build) -> Response:
 
 @blueprint.get("/builds/<build>/order")
 def show_order(build: str) -> Response:
-    """What is needed to build it once more in the same buildroot: ``{order, generation, lock,
-    files}``.
+    """Return everything that a second build in the same buildroot takes: ``{order, generation,
+    lock, files}``.
 
     A generation that was collected is written again; ask until its ``state`` is ``ready``.
     ``files`` are what was made then.

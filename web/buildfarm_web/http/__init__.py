@@ -1,1 +1,1 @@
-"""What every request meets: access, cookies, limits, errors, headers."""
+"""Parts of every request: access, cookies, limits, errors, headers."""

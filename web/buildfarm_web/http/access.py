@@ -1,4 +1,4 @@
-"""Who asks, and whether they may: the one place that turns a token or a session into a principal
+"""Authentication and permission: the one place that turns a token or a session into a principal
 and refuses what is not theirs.
 
 Workers, KVM hosts and tasks have tokens of their own, which open their own API and nothing else.

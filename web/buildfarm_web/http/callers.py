@@ -1,4 +1,4 @@
-"""Who asks, for counting and keeping only: a good token or session, else an address.
+"""Key of the caller for limits and kept answers: a good token or session, else an address.
 
 What they may do is decided in ``access``.
 """

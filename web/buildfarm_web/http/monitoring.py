@@ -1,4 +1,4 @@
-"""What machines that watch machines ask: ``/metrics`` (Prometheus), ``/healthz`` (this process
+"""Endpoints for monitoring: ``/metrics`` (Prometheus), ``/healthz`` (this process
 lives), ``/readyz`` (the farm works).
 """
 

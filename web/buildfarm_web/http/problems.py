@@ -26,7 +26,7 @@ _MOST_FAULTS = 20
 
 
 class Unauthenticated(NotAllowed):
-    """Nobody knows who asks: the token is missing or not one of ours."""
+    """The caller is unknown: the token is missing or not one of ours."""
 
 
 class TooMany(BuildFarmError):

@@ -1,5 +1,5 @@
-"""How many requests a caller may make to ``/api/v1``, counted in Redis where the farm has one, so
-that all web processes count together.
+"""Limits of the requests that a caller may make to ``/api/v1``, counted in Redis where the farm has
+one, so that all web processes count together.
 
 Health, metrics, the worker API, the repositories, feeds, badges, what follows live and the pages
 are not counted. The headers are those of draft-ietf-httpapi-ratelimit-headers-10.

@@ -29,7 +29,7 @@ after it.
 
 
 class Changes:
-    """What happened since the first look. All methods are called by one thread at a time.
+    """Changes since the first look. All methods are called by one thread at a time.
 
     :ivar seen: a number for each watched subject that changes when something happened to it; any
     thread may read it.

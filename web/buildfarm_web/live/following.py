@@ -1,8 +1,8 @@
 """The one event loop of a web process: it looks at what is followed twice a second and sends what
-is new to all followers.
+is new to all clients.
 
-It runs in a thread that starts with the first follower. Files and the store are read in one more
-thread, so that a slow disk holds nobody up. What a follower has not taken stays in the log and the
+It runs in a thread that starts with the first client. Files and the store are read in one more
+thread, so that a slow disk holds nobody up. What a client has not taken stays in the log and the
 table, not in memory.
 """
 
@@ -45,7 +45,7 @@ event told of them.
 _PACE_SECONDS = 3.0
 """A page is told of changes so often at most."""
 _PATIENCE_SECONDS = 60.0
-"""A follower whose connection takes nothing for so long is dropped; it comes back with the offset
+"""A client whose connection takes nothing for so long is dropped; it comes back with the offset
 it got to.
 """
 _KEPT_PIECES = 32
@@ -69,17 +69,17 @@ class _Bell:
 
 
 class _Followed:
-    """A log with followers: its tail, and its last pieces."""
+    """A log with clients: its tail, and its last pieces."""
 
     def __init__(self, task: str, tail: Tail, state: str) -> None:
         self.task, self.tail, self.state = task, tail, state
-        self.followers = 0
+        self.clients = 0
         self.bell = _Bell()
         self.pieces: dict[int, asyncio.Future[Piece]] = {}
 
 
 class Following(Collector):
-    """All followers of one web process.
+    """All clients of one web process.
 
     :meth:`log` and :meth:`changes` may be called by any thread.
     """
@@ -99,31 +99,29 @@ class Following(Collector):
         self.opened = self.reads = 0
 
     @property
-    def followers(self) -> int:
+    def clients(self) -> int:
         """Return how many follow now."""
         return self._addresses.total()
 
     def collect(self) -> Iterator[Metric]:
         """For Prometheus: who follows in this process, and what that costs."""
+        yield GaugeMetricFamily("buildfarm_live_clients", "Clients of logs and pages", self.clients)
         yield GaugeMetricFamily(
-            "buildfarm_live_followers", "Followers of logs and pages", self.followers
-        )
-        yield GaugeMetricFamily(
-            "buildfarm_live_logs_open", "Logs that are open for followers", len(self._logs)
+            "buildfarm_live_logs_open", "Logs that are open for clients", len(self._logs)
         )
         yield CounterMetricFamily(
-            "buildfarm_live_logs_opened", "Logs opened for followers", self.opened
+            "buildfarm_live_logs_opened", "Logs opened for clients", self.opened
         )
         yield CounterMetricFamily(
-            "buildfarm_live_pieces_read", "Pieces of logs read for followers", self.reads
+            "buildfarm_live_pieces_read", "Pieces of logs read for clients", self.reads
         )
 
     def check_room(self, address: str) -> None:
         """:raises TooMany: this address, or all together, follow as much as they may."""
-        if self.followers >= self._room.followers:
+        if self.clients >= self._room.clients:
             raise TooMany(
-                f"{self.followers} follow already",
-                hint="`live.followers` in farm.yaml; pages are read without it",
+                f"{self.clients} clients are connected",
+                hint="`live.clients` in farm.yaml; pages are read without it",
             )
         if self._addresses[address] >= self._room.per_address:
             raise TooMany(
@@ -164,7 +162,7 @@ class Following(Collector):
     ) -> None:
         with self._start_lock:
             if self._loop is None:
-                _make_room_for_files(self._room.followers + _OTHER_FILES)
+                _make_room_for_files(self._room.clients + _OTHER_FILES)
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="live", daemon=True).start()
         asyncio.run_coroutine_threadsafe(
@@ -178,7 +176,7 @@ class Following(Collector):
         address: str,
         messages: AsyncGenerator[bytes, None],
     ) -> None:
-        """One follower, from its first byte to its last."""
+        """One client, from its first byte to its last."""
         self._addresses[address] += 1
         try:
             connection.setblocking(False)  # noqa: FBT003  # the socket's own interface
@@ -247,7 +245,7 @@ class Following(Collector):
 
     @contextlib.contextmanager
     def _followed(self, file: LogFile) -> Iterator[_Followed]:
-        """The log with one follower more; it is opened for the first and closed after the last."""
+        """The log with one client more; it is opened for the first and closed after the last."""
         key = f"{file.task.id} {file.run} {file.path}"
         followed = self._logs.get(key)
         if followed is None:
@@ -256,13 +254,13 @@ class Following(Collector):
                 file.task.id, tail, "" if file.growing else file.task.state.value
             )
             self.opened += 1
-        followed.followers += 1
+        followed.clients += 1
         self._keep_watching()
         try:
             yield followed
         finally:
-            followed.followers -= 1
-            if not followed.followers:
+            followed.clients -= 1
+            if not followed.clients:
                 del self._logs[key]
                 self._reader.submit(followed.tail.close)
 
@@ -293,7 +291,7 @@ class Following(Collector):
                     await self._look_at_all(
                         beat=looks % _HEARTBEAT_LOOKS == 0, ask=looks % _STATE_LOOKS == 0
                     )
-                except Exception as error:  # noqa: BLE001  # the next look may do better, and all followers wait for it
+                except Exception as error:  # noqa: BLE001  # the next look may do better, and all clients wait for it
                     log.get().warning("live.look_failed", exc_info=error)
         finally:
             self._watch = None
@@ -353,7 +351,7 @@ async def _write(
 
 
 def _make_room_for_files(count: int) -> None:
-    """Let this process open ``count`` files, as far as its hard limit allows: a follower is one."""
+    """Let this process open ``count`` files, as far as its hard limit allows: a client is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < count:
         resource.setrlimit(

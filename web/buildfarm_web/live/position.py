@@ -1,4 +1,4 @@
-"""Where a follower stands: in which of a task's logs, and at which byte."""
+"""Position of an SSE client: the log of a task, and the byte in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from buildfarm_web.read_models.core.convert import numbered
 
 
 class Position(NamedTuple):
-    """``run`` is 0 where the follower does not know
+    """``run`` is 0 where the client does not know
     (:attr:`buildfarm_web.read_models.build.logs.LogFile.run`).
 
     >>> str(Position(1767323045000, 97)), Position.parse("1767323045000-97"), Position.parse("97"), Position.parse("x")

@@ -2,7 +2,7 @@
 
 A log is sent in pieces that everybody gets alike: a piece begins where the one before ended and
 ends at the first line break after a multiple of 64 KiB, or where the log ended when it was made. A
-follower is nothing but an offset; who is slow or comes back asks for an older piece.
+client is nothing but an offset; who is slow or comes back asks for an older piece.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Tail:
     """One open file. All methods are called by one thread at a time; ``published`` may be read by
     any.
 
-    :ivar published: how far followers may read: whole lines, or half a line that has not grown for
+    :ivar published: how far clients may read: whole lines, or half a line that has not grown for
     one look. :ivar reads: how often the file was read.
     """
 
@@ -52,7 +52,7 @@ class Tail:
         os.close(self._file)
 
     def look(self) -> bool:
-        """Return whether there is more for the followers than at the last look."""
+        """Return whether there is more for the clients than at the last look."""
         size, before = os.fstat(self._file).st_size, self._seen
         self._seen = size
         if size <= self.published:
@@ -74,7 +74,7 @@ class Tail:
             return True
 
     def finish(self) -> bool:
-        """Nobody writes any more: the rest counts, line break or not. Whether there was any."""
+        """End the log: an unfinished last line counts too. Return whether there was one."""
         before, self.published = self.published, max(self.published, os.fstat(self._file).st_size)
         return self.published > before
 

@@ -22,8 +22,8 @@ _MOST_OK, _SOME_OK = 1.0, 0.9
 
 @blueprint.get("/<target>.svg")
 def of_target(target: str) -> Response:
-    """How many of a target's compared builds are compatible with the vendor's; grey where nothing
-    is known.
+    """Badge of how many of a target's compared builds are compatible with the vendor's; grey where
+    nothing is known.
     """
     hub = the_hub()
     if target not in hub.config.targets:

@@ -24,13 +24,13 @@ _NEVER = datetime(2026, 1, 1, tzinfo=UTC)
 
 @blueprint.get("/all.atom")
 def everything() -> Response:
-    """What the farm has to tell."""
+    """Return the feed of the farm."""
     return _feed("", "")
 
 
 @blueprint.get("/<scope>/<path:name>.atom")
 def scoped(scope: str, name: str) -> Response:
-    """What it has to tell of one target, SIG or source."""
+    """Return the feed of one target, SIG or source."""
     return _feed(scope, name)
 
 

@@ -92,7 +92,7 @@ def leave_for_issuer() -> Response:
 
 @blueprint.get("/login/oidc/return")
 def complete() -> Response:
-    """Where the OIDC issuer sends the browser back to."""
+    """Complete a login when the OIDC issuer sends the browser back."""
     settings = the_hub().config.farm.login.oidc
     issuer, (authorization_request, where) = _issuer(), cookies.authorization_request()
     assert settings is not None
@@ -130,7 +130,7 @@ def logout() -> Response:
 
 @blueprint.get("/account")
 def account() -> Response:
-    """Who one is here; whoever is nobody is sent to the login."""
+    """Show the caller's account; an unknown caller is sent to the login."""
     if not access.principal().is_known:
         return redirect(url_for("people_pages.ways_in", next="/account"), HTTPStatus.SEE_OTHER)
     return _account_page()
@@ -188,7 +188,7 @@ def _back(did: str) -> Response:
 
 @blueprint.get("/audit")
 def audit() -> str:
-    """Who did what to which thing, when and why."""
+    """Show the audit log."""
     wanted = api_accounts.acts_wanted()
     with the_hub().store.read() as tx:
         found = audit_log.acts(tx, access.seen(), **wanted, limit=_PAGE)

@@ -160,7 +160,7 @@ def list_targets() -> str:
 
 @blueprint.get("/targets/<target>/seeds")
 def show_seeds(target: str) -> str:
-    """What still comes from a seed, and the self-hosted share over time."""
+    """Show what still comes from a seed, and the self-hosted share over time."""
     parts = app_context()
     with parts.hub.store.read() as tx:
         found, now = seeds.seeds(parts.hub, tx, parts.shares, target), stamp(tx.now)
@@ -214,7 +214,7 @@ def list_generations() -> str:
 
 @blueprint.get("/search")
 def show_search() -> str:
-    """What begins with a text, in each kind of thing."""
+    """Show the results of a search by kind."""
     hub = the_hub()
     with hub.store.read() as tx:
         found, now = search.search(hub, tx, request.args.get("q", "")), stamp(tx.now)
@@ -243,7 +243,7 @@ def list_waivers() -> str:
 
 @blueprint.get("/triggers")
 def list_triggers() -> str:
-    """What lets drops begin by themselves."""
+    """Show the triggers."""
     hub = the_hub()
     with hub.store.read() as tx:
         found = triggers.triggers(hub, tx, target=request.args.get("target", ""))

@@ -44,7 +44,7 @@ def _filters(*names: str) -> dict[str, str]:
 
 @blueprint.get("/action-required")
 def list_action_required() -> str:
-    """What needs a person now."""
+    """Show the action required now."""
     parts, filters = app_context(), _filters("target", "sig", "kind")
     with parts.hub.store.read() as tx:
         found = action_required.action_required(
@@ -129,7 +129,7 @@ def show_sig(sig: str) -> str:
 
 @blueprint.get("/lag")
 def show_lag() -> str:
-    """How far behind the vendor."""
+    """Show the lag behind the vendor."""
     parts, filters = app_context(), _filters("target", "sig")
     with parts.hub.store.read() as tx:
         found = lag.lag(parts.hub, tx, parts.source_statuses, **filters)

@@ -1,4 +1,4 @@
-"""How templates say things: times, sizes and shares for people, and for each word its symbol and
+"""Filters of templates: times, sizes and shares for people, and for each word its symbol and
 tone.
 
 A state or verdict is always its word; the symbol and the colour only help the eye.
@@ -55,7 +55,7 @@ STAGES: Mapping[str, str] = {
     "arriving": "arriving here", "ingest": "verified and debranded", "waiting": "waiting", "building": "building",
     "comparing": "comparing", "publishing": "publishing", "held": "held for a person",
 }  # fmt: skip
-"""What the stages of :mod:`buildfarm.domain.core.lag` mean to a reader."""
+"""Meaning of the stages of :mod:`buildfarm.domain.core.lag` to a reader."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _SPANS = ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s"))

@@ -1,4 +1,4 @@
-"""What a page shows and its JSON twin says: one function for both, from one consistent read.
+"""Read models: one function for a page and its JSON representation, from one consistent read.
 
 Each gives plain JSON (dicts, lists, text, numbers); times are ISO 8601 in UTC, absent ones
 ``None``.

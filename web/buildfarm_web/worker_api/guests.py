@@ -53,7 +53,7 @@ def admit() -> Response:
 
 @blueprint.get("/buildroots/<target>/<arch>")
 def buildroot(target: str, arch: str) -> Response:
-    """What a task of this target and arch would be built in now: an image is installed from the
+    """Return the buildroot of a task of this target and arch: an image is installed from the
     same repositories.
 
     :raises NotAllowed: the host builds nothing for this target.

@@ -11,7 +11,7 @@ from buildfarm.api.responses.core.base import ApiResponse, Moment
 from buildfarm.domain.auth.permissions import Action, Role
 
 Way = Literal["password", "oidc"]
-"""How somebody gets in."""
+"""A way to log in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class OpenSession(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnAccount(ApiResponse):
-    """Who one is here and what one may do."""
+    """The caller's own account and what it may do."""
 
     name: str
     role: Role
@@ -113,7 +113,7 @@ class PasswordChanged(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaysIn(ApiResponse):
-    """How one can log in: with a ``password``, at an ``oidc`` issuer (its title); ``you`` is empty
+    """Ways to log in: with a ``password``, at an ``oidc`` issuer (its title); ``you`` is empty
     for nobody.
     """
 

@@ -10,7 +10,7 @@ from buildfarm.api.responses.core.events import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act(Event):
-    """What a person did; ``about`` names the thing as people do, ``page`` is where it is shown."""
+    """An act of a person; ``about`` names the thing as people do, ``page`` is where it is shown."""
 
     about: str
     page: str

@@ -235,7 +235,7 @@ class OrderFile(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOrder(ApiResponse):
-    """What is needed to build something once more in the same buildroot; ``lock`` is the digest of
+    """Everything that a second build in the same buildroot takes; ``lock`` is the digest of
     what was in it.
     """
 
@@ -247,7 +247,7 @@ class BuildOrder(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit(ApiResponse):
-    """What debranding did: rule, actions with their places, sources before and after, and a unified
+    """The debrand audit: rule, actions with their places, sources before and after, and a unified
     diff of the spec.
     """
 

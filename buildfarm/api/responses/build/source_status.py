@@ -1,4 +1,4 @@
-"""Where sources stand: rows of lists, and the map."""
+"""Status of sources: rows of lists, and the map."""
 
 from __future__ import annotations
 

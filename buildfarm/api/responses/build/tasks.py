@@ -18,7 +18,7 @@ class PassedOver(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision(ApiResponse):
-    """Why a task was given out when it was, and the first few that it went before."""
+    """Reason why a task was assigned, and the first few tasks that it went before."""
 
     why: str
     passed_over: list[PassedOver]

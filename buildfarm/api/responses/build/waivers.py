@@ -40,7 +40,7 @@ class Waiver(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaiverRequest(ApiResponse):
-    """Somebody asks those who may to waive a ``finding`` of a build; ``security``: the security
+    """Request to waive a ``finding`` of a build; ``security``: the security
     authority alone may.
     """
 

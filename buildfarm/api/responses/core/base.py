@@ -1,4 +1,4 @@
-"""What all responses share: how they are parsed and written as JSON, times, and pages of lists."""
+"""Base of all responses: parsing, JSON, times and pages of lists."""
 
 from __future__ import annotations
 

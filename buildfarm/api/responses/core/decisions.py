@@ -1,4 +1,4 @@
-"""What decisions and uploads answer."""
+"""Responses to decisions and uploads."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class DropList(ListPage):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compatibility(ApiResponse):
-    """How many of the vendor's RPMs ours can stand in for; what only a waiver made acceptable is in
+    """Count of the vendor's RPMs that ours can replace; what only a waiver made acceptable is in
     ``waived`` alone.
     """
 
@@ -101,7 +101,7 @@ class DropFileProblem(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropFiles(ApiResponse):
-    """What a drop brought."""
+    """Files of a drop by kind, and those that were refused."""
 
     srpms: int
     binaries: int

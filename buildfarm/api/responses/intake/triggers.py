@@ -58,7 +58,7 @@ class WebhookDrop(ReceivedDrop):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NothingToDo(ApiResponse):
-    """Why a webhook's message began no drop; ``known``: it came before."""
+    """Reason why a webhook's message began no drop; ``known``: it came before."""
 
     known: bool
     nothing_to_do: str

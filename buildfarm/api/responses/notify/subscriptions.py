@@ -11,7 +11,7 @@ from buildfarm.domain.notify.subscription import Channel, DeliveryState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription(ApiResponse):
-    """Who is told what; ``pending`` deliveries are owed, ``dead`` ones were given up."""
+    """A subscription to notices; ``pending`` deliveries are owed, ``dead`` ones were given up."""
 
     id: str
     owner: str
@@ -70,7 +70,7 @@ class DeliveryList(ListPage):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventConsumer(ApiResponse):
-    """How far what follows the events has come: ``event`` is the number of the last one."""
+    """Position of an event consumer: ``event`` is the number of the last one."""
 
     id: str
     event: int
@@ -88,4 +88,4 @@ class SubscriptionList(ApiResponse):
     subscriptions: list[Subscription]
     deliveries: list[AboutDelivery]
     topics: list[Topic]
-    followers: list[EventConsumer]
+    consumers: list[EventConsumer]

@@ -1,4 +1,4 @@
-"""What needs a person now."""
+"""Action required of people."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class ActionGroup(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRequired(ApiResponse):
-    """What needs a person now, in the order in which to look at it."""
+    """Action required now, the most pressing kind first."""
 
     now: Moment
     total: int

@@ -28,7 +28,7 @@ class TargetFigures(Target):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview(BuildList):
-    """What a person who comes in the morning wants to know first; the list of builds at its end is
+    """The overview of the farm; the list of builds at its end is
     filtered by the query.
     """
 

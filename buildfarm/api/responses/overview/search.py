@@ -1,4 +1,4 @@
-"""What a search found."""
+"""Results of a search."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class HitGroup(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult(ApiResponse):
-    """What begins with the ``query``, by kind; fewer than ``shortest`` characters find nothing."""
+    """Everything that begins with the ``query``, by kind; fewer than ``shortest`` characters find
+    nothing.
+    """
 
     query: str
     groups: list[HitGroup]

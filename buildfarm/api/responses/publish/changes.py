@@ -1,4 +1,4 @@
-"""What changed between two generations, or two composes."""
+"""Changes between two generations or two composes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ChangedRpm(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes(ApiResponse):
-    """What differs from the one before: the first of ``builds_total`` sources, with their RPMs."""
+    """Differences from the one before: the first of ``builds_total`` sources, with their RPMs."""
 
     counts: dict[Change, int]
     builds: list[ChangedSource]

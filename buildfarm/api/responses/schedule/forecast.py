@@ -1,4 +1,4 @@
-"""What comes: forecasts of targets and drops, and of one build why it waits and when it should
+"""Forecasts of targets and drops, and of one build why it waits and when it should
 start.
 """
 
@@ -68,7 +68,7 @@ class Stopped(NamedBuild):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetOutlook(Forecast):
-    """What comes for a target, what waits, and what is stuck."""
+    """Forecast of a target, with what waits and what is stuck."""
 
     waiting: list[Waiting]
     stuck: list[Stopped]
@@ -111,7 +111,7 @@ class Unread(NamedBuild):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surveyed(ApiResponse):
-    """How many SRPMs were read for brand words, of all."""
+    """Count of SRPMs read for brand words, of all."""
 
     read: int
     of: int
@@ -153,7 +153,7 @@ class TaskNow(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why(ApiResponse):
-    """Why a build is where it is, what it waits for, its rank and its estimated start."""
+    """Reason of a build's state, what it waits for, its rank and its estimated start."""
 
     id: str
     nvr: str

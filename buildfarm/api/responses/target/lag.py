@@ -1,4 +1,4 @@
-"""How far behind the vendor: seconds by stage."""
+"""Lag behind the vendor: seconds by stage."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SigLag(Figures):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LagPoint(Figures):
-    """What was published between two moments."""
+    """Mean lag of the builds published between two moments."""
 
     at: Moment
     until: Moment

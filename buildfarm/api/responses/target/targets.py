@@ -26,7 +26,7 @@ class Head(Generation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner(ApiResponse):
-    """Who answers for a target."""
+    """Owner of a target."""
 
     sig: str
     contact: str
@@ -74,14 +74,14 @@ class Lifecycle(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRules(ApiResponse):
-    """What the destination tag does with builds that could not be compared."""
+    """Rule of the destination tag for builds that could not be compared."""
 
     uncompared: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildrootWords(ApiResponse):
-    """What every buildroot of a target begins with."""
+    """Base of every buildroot of a target."""
 
     packages: list[str]
     releasever: str
@@ -109,7 +109,7 @@ class Affected(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impact(ApiResponse):
-    """What a new build took away, and from whom."""
+    """Provides that a new build removed, and the builds that need them."""
 
     at: Moment
     why: str
@@ -216,7 +216,7 @@ class CycleBuild(ApiResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seeds(ApiResponse):
-    """What still comes from a seed, the most used first, and the self-hosted share over time."""
+    """RPMs that still come from a seed, the most used first, and the self-hosted share over time."""
 
     target: str
     buildroots: int

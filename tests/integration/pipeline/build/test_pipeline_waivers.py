@@ -26,7 +26,7 @@ from buildfarm.services.build.comparing import CompareTools
 from buildfarm.services.core import builds
 from buildfarm.services.core.hub import Hub
 from buildfarm.services.schedule.scheduler import Scheduler
-from tests.integration.pipeline.conftest import Clock
+from tests.fakes import Clock
 from tests.integration.pipeline.publish.test_pipeline_publishing import (
     BUILD,
     DESTINATION,

@@ -20,7 +20,8 @@ from buildfarm.errors import Conflict, InputError, NotFound
 from buildfarm.services.core import builds
 from buildfarm.services.intake import drops
 from buildfarm.services.intake.drops import Offered, Received
-from tests.integration.pipeline.conftest import Clock, World
+from tests.fakes import Clock
+from tests.integration.pipeline.conftest import World
 
 
 def receive(world: World, *files: Path, kind: ItemKind = ItemKind.SRPM, **more: str) -> Received:

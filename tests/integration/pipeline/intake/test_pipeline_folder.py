@@ -23,7 +23,8 @@ from buildfarm.domain.core.records import Event
 from buildfarm.domain.intake.drop import Drop, DropItem, ItemKind
 from buildfarm.domain.target.trigger import SeenFile, TriggerState
 from buildfarm.services.intake.watching import NOTE, FolderWatch
-from tests.integration.pipeline.conftest import Clock, MakeRpms, World
+from tests.fakes import Clock
+from tests.integration.pipeline.conftest import MakeRpms, World
 from tests.waiting import until
 
 FOLDER = {"name": "inbox", "path": "../inbox", "quiet": 10, "look": 15}

@@ -31,7 +31,8 @@ from buildfarm.errors import NotNow
 from buildfarm.ports.store import Store
 from buildfarm.services.intake import downloads, drops
 from buildfarm.services.intake.polling import Poller
-from tests.integration.pipeline.conftest import Clock, Key, MakeRpms, World
+from tests.fakes import Clock
+from tests.integration.pipeline.conftest import Key, MakeRpms, World
 from tests.integration.vendor_server import VendorServer
 
 SIGNED: dict[Path, Path] = {}

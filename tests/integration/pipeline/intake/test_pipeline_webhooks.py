@@ -23,7 +23,8 @@ from buildfarm.domain.core.records import Event
 from buildfarm.domain.core.task import Task
 from buildfarm.domain.intake.drop import Approval, Drop, DropItem, ItemKind
 from buildfarm.domain.target.trigger import HookCall, TriggerState
-from tests.integration.pipeline.conftest import Clock, World
+from tests.fakes import Clock
+from tests.integration.pipeline.conftest import World
 
 SECRET = "whsec_" + base64.b64encode(b"a key of thirty-two bytes, truly").decode()
 COMMIT = "da1560886d4f094c3e6c9ef40349f7d38b5d27d7"

@@ -18,7 +18,8 @@ from buildfarm.domain.publish.repository import Generation, GenerationState
 from buildfarm.errors import Conflict, InfraError
 from buildfarm.services.core import tasks
 from buildfarm.services.publish import collecting, publishing
-from tests.integration.pipeline.conftest import Clock, World
+from tests.fakes import Clock
+from tests.integration.pipeline.conftest import World
 from tests.integration.pipeline.publish.test_pipeline_publishing import (
     BUILD,
     DESTINATION,

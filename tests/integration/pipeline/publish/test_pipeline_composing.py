@@ -24,7 +24,8 @@ from buildfarm.domain.target.target import Tags
 from buildfarm.errors import Conflict, IllegalTransition, InputError, NotFound
 from buildfarm.services.notify import consumers, notices
 from buildfarm.services.publish import collecting, composing, publishing
-from tests.integration.pipeline.conftest import Clock, World
+from tests.fakes import Clock
+from tests.integration.pipeline.conftest import World
 from tests.integration.pipeline.publish.test_pipeline_publishing import (
     BUILD,
     DESTINATION,

@@ -31,7 +31,8 @@ from buildfarm.services.build.comparing import CompareTools
 from buildfarm.services.core import builds, tasks
 from buildfarm.services.core.hub import Hub
 from buildfarm.services.publish import publishing
-from tests.integration.pipeline.conftest import Clock, MakeRpms, World
+from tests.fakes import Clock
+from tests.integration.pipeline.conftest import MakeRpms, World
 
 BUILD, DESTINATION = "reef-9-build", "reef-9"
 

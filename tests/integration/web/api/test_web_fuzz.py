@@ -27,9 +27,10 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from buildfarm.adapters.core.database import SqlStore
 from buildfarm.config import Limits
 from buildfarm.services.core.hub import Hub
+from tests.fakes import Clock
 from tests.integration.web import scenarios
 from tests.integration.web.people_scenario import PEOPLE, introduce, token_of
-from tests.integration.web.scenarios import Clock, Scenario
+from tests.integration.web.scenarios import Scenario
 
 _REFUSED = ["400", "401", "403", "404", "405", "406", "409", "412", "415", "422", "429"]
 _ACCEPTED = ["2xx", "3xx", "401", "403", "404", "409", "412", "429"]

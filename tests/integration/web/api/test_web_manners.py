@@ -22,9 +22,9 @@ from buildfarm.domain.core.idempotency import KeptAnswer
 from buildfarm.domain.core.records import ApiToken, SourceOverride
 from buildfarm.services.core import idempotency
 from buildfarm.services.core.hub import Hub
+from tests.fakes import Clock
 from tests.integration.web import scenarios
 from tests.integration.web.people_scenario import bearer, introduce, token_of
-from tests.integration.web.scenarios import Clock
 
 OVERRIDE = {"target": "reef-9", "source": "zlib", "reason": "flaky", "settings": {"nocheck": True}}
 URL = "/api/v1/overrides"

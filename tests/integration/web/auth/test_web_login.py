@@ -19,9 +19,9 @@ from buildfarm.services.auth import accounts
 from buildfarm.services.auth.login import LoginTools
 from buildfarm.services.core.hub import Hub
 from buildfarm.services.core.tasks import token_hash
+from tests.fakes import Clock
 from tests.integration.web import scenarios
 from tests.integration.web.people_scenario import PASSWORD, Browser, browser_of, csrf_on, introduce
-from tests.integration.web.scenarios import Clock
 
 COOKIE = "buildfarm"
 

@@ -27,6 +27,7 @@ from buildfarm.errors import NotAllowed
 from buildfarm.services.auth import accounts
 from buildfarm.services.auth.login import LoginTools
 from buildfarm.services.core.hub import Hub
+from tests.fakes import Clock
 from tests.integration.web import oidc_server, scenarios
 from tests.integration.web.oidc_server import OidcServer, query_of
 
@@ -66,7 +67,7 @@ class Farm:
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     folder = tmp_path_factory.mktemp("oidc")
-    hub = scenarios.make_hub(folder / "farm", scenarios.Clock())
+    hub = scenarios.make_hub(folder / "farm", Clock())
 
     def later(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         return app(environ, start)  # its configuration names this server's own port

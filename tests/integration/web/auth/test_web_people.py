@@ -20,6 +20,7 @@ from buildfarm.domain.core.worker import Worker
 from buildfarm.domain.intake.drop import Drop, DropItem
 from buildfarm.services.auth import accounts
 from buildfarm.services.core.hub import Hub
+from tests.fakes import Clock
 from tests.integration.web.people_scenario import (
     PASSWORD,
     bearer,
@@ -28,7 +29,7 @@ from tests.integration.web.people_scenario import (
     introduce,
     token_of,
 )
-from tests.integration.web.scenarios import HOSTILE, Clock, Scenario
+from tests.integration.web.scenarios import HOSTILE, Scenario
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from buildfarm.domain.publish.compose import Compose
 from buildfarm.domain.publish.repository import Generation, GenerationState
 from buildfarm.services.auth import accounts
 from buildfarm.services.core.hub import Hub
+from tests.fakes import Clock
 from tests.integration.web.people_scenario import PEOPLE, bearer, browser_of, introduce, token_of
-from tests.integration.web.scenarios import Clock, Scenario
+from tests.integration.web.scenarios import Scenario
 
 EVERYBODY = frozenset({"nobody", *PEOPLE})
 KNOWN = EVERYBODY - {"nobody"}

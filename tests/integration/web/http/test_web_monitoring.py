@@ -21,8 +21,8 @@ from buildfarm.services.core.hub import Hub
 from buildfarm.services.notify import consumers, metrics
 from buildfarm.services.schedule import task_handlers
 from tests.conftest import CHECKOUT
+from tests.fakes import Clock
 from tests.integration.store.query_plans import recording, whole_reads
-from tests.integration.web.conftest import Clock
 from tests.integration.web.scenarios import Scenario
 
 
@@ -137,9 +137,9 @@ def test_counters_and_histograms_are_what_the_teller_counted(
     assert samples["buildfarm_guest_start_seconds_count", ("accelerator", "kvm")] == 1
     assert samples["buildfarm_comparisons_total", published, ("verdict", "MISSING")] == 1
     assert samples["buildfarm_stream_length",] == 2
-    assert samples["buildfarm_consumer_lag_events", ("follower", "metrics")] == 0
+    assert samples["buildfarm_consumer_lag_events", ("consumer", "metrics")] == 0
     assert last is not None
-    assert samples["buildfarm_consumer_lag_events", ("follower", "stream")] == (last.id or 0) - 3
+    assert samples["buildfarm_consumer_lag_events", ("consumer", "stream")] == (last.id or 0) - 3
 
 
 def test_nothing_that_is_asked_all_day_reads_a_whole_table(

@@ -1,4 +1,4 @@
-"""Live parts over HTTP: a real server, followers over sockets, a log that grows, and what it costs
+"""Live parts over HTTP: a real server, clients over sockets, a log that grows, and what it costs
 the hub.
 """
 
@@ -29,7 +29,7 @@ from buildfarm.services.build.building import log_path
 from buildfarm.services.core import builds, tasks
 from buildfarm.services.core.hub import Hub
 from tests.integration.web import scenarios
-from tests.integration.web.live_server import Follower, Server, serving
+from tests.integration.web.live_server import Server, SseClient, serving
 from tests.integration.web.scenarios import Scenario
 
 PIECE = (
@@ -72,15 +72,15 @@ class Farm:
 
 
 @asynccontextmanager
-async def followed(server: Server, path: str, count: int = 1) -> AsyncIterator[list[Follower]]:
-    """So many followers, all connected; at the end all of their streams are over."""
-    followers = [Follower() for _ in range(count)]
-    await until(lambda: server.figure("buildfarm_live_followers") == 0)
+async def followed(server: Server, path: str, count: int = 1) -> AsyncIterator[list[SseClient]]:
+    """So many clients, all connected; at the end all of their streams are over."""
+    clients = [SseClient() for _ in range(count)]
+    await until(lambda: server.figure("buildfarm_live_clients") == 0)
     async with asyncio.timeout(90), asyncio.TaskGroup() as group:
-        for follower in followers:
-            group.create_task(follower.follow(server.url, path))
-        await until(lambda: server.figure("buildfarm_live_followers") == count)
-        yield followers
+        for client in clients:
+            group.create_task(client.follow(server.url, path))
+        await until(lambda: server.figure("buildfarm_live_clients") == count)
+        yield clients
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -104,7 +104,7 @@ def farm(told: tuple[Path, Scenario], tmp_path_factory: pytest.TempPathFactory) 
 
 
 async def crowd(farm: Farm, count: int) -> list[float]:
-    """``count`` followers of a log that grows by 200 pieces and ends; seconds that other pages took
+    """``count`` clients of a log that grows by 200 pieces and ends; seconds that other pages took
     meanwhile.
     """
     server, pages = farm.server, []
@@ -113,7 +113,7 @@ async def crowd(farm: Farm, count: int) -> list[float]:
         server.figure(f"buildfarm_live_{name}_total") for name in ("pieces_read", "logs_opened")
     )
     began = time.monotonic()
-    async with followed(server, log_url(task), count) as followers:
+    async with followed(server, log_url(task), count) as clients:
         assert server.open_files(farm.log(task)) == 1
         memory = server.resident_mib()
         for number in range(200):
@@ -127,15 +127,15 @@ async def crowd(farm: Farm, count: int) -> list[float]:
                 pages.append(time.perf_counter() - started)
         assert server.open_files(farm.log(task)) == 1
         assert server.threads() < 25, "gunicorn's 16 threads and a few more, however many follow"
-        await until(lambda: all(len(follower.marked) == 200 for follower in followers))
+        await until(lambda: all(len(client.marked) == 200 for client in clients))
         assert server.resident_mib() - memory < 20, (
-            "what followers have not fetched is not kept for them"
+            "what clients have not fetched is not kept for them"
         )
         farm.end(task)
     whole = farm.log(task).read_text(encoding="utf-8")
-    for follower in followers:
-        assert (follower.status, follower.heard, follower.events[-1]) == (200, whole, "end")
-        assert follower.is_gapless
+    for client in clients:
+        assert (client.status, client.heard, client.events[-1]) == (200, whole, "end")
+        assert client.is_gapless
     looks = 2 * (time.monotonic() - began)
     assert (
         server.figure("buildfarm_live_pieces_read_total") - read < looks + len(whole) / 2**16 + 10
@@ -144,13 +144,13 @@ async def crowd(farm: Farm, count: int) -> list[float]:
     return pages
 
 
-def test_fifty_followers_of_one_log_hear_every_byte_once_and_cost_one_reader(farm: Farm) -> None:
+def test_fifty_clients_of_one_log_hear_every_byte_once_and_cost_one_reader(farm: Farm) -> None:
     pages = asyncio.run(crowd(farm, 50))
     assert statistics.median(pages) < 1.0
 
 
 @pytest.mark.full
-def test_five_hundred_followers_of_one_log_cost_one_reader(farm: Farm) -> None:
+def test_five_hundred_clients_of_one_log_cost_one_reader(farm: Farm) -> None:
     pages = asyncio.run(crowd(farm, 500))
     assert statistics.median(pages) < 2.0
 
@@ -158,42 +158,42 @@ def test_five_hundred_followers_of_one_log_cost_one_reader(farm: Farm) -> None:
 def test_who_comes_back_goes_on_where_it_was(farm: Farm) -> None:
     text = PIECE * 100  # more than one piece
     task = farm.task(text)
-    follower = Follower()
+    client = SseClient()
 
     async def follow() -> None:
-        while len(follower.heard.encode()) < len(text.encode()):  # leaves after each piece
-            await follower.follow(farm.server.url, log_url(task), events=1)
+        while len(client.heard.encode()) < len(text.encode()):  # leaves after each piece
+            await client.follow(farm.server.url, log_url(task), events=1)
         farm.append(task, "half a li")
-        await follower.follow(farm.server.url, log_url(task), events=1)
+        await client.follow(farm.server.url, log_url(task), events=1)
         farm.append(task, "ne: error: whole\n")
-        await follower.follow(farm.server.url, log_url(task), events=1)
+        await client.follow(farm.server.url, log_url(task), events=1)
         farm.append(task, "no line break at the end")
         farm.end(task)
-        await follower.follow(farm.server.url, log_url(task))
+        await client.follow(farm.server.url, log_url(task))
 
     asyncio.run(asyncio.wait_for(follow(), 60))
-    assert follower.heard == text + "half a line: error: whole\nno line break at the end"
-    assert follower.is_gapless
-    assert follower.marked == ["x.c:3: error: ö\n"] * 100 + ["ne: error: whole\n"], (
+    assert client.heard == text + "half a line: error: whole\nno line break at the end"
+    assert client.is_gapless
+    assert client.marked == ["x.c:3: error: ö\n"] * 100 + ["ne: error: whole\n"], (
         "the line is judged whole"
     )
-    assert follower.events[-1] == "end"
+    assert client.events[-1] == "end"
 
 
 def test_a_log_that_is_over_is_told_to_its_end(farm: Farm) -> None:
     task = farm.task(PIECE)
     farm.end(task)
-    follower = Follower()
-    asyncio.run(follower.follow(farm.server.url, log_url(task, offset=len(b"gcc -c"))))
-    assert follower.heard == PIECE[len("gcc -c") :]
-    assert follower.events == ["lines", "end"]
+    client = SseClient()
+    asyncio.run(client.follow(farm.server.url, log_url(task, offset=len(b"gcc -c"))))
+    assert client.heard == PIECE[len("gcc -c") :]
+    assert client.events == ["lines", "end"]
 
 
 @pytest.mark.parametrize("anew", ["shorter\n", f"longer than what was there\n{PIECE}"])
 def test_a_log_that_begins_anew_is_told_anew(farm: Farm, anew: str) -> None:
     task = farm.task(PIECE)
 
-    async def follow() -> Follower:
+    async def follow() -> SseClient:
         async with followed(farm.server, log_url(task)) as (first,):
             await until(lambda: first.heard == PIECE)
             farm.log(task).rename(
@@ -202,7 +202,7 @@ def test_a_log_that_begins_anew_is_told_anew(farm: Farm, anew: str) -> None:
             farm.log(task).write_text(anew)
             with farm.hub.store.begin() as tx:
                 tx.update(tx.get(Task, task.id), started=tx.now + timedelta(seconds=1))
-        second = Follower(last_id=first.last_id)
+        second = SseClient(last_id=first.last_id)
         await second.follow(farm.server.url, log_url(task), events=2)
         return second
 
@@ -221,21 +221,21 @@ def test_a_page_is_told_of_what_concerns_it_and_of_nothing_else(farm: Farm) -> N
         "other": farm.ids["tree"],
     }
 
-    async def watch() -> dict[str, Follower]:
-        followers = {name: Follower() for name in subjects}
+    async def watch() -> dict[str, SseClient]:
+        clients = {name: SseClient() for name in subjects}
         async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-            await until(lambda: farm.server.figure("buildfarm_live_followers") == 0)
-            for name, follower in followers.items():
+            await until(lambda: farm.server.figure("buildfarm_live_clients") == 0)
+            for name, client in clients.items():
                 path = f"/live/changes?subject={subjects[name]}"
-                group.create_task(follower.follow(farm.server.url, path, events=1))
-            await until(lambda: farm.server.figure("buildfarm_live_followers") == len(subjects))
+                group.create_task(client.follow(farm.server.url, path, events=1))
+            await until(lambda: farm.server.figure("buildfarm_live_clients") == len(subjects))
             change_priority(farm, farm.ids["less"], "sooner")
-            await until(lambda: all(followers[name].events for name in subjects if name != "other"))
-            assert not followers["other"].events
+            await until(lambda: all(clients[name].events for name in subjects if name != "other"))
+            assert not clients["other"].events
             change_priority(farm, farm.ids["tree"], "the other's turn")
-        return followers
+        return clients
 
-    assert all(follower.events == ["change"] for follower in asyncio.run(watch()).values())
+    assert all(client.events == ["change"] for client in asyncio.run(watch()).values())
 
 
 def change_priority(farm: Farm, build: str, why: str) -> None:
@@ -247,13 +247,13 @@ def change_priority(farm: Farm, build: str, why: str) -> None:
 def test_a_page_made_before_the_last_event_is_told_at_once(farm: Farm) -> None:
     since = utc_now().isoformat().replace("+00:00", "Z")
     change_priority(farm, farm.ids["less"], "between the page and its stream")
-    follower = Follower()
+    client = SseClient()
     asyncio.run(
         asyncio.wait_for(
-            follower.follow(farm.server.url, f"/live/changes?since={since}", events=1), 20
+            client.follow(farm.server.url, f"/live/changes?since={since}", events=1), 20
         )
     )
-    assert follower.events == ["change"]
+    assert client.events == ["change"]
 
 
 def test_who_leaves_is_forgotten_and_the_log_is_closed(farm: Farm) -> None:
@@ -265,7 +265,7 @@ def test_who_leaves_is_forgotten_and_the_log_is_closed(farm: Farm) -> None:
             pass
         assert farm.server.open_files(farm.log(task)) == 1
     asyncio.run(
-        asyncio.wait_for(until(lambda: farm.server.figure("buildfarm_live_followers") == 0), 20)
+        asyncio.wait_for(until(lambda: farm.server.figure("buildfarm_live_clients") == 0), 20)
     )
     asyncio.run(asyncio.wait_for(until(lambda: farm.server.open_files(farm.log(task)) == 0), 20))
 
@@ -294,10 +294,10 @@ def test_who_does_not_read_is_dropped_and_holds_nobody_up(
     ends[1][1].settimeout(30)
     while f"-{path.stat().st_size}\nevent: lines\n".encode() not in heard:
         heard += ends[1][1].recv(1 << 20)
-    asyncio.run(asyncio.wait_for(until(lambda: live.followers == 1), 30))
+    asyncio.run(asyncio.wait_for(until(lambda: live.clients == 1), 30))
     for _, theirs in ends:
         theirs.close()
-    asyncio.run(asyncio.wait_for(until(lambda: live.followers == 0), 30))
+    asyncio.run(asyncio.wait_for(until(lambda: live.clients == 0), 30))
 
 
 def test_what_cannot_be_followed_is_a_problem_with_a_next_step(farm: Farm) -> None:
@@ -317,7 +317,7 @@ def test_one_address_has_its_share_and_the_end_of_the_server_ends_every_stream(
     shutil.copytree(told[0], home, symlinks=True)
 
     async def follow(server: Server) -> float:
-        async with followed(server, "/live/changes", 2) as followers:
+        async with followed(server, "/live/changes", 2) as clients:
             answer = await asyncio.to_thread(
                 httpx.get, f"{server.url}/live/changes", trust_env=False
             )
@@ -325,7 +325,7 @@ def test_one_address_has_its_share_and_the_end_of_the_server_ends_every_stream(
             assert "live.per_address" in answer.json()["hint"]
             started = time.monotonic()
             server.process.terminate()
-        assert [follower.status for follower in followers] == [200, 200]
+        assert [client.status for client in clients] == [200, 200]
         return time.monotonic() - started
 
     with serving(home, room=2) as server:

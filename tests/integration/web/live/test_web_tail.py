@@ -33,7 +33,7 @@ def test_pieces_are_the_log_whatever_was_written_when_and_wherever_one_begins(
     data = text.encode()
     begin = len(
         data.decode()[: min(begin, len(text))].encode()
-    )  # a follower begins where a page or a piece ended
+    )  # a client begins where a page or a piece ended
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log"
@@ -64,6 +64,6 @@ def test_pieces_are_the_log_whatever_was_written_when_and_wherever_one_begins(
 
 
 def _marked(data: bytes, begin: int) -> list[str]:
-    """The lines that a follower sees the end of."""
+    """The lines that a client sees the end of."""
     first = data.rfind(b"\n", 0, begin) + 1
     return data[first:].decode().split("\n") if begin < len(data) else []

@@ -22,8 +22,9 @@ from buildfarm.services.notify import consumers, subscriptions
 from buildfarm.services.notify import notices as noticing
 from buildfarm.services.notify.deliveries import DeliverySender
 from buildfarm.services.notify.subscriptions import Asker
+from tests.fakes import Clock
 from tests.integration.web.receivers import Mailbox, Receiver, receiving, taking_mail
-from tests.integration.web.scenarios import Clock, Scenario
+from tests.integration.web.scenarios import Scenario
 
 ANN = Asker(name="ann", may_all=False)
 EVERYTHING = tuple(topic.value for topic in Topic)

@@ -61,10 +61,10 @@ def test_every_event_is_one_message_under_its_number(
     tell_all(notifications, stream)
     with notifications.hub.store.read() as tx:
         events = tx.find(Event, order_by="id")
-        follower = tx.get(EventConsumer, "stream")
+        consumer = tx.get(EventConsumer, "stream")
     messages = raw.xrange(event_stream.KEY)
     assert [identity for identity, _ in messages] == [f"{event.id}-0" for event in events]
-    assert (follower.event, follower.length) == (events[-1].id, len(events))
+    assert (consumer.event, consumer.length) == (events[-1].id, len(events))
     said = next(fields for _, fields in messages if fields["kind"] == "build.failed")
     assert (said["source"], said["target"], said["sig"]) == ("reef-cannot-build", "reef-9", "core")
     assert json.loads(said["data"])["failure_kind"] == "build"

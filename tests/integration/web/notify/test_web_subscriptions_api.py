@@ -21,8 +21,9 @@ from buildfarm.domain.core.records import Event, EventConsumer
 from buildfarm.domain.notify.subscription import Delivery, DeliveryState, Subscription
 from buildfarm.services.core.hub import Hub
 from buildfarm.services.notify import consumers, notices
+from tests.fakes import Clock
 from tests.integration.web.people_scenario import browser_of, introduce
-from tests.integration.web.scenarios import Clock, Scenario
+from tests.integration.web.scenarios import Scenario
 
 Headers = dict[str, str]
 MAIL = {"channel": "mail", "address": "ann@reef.example"}

@@ -22,8 +22,9 @@ from buildfarm.domain.notify.subscription import Delivery, DeliveryState, Subscr
 from buildfarm.errors import InfraError
 from buildfarm.services.core.hub import Hub
 from buildfarm.services.notify.notifier import Notifier
+from tests.fakes import Clock
 from tests.integration.web import scenarios
-from tests.integration.web.scenarios import Clock, Scenario
+from tests.integration.web.scenarios import Scenario
 
 Run = Callable[..., str]
 

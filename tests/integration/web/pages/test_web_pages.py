@@ -9,8 +9,9 @@ from buildfarm.domain.core.build import Build, BuildState
 from buildfarm.domain.intake.drop import Drop
 from buildfarm.services.build.building import log_path
 from buildfarm.services.core.hub import Hub
+from tests.fakes import Clock
 from tests.integration.web import scenarios
-from tests.integration.web.scenarios import HOSTILE, Clock, Scenario
+from tests.integration.web.scenarios import HOSTILE, Scenario
 
 PAGES = (
     "/", "/builds", "/builds?state=failed", "/drops", "/targets", "/targets/reef-9", "/workers", "/generations",

@@ -12,7 +12,7 @@ from buildfarm.domain.core.records import Event, ForecastRecord
 from buildfarm.domain.core.task import Task, TaskKind, TaskState
 from buildfarm.services.core import builds, tasks
 from buildfarm.services.core.hub import Hub
-from tests.integration.web.conftest import Clock
+from tests.fakes import Clock
 from tests.integration.web.scenarios import Scenario
 
 TARGET = "/api/v1/targets/reef-9"

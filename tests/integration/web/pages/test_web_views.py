@@ -26,9 +26,10 @@ from buildfarm.domain.publish.repository import Artifact, Generation
 from buildfarm.services.build.building import log_path
 from buildfarm.services.core import builds
 from buildfarm.services.core.hub import Hub
+from tests.fakes import Clock
 from tests.integration.web import later_scenario, scenarios
 from tests.integration.web.later_scenario import Morning
-from tests.integration.web.scenarios import HOSTILE, Clock, Scenario
+from tests.integration.web.scenarios import HOSTILE, Scenario
 
 BUILDFARM = Path(sys.executable).with_name("buildfarm")
 VIEWS = ("/action-required", "/sources", "/sigs", "/sigs/core", "/lag", "/machines")

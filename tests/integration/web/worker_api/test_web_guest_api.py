@@ -14,8 +14,9 @@ from buildfarm.services.build import guests
 from buildfarm.services.build.guests import GuestProvisioning
 from buildfarm.services.core import builds, tasks
 from buildfarm.services.core.hub import Hub
+from tests.fakes import Clock
 from tests.integration.web import scenarios
-from tests.integration.web.scenarios import Clock, Scenario
+from tests.integration.web.scenarios import Scenario
 
 QUEUE = "reef-9.x86_64.small"
 IMAGE = "ab" * 32

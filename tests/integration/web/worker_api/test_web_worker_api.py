@@ -15,8 +15,9 @@ from buildfarm.domain.publish.repository import Artifact
 from buildfarm.services.build import building
 from buildfarm.services.core import builds, tasks
 from buildfarm.services.core.hub import Hub
+from tests.fakes import Clock
 from tests.integration.web import scenarios
-from tests.integration.web.scenarios import Clock, Scenario
+from tests.integration.web.scenarios import Scenario
 
 WORKER = {"Authorization": f"Bearer {scenarios.WORKER_TOKEN}"}
 HELLO = wire.Hello(

@@ -1,4 +1,4 @@
-"""What the description of a route says beyond its URL and its docstring."""
+"""Description of a route beyond its URL and its docstring."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Operation:
     """One route and method.
 
     ``answers`` are what it answers when all is well, by status: a response, or a media type for
-    what is not JSON. ``body`` is a model, or a media type for bytes. ``secured`` routes want a bearer
-    token. ``problems`` are the statuses that may come beside those that follow from the rest (see
-    :mod:`buildfarm_web.api.openapi.document`); ``guarded`` routes know ``If-Match``.
+    what is not JSON. ``body`` is a model, or a media type for bytes. ``secured`` routes want a
+    bearer token. ``problems`` are the statuses that may come beside those that follow from the rest
+    (see :mod:`buildfarm_web.api.openapi.document`); ``guarded`` routes know ``If-Match``.
     """
 
     tag: str

@@ -72,7 +72,7 @@ class Query(BaseModel):
 
 
 class BuildFilters(Query):
-    """Which builds; several states or verdicts are separated by commas, what is empty filters
+    """Filters of builds; several states or verdicts are separated by commas, what is empty filters
     nothing.
     """
 
@@ -151,7 +151,7 @@ class LogQuery(Query):
 
 
 class OrderQuery(Query):
-    """Which arch's task."""
+    """Arch of the task."""
 
     arch: Text = ""
 
@@ -163,14 +163,14 @@ class TargetQuery(Query):
 
 
 class SearchQuery(Query):
-    """What to look for: how it begins."""
+    """Beginning of the name to search for."""
 
     q: Text = ""
 
 
 class SourcesQuery(DropsQuery):
-    """Which sources: of a SIG, with a word on the map, in need of a person (`need`), with a part of
-    their name.
+    """Filters of sources: of a SIG, with a word on the map, in need of a person (`need`), with a
+    part of their name.
     """
 
     sig: Text = ""
@@ -180,7 +180,7 @@ class SourcesQuery(DropsQuery):
 
 
 class ActionRequiredQuery(Query):
-    """What needs a person, of a target or a SIG."""
+    """Filters of the action required: a target or a SIG."""
 
     target: Text = ""
     sig: Text = ""
@@ -189,7 +189,7 @@ class ActionRequiredQuery(Query):
 
 
 class LagQuery(Query):
-    """How far behind, of a target or a SIG."""
+    """Filters of the lag: a target or a SIG."""
 
     target: Text = ""
     sig: Text = ""
@@ -210,7 +210,7 @@ class TokensQuery(Query):
 
 
 class LoginQuery(Query):
-    """Where to go on after logging in."""
+    """Page to go on to after the login."""
 
     next: Text = ""
 

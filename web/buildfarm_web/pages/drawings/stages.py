@@ -1,4 +1,4 @@
-"""Where time went: one bar for each of several things, made of the stages of the line."""
+"""Bars of time by stage of the pipeline, one for each of several things."""
 
 from __future__ import annotations
 

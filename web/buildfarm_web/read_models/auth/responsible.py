@@ -1,4 +1,4 @@
-"""Who answers for what: SIGs by their names, and how to reach them."""
+"""Responsible SIGs by their names, and how to reach them."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from buildfarm_web.read_models.core.convert import Json
 
 _LINES = 4000
 _SIDE = re.compile(r"^(?:[ab]|vendor|ours)/")
-"""What diffs write before a path to tell the sides apart."""
+"""Prefixes of the two sides' paths in a diff."""
 
 
 def audit_of(hub: Hub, digest: str) -> Json | None:

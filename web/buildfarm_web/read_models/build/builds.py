@@ -34,7 +34,7 @@ MOVING = (
 )  # fmt: skip
 
 _COUNTED = 5_000
-"""How far a list counts what it does not show."""
+"""Limit up to which a list counts what it does not show."""
 
 _NEXT_STEP = {
     BuildState.ON_HOLD: "buildfarm release-hold {id} --reason '…'",
@@ -44,7 +44,7 @@ _NEXT_STEP = {
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """What of a build says whether it needs a person; named as :class:`Build` names it."""
+    """Fields of a build that decide whether it needs a person; named as :class:`Build` names it."""
 
     id: str
     state: str
@@ -161,7 +161,7 @@ def nvrs(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
 
 
 class Filters(TypedDict):
-    """Which builds a list shows; empty text is no filter."""
+    """Filters of a list of builds; empty text is no filter."""
 
     target: str
     state: str

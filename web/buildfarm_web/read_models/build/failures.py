@@ -1,4 +1,4 @@
-"""What failed, by cause: one line a cluster."""
+"""Failures by cause: one line a cluster."""
 
 from __future__ import annotations
 

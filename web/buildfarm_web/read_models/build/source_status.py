@@ -1,4 +1,4 @@
-"""Where every source stands: its newest build for each target, read without reading the others."""
+"""Status of every source: its newest build for each target, read without reading the others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = (
     "state_since", "stage_since", "wait_kind", "reason", "failure_kind", "verdict", "gate", "gate_reason", "round", "seeded",
     "successor", "bootstrap", "finding", "shipped", "spent", "created", "finished",
 )  # fmt: skip
-"""What lists need of a build: the long lists of its header and its lock stay unread."""
+"""Fields of a build that lists need: the long lists of its header and its lock stay unread."""
 
 _WHOLE = timedelta(minutes=10)
 _STEPS, _CHANGES = 2_000, 200
@@ -33,15 +33,15 @@ _STEPS, _CHANGES = 2_000, 200
 anew.
 """
 _AGAIN = timedelta(minutes=1)
-"""How long a later event may be seen before an earlier one: PostgreSQL numbers them at insert, not
-at commit.
+"""Time for which a later event may be seen before an earlier one: PostgreSQL numbers them at
+insert, not at commit.
 """
 
 WORDS = (
     "failed", "on_hold", "stuck", "ERROR", "MISSING", "INCOMPATIBLE", "EXTRA", "REVIEW", "UNCOMPARED", "building", "comparing",
     "built", "queued", "waiting", "debranded", "ingested", "COMPATIBLE", "EXPECTED", "EQUIVALENT", "IDENTICAL", "canceled", "excluded",
 )  # fmt: skip
-"""What a source can be on the map, the most pressing first: its verdict, or without one its state."""
+"""Words of a source on the map, the most pressing first: its verdict, or without one its state."""
 
 _RANK = {word: place for place, word in enumerate(WORDS)}
 

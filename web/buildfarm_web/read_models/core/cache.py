@@ -15,7 +15,7 @@ from buildfarm.ports.store import Transaction
 
 T = TypeVar("T")
 _NOW, _LATELY = timedelta(seconds=5), timedelta(seconds=10)
-"""How long a value is kept at most.
+"""Longest time for which a value is kept.
 
 The first bounds what PostgreSQL hides: it may show a later event before an earlier one.
 """

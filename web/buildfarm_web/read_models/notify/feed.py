@@ -1,4 +1,4 @@
-"""What a feed has in it: the newest notices of everything, a target, a SIG or a source."""
+"""Entries of a feed: the newest notices of everything, a target, a SIG or a source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is told what, and what became of it: subscriptions and their deliveries, for those who may
+"""Subscriptions and their deliveries, for those who may
 see them.
 """
 
@@ -31,7 +31,7 @@ def subscriptions(
         subscriptions=[subscription_of(tx, one) for one in found],
         deliveries=deliveries(tx, found, limit=_RECENT).records,
         topics=list(Topic),
-        followers=[
+        consumers=[
             responses.EventConsumer(id=one.id, event=one.event, length=one.length, moved=one.moved)
             for one in tx.find(EventConsumer, order_by="id")
         ],

@@ -1,4 +1,4 @@
-"""What needs a person now, in groups: what it is, since when, why, who can act, and how."""
+"""Action required of people now, in groups: what it is, since when, why, who can act, and how."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be done to a thing from its page: each act with its form, or why not and who may."""
+"""Actions that a page offers: each with its form, or why not and who may."""
 
 from __future__ import annotations
 

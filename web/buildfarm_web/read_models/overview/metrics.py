@@ -165,18 +165,18 @@ class Figures(Collector):
                 if oldest is not None:
                     late.add_metric((channel.value,), (tx.now - oldest.created).total_seconds())
         behind = GaugeMetricFamily(
-            "buildfarm_consumer_lag_events", "Events that are not told yet.", labels=("follower",)
+            "buildfarm_consumer_lag_events", "Events that are not told yet.", labels=("consumer",)
         )
         length = GaugeMetricFamily(
             "buildfarm_stream_length",
             "Messages in the Redis stream, when it was last told something.",
         )
         newest = tx.first(Event, order_by="id", descending=True)
-        for follower in tx.find(EventConsumer, order_by="id"):
+        for consumer in tx.find(EventConsumer, order_by="id"):
             last = (newest.id or 0) if newest else 0
-            behind.add_metric((follower.id,), max(last - follower.event, 0))
-            if follower.id == stream.NAME:
-                length.add_metric((), follower.length)
+            behind.add_metric((consumer.id,), max(last - consumer.event, 0))
+            if consumer.id == stream.NAME:
+                length.add_metric((), consumer.length)
         yield from (owed, late, behind, length)
 
     @staticmethod

@@ -1,5 +1,5 @@
-"""What the overview draws beside its lists: who is needed, where every source stands, how far
-behind the vendor we are.
+"""Summary that the overview draws beside its lists: the action required, where every source stands,
+how far behind the vendor we are.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What changed from some builds to others: from one generation of a tag to the next, from compose
+"""Changes from some builds to others: from one generation of a tag to the next, from compose
 to compose.
 """
 

@@ -1,4 +1,4 @@
-"""What comes: the forecast of a target, and of one build why it waits, where it stands and when it
+"""The forecast of a target, and of one build why it waits, where it stands and when it
 should start.
 """
 

@@ -1,4 +1,4 @@
-"""What new builds took away from others, and who of those has not been built again since."""
+"""Provides that new builds removed, and the dependents not rebuilt since."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What still comes from a seed and why, and how the self-hosted share went from generation to
+"""RPMs that still come from a seed and why, and how the self-hosted share went from generation to
 generation.
 """
 
@@ -26,8 +26,8 @@ _SOURCES = (".src.rpm", ".nosrc.rpm")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """What the buildroots behind one generation of a build tag took from elsewhere; it stays as it
-    is.
+    """RPMs that the buildroots behind one generation of a build tag took from elsewhere; they stay
+    as they are.
 
     ``seeds`` are the RPMs that are not ours: their names, and in how many buildroots each is.
     """

@@ -28,7 +28,7 @@ def nevra_of(entry: Json) -> str:
 
 
 class Shares:
-    """What locks say, kept by the lock's digest: a lock never changes, and what we built stays
+    """Cache of what locks say, by the lock's digest: a lock never changes, and what we built stays
     built.
     """
 

@@ -34,7 +34,7 @@ _HISTORY = 200
 
 
 class SourceFilters(TypedDict):
-    """Which sources a list shows; empty text is no filter."""
+    """Filters of a list of sources; empty text is no filter."""
 
     target: str
     sig: str
