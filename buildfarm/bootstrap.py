@@ -80,6 +80,7 @@ from buildfarm.services.publish import collecting, composing, publishing
 from buildfarm.services.schedule.planning import PlanningService
 from buildfarm.services.schedule.scheduler import Scheduler
 from buildfarm.services.schedule.task_handlers import Handler
+from buildfarm.services.schedule.universes import Universes
 
 ADMIN = "admin"
 
@@ -266,19 +267,20 @@ def web_parts() -> tuple[Hub, Intake, GuestProvisioning]:
 def guest_provisioning_of(hub: Hub) -> GuestProvisioning:
     """Return the provisioning of guests."""
     config = hub.config
+    universes = Universes(hub, LibsolvSolver(), remote_of(hub))
     _, certificate = message_keys.ensure_pair(home_of(config).secrets / "messages", "hub")
-    planning = PlanningService(hub, LibsolvSolver(), remote_of(hub))
     return GuestProvisioning(
         broker=Broker(redis_url(config)),
         prefix=prefix_of,
         certificate=certificate.read_text(encoding="ascii"),
-        buildroot=lambda target, arch: planning.buildroot(config.target(target), arch),
+        buildroot=lambda target, arch: universes.buildroot(config.target(target), arch),
     )
 
 
 def scheduler_of(hub: Hub, *, owner: str) -> Scheduler:
     """Return the scheduler, which plans with libsolv."""
-    return Scheduler(hub, PlanningService(hub, LibsolvSolver(), remote_of(hub)), owner=owner)
+    universes = Universes(hub, LibsolvSolver(), remote_of(hub))
+    return Scheduler(hub, PlanningService(hub, universes), owner=owner)
 
 
 def remote_of(hub: Hub) -> MetadataCache:

@@ -295,7 +295,7 @@ def assign_free(
     :param pinned: for each task's target the generation and buildroot key it is pinned to from now
         on.
     :param ways: seconds of work behind a build, by its id
-        (:attr:`buildfarm.services.schedule.planning.PlanningService.ways`).
+        (:attr:`buildfarm.services.schedule.planning.PlanningService.remaining_paths`).
     :param sigs: the SIG of each target.
     """
     free = [

@@ -48,7 +48,7 @@ class Planner(Protocol):
         """
 
     @property
-    def ways(self) -> Mapping[str, float]:
+    def remaining_paths(self) -> Mapping[str, float]:
         """Seconds of work behind each build, by its id."""
 
 
@@ -103,7 +103,7 @@ class Scheduler:
             assigned = tasks.assign_free(
                 tx,
                 pinned=pinned,
-                ways=self._planner.ways,
+                ways=self._planner.remaining_paths,
                 sigs=self._hub.config.sigs,
                 sharing=self._hub.config.farm.sharing,
             )

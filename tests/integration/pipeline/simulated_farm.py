@@ -37,6 +37,7 @@ from buildfarm.services.publish import publishing
 from buildfarm.services.schedule import task_handlers
 from buildfarm.services.schedule.planning import PlanningService
 from buildfarm.services.schedule.scheduler import Scheduler
+from buildfarm.services.schedule.universes import Universes
 from tests.fakes import Clock, RecordingMessages, RecordingWakeup
 from tests.integration.pipeline.conftest import TARGET
 
@@ -155,7 +156,9 @@ class SimulatedFarm:
 
     def start_scheduler(self) -> None:
         """Another process leads; what the last one knew by heart is gone."""
-        self.scheduler = Scheduler(self.hub, PlanningService(self.hub, self), owner="test")
+        self.scheduler = Scheduler(
+            self.hub, PlanningService(self.hub, Universes(self.hub, self)), owner="test"
+        )
 
     def close(self) -> None:
         """Let go of the database."""

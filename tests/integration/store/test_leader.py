@@ -23,7 +23,7 @@ class Nobody:
     def wait(self, seconds: float) -> bool:
         return False
 
-    ways: Mapping[str, float] = {}  # nobody writes into it
+    remaining_paths: Mapping[str, float] = {}  # nobody writes into it
 
     def plan(self, target: Target) -> dict[str, object]:
         raise AssertionError("nothing is to be planned")
