@@ -1,7 +1,7 @@
-"""A notice: what one event means to those who want to be told; most events mean nothing to them.
+"""Notices: events that subscribers can ask for, each under one topic.
 
-Owns the topics, which event falls under which, and the words. Feeds, webhooks and mail tell
-notices; the Redis stream tells every event.
+Most events are under no topic. Feeds, webhooks and mail carry notices; the Redis stream carries
+every event.
 """
 
 from __future__ import annotations
@@ -85,43 +85,3 @@ class Notice:
         """Return where the page says more, below the farm's address."""
         room = self.kind.partition(".")[0]
         return "/waivers" if room == "waiver" else f"/{room}s/{self.subject}"
-
-    @property
-    def headline(self) -> str:
-        """One line for people, without the reason.
-
-        >>> Notice(id=1, at=datetime(2026, 1, 1), topic=Topic.FAILED, kind="build.failed", subject="ab", name="zlib-1-1",
-        ...        target="reef-9").headline
-        'zlib-1-1 failed (reef-9)'
-        """
-        where = f" ({self.target})" if self.target not in ("", "*") else ""
-        return f"{_SUBJECTS.get(self.kind.partition('.')[0], '')}{self.name} {_SAID[self.topic]}{where}"
-
-
-_SUBJECTS = {"drop": "drop ", "compose": "compose ", "waiver": "waiver "}
-_SAID: Mapping[Topic, str] = {
-    Topic.RECEIVED: "came",
-    Topic.APPROVAL: "awaits approval",
-    Topic.ON_HOLD: "is on hold",
-    Topic.FAILED: "failed",
-    Topic.REFUSED: "was refused by the destination tag",
-    Topic.PUBLISHED: "is published",
-    Topic.AT_REST: "has come to rest",
-    Topic.RELEASED: "is what users get now",
-    Topic.WAIVER: "ends",
-}
-
-
-def as_message(notice: Notice, *, url: str) -> dict[str, object]:
-    """A notice as webhooks carry it (Standard Webhooks: ``type``, ``timestamp``, ``data``); ``url``
-    is the farm's address.
-    """
-    return {
-        "type": f"buildfarm.{notice.topic.value}",
-        "timestamp": notice.at.isoformat(),
-        "data": {
-            "event": notice.id, "kind": notice.kind, "subject": notice.subject, "name": notice.name,
-            "target": notice.target, "source": notice.source, "sig": notice.sig, "drop": notice.drop_id,
-            "actor": notice.actor, "why": notice.why, "url": f"{url}{notice.path}", **notice.data,
-        },
-    }  # fmt: skip

@@ -1,8 +1,7 @@
-"""DeliverySender: bring what is owed to webhooks and mailboxes, at least once, each under an id
-that stays.
+"""DeliverySender: sends pending deliveries to webhooks and mailboxes, at least once.
 
-A delivery is marked after the receiver took it: killed in between, it is brought again under the
-same id. Several delivery_sender at once do no harm but that.
+A delivery is marked after the receiver accepted it. If the process is killed in between, it is sent
+again under the same id; several senders at once have the same effect.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from datetime import timedelta
 from buildfarm import log
 from buildfarm.domain.build.clusters import clusters
 from buildfarm.domain.core.build import Build, BuildState
-from buildfarm.domain.notify.digest import Pace, due_at, subject_of, text_of
-from buildfarm.domain.notify.notice import Notice, Topic, as_message
+from buildfarm.domain.notify.digest import Pace, due_at
+from buildfarm.domain.notify.notice import Notice, Topic
 from buildfarm.domain.notify.subscription import (
     Channel,
     Delivery,
@@ -28,6 +27,7 @@ from buildfarm.domain.notify.subscription import (
 )
 from buildfarm.ports.notifications import Answer, Mailer, MailMessage, WebhookSender
 from buildfarm.ports.store import Store, Transaction, matching
+from buildfarm.presentation import notice_texts
 from buildfarm.services.notify import subscriptions
 
 _SIDE_BY_SIDE = 4
@@ -52,9 +52,9 @@ class DeliverySender:
     chance: Callable[[], float]
 
     def webhooks(self) -> int:
-        """Bring what is due; how many were tried.
+        """Send the webhooks that are due and return how many were tried.
 
-        A receiver that fails is asked no more in this round, and keeps nobody waiting.
+        A receiver that fails gets nothing more in this round and delays no other.
         """
         with self.store.read() as tx:
             rows = [
@@ -73,7 +73,9 @@ class DeliverySender:
             with self.store.read() as tx:
                 (notice,), now = _notices(tx, [owed]), tx.now
             body = json.dumps(
-                as_message(notice, url=self.url), ensure_ascii=False, separators=(",", ":")
+                notice_texts.webhook_message(notice, url=self.url),
+                ensure_ascii=False,
+                separators=(",", ":"),
             ).encode()
             answer = self.post(
                 owed.address, message_id=owed.id, subscription=owed.subscription, body=body, at=now
@@ -84,7 +86,7 @@ class DeliverySender:
         return len(row)
 
     def mails(self) -> int:
-        """Send the digests that are due; how many were tried."""
+        """Send the digests that are due and return how many were tried."""
         with self.store.read() as tx:
             addresses = {
                 one.address for one in tx.find(Subscription, channel=Channel.MAIL, ended=None)
@@ -100,13 +102,13 @@ class DeliverySender:
             underway = self._gather(address, owed)
         due = [one for one in underway if one.due <= now]
         if due:
-            self._settle(due, self.mail(self._letter(due)))
+            self._settle(due, self.mail(self._message(due)))
         return bool(due)
 
     def _gather(self, address: str, loose: Sequence[Delivery]) -> list[Delivery]:
-        """Return what goes into the next digest to ``address``, if one is due.
+        """Return the deliveries of the next digest to ``address``, if one is due.
 
-        From then on it stays that, however often it is sent.
+        The batch stays the same, however often it is sent.
         """
         with self.store.begin() as tx:
             last = tx.first(
@@ -125,23 +127,29 @@ class DeliverySender:
             made = [tx.update(one, only_if=unsent, batch=batch, due=tx.now) for one in loose]
         return [one for one in made if one is not None]
 
-    def _letter(self, owed: Sequence[Delivery]) -> MailMessage:
+    def _message(self, owed: Sequence[Delivery]) -> MailMessage:
         with self.store.read() as tx:
             notices = _notices(tx, owed)
             failed = tuple(notice.subject for notice in notices if notice.topic is Topic.FAILED)
             causes = clusters(tx.find(Build, id=failed, state=BuildState.FAILED)) if failed else ()
         threads = tuple(dict.fromkeys(notice.drop_id for notice in notices if notice.drop_id))
         link = self.unsubscribe(owed[0].subscription)
-        text = f"{text_of(notices, causes, url=self.url)}\n-- \n{self.url}/subscriptions\nNo more of this: {link}\n"
+        text = notice_texts.digest_text(notices, causes, url=self.url)
+        footer = f"\n-- \n{self.url}/subscriptions\nNo more of this: {link}\n"
         return MailMessage(
-            to=owed[0].address, subject=subject_of(notices), text=text, batch=owed[0].batch, threads=threads, unsubscribe=link,
+            to=owed[0].address,
+            subject=notice_texts.digest_subject(notices),
+            text=text + footer,
+            batch=owed[0].batch,
+            threads=threads,
+            unsubscribe=link,
             at=max(notice.at for notice in notices),
-        )  # fmt: skip
+        )
 
     def _settle(self, owed: Sequence[Delivery], answer: Answer) -> None:
-        """Write down what one try met with.
+        """Store the result of one try.
 
-        A receiver that is gone for good (HTTP 410) is told no more.
+        Nothing more is sent to a receiver that is gone for good (HTTP 410).
         """
         chance = self.chance()  # one for all: what goes out together is tried again together
         with self.store.begin() as tx:
@@ -156,7 +164,7 @@ class DeliverySender:
                         )
 
     def forget(self) -> int:
-        """Let settled deliveries of long ago go; how many."""
+        """Delete deliveries that were settled long ago and return how many."""
         with self.store.begin() as tx:
             old: list[str] = []
             for state in (DeliveryState.DELIVERED, DeliveryState.DEAD):
@@ -177,7 +185,7 @@ def _pending(tx: Transaction, limit: int, **where: object) -> list[Delivery]:
 
 
 def _notices(tx: Transaction, owed: Iterable[Delivery]) -> list[Notice]:
-    """Each once, however many subscriptions of one address want it."""
+    """Return each notice once, however many subscriptions of one address want it."""
     return tx.find(Notice, id=tuple({one.notice for one in owed}), order_by="id")
 
 

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from buildfarm.domain.build.clusters import clusters
 from buildfarm.domain.core.build import Build, BuildState
-from buildfarm.domain.notify.digest import Pace, due_at, subject_of, text_of
+from buildfarm.domain.notify.digest import Pace, due_at
 from buildfarm.domain.notify.notice import Notice, Topic
 from buildfarm.domain.notify.subscription import MOST_ATTEMPTS, pause_after
 from buildfarm.domain.target.allowed_url import AllowedUrl, is_public
+from buildfarm.presentation.notice_texts import digest_subject, digest_text
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -43,23 +44,23 @@ def test_eighty_failures_of_one_cause_and_three_thousand_published_fit_on_a_scre
         notice(99, Topic.FAILED, why="no space")
     ]
     told += [notice(1000 + n) for n in range(3000)]
-    text = text_of(told, causes, url="https://reef.example")
+    text = digest_text(told, causes, url="https://reef.example")
     assert len(text.splitlines()) < 40
     assert text.startswith("failed (81)\n  80 builds fail because of: gcc-x crashed at …")
     assert "source99-1-1.el9: no space" in text
     assert "and 2980 more" in text
-    assert subject_of(told) == "reef-9: 81 failed, 3000 published"
+    assert digest_subject(told) == "reef-9: 81 failed, 3000 published"
 
 
 def test_a_failure_that_was_retried_meanwhile_is_told_all_the_same() -> None:
-    text = text_of([notice(1, Topic.FAILED, why="it broke")], (), url="https://reef.example")
+    text = digest_text([notice(1, Topic.FAILED, why="it broke")], (), url="https://reef.example")
     assert text == "failed (1)\n  source1-1-1.el9: it broke\n    https://reef.example/builds/b1\n"
 
 
 @settings(max_examples=40)
 @given(st.text(max_size=400))
 def test_no_reason_breaks_a_line_or_carries_control_characters(why: str) -> None:
-    text = text_of([notice(1, Topic.ON_HOLD, why=why)], (), url="u")
+    text = digest_text([notice(1, Topic.ON_HOLD, why=why)], (), url="u")
     assert len(text.splitlines()) == 3
     assert all(letter.isprintable() or letter == "\n" for letter in text)
 

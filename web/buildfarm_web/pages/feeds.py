@@ -13,6 +13,7 @@ from flask import Blueprint, Response, request
 
 from buildfarm.config import Farm
 from buildfarm.domain.notify.notice import Notice
+from buildfarm.presentation.notice_texts import headline
 from buildfarm_web.app_context import the_hub
 from buildfarm_web.read_models.notify import feed
 
@@ -62,12 +63,12 @@ def _feed(scope: str, name: str) -> Response:
 def _add(made: FeedGenerator, farm: Farm, notice: Notice, base: str) -> None:
     entry = made.add_entry(order="append")
     entry.id(_tag(farm, notice.at, f"event/{notice.id}"))
-    entry.title(_plain(notice.headline))
+    entry.title(_plain(headline(notice)))
     entry.updated(notice.at)
     entry.published(notice.at)
     entry.link(href=f"{base}{notice.path}", rel="alternate", type="text/html")
     entry.category(term=notice.topic.value)
-    entry.content(_plain(notice.why or notice.headline), type="text")
+    entry.content(_plain(notice.why or headline(notice)), type="text")
 
 
 def _tag(farm: Farm, day: datetime, what: str) -> str:

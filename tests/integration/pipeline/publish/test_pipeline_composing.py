@@ -22,6 +22,7 @@ from buildfarm.domain.publish.compose import Compose, ComposeState, release_of
 from buildfarm.domain.publish.repository import Generation, GenerationState
 from buildfarm.domain.target.target import Tags
 from buildfarm.errors import Conflict, IllegalTransition, InputError, NotFound
+from buildfarm.presentation.notice_texts import headline
 from buildfarm.services.notify import consumers, notices
 from buildfarm.services.publish import collecting, composing, publishing
 from tests.fakes import Clock
@@ -131,7 +132,7 @@ def test_a_release_is_told_and_a_compose_in_testing_is_not(press: Press):
         "",
         f"/composes/{made.id}",
     )
-    assert (notice.headline, notice.why) == (
+    assert (headline(notice), notice.why) == (
         f"compose {made.id} is what users get now (reef-9)", "tried on ten machines",
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from buildfarm.domain.notify.notice import Notice, Topic
 from buildfarm.domain.notify.subscription import Delivery, DeliveryState, Subscription
 from buildfarm.errors import InputError
 from buildfarm.ports.store import Transaction, matching
+from buildfarm.presentation.notice_texts import headline
 from buildfarm.services.notify.subscriptions import Asker
 from buildfarm_web.read_models.core.paging import Page, page
 
@@ -80,7 +81,7 @@ def deliveries(
     where: dict[str, object] = {"subscription": tuple(one.id for one in of), "state": states}
     found = page(tx, Delivery, "due,id", where, limit=limit, cursor=cursor)
     notices = tx.find(Notice, id=tuple({owed.notice for owed in found.records}))
-    about = {one.id: one.headline for one in notices}
+    about = {one.id: headline(one) for one in notices}
     listed = [
         responses.AboutDelivery(**fields_of(delivery_of(owed)), about=about.get(owed.notice, ""))
         for owed in found.records
