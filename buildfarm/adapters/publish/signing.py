@@ -13,23 +13,15 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from buildfarm.adapters.system import process
+from buildfarm.adapters.system import bubblewrap, process
 from buildfarm.errors import ConfigError, InfraError, InputError, ToolFailed
 
 _SECONDS = 600.0
 _FINGERPRINT = "fpr:"  # codespell:ignore fpr
 _GPG = ("gpg", "--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "")
 _OWN_PROCESSES = (
-    "bwrap",
-    "--dev-bind",
-    "/",
-    "/",
-    "--unshare-pid",
-    "--proc",
-    "/proc",
-    "--die-with-parent",
-    "--",
-)
+    "--dev-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "--die-with-parent",
+)  # fmt: skip
 
 
 class Signer:
@@ -147,7 +139,7 @@ class Signer:
                 link = Path(folder) / "h"
                 link.symlink_to(self._home)
                 env = {"GNUPGHOME": str(link), "HOME": folder}
-                return process.run([*_OWN_PROCESSES, *argv], env=env, timeout=_SECONDS, ok=ok)
+                return process.run(alone(argv), env=env, timeout=_SECONDS, ok=ok)
         except OSError as error:
             raise InfraError(
                 f"signing key in {self._home}: {error}", hint="is the disk full?"
@@ -166,3 +158,8 @@ class Signer:
                 for left in self._home.glob(pattern):
                     left.unlink(missing_ok=True)
             yield
+
+
+def alone(command: Sequence[str]) -> list[str]:
+    """Return ``command`` in a process namespace of its own, which ends with it."""
+    return bubblewrap.argv(command, _OWN_PROCESSES)

@@ -12,13 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from buildfarm.adapters.system import process
+from buildfarm.adapters.system import bubblewrap, process
 from buildfarm.adapters.system.process import MEBIBYTE, Completed, Limits
 
 ANONYMOUS = 65534
 HOME = Path("/builddir")
-_SYSTEM = ("/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/rpm")
-_MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
+_ISOLATED = (
+    "--unshare-all", "--die-with-parent", "--new-session", "--uid", str(ANONYMOUS), "--gid",
+    str(ANONYMOUS), "--hostname", "sandbox", "--cap-drop", "ALL", "--proc", "/proc", "--dev",
+    "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--clearenv",
+)  # fmt: skip
 
 
 def argv(
@@ -35,30 +38,16 @@ def argv(
     ``home`` is writable too and appears as :data:`HOME`, so that programs that write their path
     into their output see the same one in every run.
     """
-    words = [
-        "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", str(ANONYMOUS),
-        "--gid", str(ANONYMOUS), "--hostname", "sandbox", "--cap-drop", "ALL", "--proc", "/proc",
-        "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--clearenv",
-    ]  # fmt: skip
-    for name, value in {**process.BASE_ENV, "HOME": "/tmp", **(env or {})}.items():
-        words += ["--setenv", name, value]
-    for system in _SYSTEM:
-        words += ["--ro-bind-try", system, system]
-    for name in _MERGED:
-        where = Path("/") / name
-        if where.is_symlink():
-            words += ["--symlink", str(where.readlink()), str(where)]
-        elif where.exists():
-            words += ["--ro-bind", str(where), str(where)]
-    for path in read_only:
-        words += ["--ro-bind", str(path), str(path)]
-    for path in writable:
-        words += ["--bind", str(path), str(path)]
-    if home is not None:
-        words += ["--bind", str(home), str(HOME)]
-    if chdir is not None:
-        words += ["--chdir", str(chdir)]
-    return [*words, "--", *(str(word) for word in command)]
+    return bubblewrap.argv(
+        command,
+        _ISOLATED,
+        bubblewrap.environment({**process.BASE_ENV, "HOME": "/tmp", **(env or {})}),
+        bubblewrap.host_programs(),
+        bubblewrap.read_only(read_only),
+        bubblewrap.writable(writable),
+        () if home is None else ("--bind", home, HOME),
+        () if chdir is None else ("--chdir", chdir),
+    )
 
 
 def run(

@@ -16,6 +16,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from buildfarm.adapters.system import bubblewrap
+
 BUILD_USER = "mockbuild"
 BUILD_UID = 1000
 HOSTNAME = "builder"
@@ -35,24 +37,11 @@ _INSTALL = (
     "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETUID", "CAP_SETGID",
     "CAP_SETFCAP", "CAP_SYS_CHROOT", "CAP_KILL",
 )  # fmt: skip
-_HOST_PROGRAMS = (
-    "/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/rpm", "/etc/passwd", "/etc/group",
-    "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/crypto-policies",
+_HOST_ACCOUNTS_AND_KEYS = (
+    "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki",
+    "/etc/ca-certificates", "/etc/crypto-policies",
 )  # fmt: skip
 _NAME_LOOKUP = ("/etc/resolv.conf", "/etc/hosts")
-_MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
-
-
-def _proc(at: str) -> list[str]:
-    """Return a /proc of the sandbox's own, whose kernel-wide switches are read-only.
-
-    bubblewrap covers them only for a caller that may write by access(2); for user 0 without
-    capabilities access(2) says no and the files' own check says yes.
-    """
-    words = ["--proc", at]
-    for name in ("sys", "sysrq-trigger"):
-        words += ["--ro-bind-try", f"/proc/{name}", f"{at}/{name}"]
-    return words
 
 
 def installer(
@@ -68,34 +57,24 @@ def installer(
 
     ``root`` is at :data:`ROOT_IN_BOX`, ``read_only`` under their own names.
     """
-    words = ["bwrap", *_NAMESPACES]
-    for name, value in {
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "LC_ALL": "C.UTF-8",
-        "HOME": HOME_IN_BOX,
-    }.items():
-        words += ["--setenv", name, value]
-    for capability in _INSTALL:
-        words += ["--cap-add", capability]
-    for system in (*_HOST_PROGRAMS, *_NAME_LOOKUP):
-        words += ["--ro-bind-try", system, system]
-    for name in _MERGED:
-        where = Path("/") / name
-        if where.is_symlink():
-            words += ["--symlink", str(where.readlink()), str(where)]
-        elif where.exists():
-            words += ["--ro-bind", str(where), str(where)]
-    words += [
-        *_proc("/proc"), "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp",
-        "--tmpfs", "/run", "--bind", str(root), ROOT_IN_BOX,
-        *_proc(f"{ROOT_IN_BOX}/proc"), "--dev", f"{ROOT_IN_BOX}/dev",
-        "--bind", str(cache), f"{ROOT_IN_BOX}{CACHE_IN_ROOT}",
+    variables = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": HOME_IN_BOX}
+    mounts: list[str | Path] = [
+        *bubblewrap.proc("/proc"), "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp",
+        "--tmpfs", "/run", "--bind", root, ROOT_IN_BOX,
+        *bubblewrap.proc(f"{ROOT_IN_BOX}/proc"), "--dev", f"{ROOT_IN_BOX}/dev",
+        "--bind", cache, f"{ROOT_IN_BOX}{CACHE_IN_ROOT}",
         "--tmpfs", f"{ROOT_IN_BOX}/var/lib/dnf",
-        "--ro-bind", str(config), CONFIG_IN_BOX, "--ro-bind", str(home), HOME_IN_BOX,
+        "--ro-bind", config, CONFIG_IN_BOX, "--ro-bind", home, HOME_IN_BOX,
     ]  # fmt: skip
-    for path in read_only:
-        words += ["--ro-bind", str(path), str(path)]
-    return [*words, "--", *command]
+    return bubblewrap.argv(
+        command,
+        _NAMESPACES,
+        bubblewrap.environment(variables),
+        bubblewrap.capabilities(_INSTALL),
+        bubblewrap.host_programs(*_HOST_ACCOUNTS_AND_KEYS, *_NAME_LOOKUP),
+        mounts,
+        bubblewrap.read_only(read_only),
+    )
 
 
 def builder(
@@ -106,8 +85,7 @@ def builder(
 
     :param shared_memory: bytes of /dev/shm.
     """
-    words = ["bwrap", *_NAMESPACES]
-    environment = {
+    variables = {
         "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
         "HOME": HOME,
         "USER": BUILD_USER,
@@ -118,16 +96,19 @@ def builder(
         "HOSTNAME": HOSTNAME,
         **env,
     }
-    for name, value in environment.items():
-        words += ["--setenv", name, value]
-    for capability in _BECOME_USER:
-        words += ["--cap-add", capability]
-    words += ["--bind", str(root), "/", *_proc("/proc"), "--dev", "/dev",
-              "--perms", "1777", "--size", str(shared_memory), "--tmpfs", "/dev/shm"]  # fmt: skip
-    if network:
-        for path in _NAME_LOOKUP:
-            words += ["--ro-bind-try", os.path.realpath(path), path]
-    else:
-        words += ["--unshare-net"]
-    become = ["chroot", f"--userspec={BUILD_UID}:{BUILD_UID}", "--groups=", "/"]
-    return [*words, "--chdir", "/", "--", *become, *command]
+    mounts: list[str | Path] = [
+        "--bind", root, "/", *bubblewrap.proc("/proc"), "--dev", "/dev",
+        "--perms", "1777", "--size", str(shared_memory), "--tmpfs", "/dev/shm",
+    ]  # fmt: skip
+    lookup = [
+        word for path in _NAME_LOOKUP for word in ("--ro-bind-try", os.path.realpath(path), path)
+    ]
+    return bubblewrap.argv(
+        ["chroot", f"--userspec={BUILD_UID}:{BUILD_UID}", "--groups=", "/", *command],
+        _NAMESPACES,
+        bubblewrap.environment(variables),
+        bubblewrap.capabilities(_BECOME_USER),
+        mounts,
+        lookup if network else ["--unshare-net"],
+        ["--chdir", "/"],
+    )

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from buildfarm.adapters.system import process
+from buildfarm.adapters.system import bubblewrap, process
 from buildfarm.errors import InputError, ToolFailed
 from buildfarm_workers.guests.image.worker_files import guest_files
 
@@ -25,13 +25,18 @@ def inside(root: Path, *words: str, writable: bool = False) -> str:
 
     :raises ToolFailed: it failed.
     """
+    return process.run(in_image(root, words, writable=writable), timeout=_SECONDS).text
+
+
+def in_image(root: Path, command: Sequence[str], *, writable: bool = False) -> list[str]:
+    """Return ``command`` in a sandbox whose ``/`` is the image."""
     bind = "--bind" if writable else "--ro-bind"
-    box = [
-        "bwrap", "--unshare-all", "--die-with-parent", bind, str(root), "/", "--proc", "/proc",
-        "--dev", "/dev", "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin",
-        "--setenv", "LC_ALL", "C.UTF-8",
-    ]  # fmt: skip
-    return process.run([*box, "--", *words], timeout=_SECONDS).text
+    return bubblewrap.argv(
+        command,
+        ["--unshare-all", "--die-with-parent", bind, root, "/", "--proc", "/proc"],
+        ["--dev", "/dev", "--clearenv"],
+        bubblewrap.environment({"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}),
+    )
 
 
 def kernel_of(root: Path) -> tuple[str, Path]:
@@ -133,10 +138,9 @@ def _copy_modules(root: Path, version: str, modules: Sequence[str], tree: Path) 
     if (tree / "usr/lib/modules").exists():
         shutil.copytree(tree / "usr/lib/modules", tree / "lib/modules", dirs_exist_ok=True)
         shutil.rmtree(tree / "usr/lib/modules")
-    process.run(
-        [
-            "bwrap", "--unshare-all", "--ro-bind", root, "/", "--bind", tree, "/mnt", "--proc",
-            "/proc", "--dev", "/dev", "--", "depmod", "-b", "/mnt", version,
-        ],
-        timeout=_SECONDS,
-    )  # fmt: skip
+    depmod = bubblewrap.argv(
+        ["depmod", "-b", "/mnt", version],
+        ["--unshare-all", "--ro-bind", root, "/", "--bind", tree, "/mnt", "--proc", "/proc"],
+        ["--dev", "/dev"],
+    )
+    process.run(depmod, timeout=_SECONDS)
