@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import copy_context
 from pathlib import Path
 
 from buildfarm import log
 from buildfarm.errors import BuildFarmError
+from buildfarm.heartbeat import beating
 from buildfarm_workers.hub_client import Lease, LeaseLost
 
 _LOG_SECONDS = 1.0
@@ -56,37 +57,25 @@ class Stage:
         self.name = name
 
 
-@contextmanager
-def heartbeat(lease: Lease, stage: Stage, sign: StopSign, interval: float) -> Iterator[None]:
+def heartbeat(
+    lease: Lease, stage: Stage, sign: StopSign, interval: float
+) -> AbstractContextManager[None]:
     """Send a heart-beat every ``interval`` seconds.
 
     The build goes on while the hub is away; only its answer stops it.
     """
-    over = threading.Event()
 
-    def beat() -> None:
-        while not over.wait(interval):
-            try:
-                answer = lease.heartbeat(stage.name)
-            except LeaseLost as lost:
-                sign.raise_(f"the hub took the task away: {lost}", lost=True)
-                return
-            except BuildFarmError as trouble:
-                log.get().warning("heartbeat.failed", reason=str(trouble))
-                continue
-            if not answer.go_on:
-                sign.raise_(answer.reason or "the hub stopped the task", lost=True)
-                return
+    def beat() -> bool:
+        try:
+            answer = lease.heartbeat(stage.name)
+        except LeaseLost as lost:
+            sign.raise_(f"the hub took the task away: {lost}", lost=True)
+            return False
+        if not answer.go_on:
+            sign.raise_(answer.reason or "the hub stopped the task", lost=True)
+        return answer.go_on
 
-    thread = threading.Thread(
-        target=copy_context().run, args=(beat,), name="heartbeat", daemon=True
-    )
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return beating(beat, interval=interval, name="heartbeat")
 
 
 class LogStream:

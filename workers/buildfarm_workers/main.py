@@ -21,6 +21,7 @@ from buildfarm import log
 from buildfarm.adapters.system import process
 from buildfarm.domain.core.build import MOCK_EXIT_CODES, FailureKind
 from buildfarm.errors import BuildFarmError, InputError, NotAllowed
+from buildfarm.heartbeat import beating
 from buildfarm.wire import WorkOrder
 from buildfarm_workers import config as configuration
 from buildfarm_workers.builders import Builder
@@ -192,38 +193,31 @@ def serve(config: WorkerConfig, slot: int) -> None:
     worker = Worker(config, hub, builder, config.workdir / "slots" / str(slot))
     worker.clean()
     welcome = worker.hello(patience=_FOREVER)
-    over = threading.Event()
-    threading.Thread(
-        target=_stay_known,
-        args=(worker, welcome.heartbeat_seconds, over),
-        name="hello",
-        daemon=True,
-    ).start()
     app = celery_side.application(config, worker.work)
     log.get().info(
         "worker.ready", name=config.name, slot=slot, queues=config.queues, builder=builder.version()
     )
     try:
-        celery_side.consume(
-            app,
-            config,
-            slot=slot,
-            on_shutdown=lambda: worker.end(f"worker {config.name} was told to stop"),
-        )
+        with beating(
+            lambda: _register_again(worker), interval=welcome.heartbeat_seconds, name="hello"
+        ):
+            celery_side.consume(
+                app,
+                config,
+                slot=slot,
+                on_shutdown=lambda: worker.end(f"worker {config.name} was told to stop"),
+            )
     finally:
-        over.set()
         hub.close()
 
 
-def _stay_known(worker: Worker, interval: float, over: threading.Event) -> None:
-    """Register again and again: the hub regards an idle worker as lost after a lease's time."""
-    while not over.wait(interval):
-        try:
-            worker.hello(patience=0.0)
-        except NotAllowed as error:
-            log.get().error("worker.unknown", reason=str(error))
-        except BuildFarmError as error:
-            log.get().warning("worker.hello_failed", reason=str(error))
+def _register_again(worker: Worker) -> bool:
+    """Tell the hub that this worker is there: it regards an idle worker as lost after a lease."""
+    try:
+        worker.hello(patience=0.0)
+    except NotAllowed as error:
+        log.get().error("worker.unknown", reason=str(error))
+    return True
 
 
 def _enter_namespace(arguments: list[str]) -> None:

@@ -15,14 +15,15 @@ from pathlib import Path
 import click
 import httpx
 
-from buildfarm import bootstrap, config, log
+from buildfarm import bootstrap, config
 from buildfarm.adapters.schedule import celery_hub, message_keys
 from buildfarm.adapters.schedule.broker import Broker
 from buildfarm.adapters.system import private_libvirt, supervisor
 from buildfarm.cli import output
 from buildfarm.cli.farm import enrolling
 from buildfarm.config import Config, LocalGuests
-from buildfarm.errors import BuildFarmError, InfraError
+from buildfarm.errors import InfraError
+from buildfarm.heartbeat import beating
 from buildfarm.services.core import workers
 from buildfarm.services.core.hub import Hub
 from buildfarm.services.core.tasks import touch
@@ -75,23 +76,19 @@ def services_worker(queue: str, name: str) -> None:
     slots = _SERVICES_SLOTS if queue == "services" else 1
     mine = bootstrap.task_handlers_of(hub, queue)
     workers.introduce_station(hub, name, queue, slots=slots)
-    threading.Thread(target=_be_heard, args=(hub, name), daemon=True).start()
     pair = message_keys.ensure_pair(bootstrap.home_of(loaded).secrets / "messages", "hub")
     app = celery_hub.hub_worker(
         bootstrap.redis_url(loaded), name=name, queue=queue, key=pair[0], certificate=pair[1],
         handle=lambda task: task_handlers.serve(hub, mine, task, name),
     )  # fmt: skip
     hub.wakeup.notify()
-    celery_hub.run(app, name=name, queue=queue, slots=slots)
 
+    def beat() -> bool:
+        touch(hub.store, name)
+        return True
 
-def _be_heard(hub: Hub, name: str) -> None:
-    pause = threading.Event()
-    while not pause.wait(hub.config.farm.timing.heartbeat):
-        try:
-            touch(hub.store, name)
-        except BuildFarmError as error:
-            log.get().warning("heartbeat.failed", worker=name, reason=str(error))
+    with beating(beat, interval=hub.config.farm.timing.heartbeat, name=f"heartbeat-{name}"):
+        celery_hub.run(app, name=name, queue=queue, slots=slots)
 
 
 @click.command("serve")

@@ -6,16 +6,15 @@ starts again from the top.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import copy_context
 
 from buildfarm import log
 from buildfarm.domain.core.build import Build, BuildState, FailureKind
 from buildfarm.domain.core.task import Task, TaskKind, TaskState
 from buildfarm.domain.intake.drop import Drop, DropState
 from buildfarm.errors import BuildFarmError, Conflict, IllegalTransition, InputError
+from buildfarm.heartbeat import beating
 from buildfarm.services.core import builds, tasks
 from buildfarm.services.core.hub import Heartbeat, Hub
 
@@ -43,7 +42,7 @@ def serve(hub: Hub, handlers: Mapping[TaskKind, Handler], task_id: str, worker: 
 def _run(hub: Hub, handlers: Mapping[TaskKind, Handler], task: Task, token: str) -> None:
     log.get().info("task.open")
     try:
-        with _kept_alive(hub, task, token) as heartbeat:
+        with _lease_kept(hub, task, token) as heartbeat:
             handlers[task.kind](task, heartbeat)
         with hub.store.begin() as tx:
             tasks.close(tx, tasks.held(tx, task.id, token))
@@ -97,39 +96,20 @@ def _broke(hub: Hub, task: Task, token: str, reason: str) -> None:
 
 
 @contextmanager
-def _kept_alive(hub: Hub, task: Task, token: str) -> Iterator[Heartbeat]:
-    """Prolong the lease from a thread of its own, so that a long comparison is not taken for a dead
-    worker.
-    """
-    over = threading.Event()
-    lost = threading.Event()
+def _lease_kept(hub: Hub, task: Task, token: str) -> Iterator[Heartbeat]:
+    """Prolong the lease while a long handler runs, and at each of its stages."""
     timing = hub.config.farm.timing
 
-    def beat(stage: str) -> None:
+    def enter(stage: str) -> None:
         with hub.store.begin() as tx:
             tasks.beat(tx, task.id, token, stage, timing)
 
-    def keep() -> None:
-        while not over.wait(timing.heartbeat):
-            try:
-                beat("")
-            except IllegalTransition:
-                lost.set()
-                return
-            except BuildFarmError as error:
-                log.get().warning("heartbeat.failed", reason=str(error))
+    def beat() -> bool:
+        try:
+            enter("")
+        except IllegalTransition:
+            return False  # the next stage, or the end, raises it in the handler's own thread
+        return True
 
-    def heartbeat(stage: str) -> None:
-        if lost.is_set():
-            raise IllegalTransition(f"task {task.id} was taken away")
-        beat(stage)
-
-    thread = threading.Thread(
-        target=copy_context().run, args=(keep,), name=f"heartbeat-{task.id}", daemon=True
-    )
-    thread.start()
-    try:
-        yield heartbeat
-    finally:
-        over.set()
-        thread.join()
+    with beating(beat, interval=timing.heartbeat, name=f"heartbeat-{task.id}"):
+        yield enter
