@@ -205,7 +205,7 @@ class ComposeRequest(ReasonRequest):
     generation: str = Field(default="", max_length=100)
 
 
-class WaiverAskBody(DueReason):
+class WaiverRequestBody(DueReason):
     """``POST /builds/<id>/request-waiver``: a finding as the comparison writes it, no globs; what
     is empty matches any.
     """

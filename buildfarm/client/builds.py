@@ -135,7 +135,7 @@ class Builds:
         return self._act(name, "cancel", reason, if_match)
 
     def retry(self, name: str, *, reason: str = "", if_match: str = "") -> Build:
-        """Send an ended build through the line again."""
+        """Send an ended build through the pipeline again."""
         return self._act(name, "retry", reason, if_match)
 
     def release_hold(self, name: str, *, reason: str, if_match: str = "") -> Build:

@@ -34,8 +34,8 @@ class Waivers:
         """End one before its day."""
         return self._hub.change(Waiver, place("waivers", waiver, "revoke"), {"reason": reason})
 
-    def ask(self, build: str, form: JsonObject) -> WaiverRequest:
-        """Ask those who may, in the words of :class:`buildfarm.api.requests.WaiverAskBody`."""
+    def request(self, build: str, form: JsonObject) -> WaiverRequest:
+        """Request a waiver, in the words of :class:`buildfarm.api.requests.WaiverRequestBody`."""
         return self._hub.change(WaiverRequest, place("builds", build, "request-waiver"), form)
 
     def grant(self, ask: str, *, owner: str, expires: str, reason: str = "") -> WaiverRequest:

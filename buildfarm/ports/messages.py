@@ -34,7 +34,7 @@ class EventStream(Protocol):
         :raises InfraError: not reachable.
         """
 
-    def tell(self, messages: Iterable[tuple[int, Mapping[str, str]]]) -> int:
+    def append(self, messages: Iterable[tuple[int, Mapping[str, str]]]) -> int:
         """Append messages, each under its event's number; duplicates are left out.
 
         It returns the new length.

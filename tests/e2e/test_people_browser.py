@@ -80,7 +80,7 @@ def test_a_maintainer_logs_in_retries_and_is_refused_what_is_not_theirs(
         page.click("#do-retry summary")
         page.fill("#do-retry input[name=reason]", "the mirror is back")
         page.click("#do-retry button")
-        page.locator(".done", has_text="goes through the line again").wait_for()
+        page.locator(".done", has_text="goes through the pipeline again").wait_for()
         with scenario.hub.store.read() as tx:
             assert tx.get(Build, own.id).state is BuildState.INGESTED
         page.goto(f"{url}/builds/{others.id}")

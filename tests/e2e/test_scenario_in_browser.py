@@ -212,7 +212,7 @@ def test_a_maintainer_retries_what_their_sig_answers_for_and_is_refused_the_rest
     page.click("#do-retry summary")
     page.fill("#do-retry input[name=reason]", "the lamp is mended")
     page.click("#do-retry button")
-    page.locator(".done", has_text="goes through the line again").wait_for()
+    page.locator(".done", has_text="goes through the pipeline again").wait_for()
     page.locator("#head", has_text="attempt 2").wait_for(timeout=PATIENCE)
     badge(page, "failed")
 

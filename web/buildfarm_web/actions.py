@@ -156,7 +156,7 @@ def request_waiver(name: str, named: waiver_requests.Named, *, why: str) -> Waiv
     with the_hub().store.read() as tx:
         build = find_build(tx, name)
     actor = require_permission(Action.REQUEST_WAIVER, target=build.target, source=build.source).name
-    return waiver_requests.ask(the_hub(), build, named, actor=actor, why=why)
+    return waiver_requests.create(the_hub(), build, named, actor=actor, why=why)
 
 
 def grant(name: str, *, owner: str, expires: date, why: str) -> WaiverRequest:

@@ -40,7 +40,7 @@ class RedisStream:
             raise InfraError(f"Redis: {error}", hint="is it up? `buildfarm doctor`") from error
         return int(str(said["last-generated-id"]).partition("-")[0])
 
-    def tell(self, messages: Iterable[tuple[int, Mapping[str, str]]]) -> int:
+    def append(self, messages: Iterable[tuple[int, Mapping[str, str]]]) -> int:
         """Append messages under their events' numbers; return the new length of the stream."""
         try:
             pipe = self._redis.pipeline(transaction=False)

@@ -195,7 +195,7 @@ def revoke(waiver: str, reason: str) -> None:
 @json_option
 def request_waiver(build: str, kind: str, *, as_json: bool, **words: str) -> None:
     """Request a waiver for the finding of KIND of BUILD, as its comparison reports it."""
-    _print_request(client().waivers.ask(build, {"kind": kind, **words}), as_json=as_json)
+    _print_request(client().waivers.request(build, {"kind": kind, **words}), as_json=as_json)
 
 
 @waivers.command("grant")

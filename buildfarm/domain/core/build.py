@@ -1,4 +1,4 @@
-"""One build: an SRPM on its way through the line for one target.
+"""One build: an SRPM on its way through the pipeline for one target.
 
 Owns the states, which may follow which, and the words for why a build waits or failed.
 """

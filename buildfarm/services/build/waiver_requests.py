@@ -1,5 +1,5 @@
-"""Asking for a waiver: who may not waive a finding names it and says why, who may grants or
-declines.
+"""Waiver requests: a person without the permission requests a waiver of a finding, with a reason;
+an authorised person grants or declines it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from buildfarm.services.core.hub import Hub
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A finding as whoever asks names it: as the comparison writes it, without wildcards.
+    """A finding as a request names it: as the comparison writes it, without wildcards.
 
-    Empty words match any.
+    An empty field matches any.
     """
 
     kind: str
@@ -35,8 +35,8 @@ class Named:
     rpm: str = ""
 
 
-def ask(hub: Hub, build: Build, named: Named, *, actor: str, why: str) -> WaiverRequest:
-    """Ask for a waiver of a finding that holds a build up.
+def create(hub: Hub, build: Build, named: Named, *, actor: str, why: str) -> WaiverRequest:
+    """Create the request for a waiver of a finding that holds a build up.
 
     :raises InputError: no reason. :raises NotFound: the comparison in force has no such finding
         that a waiver could lift.
@@ -68,7 +68,7 @@ def ask(hub: Hub, build: Build, named: Named, *, actor: str, why: str) -> Waiver
 
 
 def _finding(tx: Transaction, build: Build, named: Named) -> tuple[str, Finding]:
-    """The finding that is meant, and the RPM it is in."""
+    """Return the finding that is meant, and the RPM it is in."""
     held = tx.first(Comparison, build=build.id, order_by="created,id", descending=True)
     for rpm, item in _of(from_json(held.report)) if held else ():
         given = (
@@ -86,7 +86,7 @@ def _finding(tx: Transaction, build: Build, named: Named) -> tuple[str, Finding]
 
 
 def _of(report: Report) -> list[tuple[str, Finding]]:
-    """Return what holds a build up, with the RPM each is in."""
+    """Return the findings that hold a build up, with the RPM each is in."""
     found = [(pair.new or pair.old, item) for pair in report.pairs for item in pair.findings]
     found += [(one.rpm, one.finding) for one in (*report.missing, *report.extra)]
     return [
@@ -101,7 +101,7 @@ def _words(asked: WaiverRequest) -> str:
 
 
 def find(hub: Hub, identity: str) -> WaiverRequest:
-    """One by its id. :raises NotFound: there is none."""
+    """Return a request by its id. :raises NotFound: there is none."""
     with hub.store.read() as tx:
         found = tx.first(WaiverRequest, id=identity)
     if found is None:

@@ -118,7 +118,7 @@ def prioritise(tx: Transaction, build: Build, priority: int, *, actor: str, why:
 
 
 def retry(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
-    """Send a failed or canceled build through the line again, under the rules and overrides of now.
+    """Send a failed or canceled build through the pipeline again, under the rules and overrides of now.
 
     :raises Conflict: it is not in a state that ended.
     """

@@ -1,8 +1,7 @@
-"""Consumers of the event table: what is told is told from there, in order, each event once.
+"""Event consumers: each reads the event table in order and handles each event once.
 
-A consumer keeps its place in the database and moves it in the very transaction in which it writes
-what follows from the events. A crash therefore loses nothing and doubles nothing; of two that
-follow at once, one has its work refused.
+A consumer stores its position and moves it in the transaction that writes the results of the
+events. A crash therefore loses and doubles nothing; of two consumers of one name, one is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ Write = Callable[[Transaction, Sequence[Event]], None]
 
 
 def begin(store: Store, names: Sequence[str]) -> None:
-    """Let new consumers start behind the last event: nobody wants to be told what was years ago.
+    """Let new consumers start behind the last event, because old events interest no subscriber.
 
     Safe to repeat.
     """
@@ -31,19 +30,21 @@ def begin(store: Store, names: Sequence[str]) -> None:
             )
 
 
-def follow(store: Store, name: str, write: Write, *, limit: int = AT_ONCE) -> int:
-    """Write what follows from the next events and move on; how many those were.
+def consume(store: Store, name: str, write: Write, *, limit: int = AT_ONCE) -> int:
+    """Write the results of the next events, move the position, and return the number of events.
 
-    :raises Conflict: another process follows under this name, too.
+    :raises Conflict: another process consumes under this name, too.
     """
     with store.read() as tx:
-        place = tx.get(EventConsumer, name)
-    events = store.settled(place.event, limit)
+        position = tx.get(EventConsumer, name)
+    events = store.settled(position.event, limit)
     if not events:
         return 0
     with store.begin() as tx:
-        moved = tx.update(place, only_if={"event": place.event}, event=events[-1].id, moved=tx.now)
+        moved = tx.update(
+            position, only_if={"event": position.event}, event=events[-1].id, moved=tx.now
+        )
         if moved is None:
-            raise Conflict(f"{name} was moved by somebody else")
+            raise Conflict(f"{name} was moved by another process")
         write(tx, events)
     return len(events)

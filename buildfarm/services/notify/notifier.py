@@ -45,9 +45,9 @@ class Notifier:
     def duties(self) -> Mapping[str, Callable[[], int]]:
         """Return what is to be done again and again; each says how much there was to do."""
         return {
-            "stream": lambda: streaming.tell(self._hub.config, self._hub.store, self._stream),
-            "notices": lambda: consumers.follow(self._hub.store, "notices", self._notice),
-            "metrics": lambda: consumers.follow(self._hub.store, "metrics", metrics.write),
+            "stream": lambda: streaming.forward(self._hub.config, self._hub.store, self._stream),
+            "notices": lambda: consumers.consume(self._hub.store, "notices", self._notice),
+            "metrics": lambda: consumers.consume(self._hub.store, "metrics", metrics.write),
             "webhooks": self._sender.webhooks,
             "mails": self._sender.mails,
             "tidy": self._sender.forget,

@@ -1,4 +1,4 @@
-"""Every event as one message on the stream that other systems read; ``docs/notifications.md`` has
+"""The event stream: every event as one message for other systems; ``docs/notifications.md`` lists
 the fields.
 """
 
@@ -19,8 +19,8 @@ from buildfarm.services.notify.consumers import AT_ONCE
 NAME = "stream"
 
 
-def tell(config: Config, store: Store, stream: EventStream, *, limit: int = AT_ONCE) -> int:
-    """Tell the next events; how many.
+def forward(config: Config, store: Store, stream: EventStream, *, limit: int = AT_ONCE) -> int:
+    """Append the next events to the stream and return how many.
 
     A stream that is new or was lost begins with as many as it may hold.
 
@@ -42,11 +42,11 @@ def tell(config: Config, store: Store, stream: EventStream, *, limit: int = AT_O
         return 0
     with store.read() as tx:
         messages = list(_messages(config, tx, events))
-    length = stream.tell(messages)
+    length = stream.append(messages)
     with store.begin() as tx:
-        place = EventConsumer(id=NAME, event=events[-1].id or 0, length=length, moved=tx.now)
-        if not tx.insert_or_ignore(place):
-            tx.update(place, event=place.event, length=length, moved=tx.now)
+        position = EventConsumer(id=NAME, event=events[-1].id or 0, length=length, moved=tx.now)
+        if not tx.insert_or_ignore(position):
+            tx.update(position, event=position.event, length=length, moved=tx.now)
     return len(events)
 
 

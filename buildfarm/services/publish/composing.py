@@ -184,7 +184,7 @@ def promote(hub: Hub, name: str, *, actor: str, why: str) -> Compose:
         return {"released": tx.now, "released_by": actor, "released_why": why}
 
     changed = _move(hub, found, ComposeState.RELEASED, step)
-    follow(hub, changed.tag)
+    link_released(hub, changed.tag)
     return changed
 
 
@@ -225,7 +225,7 @@ def retire(hub: Hub, name: str, *, actor: str, why: str) -> Compose:
         return {"retired": tx.now, "retired_by": actor, "retired_why": why}
 
     changed = _move(hub, found, ComposeState.RETIRED, step)
-    follow(hub, changed.tag)
+    link_released(hub, changed.tag)
     return changed
 
 
@@ -260,7 +260,7 @@ def find(hub: Hub, name: str) -> Compose:
     return found
 
 
-def follow(hub: Hub, tag: str) -> None:
+def link_released(hub: Hub, tag: str) -> None:
     """Point ``released`` of a tag at the compose in force."""
     with hub.store.read() as tx:
         now = in_force(tx.find(Compose, tag=tag, state=ComposeState.RELEASED))
@@ -268,9 +268,11 @@ def follow(hub: Hub, tag: str) -> None:
         publishing.point(hub.repos / tag / LINK, now.path.removeprefix(f"{tag}/"))
 
 
-def follow_all(hub: Hub) -> None:
-    """After a crash: let every ``released`` link say what the database says."""
+def repair_released_links(hub: Hub) -> None:
+    """Point every ``released`` link at the compose that the database has in force, as after a
+    crash.
+    """
     with hub.store.read() as tx:
         tags = {tag for (tag,) in tx.select_fields(Compose, ("tag",), state=ComposeState.RELEASED)}
     for tag in sorted(tags):
-        follow(hub, tag)
+        link_released(hub, tag)

@@ -2,7 +2,8 @@
 
 A generation is written aside by ``stage`` (services worker), its repomd.xml files signed and the
 tag switched by ``seal`` (signer, the only process that holds the key). The database says which
-generation is in force; the ``current`` links only follow it and are put right by :func:`follow`
+generation is in force; the ``current`` links only follow it and are put right by
+:func:`link_current`
 after a crash.
 """
 
@@ -403,7 +404,7 @@ def seal(hub: Hub, sealer: Sealer, generation_id: str) -> None:
         _mark(tx, target, now.builds if now else (), ready)
         if ready.tag == target.tags.build:
             rounds.begin_next(tx, target)
-    follow(hub, generation.tag, generation.number)
+    link_current(hub, generation.tag, generation.number)
 
 
 def _mark(tx: Transaction, target: Target, before: Sequence[str], generation: Generation) -> None:
@@ -435,7 +436,7 @@ def _each(tx: Transaction, ids: Collection[str]) -> list[Build]:
     ]
 
 
-def follow(hub: Hub, tag: str, number: int) -> None:
+def link_current(hub: Hub, tag: str, number: int) -> None:
     """Point ``current`` of a tag at the generation in force."""
     point(hub.repos / tag / "current", str(number))
 
@@ -450,12 +451,14 @@ def point(link: Path, to: str) -> None:
     fresh.replace(link)
 
 
-def follow_all(hub: Hub) -> None:
-    """After a crash: let every ``current`` link say what the database says."""
+def repair_current_links(hub: Hub) -> None:
+    """Point every ``current`` link at the generation that the database has in force, as after a
+    crash.
+    """
     with hub.store.read() as tx:
         heads = tx.find(TagHead)
     for tag in heads:
-        follow(hub, tag.id, tag.number)
+        link_current(hub, tag.id, tag.number)
 
 
 def _replace(path: Path, data: bytes) -> None:

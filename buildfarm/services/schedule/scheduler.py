@@ -1,8 +1,8 @@
 """The scheduler: one leader that moves every build on, plans, assigns and sweeps.
 
-It decides nothing itself: the line says what a build needs (domain.line), the plan what is ready
-(services.planning), the assignment who works (domain.sharing). A tick is safe to repeat; whatever a
-crash left undone the next tick does.
+It makes no decision itself: the pipeline says what a build needs, the planning which builds are
+ready, the sharing which worker gets a task. A tick is safe to repeat; the next one does what a
+crash left undone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol
 
 from buildfarm import log
 from buildfarm.domain.core.build import JUDGED, Build, BuildState
-from buildfarm.domain.core.pipeline import next_step
+from buildfarm.domain.core.pipeline import advance
 from buildfarm.domain.core.task import ACTIVE, Task, TaskKind, TaskState
 from buildfarm.domain.publish.repository import Artifact
 from buildfarm.domain.target.target import Target
@@ -31,8 +31,8 @@ _MOVING = (
 )  # fmt: skip
 _MADE_RPMS = (BuildState.BUILT, BuildState.COMPARING, *JUDGED)
 _PAUSE_AFTER_FAILURE = timedelta(seconds=60)
-"""A publish that failed for good is asked for again only after this, or a full disk would be
-hammered.
+"""Pause before a publish that failed for good is tried again, so that a full disk is not written
+to in every tick.
 """
 _BETWEEN_PRUNINGS = 3600.0
 
@@ -40,11 +40,11 @@ ActiveTasks = set[tuple[str, str, str]]
 
 
 class Planner(Protocol):
-    """Moves waiting builds of a target to ``queued`` or says why they wait."""
+    """Moves waiting builds of a target to ``queued`` or records why they wait."""
 
     def plan(self, target: Target) -> dict[str, object]:
         """Return what builder tasks of the target are pinned to (``generation``,
-        ``buildroot_key``); empty: nothing can build.
+        ``buildroot_key``); empty if nothing can be built.
         """
 
     @property
@@ -64,8 +64,8 @@ class Scheduler:
         self._next_pruning = 0.0
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Lead if nobody else does, until ``stopped``; a broken tick is logged and the next one
-        tries again.
+        """Lead until ``stopped``, unless another scheduler does; a broken tick is logged and the
+        next one tries again.
         """
         while not stopped():
             try:
@@ -110,8 +110,8 @@ class Scheduler:
         tasks.send(self._hub.messages, assigned)
 
     def sweep(self) -> None:
-        """Find lost messages and dead workers, put the repositories' links right, end waivers whose
-        day is over, collect, forget.
+        """Find lost messages and dead workers, repair the repositories' links, end expired waivers,
+        and delete what is no longer needed.
         """
         with self._hub.store.begin() as tx:
             swept = tasks.sweep(tx, self._timing)
@@ -121,8 +121,8 @@ class Scheduler:
             else:
                 task_handlers.broke_for_good(self._hub, task)
         tasks.send(self._hub.messages, swept.resend)
-        publishing.follow_all(self._hub)
-        composing.follow_all(self._hub)
+        publishing.repair_current_links(self._hub)
+        composing.repair_released_links(self._hub)
         collecting.collect(self._hub)
         waivers.expire(self._hub)
         waivers.warn(self._hub)
@@ -131,7 +131,7 @@ class Scheduler:
             pruning.prune(self._hub.store, self._hub.blobs)
 
     def _advance(self) -> None:
-        """Give every build that moves by itself the tasks (or the state) it needs next."""
+        """Give every build that moves by itself its next tasks or state."""
         with self._hub.store.read() as tx:
             moving = [
                 key
@@ -161,12 +161,17 @@ class Scheduler:
         if build.target not in self._hub.config.targets:
             return  # its target was taken out of the configuration; the page says so
         artifacts = tx.find(Artifact, build=build.id) if build.state in _MADE_RPMS else []
-        needs = next_step(build, signed=bool(artifacts) and all(a.signed for a in artifacts))
-        if needs.state is BuildState.WAITING:
+        following = advance(build, signed=bool(artifacts) and all(a.signed for a in artifacts))
+        if following.state is BuildState.WAITING:
             builds.move(
-                tx, build, needs.state, actor="scheduler", why="to be planned", wait_kind="planning"
+                tx,
+                build,
+                following.state,
+                actor="scheduler",
+                why="to be planned",
+                wait_kind="planning",
             )
-        for kind in needs.tasks:
+        for kind in following.tasks:
             self._ensure(tx, build, kind, active)
 
     def _ensure(self, tx: Transaction, build: Build, kind: TaskKind, active: ActiveTasks) -> None:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify
 
-from buildfarm.api.requests import GrantRequest, ReasonRequest, WaiverAskBody
+from buildfarm.api.requests import GrantRequest, ReasonRequest, WaiverRequestBody
 from buildfarm.domain.auth.permissions import Action
 from buildfarm.domain.build.waiver import WaiverRequest
 from buildfarm.services.build.waiver_requests import Named
@@ -22,7 +22,7 @@ blueprint = Blueprint("api_asks", __name__, url_prefix="/api/v1")
 def request_waiver(build: str) -> tuple[Response, HTTPStatus]:
     """Ask those who may to waive a finding of a build. :raises NotFound: it has no such finding."""
     require_permission_somewhere(Action.REQUEST_WAIVER)
-    wish = body(WaiverAskBody)
+    wish = body(WaiverRequestBody)
     named = Named(kind=wish.kind, path=wish.path, subject=wish.subject, rpm=wish.rpm)
     return _said(actions.request_waiver(build, named, why=wish.reason)), HTTPStatus.CREATED
 

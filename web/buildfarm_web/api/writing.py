@@ -106,7 +106,7 @@ def prioritise_build(build: str) -> Response:
 
 @blueprint.post("/builds/<build>/retry")
 def retry_build(build: str) -> Response:
-    """Send an ended build through the line again."""
+    """Send an ended build through the pipeline again."""
     return _act(build, Action.RETRY, builds.retry)
 
 

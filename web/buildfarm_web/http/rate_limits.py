@@ -43,7 +43,7 @@ def register(app: Flask, limits: Limits, *, storage: str) -> None:
     )  # fmt: skip
     limiter.init_app(app)
 
-    def tell(answer: Response) -> Response:
+    def add_headers(answer: Response) -> Response:
         held = limiter.current_limit
         if held is None or _is_free():
             return answer
@@ -57,7 +57,7 @@ def register(app: Flask, limits: Limits, *, storage: str) -> None:
             answer.headers["Retry-After"] = str(max(1, seconds))
         return answer
 
-    app.after_request(tell)
+    app.after_request(add_headers)
 
 
 def _counted_as() -> str:

@@ -15,7 +15,7 @@ from flask import Blueprint, redirect, request
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
 
-from buildfarm.api.requests import GrantRequest, PriorityRequest, WaiverAskBody, WaiverBody
+from buildfarm.api.requests import GrantRequest, PriorityRequest, WaiverBody, WaiverRequestBody
 from buildfarm.domain.auth.permissions import Action
 from buildfarm.domain.intake.drop import ItemKind
 from buildfarm.errors import InputError
@@ -33,7 +33,7 @@ blueprint = Blueprint("page_actions", __name__)
 _DONE = {
     "account": "The account is made.", "rights": "The rights are changed.", "disable": "The account is closed.",
     "enable": "The account is open again.", "submit": "The drop is here; its files are being verified.",
-    "retry": "The build goes through the line again.", "cancel": "The build is canceled.",
+    "retry": "The build goes through the pipeline again.", "cancel": "The build is canceled.",
     "release-hold": "Released from hold.", "priority": "The priority is changed.",
     "waive": "The waiver is in force, and the build was judged anew.", "pause": "Paused: nothing else begins.",
     "resume": "It goes on.", "approve": "The plan is approved.", "refuse": "The plan is refused.",
@@ -121,7 +121,7 @@ def request_waiver(build: str) -> Response:
     """Ask those who may to waive one of its findings."""
     require_permission_somewhere(Action.REQUEST_WAIVER)
     kind, path, subject, rpm = _finding()
-    wish = WaiverAskBody(kind=kind, path=path, subject=subject, rpm=rpm, reason=_reason())
+    wish = WaiverRequestBody(kind=kind, path=path, subject=subject, rpm=rpm, reason=_reason())
     named = Named(kind=wish.kind, path=wish.path, subject=wish.subject, rpm=wish.rpm)
     actions.request_waiver(build, named, why=wish.reason)
     return _back(f"/builds/{quote(build, safe='')}", "request-waiver")

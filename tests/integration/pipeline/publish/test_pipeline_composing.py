@@ -116,7 +116,7 @@ def test_a_release_is_told_and_a_compose_in_testing_is_not(press: Press):
         tx.add(EventConsumer(id="notices", moved=tx.now))
 
     def told() -> list[Notice]:
-        while consumers.follow(
+        while consumers.consume(
             press.hub.store, "notices", partial(notices.write, press.hub.config)
         ):
             pass
@@ -228,7 +228,7 @@ def test_the_link_goes_back_when_what_users_have_is_retired_and_never_nowhere(pr
     composing.retire(press.hub, second.id, actor="ann", why="it was not")
     assert released(press).readlink() == Path(f"compose/{first.id}")
     released(press).unlink()
-    composing.follow_all(press.hub)
+    composing.repair_released_links(press.hub)
     assert released(press).readlink() == Path(f"compose/{first.id}")
     with pytest.raises(IllegalTransition, match="is retired, it cannot become released"):
         composing.promote(press.hub, second.id, actor="ann", why="after all")

@@ -338,7 +338,7 @@ def test_the_current_links_are_put_right_by_what_the_database_says(press: Press,
     if left != "nothing":
         link.symlink_to("1" if left == "the old one" else "7")
     for _ in range(2):
-        publishing.follow_all(press.hub)
+        publishing.repair_current_links(press.hub)
         assert link.readlink() == Path("2")
     assert sorted(path.name for path in link.parent.iterdir()) == ["1", "2", "current"]
 

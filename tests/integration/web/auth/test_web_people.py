@@ -51,7 +51,7 @@ def test_a_maintainer_retries_what_is_theirs_and_is_refused_the_rest(
     browser = browser_of(app, hub, "source")
     page = browser.client.get(f"/builds/{own.id}").get_data(as_text=True)
     assert f'action="/builds/{own.id}/retry"' in page
-    assert "The build goes through the line again" in browser.post(
+    assert "The build goes through the pipeline again" in browser.post(
         f"/builds/{own.id}/retry", reason="the mirror is back"
     )
     with hub.store.read() as tx:

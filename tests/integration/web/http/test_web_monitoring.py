@@ -123,7 +123,7 @@ def test_counters_and_histograms_are_what_the_teller_counted(
     with hub.store.begin() as tx:
         tx.event("worker.ready", "kvm1-aa", actor="worker:kvm1-aa")
         last = tx.first(Event, order_by="id", descending=True)
-    while consumers.follow(hub.store, "metrics", metrics.write):
+    while consumers.consume(hub.store, "metrics", metrics.write):
         pass
     text = client.get("/metrics").text
     samples = {

@@ -59,7 +59,7 @@ class Notifications:
 
     def notice(self) -> None:
         """Tell everything that happened until now, what follows from it included."""
-        while consumers.follow(
+        while consumers.consume(
             self.hub.store,
             "notices",
             lambda tx, events: noticing.write(self.hub.config, tx, events),

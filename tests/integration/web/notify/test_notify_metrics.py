@@ -28,8 +28,8 @@ def test_each_task_and_verdict_is_counted_once_whatever_crashes(
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError):
-        consumers.follow(notifications.hub.store, "metrics", crash)
-    while consumers.follow(notifications.hub.store, "metrics", metrics.write, limit=7):
+        consumers.consume(notifications.hub.store, "metrics", crash)
+    while consumers.consume(notifications.hub.store, "metrics", metrics.write, limit=7):
         pass
     with notifications.hub.store.read() as tx:
         counts = {one.id: one for one in tx.find(Metric)}

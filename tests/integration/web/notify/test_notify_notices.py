@@ -51,7 +51,7 @@ def test_a_crash_while_telling_takes_everything_back_and_the_next_round_tells_it
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError):
-        consumers.follow(notifications.hub.store, "notices", crash)
+        consumers.consume(notifications.hub.store, "notices", crash)
     assert notifications.owed() == []
     notifications.notice()
     assert [one.notice for one in notifications.owed()] == [
@@ -74,7 +74,7 @@ def test_of_two_that_follow_at_once_one_is_refused(notifications: Notifications)
 
     notifications.hub.store.settled = late  # type: ignore[method-assign]
     with pytest.raises(Conflict):
-        consumers.follow(notifications.hub.store, "notices", overtaken)
+        consumers.consume(notifications.hub.store, "notices", overtaken)
 
 
 def test_a_drop_that_came_to_rest_is_told_once_and_again_after_a_retry(
@@ -134,7 +134,7 @@ def test_the_teller_reads_no_whole_table(
     assert isinstance(notifications.hub.store, SqlStore)
     with recording(notifications.hub.store) as recorded:
         notifications.notice()
-        while consumers.follow(notifications.hub.store, "metrics", metrics.write):
+        while consumers.consume(notifications.hub.store, "metrics", metrics.write):
             pass
         notifications.clock.pass_seconds(200)
         assert notifications.delivery_sender.webhooks()

@@ -50,7 +50,7 @@ Stream = Callable[[int], RedisStream]
 
 
 def tell_all(notifications: Notifications, stream: RedisStream, limit: int = 30) -> None:
-    while streaming.tell(notifications.hub.config, notifications.hub.store, stream, limit=limit):
+    while streaming.forward(notifications.hub.config, notifications.hub.store, stream, limit=limit):
         pass
 
 
@@ -76,10 +76,10 @@ def test_what_was_told_before_a_crash_is_not_told_twice(
     notifications: Notifications, raw: redis.Redis, redis_server: PrivateRedis
 ) -> None:
     stream = RedisStream(redis_server.url, length=10_000)
-    streaming.tell(notifications.hub.config, notifications.hub.store, stream, limit=10)
+    streaming.forward(notifications.hub.config, notifications.hub.store, stream, limit=10)
     with notifications.hub.store.read() as tx:
         first = tx.find(Event, order_by="id", limit=15)
-    stream.tell(
+    stream.append(
         [(event.id or 0, {"kind": event.kind}) for event in first]
     )  # another notifier, a moment behind
     assert raw.xlen(event_stream.KEY) == 15

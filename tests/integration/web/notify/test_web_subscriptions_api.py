@@ -50,7 +50,7 @@ def post(client: FlaskClient, path: str, body: object, headers: Headers) -> Any:
 def noticed(hub: Hub, scenario: Scenario) -> Scenario:
     with hub.store.begin() as tx:
         tx.add(EventConsumer(id="notices", moved=tx.now))
-    while consumers.follow(
+    while consumers.consume(
         hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events)
     ):
         pass
@@ -163,7 +163,9 @@ def test_deliveries_are_listed_and_a_dead_one_is_asked_for_again(
     made = post(client, "/subscriptions", {**HOOK, "source": "*"}, engineer).json
     with hub.store.begin() as tx:
         tx.add(EventConsumer(id="notices", moved=tx.now))
-    consumers.follow(hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events))
+    consumers.consume(
+        hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events)
+    )
     with hub.store.begin() as tx:
         (owed,) = tx.find(Delivery, subscription=made["id"])
         tx.update(owed, state=DeliveryState.DEAD, attempts=12, status="HTTP 503", settled=tx.now)
@@ -265,7 +267,9 @@ def test_who_asks_again_gets_nothing_until_something_happened(
         tx.event(
             "drop.on_hold", noticed.drop, actor="ingest", why="its target ended \x0b\x00 today"
         )
-    consumers.follow(hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events))
+    consumers.consume(
+        hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events)
+    )
     more = client.get("/feeds/all.atom", headers={"If-None-Match": first.headers["ETag"]})
     assert more.status_code == 200
     assert (
@@ -341,6 +345,8 @@ def test_old_feeds_stay_small(
     with hub.store.begin() as tx:
         for _ in range(80):
             tx.event("drop.on_hold", noticed.drop, actor="ingest", why="again")
-    consumers.follow(hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events))
+    consumers.consume(
+        hub.store, "notices", lambda tx, events: notices.write(hub.config, tx, events)
+    )
     clock.now += timedelta(seconds=1)
     assert len(feedparser.parse(client.get("/feeds/all.atom").data).entries) == 50

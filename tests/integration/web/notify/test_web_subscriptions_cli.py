@@ -98,7 +98,7 @@ class Stream:
             raise InfraError("Redis: away")
         return self.told[-1] if self.told else None
 
-    def tell(self, messages: Iterator[tuple[int, Mapping[str, str]]]) -> int:
+    def append(self, messages: Iterator[tuple[int, Mapping[str, str]]]) -> int:
         self.told += [number for number, _ in messages]
         return len(self.told)
 

@@ -140,7 +140,7 @@ def test_a_build_says_what_it_waits_for_and_when_it_should_start(
 def test_only_what_waits_for_a_builder_has_a_rank(
     client: FlaskClient, hub: Hub, scenario: Scenario, kind: TaskKind
 ):
-    """A build that was sent through the line again waits for the hub's own services first."""
+    """A build that was sent through the pipeline again waits for the hub's own services first."""
     build = scenario.until_waiting(scenario._build("goes-again"))
     with hub.store.begin() as tx:
         task = Task(

@@ -26,8 +26,8 @@ from buildfarm.api.requests import (
     ResumeRequest,
     SubscriptionRequest,
     TokenRequest,
-    WaiverAskBody,
     WaiverBody,
+    WaiverRequestBody,
 )
 from buildfarm.api.responses.auth.accounts import (
     Account,
@@ -194,7 +194,7 @@ WRITES: Mapping[str, Operation] = {
     "api_writes.post_override": write("overrides", OverrideRequest, {_CREATED: SourceOverride, _OK: SourceOverride}, _NOT_FOUND),
     "api_writes.post_waiver": write("waivers", WaiverBody, {_CREATED: Waiver}, _CONFLICT),
     "api_writes.revoke_waiver": write("waivers", DueReason, Waiver, _CONFLICT),
-    "api_asks.request_waiver": write("waivers", WaiverAskBody, {_CREATED: WaiverRequest}, _CONFLICT),
+    "api_asks.request_waiver": write("waivers", WaiverRequestBody, {_CREATED: WaiverRequest}, _CONFLICT),
     "api_asks.grant_waiver": write("waivers", GrantRequest, WaiverRequest, _CONFLICT),
     "api_asks.decline_waiver": write("waivers", DueReason, WaiverRequest, _CONFLICT),
     "api_composes.post_compose": write("targets", ComposeRequest, {_CREATED: Compose}, _NOT_FOUND, _CONFLICT),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from buildfarm.domain.build.next_step import next_step
+from buildfarm.domain.build.hints import hint
 from buildfarm.domain.core.build import NVR_FIELDS, TO_BUILD, Build, BuildState, nvr_of
 from buildfarm.domain.core.records import ForecastRecord, SourceSurvey
 from buildfarm.domain.core.task import Task, TaskKind, TaskState
@@ -178,7 +178,7 @@ def why(hub: Hub, tx: Transaction, build: Build) -> Json:
         "wait_kind": build.wait_kind,
         "paused": pausing.words(pause) if pause and build.state in TO_BUILD else "",
         "reason": build.reason or build.gate_reason or (task.reason if task else ""),
-        "next": next_step(build, task_reason=task.reason if task and task.state is TaskState.FREE else ""),
+        "next": hint(build, task_reason=task.reason if task and task.state is TaskState.FREE else ""),
         "task": {"kind": task.kind.value, "state": task.state.value, "reason": task.reason, "stage": task.stage} if task else None,
         "decision": task.order.get("decision") if task else None,
         "rank": _rank(hub, tx, task, by_id),

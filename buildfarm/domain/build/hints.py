@@ -1,6 +1,4 @@
-"""What can be done about a build that does not move: one line beside each reason, so that nobody is
-left with a state alone.
-"""
+"""Hints: what a person can do about a build that does not move, one line for each reason."""
 
 from __future__ import annotations
 
@@ -10,8 +8,8 @@ from buildfarm.domain.selfhosting.seeds import MAX_ROUNDS
 _BY_ITSELF = "nothing is to be done: it goes on by itself"
 
 
-def next_step(build: Build, *, task_reason: str = "") -> str:
-    """The usual next step for a person.
+def hint(build: Build, *, task_reason: str = "") -> str:
+    """Return the usual next step for a person.
 
     ``{nvr}``-like names are filled in; never empty while the build is not at its end.
 
@@ -31,7 +29,7 @@ def next_step(build: Build, *, task_reason: str = "") -> str:
                 "`buildfarm logs {nvr}`; once its cause is gone: `buildfarm retry {nvr} --reason …`"
             )
         case BuildState.CANCELED | BuildState.EXCLUDED:
-            said = "`buildfarm retry {nvr} --reason …` sends it through the line again, under the rules of then"
+            said = "`buildfarm retry {nvr} --reason …` sends it through the pipeline again, under the rules of then"
         case BuildState.COMPARED | BuildState.REFUSED if build.gate is Gate.REFUSED:
             said = _of_refused(build)
         case BuildState.PUBLISHED:

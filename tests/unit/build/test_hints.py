@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from buildfarm.cli.main import Verbs
-from buildfarm.domain.build.next_step import next_step
+from buildfarm.domain.build.hints import hint
 from buildfarm.domain.core.build import Build, BuildState, Gate, WaitKind
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -20,15 +20,15 @@ BUILD = Build(
 
 @pytest.mark.parametrize("kind", list(WaitKind))
 def test_every_kind_of_wait_has_a_next_step(kind: WaitKind) -> None:
-    assert next_step(replace(BUILD, wait_kind=kind, reason="x"))
+    assert hint(replace(BUILD, wait_kind=kind, reason="x"))
 
 
 @pytest.mark.parametrize(
     "state", [state for state in BuildState if state is not BuildState.PUBLISHED]
 )
 def test_every_state_but_the_last_has_a_next_step(state: BuildState) -> None:
-    assert next_step(replace(BUILD, state=state))
-    assert next_step(replace(BUILD, state=state, gate=Gate.REFUSED, verdict="UNCOMPARED"))
+    assert hint(replace(BUILD, state=state))
+    assert hint(replace(BUILD, state=state, gate=Gate.REFUSED, verdict="UNCOMPARED"))
 
 
 def test_every_command_that_is_named_exists() -> None:
@@ -41,7 +41,7 @@ def test_every_command_that_is_named_exists() -> None:
                 "reserved for others",
                 "uses 1 of the 1 slots it may",
             ):
-                said = next_step(
+                said = hint(
                     replace(BUILD, state=state, wait_kind=kind, gate=Gate.REFUSED),
                     task_reason=reason,
                 )
