@@ -219,7 +219,7 @@ def paths(hub: Hub) -> list[str]:
     ]  # fmt: skip
 
 
-def twins(pages: Sequence[str]) -> list[str]:
+def json_paths(pages: Sequence[str]) -> list[str]:
     """Return the JSON paths of each page, and those for programs only."""
     build = next(path for path in pages if path.startswith("/builds/"))
     more = [
@@ -236,7 +236,7 @@ def _measure(name: str, hub: Hub, runs: int) -> None:
     settle()
     floor = _timed(_empty(), "/", 200).median
     pages = paths(hub)
-    found = [_timed(app, path, runs) for path in (*pages, *twins(pages))]
+    found = [_timed(app, path, runs) for path in (*pages, *json_paths(pages))]
     print(
         f"\n{name}: server time in ms, in process ({runs} requests each); Flask's empty page: "
         f"{floor:.3f}"

@@ -35,12 +35,12 @@ class Drops:
     def __init__(self, transport: Transport) -> None:
         self._hub = transport
 
-    def send(self, target: str, files: DropFiles, **wishes: Unpack[DropOptions]) -> ReceivedDrop:
+    def send(self, target: str, files: DropFiles, **options: Unpack[DropOptions]) -> ReceivedDrop:
         """Hand a drop in; its ``url`` is where to follow it.
 
         The same drop again is the same drop.
         """
-        return self._hub.change(ReceivedDrop, "/drops", {"target": target, **wishes, **files})
+        return self._hub.change(ReceivedDrop, "/drops", {"target": target, **options, **files})
 
     def list(self, *, target: str = "", limit: int = 100) -> Iterator[Drop]:
         """Every drop, the newest first; ``limit`` is how many are asked for at a time."""

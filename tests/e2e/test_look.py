@@ -63,7 +63,7 @@ def look(
     names: tuple[str, ...],
     rules: tuple[str, ...],
 ) -> None:
-    """Visit pages, let axe judge them with every table twin open, and keep their pictures."""
+    """Visit pages, let axe judge them with every table open, and keep their pictures."""
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="axe is not installed"
     ).Axe()

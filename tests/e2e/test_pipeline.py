@@ -193,10 +193,10 @@ def test_every_page_and_its_json_twin_answer(line: Line) -> None:
     for path in paths:
         page = httpx.get(farm.url + path, trust_env=False)
         assert page.status_code == 200, path
-        twin = httpx.get(
+        answer = httpx.get(
             f"{farm.url}/api/v1{path if path != '/' else '/overview'}", trust_env=False
         )
-        assert twin.status_code == 200, path
+        assert answer.status_code == 200, path
 
 
 def test_what_happened_is_told_in_the_feed_in_figures_and_on_the_stream(line: Line) -> None:

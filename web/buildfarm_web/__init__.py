@@ -1,4 +1,4 @@
-"""The page, its JSON twin ``/api/v1``, the worker API ``/worker/v1`` and the repositories.
+"""The page, its JSON representation ``/api/v1``, the worker API ``/worker/v1`` and the repositories.
 
 Everything said here is read from the store by :mod:`buildfarm_web.read_models`; everything done
 goes through :mod:`buildfarm.services`.

@@ -132,9 +132,9 @@ def drain(name: str, *, drained: bool, why: str) -> Worker:
     )
 
 
-def waive(wish: WaiverBody) -> WaiverRecord:
+def waive(body: WaiverBody) -> WaiverRecord:
     """Accept a difference until a day; what it touches is judged anew at once."""
-    waiver = Waiver(**{**wish.model_dump(), "id": wish.id or f"W-{tasks.new_id()[:8]}"})
+    waiver = Waiver(**{**body.model_dump(), "id": body.id or f"W-{tasks.new_id()[:8]}"})
     asker = require_permission(Action.WAIVE, places=waivers.places(the_hub().config, waiver))
     return waivers.record(the_hub(), waiver, actor=asker.name, role=asker.role)
 

@@ -15,7 +15,7 @@ from buildfarm.domain.target.trigger import Triggers
 
 _FORBID: dict[str, str] = {
     "extra": "forbid"
-}  # read by the loader: an unknown key is an error, not a silent wish
+}  # read by the loader: an unknown key is an error, not ignored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

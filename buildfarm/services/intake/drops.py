@@ -55,7 +55,7 @@ class Offered:
     url: str = ""
 
 
-def offered_in(wish: DropRequest) -> list[Offered]:
+def offered_in(request: DropRequest) -> list[Offered]:
     """Return what a request names."""
 
     def files(named: Sequence[DropFile], kind: ItemKind) -> list[Offered]:
@@ -66,9 +66,13 @@ def offered_in(wish: DropRequest) -> list[Offered]:
 
     sources = [
         Offered(kind=ItemKind.DIST_GIT, filename=f"{one.source}@{one.commit}")
-        for one in wish.dist_git
+        for one in request.dist_git
     ]
-    return [*files(wish.srpms, ItemKind.SRPM), *files(wish.binaries, ItemKind.BINARY), *sources]
+    return [
+        *files(request.srpms, ItemKind.SRPM),
+        *files(request.binaries, ItemKind.BINARY),
+        *sources,
+    ]
 
 
 class Checkout(Protocol):

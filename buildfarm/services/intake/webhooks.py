@@ -159,14 +159,14 @@ def _drop_of(hub: Hub, target: Target, hook: Webhook, message: Message) -> Answe
 
 
 def _generic(hub: Hub, target: Target, hook: Webhook, message: Message) -> Answered:
-    wish = HookRequest.model_validate_json(message.body)
-    if wish.target not in ("", target.name):
+    body = HookRequest.model_validate_json(message.body)
+    if body.target not in ("", target.name):
         raise InputError(
-            f"the drop is for target {wish.target}, this webhook is {target.name}'s",
+            f"the drop is for target {body.target}, this webhook is {target.name}'s",
             hint="leave `target` out",
         )
     received = drops.receive(
-        hub, target.name, drops.offered_in(wish), trigger=triggers.word(hook), actor=triggers.word(hook), name=wish.name,
-        claimed_id=wish.id, scratch=wish.scratch, priority=wish.priority or hook.priority, plan_first=wish.plan_first, automatic=True,
+        hub, target.name, drops.offered_in(body), trigger=triggers.word(hook), actor=triggers.word(hook), name=body.name,
+        claimed_id=body.id, scratch=body.scratch, priority=body.priority or hook.priority, plan_first=body.plan_first, automatic=True,
     )  # fmt: skip
     return Answered(drop=received.drop, created=received.created)

@@ -29,7 +29,7 @@ from buildfarm.services.schedule.resolution import (
     Solved,
     blind,
     expected,
-    wishes,
+    solver_requests,
 )
 from buildfarm.services.schedule.universes import Universes
 
@@ -93,7 +93,7 @@ class PlanningService:
             waiting = tx.find(
                 Build, target=target.name, state=BuildState.WAITING, order_by="created,id"
             )
-            wanted = wishes(tx, target.name, waiting)
+            wanted = solver_requests(tx, target.name, waiting)
         stuck = {build.id: build for build in found if _is_broken(target, build)}
         coming = {
             build.id: build
@@ -121,12 +121,11 @@ class PlanningService:
                 lost=expected(stuck.values(), vendor), known={**coming, **stuck}, blind=blind(coming.values(), vendor),
             )  # fmt: skip
 
-        for wish in [wish for wish in wanted if not frontier.holds(wish)]:
-            frontier.take(wish, question().node(wish))
-        for wish in frontier.circling(
-            wanted
-        ):  # what the repositories hold now may break their cycle
-            frontier.take(wish, question().node(wish))
+        for request in [request for request in wanted if not frontier.holds(request)]:
+            frontier.take(request, question().node(request))
+        # what the repositories hold now may break a cycle
+        for request in frontier.circling(wanted):
+            frontier.take(request, question().node(request))
         self._solved[target.name] = frontier.solved
         nodes = [frontier.solved[build.id].node for build in waiting]
         known = {node.key for node in nodes}

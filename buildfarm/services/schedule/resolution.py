@@ -61,22 +61,22 @@ class Frontier:
         )
         self.solved: dict[str, Solved] = {}
 
-    def holds(self, wish: SolverRequest) -> bool:
+    def holds(self, request: SolverRequest) -> bool:
         """Return whether the last answer does for now; it is taken over then."""
-        held = self._before.get(wish.build.id)
-        if held is None or held.asked != wish.asked:
+        held = self._before.get(request.build.id)
+        if held is None or held.asked != request.asked:
             return False
         same = held.universe is self._universe and held.around == self._around
         needs = held.node.needs.keys()
         waits = not needs.isdisjoint(self._coming) and needs.isdisjoint(self._stuck)
         if same or waits:
-            self.solved[wish.build.id] = held
+            self.solved[request.build.id] = held
         return same or waits
 
-    def take(self, wish: SolverRequest, node: Node) -> None:
+    def take(self, request: SolverRequest, node: Node) -> None:
         """A fresh answer."""
         self.solved[node.key] = Solved(
-            node=node, universe=self._universe, around=self._around, asked=wish.asked
+            node=node, universe=self._universe, around=self._around, asked=request.asked
         )
 
     def circling(self, waiting: Iterable[SolverRequest]) -> list[SolverRequest]:
@@ -92,9 +92,10 @@ class Frontier:
         ]
         cycles = {key for group in groups for key in group}
         return [
-            wish
-            for wish in waiting
-            if wish.build.id in cycles and self.solved[wish.build.id].universe is not self._universe
+            request
+            for request in waiting
+            if request.build.id in cycles
+            and self.solved[request.build.id].universe is not self._universe
         ]
 
 
@@ -121,7 +122,7 @@ class SolverRequest:
         )
 
 
-def wishes(tx: Transaction, target: str, builds: Sequence[Build]) -> list[SolverRequest]:
+def solver_requests(tx: Transaction, target: str, builds: Sequence[Build]) -> list[SolverRequest]:
     """Return what each of these builds of a target wants."""
     variants = {one.id: one for one in tx.find(BootstrapVariant, target=target)} if builds else {}
     learned = (
@@ -162,11 +163,11 @@ class Question:
     known: Mapping[str, Build]
     blind: Sequence[str] = ()
 
-    def node(self, wish: SolverRequest) -> Node:
+    def node(self, request: SolverRequest) -> Node:
         """Return where a build stands."""
-        build, variant = wish.build, wish.variant
+        build, variant = request.build, request.variant
         others = [rpm for rpm in self.expected if rpm.build != build.id]
-        requires = (*wish.requires, *self._usable(wish, others))
+        requires = (*request.requires, *self._usable(request, others))
         answer = self.universe.resolve(requires, self.base, others)
         problem, needs = "; ".join(answer.problems), answer.taken
         broken = self._broken(requires) if problem and self.lost else {}
@@ -175,7 +176,7 @@ class Question:
         ):  # it may be that only its own RPMs would do
             with_own = self.universe.resolve(requires, self.base, self.expected)
             problem, needs = ("", with_own.taken) if not with_own.problems else (problem, needs)
-        now = self.universe.resolve(wish.requires, self.base, ()) if needs else None
+        now = self.universe.resolve(request.requires, self.base, ()) if needs else None
         return Node(
             key=build.id,
             name=build.source,
@@ -188,13 +189,13 @@ class Question:
             trouble=variant.problem if variant else "",
         )
 
-    def _usable(self, wish: SolverRequest, others: Sequence[Expected]) -> list[str]:
+    def _usable(self, request: SolverRequest, others: Sequence[Expected]) -> list[str]:
         """Of what the last build of the source asked for whatever can be had: it orders, it does
         not bind.
         """
         return [
             text
-            for text in wish.hints
+            for text in request.hints
             if not self.universe.resolve((text,), self.base, others).problems
         ]
 

@@ -55,7 +55,7 @@ def client_of(hub: Hub) -> FlaskClient:
 def test_no_page_reads_a_large_table_from_end_to_end(hub: Hub) -> None:
     client = client_of(hub)
     every = pages.paths(hub)
-    for path in (*every, *pages.twins(every)):
+    for path in (*every, *pages.json_paths(every)):
         with query_plans.recording(store_of(hub)) as recorded:
             assert client.get(path, buffered=True).status_code == 200, path
         assert recorded.statements, path
@@ -97,7 +97,7 @@ def test_pages_do_as_much_with_a_long_history_as_with_a_short_one(tmp_path: Path
         client = client_of(hub)
         found = {}
         every = pages.paths(hub)
-        for name, path in enumerate((*every, *pages.twins(every))):
+        for name, path in enumerate((*every, *pages.json_paths(every))):
             with query_plans.counting_steps(store_of(hub)) as counted:
                 assert client.get(path, buffered=True).status_code == 200, path
             found[name] = counted.steps

@@ -25,7 +25,7 @@ from buildfarm.services.auth import login as logging_in
 from buildfarm_web.api.reading import flag, limit, listed
 from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.http import access
-from buildfarm_web.http.access import body, require_login, require_permission
+from buildfarm_web.http.access import read_body, require_login, require_permission
 from buildfarm_web.read_models.auth import accounts as people
 from buildfarm_web.read_models.auth import audit_log
 from buildfarm_web.read_models.auth.accounts import account_of, token_of
@@ -54,10 +54,10 @@ def list_accounts() -> Response:
 @blueprint.post("/accounts")
 def post_account() -> tuple[Response, HTTPStatus]:
     """Make an account."""
-    actor, wish = require_permission(Action.ACCOUNTS).name, body(AccountRequest)
+    actor, body = require_permission(Action.ACCOUNTS).name, read_body(AccountRequest)
     made = accounts.create(
-        the_hub(), wish.name, role=wish.role, sigs=wish.sigs, passwords=passwords() if wish.password else None,
-        password=wish.password, actor=actor, why=wish.reason,
+        the_hub(), body.name, role=body.role, sigs=body.sigs, passwords=passwords() if body.password else None,
+        password=body.password, actor=actor, why=body.reason,
     )  # fmt: skip
     return jsonify(account_of(made)), HTTPStatus.CREATED
 
@@ -65,9 +65,9 @@ def post_account() -> tuple[Response, HTTPStatus]:
 @blueprint.post("/accounts/<account>/rights")
 def post_rights(account: str) -> Response:
     """Give an account another role and other SIGs. A reason is due."""
-    actor, wish = require_permission(Action.ACCOUNTS).name, body(RightsRequest)
+    actor, body = require_permission(Action.ACCOUNTS).name, read_body(RightsRequest)
     changed = accounts.set_rights(
-        the_hub(), account, role=wish.role, sigs=wish.sigs, actor=actor, why=wish.reason
+        the_hub(), account, role=body.role, sigs=body.sigs, actor=actor, why=body.reason
     )
     return jsonify(account_of(changed))
 
@@ -85,7 +85,7 @@ def enable(account: str) -> Response:
 
 
 def _disable(account: str, *, disabled: bool) -> Response:
-    actor, why = require_permission(Action.ACCOUNTS).name, body(ReasonRequest).reason
+    actor, why = require_permission(Action.ACCOUNTS).name, read_body(ReasonRequest).reason
     return jsonify(
         account_of(
             accounts.set_disabled(the_hub(), account, disabled=disabled, actor=actor, why=why)
@@ -96,10 +96,10 @@ def _disable(account: str, *, disabled: bool) -> Response:
 @blueprint.post("/accounts/<account>/password")
 def post_password(account: str) -> Response:
     """Give an account another password; its sessions end."""
-    actor, wish = require_permission(Action.ACCOUNTS).name, body(PasswordRequest)
+    actor, body = require_permission(Action.ACCOUNTS).name, read_body(PasswordRequest)
     return jsonify(
         account_of(
-            accounts.set_password(the_hub(), passwords(), account, wish.password, actor=actor)
+            accounts.set_password(the_hub(), passwords(), account, body.password, actor=actor)
         )
     )
 
@@ -117,8 +117,8 @@ def own_account() -> Response:
 @blueprint.post("/account/password")
 def own_password() -> Response:
     """Change one's own password; the former one is due."""
-    asker, wish = require_login(), body(PasswordRequest)
-    change_own_password(asker, wish.former, wish.password)
+    asker, body = require_login(), read_body(PasswordRequest)
+    change_own_password(asker, body.former, body.password)
     return jsonify(PasswordChanged(account=asker.account, changed=True))
 
 
@@ -165,8 +165,8 @@ def list_tokens() -> Response:
 @blueprint.post("/tokens")
 def post_token() -> tuple[Response, HTTPStatus]:
     """Issue a token; ``token`` is shown in this answer and never again."""
-    asker, wish = require_login(), body(TokenRequest)
-    issued = issue_token(asker, wish)
+    asker, body = require_login(), read_body(TokenRequest)
+    issued = issue_token(asker, body)
     with the_hub().store.read() as tx:
         shown = token_of(issued.token, tx)
     answer = jsonify(IssuedToken(**fields_of(shown), token=issued.secret))
@@ -174,9 +174,9 @@ def post_token() -> tuple[Response, HTTPStatus]:
     return answer, HTTPStatus.CREATED
 
 
-def issue_token(asker: Principal, wish: TokenRequest) -> tokens.Issued:
+def issue_token(asker: Principal, body: TokenRequest) -> tokens.Issued:
     """Issue a token for the asker's own account, or (admins) another."""
-    account = wish.account or asker.account
+    account = body.account or asker.account
     if account != asker.account:
         require_permission(Action.ACCOUNTS)
     if not account:
@@ -184,14 +184,14 @@ def issue_token(asker: Principal, wish: TokenRequest) -> tokens.Issued:
             f"{asker.name} has no account a token could belong to", hint="name an `account`"
         )
     return tokens.issue(
-        the_hub(), asker, account=account, name=wish.name, role=wish.role, sigs=wish.sigs, actions=wish.actions, days=wish.days
+        the_hub(), asker, account=account, name=body.name, role=body.role, sigs=body.sigs, actions=body.actions, days=body.days
     )  # fmt: skip
 
 
 @blueprint.post("/tokens/<token>/revoke")
 def revoke_token(token: str) -> Response:
     """End a token now: one's own, or (admins) anybody's."""
-    return jsonify(revoke(require_login(), token, why=body(ReasonRequest).reason))
+    return jsonify(revoke(require_login(), token, why=read_body(ReasonRequest).reason))
 
 
 def revoke(asker: Principal, token: str, *, why: str) -> Token:

@@ -12,7 +12,7 @@ from buildfarm.domain.publish.compose import Compose
 from buildfarm_web import actions
 from buildfarm_web.api.reading import cursor, limit, listed
 from buildfarm_web.app_context import the_hub
-from buildfarm_web.http.access import body, require_permission_somewhere
+from buildfarm_web.http.access import read_body, require_permission_somewhere
 from buildfarm_web.read_models.publish import composes
 
 blueprint = Blueprint("api_composes", __name__, url_prefix="/api/v1")
@@ -42,8 +42,8 @@ def post_compose() -> tuple[Response, HTTPStatus]:
     see ``written``.
     """
     require_permission_somewhere(Action.PROMOTE)
-    wish = body(ComposeRequest)
-    answer = _said(actions.compose(wish.target, generation=wish.generation, why=wish.reason))
+    body = read_body(ComposeRequest)
+    answer = _said(actions.compose(body.target, generation=body.generation, why=body.reason))
     answer.headers["Location"] = url_for(
         "api_composes.show_compose", compose=answer.get_json()["id"]
     )
@@ -54,7 +54,7 @@ def post_compose() -> tuple[Response, HTTPStatus]:
 def promote_compose(compose: str) -> Response:
     """Let users have a compose in testing. A reason is due."""
     require_permission_somewhere(Action.PROMOTE)
-    return _said(actions.promote(compose, why=body(ReasonRequest).reason))
+    return _said(actions.promote(compose, why=read_body(ReasonRequest).reason))
 
 
 @blueprint.post("/composes/<compose>/retire")
@@ -64,7 +64,7 @@ def retire_compose(compose: str) -> Response:
     A reason is due.
     """
     require_permission_somewhere(Action.PROMOTE)
-    return _said(actions.retire(compose, why=body(ReasonRequest).reason))
+    return _said(actions.retire(compose, why=read_body(ReasonRequest).reason))
 
 
 def _said(compose: Compose) -> Response:

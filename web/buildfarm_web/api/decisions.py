@@ -23,7 +23,7 @@ from buildfarm.services.core import pausing, workers
 from buildfarm.services.intake import approval
 from buildfarm_web import actions
 from buildfarm_web.app_context import the_hub
-from buildfarm_web.http.access import body, require_permission, require_permission_somewhere
+from buildfarm_web.http.access import read_body, require_permission, require_permission_somewhere
 from buildfarm_web.read_models.intake.drops import drop_json
 
 blueprint = Blueprint("api_decisions", __name__, url_prefix="/api/v1")
@@ -33,7 +33,7 @@ blueprint = Blueprint("api_decisions", __name__, url_prefix="/api/v1")
 def pause_target(target: str) -> Response:
     """Begin no more builds of a target; what runs ends. A reason is due."""
     require_permission_somewhere(Action.PAUSE)
-    held = actions.pause_target(target, why=body(ReasonRequest).reason)
+    held = actions.pause_target(target, why=read_body(ReasonRequest).reason)
     return jsonify(TargetPaused(target=held.id, paused=True, reason=held.reason, actor=held.actor))
 
 
@@ -41,8 +41,8 @@ def pause_target(target: str) -> Response:
 def resume_target(target: str) -> Response:
     """Go on with a paused target, or cancel what has not begun."""
     require_permission_somewhere(Action.PAUSE)
-    wish = body(ResumeRequest)
-    canceled = actions.resume_target(target, why=wish.reason, drop_waiting=wish.drop_waiting)
+    body = read_body(ResumeRequest)
+    canceled = actions.resume_target(target, why=body.reason, drop_waiting=body.drop_waiting)
     return jsonify(TargetResumed(target=target, paused=False, canceled=canceled))
 
 
@@ -50,7 +50,9 @@ def resume_target(target: str) -> Response:
 def pause_drop(drop: str) -> Response:
     """Begin no more builds of a drop; what runs ends. A reason is due."""
     require_permission_somewhere(Action.PAUSE)
-    found, held = actions.on_drop(drop, Action.PAUSE, pausing.pause, why=body(ReasonRequest).reason)
+    found, held = actions.on_drop(
+        drop, Action.PAUSE, pausing.pause, why=read_body(ReasonRequest).reason
+    )
     return jsonify(DropPaused(drop=found.id, paused=True, reason=held.reason, actor=held.actor))
 
 
@@ -58,9 +60,9 @@ def pause_drop(drop: str) -> Response:
 def resume_drop(drop: str) -> Response:
     """Go on with a paused drop, or cancel what of it has not begun."""
     require_permission_somewhere(Action.PAUSE)
-    wish = body(ResumeRequest)
-    resume = actions.resume(drop_waiting=wish.drop_waiting)
-    found, canceled = actions.on_drop(drop, Action.PAUSE, resume, why=wish.reason)
+    body = read_body(ResumeRequest)
+    resume = actions.resume(drop_waiting=body.drop_waiting)
+    found, canceled = actions.on_drop(drop, Action.PAUSE, resume, why=body.reason)
     return jsonify(DropResumed(drop=found.id, paused=False, canceled=canceled))
 
 
@@ -78,7 +80,7 @@ def refuse_drop(drop: str) -> Response:
 
 def _approval(name: str, do: Callable[..., Drop]) -> Response:
     require_permission_somewhere(Action.APPROVE)
-    _, decided = actions.on_drop(name, Action.APPROVE, do, why=body(ReasonRequest).reason)
+    _, decided = actions.on_drop(name, Action.APPROVE, do, why=read_body(ReasonRequest).reason)
     with the_hub().store.read() as tx:
         return jsonify(drop_json(tx, decided))
 
@@ -98,12 +100,12 @@ def resume_worker(worker: str) -> Response:
 @blueprint.post("/workers/<worker>/reserve")
 def reserve_worker(worker: str) -> Response:
     """Let a worker work for some SIGs, targets or sources alone. A reason is due."""
-    actor, wish = require_permission(Action.DRAIN).name, body(ReserveRequest)
-    changed = workers.reserve(the_hub(), worker, wish.reserved, actor=actor, why=wish.reason)
+    actor, body = require_permission(Action.DRAIN).name, read_body(ReserveRequest)
+    changed = workers.reserve(the_hub(), worker, body.reserved, actor=actor, why=body.reason)
     return jsonify(WorkerReserved(id=changed.id, reserved=list(changed.reserved)))
 
 
 def _drain(name: str, *, drained: bool) -> Response:
     require_permission_somewhere(Action.DRAIN)
-    changed = actions.drain(name, drained=drained, why=body(ReasonRequest).reason)
+    changed = actions.drain(name, drained=drained, why=read_body(ReasonRequest).reason)
     return jsonify(WorkerChanged(id=changed.id, state=changed.state))

@@ -51,6 +51,6 @@ def show_docs() -> str:
     return render_template(
         "api/api_docs.html",
         it=the_document(),
-        twin=url_for(".show_document"),
+        json_url=url_for(".show_document"),
         distribution=the_hub().config.farm.distribution,
     )

@@ -52,7 +52,7 @@ def list_subscriptions() -> Response:
 def post_subscription() -> tuple[Response, HTTPStatus]:
     """Begin to tell somebody. The answer holds a webhook's ``secret``, which is shown this once."""
     who = asker()
-    made, secret = begin(who, access.body(SubscriptionRequest))
+    made, secret = begin(who, access.read_body(SubscriptionRequest))
     with the_hub().store.read() as tx:
         said = reading.subscription_of(tx, made)
     answer = jsonify(NewSubscription(**fields_of(said), secret=secret))
@@ -61,30 +61,30 @@ def post_subscription() -> tuple[Response, HTTPStatus]:
     return answer, HTTPStatus.CREATED
 
 
-def begin(who: Asker, wish: SubscriptionRequest) -> tuple[Subscription, str]:
+def begin(who: Asker, body: SubscriptionRequest) -> tuple[Subscription, str]:
     """Record what is wished for; the subscription, and a webhook's secret.
 
     Errors as :func:`subscriptions.record`.
     """
     hub = the_hub()
-    _check(hub, wish)
+    _check(hub, body)
     made = subscriptions.record(
-        hub.store, who, channel=wish.channel, address=wish.address, topics=wish.topics or WANT_A_PERSON, target=wish.target,
-        source=wish.source, sig=wish.sig,
+        hub.store, who, channel=body.channel, address=body.address, topics=body.topics or WANT_A_PERSON, target=body.target,
+        source=body.source, sig=body.sig,
     )  # fmt: skip
     return made, bootstrap.notification_keys(hub.config).secret(
         made.id
     ) if made.channel is Channel.WEBHOOK else ""
 
 
-def _check(hub: Hub, wish: SubscriptionRequest) -> None:
+def _check(hub: Hub, body: SubscriptionRequest) -> None:
     """Refuse at once what would never be told."""
-    if wish.sig and wish.sig not in feed.sigs(hub):
+    if body.sig and body.sig not in feed.sigs(hub):
         raise InputError(
-            f"no SIG {wish.sig!r}", hint=f"known: {', '.join(feed.sigs(hub)) or 'none'}"
+            f"no SIG {body.sig!r}", hint=f"known: {', '.join(feed.sigs(hub)) or 'none'}"
         )
-    if wish.channel is Channel.WEBHOOK:
-        bootstrap.check_webhook(hub.config, wish.address)
+    if body.channel is Channel.WEBHOOK:
+        bootstrap.check_webhook(hub.config, body.address)
     elif hub.config.farm.mail is None:
         raise InputError("this farm sends no mail", hint="`mail:` in farm.yaml names a server")
 
@@ -93,7 +93,7 @@ def _check(hub: Hub, wish: SubscriptionRequest) -> None:
 def delete_subscription(subscription: str) -> Response:
     """Tell no more; what is still owed is dropped."""
     who, hub = asker(), the_hub()
-    why = access.body(ReasonRequest).reason if request.content_length else ""
+    why = access.read_body(ReasonRequest).reason if request.content_length else ""
     ended = subscriptions.end(hub.store, subscription, who, why=why)
     with hub.store.read() as tx:
         return jsonify(reading.subscription_of(tx, ended))

@@ -34,7 +34,7 @@ from buildfarm.services.intake import drops
 from buildfarm.services.publish import collecting
 from buildfarm_web import actions
 from buildfarm_web.app_context import app_context, the_hub
-from buildfarm_web.http.access import body, require_permission, require_permission_somewhere
+from buildfarm_web.http.access import read_body, require_permission, require_permission_somewhere
 from buildfarm_web.read_models.build.build_page import override_json
 from buildfarm_web.read_models.build.builds import find_build, rows
 from buildfarm_web.read_models.build.waivers import waiver_json
@@ -66,11 +66,11 @@ def put_blob(sha256: str) -> tuple[Response, HTTPStatus]:
 def post_drop() -> tuple[Response, HTTPStatus]:
     """Take a drop: 202 and where to follow it; the same drop again is a 200 with the same place."""
     require_permission_somewhere(Action.SUBMIT)
-    wish = body(DropRequest)
-    actor, hub = require_permission(Action.SUBMIT, target=wish.target).name, the_hub()
+    body = read_body(DropRequest)
+    actor, hub = require_permission(Action.SUBMIT, target=body.target).name, the_hub()
     received = drops.receive(
-        hub, wish.target, drops.offered_in(wish), trigger="http", actor=actor, name=wish.name, claimed_id=wish.id, scratch=wish.scratch,
-        priority=wish.priority, plan_first=wish.plan_first,
+        hub, body.target, drops.offered_in(body), trigger="http", actor=actor, name=body.name, claimed_id=body.id, scratch=body.scratch,
+        priority=body.priority, plan_first=body.plan_first,
     )  # fmt: skip
     with hub.store.read() as tx:
         shown = {**drop_json(tx, received.drop), "created": received.created}
@@ -83,7 +83,7 @@ def post_drop() -> tuple[Response, HTTPStatus]:
 def release_drop(drop: str) -> Response:
     """Ingest a drop that is on hold, for a reason of one's own."""
     require_permission_somewhere(Action.RELEASE_HOLD)
-    released = actions.release_drop(drop, why=body(ReasonRequest).reason)
+    released = actions.release_drop(drop, why=read_body(ReasonRequest).reason)
     with the_hub().store.read() as tx:
         return jsonify(drop_json(tx, released))
 
@@ -98,9 +98,9 @@ def cancel_build(build: str) -> Response:
 def prioritise_build(build: str) -> Response:
     """Let a build go before others, or after all others. A reason is due."""
     require_permission_somewhere(Action.PRIORITY)
-    wish = body(PriorityRequest)
+    body = read_body(PriorityRequest)
     return _row(
-        actions.on_build(build, Action.PRIORITY, actions.priority(wish.priority), why=wish.reason)
+        actions.on_build(build, Action.PRIORITY, actions.priority(body.priority), why=body.reason)
     )
 
 
@@ -118,7 +118,7 @@ def release_build(build: str) -> Response:
 
 def _act(name: str, action: Action, do: Callable[..., Build]) -> Response:
     require_permission_somewhere(action)
-    return _row(actions.on_build(name, action, do, why=body(ReasonRequest).reason))
+    return _row(actions.on_build(name, action, do, why=read_body(ReasonRequest).reason))
 
 
 def _row(build: Build) -> Response:
@@ -185,18 +185,18 @@ def get_file(build: str, sha256: str) -> Response:
 def post_override() -> tuple[Response, HTTPStatus]:
     """Record an exception for one source, or end it."""
     require_permission_somewhere(Action.OVERRIDE)
-    wish = body(OverrideRequest)
-    actor = require_permission(Action.OVERRIDE, target=wish.target, source=wish.source).name
+    body = read_body(OverrideRequest)
+    actor = require_permission(Action.OVERRIDE, target=body.target, source=body.source).name
     made = overrides.record(
         the_hub(),
-        wish.target,
-        wish.source,
-        wish.settings,
-        reason=wish.reason,
-        remove=wish.remove,
+        body.target,
+        body.source,
+        body.settings,
+        reason=body.reason,
+        remove=body.remove,
         actor=actor,
     )
-    return jsonify(override_json(made)), HTTPStatus.OK if wish.remove else HTTPStatus.CREATED
+    return jsonify(override_json(made)), HTTPStatus.OK if body.remove else HTTPStatus.CREATED
 
 
 @blueprint.post("/builds/<build>/reference")
@@ -216,8 +216,8 @@ def post_target_reference(target: str) -> tuple[Response, HTTPStatus]:
 
 
 def _reference(subject: str, actor: str) -> tuple[Response, HTTPStatus]:
-    wish = body(ReferenceRequest)
-    made = references.add(the_hub(), subject, wish.text, arch=wish.arch, actor=actor)
+    body = read_body(ReferenceRequest)
+    made = references.add(the_hub(), subject, body.text, arch=body.arch, actor=actor)
     attached = AttachedReference(
         subject=made.subject,
         arch=made.arch,
@@ -232,7 +232,7 @@ def _reference(subject: str, actor: str) -> tuple[Response, HTTPStatus]:
 def post_waiver() -> tuple[Response, HTTPStatus]:
     """Accept a difference until a day; what it touches is judged anew at once."""
     require_permission_somewhere(Action.WAIVE)
-    made = actions.waive(body(WaiverBody))
+    made = actions.waive(read_body(WaiverBody))
     with the_hub().store.read() as tx:
         return jsonify(waiver_json(tx, made)), HTTPStatus.CREATED
 
@@ -241,6 +241,6 @@ def post_waiver() -> tuple[Response, HTTPStatus]:
 def revoke_waiver(waiver: str) -> Response:
     """End a waiver before its day. A reason is due."""
     require_permission_somewhere(Action.REVOKE)
-    ended = actions.revoke(waiver, why=body(ReasonRequest).reason)
+    ended = actions.revoke(waiver, why=read_body(ReasonRequest).reason)
     with the_hub().store.read() as tx:
         return jsonify(waiver_json(tx, ended))

@@ -151,11 +151,11 @@ def host() -> Host:
     return found
 
 
-def body(model: type[M]) -> M:
-    """The request's JSON as ``model``.
+def read_body(model: type[M]) -> M:
+    """Return the request's JSON as ``model``.
 
     :raises Malformed: it is not JSON.
-    :raises ValidationError: it is not what the model wants.
+    :raises ValidationError: it does not fit the model.
     """
     try:
         return model.model_validate_json(request.get_data(), strict=issubclass(model, Request))

@@ -1,6 +1,6 @@
 """``/live``: what a page follows.
 
-Everything it says can be read without it, from the page or its JSON twin.
+Everything it says can be read without it, from the page or its JSON representation.
 """
 
 from __future__ import annotations

@@ -38,12 +38,12 @@ def list_accounts() -> str:
 def add() -> Response:
     """Make an account; without a password an admin's token for it lets its owner in."""
     actor, form = require_permission(Action.ACCOUNTS).name, request.form
-    wish = AccountRequest.model_validate(
+    body = AccountRequest.model_validate(
         {**_rights(), "name": form.get("name", "").strip(), "password": form.get("password", "")}
     )
     accounts.create(
-        the_hub(), wish.name, role=wish.role, sigs=wish.sigs, passwords=passwords() if wish.password else None,
-        password=wish.password, actor=actor, why=wish.reason,
+        the_hub(), body.name, role=body.role, sigs=body.sigs, passwords=passwords() if body.password else None,
+        password=body.password, actor=actor, why=body.reason,
     )  # fmt: skip
     return _back("account")
 
@@ -51,9 +51,9 @@ def add() -> Response:
 @blueprint.post("/<account>/rights")
 def change_rights(account: str) -> Response:
     """Give an account another role and other SIGs."""
-    actor, wish = require_permission(Action.ACCOUNTS).name, RightsRequest.model_validate(_rights())
+    actor, body = require_permission(Action.ACCOUNTS).name, RightsRequest.model_validate(_rights())
     accounts.set_rights(
-        the_hub(), account, role=wish.role, sigs=wish.sigs, actor=actor, why=wish.reason
+        the_hub(), account, role=body.role, sigs=body.sigs, actor=actor, why=body.reason
     )
     return _back("rights")
 

@@ -68,8 +68,8 @@ def on_build(build: str, verb: str) -> Response:
     if verb == "waive":
         _waive(build)
     elif verb == "priority":
-        wish = PriorityRequest(priority=request.form.get("priority", ""), reason=_reason())  # type: ignore[arg-type]  # parsed
-        actions.on_build(build, action, actions.priority(wish.priority), why=wish.reason)
+        body = PriorityRequest(priority=request.form.get("priority", ""), reason=_reason())  # type: ignore[arg-type]  # parsed
+        actions.on_build(build, action, actions.priority(body.priority), why=body.reason)
     else:
         acts = {
             "retry": builds.retry,
@@ -121,9 +121,9 @@ def request_waiver(build: str) -> Response:
     """Ask those who may to waive one of its findings."""
     require_permission_somewhere(Action.REQUEST_WAIVER)
     kind, path, subject, rpm = _finding()
-    wish = WaiverRequestBody(kind=kind, path=path, subject=subject, rpm=rpm, reason=_reason())
-    named = Named(kind=wish.kind, path=wish.path, subject=wish.subject, rpm=wish.rpm)
-    actions.request_waiver(build, named, why=wish.reason)
+    body = WaiverRequestBody(kind=kind, path=path, subject=subject, rpm=rpm, reason=_reason())
+    named = Named(kind=body.kind, path=body.path, subject=body.subject, rpm=body.rpm)
+    actions.request_waiver(build, named, why=body.reason)
     return _back(f"/builds/{quote(build, safe='')}", "request-waiver")
 
 
@@ -132,12 +132,12 @@ def on_waiver_request(ask: str, verb: str) -> Response:
     """Grant or decline a waiver that somebody asked for."""
     require_permission_somewhere(Action.WAIVE)
     if verb == "grant":
-        wish = GrantRequest(
+        body = GrantRequest(
             owner=request.form.get("owner", ""),
             expires=_day(request.form.get("expires", "")),
             reason=_reason(),
         )
-        asked = actions.grant(ask, owner=wish.owner, expires=wish.expires, why=wish.reason)
+        asked = actions.grant(ask, owner=body.owner, expires=body.expires, why=body.reason)
     else:
         asked = actions.decline(ask, why=_reason())
     return _back(f"/builds/{quote(asked.build, safe='')}", verb)

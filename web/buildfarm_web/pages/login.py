@@ -161,11 +161,11 @@ def change_password() -> Response:
 def issue_token() -> Response:
     """Issue a token and show it, this once."""
     form = request.form
-    wish = TokenRequest.model_validate({
+    body = TokenRequest.model_validate({
         "name": form.get("name", ""), "role": form.get("role") or None, "actions": form.getlist("actions"),
         "days": form.get("days", "90"),
     })  # fmt: skip
-    return _account_page(api_accounts.issue_token(access.require_login(), wish).secret)
+    return _account_page(api_accounts.issue_token(access.require_login(), body).secret)
 
 
 @blueprint.post("/account/tokens/<token>/revoke")

@@ -1,6 +1,4 @@
-"""A build's whole log: a page by line numbers that needs no script, its search, and their JSON
-twins.
-"""
+"""The pages of a build's whole log, by line numbers and without script, and of its search."""
 
 from __future__ import annotations
 
@@ -40,9 +38,9 @@ def show_log(build: str) -> str:
     hits = _hits(log) if query.strip() or is_marked else None
     page = None if hits else log_lines.window(log, _line())
     ask = {"marked": "1"} if is_marked else {"q": query} if hits else {"line": str(_line())}
-    twin = f"/api/v1/builds/{found.id}/log/{'search' if hits else 'lines'}?{urlencode({'task': log.task.id, **ask})}"
+    json_url = f"/api/v1/builds/{found.id}/log/{'search' if hits else 'lines'}?{urlencode({'task': log.task.id, **ask})}"
     return render_template(
-        "build/log.html", now=now, twin=twin, distribution=the_hub().config.farm.distribution, build=found, tasks=tasks, log=log,
+        "build/log.html", now=now, json_url=json_url, distribution=the_hub().config.farm.distribution, build=found, tasks=tasks, log=log,
         page=page, hits=hits, query=query, asked=urlencode(ask), step=log_lines.LINES,
     )  # fmt: skip
 

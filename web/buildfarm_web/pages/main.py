@@ -1,4 +1,4 @@
-"""The pages. Each reads one read model, which its JSON twin (``/api/v1`` and the same path) gives
+"""The pages. Each reads one read model, which its JSON representation (``/api/v1`` and the same path) gives
 as it is.
 """
 

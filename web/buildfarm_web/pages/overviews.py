@@ -1,6 +1,4 @@
-"""The pages that look at the farm from a side: by source, SIG, cause, lag, machine, generation;
-twins in ``api_views``.
-"""
+"""The overview pages: by source, SIG, cause, lag, machine and generation."""
 
 from __future__ import annotations
 

@@ -43,11 +43,11 @@ def _page(secret: str = "") -> str:
 def subscribe() -> str | Response:
     """Begin to tell somebody; a webhook's secret is on the page that answers, and on no other."""
     who, form = notifications_api.asker(), request.form
-    wish = SubscriptionRequest(
+    body = SubscriptionRequest(
         channel=form.get("channel", ""), address=form.get("address", "").strip(), topics=form.getlist("topics"),  # type: ignore[arg-type]  # parsed
         target=form.get("target") or "*", source=form.get("source", "").strip() or "*", sig=form.get("sig", ""),
     )  # fmt: skip
-    _, secret = notifications_api.begin(who, wish)
+    _, secret = notifications_api.begin(who, body)
     return (
         _page(secret) if secret else redirect("/subscriptions?did=subscribe", HTTPStatus.SEE_OTHER)
     )
@@ -89,7 +89,7 @@ def unsubscribe(subscription: str) -> str:
 
 
 def _farewell(**values: object) -> str:
-    """A page without a twin: it is for whoever has the link."""
+    """Return a page for the holder of the link; it has no JSON representation."""
     return render_template(
         "notify/unsubscribe.html", distribution=the_hub().config.farm.distribution, **values
     )

@@ -17,7 +17,7 @@ from buildfarm.errors import InfraError, NotAllowed
 from buildfarm.services.build import guests
 from buildfarm.services.build.guests import GuestProvisioning
 from buildfarm_web.app_context import app_context, the_hub
-from buildfarm_web.http.access import body, host
+from buildfarm_web.http.access import host, read_body
 
 blueprint = Blueprint("guest_api", __name__, url_prefix="/worker/v1/guests")
 
@@ -45,7 +45,7 @@ def list_guests() -> Response:
 def admit() -> Response:
     """An identity for one new guest."""
     known = host()
-    identity = guests.admit(the_hub(), _provisioning(), known, body(wire.GuestRequest))
+    identity = guests.admit(the_hub(), _provisioning(), known, read_body(wire.GuestRequest))
     return Response(
         identity.model_dump_json(), status=HTTPStatus.CREATED, content_type="application/json"
     )
@@ -73,5 +73,5 @@ def buildroot(target: str, arch: str) -> Response:
 def dismiss(name: str) -> Response:
     """The machine is gone. :raises NotFound: the host has no such guest."""
     known = host()
-    guests.dismiss(the_hub(), _provisioning(), known, name, body(wire.GuestGone).reason)
+    guests.dismiss(the_hub(), _provisioning(), known, name, read_body(wire.GuestGone).reason)
     return Response("{}", content_type="application/json")

@@ -20,7 +20,7 @@ from buildfarm.errors import InputError, NotAllowed
 from buildfarm.services.build import building
 from buildfarm.services.core import tasks
 from buildfarm_web.app_context import app_context, the_hub
-from buildfarm_web.http.access import bearer, body, worker
+from buildfarm_web.http.access import bearer, read_body, worker
 from buildfarm_web.worker_api import task_logs
 
 blueprint = Blueprint("worker_api", __name__, url_prefix="/worker/v1")
@@ -46,7 +46,7 @@ def _held(task_id: str) -> Task:
 def hello() -> Response:
     """A worker introduces itself. :raises NotAllowed: under another name than its token's."""
     known = worker()
-    said = body(wire.Hello)
+    said = read_body(wire.Hello)
     if said.name != known.id:
         raise NotAllowed(
             f"this token belongs to {known.id}, not to {said.name}",
@@ -98,7 +98,7 @@ def payload(task: str) -> Response:
 def heartbeat(task: str) -> Response:
     """Prolong the lease. :raises IllegalTransition: it is lost; a canceled task is told so instead."""
     token = bearer()
-    said = body(wire.Heartbeat)
+    said = read_body(wire.Heartbeat)
     hub = the_hub()
     with hub.store.begin() as tx:
         found = tx.get(Task, task)
@@ -162,7 +162,7 @@ def put_artifact(task: str, sha256: str) -> Response:
 def finish(task: str) -> Response:
     """A worker reports. :raises InputError: what it uploaded is not what it says."""
     token = bearer()
-    report = body(wire.Report)
+    report = read_body(wire.Report)
     parts = app_context()
     building.finished(parts.hub, parts.intake, task, token, report)
     return Response("{}", content_type="application/json")

@@ -402,7 +402,7 @@ def test_other_methods_types_and_forms_are_problems(
     )
 
 
-def test_every_twin_answers_304_while_only_time_passes(
+def test_every_json_representation_answers_304_while_only_time_passes(
     client: FlaskClient, hub: Hub, scenario: Scenario, engineer: dict[str, str]
 ) -> None:
     for path in {path for path, _, _ in answers_of(client, hub, engineer)}:
@@ -444,7 +444,7 @@ def test_a_decision_holds_for_what_was_seen_alone(
     )
 
 
-def test_a_page_names_only_what_its_twin_takes(client: FlaskClient, scenario: Scenario) -> None:
+def test_a_page_names_only_what_its_json_takes(client: FlaskClient, scenario: Scenario) -> None:
     page = client.get("/builds?state=failed&colour=red").text
     assert 'href="/api/v1/builds?state=failed"' in page
     assert scenarios.ENGINEER not in page

@@ -288,7 +288,7 @@ def test_a_token_for_one_act_does_no_other(client: FlaskClient, hub: Hub, people
 
 
 @pytest.mark.parametrize(
-    ("who", "wish", "status"),
+    ("who", "body", "status"),
     [
         ("source", {"role": "engineer"}, 403), ("source", {"sigs": ["core"]}, 403), ("source", {"actions": ["drain"]}, 403),
         ("source", {"role": "maintainer", "sigs": ["virt"], "actions": ["retry"]}, 201), ("viewer", {"account": "admin"}, 403),
@@ -298,9 +298,9 @@ def test_a_token_for_one_act_does_no_other(client: FlaskClient, hub: Hub, people
     ],
 )  # fmt: skip
 def test_nobody_issues_a_token_with_more_rights_than_there_are(
-    client: FlaskClient, hub: Hub, people: None, who: str, wish: dict[str, object], status: int
+    client: FlaskClient, hub: Hub, people: None, who: str, body: dict[str, object], status: int
 ) -> None:
-    assert api(client, token_of(hub, who), "POST", "/tokens", name="n", **wish)[0] == status
+    assert api(client, token_of(hub, who), "POST", "/tokens", name="n", **body)[0] == status
 
 
 def test_a_token_issued_with_a_token_has_no_more_rights_and_no_longer_life(

@@ -96,7 +96,7 @@ def test_a_webhooks_secret_is_shown_once_and_stands_nowhere(
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "body",
     [
         {"channel": "mail", "address": "ann@reef.example\nBcc: x@y"},
         {"channel": "mail", "address": "Ann <ann@reef.example>"},
@@ -108,9 +108,9 @@ def test_a_webhooks_secret_is_shown_once_and_stands_nowhere(
     ],
 )
 def test_what_is_no_subscription_is_refused(
-    client: FlaskClient, engineer: Headers, wish: Json
+    client: FlaskClient, engineer: Headers, body: Json
 ) -> None:
-    answer = post(client, "/subscriptions", wish, engineer)
+    answer = post(client, "/subscriptions", body, engineer)
     assert answer.status_code == 422
     assert answer.json["detail"]
 

@@ -1,4 +1,4 @@
-"""The pages: each is whole without script, has its twin, and lets nothing hostile through."""
+"""The pages: each is whole without script, has its JSON, and lets nothing hostile through."""
 
 import re
 
@@ -33,14 +33,14 @@ def test_an_empty_farm_has_pages_too(client: FlaskClient, path: str) -> None:
     assert "<h1" in html(client, path)
 
 
-def test_every_page_and_its_twin_answer(client: FlaskClient, scenario: Scenario) -> None:
+def test_every_page_and_its_json_answer(client: FlaskClient, scenario: Scenario) -> None:
     for path in (*PAGES, f"/drops/{scenario.drop}", f"/drops/{scenario.drop[:12]}"):
         page = html(client, path)
-        twin = re.search(r'<link rel="alternate" type="application/json" href="([^"]+)"', page)
-        assert twin, path
-        assert twin[1].startswith("/api/v1/")
-        answer = client.get(twin[1].replace("&amp;", "&"))
-        assert (answer.status_code, answer.is_json) == (200, True), twin[1]
+        link = re.search(r'<link rel="alternate" type="application/json" href="([^"]+)"', page)
+        assert link, path
+        assert link[1].startswith("/api/v1/")
+        answer = client.get(link[1].replace("&amp;", "&"))
+        assert (answer.status_code, answer.is_json) == (200, True), link[1]
 
 
 def test_no_page_has_inline_script_or_style(client: FlaskClient, scenario: Scenario) -> None:
@@ -77,8 +77,8 @@ def test_the_overview_says_what_needs_a_person_and_why(
 
 def test_every_drawing_has_a_table_twin(client: FlaskClient, scenario: Scenario) -> None:
     page = html(client, "/")
-    for twin in ("Waves as a table", "Verdicts as a table", "Lanes as a table"):
-        assert twin in page
+    for table in ("Waves as a table", "Verdicts as a table", "Lanes as a table"):
+        assert table in page
 
 
 def test_a_verdict_is_a_word_beside_its_colour(client: FlaskClient, scenario: Scenario) -> None:

@@ -101,10 +101,10 @@ def test_the_page_says_what_a_build_wants_beyond_its_header(
                 id=build.id, target="reef-9", condition="--with bootstrap", srpm="s", created=tx.now
             )
         )
-    twin = client.get(f"/api/v1/builds/{build.id}").get_json()
-    assert twin["found_requires"] == ["python3dist(flit)"]
-    assert twin["learned_requires"] == ["python3dist(old)"]
-    assert twin["bootstrap_variant"] == {
+    build_json = client.get(f"/api/v1/builds/{build.id}").get_json()
+    assert build_json["found_requires"] == ["python3dist(flit)"]
+    assert build_json["learned_requires"] == ["python3dist(old)"]
+    assert build_json["bootstrap_variant"] == {
         "condition": "--with bootstrap",
         "requires": [],
         "problem": "",

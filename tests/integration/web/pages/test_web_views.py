@@ -41,7 +41,7 @@ def html(client: FlaskClient, path: str) -> str:
     return answer.get_data(as_text=True)
 
 
-def twin(client: FlaskClient, path: str) -> dict:
+def json_of(client: FlaskClient, path: str) -> dict:
     answer = client.get(f"/api/v1{path}")
     assert answer.status_code == 200, path
     return answer.get_json()
@@ -52,7 +52,7 @@ def test_an_empty_farm_has_these_pages_too(client: FlaskClient) -> None:
         assert "<h1" in html(client, path)
 
 
-def test_every_page_is_whole_has_its_twin_and_leads_somewhere(morning: Morning) -> None:
+def test_every_page_is_whole_has_its_json_and_leads_somewhere(morning: Morning) -> None:
     followed: set[str] = set()
     for name, path in later_scenario.pages(morning.scenario).items():
         answer = morning.client.get(path)
@@ -96,7 +96,7 @@ def test_where_a_builds_time_went_is_what_its_history_says(morning: Morning) -> 
             lag = (told[-1].at - build.shipped).total_seconds()
             assert sum(build.spent.values()) == pytest.approx(lag)
             if build.nvr == "zlib-1.1-1.el9":
-                assert twin(morning.client, "/sources/reef-9/zlib")["newest"][
+                assert json_of(morning.client, "/sources/reef-9/zlib")["newest"][
                     "lag"
                 ] == pytest.approx(lag, abs=0.1)
 
@@ -118,7 +118,9 @@ def test_what_waits_for_a_person_is_told_apart_from_what_only_waits(
 
 
 def test_needs_are_grouped_with_since_when_why_and_who(morning: Morning) -> None:
-    found = {group["kind"]: group for group in twin(morning.client, "/action-required")["groups"]}
+    found = {
+        group["kind"]: group for group in json_of(morning.client, "/action-required")["groups"]
+    }
     assert list(found) == ["approval", "on_hold", "failed", "refused", "stuck", "waiver"]
     bzip2 = next(item for item in found["refused"]["items"] if item["source"] == "bzip2")
     assert (bzip2["sig"], bzip2["contact"]) == ("archives", "archives@reef.example")
@@ -126,10 +128,10 @@ def test_needs_are_grouped_with_since_when_why_and_who(morning: Morning) -> None
     assert datetime.fromisoformat(bzip2["since"])
     assert found["failed"]["items"][0]["act"].startswith("buildfarm retry --cluster")
     assert "buildfarm approve" in found["approval"]["items"][0]["act"]
-    own = twin(morning.client, "/action-required?sig=archives")
+    own = json_of(morning.client, "/action-required?sig=archives")
     assert {item["sig"] for group in own["groups"] for item in group["items"]} == {"archives"}
     assert [
-        group["kind"] for group in twin(morning.client, "/action-required?kind=stuck")["groups"]
+        group["kind"] for group in json_of(morning.client, "/action-required?kind=stuck")["groups"]
     ] == ["stuck"]
     assert morning.client.get("/api/v1/action-required?target=none").status_code == 404
 
@@ -144,14 +146,16 @@ def test_what_has_one_cause_is_one_line(client: FlaskClient, hub: Hub, scenario:
             f"{name}-1.0-1.el9.src.rpm: signed by an unknown key 9F3A 22C1",
         )
     group = next(
-        group for group in twin(client, "/action-required")["groups"] if group["kind"] == "on_hold"
+        group
+        for group in json_of(client, "/action-required")["groups"]
+        if group["kind"] == "on_hold"
     )
     assert (group["total"], len(group["items"]), group["items"][0]["count"]) == (3, 1, 3)
     assert "and 2 like it" in html(client, "/action-required")
 
 
 def test_the_map_has_every_source_once_with_its_word(morning: Morning) -> None:
-    found = twin(morning.client, "/sources")
+    found = json_of(morning.client, "/sources")
     cells = [cell for group in found["map"] for cell in group["cells"]]
     with morning.hub.store.read() as tx:
         sources = {build.source for build in tx.find(Build)}
@@ -177,7 +181,7 @@ def test_the_filters_of_the_list_live_in_the_url(morning: Morning) -> None:
         ("need=yes", {"bzip2", "popt", "chrpath", "reef-cannot-build", "reef-top"}),
     ):  # fmt: skip
         assert {
-            one["source"] for one in twin(morning.client, f"/sources?{query}")["sources"]
+            one["source"] for one in json_of(morning.client, f"/sources?{query}")["sources"]
         } == expected, query
     page = html(morning.client, "/sources?sig=archives&source=z")
     assert 'value="z"' in page
@@ -264,29 +268,29 @@ def test_what_is_kept_ends_with_the_next_event_and_after_seconds(
 
 
 def test_a_source_has_its_history_and_what_holds_for_it(morning: Morning) -> None:
-    found = twin(morning.client, "/sources/reef-9/zlib")
+    found = json_of(morning.client, "/sources/reef-9/zlib")
     assert [one["nvr"] for one in found["builds"]] == ["zlib-1.1-1.el9", "zlib-1.0-1.el9"]
     assert found["builds"][0]["stages"]["building"] == pytest.approx(11, abs=0.1)
     assert (
-        twin(morning.client, "/sources/reef-9/reef-cannot-build")["override"]["reason"]
+        json_of(morning.client, "/sources/reef-9/reef-cannot-build")["override"]["reason"]
         == "its tests need the network"
     )
-    assert [one["id"] for one in twin(morning.client, "/sources/reef-9/libpng")["waivers"]] == [
+    assert [one["id"] for one in json_of(morning.client, "/sources/reef-9/libpng")["waivers"]] == [
         "w-docs"
     ]
-    assert twin(morning.client, "/sources/reef-9/reef-release")["rule"]["date"] == "2026-02-01"
+    assert json_of(morning.client, "/sources/reef-9/reef-release")["rule"]["date"] == "2026-02-01"
     assert morning.client.get("/sources/reef-9/none").status_code == 404
 
 
 def test_lag_is_told_by_sig_and_over_time(morning: Morning) -> None:
-    found = twin(morning.client, "/lag")
+    found = json_of(morning.client, "/lag")
     assert found["published"]["count"] == 5
     assert {one["sig"] for one in found["sigs"]} == {"core", "archives"}
     assert sum(point["count"] for point in found["over_time"]) == 6
     page = html(morning.client, "/lag")
     for words in ('class="curve-chart"', "The curve as a table", "Stages as a table"):
         assert words in page
-    assert twin(morning.client, "/lag?sig=archives")["sigs"][0]["sources"] == 4
+    assert json_of(morning.client, "/lag?sig=archives")["sigs"][0]["sources"] == 4
 
 
 def test_a_generation_says_what_changed(morning: Morning) -> None:
@@ -294,12 +298,12 @@ def test_a_generation_says_what_changed(morning: Morning) -> None:
         newest = tx.find(Generation, tag="reef-9", order_by="number", descending=True)
         rpms = {len(tx.find(Artifact, build=key)) for key in newest[0].builds}
     assert rpms == {1}
-    second = twin(morning.client, f"/generations/{newest[1].id}")
+    second = json_of(morning.client, f"/generations/{newest[1].id}")
     assert {(one["name"], one["change"]) for one in second["changes"]["rpms"]} == {
         ("libpng", "added"),
         ("reef-release", "added"),
     }
-    third = twin(morning.client, f"/generations/{newest[0].id}")
+    third = json_of(morning.client, f"/generations/{newest[0].id}")
     assert (third["previous"]["id"], third["in_force"], third["number"]) == (newest[1].id, True, 3)
     (zlib,) = third["changes"]["builds"]
     assert (zlib["change"], zlib["old"]["nvr"], zlib["new"]["nvr"]) == (
@@ -313,28 +317,28 @@ def test_a_generation_says_what_changed(morning: Morning) -> None:
 
 
 def test_a_buildroot_is_set_beside_the_one_before(morning: Morning) -> None:
-    found = twin(morning.client, f"/builds/{morning.scenario.ids['zlib-1.1']}/buildroot")
+    found = json_of(morning.client, f"/builds/{morning.scenario.ids['zlib-1.1']}/buildroot")
     assert found["before"]["nvr"] == "zlib-1.0-1.el9"
     (one,) = found["buildroots"]
     added = {change["name"] for change in one["changes"] if change["change"] == "added"}
     assert {"expat", "jansson", "zlib"} <= added  # built here since, and in the buildroot of now
     assert all(change["new"]["ours"] for change in one["changes"] if change["name"] == "expat")
     assert one["same"] == 4  # bash, gcc, make, coreutils: the seed did not move
-    first = twin(morning.client, "/builds/expat-1.0-1.el9/buildroot")
+    first = json_of(morning.client, "/builds/expat-1.0-1.el9/buildroot")
     assert first["before"] is None
     assert "nothing to set it beside" in html(morning.client, "/builds/expat-1.0-1.el9/buildroot")
 
 
 def test_a_cluster_names_its_builds_and_a_known_wrong_one_is_not_found(morning: Morning) -> None:
     path = later_scenario.pages(morning.scenario)["cluster"]
-    found = twin(morning.client, path)
+    found = json_of(morning.client, path)
     assert [build["nvr"] for build in found["builds"]] == ["reef-cannot-build-1.0-1.el9"]
     assert "undeclared" in html(morning.client, path)
     assert morning.client.get("/clusters/reef-9/none").status_code == 404
 
 
 def test_guests_are_told_with_host_image_and_how_to_look_into_them(morning: Morning) -> None:
-    found = twin(morning.client, "/machines")
+    found = json_of(morning.client, "/machines")
     assert found["hosts"][0]["accelerators"] == ["kvm"]
     assert found["guests"][0]["console"] == "buildfarm guests console kvm-1-0007"
     assert [(one["guest"], one["image"]) for one in found["last"]] == [
@@ -422,7 +426,9 @@ def test_hostile_text_is_text_on_these_pages_too(
             later_scenario.Host(id=HOSTILE, token_hash="h", arches=(HOSTILE,), queues=(HOSTILE,))
         )
     cluster = next(
-        group for group in twin(client, "/action-required")["groups"] if group["kind"] == "failed"
+        group
+        for group in json_of(client, "/action-required")["groups"]
+        if group["kind"] == "failed"
     )
     paths = ["/", *VIEWS, f"/sources/reef-9/{HOSTILE.replace('/', '%2F')}", later_scenario.pages(later)["buildroot"],
              *(f"/clusters/reef-9/{item['cluster']}" for item in cluster["items"])]  # fmt: skip

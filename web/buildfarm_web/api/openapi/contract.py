@@ -28,22 +28,22 @@ def register(app: Flask) -> None:
     app.before_request(_check)
 
 
-def twin_of(path: str, query: MultiDict[str, str]) -> str:
-    """Return where a page's JSON twin is, with what of the page's query it takes: pages have
-    parameters of their own.
+def json_url_of(path: str, query: MultiDict[str, str]) -> str:
+    """Return the URL of a page's JSON representation, with those parameters of the page's query
+    that it accepts.
     """
-    twin = f"{PREFIX}{path}"
+    json_url = f"{PREFIX}{path}"
     try:
-        endpoint, _ = current_app.url_map.bind("").match(twin, method="GET")
+        endpoint, _ = current_app.url_map.bind("").match(json_url, method="GET")
     except HTTPException:
-        return twin
+        return json_url
     operation = OPERATIONS.get(endpoint)
     given = {
         key: text
         for key, text in query.items()
         if operation is None or key in operation.query.model_fields
     }
-    return f"{twin}?{urlencode(given)}" if given else twin
+    return f"{json_url}?{urlencode(given)}" if given else json_url
 
 
 def _check() -> None:

@@ -3,7 +3,7 @@ helps.
 
 Few marks are links of their own. Of many, all of one word are one region filled with the word's
 mark, so that thousands are as light as ten; it leads to the list of what it stands for, and the
-list is the map's table twin.
+list is the map's table.
 """
 
 from __future__ import annotations
