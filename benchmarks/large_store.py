@@ -557,7 +557,7 @@ class _Years:
         steps = [
             {
                 "build": build.id, "name": build.nvr, "wave": number % 5, "needs": [], "cost": 60.0,
-                "way": 60.0 + number, "start": 60.0 * number, "end": 60.0 * number + 60,
+                "remaining_path": 60.0 + number, "start": 60.0 * number, "end": 60.0 * number + 60,
                 "critical": number == 0,
             }
             for number, build in enumerate(coming)

@@ -175,7 +175,10 @@ def test_whoever_got_a_builder_had_no_shorter_way_behind_it_than_those_it_went_b
     ]
     assert chosen
     for task in chosen:
-        assert all(task["way"] >= other["way_s"] for other in task["decision"]["passed_over"]), task
+        assert all(
+            task["remaining_path"] >= other["remaining_path_s"]
+            for other in task["decision"]["passed_over"]
+        ), task
         assert "first of" in task["decision"]["why"]
     assert any(task["decision"]["passed_over"] for task in chosen)  # 14 builds, two builders
 

@@ -202,7 +202,13 @@ def _print_steps(subject: str, found: TargetOutlook | DropPlan) -> None:
         )
         output.line(f"critical path, {_span(found.critical_path)}: {' → '.join(found.critical)}")
         rows = [
-            (str(step.wave + 1), step.name, _span(step.start), _span(step.cost), _span(step.way))
+            (
+                str(step.wave + 1),
+                step.name,
+                _span(step.start),
+                _span(step.cost),
+                _span(step.remaining_path),
+            )
             for step in found.steps
         ]
         output.table(("Wave", "SRPM", "Starts in", "Takes", "Remaining path"), rows)
@@ -282,16 +288,16 @@ def why(build: str, *, as_json: bool) -> None:
         lines.append(f"waits for {', '.join(found.waits_for)}")
     if found.rank:
         lines.append(
-            f"number {found.rank.place} of {found.rank.of} in the queue {found.rank.queue}"
+            f"number {found.rank.position} of {found.rank.of} in the queue {found.rank.queue}"
         )
     if found.decision:
         lines.append(f"was given a builder as the {found.decision.why}")
     if found.estimated_start and found.estimated_end:
         behind = _span(found.seconds_behind_it or 0.0)
-        place = "on the critical path" if found.critical else f"{behind} of work behind it"
+        position = "on the critical path" if found.critical else f"{behind} of work behind it"
         lines.append(
             f"should start {at(found.estimated_start)} and end {at(found.estimated_end)}; "
-            f"wave {(found.wave or 0) + 1}, {place}"
+            f"wave {(found.wave or 0) + 1}, {position}"
         )
     if found.next:
         lines.append(f"next: {found.next}")

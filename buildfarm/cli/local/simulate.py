@@ -129,9 +129,9 @@ def _print(graph: WorkGraph, done: Simulated, order: str) -> None:
         ("a decision (median)", f"{statistics.median(done.deciding or (0.0,)) * _MILLI:.3f} ms"),
     ]  # fmt: skip
     output.table(("", f"{done.workers} workers, {order}"), rows)
-    way = [graph.names[place] for place in graph.critical_sources()]
-    more = f" → … ({len(way)} sources)" if len(way) > _SHOWN else ""
-    out.print(f"critical path: {' → '.join(way[:_SHOWN])}{more}", highlight=False, markup=False)
+    path = [graph.names[place] for place in graph.critical_sources()]
+    more = f" → … ({len(path)} sources)" if len(path) > _SHOWN else ""
+    out.print(f"critical path: {' → '.join(path[:_SHOWN])}{more}", highlight=False, markup=False)
 
 
 def _time(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """What is built next: of everything that can start, the source with the critical path of work
 behind it.
 
-The way counts seconds: a source's own cost and the longest of what waits for it (the bottom level
+A path counts seconds: a source's own cost and the longest of what waits for it (the bottom level
 of list scheduling; Graham 1969 bounds what that can lose). Sources that need each other start from
 what a seed holds of their cycle, each as soon as everything outside the cycle is done: all of them
 are rebuilt with each other afterwards, so an order inside gains nothing.
@@ -127,12 +127,12 @@ class WorkGraph:
 
     def critical_sources(self) -> tuple[int, ...]:
         """The sources of a critical path, first to last."""
-        way: list[int] = []
+        path: list[int] = []
         ahead: Iterable[int] = range(len(self.names))
         while step := max(((self.levels[place], -place) for place in ahead), default=None):
-            way.append(-step[1])
-            ahead = self.dependents[way[-1]]
-        return tuple(way)
+            path.append(-step[1])
+            ahead = self.dependents[path[-1]]
+        return tuple(path)
 
 
 class Dispatcher:

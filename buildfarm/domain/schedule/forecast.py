@@ -31,7 +31,7 @@ class Step:
     name: str
     wave: int
     cost: float
-    way: float
+    remaining_path: float
     start: float
     end: float
     needs: tuple[str, ...]
@@ -90,7 +90,7 @@ def forecast(
     steps = tuple(
         Step(
             build=graph.names[run.source], name=names[graph.names[run.source]], wave=graph.waves[run.source],
-            cost=graph.costs[run.source], way=graph.levels[run.source], start=run.start, end=run.end,
+            cost=graph.costs[run.source], remaining_path=graph.levels[run.source], start=run.start, end=run.end,
             needs=tuple(sorted(needs[graph.names[run.source]])), critical=run.source in longest,
         )
         for run in sorted(done.runs, key=lambda run: (run.start, run.source))

@@ -83,17 +83,17 @@ def waves(
 def shortest_ring(
     start: Node, edges: Mapping[Node, Sequence[Node]], inside: Collection[Node]
 ) -> tuple[Node, ...]:
-    """A shortest way from ``start`` back to itself through nodes of its cycle."""
+    """A shortest path from ``start`` back to itself through nodes of its cycle."""
     came_from: dict[Node, Node] = {}
     queue = deque([start])
     while queue:
         node = queue.popleft()
         for following in edges[node]:
             if following == start:
-                way = [node]
-                while way[-1] != start:
-                    way.append(came_from[way[-1]])
-                return tuple(reversed(way))
+                path = [node]
+                while path[-1] != start:
+                    path.append(came_from[path[-1]])
+                return tuple(reversed(path))
             if following in inside and following not in came_from:
                 came_from[following] = node
                 queue.append(following)

@@ -76,7 +76,7 @@ class Decision:
     task: Task
     worker: Worker
     why: str
-    way: float | None
+    remaining_path: float | None
     passed_over: tuple[tuple[str, float], ...]
 
 
@@ -91,7 +91,7 @@ class Demand:
     free: Sequence[Task]
     held: Sequence[Task] = ()
     sigs: Mapping[str, str] = field(default_factory=dict)
-    ways: Mapping[str, float] = field(default_factory=dict)
+    remaining_paths: Mapping[str, float] = field(default_factory=dict)
     sharing: Sharing = field(default_factory=Sharing)
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -99,9 +99,9 @@ class Demand:
         """Return who pays for a task's slot."""
         return self.sigs.get(task.target, ""), task.target, task.owner, task.arch
 
-    def way(self, task: Task) -> float:
+    def remaining_path(self, task: Task) -> float:
         """Seconds of work behind a task."""
-        return self.ways.get(task.subject, 0.0)
+        return self.remaining_paths.get(task.subject, 0.0)
 
     def source(self, task: Task) -> str:
         """The source a task is about, if a worker is reserved for it."""
@@ -140,11 +140,17 @@ def assign(demand: Demand, workers: Sequence[Worker]) -> tuple[list[Decision], d
         share = lanes.share(lane)
         lanes.take(lane)
         slots.take(worker)
-        others = [(one.subject, demand.way(one)) for one in list(lane.tasks)[:_NAMED]]
-        way = demand.ways.get(task.subject)
-        why = _words(task, waiting[task.queue], way, share if lanes.several else "")
+        others = [(one.subject, demand.remaining_path(one)) for one in list(lane.tasks)[:_NAMED]]
+        remaining_path = demand.remaining_paths.get(task.subject)
+        why = _words(task, waiting[task.queue], remaining_path, share if lanes.several else "")
         given.append(
-            Decision(task=task, worker=worker, why=why, way=way, passed_over=tuple(others))
+            Decision(
+                task=task,
+                worker=worker,
+                why=why,
+                remaining_path=remaining_path,
+                passed_over=tuple(others),
+            )
         )
     return given, left
 
@@ -161,14 +167,14 @@ def in_turn(demand: Demand) -> list[Task]:
     return ordered
 
 
-def _words(task: Task, waiting: int, way: float | None, share: str) -> str:
+def _words(task: Task, waiting: int, remaining_path: float | None, share: str) -> str:
     said = [f"first of {waiting} in {task.queue}"]
     if task.priority:
         said.append(f"priority {task.priority}")
     if share:
         said.append(share)
-    if way is not None:
-        said.append(f"{way:.0f} s of work behind it")
+    if remaining_path is not None:
+        said.append(f"{remaining_path:.0f} s of work behind it")
     return ": ".join([said[0], ", ".join(said[1:])]) if said[1:] else said[0]
 
 
@@ -218,7 +224,7 @@ class _Slots:
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """Free tasks between which only the way behind them decides."""
+    """Free tasks of one account, ordered by their remaining paths."""
 
     priority: int
     account: Account
@@ -250,7 +256,7 @@ class _Lanes:
         )
 
     def _place(self, task: Task) -> tuple[float, object, str]:
-        return -self._demand.way(task), task.created, task.id
+        return -self._demand.remaining_path(task), task.created, task.id
 
     def _count(self, account: Account) -> None:
         *named, arch = account

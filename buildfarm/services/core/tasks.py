@@ -282,7 +282,7 @@ def assign_free(
     tx: Transaction,
     *,
     pinned: dict[str, dict[str, object]] | None = None,
-    ways: Mapping[str, float] | None = None,
+    remaining_paths: Mapping[str, float] | None = None,
     sigs: Mapping[str, str] | None = None,
     sharing: Sharing | None = None,
 ) -> list[Task]:
@@ -294,7 +294,7 @@ def assign_free(
 
     :param pinned: for each task's target the generation and buildroot key it is pinned to from now
         on.
-    :param ways: seconds of work behind a build, by its id
+    :param remaining_paths: seconds of work behind a build, by its id
         (:attr:`buildfarm.services.schedule.planning.PlanningService.remaining_paths`).
     :param sigs: the SIG of each target.
     """
@@ -307,7 +307,7 @@ def assign_free(
         return []
     workers = tx.find(Worker, state=WorkerState.READY)
     demand = Demand(
-        free=free, held=tx.find(Task, state=(TaskState.ASSIGNED, TaskState.OPEN)), sigs=sigs or {}, ways=ways or {},
+        free=free, held=tx.find(Task, state=(TaskState.ASSIGNED, TaskState.OPEN)), sigs=sigs or {}, remaining_paths=remaining_paths or {},
         sharing=sharing or Sharing(), sources=_reserved_sources(tx, free, workers),
     )  # fmt: skip
     given, left = assign(demand, workers)
@@ -317,15 +317,15 @@ def assign_free(
         pin: dict[str, object] = {}
         if task.kind.handler == "builder":
             passed = [
-                {"subject": subject, "way_s": round(way, 1)}
-                for subject, way in decision.passed_over
+                {"subject": subject, "remaining_path_s": round(seconds, 1)}
+                for subject, seconds in decision.passed_over
             ]
             pin = {
                 **(pinned or {}).get(task.target, {}),
                 "decision": {"why": decision.why, "passed_over": passed},
             }
-        if decision.way is not None:
-            pin["way_s"] = round(decision.way, 1)
+        if decision.remaining_path is not None:
+            pin["remaining_path_s"] = round(decision.remaining_path, 1)
         changed = tx.update(
             task, only_if={"state": TaskState.FREE}, state=TaskState.ASSIGNED, worker=decision.worker.id, sent=tx.now,
             reason="", order=pin, generation=str(pin.get("generation", "")),

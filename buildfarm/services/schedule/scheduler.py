@@ -103,7 +103,7 @@ class Scheduler:
             assigned = tasks.assign_free(
                 tx,
                 pinned=pinned,
-                ways=self._planner.remaining_paths,
+                remaining_paths=self._planner.remaining_paths,
                 sigs=self._hub.config.sigs,
                 sharing=self._hub.config.farm.sharing,
             )

@@ -57,15 +57,15 @@ def test_of_what_is_free_the_longest_way_goes_first_but_priority_before_it(store
         given = tasks.assign_free(
             tx,
             pinned={"t": {"generation": "g1"}},
-            ways={"short": 10.0, "long": 900.04, "urgent": 1.0},
+            remaining_paths={"short": 10.0, "long": 900.04, "urgent": 1.0},
         )
         (left,) = tx.find(Task, subject="short")
     assert [task.subject for task in given] == ["urgent", "long"]
     why = "first of 3 in q: 900 s of work behind it"
-    passed = [{"subject": "short", "way_s": 10.0}]
+    passed = [{"subject": "short", "remaining_path_s": 10.0}]
     assert given[1].order == {
         "generation": "g1",
-        "way_s": 900.0,
+        "remaining_path_s": 900.0,
         "decision": {"why": why, "passed_over": passed},
     }
     assert left.reason == "all 2 slots of q are busy"

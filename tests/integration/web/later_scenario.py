@@ -70,7 +70,7 @@ def _critical_path(scenario: Scenario) -> None:
     chain = ("zlib", "libpng", "tree")
     steps = [
         {
-            "build": scenario.ids[source], "name": f"{source}-1.0-1.el9", "wave": wave, "cost": 60.0, "way": 60.0 * (3 - wave),
+            "build": scenario.ids[source], "name": f"{source}-1.0-1.el9", "wave": wave, "cost": 60.0, "remaining_path": 60.0 * (3 - wave),
             "start": 60.0 * wave, "end": 60.0 * (wave + 1), "needs": [scenario.ids[chain[wave - 1]]] if wave else [], "critical": True,
         }
         for wave, source in enumerate(chain)

@@ -31,7 +31,7 @@ def test_every_build_is_foretold_once_after_what_it_needs_unless_they_go_in_a_ci
     }
     for step in found.steps:
         assert step.end == step.start + costs[step.build]
-        assert step.way >= step.cost
+        assert step.remaining_path >= step.cost
         for needed in step.needs:
             inside = (
                 step.build in members_of_cycle

@@ -46,7 +46,9 @@ def test_two_sigs_get_the_same_whatever_one_of_them_queued() -> None:
 
 def test_what_a_sig_holds_already_counts() -> None:
     held = [task("running", state=TaskState.OPEN, worker="w")]
-    demand = Demand(free=[task("c"), task("v", "kvm")], held=held, sigs=SIGS, ways={"c": 900.0})
+    demand = Demand(
+        free=[task("c"), task("v", "kvm")], held=held, sigs=SIGS, remaining_paths={"c": 900.0}
+    )
     assert names(demand, worker(slots=2)) == ["v"]
 
 
@@ -65,7 +67,7 @@ def test_a_limit_is_said_and_leaves_slots_to_others() -> None:
     free = [task("a"), task("b"), task("v", "kvm")]
     sharing = Sharing(limits={Dimension.SIG: {"core": 1}})
     decisions, left = assign(
-        Demand(free=free, sigs=SIGS, sharing=sharing, ways={"b": 9.0}), [worker(slots=3)]
+        Demand(free=free, sigs=SIGS, sharing=sharing, remaining_paths={"b": 9.0}), [worker(slots=3)]
     )
     assert {decision.task.id for decision in decisions} == {"b", "v"}
     assert left == {"a": "sig core uses 1 of the 1 slots it may"}
@@ -101,8 +103,8 @@ def test_a_drained_worker_gets_nothing() -> None:
 
 def test_a_decision_says_why_and_whom_it_went_before() -> None:
     free = [task("short"), task("long"), task("middle")]
-    ways = {"short": 1.0, "middle": 50.0, "long": 99.6}
-    (decision,), left = assign(Demand(free=free, ways=ways), [worker()])
+    remaining_paths = {"short": 1.0, "middle": 50.0, "long": 99.6}
+    (decision,), left = assign(Demand(free=free, remaining_paths=remaining_paths), [worker()])
     assert decision.why == "first of 3 in q: 100 s of work behind it"
     assert decision.passed_over == (("middle", 50.0), ("short", 1.0))
     assert left.keys() == {"middle", "short"}
@@ -134,11 +136,13 @@ def demands(draw: st.DrawFn, priorities: st.SearchStrategy[int] = PRIORITIES) ->
         task(f"t{place}", target, owner=owner, priority=priority)
         for place, (target, owner, priority, _) in enumerate(wanted)
     ]
-    ways = {f"t{place}": float(way) for place, (*_, way) in enumerate(wanted)}
+    remaining_paths = {f"t{place}": float(way) for place, (*_, way) in enumerate(wanted)}
     limits: dict[Dimension, dict[str, int]] = (
         {Dimension.SIG: {"core": draw(st.integers(0, 4))}} if draw(st.booleans()) else {}
     )
-    return Demand(free=free, sigs=SIGS, ways=ways, sharing=Sharing(limits=limits))
+    return Demand(
+        free=free, sigs=SIGS, remaining_paths=remaining_paths, sharing=Sharing(limits=limits)
+    )
 
 
 @given(demands(), st.integers(0, 8))
@@ -177,12 +181,12 @@ def test_within_a_share_the_longest_way_goes_first(demand: Demand, slots: int) -
                 and demand.account(other) == account
                 and other.priority == decision.task.priority
             ):
-                assert demand.way(other) <= demand.way(decision.task)
+                assert demand.remaining_path(other) <= demand.remaining_path(decision.task)
 
 
 @given(demands())
 def test_with_slots_for_all_they_go_in_the_order_that_ranks_say(demand: Demand) -> None:
-    unlimited = Demand(free=demand.free, sigs=demand.sigs, ways=demand.ways)
+    unlimited = Demand(free=demand.free, sigs=demand.sigs, remaining_paths=demand.remaining_paths)
     ranked = [one.id for one in in_turn(unlimited)]
     assert names(unlimited, worker(slots=len(demand.free))) == ranked
 

@@ -10,10 +10,10 @@ from buildfarm.domain.core.task import TaskKind, TaskState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassedOver(ApiResponse):
-    """A task that had to wait for another one; ``way_s`` are the seconds of work behind it."""
+    """A task that had to wait for another one; ``remaining_path_s`` are the seconds of work behind it."""
 
     subject: str
-    way_s: float
+    remaining_path_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Task(ApiResponse):
     priority: int
     owner: str
     requirements: JsonObject
-    way: float | None
+    remaining_path: float | None
     decision: Decision | None
     lock: str
     log: str

@@ -23,7 +23,7 @@ class Step(ApiResponse):
     name: str
     wave: int
     cost: float
-    way: float
+    remaining_path: float
     start: float
     end: float
     needs: list[str]
@@ -134,9 +134,9 @@ class DropPlan(Forecast):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rank(ApiResponse):
-    """The place of a free task in its queue."""
+    """The position of a free task in its queue."""
 
-    place: int
+    position: int
     of: int
     queue: str
 

@@ -286,8 +286,10 @@ def test_a_whole_report_is_what_the_models_say(hub: Hub) -> None:
 
 
 def _add_what_the_story_leaves_out(hub: Hub, scenario: Scenario) -> None:
-    step = {"build": scenario.ids["tree"], "name": "tree-1.0-1.el9", "wave": 0, "cost": 1.0, "way": 1.0, "start": 0.0, "end": 1.0,
-            "needs": [], "critical": True}  # fmt: skip
+    step = {
+        "build": scenario.ids["tree"], "name": "tree-1.0-1.el9", "wave": 0, "cost": 1.0,
+        "remaining_path": 1.0, "start": 0.0, "end": 1.0, "needs": [], "critical": True,
+    }  # fmt: skip
     forecast: dict[str, object] = {
         "steps": [step], "workers": 2, "makespan": 1.0, "bound": 1.0, "critical_path": 1.0, "unscheduled_cycles": [["a", "b"]],
     }  # fmt: skip

@@ -85,7 +85,7 @@ def test_a_build_says_what_it_waits_for_and_when_it_should_start(
         builds.wait(
             tx, tx.get(Build, second.id), WaitKind.BLOCKED, "waits for comes-first (for libfirst)"
         )
-        step = {"cost": 60.0, "way": 60.0, "wave": 0, "critical": True}
+        step = {"cost": 60.0, "remaining_path": 60.0, "wave": 0, "critical": True}
         steps = [
             {
                 **step,
@@ -93,7 +93,7 @@ def test_a_build_says_what_it_waits_for_and_when_it_should_start(
                 "name": first.nvr,
                 "start": 0.0,
                 "end": 60.0,
-                "way": 120.0,
+                "remaining_path": 120.0,
                 "needs": [],
             },
             {
@@ -151,7 +151,7 @@ def test_only_what_waits_for_a_builder_has_a_rank(
     assert client.get(f"/builds/{build.id}").status_code == 200
     rank = client.get(f"/api/v1/builds/{build.id}/why").get_json()["rank"]
     assert rank == (
-        {"place": 1, "of": 1, "queue": "q"} if kind in (TaskKind.BUILD, TaskKind.SRPM) else None
+        {"position": 1, "of": 1, "queue": "q"} if kind in (TaskKind.BUILD, TaskKind.SRPM) else None
     )
 
 

@@ -13,7 +13,7 @@ from buildfarm_web.read_models.core.paging import page
 
 
 def task_json(task: Task, now: datetime) -> Json:
-    """One task; ``seconds`` counts on while it runs, ``way`` are the seconds of work behind it when
+    """One task; ``seconds`` counts on while it runs, ``remaining_path`` are the seconds of work behind it when
     it was given out.
 
     ``decision`` is why it was given out then: ``why`` in words, and the first few of its share that
@@ -43,7 +43,7 @@ def task_json(task: Task, now: datetime) -> Json:
         "priority": task.priority,
         "owner": task.owner,
         "requirements": task.requirements,
-        "way": task.order.get("way_s"),
+        "remaining_path": task.order.get("remaining_path_s"),
         "decision": task.order.get("decision"),
         "lock": task.lock,
         "log": task.log,

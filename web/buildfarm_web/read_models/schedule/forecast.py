@@ -185,7 +185,7 @@ def why(hub: Hub, tx: Transaction, build: Build) -> Json:
         "waits_for": [by_id[key]["name"] for key in (step or {}).get("needs", ()) if key in by_id],
         "wave": step["wave"] if step else None,
         "critical": bool(step and step["critical"]),
-        "seconds_behind_it": round(step["way"], 1) if step else None,
+        "seconds_behind_it": round(step["remaining_path"], 1) if step else None,
         "estimated_start": stamp(start),
         "estimated_end": stamp(start + timedelta(seconds=step["cost"])) if start and step else None,
     }  # fmt: skip
@@ -203,8 +203,8 @@ def _rank(hub: Hub, tx: Transaction, task: Task | None, steps: dict[str, Json]) 
         free=tx.find(Task, state=TaskState.FREE, kind=(TaskKind.BUILD, TaskKind.SRPM)),
         held=tx.find(Task, state=(TaskState.ASSIGNED, TaskState.OPEN)),
         sigs=hub.config.sigs,
-        ways={key: float(step["way"]) for key, step in steps.items()},
+        remaining_paths={key: float(step["remaining_path"]) for key, step in steps.items()},
         sharing=hub.config.farm.sharing,
     )
     ordered = [one.id for one in in_turn(demand) if one.queue == task.queue]
-    return {"place": ordered.index(task.id) + 1, "of": len(ordered), "queue": task.queue}
+    return {"position": ordered.index(task.id) + 1, "of": len(ordered), "queue": task.queue}
