@@ -16,7 +16,7 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from buildfarm.domain.auth.login import LoginSettings
-from buildfarm.domain.auth.permissions import Place
+from buildfarm.domain.auth.permissions import Scope
 from buildfarm.domain.schedule.sharing import Sharing
 from buildfarm.domain.target.allowed_url import parsed
 from buildfarm.domain.target.sig import Sig, sig_of
@@ -215,7 +215,7 @@ class Config:
         owner = known.owner.sig if known else ""
         return sig_of(self.farm.sigs, source, owner=owner) if source else owner
 
-    def place(self, target: str, source: str = "") -> Place:
+    def scope(self, target: str, source: str = "") -> Scope:
         """Return a source of a target, or a whole target, with the SIGs that may decide there.
 
         Those are the target's, and the source's.
@@ -223,7 +223,7 @@ class Config:
         whose = dict.fromkeys(
             sig for sig in (self.sig_of(target), self.sig_of(target, source)) if sig
         )
-        return Place(
+        return Scope(
             what=f"{source} in {target}" if source else f"target {target}", sigs=tuple(whose)
         )
 

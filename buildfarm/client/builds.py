@@ -19,7 +19,7 @@ from buildfarm.api.responses.build.builds import (
 from buildfarm.api.responses.build.findings import Findings
 from buildfarm.api.responses.build.parity import AttachedReference, BuildParity
 from buildfarm.api.responses.schedule.forecast import Why
-from buildfarm.client.transport import Transport, place
+from buildfarm.client.transport import Transport, path_of
 from buildfarm.domain.core.build import JUDGED, NEEDS_NOTHING, BuildState
 
 _FOLLOW_SECONDS = 0.5
@@ -66,46 +66,48 @@ class Builds:
 
     def get(self, name: str) -> BuildPage:
         """Everything about one build."""
-        return self._hub.read(BuildPage, place("builds", name))
+        return self._hub.read(BuildPage, path_of("builds", name))
 
     def seen(self, name: str) -> tuple[BuildPage, str]:
         """The same with its ETag: a decision with it holds for what was seen, or fails."""
-        found = self._hub.seen(place("builds", name))
+        found = self._hub.seen(path_of("builds", name))
         return BuildPage.from_json(found.json), found.etag
 
     def findings(self, name: str) -> Findings:
         """The comparison, worst first."""
-        return self._hub.read(Findings, place("builds", name, "findings"))
+        return self._hub.read(Findings, path_of("builds", name, "findings"))
 
     def why(self, name: str) -> Why:
         """Return why it is where it is, and when it should start."""
-        return self._hub.read(Why, place("builds", name, "why"))
+        return self._hub.read(Why, path_of("builds", name, "why"))
 
     def audit(self, name: str) -> Audit:
         """Return what debranding did."""
-        return self._hub.read(Audit, place("builds", name, "audit"))
+        return self._hub.read(Audit, path_of("builds", name, "audit"))
 
     def lock(self, name: str) -> BuildLocks:
         """Its buildroots RPM by RPM."""
-        return self._hub.read(BuildLocks, place("builds", name, "lock"))
+        return self._hub.read(BuildLocks, path_of("builds", name, "lock"))
 
     def parity(self, name: str) -> BuildParity:
         """Its buildroots beside the vendor's, differences first."""
-        return self._hub.read(BuildParity, place("builds", name, "parity"))
+        return self._hub.read(BuildParity, path_of("builds", name, "parity"))
 
     def attach_reference(self, name: str, text: str, *, arch: str = "") -> AttachedReference:
         """Attach the vendor's buildroot."""
         return self._hub.change(
-            AttachedReference, place("builds", name, "reference"), {"text": text, "arch": arch}
+            AttachedReference, path_of("builds", name, "reference"), {"text": text, "arch": arch}
         )
 
     def order(self, name: str, *, arch: str = "") -> BuildOrder:
         """Return what is needed to build it once more."""
-        return self._hub.read(BuildOrder, place("builds", name, "order"), arch=arch)
+        return self._hub.read(BuildOrder, path_of("builds", name, "order"), arch=arch)
 
     def log(self, name: str, *, task: str = "", offset: int = 0) -> LogPart:
         """The log from ``offset`` bytes on."""
-        text, headers, size = self._hub.text(place("builds", name, "log"), task=task, offset=offset)
+        text, headers, size = self._hub.text(
+            path_of("builds", name, "log"), task=task, offset=offset
+        )
         end = int(headers.get("X-Log-Offset") or offset + size)
         return LogPart(text=text, offset=end, growing=headers.get("X-Log-Growing") == "1")
 
@@ -128,7 +130,7 @@ class Builds:
 
     def download(self, name: str, sha256: str, to: Path) -> None:
         """One file of a build, streamed."""
-        self._hub.download(place("builds", name, "files", sha256), to)
+        self._hub.download(path_of("builds", name, "files", sha256), to)
 
     def cancel(self, name: str, *, reason: str, if_match: str = "") -> Build:
         """End it; a running task learns it with its next heart-beat."""
@@ -145,9 +147,9 @@ class Builds:
     def prioritise(self, name: str, priority: int, *, reason: str, if_match: str = "") -> Build:
         """Let it go before others, or after all others."""
         body = {"priority": priority, "reason": reason}
-        return self._hub.change(Build, place("builds", name, "priority"), body, if_match=if_match)
+        return self._hub.change(Build, path_of("builds", name, "priority"), body, if_match=if_match)
 
     def _act(self, name: str, action: str, reason: str, if_match: str) -> Build:
         return self._hub.change(
-            Build, place("builds", name, action), {"reason": reason}, if_match=if_match
+            Build, path_of("builds", name, action), {"reason": reason}, if_match=if_match
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from buildfarm.api.responses.publish.composes import Compose, ComposeList, ComposePage
-from buildfarm.client.transport import Transport, place
+from buildfarm.client.transport import Transport, path_of
 
 
 class Composes:
@@ -21,7 +21,7 @@ class Composes:
 
     def get(self, name: str) -> ComposePage:
         """One compose, and what changed since the one before."""
-        return self._hub.read(ComposePage, place("composes", name))
+        return self._hub.read(ComposePage, path_of("composes", name))
 
     def create(self, target: str, *, generation: str = "", reason: str = "") -> Compose:
         """Name the generation in force, or the one with this id or number."""
@@ -30,8 +30,8 @@ class Composes:
 
     def promote(self, name: str, *, reason: str) -> Compose:
         """Let users have it."""
-        return self._hub.change(Compose, place("composes", name, "promote"), {"reason": reason})
+        return self._hub.change(Compose, path_of("composes", name, "promote"), {"reason": reason})
 
     def retire(self, name: str, *, reason: str) -> Compose:
         """Hold it no longer."""
-        return self._hub.change(Compose, place("composes", name, "retire"), {"reason": reason})
+        return self._hub.change(Compose, path_of("composes", name, "retire"), {"reason": reason})

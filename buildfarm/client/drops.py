@@ -9,7 +9,7 @@ from buildfarm.api.responses.core.base import JsonObject
 from buildfarm.api.responses.core.decisions import DropPaused, DropResumed
 from buildfarm.api.responses.intake.drops import Drop, DropList, DropPage, ReceivedDrop
 from buildfarm.api.responses.schedule.forecast import DropPlan
-from buildfarm.client.transport import Transport, place
+from buildfarm.client.transport import Transport, path_of
 
 
 class DropFiles(TypedDict):
@@ -53,33 +53,33 @@ class Drops:
 
     def get(self, drop: str) -> DropPage:
         """One drop with its builds."""
-        return self._hub.read(DropPage, place("drops", drop))
+        return self._hub.read(DropPage, path_of("drops", drop))
 
     def plan(self, drop: str) -> DropPlan:
         """Return what comes of it."""
-        return self._hub.read(DropPlan, place("drops", drop, "plan"))
+        return self._hub.read(DropPlan, path_of("drops", drop, "plan"))
 
     def approve(self, drop: str, *, reason: str, if_match: str = "") -> Drop:
         """Let its plan become work."""
         return self._hub.change(
-            Drop, place("drops", drop, "approve"), {"reason": reason}, if_match=if_match
+            Drop, path_of("drops", drop, "approve"), {"reason": reason}, if_match=if_match
         )
 
     def refuse(self, drop: str, *, reason: str, if_match: str = "") -> Drop:
         """Build nothing of it."""
         return self._hub.change(
-            Drop, place("drops", drop, "refuse"), {"reason": reason}, if_match=if_match
+            Drop, path_of("drops", drop, "refuse"), {"reason": reason}, if_match=if_match
         )
 
     def release_hold(self, drop: str, *, reason: str) -> Drop:
         """Ingest it in spite of what held it."""
-        return self._hub.change(Drop, place("drops", drop, "release-hold"), {"reason": reason})
+        return self._hub.change(Drop, path_of("drops", drop, "release-hold"), {"reason": reason})
 
     def pause(self, drop: str, *, reason: str) -> DropPaused:
         """Begin no more of its builds."""
-        return self._hub.change(DropPaused, place("drops", drop, "pause"), {"reason": reason})
+        return self._hub.change(DropPaused, path_of("drops", drop, "pause"), {"reason": reason})
 
     def resume(self, drop: str, *, reason: str = "", cancel_waiting: bool = False) -> DropResumed:
         """Go on, or cancel what has not begun."""
         body = {"reason": reason, "drop_waiting": cancel_waiting}
-        return self._hub.change(DropResumed, place("drops", drop, "resume"), body)
+        return self._hub.change(DropResumed, path_of("drops", drop, "resume"), body)

@@ -22,10 +22,10 @@ from buildfarm.api.responses.target.lag import Lag
 from buildfarm.client.builds import Builds
 from buildfarm.client.composes import Composes
 from buildfarm.client.drops import Drops
+from buildfarm.client.notifications import Notifications
 from buildfarm.client.people import Accounts, Tokens
 from buildfarm.client.targets import Targets
-from buildfarm.client.telling import Notifications
-from buildfarm.client.transport import Transport, place
+from buildfarm.client.transport import Transport, path_of
 from buildfarm.client.waivers import Waivers
 
 
@@ -83,7 +83,7 @@ class Client:
     def drain(self, worker: str, *, reason: str) -> WorkerChanged:
         """Give a worker nothing more."""
         return self._hub.change(
-            WorkerChanged, place("workers", worker, "drain"), {"reason": reason}
+            WorkerChanged, path_of("workers", worker, "drain"), {"reason": reason}
         )
 
     def reserve(self, worker: str, reserved: Sequence[str], *, reason: str) -> WorkerReserved:
@@ -92,14 +92,14 @@ class Client:
         """
         return self._hub.change(
             WorkerReserved,
-            place("workers", worker, "reserve"),
+            path_of("workers", worker, "reserve"),
             {"reserved": [*reserved], "reason": reason},
         )
 
     def take_back(self, worker: str, *, reason: str) -> WorkerChanged:
         """Take a drained worker back into service."""
         return self._hub.change(
-            WorkerChanged, place("workers", worker, "resume"), {"reason": reason}
+            WorkerChanged, path_of("workers", worker, "resume"), {"reason": reason}
         )
 
     def tasks(

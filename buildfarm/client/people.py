@@ -11,7 +11,7 @@ from buildfarm.api.responses.auth.accounts import (
     Token,
     TokenList,
 )
-from buildfarm.client.transport import Transport, place
+from buildfarm.client.transport import Transport, path_of
 from buildfarm.domain.auth.permissions import Action, Role
 
 
@@ -37,20 +37,20 @@ class Accounts:
     ) -> Account:
         """Give it another role, and these SIGs alone."""
         body = {"role": role, "sigs": [*sigs], "reason": reason}
-        return self._hub.change(Account, place("accounts", name, "rights"), body)
+        return self._hub.change(Account, path_of("accounts", name, "rights"), body)
 
     def disable(self, name: str, *, reason: str) -> Account:
         """Close it: its sessions end, its tokens open nothing."""
-        return self._hub.change(Account, place("accounts", name, "disable"), {"reason": reason})
+        return self._hub.change(Account, path_of("accounts", name, "disable"), {"reason": reason})
 
     def enable(self, name: str, *, reason: str) -> Account:
         """Open it again."""
-        return self._hub.change(Account, place("accounts", name, "enable"), {"reason": reason})
+        return self._hub.change(Account, path_of("accounts", name, "enable"), {"reason": reason})
 
     def set_password(self, name: str, password: str) -> Account:
         """Give it another password; its sessions end."""
         return self._hub.change(
-            Account, place("accounts", name, "password"), {"password": password}
+            Account, path_of("accounts", name, "password"), {"password": password}
         )
 
 
@@ -86,4 +86,4 @@ class Tokens:
 
     def revoke(self, token: str, *, reason: str = "") -> Token:
         """End a token now, by the id that lists give it."""
-        return self._hub.change(Token, place("tokens", token, "revoke"), {"reason": reason})
+        return self._hub.change(Token, path_of("tokens", token, "revoke"), {"reason": reason})

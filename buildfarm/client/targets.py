@@ -11,7 +11,7 @@ from buildfarm.api.responses.core.decisions import TargetPaused, TargetResumed
 from buildfarm.api.responses.schedule.forecast import TargetOutlook
 from buildfarm.api.responses.target.generations import Generation, GenerationList
 from buildfarm.api.responses.target.targets import Failures, Seeds, Target, TargetList, TargetPage
-from buildfarm.client.transport import Transport, place
+from buildfarm.client.transport import Transport, path_of
 
 
 class Targets:
@@ -26,19 +26,19 @@ class Targets:
 
     def get(self, name: str) -> TargetPage:
         """One target."""
-        return self._hub.read(TargetPage, place("targets", name))
+        return self._hub.read(TargetPage, path_of("targets", name))
 
     def plan(self, name: str) -> TargetOutlook:
         """Return what comes for it."""
-        return self._hub.read(TargetOutlook, place("targets", name, "plan"))
+        return self._hub.read(TargetOutlook, path_of("targets", name, "plan"))
 
     def seeds(self, name: str) -> Seeds:
         """Return what its buildroots still take from a seed, and why."""
-        return self._hub.read(Seeds, place("targets", name, "seeds"))
+        return self._hub.read(Seeds, path_of("targets", name, "seeds"))
 
     def failures(self, name: str) -> Failures:
         """Its failed builds by cause."""
-        return self._hub.read(Failures, place("targets", name, "failures"))
+        return self._hub.read(Failures, path_of("targets", name, "failures"))
 
     def generations(
         self, *, target: str = "", tag: str = "", limit: int = 100
@@ -51,12 +51,12 @@ class Targets:
 
     def pause(self, name: str, *, reason: str) -> TargetPaused:
         """Begin no more of its builds."""
-        return self._hub.change(TargetPaused, place("targets", name, "pause"), {"reason": reason})
+        return self._hub.change(TargetPaused, path_of("targets", name, "pause"), {"reason": reason})
 
     def resume(self, name: str, *, reason: str = "", cancel_waiting: bool = False) -> TargetResumed:
         """Go on, or cancel what has not begun."""
         body = {"reason": reason, "drop_waiting": cancel_waiting}
-        return self._hub.change(TargetResumed, place("targets", name, "resume"), body)
+        return self._hub.change(TargetResumed, path_of("targets", name, "resume"), body)
 
     def overrides(
         self, *, target: str = "", source: str = "", everything: bool = False
@@ -82,5 +82,5 @@ class Targets:
     def attach_reference(self, name: str, text: str, *, arch: str = "") -> AttachedReference:
         """Attach the vendor's buildroot, for builds that have none of their own."""
         return self._hub.change(
-            AttachedReference, place("targets", name, "reference"), {"text": text, "arch": arch}
+            AttachedReference, path_of("targets", name, "reference"), {"text": text, "arch": arch}
         )

@@ -28,10 +28,10 @@ _CHUNK = 1 << 20
 _LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-def place(*segments: str) -> str:
+def path_of(*segments: str) -> str:
     """A path of these segments, whatever is in them.
 
-    >>> place("builds", "a/b-1~rc1", "log")
+    >>> path_of("builds", "a/b-1~rc1", "log")
     '/builds/a%2Fb-1~rc1/log'
     """
     return "".join(f"/{quote(segment, safe='')}" for segment in segments)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from buildfarm.api.responses.build.waivers import Waiver, WaiverList, WaiverRequest
 from buildfarm.api.responses.core.base import JsonObject
-from buildfarm.client.transport import Transport, place
+from buildfarm.client.transport import Transport, path_of
 
 
 class Waivers:
@@ -32,19 +32,19 @@ class Waivers:
 
     def revoke(self, waiver: str, *, reason: str) -> Waiver:
         """End one before its day."""
-        return self._hub.change(Waiver, place("waivers", waiver, "revoke"), {"reason": reason})
+        return self._hub.change(Waiver, path_of("waivers", waiver, "revoke"), {"reason": reason})
 
     def request(self, build: str, form: JsonObject) -> WaiverRequest:
         """Request a waiver, in the words of :class:`buildfarm.api.requests.WaiverRequestBody`."""
-        return self._hub.change(WaiverRequest, place("builds", build, "request-waiver"), form)
+        return self._hub.change(WaiverRequest, path_of("builds", build, "request-waiver"), form)
 
     def grant(self, ask: str, *, owner: str, expires: str, reason: str = "") -> WaiverRequest:
         """Record what was asked for, until ``expires`` (``YYYY-MM-DD``)."""
         body = {"owner": owner, "expires": expires, "reason": reason}
-        return self._hub.change(WaiverRequest, place("waiver-requests", ask, "grant"), body)
+        return self._hub.change(WaiverRequest, path_of("waiver-requests", ask, "grant"), body)
 
     def decline(self, ask: str, *, reason: str) -> WaiverRequest:
         """Refuse what was asked for."""
         return self._hub.change(
-            WaiverRequest, place("waiver-requests", ask, "decline"), {"reason": reason}
+            WaiverRequest, path_of("waiver-requests", ask, "decline"), {"reason": reason}
         )

@@ -135,7 +135,7 @@ def drain(name: str, *, drained: bool, why: str) -> Worker:
 def waive(body: WaiverBody) -> WaiverRecord:
     """Accept a difference until a day; what it touches is judged anew at once."""
     waiver = Waiver(**{**body.model_dump(), "id": body.id or f"W-{tasks.new_id()[:8]}"})
-    asker = require_permission(Action.WAIVE, places=waivers.places(the_hub().config, waiver))
+    asker = require_permission(Action.WAIVE, scopes=waivers.scopes(the_hub().config, waiver))
     return waivers.record(the_hub(), waiver, actor=asker.name, role=asker.role)
 
 
@@ -147,7 +147,7 @@ def revoke(name: str, *, why: str) -> WaiverRecord:
     if found is None:
         require_permission(Action.REVOKE)
         raise NotFound(f"no waiver {name}", hint="`buildfarm waivers` lists them")
-    asker = require_permission(Action.REVOKE, places=waivers.places(hub.config, found.waiver))
+    asker = require_permission(Action.REVOKE, scopes=waivers.scopes(hub.config, found.waiver))
     return waivers.revoke(hub, name, actor=asker.name, why=why)
 
 
@@ -163,7 +163,7 @@ def grant(name: str, *, owner: str, expires: date, why: str) -> WaiverRequest:
     """Record the waiver that somebody asked for."""
     asked = _asked(name)
     waiver = waiver_requests.as_waiver(asked, owner=owner, expires=expires, why=why)
-    asker = require_permission(Action.WAIVE, places=waivers.places(the_hub().config, waiver))
+    asker = require_permission(Action.WAIVE, scopes=waivers.scopes(the_hub().config, waiver))
     return waiver_requests.grant(the_hub(), asked, waiver, actor=asker.name, role=asker.role)
 
 

@@ -111,10 +111,10 @@ def _is_watched(inode: int) -> bool:
     """
     for place in Path("/proc/self/fdinfo").iterdir():
         with contextlib.suppress(OSError):  # another thread has closed the file meanwhile
-            told = place.read_text(encoding="ascii")
+            text = place.read_text(encoding="ascii")
             if any(
                 line.startswith("inotify ") and f" ino:{inode:x} " in line
-                for line in told.splitlines()
+                for line in text.splitlines()
             ):
                 return True
     return False

@@ -28,8 +28,8 @@ class NotificationKeys:
 
     def sign(self, subscription: str, message_id: str, timestamp: int, body: bytes) -> str:
         """Return the header ``webhook-signature``."""
-        told = f"{message_id}.{timestamp}.".encode() + body
-        mac = hmac.digest(self._derive("webhook", subscription), told, "sha256")
+        content = f"{message_id}.{timestamp}.".encode() + body
+        mac = hmac.digest(self._derive("webhook", subscription), content, "sha256")
         return f"v1,{base64.b64encode(mac).decode('ascii')}"
 
     def proof(self, subscription: str) -> str:

@@ -10,7 +10,7 @@ from buildfarm import bootstrap, config
 from buildfarm.adapters.notify import event_stream
 from buildfarm.cli import output
 from buildfarm.cli.hub.queries import at, client, json_option
-from buildfarm.client.telling import OfWhat
+from buildfarm.client.notifications import OfWhat
 from buildfarm.domain.notify.notice import WANT_A_PERSON, Topic
 from buildfarm.domain.notify.subscription import Channel, DeliveryState
 

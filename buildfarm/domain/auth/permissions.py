@@ -1,4 +1,4 @@
-"""Who may do what: roles, actions, the SIGs that answer for a place, and the one function that says
+"""Who may do what: roles, actions, the SIGs that answer for a scope, and the one function that says
 no and why.
 
 Nothing here knows how a person was recognised; :class:`Principal` is whoever asks, by a token or by
@@ -26,7 +26,7 @@ class Role(enum.StrEnum):
 
     @property
     def rank(self) -> int:
-        """Its place in the order, from 0."""
+        """Its scope in the order, from 0."""
         return list(Role).index(self)
 
     @classmethod
@@ -80,7 +80,7 @@ LEAST: dict[Action, Role] = {
     Action.WAIVE_SECURITY: Role.SECURITY,
     Action.ACCOUNTS: Role.ADMIN,
 }
-"""The least role for each action; a maintainer's stands for his SIGs' places alone, what a viewer
+"""The least role for each action; a maintainer's stands for his SIGs' scopes alone, what a viewer
 may everybody may everywhere.
 """
 
@@ -112,16 +112,16 @@ ANONYMOUS = Principal(name="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where something is to be done, in words, and the SIGs each of which may decide there; none:
-    the whole farm's matter.
+class Scope:
+    """A source of a target, or a whole target, in words, with the SIGs that may decide there; without
+    SIGs it concerns the whole farm.
     """
 
     what: str
     sigs: tuple[str, ...] = ()
 
 
-FARM = Place(what="the whole farm")
+FARM = Scope(what="the whole farm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,15 +132,15 @@ class Refusal:
     next_step: str
 
 
-def refusal(principal: Principal, action: Action, *places: Place) -> Refusal | None:
-    """Return why ``principal`` may not do ``action`` in one of ``places`` (none: the whole farm);
+def refusal(principal: Principal, action: Action, *scopes: Scope) -> Refusal | None:
+    """Return why ``principal`` may not do ``action`` in one of ``scopes`` (none: the whole farm);
     ``None`` if he may.
 
-    >>> qemu = Place(what="qemu-kvm in reef-9", sigs=("core", "virt"))
+    >>> qemu = Scope(what="qemu-kvm in reef-9", sigs=("core", "virt"))
     >>> ann = Principal(name="ann", role=Role.MAINTAINER, sigs=("virt",))
     >>> refusal(ann, Action.RETRY, qemu) is None
     True
-    >>> refusal(ann, Action.RETRY, Place(what="bash in reef-9", sigs=("core",))).why
+    >>> refusal(ann, Action.RETRY, Scope(what="bash in reef-9", sigs=("core",))).why
     'ann speaks for SIG virt; bash in reef-9 is answered for by SIG core'
     >>> refusal(ann, Action.DRAIN).why
     'ann has the role maintainer, to drain workers needs engineer'
@@ -150,14 +150,14 @@ def refusal(principal: Principal, action: Action, *places: Place) -> Refusal | N
     could = possible(principal, action)
     if could is not None or principal.role is not Role.MAINTAINER or LEAST[action] is Role.VIEWER:
         return could
-    for place in places or (FARM,):
-        if not set(principal.sigs) & set(place.sigs):
-            return _not_theirs(principal, place)
+    for scope in scopes or (FARM,):
+        if not set(principal.sigs) & set(scope.sigs):
+            return _not_theirs(principal, scope)
     return None
 
 
 def possible(principal: Principal, action: Action) -> Refusal | None:
-    """Return why ``principal`` could do ``action`` nowhere at all; ``None`` if there may be places
+    """Return why ``principal`` could do ``action`` nowhere at all; ``None`` if there may be scopes
     where he may.
 
     >>> token = Principal(name="ci", role=Role.ENGINEER, actions=frozenset({Action.SUBMIT}))
@@ -191,13 +191,13 @@ def possible(principal: Principal, action: Action) -> Refusal | None:
     return None
 
 
-def _not_theirs(principal: Principal, place: Place) -> Refusal:
+def _not_theirs(principal: Principal, scope: Scope) -> Refusal:
     own = " and ".join(principal.sigs)
-    if not place.sigs:
-        why = f"{principal.name} speaks for SIG {own}; this concerns {place.what}"
+    if not scope.sigs:
+        why = f"{principal.name} speaks for SIG {own}; this concerns {scope.what}"
         return Refusal(why=why, next_step="ask an engineer")
-    whose = " and ".join(f"SIG {sig}" for sig in place.sigs)
-    why = f"{principal.name} speaks for SIG {own}; {place.what} is answered for by {whose}"
+    whose = " and ".join(f"SIG {sig}" for sig in scope.sigs)
+    why = f"{principal.name} speaks for SIG {own}; {scope.what} is answered for by {whose}"
     return Refusal(why=why, next_step=f"ask {whose.replace(' and ', ' or ')}, or an engineer")
 
 

@@ -205,19 +205,19 @@ def _pagure_push(sent: Mapping[str, Any]) -> Push | str:
     """Topics ``git.receive`` (branch, end_commit) and ``git.tag.creation`` (tag, rev); the header
     that names them is not signed.
     """
-    topic, told = str(sent.get("topic") or ""), sent.get("msg")
+    topic, message = str(sent.get("topic") or ""), sent.get("msg")
     kind = topic.rpartition("pagure.")[2]
-    if kind not in {"git.receive", "git.tag.creation"} or not isinstance(told, dict):
+    if kind not in {"git.receive", "git.tag.creation"} or not isinstance(message, dict):
         return f"the topic is {topic or 'not named'}, not a push"
     if kind == "git.tag.creation":
-        ref, commit = f"refs/tags/{told.get('tag') or ''}", told.get("rev")
+        ref, commit = f"refs/tags/{message.get('tag') or ''}", message.get("rev")
     else:
-        branch, commit = str(told.get("branch") or ""), told.get("end_commit")
+        branch, commit = str(message.get("branch") or ""), message.get("end_commit")
         ref = branch if branch.startswith("refs/") else f"refs/heads/{branch}"
-    repository = told.get("repo")
+    repository = message.get("repo")
     url = str(repository.get("full_url") or "") if isinstance(repository, dict) else ""
-    if not url and told.get("pagure_instance") and told.get("project_fullname"):
-        url = f"{str(told['pagure_instance']).rstrip('/')}/{told['project_fullname']}"
+    if not url and message.get("pagure_instance") and message.get("project_fullname"):
+        url = f"{str(message['pagure_instance']).rstrip('/')}/{message['project_fullname']}"
     return _checked(Push(ref=ref, commit=str(commit or ""), urls=(url,) if url else ()))
 
 

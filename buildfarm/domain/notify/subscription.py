@@ -76,8 +76,8 @@ class Subscription:
         )
 
 
-def _overlap(wanted: str, told: str) -> bool:
-    return fnmatchcase(told, wanted) or ("*" in told and fnmatchcase(wanted, told))
+def _overlap(wanted: str, own: str) -> bool:
+    return fnmatchcase(own, wanted) or ("*" in own and fnmatchcase(wanted, own))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import date, timedelta
 
 from buildfarm.config import Config
-from buildfarm.domain.auth.permissions import Place
+from buildfarm.domain.auth.permissions import Scope
 from buildfarm.domain.build.waiver import WaiverRecord
 from buildfarm.domain.compare.expect import SECURITY, glob
 from buildfarm.domain.compare.kinds import NEVER_EXPECTED, Kind
@@ -84,13 +84,13 @@ def _check(waiver: Waiver, role: str) -> None:
         )
 
 
-def places(config: Config, waiver: Waiver) -> list[Place]:
-    """Every place that a waiver reaches: of each target it covers the source, or the whole target
-    if it names more than one.
+def scopes(config: Config, waiver: Waiver) -> list[Scope]:
+    """Return every scope that a waiver covers: the source in each target, or the whole target if the
+    waiver names more than one source.
     """
     source = "" if set(waiver.source) & set("*?") else waiver.source
     return [
-        config.place(name, source) for name in sorted(config.targets) if waiver.covers_target(name)
+        config.scope(name, source) for name in sorted(config.targets) if waiver.covers_target(name)
     ]
 
 

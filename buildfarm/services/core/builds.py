@@ -17,7 +17,7 @@ from buildfarm.errors import Conflict, InputError
 from buildfarm.ports.store import Transaction
 from buildfarm.services.core import bootstrap_variants, search_index
 
-_TOLD = ("verdict", "gate", "gate_reason", "failure_kind")
+_SHOWN = ("verdict", "gate", "gate_reason", "failure_kind")
 """What an event of a build says of it, so that whoever reads it later need not ask what became of
 the build since.
 """
@@ -42,8 +42,8 @@ def move(
     moved = tx.update(build, only_if={"state": build.state}, state=to, state_since=tx.now, **values)
     if moved is None:
         raise Conflict(f"build {build.nvr} was moved by somebody else", hint="read it again")
-    told = {name: str(value) for name in _TOLD if (value := fields.get(name))}
-    tx.event(f"build.{to.value}", build.id, actor=actor, why=why, was=build.state.value, **told)
+    shown = {name: str(value) for name in _SHOWN if (value := fields.get(name))}
+    tx.event(f"build.{to.value}", build.id, actor=actor, why=why, was=build.state.value, **shown)
     return moved
 
 

@@ -49,14 +49,14 @@ def write(config: Config, tx: Transaction, events: Sequence[Event]) -> None:
 
 
 def _notices(config: Config, tx: Transaction, events: Sequence[Event]) -> list[Notice]:
-    told = [
+    meant = [
         (event, topic)
         for event in events
         if (topic := topic_of(event.kind, event.data)) is not None
     ]
-    subjects = _subjects(tx, [event for event, _ in told])
+    subjects = _subjects(tx, [event for event, _ in meant])
     made = []
-    for event, topic in told:
+    for event, topic in meant:
         subject = subjects.get(event.subject)
         if subject is None or (topic is Topic.REFUSED and not _is_refused_for_good(subject)):
             continue

@@ -1,4 +1,4 @@
-"""Authentication and permission: the one place that turns a token or a session into a principal
+"""Authentication and permission: the one scope that turns a token or a session into a principal
 and refuses what is not theirs.
 
 Workers, KVM hosts and tasks have tokens of their own, which open their own API and nothing else.
@@ -16,9 +16,9 @@ from buildfarm.api.requests import Request
 from buildfarm.domain.auth.permissions import (
     ANONYMOUS,
     Action,
-    Place,
     Principal,
     Refusal,
+    Scope,
     possible,
     refusal,
 )
@@ -86,21 +86,21 @@ def session_id() -> str:
 
 
 def require_permission(
-    action: Action, *, target: str = "", source: str = "", places: Sequence[Place] = ()
+    action: Action, *, target: str = "", source: str = "", scopes: Sequence[Scope] = ()
 ) -> Principal:
     """Return whoever asks, if they may do this there (``target`` and ``source``, or every one of
-    ``places``; else the whole farm).
+    ``scopes``; else the whole farm).
 
     :raises Unauthenticated: nobody knows who asks. :raises NotAllowed: they may not; the message
         says why and who may.
     """
     asker = principal()
-    where = [*places, *([the_hub().config.place(target, source)] if target else [])]
+    where = [*scopes, *([the_hub().config.scope(target, source)] if target else [])]
     return _unless(asker, refusal(asker, action, *where))
 
 
 def require_permission_somewhere(action: Action) -> Principal:
-    """Return whoever asks, if there may be places where they may do this: before a body is read.
+    """Return whoever asks, if there may be scopes where they may do this: before a body is read.
 
     Errors as :func:`require`.
     """

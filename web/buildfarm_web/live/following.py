@@ -227,17 +227,17 @@ class Following(Collector):
         self._watched[subject] += 1
         try:
             self._keep_watching()
-            told = self._changes.seen.get(subject, 0)
+            sent = self._changes.seen.get(subject, 0)
             if since is not None and await self._in_reader(self._happened, since):
                 yield sse.event("change", {})
             while True:
-                if (seen := self._changes.seen.get(subject, 0)) != told:
-                    told = seen
+                if (seen := self._changes.seen.get(subject, 0)) != sent:
+                    sent = seen
                     yield sse.event("change", {})
                     await asyncio.sleep(_PACE_SECONDS)
                 else:
                     await self._changed.wait()
-                    if self._changes.seen.get(subject, 0) == told:
+                    if self._changes.seen.get(subject, 0) == sent:
                         yield sse.HEARTBEAT
         finally:
             self._watched[subject] -= 1

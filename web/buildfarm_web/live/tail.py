@@ -88,9 +88,11 @@ class Tail:
             data = data[:cut] if cut else data[: len(data) - unfinished(data[-4:])]
         end = begin + len(data)
         lines = lines_of(begin, data, before=self._line_before(begin))
-        told = [(line.offset, line.text, int(line.error)) for line in lines]
+        fields = [(line.offset, line.text, int(line.error)) for line in lines]
         return Piece(
-            begin=begin, end=end, message=sse.event("lines", told, last_id=Position(self._run, end))
+            begin=begin,
+            end=end,
+            message=sse.event("lines", fields, last_id=Position(self._run, end)),
         )
 
     def _whole_lines(self, size: int) -> int:

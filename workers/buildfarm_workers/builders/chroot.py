@@ -210,8 +210,8 @@ class _Build:
                 for line in done.error_text.splitlines()
                 if not line.startswith("warning:")
             ]
-            told = " ".join(said).replace(inside, self._order.payload.filename)
-            raise BuildFailed(FailureKind.BAD_SRPM, f"not a sound SRPM: {told}")
+            reason = " ".join(said).replace(inside, self._order.payload.filename)
+            raise BuildFailed(FailureKind.BAD_SRPM, f"not a sound SRPM: {reason}")
         source, *needs = done.text.splitlines()
         if source != "1":
             raise BuildFailed(

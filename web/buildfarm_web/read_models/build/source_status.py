@@ -141,8 +141,8 @@ def _changed(tx: Transaction, after: int, newest: int) -> dict[str, list[str]]:
     """The sources, by target, of the builds that something happened to."""
     if newest == after:
         return {}
-    told = tx.select_fields(Event, ("subject", "kind"), id=Above(after))
-    subjects = {subject for subject, kind in told if kind.startswith("build.")}
+    events = tx.select_fields(Event, ("subject", "kind"), id=Above(after))
+    subjects = {subject for subject, kind in events if kind.startswith("build.")}
     found: dict[str, dict[str, None]] = {}
     for target, source in pick_each(tx, Build, ("target", "source"), "id", subjects):
         found.setdefault(target, {})[source] = None

@@ -21,7 +21,7 @@ from buildfarm.errors import InputError
 from buildfarm.ports.store import Transaction
 
 R = TypeVar("R")
-Place = tuple[object, ...]
+Key = tuple[object, ...]
 _BEYOND_NUMBERS = 2**63
 
 
@@ -77,21 +77,19 @@ def behind(cursor: str, kind: type[object], order_by: str) -> object:
 def cut(found: Sequence[R], order_by: str, limit: int) -> Page[R]:
     """The first ``limit`` of what was found, and where to go on if more was."""
     kept = list(found[:limit])
-    place = (
+    key = (
         tuple(getattr(kept[-1], name) for name in order_by.split(",")) if len(found) > limit else ()
     )
-    return Page(records=kept, cursor=encoded(place) if place else None)
+    return Page(records=kept, cursor=encoded(key) if key else None)
 
 
-def encoded(place: Place) -> str:
-    """A place in an order as a cursor.
+def encoded(key: Key) -> str:
+    """A key in an order as a cursor.
 
     >>> encoded((7, "a")), decoded(encoded((7, "a")), [int, str])
     ('WzcsImEiXQ', (7, 'a'))
     """
-    values = [
-        {"at": value.isoformat()} if isinstance(value, datetime) else value for value in place
-    ]
+    values = [{"at": value.isoformat()} if isinstance(value, datetime) else value for value in key]
     return (
         base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode())
         .decode()
@@ -99,8 +97,8 @@ def encoded(place: Place) -> str:
     )
 
 
-def decoded(cursor: str, types: Sequence[Any]) -> Place:
-    """The place a cursor names.
+def decoded(cursor: str, types: Sequence[Any]) -> Key:
+    """The key a cursor names.
 
     :raises InputError: it is none of ours, or of a list in another order.
     """
@@ -108,21 +106,21 @@ def decoded(cursor: str, types: Sequence[Any]) -> Place:
         values = json.loads(
             base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         )
-        place = tuple(
+        key = tuple(
             datetime.fromisoformat(value["at"]) if isinstance(value, dict) else value
             for value in values
         )
         fits = [
             isinstance(value, kind) and _storable(value)
-            for value, kind in zip(place, types, strict=True)
+            for value, kind in zip(key, types, strict=True)
         ]
     except (ValueError, TypeError, KeyError, RecursionError):
-        fits, place = [False], ()
-    if not all(fits) or encoded(place) != cursor:
+        fits, key = [False], ()
+    if not all(fits) or encoded(key) != cursor:
         raise InputError(
             "`cursor` is none of this list", hint="take it from the answer of the page before"
         )
-    return place
+    return key
 
 
 def _storable(value: object) -> bool:

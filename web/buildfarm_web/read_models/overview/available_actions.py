@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from buildfarm.domain.auth.permissions import Action, Place, Principal, refusal
+from buildfarm.domain.auth.permissions import Action, Principal, Scope, refusal
 from buildfarm.domain.build.waiver import WaiverRecord
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.services.build import waivers
@@ -30,10 +30,10 @@ _MOST_FINDINGS = 100
 
 
 def _offer(
-    asker: Principal, places: Sequence[Place], path: str, action: Action, title: str, **form: object
+    asker: Principal, scopes: Sequence[Scope], path: str, action: Action, title: str, **form: object
 ) -> Json:
     """One act: ``path`` takes the form; ``refused`` says why this one may not, ``next`` who may."""
-    refused = refusal(asker, action, *places)
+    refused = refusal(asker, action, *scopes)
     return {
         "path": path, "title": title, "verb": path.rpartition("/")[2], "reason": True, "warn": False, "fields": [], **form,
         "refused": refused.why if refused else "", "next": refused.next_step if refused else "",
@@ -42,14 +42,14 @@ def _offer(
 
 def of_build(hub: Hub, asker: Principal, build: Json) -> list[Json]:
     """Return what may be done to a build in its state."""
-    place = [hub.config.place(build["target"], build["source"])]
+    scope = [hub.config.scope(build["target"], build["source"])]
     path, state = f"/builds/{quote(build['id'], safe='')}", build["state"]
     made: list[Json] = []
     if state in _ENDED:
-        made.append(_offer(asker, place, f"{path}/retry", Action.RETRY, "Retry", reason=False))
+        made.append(_offer(asker, scope, f"{path}/retry", Action.RETRY, "Retry", reason=False))
     if state == "on_hold" and build["act"]:
         made.append(
-            _offer(asker, place, f"{path}/release-hold", Action.RELEASE_HOLD, "Release from hold")
+            _offer(asker, scope, f"{path}/release-hold", Action.RELEASE_HOLD, "Release from hold")
         )
     if state in _TO_BUILD:
         fields = [
@@ -63,7 +63,7 @@ def of_build(hub: Hub, asker: Principal, build: Json) -> list[Json]:
         made.append(
             _offer(
                 asker,
-                place,
+                scope,
                 f"{path}/priority",
                 Action.PRIORITY,
                 "Change its priority",
@@ -86,13 +86,13 @@ def of_build(hub: Hub, asker: Principal, build: Json) -> list[Json]:
                 {"name": "security", "label": "For the security authority", "kind": "checkbox"}
             )
         made.append(
-            _offer(asker, place, f"{path}/waive", Action.WAIVE, "Waive a finding", fields=fields)
+            _offer(asker, scope, f"{path}/waive", Action.WAIVE, "Waive a finding", fields=fields)
         )
-        if refusal(asker, Action.WAIVE, *place) or refusal(asker, Action.WAIVE_SECURITY):
+        if refusal(asker, Action.WAIVE, *scope) or refusal(asker, Action.WAIVE_SECURITY):
             made.append(
                 _offer(
                     asker,
-                    place,
+                    scope,
                     f"{path}/request-waiver",
                     Action.REQUEST_WAIVER,
                     "Ask for a waiver",
@@ -100,7 +100,7 @@ def of_build(hub: Hub, asker: Principal, build: Json) -> list[Json]:
                 )
             )
     if state in _STARTED:
-        made.append(_offer(asker, place, f"{path}/cancel", Action.CANCEL, "Cancel", warn=True))
+        made.append(_offer(asker, scope, f"{path}/cancel", Action.CANCEL, "Cancel", warn=True))
     return made
 
 
@@ -108,8 +108,8 @@ def of_waiver_requests(hub: Hub, asker: Principal, asks: Iterable[Json]) -> dict
     """Granting and declining, for each waiver that somebody asked for."""
     made: dict[str, list[Json]] = {}
     for one in asks:
-        place, path = (
-            [hub.config.place(one["target"], one["source"])],
+        scope, path = (
+            [hub.config.scope(one["target"], one["source"])],
             f"/waiver-requests/{quote(one['id'], safe='')}",
         )
         fields = [
@@ -117,14 +117,14 @@ def of_waiver_requests(hub: Hub, asker: Principal, asks: Iterable[Json]) -> dict
             {"name": "expires", "label": "Its last day", "kind": "date"},
         ]
         made[one["id"]] = [
-            _offer(asker, place, f"{path}/decline", Action.WAIVE, "Decline", warn=True)
+            _offer(asker, scope, f"{path}/decline", Action.WAIVE, "Decline", warn=True)
         ]
         if not one["security"] or refusal(asker, Action.WAIVE_SECURITY) is None:
             made[one["id"]].insert(
                 0,
                 _offer(
                     asker,
-                    place,
+                    scope,
                     f"{path}/grant",
                     Action.WAIVE,
                     "Grant",
@@ -157,50 +157,50 @@ def _to_waive(build: Json) -> Iterable[Json]:
 
 
 def _pausing(
-    asker: Principal, place: Sequence[Place], path: str, *, paused: str, what: str
+    asker: Principal, scope: Sequence[Scope], path: str, *, paused: str, what: str
 ) -> Json:
     if not paused:
-        return _offer(asker, place, f"{path}/pause", Action.PAUSE, f"Pause {what}")
+        return _offer(asker, scope, f"{path}/pause", Action.PAUSE, f"Pause {what}")
     fields = [
         {"name": "drop_waiting", "label": "Cancel what has not begun instead", "kind": "checkbox"}
     ]
     return _offer(
-        asker, place, f"{path}/resume", Action.PAUSE, f"Resume {what}", reason=False, fields=fields
+        asker, scope, f"{path}/resume", Action.PAUSE, f"Resume {what}", reason=False, fields=fields
     )
 
 
 def of_drops(hub: Hub, asker: Principal) -> list[str]:
     """The targets that a drop may be submitted to."""
     names = sorted(hub.config.targets)
-    return [name for name in names if refusal(asker, Action.SUBMIT, hub.config.place(name)) is None]
+    return [name for name in names if refusal(asker, Action.SUBMIT, hub.config.scope(name)) is None]
 
 
 def of_drop(hub: Hub, asker: Principal, drop: Json) -> list[Json]:
     """Return what may be done to a drop."""
-    place, path = [hub.config.place(drop["target"])], f"/drops/{quote(drop['id'], safe='')}"
+    scope, path = [hub.config.scope(drop["target"])], f"/drops/{quote(drop['id'], safe='')}"
     made: list[Json] = []
     if drop["state"] == "on_hold":
         made.append(
-            _offer(asker, place, f"{path}/release-hold", Action.RELEASE_HOLD, "Release from hold")
+            _offer(asker, scope, f"{path}/release-hold", Action.RELEASE_HOLD, "Release from hold")
         )
     if drop["approval"] == "awaited":
-        made.append(_offer(asker, place, f"{path}/approve", Action.APPROVE, "Approve the plan"))
+        made.append(_offer(asker, scope, f"{path}/approve", Action.APPROVE, "Approve the plan"))
         made.append(
-            _offer(asker, place, f"{path}/refuse", Action.APPROVE, "Refuse the plan", warn=True)
+            _offer(asker, scope, f"{path}/refuse", Action.APPROVE, "Refuse the plan", warn=True)
         )
     paused = drop["outlook"]["paused"]
     if drop["moving"] or paused:
-        made.append(_pausing(asker, place, path, paused=paused, what="this drop"))
+        made.append(_pausing(asker, scope, path, paused=paused, what="this drop"))
     return made
 
 
 def of_target(hub: Hub, asker: Principal, target: Json) -> list[Json]:
     """Return what may be done to a target."""
-    place, path = [hub.config.place(target["name"])], f"/targets/{quote(target['name'], safe='')}"
-    made = [_pausing(asker, place, path, paused=target["outlook"]["paused"], what="this target")]
+    scope, path = [hub.config.scope(target["name"])], f"/targets/{quote(target['name'], safe='')}"
+    made = [_pausing(asker, scope, path, paused=target["outlook"]["paused"], what="this target")]
     if any(head["role"] == "destination" for head in target["heads"]):
         title = "Make a compose of what is in force"
-        made.append(_offer(asker, place, f"{path}/compose", Action.PROMOTE, title, reason=False))
+        made.append(_offer(asker, scope, f"{path}/compose", Action.PROMOTE, title, reason=False))
     return made
 
 
@@ -221,27 +221,27 @@ def of_generation(hub: Hub, asker: Principal, generation: Json) -> list[Json]:
             "value": str(generation["number"]),
         }
     ]
-    path, place = f"/targets/{quote(target.name, safe='')}/compose", [hub.config.place(target.name)]
+    path, scope = f"/targets/{quote(target.name, safe='')}/compose", [hub.config.scope(target.name)]
     return [
         _offer(
-            asker, place, path, Action.PROMOTE, "Make a compose of it", reason=False, fields=fields
+            asker, scope, path, Action.PROMOTE, "Make a compose of it", reason=False, fields=fields
         )
     ]
 
 
 def of_compose(hub: Hub, asker: Principal, compose: Json) -> list[Json]:
     """Promoting a compose in testing, retiring one that users can do without."""
-    place, path = (
-        [hub.config.place(compose["target"])],
+    scope, path = (
+        [hub.config.scope(compose["target"])],
         f"/composes/{quote(compose['id'], safe='')}",
     )
     made: list[Json] = []
     if compose["state"] == "testing":
         made.append(
-            _offer(asker, place, f"{path}/promote", Action.PROMOTE, "Promote: let users have it")
+            _offer(asker, scope, f"{path}/promote", Action.PROMOTE, "Promote: let users have it")
         )
     if compose["state"] != "retired":
-        made.append(_offer(asker, place, f"{path}/retire", Action.PROMOTE, "Retire", warn=True))
+        made.append(_offer(asker, scope, f"{path}/retire", Action.PROMOTE, "Retire", warn=True))
     return made
 
 
@@ -265,6 +265,6 @@ def of_waivers(
     made: dict[str, list[Json]] = {}
     for record in records:
         path = f"/waivers/{quote(record.id, safe='')}/revoke"
-        places = waivers.places(hub.config, record.waiver)
-        made[record.id] = [_offer(asker, places, path, Action.REVOKE, "Revoke", warn=True)]
+        scopes = waivers.scopes(hub.config, record.waiver)
+        made[record.id] = [_offer(asker, scopes, path, Action.REVOKE, "Revoke", warn=True)]
     return made

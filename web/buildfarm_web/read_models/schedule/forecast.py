@@ -95,12 +95,12 @@ def _surveyed(tx: Transaction, drop: Drop) -> Json:
         notifications,
         **sources,
     )
-    told = sorted((nvr_of(*row[4:]), *row[:4]) for row in rows)
+    named = sorted((nvr_of(*row[4:]), *row[:4]) for row in rows)
     ruled = {
         BuildState.INGESTED,
         BuildState.EXCLUDED,
     }  # whether a rule is there is known once it was debranded
-    branded = [row for row in told if surveys[row[2]][1] and not row[4] and row[3] not in ruled]
+    branded = [row for row in named if surveys[row[2]][1] and not row[4] and row[3] not in ruled]
     hits = {one.id: one for one in find_each(tx, SourceSurvey, "id", {row[2] for row in branded})}
     return {
         "branded": [
@@ -109,7 +109,7 @@ def _surveyed(tx: Transaction, drop: Drop) -> Json:
         ],
         "unread": [
             {"id": build, "nvr": nvr, "reason": surveys[srpm][2]}
-            for nvr, build, srpm, *_ in told
+            for nvr, build, srpm, *_ in named
             if surveys[srpm][2]
         ],
         "surveyed": {

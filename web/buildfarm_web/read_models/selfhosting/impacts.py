@@ -17,13 +17,13 @@ def impacts(tx: Transaction, target: Target) -> list[Json]:
     """The newest impacts that still concern somebody: what is lost, by whom, and whose RPMs in the
     build tag still need it.
     """
-    told = tx.find(
+    rows = tx.find(
         Event, subject=target.name, kind=EVENT, order_by="id", descending=True, limit=_NEWEST
     )
-    head = publishing.head(tx, target.tags.build) if told else None
+    head = publishing.head(tx, target.tags.build) if rows else None
     carried = set(head.builds) if head else set()
     found = []
-    for event in told:
+    for event in rows:
         affected = event.data.get("affected")
         needs = (
             {key: value for key, value in affected.items() if key in carried}

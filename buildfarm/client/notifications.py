@@ -13,7 +13,7 @@ from buildfarm.api.responses.notify.subscriptions import (
     Subscription,
     SubscriptionList,
 )
-from buildfarm.client.transport import Transport, place
+from buildfarm.client.transport import Transport, path_of
 from buildfarm.domain.notify.notice import Topic
 from buildfarm.domain.notify.subscription import Channel
 
@@ -48,7 +48,7 @@ class Notifications:
     def unsubscribe(self, subscription: str, *, reason: str = "") -> Subscription:
         """Tell no more; what is still owed is dropped."""
         return Subscription.from_json(
-            self._hub.delete(place("subscriptions", subscription), {"reason": reason})
+            self._hub.delete(path_of("subscriptions", subscription), {"reason": reason})
         )
 
     def deliveries(
@@ -74,4 +74,4 @@ class Notifications:
 
     def redeliver(self, delivery: str) -> Delivery:
         """Try a settled delivery again, under the same id."""
-        return self._hub.change(Delivery, place("deliveries", delivery, "redeliver"), {})
+        return self._hub.change(Delivery, path_of("deliveries", delivery, "redeliver"), {})
