@@ -1,6 +1,4 @@
-"""Accounts of people, their sessions, and how often somebody tried to log in: what the store keeps
-of them.
-"""
+"""Accounts of people, their sessions, and the count of failed logins, as the store keeps them."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ LEAST_PASSWORD, MOST_PASSWORD = 12, 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One person (or machine) the farm knows; ``id`` is the name, which stands in the history and
+    """A person or program that the farm knows; ``id`` is its name, which appears in the history and
     never changes.
 
     ``password`` is an Argon2 hash, empty if there is none; ``subject`` is who the OIDC issuer says
@@ -36,7 +34,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Somebody is logged in.
+    """A logged-in browser.
 
     ``id`` is the SHA-256 of what the cookie holds; ``until`` is its end at the latest.
     """
@@ -55,7 +53,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginTries:
-    """How often one account or address (``id``) has tried since ``since`` without being let in."""
+    """Count of failed logins of one account or address (``id``) since ``since``."""
 
     id: str
     tries: int
@@ -63,7 +61,7 @@ class LoginTries:
 
 
 def checked_name(name: str) -> str:
-    """``name`` if an account may be called so. :raises InputError: it may not.
+    """Return ``name`` if an account may have it. :raises InputError: it may not.
 
     >>> checked_name("ann.b")
     'ann.b'
@@ -80,7 +78,8 @@ def checked_name(name: str) -> str:
 
 
 def checked_password(password: str, name: str) -> str:
-    """``password`` if it will do (NIST SP 800-63B: length counts). :raises InputError: it will not.
+    """Return ``password`` if it is strong enough (NIST SP 800-63B: length counts). :raises
+    InputError: it is not.
 
     >>> checked_password("ann", "ann")
     Traceback (most recent call last):

@@ -1,5 +1,5 @@
-"""How people log in: the settings of ``farm.yaml``, what an OIDC issuer's groups mean here, how
-many tries there are.
+"""Login settings: ``farm.yaml``, the rights that an OIDC issuer's groups give, and the limits of
+failed attempts.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ class LoginSettings:
 
     @property
     def longest(self) -> timedelta:
-        """Return how long a session lasts at most."""
+        """Return the longest duration of a session."""
         return timedelta(hours=self.session_hours)
 
     @property
     def idle(self) -> timedelta:
-        """Return how long a session may rest unused."""
+        """Return how long a session may be unused."""
         return timedelta(hours=self.idle_hours)
 
 
@@ -92,7 +92,7 @@ def groups_in(claims: Mapping[str, object], name: str) -> tuple[str, ...]:
 
 
 def next_try(known: LoginTries, now: datetime) -> LoginTries:
-    """``known`` with one try more; a new count once the window is over."""
+    """Return ``known`` with one attempt more; a new count once the window is over."""
     if now - known.since >= WINDOW:
         return LoginTries(id=known.id, tries=1, since=now)
     return LoginTries(id=known.id, tries=known.tries + 1, since=known.since)

@@ -1,5 +1,5 @@
-"""Who may do what: roles, actions, the SIGs that answer for a scope, and the one function that says
-no and why.
+"""Permissions: roles, actions, the SIGs that answer for a scope, and the one function that refuses
+with a reason.
 
 Nothing here knows how a person was recognised; :class:`Principal` is whoever asks, by a token or by
 a session.
@@ -14,8 +14,8 @@ from datetime import datetime
 
 
 class Role(enum.StrEnum):
-    """Each role may do what the ones before it may; ``security`` is an engineer who speaks for the
-    security authority.
+    """Roles in their order: each includes the ones before. ``security`` is an engineer who speaks
+    for the security authority.
     """
 
     VIEWER = "viewer"
@@ -26,7 +26,7 @@ class Role(enum.StrEnum):
 
     @property
     def rank(self) -> int:
-        """Its scope in the order, from 0."""
+        """Position in the order, from 0."""
         return list(Role).index(self)
 
     @classmethod
@@ -40,7 +40,7 @@ class Role(enum.StrEnum):
 
 
 class Action(enum.StrEnum):
-    """What may be done beyond reading; a token may be cut down to some of these words."""
+    """Actions beyond reading; a token may be limited to some of them."""
 
     SUBMIT = "submit"
     RETRY = "retry"
@@ -87,8 +87,8 @@ may everybody may everywhere.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Whoever asks. ``actions`` is what a token was cut down to (``None``: all that the role
-    allows).
+    """The caller of a request. ``actions`` is what a token is limited to (``None``: all that the
+    role allows).
 
     ``account`` is empty for a token that belongs to none; ``until`` is when the token ends by
     itself.
@@ -126,7 +126,7 @@ FARM = Scope(what="the whole farm")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why not, and what to do next."""
+    """The reason why an action is refused, and what to do next."""
 
     why: str
     next_step: str

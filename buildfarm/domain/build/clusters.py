@@ -1,5 +1,5 @@
-"""Failures that have one cause: builds whose reasons are the same once numbers, paths and their own
-names are taken out.
+"""Clusters: failed builds whose reasons are the same once numbers, paths and their own names are
+removed.
 
 "80 builds fail because of gcc-x" is one line to read, and one thing to repair, then retry.
 """
@@ -23,7 +23,7 @@ _ID_LENGTH = 10
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
     """Builds that failed alike: ``id`` stays the same as long as the reason does, ``words`` is the
-    reason without what differs.
+    reason without the parts that differ.
     """
 
     id: str

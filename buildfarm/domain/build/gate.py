@@ -1,4 +1,4 @@
-"""The gate: which tag takes a compared build, and why not."""
+"""The gate: decides which tags take a compared build, with the reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from buildfarm.domain.target.target import GatePolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Whether the build tag takes it, what the destination tag says, and the reason a person reads."""
+    """The decision for both tags: whether the build tag takes the build, the answer of the
+    destination tag, and the reason for people.
+    """
 
     build_tag: bool
     gate: Gate

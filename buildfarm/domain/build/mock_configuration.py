@@ -1,4 +1,4 @@
-"""A buildroot as an ordinary mock configuration, which a person can run by hand.
+"""Mock configurations: a buildroot as a file that a person can use with mock.
 
 ``mock -r file.cfg --rebuild x.src.rpm`` does with it what the farm's mock builder does. Pure: text
 in, text out. Option names and defaults are those of mock 6.7 (mockbuild/config.py).
@@ -28,7 +28,7 @@ class MockRepository:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MockConfig:
-    """What a configuration says.
+    """The contents of a mock configuration.
 
     ``root`` names chroot and cache: one name for what may share a cached root.
 

@@ -27,7 +27,7 @@ _FORMS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """The RPMs of the vendor's buildroot, and the form of the file that told them."""
+    """The RPMs of the vendor's buildroot, and the form of the file they were read from."""
 
     form: str
     rpms: tuple[NEVRA, ...]
@@ -100,7 +100,9 @@ def _from_entry(entry: Mapping[str, object]) -> NEVRA:
 
 
 class Differs(enum.StrEnum):
-    """How one of our RPMs stands to the vendor's of the same name; the worst comes first."""
+    """Kinds of difference between one of our RPMs and the vendor's of the same name, the worst
+    first.
+    """
 
     MISSING = "missing"
     LOWER = "lower"
@@ -110,7 +112,7 @@ class Differs(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One name; ``ours`` and ``theirs`` are NEVRAs, empty where there is none.
+    """A difference of one name; ``ours`` and ``theirs`` are NEVRAs, empty where there is none.
 
     ``built_here``: ours is an RPM that we built.
     """
@@ -124,7 +126,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """``differences`` by kind and name; ``same`` counts RPMs that are equal by name, EVR and arch."""
+    """The comparison of two buildroots: ``differences`` by kind and name; ``same`` counts RPMs with
+    equal name, EVR and arch.
+    """
 
     same: int
     differences: tuple[Difference, ...]
@@ -162,7 +166,7 @@ def _by_name(rpms: Iterable[NEVRA]) -> dict[str, list[NEVRA]]:
 def _of_name(
     name: str, ours: Sequence[NEVRA], theirs: Sequence[NEVRA], built: Mapping[NEVRA, bool]
 ) -> list[Difference]:
-    """Several of one name (multilib, kernels) are paired in the order of arch and EVR."""
+    """Pair several RPMs of one name (multilib, kernels) in the order of arch and EVR."""
     pairs = list(zip(ours, theirs, strict=False))
     found = [
         Difference(

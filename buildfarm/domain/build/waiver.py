@@ -1,6 +1,4 @@
-"""Waivers as the store keeps them: who accepted which difference, why and how long, where it lifted
-something, and who asked.
-"""
+"""Waivers as the store keeps them, with their uses, and waiver requests."""
 
 from __future__ import annotations
 
@@ -49,8 +47,8 @@ class WaiverRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaiverUse:
-    """How many findings of one build a waiver lifts in the comparison in force; 0 once it no longer
-    does.
+    """Count of the findings of one build that a waiver lifts in the comparison in force; 0 once it
+    no longer does.
     """
 
     id: str
@@ -60,7 +58,7 @@ class WaiverUse:
 
 
 class WaiverRequestState(StrEnum):
-    """What came of asking for a waiver."""
+    """Results of a waiver request."""
 
     GRANTED = "granted"
     DECLINED = "declined"
@@ -68,7 +66,7 @@ class WaiverRequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaiverRequest:
-    """Somebody who may not waive a finding of a build asks those who may.
+    """A request to waive a finding of a build, by a person without the permission.
 
     ``rpm`` is the file that the finding is in.
 

@@ -1,6 +1,6 @@
-"""One build: an SRPM on its way through the pipeline for one target.
+"""Builds: an SRPM on its way through the pipeline for one target.
 
-Owns the states, which may follow which, and the words for why a build waits or failed.
+Owns the states, their order, and the reasons why a build waits or failed.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def check_transition(build: str, old: BuildState, new: BuildState) -> None:
 
 
 class FailureKind(enum.StrEnum):
-    """Why a build failed. The numbers are mock's exit codes (mockbuild/exception.py)."""
+    """Kinds of failure. The numbers are mock's exit codes (mockbuild/exception.py)."""
 
     BUILD = "build"  # 10 (and 1): the SRPM's own build ended with an error
     TIMEOUT = "timeout"  # 11
@@ -95,7 +95,7 @@ class FailureKind(enum.StrEnum):
 
     @property
     def is_infrastructure(self) -> bool:
-        """Only these are retried, counted, elsewhere."""
+        """Return whether the task may be retried, a counted number of times."""
         return self in (FailureKind.INFRASTRUCTURE, FailureKind.CHROOT)
 
 
@@ -110,7 +110,7 @@ MOCK_EXIT_CODES: dict[int, FailureKind] = {
 
 
 def failure_of_mock(exit_code: int) -> FailureKind:
-    """Mock's exit code as our word; what mock does not blame on the SRPM is infrastructure.
+    """Translate mock's exit code; a failure that mock does not blame on the SRPM is infrastructure.
 
     >>> failure_of_mock(30)
     <FailureKind.DEPENDENCIES: 'dependencies'>
@@ -121,7 +121,7 @@ def failure_of_mock(exit_code: int) -> FailureKind:
 
 
 class WaitKind(enum.StrEnum):
-    """Why a build is ``waiting``."""
+    """Kinds of reasons for ``waiting``."""
 
     PLANNING = "planning"
     UNRESOLVABLE = "unresolvable"
@@ -133,7 +133,7 @@ class WaitKind(enum.StrEnum):
 
 
 class Gate(enum.StrEnum):
-    """What the destination tag said to a compared build."""
+    """Answers of the destination tag to a compared build."""
 
     NONE = ""
     PASSED = "passed"
@@ -141,8 +141,7 @@ class Gate(enum.StrEnum):
 
 
 def judged_state(gate: Gate, *, scratch: bool) -> BuildState:
-    """Return the state of a compared build: nobody asked to publish a scratch build, so none is
-    refused.
+    """Return the state of a compared build; a scratch build is never published, so none is refused.
 
     >>> judged_state(Gate.REFUSED, scratch=False), judged_state(Gate.REFUSED, scratch=True)
     (<BuildState.REFUSED: 'refused'>, <BuildState.COMPARED: 'compared'>)
@@ -164,7 +163,8 @@ NVR_FIELDS = (
 def nvr_of(
     srpm: str, source: str, new_source: str, version: str, release: str, new_release: str
 ) -> str:
-    """Name, version and release of what is built, the new ones where debranding gave such.
+    """Return name, version and release of the source as built, with the values of debranding where
+    there are such.
 
     >>> nvr_of("bash-5-1.src.rpm", "bash", "", "5", "1", "1.reef")
     'bash-5-1.reef'
@@ -266,12 +266,12 @@ class Build:
 
     @property
     def nvr(self) -> str:
-        """Name, version and release of what we build (the debranded name and release where there
-        are such).
+        """Return name, version and release of the source as built, with the values of debranding
+        where there are such.
         """
         return nvr_of(*(getattr(self, name) for name in NVR_FIELDS))
 
     @property
     def srpm_to_build(self) -> str:
-        """Digest of the SRPM the build starts from."""
+        """Return the digest of the SRPM that the build starts from."""
         return self.debranded_srpm or self.srpm

@@ -1,8 +1,8 @@
-"""Answers kept under the key of a request, so that asking twice is asking once.
+"""Idempotency: answers stored under a client's key, so that a repeated request is carried out once.
 
-After draft-ietf-httpapi-idempotency-key-header-07: the same key with the same request gives the
-stored answer, with another request it is refused, and while the first is still at work the second
-is told to wait.
+After draft-ietf-httpapi-idempotency-key-header-07: the same key with the same request gets the
+stored answer; with another request it is refused; while the first request is being processed, the
+second has to wait.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class StillAtWork(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAnswer:
-    """What a caller's key stands for.
+    """The stored answer under a caller's key.
 
     ``status`` is 0 while the request is at work; ``fingerprint`` is the digest of the request.
 

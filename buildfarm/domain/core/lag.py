@@ -1,9 +1,9 @@
-"""Upstream lag: where the hours between the vendor's shipping of a source and its publishing here
-went.
+"""Upstream lag: the hours between the vendor's shipping of a source and its publishing here, by
+stage.
 
-Each build carries the seconds it spent in each stage so far; what it is in now is added when it
-leaves it. The stages of a published build add up to its lag, so "which stage costs most" needs no
-history to be read.
+Each build stores the seconds it spent in each stage; the present stage is added when the build
+leaves it. The stages of a published build add up to its lag, so the most expensive stage is found
+without reading the history.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from buildfarm.domain.core.build import Build, BuildState, WaitKind
 
 
 class Stage(enum.StrEnum):
-    """What a build's time goes into, in the order of the line."""
+    """Stages that a build's time is counted under, in the order of the pipeline."""
 
     ARRIVING = "arriving"  # from the vendor's build of the SRPM until it came here
     INGEST = "ingest"  # being verified and debranded
@@ -68,7 +68,8 @@ def spent_until(build: Build, now: datetime) -> dict[str, float]:
 
 
 def with_stage(spent: Mapping[str, float], stage: Stage | None, seconds: float) -> dict[str, float]:
-    """``spent`` with more seconds in one stage; less than none is none (a clock was set back).
+    """Return ``spent`` with more seconds in one stage; negative ones count as none (a clock was set
+    back).
 
     >>> with_stage({"ingest": 1.0}, Stage.INGEST, 2.5), with_stage({}, Stage.WAITING, -1.0), with_stage({}, None, 9.0)
     ({'ingest': 3.5}, {}, {})

@@ -111,7 +111,7 @@ class NEVRA:
 
 
 def split_filename(filename: str) -> tuple[str, str, str, str]:
-    """``(name, version, release, arch)`` of an RPM's file name, without opening it.
+    """Return ``(name, version, release, arch)`` of an RPM's file name, without opening it.
 
     >>> split_filename("gcc-c++-11.4.1-3.el9.x86_64.rpm")
     ('gcc-c++', '11.4.1', '3.el9', 'x86_64')

@@ -1,5 +1,5 @@
-"""The remaining records the store keeps: events, comparisons, overrides, tokens and the scheduler's
-leader lease.
+"""Records that the store keeps beside builds, tasks and drops: events, comparisons, overrides,
+tokens, leases.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingRecord:
-    """One finding of a comparison in force, so that findings can be asked for over the
+    """One finding of a comparison in force, stored so that findings can be searched over the
     distribution; the report is the evidence.
 
     ``rpm`` is the file it is in, ``name`` the last part of ``path``; ``superseded`` follows the
@@ -67,8 +67,7 @@ class FindingRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchEntry:
-    """Something that people look for by name: what begins with ``token`` (lower case) is found by
-    it.
+    """A name that the search finds by its beginnings; ``token`` is one of them, in lower case.
 
     ``label`` is shown, ``detail`` says where it belongs; ``source`` and ``target`` are where it
     leads. ``id`` is :func:`buildfarm.domain.core.search.entry_id`, so that noting it twice is
@@ -157,8 +156,8 @@ class Leader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSurvey:
-    """What an SRPM's text says (``id`` is its SHA-256): the bootstrap condition of its spec, and
-    brand words in spec, patches and names.
+    """The result of reading an SRPM as text (``id`` is its SHA-256): the bootstrap condition of its
+    spec, and brand words in spec, patches and names.
 
     ``policy`` is the digest of the brand policy it was read with. ``hits`` are the first of the
     ``found`` there are; ``problem`` says why it could not be read.
@@ -227,8 +226,8 @@ class ReferenceLock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventConsumer:
-    """How far one that tells events has come: ``event`` is the last it has told; of the stream
-    ``length`` is how long it is.
+    """The position of an event consumer: ``event`` is the last it has handled; ``length`` is that
+    of the stream.
     """
 
     id: str

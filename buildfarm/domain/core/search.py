@@ -1,7 +1,7 @@
-"""What people look for by name, and the beginnings it is found by.
+"""The search index: names of things, each under the beginnings it is found by.
 
-An index of tokens with prefix look-up works alike on every database: a name is kept once for each
-place where a word of it begins, so that ``simple`` finds ``perl-Test-Simple``.
+An index of tokens with prefix look-up works alike on every database: a name is stored once for each
+position where a word of it begins, so that ``simple`` finds ``perl-Test-Simple``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ID_LENGTH = 24
 
 
 class SearchKind(enum.StrEnum):
-    """What an entry is."""
+    """Kinds of entries."""
 
     SOURCE = "source"
     RPM = "rpm"

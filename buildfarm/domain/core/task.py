@@ -1,8 +1,8 @@
-"""One task: a unit of work with a lease, as Koji has it.
+"""Tasks: units of work with a lease, as in Koji.
 
-A build on one arch, and every other long step of the line (making a debranded SRPM, comparing,
-signing, publishing), so that claiming, heart-beats, retries and reasons exist once. The states are
-Koji's.
+A build on one arch and every other long step of the pipeline (making a debranded SRPM, comparing,
+signing, publishing) is a task, so that claiming, heart-beats, retries and reasons exist once. The
+states are Koji's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ACTIVE = (TaskState.FREE, TaskState.ASSIGNED, TaskState.OPEN)
 
 
 class TaskKind(enum.StrEnum):
-    """What is to be done; the subject is a drop, a build or a target."""
+    """Kinds of work; the subject is a drop, a build or a target."""
 
     INGEST = "ingest"
     SURVEY = "survey"  # read the SRPMs of a drop as text, for the plan
@@ -117,7 +117,7 @@ class Task:
 
 
 class AfterInfraFailure(enum.Enum):
-    """What becomes of a task whose surroundings failed."""
+    """The fate of a task after an infrastructure failure."""
 
     RETRY = "retry"
     GIVE_UP = "give up"
@@ -138,7 +138,7 @@ def lease_is_over(task: Task, now: datetime) -> bool:
 
 
 def message_is_overdue(task: Task, now: datetime, patience: timedelta) -> bool:
-    """An ASSIGNED task whose message was sent but which nobody claimed: the message may be lost."""
+    """Return whether an ASSIGNED task was sent and not claimed in time: its message may be lost."""
     return task.state is TaskState.ASSIGNED and (task.sent is None or task.sent + patience <= now)
 
 

@@ -1,4 +1,4 @@
-"""Verdicts and findings: what a comparison says, and how it folds.
+"""Verdicts and findings of a comparison, and how they fold.
 
 The ladder is the project's own (see ARCHITECTURE.md, "Verdicts"); the worst finding decides the
 file, the worst file the RPM, the worst RPM the SRPM, the worst SRPM the drop.
@@ -30,12 +30,14 @@ class Verdict(enum.StrEnum):
 
     @property
     def badness(self) -> int:
-        """Place on the ladder, 0 is best."""
+        """Position on the ladder; 0 is best."""
         return _BADNESS[self]
 
     @property
     def is_compatible(self) -> bool:
-        """COMPATIBLE or better: whatever ran against the vendor's RPM runs against ours."""
+        """Return whether programs that run against the vendor's RPM run against ours: COMPATIBLE or
+        better.
+        """
         return self is not Verdict.UNCOMPARED and self.badness <= _BADNESS[Verdict.COMPATIBLE]
 
 

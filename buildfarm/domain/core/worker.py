@@ -8,10 +8,10 @@ from datetime import datetime
 
 
 class WorkerState(enum.StrEnum):
-    """``drained`` takes no new task and finishes what it has; ``lost`` has not been heard of.
+    """``drained`` takes no new task and finishes what it has; ``lost`` has sent no sign of life.
 
-    ``retired`` was a guest: its one task is over or its machine is gone, and nothing of it is
-    believed any more.
+    ``retired`` was a guest: its one task is over or its machine is gone, and its reports are
+    refused.
     """
 
     READY = "ready"

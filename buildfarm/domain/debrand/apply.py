@@ -77,7 +77,9 @@ Places = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What one action did: its words, and the files it changed with how many places in each."""
+    """The result of one action: its words, and the files it changed with the number of places in
+    each.
+    """
 
     action: str
     files: Places
@@ -85,8 +87,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """The changed tree and the account of it; ``already`` is why nothing was done, where that is
-    so.
+    """The changed tree and the account of it; ``already`` is the reason if nothing was done.
 
     ``sources`` are ``(path, SHA-256 before, SHA-256 after)`` of every file of the tree.
     """
@@ -157,7 +158,7 @@ def counted_on(rule: Rule, releases: Iterable[str], release: str) -> Rule:
 
 @dataclass(slots=True)
 class _Run:
-    """One application: the tree as it is so far, and what every action may need."""
+    """One application of a rule: the tree as it is so far, and the inputs of every action."""
 
     rule: Rule
     tree: Tree

@@ -1,5 +1,5 @@
-"""Brand policies: what must not be left in sources and built RPMs, what may stay, and which hits
-somebody allowed with a reason.
+"""Brand policies: the marks that must not remain in sources and built RPMs, the lines that may hold
+them, and the hits that are allowed with a reason.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class BrandKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrandPolicy:
-    """The words, pictures and keys of a vendor, and what must stay."""
+    """The words, pictures and keys of a vendor, and the lines that may hold them."""
 
     words: tuple[BrandWord, ...]
     keep: tuple[Keep, ...] = ()
@@ -131,7 +131,7 @@ def is_of_binaries(hit: Mapping[str, object]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A brand in some bytes; :class:`BrandHit` says in addition whose bytes."""
+    """A brand in some bytes; :class:`BrandHit` adds the file that holds them."""
 
     offset: int
     line: int
@@ -141,8 +141,8 @@ class Found:
 
 
 class Matcher:
-    """A policy made ready: what stands in no file at all is found out by plain searches, which are
-    fast.
+    """A policy prepared for scanning: plain searches, which are fast, exclude what a file does not
+    contain.
     """
 
     def __init__(self, policy: BrandPolicy) -> None:
@@ -252,7 +252,7 @@ def _subject(pattern: str) -> re.Pattern[str]:
 
 
 def not_allowed(hits: Sequence[BrandHit], allow: Sequence[Allow]) -> list[BrandHit]:
-    """The hits that nobody allowed."""
+    """Return the hits that the rule does not allow."""
     return [hit for hit in hits if explained(hit, allow) is None]
 
 

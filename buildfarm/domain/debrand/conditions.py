@@ -1,4 +1,4 @@
-"""When a rule applies: branches, and ranges of the vendor's EVR in rpm's own order."""
+"""Conditions of a rule: branches, and ranges of the vendor's EVR in rpm's own order."""
 
 from __future__ import annotations
 

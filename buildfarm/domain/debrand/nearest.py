@@ -1,4 +1,4 @@
-"""The lines most like what a rule looked for, so that a person sees what changed upstream."""
+"""The lines most like the text a rule looked for, so that a person sees what changed upstream."""
 
 from __future__ import annotations
 

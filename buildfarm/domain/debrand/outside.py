@@ -1,4 +1,4 @@
-"""What applying a rule needs from outside: rpm's view of a spec, archives, scripts.
+"""Work outside pure functions that a rule needs: rpm's evaluation of a spec, archives, scripts.
 
 Each runs in the sandbox.
 """
@@ -16,7 +16,7 @@ from buildfarm.errors import InputError
 
 
 class Outside(Protocol):
-    """The three things no pure function can do."""
+    """The three kinds of work that no pure function can do."""
 
     def evaluate(self, tree: Mapping[str, bytes], macros: Mapping[str, str]) -> EVR:
         """Return what rpm makes of Epoch, Version and Release of the tree's spec with ``macros``
@@ -40,7 +40,7 @@ class Outside(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """Refuses all of it: for rules that only edit text."""
+    """Refuses all of them: for rules that only edit text."""
 
     def evaluate(self, tree: Mapping[str, bytes], macros: Mapping[str, str]) -> EVR:  # noqa: ARG002
         """Refuse."""

@@ -1,6 +1,4 @@
-"""The Release: a suffix at its end, counted on past those that are taken, also where %autorelease
-makes it.
-"""
+"""The Release: appends a suffix and counts it on past those already taken, also with %autorelease."""
 
 from __future__ import annotations
 

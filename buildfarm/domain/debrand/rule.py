@@ -1,4 +1,4 @@
-"""A debrand rule: what is changed in one source, why, and which differences that must make in the
+"""Debrand rules: the changes to one source, their reason, and the differences they must make in the
 built RPMs.
 """
 
@@ -188,8 +188,8 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """The last resort: a shell script that changes the tree, in the sandbox; ``files`` are what
-    lies beside it.
+    """The last resort: a shell script that changes the tree in the sandbox; ``files`` lie beside
+    it.
     """
 
     name: str

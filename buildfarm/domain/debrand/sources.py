@@ -42,7 +42,7 @@ def file_name(match: re.Match[str]) -> str:
 
 
 def edit_source(action: SourceFile, tree: Tree, spec: str, where: str) -> str:
-    """Carry the action out; the path of the file it was about.
+    """Carry the action out and return the path of its file.
 
     :raises RuleDoesNotFit: file or line are not as it says.
     """

@@ -11,7 +11,7 @@ from datetime import datetime
 
 
 class DropState(enum.StrEnum):
-    """Where the drop as a whole is; its builds have states of their own."""
+    """State of the drop as a whole; its builds have states of their own."""
 
     RECEIVED = "received"
     INGESTED = "ingested"
@@ -19,7 +19,7 @@ class DropState(enum.StrEnum):
 
 
 class Approval(enum.StrEnum):
-    """Whether a person has to agree before anything of a drop is built, and whether one did."""
+    """Whether a person has to approve the drop before anything of it is built, and the answer."""
 
     NOT_NEEDED = ""
     AWAITED = "awaited"
@@ -28,7 +28,7 @@ class Approval(enum.StrEnum):
 
 
 class ItemKind(enum.StrEnum):
-    """What one file of a drop is."""
+    """Kinds of files in a drop."""
 
     SRPM = "srpm"
     BINARY = "binary"

@@ -1,4 +1,4 @@
-"""Polling a vendor's repositories: what of their metadata is new, and what of it is taken.
+"""Polling of a vendor's repositories: decides which of their packages are new and which are taken.
 
 The revision of repomd.xml is createrepo_c's (seconds since 1970 unless told otherwise); files are
 told apart by their SHA-256.
@@ -52,7 +52,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What of a look becomes a drop, and what is passed over for good."""
+    """The packages of a look that become a drop, and those passed over for good."""
 
     taken: tuple[ListedRpm, ...] = ()
     passed_over: tuple[ListedRpm, ...] = field(default=())

@@ -1,4 +1,4 @@
-"""What an SRPM says as plain text."""
+"""Surveys: brand words and bootstrap conditions in the text of an SRPM."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from buildfarm.domain.debrand.brand import BrandHit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surveyed:
-    """What one SRPM says: the first ``hits`` of the ``found`` brand words, its spec's bootstrap
-    condition, or why it cannot be read.
+    """The survey of one SRPM: the first ``hits`` of the ``found`` brand words, its spec's bootstrap
+    condition, or the reason why it cannot be read.
     """
 
     condition: str = ""

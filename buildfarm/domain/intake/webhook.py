@@ -1,10 +1,10 @@
-"""Webhooks: whether a message is what its forge signed, and which source at which commit a push
-names.
+"""Webhooks: verify that a message has its forge's signature, and read which source and commit a
+push names.
 
 The forms are the forges' own: Standard Webhooks (standardwebhooks.com; GitLab's signing tokens are
 the same), Gitea and Forgejo (``X-Gitea-Signature``), GitHub (``X-Hub-Signature-256``), GitLab's
-older secret token (``X-Gitlab-Token``), Pagure (``X-Pagure-Signature-256``). Nothing of a message
-is believed before its signature fits; no answer says which part did not.
+older secret token (``X-Gitlab-Token``), Pagure (``X-Pagure-Signature-256``). Nothing in a message
+is used before its signature is verified; no answer says which part was wrong.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class BadSignature(NotAllowed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What arrived. ``headers`` have lower-case names; ``now`` is in seconds since 1970."""
+    """An incoming request. ``headers`` have lower-case names; ``now`` is in seconds since 1970."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -97,8 +97,8 @@ def verified(forge: Forge, message: Message, secrets: Sequence[str]) -> str:
 
 
 def _standard(message: Message, secrets: Sequence[str], *, strict: bool) -> str:
-    """Standard Webhooks: ``id.timestamp.body`` under HMAC-SHA256, the header ``v1,BASE64`` for each
-    key in use.
+    """Verify Standard Webhooks: ``id.timestamp.body`` under HMAC-SHA256, the header ``v1,BASE64``
+    for each key in use.
     """
     identity, stamp = (
         message.headers.get("webhook-id", ""),
@@ -260,7 +260,9 @@ def source_of(urls: Sequence[str], pattern: str) -> str:
 
 
 def _place(url: str) -> str:
-    """Host and path of a repository's URL, without what does not tell one repository from another."""
+    """Return host and path of a repository's URL, without the parts that do not tell one repository
+    from another.
+    """
     if "://" not in url and (scp := re.fullmatch(r"(?:[^@/:]+@)?([^/:]+):(.+)", url)):
         url = f"ssh://{scp[1]}/{scp[2].lstrip('/')}"
     parts = urlsplit(url)

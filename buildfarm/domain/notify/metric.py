@@ -1,5 +1,5 @@
-"""Metrics: what Prometheus reads as counters and histograms, counted once for each event and kept,
-so that they never go back.
+"""Metrics: counters and histograms for Prometheus, counted once for each event and stored, so that
+they never decrease.
 
 Owns the names, their buckets and which event is measured how; the store keeps one row a metric and
 label set.
@@ -90,7 +90,7 @@ class Metric:
 
 
 def metric_id(kind: MetricKind, labels: tuple[str, ...]) -> str:
-    """One row for each name and set of labels.
+    """Return the id of the row for a name and its labels.
 
     >>> metric_id(SCHEDULE_SECONDS, ("build",))
     'buildfarm_schedule_seconds|build'

@@ -15,7 +15,7 @@ from buildfarm.domain.core.build import Gate
 
 
 class Topic(enum.StrEnum):
-    """What one can subscribe to."""
+    """Topics of notices, to which people subscribe."""
 
     RECEIVED = "received"  # a drop came
     APPROVAL = "approval"  # a drop's plan waits for a person
@@ -58,8 +58,8 @@ def topic_of(kind: str, data: Mapping[str, object]) -> Topic | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What became of a build, drop, compose or waiver (``subject`` is its id), as it was when it
-    happened.
+    """An event of a build, drop, compose or waiver (``subject`` is its id) with the facts of its
+    time.
 
     ``id`` is the event's number. ``name`` is what people call the subject: an NVR, a drop's name,
     the id of a compose or waiver. A drop and a compose have no ``source``; of a waiver ``target``

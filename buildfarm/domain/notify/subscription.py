@@ -1,4 +1,4 @@
-"""Who wants to be told what, and what is owed to them.
+"""Subscriptions and deliveries.
 
 A subscription chooses notices by topic and scope; a delivery is one notice owed to one subscription
 until it was accepted or given up. Owns the choice, and when a refused delivery is tried again.
@@ -18,14 +18,14 @@ _FIRST_PAUSE_S, _FACTOR, _LONGEST_PAUSE_S = 5.0, 4.0, 6 * 3600.0
 
 
 class Channel(enum.StrEnum):
-    """How somebody is told."""
+    """Channels of delivery."""
 
     MAIL = "mail"
     WEBHOOK = "webhook"
 
 
 class DeliveryState(enum.StrEnum):
-    """Where a delivery is; a dead one is tried again only when a person asks."""
+    """State of a delivery; a dead one is tried again only on a person's request."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -34,7 +34,8 @@ class DeliveryState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """``address`` is an e-mail address or a URL; ``owner`` the account that made it.
+    """A request for notices: ``address`` is an e-mail address or a URL, ``owner`` the account that
+    made it.
 
     ``target`` and ``source`` are globs (fnmatch(3)), ``sig`` is a SIG's name or empty for any.
     ``topics`` are never empty. It holds until ``ended``.

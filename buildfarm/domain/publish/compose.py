@@ -1,9 +1,9 @@
-"""A compose: a named, immutable release state of a target; its name, its states, and which one
-users get.
+"""Composes: named, immutable release states of a target; their names, their states, and the one
+that users get.
 
 A name is productmd's compose id, ``SHORT-VERSION-DATE.RESPIN`` (productmd's documentation,
-"Compose"): ``reef-9-20261128.0`` is the first of that day. What a compose consists of never
-changes; only its state does.
+"Compose"): ``reef-9-20261128.0`` is the first of that day. The contents of a compose never change;
+its state does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from buildfarm.errors import IllegalTransition
 
 
 class ComposeState(enum.StrEnum):
-    """Looked at; what users get, or got; held no longer."""
+    """In testing; released to users, now or earlier; retired."""
 
     TESTING = "testing"
     RELEASED = "released"
@@ -63,7 +63,7 @@ class Compose:
 
     @property
     def path(self) -> str:
-        """Its folder, below that of all repositories."""
+        """Return the folder of the compose, below that of all repositories."""
         return f"{self.tag}/compose/{self.id}"
 
     def check(self, to: ComposeState) -> None:
@@ -77,8 +77,8 @@ class Compose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """What a target is called as a product: ``short`` and ``version`` for names, ``title`` for
-    people, the ``base`` of a layered one.
+    """A target as a product: ``short`` and ``version`` for names, ``title`` for people, the
+    ``base`` of a layered one.
     """
 
     title: str
@@ -143,7 +143,7 @@ def day_and_respin(name: str) -> tuple[str, int]:
 
 
 def in_force(composes: Iterable[Compose]) -> Compose | None:
-    """Of the composes of one tag the one that users get: promoted last, and not retired."""
+    """Return the compose of a tag that users get: the one promoted last that is not retired."""
     released = [
         one for one in composes if one.state is ComposeState.RELEASED and one.released is not None
     ]

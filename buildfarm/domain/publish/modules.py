@@ -1,4 +1,4 @@
-"""Modules: which RPMs dnf hides from a buildroot because their stream is not active.
+"""Modules: the RPMs that dnf hides from a buildroot because their stream is not active.
 
 As libdnf filters (docs/dnf "Modularity", libdnf's setModuleExcludes): RPMs of a stream that is
 neither enabled nor its module's default are hidden; RPMs of no module are hidden where an active

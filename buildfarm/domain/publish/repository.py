@@ -108,7 +108,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagHead:
-    """Which generation of a tag is the one in force."""
+    """The generation of a tag that is in force."""
 
     id: str
     generation: str
@@ -117,7 +117,7 @@ class TagHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A build that a tag may carry, with what decides among builds of one source."""
+    """A build that a tag may carry, with the facts that decide among builds of one source."""
 
     build: str
     source: str

@@ -1,8 +1,7 @@
-"""What is built next: of everything that can start, the source with the critical path of work
-behind it.
+"""Dispatch: of the sources that can start, the one with the longest remaining path is built next.
 
-A path counts seconds: a source's own cost and the longest of what waits for it (the bottom level
-of list scheduling; Graham 1969 bounds what that can lose). Sources that need each other start from
+A path counts seconds: a source's own cost and the longest of what waits for it (the bottom level of
+list scheduling; Graham 1969 bounds what that can lose). Sources that need each other start from
 what a seed holds of their cycle, each as soon as everything outside the cycle is done: all of them
 are rebuilt with each other afterwards, so an order inside gains nothing.
 """
@@ -21,7 +20,9 @@ from buildfarm.errors import InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One source of a graph: what it takes RPMs from, by name, and how many seconds it builds."""
+    """One source of a graph: the names of the sources it takes RPMs from, and the seconds of its
+    build.
+    """
 
     name: str
     needs: tuple[str, ...]
@@ -29,9 +30,7 @@ class Source:
 
 
 class Order(enum.StrEnum):
-    """How the next of several that can start is chosen; the second and third exist to be measured
-    against.
-    """
+    """Orders in which sources that can start are chosen; the second and third exist for comparison."""
 
     CRITICAL_PATH = "critical-path"
     FIFO = "fifo"
@@ -156,14 +155,14 @@ class Dispatcher:
         return heapq.heappop(self._ready)[1] if self._ready else None
 
     def built(self, source: int) -> None:
-        """It is there: what waited for it alone can start."""
+        """Note that a source was built: sources that waited for it alone can start."""
         for waiting in self._graph.dependents[source]:
             self._open[waiting] -= 1
             if not self._open[waiting] and waiting not in self._blocked:
                 heapq.heappush(self._ready, (self._rank[waiting], waiting))
 
     def failed(self, source: int) -> tuple[int, ...]:
-        """It will not come: what needs it is blocked by it, and what needs that.
+        """Note that a source failed: sources that need it, directly or not, are blocked by it.
 
         :return: those blocked now.
         """
@@ -179,7 +178,7 @@ class Dispatcher:
 
     @property
     def blocked(self) -> dict[int, int]:
-        """Sources that are blocked, each with the failed one that blocks it."""
+        """Return the blocked sources, each with the failed one that blocks it."""
         return dict(self._blocked)
 
 

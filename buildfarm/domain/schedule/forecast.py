@@ -1,8 +1,8 @@
-"""What will be built when: the plan's needs and the seconds each source takes, played through by
-the farm's own dispatcher.
+"""Forecasts: the plan's needs and the seconds of each source, simulated with the farm's own
+dispatcher.
 
-A forecast promises nothing: it says in which order things go as they are, which way is the longest,
-and what no number of workers would shorten.
+A forecast promises nothing. It shows in which order builds go as things are, which path is
+critical, and what no number of workers would shorten.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _LAST = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One build to come: seconds from now until it starts and ends, its own cost, and the seconds
-    of the critical path from its start.
+    """One build to come: seconds from now until it starts and ends, its own cost, and its remaining
+    path.
 
     ``needs`` are the builds it waits for, ``critical`` says that it lies on the critical path of
     all.
@@ -40,8 +40,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """``steps`` in the order of their starts; ``bound`` are the seconds that no order beats;
-    ``unscheduled_cycles`` share seeds first.
+    """The simulated plan: ``steps`` in the order of their starts; ``bound`` are the seconds that no
+    order beats; ``unscheduled_cycles`` share seeds first.
     """
 
     steps: tuple[Step, ...]

@@ -1,8 +1,7 @@
-"""Graphs of needs: what is needed before what needs it, where that goes in a cycle, and how long
-the critical path is.
+"""Graphs of needs: topological order, cycles, and the length of the critical path.
 
 Nodes are any one hashable kind (a build's id, or a number where there are many). Nothing here
-recurses: a distribution's critical path is longer than Python's shard.
+recurses, because a distribution's critical path is longer than Python's stack.
 """
 
 from __future__ import annotations

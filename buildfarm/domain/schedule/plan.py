@@ -1,8 +1,8 @@
-"""The plan of a drop: what is ready, what waits and for whom, in which wave, and where the cycles
-are.
+"""The plan of a drop: the builds that are ready, the reasons why others wait, the waves and the
+cycles.
 
-Works on facts a solver found: which sources of the drop a source would take RPMs from. Order and
-words only; the same facts give the same plan, whatever order they come in.
+Works on facts that a solver found: the sources of the drop that a source would take RPMs from.
+Decides order and words only; the same facts give the same plan in whatever order they come.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class PinnedRepository:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """An RPM that ``build`` will make, as the vendor's own RPM (or the SRPM's header) tells."""
+    """An RPM that ``build`` will make, as the vendor's own RPM (or the SRPM's header) describes it."""
 
     build: str
     name: str
@@ -88,7 +88,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseResolution:
-    """The base of a buildroot: names installed, its key, or why it cannot be made.
+    """The base of a buildroot: names installed and its key, or the problems.
 
     ``key`` covers the package list and NEVRA, repository and checksum of each of ``rpms``, which
     are NEVRAs.
@@ -102,7 +102,7 @@ class BaseResolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """What BuildRequires come to.
+    """The solver's answer to some BuildRequires.
 
     ``taken`` maps a build of the drop to the requirement that takes an RPM from it (the RPM's name,
     where it is needed by another RPM only); ``problems`` are one line each; ``chosen`` are
@@ -203,8 +203,7 @@ def plan(nodes: Iterable[Node]) -> Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Knot:
-    """A cycle and what all its members share, so that deciding one of them does not look at all of
-    them.
+    """A cycle and the facts that all its members share, computed once.
 
     ``helpers`` are the names of those whose bootstrap condition breaks it, ``tried`` the first that
     has one.

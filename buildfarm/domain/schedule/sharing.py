@@ -1,13 +1,13 @@
-"""Which free task gets the next free slot: priority, then fair shares, then the critical path of
-work behind it.
+"""Sharing: which free task gets the next free slot. Priority decides first, then fair shares, then
+the remaining path.
 
-A share is what one SIG, one of its targets and one owner use of the slots of an arch, over its
-weight: the one that uses least is served next (max-min fairness, as Slurm's fair tree has it level
-by level). Inside a share the source with the critical path behind it goes first, see
-:mod:`buildfarm.domain.schedule.dispatch`. A negative priority is background work: it gets what
-nobody else can use. A worker is reserved by the queues it was enrolled for and by the SIGs, targets
-and sources it was reserved for (one that is takes nobody else, and is taken first), and drained by
-its state.
+A share is the use that one SIG, one of its targets and one owner make of the slots of an arch, over
+its weight: the one that uses least is served next (max-min fairness, as Slurm's fair tree has it
+level by level). Inside a share the source with the longest remaining path goes first, see
+:mod:`buildfarm.domain.schedule.dispatch`. A negative priority is background work: it gets slots
+that no other task can use. A worker is reserved by the queues it was enrolled for and by the SIGs,
+targets and sources it was reserved for (one that is takes no other task, and is taken first), and
+drained by its state.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _NAMED = 3
 
 
 class Dimension(enum.StrEnum):
-    """What slots are shared among; ``arch`` has limits only, for no slot could go to another arch."""
+    """Dimensions among which slots are shared; ``arch`` has limits only, because no slot can go to
+    another arch.
+    """
 
     SIG = "sig"
     TARGET = "target"
@@ -69,8 +71,8 @@ class Sharing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A slot given: why this task, and the first few of its share that it went before, with the
-    seconds behind them.
+    """A slot given: the reason, and the first few tasks of the share that were passed over, with
+    their remaining paths.
     """
 
     task: Task
@@ -82,8 +84,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What wants slots and what holds them: free tasks, those given out, the SIG of each target,
-    seconds behind each subject.
+    """Free tasks, tasks that hold slots, the SIG of each target, and the remaining path of each
+    subject.
 
     ``sources`` names the source of those subjects whose source a worker is reserved for.
     """
@@ -96,7 +98,7 @@ class Demand:
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def account(self, task: Task) -> Account:
-        """Return who pays for a task's slot."""
+        """Return the account that a task's slot is counted under."""
         return self.sigs.get(task.target, ""), task.target, task.owner, task.arch
 
     def remaining_path(self, task: Task) -> float:
@@ -232,7 +234,7 @@ class _Lane:
 
 
 class _Lanes:
-    """Whose turn it is, while slots are taken one by one."""
+    """The order of the accounts while slots are taken one by one."""
 
     def __init__(self, demand: Demand) -> None:
         self._demand = demand

@@ -1,5 +1,5 @@
-"""A distribution built in virtual time: what a fleet of so many workers would do with the farm's
-own dispatcher.
+"""Simulation: a distribution built in virtual time by a fleet of workers and the farm's own
+dispatcher.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulated:
-    """What came of it. ``blocked`` maps a source that was never built to the failed one it needed.
+    """The result of a simulation. ``blocked`` maps a source that was never built to the failed one
+    it needed.
 
     ``deciding`` are the seconds (of the caller's clock) that each event cost: a build that ended,
     and all starts it led to.
@@ -39,7 +40,7 @@ class Simulated:
 
     @property
     def makespan(self) -> float:
-        """Virtual seconds until the last build ended."""
+        """Return the virtual seconds until the last build ended."""
         return max((run.end for run in self.runs), default=0.0)
 
     @property

@@ -1,10 +1,10 @@
-"""Bootstrap conditions: how a spec is told to do without what its own cycle makes, and which
-members of a cycle have to.
+"""Bootstrap conditions: options of a spec that let it build without its own cycle, and the choice
+of members that use them.
 
-A spec is read as text here and never expanded: what is found is only a name to try. What the build
-then requires is what the header of the SRPM says that a worker made under this condition. A source
-built so is *provisional*: the build tag takes it so that the rest of its cycle can be built, users
-never get it, and it is built again without the condition
+A spec is read as text here and never expanded: a condition found is only a name to try. The
+requirements under it are those in the header of the SRPM that a worker makes under this condition.
+A source built so is *provisional*: the build tag takes it so that the rest of its cycle can be
+built, users never get it, and it is built again without the condition
 (:mod:`buildfarm.domain.selfhosting.seeds`).
 """
 
@@ -39,7 +39,7 @@ class Condition:
     is_macro: bool = False
 
     def __str__(self) -> str:
-        """As rpmbuild is told."""
+        """Return the options as rpmbuild takes them."""
         return f"--define '{self.name} 1'" if self.is_macro else f"--with {self.name}"
 
     @classmethod
@@ -88,7 +88,7 @@ def _plainest(names: Iterable[str]) -> str:
 
 
 class WayOut(enum.StrEnum):
-    """What is done with a member of a cycle that nothing else breaks."""
+    """Ways to break a cycle that no repository breaks."""
 
     ASK = "ask"  # a worker makes the SRPM under the condition, whose header says what it requires
     BEGIN = "begin"  # it is built under its condition
@@ -96,8 +96,8 @@ class WayOut(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """What a source needs under its condition: as :class:`buildfarm.domain.schedule.plan.Node` has
-    it; ``problem`` if it cannot be resolved.
+    """The needs of a source under its condition: as :class:`buildfarm.domain.schedule.plan.Node`
+    has them; ``problem`` if they cannot be resolved.
     """
 
     needs: Mapping[str, str]
@@ -106,8 +106,8 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One source of a cycle: what of the cycle it needs, whether today's repositories would do
-    instead.
+    """One source of a cycle: its needs inside the cycle, and whether today's repositories satisfy
+    them.
 
     ``condition`` is its spec's, empty if it has none or it does not help; ``variant`` is known once
     a worker made the SRPM.

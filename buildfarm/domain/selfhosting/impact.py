@@ -1,8 +1,7 @@
-"""What a new build takes away from others: sonames and symbol versions that RPMs of other sources
-were linked against.
+"""Impacts: sonames and symbol versions that a new build takes away from RPMs of other sources.
 
-Such an RPM still installs nowhere beside the new one, and its source has to be built again. A build
-that provides what its predecessor did touches nobody, so a rebuild that changed nothing goes no
+Such an RPM cannot be installed beside the new one, so its source has to be built again. A build
+that provides everything its predecessor did has no impact, so a rebuild without changes goes no
 further.
 """
 

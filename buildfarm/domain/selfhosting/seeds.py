@@ -1,4 +1,4 @@
-"""Self-hosting: what still comes from a seed, and when a cycle of sources has to be built once
+"""Self-hosting: RPMs that still come from a seed, and when a cycle of sources has to be built once
 more.
 
 Sources that need each other can only begin with binaries from elsewhere. Such a build is *seeded*:
@@ -60,8 +60,8 @@ def held_back(seeded: Collection[str], round_: int, bootstrap: str = "") -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the farm knows of RPMs by a name: ours in the build tag, ours elsewhere and why not
-    there, and who would make it.
+    """RPMs of a name that the farm knows: ours in the build tag, ours elsewhere with the reason,
+    and the source that would make one.
     """
 
     carried: str = ""

@@ -1,10 +1,10 @@
-"""Which URLs the farm fetches from: under a prefix that the target allows, at an address of the
-public internet.
+"""Allowed URLs: the farm fetches only below prefixes that the target names, and only from addresses
+of the public internet.
 
-A URL in a drop comes from outside, and whoever sends it must not reach through the hub what he
-cannot reach himself (server-side request forgery, OWASP A10:2021). So the scheme, host, port and
-path are held against what the configuration names, and the address that the name resolves to is
-looked at before it is connected to.
+A URL in a drop comes from outside, and its sender must not reach through the hub what he cannot
+reach himself (server-side request forgery, OWASP A10:2021). So the scheme, host, port and path are
+compared with the configuration, and the address that the name resolves to is checked before a
+connection is made.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedUrl:
-    """Everything under ``prefix`` may be fetched; ``private``: also where its address is not one of
-    the public internet.
+    """A prefix under which everything may be fetched; ``private``: also where its address is not
+    one of the public internet.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}

@@ -1,4 +1,4 @@
-"""In which checksums and compressions a target's repositories are written: what its clients read."""
+"""Checksums and compressions of a target's repositories, which its clients must be able to read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RepodataStyle:
 
     @property
     def suffix(self) -> str:
-        """Of the metadata's files.
+        """Return the suffix of the metadata's files.
 
         >>> RepodataStyle(compression="zstd").suffix
         'zst'

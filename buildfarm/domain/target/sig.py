@@ -34,8 +34,8 @@ class Sig:
 
 
 def sig_of(sigs: Mapping[str, Sig], source: str, *, owner: str) -> str:
-    """The SIG that answers for ``source``: whoever names it most exactly, else the target's
-    ``owner``.
+    """Return the SIG that answers for ``source``: the one whose pattern is most exact, else the
+    target's ``owner``.
 
     >>> sigs = {"core": Sig(sources=("*",)), "virt": Sig(sources=("qemu*",))}
     >>> sig_of(sigs, "qemu-kvm", owner="base"), sig_of(sigs, "bash", owner="base"), sig_of({}, "bash", owner="base")

@@ -1,4 +1,6 @@
-"""A target: what to build for. Loaded from ``configs/targets/<name>.yaml``."""
+"""Targets: dist tag, arches, buildroot, upstream and tags. Loaded from
+``configs/targets/<name>.yaml``.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ class ExternalRepository:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildrootSpec:
-    """What every build of the target starts from: package names as for dnf install, and rpm macros."""
+    """The base of every buildroot of the target: package names as for dnf install, and rpm macros."""
 
     __pydantic_config__: ClassVar = _FORBID
     packages: tuple[str, ...]
@@ -130,7 +132,7 @@ class Lifecycle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy:
-    """What the destination tag takes beyond COMPATIBLE."""
+    """Verdicts below COMPATIBLE that the destination tag accepts."""
 
     __pydantic_config__: ClassVar = _FORBID
     uncompared: bool = False
@@ -138,7 +140,7 @@ class GatePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskLimits:
-    """What one build may use: seconds, MiB of memory, processes, MiB of disk, MiB of log."""
+    """Limits of one build: seconds, MiB of memory, processes, MiB of disk, MiB of log."""
 
     __pydantic_config__: ClassVar = _FORBID
     seconds: int = 4 * 3600
@@ -149,7 +151,7 @@ class TaskLimits:
 
 
 class ExtraMetadataKind(enum.StrEnum):
-    """What a repository says beside its RPMs: groups, advisories, modules."""
+    """Kinds of metadata that a repository has beside its RPMs: groups, advisories, modules."""
 
     COMPS = "comps"
     UPDATEINFO = "updateinfo"
@@ -158,7 +160,7 @@ class ExtraMetadataKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerLimits:
-    """What one trigger may start without a person: nothing with ``approval``, else at most
+    """Builds that one trigger may start without a person: none with ``approval``, else at most
     ``most_builds`` (``None``: any number).
 
     That is at once; a webhook, a folder or a poll may also start no more than that in ``hours``,
@@ -193,7 +195,7 @@ class TriggerLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineRequirements:
-    """What a source's builds need of a worker: MiB of memory, cores, hardware virtualisation.
+    """Requirements of a source's builds on a worker: MiB of memory, cores, hardware virtualisation.
 
     Workers say what they have.
     """
@@ -250,7 +252,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What to build for: dist tag, arches, buildroot, upstream, both tags, lifecycle and owner.
+    """A target: dist tag, arches, buildroot, upstream, both tags, lifecycle and owner.
 
     ``dist`` is the vendor's default dist tag with its dot; a build takes the dist of its own SRPM's
     Release. A layered target builds on what users of its ``base`` (another target) have, and on the
@@ -326,7 +328,7 @@ class Target:
         return f"{self.name}.{arch}.{self.size_of(source)}"
 
     def queues(self) -> tuple[str, ...]:
-        """Every queue of the target."""
+        """Return every queue of the target."""
         return tuple(
             f"{self.name}.{arch}.{size}" for arch in self.arches for size in ("small", "large")
         )

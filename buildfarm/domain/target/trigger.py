@@ -1,6 +1,8 @@
-"""Triggers: what lets drops begin without a person.
+"""Triggers: webhooks, watched folders and polls, which begin drops without a person.
 
-A webhook, a watched folder, a poll of the vendor's repositories.
+Owns their configuration (``triggers:`` of a target) and the records kept of each: its state, the
+files it has sent, the deliveries it has answered. All of them end in
+:func:`buildfarm.services.intake.drops.receive`.
 
 How they are configured (``triggers:`` of a target), and what is remembered of each: its state, the
 files it has sent, the deliveries it has answered. All of them end in
@@ -24,7 +26,7 @@ _SPREAD = 0.1
 
 
 class TriggerKind(enum.StrEnum):
-    """What a trigger listens to."""
+    """Kinds of triggers."""
 
     WEBHOOK = "webhook"
     FOLDER = "folder"
@@ -32,7 +34,7 @@ class TriggerKind(enum.StrEnum):
 
 
 class Forge(enum.StrEnum):
-    """Who sends a webhook, which says how it is signed and what its body looks like.
+    """Senders of webhooks, which differ in signature and body.
 
     ``generic`` is Standard Webhooks with a drop as its body; ``gitea`` is Forgejo, too.
     """
@@ -112,7 +114,7 @@ Trigger = Webhook | WatchedFolder | Poll
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Triggers:
-    """What a target listens to; names are unique within a kind."""
+    """The triggers of a target; names are unique within a kind."""
 
     __pydantic_config__: ClassVar = _FORBID
     webhooks: tuple[Webhook, ...] = ()
@@ -121,7 +123,7 @@ class Triggers:
 
     @property
     def all(self) -> tuple[Trigger, ...]:
-        """Every trigger."""
+        """Return every trigger."""
         return (*self.webhooks, *self.folders, *self.polls)
 
     @property
@@ -142,8 +144,8 @@ def trigger_id(target: str, kind: TriggerKind, name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerState:
-    """How a trigger is. ``found`` says in words what the last look or message brought, ``problem``
-    why it is not well.
+    """State of a trigger. ``found`` says in words what the last look or message brought,
+    ``problem`` why it is not well.
 
     ``position`` is a poll's memory: for each of its repositories ``etag``, ``last_modified``,
     ``digest`` and ``revision`` of repomd.xml.
@@ -166,7 +168,7 @@ class TriggerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenFile:
-    """A file that a trigger has dealt with, by its digest.
+    """A file that a trigger has handled, by its digest.
 
     ``drop_id`` is empty for what was passed over on purpose.
 
@@ -185,8 +187,8 @@ class SeenFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookCall:
-    """A webhook's message that was answered; the same message again gets the same answer and does
-    nothing.
+    """A webhook's message that was answered; the same message gets the same answer and does nothing
+    again.
     """
 
     id: str

@@ -1,5 +1,5 @@
-"""Accounts are made, changed and closed; whatever takes rights away takes effect at once, sessions
-included.
+"""Accounts: create, change and close them. A change that takes rights away takes effect at once,
+sessions included.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Somebody wants to log in: with a password, whose tries are counted, or as whom an OIDC issuer
-says they are.
+"""Login: with a password, whose failed attempts are counted, or as the person whom an OIDC issuer
+names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from buildfarm.services.core.hub import Hub
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginTools:
-    """What people are let in with: passwords, and the OIDC issuer if there is one."""
+    """Tools that check a login: passwords, and the OIDC issuer if there is one."""
 
     passwords: Passwords
     issuer: IdentityProvider | None = None
@@ -113,7 +113,9 @@ def _open(account: Account) -> Account:
 
 
 def _key(kind: str, what: str) -> str:
-    """Kept as a digest: whoever reads the table learns neither what was typed nor from where."""
+    """Return a digest as the key, so that the table shows neither names that were typed nor
+    addresses.
+    """
     return f"{kind}:{hashlib.sha256(what.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 

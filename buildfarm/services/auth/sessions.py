@@ -1,5 +1,5 @@
-"""Sessions of the page: opened by a login under a new id each time, kept here as a digest, ended by
-time, rest or word.
+"""Sessions of the page: opened by a login under a new id each time, stored as a digest, ended by
+time, disuse or logout.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SEEN_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognised:
-    """Who a session's cookie belongs to."""
+    """The account that a session's cookie belongs to."""
 
     principal: Principal
     session: Session

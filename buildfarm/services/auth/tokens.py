@@ -1,5 +1,5 @@
-"""API tokens: issued once in plain sight, kept as a digest, recognised until they end; never more
-than their account may.
+"""API tokens: shown once when issued, stored as a digest, valid until they end, never with more
+permissions than their account.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The hub's side of a builder's work: the order it gets, and what its report does to the build."""
+"""The hub's side of a builder's work: the order that it gets, and the effects of its report on the
+build.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def order_as_built(
 
 
 def order_for(hub: Hub, tx: Transaction, task: Task) -> wire.WorkOrder:
-    """Everything the builder needs, pinned to the generation the task was assigned with."""
+    """Return everything that the builder needs, pinned to the generation that the task was assigned
+    with.
+    """
     build = tx.get(Build, task.subject)
     target = hub.target(build.target)
     variant = bootstrap_variants.of(tx, build)
@@ -263,7 +267,7 @@ def _give_up(tx: Transaction, build: Build, task: Task) -> None:
 
 
 def _cancel_siblings(tx: Transaction, build: Build, task: Task) -> None:
-    """One arch failed: the other arches' tasks of the build need not run."""
+    """Cancel the tasks of the build's other arches after one failed."""
     for other in tx.find(Task, subject=build.id, state=ACTIVE):
         if other.id != task.id:
             tx.update(

@@ -1,5 +1,5 @@
-"""The compare handler: the vendor's binaries of a build against ours, the brand scan beside it, and
-the gate's decision.
+"""The compare handler: compares the vendor's binaries of a build with ours, scans for brand
+remains, and lets the gate decide.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class BrandPolicyLoader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleFacts:
-    """What the debrand rule foresaw, read back from the audit that was stored when it was applied."""
+    """The differences that the debrand rule foresaw, read from the audit that was stored when it
+    was applied.
+    """
 
     expectations: tuple[Expectation, ...] = ()
     renames: Mapping[str, str] | None = None

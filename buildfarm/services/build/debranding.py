@@ -1,5 +1,5 @@
-"""The debrand handler: apply the source's rule, write the audit, hand on a tree from which a worker
-makes the SRPM.
+"""The debrand handler: applies the source's rule, writes the audit, and stores a tree from which a
+worker makes the SRPM.
 """
 
 from __future__ import annotations

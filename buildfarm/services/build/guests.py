@@ -1,9 +1,9 @@
-"""Guests come and go: a KVM host asks for the identity of one machine, and gives it back when the
-machine is gone.
+"""Provisioning of guests: a KVM host requests the identity of one machine, and gives it back when
+the machine is gone.
 
-A guest is a worker with credentials of its own that takes one task. Its identity ends with the
-task, or with the machine, whichever is first: the token opens nothing any more, the broker knows no
-such user, and what it had open is given to another.
+A guest is a worker with credentials of its own that takes one task. Its identity ends with the task
+or with the machine, whichever is first: the token is invalid, the broker's user is deleted, and an
+open task goes to another worker.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from buildfarm.services.core.workers import WorkerBroker
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestProvisioning:
-    """What guests are received with.
+    """Collaborators that provisioning needs.
 
     ``prefix`` is the key prefix that ``broker`` gives to a name, ``certificate`` the hub's (PEM),
     ``buildroot`` what a target's task of an arch would be built in now.
@@ -39,7 +39,9 @@ class GuestProvisioning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCredentials:
-    """What a KVM host needs to know of the hub; the token is shown once and kept only as a hash."""
+    """The credentials and addresses that a KVM host needs; the token is shown once and stored only
+    as a hash.
+    """
 
     host: Host
     token: str

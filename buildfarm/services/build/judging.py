@@ -1,8 +1,8 @@
-"""From a report to a decision: the waivers in force are applied, the gate decides, and both are
-written down together.
+"""Judging: applies the waivers in force to a report, lets the gate decide, and stores both
+together.
 
-The compare handler judges a fresh report; a waiver that comes, ends or is revoked judges the stored
-one again.
+The compare handler judges a fresh report. A waiver that begins, expires or is revoked judges the
+stored report again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from buildfarm.services.core import tasks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A report under the waivers in force, and what the gate says to it."""
+    """A report under the waivers in force, and the gate's decision."""
 
     report: Report
     gate: Gate

@@ -1,4 +1,4 @@
-"""A target as an ordinary mock configuration: what ``buildfarm mock-config TARGET`` prints."""
+"""Mock configurations of targets, as ``buildfarm mock-config TARGET`` prints them."""
 
 from __future__ import annotations
 

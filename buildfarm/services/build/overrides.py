@@ -1,5 +1,5 @@
-"""An engineer's exception for one source: recorded with its reason, in force until it is replaced
-or removed.
+"""Overrides: an engineer's exception for one source, recorded with its reason, in force until it is
+replaced or removed.
 """
 
 from __future__ import annotations

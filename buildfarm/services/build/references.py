@@ -1,4 +1,4 @@
-"""Reference locks: what the vendor's buildroot held, attached to a build or to a target."""
+"""Reference locks: the contents of the vendor's buildroot, attached to a build or to a target."""
 
 from __future__ import annotations
 

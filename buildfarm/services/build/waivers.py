@@ -1,5 +1,5 @@
-"""Waivers of the farm: recorded, revoked, seen to expire; each time what they touch is judged anew,
-without a rebuild.
+"""Waivers: record, revoke and expire them. Each time the stored reports that they touch are judged
+again, without a rebuild.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def expire(hub: Hub) -> tuple[str, ...]:
 
 
 def warn(hub: Hub) -> tuple[str, ...]:
-    """Say once of each waiver that it ends within days; their ids. Safe to repeat."""
+    """Write one event for each waiver that ends within days, and return their ids. Safe to repeat."""
     with hub.store.read() as tx:
         last = tx.now.date() + _WARNED_BEFORE
         due = [
@@ -185,9 +185,7 @@ def _said(waiver: Waiver) -> dict[str, object]:
 
 
 def _judge_again(hub: Hub, tx: Transaction, waiver: Waiver, *, actor: str, why: str) -> None:
-    """Re-fold the stored findings of every build that the waiver may touch; only what changes is
-    written.
-    """
+    """Judge the stored findings of every build that the waiver may touch; only changes are written."""
     for name in sorted(hub.config.targets):
         if not waiver.covers_target(name):
             continue

@@ -1,8 +1,8 @@
-"""Bootstrap variants: a build under its spec's bootstrap condition, where nothing else breaks its
-cycle.
+"""Bootstrap variants: builds under their spec's bootstrap condition, where nothing else breaks
+their cycle.
 
-What it requires then is not guessed: a worker makes the SRPM under the condition (an ``srpm``
-task), and its header says. The build under the condition is the first round of its cycle; the next
+The requirements under the condition are not guessed: a worker makes the SRPM (an ``srpm`` task),
+and its header lists them. The build under the condition is the first round of its cycle; the next
 one is without (:mod:`buildfarm.services.selfhosting.rounds`).
 """
 
@@ -87,7 +87,7 @@ def made(tx: Transaction, build: Build, sha256: str, header: RpmHeader, *, actor
 
 
 def unusable(tx: Transaction, build: Build, reason: str, *, actor: str) -> None:
-    """No SRPM can be made under the condition: it is not tried again."""
+    """Note that no SRPM can be made under the condition, so that it is not tried again."""
     variant = tx.get(BootstrapVariant, build.id)
     tx.update(variant, problem=reason or "no SRPM could be made with it")
     tx.event("bootstrap.unusable", build.id, actor=actor, why=reason, condition=variant.condition)

@@ -1,4 +1,4 @@
-"""What people and handlers do to a build: move it, cancel it, retry it, release it from hold."""
+"""Changes of a build by people and handlers: move, cancel, retry, release from hold."""
 
 from __future__ import annotations
 

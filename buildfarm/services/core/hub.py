@@ -1,5 +1,5 @@
-"""What every service of the hub works with: the configuration, the store, the blobs, messages and
-the wake-up.
+"""The collaborators of every service: the configuration, the store, the blobs, messages and the
+wake-up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Keeps answers under their keys: one transaction takes a key, a second keeps what came of it."""
+"""Stored answers under clients' keys: one transaction takes a key, a second stores the answer."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def finish(
 
 
 def let_go(store: Store, taken: KeptAnswer) -> None:
-    """Forget a request that did nothing: it may be sent again."""
+    """Forget a request that did nothing, so that it may be sent again."""
     with store.begin() as tx:
         tx.remove(KeptAnswer, id=taken.id, status=0, created=taken.created)
 
 
 def prune(store: Store) -> int:
-    """Forget answers whose time is over; how many."""
+    """Delete expired answers and return how many."""
     with store.begin() as tx:
         return tx.remove(KeptAnswer, created=Below(tx.now - KEPT_FOR))

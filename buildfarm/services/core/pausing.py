@@ -1,5 +1,5 @@
-"""Pausing a target or a drop: what runs ends, nothing else begins, and everybody who looks sees who
-stopped it and why.
+"""Pauses of targets and drops: running builds finish, no other begins, and every page shows the
+person and the reason.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def cancel_waiting(tx: Transaction, subject: Subject, *, actor: str, why: str) -
 
 
 def _take_back(tx: Transaction, drop: Drop, why: str) -> None:
-    """Queued builds of a drop wait again unless a builder has them."""
+    """Let queued builds of a drop wait again unless a builder has them."""
     for build in tx.find(Build, drop_id=drop.id, state=BuildState.QUEUED):
         tasks = tx.find(
             Task, subject=build.id, state=(TaskState.FREE, TaskState.ASSIGNED, TaskState.OPEN)

@@ -1,8 +1,7 @@
-"""What the store need not remember for ever is forgotten: what only guarded against repeats, and
-what was told long ago.
+"""Pruning: deletes records that only guard against repeats, and old notices.
 
-Never what anything can be traced by (events, builds, drops), and never which files a trigger has
-seen: they would be taken again.
+Records that trace anything (events, builds, drops) stay, and so do the files that a trigger has
+seen, because they would be taken again.
 """
 
 from __future__ import annotations
@@ -28,7 +27,9 @@ QUARTER = timedelta(days=90)
 
 
 def prune(store: Store, blobs: BlobStore) -> dict[str, int]:
-    """Forget; return how many of each kind, where there were any. Safe to repeat."""
+    """Delete expired records and return how many of each kind, where there were any. Safe to
+    repeat.
+    """
     answers = idempotency.prune(store)
     uploads = blobs.sweep_temporary(older_than=DAY.total_seconds())
     with store.begin() as tx:
@@ -54,6 +55,6 @@ def prune(store: Store, blobs: BlobStore) -> dict[str, int]:
 
 
 def _told(tx: Transaction) -> dict[str, object]:
-    """Notices before the first that a delivery still speaks of."""
+    """Return the notices before the first one that a delivery still refers to."""
     first = tx.select_fields(Delivery, ("notice",), order_by="notice", limit=1)
     return {"id": Below(first[0][0])} if first else {}

@@ -1,5 +1,5 @@
-"""What search finds is noted when it comes into being: sources and drops at intake, RPMs and their
-files when a build ends.
+"""Entries of the search index, written when a thing comes into being: sources and drops at intake,
+RPMs and their files when a build ends.
 """
 
 from __future__ import annotations

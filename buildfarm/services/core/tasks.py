@@ -1,8 +1,8 @@
-"""The life of a task: created once, assigned, claimed by compare-and-set, heard of, finished, or
-swept up.
+"""The life of a task: created once, assigned, claimed by compare-and-set, kept by heart-beats,
+finished or swept up.
 
-The database is the truth. A message only says "look at this id": losing one costs a sweep, doubling
-one costs nothing, because exactly one claim can win.
+The database is the truth. A message only says "look at this id": a lost one costs a sweep, a
+doubled one costs nothing, because exactly one claim can win.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def fail(tx: Transaction, task: Task, kind: FailureKind, reason: str, **fields: 
 
 
 def release_to_plan(tx: Transaction, task: Task, reason: str, **fields: object) -> Task:
-    """End an OPEN task that cannot be done as things are: nobody's fault, another one will come."""
+    """End an OPEN task that cannot be done as things are; the planning will make another one."""
     return _end(tx, task, TaskState.CANCELED, reason=reason, **fields)
 
 
@@ -227,7 +227,7 @@ def infrastructure_failure(tx: Transaction, task: Task, reason: str) -> Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What a sweep found: messages to send again, and tasks whose tries are used up."""
+    """Results of a sweep: messages to send again, and tasks whose tries are used up."""
 
     resend: tuple[Task, ...]
     gave_up: tuple[Task, ...]

@@ -1,4 +1,4 @@
-"""Workers join and leave: a row, a token, an ACL user of their own, and the configuration file they
+"""Enrolment of workers: a row, a token, an ACL user of the broker, and the configuration file to
 start with.
 """
 
@@ -20,7 +20,7 @@ _RESERVED = re.compile(r"(?:sig|target|source):[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
 class WorkerBroker(Protocol):
-    """Gives each worker its own corner of the broker."""
+    """Gives each worker its own user and keys in the broker."""
 
     def add_worker(self, worker: str) -> str:
         """The broker URL of this worker alone."""
@@ -31,7 +31,9 @@ class WorkerBroker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """What a worker needs to know of the hub; the token is shown once and kept only as a hash."""
+    """The credentials and addresses that a worker needs; the token is shown once and stored only as
+    a hash.
+    """
 
     worker: Worker
     token: str

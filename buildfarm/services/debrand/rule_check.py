@@ -1,5 +1,5 @@
-"""Rehearse a target's debrand rules over a folder of SRPMs: what fits, what no longer does, and
-what nobody wrote a rule for.
+"""Rule check: rehearses a target's debrand rules over a folder of SRPMs and lists those that fit,
+those that no longer do, and branded sources without a rule.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MOST_IN_A_SHARE = 32
 
 
 class SourceStatus(enum.StrEnum):
-    """What became of one SRPM; the worst comes first."""
+    """Result of the check of one SRPM; the worst comes first."""
 
     UNFIT = "no longer fits"
     UNREADABLE = "cannot be read"
@@ -35,7 +35,9 @@ class SourceStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """One SRPM: ``reason`` says why, ``proposal`` is a rule to begin with where one is wanted."""
+    """One SRPM with its result: ``reason`` explains it, ``proposal`` is a rule to begin with where
+    one is needed.
+    """
 
     srpm: str
     source: str
@@ -172,8 +174,8 @@ def _judged(srpm: Path, source: str, hits: Sequence[BrandHit]) -> Checked:
 
 
 def proposal(source: str, hits: Sequence[BrandHit]) -> str:
-    """A rule file to begin with: one action a branded word and file, to be filled in by somebody
-    who read the place.
+    """Return a rule file to begin with: one action for each branded word and file, to be completed
+    by a person who has read the places.
     """
     places = sorted(
         {(_where(hit.where), hit.word) for hit in hits if not hit.where.startswith("header:")}

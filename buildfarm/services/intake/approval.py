@@ -1,5 +1,5 @@
-"""Approving: a drop that starts more than a trigger may waits with its plan until a person has
-looked at it.
+"""Approval: a drop above its trigger's limits is planned and waits until a person approves the
+plan.
 """
 
 from __future__ import annotations

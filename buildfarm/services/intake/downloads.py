@@ -1,8 +1,8 @@
-"""What a drop names by URL is brought into the blob store, before it is ingested like any other
-file.
+"""Downloads: files that a drop names by URL are fetched into the blob store before they are
+ingested like any other file.
 
-A file that cannot be had is a problem of that file alone; a server that does not answer ends the
-task, which is tried again and goes on with what is missing.
+A file that cannot be fetched is a problem of that file alone; a server that does not answer ends
+the task, which is tried again and goes on with the missing files.
 """
 
 from __future__ import annotations

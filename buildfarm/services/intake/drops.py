@@ -1,4 +1,4 @@
-"""A drop comes in: received at once, ingested by a task. The same drop twice is the same drop."""
+"""Drops: received at once, ingested by a task. The same drop twice is the same drop."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Offered:
     """One file of a drop as a trigger named it: a path under a drop folder, the digest of an
     uploaded blob, or a URL.
 
-    What a URL names is fetched when the drop is ingested. A source of dist-git has ``filename``
-    alone: ``SOURCE@COMMIT``.
+    A URL is fetched when the drop is ingested. A source of dist-git has ``filename`` alone:
+    ``SOURCE@COMMIT``.
     """
 
     kind: ItemKind
@@ -308,7 +308,7 @@ def ingest(hub: Hub, intake: Intake, checkout: Checkout, drop: str, heartbeat: H
 def _ingest_dist_git(
     hub: Hub, target: Target, drop: Drop, item: DropItem, *, intake: Intake, checkout: Checkout
 ) -> None:
-    """One source at a commit becomes a build, or the reason why it does not."""
+    """Make a build of one source at a commit, or return the reason why not."""
     source, _, commit = item.filename.partition("@")
     macros = {**target.buildroot.macros, "dist": target.dist}
     work = hub.scratch / f"dist-git-{item.id}"
@@ -339,8 +339,8 @@ def _ingest_dist_git(
 def _intact(
     hub: Hub, intake: Intake, items: Sequence[DropItem], answers: Sequence[RpmHeader | InputError]
 ) -> dict[str, RpmHeader]:
-    """Of the refused SRPMs those that are whole and only not signed as they should be: a person may
-    release them.
+    """Return those of the refused SRPMs that are whole and only not signed as they should be; a
+    person may release them.
     """
     refused = [
         item
@@ -365,7 +365,7 @@ def _ingest_srpm(
     intact: RpmHeader | None,
     origin: str = "",
 ) -> None:
-    """One SRPM becomes a build: on its way, excluded, or on hold with the reason.
+    """Make a build of one SRPM: accepted, excluded, or on hold with the reason.
 
     Never silently in or out.
 
@@ -441,8 +441,8 @@ def _ingest_srpm(
 
 
 def _shipped(header: RpmHeader, now: datetime) -> datetime | None:
-    """When the vendor built an SRPM; ``None`` if its header names no time, or one that is still to
-    come.
+    """Return when the vendor built an SRPM; ``None`` if its header names no time, or one in the
+    future.
     """
     shipped = datetime.fromtimestamp(header.buildtime, UTC) if header.buildtime > 0 else None
     return shipped if shipped is not None and shipped <= now else None

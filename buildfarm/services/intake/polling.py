@@ -1,9 +1,9 @@
-"""The repository poller: looks at each vendor's repositories when it is time, and makes one drop of
-what is new.
+"""The repository poller: looks at each vendor's repositories at their intervals, and makes one drop
+of the new packages.
 
 It reads metadata only. The files of a drop are named by URL and digest and fetched when it is
-ingested, so a drop can be followed (and its plan approved) while they come. A look that fails is
-tried again later each time; a look twice is the same drop.
+ingested, so a drop can be followed (and its plan approved) meanwhile. A failed look is tried again
+after growing pauses; a repeated look gives the same drop.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Poller:
         self._chance = chance
 
     def run(self, stop: threading.Event) -> None:
-        """Look at what is due, if nobody else does, until ``stop``."""
+        """Look at repositories that are due until ``stop``, unless another process does."""
         while not stop.is_set():
             try:
                 if self.lead():
@@ -62,7 +62,7 @@ class Poller:
         return leader.lead(self._hub.store, "poller", owner=self._owner, seconds=lease)
 
     def round(self, *, everything: bool = False) -> list[TriggerState]:
-        """Look at every poll that is due (or at all of them); their states afterwards."""
+        """Look at every poll that is due (or at all of them) and return their states."""
         done = []
         for target in self._hub.config.targets.values():
             for poll in target.triggers.polls:

@@ -1,6 +1,6 @@
-"""The survey of a drop: what its SRPMs say as text.
+"""The survey of a drop: brand words and bootstrap conditions in the text of its SRPMs.
 
-It holds nothing up; the plan shows what it found.
+It delays nothing; the plan shows its results.
 
 Each SRPM is read once for each state of the target's brand policy; sources with brand words and no
 rule are a list in the plan, and a spec's bootstrap condition is kept for the day its cycle needs
@@ -38,7 +38,7 @@ class Surveyor(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SurveyTools:
-    """The reader, and a target's brand policy (``None``: it names none)."""
+    """The reader, and the brand policy of a target (``None``: it has none)."""
 
     read: Surveyor
     brand_policy: Callable[[Target], BrandPolicy | None]

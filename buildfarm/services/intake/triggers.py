@@ -1,4 +1,4 @@
-"""What is known of each trigger: how it is, what it has sent.
+"""State and history of each trigger.
 
 Webhooks, folders and polls write it, the page shows it.
 """

@@ -1,4 +1,4 @@
-"""The watched folder: what comes to rest there becomes a drop.
+"""The watched folder: files that are complete there become a drop.
 
 The folder's files are read and never changed or removed.
 
@@ -76,7 +76,7 @@ class FolderWatch:
         self._failures = 0
 
     def run(self, owner: str, stop: threading.Event) -> None:
-        """Watch if nobody else does, until ``stop``."""
+        """Watch until ``stop``, unless another process does."""
         lease = self._hub.config.farm.timing.leader_lease
         led, renew = False, self._clock()
         while not stop.is_set():
@@ -101,7 +101,7 @@ class FolderWatch:
         self._events.stop()
 
     def begin(self) -> None:
-        """Recall what was sent, and look at what is there."""
+        """Load the record of sent files, and look at the folder."""
         with self._hub.store.read() as tx:
             self._trigger = triggers.state_of(tx, self._target, self._folder).id
             sent = tx.find(SeenFile, trigger=self._trigger, order_by="seen")
@@ -120,9 +120,7 @@ class FolderWatch:
                 self._settled.add(path)
 
     def step(self) -> Drop | None:
-        """Look if it is time, read what is complete, and send what is ready once nothing moves any
-        more.
-        """
+        """Look if it is time, read complete files, and send them once nothing changes any more."""
         now = self._clock()
         if now >= self._next_look:
             self._next_look = now + timedelta(seconds=self._folder.look)
@@ -137,7 +135,7 @@ class FolderWatch:
         return path.suffix == ".rpm" and not hidden and not path.is_symlink()
 
     def _look(self) -> None:
-        """Find what nobody told us of: what came while we were not there, and what the kernel
+        """Find files of which no event came: those from before the start, and those that the kernel
         forgot.
         """
         try:
@@ -195,7 +193,9 @@ class FolderWatch:
             self._ready[path] = ready
 
     def _refuse(self, path: Path, stamp: str, why: str) -> None:
-        """Say beside the file why it is not taken; it is looked at again when it changes."""
+        """Write a note beside a file about why it is not taken; the file is read again when it
+        changes.
+        """
         self._known[path] = stamp
         self._problems[path] = why
         self._ready.pop(path, None)
@@ -214,7 +214,7 @@ class FolderWatch:
         return f"{len(self._problems)} files are not taken: {'; '.join(sorted(self._problems.values())[:3])}"
 
     def _send(self, now: datetime) -> Drop | None:
-        """One drop of all that is ready."""
+        """Make one drop of all complete files."""
         batch = dict(self._ready)
         offered = [
             Offered(

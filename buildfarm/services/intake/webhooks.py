@@ -1,9 +1,10 @@
-"""Webhooks in: a signed message becomes a drop, or an answer that says why there is nothing to do.
+"""Incoming webhooks: a signed message becomes a drop, or gets an answer that says why nothing is to
+be done.
 
 The same message twice does nothing.
 
-What a forge's message names is believed only as far as the target's own dist-git URL covers it: it
-says which source and which commit, never where to fetch them from.
+A forge's message is trusted only as far as the target's own dist-git URL covers it: it names a
+source and a commit, never the address to fetch them from.
 """
 
 from __future__ import annotations
@@ -121,7 +122,9 @@ def _secrets(hub: Hub, hook: Webhook) -> list[str]:
 
 
 def _note_refusal(hub: Hub, target: Target, hook: Webhook, why: str) -> None:
-    """At most one line a minute: whoever cannot sign must not fill the history."""
+    """Write at most one event a minute, so that messages without a valid signature cannot fill the
+    history.
+    """
     with hub.store.read() as tx:
         state, now = triggers.state_of(tx, target, hook), tx.now
     if state.problem and state.looked is not None and now - state.looked < _BETWEEN_REFUSALS:

@@ -1,4 +1,4 @@
-"""From events to metrics: each event is counted once, for ever, by a consumer of its own."""
+"""The consumer that turns events into metrics, each event once."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _by_id(tx: Transaction, kind: type[R], events: Sequence[Event]) -> dict[str,
 
 
 def _publishing(tx: Transaction, published: Sequence[tuple[Event, Build]]) -> list[Observation]:
-    """From the newest verdict before until the destination tag had it."""
+    """Observe the time from the newest verdict until the destination tag had the build."""
     compared: dict[str, list[Event]] = {}
     subjects = tuple({event.subject for event, _ in published})
     for one in tx.find(Event, subject=subjects, kind=_COMPARED, order_by="id") if subjects else ():
@@ -87,8 +87,8 @@ def _publishing(tx: Transaction, published: Sequence[tuple[Event, Build]]) -> li
 
 
 def _guests(tx: Transaction, events: Sequence[Event]) -> list[Observation]:
-    """From a guest's admission to its first word; one that was lost and came back is not counted
-    again.
+    """Observe the time from a guest's admission to its first message; a guest that was lost and
+    came back is not counted again.
     """
     names = tuple({event.subject for event in events if event.kind == "worker.ready"})
     guests = (

@@ -1,5 +1,5 @@
-"""From events to notices, and from notices to what is owed to each subscription; and that a drop
-has come to rest.
+"""The consumer that turns events into notices, and notices into deliveries; it also detects that a
+drop is finished.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _about(config: Config, notice: Notice, subject: Subject) -> Notice:
 
 
 def _is_refused_for_good(subject: Subject) -> bool:
-    """Not of a scratch build, and not of one that is there only to build its cycle anew."""
+    """Return whether a refusal is final: neither a scratch build's nor that of a round of a cycle."""
     if not isinstance(subject, Build) or subject.scratch or subject.successor:
         return False
     passing = bool(subject.seeded) and subject.round < MAX_ROUNDS

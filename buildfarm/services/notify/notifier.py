@@ -1,9 +1,9 @@
-"""The notifier: one process that tells what happens, on the stream, in feeds, to webhooks and by
+"""The notifier: one process that sends notifications on the stream, in feeds, to webhooks and by
 mail.
 
-Everything is told from the event table. Each duty keeps its own place and is safe to repeat, so
-that a crash, or two notifier for a moment, lose nothing and double nothing that matters. A duty
-that waits for somebody slow keeps no other waiting.
+All of them are derived from the event table. Each duty stores its own position and is safe to
+repeat, so that a crash, or two notifiers for a moment, lose and double nothing that matters. A slow
+duty does not delay the others.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Notifier:
 
     @property
     def duties(self) -> Mapping[str, Callable[[], int]]:
-        """Return what is to be done again and again; each says how much there was to do."""
+        """Return the duties that are repeated; each returns how much there was to do."""
         return {
             "stream": lambda: streaming.forward(self._hub.config, self._hub.store, self._stream),
             "notices": lambda: consumers.consume(self._hub.store, "notices", self._notice),

@@ -1,5 +1,5 @@
-"""Subscriptions: made, ended, and a delivery asked for once more; each by the account it belongs
-to, or by one that may act for all.
+"""Subscriptions: create and end them, and repeat a delivery; each by its own account, or by one
+that may act for all.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MAIL = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Who asks: an account, and whether it may act on what is not its own."""
+    """The caller: an account, and whether it may act on other accounts' subscriptions."""
 
     name: str
     may_all: bool
@@ -34,7 +34,7 @@ def record(
     store: Store, asker: Asker, *, channel: Channel, address: str, topics: tuple[str, ...], target: str = "*",
     source: str = "*", sig: str = "",
 ) -> Subscription:  # fmt: skip
-    """Begin to tell somebody.
+    """Create a subscription.
 
     :raises InputError: the address or a topic is none.
     :raises Conflict: the very same subscription is there.
@@ -88,7 +88,7 @@ def _check(channel: Channel, address: str) -> None:
 
 
 def end(store: Store, identity: str, asker: Asker, *, why: str = "") -> Subscription:
-    """Tell no more; what is still owed is dropped.
+    """End a subscription; its pending deliveries are dropped.
 
     :raises NotFound: there is none. :raises NotAllowed: it is another's.
     """

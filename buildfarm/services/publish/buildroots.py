@@ -18,9 +18,7 @@ OWN_PRIORITY = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """A target that a buildroot stands on, and which of its generations; ``None`` while it has
-    none.
-    """
+    """A target that a buildroot is built on, with the generation; ``None`` while it has none."""
 
     target: Target
     generation: Generation | None

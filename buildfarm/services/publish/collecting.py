@@ -1,6 +1,6 @@
-"""Old generations give their disk space back.
+"""Collecting: deletes the files of old generations.
 
-Their records stay, and from a record the same files can be written again.
+Their records stay, and the same files can be written again from a record.
 """
 
 from __future__ import annotations

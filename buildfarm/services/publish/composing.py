@@ -1,5 +1,4 @@
-"""Composes: made of a generation, written by the services worker, promoted to what users get,
-retired.
+"""Composes: created from a generation, written by the services worker, promoted to users, retired.
 
 The database says which compose is in force; the ``released`` link of a tag only follows it, as
 ``current`` does. A compose's folder holds its metadata and links to the repositories of its
@@ -138,7 +137,7 @@ def _repositories(target: Target) -> list[str]:
 
 
 def _rpms(tx: Transaction, generation: Generation) -> Iterator[ComposedRpm]:
-    """Every RPM of a generation, with the SRPM it was built from."""
+    """Return every RPM of a generation, with the SRPM it was built from."""
     for start in range(0, len(generation.builds), _AT_ONCE):
         some = generation.builds[start : start + _AT_ONCE]
         found = tx.find(Artifact, build=some, order_by="filename")
@@ -252,7 +251,7 @@ def _due(name: str, why: str, what: str) -> None:
 
 
 def find(hub: Hub, name: str) -> Compose:
-    """One compose by its name. :raises NotFound: there is none."""
+    """Return one compose by its name. :raises NotFound: there is none."""
     with hub.store.read() as tx:
         found = tx.first(Compose, id=name)
     if found is None:

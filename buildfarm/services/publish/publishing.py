@@ -54,7 +54,7 @@ _ASKED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Settled:
-    """What is asked of a build here; named as :class:`Build` names it."""
+    """The fields of a build that are read here, named as in :class:`Build`."""
 
     id: str
     source: str
@@ -129,7 +129,7 @@ def _is_wanted(target: Target, tag: str, build: _Settled) -> bool:
 
 
 class Judged(Protocol):
-    """What the comparison and the gate said of a build."""
+    """Results of the comparison and the gate for a build."""
 
     @property
     def verdict(self) -> str:

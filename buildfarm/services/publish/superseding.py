@@ -1,9 +1,10 @@
-"""Superseding: a build of which every tag carries a newer one is history, and is no longer looked
-at by what runs all the time.
+"""Superseding: a build is superseded once every tag carries a newer build of its source, so that
+ticks no longer read it.
 
-It is marked when a tag switches. What a tag must let go brings the older builds of its source back:
-publishing looks at them (:func:`buildfarm.services.publish.publishing.wanted`), and a source that a
-tag no longer carries has none that are superseded.
+It is marked when a tag switches. If a tag drops a build, older builds of the same source are
+un-superseded so that publishing can fall back to them
+(:func:`buildfarm.services.publish.publishing.wanted`); a source that a tag no longer carries has no
+superseded builds.
 """
 
 from __future__ import annotations

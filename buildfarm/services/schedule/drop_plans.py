@@ -1,4 +1,4 @@
-"""Drop plans: what a drop's page says of its builds before and while they are built."""
+"""Drop plans: the forecast, problems and cycles of a drop's builds, as its page shows them."""
 
 from __future__ import annotations
 

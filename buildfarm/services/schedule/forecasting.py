@@ -1,5 +1,5 @@
-"""Forecasts of targets: how long sources take, the remaining path of each build, and when each
-will start and end.
+"""Forecasts of targets: durations of sources, the remaining path of each build, and their starts
+and ends.
 """
 
 from __future__ import annotations

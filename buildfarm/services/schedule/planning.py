@@ -173,7 +173,9 @@ class PlanningService:
 def _held_drops(
     tx: Transaction, target: Target, drops: Iterable[str]
 ) -> dict[str, tuple[WaitKind, str]]:
-    """Drops of which nothing may begin, and why: they await approval or are paused."""
+    """Return the drops of which no build may begin, with the reason: they await approval or are
+    paused.
+    """
     held: dict[str, tuple[WaitKind, str]] = {}
     for drop in tx.find(Drop, target=target.name, id=tuple(drops)):
         if drop.approval is Approval.AWAITED:

@@ -1,9 +1,9 @@
-"""The frontier: what libsolv is asked about, and which of its answers still hold.
+"""The frontier: builds that libsolv is asked about, and answers that are still valid.
 
-A build that waits for another one is asked about again when that one has come or stopped; any other
-when what is there or expected changes. What a build wants are its header's BuildRequires, those it
-was found to ask for while it was built, and, if it is built under its bootstrap condition, those of
-that variant instead.
+A build that waits for another one is solved again when that one has come or stopped; any other when
+the repositories or the expected RPMs change. The requirements of a build are its header's
+BuildRequires, those it was found to ask for while it was built, and, if it is built under its
+bootstrap condition, those of that variant instead.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NAMED = 4
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Solved:
-    """What libsolv said of a build, and of what it was asked."""
+    """libsolv's answer for a build, and the state it was asked in."""
 
     node: Node
     universe: Universe
@@ -62,7 +62,7 @@ class Frontier:
         self.solved: dict[str, Solved] = {}
 
     def holds(self, request: SolverRequest) -> bool:
-        """Return whether the last answer does for now; it is taken over then."""
+        """Return whether the last answer is still valid; a valid one is taken over."""
         held = self._before.get(request.build.id)
         if held is None or held.asked != request.asked:
             return False
@@ -74,7 +74,7 @@ class Frontier:
         return same or waits
 
     def take(self, request: SolverRequest, node: Node) -> None:
-        """A fresh answer."""
+        """Store a fresh answer."""
         self.solved[node.key] = Solved(
             node=node, universe=self._universe, around=self._around, asked=request.asked
         )
@@ -101,8 +101,8 @@ class Frontier:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SolverRequest:
-    """What a build wants: ``requires`` it must have, ``hints`` its last build had to ask for; its
-    bootstrap variant, if any.
+    """The requirements of a build: ``requires`` must be met, ``hints`` were asked for by its last
+    build; its bootstrap variant, if any.
     """
 
     build: Build
@@ -123,7 +123,7 @@ class SolverRequest:
 
 
 def solver_requests(tx: Transaction, target: str, builds: Sequence[Build]) -> list[SolverRequest]:
-    """Return what each of these builds of a target wants."""
+    """Return the solver requests of some builds of a target."""
     variants = {one.id: one for one in tx.find(BootstrapVariant, target=target)} if builds else {}
     learned = (
         {one.id: one.requires for one in tx.find(LearnedRequires, target=target)} if builds else {}
@@ -149,8 +149,8 @@ def solver_requests(tx: Transaction, target: str, builds: Sequence[Build]) -> li
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What libsolv is asked of each build: over which RPMs, those that are coming and those that
-    are stuck.
+    """A solver question for some builds: over the RPMs that exist, those that are coming and those
+    that are stuck.
 
     ``blind`` are sources that are coming without the vendor's binaries: what files and virtual
     Provides they make is not known yet.

@@ -53,7 +53,7 @@ class Planner(Protocol):
 
 
 class Scheduler:
-    """The loop. ``owner`` names this process among those that may stand by."""
+    """The scheduler's loop. ``owner`` names this process among those that may stand by."""
 
     def __init__(self, hub: Hub, planner: Planner, *, owner: str) -> None:
         self._hub = hub

@@ -1,4 +1,4 @@
-"""The hub's own handlers: what the services worker and the signer do with a task they claimed.
+"""Running of the hub's own tasks by the services worker and the signer.
 
 Each is safe to run twice: a worker killed half-way leaves a lease that runs out, and the task
 starts again from the top.
@@ -22,9 +22,7 @@ Handler = Callable[[Task, Heartbeat], None]
 
 
 def serve(hub: Hub, handlers: Mapping[TaskKind, Handler], task_id: str, worker: str) -> None:
-    """Claim one task and run its handler; a message for a task that is not ours any more is
-    dropped.
-    """
+    """Claim one task and run its handler; a message for a task that was reassigned is dropped."""
     with log.bound(task=task_id, worker=worker):
         try:
             with hub.store.begin() as tx:
@@ -58,7 +56,7 @@ def _run(hub: Hub, handlers: Mapping[TaskKind, Handler], task: Task, token: str)
 
 
 def broke_for_good(hub: Hub, task: Task) -> None:
-    """A hub task used up its tries: what it was about stops with that reason instead of hanging."""
+    """Stop the drop or build of a hub task that has used up its tries, with the reason."""
     reason = f"{task.kind} failed {task.failures} times; the last: {task.reason}"
     with hub.store.begin() as tx:
         if task.kind is TaskKind.INGEST:
@@ -72,8 +70,8 @@ def broke_for_good(hub: Hub, task: Task) -> None:
 
 
 def _rejected(hub: Hub, task: Task, token: str, error: InputError) -> None:
-    """The input is at fault, so trying again would not help: the build (or drop) goes on hold with
-    the reason.
+    """Put the build or drop on hold with the reason: the input is at fault, so another try would
+    not help.
     """
     with hub.store.begin() as tx:
         tasks.fail(tx, tasks.held(tx, task.id, token), FailureKind.BAD_SRPM, str(error))

@@ -1,4 +1,4 @@
-"""Universes: what the builds of a target can install now, opened for the solver.
+"""Universes: the repositories that builds of a target can use now, opened for the solver.
 
 A universe holds one pinned generation of each buildroot layer and the seeds of all of them.
 """

@@ -1,4 +1,4 @@
-"""A new generation of the build tag may take sonames away from builds it carries: they are named,
+"""Impacts of a new generation of the build tag: builds that need sonames it takes away are named,
 and rebuilt if the target says so.
 """
 
@@ -64,7 +64,7 @@ def _tell(tx: Transaction, target: Target, found: Impact, *, by: Build) -> None:
 
 
 def _rebuild(tx: Transaction, target: Target, affected: Collection[Build], why: str) -> None:
-    """One drop of rebuilds, so that the plan, approval, pause and page of drops are theirs too."""
+    """Make one drop of rebuilds, so that plan, approval, pause and page work as for any drop."""
     objection = target.trigger_limits.objection(len(affected))
     drop = Drop(
         id=drop_id(target.name, [f"{build.id} {build.round}" for build in affected]), target=target.name,

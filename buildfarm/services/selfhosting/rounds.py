@@ -1,6 +1,4 @@
-"""Cycles of sources get off the seed: what is seeded is built again with its own cycle, until
-nothing is.
-"""
+"""Rounds: seeded cycles of sources are built again with their own RPMs until no member is seeded."""
 
 from __future__ import annotations
 
@@ -58,8 +56,8 @@ def note_lock(tx: Transaction, build: Build, lock: Sequence[wire.InstalledRpm]) 
 
 
 def _made_by(tx: Transaction, build: Build) -> set[str]:
-    """Names of the RPMs that the sources of a build's cycle make, by their headers and by the
-    vendor's binaries.
+    """Return the names of the RPMs that the sources of a build's cycle make, by their headers and
+    by the vendor's binaries.
     """
     made = {rpm.name for rpm in tx.find(VendorRpm, target=build.target, source=build.cycle)}
     for member in tx.find(Build, target=build.target, source=build.cycle):

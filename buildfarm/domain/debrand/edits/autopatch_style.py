@@ -1,10 +1,10 @@
-"""Where AlmaLinux's autopatch-tool puts new lines: of a source or patch, of what applies it, of a
-section.
+"""Positions at which AlmaLinux's autopatch-tool puts new lines: a source or patch, its application,
+a section.
 
-Its rules carry over byte for byte only if the places are the same, odd ones included. The tool
-reads the spec from its end; so does this, on the lines in reverse order: inserting before an index
-there is standing after that line here. Source: autopatch-tool ``docs/configuration.md`` (add_files)
-and the behaviour of its ``add_files`` action.
+Its rules carry over byte for byte only if the positions are the same, odd ones included. The tool
+reads the spec from its end; so does this module, on the lines in reverse order: inserting before an
+index there means standing after that line here. Source: autopatch-tool ``docs/configuration.md``
+(add_files) and the behaviour of its ``add_files`` action.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _STRIP = re.compile(r"-p[ \t]*(\d+)")
 
 
 def edit_patch(action: Patch, tree: Tree, spec: str, where: str) -> str:
-    """Carry the action out; the path of the patch.
+    """Carry the action out and return the path of the patch.
 
     :raises RuleDoesNotFit: the spec is not as the action needs it.
     """

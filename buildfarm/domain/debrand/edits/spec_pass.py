@@ -113,9 +113,7 @@ class _Counter:
 
 @dataclass(slots=True)
 class _Plan:
-    """What is still to be written: lines before a given line of the input, and text appended to
-    sections.
-    """
+    """Lines still to be written: before a given line of the input, or appended to sections."""
 
     before: dict[int, list[str]] = field(default_factory=dict)
     appends: list[tuple[str, str]] = field(default_factory=list)

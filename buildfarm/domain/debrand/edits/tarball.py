@@ -1,5 +1,5 @@
-"""A gzipped tar among the sources, the same bytes from the same files whenever and wherever it is
-made.
+"""Gzipped tars among the sources; the same files give the same bytes at any time and on any
+machine.
 """
 
 from __future__ import annotations
