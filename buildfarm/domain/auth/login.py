@@ -41,8 +41,8 @@ class OidcSettings:
     sigs: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def rights_of(self, groups: Collection[str]) -> tuple[Role, tuple[str, ...]]:
-        """The highest role and all SIGs that these groups give; whoever speaks for a SIG is at
-        least a maintainer.
+        """Return the highest role and all SIGs that these groups give; a person who speaks for a
+        SIG is at least a maintainer.
 
         >>> known = OidcSettings(issuer="https://id", client_id="farm", roles={"releng": Role.ENGINEER}, sigs={"virt": ("virt",)})
         >>> known.rights_of(["virt", "other"]), known.rights_of(["releng"])[0], known.rights_of([])[0]

@@ -1,8 +1,8 @@
 """Permissions: roles, actions, the SIGs that answer for a scope, and the one function that refuses
 with a reason.
 
-Nothing here knows how a person was recognised; :class:`Principal` is whoever asks, by a token or by
-a session.
+Nothing here knows how a person was recognised; :class:`Principal` is the caller, by a token or by a
+session.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Principal:
 
     @property
     def is_known(self) -> bool:
-        """Return whether anybody knows who it is."""
+        """Return whether the caller was recognised."""
         return bool(self.name)
 
 
@@ -167,8 +167,7 @@ def possible(principal: Principal, action: Action) -> Refusal | None:
     least = LEAST[action]
     if not principal.is_known:
         return Refusal(
-            why=f"to {SAID[action]} needs somebody the farm knows",
-            next_step="log in, or send a token",
+            why=f"to {SAID[action]} needs a known account", next_step="log in, or send a token"
         )
     if principal.role.rank < least.rank:
         why = f"{principal.name} has the role {principal.role}, to {SAID[action]} needs {least}"

@@ -27,8 +27,8 @@ def decide(
 ) -> Decision:  # fmt: skip
     """Decide both tags at once.
 
-    :param brands: what the scan found in its RPMs that nobody allowed, a line each; users never get
-        such a build.
+    :param brands: hits of the scan in its RPMs that no rule allows, a line each; users never get such
+        a build.
     :param held_back: why users must not get it though it is good
         (:func:`buildfarm.domain.selfhosting.seeds.held_back`).
     :param bootstrap: it was built under a bootstrap condition, so that something is missing in it

@@ -128,8 +128,8 @@ def _options(config: MockConfig) -> dict[str, object]:
 
 
 def _macros(config: MockConfig) -> dict[str, str]:
-    """With percent sign, as mock wants them; conditions as mock's own --with and --without spell
-    them.
+    """Return macros with percent sign, as mock wants them, and conditions as mock's own --with and
+    --without spell them.
     """
     macros = {f"%{name}": body for name, body in config.macros.items()}
     for prefix, names in (("with", config.with_), ("without", config.without)):

@@ -34,7 +34,8 @@ class Reference:
 
 
 def parse_nevra(text: str) -> NEVRA | None:
-    """``name-[epoch:]version-release.arch``, with or without ``.rpm``; ``None`` if it is none.
+    """Parse ``name-[epoch:]version-release.arch``, with or without ``.rpm``; return ``None`` if it
+    is none.
 
     >>> str(parse_nevra("gcc-c++-11.4.1-3.el9.x86_64.rpm")), parse_nevra("hello")
     ('gcc-c++-11.4.1-3.el9.x86_64', None)

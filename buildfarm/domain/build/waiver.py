@@ -70,8 +70,8 @@ class WaiverRequest:
 
     ``rpm`` is the file that the finding is in.
 
-    ``security``: only the security authority may grant it. ``answer`` is empty until somebody
-    answers, an :class:`WaiverRequestState` then; ``waiver`` is the id of the one that was recorded
+    ``security``: only the security authority may grant it. ``answer`` is empty until it is
+    answered, a :class:`WaiverRequestState` then; ``waiver`` is the id of the one that was recorded
     for it.
     """
 

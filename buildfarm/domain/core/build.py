@@ -68,7 +68,7 @@ JUDGED = (_S.COMPARED, _S.REFUSED)
 """States of a build whose RPMs were compared and that users do not have."""
 
 TO_BUILD = (_S.INGESTED, _S.DEBRANDED, _S.WAITING, _S.QUEUED, _S.BUILDING)
-"""States of a build that is not built yet and can be without anybody doing anything."""
+"""States of a build that is not built yet and goes on by itself."""
 
 
 def check_transition(build: str, old: BuildState, new: BuildState) -> None:

@@ -124,7 +124,7 @@ class AfterInfraFailure(enum.Enum):
 
 
 def after_infrastructure_failure(failures: int) -> AfterInfraFailure:
-    """Retry a counted number of times; ``failures`` includes the present one."""
+    """Decide whether to retry; ``failures`` includes the present one."""
     return (
         AfterInfraFailure.RETRY
         if failures < MAX_INFRASTRUCTURE_FAILURES
@@ -143,7 +143,7 @@ def message_is_overdue(task: Task, now: datetime, patience: timedelta) -> bool:
 
 
 def check_holder(task: Task, lease_token: str) -> None:
-    """Only the holder of the lease may report on a task.
+    """Check that a caller holds the lease of a task.
 
     :raises IllegalTransition: the task is not OPEN, or someone else holds it.
     """

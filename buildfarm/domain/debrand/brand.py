@@ -16,7 +16,7 @@ vendor, something that reports to the vendor, something that works otherwise bec
 legal text that names the vendor.
 """
 UNREAD = "unread"
-"""The class of what could not be looked into; nothing is clean that nobody looked at."""
+"""The class of files that could not be read; an unread file is not clean."""
 _CONTEXT = 60
 _LINE_END = re.compile(rb"[\n\r\0]")
 _PLAIN = re.compile(r"[A-Za-z0-9 _@/:,~-]+")
@@ -150,8 +150,8 @@ class Matcher:
         self._keep = [(keep, re.compile(keep.pattern.encode())) for keep in policy.keep]
 
     def find(self, data: bytes, where: str) -> Iterator[Found]:
-        """Every brand word in ``data``, which stands at ``where``: in any encoding that ASCII is a
-        part of, and in UTF-16.
+        """Find every brand word in ``data`` at ``where``, in UTF-16 and in any encoding that
+        includes ASCII.
 
         >>> policy = BrandPolicy(words=(BrandWord(pattern="acme", kind="trademark"),), keep=(Keep(pattern="Copyright"),))
         >>> text = b"Welcome to ACME" + bytes([10]) + b"Copyright ACME"
@@ -257,7 +257,7 @@ def not_allowed(hits: Sequence[BrandHit], allow: Sequence[Allow]) -> list[BrandH
 
 
 def explained(hit: BrandHit, allow: Sequence[Allow]) -> Allow | None:
-    """Return who allows a hit; nobody can allow what was not read."""
+    """Return the reason why a hit is allowed; a file that was not read is never allowed."""
     if hit.kind == UNREAD:
         return None
     return next(

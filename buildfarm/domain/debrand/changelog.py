@@ -29,7 +29,7 @@ def is_automatic(text: str) -> bool:
 
 
 def add_entry(text: str, entry: str, where: str) -> str:
-    """``text`` with ``entry`` (lines, each ended) and a blank line on top of its %changelog.
+    """Return ``text`` with ``entry`` (lines, each ended) and a blank line on top of its %changelog.
 
     Above ``%autochangelog`` it stays where it is when rpmautospec fills that in.
 

@@ -17,7 +17,8 @@ _DEFINITION_END = "}%{?-e:.%{-e*}}%{?-s:.%{-s*}}%{!?-n:%{?dist}}"
 
 
 def append_release(text: str, suffix: str, where: str, *, autorelease: str = "edit") -> str:
-    """``text`` with ``suffix`` after every Release in a preamble, or in the macro that makes it.
+    """Return ``text`` with ``suffix`` after every Release in a preamble, or in the macro that makes
+    it.
 
     :raises RuleDoesNotFit: there is no Release, or the macro is not written as rpmautospec does.
     """

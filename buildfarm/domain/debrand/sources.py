@@ -109,7 +109,7 @@ def wanted_number(action: SourceFile | Patch, known: Declared, where: str) -> in
 
 
 def insert_line(text: str, after: re.Match[str], line: str) -> str:
-    """``text`` with a line after the one that matched."""
+    """Return ``text`` with a line after the one that matched."""
     head = text[: after.end()]
     return (head if head.endswith("\n") else f"{head}\n") + line + text[after.end() :]
 

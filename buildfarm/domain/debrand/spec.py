@@ -139,5 +139,5 @@ def after_conditionals(lines: Sequence[str], index: int) -> int:
 
 
 def ended(text: str) -> str:
-    """``text`` with a newline at its end."""
+    """Return ``text`` with a newline at its end."""
     return text if text.endswith("\n") or not text else f"{text}\n"

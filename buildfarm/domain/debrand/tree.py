@@ -105,8 +105,8 @@ def debranded_by(tree: Mapping[str, bytes]) -> str:
 def digests(
     before: Mapping[str, bytes], after: Mapping[str, bytes]
 ) -> tuple[tuple[str, str, str], ...]:
-    """``(path, SHA-256 before, SHA-256 after)`` of every file, sorted by path; empty text where it
-    is not there.
+    """Return ``(path, SHA-256 before, SHA-256 after)`` of every file, sorted by path; empty text
+    where it is not there.
     """
 
     def digest(tree: Mapping[str, bytes], path: str) -> str:
@@ -118,7 +118,7 @@ def digests(
 
 
 def decode(data: bytes) -> str:
-    """Text that :func:`encode` turns back into the same bytes, whatever the encoding was."""
+    """Return text that :func:`encode` turns back into the same bytes, whatever the encoding was."""
     return data.decode("utf-8", "surrogateescape")
 
 

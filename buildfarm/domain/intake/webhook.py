@@ -61,8 +61,8 @@ def verified(forge: Forge, message: Message, secrets: Sequence[str]) -> str:
     """Return what identifies the message: a signed id where the scheme has one, else the digest of
     its body.
 
-    An id in a header that nobody signed (``X-GitHub-Delivery``) would let the same body come again
-    under another one.
+    An id in an unsigned header (``X-GitHub-Delivery``) would let the same body come again under
+    another one.
 
     :raises BadSignature: none of ``secrets`` signed it, or its time is more than five minutes off.
     :raises ConfigError: there is no secret, or one that cannot be one.
@@ -92,7 +92,7 @@ def verified(forge: Forge, message: Message, secrets: Sequence[str]) -> str:
         return _pagure_id(message)
     event = message.headers.get(
         f"x-{forge.value}-event", "message"
-    )  # nobody signed it: another event is another message
+    )  # not signed: another event is another message
     return f"{event} sha256:{hashlib.sha256(message.body).hexdigest()}"
 
 
@@ -136,7 +136,7 @@ def key_of(secret: str) -> bytes:
 
 
 def _pagure_id(message: Message) -> str:
-    """Pagure signs its ``msg_id`` and ``timestamp`` with the body."""
+    """Return Pagure's ``msg_id``, which is signed with ``timestamp`` and body."""
     sent = _object(message.body)
     stamp = sent.get("timestamp")
     if (
@@ -202,8 +202,8 @@ def push_of(forge: Forge, message: Message) -> Push | str:
 
 
 def _pagure_push(sent: Mapping[str, Any]) -> Push | str:
-    """Topics ``git.receive`` (branch, end_commit) and ``git.tag.creation`` (tag, rev); the header
-    that names them is not signed.
+    """Read topics ``git.receive`` (branch, end_commit) and ``git.tag.creation`` (tag, rev); the
+    header that names them is not signed.
     """
     topic, message = str(sent.get("topic") or ""), sent.get("msg")
     kind = topic.rpartition("pagure.")[2]

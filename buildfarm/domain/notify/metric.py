@@ -99,7 +99,7 @@ def metric_id(kind: MetricKind, labels: tuple[str, ...]) -> str:
 
 
 def add_up(known: Metric, kind: MetricKind, seconds: Iterable[float]) -> Metric:
-    """``known`` with these observations.
+    """Return ``known`` with these observations.
 
     >>> before = Metric(id="m", name=SCHEDULE_SECONDS.name, labels=("build",))
     >>> after = add_up(before, SCHEDULE_SECONDS, [0.5, 7.0, 1e6])
@@ -119,7 +119,7 @@ def add_up(known: Metric, kind: MetricKind, seconds: Iterable[float]) -> Metric:
 
 
 def cumulated(buckets: Iterable[int], bounds: Iterable[float]) -> list[tuple[str, float]]:
-    """Buckets as Prometheus wants them: each with all that is below it, the last one ``+Inf``.
+    """Return the buckets as Prometheus wants them: each with all below it, the last one ``+Inf``.
 
     >>> cumulated((1, 0, 2), (0.5, 1))
     [('0.5', 1), ('1', 1), ('+Inf', 3)]
@@ -152,7 +152,7 @@ def of_claim(task: Task) -> list[Observation]:
 def by_metric(
     observed: Iterable[Observation],
 ) -> Mapping[tuple[MetricKind, tuple[str, ...]], list[float]]:
-    """Observations of the same metric and labels together."""
+    """Group observations by metric and labels."""
     found: dict[tuple[MetricKind, tuple[str, ...]], list[float]] = {}
     for one in observed:
         found.setdefault((one.kind, one.labels), []).append(one.seconds)

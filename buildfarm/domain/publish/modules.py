@@ -33,8 +33,8 @@ class Modules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visibility:
-    """NEVRAs of inactive streams, NEVRAs of active ones, and the names of the latter, which nobody
-    else may bear.
+    """NEVRAs of inactive streams, NEVRAs of active ones, and the names of the latter, which hide
+    RPMs of no module.
     """
 
     hidden: frozenset[str]

@@ -161,6 +161,6 @@ def to_collect(
 
 
 def generation_digest(files: Iterable[tuple[str, str]]) -> str:
-    """SHA-256 over the sorted ``(file name, sha256)`` of everything in a generation."""
+    """Return the SHA-256 over the sorted ``(file name, sha256)`` of everything in a generation."""
     text = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(files))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -83,7 +83,7 @@ def forecast(
     *,
     workers: int,
 ) -> Forecast:
-    """Play a plan through on so many builders (at least one)."""
+    """Simulate a plan on a number of builders (at least one)."""
     graph = graph_of(needs, costs)
     done = simulate(graph, max(1, workers))
     longest = set(graph.critical_sources())

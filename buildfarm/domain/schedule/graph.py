@@ -14,22 +14,21 @@ Node = TypeVar("Node", bound=Hashable)
 
 
 def strongly_connected(edges: Mapping[Node, Sequence[Node]]) -> list[list[Node]]:
-    """Tarjan's strongly connected components, what is needed before what needs it, without
-    recursion.
+    """Return Tarjan's strongly connected components, dependencies first, without recursion.
 
     >>> strongly_connected({"a": ["b"], "b": ["a"], "c": ["a"]})
     [['b', 'a'], ['c']]
     """
     index: dict[Node, int] = {}
     low: dict[Node, int] = {}
-    shard: list[Node] = []
-    on_shard: set[Node] = set()
+    stack: list[Node] = []
+    on_stack: set[Node] = set()
     found: list[list[Node]] = []
 
     def enter(node: Node) -> None:
         index[node] = low[node] = len(index)
-        shard.append(node)
-        on_shard.add(node)
+        stack.append(node)
+        on_stack.add(node)
         work.append((node, iter(edges[node])))
 
     work: list[tuple[Node, Iterator[Node]]] = []
@@ -42,22 +41,22 @@ def strongly_connected(edges: Mapping[Node, Sequence[Node]]) -> list[list[Node]]
                 if following not in index:
                     enter(following)
                     break
-                if following in on_shard:
+                if following in on_stack:
                     low[node] = min(low[node], index[following])
             else:
                 work.pop()
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[node])
                 if low[node] == index[node]:
-                    found.append(_pop_through(node, shard))
-                    on_shard.difference_update(found[-1])
+                    found.append(_pop_through(node, stack))
+                    on_stack.difference_update(found[-1])
     return found
 
 
-def _pop_through(node: Node, shard: list[Node]) -> list[Node]:
-    group = [shard.pop()]
+def _pop_through(node: Node, stack: list[Node]) -> list[Node]:
+    group = [stack.pop()]
     while group[-1] != node:
-        group.append(shard.pop())
+        group.append(stack.pop())
     return group
 
 
@@ -100,7 +99,7 @@ def shortest_ring(
 
 
 def reachable(start: Node, edges: Mapping[Node, Sequence[Node]]) -> set[Node]:
-    """Everything that ``edges`` lead to from ``start``, itself included."""
+    """Return all nodes that ``edges`` lead to from ``start``, itself included."""
     seen = {start}
     queue = [start]
     while queue:

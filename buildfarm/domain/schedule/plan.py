@@ -119,7 +119,7 @@ class Node:
     """One source that is still to be built.
 
     ``needs`` maps the key of each source it would take RPMs from to the requirement that does so; a
-    source that is finished is in nobody's ``needs``. ``broken`` names what only a source that ended
+    source that is finished is in no ``needs``. ``broken`` names what only a source that ended
     without a result would give, and how that ended. ``problem`` is why it cannot be resolved at
     all; ``resolves_now`` whether today's repositories alone would do. ``condition`` is its spec's
     bootstrap condition, ``variant`` what it needs under it, once that is known; ``trouble`` why the

@@ -306,6 +306,6 @@ class _Lanes:
         self._count(lane.account)
 
     def close(self, lane: _Lane) -> Iterator[Task]:
-        """Nothing more of a lane can start; its tasks."""
+        """Take a lane out, because none of its tasks can start, and return its tasks."""
         while lane.tasks:
             yield lane.tasks.popleft()

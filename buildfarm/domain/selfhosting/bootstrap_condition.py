@@ -142,9 +142,9 @@ def _needs(member: Member, *, conditioned: bool) -> Collection[str]:
 
 
 def ways_out(members: Mapping[str, Member]) -> dict[str, WayOut]:
-    """Whom to ask, or whom to build under a condition: nobody that could be spared.
+    """Return the members to ask about, or to build under a condition; none that can be spared.
 
-    Empty if there is none, or no need.
+    Empty if there is no way out, or no need of one.
 
     >>> a = Member(needs={"b"}, free=False, condition="--with bootstrap")
     >>> b = Member(needs={"a"}, free=False)

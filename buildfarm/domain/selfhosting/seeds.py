@@ -90,7 +90,7 @@ def share(ours: int, of: int) -> float | None:
 
 
 def reached(start: Iterable[str], lock_of: Mapping[str, Collection[str]]) -> set[str]:
-    """Every RPM (by header digest) that stands in the buildroots of ``start``, in the buildroots of
+    """Return every RPM (by header digest) in the buildroots of ``start``, in the buildroots of
     those, and so on.
 
     :param lock_of: for each RPM that we built the RPMs of its buildroot; what is not in it came

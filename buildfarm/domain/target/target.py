@@ -74,8 +74,8 @@ class Upstream:
     """The vendor: name, public keys (files) that sign its SRPMs, where its packages come from (for
     people), its dist-git.
 
-    A SIG's own target has no ``vendor``. With ``submitted`` an SRPM needs no signature: whoever may
-    send drops to the target answers for it, and is named where a key would be. A drop may name
+    A SIG's own target has no ``vendor``. With ``submitted`` an SRPM needs no signature: its sender
+    answers for it, and is named in the place of a key. A drop may name
     files by URL under ``allowed_urls`` (and under the repositories that are polled), nowhere else.
     """
 
@@ -175,7 +175,7 @@ class TriggerLimits:
     def objection(self, builds: int, *, asked: bool = False, lately: int = 0) -> str:
         """Return why so many builds await approval; empty if they need none.
 
-        ``asked``: whoever sent them wants to see the plan first.
+        ``asked``: the sender wants to see the plan first.
 
         ``lately`` is how many the same trigger has started in ``hours``.
 
@@ -207,7 +207,7 @@ class MachineRequirements:
 
     @classmethod
     def of(cls, stored: Mapping[str, object]) -> MachineRequirements:
-        """From a task's own ``requirements``."""
+        """Return the requirements stored with a task."""
         return cls(
             memory_mib=int(str(stored.get("memory_mib", 0))), cores=int(str(stored.get("cores", 0))), kvm=bool(stored.get("kvm")),
         )  # fmt: skip
@@ -257,12 +257,12 @@ class Target:
     ``dist`` is the vendor's default dist tag with its dot; a build takes the dist of its own SRPM's
     Release. A layered target builds on what users of its ``base`` (another target) have, and on the
     base's own external repositories. ``suffix`` is what rules append to the Release of a debranded
-    source. ``header_tags`` are the values our RPMs extra_metadata. ``machine_requirements`` says
+    source. ``header_tags`` are values of our RPMs' headers. ``machine_requirements`` says
     for a source what its builds need of a worker, ``trigger_limits`` what one trigger may start by
     itself; ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources
     are built again when a soname or symbol version they use goes away; they are named in any case.
-    ``carry`` names files whose groups, advisories and modules go into each binary repository;
-    ``repodata`` says in which checksums and compressions its metadata is written. ``modules`` are
+    ``extra_metadata`` names files whose groups, advisories and modules go into each binary
+    repository; ``repodata`` says in which checksums and compressions its metadata is written. ``modules`` are
     the streams (``NAME:STREAM``) that its buildroots enable beside the default ones. ``triggers``
     start drops by themselves.
     """

@@ -70,8 +70,8 @@ class WatchedFolder:
     """RPMs that come to rest in ``path`` (at any depth) become a drop once nothing moved there for
     ``quiet`` seconds.
 
-    What the kernel did not tell of (it came while nobody watched) is found by looks that are
-    ``look`` seconds apart.
+    Files without an event of the kernel (they came while no process watched) are found by looks
+    that are ``look`` seconds apart.
     """
 
     __pydantic_config__: ClassVar = _FORBID

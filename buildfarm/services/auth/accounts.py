@@ -40,7 +40,7 @@ def create(
 
 
 def find(tx: Transaction, name: str) -> Account:
-    """One account. :raises NotFound: there is none."""
+    """Return one account. :raises NotFound: there is none."""
     found = tx.first(Account, id=name)
     if found is None:
         raise NotFound(f"no account {name}", hint="`buildfarm account list` shows them")

@@ -36,7 +36,8 @@ class LoginTools:
 def with_password(
     hub: Hub, passwords: Passwords, name: str, password: str, *, address: str
 ) -> Account:
-    """The account of whoever knows its password; an unknown name takes as long as a wrong password.
+    """Return the account with this name and password; an unknown name takes as long as a wrong
+    password.
 
     :raises TooManyTries: the account or the address has tried too often.
     :raises NotAllowed: wrong, or the account is disabled.
@@ -70,8 +71,8 @@ def with_password(
 
 
 def with_identity(hub: Hub, settings: OidcSettings, claims: Mapping[str, object]) -> Account:
-    """The account of whom the issuer's verified ``claims`` are about; made at the first login, its
-    rights follow the groups.
+    """Return the account of the person in the issuer's verified ``claims``; it is created at the
+    first login, and its rights follow the groups.
 
     :raises NotAllowed: the issuer says no usable name, the name is another's, or the account is
         disabled.

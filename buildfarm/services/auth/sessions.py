@@ -26,10 +26,10 @@ class Recognised:
 
 
 def start(hub: Hub, account: Account, *, former: str = "", by: str) -> str:
-    """Open a session and end the one that the browser came with; what its cookie is to hold.
+    """Open a session, end the one that the browser came with, and return the value of its cookie.
 
-    The id is made here and never taken from a request, so whoever knows the ``former`` one knows
-    nothing (session fixation).
+    The id is made here and never taken from a request, so a person who knows the ``former`` one
+    gains nothing (session fixation).
     """
     secret = secrets.token_urlsafe(32)
     with hub.store.begin() as tx:
@@ -45,7 +45,9 @@ def start(hub: Hub, account: Account, *, former: str = "", by: str) -> str:
 
 
 def recognise(hub: Hub, secret: str) -> Recognised | None:
-    """Whose cookie this is; ``None`` if its session is unknown or over, or the account disabled."""
+    """Return the account of a cookie; ``None`` if its session is unknown or over, or the account
+    disabled.
+    """
     with hub.store.read() as tx:
         session = tx.first(Session, id=token_hash(secret))
         account = tx.first(Account, id=session.account) if session else None

@@ -197,7 +197,7 @@ def _beyond_header(build: Build, asked: Sequence[str]) -> tuple[str, ...]:
 
 
 def _found_anew(build: Build, task: Task, report: wire.Report) -> tuple[str, ...]:
-    """BuildRequires that nobody knew of and that could not be installed: a matter of the plan, not
+    """Return BuildRequires that were unknown and could not be installed: a matter of the plan, not
     the SRPM's fault.
 
     Each return brings something new, and there are at most :data:`MAX_REPLANS`: no build goes round

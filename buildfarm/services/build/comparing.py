@@ -32,7 +32,7 @@ class BrandScanner(Protocol):
     def __call__(
         self, paths: Sequence[Path], policy: BrandPolicy, allow: Sequence[Allow] = ()
     ) -> Sequence[BrandHit]:
-        """All hits that nobody allowed."""
+        """Return all hits that the rule does not allow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,7 @@ def find(hub: Hub, identity: str) -> WaiverRequest:
     with hub.store.read() as tx:
         found = tx.first(WaiverRequest, id=identity)
     if found is None:
-        raise NotFound(f"nobody asked for a waiver as {identity}", hint="/waivers lists them")
+        raise NotFound(f"there is no waiver request {identity}", hint="/waivers lists them")
     return found
 
 
@@ -154,7 +154,7 @@ def grant(
 
 
 def decline(hub: Hub, asked: WaiverRequest, *, actor: str, why: str) -> WaiverRequest:
-    """Say no. :raises InputError: no reason. :raises Conflict: answered already."""
+    """Decline a request. :raises InputError: no reason. :raises Conflict: answered already."""
     if not why.strip():
         raise InputError(f"{asked.id}: to decline needs a reason", hint="--reason TEXT")
     return _answer(hub, asked, WaiverRequestState.DECLINED, actor=actor, why=why)
@@ -180,7 +180,7 @@ def _answer(
         }
         changed = tx.update(asked, only_if={"answered": None}, **values)
         if changed is None:
-            raise Conflict(f"{asked.id} was answered by somebody else", hint="look at it again")
+            raise Conflict(f"{asked.id} was answered meanwhile", hint="look at it again")
         tx.event(
             f"build.waiver_{answer}", asked.build, actor=actor, why=why, ask=asked.id, waiver=waiver
         )

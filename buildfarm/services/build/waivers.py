@@ -231,7 +231,7 @@ def _judge_one(hub: Hub, tx: Transaction, build: Build, *, actor: str, why: str)
         build, only_if={"state": build.state}, state=state, **builds.next_stage(tx, build), **values
     )
     if changed is None:
-        raise Conflict(f"build {build.nvr} was moved by somebody else", hint="try again")
+        raise Conflict(f"build {build.nvr} was moved meanwhile", hint="try again")
     tx.event(
         "build.judged",
         build.id,

@@ -31,7 +31,7 @@ def offer(tx: Transaction, build: Build, condition: str) -> None:
 def take_way_out(
     tx: Transaction, target: Target, build: Build, way: WayOut, cycle: Sequence[Build]
 ) -> None:
-    """Have a worker find out what the condition requires, or build under it from now on.
+    """Let a worker find out the requirements under the condition, or build under it from now on.
 
     Safe to repeat.
     """

@@ -18,9 +18,7 @@ from buildfarm.ports.store import Transaction
 from buildfarm.services.core import bootstrap_variants, search_index
 
 _SHOWN = ("verdict", "gate", "gate_reason", "failure_kind")
-"""What an event of a build says of it, so that whoever reads it later need not ask what became of
-the build since.
-"""
+"""Fields of a build that its events hold, so that the history can be read without the build."""
 
 
 def move(
@@ -29,7 +27,7 @@ def move(
     """Take ``build`` to another state, with its event.
 
     :raises IllegalTransition: ``to`` does not follow.
-    :raises Conflict: somebody else moved it meanwhile; read it again.
+    :raises Conflict: it was moved meanwhile; read it again.
     """
     check_transition(build.nvr, build.state, to)
     values: dict[str, object] = {
@@ -41,7 +39,7 @@ def move(
     }
     moved = tx.update(build, only_if={"state": build.state}, state=to, state_since=tx.now, **values)
     if moved is None:
-        raise Conflict(f"build {build.nvr} was moved by somebody else", hint="read it again")
+        raise Conflict(f"build {build.nvr} was moved meanwhile", hint="read it again")
     shown = {name: str(value) for name in _SHOWN if (value := fields.get(name))}
     tx.event(f"build.{to.value}", build.id, actor=actor, why=why, was=build.state.value, **shown)
     return moved
@@ -53,7 +51,7 @@ def next_stage(tx: Transaction, build: Build) -> dict[str, object]:
 
 
 def wait(tx: Transaction, build: Build, kind: WaitKind, reason: str) -> Build:
-    """Say why a waiting build waits; an event only when the reason is a new one."""
+    """Store why a waiting build waits, with an event when the reason is a new one."""
     if build.wait_kind == kind and build.reason == reason:
         return build
     waiting = {"state": BuildState.WAITING}
@@ -110,7 +108,7 @@ def prioritise(tx: Transaction, build: Build, priority: int, *, actor: str, why:
         )
     changed = tx.update(build, only_if={"state": build.state}, priority=priority)
     if changed is None:
-        raise Conflict(f"build {build.nvr} was moved by somebody else", hint="read it again")
+        raise Conflict(f"build {build.nvr} was moved meanwhile", hint="read it again")
     for task in tx.find(Task, subject=build.id, state=TaskState.FREE):
         tx.update(task, only_if={"state": TaskState.FREE}, priority=priority)
     tx.event("build.priority", build.id, actor=actor, why=why, was=build.priority, now=priority)

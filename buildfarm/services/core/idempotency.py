@@ -29,7 +29,7 @@ def begin(store: Store, key: str, fingerprint: str) -> KeptAnswer:
 def finish(
     store: Store, taken: KeptAnswer, *, status: int, content_type: str, location: str, body: str
 ) -> None:
-    """Keep what came of a request; nothing happens where somebody took the key over meanwhile."""
+    """Store the answer of a request; nothing happens if the key was taken over meanwhile."""
     mine = {"status": 0, "created": taken.created}
     with store.begin() as tx:
         tx.update(

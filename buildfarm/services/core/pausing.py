@@ -52,7 +52,8 @@ def pause(tx: Transaction, subject: Subject, *, actor: str, why: str) -> Pause:
 def resume(
     tx: Transaction, subject: Subject, *, actor: str, why: str, drop_waiting: bool = False
 ) -> int:
-    """Go on; with ``drop_waiting`` what has not begun is canceled instead. How many were canceled.
+    """Resume; with ``drop_waiting`` builds that have not begun are canceled instead. Return how
+    many were canceled.
 
     :raises Conflict: it is not paused.
     """

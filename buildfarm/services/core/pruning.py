@@ -44,13 +44,7 @@ def prune(store: Store, blobs: BlobStore) -> dict[str, int]:
         }
         some = {kind: count for kind, count in gone.items() if count}
         if some:
-            tx.event(
-                "store.pruned",
-                "store",
-                actor="scheduler",
-                why="older than anybody asks for",
-                **some,
-            )
+            tx.event("store.pruned", "store", actor="scheduler", why="past its retention", **some)
     return some
 
 

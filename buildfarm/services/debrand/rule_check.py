@@ -54,7 +54,7 @@ class CheckTools:
 
     ``identities`` and ``scan`` take many at once, since starting a sandbox costs more than reading
     a small SRPM: name and EVR of each in that order (or what is wrong with it), and the hits by
-    file name that nobody has to explain away yet (``None``: no brand policy).
+    file name that no rule allows yet (``None``: no brand policy).
     """
 
     identities: Callable[[Sequence[Path]], Sequence[tuple[str, EVR] | InputError]]

@@ -20,7 +20,7 @@ MOST_BYTES = 8192 * 1024 * 1024
 
 
 def bring(hub: Hub, fetch: Fetch, drop: str, heartbeat: Heartbeat) -> None:
-    """Fetch what is missing of a drop.
+    """Fetch the missing files of a drop.
 
     :raises InfraError: a server does not answer, or the disk is full.
     """

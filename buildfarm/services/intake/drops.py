@@ -209,8 +209,8 @@ def release_hold(hub: Hub, drop: str, *, actor: str, why: str) -> Drop:
 
 
 def _take_in(hub: Hub, target: Target, item: Offered) -> tuple[str, str]:
-    """``(sha256, file name)`` of one offered file, which is in the blob store afterwards; dist-git
-    is asked when it is ingested.
+    """Return ``(sha256, file name)`` of one offered file, which is in the blob store afterwards;
+    dist-git is read when the drop is ingested.
     """
     if item.kind is ItemKind.DIST_GIT:
         source, _, commit = item.filename.partition("@")

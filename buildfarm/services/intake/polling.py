@@ -74,7 +74,7 @@ class Poller:
         return done
 
     def look(self, target: Target, poll: Poll, state: TriggerState) -> TriggerState:
-        """One look at all repositories of a poll."""
+        """Look once at all repositories of a poll."""
         try:
             looks = {
                 place: self._look_at(place, place_of(state.position, place), allowed=target.allowed_urls, work=self._hub.scratch)

@@ -33,7 +33,9 @@ class Surveyor(Protocol):
     """Reads SRPMs in the sandbox."""
 
     def __call__(self, srpms: Sequence[Path], policy: BrandPolicy | None) -> list[Surveyed]:
-        """One answer an SRPM, in order. :raises InputError: one of them ended the reader."""
+        """Return one answer for each SRPM, in order. :raises InputError: one of them ended the
+        reader.
+        """
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

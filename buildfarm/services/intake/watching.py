@@ -3,7 +3,7 @@
 The folder's files are read and never changed or removed.
 
 A file counts when it was closed or renamed in, or, for what was there before we listened, when two
-looks see it alike and nobody has it open for writing; and in any case only when rpm reads it to its
+looks see it alike and no process has it open for writing; and in any case only when rpm reads it to its
 end. What cannot be read gets a note beside it, ``NAME.problem``, and an event. Which files were
 sent is kept by digest, so a killed watcher goes on where it was.
 """

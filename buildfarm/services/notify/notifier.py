@@ -88,5 +88,5 @@ class Notifier:
                     log.get().warning("notifier.hindered", duty=name, reason=str(error))
                 except Exception:  # noqa: BLE001  # the others go on; the reason is in the log with its traceback
                     log.get().exception("notifier.broke", duty=name)
-            if not done or name in ("webhooks", "mails"):  # whoever failed gets a moment
+            if not done or name in ("webhooks", "mails"):  # a receiver that failed gets a pause
                 stopped.wait(pause)

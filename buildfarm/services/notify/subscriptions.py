@@ -142,7 +142,7 @@ def redeliver(store: Store, identity: str, asker: Asker) -> Delivery:
             settled=None,
         )
         if again is None:
-            raise Conflict(f"{identity} was changed by somebody else", hint="try again")
+            raise Conflict(f"{identity} was changed meanwhile", hint="try again")
         tx.event("delivery.asked_again", identity, actor=asker.name)
         return again
 

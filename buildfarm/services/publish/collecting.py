@@ -26,7 +26,7 @@ from buildfarm.services.core.hub import Heartbeat, Hub
 from buildfarm.services.publish import buildroots, publishing
 
 _IN_USE = timedelta(days=2)
-"""dnf keeps metadata for two days (metadata_expire, dnf.conf(5)): nobody's download may lose its
+"""dnf keeps metadata for two days (metadata_expire, dnf.conf(5)): no download may lose its
 files before.
 """
 
@@ -74,7 +74,9 @@ def collect(hub: Hub) -> list[Generation]:
 
 
 def _held(tx: Transaction) -> set[str]:
-    """In force, of a compose that is not retired, or what an unfinished task builds on or works at."""
+    """Return the generations that must keep their files: in force, of a compose that is not
+    retired, or used by an unfinished task.
+    """
     active = tx.find(Task, state=ACTIVE)
     heads = {head.generation for head in tx.find(TagHead)}
     below = {generation for task in active for generation in buildroots.pinned(task.order)}
@@ -91,8 +93,8 @@ def _held(tx: Transaction) -> set[str]:
 
 
 def ask_for_restore(hub: Hub, generation_id: str, *, actor: str, why: str) -> Generation:
-    """Have a collected generation's files written and signed again; one that is there already is
-    answered as it is.
+    """Request that a collected generation's files are written and signed again; one that has its
+    files is returned as it is.
 
     :raises NotFound: no such generation. :raises Conflict: it never came into force.
     """

@@ -204,7 +204,7 @@ def _have_files(hub: Hub, compose: Compose, *, actor: str) -> None:
 
 
 def retire(hub: Hub, name: str, *, actor: str, why: str) -> Compose:
-    """Hold a compose no longer. If users had it, they get the one promoted before it again.
+    """Retire a compose. If users had it, they get the one promoted before it again.
 
     :raises NotFound: no such compose. :raises InputError: no reason. :raises IllegalTransition: it
         is retired already.
@@ -239,9 +239,7 @@ def _move(hub: Hub, found: Compose, to: ComposeState, step: Step) -> Compose:
     with hub.store.begin() as tx:
         changed = tx.update(found, only_if={"state": found.state}, state=to, **step(tx, found))
         if changed is None:
-            raise Conflict(
-                f"compose {found.id} was changed by somebody else", hint="look at it again"
-            )
+            raise Conflict(f"compose {found.id} was changed meanwhile", hint="look at it again")
     return changed
 
 

@@ -107,9 +107,11 @@ def wanted(tx: Transaction, target: Target, tag: str) -> tuple[str, ...]:
 def _wanted(
     tx: Transaction, target: Target, tag: str, settled: Sequence[_Settled], carried: Collection[str]
 ) -> tuple[str, ...]:
-    """:func:`wanted` of builds that are not superseded.
+    """Return :func:`wanted` of builds that are not superseded.
 
-    What is, is looked at where the tag must let its source's build go.
+    Superseded builds are read only where the tag must drop its source's build.
+
+    :func:`wanted` of builds that are not superseded.
     """
     taken = [build for build in settled if _is_wanted(target, tag, build)]
     kept = {build.id for build in taken}
@@ -133,11 +135,11 @@ class Judged(Protocol):
 
     @property
     def verdict(self) -> str:
-        """Of the comparison; empty before."""
+        """Return the verdict of the comparison; empty before it."""
 
     @property
     def gate(self) -> str:
-        """Of the destination tag."""
+        """Return the answer of the destination tag."""
 
     @property
     def bootstrap(self) -> str:
@@ -177,9 +179,9 @@ def _differs(
 
 
 def carried_now(hub: Hub, target: Target) -> dict[str, str]:
-    """The digests of the files that go beside the RPMs of a target, by kind.
+    """Return the digests of the extra metadata of a target, by kind.
 
-    One that cannot be read has none; whoever writes the next generation says so.
+    A file that cannot be read is left out; writing the next generation reports it.
     """
     found = {}
     for kind, path in sorted(target.extra_metadata.items()):

@@ -190,8 +190,8 @@ class Question:
         )
 
     def _usable(self, request: SolverRequest, others: Sequence[Expected]) -> list[str]:
-        """Of what the last build of the source asked for whatever can be had: it orders, it does
-        not bind.
+        """Return those hints of the last build that can be satisfied: they order builds and never
+        block one.
         """
         return [
             text

@@ -87,7 +87,7 @@ class Scheduler:
         )
 
     def tick(self) -> None:
-        """One round: sweep if it is time, move builds on, plan, publish, assign, send."""
+        """Run one round: sweep if it is time, move builds on, plan, publish, assign, send."""
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + self._timing.sweep
             self.sweep()
@@ -192,7 +192,7 @@ class Scheduler:
                 )  # fmt: skip
 
     def _done(self, tx: Transaction, build: Build, kind: TaskKind, arch: str) -> bool:
-        """One arch of a build may be finished while another still builds."""
+        """Return whether this arch is finished; another arch of the build may still be building."""
         if kind is not TaskKind.BUILD:
             return False
         last = tx.first(

@@ -20,9 +20,7 @@ EVENT = "target.provides_lost"
 def after_switch(
     tx: Transaction, target: Target, before: Collection[str], now: Collection[str]
 ) -> list[Impact]:
-    """Look at what changed from the builds of one generation to those of the next; each impact is
-    an event of the target.
-    """
+    """Compare the builds of two generations; each impact is an event of the target."""
     found = []
     new = {build.source: build for build in tx.find(Build, id=tuple(set(now) - set(before)))}
     for old in tx.find(Build, id=tuple(set(before) - set(now))):

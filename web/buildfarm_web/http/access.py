@@ -123,7 +123,7 @@ def require_login() -> Principal:
     """Return whoever asks, if anybody knows them. :raises Unauthenticated: nobody does."""
     asker = principal()
     if not asker.is_known:
-        raise Unauthenticated("this needs somebody the farm knows", hint="log in, or send a token")
+        raise Unauthenticated("this needs a known account", hint="log in, or send a token")
     return asker
 
 

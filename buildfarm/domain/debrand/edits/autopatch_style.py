@@ -30,7 +30,7 @@ _FORMS = (
 
 
 def add(action: SourceFile | Patch, tree: Tree, spec: str, *, source: str, where: str) -> str:
-    """Declare (and apply) the file the way the tool does; the file's path.
+    """Declare (and apply) the file the way the tool does, and return its path.
 
     ``source`` is the source's name: the kernel's spec applies its patches with a shell function.
 
@@ -89,8 +89,8 @@ def _has(lines: list[str], pattern: str) -> bool:
 
 
 def _last(lines: list[str], kind: str, where: str) -> tuple[int, int, bool]:
-    """``(number, index, whether it has no number)`` of the last directive; behind a conditional
-    block if it is in one.
+    """Return ``(number, index, whether it has no number)`` of the last directive; behind a
+    conditional block if it is in one.
     """
     inside, block_end = False, None
     for at, line in enumerate(lines):
@@ -137,7 +137,7 @@ def _apply(action: Patch, lines: list[str], number: str, *, source: str, where: 
 
 
 def _place(lines: list[str]) -> int | None:
-    """After the last line that applies a patch, or after the block that line stands in."""
+    """Return the index after the last line that applies a patch, or after the block of that line."""
     inside, block_end, applied = False, None, None
     for at, line in enumerate(lines):
         if applied is None and _BLOCK_END.match(line):
@@ -163,7 +163,8 @@ _NAMING = ("%files", "%description", "%pre", "%post", "%preun", "%postun")
 
 
 def add_to_section(text: str, action: SectionEdit, where: str) -> str:
-    """``text`` with the lines, and a blank one, after the section's first line or at its end.
+    """Return ``text`` with the lines, and a blank one, after the section's first line or at its
+    end.
 
     :raises RuleDoesNotFit: there is no such section.
     """

@@ -95,7 +95,7 @@ def edit_lines(action: Lines, tree: Tree, where: str) -> Changed:
 
 
 def _edit(action: Lines, lines: list[str], *, is_spec: bool) -> int:
-    """Edit ``lines`` in place; how many places were changed.
+    """Edit ``lines`` in place and return how many places were changed.
 
     In a spec, %changelog ends the search.
     """
@@ -173,8 +173,8 @@ def _indent(line: str) -> str:
 
 
 def wrap(text: str, lines: str, condition: str, where: str) -> str:
-    """``text`` with ``%if condition`` and ``%endif`` around the one place where the block ``lines``
-    stands.
+    """Return ``text`` with ``%if condition`` and ``%endif`` around the only place of the block
+    ``lines``.
     """
     block = ended(lines)
     whole = "\n" + text

@@ -14,7 +14,7 @@ _TAG = re.compile(r"([A-Za-z][A-Za-z0-9]*)(\([^)\n]*\))?([ \t]*:[ \t]*)([^\n]*?)
 
 
 def edit_section(text: str, action: SectionEdit, where: str) -> str:
-    """``text`` with the section changed.
+    """Return ``text`` with the section changed.
 
     :raises RuleDoesNotFit: no such section, or another count of what is deleted.
     """
@@ -57,8 +57,8 @@ def _called(part: Section) -> str:
 
 
 def set_tags(text: str, action: Tags, where: str) -> str:
-    """``text`` with the tags of the preamble as the policy says: each value in place, a new tag
-    after the last one.
+    """Return ``text`` with the tags of the preamble as the policy says: each value in place, a new
+    tag after the last one.
 
     :raises RuleDoesNotFit: a tag to drop is not there, or one stands twice (in two branches of a
         condition).
@@ -104,7 +104,7 @@ def _tag(text: str, name: str, value: str | None, of: str, where: str) -> str:
 
 
 def set_macro(text: str, action: Macro, where: str) -> str:
-    """``text`` with another value for one macro or build condition.
+    """Return ``text`` with another value for one macro or build condition.
 
     :raises RuleDoesNotFit: it is defined nowhere, or more than once.
     """
