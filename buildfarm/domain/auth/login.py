@@ -44,9 +44,12 @@ class OidcSettings:
         """Return the highest role and all SIGs that these groups give; a person who speaks for a
         SIG is at least a maintainer.
 
-        >>> known = OidcSettings(issuer="https://id", client_id="farm", roles={"releng": Role.ENGINEER}, sigs={"virt": ("virt",)})
-        >>> known.rights_of(["virt", "other"]), known.rights_of(["releng"])[0], known.rights_of([])[0]
-        ((<Role.MAINTAINER: 'maintainer'>, ('virt',)), <Role.ENGINEER: 'engineer'>, <Role.VIEWER: 'viewer'>)
+        >>> known = OidcSettings(issuer="https://id", client_id="farm",
+        ...                      roles={"releng": Role.ENGINEER}, sigs={"virt": ("virt",)})
+        >>> known.rights_of(["virt", "other"])
+        (<Role.MAINTAINER: 'maintainer'>, ('virt',))
+        >>> known.rights_of(["releng"])[0], known.rights_of([])[0]
+        (<Role.ENGINEER: 'engineer'>, <Role.VIEWER: 'viewer'>)
         """
         sigs = tuple(sorted({sig for group in groups for sig in self.sigs.get(group, ())}))
         given = [self.roles[group] for group in groups if group in self.roles]
@@ -81,10 +84,12 @@ class LoginSettings:
 
 
 def groups_in(claims: Mapping[str, object], name: str) -> tuple[str, ...]:
-    """The groups that a claim lists; a single word is one group, anything else none.
+    """Return the groups that a claim lists; a single word is one group, anything else none.
 
-    >>> groups_in({"groups": ["a", 1]}, "groups"), groups_in({"groups": "a"}, "groups"), groups_in({}, "groups")
-    (('a',), ('a',), ())
+    >>> groups_in({"groups": ["a", 1]}, "groups"), groups_in({"groups": "a"}, "groups")
+    (('a',), ('a',))
+    >>> groups_in({}, "groups")
+    ()
     """
     found = claims.get(name)
     listed = [found] if isinstance(found, str) else found if isinstance(found, list) else []

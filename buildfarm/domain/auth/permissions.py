@@ -33,7 +33,8 @@ class Role(enum.StrEnum):
     def of(cls, word: str) -> Role:
         """The role that ``word`` names; ``read`` is what a viewer's token was called once.
 
-        >>> Role.of("read"), Role.of("admin").rank, min(Role.ADMIN, Role.ENGINEER, key=lambda role: role.rank)
+        >>> lowest = min(Role.ADMIN, Role.ENGINEER, key=lambda role: role.rank)
+        >>> Role.of("read"), Role.of("admin").rank, lowest
         (<Role.VIEWER: 'viewer'>, 4, <Role.ENGINEER: 'engineer'>)
         """
         return cls.VIEWER if word == "read" else cls(word)
@@ -63,12 +64,13 @@ class Action(enum.StrEnum):
 
 SAID: dict[Action, str] = {
     Action.SUBMIT: "submit a drop", Action.RETRY: "retry builds", Action.CANCEL: "cancel builds",
-    Action.RELEASE_HOLD: "release from hold", Action.PRIORITY: "change priorities", Action.PAUSE: "pause and resume",
-    Action.APPROVE: "approve and refuse plans", Action.WAIVE: "waive findings", Action.REVOKE: "revoke waivers",
-    Action.OVERRIDE: "record overrides", Action.READ_FILES: "fetch what reproduces a build", Action.DRAIN: "drain workers",
-    Action.OPERATE: "operate the farm", Action.PROMOTE: "make, promote and retire composes",
-    Action.REQUEST_WAIVER: "ask for a waiver", Action.WAIVE_SECURITY: "speak for the security authority",
-    Action.ACCOUNTS: "manage accounts",
+    Action.RELEASE_HOLD: "release from hold", Action.PRIORITY: "change priorities",
+    Action.PAUSE: "pause and resume", Action.APPROVE: "approve and refuse plans",
+    Action.WAIVE: "waive findings", Action.REVOKE: "revoke waivers",
+    Action.OVERRIDE: "record overrides", Action.READ_FILES: "fetch what reproduces a build",
+    Action.DRAIN: "drain workers", Action.OPERATE: "operate the farm",
+    Action.PROMOTE: "make, promote and retire composes", Action.REQUEST_WAIVER: "ask for a waiver",
+    Action.WAIVE_SECURITY: "speak for the security authority", Action.ACCOUNTS: "manage accounts",
 }  # fmt: skip
 """Each action in words, as they follow "may"."""
 
@@ -113,8 +115,9 @@ ANONYMOUS = Principal(name="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """A source of a target, or a whole target, in words, with the SIGs that may decide there; without
-    SIGs it concerns the whole farm.
+    """A source of a target, or a whole target, in words, with the SIGs that may decide there.
+
+    Without SIGs it concerns the whole farm.
     """
 
     what: str
@@ -209,8 +212,8 @@ def _who(role: Role) -> str:
 
 
 _MACHINES = frozenset({
-    "scheduler", "ingest", "debrand", "plan", "compare", "signer", "publish", "pause", "self-hosting", "serve", "services",
-    "notifier", "mail",
+    "scheduler", "ingest", "debrand", "plan", "compare", "signer", "publish", "pause",
+    "self-hosting", "serve", "services", "notifier", "mail",
 })  # fmt: skip
 """What the farm's own parts call themselves in events; those of the outside have a colon
 (``worker:local-1``).
@@ -240,7 +243,10 @@ def narrower(
     """
     step = "leave it out to take as much as you may"
     if role.rank > principal.role.rank:
-        why = f"a token of {principal.name} cannot have the role {role}: the role of {principal.name} is {principal.role}"
+        why = (
+            f"a token of {principal.name} cannot have the role {role}: the role of "
+            f"{principal.name} is {principal.role}"
+        )
         return Refusal(why=why, next_step=step)
     if (
         foreign := sorted(set(sigs) - set(principal.sigs))

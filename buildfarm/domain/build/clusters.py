@@ -66,8 +66,8 @@ def clusters(failed: Iterable[Build]) -> tuple[Cluster, ...]:
         found.setdefault((build.failure_kind, fingerprint(build)), []).append(build)
     made = [
         Cluster(
-            id=hashlib.sha256(f"{kind}\n{words}".encode()).hexdigest()[:_ID_LENGTH], kind=kind, words=words,
-            example=some[0].reason, builds=tuple(some),
+            id=hashlib.sha256(f"{kind}\n{words}".encode()).hexdigest()[:_ID_LENGTH], kind=kind,
+            words=words, example=some[0].reason, builds=tuple(some),
         )
         for (kind, words), some in found.items()
     ]  # fmt: skip

@@ -22,13 +22,13 @@ class Decision:
 
 
 def decide(
-    verdict: Verdict, *, policy: GatePolicy, scratch: bool, brands: Sequence[str] = (), held_back: str = "",
-    bootstrap: bool = False,
+    verdict: Verdict, *, policy: GatePolicy, scratch: bool, brands: Sequence[str] = (),
+    held_back: str = "", bootstrap: bool = False,
 ) -> Decision:  # fmt: skip
     """Decide both tags at once.
 
-    :param brands: hits of the scan in its RPMs that no rule allows, a line each; users never get such
-        a build.
+    :param brands: hits of the scan in its RPMs that no rule allows, a line each; users never get
+        such a build.
     :param held_back: why users must not get it though it is good
         (:func:`buildfarm.domain.selfhosting.seeds.held_back`).
     :param bootstrap: it was built under a bootstrap condition, so that something is missing in it
@@ -44,7 +44,10 @@ def decide(
         return Decision(build_tag=True, gate=Gate.REFUSED, reason=held_back)
     decision = _by_verdict(verdict, policy, scratch=scratch)
     if decision.gate is Gate.PASSED and brands:
-        reason = f"{len(brands)} brand hits that no rule allows: {brands[0]}; the build tag takes it, the destination tag does not"
+        reason = (
+            f"{len(brands)} brand hits that no rule allows: {brands[0]}; the build tag takes it, "
+            "the destination tag does not"
+        )
         return replace(decision, gate=Gate.REFUSED, reason=reason)
     if decision.gate is Gate.PASSED and held_back:
         return replace(decision, gate=Gate.REFUSED, reason=held_back)

@@ -68,9 +68,10 @@ def root_name(target: str, arch: str, key: str) -> str:
 
 
 def render(config: MockConfig) -> str:
-    """The file's text.
+    """Return the file's text.
 
-    >>> text = render(MockConfig(root="r", arch="x86_64", packages=("bash",), repositories=(), releasever="9"))
+    >>> text = render(MockConfig(root="r", arch="x86_64", packages=("bash",), repositories=(),
+    ...                          releasever="9"))
     >>> "config_opts['chroot_setup_cmd'] = 'install bash'" in text
     True
     """
@@ -149,14 +150,17 @@ def _literal(value: object) -> str:
 
 def _dnf_conf(config: MockConfig) -> str:
     lines = [
-        "[main]", "keepcache=1", "reposdir=/dev/null", "logfile=/var/log/dnf.log", "retries=3", "obsoletes=1",
-        "gpgcheck=1", "assumeyes=1", "best=1", "install_weak_deps=0", "metadata_expire=0", "protected_packages=",
-        f"module_platform_id=platform:el{config.releasever.partition('.')[0]}", "user_agent={{ user_agent }}",
+        "[main]", "keepcache=1", "reposdir=/dev/null", "logfile=/var/log/dnf.log", "retries=3",
+        "obsoletes=1", "gpgcheck=1", "assumeyes=1", "best=1", "install_weak_deps=0",
+        "metadata_expire=0", "protected_packages=",
+        f"module_platform_id=platform:el{config.releasever.partition('.')[0]}",
+        "user_agent={{ user_agent }}",
     ]  # fmt: skip
     for repo in config.repositories:
         lines += [
-            "", f"[{repo.id}]", f"name={repo.id}", f"baseurl={repo.baseurl}", f"priority={repo.priority}",
-            f"gpgcheck={int(repo.gpgcheck)}", f"repo_gpgcheck={int(repo.repo_gpgcheck)}", "skip_if_unavailable=False",
+            "", f"[{repo.id}]", f"name={repo.id}", f"baseurl={repo.baseurl}",
+            f"priority={repo.priority}", f"gpgcheck={int(repo.gpgcheck)}",
+            f"repo_gpgcheck={int(repo.repo_gpgcheck)}", "skip_if_unavailable=False",
         ]  # fmt: skip
         if repo.gpgkey:
             lines.append(f"gpgkey={repo.gpgkey}")

@@ -67,7 +67,10 @@ def _from_lines(text: str) -> tuple[str, list[NEVRA]]:
     found = [parse_nevra(words[0]) for words in rows]
     bad = next((" ".join(words) for words, rpm in zip(rows, found, strict=True) if rpm is None), "")
     if bad:
-        hint = "mock's buildroot_lock.json or installed_pkgs.log, Koji's listRPMs as JSON, or a NEVRA a line"
+        hint = (
+            "mock's buildroot_lock.json or installed_pkgs.log, Koji's listRPMs as JSON, or a NEVRA "
+            "a line"
+        )
         raise InputError(f"{bad[:80]!r} is no NEVRA", hint=hint)
     form = (
         "mock's installed_pkgs.log" if rows and rows[0][-1] == "installed" else "a list of NEVRAs"
@@ -171,8 +174,8 @@ def _of_name(
     pairs = list(zip(ours, theirs, strict=False))
     found = [
         Difference(
-            name=name, kind=Differs.HIGHER if other.evr < own.evr else Differs.LOWER, ours=str(own), theirs=str(other),
-            built_here=built[own],
+            name=name, kind=Differs.HIGHER if other.evr < own.evr else Differs.LOWER, ours=str(own),
+            theirs=str(other), built_here=built[own],
         )
         for own, other in pairs
     ]  # fmt: skip

@@ -39,8 +39,9 @@ class WaiverRecord:
     def waiver(self) -> Waiver:
         """Return what the comparison applies."""
         return Waiver(
-            id=self.id, owner=self.owner, reason=self.reason, expires=date.fromisoformat(self.expires), kind=self.kind,
-            source=self.source, rpm=self.rpm, path=self.path, subject=self.subject, target=self.target,
+            id=self.id, owner=self.owner, reason=self.reason,
+            expires=date.fromisoformat(self.expires), kind=self.kind, source=self.source,
+            rpm=self.rpm, path=self.path, subject=self.subject, target=self.target,
             authority=self.authority,
         )  # fmt: skip
 

@@ -14,7 +14,9 @@ from buildfarm.errors import Conflict, InputError
 
 KEPT_FOR = timedelta(hours=24)
 GIVEN_UP_AFTER = timedelta(minutes=10)
-"""A request that is at work for longer died with its process; no request of ours takes that long."""
+"""A request that is at work for longer died with its process; no request of ours takes that
+long.
+"""
 
 
 class StillAtWork(Conflict):

@@ -34,11 +34,11 @@ STUCK = (WaitKind.UNRESOLVABLE, WaitKind.CYCLE, WaitKind.PAUSED, WaitKind.APPROV
 """
 
 _STAGE: Mapping[BuildState, Stage] = {
-    BuildState.INGESTED: Stage.INGEST, BuildState.DEBRANDED: Stage.INGEST, BuildState.WAITING: Stage.WAITING,
-    BuildState.QUEUED: Stage.WAITING, BuildState.BUILDING: Stage.BUILDING, BuildState.BUILT: Stage.COMPARING,
-    BuildState.COMPARING: Stage.COMPARING, BuildState.COMPARED: Stage.PUBLISHING, BuildState.REFUSED: Stage.HELD,
-    BuildState.ON_HOLD: Stage.HELD,
-    BuildState.FAILED: Stage.HELD,
+    BuildState.INGESTED: Stage.INGEST, BuildState.DEBRANDED: Stage.INGEST,
+    BuildState.WAITING: Stage.WAITING, BuildState.QUEUED: Stage.WAITING,
+    BuildState.BUILDING: Stage.BUILDING, BuildState.BUILT: Stage.COMPARING,
+    BuildState.COMPARING: Stage.COMPARING, BuildState.COMPARED: Stage.PUBLISHING,
+    BuildState.REFUSED: Stage.HELD, BuildState.ON_HOLD: Stage.HELD, BuildState.FAILED: Stage.HELD,
 }  # fmt: skip
 
 
@@ -71,8 +71,10 @@ def with_stage(spent: Mapping[str, float], stage: Stage | None, seconds: float) 
     """Return ``spent`` with more seconds in one stage; negative ones count as none (a clock was set
     back).
 
-    >>> with_stage({"ingest": 1.0}, Stage.INGEST, 2.5), with_stage({}, Stage.WAITING, -1.0), with_stage({}, None, 9.0)
-    ({'ingest': 3.5}, {}, {})
+    >>> with_stage({"ingest": 1.0}, Stage.INGEST, 2.5)
+    {'ingest': 3.5}
+    >>> with_stage({}, Stage.WAITING, -1.0), with_stage({}, None, 9.0)
+    ({}, {})
     """
     if stage is None or seconds <= 0:
         return dict(spent)

@@ -89,7 +89,9 @@ class EVR:
 
 @dataclass(frozen=True, kw_only=True)
 class NEVRA:
-    """Name, epoch, version, release and architecture of one RPM; ``arch`` is ``src`` for an SRPM."""
+    """Name, epoch, version, release and architecture of one RPM; ``arch`` is ``src`` for an
+    SRPM.
+    """
 
     name: str
     evr: EVR

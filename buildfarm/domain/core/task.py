@@ -62,8 +62,8 @@ class TaskKind(enum.StrEnum):
 
 
 _ABOUT = {
-    TaskKind.INGEST: "drop", TaskKind.PUBLISH: "target", TaskKind.RESTORE: "generation", TaskKind.SEAL: "generation",
-    TaskKind.COMPOSE: "compose",
+    TaskKind.INGEST: "drop", TaskKind.PUBLISH: "target", TaskKind.RESTORE: "generation",
+    TaskKind.SEAL: "generation", TaskKind.COMPOSE: "compose",
 }  # fmt: skip
 
 MAX_INFRASTRUCTURE_FAILURES = 3

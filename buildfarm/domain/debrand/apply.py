@@ -201,7 +201,10 @@ class _Run:
                 )
                 return words, self._text(lambda text: section_edits.set_tags(text, action, where))
             case Macro():
-                words = f"{'build condition' if action.bcond else 'macro'} {action.name}: {action.value}"
+                words = (
+                    f"{'build condition' if action.bcond else 'macro'} {action.name}: "
+                    f"{action.value}"
+                )
                 return words, self._text(lambda text: section_edits.set_macro(text, action, where))
             case Condition():
                 words = f"%if {action.condition} around {_short(action.lines)}"

@@ -114,8 +114,8 @@ class BrandHit:
     def as_json(self) -> dict[str, object]:
         """The hit as the store keeps it."""
         return {
-            "rpm": self.rpm, "where": self.where, "offset": self.offset, "line": self.line, "word": self.word, "class": self.kind,
-            "context": self.context,
+            "rpm": self.rpm, "where": self.where, "offset": self.offset, "line": self.line,
+            "word": self.word, "class": self.kind, "context": self.context,
         }  # fmt: skip
 
 
@@ -123,8 +123,8 @@ def is_of_binaries(hit: Mapping[str, object]) -> bool:
     """Return whether a stored hit is in what users install; one in an SRPM is shown, and holds
     nothing.
 
-    >>> is_of_binaries({"rpm": "foo-1-1.el9.noarch.rpm"}), is_of_binaries({"rpm": "foo-1-1.el9.src.rpm"})
-    (True, False)
+    >>> [is_of_binaries({"rpm": f"foo-1-1.el9.{arch}.rpm"}) for arch in ("noarch", "src")]
+    [True, False]
     """
     return not str(hit.get("rpm", "")).endswith((".src.rpm", ".nosrc.rpm"))
 
@@ -153,7 +153,8 @@ class Matcher:
         """Find every brand word in ``data`` at ``where``, in UTF-16 and in any encoding that
         includes ASCII.
 
-        >>> policy = BrandPolicy(words=(BrandWord(pattern="acme", kind="trademark"),), keep=(Keep(pattern="Copyright"),))
+        >>> policy = BrandPolicy(words=(BrandWord(pattern="acme", kind="trademark"),),
+        ...                      keep=(Keep(pattern="Copyright"),))
         >>> text = b"Welcome to ACME" + bytes([10]) + b"Copyright ACME"
         >>> [(hit.offset, hit.line, hit.word) for hit in Matcher(policy).find(text, "usr/share/x")]
         [(11, 1, 'ACME')]
@@ -170,8 +171,10 @@ class Matcher:
                 line = _line(data, match.start(), match.end())
                 if not any(keep.search(line) for keep in kept):
                     yield Found(
-                        offset=match.start(), line=data.count(b"\n", 0, match.start()) + 1 if is_text else 0,
-                        word=match[0].decode("utf-8", "replace"), kind=word.kind, context=_readable(line),
+                        offset=match.start(),
+                        line=data.count(b"\n", 0, match.start()) + 1 if is_text else 0,
+                        word=match[0].decode("utf-8", "replace"), kind=word.kind,
+                        context=_readable(line),
                     )  # fmt: skip
             yield from _wide(word, needles, lower)
 

@@ -19,7 +19,10 @@ def head(day: date, author: str, evr: str) -> str:
     >>> head(date(2026, 5, 4), "A <a@b>", "1-2")
     '* Mon May 04 2026 A <a@b> - 1-2'
     """
-    return f"* {_DAYS[day.weekday()]} {_MONTHS[day.month - 1]} {day.day:02} {day.year} {author} - {evr}"
+    return (
+        f"* {_DAYS[day.weekday()]} {_MONTHS[day.month - 1]} {day.day:02} {day.year} {author} - "
+        f"{evr}"
+    )
 
 
 def is_automatic(text: str) -> bool:

@@ -10,8 +10,8 @@ from buildfarm.domain.core.nevra import EVR
 
 _TERM = re.compile(r"(<=|>=|==|=|<|>|!=)\s*([0-9A-Za-z][0-9A-Za-z.:~^+_-]*)")
 _HOLDS = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq, "==": operator.eq,
-    "!=": operator.ne,
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq,
+    "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
 
 

@@ -1,4 +1,6 @@
-"""The Release: appends a suffix and counts it on past those already taken, also with %autorelease."""
+"""The Release: appends a suffix and counts it on past those already taken, also with
+%autorelease.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ _LINE = re.compile(r"(Release[ \t]*:[ \t]*)([^\n#]*?)([ \t]*(?:#[^\n]*)?\r?\n?)"
 _MACRO = re.compile(r"%autorelease(?![A-Za-z0-9_])([^\n]*)|%\{\??autorelease(?:\s[^}]*)?\}")
 _DEFINITION = re.compile(r"^%(?:define|global)\s+autorelease\b", re.MULTILINE)
 _DEFINITION_END = "}%{?-e:.%{-e*}}%{?-s:.%{-s*}}%{!?-n:%{?dist}}"
-"""How rpmautospec ends the macro it writes into an SRPM's spec (rpmautospec's ``process_distgit``)."""
+"""How rpmautospec ends the macro it writes into an SRPM's spec (rpmautospec's
+``process_distgit``).
+"""
 
 
 def append_release(text: str, suffix: str, where: str, *, autorelease: str = "edit") -> str:

@@ -172,7 +172,9 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveEdit:
-    """Delete (globs) and replace inside a source archive, which is then rebuilt deterministically."""
+    """Delete (globs) and replace inside a source archive, which is then rebuilt
+    deterministically.
+    """
 
     archive: str
     delete: tuple[str, ...] = ()
@@ -181,7 +183,9 @@ class ArchiveEdit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """Our own package takes over: its spec and sources (``files``, by name) replace the whole tree."""
+    """Our own package takes over: its spec and sources (``files``, by name) replace the whole
+    tree.
+    """
 
     files: Mapping[str, bytes]
 

@@ -1,4 +1,6 @@
-"""Source files and their Source lines: added, replaced, deleted; a file and its line go together."""
+"""Source files and their Source lines: added, replaced, deleted; a file and its line go
+together.
+"""
 
 from __future__ import annotations
 

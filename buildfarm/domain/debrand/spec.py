@@ -18,9 +18,12 @@ from buildfarm.domain.debrand.tree import RuleDoesNotFit
 
 PREAMBLE = "preamble"
 SECTIONS = frozenset(
-    "package description prep generate_buildrequires conf build install check clean files changelog pre post preun postun"
-    " pretrans posttrans preuntrans postuntrans verifyscript triggerprein triggerin triggerun triggerpostun filetriggerin"
-    " filetriggerun filetriggerpostun transfiletriggerin transfiletriggerun transfiletriggerpostun sourcelist patchlist"
+    "package description prep generate_buildrequires conf build install check clean files "
+    "changelog pre post preun postun"
+    " pretrans posttrans preuntrans postuntrans verifyscript triggerprein triggerin triggerun "
+    "triggerpostun filetriggerin"
+    " filetriggerun filetriggerpostun transfiletriggerin transfiletriggerun transfiletriggerpostun "
+    "sourcelist patchlist"
     " sepolicy".split()
 )
 """The names rpm 4.14 to 4.20 know, without their per cent sign."""

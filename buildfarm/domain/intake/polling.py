@@ -70,7 +70,8 @@ def is_older(revision: str, known: str) -> bool:
 
 
 def findings(
-    rpms: Iterable[ListedRpm], *, arches: Collection[str], seen: Collection[str], sent: Collection[str], first: bool, skip: bool = False
+    rpms: Iterable[ListedRpm], *, arches: Collection[str], seen: Collection[str],
+    sent: Collection[str], first: bool, skip: bool = False
 ) -> Findings:  # fmt: skip
     """Return what of a repository's RPMs is taken.
 

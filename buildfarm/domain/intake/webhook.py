@@ -151,7 +151,9 @@ def _pagure_id(message: Message) -> str:
 def _refused() -> BadSignature:
     return BadSignature(
         "the message is not signed as this webhook wants it",
-        hint="check the secret on both sides, and both clocks: a signed time may be five minutes off",
+        hint=(
+            "check the secret on both sides, and both clocks: a signed time may be five minutes off"
+        ),
     )
 
 
@@ -246,9 +248,11 @@ def source_of(urls: Sequence[str], pattern: str) -> str:
     How the forge spells it does not matter (``https``, ``ssh``, ``git@host:path``, with ``.git`` or
     without); host and path do.
 
-    >>> source_of(["git@Git.example.org:rpms/tree.git"], "https://git.example.org/rpms/{source}.git")
+    >>> pattern = "https://git.example.org/rpms/{source}.git"
+    >>> source_of(["git@Git.example.org:rpms/tree.git"], pattern)
     'tree'
-    >>> source_of(["https://git.example.org/rpms/tree/evil.git", "https://evil.example/rpms/tree"], "https://git.example.org/rpms/{source}")
+    >>> source_of(["https://git.example.org/rpms/tree/evil.git", "https://evil.example/rpms/tree"],
+    ...           "https://git.example.org/rpms/{source}")
     ''
     """
     wanted = re.escape(_place(pattern)).replace(re.escape("{source}"), f"(?P<source>{_SOURCE})", 1)

@@ -29,8 +29,8 @@ def due_at(notices: Sequence[Notice], last_sent: datetime | None, pace: Pace) ->
 
     >>> from datetime import datetime
     >>> def at(minute, topic=Topic.PUBLISHED):
-    ...     return Notice(id=minute, at=datetime(2026, 1, 1, 9, minute), topic=topic, kind="build.published", subject="b",
-    ...                   name="n", target="t")
+    ...     return Notice(id=minute, at=datetime(2026, 1, 1, 9, minute), topic=topic,
+    ...                   kind="build.published", subject="b", name="n", target="t")
     >>> due_at([at(0), at(3)], None, Pace()).minute
     5
     >>> due_at([at(0), at(3, Topic.AT_REST)], None, Pace()).minute

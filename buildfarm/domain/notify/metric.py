@@ -29,18 +29,22 @@ _SHORT = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 _LONG = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200)
 
 TASK_SECONDS = MetricKind(
-    name="buildfarm_task_seconds", help="How long tasks ran, by how they ended (ok, or the failure's kind).",
+    name="buildfarm_task_seconds",
+    help="How long tasks ran, by how they ended (ok, or the failure's kind).",
     labels=("kind", "target", "outcome"), bounds=_LONG,
 )  # fmt: skip
 SCHEDULE_SECONDS = MetricKind(
-    name="buildfarm_schedule_seconds", help="From a task's creation until a worker claimed it.", labels=("kind",), bounds=_LONG,
+    name="buildfarm_schedule_seconds", help="From a task's creation until a worker claimed it.",
+    labels=("kind",), bounds=_LONG,
 )  # fmt: skip
 GUEST_START_SECONDS = MetricKind(
-    name="buildfarm_guest_start_seconds", help="From a guest's admission to its first word to the hub.", labels=("accelerator",),
+    name="buildfarm_guest_start_seconds",
+    help="From a guest's admission to its first word to the hub.", labels=("accelerator",),
     bounds=_SHORT,
 )  # fmt: skip
 PUBLISH_SECONDS = MetricKind(
-    name="buildfarm_publish_seconds", help="From a build's verdict until the destination tag had it.", labels=("target",),
+    name="buildfarm_publish_seconds",
+    help="From a build's verdict until the destination tag had it.", labels=("target",),
     bounds=_SHORT,
 )  # fmt: skip
 COMPARISONS = MetricKind(

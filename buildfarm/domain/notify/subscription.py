@@ -61,11 +61,13 @@ class Subscription:
 
         >>> from datetime import datetime
         >>> from buildfarm.domain.notify.notice import Topic
-        >>> mine = Subscription(id="s", owner="ann", channel=Channel.MAIL, address="ann@reef.example", topics=("failed",),
-        ...                     source="python3*", created=datetime(2026, 1, 1))
+        >>> mine = Subscription(id="s", owner="ann", channel=Channel.MAIL,
+        ...                     address="ann@reef.example", topics=("failed",), source="python3*",
+        ...                     created=datetime(2026, 1, 1))
         >>> def failed(source):
-        ...     return Notice(id=1, at=datetime(2026, 1, 1), topic=Topic.FAILED, kind="build.failed", subject="b",
-        ...                   name=source, target="reef-9", source=source)
+        ...     return Notice(id=1, at=datetime(2026, 1, 1), topic=Topic.FAILED,
+        ...                   kind="build.failed", subject="b", name=source,
+        ...                   target="reef-9", source=source)
         >>> mine.wants(failed("python3.12")), mine.wants(failed("zlib"))
         (True, False)
         """

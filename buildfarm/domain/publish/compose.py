@@ -124,7 +124,8 @@ def next_id(release: Release, today: date, taken: Iterable[str]) -> str:
     >>> reef = Release(title="Reef 9", short="reef", version="9")
     >>> next_id(reef, date(2026, 11, 28), [])
     'reef-9-20261128.0'
-    >>> next_id(reef, date(2026, 11, 28), ["reef-9-20261128.9", "reef-9-20261128.10", "reef-9-20261127.11"])
+    >>> taken = ["reef-9-20261128.9", "reef-9-20261128.10", "reef-9-20261127.11"]
+    >>> next_id(reef, date(2026, 11, 28), taken)
     'reef-9-20261128.11'
     """
     stem = f"{release.stem}-{today:%Y%m%d}."

@@ -30,7 +30,9 @@ class Source:
 
 
 class Order(enum.StrEnum):
-    """Orders in which sources that can start are chosen; the second and third exist for comparison."""
+    """Orders in which sources that can start are chosen; the second and third exist for
+    comparison.
+    """
 
     CRITICAL_PATH = "critical-path"
     FIFO = "fifo"
@@ -59,7 +61,8 @@ class WorkGraph:
         for source in sources:
             if not 0 < source.cost < float("inf"):
                 raise InputError(
-                    f"source {source.name}: its cost is {source.cost}, not a positive number of seconds"
+                    f"source {source.name}: its cost is {source.cost}, not a positive number of "
+                    "seconds"
                 )
         wanted = {
             place: sorted({number[name] for name in source.needs if name in number})

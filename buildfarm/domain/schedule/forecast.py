@@ -89,14 +89,18 @@ def forecast(
     longest = set(graph.critical_sources())
     steps = tuple(
         Step(
-            build=graph.names[run.source], name=names[graph.names[run.source]], wave=graph.waves[run.source],
-            cost=graph.costs[run.source], remaining_path=graph.levels[run.source], start=run.start, end=run.end,
+            build=graph.names[run.source], name=names[graph.names[run.source]],
+            wave=graph.waves[run.source], cost=graph.costs[run.source],
+            remaining_path=graph.levels[run.source], start=run.start, end=run.end,
             needs=tuple(sorted(needs[graph.names[run.source]])), critical=run.source in longest,
         )
         for run in sorted(done.runs, key=lambda run: (run.start, run.source))
     )  # fmt: skip
     return Forecast(
-        steps=steps, workers=max(1, workers), makespan=done.makespan, bound=lower_bound(graph, max(1, workers)),
+        steps=steps, workers=max(1, workers), makespan=done.makespan,
+        bound=lower_bound(graph, max(1, workers)),
         critical_path=graph.critical_path,
-        unscheduled_cycles=tuple(tuple(graph.names[member] for member in cycle) for cycle in graph.cycles),
+        unscheduled_cycles=tuple(
+            tuple(graph.names[member] for member in cycle) for cycle in graph.cycles
+        ),
     )  # fmt: skip

@@ -76,7 +76,9 @@ class PinnedRepository:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """An RPM that ``build`` will make, as the vendor's own RPM (or the SRPM's header) describes it."""
+    """An RPM that ``build`` will make, as the vendor's own RPM (or the SRPM's header) describes
+    it.
+    """
 
     build: str
     name: str
@@ -241,7 +243,8 @@ def _ways_out(
         return {}
     members = {
         key: Member(
-            needs=edges[key], free=by_key[key].resolves_now, condition="" if by_key[key].trouble else by_key[key].condition,
+            needs=edges[key], free=by_key[key].resolves_now,
+            condition="" if by_key[key].trouble else by_key[key].condition,
             variant=by_key[key].variant,
         )
         for key in knot
@@ -272,8 +275,9 @@ def _decide(node: Node, by_key: Mapping[str, Node], knot: _Knot, ring: Sequence[
         knot.ways.get(node.key),
     )
     return Decision(
-        key=node.key, wait=WaitKind.CYCLE, reason=f"{what}; no repository breaks it here{_hope(node, knot)}",
-        blockers=inside, cycle=knot.ordered if way else (), way_out=way,
+        key=node.key, wait=WaitKind.CYCLE,
+        reason=f"{what}; no repository breaks it here{_hope(node, knot)}", blockers=inside,
+        cycle=knot.ordered if way else (), way_out=way,
     )  # fmt: skip
 
 
@@ -287,7 +291,10 @@ def _hope(node: Node, knot: _Knot) -> str:
         asks = f", what it requires with {node.condition} is to be found out"
         return asks if way is WayOut.ASK else f", so it is built with {node.condition} first"
     if knot.helpers:
-        return f"; the bootstrap condition of {', '.join(knot.helpers[:_NAMES_IN_A_RING])} is to break it"
+        return (
+            f"; the bootstrap condition of {', '.join(knot.helpers[:_NAMES_IN_A_RING])} is to "
+            "break it"
+        )
     tried = knot.tried
     if tried is None:
         return ", and no spec of it has a bootstrap condition: add a seed or an older build"

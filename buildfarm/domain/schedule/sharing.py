@@ -57,7 +57,8 @@ class Sharing:
             for name, weight in named.items():
                 if dimension is Dimension.ARCH or not weight > 0:
                     raise ValueError(
-                        f"weights.{dimension}.{name}: {weight} is no weight: above 0, and an arch has none"
+                        f"weights.{dimension}.{name}: {weight} is no weight: above 0, and an arch "
+                        "has none"
                     )
 
     def weight(self, dimension: Dimension, name: str) -> float:
@@ -297,7 +298,10 @@ class _Lanes:
         for dimension, name in zip(Dimension, lane.account, strict=True):
             limit = self._demand.sharing.limit(dimension, name)
             if limit is not None and self._total[dimension, name] >= limit:
-                return f"{dimension} {name} uses {self._total[dimension, name]} of the {limit} slots it may"
+                return (
+                    f"{dimension} {name} uses {self._total[dimension, name]} of the {limit} slots "
+                    "it may"
+                )
         return ""
 
     def take(self, lane: _Lane) -> None:

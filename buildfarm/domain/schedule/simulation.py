@@ -51,13 +51,15 @@ class Simulated:
 
 
 def lower_bound(graph: WorkGraph, workers: int) -> float:
-    """Seconds that no order beats: the critical path, or all work spread evenly, whichever is more."""
+    """Seconds that no order beats: the critical path, or all work spread evenly, whichever is
+    more.
+    """
     return max(graph.critical_path, graph.work / workers)
 
 
 def simulate(
-    graph: WorkGraph, workers: int, *, order: Order = Order.CRITICAL_PATH, failures: float = 0.0, seed: int = 0,
-    clock: Callable[[], float] = lambda: 0.0,
+    graph: WorkGraph, workers: int, *, order: Order = Order.CRITICAL_PATH, failures: float = 0.0,
+    seed: int = 0, clock: Callable[[], float] = lambda: 0.0,
 ) -> Simulated:  # fmt: skip
     """Build everything once.
 
@@ -69,7 +71,8 @@ def simulate(
     """
     if workers < 1 or not 0 <= failures <= 1:
         raise InputError(
-            f"{workers} workers, failures {failures}: at least one worker, a probability from 0 to 1"
+            f"{workers} workers, failures {failures}: at least one worker, a probability from 0 to "
+            "1"
         )
     dice = random.Random(seed)  # noqa: S311  # a simulation, no secret
     fails = [dice.random() < failures for _ in graph.names]

@@ -49,7 +49,10 @@ def held_back(seeded: Collection[str], round_: int, bootstrap: str = "") -> str:
     'built with --with bootstrap, without its own cycle: round 2, built with it, takes its place'
     """
     if bootstrap:
-        return f"built with {bootstrap}, without its own cycle: round {round_ + 1}, built with it, takes its place"
+        return (
+            f"built with {bootstrap}, without its own cycle: round {round_ + 1}, built with it, "
+            "takes its place"
+        )
     if not seeded:
         return ""
     what = f"built with seeds of its own cycle ({', '.join(sorted(seeded))})"

@@ -36,9 +36,10 @@ class AllowedUrl:
     def covers(self, url: str) -> bool:
         """Return whether ``url`` lies under the prefix; a prefix ends at a slash.
 
-        >>> AllowedUrl(prefix="https://vendor.example/el9").covers("https://VENDOR.example:443/el9/a.rpm")
+        >>> allowed = AllowedUrl(prefix="https://vendor.example/el9")
+        >>> allowed.covers("https://VENDOR.example:443/el9/a.rpm")
         True
-        >>> AllowedUrl(prefix="https://vendor.example/el9").covers("https://vendor.example/el90/a.rpm")
+        >>> allowed.covers("https://vendor.example/el90/a.rpm")
         False
         """
         ours, theirs = parsed(self.prefix), parsed(url)
@@ -67,7 +68,8 @@ def parsed(url: str) -> SplitResult:
         raise InputError(f"{url}: only http and https are fetched", hint="give the whole URL")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise InputError(
-            f"{parts.scheme}://{parts.hostname}…: a URL with a user, a password or a fragment is not fetched"
+            f"{parts.scheme}://{parts.hostname}…: a URL with a user, a password or a fragment is "
+            "not fetched"
         )
     if not url.isprintable() or not decoded.isprintable() or " " in url or "\\" in decoded:
         raise InputError(
@@ -105,7 +107,8 @@ def is_public(address: Address) -> bool:
     """Return whether an address is one of the public internet (RFC 6890); an IPv4 address inside an
     IPv6 one counts as itself.
 
-    >>> [is_public(ipaddress.ip_address(a)) for a in ("9.9.9.9", "127.0.0.1", "::ffff:10.0.0.1", "169.254.169.254", "ff02::1")]
+    >>> addresses = ("9.9.9.9", "127.0.0.1", "::ffff:10.0.0.1", "169.254.169.254", "ff02::1")
+    >>> [is_public(ipaddress.ip_address(one)) for one in addresses]
     [True, False, False, False, False]
     """
     if isinstance(address, ipaddress.IPv6Address):

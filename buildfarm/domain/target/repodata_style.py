@@ -27,7 +27,9 @@ class RepodataStyle:
 
     @property
     def unpacks(self) -> bool:
-        """Return whether the unpacked metadata is needed to write it; else kept pieces are enough."""
+        """Return whether the unpacked metadata is needed to write it; else kept pieces are
+        enough.
+        """
         return self.open_checksum or self.compression in ("bz2", "xz")
 
     @property

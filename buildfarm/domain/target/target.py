@@ -40,7 +40,9 @@ class ExternalRepository:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildrootSpec:
-    """The base of every buildroot of the target: package names as for dnf install, and rpm macros."""
+    """The base of every buildroot of the target: package names as for dnf install, and rpm
+    macros.
+    """
 
     __pydantic_config__: ClassVar = _FORBID
     packages: tuple[str, ...]
@@ -63,7 +65,8 @@ class DistGit:
     def repository(self, source: str) -> str:
         """Return where a source's repository is.
 
-        >>> DistGit(url="https://git.example.org/rpms/{source}.git", lookaside="").repository("tree")
+        >>> git = DistGit(url="https://git.example.org/rpms/{source}.git", lookaside="")
+        >>> git.repository("tree")
         'https://git.example.org/rpms/tree.git'
         """
         return self.url.replace("{source}", source)
@@ -118,9 +121,10 @@ class Lifecycle:
     end_of_life: date | None = None
 
     def phase(self, today: date) -> Phase:
-        """The phase that ``today`` lies in.
+        """Return the phase that ``today`` lies in.
 
-        >>> Lifecycle(released=date(2022, 5, 17), end_of_life=date(2032, 5, 31)).phase(date(2026, 1, 1))
+        >>> life = Lifecycle(released=date(2022, 5, 17), end_of_life=date(2032, 5, 31))
+        >>> life.phase(date(2026, 1, 1))
         <Phase.FULL_UPDATES: 'full updates'>
         """
         if self.end_of_life is not None and today >= self.end_of_life:
@@ -189,7 +193,10 @@ class TriggerLimits:
         if self.most_builds is not None and builds > self.most_builds:
             return f"{builds} builds at once, the target allows {self.most_builds} without approval"
         if self.most_builds is not None and lately and builds + lately > self.most_builds:
-            return f"{builds} builds after {lately} by the same trigger in {self.hours:g} h, the target allows {self.most_builds}"
+            return (
+                f"{builds} builds after {lately} by the same trigger in {self.hours:g} h, the "
+                f"target allows {self.most_builds}"
+            )
         return ""
 
 
@@ -209,7 +216,8 @@ class MachineRequirements:
     def of(cls, stored: Mapping[str, object]) -> MachineRequirements:
         """Return the requirements stored with a task."""
         return cls(
-            memory_mib=int(str(stored.get("memory_mib", 0))), cores=int(str(stored.get("cores", 0))), kvm=bool(stored.get("kvm")),
+            memory_mib=int(str(stored.get("memory_mib", 0))),
+            cores=int(str(stored.get("cores", 0))), kvm=bool(stored.get("kvm")),
         )  # fmt: skip
 
     def stored(self) -> dict[str, object]:
@@ -220,8 +228,10 @@ class MachineRequirements:
         """Return whether a worker with these features will do; what it does not say it does not
         have.
 
-        >>> MachineRequirements(cores=4).met_by({"cores": "8"}), MachineRequirements(kvm=True).met_by({"cores": "8"})
-        (True, False)
+        >>> MachineRequirements(cores=4).met_by({"cores": "8"})
+        True
+        >>> MachineRequirements(kvm=True).met_by({"cores": "8"})
+        False
         """
         enough = all(
             not wanted
@@ -262,9 +272,9 @@ class Target:
     itself; ``keep_generations`` of each tag keep their files. With ``rebuild_on_change`` sources
     are built again when a soname or symbol version they use goes away; they are named in any case.
     ``extra_metadata`` names files whose groups, advisories and modules go into each binary
-    repository; ``repodata`` says in which checksums and compressions its metadata is written. ``modules`` are
-    the streams (``NAME:STREAM``) that its buildroots enable beside the default ones. ``triggers``
-    start drops by themselves.
+    repository; ``repodata`` says in which checksums and compressions its metadata is written.
+    ``modules`` are the streams (``NAME:STREAM``) that its buildroots enable beside the default
+    ones. ``triggers`` start drops by themselves.
     """
 
     __pydantic_config__: ClassVar = _FORBID

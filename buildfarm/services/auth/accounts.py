@@ -15,8 +15,8 @@ from buildfarm.services.core.hub import Hub
 
 
 def create(
-    hub: Hub, name: str, *, role: Role, sigs: Sequence[str] = (), passwords: Passwords | None = None, password: str = "",
-    actor: str, why: str = "",
+    hub: Hub, name: str, *, role: Role, sigs: Sequence[str] = (),
+    passwords: Passwords | None = None, password: str = "", actor: str, why: str = "",
 ) -> Account:  # fmt: skip
     """Make an account; without ``passwords`` a token alone lets its owner in.
 

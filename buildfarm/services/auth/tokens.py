@@ -34,8 +34,8 @@ class Issued:
 
 
 def issue(
-    hub: Hub, by: Principal, *, account: str, name: str, role: Role | None = None, sigs: Sequence[str] = (),
-    actions: Sequence[Action] = (), days: int = 90,
+    hub: Hub, by: Principal, *, account: str, name: str, role: Role | None = None,
+    sigs: Sequence[str] = (), actions: Sequence[Action] = (), days: int = 90,
 ) -> Issued:  # fmt: skip
     """Make a token for ``account``, with no more rights than the account and ``by`` have, and no
     longer a life than ``by``'s token.
@@ -59,8 +59,9 @@ def issue(
             raise InputError("a maintainer's token speaks for at least one SIG", hint="--sig NAME")
         ends = tx.now + timedelta(days=days)
         made = ApiToken(
-            id=token_hash(secret), name=name.strip(), role=wanted.value, account=account, sigs=tuple(sorted(set(sigs))),
-            actions=tuple(sorted(set(actions))), created=tx.now, expires=min(ends, by.until or ends),
+            id=token_hash(secret), name=name.strip(), role=wanted.value, account=account,
+            sigs=tuple(sorted(set(sigs))), actions=tuple(sorted(set(actions))), created=tx.now,
+            expires=min(ends, by.until or ends),
         )  # fmt: skip
         tx.add(made)
         tx.event(

@@ -38,8 +38,8 @@ def order_as_built(
     """
     where = {"arch": arch} if arch else {}
     task = tx.first(
-        Task, subject=build.id, kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="created", descending=True,
-        **where,
+        Task, subject=build.id, kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="created",
+        descending=True, **where,
     )  # fmt: skip
     if task is None:
         raise NotFound(
@@ -151,12 +151,14 @@ def finished(hub: Hub, intake: Intake, task_id: str, token: str, report: wire.Re
         task = tasks.held(tx, task_id, token)
         build = tx.get(Build, task.subject)
         log_file = log_path(hub, task.id)
+        has_log = log_file.exists() and log_file.stat().st_size
         worker = tx.get(Worker, task.worker)
         fields: dict[str, object] = {
             "lock": lock,
-            "log": hub.blobs.put_file(log_file).sha256 if log_file.exists() and log_file.stat().st_size else "",
+            "log": hub.blobs.put_file(log_file).sha256 if has_log else "",
             "result": {
-                "seconds": report.seconds, "builder": report.builder, "host": {**report.host, **_guest_facts(worker)},
+                "seconds": report.seconds, "builder": report.builder,
+                "host": {**report.host, **_guest_facts(worker)},
             },
         }  # fmt: skip
         if report.ok:
@@ -213,11 +215,15 @@ def _found_anew(build: Build, task: Task, report: wire.Report) -> tuple[str, ...
 def _back_to_the_plan(
     tx: Transaction, build: Build, task: Task, found: Sequence[str], **fields: object
 ) -> None:
-    why = f"while it was built it asked for {', '.join(found)}, which its header does not name and no repository had"
+    why = (
+        f"while it was built it asked for {', '.join(found)}, which its header does not name and "
+        "no repository had"
+    )
     tasks.release_to_plan(tx, task, why, **fields)
     builds.move(
-        tx, build, BuildState.WAITING, actor=f"worker:{task.worker}", why=f"{why}: to be planned anew",
-        wait_kind=WaitKind.PLANNING.value, found_requires=(*build.found_requires, *found), replans=build.replans + 1,
+        tx, build, BuildState.WAITING, actor=f"worker:{task.worker}",
+        why=f"{why}: to be planned anew", wait_kind=WaitKind.PLANNING.value,
+        found_requires=(*build.found_requires, *found), replans=build.replans + 1,
     )  # fmt: skip
     _cancel_siblings(tx, build, task)
 
@@ -261,7 +267,10 @@ def _give_up(tx: Transaction, build: Build, task: Task) -> None:
     if _asks(task, build):
         bootstrap_variants.unusable(tx, build, task.reason, actor="scheduler")
     elif build.state in (BuildState.QUEUED, BuildState.BUILDING, BuildState.DEBRANDED):
-        reason = f"{task.failures} infrastructure failures (on {', '.join(task.tried)}); the last: {task.reason}"
+        reason = (
+            f"{task.failures} infrastructure failures (on {', '.join(task.tried)}); the last: "
+            f"{task.reason}"
+        )
         builds.fail(tx, build, FailureKind.INFRASTRUCTURE, reason, actor="scheduler")
         _cancel_siblings(tx, build, task)
 
@@ -286,8 +295,9 @@ def _built(
             )
             return
         tx.update(
-            build, only_if={"state": BuildState.DEBRANDED}, debranded_srpm=artifact.sha256, debranded_name=artifact.name,
-            requires=tuple(header.requires), provides=tuple(header.provides),
+            build, only_if={"state": BuildState.DEBRANDED}, debranded_srpm=artifact.sha256,
+            debranded_name=artifact.name, requires=tuple(header.requires),
+            provides=tuple(header.provides),
         )  # fmt: skip
         tx.event("build.srpm_made", build.id, actor=f"worker:{task.worker}", srpm=artifact.filename)
         return
@@ -303,8 +313,9 @@ def _source_artifact(build: Build, task: Task) -> Artifact:
     """The SRPM that was built, as the source repository will carry it."""
     release = build.debranded_release or build.release
     return Artifact(
-        id=tasks.new_id(), build=build.id, task=task.id, filename=f"{build.nvr}.src.rpm", name=build.debranded_name or build.source,
-        epoch=build.epoch, version=build.version, release=release, arch="src", size=0, sha256=build.srpm_to_build,
+        id=tasks.new_id(), build=build.id, task=task.id, filename=f"{build.nvr}.src.rpm",
+        name=build.debranded_name or build.source, epoch=build.epoch, version=build.version,
+        release=release, arch="src", size=0, sha256=build.srpm_to_build,
     )  # fmt: skip
 
 
@@ -331,9 +342,10 @@ def _check_artifacts(
         if Path(item.filename).name != filename:
             raise InputError(f"task {task.id}: {item.filename} calls itself {filename} inside")
         artifact = Artifact(
-            id=tasks.new_id(), build=task.subject, task=task.id, filename=filename, name=header.name,
-            epoch=header.epoch, version=header.version, release=header.release, arch=arch, size=item.size,
-            sha256=item.sha256, header=header.sha256header, provides=tuple(header.provides), requires=tuple(header.requires),
+            id=tasks.new_id(), build=task.subject, task=task.id, filename=filename,
+            name=header.name, epoch=header.epoch, version=header.version, release=header.release,
+            arch=arch, size=item.size, sha256=item.sha256, header=header.sha256header,
+            provides=tuple(header.provides), requires=tuple(header.requires),
         )  # fmt: skip
         made.append((artifact, header))
     return made

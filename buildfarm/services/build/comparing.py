@@ -122,9 +122,9 @@ def compare(hub: Hub, tools: CompareTools, build_id: str, heartbeat: Heartbeat) 
         judged = judging.judge(tx, build, target, report, brand_hits=brands)
         judging.write(tx, build, judged, brand_hits=brands)
         compared = builds.move(
-            tx, tx.get(Build, build.id), judged_state(judged.gate, scratch=build.scratch), actor="compare",
-            verdict=judged.report.verdict.value,
-            gate=judged.gate, gate_reason=judged.reason,
+            tx, tx.get(Build, build.id), judged_state(judged.gate, scratch=build.scratch),
+            actor="compare", verdict=judged.report.verdict.value, gate=judged.gate,
+            gate_reason=judged.reason,
         )  # fmt: skip
         if judged.gate is Gate.PASSED and target.tags.destination in compared.tags:
             # compared again while the tag carries it: no new generation will come along to say so

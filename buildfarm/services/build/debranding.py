@@ -73,18 +73,20 @@ def debrand(hub: Hub, tools: DebrandTools, build_id: str, heartbeat: Heartbeat) 
         json.dumps(audit_of(rule, applied), indent=1, sort_keys=True).encode()
     )
     _move_on(
-        hub, build, f"changed by {rule.file}: {rule.why}", debranded_tree=packed.sha256, audit=audit.sha256,
-        debranded_release=release, rule_digest=rule.digest, rule_date=rule.date.isoformat(),
+        hub, build, f"changed by {rule.file}: {rule.why}", debranded_tree=packed.sha256,
+        audit=audit.sha256, debranded_release=release, rule_digest=rule.digest,
+        rule_date=rule.date.isoformat(),
     )  # fmt: skip
 
 
 def rule_for(rules: Sequence[Rule], build: Build, target: Target) -> Rule | None:
-    """The first rule of the source that applies to this target, branch and version."""
+    """Return the first rule of the source that applies to this target, branch and version."""
     evr = str(EVR(epoch=build.epoch, version=build.version, release=build.release))
     branch = branch_of(build.release)
-    return next(
-        (rule for rule in rules if rule.source == build.source and rule.applies_to(target.name, branch=branch, evr=evr)), None
-    )  # fmt: skip
+    for rule in rules:
+        if rule.source == build.source and rule.applies_to(target.name, branch=branch, evr=evr):
+            return rule
+    return None
 
 
 def audit_of(rule: Rule, applied: Applied) -> dict[str, object]:

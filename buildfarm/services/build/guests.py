@@ -76,8 +76,9 @@ def admit(
     with hub.store.begin() as tx:
         tx.add(
             Worker(
-                id=name, token_hash=tasks.token_hash(token), arches=host.arches, queues=host.queues, builder=asked.builder,
-                slots=1, state=WorkerState.LOST, machine=machine, host=host.id, image=asked.image,
+                id=name, token_hash=tasks.token_hash(token), arches=host.arches, queues=host.queues,
+                builder=asked.builder, slots=1, state=WorkerState.LOST, machine=machine,
+                host=host.id, image=asked.image,
             )
         )  # fmt: skip
         tx.update(host, seen=tx.now)
@@ -85,8 +86,8 @@ def admit(
             "guest.admitted", name, actor=f"host:{host.id}", image=asked.image, machine=machine
         )
     return wire.GuestIdentity(
-        name=name, token=token, redis_url=url, redis_prefix=provisioning.prefix(name), queues=host.queues, arches=host.arches,
-        hub_certificate=provisioning.certificate,
+        name=name, token=token, redis_url=url, redis_prefix=provisioning.prefix(name),
+        queues=host.queues, arches=host.arches, hub_certificate=provisioning.certificate,
     )  # fmt: skip
 
 

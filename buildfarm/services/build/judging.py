@@ -72,7 +72,8 @@ def judge(
     ]
     decision = decide(
         lifted.verdict, policy=target.gate, scratch=build.scratch, brands=brands,
-        held_back=seeds.held_back(build.seeded, build.round, build.bootstrap), bootstrap=bool(build.bootstrap),
+        held_back=seeds.held_back(build.seeded, build.round, build.bootstrap),
+        bootstrap=bool(build.bootstrap),
     )  # fmt: skip
     reason = decision.reason
     if (
@@ -90,8 +91,8 @@ def write(
 ) -> Comparison:
     """Store the comparison in force of a build, and where waivers lift something in it."""
     comparison = Comparison(
-        id=tasks.new_id(), build=build.id, verdict=judged.report.verdict.value, report=to_json(judged.report),
-        brand_hits=brand_hits, created=tx.now,
+        id=tasks.new_id(), build=build.id, verdict=judged.report.verdict.value,
+        report=to_json(judged.report), brand_hits=brand_hits, created=tx.now,
     )  # fmt: skip
     tx.add(comparison)
     index(tx, build, comparison)

@@ -26,8 +26,8 @@ def mock_config(config: Config, target: Target, arch: str, *, generation: str = 
     ]  # fmt: skip
     external = tuple(
         MockRepository(
-            id=repo.id, baseurl=repo.baseurl or f"{hub}/repos/external/{layer.name}/{repo.id}", priority=repo.priority,
-            gpgcheck=repo.gpgcheck, gpgkey=repo.gpgkey,
+            id=repo.id, baseurl=repo.baseurl or f"{hub}/repos/external/{layer.name}/{repo.id}",
+            priority=repo.priority, gpgcheck=repo.gpgcheck, gpgkey=repo.gpgkey,
         )
         for layer in layers
         for repo in layer.external
@@ -36,7 +36,8 @@ def mock_config(config: Config, target: Target, arch: str, *, generation: str = 
     return render(
         MockConfig(
             root=root_name(target.name, arch, ""), arch=arch, packages=target.buildroot.packages,
-            repositories=(*own, *external), releasever=target.buildroot.releasever, title=target.title, macros=macros,
-            timeout=target.limits.seconds, modules=target.modules,
+            repositories=(*own, *external), releasever=target.buildroot.releasever,
+            title=target.title, macros=macros, timeout=target.limits.seconds,
+            modules=target.modules,
         )
     )  # fmt: skip

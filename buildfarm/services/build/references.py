@@ -34,8 +34,8 @@ def add(hub: Hub, subject: str, text: str, *, arch: str, actor: str) -> Referenc
         )  # fmt: skip
         if not tx.insert_or_ignore(record):
             tx.update(
-                tx.get(ReferenceLock, record.id), form=record.form, digest=record.digest, rpms=record.rpms, actor=actor,
-                created=tx.now,
+                tx.get(ReferenceLock, record.id), form=record.form, digest=record.digest,
+                rpms=record.rpms, actor=actor, created=tx.now,
             )  # fmt: skip
         tx.event(
             "reference.added", subject, actor=actor, why=found.form, rpms=len(found.rpms), arch=arch

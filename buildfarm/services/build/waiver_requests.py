@@ -49,8 +49,9 @@ def create(hub: Hub, build: Build, named: Named, *, actor: str, why: str) -> Wai
                 f"{build.nvr}: to ask for a waiver needs a reason", hint="--reason TEXT"
             )
         made = WaiverRequest(
-            id=f"A-{tasks.new_id()[:8]}", build=build.id, target=build.target, source=build.source, kind=item.kind, path=item.path,
-            subject=item.subject, rpm=rpm, security=needs_security(item), reason=why, asker=actor, created=tx.now,
+            id=f"A-{tasks.new_id()[:8]}", build=build.id, target=build.target, source=build.source,
+            kind=item.kind, path=item.path, subject=item.subject, rpm=rpm,
+            security=needs_security(item), reason=why, asker=actor, created=tx.now,
         )  # fmt: skip
         same = matching(
             WaiverRequest, kind=item.kind, path=item.path, subject=item.subject, rpm=rpm
@@ -115,9 +116,11 @@ def as_waiver(asked: WaiverRequest, *, owner: str, expires: date, why: str = "")
     """
     said = f"{why.strip()}; " if why.strip() else ""
     return Waiver(
-        id=f"W-{tasks.new_id()[:8]}", owner=owner, reason=f"{said}asked by {asked.asker}: {asked.reason}", expires=expires,
-        kind=asked.kind, source=asked.source, target=asked.target, rpm=rpm_name(asked.rpm), path=literal(asked.path),
-        subject=literal(asked.subject) if asked.subject else "*", authority=SECURITY if asked.security else "anyone",
+        id=f"W-{tasks.new_id()[:8]}", owner=owner,
+        reason=f"{said}asked by {asked.asker}: {asked.reason}", expires=expires, kind=asked.kind,
+        source=asked.source, target=asked.target, rpm=rpm_name(asked.rpm), path=literal(asked.path),
+        subject=literal(asked.subject) if asked.subject else "*",
+        authority=SECURITY if asked.security else "anyone",
     )  # fmt: skip
 
 

@@ -85,8 +85,9 @@ def _check(waiver: Waiver, role: str) -> None:
 
 
 def scopes(config: Config, waiver: Waiver) -> list[Scope]:
-    """Return every scope that a waiver covers: the source in each target, or the whole target if the
-    waiver names more than one source.
+    """Return every scope that a waiver covers.
+
+    That is the source in each target, or the whole target if it names more than one source.
     """
     source = "" if set(waiver.source) & set("*?") else waiver.source
     return [
@@ -138,7 +139,9 @@ def expire(hub: Hub) -> tuple[str, ...]:
 
 
 def warn(hub: Hub) -> tuple[str, ...]:
-    """Write one event for each waiver that ends within days, and return their ids. Safe to repeat."""
+    """Write one event for each waiver that ends within days, and return their ids. Safe to
+    repeat.
+    """
     with hub.store.read() as tx:
         last = tx.now.date() + _WARNED_BEFORE
         due = [
@@ -185,7 +188,9 @@ def _said(waiver: Waiver) -> dict[str, object]:
 
 
 def _judge_again(hub: Hub, tx: Transaction, waiver: Waiver, *, actor: str, why: str) -> None:
-    """Judge the stored findings of every build that the waiver may touch; only changes are written."""
+    """Judge the stored findings of every build that the waiver may touch; only changes are
+    written.
+    """
     for name in sorted(hub.config.targets):
         if not waiver.covers_target(name):
             continue

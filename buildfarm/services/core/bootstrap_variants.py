@@ -39,8 +39,8 @@ def take_way_out(
     if way is WayOut.ASK:
         arch = (*build.arches, *target.arches)[0]
         asked = tasks.ensure(
-            tx, TaskKind.SRPM, build.id, target=target.name, arch=arch, queue=target.queue(arch, build.source),
-            priority=build.priority, owner=build.owner,
+            tx, TaskKind.SRPM, build.id, target=target.name, arch=arch,
+            queue=target.queue(arch, build.source), priority=build.priority, owner=build.owner,
         )  # fmt: skip
         if asked:
             tx.event(

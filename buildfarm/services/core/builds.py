@@ -46,7 +46,9 @@ def move(
 
 
 def next_stage(tx: Transaction, build: Build) -> dict[str, object]:
-    """Return what to set when a build leaves its stage now (see :mod:`buildfarm.domain.core.lag`)."""
+    """Return what to set when a build leaves its stage now (see
+    :mod:`buildfarm.domain.core.lag`).
+    """
     return {"spent": spent_until(build, tx.now), "stage_since": tx.now}
 
 
@@ -68,8 +70,8 @@ def wait(tx: Transaction, build: Build, kind: WaitKind, reason: str) -> Build:
 def fail(tx: Transaction, build: Build, kind: FailureKind, reason: str, *, actor: str) -> Build:
     """End a build with its failure kind and a reason a person can read."""
     failed = move(
-        tx, build, BuildState.FAILED, actor=actor, why=reason or "no reason was given", failure_kind=kind.value,
-        finished=tx.now,
+        tx, build, BuildState.FAILED, actor=actor, why=reason or "no reason was given",
+        failure_kind=kind.value, finished=tx.now,
     )  # fmt: skip
     search_index.note_failure(tx, failed)
     return failed
@@ -116,7 +118,7 @@ def prioritise(tx: Transaction, build: Build, priority: int, *, actor: str, why:
 
 
 def retry(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
-    """Send a failed or canceled build through the pipeline again, under the rules and overrides of now.
+    """Send a failed or canceled build through the pipeline again, under today's rules.
 
     :raises Conflict: it is not in a state that ended.
     """
@@ -150,9 +152,10 @@ def release_hold(tx: Transaction, build: Build, *, actor: str, why: str) -> Buil
 def _start_again(tx: Transaction, build: Build, *, actor: str, why: str) -> Build:
     bootstrap_variants.forget(tx, build)
     return move(
-        tx, build, BuildState.INGESTED, actor=actor, why=why,
-        attempt=build.attempt + 1, debranded_srpm="", debranded_tree="", debranded_release="", debranded_name="",
-        rule_digest="", rule_date="", audit="", verdict="", gate=Gate.NONE, gate_reason="", finished=None, override={},
-        cycle=(), seeded=(), lock_ours=0, lock_rpms=0, finding="", brand_hits=0, source_brand_hits=0, superseded=False,
-        bootstrap="", found_requires=(), replans=0,
+        tx, build, BuildState.INGESTED, actor=actor, why=why, attempt=build.attempt + 1,
+        debranded_srpm="", debranded_tree="", debranded_release="", debranded_name="",
+        rule_digest="", rule_date="", audit="", verdict="", gate=Gate.NONE, gate_reason="",
+        finished=None, override={}, cycle=(), seeded=(), lock_ours=0, lock_rpms=0, finding="",
+        brand_hits=0, source_brand_hits=0, superseded=False, bootstrap="", found_requires=(),
+        replans=0,
     )  # fmt: skip

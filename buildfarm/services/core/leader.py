@@ -1,4 +1,6 @@
-"""Leader election among processes of a kind, by a lease in the database; any number may stand by."""
+"""Leader election among processes of a kind, by a lease in the database; any number may stand
+by.
+"""
 
 from __future__ import annotations
 

@@ -47,15 +47,16 @@ def token_hash(token: str) -> str:
 
 
 def ensure(
-    tx: Transaction, kind: TaskKind, subject: str, *, target: str, arch: str = "", queue: str, priority: int = 0,
-    owner: str = "", requirements: MachineRequirements | None = None,
+    tx: Transaction, kind: TaskKind, subject: str, *, target: str, arch: str = "", queue: str,
+    priority: int = 0, owner: str = "", requirements: MachineRequirements | None = None,
 ) -> bool:  # fmt: skip
     """Create the task unless an active one of its kind, subject and arch exists; True when it is
     new.
     """
     task = Task(
-        id=new_id(), kind=kind, subject=subject, target=target, arch=arch, queue=queue, state=TaskState.FREE,
-        priority=priority, owner=owner, requirements=requirements.stored() if requirements else {}, created=tx.now,
+        id=new_id(), kind=kind, subject=subject, target=target, arch=arch, queue=queue,
+        state=TaskState.FREE, priority=priority, owner=owner,
+        requirements=requirements.stored() if requirements else {}, created=tx.now,
     )  # fmt: skip
     return tx.insert_or_ignore(task)
 
@@ -143,8 +144,8 @@ def _end(tx: Transaction, task: Task, state: TaskState, **fields: object) -> Tas
     if ended is None:
         raise IllegalTransition(f"task {task.id} was taken away before it ended")
     tx.event(
-        f"task.{state.value.lower()}", task.id, actor=f"worker:{task.worker}", why=str(fields.get("reason", "")),
-        about=task.subject, task=task.kind.value,
+        f"task.{state.value.lower()}", task.id, actor=f"worker:{task.worker}",
+        why=str(fields.get("reason", "")), about=task.subject, task=task.kind.value,
     )  # fmt: skip
     _retire_guest(tx, task.worker, f"its task {task.id} is over")
     return ended
@@ -212,14 +213,14 @@ def infrastructure_failure(tx: Transaction, task: Task, reason: str) -> Task:
         }
     )
     changed = tx.update(
-        task, only_if={"state": task.state, "lease_token": task.lease_token}, failures=failures, tried=tried,
-        reason=reason, stage="", **values,
+        task, only_if={"state": task.state, "lease_token": task.lease_token}, failures=failures,
+        tried=tried, reason=reason, stage="", **values,
     )  # fmt: skip
     if changed is None:
         return tx.get(Task, task.id)
     tx.event(
-        "task.gave_up" if give_up else "task.retry", task.id, actor="scheduler", why=reason, about=task.subject,
-        failures=failures, worker=task.worker,
+        "task.gave_up" if give_up else "task.retry", task.id, actor="scheduler", why=reason,
+        about=task.subject, failures=failures, worker=task.worker,
     )  # fmt: skip
     _retire_guest(tx, task.worker, reason)
     return changed
@@ -307,8 +308,9 @@ def assign_free(
         return []
     workers = tx.find(Worker, state=WorkerState.READY)
     demand = Demand(
-        free=free, held=tx.find(Task, state=(TaskState.ASSIGNED, TaskState.OPEN)), sigs=sigs or {}, remaining_paths=remaining_paths or {},
-        sharing=sharing or Sharing(), sources=_reserved_sources(tx, free, workers),
+        free=free, held=tx.find(Task, state=(TaskState.ASSIGNED, TaskState.OPEN)), sigs=sigs or {},
+        remaining_paths=remaining_paths or {}, sharing=sharing or Sharing(),
+        sources=_reserved_sources(tx, free, workers),
     )  # fmt: skip
     given, left = assign(demand, workers)
     sent: list[Task] = []
@@ -327,15 +329,17 @@ def assign_free(
         if decision.remaining_path is not None:
             pin["remaining_path_s"] = round(decision.remaining_path, 1)
         changed = tx.update(
-            task, only_if={"state": TaskState.FREE}, state=TaskState.ASSIGNED, worker=decision.worker.id, sent=tx.now,
-            reason="", order=pin, generation=str(pin.get("generation", "")),
+            task, only_if={"state": TaskState.FREE}, state=TaskState.ASSIGNED,
+            worker=decision.worker.id, sent=tx.now, reason="", order=pin,
+            generation=str(pin.get("generation", "")),
         )  # fmt: skip
         if changed is None:
             continue
         sent.append(changed)
         if task.kind.handler == "builder":
             tx.event(
-                "task.assigned", task.id, actor="scheduler", why=decision.why, about=task.subject, worker=decision.worker.id,
+                "task.assigned", task.id, actor="scheduler", why=decision.why, about=task.subject,
+                worker=decision.worker.id,
             )  # fmt: skip
     for task in free:
         if task.id in left and task.reason != left[task.id]:

@@ -41,8 +41,8 @@ class Credentials:
 
 
 def enroll(
-    hub: Hub, broker: WorkerBroker, name: str, *, arches: Sequence[str], queues: Sequence[str], builder: str,
-    slots: int = 1, actor: str, reserved: Sequence[str] = (),
+    hub: Hub, broker: WorkerBroker, name: str, *, arches: Sequence[str], queues: Sequence[str],
+    builder: str, slots: int = 1, actor: str, reserved: Sequence[str] = (),
 ) -> Credentials:  # fmt: skip
     """Make (or renew) a worker; renewing invalidates its old token and broker password at once.
 
@@ -54,13 +54,13 @@ def enroll(
     url = broker.add_worker(name)
     with hub.store.begin() as tx:
         worker = Worker(
-            id=name, token_hash=tasks.token_hash(token), arches=tuple(arches), queues=tuple(queues), builder=builder,
-            slots=slots, state=WorkerState.LOST, reserved=tuple(reserved),
+            id=name, token_hash=tasks.token_hash(token), arches=tuple(arches), queues=tuple(queues),
+            builder=builder, slots=slots, state=WorkerState.LOST, reserved=tuple(reserved),
         )  # fmt: skip
         if not tx.insert_or_ignore(worker):
             tx.update(
-                worker, token_hash=worker.token_hash, arches=worker.arches, queues=worker.queues, builder=builder,
-                slots=slots, reserved=worker.reserved,
+                worker, token_hash=worker.token_hash, arches=worker.arches, queues=worker.queues,
+                builder=builder, slots=slots, reserved=worker.reserved,
             )  # fmt: skip
         tx.event("worker.enrolled", name, actor=actor, queues=list(queues))
     return Credentials(worker=worker, token=token, redis_url=url)
@@ -72,7 +72,8 @@ def introduce_station(hub: Hub, name: str, queue: str, *, slots: int) -> None:
     """
     with hub.store.begin() as tx:
         worker = Worker(
-            id=name, token_hash="", arches=(), queues=(queue,), builder="", slots=slots, seen=tx.now,
+            id=name, token_hash="", arches=(), queues=(queue,), builder="", slots=slots,
+            seen=tx.now,
         )  # fmt: skip
         if not tx.insert_or_ignore(worker):
             tx.update(

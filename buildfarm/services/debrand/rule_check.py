@@ -186,8 +186,8 @@ def proposal(source: str, hits: Sequence[BrandHit]) -> str:
     ]
     return "\n".join(
         [
-            "schema: 1", f"source: {source}", "why: TODO", "date: TODO", "actions:", '  - release: {suffix: ".TODO.1"}', *actions,
-            "",
+            "schema: 1", f"source: {source}", "why: TODO", "date: TODO", "actions:",
+            '  - release: {suffix: ".TODO.1"}', *actions, "",
         ]
     )  # fmt: skip
 

@@ -98,8 +98,8 @@ class Received:
 
 
 def receive(
-    hub: Hub, target_name: str, offered: Sequence[Offered], *, trigger: str, actor: str, name: str = "",
-    claimed_id: str = "", scratch: bool = False, priority: int = 0,
+    hub: Hub, target_name: str, offered: Sequence[Offered], *, trigger: str, actor: str,
+    name: str = "", claimed_id: str = "", scratch: bool = False, priority: int = 0,
     plan_first: bool = False, automatic: bool = False, because: str = "",
 ) -> Received:  # fmt: skip
     """Take a drop's files into the blob store and its list into the database.
@@ -130,9 +130,10 @@ def receive(
         )
         approval = Approval.AWAITED if objection else Approval.NOT_NEEDED
         drop = Drop(
-            id=identity, target=target.name, name=name or f"{target.name} {tx.now:%Y-%m-%d %H:%M}", trigger=trigger,
-            owner=actor, state=DropState.RECEIVED, scratch=scratch, priority=priority,
-            approval=approval, reason=f"awaits approval: {objection}" if objection else "", created=tx.now,
+            id=identity, target=target.name, name=name or f"{target.name} {tx.now:%Y-%m-%d %H:%M}",
+            trigger=trigger, owner=actor, state=DropState.RECEIVED, scratch=scratch,
+            priority=priority, approval=approval,
+            reason=f"awaits approval: {objection}" if objection else "", created=tx.now,
         )  # fmt: skip
         if not tx.insert_or_ignore(drop):
             return Received(drop=tx.get(Drop, identity), created=False)
@@ -172,12 +173,15 @@ def receive(
 
 
 def _lately(tx: Transaction, target: Target, trigger: str) -> int:
-    """Return how many builds a trigger has started by itself in the trigger_limits guard's hours."""
+    """Return how many builds a trigger has started by itself in the trigger_limits guard's
+    hours.
+    """
     most = target.trigger_limits.most_builds
     if most is None:
         return 0
     recent = tx.find(
-        Drop, target=target.name, trigger=trigger, approval=Approval.NOT_NEEDED, order_by="created", descending=True, limit=most + 1
+        Drop, target=target.name, trigger=trigger, approval=Approval.NOT_NEEDED, order_by="created",
+        descending=True, limit=most + 1
     )  # fmt: skip
     since = tx.now - timedelta(hours=target.trigger_limits.hours)
     counted = tuple(drop.id for drop in recent if drop.created > since)
@@ -234,7 +238,10 @@ def _take_in(hub: Hub, target: Target, item: Offered) -> tuple[str, str]:
         allowed = ", ".join(map(str, folders)) or "none"
         raise InputError(
             f"{item.path}: not in a drop folder of this hub (allowed: {allowed})",
-            hint="upload it with PUT /api/v1/blobs/<sha256>, or add the folder to drop_folders in farm.yaml",
+            hint=(
+                "upload it with PUT /api/v1/blobs/<sha256>, or add the folder to drop_folders in "
+                "farm.yaml"
+            ),
         )
     try:
         blob = hub.blobs.put_file(path)
@@ -248,7 +255,9 @@ def _take_in(hub: Hub, target: Target, item: Offered) -> tuple[str, str]:
 
 
 def url_digest(url: str) -> str:
-    """Return what stands for a file of unknown content until it is fetched: no file's own digest."""
+    """Return what stands for a file of unknown content until it is fetched: no file's own
+    digest.
+    """
     return hashlib.sha256(f"url {url}".encode()).hexdigest()
 
 
@@ -410,13 +419,18 @@ def _ingest_srpm(
         return
     others = [build for build in same if version and build.state is not BuildState.ON_HOLD]
     if not problem and others:
-        problem = f"{others[0].nvr} is known already with another content (SHA-256 {others[0].srpm[:12]}…)"
+        problem = (
+            f"{others[0].nvr} is known already with another content (SHA-256 "
+            f"{others[0].srpm[:12]}…)"
+        )
     build = Build(
-        id=tasks.new_id(), target=target.name, drop_id=drop.id, source=source, epoch=epoch, version=version,
-        release=release, dist=dist_of_release(release, target.dist), srpm=item.sha256,
+        id=tasks.new_id(), target=target.name, drop_id=drop.id, source=source, epoch=epoch,
+        version=version, release=release, dist=dist_of_release(release, target.dist),
+        srpm=item.sha256,
         srpm_filename=f"{source}-{version}-{release}.src.rpm" if version else item.filename,
-        state=BuildState.INGESTED, state_since=tx.now, owner=drop.owner, arches=arches, requires=requires, provides=provides,
-        scratch=drop.scratch, priority=drop.priority, shipped=shipped, spent=arrived(shipped, tx.now),
+        state=BuildState.INGESTED, state_since=tx.now, owner=drop.owner, arches=arches,
+        requires=requires, provides=provides, scratch=drop.scratch, priority=drop.priority,
+        shipped=shipped, spent=arrived(shipped, tx.now),
         signed_by="" if problem or header is None else origin or header.key_id, created=tx.now,
     )  # fmt: skip
     tx.add(build)
@@ -478,18 +492,19 @@ def _ingest_binary(
         problem = str(answer).replace(item.sha256, item.filename)
         name = _from_filename(item.filename)
         rpm = VendorRpm(
-            id=tasks.new_id(), target=target.name, sha256=item.sha256, filename=item.filename, name=name, arch="",
-            source="", sourcerpm="", problem=problem,
+            id=tasks.new_id(), target=target.name, sha256=item.sha256, filename=item.filename,
+            name=name, arch="", source="", sourcerpm="", problem=problem,
         )  # fmt: skip
         tx.update(item, problem=problem)
         tx.event("vendor_rpm.refused", item.drop_id, actor="ingest", why=problem)
     else:
         source = split_filename(answer.sourcerpm)[0] if answer.sourcerpm else ""
         rpm = VendorRpm(
-            id=tasks.new_id(), target=target.name, sha256=item.sha256, filename=item.filename, name=answer.name,
-            arch=answer.arch, source=source, sourcerpm=answer.sourcerpm,
+            id=tasks.new_id(), target=target.name, sha256=item.sha256, filename=item.filename,
+            name=answer.name, arch=answer.arch, source=source, sourcerpm=answer.sourcerpm,
             evr=str(EVR(epoch=answer.epoch, version=answer.version, release=answer.release)),
-            provides=tuple(answer.provides), requires=tuple(answer.requires), files=tuple(filter(may_be_required, answer.files)),
+            provides=tuple(answer.provides), requires=tuple(answer.requires),
+            files=tuple(filter(may_be_required, answer.files)),
         )  # fmt: skip
     if not tx.insert_or_ignore(rpm) or not rpm.sourcerpm:
         return

@@ -77,7 +77,10 @@ class Poller:
         """Look once at all repositories of a poll."""
         try:
             looks = {
-                place: self._look_at(place, place_of(state.position, place), allowed=target.allowed_urls, work=self._hub.scratch)
+                place: self._look_at(
+                    place, place_of(state.position, place), allowed=target.allowed_urls,
+                    work=self._hub.scratch,
+                )
                 for place in poll.places
             }  # fmt: skip
             return self._take(target, poll, state, looks)
@@ -156,13 +159,17 @@ class Poller:
         sources = sum(rpm.is_source for rpm in taken)
         first = not state.position and poll.first_look == "approve" and sources > 0
         offered = [
-            Offered(kind=ItemKind.SRPM if rpm.is_source else ItemKind.BINARY, url=rpm.url, sha256=rpm.sha256, filename=rpm.filename)
+            Offered(
+                kind=ItemKind.SRPM if rpm.is_source else ItemKind.BINARY, url=rpm.url,
+                sha256=rpm.sha256, filename=rpm.filename,
+            )
             for rpm in taken
         ]  # fmt: skip
         revision = looks[poll.places[0]].position.get("revision", "")
         received = drops.receive(
             self._hub, target.name, offered, trigger=triggers.word(poll), actor=triggers.word(poll),
-            name=f"{poll.name} at revision {revision}" if revision else poll.name, priority=poll.priority, automatic=True,
+            name=f"{poll.name} at revision {revision}" if revision else poll.name,
+            priority=poll.priority, automatic=True,
             because=_APPROVE.format(name=poll.name, count=sources) if first else "",
         )  # fmt: skip
         return received.drop, f"{sources} SRPMs and {len(taken) - sources} binaries"

@@ -107,12 +107,13 @@ def _write(
         for srpm, answer in answers.items():
             record = SourceSurvey(
                 id=srpm, policy=stamp, condition=answer.condition, found=answer.found,
-                hits=tuple(hit.as_json() for hit in answer.hits), problem=answer.problem, created=tx.now,
+                hits=tuple(hit.as_json() for hit in answer.hits), problem=answer.problem,
+                created=tx.now,
             )  # fmt: skip
             if not tx.insert_or_ignore(record):
                 tx.update(
-                    tx.get(SourceSurvey, srpm), policy=stamp, condition=record.condition, found=record.found, hits=record.hits,
-                    problem=record.problem, created=tx.now,
+                    tx.get(SourceSurvey, srpm), policy=stamp, condition=record.condition,
+                    found=record.found, hits=record.hits, problem=record.problem, created=tx.now,
                 )  # fmt: skip
         for build in builds:
             condition = (

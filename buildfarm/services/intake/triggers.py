@@ -29,8 +29,9 @@ def state_of(tx: Transaction, target: Target, trigger: Trigger) -> TriggerState:
 
 
 def note(
-    tx: Transaction, state: TriggerState, *, found: str = "", drop: Drop | None = None, problem: str = "", failures: int = 0,
-    next_look: datetime | None = None, position: Mapping[str, object] | None = None,
+    tx: Transaction, state: TriggerState, *, found: str = "", drop: Drop | None = None,
+    problem: str = "", failures: int = 0, next_look: datetime | None = None,
+    position: Mapping[str, object] | None = None,
 ) -> TriggerState:  # fmt: skip
     """Write down what a look or a message came to.
 
@@ -58,7 +59,9 @@ def note(
 def remember(
     tx: Transaction, trigger: str, files: Iterable[tuple[str, str, str]], *, drop: str
 ) -> int:
-    """Keep what a trigger has dealt with, ``(sha256, name, stamp)`` each; how many are new to it."""
+    """Keep what a trigger has dealt with, ``(sha256, name, stamp)`` each; how many are new to
+    it.
+    """
     count = 0
     for sha256, name, stamp in files:
         identity = memory_key(trigger, sha256)

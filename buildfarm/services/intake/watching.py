@@ -3,8 +3,8 @@
 The folder's files are read and never changed or removed.
 
 A file counts when it was closed or renamed in, or, for what was there before we listened, when two
-looks see it alike and no process has it open for writing; and in any case only when rpm reads it to its
-end. What cannot be read gets a note beside it, ``NAME.problem``, and an event. Which files were
+looks see it alike and no process has it open for writing; and in any case only when rpm reads it to
+its end. What cannot be read gets a note beside it, ``NAME.problem``, and an event. Which files were
 sent is kept by digest, so a killed watcher goes on where it was.
 """
 
@@ -50,8 +50,8 @@ class FolderWatch:
     """
 
     def __init__(
-        self, hub: Hub, target: Target, folder: WatchedFolder, *, intake: Intake, events: FolderEvents, clock: Clock,
-        has_no_writer: Callable[[Path], bool],
+        self, hub: Hub, target: Target, folder: WatchedFolder, *, intake: Intake,
+        events: FolderEvents, clock: Clock, has_no_writer: Callable[[Path], bool],
     ) -> None:  # fmt: skip
         self._hub, self._target, self._folder = hub, target, folder
         self._intake, self._events, self._clock, self._has_no_writer = (
@@ -211,7 +211,10 @@ class FolderWatch:
         self._problems = {path: why for path, why in self._problems.items() if path.exists()}
         if not self._problems:
             return ""
-        return f"{len(self._problems)} files are not taken: {'; '.join(sorted(self._problems.values())[:3])}"
+        return (
+            f"{len(self._problems)} files are not taken: "
+            f"{'; '.join(sorted(self._problems.values())[:3])}"
+        )
 
     def _send(self, now: datetime) -> Drop | None:
         """Make one drop of all complete files."""
@@ -229,7 +232,8 @@ class FolderWatch:
         try:
             received = drops.receive(
                 self._hub, self._target.name, offered, trigger=self._word, actor=self._word,
-                name=f"{self._folder.name}: {words}", priority=self._folder.priority, automatic=True,
+                name=f"{self._folder.name}: {words}", priority=self._folder.priority,
+                automatic=True,
             )  # fmt: skip
         except InfraError as error:
             self._failures += 1

@@ -155,8 +155,8 @@ def _drop_of(hub: Hub, target: Target, hook: Webhook, message: Message) -> Answe
     offered = [Offered(kind=ItemKind.DIST_GIT, filename=f"{source}@{push.commit}")]
     name = f"{source}: push to {push.ref.removeprefix('refs/heads/').removeprefix('refs/')}"
     received = drops.receive(
-        hub, target.name, offered, trigger=triggers.word(hook), actor=triggers.word(hook), name=name[:200], priority=hook.priority,
-        automatic=True,
+        hub, target.name, offered, trigger=triggers.word(hook), actor=triggers.word(hook),
+        name=name[:200], priority=hook.priority, automatic=True,
     )  # fmt: skip
     return Answered(drop=received.drop, created=received.created)
 
@@ -169,7 +169,8 @@ def _generic(hub: Hub, target: Target, hook: Webhook, message: Message) -> Answe
             hint="leave `target` out",
         )
     received = drops.receive(
-        hub, target.name, drops.offered_in(body), trigger=triggers.word(hook), actor=triggers.word(hook), name=body.name,
-        claimed_id=body.id, scratch=body.scratch, priority=body.priority or hook.priority, plan_first=body.plan_first, automatic=True,
+        hub, target.name, drops.offered_in(body), trigger=triggers.word(hook),
+        actor=triggers.word(hook), name=body.name, claimed_id=body.id, scratch=body.scratch,
+        priority=body.priority or hook.priority, plan_first=body.plan_first, automatic=True,
     )  # fmt: skip
     return Answered(drop=received.drop, created=received.created)

@@ -21,8 +21,8 @@ from buildfarm.domain.selfhosting.seeds import MAX_ROUNDS
 from buildfarm.ports.store import Transaction
 
 _RESTING = (
-    BuildState.PUBLISHED, BuildState.ON_HOLD, BuildState.FAILED, BuildState.CANCELED, BuildState.EXCLUDED,
-    BuildState.COMPARED, BuildState.REFUSED, BuildState.WAITING,
+    BuildState.PUBLISHED, BuildState.ON_HOLD, BuildState.FAILED, BuildState.CANCELED,
+    BuildState.EXCLUDED, BuildState.COMPARED, BuildState.REFUSED, BuildState.WAITING,
 )  # fmt: skip
 """States in which a build may come to rest; ``waiting`` and ``compared`` only for some reasons."""
 _SOON = (WaitKind.PLANNING.value, WaitKind.CAPACITY.value)
@@ -30,7 +30,9 @@ _TOLD = ("verdict", "gate", "failure_kind")
 
 
 def write(config: Config, tx: Transaction, events: Sequence[Event]) -> None:
-    """Add the notices of ``events``, and a delivery for each subscription that wants one of them."""
+    """Add the notices of ``events``, and a delivery for each subscription that wants one of
+    them.
+    """
     notices = _notices(config, tx, events)
     _say_what_rests(tx, events)
     if not notices:
@@ -42,8 +44,9 @@ def write(config: Config, tx: Transaction, events: Sequence[Event]) -> None:
             if subscription.wants(notice):
                 tx.insert_or_ignore(
                     Delivery(
-                        id=delivery_id(subscription, notice), subscription=subscription.id, channel=subscription.channel,
-                        address=subscription.address, notice=notice.id, due=tx.now, created=tx.now,
+                        id=delivery_id(subscription, notice), subscription=subscription.id,
+                        channel=subscription.channel, address=subscription.address,
+                        notice=notice.id, due=tx.now, created=tx.now,
                     )
                 )  # fmt: skip
 
@@ -61,8 +64,9 @@ def _notices(config: Config, tx: Transaction, events: Sequence[Event]) -> list[N
         if subject is None or (topic is Topic.REFUSED and not _is_refused_for_good(subject)):
             continue
         plain = Notice(
-            id=event.id or 0, at=event.at, topic=topic, kind=event.kind, subject=event.subject, name=event.subject, target="",
-            actor=event.actor, why=str(event.data.get("gate_reason") or "") if topic is Topic.REFUSED else event.why,
+            id=event.id or 0, at=event.at, topic=topic, kind=event.kind, subject=event.subject,
+            name=event.subject, target="", actor=event.actor,
+            why=str(event.data.get("gate_reason") or "") if topic is Topic.REFUSED else event.why,
             data={name: event.data[name] for name in _TOLD if name in event.data},
         )  # fmt: skip
         made.append(_about(config, plain, subject))
@@ -87,8 +91,8 @@ def _subjects(tx: Transaction, events: Iterable[Event]) -> Mapping[str, Subject]
 def _about(config: Config, notice: Notice, subject: Subject) -> Notice:
     if isinstance(subject, Build):
         return replace(
-            notice, name=subject.nvr, target=subject.target, source=subject.source, drop_id=subject.drop_id,
-            sig=config.sig_of(subject.target, subject.source),
+            notice, name=subject.nvr, target=subject.target, source=subject.source,
+            drop_id=subject.drop_id, sig=config.sig_of(subject.target, subject.source),
         )  # fmt: skip
     if isinstance(subject, Drop):
         sig = config.sig_of(subject.target)
@@ -106,7 +110,9 @@ def _about(config: Config, notice: Notice, subject: Subject) -> Notice:
 
 
 def _is_refused_for_good(subject: Subject) -> bool:
-    """Return whether a refusal is final: neither a scratch build's nor that of a round of a cycle."""
+    """Return whether a refusal is final: neither a scratch build's nor that of a round of a
+    cycle.
+    """
     if not isinstance(subject, Build) or subject.scratch or subject.successor:
         return False
     passing = bool(subject.seeded) and subject.round < MAX_ROUNDS

@@ -62,12 +62,14 @@ def _messages(
         build = builds.get(event.subject) or builds.get(str(event.data.get("about", "")))
         drop = drops.get(event.subject)
         said = {
-            "event": str(event.id), "at": event.at.isoformat(), "kind": event.kind, "subject": event.subject, "actor": event.actor,
-            "why": event.why, "data": json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
+            "event": str(event.id), "at": event.at.isoformat(), "kind": event.kind,
+            "subject": event.subject, "actor": event.actor, "why": event.why,
+            "data": json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
         }  # fmt: skip
         if build is not None:
             said |= {
-                "build": build.id, "name": build.nvr, "target": build.target, "source": build.source, "drop": build.drop_id,
+                "build": build.id, "name": build.nvr, "target": build.target,
+                "source": build.source, "drop": build.drop_id,
                 "sig": config.sig_of(build.target, build.source),
             }  # fmt: skip
         elif drop is not None:

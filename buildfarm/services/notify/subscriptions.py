@@ -31,8 +31,8 @@ class Asker:
 
 
 def record(
-    store: Store, asker: Asker, *, channel: Channel, address: str, topics: tuple[str, ...], target: str = "*",
-    source: str = "*", sig: str = "",
+    store: Store, asker: Asker, *, channel: Channel, address: str, topics: tuple[str, ...],
+    target: str = "*", source: str = "*", sig: str = "",
 ) -> Subscription:  # fmt: skip
     """Create a subscription.
 
@@ -52,8 +52,9 @@ def record(
                 hint="one with a glob may do for many",
             )
         made = Subscription(
-            id=tasks.new_id(), owner=asker.name, channel=channel, address=address, topics=tuple(dict.fromkeys(topics)),
-            target=target, source=source, sig=sig, created=tx.now,
+            id=tasks.new_id(), owner=asker.name, channel=channel, address=address,
+            topics=tuple(dict.fromkeys(topics)), target=target, source=source, sig=sig,
+            created=tx.now,
         )  # fmt: skip
         if same := [one for one in held if _words(one) == _words(made)]:
             raise Conflict(

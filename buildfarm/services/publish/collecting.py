@@ -134,7 +134,8 @@ def restore(hub: Hub, write: RepositoryWriter, generation_id: str, heartbeat: He
         digest = publishing.digest_of(artifacts, generation.carried)
         if digest != generation.digest:
             raise InfraError(
-                f"generation {generation.number} of {generation.tag} cannot be restored: its files have the digest {digest}, "
+                f"generation {generation.number} of {generation.tag} cannot be restored: its files "
+                f"have the digest {digest}, "
                 f"they had {generation.digest}", hint="were RPMs of its builds signed anew?",
             )  # fmt: skip
         heartbeat(f"writing generation {generation.number} of {generation.tag} again")

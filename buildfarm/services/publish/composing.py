@@ -55,8 +55,9 @@ def create(
         ]
         beside = _beside(tx, target, chosen)
         made = Compose(
-            id=next_id(release, tx.now.date(), taken), target=target.name, tag=chosen.tag, generation=chosen.id,
-            number=chosen.number, build_generation=beside.id if beside else "", actor=actor, reason=why, created=tx.now,
+            id=next_id(release, tx.now.date(), taken), target=target.name, tag=chosen.tag,
+            generation=chosen.id, number=chosen.number,
+            build_generation=beside.id if beside else "", actor=actor, reason=why, created=tx.now,
         )  # fmt: skip
         tx.add(made)
         tx.event("compose.created", made.id, actor=actor, why=why, tag=made.tag, number=made.number)
@@ -93,7 +94,9 @@ def _chosen(tx: Transaction, target: Target, word: str) -> Generation:
 
 
 def _beside(tx: Transaction, target: Target, generation: Generation) -> Generation | None:
-    """The build tag's generation of that moment: a publish stages it before the destination tag's."""
+    """The build tag's generation of that moment: a publish stages it before the destination
+    tag's.
+    """
     until = Below(generation.created + timedelta(microseconds=1))
     return tx.first(
         Generation,
@@ -150,7 +153,8 @@ def _rpms(tx: Transaction, generation: Generation) -> Iterator[ComposedRpm]:
         }  # debranding may have renamed it
         for one in found:
             yield ComposedRpm(
-                nevra=_nevra(one), srpm=srpms[one.build], filename=one.filename, arch=one.arch, repository=one.repository
+                nevra=_nevra(one), srpm=srpms[one.build], filename=one.filename, arch=one.arch,
+                repository=one.repository
             )  # fmt: skip
 
 

@@ -47,7 +47,8 @@ _AT_ONCE = 500
 
 
 _ASKED = (
-    "id", "source", "epoch", "version", "release", "round", "state", "verdict", "gate", "tags", "superseded", "bootstrap",
+    "id", "source", "epoch", "version", "release", "round", "state", "verdict", "gate", "tags",
+    "superseded", "bootstrap",
 )  # fmt: skip
 """What decides which build a tag carries; the rest of a build is not read for it."""
 
@@ -242,10 +243,11 @@ def stage(hub: Hub, write: RepositoryWriter, target_name: str, heartbeat: Heartb
         write_files(hub, write, target, artifacts, folder, carried)
         with hub.store.begin() as tx:
             generation = Generation(
-                id=tasks.new_id(), target=target.name, tag=tag, number=number, state=GenerationState.STAGED,
-                digest=digest_of(artifacts, carried), builds=chosen, sources=len(chosen), carried=carried,
-                rpms=len(artifacts), lock_ours=sum(b.lock_ours for b in inside), lock_rpms=sum(b.lock_rpms for b in inside),
-                created=tx.now,
+                id=tasks.new_id(), target=target.name, tag=tag, number=number,
+                state=GenerationState.STAGED, digest=digest_of(artifacts, carried), builds=chosen,
+                sources=len(chosen), carried=carried, rpms=len(artifacts),
+                lock_ours=sum(b.lock_ours for b in inside),
+                lock_rpms=sum(b.lock_rpms for b in inside), created=tx.now,
             )  # fmt: skip
             tx.add(generation)
             tx.event(
@@ -410,7 +412,9 @@ def seal(hub: Hub, sealer: Sealer, generation_id: str) -> None:
 
 
 def _mark(tx: Transaction, target: Target, before: Sequence[str], generation: Generation) -> None:
-    """Write down on the builds which tags carry them; a build that its last tag took is published."""
+    """Write down on the builds which tags carry them; a build that its last tag took is
+    published.
+    """
     came, went = set(generation.builds) - set(before), set(before) - set(generation.builds)
     for build in _each(tx, came | went):
         tags = {tag for tag in build.tags if tag != generation.tag}

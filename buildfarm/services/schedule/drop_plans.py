@@ -19,7 +19,9 @@ from buildfarm.services.schedule.forecasting import Durations, slots
 def write(
     store: Store, durations: Durations, target: Target, nodes: Sequence[Node], decided: Plan
 ) -> None:
-    """Store the plan of each drop that has none, and update the plans of drops that await approval."""
+    """Store the plan of each drop that has none, and update the plans of drops that await
+    approval.
+    """
     by_key = {node.key: node for node in nodes}
     with store.begin() as tx:
         there = {

@@ -93,8 +93,8 @@ class Durations:
 
     def _learn(self, tx: Transaction, limit: int) -> None:
         found = tx.select_fields(
-            Task, ("id", "subject", "started", "finished"), kind=TaskKind.BUILD, state=TaskState.CLOSED, order_by="finished",
-            descending=True, limit=limit,
+            Task, ("id", "subject", "started", "finished"), kind=TaskKind.BUILD,
+            state=TaskState.CLOSED, order_by="finished", descending=True, limit=limit,
         )  # fmt: skip
         fresh = [row for row in found if row[0] not in self._seen and row[2] and row[3]]
         subjects = sorted({row[1] for row in fresh})

@@ -34,8 +34,8 @@ from buildfarm.services.schedule.resolution import (
 from buildfarm.services.schedule.universes import Universes
 
 _PENDING = (
-    BuildState.INGESTED, BuildState.DEBRANDED, BuildState.WAITING, BuildState.QUEUED, BuildState.BUILDING,
-    BuildState.BUILT, BuildState.COMPARING, *JUDGED,
+    BuildState.INGESTED, BuildState.DEBRANDED, BuildState.WAITING, BuildState.QUEUED,
+    BuildState.BUILDING, BuildState.BUILT, BuildState.COMPARING, *JUDGED,
 )  # fmt: skip
 _AT_ONCE = 500
 _BROKEN = (BuildState.FAILED, BuildState.ON_HOLD, BuildState.CANCELED, BuildState.EXCLUDED, *JUDGED)
@@ -117,8 +117,9 @@ class PlanningService:
                     )
                 ]
             return Question(
-                universe=universe, base=target.buildroot.packages, expected=expected(coming.values(), vendor),
-                lost=expected(stuck.values(), vendor), known={**coming, **stuck}, blind=blind(coming.values(), vendor),
+                universe=universe, base=target.buildroot.packages,
+                expected=expected(coming.values(), vendor), lost=expected(stuck.values(), vendor),
+                known={**coming, **stuck}, blind=blind(coming.values(), vendor),
             )  # fmt: skip
 
         for request in [request for request in wanted if not frontier.holds(request)]:

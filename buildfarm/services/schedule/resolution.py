@@ -203,11 +203,13 @@ class Question:
         """Return what only a source that ended without a result would give, and how that ended."""
         with_lost = self.universe.resolve(requires, self.base, [*self.expected, *self.lost])
         stuck = {rpm.build for rpm in self.lost}
-        return {
-            f"{name} from {self.known[key].nvr}": f"{self.known[key].state}, {self.known[key].reason or self.known[key].gate_reason}"
-            for key, name in with_lost.taken.items()
-            if key in stuck
-        }
+        broken: dict[str, str] = {}
+        for key, name in with_lost.taken.items():
+            if key in stuck:
+                build = self.known[key]
+                reason = build.reason or build.gate_reason
+                broken[f"{name} from {build.nvr}"] = f"{build.state}, {reason}"
+        return broken
 
     def _under_condition(self, variant: BootstrapVariant, others: Sequence[Expected]) -> Variant:
         answer = self.universe.resolve(variant.requires, self.base, others)
@@ -220,7 +222,10 @@ class Question:
         if not self.blind or not _BEYOND_NAMES.search(problem):
             return problem
         names = ", ".join(self.blind[:_NAMED]) + (" …" if len(self.blind) > _NAMED else "")
-        return f"{problem}; {names} may make it: without the vendor's binaries it is not known before they are built"
+        return (
+            f"{problem}; {names} may make it: without the vendor's binaries it is not known before "
+            "they are built"
+        )
 
 
 def blind(sources: Iterable[Build], vendor: Iterable[VendorRpm]) -> tuple[str, ...]:
@@ -245,7 +250,8 @@ def expected(sources: Iterable[Build], vendor: Sequence[VendorRpm]) -> tuple[Exp
 
 def _from_vendor(build: Build, rpm: VendorRpm) -> Expected:
     return Expected(
-        build=build.id, name=rpm.name, evr=rpm.evr, arch=rpm.arch, provides=(*rpm.provides, *rpm.files),
+        build=build.id, name=rpm.name, evr=rpm.evr, arch=rpm.arch,
+        provides=(*rpm.provides, *rpm.files),
         requires=tuple(text for text in rpm.requires if not text.startswith("/")),
     )  # fmt: skip
 

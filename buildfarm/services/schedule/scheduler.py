@@ -27,7 +27,8 @@ from buildfarm.services.publish import collecting, composing, publishing  # fmt:
 from buildfarm.services.schedule import task_handlers  # fmt: skip
 
 _MOVING = (
-    BuildState.INGESTED, BuildState.DEBRANDED, BuildState.QUEUED, BuildState.BUILT, BuildState.COMPARING,
+    BuildState.INGESTED, BuildState.DEBRANDED, BuildState.QUEUED, BuildState.BUILT,
+    BuildState.COMPARING,
 )  # fmt: skip
 _MADE_RPMS = (BuildState.BUILT, BuildState.COMPARING, *JUDGED)
 _PAUSE_AFTER_FAILURE = timedelta(seconds=60)
@@ -187,8 +188,8 @@ class Scheduler:
                     target.machine_requirements_of(build.source) if kind is TaskKind.BUILD else None
                 )
                 tasks.ensure(
-                    tx, kind, build.id, target=build.target, arch=arch, queue=queue, priority=build.priority,
-                    owner=build.owner, requirements=requirements,
+                    tx, kind, build.id, target=build.target, arch=arch, queue=queue,
+                    priority=build.priority, owner=build.owner, requirements=requirements,
                 )  # fmt: skip
 
     def _done(self, tx: Transaction, build: Build, kind: TaskKind, arch: str) -> bool:

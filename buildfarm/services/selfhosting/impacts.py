@@ -65,10 +65,11 @@ def _rebuild(tx: Transaction, target: Target, affected: Collection[Build], why: 
     """Make one drop of rebuilds, so that plan, approval, pause and page work as for any drop."""
     objection = target.trigger_limits.objection(len(affected))
     drop = Drop(
-        id=drop_id(target.name, [f"{build.id} {build.round}" for build in affected]), target=target.name,
-        name=f"{len(affected)} rebuilds: {why}", trigger="rebuild on change", owner="publish", state=DropState.INGESTED,
-        approval=Approval.AWAITED if objection else Approval.NOT_NEEDED, reason=f"awaits approval: {objection}" if objection else "",
-        created=tx.now,
+        id=drop_id(target.name, [f"{build.id} {build.round}" for build in affected]),
+        target=target.name, name=f"{len(affected)} rebuilds: {why}", trigger="rebuild on change",
+        owner="publish", state=DropState.INGESTED,
+        approval=Approval.AWAITED if objection else Approval.NOT_NEEDED,
+        reason=f"awaits approval: {objection}" if objection else "", created=tx.now,
     )  # fmt: skip
     if not tx.insert_or_ignore(drop):
         return

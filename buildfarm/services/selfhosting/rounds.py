@@ -1,4 +1,6 @@
-"""Rounds: seeded cycles of sources are built again with their own RPMs until no member is seeded."""
+"""Rounds: seeded cycles of sources are built again with their own RPMs until no member is
+seeded.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +99,9 @@ def _stands(tx: Transaction, target: Target, source: str, build: Build) -> bool:
 
 
 def _carried(tx: Transaction, target: Target, source: str) -> Build | None:
-    """The newest build of a source in the build tag, if nothing newer of it is still to come there."""
+    """The newest build of a source in the build tag, if nothing newer of it is still to come
+    there.
+    """
     found = tx.find(Build, target=target.name, source=source, scratch=False)
     newest = max(found, key=lambda one: (one.nevra.evr, one.round), default=None)
     if newest is None:
@@ -128,10 +132,11 @@ def again(tx: Transaction, build: Build, *, why: str, drop: str, actor: str) -> 
         build.state is BuildState.PUBLISHED
     )  # its lag is over; what is built again owes the vendor nothing
     new = replace(
-        build, id=tasks.new_id(), round=build.round + 1, drop_id=drop, state=BuildState.WAITING, state_since=tx.now,
-        wait_kind=WaitKind.PLANNING.value, reason=why, verdict="", gate=Gate.NONE, gate_reason="", tags=(), attempt=1, override={},
-        seeded=(), lock_ours=0, lock_rpms=0, finding="", brand_hits=0, source_brand_hits=0, superseded=False,
-        bootstrap="", replans=0, created=tx.now, finished=None, stage_since=None,
+        build, id=tasks.new_id(), round=build.round + 1, drop_id=drop, state=BuildState.WAITING,
+        state_since=tx.now, wait_kind=WaitKind.PLANNING.value, reason=why, verdict="",
+        gate=Gate.NONE, gate_reason="", tags=(), attempt=1, override={}, seeded=(), lock_ours=0,
+        lock_rpms=0, finding="", brand_hits=0, source_brand_hits=0, superseded=False, bootstrap="",
+        replans=0, created=tx.now, finished=None, stage_since=None,
         shipped=None if fresh else build.shipped, spent={} if fresh else spent_until(build, tx.now),
     )  # fmt: skip
     tx.add(new)

@@ -137,7 +137,9 @@ def _apply(action: Patch, lines: list[str], number: str, *, source: str, where: 
 
 
 def _place(lines: list[str]) -> int | None:
-    """Return the index after the last line that applies a patch, or after the block of that line."""
+    """Return the index after the last line that applies a patch, or after the block of that
+    line.
+    """
     inside, block_end, applied = False, None, None
     for at, line in enumerate(lines):
         if applied is None and _BLOCK_END.match(line):
@@ -152,14 +154,17 @@ def _place(lines: list[str]) -> int | None:
 
 
 _BOUNDARIES = (
-    "%description", "%prep", "%build", "%install", "%check", "%clean", "%files", "%changelog", "%pre", "%post", "%preun", "%postun",
-    "%package", "%triggerin", "%triggerun", "%triggerpostun", "%verifyscript", "%pretrans", "%posttrans",
+    "%description", "%prep", "%build", "%install", "%check", "%clean", "%files", "%changelog",
+    "%pre", "%post", "%preun", "%postun", "%package", "%triggerin", "%triggerun", "%triggerpostun",
+    "%verifyscript", "%pretrans", "%posttrans",
 )  # fmt: skip
 """A line that begins so ends a section, whatever follows: ``%preun`` ends one as ``%pre``, and so
 does ``%build_it``.
 """
 _NAMING = ("%files", "%description", "%pre", "%post", "%preun", "%postun")
-"""Sections whose own line names the sub-package; of others the last ``%package`` above it counts."""
+"""Sections whose own line names the sub-package; of others the last ``%package`` above it
+counts.
+"""
 
 
 def add_to_section(text: str, action: SectionEdit, where: str) -> str:

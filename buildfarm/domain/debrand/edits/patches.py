@@ -132,7 +132,8 @@ def _undeclare(text: str, name: str, where: str) -> str:
         uses = list(_APPLIED.finditer(text))
         if uses:
             raise RuleDoesNotFit(
-                f"{where}: the patches have no numbers, and those after {name} are applied by number"
+                f"{where}: the patches have no numbers, and those after {name} are applied by "
+                "number"
             )
     rest = text[: match.start()] + text[match.end() :]
     apply_line = rf"^[ \t]*%\{{?patch(?:0*{number}\b|[ \t][^\n]*-P[ \t]*0*{number}\b)[^\n]*\n"

@@ -53,7 +53,8 @@ def replaced(
     if total != action.count and not (action.count == ANY and total):
         wanted = "at least 1" if action.count == ANY else action.count
         raise RuleDoesNotFit(
-            f"{where}: {action.find!r} was found {total} times in {', '.join(texts)}, expected were {wanted}",
+            f"{where}: {action.find!r} was found {total} times in {', '.join(texts)}, expected "
+            f"were {wanted}",
             hint=nearest(
                 action.find, (line for text in texts.values() for line in split_lines(text))
             ),

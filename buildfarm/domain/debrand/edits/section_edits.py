@@ -28,7 +28,8 @@ def edit_section(text: str, action: SectionEdit, where: str) -> str:
         body = "".join(lines[part.body : part.end])
         if (count := body.count(action.delete)) != action.count:
             raise RuleDoesNotFit(
-                f"{where}: {action.delete!r} was found {count} times in {_called(part)}, expected were {action.count}",
+                f"{where}: {action.delete!r} was found {count} times in {_called(part)}, expected "
+                f"were {action.count}",
                 hint=nearest(action.delete, lines[part.body : part.end]),
             )
         lines[part.body : part.end] = [body.replace(action.delete, "")]
