@@ -1,15 +1,21 @@
 """The migrations and the tables say the same."""
 
+import json
 import sqlite3
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
+from buildfarm.adapters.core import database
 from buildfarm.adapters.core.database import SqlStore
 from buildfarm.adapters.core.database.tables import metadata
+
+MIGRATIONS = Path(database.__file__).parent / "migrations"
 
 
 @pytest.fixture
@@ -67,3 +73,45 @@ def test_migrating_twice_changes_nothing(file: Path):
     store.migrate()
     store.dispose()
     assert file.read_bytes() == before
+
+
+def test_forecasts_and_orders_of_0_1_0_have_their_remaining_paths_after_an_upgrade(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'farm.db'}"
+    step = {"build": "b", "name": "zlib-1-1", "way": 12.5, "needs": []}
+    order = {
+        "decision": {"why": "first", "passed_over": [{"subject": "c", "way_s": 3.0}]},
+        "way_s": 9.0,
+    }
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            sa.text("INSERT INTO forecast VALUES ('reef-9', :forecast, '2026-12-01')"),
+            {"forecast": json.dumps({"steps": [step], "workers": 2})},
+        )
+        columns = {
+            column["name"]: "{}" if isinstance(column["type"], sa.JSON) else "0"
+            for column in sa.inspect(connection).get_columns("task")
+            if not column["nullable"]
+        }
+        columns |= {"id": "t", "kind": "build", "state": "closed", "order": json.dumps(order)}
+        names = ", ".join(f'"{name}"' for name in columns)
+        values = ", ".join(f":{name}" for name in columns)
+        connection.execute(sa.text(f"INSERT INTO task ({names}) VALUES ({values})"), columns)
+    store = SqlStore(url)
+    store.migrate()
+    store.dispose()
+    with engine.connect() as connection:
+        forecast = json.loads(connection.scalar(sa.text("SELECT forecast FROM forecast")))
+        moved = json.loads(connection.scalar(sa.text('SELECT "order" FROM task')))
+    engine.dispose()
+    assert forecast["steps"] == [
+        {"build": "b", "name": "zlib-1-1", "remaining_path": 12.5, "needs": []}
+    ]
+    assert moved["remaining_path_s"] == 9.0
+    assert moved["decision"]["passed_over"] == [{"subject": "c", "remaining_path_s": 3.0}]
