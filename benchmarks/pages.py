@@ -298,7 +298,7 @@ def _ticks(hub: Hub) -> None:
         began = time.perf_counter()
         with hub.store.read() as tx:
             for target in hub.config.targets.values():
-                publishing.needs_publishing(tx, target, publishing.carried_now(hub, target))
+                publishing.needs_publishing(tx, target, publishing.extra_metadata_now(hub, target))
         took.append((time.perf_counter() - began) * 1000)
     print(
         f"  a tick's look at {len(hub.config.targets)} targets for something to publish: "

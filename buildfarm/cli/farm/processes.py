@@ -75,7 +75,7 @@ def services_worker(queue: str, name: str) -> None:
     name = name or f"{queue}-1"
     slots = _SERVICES_SLOTS if queue == "services" else 1
     mine = bootstrap.task_handlers_of(hub, queue)
-    workers.introduce_station(hub, name, queue, slots=slots)
+    workers.register_hub_worker(hub, name, queue, slots=slots)
     pair = message_keys.ensure_pair(bootstrap.home_of(loaded).secrets / "messages", "hub")
     app = celery_hub.hub_worker(
         bootstrap.redis_url(loaded), name=name, queue=queue, key=pair[0], certificate=pair[1],

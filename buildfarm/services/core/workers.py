@@ -66,9 +66,9 @@ def enroll(
     return Credentials(worker=worker, token=token, redis_url=url)
 
 
-def introduce_station(hub: Hub, name: str, queue: str, *, slots: int) -> None:
-    """The services worker or the signer of this hub is up; what its predecessor had open is given
-    back at once.
+def register_hub_worker(hub: Hub, name: str, queue: str, *, slots: int) -> None:
+    """Register the services worker or the signer of this hub; the open tasks of its predecessor are
+    released at once.
     """
     with hub.store.begin() as tx:
         worker = Worker(

@@ -105,8 +105,8 @@ def receive(
     """Take a drop's files into the blob store and its list into the database.
 
     :param automatic: no person sent it: all that ``trigger`` has started lately counts for the
-        trigger_limits guard.
-    :param because: why it awaits approval, whatever the trigger_limits guard says.
+        trigger limits.
+    :param because: why it awaits approval, whatever the trigger limits are.
     :raises InputError: a file is missing or not under a drop folder, a URL is not allowed, or
         ``claimed_id`` is not the drop's id.
     :raises NotFound: no such target.
@@ -173,9 +173,7 @@ def receive(
 
 
 def _lately(tx: Transaction, target: Target, trigger: str) -> int:
-    """Return how many builds a trigger has started by itself in the trigger_limits guard's
-    hours.
-    """
+    """Return how many builds a trigger has started by itself in the hours of its limits."""
     most = target.trigger_limits.most_builds
     if most is None:
         return 0

@@ -158,28 +158,30 @@ def takes(target: Target, tag: str, build: Judged) -> bool:
     return build.gate == Gate.PASSED
 
 
-def needs_publishing(tx: Transaction, target: Target, carried: Mapping[str, str]) -> bool:
-    """Return whether some tag of the target does not carry what it ought to: builds, or ``carried``
-    files (see :func:`carried_now`).
+def needs_publishing(tx: Transaction, target: Target, extra_metadata: Mapping[str, str]) -> bool:
+    """Return whether some tag of the target lacks builds, or has other extra metadata than the
+    target (see :func:`extra_metadata_now`).
     """
     settled = _settled(tx, target, superseded=False)
     for tag in _tags(target):
         now = head(tx, tag)
-        if _differs(now, _wanted(tx, target, tag, settled, now.builds if now else ()), carried):
+        if _differs(
+            now, _wanted(tx, target, tag, settled, now.builds if now else ()), extra_metadata
+        ):
             return True
     return False
 
 
 def _differs(
-    generation: Generation | None, chosen: Collection[str], carried: Mapping[str, str]
+    generation: Generation | None, chosen: Collection[str], extra_metadata: Mapping[str, str]
 ) -> bool:
     """Return whether a tag does not carry these builds yet, or these files beside them."""
     if generation is None:
         return bool(chosen)
-    return set(generation.builds) != set(chosen) or generation.carried != carried
+    return set(generation.builds) != set(chosen) or generation.carried != extra_metadata
 
 
-def carried_now(hub: Hub, target: Target) -> dict[str, str]:
+def extra_metadata_now(hub: Hub, target: Target) -> dict[str, str]:
     """Return the digests of the extra metadata of a target, by kind.
 
     A file that cannot be read is left out; writing the next generation reports it.
@@ -218,34 +220,34 @@ def _carried(tx: Transaction, tag: str) -> tuple[str, ...]:
 def stage(hub: Hub, write: RepositoryWriter, target_name: str, heartbeat: Heartbeat) -> None:
     """Write the next generation of each tag that needs one, and ask for its seal."""
     target = hub.target(target_name)
-    carried = carried_now(hub, target)
+    extra_metadata = extra_metadata_now(hub, target)
     for tag in _tags(target):
         with hub.store.read() as tx:
             chosen = wanted(tx, target, tag)
-            if not _differs(head(tx, tag), chosen, carried):
+            if not _differs(head(tx, tag), chosen, extra_metadata):
                 continue
             files = {build: tx.find(Artifact, build=build) for build in chosen}
             inside = _each(tx, chosen)
             last = tx.first(Generation, tag=tag, order_by="number", descending=True)
         number = last.number + 1 if last else 1
         if last is not None and last.state is GenerationState.STAGED:
-            if not _differs(last, chosen, carried):
+            if not _differs(last, chosen, extra_metadata):
                 ask_for_seal(hub, last)  # written before a crash: the seal is all that is missing
                 continue
             _discard(hub, last)
         heartbeat(f"writing generation {number} of {tag}")
         artifacts = [artifact for group in files.values() for artifact in group]
-        carried = {
+        extra_metadata = {
             kind.value: hub.blobs.put_file(hub.config.path(path)).sha256
             for kind, path in target.extra_metadata.items()
         }
         folder = hub.repos / tag / str(number)
-        write_files(hub, write, target, artifacts, folder, carried)
+        write_files(hub, write, target, artifacts, folder, extra_metadata)
         with hub.store.begin() as tx:
             generation = Generation(
                 id=tasks.new_id(), target=target.name, tag=tag, number=number,
-                state=GenerationState.STAGED, digest=digest_of(artifacts, carried), builds=chosen,
-                sources=len(chosen), carried=carried, rpms=len(artifacts),
+                state=GenerationState.STAGED, digest=digest_of(artifacts, extra_metadata),
+                builds=chosen, sources=len(chosen), carried=extra_metadata, rpms=len(artifacts),
                 lock_ours=sum(b.lock_ours for b in inside),
                 lock_rpms=sum(b.lock_rpms for b in inside), created=tx.now,
             )  # fmt: skip
@@ -261,9 +263,13 @@ def stage(hub: Hub, write: RepositoryWriter, target_name: str, heartbeat: Heartb
         ask_for_seal(hub, generation)
 
 
-def digest_of(artifacts: Iterable[Artifact], carried: Mapping[str, str]) -> str:
-    """The digest of a generation with these artifacts, as published, and these carried files."""
-    return generation_digest([*((one.filename, one.signed) for one in artifacts), *carried.items()])
+def digest_of(artifacts: Iterable[Artifact], extra_metadata: Mapping[str, str]) -> str:
+    """Return the digest of a generation with these artifacts, as published, and this extra
+    metadata.
+    """
+    return generation_digest(
+        [*((one.filename, one.signed) for one in artifacts), *extra_metadata.items()]
+    )
 
 
 def ask_for_seal(hub: Hub, generation: Generation) -> None:
@@ -285,10 +291,11 @@ def write_files(
     target: Target,
     artifacts: Sequence[Artifact],
     folder: Path,
-    carried: Mapping[str, str],
+    extra_metadata: Mapping[str, str],
 ) -> None:
-    """All repositories of one generation, into place by one rename; ``carried`` are digests of what
-    goes beside the RPMs.
+    """Write all repositories of one generation and move them into place by one rename.
+
+    ``extra_metadata`` are the digests of comps, updateinfo and modules, by kind.
     """
     aside = folder.with_name(f".{folder.name}.new")
     for leftover in (aside, folder):  # of a crash: no generation in the database has this number
@@ -297,7 +304,7 @@ def write_files(
         for kind, name in ((RepositoryKind.BINARY, arch), (RepositoryKind.DEBUG, f"{arch}-debug")):
             chosen = [a for a in artifacts if a.repository is kind and a.arch in (arch, "noarch")]
             beside = (
-                _carried_files(hub, target, chosen, carried)
+                _extra_metadata_files(hub, target, chosen, extra_metadata)
                 if kind is RepositoryKind.BINARY
                 else []
             )
@@ -311,8 +318,8 @@ def write_files(
     aside.rename(folder)
 
 
-def _carried_files(
-    hub: Hub, target: Target, artifacts: Sequence[Artifact], carried: Mapping[str, str]
+def _extra_metadata_files(
+    hub: Hub, target: Target, artifacts: Sequence[Artifact], extra_metadata: Mapping[str, str]
 ) -> list[ExtraMetadataFile]:
     """The vendor's name of each RPM is ours without what debranding appended to its Release."""
     names = {
@@ -321,7 +328,7 @@ def _carried_files(
     }
     return [
         ExtraMetadataFile(kind=ExtraMetadataKind(kind), path=hub.blobs.path(digest), names=names)
-        for kind, digest in sorted(carried.items())
+        for kind, digest in sorted(extra_metadata.items())
     ]
 
 

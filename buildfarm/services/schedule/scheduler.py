@@ -208,7 +208,9 @@ class Scheduler:
         return last is not None and last.created >= build.state_since
 
     def _publish(self, tx: Transaction, target: Target) -> None:
-        if not publishing.needs_publishing(tx, target, publishing.carried_now(self._hub, target)):
+        if not publishing.needs_publishing(
+            tx, target, publishing.extra_metadata_now(self._hub, target)
+        ):
             return
         for kind in (TaskKind.PUBLISH, TaskKind.SEAL):
             if tx.count(Task, kind=kind, target=target.name, state=ACTIVE):

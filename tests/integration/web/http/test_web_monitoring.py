@@ -187,7 +187,7 @@ def test_lines_of_a_request_carry_its_id_and_what_it_is_about(
     log.configure()
 
 
-def test_lines_of_a_station_carry_task_worker_and_build(
+def test_lines_of_a_hub_worker_carry_task_worker_and_build(
     hub: Hub, scenario: Scenario, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with hub.store.begin() as tx:
