@@ -61,7 +61,7 @@ from buildfarm.domain.debrand.rule import Rule
 from buildfarm.domain.notify.digest import Pace
 from buildfarm.domain.target.target import Target
 from buildfarm.ports.intake import Intake
-from buildfarm.ports.notifications import Answer, MailMessage
+from buildfarm.ports.notifications import DeliveryResult, MailMessage
 from buildfarm.rpm_folders import POOL
 from buildfarm.services.auth.login import LoginTools
 from buildfarm.services.build import comparing, debranding
@@ -350,8 +350,8 @@ def deliveries_of(hub: Hub) -> DeliverySender:
     )
 
 
-def _no_mail(_: MailMessage) -> Answer:
-    return Answer(accepted=False, status="no mail server: `mail:` in farm.yaml names one")
+def _no_mail(_: MailMessage) -> DeliveryResult:
+    return DeliveryResult(accepted=False, status="no mail server: `mail:` in farm.yaml names one")
 
 
 def notifier_of(hub: Hub, *, owner: str) -> Notifier:

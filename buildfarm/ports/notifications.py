@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class DeliveryResult:
     """The result of one attempt at a delivery, with ``status`` in words.
 
     ``final``: another attempt is of no use; ``gone``: the receiver wants no more deliveries.
@@ -41,12 +41,12 @@ class WebhookSender(Protocol):
 
     def __call__(
         self, url: str, *, message_id: str, subscription: str, body: bytes, at: datetime
-    ) -> Answer:
+    ) -> DeliveryResult:
         """Return the receiver's answer; being unreachable is an answer as well."""
 
 
 class Mailer(Protocol):
     """Hands one message to a mail server."""
 
-    def __call__(self, letter: MailMessage, /) -> Answer:
+    def __call__(self, message: MailMessage, /) -> DeliveryResult:
         """Return the server's answer; being unreachable is an answer as well."""

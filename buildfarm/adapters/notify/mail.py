@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from buildfarm.config import Mail
-from buildfarm.ports.notifications import Answer, MailMessage
+from buildfarm.ports.notifications import DeliveryResult, MailMessage
 
 _TIMEOUT_S = 30
 _PERMANENT = 500
@@ -25,7 +25,7 @@ class Smtp:
         self._settings = settings
         self._password_file = password_file
 
-    def __call__(self, letter: MailMessage) -> Answer:
+    def __call__(self, mail: MailMessage) -> DeliveryResult:
         """Hand a message over once; a 5xx is final, after everything else it may be sent again."""
         try:
             with smtplib.SMTP(
@@ -37,29 +37,29 @@ class Smtp:
                     server.login(
                         self._settings.user, self._password_file.read_text(encoding="utf-8").strip()
                     )
-                server.send_message(compose(letter, sender=self._settings.sender))
+                server.send_message(compose(mail, sender=self._settings.sender))
         except smtplib.SMTPRecipientsRefused as error:
             code, words = next(iter(error.recipients.values()))
             return _refused(code, words)
         except smtplib.SMTPResponseException as error:
             return _refused(error.smtp_code, error.smtp_error)
         except (OSError, smtplib.SMTPException) as error:
-            return Answer(accepted=False, status=f"{type(error).__name__}: {error}"[:300])
-        return Answer(accepted=True, status="accepted")
+            return DeliveryResult(accepted=False, status=f"{type(error).__name__}: {error}"[:300])
+        return DeliveryResult(accepted=True, status="accepted")
 
 
-def _refused(code: int, words: bytes | str) -> Answer:
+def _refused(code: int, words: bytes | str) -> DeliveryResult:
     said = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
     # The farm's own account is at fault, not the mailbox: keep the message for later.
     is_login = code in (530, 534, 535)
-    return Answer(
+    return DeliveryResult(
         accepted=False,
         status=f"SMTP {code} {said}"[:300],
         final=code >= _PERMANENT and not is_login,
     )
 
 
-def compose(letter: MailMessage, *, sender: str) -> EmailMessage:
+def compose(mail: MailMessage, *, sender: str) -> EmailMessage:
     """Return the message (RFC 5322), with headers for threads by drop and one-click unsubscription.
 
     The latter is RFC 8058.
@@ -67,19 +67,19 @@ def compose(letter: MailMessage, *, sender: str) -> EmailMessage:
     domain = sender.rpartition("@")[2].rstrip("> ") or "localhost"
     message = EmailMessage()
     message["From"] = sender
-    message["To"] = letter.to
-    message["Subject"] = _one_line(letter.subject)[:_LONGEST_SUBJECT]
-    message["Date"] = format_datetime(letter.at)
-    message["Message-ID"] = f"<{letter.batch}@{domain}>"
-    if letter.threads:
-        roots = [f"<drop.{drop}@{domain}>" for drop in letter.threads]
+    message["To"] = mail.to
+    message["Subject"] = _one_line(mail.subject)[:_LONGEST_SUBJECT]
+    message["Date"] = format_datetime(mail.at)
+    message["Message-ID"] = f"<{mail.batch}@{domain}>"
+    if mail.threads:
+        roots = [f"<drop.{drop}@{domain}>" for drop in mail.threads]
         message["In-Reply-To"] = roots[0]
         message["References"] = " ".join(roots[:20])
     message["List-Id"] = f"<builds.{domain}>"
-    message["List-Unsubscribe"] = f"<{letter.unsubscribe}>"
+    message["List-Unsubscribe"] = f"<{mail.unsubscribe}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(letter.text)
+    message.set_content(mail.text)
     return message
 
 

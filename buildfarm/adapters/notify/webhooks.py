@@ -13,7 +13,7 @@ import httpx
 from buildfarm.adapters.notify.keys import NotificationKeys
 from buildfarm.adapters.notify.outward import address_of
 from buildfarm.errors import BuildFarmError, InputError, NotAllowed
-from buildfarm.ports.notifications import Answer
+from buildfarm.ports.notifications import DeliveryResult
 
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 _GONE = 410
@@ -36,7 +36,7 @@ class Webhooks:
 
     def __call__(
         self, url: str, *, message_id: str, subscription: str, body: bytes, at: datetime
-    ) -> Answer:
+    ) -> DeliveryResult:
         """Post once; anything but a 2xx is a refusal.
 
         Only the status of the answer is read.
@@ -58,13 +58,13 @@ class Webhooks:
             ) as answer:
                 code = answer.status_code
         except (NotAllowed, InputError) as error:
-            return Answer(accepted=False, status=str(error), final=True)
+            return DeliveryResult(accepted=False, status=str(error), final=True)
         except (BuildFarmError, httpx.HTTPError, httpx.InvalidURL) as error:
-            return Answer(accepted=False, status=f"{type(error).__name__}: {error}"[:300])
+            return DeliveryResult(accepted=False, status=f"{type(error).__name__}: {error}"[:300])
         status = f"HTTP {code}"
         if httpx.codes.is_redirect(code):
             status += ": redirects are not followed"
-        return Answer(
+        return DeliveryResult(
             accepted=httpx.codes.is_success(code),
             status=status,
             final=code == _GONE,

@@ -25,7 +25,7 @@ from buildfarm.domain.notify.subscription import (
     Subscription,
     pause_after,
 )
-from buildfarm.ports.notifications import Answer, Mailer, MailMessage, WebhookSender
+from buildfarm.ports.notifications import DeliveryResult, Mailer, MailMessage, WebhookSender
 from buildfarm.ports.store import Store, Transaction, matching
 from buildfarm.presentation import notice_texts
 from buildfarm.services.notify import subscriptions
@@ -77,11 +77,11 @@ class DeliverySender:
                 ensure_ascii=False,
                 separators=(",", ":"),
             ).encode()
-            answer = self.post(
+            result = self.post(
                 owed.address, message_id=owed.id, subscription=owed.subscription, body=body, at=now
             )
-            self._settle([owed], answer)
-            if not answer.accepted:
+            self._settle([owed], result)
+            if not result.accepted:
                 return tried
         return len(row)
 
@@ -146,7 +146,7 @@ class DeliverySender:
             at=max(notice.at for notice in notices),
         )
 
-    def _settle(self, owed: Sequence[Delivery], answer: Answer) -> None:
+    def _settle(self, owed: Sequence[Delivery], result: DeliveryResult) -> None:
         """Store the result of one try.
 
         Nothing more is sent to a receiver that is gone for good (HTTP 410).
@@ -154,13 +154,13 @@ class DeliverySender:
         chance = self.chance()  # one for all: what goes out together is tried again together
         with self.store.begin() as tx:
             for one in owed:
-                _settle_one(tx, one, answer, chance)
-            if answer.gone:
+                _settle_one(tx, one, result, chance)
+            if result.gone:
                 for subscription in {one.subscription for one in owed}:
                     found = tx.first(Subscription, id=subscription, ended=None)
                     if found is not None:
                         subscriptions.end_in(
-                            tx, found, actor="notifier", why=f"the receiver says: {answer.status}"
+                            tx, found, actor="notifier", why=f"the receiver says: {result.status}"
                         )
 
     def forget(self) -> int:
@@ -189,11 +189,11 @@ def _notices(tx: Transaction, owed: Iterable[Delivery]) -> list[Notice]:
     return tx.find(Notice, id=tuple({one.notice for one in owed}), order_by="id")
 
 
-def _settle_one(tx: Transaction, owed: Delivery, answer: Answer, chance: float) -> None:
+def _settle_one(tx: Transaction, owed: Delivery, result: DeliveryResult, chance: float) -> None:
     attempts = owed.attempts + 1
-    values: dict[str, object] = {"attempts": attempts, "status": answer.status}
-    pause = None if answer.final else pause_after(attempts, chance)
-    if answer.accepted:
+    values: dict[str, object] = {"attempts": attempts, "status": result.status}
+    pause = None if result.final else pause_after(attempts, chance)
+    if result.accepted:
         values |= {"state": DeliveryState.DELIVERED, "settled": tx.now}
     elif pause is None:
         values |= {"state": DeliveryState.DEAD, "settled": tx.now}
@@ -207,10 +207,10 @@ def _settle_one(tx: Transaction, owed: Delivery, answer: Answer, chance: float) 
             "delivery.dead",
             owed.id,
             actor="notifier",
-            why=answer.status,
+            why=result.status,
             attempts=attempts,
             subscription=owed.subscription,
         )
         log.get().warning(
-            "delivery.dead", delivery=owed.id, channel=owed.channel.value, reason=answer.status
+            "delivery.dead", delivery=owed.id, channel=owed.channel.value, reason=result.status
         )

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from buildfarm.adapters.notify.mail import Smtp
 from buildfarm.config import Mail
-from buildfarm.ports.notifications import Answer, MailMessage
+from buildfarm.ports.notifications import DeliveryResult, MailMessage
 from tests.integration.web.receivers import free_port
 
 PASSWORD = "only over TLS"
@@ -81,7 +81,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 def send(
     server: Server, folder: Path, *, password: str = PASSWORD, starttls: bool = True
-) -> Answer:
+) -> DeliveryResult:
     secret = folder / "password"
     secret.write_text(f"{password}\n")
     settings = Mail(
