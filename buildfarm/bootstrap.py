@@ -70,7 +70,7 @@ from buildfarm.services.build.debranding import DebrandTools
 from buildfarm.services.build.guests import GuestProvisioning
 from buildfarm.services.core.hub import Heartbeat, Hub
 from buildfarm.services.core.tasks import token_hash
-from buildfarm.services.intake import downloads, drops, surveying
+from buildfarm.services.intake import downloads, ingesting, surveying
 from buildfarm.services.intake.polling import Poller
 from buildfarm.services.intake.watching import FolderWatch
 from buildfarm.services.notify import consumers
@@ -378,7 +378,7 @@ def task_handlers_of(hub: Hub, queue: str) -> dict[TaskKind, Handler]:
 
     def ingest(task: Task, heartbeat: Heartbeat) -> None:
         downloads.bring(hub, fetch, task.subject, heartbeat)
-        drops.ingest(hub, verify, dist_git.checkout, task.subject, heartbeat)
+        ingesting.ingest(hub, verify, dist_git.checkout, task.subject, heartbeat)
 
     compare = compare_tools(hub.config)
     debrand = DebrandTools(

@@ -3,10 +3,6 @@
 Owns their configuration (``triggers:`` of a target) and the records kept of each: its state, the
 files it has sent, the deliveries it has answered. All of them end in
 :func:`buildfarm.services.intake.drops.receive`.
-
-How they are configured (``triggers:`` of a target), and what is remembered of each: its state, the
-files it has sent, the deliveries it has answered. All of them end in
-:func:`buildfarm.services.intake.drops.receive`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from buildfarm.domain.core.build import Build, BuildState
 from buildfarm.domain.core.records import Event
 from buildfarm.domain.intake.drop import Drop, DropItem, DropState, ItemKind
 from buildfarm.errors import InfraError, InputError
-from buildfarm.services.intake import drops
+from buildfarm.services.intake import drops, ingesting
 from buildfarm.services.intake.drops import Offered
 from tests.integration.pipeline.conftest import World, spec
 
@@ -80,7 +80,7 @@ def commit_of(upstream: Path) -> str:
 def ingest(world: World, *names: str) -> Drop:
     offered = [Offered(kind=ItemKind.DIST_GIT, filename=name) for name in names]
     drop = drops.receive(world.hub, "reef-9", offered, trigger="test", actor="ann").drop
-    drops.ingest(world.hub, verify_many, dist_git.checkout, drop.id, lambda _: None)
+    ingesting.ingest(world.hub, verify_many, dist_git.checkout, drop.id, lambda _: None)
     with world.hub.store.read() as tx:
         return tx.get(Drop, drop.id)
 

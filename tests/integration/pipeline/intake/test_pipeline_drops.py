@@ -18,7 +18,7 @@ from buildfarm.domain.core.task import Task, TaskKind, TaskState
 from buildfarm.domain.intake.drop import Drop, DropItem, DropState, ItemKind, VendorRpm, drop_id
 from buildfarm.errors import Conflict, InputError, NotFound
 from buildfarm.services.core import builds
-from buildfarm.services.intake import drops
+from buildfarm.services.intake import drops, ingesting
 from buildfarm.services.intake.drops import Offered, Received
 from tests.fakes import Clock
 from tests.integration.pipeline.conftest import World
@@ -36,7 +36,7 @@ def silent(stage: str) -> None:
 def ingest(world: World, *files: Path, kind: ItemKind = ItemKind.SRPM) -> list[Build]:
     """The builds a drop of these files became."""
     drop = receive(world, *files, kind=kind).drop.id
-    drops.ingest(world.hub, verify_many, dist_git.checkout, drop, silent)
+    ingesting.ingest(world.hub, verify_many, dist_git.checkout, drop, silent)
     with world.hub.store.read() as tx:
         return tx.find(Build, drop_id=drop, order_by="source")
 
@@ -191,7 +191,7 @@ def test_a_build_knows_when_the_vendor_built_its_srpm_by_rpms_own_word(world: Wo
 
 def test_ingesting_twice_changes_nothing_the_second_time(world: World):
     (build,) = ingest(world, world.srpm("zlib"))
-    drops.ingest(world.hub, verify_many, dist_git.checkout, build.drop_id, silent)
+    ingesting.ingest(world.hub, verify_many, dist_git.checkout, build.drop_id, silent)
     (again,) = ingest(world, world.drop / build.srpm_filename)
     assert again == build
 

@@ -29,7 +29,7 @@ from buildfarm.domain.intake.drop import Approval, Drop, DropItem, VendorRpm
 from buildfarm.domain.target.trigger import TriggerState
 from buildfarm.errors import NotNow
 from buildfarm.ports.store import Store
-from buildfarm.services.intake import downloads, drops
+from buildfarm.services.intake import downloads, ingesting
 from buildfarm.services.intake.polling import Poller
 from tests.fakes import Clock
 from tests.integration.pipeline.conftest import Key, MakeRpms, World
@@ -85,7 +85,9 @@ class Vendor:
 
     def ingest(self, state: TriggerState) -> None:
         downloads.bring(self.world.hub, self.fetch, state.drop_id, lambda _: None)
-        drops.ingest(self.world.hub, verify_many, dist_git.checkout, state.drop_id, lambda _: None)
+        ingesting.ingest(
+            self.world.hub, verify_many, dist_git.checkout, state.drop_id, lambda _: None
+        )
 
     def all(self, kind: type) -> list:
         with self.world.hub.store.read() as tx:

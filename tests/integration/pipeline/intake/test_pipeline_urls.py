@@ -20,7 +20,7 @@ from buildfarm.domain.core.records import ApiToken, Event
 from buildfarm.domain.intake.drop import Drop, DropItem, ItemKind
 from buildfarm.errors import ConfigError, InputError
 from buildfarm.services.core import tasks
-from buildfarm.services.intake import downloads, drops
+from buildfarm.services.intake import downloads, drops, ingesting
 from buildfarm.services.intake.drops import Offered
 from tests.integration.pipeline.conftest import World
 from tests.integration.vendor_server import VendorServer
@@ -48,7 +48,7 @@ def ingest(farm: World, *urls: str, sha256: str = "") -> Drop:
     drop = drops.receive(farm.hub, "reef-9", offered, trigger="test", actor="ann").drop
     with contextlib.closing(Fetcher()) as fetch:
         downloads.bring(farm.hub, fetch, drop.id, lambda _: None)
-    drops.ingest(farm.hub, verify_many, dist_git.checkout, drop.id, lambda _: None)
+    ingesting.ingest(farm.hub, verify_many, dist_git.checkout, drop.id, lambda _: None)
     return drop
 
 
