@@ -110,7 +110,7 @@ class Principal:
 
 
 ANONYMOUS = Principal(name="")
-"""Who has shown neither token nor session; may read what is open."""
+"""A caller with neither token nor session; may read what is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +215,7 @@ _MACHINES = frozenset({
     "scheduler", "ingest", "debrand", "plan", "compare", "signer", "publish", "pause",
     "self-hosting", "serve", "services", "notifier", "mail",
 })  # fmt: skip
-"""What the farm's own parts call themselves in events; those of the outside have a colon
+"""Names of the farm's own parts as actors of events; those of workers and hosts have a colon
 (``worker:local-1``).
 """
 

@@ -157,7 +157,7 @@ NVR_FIELDS = (
     "release",
     "debranded_release",
 )
-"""What :func:`nvr_of` takes, as a build names it."""
+"""Arguments of :func:`nvr_of`, as a build names them."""
 
 
 def nvr_of(

@@ -28,9 +28,9 @@ class Stage(enum.StrEnum):
 
 
 STUCK = (WaitKind.UNRESOLVABLE, WaitKind.CYCLE, WaitKind.PAUSED, WaitKind.APPROVAL)
-"""What a waiting build does not get out of by itself.
+"""Kinds of waiting that need a person.
 
-``blocked`` is not here: the one that blocks is.
+``blocked`` is not among them: the build that blocks needs one.
 """
 
 _STAGE: Mapping[BuildState, Stage] = {

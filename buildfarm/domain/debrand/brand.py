@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 CLASSES = ("trademark", "support", "signing-key", "telemetry", "functional", "legal")
-"""What a hit is: a visible trademark, a link to the vendor's support, a key or certificate of the
+"""Classes of hits: a visible trademark, a link to the vendor's support, a key or certificate of the
 vendor, something that reports to the vendor, something that works otherwise because of the name, a
 legal text that names the vendor.
 """

@@ -15,9 +15,7 @@ _LINE = re.compile(r"(Release[ \t]*:[ \t]*)([^\n#]*?)([ \t]*(?:#[^\n]*)?\r?\n?)"
 _MACRO = re.compile(r"%autorelease(?![A-Za-z0-9_])([^\n]*)|%\{\??autorelease(?:\s[^}]*)?\}")
 _DEFINITION = re.compile(r"^%(?:define|global)\s+autorelease\b", re.MULTILINE)
 _DEFINITION_END = "}%{?-e:.%{-e*}}%{?-s:.%{-s*}}%{!?-n:%{?dist}}"
-"""How rpmautospec ends the macro it writes into an SRPM's spec (rpmautospec's
-``process_distgit``).
-"""
+"""End of the macro that rpmautospec writes into an SRPM's spec (``process_distgit``)."""
 
 
 def append_release(text: str, suffix: str, where: str, *, autorelease: str = "edit") -> str:

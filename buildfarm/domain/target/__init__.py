@@ -1,1 +1,1 @@
-"""What to build for: targets, their triggers, SIGs and allowed URLs."""
+"""Targets, their triggers, SIGs and allowed URLs."""

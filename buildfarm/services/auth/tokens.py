@@ -19,7 +19,7 @@ from buildfarm.services.core.hub import Hub
 from buildfarm.services.core.tasks import token_hash
 
 PREFIX = "bf_"
-"""How our tokens begin, so that a scanner of published text can know one."""
+"""Prefix of our tokens, so that a scanner of published text can find them."""
 LONGEST_DAYS = 366
 _SHOWN, _LEAST = 16, 8
 _USED_EVERY = timedelta(minutes=5)

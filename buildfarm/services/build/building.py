@@ -23,9 +23,7 @@ from buildfarm.services.publish import buildroots
 from buildfarm.services.selfhosting import rounds
 
 MAX_REPLANS = 6
-"""How often a build may come back with BuildRequires found while building; after that it is its own
-failure.
-"""
+"""Times that a build may come back with BuildRequires found while building; after that it fails."""
 
 
 def order_as_built(

@@ -9,9 +9,7 @@ from buildfarm.ports.store import Transaction
 from buildfarm.services.core.hub import Hub
 
 TARGET = "target:"
-"""What a reference of a whole target is called after: it stands in for builds that have none of
-their own.
-"""
+"""Prefix of a whole target's references, which serve builds that have none of their own."""
 
 
 def add(hub: Hub, subject: str, text: str, *, arch: str, actor: str) -> ReferenceLock:

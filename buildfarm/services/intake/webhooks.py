@@ -34,8 +34,8 @@ _BETWEEN_REFUSALS = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What a message came to: a drop (``created``: a new one), or ``reason`` why there is nothing
-    to do. ``known``: it came before.
+    """The result of a message: a drop (``created``: a new one), or the ``reason`` why there is
+    nothing to do. ``known``: it came before.
     """
 
     drop: Drop | None = None

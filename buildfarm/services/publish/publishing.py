@@ -50,7 +50,7 @@ _ASKED = (
     "id", "source", "epoch", "version", "release", "round", "state", "verdict", "gate", "tags",
     "superseded", "bootstrap",
 )  # fmt: skip
-"""What decides which build a tag carries; the rest of a build is not read for it."""
+"""Fields that decide which build a tag carries; the rest of a build is not read for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
