@@ -43,10 +43,9 @@ def post_compose() -> tuple[Response, HTTPStatus]:
     """
     require_permission_somewhere(Action.PROMOTE)
     wish = body(ComposeRequest)
-    answer = _said(actions.compose(wish.target, generation=wish.generation, why=wish.reason))
-    answer.headers["Location"] = url_for(
-        "api_composes.show_compose", compose=answer.get_json()["id"]
-    )
+    made = actions.compose(wish.target, generation=wish.generation, why=wish.reason)
+    answer = _said(made)
+    answer.headers["Location"] = url_for("api_composes.show_compose", compose=made.id)
     return answer, HTTPStatus.CREATED
 
 
@@ -69,4 +68,4 @@ def retire_compose(compose: str) -> Response:
 
 def _said(compose: Compose) -> Response:
     with the_hub().store.read() as tx:
-        return jsonify(composes.compose_json(tx, compose))
+        return jsonify(composes.compose_of(tx, compose))

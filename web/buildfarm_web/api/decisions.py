@@ -24,7 +24,7 @@ from buildfarm.services.intake import approval
 from buildfarm_web import actions
 from buildfarm_web.app_context import the_hub
 from buildfarm_web.http.access import body, require_permission, require_permission_somewhere
-from buildfarm_web.read_models.intake.drops import drop_json
+from buildfarm_web.read_models.intake.drops import drop_of
 
 blueprint = Blueprint("api_decisions", __name__, url_prefix="/api/v1")
 
@@ -80,7 +80,7 @@ def _approval(name: str, do: Callable[..., Drop]) -> Response:
     require_permission_somewhere(Action.APPROVE)
     _, decided = actions.on_drop(name, Action.APPROVE, do, why=body(ReasonRequest).reason)
     with the_hub().store.read() as tx:
-        return jsonify(drop_json(tx, decided))
+        return jsonify(drop_of(tx, decided))
 
 
 @blueprint.post("/workers/<worker>/drain")

@@ -23,7 +23,7 @@ from buildfarm_web.read_models.core import history
 from buildfarm_web.read_models.core.convert import Json, numbered
 from buildfarm_web.read_models.core.paging import page
 from buildfarm_web.read_models.intake import drops, triggers
-from buildfarm_web.read_models.overview import farm, search, summary
+from buildfarm_web.read_models.overview import farm, search
 from buildfarm_web.read_models.schedule import forecast
 from buildfarm_web.read_models.selfhosting import seeds
 from buildfarm_web.read_models.selfhosting.shares import locks_of
@@ -65,10 +65,8 @@ def overview() -> Response:
     """The JSON representation of the overview page."""
     parts = app_context()
     with parts.hub.store.read() as tx:
-        found = farm.overview(
-            parts.hub, tx, parts.source_statuses.kept, builds.filters_of(request.args)
-        )
-        return jsonify(found | summary.glance(parts.hub, tx, parts.source_statuses))
+        filters = builds.filters_of(request.args)
+        return jsonify(farm.overview(parts.hub, tx, parts.source_statuses, filters))
 
 
 @blueprint.get("/health")

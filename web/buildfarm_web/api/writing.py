@@ -22,6 +22,7 @@ from buildfarm.api.requests import (
 )
 from buildfarm.api.responses.build.builds import BuildOrder, OrderFile, OrderGeneration
 from buildfarm.api.responses.build.parity import AttachedReference
+from buildfarm.api.responses.core.base import fields_of
 from buildfarm.api.responses.core.decisions import StoredBlob
 from buildfarm.api.responses.intake.drops import ReceivedDrop
 from buildfarm.domain.auth.permissions import Action
@@ -38,7 +39,7 @@ from buildfarm_web.http.access import body, require_permission, require_permissi
 from buildfarm_web.read_models.build.build_page import override_json
 from buildfarm_web.read_models.build.builds import find_build, rows
 from buildfarm_web.read_models.build.waivers import waiver_json
-from buildfarm_web.read_models.intake.drops import drop_json
+from buildfarm_web.read_models.intake.drops import drop_of
 
 blueprint = Blueprint("api_writes", __name__, url_prefix="/api/v1")
 
@@ -73,7 +74,7 @@ def post_drop() -> tuple[Response, HTTPStatus]:
         priority=wish.priority, plan_first=wish.plan_first,
     )  # fmt: skip
     with hub.store.read() as tx:
-        shown = {**drop_json(tx, received.drop), "created": received.created}
+        shown = fields_of(drop_of(tx, received.drop)) | {"created": received.created}
     answer = jsonify(ReceivedDrop(**shown))
     answer.headers["Location"] = url_for("api.show_drop", drop=received.drop.id)
     return answer, HTTPStatus.ACCEPTED if received.created else HTTPStatus.OK
@@ -85,7 +86,7 @@ def release_drop(drop: str) -> Response:
     require_permission_somewhere(Action.RELEASE_HOLD)
     released = actions.release_drop(drop, why=body(ReasonRequest).reason)
     with the_hub().store.read() as tx:
-        return jsonify(drop_json(tx, released))
+        return jsonify(drop_of(tx, released))
 
 
 @blueprint.post("/builds/<build>/cancel")
