@@ -48,7 +48,7 @@ def _listed(tx: Transaction, found: Sequence[Drop]) -> list[responses.Drop]:
         if builds.moves(state, wait_kind, gate):
             moving.add(identity)
     return [
-        _row(drop, builds.ordered(BuildState, states[drop.id]), is_moving=drop.id in moving)  # type: ignore[arg-type]
+        _row(drop, builds.ordered(BuildState, states[drop.id]), is_moving=drop.id in moving)
         for drop in found
     ]
 
@@ -147,7 +147,7 @@ def _page(hub: Hub, tx: Transaction, name: str) -> responses.DropPage:
         needs = builds.with_next_step(hub, builds.rows(hub, needy), needy)
     return responses.DropPage(
         **fields_of(_summary(tx, read)),
-        verdicts=verdicts,  # type: ignore[arg-type]
+        verdicts=verdicts,
         files=_files(tx, drop),
         needs_person=parsed(NeedyBuild, needs),
         events=[event_of(event) for event in reversed(_history(tx, drop))],
@@ -206,7 +206,7 @@ def _history(tx: Transaction, drop: Drop) -> list[Event]:
 
 def _counts(shown: Iterable[Build]) -> dict[BuildState, int]:
     found = Counter((build.state.value,) for build in shown)
-    return builds.ordered(BuildState, found)  # type: ignore[return-value]
+    return builds.ordered(BuildState, found)
 
 
 def compatibility(tx: Transaction, drop: Drop, total: int) -> responses.Compatibility | None:

@@ -142,7 +142,7 @@ def _item(hub: Hub, some: Sequence[Build]) -> responses.BuildNeed:
         target=build.target,
         state=build.state,
         verdict=verdict_or_none(build.verdict),
-        since=since_of(build),  # type: ignore[arg-type]
+        since=since_of(build),
         why=builds.why_of(build) or "no reason was recorded",
         act=builds.act_on(build),
         count=len(some),

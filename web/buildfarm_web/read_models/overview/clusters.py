@@ -38,7 +38,7 @@ def cluster_page(hub: Hub, tx: Transaction, target: str, name: str) -> responses
             target=build.target,
             state=build.state,
             sig=hub.config.sig_of(build.target, build.source),
-            since=since_of(build),  # type: ignore[arg-type]
+            since=since_of(build),
             why=build.reason,
         )
         for build in found.builds

@@ -123,9 +123,9 @@ def _shared(hub: Hub, tx: Transaction) -> _Shared:
         workers=workers(tx),
         targets=[_figures(heads, target) for target in active],
         idle_targets=[target.name for target in known if target not in active],
-        states=census.states(),  # type: ignore[arg-type]
+        states=census.states(),
         moving=census.is_moving or any(drop.moving for drop in listed),
-        verdicts=census.verdicts(),  # type: ignore[arg-type]
+        verdicts=census.verdicts(),
         drops=[drop_summary(hub, tx, drop.id) for drop in shown[:3]],
     )
 

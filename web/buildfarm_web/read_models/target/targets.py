@@ -120,7 +120,7 @@ def target_of(
         arches=list(target.arches),
         tags=responses.Tags(build=target.tags.build, destination=target.tags.destination),
         heads=_heads(target, heads),
-        states=census.states(target.name),  # type: ignore[arg-type]
+        states=census.states(target.name),
     )
 
 
@@ -160,7 +160,7 @@ def _carried(tx: Transaction, target: Target, builds_of_head: Collection[str]) -
     ]
     return _Carried(
         builds=len(found),
-        verdicts=builds.ordered(Verdict, Counter((row[1],) for row in found)),  # type: ignore[arg-type]
+        verdicts=builds.ordered(Verdict, Counter((row[1],) for row in found)),
         brand_hits=sum(row[2] for row in found),
         source_brand_hits=sum(row[3] for row in found),
     )
