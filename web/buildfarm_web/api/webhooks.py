@@ -14,6 +14,7 @@ from buildfarm.api.responses.intake.triggers import NothingToDo, WebhookDrop
 from buildfarm.domain.intake.webhook import Message
 from buildfarm.services.intake import webhooks
 from buildfarm.wire import MEBIBYTE
+from buildfarm_web.api.openapi.operation import JSON, Operation, describe
 from buildfarm_web.app_context import the_hub
 from buildfarm_web.read_models.intake.drops import drop_of
 
@@ -24,6 +25,16 @@ MOST_BYTES = 25 * MEBIBYTE
 
 
 @blueprint.post("/hooks/<target>/<name>")
+@describe(
+    Operation(
+        tag="drops",
+        body=JSON,
+        answers={HTTPStatus.ACCEPTED: WebhookDrop, HTTPStatus.OK: WebhookDrop | NothingToDo},
+        problems=frozenset(
+            {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
+        ),
+    )
+)
 def post_hook(target: str, name: str) -> tuple[Response, HTTPStatus]:
     """202 and where to follow the drop; 200 with the same place for a known one, or with why there
     is nothing to do.
