@@ -10,18 +10,32 @@ from flask import Blueprint, Response, jsonify, request
 
 from buildfarm.api.requests import (
     AccountRequest,
+    DueReason,
+    DueRights,
     PasswordRequest,
     ReasonRequest,
     RightsRequest,
     TokenRequest,
 )
-from buildfarm.api.responses.auth.accounts import IssuedToken, PasswordChanged, Token, WaysIn
+from buildfarm.api.responses.auth.accounts import (
+    Account,
+    AccountList,
+    IssuedToken,
+    OwnAccount,
+    PasswordChanged,
+    Token,
+    TokenList,
+    WaysIn,
+)
+from buildfarm.api.responses.auth.audit_log import ActList
 from buildfarm.api.responses.core.base import fields_of
 from buildfarm.domain.auth.permissions import Action, Principal
 from buildfarm.errors import InputError, NotAllowed, TooManyTries
 from buildfarm.ports.authentication import Passwords
 from buildfarm.services.auth import accounts, tokens
 from buildfarm.services.auth import login as logging_in
+from buildfarm_web.api.openapi.operation import reads, writes
+from buildfarm_web.api.openapi.queries import ActsQuery, LoginQuery, TokensQuery
 from buildfarm_web.api.reading import flag, limit, listed
 from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.http import access
@@ -44,6 +58,7 @@ def passwords() -> Passwords:
 
 
 @blueprint.get("/accounts")
+@reads("people", AccountList, secured=True)
 def list_accounts() -> Response:
     """All accounts."""
     require_permission(Action.ACCOUNTS)
@@ -52,6 +67,7 @@ def list_accounts() -> Response:
 
 
 @blueprint.post("/accounts")
+@writes("people", AccountRequest, {HTTPStatus.CREATED: Account})
 def post_account() -> tuple[Response, HTTPStatus]:
     """Make an account."""
     actor, body = require_permission(Action.ACCOUNTS).name, read_body(AccountRequest)
@@ -63,6 +79,7 @@ def post_account() -> tuple[Response, HTTPStatus]:
 
 
 @blueprint.post("/accounts/<account>/rights")
+@writes("people", DueRights, Account)
 def post_rights(account: str) -> Response:
     """Give an account another role and other SIGs. A reason is due."""
     actor, body = require_permission(Action.ACCOUNTS).name, read_body(RightsRequest)
@@ -73,12 +90,14 @@ def post_rights(account: str) -> Response:
 
 
 @blueprint.post("/accounts/<account>/disable")
+@writes("people", DueReason, Account)
 def disable(account: str) -> Response:
     """Close an account: its sessions end, its tokens open nothing. A reason is due."""
     return _disable(account, disabled=True)
 
 
 @blueprint.post("/accounts/<account>/enable")
+@writes("people", DueReason, Account)
 def enable(account: str) -> Response:
     """Open a closed account again. A reason is due."""
     return _disable(account, disabled=False)
@@ -94,6 +113,7 @@ def _disable(account: str, *, disabled: bool) -> Response:
 
 
 @blueprint.post("/accounts/<account>/password")
+@writes("people", PasswordRequest, Account)
 def post_password(account: str) -> Response:
     """Give an account another password; its sessions end."""
     actor, body = require_permission(Action.ACCOUNTS).name, read_body(PasswordRequest)
@@ -105,6 +125,7 @@ def post_password(account: str) -> Response:
 
 
 @blueprint.get("/account")
+@reads("people", OwnAccount, secured=True)
 def own_account() -> Response:
     """Return the caller's account, permissions, tokens and sessions: the JSON representation of the
     page.
@@ -115,6 +136,7 @@ def own_account() -> Response:
 
 
 @blueprint.post("/account/password")
+@writes("people", PasswordRequest, PasswordChanged)
 def own_password() -> Response:
     """Change one's own password; the former one is due."""
     asker, body = require_login(), read_body(PasswordRequest)
@@ -152,6 +174,7 @@ def change_own_password(asker: Principal, former: str, password: str) -> None:
 
 
 @blueprint.get("/tokens")
+@reads("people", TokenList, TokensQuery, secured=True)
 def list_tokens() -> Response:
     """One's own tokens; admins see another ``account``'s, or with ``all=1`` everybody's."""
     asker, account = require_login(), request.args.get("account", "")
@@ -163,6 +186,7 @@ def list_tokens() -> Response:
 
 
 @blueprint.post("/tokens")
+@writes("people", TokenRequest, {HTTPStatus.CREATED: IssuedToken}, HTTPStatus.NOT_FOUND)
 def post_token() -> tuple[Response, HTTPStatus]:
     """Issue a token; ``token`` is shown in this answer and never again."""
     asker, body = require_login(), read_body(TokenRequest)
@@ -189,6 +213,7 @@ def issue_token(asker: Principal, body: TokenRequest) -> tokens.Issued:
 
 
 @blueprint.post("/tokens/<token>/revoke")
+@writes("people", ReasonRequest, Token)
 def revoke_token(token: str) -> Response:
     """End a token now: one's own, or (admins) anybody's."""
     return jsonify(revoke(require_login(), token, why=read_body(ReasonRequest).reason))
@@ -209,6 +234,7 @@ def revoke(asker: Principal, token: str, *, why: str) -> Token:
 
 
 @blueprint.get("/audit")
+@reads("people", ActList, ActsQuery)
 def audit() -> Response:
     """People's acts, the newest first; ``actor`` and ``subject`` filter."""
     with the_hub().store.read() as tx:
@@ -222,6 +248,7 @@ def acts_wanted() -> dict[str, str]:
 
 
 @blueprint.get("/login")
+@reads("people", WaysIn, LoginQuery)
 def ways_in() -> Response:
     """Return the ways to log in, and the caller: the JSON representation of the page."""
     return jsonify(ways())

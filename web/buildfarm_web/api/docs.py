@@ -9,6 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, render_template, ur
 from markupsafe import Markup, escape
 
 from buildfarm_web.api.openapi.document import document
+from buildfarm_web.api.openapi.operation import HTML, JSON, reads
 from buildfarm_web.app_context import the_hub
 from buildfarm_web.read_models.core.convert import Json
 
@@ -40,12 +41,14 @@ def coded(text: str) -> Markup:
 
 
 @blueprint.get("/openapi.json")
+@reads("farm", JSON)
 def show_document() -> Response:
     """The API as an OpenAPI 3.1 document."""
     return jsonify(the_document())
 
 
 @blueprint.get("/docs")
+@reads("farm", HTML)
 def show_docs() -> str:
     """The API to read."""
     return render_template(

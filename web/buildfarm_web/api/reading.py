@@ -4,26 +4,44 @@ reach the hub.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request
 
+from buildfarm.api.responses.build.builds import Audit, BuildList, BuildLocks, BuildPage
+from buildfarm.api.responses.build.findings import Findings
+from buildfarm.api.responses.build.overrides import OverrideList
+from buildfarm.api.responses.build.parity import BuildParity
+from buildfarm.api.responses.build.tasks import TaskList
+from buildfarm.api.responses.build.waivers import WaiverList
 from buildfarm.api.responses.core.base import ListPage
+from buildfarm.api.responses.intake.drops import DropList, DropPage
+from buildfarm.api.responses.overview.farm import Health, Overview
+from buildfarm.api.responses.schedule.forecast import DropPlan, TargetOutlook, Why
+from buildfarm.api.responses.target.generations import GenerationList
+from buildfarm.api.responses.target.targets import Failures, Seeds, TargetList, TargetPage
 from buildfarm.domain.core.records import SourceOverride
 from buildfarm.errors import NotFound
-from buildfarm.ports.store import Transaction
+from buildfarm_web.api.openapi.operation import TEXT, reads
+from buildfarm_web.api.openapi.queries import (
+    BuildFilters,
+    BuildsQuery,
+    DropsQuery,
+    GenerationsQuery,
+    LogQuery,
+    OverridesQuery,
+    TasksQuery,
+    WaiversQuery,
+)
 from buildfarm_web.app_context import app_context, the_hub
-from buildfarm_web.http.access import seen
-from buildfarm_web.read_models.auth import audit_log
 from buildfarm_web.read_models.build import audit, builds, failures, logs, parity, tasks, waivers
 from buildfarm_web.read_models.build.build_page import build_page, override_json, tasks_of
 from buildfarm_web.read_models.build.findings import newest_comparison, reading
-from buildfarm_web.read_models.core import history
 from buildfarm_web.read_models.core.convert import Json, numbered
 from buildfarm_web.read_models.core.paging import page
-from buildfarm_web.read_models.intake import drops, triggers
-from buildfarm_web.read_models.overview import farm, search, summary
+from buildfarm_web.read_models.intake import drops
+from buildfarm_web.read_models.overview import farm
 from buildfarm_web.read_models.schedule import forecast
 from buildfarm_web.read_models.selfhosting import seeds
 from buildfarm_web.read_models.selfhosting.shares import locks_of
@@ -61,17 +79,17 @@ def listed(found: ListPage | Json) -> Response:
 
 @blueprint.get("/")
 @blueprint.get("/overview")
+@reads("farm", Overview, BuildFilters, problems=(HTTPStatus.NOT_FOUND,))
 def overview() -> Response:
     """The JSON representation of the overview page."""
     parts = app_context()
     with parts.hub.store.read() as tx:
-        found = farm.overview(
-            parts.hub, tx, parts.source_statuses.kept, builds.filters_of(request.args)
-        )
-        return jsonify(found | summary.glance(parts.hub, tx, parts.source_statuses))
+        filters = builds.filters_of(request.args)
+        return jsonify(farm.overview(parts.hub, tx, parts.source_statuses, filters))
 
 
 @blueprint.get("/health")
+@reads("farm", Health)
 def health() -> Response:
     """200 while the store answers, else 503."""
     with the_hub().store.read() as tx:
@@ -79,6 +97,7 @@ def health() -> Response:
 
 
 @blueprint.get("/drops")
+@reads("drops", DropList, DropsQuery)
 def list_drops() -> Response:
     """The newest drops."""
     with the_hub().store.read() as tx:
@@ -88,6 +107,7 @@ def list_drops() -> Response:
 
 
 @blueprint.get("/drops/<drop>")
+@reads("drops", DropPage)
 def show_drop(drop: str) -> Response:
     """One drop with its builds."""
     parts = app_context()
@@ -96,6 +116,7 @@ def show_drop(drop: str) -> Response:
 
 
 @blueprint.get("/builds")
+@reads("builds", BuildList, BuildsQuery, problems=(HTTPStatus.NOT_FOUND,))
 def list_builds() -> Response:
     """Builds, filtered by the query."""
     hub = the_hub()
@@ -109,6 +130,7 @@ def list_builds() -> Response:
 
 
 @blueprint.get("/builds/<build>")
+@reads("builds", BuildPage)
 def show_build(build: str) -> Response:
     """Everything about one build."""
     parts = app_context()
@@ -117,6 +139,7 @@ def show_build(build: str) -> Response:
 
 
 @blueprint.get("/builds/<build>/findings")
+@reads("builds", Findings)
 def show_findings(build: str) -> Response:
     """The comparison, worst findings first. :raises NotFound: nothing was compared yet."""
     with the_hub().store.read() as tx:
@@ -131,6 +154,7 @@ def show_findings(build: str) -> Response:
 
 
 @blueprint.get("/builds/<build>/why")
+@reads("builds", Why)
 def show_why(build: str) -> Response:
     """Return why a build is in its state, what it waits for, its rank and its estimated start."""
     with the_hub().store.read() as tx:
@@ -138,6 +162,7 @@ def show_why(build: str) -> Response:
 
 
 @blueprint.get("/targets/<target>/failures")
+@reads("targets", Failures)
 def show_failures(target: str) -> Response:
     """Failed builds by cause."""
     hub = the_hub()
@@ -146,6 +171,7 @@ def show_failures(target: str) -> Response:
 
 
 @blueprint.get("/drops/<drop>/plan")
+@reads("drops", DropPlan)
 def show_drop_plan(drop: str) -> Response:
     """The plan of a drop: waves, critical path, cycles and the needs that close them, what nothing
     provides, what is left out.
@@ -155,6 +181,7 @@ def show_drop_plan(drop: str) -> Response:
 
 
 @blueprint.get("/targets/<target>/seeds")
+@reads("targets", Seeds)
 def show_seeds(target: str) -> Response:
     """Return what still comes from a seed and why, and the self-hosted share over time."""
     parts = app_context()
@@ -163,6 +190,7 @@ def show_seeds(target: str) -> Response:
 
 
 @blueprint.get("/targets/<target>/plan")
+@reads("targets", TargetOutlook)
 def show_plan(target: str) -> Response:
     """Return the forecast: waves, the critical path, the estimated end, cycles, and what waits or
     is stuck with its reason.
@@ -173,6 +201,7 @@ def show_plan(target: str) -> Response:
 
 
 @blueprint.get("/builds/<build>/audit")
+@reads("builds", Audit)
 def show_audit(build: str) -> Response:
     """Return the debrand audit. :raises NotFound: no rule has touched this build."""
     hub = the_hub()
@@ -185,6 +214,7 @@ def show_audit(build: str) -> Response:
 
 
 @blueprint.get("/builds/<build>/lock")
+@reads("builds", BuildLocks)
 def show_lock(build: str) -> Response:
     """Every RPM of the buildroots, each marked with whether we built it.
 
@@ -202,6 +232,7 @@ def show_lock(build: str) -> Response:
 
 
 @blueprint.get("/builds/<build>/parity")
+@reads("builds", BuildParity)
 def show_parity(build: str) -> Response:
     """Its buildroots beside the vendor's, differences first.
 
@@ -220,6 +251,7 @@ def show_parity(build: str) -> Response:
 
 
 @blueprint.get("/builds/<build>/log")
+@reads("builds", TEXT, LogQuery, headers=("X-Log-Task", "X-Log-Offset", "X-Log-Growing"))
 def show_log(build: str) -> Response:
     """The log from ``offset`` bytes on, as text.
 
@@ -241,6 +273,7 @@ def show_log(build: str) -> Response:
 
 
 @blueprint.get("/overrides")
+@reads("overrides", OverrideList, OverridesQuery)
 def list_overrides() -> Response:
     """Overrides, the newest first; ``all=1`` shows those that no longer hold too."""
     where: dict[str, object] = {
@@ -258,17 +291,8 @@ def list_overrides() -> Response:
     )
 
 
-@blueprint.get("/search")
-def show_search() -> Response:
-    """Return everything that begins with ``q``, in each kind of thing, a few of each with where
-    they lead.
-    """
-    hub = the_hub()
-    with hub.store.read() as tx:
-        return jsonify(search.search(hub, tx, request.args.get("q", "")))
-
-
 @blueprint.get("/waivers")
+@reads("waivers", WaiverList, WaiversQuery)
 def list_waivers() -> Response:
     """Waivers, the newest first: those in force, or with ``all=1`` all that ever were."""
     with the_hub().store.read() as tx:
@@ -278,6 +302,7 @@ def list_waivers() -> Response:
 
 
 @blueprint.get("/targets")
+@reads("targets", TargetList)
 def list_targets() -> Response:
     """Every configured target."""
     hub = the_hub()
@@ -286,6 +311,7 @@ def list_targets() -> Response:
 
 
 @blueprint.get("/targets/<target>")
+@reads("targets", TargetPage)
 def show_target(target: str) -> Response:
     """One target."""
     parts = app_context()
@@ -294,6 +320,7 @@ def show_target(target: str) -> Response:
 
 
 @blueprint.get("/generations")
+@reads("targets", GenerationList, GenerationsQuery)
 def list_generations() -> Response:
     """Generations, the newest first."""
     args = request.args
@@ -309,15 +336,8 @@ def list_generations() -> Response:
         )
 
 
-@blueprint.get("/triggers")
-def list_triggers() -> Response:
-    """Return the triggers, with what each found last and why it waits or fails."""
-    hub = the_hub()
-    with hub.store.read() as tx:
-        return jsonify(triggers.triggers(hub, tx, target=request.args.get("target", "")))
-
-
 @blueprint.get("/tasks")
+@reads("workers", TaskList, TasksQuery)
 def list_tasks() -> Response:
     """Tasks, the newest first."""
     args = request.args
@@ -332,36 +352,3 @@ def list_tasks() -> Response:
                 cursor=cursor(),
             )
         )
-
-
-@blueprint.get("/workers")
-def list_workers() -> Response:
-    """Workers and what they do."""
-    with the_hub().store.read() as tx:
-        return jsonify(farm.workers(tx))
-
-
-@blueprint.get("/events")
-def list_events() -> Response:
-    """History; ``after`` goes on from an event's number."""
-    args = request.args
-    after = numbered(args["after"], 0, most=2**62) if args.get("after") else None
-    subject, asker = args.get("subject", ""), seen()
-    with the_hub().store.read() as tx:
-        if subject and (named := _build_of(tx, subject)):
-            subject = named
-        found = history.events(tx, subject=subject, after=after, limit=limit(200), cursor=cursor())
-    shown = [event for event in found.events if audit_log.may_see(asker, event)]
-    return listed(replace(found, events=shown))
-
-
-def _build_of(tx: Transaction, subject: str) -> str:
-    """The id of the build that ``subject`` names by name-version-release; empty if it is no such
-    name.
-    """
-    if "-" not in subject:
-        return ""
-    try:
-        return builds.find_build(tx, subject).id
-    except NotFound:
-        return ""

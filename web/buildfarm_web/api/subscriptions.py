@@ -9,7 +9,13 @@ from flask import Blueprint, Response, jsonify, request
 from buildfarm import bootstrap
 from buildfarm.api.requests import ReasonRequest, SubscriptionRequest
 from buildfarm.api.responses.core.base import fields_of
-from buildfarm.api.responses.notify.subscriptions import NewSubscription
+from buildfarm.api.responses.notify.subscriptions import (
+    Delivery,
+    DeliveryList,
+    NewSubscription,
+    SubscriptionList,
+)
+from buildfarm.api.responses.notify.subscriptions import Subscription as SubscriptionRow
 from buildfarm.domain.auth.permissions import Action
 from buildfarm.domain.notify.notice import WANT_A_PERSON
 from buildfarm.domain.notify.subscription import Channel, Subscription
@@ -17,6 +23,8 @@ from buildfarm.errors import InputError
 from buildfarm.services.core.hub import Hub
 from buildfarm.services.notify import subscriptions
 from buildfarm.services.notify.subscriptions import Asker
+from buildfarm_web.api.openapi.operation import reads, writes
+from buildfarm_web.api.openapi.queries import DeliveriesQuery, SubscriptionsQuery
 from buildfarm_web.api.reading import cursor, flag, limit, listed
 from buildfarm_web.app_context import the_hub
 from buildfarm_web.http import access
@@ -41,6 +49,7 @@ def reader() -> Asker | None:
 
 
 @blueprint.get("/subscriptions")
+@reads("notifications", SubscriptionList, SubscriptionsQuery)
 def list_subscriptions() -> Response:
     """Whom the farm tells what: one's own, or all for an engineer; ``all=1`` shows ended ones too."""
     who = reader()
@@ -49,6 +58,7 @@ def list_subscriptions() -> Response:
 
 
 @blueprint.post("/subscriptions")
+@writes("notifications", SubscriptionRequest, {HTTPStatus.CREATED: NewSubscription})
 def post_subscription() -> tuple[Response, HTTPStatus]:
     """Begin to tell somebody. The answer holds a webhook's ``secret``, which is shown this once."""
     who = asker()
@@ -90,6 +100,7 @@ def _check(hub: Hub, body: SubscriptionRequest) -> None:
 
 
 @blueprint.delete("/subscriptions/<subscription>")
+@writes("notifications", ReasonRequest, SubscriptionRow, HTTPStatus.CONFLICT)
 def delete_subscription(subscription: str) -> Response:
     """Tell no more; what is still owed is dropped."""
     who, hub = asker(), the_hub()
@@ -100,6 +111,7 @@ def delete_subscription(subscription: str) -> Response:
 
 
 @blueprint.get("/deliveries")
+@reads("notifications", DeliveryList, DeliveriesQuery, secured=True)
 def list_deliveries() -> Response:
     """Return the deliveries to subscriptions; ``state`` and ``subscription`` choose."""
     who, args = asker(), request.args
@@ -117,6 +129,7 @@ def list_deliveries() -> Response:
 
 
 @blueprint.post("/deliveries/<delivery>/redeliver")
+@writes("notifications", "", Delivery)
 def redeliver(delivery: str) -> Response:
     """Try a settled delivery again, under the same id."""
     return jsonify(reading.delivery_of(subscriptions.redeliver(the_hub().store, delivery, asker())))

@@ -9,12 +9,14 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request, url_for
 
+from buildfarm.api.responses.core.base import fields_of
 from buildfarm.api.responses.intake.triggers import NothingToDo, WebhookDrop
 from buildfarm.domain.intake.webhook import Message
 from buildfarm.services.intake import webhooks
 from buildfarm.wire import MEBIBYTE
+from buildfarm_web.api.openapi.operation import JSON, Operation, describe
 from buildfarm_web.app_context import the_hub
-from buildfarm_web.read_models.intake.drops import drop_json
+from buildfarm_web.read_models.intake.drops import drop_of
 
 blueprint = Blueprint("hooks_api", __name__, url_prefix="/api/v1")
 
@@ -23,6 +25,16 @@ MOST_BYTES = 25 * MEBIBYTE
 
 
 @blueprint.post("/hooks/<target>/<name>")
+@describe(
+    Operation(
+        tag="drops",
+        body=JSON,
+        answers={HTTPStatus.ACCEPTED: WebhookDrop, HTTPStatus.OK: WebhookDrop | NothingToDo},
+        problems=frozenset(
+            {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
+        ),
+    )
+)
 def post_hook(target: str, name: str) -> tuple[Response, HTTPStatus]:
     """202 and where to follow the drop; 200 with the same place for a known one, or with why there
     is nothing to do.
@@ -36,7 +48,7 @@ def post_hook(target: str, name: str) -> tuple[Response, HTTPStatus]:
     if done.drop is None:
         return jsonify(NothingToDo(known=done.known, nothing_to_do=done.reason)), HTTPStatus.OK
     with hub.store.read() as tx:
-        shown = {**drop_json(tx, done.drop), "created": done.created}
+        shown = fields_of(drop_of(tx, done.drop)) | {"created": done.created}
     url = f"{hub.config.farm.url}/drops/{done.drop.id}"
     answer = jsonify(WebhookDrop(**shown, known=done.known, url=url))
     answer.headers["Location"] = url_for("api.show_drop", drop=done.drop.id)

@@ -14,16 +14,22 @@ from flask import Blueprint, Response, jsonify, request, send_file, url_for
 from buildfarm.api.requests import (
     SHA256,
     DropRequest,
+    DuePriority,
+    DueReason,
     OverrideRequest,
     PriorityRequest,
     ReasonRequest,
     ReferenceRequest,
     WaiverBody,
 )
+from buildfarm.api.responses.build.builds import Build as BuildRow
 from buildfarm.api.responses.build.builds import BuildOrder, OrderFile, OrderGeneration
+from buildfarm.api.responses.build.overrides import SourceOverride
 from buildfarm.api.responses.build.parity import AttachedReference
+from buildfarm.api.responses.build.waivers import Waiver
+from buildfarm.api.responses.core.base import fields_of
 from buildfarm.api.responses.core.decisions import StoredBlob
-from buildfarm.api.responses.intake.drops import ReceivedDrop
+from buildfarm.api.responses.intake.drops import Drop, ReceivedDrop
 from buildfarm.domain.auth.permissions import Action
 from buildfarm.domain.core.build import Build
 from buildfarm.domain.publish.repository import Artifact
@@ -33,17 +39,25 @@ from buildfarm.services.core import bootstrap_variants, builds
 from buildfarm.services.intake import drops
 from buildfarm.services.publish import collecting
 from buildfarm_web import actions
+from buildfarm_web.api.openapi.operation import BYTES, reads, writes
+from buildfarm_web.api.openapi.queries import OrderQuery
 from buildfarm_web.app_context import app_context, the_hub
 from buildfarm_web.http.access import read_body, require_permission, require_permission_somewhere
 from buildfarm_web.read_models.build.build_page import override_json
 from buildfarm_web.read_models.build.builds import find_build, rows
 from buildfarm_web.read_models.build.waivers import waiver_json
-from buildfarm_web.read_models.intake.drops import drop_json
+from buildfarm_web.read_models.intake.drops import drop_of
 
 blueprint = Blueprint("api_writes", __name__, url_prefix="/api/v1")
 
 
 @blueprint.put("/blobs/<sha256>")
+@writes(
+    "drops",
+    BYTES,
+    {HTTPStatus.OK: StoredBlob, HTTPStatus.CREATED: StoredBlob},
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+)
 def put_blob(sha256: str) -> tuple[Response, HTTPStatus]:
     """Take a file in, streamed to disk; what is there already is not sent again.
 
@@ -63,6 +77,12 @@ def put_blob(sha256: str) -> tuple[Response, HTTPStatus]:
 
 
 @blueprint.post("/drops")
+@writes(
+    "drops",
+    DropRequest,
+    {HTTPStatus.ACCEPTED: ReceivedDrop, HTTPStatus.OK: ReceivedDrop},
+    HTTPStatus.NOT_FOUND,
+)
 def post_drop() -> tuple[Response, HTTPStatus]:
     """Take a drop: 202 and where to follow it; the same drop again is a 200 with the same place."""
     require_permission_somewhere(Action.SUBMIT)
@@ -73,28 +93,31 @@ def post_drop() -> tuple[Response, HTTPStatus]:
         priority=body.priority, plan_first=body.plan_first,
     )  # fmt: skip
     with hub.store.read() as tx:
-        shown = {**drop_json(tx, received.drop), "created": received.created}
+        shown = fields_of(drop_of(tx, received.drop)) | {"created": received.created}
     answer = jsonify(ReceivedDrop(**shown))
     answer.headers["Location"] = url_for("api.show_drop", drop=received.drop.id)
     return answer, HTTPStatus.ACCEPTED if received.created else HTTPStatus.OK
 
 
 @blueprint.post("/drops/<drop>/release-hold")
+@writes("drops", DueReason, Drop)
 def release_drop(drop: str) -> Response:
     """Ingest a drop that is on hold, for a reason of one's own."""
     require_permission_somewhere(Action.RELEASE_HOLD)
     released = actions.release_drop(drop, why=read_body(ReasonRequest).reason)
     with the_hub().store.read() as tx:
-        return jsonify(drop_json(tx, released))
+        return jsonify(drop_of(tx, released))
 
 
 @blueprint.post("/builds/<build>/cancel")
+@writes("builds", DueReason, BuildRow, guarded=True)
 def cancel_build(build: str) -> Response:
     """Cancel a build; a running task learns it with its next heart-beat. A reason is due."""
     return _act(build, Action.CANCEL, actions.cancel)
 
 
 @blueprint.post("/builds/<build>/priority")
+@writes("builds", DuePriority, BuildRow, guarded=True)
 def prioritise_build(build: str) -> Response:
     """Let a build go before others, or after all others. A reason is due."""
     require_permission_somewhere(Action.PRIORITY)
@@ -105,12 +128,14 @@ def prioritise_build(build: str) -> Response:
 
 
 @blueprint.post("/builds/<build>/retry")
+@writes("builds", ReasonRequest, BuildRow, guarded=True)
 def retry_build(build: str) -> Response:
     """Send an ended build through the pipeline again."""
     return _act(build, Action.RETRY, builds.retry)
 
 
 @blueprint.post("/builds/<build>/release-hold")
+@writes("builds", DueReason, BuildRow, guarded=True)
 def release_build(build: str) -> Response:
     """Let a build on hold go on. A reason is due."""
     return _act(build, Action.RELEASE_HOLD, builds.release_hold)
@@ -126,6 +151,7 @@ def _row(build: Build) -> Response:
 
 
 @blueprint.get("/builds/<build>/order")
+@reads("builds", BuildOrder, OrderQuery, secured=True)
 def show_order(build: str) -> Response:
     """Return everything that a second build in the same buildroot takes: ``{order, generation,
     lock, files}``.
@@ -158,6 +184,7 @@ def show_order(build: str) -> Response:
 
 
 @blueprint.get("/builds/<build>/files/<sha256>")
+@reads("builds", BYTES, secured=True)
 def get_file(build: str, sha256: str) -> Response:
     """The SRPM that was built, or an RPM that was made of it (as built, unsigned).
 
@@ -182,6 +209,12 @@ def get_file(build: str, sha256: str) -> Response:
 
 
 @blueprint.post("/overrides")
+@writes(
+    "overrides",
+    OverrideRequest,
+    {HTTPStatus.CREATED: SourceOverride, HTTPStatus.OK: SourceOverride},
+    HTTPStatus.NOT_FOUND,
+)
 def post_override() -> tuple[Response, HTTPStatus]:
     """Record an exception for one source, or end it."""
     require_permission_somewhere(Action.OVERRIDE)
@@ -200,6 +233,7 @@ def post_override() -> tuple[Response, HTTPStatus]:
 
 
 @blueprint.post("/builds/<build>/reference")
+@writes("builds", ReferenceRequest, {HTTPStatus.CREATED: AttachedReference})
 def post_reference(build: str) -> tuple[Response, HTTPStatus]:
     """Attach the vendor's buildroot to a build."""
     actor = require_permission(Action.OPERATE).name
@@ -209,6 +243,7 @@ def post_reference(build: str) -> tuple[Response, HTTPStatus]:
 
 
 @blueprint.post("/targets/<target>/reference")
+@writes("targets", ReferenceRequest, {HTTPStatus.CREATED: AttachedReference})
 def post_target_reference(target: str) -> tuple[Response, HTTPStatus]:
     """Attach the vendor's buildroot to a target: for builds that have none of their own."""
     actor = require_permission(Action.OPERATE).name
@@ -229,6 +264,7 @@ def _reference(subject: str, actor: str) -> tuple[Response, HTTPStatus]:
 
 
 @blueprint.post("/waivers")
+@writes("waivers", WaiverBody, {HTTPStatus.CREATED: Waiver})
 def post_waiver() -> tuple[Response, HTTPStatus]:
     """Accept a difference until a day; what it touches is judged anew at once."""
     require_permission_somewhere(Action.WAIVE)
@@ -238,6 +274,7 @@ def post_waiver() -> tuple[Response, HTTPStatus]:
 
 
 @blueprint.post("/waivers/<waiver>/revoke")
+@writes("waivers", DueReason, Waiver)
 def revoke_waiver(waiver: str) -> Response:
     """End a waiver before its day. A reason is due."""
     require_permission_somewhere(Action.REVOKE)

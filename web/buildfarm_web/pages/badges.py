@@ -40,7 +40,7 @@ def _compatible(tx: Transaction, target: str) -> float | None:
     """The share of compatible verdicts among those of the distribution of now; UNCOMPARED counts
     against it.
     """
-    known = {Verdict(word): count for word, count in Census(tx).verdicts(target).items()}
+    known = Census(tx).verdicts(target)
     total = sum(known.values())
     return (
         sum(count for verdict, count in known.items() if verdict.is_compatible) / total

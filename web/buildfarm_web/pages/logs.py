@@ -6,8 +6,11 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, render_template, request
 
+from buildfarm.api.responses.build.logs import LogHits, LogLines
 from buildfarm.domain.core.build import Build
 from buildfarm.domain.core.task import Task
+from buildfarm_web.api.openapi.operation import reads
+from buildfarm_web.api.openapi.queries import LogLinesQuery, LogSearchQuery
 from buildfarm_web.app_context import the_hub
 from buildfarm_web.read_models.build import builds, log_lines, logs
 from buildfarm_web.read_models.build.build_page import tasks_of
@@ -46,12 +49,14 @@ def show_log(build: str) -> str:
 
 
 @blueprint.get("/api/v1/builds/<build>/log/lines")
+@reads("builds", LogLines, LogLinesQuery)
 def show_lines(build: str) -> Response:
     """The page of the log in which ``line`` stands."""
     return jsonify(log_lines.window(_asked(build)[2], _line()))
 
 
 @blueprint.get("/api/v1/builds/<build>/log/search")
+@reads("builds", LogHits, LogSearchQuery)
 def search(build: str) -> Response:
     """The lines in which ``q`` stands, or with ``marked`` those that look like the reason of a
     failure, from the byte ``after`` on.

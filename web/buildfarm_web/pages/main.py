@@ -6,6 +6,10 @@ from __future__ import annotations
 
 from flask import Blueprint, request
 
+from buildfarm.api.responses.build.builds import BuildPage
+from buildfarm.api.responses.build.waivers import WaiverRequest
+from buildfarm.api.responses.schedule.forecast import Forecast
+from buildfarm.api.responses.target.targets import GenerationShare
 from buildfarm.domain.build.waiver import WaiverRecord
 from buildfarm.domain.core.build import BuildState
 from buildfarm.domain.core.verdict import Verdict
@@ -18,9 +22,9 @@ from buildfarm_web.pages.drawings import curves, lanes, share_line, stages, verd
 from buildfarm_web.pages.rendering import render
 from buildfarm_web.read_models.build import audit, builds, logs, waivers
 from buildfarm_web.read_models.build.build_page import build_page, tasks_of
-from buildfarm_web.read_models.core.convert import Json, numbered, stamp
+from buildfarm_web.read_models.core.convert import Json, numbered, parsed, stamp
 from buildfarm_web.read_models.intake import drops, triggers
-from buildfarm_web.read_models.overview import available_actions, farm, search, summary
+from buildfarm_web.read_models.overview import available_actions, farm, search
 from buildfarm_web.read_models.selfhosting import seeds
 from buildfarm_web.read_models.selfhosting.shares import locks_of
 from buildfarm_web.read_models.target import targets
@@ -45,24 +49,21 @@ def overview() -> str:
     parts = app_context()
     filters = builds.filters_of(request.args)
     with parts.hub.store.read() as tx:
-        found = farm.overview(parts.hub, tx, parts.source_statuses.kept, filters) | summary.glance(
-            parts.hub, tx, parts.source_statuses
-        )
+        found = farm.overview(parts.hub, tx, parts.source_statuses, filters)
     drawings = {
-        drop["id"]: waves.draw(drop["plan"], drop["builds"], critical_of(drop["outlook"]))
-        for drop in found["drops"]
+        drop.id: waves.draw(drop.plan, drop.builds, critical_of(drop.outlook))
+        for drop in found.drops
     }
     return render(
-        "overview/overview.html", found["now"], it=found, filters=filters, choices=_choices(),
-        drawings=drawings, lanes=lanes.draw(found["runs"], found["now"]), verdict_map=verdict_map.draw(found["map"]),
-        curve=curves.lag_curve(found["lag"]["over_time"]),
-        stages=stages.draw((one["sig"], one["stages"]) for one in found["lag"]["sigs"]),
+        "overview/overview.html", found.now, it=found, filters=filters, choices=_choices(),
+        drawings=drawings, lanes=lanes.draw(found.runs, found.now), verdict_map=verdict_map.draw(found.map),
+        curve=curves.lag_curve(found.lag.over_time), stages=stages.draw((one.sig, one.stages) for one in found.lag.sigs),
     )  # fmt: skip
 
 
-def critical_of(outlook: Json) -> set[str]:
+def critical_of(outlook: Forecast) -> set[str]:
     """The builds on the critical path of a plan."""
-    return {step["build"] for step in outlook["steps"] if step["critical"]}
+    return {step.build for step in outlook.steps if step.critical}
 
 
 @blueprint.get("/builds")
@@ -98,8 +99,8 @@ def show_build(build: str) -> str:
     audited = audit.audit_of(parts.hub, found["audit"])
     return render(
         "build/build.html", now, it=found, log=log, locks=locks, diffs=audit.diffs_of(audited), facts=audit.facts_of(audited),
-        offers=available_actions.of_build(parts.hub, seen(), found),
-        answering=available_actions.of_waiver_requests(parts.hub, seen(), found["asks"]),
+        offers=available_actions.of_build(parts.hub, seen(), BuildPage.from_json(found)),
+        answering=available_actions.of_waiver_requests(parts.hub, seen(), parsed(WaiverRequest, found["asks"])),
     )  # fmt: skip
 
 
@@ -143,7 +144,7 @@ def show_drop(drop: str) -> str:
         found = drops.drop_page(hub, tx, app_context().source_statuses.kept, drop)
         now = stamp(tx.now)
     return render(
-        "intake/drop.html", now, it=found, drawing=waves.draw(found["plan"], found["builds"], critical_of(found["outlook"])),
+        "intake/drop.html", now, it=found, drawing=waves.draw(found.plan, found.builds, critical_of(found.outlook)),
         offers=available_actions.of_drop(hub, seen(), found),
     )  # fmt: skip
 
@@ -164,7 +165,12 @@ def show_seeds(target: str) -> str:
     parts = app_context()
     with parts.hub.store.read() as tx:
         found, now = seeds.seeds(parts.hub, tx, parts.shares, target), stamp(tx.now)
-    return render("target/seeds.html", now, it=found, share=share_line.draw(found["over_time"]))
+    return render(
+        "target/seeds.html",
+        now,
+        it=found,
+        share=share_line.draw(parsed(GenerationShare, found["over_time"])),
+    )
 
 
 @blueprint.get("/targets/<target>")
@@ -175,7 +181,7 @@ def show_target(target: str) -> str:
         found = targets.target_page(parts.hub, tx, parts.source_statuses.kept, target)
         now = stamp(tx.now)
     return render(
-        "target/target.html", now, it=found, share=share_line.draw(found["share_over_time"]),
+        "target/target.html", now, it=found, share=share_line.draw(found.share_over_time),
         offers=available_actions.of_target(parts.hub, seen(), found),
     )  # fmt: skip
 
@@ -187,8 +193,8 @@ def list_workers() -> str:
     with hub.store.read() as tx:
         found = farm.workers(tx)
     return render(
-        "overview/workers.html", found["now"], it=found, lanes=lanes.draw(found["runs"], found["now"]),
-        offers=available_actions.of_workers(seen(), found["workers"]),
+        "overview/workers.html", found.now, it=found, lanes=lanes.draw(found.runs, found.now),
+        offers=available_actions.of_workers(seen(), found.workers),
     )  # fmt: skip
 
 
@@ -230,7 +236,9 @@ def list_waivers() -> str:
         in_force = tx.find(WaiverRecord, ended=None)
         now = stamp(tx.now)
     revoking = available_actions.of_waivers(the_hub(), seen(), in_force)
-    answering = available_actions.of_waiver_requests(the_hub(), seen(), found["asks"])
+    answering = available_actions.of_waiver_requests(
+        the_hub(), seen(), parsed(WaiverRequest, found["asks"])
+    )
     return render(
         "build/waivers.html",
         now,

@@ -54,7 +54,7 @@ def list_action_required() -> str:
             kind=filters["kind"],
         )
     return render(
-        "overview/action_required.html", found["now"], it=found, filters=filters, choices=_choices()
+        "overview/action_required.html", found.now, it=found, filters=filters, choices=_choices()
     )
 
 
@@ -67,10 +67,10 @@ def list_sources() -> str:
         found = sources.sources(
             parts.hub, tx, parts.source_statuses, filters, limit=_PAGE, cursor=cursor
         )
-    drawing = verdict_map.draw(found["map"])
+    drawing = verdict_map.draw(found.map)
     return render(
         "target/sources.html",
-        found["now"],
+        found.now,
         it=found,
         filters=filters,
         choices=_choices(),
@@ -85,10 +85,8 @@ def show_source(target: str, source: str) -> str:
     hub = the_hub()
     with hub.store.read() as tx:
         found = sources.source_page(hub, tx, target, source)
-    bars = stages.draw((one["id"], one["stages"]) for one in found["builds"][:20])
-    return render(
-        "target/source.html", found["now"], it=found, bars={bar.name: bar for bar in bars}
-    )
+    bars = stages.draw((one.id, one.stages) for one in found.builds[:20])
+    return render("target/source.html", found.now, it=found, bars={bar.name: bar for bar in bars})
 
 
 @blueprint.get("/clusters/<target>/<cluster>")
@@ -97,7 +95,7 @@ def show_cluster(target: str, cluster: str) -> str:
     hub = the_hub()
     with hub.store.read() as tx:
         found = clusters.cluster_page(hub, tx, target, cluster)
-    return render("overview/cluster.html", found["now"], it=found)
+    return render("overview/cluster.html", found.now, it=found)
 
 
 @blueprint.get("/sigs")
@@ -106,7 +104,7 @@ def list_sigs() -> str:
     parts = app_context()
     with parts.hub.store.read() as tx:
         found = sigs.sigs(parts.hub, tx, parts.source_statuses)
-    return render("overview/sigs.html", found["now"], it=found)
+    return render("overview/sigs.html", found.now, it=found)
 
 
 @blueprint.get("/sigs/<sig>")
@@ -115,12 +113,12 @@ def show_sig(sig: str) -> str:
     parts = app_context()
     with parts.hub.store.read() as tx:
         found = sigs.sig_page(parts.hub, tx, parts.source_statuses, sig)
-    bars = stages.draw([("all its sources", found["lag"]["stages"])])
+    bars = stages.draw([("all its sources", found.lag.stages)])
     return render(
         "overview/sig.html",
-        found["now"],
+        found.now,
         it=found,
-        verdict_map=verdict_map.draw(found["map"]),
+        verdict_map=verdict_map.draw(found.map),
         stages=bars,
     )
 
@@ -132,9 +130,9 @@ def show_lag() -> str:
     with parts.hub.store.read() as tx:
         found = lag.lag(parts.hub, tx, parts.source_statuses, **filters)
     return render(
-        "target/lag.html", found["now"], it=found, filters=filters, choices=_choices(), curve=curves.lag_curve(found["over_time"]),
-        stages=stages.draw((one["sig"], one["stages"]) for one in found["sigs"]),
-        slowest=stages.draw((one["build"], one["stages"]) for one in found["slowest"]),
+        "target/lag.html", found.now, it=found, filters=filters, choices=_choices(), curve=curves.lag_curve(found.over_time),
+        stages=stages.draw((one.sig, one.stages) for one in found.sigs),
+        slowest=stages.draw((one.build, one.stages) for one in found.slowest),
     )  # fmt: skip
 
 
@@ -143,7 +141,7 @@ def list_machines() -> str:
     """KVM hosts, guests and images."""
     with the_hub().store.read() as tx:
         found = machines.machines(tx)
-    return render("overview/machines.html", found["now"], it=found)
+    return render("overview/machines.html", found.now, it=found)
 
 
 @blueprint.get("/generations/<generation_id>")
@@ -153,7 +151,7 @@ def show_generation(generation_id: str) -> str:
         found = generation.generation_page(tx, generation_id)
     return render(
         "target/generation.html",
-        found["now"],
+        found.now,
         it=found,
         offers=available_actions.of_generation(the_hub(), seen(), found),
     )
@@ -178,7 +176,7 @@ def show_compose(compose: str) -> str:
         found = composes.compose_page(tx, compose)
     return render(
         "publish/compose.html",
-        found["now"],
+        found.now,
         it=found,
         offers=available_actions.of_compose(the_hub(), seen(), found),
     )

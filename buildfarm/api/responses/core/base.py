@@ -76,8 +76,10 @@ def _adapter(kind: type[ApiResponse]) -> TypeAdapter[Any]:
     return _adapters[kind]
 
 
-def fields_of(response: ApiResponse) -> dict[str, Any]:
+def fields_of(response: ApiResponse | JsonObject) -> dict[str, Any]:
     """Return the fields of a response, for one that has more: ``BuildPage(**fields_of(row), …)``."""
+    if isinstance(response, Mapping):  # a read model that still returns dicts
+        return dict(response)
     return {one.name: getattr(response, one.name) for one in fields(response)}
 
 

@@ -76,6 +76,9 @@ class WaiverNeed(Need):
     expires: date
 
 
+AnyNeed = BuildNeed | ClusterNeed | DropNeed | AskNeed | WaiverNeed
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionGroup(ApiResponse):
     """Needs of one kind; ``total`` counts builds, drops or waivers, ``more`` of them are not
@@ -86,7 +89,7 @@ class ActionGroup(ApiResponse):
     title: str
     total: int
     more: int
-    items: list[BuildNeed | ClusterNeed | DropNeed | AskNeed | WaiverNeed]
+    items: list[AnyNeed]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
-from buildfarm_web.api.openapi.operation import Operation
-from buildfarm_web.api.openapi.operations import OPERATIONS
+from buildfarm_web.api.openapi.operation import Operation, operation_of
 from buildfarm_web.app import create_app
 from buildfarm_web.read_models.build.findings import reading
 from flask import Flask
@@ -46,17 +45,16 @@ from tests.integration.web.people_scenario import bearer, introduce, token_of
 from tests.integration.web.scenarios import Scenario
 
 
-def api_rules(app: Flask) -> dict[str, str]:
-    return {
-        rule.endpoint: rule.rule
-        for rule in app.url_map.iter_rules()
-        if rule.rule.startswith("/api/")
-    }
+def operations(app: Flask) -> dict[str, Operation]:
+    """The described views by their endpoints."""
+    found = {endpoint: operation_of(view) for endpoint, view in app.view_functions.items()}
+    return {endpoint: operation for endpoint, operation in found.items() if operation is not None}
 
 
 def test_every_route_is_described_and_nothing_else(app: Flask) -> None:
-    assert set(api_rules(app)) == set(OPERATIONS), (
-        "a route under /api/v1 needs a line in buildfarm_web/openapi/operations.py"
+    routes = {rule.endpoint for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/")}
+    assert routes == set(operations(app)), (
+        "a view under /api/v1, and no other, needs a decorator of api/openapi/operation.py"
     )
 
 
@@ -109,8 +107,9 @@ def answers_of(
 ) -> Iterator[tuple[str, Operation, Any]]:
     """Every JSON answer of the scenario: each GET route, of each thing it can be about."""
     places = places_of(hub)
+    known = operations(client.application)
     for rule in client.application.url_map.iter_rules():
-        operation = OPERATIONS.get(rule.endpoint)
+        operation = known.get(rule.endpoint)
         if (
             operation is None
             or "GET" not in (rule.methods or ())
@@ -187,7 +186,7 @@ def test_every_real_answer_is_what_the_models_say(hub: Hub, later: Scenario) -> 
         wrong.update(strictly(model, found))
     assert not wrong, "\n".join(sorted(wrong))
     described = {
-        answer.__name__ for one in OPERATIONS.values() for status, answer in one.answers.items()
+        answer.__name__ for one in operations(client.application).values() for status, answer in one.answers.items()
         if isinstance(answer, type) and status is HTTPStatus.OK and not one.secured
     }  # fmt: skip
     assert described <= models, "the scenario shows no answer of these"
@@ -199,8 +198,9 @@ def test_what_is_written_is_answered_as_the_models_say(
 ) -> None:
     introduce(hub)
     admin = bearer(token_of(hub, "admin"))
-    endpoints = {
-        (rule.rule, method): rule.endpoint
+    known = operations(client.application)
+    described = {
+        (rule.rule, method): known.get(rule.endpoint)
         for rule in client.application.url_map.iter_rules()
         for method in rule.methods or ()
     }
@@ -210,9 +210,9 @@ def test_what_is_written_is_answered_as_the_models_say(
         for name, value in place.items():
             path = path.replace(f"<{name}>", value)
         answer = client.open(f"/api/v1{path}", method=method, json=body, headers=admin)
-        model = OPERATIONS[endpoints[f"/api/v1{rule}", method]].answers[
-            HTTPStatus(answer.status_code)
-        ]
+        operation = described[f"/api/v1{rule}", method]
+        assert operation is not None
+        model = operation.answers[HTTPStatus(answer.status_code)]
         assert isinstance(model, type)
         assert strictly(model, answer.get_json()) == []
         return answer.get_json()

@@ -238,4 +238,4 @@ def test_what_the_security_authority_alone_may_grant_no_maintainer_can(
     granted = client.post(where, json=grant, headers=bearer(token_of(hub, "admin")))
     assert (granted.status_code, granted.get_json()["answer"]) == (200, "granted")
     with hub.store.read() as tx:
-        assert action_required(hub, tx, Cache(), kind="asked")["total"] == 0
+        assert action_required(hub, tx, Cache(), kind="asked").total == 0

@@ -19,6 +19,7 @@ from buildfarm_web.read_models.core.cache import Cache, last_event
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
+from buildfarm.api.responses.build.source_status import MapGroup
 from buildfarm.domain.core.build import Build, BuildState
 from buildfarm.domain.core.lag import stage_of
 from buildfarm.domain.core.records import Event
@@ -449,7 +450,7 @@ def test_hostile_text_is_text_on_these_pages_too(
 
 def test_many_sources_are_drawn_as_regions_that_hold_them_all() -> None:
     words = {"failed": 1, "REVIEW": 70, "EQUIVALENT": 500, "canceled": 3}
-    (group,) = verdict_map.draw([{"sig": "core", "total": 574, "words": words, "cells": []}])
+    (group,) = verdict_map.draw([MapGroup(sig="core", total=574, words=words, cells=[])])
     assert {run.word: run.count for run in group.runs} == words
     assert {run.word: _cells_within(run.region) for run in group.runs} == words
     assert verdict_map.many_of([group]) == sorted(words)

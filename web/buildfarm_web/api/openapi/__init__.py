@@ -1,3 +1,3 @@
-"""``/api/v1`` as OpenAPI 3.1 describes it: operations by endpoint, the document made of them, and
-requests held against it.
+"""``/api/v1`` as OpenAPI 3.1 describes it: operations beside their views, the document made of
+them, and requests held against it.
 """

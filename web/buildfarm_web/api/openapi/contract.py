@@ -16,8 +16,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException, NotAcceptable, UnsupportedMediaType
 
 from buildfarm_web.api.openapi.document import PREFIX
-from buildfarm_web.api.openapi.operation import JSON, Operation
-from buildfarm_web.api.openapi.operations import OPERATIONS
+from buildfarm_web.api.openapi.operation import JSON, Operation, operation_of
 from buildfarm_web.http.problems import Malformed, WrongParameter
 
 _PROBLEM = "application/problem+json"
@@ -37,7 +36,7 @@ def json_url_of(path: str, query: MultiDict[str, str]) -> str:
         endpoint, _ = current_app.url_map.bind("").match(json_url, method="GET")
     except HTTPException:
         return json_url
-    operation = OPERATIONS.get(endpoint)
+    operation = operation_of(current_app.view_functions[endpoint])
     given = {
         key: text
         for key, text in query.items()
@@ -47,7 +46,7 @@ def json_url_of(path: str, query: MultiDict[str, str]) -> str:
 
 
 def _check() -> None:
-    operation = OPERATIONS.get(request.endpoint or "")
+    operation = operation_of(current_app.view_functions.get(request.endpoint or ""))
     if operation is None or request.method == "OPTIONS":
         return
     if "\0" in request.path:

@@ -1,5 +1,5 @@
-"""The OpenAPI 3.1 document, made of the URL map, the views' docstrings and
-:mod:`buildfarm_web.api.openapi.operations`.
+"""The OpenAPI 3.1 document, made of the URL map, the views' docstrings and their descriptions
+(:mod:`buildfarm_web.api.openapi.operation`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
 from buildfarm.api.requests import SHA256, Problem
-from buildfarm_web.api.openapi.operation import JSON, Body, Operation
-from buildfarm_web.api.openapi.operations import OPERATIONS
+from buildfarm_web.api.openapi.operation import JSON, Body, Operation, operation_of
 from buildfarm_web.http.problems import status_named
 
 Json = dict[str, Any]
@@ -92,7 +91,8 @@ def described(app: Flask) -> Iterator[Described]:
     for rule in sorted(
         app.url_map.iter_rules(), key=lambda rule: (rule.rule.rstrip("/"), rule.endpoint)
     ):
-        operation = OPERATIONS.get(rule.endpoint)
+        view = app.view_functions[rule.endpoint]
+        operation = operation_of(view)
         if operation is None or not rule.rule.startswith(PREFIX):
             continue
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
@@ -101,7 +101,7 @@ def described(app: Flask) -> Iterator[Described]:
             seen.add(identity)
             yield Described(
                 path=_PLACEHOLDER.sub(r"{\1}", rule.rule.removeprefix(PREFIX)), method=method.lower(), rule=rule,
-                operation=operation, words=app.view_functions[rule.endpoint].__doc__ or "", identity=identity,
+                operation=operation, words=view.__doc__ or "", identity=identity,
             )  # fmt: skip
 
 

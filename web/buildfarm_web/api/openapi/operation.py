@@ -1,11 +1,19 @@
-"""Description of a route beyond its URL and its docstring."""
+"""Description of a route beyond its URL and its docstring, beside its view.
+
+::
+
+    @blueprint.get("/drops")
+    @reads("drops", DropList, DropsQuery)
+    def list_drops() -> Response:
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import UnionType
+from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -16,6 +24,8 @@ JSON, TEXT, BYTES, HTML = "application/json", "text/plain", "application/octet-s
 
 Body = type[BaseModel] | type[ApiResponse] | UnionType
 """A request's model, a response or one of several: what comes or goes as JSON."""
+
+View = TypeVar("View", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,25 +48,40 @@ class Operation:
     headers: tuple[str, ...] = ()
 
 
-def read(
+def describe(operation: Operation) -> Callable[[View], View]:
+    """Return the decorator that gives a view its description."""
+
+    def decorate(view: View) -> View:
+        view.__dict__["operation"] = operation
+        return view
+
+    return decorate
+
+
+def operation_of(view: object) -> Operation | None:
+    """Return a view's description, if it has one."""
+    return getattr(view, "operation", None)
+
+
+def reads(
     tag: str, answer: Body | str, query: type[Query] = Query, *, secured: bool = False, headers: tuple[str, ...] = (),
     problems: tuple[HTTPStatus, ...] = (),
-) -> Operation:  # fmt: skip
-    """A route that only looks."""
-    return Operation(
+) -> Callable[[View], View]:  # fmt: skip
+    """Describe a view that only looks."""
+    return describe(Operation(
         tag=tag, answers={HTTPStatus.OK: answer}, query=query, secured=secured, headers=headers, problems=frozenset(problems)
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
-def write(
+def writes(
     tag: str,
     body: Body | str,
     answers: Mapping[HTTPStatus, Body | str] | Body | str,
     *problems: HTTPStatus,
     guarded: bool = False,
-) -> Operation:
-    """A route that changes something, with a token."""
+) -> Callable[[View], View]:
+    """Describe a view that changes something, with a token."""
     found = answers if isinstance(answers, Mapping) else {HTTPStatus.OK: answers}
-    return Operation(
+    return describe(Operation(
         tag=tag, answers=found, body=body, secured=True, guarded=guarded, problems=frozenset(problems)
-    )  # fmt: skip
+    ))  # fmt: skip

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from xml.etree import ElementTree as ET
 
 import pygal
 from markupsafe import Markup
 
-from buildfarm_web.pages.template_filters import moment
-from buildfarm_web.read_models.core.convert import Json
+from buildfarm.api.responses.target.lag import LagPoint
 
 # pygal 3.0 adds an importer without find_spec, for maps, and Python warns of it at every later
 # import; away once pygal has one that fits
@@ -30,22 +30,22 @@ _DROPPED = frozenset(f"{_SVG}{name}" for name in ("style", "script", "defs", "de
 _LABELS = 8
 
 
-def lag_curve(points: Sequence[Json]) -> Markup | None:
+def lag_curve(points: Sequence[LagPoint]) -> Markup | None:
     """Median and nine-in-ten of :func:`buildfarm_web.read_models.target.lag.lag`'s ``over_time``,
     in hours; ``None`` without a point.
     """
     if not points:
         return None
     return _lag_curve(
-        tuple((point["at"], point["nine_in_ten"], point["median"]) for point in points)
+        tuple((point.at, point.nine_in_ten or 0.0, point.median or 0.0) for point in points)
     )
 
 
 @lru_cache(maxsize=64)  # the same points for all who look, and pygal takes its time
-def _lag_curve(points: tuple[tuple[str, float, float], ...]) -> Markup:
-    one_day = points[0][0][:10] == points[-1][0][:10]
+def _lag_curve(points: tuple[tuple[datetime, float, float], ...]) -> Markup:
+    one_day = points[0][0].date() == points[-1][0].date()
     form = "%H:%M" if one_day else "%m-%d"
-    labels = [moment(at).strftime(form) for at, *_ in points]
+    labels = [at.strftime(form) for at, *_ in points]
     series = {
         "nine in ten": [_hours(nine_in_ten) for _, nine_in_ten, _ in points],
         "median": [_hours(median) for *_, median in points],

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from buildfarm_web.pages.template_filters import duration, moment
-from buildfarm_web.read_models.core.convert import Json
+from buildfarm.api.responses.build.tasks import NamedTask
+from buildfarm.domain.core.task import TaskState
+from buildfarm_web.pages.template_filters import duration
 
 WIDTH = 1000
 _GUTTER = 120
@@ -27,7 +28,7 @@ class Bar:
     ``mark`` is the path of a cross on what failed.
     """
 
-    task: Json
+    task: NamedTask
     x: float
     y: int
     width: float
@@ -65,11 +66,11 @@ class Drawing:
     ticks: tuple[Tick, ...]
 
 
-def draw(runs: Sequence[Json], now: str) -> Drawing | None:
+def draw(runs: Sequence[NamedTask], now: datetime) -> Drawing | None:
     """Lay out what :func:`buildfarm_web.read_models.build.tasks.recent_runs` gives, at most the
     last two hours of work.
     """
-    spans = [(run, moment(run["started"]), moment(run["finished"] or now)) for run in runs]
+    spans = [(run, run.started or run.created, run.finished or now) for run in runs]
     if not spans:
         return None
     end = max(until for _, _, until in spans)
@@ -80,10 +81,10 @@ def draw(runs: Sequence[Json], now: str) -> Drawing | None:
     bars: list[Bar] = []
     lanes: list[Lane] = []
     y = _TOP
-    for worker in sorted({run["worker"] for run, _, _ in spans}):
+    for worker in sorted({run.worker for run, _, _ in spans}):
         busy_until: list[datetime] = []
         for run, since, until in spans:
-            if run["worker"] == worker:
+            if run.worker == worker:
                 row = _free_row(busy_until, since, until)
                 x = _GUTTER + max((since - begin).total_seconds(), 0.0) * per_second
                 width = max((until - max(since, begin)).total_seconds() * per_second, 3.0)
@@ -106,28 +107,29 @@ def _free_row(busy_until: list[datetime], since: datetime, until: datetime) -> i
     return len(busy_until) - 1
 
 
-def _bar(run: Json, x: float, y: int, width: float) -> Bar:
-    about = str(run["about"] or run["target"])
+def _bar(run: NamedTask, x: float, y: int, width: float) -> Bar:
+    about = run.about or run.target
     source = about.rsplit("-", 2)[0]
-    failed = run["state"] == "FAILED"
+    failed = run.state is TaskState.FAILED
     fits = int((width - 8 - (_MARK if failed else 0)) / _LETTER)
-    longest_first = (f"{run['kind']} {about}", about, source)
+    longest_first = (f"{run.kind} {about}", about, source)
     label = next((text for text in longest_first if len(text) <= fits), "")
-    seconds = f"{run['seconds']:.1f} s" if run["seconds"] is not None else "not ended"
-    title = f"{run['kind']} {about} on {run['worker']}: {run['state']}, {seconds}{_waited(run)}"
+    seconds = f"{run.seconds:.1f} s" if run.seconds is not None else "not ended"
+    waited = _waited(run.created, run.started or run.created)
+    title = f"{run.kind} {about} on {run.worker}: {run.state}, {seconds}{waited}"
     mark = f"M{x + 4:.1f} {y + 5}l8 8m0 -8l-8 8" if failed else ""
     return Bar(
         task=run, x=round(x, 1), y=y, width=round(width, 1), label=label, title=title, mark=mark
     )
 
 
-def _waited(run: Json) -> str:
+def _waited(created: datetime, started: datetime) -> str:
     """Return how long a task waited for a worker, where that was a while.
 
-    >>> _waited({"created": "2026-01-01T00:00:00Z", "started": "2026-01-01T00:02:00Z"})
+    >>> _waited(datetime(2026, 1, 1, 0, 0), datetime(2026, 1, 1, 0, 2))
     ', had waited 2 min 0 s'
     """
-    seconds = (moment(run["started"]) - moment(run["created"])).total_seconds()
+    seconds = (started - created).total_seconds()
     return f", had waited {duration(seconds)}" if seconds >= 1 else ""
 
 

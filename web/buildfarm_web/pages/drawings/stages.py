@@ -30,10 +30,11 @@ class Bar:
     parts: tuple[Part, ...]
 
 
-def draw(named: Iterable[tuple[str, Mapping[str, float]]]) -> tuple[Bar, ...]:
+def draw(named: Iterable[tuple[str, Mapping[Stage, float]]]) -> tuple[Bar, ...]:
     """A bar for each name, all on one scale; what took no time has no part.
 
-    >>> bars = draw([("a", {"ingest": 5.0, "building": 5.0}), ("b", {"building": 5.0})])
+    >>> both = {Stage.INGEST: 5.0, Stage.BUILDING: 5.0}
+    >>> bars = draw([("a", both), ("b", {Stage.BUILDING: 5.0})])
     >>> [(part.stage, part.x, part.width) for part in bars[0].parts], bars[1].parts[0].width
     ([('ingest', 0.0, 500.0), ('building', 500.0, 500.0)], 500.0)
     """

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
 
-from buildfarm_web.read_models.core.convert import Json
+from buildfarm.api.responses.build.source_status import MapGroup
 
 PITCH = 16
 _MANY = 400
@@ -84,10 +84,11 @@ def shape(word: str) -> str:
     return f"M2 2{_SHAPES.get(word, _OTHER)}"
 
 
-def draw(groups: Sequence[Json]) -> tuple[Group, ...]:
+def draw(groups: Sequence[MapGroup]) -> tuple[Group, ...]:
     """Place the groups of :func:`buildfarm_web.read_models.build.source_status.map_of`.
 
-    >>> made = draw([{"sig": "core", "total": 2, "words": {"REVIEW": 2}, "cells": [["a", "t", "REVIEW", "1"], ["b", "t", "REVIEW", "2"]]}])
+    >>> cells = [("a", "t", "REVIEW", "1"), ("b", "t", "REVIEW", "2")]
+    >>> made = draw([MapGroup(sig="core", total=2, words={"REVIEW": 2}, cells=cells)])
     >>> [mark.path for mark in made[0].runs[0].marks], [mark.source for mark in made[0].runs[0].marks], made[0].words
     (['M2 2m6 0l6 12h-12z', 'M18 2m6 0l6 12h-12z'], ['a', 'b'], '2 REVIEW')
     """
@@ -99,13 +100,13 @@ def many_of(groups: Iterable[Group]) -> list[str]:
     return sorted({run.word for group in groups for run in group.runs if run.region})
 
 
-def _group(group: Json) -> Group:
-    total: int = group["total"]
+def _group(group: MapGroup) -> Group:
+    total = group.total
     columns = _WIDE if total > _MANY else _NARROW if total > _SPARSE * 4 else _SPARSE
     return Group(
-        sig=group["sig"], total=total, width=columns * PITCH, height=-(-total // columns) * PITCH, is_wide=total > _MANY,
-        runs=tuple(_each(group["cells"], columns) if group["cells"] else _regions(group["words"], columns)),
-        words=", ".join(f"{count} {word.replace('_', ' ')}" for word, count in group["words"].items()),
+        sig=group.sig, total=total, width=columns * PITCH, height=-(-total // columns) * PITCH, is_wide=total > _MANY,
+        runs=tuple(_each(group.cells, columns) if group.cells else _regions(group.words, columns)),
+        words=", ".join(f"{count} {word.replace('_', ' ')}" for word, count in group.words.items()),
     )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from buildfarm_web.read_models.core.convert import Json
+from buildfarm.api.responses.build.builds import Build
+from buildfarm.api.responses.intake.drops import WaveEdge, Waves
 
 _BOX_WIDTH, _BOX_HEIGHT = 176, 46
 _COLUMN, _ROW = 236, 57
@@ -21,7 +22,7 @@ class Box:
 
     id: str
     label: str
-    row: Json
+    row: Build
     x: int
     y: int
     critical: bool
@@ -64,28 +65,27 @@ class Drawing:
 
 
 def draw(
-    plan: Mapping[str, object], rows: Sequence[Json], critical: Collection[str] = frozenset()
+    plan: Waves, rows: Sequence[Build], critical: Collection[str] = frozenset()
 ) -> Drawing | None:
     """Lay out a plan (see :func:`buildfarm_web.read_models.intake.waves.waves`); ``None`` where
     there is nothing to draw.
 
     :param critical: the builds on the critical path; they are shown however many stand beside them.
     """
-    by_id = {row["id"]: row for row in rows}
-    waves: list[list[str]] = [[key for key in wave if key in by_id] for wave in plan["waves"]]  # type: ignore[attr-defined]  # JSON
-    edges: list[Json] = list(plan["edges"])  # type: ignore[call-overload]  # JSON
+    by_id = {row.id: row for row in rows}
+    waves = [[key for key in wave if key in by_id] for wave in plan.waves]
     if not any(waves):
         return None
     boxes: dict[str, Box] = {}
     columns: list[Column] = []
     for number, wave in enumerate(waves):
-        ordered = _critical_seen(_ordered(wave, edges, boxes, by_id), critical)
+        ordered = _critical_seen(_ordered(wave, plan.edges, boxes, by_id), critical)
         x = 1 + number * _COLUMN
         for place, key in enumerate(ordered[:_TALLEST]):
             row = by_id[key]
             boxes[key] = Box(
                 id=key,
-                label=_short(row["source"]),
+                label=_short(row.source),
                 row=row,
                 x=x,
                 y=_TOP + place * _ROW,
@@ -110,52 +110,50 @@ def draw(
         box_height=_BOX_HEIGHT,
         boxes=tuple(boxes.values()),
         lines=tuple(
-            _line(edge, boxes, by_id, critical=(edge["from"], edge["to"]) in joined)
+            _line(edge, boxes, by_id, critical=(edge.from_, edge.to) in joined)
             for edge in sorted(
-                edges, key=lambda edge: (edge["from"], edge["to"]) in joined
+                plan.edges, key=lambda edge: (edge.from_, edge.to) in joined
             )  # the critical path on top
-            if edge["from"] in boxes and edge["to"] in boxes
+            if edge.from_ in boxes and edge.to in boxes
         ),
         columns=tuple(columns),
     )
 
 
-def rows(plan: Mapping[str, object], builds: Sequence[Json]) -> list[tuple[int, Json, list[str]]]:
+def rows(plan: Waves, builds: Sequence[Build]) -> list[tuple[int, Build, list[str]]]:
     """The same as a table: the number of the wave, the build, what it needs from others of the
     drop.
     """
-    by_id = {build["id"]: build for build in builds}
-    waves: list[list[str]] = list(plan["waves"])  # type: ignore[call-overload]  # JSON
+    by_id = {build.id: build for build in builds}
     needs: dict[str, list[str]] = {}
-    for edge in plan["edges"]:  # type: ignore[attr-defined]  # JSON
-        needs.setdefault(edge["to"], []).append(edge["what"])
+    for edge in plan.edges:
+        needs.setdefault(edge.to, []).append(edge.what)
     return [
         (number, by_id[key], needs.get(key, []))
-        for number, wave in enumerate(waves, 1)
+        for number, wave in enumerate(plan.waves, 1)
         for key in wave
         if key in by_id
     ]
 
 
 def _ordered(
-    wave: Sequence[str], edges: Sequence[Json], boxes: Mapping[str, Box], by_id: Mapping[str, Json]
+    wave: Sequence[str],
+    edges: Sequence[WaveEdge],
+    boxes: Mapping[str, Box],
+    by_id: Mapping[str, Build],
 ) -> list[str]:
     """Each build near what it needs, so that few lines cross; those nobody needs and that need
     nobody come last.
     """
-    connected = {edge["from"] for edge in edges} | {edge["to"] for edge in edges}
+    connected = {edge.from_ for edge in edges} | {edge.to for edge in edges}
     from_above: dict[str, list[int]] = {}
     for edge in edges:
-        if edge["from"] in boxes:
-            from_above.setdefault(edge["to"], []).append(boxes[edge["from"]].y)
+        if edge.from_ in boxes:
+            from_above.setdefault(edge.to, []).append(boxes[edge.from_].y)
 
     def height(key: str) -> tuple[bool, float, str]:
         needs = from_above.get(key, [])
-        return (
-            key not in connected,
-            sum(needs) / len(needs) if needs else 0.0,
-            str(by_id[key]["source"]),
-        )
+        return (key not in connected, sum(needs) / len(needs) if needs else 0.0, by_id[key].source)
 
     return sorted(wave, key=height)
 
@@ -182,13 +180,13 @@ def _joined(waves: Sequence[Sequence[str]], critical: Collection[str]) -> set[tu
 
 
 def _line(
-    edge: Json, boxes: Mapping[str, Box], by_id: Mapping[str, Json], *, critical: bool
+    edge: WaveEdge, boxes: Mapping[str, Box], by_id: Mapping[str, Build], *, critical: bool
 ) -> Line:
-    start, end = boxes[edge["from"]], boxes[edge["to"]]
+    start, end = boxes[edge.from_], boxes[edge.to]
     x1, y1 = start.x + _BOX_WIDTH, start.y + _BOX_HEIGHT // 2
     x2, y2 = end.x, end.y + _BOX_HEIGHT // 2
     bend = max((x2 - x1) // 2, 20)
-    title = f"{by_id[end.id]['source']} needs {edge['what']} from {by_id[start.id]['source']}"
+    title = f"{by_id[end.id].source} needs {edge.what} from {by_id[start.id].source}"
     return Line(
         path=f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}",
         title=title,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from buildfarm.domain.core.build import (
     JUDGED,
@@ -27,6 +27,8 @@ from buildfarm.ports.store import Prefix, Transaction
 from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.core.convert import Json, find_each, pick_each, stamp
 from buildfarm_web.read_models.core.paging import page
+
+W = TypeVar("W", BuildState, Verdict)
 
 MOVING = (
     BuildState.INGESTED, BuildState.DEBRANDED, BuildState.QUEUED, BuildState.BUILDING, BuildState.BUILT,
@@ -334,11 +336,11 @@ class Census:
             (dict(zip(_CENSUS, row, strict=True)), count) for row, count in found.items()
         ]
 
-    def states(self, target: str = "") -> dict[str, int]:
+    def states(self, target: str = "") -> dict[BuildState, int]:
         """Return how many are in each state, of a target or of all; empty states are left out."""
         return ordered(BuildState, self._counted("state", target))
 
-    def verdicts(self, target: str = "") -> dict[str, int]:
+    def verdicts(self, target: str = "") -> dict[Verdict, int]:
         """Return how many have each verdict; scratch builds and those without one are not counted."""
         return ordered(Verdict, self._counted("verdict", target, scratch=False))
 
@@ -357,17 +359,11 @@ class Census:
         return counted
 
 
-def ordered(
-    words: type[BuildState] | type[Verdict], counted: Mapping[tuple[str], int]
-) -> dict[str, int]:
+def ordered(words: type[W], counted: Mapping[tuple[str], int]) -> dict[W, int]:
     """Counts in the order in which the words are defined."""
-    return {word.value: counted[word.value,] for word in words if counted.get((word.value,))}
+    return {word: counted[word.value,] for word in words if counted.get((word.value,))}
 
 
-def by_verdict(builds: Iterable[Build]) -> dict[str, int]:
+def by_verdict(builds: Iterable[Build]) -> dict[Verdict, int]:
     """Return how many builds have each verdict, best first; without one is not counted."""
-    counts = dict.fromkeys((verdict.value for verdict in Verdict), 0)
-    for build in builds:
-        if build.verdict in counts:
-            counts[build.verdict] += 1
-    return {verdict: count for verdict, count in counts.items() if count}
+    return ordered(Verdict, Counter((build.verdict,) for build in builds))

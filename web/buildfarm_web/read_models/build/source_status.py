@@ -195,10 +195,10 @@ def _source_status(build: Build, sig: str) -> SourceStatus:
     return SourceStatus(build=build, sig=sig, word=word, need=need)
 
 
-def since_of(build: Build) -> str | None:
+def since_of(build: Build) -> datetime:
     """Since when a build is as it is: of what waits for a person, since it does."""
     stage = stage_of(build.state, wait_kind=build.wait_kind, seeded=bool(build.seeded))
-    return stamp((build.stage_since if stage is Stage.HELD else None) or build.state_since)
+    return (build.stage_since if stage is Stage.HELD else None) or build.state_since
 
 
 def lag_of(build: Build, tx: Transaction) -> float | None:
@@ -214,7 +214,7 @@ def row(tx: Transaction, standing: SourceStatus) -> Json:
     return {
         "source": build.source, "target": build.target, "sig": standing.sig, "build": build.id, "nvr": build.nvr,
         "state": build.state.value, "verdict": build.verdict, "word": standing.word, "needs_person": standing.need,
-        "why": why_of(build), "since": since_of(build), "lag": lag_of(build, tx),
+        "why": why_of(build), "since": stamp(since_of(build)), "lag": lag_of(build, tx),
     }  # fmt: skip
 
 

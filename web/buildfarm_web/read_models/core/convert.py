@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from buildfarm.api.responses.core import base
+from buildfarm.domain.core.verdict import Verdict
 from buildfarm.ports.store import Transaction, matching
 
 R = TypeVar("R")
+A = TypeVar("A", bound=base.ApiResponse)
 Json = dict[str, Any]
 Row = Mapping[str, Any]
 """Some fields of a record, by name."""
@@ -20,6 +22,16 @@ _AT_ONCE = 500
 def stamp(moment: datetime | None) -> str | None:
     """A time as JSON has it."""
     return base.stamp(moment) if moment else None
+
+
+def parsed(kind: type[A], rows: Iterable[base.JsonObject]) -> list[A]:
+    """Return the responses that rows of a read model hold which still returns dicts."""
+    return [kind.from_json(row) for row in rows]
+
+
+def verdict_or_none(text: str) -> base.VerdictOrNone:
+    """A stored verdict; empty before anything was compared."""
+    return Verdict(text) if text else ""
 
 
 def find_each(

@@ -4,6 +4,7 @@ fails.
 
 from __future__ import annotations
 
+from buildfarm.api.responses.intake import triggers as responses
 from buildfarm.domain.target.target import Target
 from buildfarm.domain.target.trigger import (
     Poll,
@@ -16,46 +17,45 @@ from buildfarm.domain.target.trigger import (
 )
 from buildfarm.ports.store import Transaction
 from buildfarm.services.core.hub import Hub
-from buildfarm_web.read_models.core.convert import Json, stamp
 
 
-def triggers(hub: Hub, tx: Transaction, *, target: str = "") -> Json:
+def triggers(hub: Hub, tx: Transaction, *, target: str = "") -> responses.TriggerList:
     """Every configured trigger, by target; ``state`` is ``listening`` or ``failing``, ``problem``
     says why.
 
     A webhook whose last message was refused still listens: anybody can send one that is not signed.
     """
     states = {state.id: state for state in tx.find(TriggerState)}
-    return {
-        "triggers": [
-            _trigger_json(found, one, states.get(trigger_id(found.name, one.kind, one.name)))
+    return responses.TriggerList(
+        triggers=[
+            _trigger_of(found, one, states.get(trigger_id(found.name, one.kind, one.name)))
             for found in sorted(hub.config.targets.values(), key=lambda each: each.name)
             if target in ("", found.name)
             for one in found.triggers.all
         ]
-    }
+    )
 
 
-def _trigger_json(target: Target, trigger: Trigger, state: TriggerState | None) -> Json:
-    return {
-        "target": target.name,
-        "kind": trigger.kind.value,
-        "name": trigger.name,
-        "follows": _follows(target, trigger),
-        "priority": trigger.priority,
-        "state": "failing"
-        if state and state.problem and trigger.kind is not TriggerKind.WEBHOOK
-        else "listening",
-        "looked": stamp(state.looked if state else None),
-        "next_look": stamp(state.next_look if state else None),
-        "found": state.found if state else "",
-        "problem": state.problem if state else "",
-        "problem_since": stamp(state.problem_since if state else None),
-        "failures": state.failures if state else 0,
-        "drop": state.drop_id if state else "",
-        "dropped": stamp(state.dropped if state else None),
-        "repositories": _repositories(trigger, state) if isinstance(trigger, Poll) else [],
-    }
+def _trigger_of(target: Target, trigger: Trigger, known: TriggerState | None) -> responses.Trigger:
+    state = known or TriggerState(id="", target=target.name, kind=trigger.kind, name=trigger.name)
+    is_failing = bool(state.problem) and trigger.kind is not TriggerKind.WEBHOOK
+    return responses.Trigger(
+        target=target.name,
+        kind=trigger.kind,
+        name=trigger.name,
+        follows=_follows(target, trigger),
+        priority=trigger.priority,
+        state="failing" if is_failing else "listening",
+        looked=state.looked,
+        next_look=state.next_look,
+        found=state.found,
+        problem=state.problem,
+        problem_since=state.problem_since,
+        failures=state.failures,
+        drop=state.drop_id,
+        dropped=state.dropped,
+        repositories=_repositories(trigger, state) if isinstance(trigger, Poll) else [],
+    )
 
 
 def _follows(target: Target, trigger: Trigger) -> list[str]:
@@ -68,10 +68,11 @@ def _follows(target: Target, trigger: Trigger) -> list[str]:
     return [f"POST /api/v1/hooks/{target.name}/{trigger.name}", *refs]
 
 
-def _repositories(poll: Poll, state: TriggerState | None) -> list[Json]:
-    position = state.position if state else {}
-    known = {place: place_of(position, place) for place in poll.places}
+def _repositories(poll: Poll, state: TriggerState) -> list[responses.PolledRepository]:
+    known = {place: place_of(state.position, place) for place in poll.places}
     return [
-        {"url": place, "revision": one.get("revision", ""), "etag": one.get("etag", "")}
+        responses.PolledRepository(
+            url=place, revision=one.get("revision", ""), etag=one.get("etag", "")
+        )
         for place, one in known.items()
     ]

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from buildfarm.api.responses.intake import drops as responses
 from buildfarm.domain.core.build import Build
 from buildfarm.domain.schedule.plan import Node, plan
-from buildfarm_web.read_models.core.convert import Json
 
 
 def _name(capability: str) -> str:
@@ -33,10 +33,8 @@ class Shipped:
     provides: Sequence[str]
 
 
-def waves(builds: Sequence[Build], vendor: Sequence[Shipped]) -> Json:
-    """``{waves: [[build id]], edges: [{from, to, what}], cycles: [[build id]]}``, dependencies
-    first.
-    """
+def waves(builds: Sequence[Build], vendor: Sequence[Shipped]) -> responses.Waves:
+    """Return the waves of builds, dependencies first."""
     by_srpm = {build.srpm_filename: build.id for build in builds}
     provider: dict[str, str] = {}
     for build in builds:
@@ -55,15 +53,15 @@ def waves(builds: Sequence[Build], vendor: Sequence[Shipped]) -> Json:
         ]
     )
     edges = [
-        {"from": other, "to": key, "what": what}
+        responses.WaveEdge(from_=other, to=key, what=what)
         for key, found in needs.items()
         for other, what in found.items()
     ]
-    return {
-        "waves": [list(wave) for wave in decided.waves],
-        "edges": edges,
-        "cycles": [list(cycle.members) for cycle in decided.cycles],
-    }
+    return responses.Waves(
+        waves=[list(wave) for wave in decided.waves],
+        edges=edges,
+        cycles=[list(cycle.members) for cycle in decided.cycles],
+    )
 
 
 def _needs(build: Build, provider: Mapping[str, str]) -> dict[str, str]:

@@ -57,7 +57,7 @@ class Figures(Collector):
         for target in sorted(self._hub.config.targets):
             counts = census.states(target)
             for state in BuildState:
-                family.add_metric((target, state.value), counts.get(state.value, 0))
+                family.add_metric((target, state.value), counts.get(state, 0))
         return family
 
     def _verdicts(self, census: builds.Census) -> GaugeMetricFamily:
@@ -69,7 +69,7 @@ class Figures(Collector):
         for target in sorted(self._hub.config.targets):
             counts = census.verdicts(target)
             for verdict in Verdict:
-                family.add_metric((target, verdict.value), counts.get(verdict.value, 0))
+                family.add_metric((target, verdict.value), counts.get(verdict, 0))
         return family
 
     def _workers(self, tx: Transaction) -> GaugeMetricFamily:

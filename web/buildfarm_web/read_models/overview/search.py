@@ -4,9 +4,11 @@ lead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
+from buildfarm.api.responses.overview import search as responses
+from buildfarm.api.responses.overview.search import Hit
 from buildfarm.domain.core.build import NVR_FIELDS, Build, nvr_of
 from buildfarm.domain.core.records import FindingRecord, SearchEntry
 from buildfarm.domain.core.search import SearchKind, words
@@ -17,7 +19,7 @@ from buildfarm.errors import NotFound
 from buildfarm.ports.store import Prefix, Transaction
 from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.build.builds import find_build
-from buildfarm_web.read_models.core.convert import Json, pick_each
+from buildfarm_web.read_models.core.convert import pick_each
 
 SHORTEST = 2
 _LONGEST = 500
@@ -31,16 +33,15 @@ _TITLES = {
 }  # fmt: skip
 
 
-def search(hub: Hub, tx: Transaction, query: str) -> Json:
-    """Groups of hits, those that name one thing first: ``{title, hits: [{label, detail, target,
-    href}], more}``.
+def search(hub: Hub, tx: Transaction, query: str) -> responses.SearchResult:
+    """Groups of hits, those that name one thing first.
 
     Names are found by each of their words, in any case; SRPMs, RPM files, builds, drops by digest
     and workers by their beginning as it is written; files and findings by a path's beginning or by
     its last part. Too short a query finds nothing.
     """
     text = query.replace("\0", "").strip()[:_LONGEST]
-    groups: list[Json] = []
+    groups: list[responses.HitGroup] = []
     if len(text) >= SHORTEST:
         exact = _exact(tx, text)
         builds = [] if exact else _builds(tx, text)
@@ -52,28 +53,25 @@ def search(hub: Hub, tx: Transaction, query: str) -> Json:
             _group("Targets", [_hit(one.name, one.title, "", f"/targets/{quote(one.name)}") for one in hub.config.targets.values()
                                if text.lower() in f"{one.name} {one.title}".lower()]),
         ]  # fmt: skip
-    found = [group for group in groups if group["hits"]]
-    return {
-        "query": text,
-        "groups": found,
-        "hits": sum(len(group["hits"]) for group in found),
-        "shortest": SHORTEST,
-    }
+    found = [group for group in groups if group.hits]
+    return responses.SearchResult(
+        query=text, groups=found, hits=sum(len(group.hits) for group in found), shortest=SHORTEST
+    )
 
 
-def _group(title: str, hits: list[Json]) -> Json:
-    return {"title": title, "hits": hits[:MOST], "more": len(hits) > MOST}
+def _group(title: str, hits: list[Hit]) -> responses.HitGroup:
+    return responses.HitGroup(title=title, hits=hits[:MOST], more=len(hits) > MOST)
 
 
-def _hit(label: str, detail: str, target: str, href: str) -> Json:
-    return {"label": label, "detail": detail, "target": target, "href": href}
+def _hit(label: str, detail: str, target: str, href: str) -> Hit:
+    return Hit(label=label, detail=detail, target=target, href=href)
 
 
-def _build_hit(identity: str, nvr: str, target: str, state: str) -> Json:
+def _build_hit(identity: str, nvr: str, target: str, state: str) -> Hit:
     return _hit(nvr, state.replace("_", " "), target, f"/builds/{quote(identity)}")
 
 
-def _exact(tx: Transaction, text: str) -> list[Json]:
+def _exact(tx: Transaction, text: str) -> list[Hit]:
     """The build that a full id or name-version-release names, the newest."""
     try:
         build = find_build(tx, text)
@@ -82,7 +80,7 @@ def _exact(tx: Transaction, text: str) -> list[Json]:
     return [_build_hit(build.id, build.nvr, build.target, build.state.value)]
 
 
-def _builds(tx: Transaction, text: str) -> list[Json]:
+def _builds(tx: Transaction, text: str) -> list[Hit]:
     asked = ("id", "target", "state", *NVR_FIELDS)
     found = tx.select_fields(
         Build, asked, srpm_filename=Prefix(text), order_by="srpm_filename", limit=MOST + 1
@@ -90,14 +88,14 @@ def _builds(tx: Transaction, text: str) -> list[Json]:
     return [_build_hit(row[0], nvr_of(*row[3:]), row[1], row[2]) for row in found]
 
 
-def _entries(tx: Transaction, kind: SearchKind, text: str) -> list[Json]:
+def _entries(tx: Transaction, kind: SearchKind, text: str) -> list[Hit]:
     """The longest word is looked up, the others must be in the name too; a name is one hit, however
     often it is found.
     """
     first, *others = words(text)
     found = tx.find(SearchEntry, kind=kind.value, token=Prefix(first), limit=_READ)
     found.sort(key=lambda entry: (len(entry.token), entry.label, entry.target))
-    hits: dict[tuple[str, ...], Json] = {}
+    hits: dict[tuple[str, ...], Hit] = {}
     for entry in found:
         if all(word in entry.label.lower() for word in others):
             detail = {SearchKind.FILE: entry.detail, SearchKind.RPM: entry.source}.get(kind, "")
@@ -124,7 +122,7 @@ _HREFS: dict[SearchKind, Callable[[SearchEntry], str]] = {
 }
 
 
-def _artifacts(tx: Transaction, text: str) -> list[Json]:
+def _artifacts(tx: Transaction, text: str) -> list[Hit]:
     asked = ("filename", "build")
     found = tx.select_fields(
         Artifact, asked, filename=Prefix(text), order_by="filename", limit=MOST + 1
@@ -135,14 +133,14 @@ def _artifacts(tx: Transaction, text: str) -> list[Json]:
     ]
 
 
-def _findings(tx: Transaction, text: str) -> list[Json]:
+def _findings(tx: Transaction, text: str) -> list[Hit]:
     """Return where files that begin so, or are called so, differ in builds that are not superseded."""
     where = {"path": Prefix(text)} if text.startswith("/") else {"name": Prefix(text)}
     asked = ("path", "kind", "verdict", "source", "target", "build")
     found = tx.select_fields(
         FindingRecord, asked, order_by="", descending=False, limit=_READ, superseded=False, **where
     )
-    return _distinct(
+    hits = (
         _hit(
             path,
             f"{verdict}: {kind.replace('-', ' ')} in {source}",
@@ -152,13 +150,10 @@ def _findings(tx: Transaction, text: str) -> list[Json]:
         for path, kind, verdict, source, target, build in sorted(found)
         if path
     )
+    return list(dict.fromkeys(hits))
 
 
-def _distinct(hits: Iterable[Json]) -> list[Json]:
-    return list({tuple(hit.values()): hit for hit in hits}.values())
-
-
-def _drops(tx: Transaction, text: str) -> list[Json]:
+def _drops(tx: Transaction, text: str) -> list[Hit]:
     found = tx.select_fields(
         Drop, ("id", "name", "target"), id=Prefix(text.lower()), limit=MOST + 1
     )
@@ -167,7 +162,7 @@ def _drops(tx: Transaction, text: str) -> list[Json]:
     ]
 
 
-def _workers(tx: Transaction, text: str) -> list[Json]:
+def _workers(tx: Transaction, text: str) -> list[Hit]:
     found = tx.select_fields(
         Worker, ("id", "state", "host"), id=Prefix(text), order_by="id", limit=MOST + 1
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
+from buildfarm.api.responses.build.source_status import MapGroup, SourceStatus
+from buildfarm.api.responses.target import sigs as responses
 from buildfarm.errors import NotFound
 from buildfarm.ports.store import Transaction
 from buildfarm.services.core.hub import Hub
@@ -13,14 +17,24 @@ from buildfarm_web.read_models.build.source_status import (
     map_of,
     row,
 )
-from buildfarm_web.read_models.core.convert import Json, stamp
+from buildfarm_web.read_models.core.convert import parsed
 from buildfarm_web.read_models.overview import action_required
 from buildfarm_web.read_models.target.lag import summary
 
 _LISTED = 100
 
 
-def _about(hub: Hub, sig: str) -> Json:
+class _About(TypedDict):
+    """A SIG, its contact, and what it answers for."""
+
+    name: str
+    title: str
+    contact: str
+    patterns: list[str]
+    targets: list[str]
+
+
+def _about(hub: Hub, sig: str) -> _About:
     known = hub.config.farm.sigs.get(sig)
     return {
         "name": sig,
@@ -33,32 +47,40 @@ def _about(hub: Hub, sig: str) -> Json:
     }
 
 
-def sigs(hub: Hub, tx: Transaction, source_statuses: SourceStatusIndex) -> Json:
+def sigs(hub: Hub, tx: Transaction, source_statuses: SourceStatusIndex) -> responses.SigList:
     """Every SIG with its sources by word, how many need somebody, and its median lag."""
     found = source_statuses.of(hub, tx)
     listed = []
     for name in names(hub):
         own = [one for one in found if one.sig == name]
         lag = summary(tx, source_statuses.kept, own, of=("", name))
-        listed.append({
-            **_about(hub, name), "sources": len(own), "words": by_word(own), "needs_person": sum(bool(one.need) for one in own),
-            "lag": lag["published"], "stages": lag["stages"],
-        })  # fmt: skip
-    return {"now": stamp(tx.now), "sigs": listed}
+        listed.append(
+            responses.Sig(
+                **_about(hub, name),
+                sources=len(own),
+                words=by_word(own),
+                needs_person=sum(bool(one.need) for one in own),
+                lag=lag.published,
+                stages=lag.stages,
+            )
+        )
+    return responses.SigList(now=tx.now, sigs=listed)
 
 
-def sig_page(hub: Hub, tx: Transaction, source_statuses: SourceStatusIndex, name: str) -> Json:
+def sig_page(
+    hub: Hub, tx: Transaction, source_statuses: SourceStatusIndex, name: str
+) -> responses.SigPage:
     """One SIG. :raises NotFound: nobody named it."""
     if name not in names(hub):
         raise NotFound(f"no SIG {name}", hint=f"there are: {', '.join(names(hub)) or 'none'}")
     own = [one for one in source_statuses.of(hub, tx) if one.sig == name]
-    return {
-        "now": stamp(tx.now),
+    return responses.SigPage(
         **_about(hub, name),
-        "words": by_word(own),
-        "map": map_of(own),
-        "lag": summary(tx, source_statuses.kept, own, of=("", name)),
-        "action_required": action_required.action_required(hub, tx, source_statuses.kept, sig=name),
-        "sources": [row(tx, one) for one in chosen(own)[:_LISTED]],
-        "total": len(own),
-    }
+        now=tx.now,
+        words=by_word(own),
+        map=parsed(MapGroup, map_of(own)),
+        lag=summary(tx, source_statuses.kept, own, of=("", name)),
+        action_required=action_required.action_required(hub, tx, source_statuses.kept, sig=name),
+        sources=parsed(SourceStatus, (row(tx, one) for one in chosen(own)[:_LISTED])),
+        total=len(own),
+    )

@@ -6,20 +6,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import get_args
 
+from buildfarm.api.responses.core.base import NamedBuild
+from buildfarm.api.responses.publish import changes as responses
 from buildfarm.domain.core.build import Build
 from buildfarm.domain.core.nevra import EVR
 from buildfarm.domain.publish.repository import Artifact
 from buildfarm.ports.store import Transaction
 from buildfarm_web.read_models.build.source_status import COLUMNS, as_far_as_read
-from buildfarm_web.read_models.core.convert import Json, by_name, pick_each
+from buildfarm_web.read_models.core.convert import by_name, pick_each, verdict_or_none
 
 _LISTED = 200
 _NEVR = ("id", "source", "epoch", "version", "release")
 _RPM = ("name", "arch", "epoch", "version", "release")
 
 
-def changes(tx: Transaction, old: Iterable[str], new: Iterable[str]) -> Json:
+def changes(tx: Transaction, old: Iterable[str], new: Iterable[str]) -> responses.Changes:
     """Return what two sets of builds differ in, by source; ``counts`` of all, in detail (with their
     RPMs) the first of them.
     """
@@ -35,15 +38,15 @@ def changes(tx: Transaction, old: Iterable[str], new: Iterable[str]) -> Json:
     )
     before, after = _builds(tx, left.values()), _builds(tx, came.values())
     old_rpms, new_rpms = _rpms(tx, left.values()), _rpms(tx, came.values())
-    return {
-        "counts": {kind: words[kind] for kind in ("added", "removed", "updated", "rebuilt")},
-        "builds": [_source(source, before.get(source), after.get(source)) for source in shown],
-        "builds_total": len(sources),
-        "rpms": [
+    return responses.Changes(
+        counts={word: words[word] for word in get_args(responses.Change)},
+        builds=[_source(source, before.get(source), after.get(source)) for source in shown],
+        builds_total=len(sources),
+        rpms=[
             _change(*key, old_rpms.get(key), new_rpms.get(key))
             for key in sorted({*old_rpms, *new_rpms})
         ],
-    }
+    )
 
 
 def _evrs(tx: Transaction, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -73,26 +76,24 @@ def _rpms(tx: Transaction, builds: Iterable[str]) -> dict[tuple[str, str], str]:
     }
 
 
-def _source(source: str, old: Build | None, new: Build | None) -> Json:
-    return {
-        "source": source,
-        "change": _word(old.nvr if old else "", new.nvr if new else ""),
-        "old": {"id": old.id, "nvr": old.nvr} if old else None,
-        "new": {"id": new.id, "nvr": new.nvr, "verdict": new.verdict} if new else None,
-    }
+def _source(source: str, old: Build | None, new: Build | None) -> responses.ChangedSource:
+    return responses.ChangedSource(
+        source=source,
+        change=_word(old.nvr if old else "", new.nvr if new else ""),
+        old=NamedBuild(id=old.id, nvr=old.nvr) if old else None,
+        new=responses.NewBuild(id=new.id, nvr=new.nvr, verdict=verdict_or_none(new.verdict))
+        if new
+        else None,
+    )
 
 
-def _change(name: str, arch: str, old: str | None, new: str | None) -> Json:
-    return {
-        "name": name,
-        "arch": arch,
-        "change": _word(old or "", new or ""),
-        "old": old,
-        "new": new,
-    }
+def _change(name: str, arch: str, old: str | None, new: str | None) -> responses.ChangedRpm:
+    return responses.ChangedRpm(
+        name=name, arch=arch, change=_word(old or "", new or ""), old=old, new=new
+    )
 
 
-def _word(old: str, new: str) -> str:
+def _word(old: str, new: str) -> responses.Change:
     """Return what became of something.
 
     >>> _word("", "a-1"), _word("a-1", ""), _word("a-1", "a-2"), _word("a-1", "a-1")

@@ -4,18 +4,17 @@ next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 
+from buildfarm.api.responses.core.base import fields_of
+from buildfarm.api.responses.publish import composes as responses
 from buildfarm.domain.publish.compose import Compose, ComposeState, in_force
 from buildfarm.domain.publish.repository import Generation
 from buildfarm.errors import NotFound
 from buildfarm.ports.store import Transaction
-from buildfarm_web.read_models.core.convert import Json, stamp
 from buildfarm_web.read_models.core.paging import page
 from buildfarm_web.read_models.publish.changes import changes
-
-_MOMENTS = ("created", "written", "released", "retired")
 
 
 def _in_force(tx: Transaction) -> set[str]:
@@ -26,35 +25,34 @@ def _in_force(tx: Transaction) -> set[str]:
     return {now.id for some in by_tag.values() if (now := in_force(some))}
 
 
-def _said(tx: Transaction, found: Iterable[Compose]) -> list[Json]:
+def _listed(tx: Transaction, found: Iterable[Compose]) -> list[responses.Compose]:
     users_get = _in_force(tx)
     return [
-        {
-            **asdict(one), **{name: stamp(getattr(one, name)) for name in _MOMENTS}, "state": one.state.value,
-            "in_force": one.id in users_get, "path": f"/repos/{one.path}",
-        }
+        responses.Compose(**asdict(one), in_force=one.id in users_get, path=f"/repos/{one.path}")
         for one in found
-    ]  # fmt: skip
+    ]
 
 
-def compose_json(tx: Transaction, compose: Compose) -> Json:
+def compose_of(tx: Transaction, compose: Compose) -> responses.Compose:
     """One compose; ``path`` is its folder, below which dnf finds a repository for each arch."""
-    return _said(tx, [compose])[0]
+    return _listed(tx, [compose])[0]
 
 
-def composes(tx: Transaction, *, limit: int, target: str = "", cursor: str = "") -> Json:
+def composes(
+    tx: Transaction, *, limit: int, target: str = "", cursor: str = ""
+) -> responses.ComposeList:
     """A page of composes, the newest first, of one target or of all."""
     where: dict[str, object] = {"target": target} if target else {}
     found = page(tx, Compose, "created,id", where, limit=limit, cursor=cursor)
-    return {"composes": _said(tx, found.records), "cursor": found.cursor}
+    return responses.ComposeList(composes=_listed(tx, found.records), cursor=found.cursor)
 
 
-def of_generation(tx: Transaction, generation: str) -> Sequence[Json]:
+def of_generation(tx: Transaction, generation: str) -> list[responses.Compose]:
     """The composes that a generation of a destination tag has."""
-    return _said(tx, tx.find(Compose, generation=generation, order_by="created,id"))
+    return _listed(tx, tx.find(Compose, generation=generation, order_by="created,id"))
 
 
-def compose_page(tx: Transaction, name: str) -> Json:
+def compose_page(tx: Transaction, name: str) -> responses.ComposePage:
     """One compose, and what changed since the one made before it for the same target.
 
     :raises NotFound: there is none.
@@ -67,13 +65,13 @@ def compose_page(tx: Transaction, name: str) -> Json:
         Compose, target=found.target, order_by="created,id", descending=True, limit=1, after=found
     )
     old = tx.get(Generation, before[0].generation).builds if before else ()
-    return {
-        "now": stamp(tx.now),
-        **compose_json(tx, found),
-        "generation_state": generation.state.value,
-        "digest": generation.digest,
-        "rpms": generation.rpms,
-        "builds": generation.sources,
-        "previous": compose_json(tx, before[0]) if before else None,
-        "changes": changes(tx, old, generation.builds),
-    }
+    return responses.ComposePage(
+        **fields_of(compose_of(tx, found)),
+        now=tx.now,
+        generation_state=generation.state,
+        digest=generation.digest,
+        rpms=generation.rpms,
+        builds=generation.sources,
+        previous=compose_of(tx, before[0]) if before else None,
+        changes=changes(tx, old, generation.builds),
+    )

@@ -7,6 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
+from buildfarm.api.responses.build.overrides import SourceOverride as SourceOverrideRow
+from buildfarm.api.responses.build.source_status import MapGroup, SourceStatus
+from buildfarm.api.responses.build.waivers import Waiver
+from buildfarm.api.responses.core.base import fields_of
+from buildfarm.api.responses.target import sources as responses
 from buildfarm.domain.build.waiver import WaiverRecord
 from buildfarm.domain.compare.expect import glob
 from buildfarm.domain.core.build import Build
@@ -26,7 +31,7 @@ from buildfarm_web.read_models.build.source_status import (
     row,
 )
 from buildfarm_web.read_models.build.waivers import waiver_json
-from buildfarm_web.read_models.core.convert import Json, stamp
+from buildfarm_web.read_models.core.convert import parsed
 from buildfarm_web.read_models.core.paging import decoded, encoded
 from buildfarm_web.read_models.target.lag import stages_of
 
@@ -66,7 +71,7 @@ def sources(
     *,
     limit: int,
     cursor: str = "",
-) -> Json:
+) -> responses.SourceList:
     """The map of all sources, and a page of the list (``before`` and ``cursor`` lead to the pages
     around it).
 
@@ -85,20 +90,20 @@ def sources(
         need=filters["need"],
         source=filters["source"],
     )
-    return {
-        "now": stamp(tx.now),
-        "words": by_word(shown),
-        "map": map_of(shown),
-        "sigs": sorted({one.sig for one in found}),
-        "sources": [row(tx, one) for one in shown[offset : offset + limit]],
-        "total": len(shown),
-        "offset": offset,
-        "before": encoded((max(offset - limit, 0),)) if offset else None,
-        "cursor": encoded((offset + limit,)) if len(shown) > offset + limit else None,
-    }
+    return responses.SourceList(
+        now=tx.now,
+        words=by_word(shown),
+        map=parsed(MapGroup, map_of(shown)),
+        sigs=sorted({one.sig for one in found}),
+        sources=parsed(SourceStatus, (row(tx, one) for one in shown[offset : offset + limit])),
+        total=len(shown),
+        offset=offset,
+        before=encoded((max(offset - limit, 0),)) if offset else None,
+        cursor=encoded((offset + limit,)) if len(shown) > offset + limit else None,
+    )
 
 
-def source_page(hub: Hub, tx: Transaction, target: str, source: str) -> Json:
+def source_page(hub: Hub, tx: Transaction, target: str, source: str) -> responses.SourcePage:
     """One source of a target: who answers, its builds with their times, what holds for it.
 
     :raises NotFound: no such source.
@@ -117,34 +122,52 @@ def source_page(hub: Hub, tx: Transaction, target: str, source: str) -> Json:
         descending=True,
         limit=20,
     )
+    listed_overrides = parsed(SourceOverrideRow, (override_json(one) for one in overrides))
     listed = builds.rows(hub, found)
     newest = found[0]
-    return {
-        "now": stamp(tx.now),
-        "target": known.name,
-        "source": source,
+    return responses.SourcePage(
         **answers(hub, known.name, source),
-        "newest": {**listed[0], "act": builds.act_on(newest), "lag": lag_of(newest, tx), "stages": stages_of(newest, tx.now)},
-        "rule": {"digest": newest.rule_digest, "date": newest.rule_date, "audit": newest.audit, "build": newest.id}
-        if newest.rule_digest
-        else None,
-        "builds": [
-            {**item, "stages": stages_of(build, tx.now), "lag": lag_of(build, tx), "shipped": stamp(build.shipped)}
+        now=tx.now,
+        target=known.name,
+        source=source,
+        newest=responses.NewestBuild(
+            **fields_of(listed[0]),
+            act=builds.act_on(newest),
+            lag=lag_of(newest, tx),
+            stages=stages_of(newest, tx.now),
+        ),
+        rule=_rule(newest),
+        builds=[
+            responses.TimedBuild(
+                **fields_of(item),
+                stages=stages_of(build, tx.now),
+                lag=lag_of(build, tx),
+                shipped=build.shipped,
+            )
             for item, build in zip(listed, found, strict=True)
         ],
-        "total": tx.count(Build, target=known.name, source=source),
-        "override": next((override_json(one) for one in overrides if one.active), None),
-        "overrides": [override_json(one) for one in overrides],
-        "waivers": _waivers(tx, known.name, newest),
-    }  # fmt: skip
+        total=tx.count(Build, target=known.name, source=source),
+        override=next((one for one in listed_overrides if one.active), None),
+        overrides=listed_overrides,
+        waivers=_waivers(tx, known.name, newest),
+    )
 
 
-def _waivers(tx: Transaction, target: str, build: Build) -> list[Json]:
+def _rule(build: Build) -> responses.AppliedRule | None:
+    if not build.rule_digest:
+        return None
+    return responses.AppliedRule(
+        digest=build.rule_digest, date=build.rule_date, audit=build.audit, build=build.id
+    )
+
+
+def _waivers(tx: Transaction, target: str, build: Build) -> list[Waiver]:
     """The waivers in force that may touch a source."""
     names = {build.source, build.debranded_name or build.source}
-    return [
-        waiver_json(tx, record)
+    in_force = (
+        record
         for record in tx.find(WaiverRecord, ended=None, order_by="created,id")
         if record.waiver.covers_target(target)
         and any(glob(record.source).fullmatch(name) for name in names)
-    ]
+    )
+    return parsed(Waiver, (waiver_json(tx, record) for record in in_force))

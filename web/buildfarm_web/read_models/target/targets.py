@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from typing import Literal
 
+from buildfarm.api.responses.build.builds import NeedyBuild
+from buildfarm.api.responses.core.base import fields_of
+from buildfarm.api.responses.schedule.forecast import TargetOutlook
+from buildfarm.api.responses.target import generations as generation_responses
+from buildfarm.api.responses.target import targets as responses
 from buildfarm.domain.core.build import Build
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.domain.publish.repository import Generation, GenerationState, TagHead
@@ -16,7 +22,7 @@ from buildfarm.services.core.hub import Hub
 from buildfarm_web.read_models.build import builds
 from buildfarm_web.read_models.build.failures import failures
 from buildfarm_web.read_models.core.cache import Cache
-from buildfarm_web.read_models.core.convert import Json, stamp
+from buildfarm_web.read_models.core.convert import parsed
 from buildfarm_web.read_models.core.paging import behind, cut
 from buildfarm_web.read_models.intake.drops import drops
 from buildfarm_web.read_models.publish.composes import composes
@@ -25,22 +31,22 @@ from buildfarm_web.read_models.selfhosting.impacts import impacts
 from buildfarm_web.read_models.selfhosting.seeds import share_over_time
 
 
-def generation_json(generation: Generation, *, in_force: bool) -> Json:
+def generation_of(generation: Generation, *, in_force: bool) -> generation_responses.Generation:
     """One generation of a tag."""
-    return {
-        "id": generation.id,
-        "target": generation.target,
-        "tag": generation.tag,
-        "number": generation.number,
-        "state": generation.state.value,
-        "digest": generation.digest,
-        "builds": generation.sources,
-        "rpms": generation.rpms,
-        "in_force": in_force,
-        "path": f"/repos/{generation.tag}/{generation.number}",
-        "created": stamp(generation.created),
-        "ready": stamp(generation.ready),
-    }
+    return generation_responses.Generation(
+        id=generation.id,
+        target=generation.target,
+        tag=generation.tag,
+        number=generation.number,
+        state=generation.state,
+        digest=generation.digest,
+        builds=generation.sources,
+        rpms=generation.rpms,
+        in_force=in_force,
+        path=f"/repos/{generation.tag}/{generation.number}",
+        created=generation.created,
+        ready=generation.ready,
+    )
 
 
 _ORDER = "created,number,id"
@@ -72,7 +78,7 @@ def heads_of(tx: Transaction) -> Heads:
 
 def generations(
     tx: Transaction, *, limit: int, tag: str = "", target: str = "", cursor: str = ""
-) -> Json:
+) -> generation_responses.GenerationList:
     """A page of generations, the newest first, of one tag or of all."""
     where: dict[str, object] = {
         name: value for name, value in (("tag", tag), ("target", target)) if value
@@ -82,53 +88,69 @@ def generations(
         _generations(tx, limit=limit + 1, order_by=_ORDER, after=after, **where), _ORDER, limit
     )
     heads = {head.generation for head in tx.find(TagHead)}
-    return {
-        "generations": [generation_json(item, in_force=item.id in heads) for item in found.records],
-        "cursor": found.cursor,
-    }
+    return generation_responses.GenerationList(
+        generations=[generation_of(item, in_force=item.id in heads) for item in found.records],
+        cursor=found.cursor,
+    )
 
 
-def _heads(target: Target, heads: Heads) -> list[Json]:
-    roles = (("destination", target.tags.destination), ("build", target.tags.build))
+def _heads(target: Target, heads: Heads) -> list[responses.Head]:
+    roles: tuple[tuple[Literal["destination", "build"], str], ...] = (
+        ("destination", target.tags.destination),
+        ("build", target.tags.build),
+    )
     return [
-        {**generation_json(heads[tag], in_force=True), "role": role}
+        responses.Head(**fields_of(generation_of(heads[tag], in_force=True)), role=role)
         for role, tag in roles
         if tag in heads
     ]
 
 
-def target_json(tx: Transaction, target: Target, census: builds.Census, heads: Heads) -> Json:
+def target_of(
+    tx: Transaction, target: Target, census: builds.Census, heads: Heads
+) -> responses.Target:
     """One target as lists show it."""
-    return {
-        "name": target.name,
-        "title": target.title,
-        "phase": target.lifecycle.phase(tx.now.date()).value,
-        "owner": {"sig": target.owner.sig, "contact": target.owner.contact},
-        "vendor": target.upstream.vendor,
-        "base": target.base,
-        "arches": list(target.arches),
-        "tags": {"build": target.tags.build, "destination": target.tags.destination},
-        "heads": _heads(target, heads),
-        "states": census.states(target.name),
-    }
+    return responses.Target(
+        name=target.name,
+        title=target.title,
+        phase=target.lifecycle.phase(tx.now.date()),
+        owner=responses.Owner(sig=target.owner.sig, contact=target.owner.contact),
+        vendor=target.upstream.vendor,
+        base=target.base,
+        arches=list(target.arches),
+        tags=responses.Tags(build=target.tags.build, destination=target.tags.destination),
+        heads=_heads(target, heads),
+        states=census.states(target.name),
+    )
 
 
-def targets(hub: Hub, tx: Transaction, census: builds.Census, heads: Heads) -> list[Json]:
+def targets(
+    hub: Hub, tx: Transaction, census: builds.Census, heads: Heads
+) -> list[responses.Target]:
     """Every configured target."""
     return [
-        target_json(tx, target, census, heads) for _, target in sorted(hub.config.targets.items())
+        target_of(tx, target, census, heads) for _, target in sorted(hub.config.targets.items())
     ]
 
 
-def targets_page(hub: Hub, tx: Transaction) -> Json:
+def targets_page(hub: Hub, tx: Transaction) -> responses.TargetList:
     """Every configured target."""
-    return {"targets": targets(hub, tx, builds.Census(tx), heads_of(tx))}
+    return responses.TargetList(targets=targets(hub, tx, builds.Census(tx), heads_of(tx)))
 
 
-def _carried(tx: Transaction, target: Target, builds_of_head: Collection[str]) -> Json:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Carried:
     """The builds that a tag carries by verdict, how many that are, and how many brand hits their
     RPMs and their SRPMs have.
     """
+
+    builds: int
+    verdicts: dict[Verdict, int]
+    brand_hits: int
+    source_brand_hits: int
+
+
+def _carried(tx: Transaction, target: Target, builds_of_head: Collection[str]) -> _Carried:
     carried = set(builds_of_head)
     asked = ("id", "verdict", "brand_hits", "source_brand_hits")
     found = [
@@ -136,20 +158,20 @@ def _carried(tx: Transaction, target: Target, builds_of_head: Collection[str]) -
         for row in tx.select_fields(Build, asked, target=target.name, superseded=False)
         if row[0] in carried
     ]
-    return {
-        "builds": len(found),
-        "verdicts": builds.ordered(Verdict, Counter((row[1],) for row in found)),
-        "brand_hits": sum(row[2] for row in found),
-        "source_brand_hits": sum(row[3] for row in found),
-    }
+    return _Carried(
+        builds=len(found),
+        verdicts=builds.ordered(Verdict, Counter((row[1],) for row in found)),
+        brand_hits=sum(row[2] for row in found),
+        source_brand_hits=sum(row[3] for row in found),
+    )
 
 
-def _heads_carried(tx: Transaction, target: Target, head: str) -> Json:
+def _heads_carried(tx: Transaction, target: Target, head: str) -> _Carried:
     named = tx.select_fields(Generation, ("builds",), id=head)
     return _carried(tx, target, named[0][0] if named else ())
 
 
-def target_page(hub: Hub, tx: Transaction, kept: Cache, name: str) -> Json:
+def target_page(hub: Hub, tx: Transaction, kept: Cache, name: str) -> responses.TargetPage:
     """One target. :raises NotFound: it is not configured."""
     target = hub.target(name)
     heads = heads_of(tx)
@@ -158,34 +180,39 @@ def target_page(hub: Hub, tx: Transaction, kept: Cache, name: str) -> Json:
     self_hosted = share(ours, rpms)
     head_id = head.id if head else ""
     carried = kept.now(("carried", head_id), tx, lambda: _heads_carried(tx, target, head_id))
-    lifecycle = target.lifecycle
-    return {
-        **target_json(tx, target, builds.Census(tx), heads),
-        "dist": target.dist,
-        "suffix": target.suffix,
-        "builder": target.builder,
-        "lifecycle": {
-            "released": lifecycle.released.isoformat(),
-            "maintenance": lifecycle.maintenance.isoformat() if lifecycle.maintenance else None,
-            "end_of_life": lifecycle.end_of_life.isoformat() if lifecycle.end_of_life else None,
-        },
-        "gate": {"uncompared": target.gate.uncompared},
-        "buildroot": {
-            "packages": list(target.buildroot.packages), "releasever": target.buildroot.releasever,
-            "macros": target.buildroot.macros,
-        },
-        "external": [{"id": repo.id, "priority": repo.priority, "baseurl": repo.baseurl} for repo in target.external],
-        "outlook": outlook(hub, tx, target.name),
-        "impacts": impacts(tx, target),
-        "failures": failures(hub, tx, target.name)["clusters"],
-        "self_hosted_share": self_hosted,
-        "self_hosted": {"ours": ours, "all": rpms, "share": self_hosted, "builds": carried["builds"]},
-        "share_over_time": share_over_time(tx, target.tags.build),
-        "brand_hits": carried["brand_hits"],
-        "source_brand_hits": carried["source_brand_hits"],
-        "verdicts": carried["verdicts"],
-        "generations": generations(tx, target=target.name, limit=20)["generations"],
-        "composes": composes(tx, target=target.name, limit=5)["composes"],
-        "drops": drops(tx, target=target.name, limit=20)["drops"],
-        "needs_person": builds.needs_person(hub, tx, target=target.name, limit=50),
-    }  # fmt: skip
+    return responses.TargetPage(
+        **fields_of(target_of(tx, target, builds.Census(tx), heads)),
+        dist=target.dist,
+        suffix=target.suffix,
+        builder=target.builder,
+        lifecycle=responses.Lifecycle(
+            released=target.lifecycle.released,
+            maintenance=target.lifecycle.maintenance,
+            end_of_life=target.lifecycle.end_of_life,
+        ),
+        gate=responses.GateRules(uncompared=target.gate.uncompared),
+        buildroot=responses.BuildrootWords(
+            packages=list(target.buildroot.packages),
+            releasever=target.buildroot.releasever,
+            macros=target.buildroot.macros,
+        ),
+        external=[
+            responses.External(id=repo.id, priority=repo.priority, baseurl=repo.baseurl)
+            for repo in target.external
+        ],
+        outlook=TargetOutlook.from_json(outlook(hub, tx, target.name)),
+        impacts=parsed(responses.Impact, impacts(tx, target)),
+        failures=responses.Failures.from_json(failures(hub, tx, target.name)).clusters,
+        self_hosted_share=self_hosted,
+        self_hosted=responses.BuildsShare(
+            ours=ours, all=rpms, share=self_hosted, builds=carried.builds
+        ),
+        share_over_time=parsed(responses.GenerationShare, share_over_time(tx, target.tags.build)),
+        brand_hits=carried.brand_hits,
+        source_brand_hits=carried.source_brand_hits,
+        verdicts=carried.verdicts,
+        generations=generations(tx, target=target.name, limit=20).generations,
+        composes=composes(tx, target=target.name, limit=5).composes,
+        drops=drops(tx, target=target.name, limit=20).drops,
+        needs_person=parsed(NeedyBuild, builds.needs_person(hub, tx, target=target.name, limit=50)),
+    )
