@@ -95,13 +95,13 @@ def compare_sets(
     )
     jobs = jobs or os.cpu_count() or 1
     progress = Progress()
-    with ExitStack() as shard:
-        journal = shard.enter_context(Journal(folder / "journal", fresh=fresh))
+    with ExitStack() as stack:
+        journal = stack.enter_context(Journal(folder / "journal", fresh=fresh))
         keep = [] if is_repository(old) or is_repository(new) else [Path(old), Path(new)]
-        reader = shard.enter_context(SandboxedReader(jobs=1, keep=keep))
+        reader = stack.enter_context(SandboxedReader(jobs=1, keep=keep))
         vendors, ours = _sides(old, new, folder, progress, reader, jobs)
-        shard.enter_context(vendors)
-        shard.enter_context(ours)
+        stack.enter_context(vendors)
+        stack.enter_context(ours)
 
         def total(count: int) -> None:
             progress.begin("pairs compared", count)

@@ -1,6 +1,4 @@
-"""The third round: code with its addresses masked, and abidiff, on libraries that gcc builds and
-RPMs that rpmbuild packs.
-"""
+"""The third round: which files it is asked about, and abidiff on RPMs that rpmbuild packs."""
 
 from __future__ import annotations
 
@@ -13,105 +11,29 @@ from pathlib import Path
 
 import pytest
 
-from buildfarm.adapters.compare.rpm_facts.elf import disassembly
 from buildfarm.adapters.compare.rpm_facts.sandboxed_reader import SandboxedReader
-from buildfarm.domain.compare.contents.both_sides import judge_abi, request, told_of_code
-from buildfarm.domain.compare.facts.content_facts import AbiFacts, BothSides
+from buildfarm.domain.compare.contents.both_sides import judge_abi, request
+from buildfarm.domain.compare.facts.content_facts import AbiFacts
 from buildfarm.domain.compare.facts.facts import RpmFacts
 from buildfarm.domain.compare.metadata.files import FilePair
 from buildfarm.domain.compare.policy import ComparePolicy
 from buildfarm.domain.core.verdict import Verdict
 from buildfarm.services.compare.comparison import compare_paths
-from tests.integration.compare.elf_sample import LIBRARY, entry, facts, library, program, run
-
-TWO_CALLS = """
-int table[9];
-static __attribute__((noinline, noclone)) int first(int x) { return x * table[0]; }
-static __attribute__((noinline, noclone)) int second(int x) { return x - table[8]; }
-int one(int x) { return first(x) + second(x + 1); }
-int two(const char *text) { return second(text[0]); }
-"""
-MOVED = ("-Wl,--section-start=.text=0x8000",)
+from tests.integration.compare.elf_sample import entry, facts, library, run
 
 
-def told(old: Path, new: Path) -> tuple[str, str]:
-    before, after = (disassembly.code(path.read_bytes()) for path in (old, new))
-    return told_of_code(BothSides(old_code=before, new_code=after))
-
-
-@pytest.mark.parametrize(
-    "options", [("-shared", "-fPIC"), ("-no-pie", "-fno-pie", "-nostdlib", "-Wl,--entry=one")]
-)
-def test_code_that_only_moved_is_told_from_code_that_changed(tmp_path, options):
-    moved = MOVED if "-shared" in options else ("-Wl,-Ttext-segment=0x900000",)
-    old = program(tmp_path / "old", *options, source=TWO_CALLS)
-    elsewhere = program(tmp_path / "moved", *options, *moved, source=TWO_CALLS)
-    assert old.read_bytes() != elsewhere.read_bytes()
-    rule, words = told(old, elsewhere)
-    assert (rule, words.startswith("all ")) == ("code-moved", True)
-    changed = program(
-        tmp_path / "new", *options, *moved, source=TWO_CALLS.replace("x - table[8]", "x + table[8]")
-    )
-    rule, words = told(old, changed)
-    assert rule == "code-differs"
-    assert "second" in words
-    assert "first" not in words
-
-
-def test_calls_that_were_swapped_are_no_move(tmp_path):
-    old = library(tmp_path / "old", source=TWO_CALLS)
-    new = library(tmp_path / "new", *MOVED, source=TWO_CALLS.replace(
-        "first(x) + second(x + 1)", "second(x) + first(x + 1)"))  # fmt: skip
-    assert told(old, new)[0] == "code-differs"
-
-
-def test_imported_functions_are_known_by_name_and_not_by_their_place(tmp_path):
-    old = library(tmp_path / "old")
-    new = library(
-        tmp_path / "new",
-        *MOVED,
-        source=LIBRARY.replace("return printf(", "return puts(copy), printf("),
-    )
-    assert told(old, library(tmp_path / "same", *MOVED))[0] == "code-moved"
-    assert "two" in told(old, new)[1]
-    swapped = "int other(const char *a) { return puts(a) + remove(a); }\n"
-    before = library(tmp_path / "b", source=LIBRARY + swapped)
-    after = library(
-        tmp_path / "a",
-        *MOVED,
-        source=LIBRARY + swapped.replace("puts(a) + remove(a)", "remove(a) + puts(a)"),
-    )
-    assert told(before, after)[0] == "code-differs"
-
-
-def test_only_what_may_have_moved_is_disassembled(tmp_path):
+def test_only_what_loads_otherwise_is_asked_about(tmp_path):
     def wanted(old, new):
-        sides = (
-            {"/usr/lib64/libsample.so": facts(old.read_bytes())},
-            {"/usr/lib64/libsample.so": facts(new.read_bytes())},
-        )
-        pair = FilePair(old=entry("/usr/lib64/libsample.so"), new=entry("/usr/lib64/libsample.so"))
-        rpms = RpmFacts(file="a.rpm"), RpmFacts(file="b.rpm")
-        return request([pair], rpms, ("", ""), *sides)
+        path = "/usr/lib64/libsample.so"
+        sides = {path: facts(old.read_bytes())}, {path: facts(new.read_bytes())}
+        pair = FilePair(old=entry(path), new=entry(path))
+        return request([pair], (RpmFacts(file="a.rpm"), RpmFacts(file="b.rpm")), ("", ""), *sides)
 
     old = library(tmp_path / "old")
-    assert wanted(old, library(tmp_path / "moved", *MOVED)).code == (
-        ("/usr/lib64/libsample.so",) * 2,
-    )
-    assert (
-        wanted(old, library(tmp_path / "more", source=LIBRARY + "int three(void) { return 3; }\n"))
-        is None
-    )
-
-
-def test_every_machine_but_x86_is_left_alone():
-    assert disassembly.code(_elf_of_machine(183)) is None
-
-
-def _elf_of_machine(machine: int) -> bytes:
-    data = bytearray(Path("/bin/true").resolve().read_bytes())
-    data[18:20] = machine.to_bytes(2, "little")
-    return bytes(data)
+    stripped = library(tmp_path / "stripped", "-s")
+    assert wanted(old, stripped) is None
+    moved = library(tmp_path / "moved", "-Wl,--section-start=.text=0x8000")
+    assert wanted(old, moved).code == (("/usr/lib64/libsample.so",) * 2,)
 
 
 SPEC = """

@@ -57,7 +57,7 @@ def read(data: bytes):
 
 def free_bytes(data: bytes) -> set[int]:
     """The offsets whose value means nothing: padding of the header, physical addresses, ignored
-    sections and their frame.
+    sections and their frame, records of compilers.
     """
     image = elf_image.parse(data)
     free = set(range(8, 16))
@@ -68,7 +68,7 @@ def free_bytes(data: bytes) -> set[int]:
         if segment.type == elf_image.PT_NOTE:
             free |= set(range(at + 8, at + 56))
     for place, section in enumerate(image.sections):
-        if elf.ignored(section) or place == 0:
+        if elf.ignored(section) or place == 0 or section.name == ".comment":
             free |= set(range(section.offset, section.offset + section.stored))
             free |= set(range(sections_at + place * 64, sections_at + place * 64 + 64))
         elif not section.flags & elf_image.ALLOC:

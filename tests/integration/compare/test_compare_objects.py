@@ -64,7 +64,7 @@ MODULE_CHANGES = {
     "the configuration": ("SMP preempt", "SMP", ("module-vermagic", "INCOMPATIBLE", "configuration")),
     "the kernel's release": ("5.14.0-1.el9.x86_64", "5.14.0-2.el9.x86_64", ("module-vermagic", "COMPATIBLE", "kernel release")),
     "the kernel's version": ("5.14.0-1.el9.x86_64", "6.1.0-1.el9.x86_64", ("module-vermagic", "REVIEW", "kernel release")),
-    "what a function does": ("return 7", "return 8", ("elf-code", "COMPATIBLE", "1 sections differ: .text")),
+    "what a function does": ("return 7", "return 8", ("elf-code", "REVIEW", "1 sections differ: .text")),
 }  # fmt: skip
 
 
@@ -133,7 +133,7 @@ ARCHIVE_CHANGES = {
     "a symbol in another member": (
         {"one.o": ONE, "zwei.o": TWO}, "rcs", ("archive-member", "COMPATIBLE", "two.o")),
     "code of one member": (
-        {"one.o": ONE.replace("1", "9"), "two.o": TWO}, "rcs", ("elf-code", "COMPATIBLE", "one.o: 1 sections differ: .text")),
+        {"one.o": ONE.replace("1", "9"), "two.o": TWO}, "rcs", ("elf-code", "REVIEW", "one.o: 1 sections differ: .text")),
     "no index": (BOTH, "rcS", ("archive-member", "INCOMPATIBLE", "symbol index")),
 }  # fmt: skip
 

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from buildfarm.adapters.compare.rpm_facts.elf import elf, elf_image, elf_notes
+from buildfarm.adapters.compare.rpm_facts.elf.build_times import BuildTimes
 from buildfarm.adapters.compare.rpm_facts.elf.elf_image import ElfError
 from buildfarm.adapters.compare.rpm_facts.headers import plain
-from buildfarm.adapters.compare.rpm_facts.payload import files
+from buildfarm.adapters.compare.rpm_facts.payload import build_time, files
 from buildfarm.adapters.system import process
 from buildfarm.adapters.system.process import MEBIBYTE
 from buildfarm.adapters.system.rpm_bindings import rpm
-from buildfarm.domain.compare.facts.content_facts import AbiFacts, CodeFacts
+from buildfarm.domain.compare.facts.content_facts import AbiFacts, CodePair
 
 _MAX_FILE, _MAX_DEBUG = 96 * MEBIBYTE, 1024 * MEBIBYTE
 _DEBUG_ROOT = "/usr/lib/debug/"
@@ -40,7 +41,7 @@ _DAMAGED = (rpm.error, OSError, ValueError, struct.error, MemoryError)
 
 
 def answers(requests: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Yield rows ``{"path", "old_code", "new_code", "abi"}`` for each :class:`PairRequest` as a
+    """Yield rows ``{"path", "code", "abi"}`` for each :class:`PairRequest` as a
     dict.
 
     ``path`` is the new side's.
@@ -60,38 +61,32 @@ def _answer(request: dict[str, Any], work: Path) -> list[dict[str, Any]]:
         _extracted(request[side], {pair[at] for pair in pairs}, work / side)
         for at, side in enumerate(("old", "new"))
     ]
-    debug = _Debuginfo(request, work) if abi and shutil.which("abidiff") else None
+    debug = _Debuginfo(request, work)
+    abi = abi if shutil.which("abidiff") else []
+    times = BuildTimes(old=build_time(request["old"]), new=build_time(request["new"]))
     there = [pair for pair in pairs if pair[0] in found[0] and pair[1] in found[1]]
 
     def ask(pair: tuple[str, str]) -> AbiFacts | None:
-        return (
-            debug.compare(found[0][pair[0]], found[1][pair[1]])
-            if debug is not None and pair in abi
-            else None
-        )
+        return debug.compare(found[0][pair[0]], found[1][pair[1]]) if pair in abi else None
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         said = list(pool.map(ask, there))
     rows = []
     for (old, new), answer in zip(there, said, strict=True):
         one, two = found[0][old], found[1][new]
-        codes = [_code(one), _code(two)] if (old, new) in code else [None, None]
+        facts = _code(one, two, debug, times) if (old, new) in code else None
         rows.append(
-            {
-                "path": new,
-                "old_code": codes[0] and asdict(codes[0]),
-                "new_code": codes[1] and asdict(codes[1]),
-                "abi": answer and asdict(answer),
-            }
+            {"path": new, "code": facts and asdict(facts), "abi": answer and asdict(answer)}
         )
     return rows
 
 
-def _code(file: Path) -> CodeFacts | None:
-    from buildfarm.adapters.compare.rpm_facts.elf import disassembly  # noqa: PLC0415  # capstone takes long to import, and few ask
+def _code(old: Path, new: Path, debug: _Debuginfo, times: BuildTimes) -> CodePair | None:
+    from buildfarm.adapters.compare.rpm_facts.elf import code_pair  # noqa: PLC0415  # capstone takes long to import, and few ask
 
+    sides = old.read_bytes(), new.read_bytes()
     try:
-        return disassembly.code(file.read_bytes())
+        return code_pair.compare(*sides, debug.of(*sides), times)
     except (ElfError, struct.error, IndexError, OverflowError):  # reported by the content facts
         return None
 
@@ -131,6 +126,14 @@ class _Debuginfo:
                     _unpack(request[f"{side}_debug"], root)
             except _DAMAGED as error:
                 self._error = plain(f"{side} debuginfo cannot be read: {error}")
+
+    def of(self, old: bytes, new: bytes) -> tuple[bytes, bytes]:
+        """Return the debuginfo files of two files; empty where there is none."""
+        one, two = (
+            place.read_bytes() if (place := _place(root, _build_id(data))).is_file() else b""
+            for data, root in zip((old, new), self._roots, strict=True)
+        )
+        return one, two
 
     def compare(self, old: Path, new: Path) -> AbiFacts | None:
         """Run abidiff on two libraries; return ``None`` if a side has no debuginfo."""
@@ -178,7 +181,7 @@ def _unpack(archive: str, root: Path) -> None:
             identity = _build_id(data)
             if not identity:
                 continue
-            place = root / ".build-id" / identity[:2] / f"{identity[2:]}.debug"
+            place = _place(root, identity)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(read() if name.startswith(_DWZ) else data)
 
@@ -199,4 +202,8 @@ def _has_debuginfo(file: Path, root: Path) -> bool:
     except ElfError:
         return False
     identity = _build_id(data)
-    return bool(identity) and (root / ".build-id" / identity[:2] / f"{identity[2:]}.debug").exists()
+    return bool(identity) and _place(root, identity).exists()
+
+
+def _place(root: Path, identity: str) -> Path:
+    return root / ".build-id" / identity[:2] / f"{identity[2:]}.debug"

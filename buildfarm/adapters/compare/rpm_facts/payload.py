@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from buildfarm.adapters.compare.rpm_facts.headers import plain
 from buildfarm.adapters.system.rpm_bindings import rpm
@@ -27,10 +28,8 @@ def blocks(path: str) -> Iterator[tuple[frozenset[str], int, Blocks]]:
 
     :raises rpm.error, OSError: the RPM or its payload cannot be read.
     """
-    transaction = rpm.TransactionSet()
-    transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES)
     with open(path, "rb") as file:  # noqa: PTH123 -- see headers.py
-        header = transaction.hdrFromFdno(file.fileno())
+        header = _header(file.fileno())
         listed = rpm.files(header)
         linked: defaultdict[int, set[str]] = defaultdict(set)
         for entry in listed:
@@ -56,6 +55,21 @@ def blocks(path: str) -> Iterator[tuple[frozenset[str], int, Blocks]]:
                     yield block
 
             yield names, entry.size, read
+
+
+def build_time(path: str) -> int:
+    """Return when an RPM says that it was built, seconds since 1970; 0 if it does not say.
+
+    :raises rpm.error, OSError: the RPM cannot be read.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123 -- see headers.py
+        return int(_header(file.fileno())[rpm.RPMTAG_BUILDTIME] or 0)
+
+
+def _header(descriptor: int) -> Any:  # noqa: ANN401  # rpm has no types
+    transaction = rpm.TransactionSet()
+    transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES)
+    return transaction.hdrFromFdno(descriptor)
 
 
 def files(path: str) -> Iterator[tuple[frozenset[str], int, Read]]:

@@ -1,8 +1,8 @@
 """The third round: what takes both files at once, and time, and is only asked where their bytes
 differ and it would tell more.
 
-Code compared with its addresses masked, and the ABI as abidiff sees it where the debuginfo of both
-sides is at hand.
+Code and data compared function by function, and the ABI as abidiff sees it where the debuginfo of
+both sides is at hand.
 """
 
 from __future__ import annotations
@@ -10,12 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from buildfarm.domain.compare.facts.content_facts import (
-    AbiFacts,
-    BothSides,
-    ContentFacts,
-    PairRequest,
-)
+from buildfarm.domain.compare.facts.content_facts import AbiFacts, ContentFacts, PairRequest
 from buildfarm.domain.compare.facts.elf_facts import ElfFacts
 from buildfarm.domain.compare.facts.facts import RpmFacts
 from buildfarm.domain.compare.kinds import Kind, finding
@@ -24,9 +19,6 @@ from buildfarm.domain.compare.metadata.header import source_name
 from buildfarm.domain.core.verdict import Finding, Verdict
 
 _SHARED_OBJECT = 3
-_X86 = (3, 62)
-_SHOWN = 6
-_FILL = 64
 _BAD_CALL, _CHANGED, _INCOMPATIBLE = 3, 4, 8
 
 
@@ -65,7 +57,7 @@ def request(
         if one is None or two is None or one.archive or two.archive or one.module or two.module:
             continue
         paths = pair.old.path, pair.new.path
-        if _only_moved(one, two):
+        if _loads_otherwise(one, two):
             code.append(paths)
         if (
             _is_library(one)
@@ -86,63 +78,19 @@ def request(
     )
 
 
-def _text(facts: ElfFacts) -> str:
-    return dict(facts.sections).get(".text", "")
-
-
-def _only_moved(one: ElfFacts, two: ElfFacts) -> bool:
-    """Return whether code that differs may be the same at other addresses.
-
-    Its interface is equal then, and it is as long as before but for what the linker fills up to the
-    next boundary.
-    """
-    return (
-        one.machine == two.machine
-        and one.machine in _X86
-        and _text(one) != _text(two)
-        and abs(one.code_size - two.code_size) <= _FILL
-        and (one.exports, one.imports, one.needed) == (two.exports, two.imports, two.needed)
+def _loads_otherwise(one: ElfFacts, two: ElfFacts) -> bool:
+    """Return whether what two files load differs, so that somebody must tell why."""
+    debug = {*one.unloaded, *two.unloaded}
+    before, after = (
+        {name: digest for name, digest in facts.sections if name not in debug}
+        for facts in (one, two)
     )
+    moved = (one.layout, one.entry) != (two.layout, two.entry)
+    return before != after or (moved and one.sections == two.sections)
 
 
 def _is_library(facts: ElfFacts) -> bool:
     return facts.type == _SHARED_OBJECT and not facts.interpreter and bool(facts.exports)
-
-
-def told_of_code(facts: BothSides) -> tuple[str, str]:
-    """Rule and words about code that differs; empty where nothing more is known."""
-    old, new = facts.old_code, facts.new_code
-    if old is None or new is None:
-        return "", ""
-    if (old.digest, old.instructions) == (new.digest, new.instructions):
-        return (
-            "code-moved",
-            f"all {old.instructions} instructions are equal with addresses masked; ",
-        )
-    before, after = dict(old.functions), dict(new.functions)
-    differing = [name for name in before if name in after and before[name] != after[name]]
-    lost, gained = (
-        [name for name in before if name not in after],
-        [name for name in after if name not in before],
-    )
-    words = [
-        f"{what}: {_some(names)}"
-        for what, names in (
-            ("code differs in", differing),
-            ("only the vendor's has", lost),
-            ("only ours has", gained),
-        )
-        if names
-    ]
-    return (
-        "code-differs",
-        f"{'; '.join(words) or 'equal instructions that point to other places'}; ",
-    )
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def judge_abi(path: str, facts: AbiFacts | None) -> list[Finding]:

@@ -4,17 +4,22 @@ ours.
 
 from __future__ import annotations
 
-from buildfarm.domain.compare.contents.both_sides import judge_abi, told_of_code
+from buildfarm.domain.compare.contents.both_sides import judge_abi
+from buildfarm.domain.compare.contents.code import judge_sections
 from buildfarm.domain.compare.contents.elf_symbols import compare_symbols
 from buildfarm.domain.compare.contents.kernel_module import compare_module
 from buildfarm.domain.compare.contents.notes import Notes
 from buildfarm.domain.compare.contents.static_archive import compare_archive
-from buildfarm.domain.compare.facts.content_facts import NOTHING, BothSides
+from buildfarm.domain.compare.facts.content_facts import NOTHING, BothSides, Cause
 from buildfarm.domain.compare.facts.elf_facts import BAD, ElfFacts
 from buildfarm.domain.compare.kinds import Kind
 from buildfarm.domain.core.verdict import Finding, Verdict
 
 _NO_KERNEL = (0, 0, 0)
+MERGED_INTO_LIBC = frozenset(
+    {"libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libanl.so.1"}
+)
+"""Libraries that glibc 2.34 merged into libc.so.6 (its NEWS): built against it nobody needs them."""
 
 
 def compare_elf(
@@ -109,12 +114,21 @@ def _dynamic(old: ElfFacts, new: ElfFacts, notes: Notes) -> None:
                 Kind.ELF_RPATH, Verdict.REVIEW, "elf-rpath", word, " ".join(before), " ".join(after)
             )
     for name in sorted(set(old.needed) - set(new.needed)):
-        notes.add(
-            Kind.ELF_NEEDED, Verdict.INCOMPATIBLE, "elf-needed-removed", name, "NEEDED", "(none)"
+        merged = name in MERGED_INTO_LIBC and "libc.so.6" in new.needed
+        verdict, rule = (
+            (Verdict.REVIEW, "elf-needed-in-libc")
+            if merged
+            else (Verdict.INCOMPATIBLE, "elf-needed-removed")
         )
+        notes.add(Kind.ELF_NEEDED, verdict, rule, name, "NEEDED", "(none)")
     for name in sorted(set(new.needed) - set(old.needed)):
         notes.add(
             Kind.ELF_NEEDED, Verdict.INCOMPATIBLE, "elf-needed-added", name, "(none)", "NEEDED"
+        )
+    if old.loads != new.loads:
+        shown = "; ".join(old.loads), "; ".join(new.loads)
+        notes.add(
+            Kind.ELF_NEEDED, Verdict.INCOMPATIBLE, "elf-loads", "loaded beside NEEDED", *shown
         )
     if set(old.needed) == set(new.needed) and old.needed != new.needed:
         shown = " ".join(old.needed), " ".join(new.needed)
@@ -143,21 +157,16 @@ def _content(old: ElfFacts, new: ElfFacts, notes: Notes, both: BothSides) -> Non
     """What a program holds beside its interface; of equal sections even the frame around them must
     be explained.
     """
-    before, after = dict(old.sections), dict(new.sections)
-    differing = [
-        name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name)
-    ]
-    if differing:
-        rule, words = told_of_code(both)
-        subject = f"{words}{len(differing)} sections differ: {' '.join(differing)}"
-        notes.add(Kind.ELF_CODE, Verdict.COMPATIBLE, rule or "sections-differ", subject)
-    elif old.entry != new.entry:
+    differing = judge_sections(old, new, notes, both.code)
+    if not differing and old.entry != new.entry:
         notes.add(Kind.ELF_LAYOUT, Verdict.REVIEW, "elf-entry", "entry point", old.entry, new.entry)
     if old.segments != new.segments:
         lost, gained = set(old.segments) - set(new.segments), set(new.segments) - set(old.segments)
         shown = "; ".join(sorted(lost)), "; ".join(sorted(gained))
-        notes.add(Kind.ELF_LAYOUT, Verdict.COMPATIBLE, "elf-segments", "program headers", *shown)
+        hidden = any("!" in segment for segment in gained)  # other bytes than its section has
+        verdict = Verdict.REVIEW if hidden else Verdict.COMPATIBLE
+        notes.add(Kind.ELF_LAYOUT, verdict, "elf-segments", "program headers", *shown)
     elif old.layout != new.layout and not differing:
-        notes.add(
-            Kind.ELF_LAYOUT, Verdict.COMPATIBLE, "elf-layout", "addresses", old.layout, new.layout
-        )
+        proved = both.code is not None and both.code.cause is Cause.PLACEMENT
+        verdict = Verdict.COMPATIBLE if proved or not old.segments else Verdict.REVIEW
+        notes.add(Kind.ELF_LAYOUT, verdict, "elf-layout", "addresses", old.layout, new.layout)

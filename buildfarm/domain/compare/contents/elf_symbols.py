@@ -133,7 +133,7 @@ def _imports(old: ElfFacts, new: ElfFacts, notes: Notes) -> None:
     before, after = set(old.imports), set(new.imports)
     known = before | set(old.weak_imports) | {symbol.label for symbol in old.exports}
     # with a version, ld.so checks it at the start and rpm requires it; without, nobody does
-    loose = sorted(name for name in after - known if "@" not in name)
+    loose = [] if old.archive else sorted(name for name in after - known if "@" not in name)
     if loose:
         notes.add(
             Kind.ELF_IMPORT,
@@ -178,5 +178,5 @@ def is_template(symbol: str) -> bool:
             return False
         if match["arguments"] or match["parameter"]:
             return True
-        place = match.end() + (int(match["length"]) if match["length"] else 0)
+        place = match.end() + int((match["length"] or "0")[:9])
     return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from buildfarm.domain.compare.kinds import Kind, finding
 from buildfarm.domain.core.verdict import Finding, Verdict
 
@@ -30,9 +32,10 @@ class Notes:
         subject: str,
         old: object = "",
         new: object = "",
+        *,
+        diff: str = "",
     ) -> None:
         """Write one down."""
         subject = f"{self._member}: {subject}" if self._member else subject
-        self.findings.append(
-            finding(kind, verdict, rule, path=self._path, subject=subject, old=old, new=new)
-        )
+        found = finding(kind, verdict, rule, path=self._path, subject=subject, old=old, new=new)
+        self.findings.append(replace(found, diff=diff) if diff else found)

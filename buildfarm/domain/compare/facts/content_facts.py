@@ -4,10 +4,27 @@ both.
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 from buildfarm.domain.compare.contents.java import ClassFacts
+from buildfarm.domain.compare.contents.pe import PeFacts
 from buildfarm.domain.compare.facts.elf_facts import ElfFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberFacts:
+    """One file in an archive, or in an archive within it (``outer!inner``).
+
+    ``digest`` is of its normal form and of the attributes that unpacking keeps.
+    """
+
+    name: str
+    digest: str
+    nature: str = "data"
+    text: str = ""
+    elf: ElfFacts | None = None
+    classes: tuple[ClassFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +34,8 @@ class ContentFacts:
     ``normal`` is the digest after the named ``normalisers``; two files with the same one are equal
     but for what those took away. ``text`` is the normalised text of a small text file, the evidence
     for people. ``error`` tells why a reading could not be finished. ``classes`` are those of a Java
-    class file, ``symvers`` the (symbol, CRC) of a kernel's.
+    class file, ``symvers`` the (symbol, CRC) of a kernel's. ``members`` are an archive's; ``active``
+    are the digests of the scripts in a page.
     """
 
     path: str
@@ -32,6 +50,9 @@ class ContentFacts:
     error: str = ""
     classes: tuple[ClassFacts, ...] = ()
     symvers: tuple[tuple[str, str], ...] = ()
+    pe: PeFacts | None = None
+    members: tuple[MemberFacts, ...] = ()
+    active: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +66,46 @@ class ContentRequest:
     masks: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeFacts:
-    """The machine code of one file.
+class Cause(enum.StrEnum):
+    """Why code or data of two files differ, as far as both files prove it."""
 
-    ``digest`` is over all of it, every address told from the others by its rank; ``functions`` are
-    (name, digest with addresses masked), in order; a stripped file has only its exported ones.
+    PLACEMENT = "placement"
+    """The same functions and data at other addresses, and every reference leads to the counterpart."""
+    BUILD_TIME = "build-time"
+    """Beside that, constants and texts that follow from the time of each build."""
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeChange:
+    """One function or piece of data that differs; ``old`` and ``new`` are lines of evidence, as many
+    on each side.
     """
 
-    instructions: int
-    digest: str
-    functions: tuple[tuple[str, str], ...]
+    what: str
+    cause: Cause = Cause.OTHER
+    old: str = ""
+    new: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodePair:
+    """What two files load, compared.
+
+    ``covered`` are the names of the sections that were compared: all that are loaded.
+    ``changes`` are the first of ``changed``; ``functions`` is 0 where the code could not be
+    disassembled, and nothing is proved then. ``texts`` are those that only ours has, ``*_toolchain``
+    what each side's own records say of its compilers.
+    """
+
+    cause: Cause = Cause.OTHER
+    covered: tuple[str, ...] = ()
+    functions: int = 0
+    changed: int = 0
+    changes: tuple[CodeChange, ...] = ()
+    texts: tuple[str, ...] = ()
+    old_toolchain: tuple[str, ...] = ()
+    new_toolchain: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +125,7 @@ class AbiFacts:
 class BothSides:
     """What is known of one pair of files; ``None`` where it was not asked or cannot be told."""
 
-    old_code: CodeFacts | None = None
-    new_code: CodeFacts | None = None
+    code: CodePair | None = None
     abi: AbiFacts | None = None
 
 

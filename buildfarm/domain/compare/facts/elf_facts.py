@@ -51,7 +51,9 @@ class ElfFacts:
     """One ELF file, or a static archive (``archive`` is true then, ``exports`` are the union of
     ``members``).
 
-    ``sections`` are (name, digest) of all that count; ``layout`` is a digest of their addresses,
+    ``sections`` are (name, digest) of all that count, ``unloaded`` the names of those that only
+    debuggers read, ``toolchain`` the file's own records of its compilers. ``loads`` are the libraries
+    that ld.so loads beside the needed ones, with the tag that names each. ``layout`` is a digest of their addresses,
     ``segments`` describe the program headers, ``entry`` is ``section+offset``, ``code_size`` the
     bytes of what is executed, ``debuginfo`` whether it holds its own. ``needs`` are
     ``file(VERSION)``, ``defines`` the versions it offers. ``imports`` are undefined names with
@@ -70,6 +72,7 @@ class ElfFacts:
     flags: int
     soname: str = ""
     needed: tuple[str, ...] = ()
+    loads: tuple[str, ...] = ()
     rpath: tuple[str, ...] = ()
     runpath: tuple[str, ...] = ()
     interpreter: str = ""
@@ -87,6 +90,8 @@ class ElfFacts:
     code_size: int = 0
     debuginfo: bool = False
     sections: tuple[tuple[str, str], ...] = ()
+    unloaded: tuple[str, ...] = ()
+    toolchain: tuple[str, ...] = ()
     module: ModuleFacts | None = None
     indexed: bool = True
     members: tuple[tuple[str, ElfFacts | None], ...] = ()
@@ -94,7 +99,7 @@ class ElfFacts:
 
 GOOD = ("pie", "relro", "bindnow", "nx", "ibt", "shstk", "bti", "pac", "gcs", "canary", "fortify")
 """Hardening whose loss matters: position independence, read-only relocations, no lazy binding, no
-executable shard, CET's two (gABI x86-64 property notes), AArch64's three, the shard protector,
+executable stack, CET's two (gABI x86-64 property notes), AArch64's three, the stack protector,
 checked libc calls.
 """
 

@@ -1,153 +1,171 @@
-"""Machine code with its addresses replaced, by capstone, to compare code whose layout moved.
+"""Machine code of x86, by capstone: its instructions with the addresses taken out.
 
-An address becomes a word: a relocation's symbol where the linker fills in the place (GOT, PLT),
-else the section and the rank of the place among all places that the code points to. So swapped
-calls differ, and moved code does not.
+What stays is the skeleton of a function; two functions with one skeleton do the same to the places
+that they name. :mod:`.placement` decides whether those are the same places.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from bisect import bisect_right
+import sys
+from array import array
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import capstone
 
 from buildfarm.adapters.compare.rpm_facts.elf import elf_image, elf_symbols
-from buildfarm.adapters.compare.rpm_facts.elf.elf_image import (
-    ALLOC,
-    CODE,
-    DYNSYM,
-    EXEC,
-    SYMTAB,
-    ElfError,
-    Image,
-    Section,
-)
-from buildfarm.domain.compare.facts.content_facts import CodeFacts
+from buildfarm.adapters.compare.rpm_facts.elf.elf_image import ALLOC, DYNSYM, EXEC, Image
+from buildfarm.adapters.compare.rpm_facts.elf.functions import Span
 
-_I386, _X86_64 = 3, 62
-_MODES = {_I386: capstone.CS_MODE_32, _X86_64: capstone.CS_MODE_64}
-_MAX_CODE = 8 << 20
-_FUNCTION = 2
+_MODES = {3: capstone.CS_MODE_32, 62: capstone.CS_MODE_64}
 _RELA = 4
 _LOWEST_FIXED = 0x10000
 _NUMBER = re.compile(r"(?:rip (?P<sign>[+-]) )?0x(?P<value>[0-9a-f]+)")
 _BRANCHES = ("j", "call", "loop", "xbegin")
+_FILL = ("nop", "int3", "data16", "xchg ax, ax", "cs nop")
 _STUBS = (".plt", ".plt.got", ".plt.sec")
+_STUB_SIZES = (8, 16)
+PLACE = "@"
 
-Instruction = tuple[int, "str | tuple[str | int, ...]"]
-"""An instruction's address, and its text: whole, or in parts with the addresses between them."""
 
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One function's instructions, without the fill behind the last.
 
-def code(data: bytes) -> CodeFacts | None:
-    """Return the code of one ELF file; ``None`` for a machine other than x86, or too much code.
-
-    :raises ElfError: not well-formed.
+    ``lines`` have ``@`` for each address; ``offsets`` are where the instructions start, from the
+    function's start; ``targets`` are (instruction, address), in the order of the ``@``. ``fixed`` are
+    the instructions' bytes without addresses: one text can have several encodings.
     """
-    image = elf_image.parse(data)
-    sections = [
-        section for section in image.sections if section.flags & CODE and section.flags & ALLOC
-    ]
-    if image.machine not in _MODES or sum(section.stored for section in sections) > _MAX_CODE:
-        return None
-    engine = capstone.Cs(capstone.CS_ARCH_X86, _MODES[image.machine])
-    engine.skipdata = True
-    body = sorted(
-        (section for section in sections if section.name not in _STUBS),
-        key=lambda section: section.name,
-    )
-    listing = {section.name: list(_decoded(image, section, engine)) for section in body}
-    exact, loose = _words(image, _names(image, engine), listing)
-    whole, functions = hashlib.sha256(), []
-    for section in body:
-        for name, instructions in _functions(image, section, listing[section.name]):
-            whole.update(_text(instructions, exact))
-            functions.append((name, hashlib.sha256(_text(instructions, loose)).hexdigest()[:32]))
-    count = sum(map(len, listing.values()))
-    return CodeFacts(instructions=count, digest=whole.hexdigest()[:32], functions=tuple(functions))
+
+    lines: tuple[str, ...]
+    offsets: array[int]
+    targets: tuple[tuple[int, int], ...]
+    fixed: tuple[bytes, ...]
+
+    def is_like(self, other: Code) -> bool:
+        """Check that two functions can differ in addresses alone."""
+        return (self.lines, self.fixed, self.offsets) == (other.lines, other.fixed, other.offsets)
 
 
-def _text(instructions: list[Instruction], words: Mapping[int, str]) -> bytes:
-    """Return the instructions with a word for each address."""
-    parts: list[str] = []
-    for _, text in instructions:
-        if isinstance(text, str):
-            parts.append(text)
-        else:
-            parts += [part if isinstance(part, str) else words[part] for part in text]
-    return "".join(parts).encode()
+class Disassembler:
+    """The code of one file.
+
+    ``slots`` are the symbols of the places that the dynamic linker fills in, and of the stubs
+    that jump there, by address.
+    """
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+        self._engine = capstone.Cs(capstone.CS_ARCH_X86, _MODES[image.machine])
+        self._engine.skipdata = True
+        self._fixed = image.type == EXEC
+        self._bytes = {
+            section.name: (section.address, image.bytes_of(section))
+            for section in image.sections
+            if section.flags & ALLOC
+        }
+        self.slots: Mapping[int, str] = self._stubs(_filled(image))
+
+    @staticmethod
+    def knows(image: Image) -> bool:
+        """Check that the file is for a machine whose code can be read here."""
+        return image.machine in _MODES
+
+    def code(self, span: Span) -> Code:
+        """Decode one function."""
+        lines: list[str] = []
+        offsets = array("I")
+        targets: list[tuple[int, int]] = []
+        fixed: list[bytes] = []
+        length = 0
+        data = self.raw(span)
+        for address, size, text in self._decoded(span):
+            at = address - span.start
+            offsets.append(at)
+            fixed.append(_without_addresses(data[at : at + size], address + size, text))
+            parts = (text,) if isinstance(text, str) else text
+            targets += [(len(lines), part) for part in parts if isinstance(part, int)]
+            line = "".join(PLACE if isinstance(part, int) else part for part in parts)
+            lines.append(sys.intern(line))
+            if not lines[-1].startswith(_FILL):
+                length = len(lines)
+        return Code(
+            tuple(lines[:length]),
+            offsets[:length],
+            tuple(target for target in targets if target[0] < length),
+            tuple(fixed[:length]),
+        )
+
+    def raw(self, span: Span) -> bytes:
+        """Return the bytes of one function."""
+        start, data = self._bytes[span.section]
+        return bytes(data[span.start - start : span.end - start])
+
+    def _decoded(self, span: Span) -> Iterator[tuple[int, int, str | tuple[str | int, ...]]]:
+        data = self.raw(span)
+        for address, size, mnemonic, operands in self._engine.disasm_lite(data, span.start):
+            if "0x" not in operands:
+                yield address, size, f"{mnemonic} {operands}"
+            elif operands.startswith("0x") and mnemonic.startswith(_BRANCHES):
+                yield address, size, (f"{mnemonic} ", int(operands, 16))
+            elif self._fixed or "rip" in operands:
+                yield address, size, self._parts(address + size, mnemonic, operands)
+            else:
+                yield address, size, f"{mnemonic} {operands}"
+
+    def _parts(self, following: int, mnemonic: str, operands: str) -> tuple[str | int, ...]:
+        parts: list[str | int] = [f"{mnemonic} "]
+        done = 0
+        for match in _NUMBER.finditer(operands):
+            value = int(match["value"], 16)
+            if match["sign"]:
+                target = following + (value if match["sign"] == "+" else -value)
+            elif self._fixed and value >= _LOWEST_FIXED and self._image.place(value):
+                target = value
+            else:
+                continue
+            parts += [operands[done : match.start()], target]
+            done = match.end()
+        return (*parts, operands[done:])
+
+    def _stubs(self, slots: dict[int, str]) -> dict[int, str]:
+        """Add the stubs, by their start: each has one jump to a slot."""
+        found = dict(slots)
+        for section in self._image.sections:
+            size = section.entry_size
+            if section.name not in _STUBS or size not in _STUB_SIZES or not section.stored:
+                continue
+            start, end = section.address, section.address + section.size
+            for address, _, text in self._decoded(Span(section.name, section.name, start, end)):
+                for part in text:
+                    if isinstance(part, int) and part in slots:
+                        found[start + (address - start) // size * size] = slots[part]
+        return found
 
 
-def _decoded(image: Image, section: Section, engine: capstone.Cs) -> Iterator[Instruction]:
-    fixed = image.type == EXEC
-    for address, size, mnemonic, operands in engine.disasm_lite(
-        image.bytes_of(section).tobytes(), section.address
-    ):
-        if "0x" not in operands:
-            yield address, f"{mnemonic} {operands}\n"
-        elif operands.startswith("0x") and mnemonic.startswith(_BRANCHES):
-            yield address, (f"{mnemonic} ", int(operands, 16), "\n")
-        elif fixed or "rip" in operands:
-            yield address, _parts(image, address + size, mnemonic, operands, fixed=fixed)
-        else:
-            yield address, f"{mnemonic} {operands}\n"
-
-
-def _parts(
-    image: Image, following: int, mnemonic: str, operands: str, *, fixed: bool
-) -> tuple[str | int, ...]:
-    parts: list[str | int] = [f"{mnemonic} "]
-    done = 0
-    for match in _NUMBER.finditer(operands):
-        value = int(match["value"], 16)
-        if match["sign"]:
-            target = following + (value if match["sign"] == "+" else -value)
-        elif fixed and _is_place(image, value):
-            target = value
-        else:
+def _without_addresses(data: bytes, following: int, text: str | tuple[str | int, ...]) -> bytes:
+    """Return an instruction's bytes with each address in it, or distance to one, zeroed."""
+    for target in text if isinstance(text, tuple) else ():
+        if isinstance(target, str):
             continue
-        parts += [operands[done : match.start()], target]
-        done = match.end()
-    return (*parts, f"{operands[done:]}\n")
+        for value, size in (
+            (target - following, 4),
+            (target, 8),
+            (target, 4),
+            (target - following, 1),
+        ):
+            if -(1 << (8 * size - 1)) <= value < 1 << (8 * size):
+                written = (value % (1 << (8 * size))).to_bytes(size, "little")
+                at = data.rfind(written, 1)
+                if at > 0:
+                    data = data[:at] + bytes(size) + data[at + size :]
+                    break
+    return data
 
 
-def _is_place(image: Image, value: int) -> bool:
-    return value >= _LOWEST_FIXED and bool(image.place(value))
-
-
-def _functions(
-    image: Image, section: Section, instructions: list[Instruction]
-) -> Iterator[tuple[str, list[Instruction]]]:
-    """Split the section at the functions with known names; yield each name and its instructions.
-
-    Code before the first function has the section's name.
-    """
-    table = image.first(SYMTAB) or image.first(DYNSYM)
-    known: dict[int, str] = {}
-    if table is not None:
-        for entry in elf_symbols.table(image, table):
-            if (
-                entry.info & 15 == _FUNCTION
-                and section.address <= entry.value < section.address + section.size
-            ):
-                known[entry.value] = min(entry.name, known.get(entry.value, entry.name))
-    name, some = section.name, list[Instruction]()
-    for instruction in instructions:
-        if instruction[0] in known:
-            if some:
-                yield name, some
-            name, some = known[instruction[0]], []
-        some.append(instruction)
-    if some:
-        yield name, some
-
-
-def _names(image: Image, engine: capstone.Cs) -> Mapping[int, str]:
-    """Return the symbols of the places that the dynamic linker fills in, and of the stubs to
-    them.
-    """
+def _filled(image: Image) -> dict[int, str]:
+    """Return the symbols of the places that the dynamic linker fills in."""
     names: dict[int, str] = {}
     dynamic = image.first(DYNSYM)
     if dynamic is None:
@@ -159,53 +177,6 @@ def _names(image: Image, engine: capstone.Cs) -> Mapping[int, str]:
             layout = ("QQq" if added else "QQ") if image.wide else ("IIi" if added else "II")
             for offset, info, *_ in image.rows(section, layout):
                 index = info >> 32 if image.wide else info >> 8
-                if 0 < index < len(symbols):
+                if 0 < index < len(symbols) and symbols[index]:
                     names[offset] = symbols[index]
-    return {**names, **_stubs(image, engine, names)}
-
-
-def _stubs(image: Image, engine: capstone.Cs, slots: Mapping[int, str]) -> dict[int, str]:
-    """Return the stubs by address: 8 or 16 bytes long and aligned to that, with a jump to a
-    slot.
-    """
-    names = {}
-    for section in image.sections:
-        for address, text in _decoded(image, section, engine) if section.name in _STUBS else ():
-            for part in text:
-                if isinstance(part, int) and part in slots:
-                    names[address & ~7] = names[address & ~15] = slots[part]
     return names
-
-
-def _words(
-    image: Image, names: Mapping[int, str], listing: Mapping[str, list[Instruction]]
-) -> tuple[dict[int, str], dict[int, str]]:
-    """Return two words for each place that the code points to: unique, and by its section alone.
-
-    With the second, an additional place in one function does not change the words of all others.
-    """
-    sections = sorted(
-        (section.address, section.address + section.size, section.name)
-        for section in image.sections
-        if section.flags & ALLOC and section.address
-    )
-    starts = [start for start, _, _ in sections]
-    targets = {
-        part for some in listing.values() for _,
-        text in some if not isinstance(text, str) for part in text if isinstance(part, int)
-    }  # fmt: skip
-    exact: dict[int, str] = {}
-    loose: dict[int, str] = {}
-    ranks: dict[str, int] = {}
-    for target in sorted(targets):
-        if target in names:
-            exact[target] = loose[target] = f"<{names[target]}>"
-            continue
-        at = bisect_right(starts, target) - 1
-        home = sections[at][2] if at >= 0 and target <= sections[at][1] else "outside"
-        ranks[home] = ranks.get(home, 0) + 1
-        exact[target], loose[target] = f"<{home} {ranks[home]}>", f"<{home}>"
-    return exact, loose
-
-
-__all__ = ["ElfError", "code"]

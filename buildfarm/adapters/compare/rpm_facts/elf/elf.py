@@ -17,7 +17,9 @@ from buildfarm.adapters.compare.rpm_facts.elf import (
     elf_image,
     elf_notes,
     elf_symbols,
+    elf_tables,
     kernel_module,
+    toolchain,
 )
 from buildfarm.adapters.compare.rpm_facts.elf.elf_image import (
     ALLOC,
@@ -30,10 +32,13 @@ from buildfarm.adapters.compare.rpm_facts.elf.elf_image import (
     NOTE,
     PT_INTERP,
     PT_NOTE,
+    REL,
     RELOCATIONS,
+    SYMTAB,
     ElfError,
     Image,
     Section,
+    Segment,
     Strings,
 )
 from buildfarm.domain.compare.facts.elf_facts import ElfFacts
@@ -42,15 +47,29 @@ __all__ = ["MAGIC", "ElfError", "read"]
 
 _DT_NEEDED, _DT_SONAME, _DT_RPATH, _DT_TEXTREL, _DT_BIND_NOW, _DT_RUNPATH = 1, 14, 15, 22, 24, 29
 _DT_FLAGS, _DT_FLAGS_1 = 30, 0x6FFFFFFB
+_DT_LOADS = {
+    0x6FFFFEFB: "DEPAUDIT",
+    0x6FFFFEFC: "AUDIT",
+    0x7FFFFFFD: "AUXILIARY",
+    0x7FFFFFFF: "FILTER",
+}
+"""Tags that load a further library (glibc, elf/dl-load.c and elf/rtld.c)."""
 _MAX_DYNAMIC = 20_000
+_NOTE_HEADER = 12
 _IGNORED = frozenset(
-    {".gnu_debuglink", ".gnu_debugaltlink", ".note.gnu.build-id", ".gnu_debugdata", ".note.package",
-     ".note.go.buildid", ".comment", ".shstrtab"}
-)  # fmt: skip
-_IGNORED_PREFIXES = (
-    ".debug_", ".zdebug_", ".rela.debug_", ".rel.debug_", ".gnu.build.attributes",
-    ".rela.gnu.build.attributes", ".gnu.debuglto_", ".rela.gnu.debuglto_",
-)  # fmt: skip
+    {".gnu_debuglink", ".gnu_debugaltlink", ".note.gnu.build-id", ".note.go.buildid", ".shstrtab"}
+)
+_PACKAGE = ".note.package"
+_PACKAGE_VERSION = re.compile(rb'("version"\s*:\s*")[^"]{0,200}')
+"""systemd's "Package Metadata for ELF Files": our release may have a suffix."""
+_DWARF = re.compile(
+    r"\.z?debug_(?:abbrev|addr|aranges|cu_index|frame|info|line|line_str|loc|loclists|macinfo|macro|names|pubnames"
+    r"|pubtypes|ranges|rnglists|str|str_offsets|sup|tu_index|types)"
+)
+"""Sections of DWARF 5, 7.32, and before; ``.debug_gdb_scripts`` is none: gdb runs what it names."""
+_DEBUG_PREFIXES = (".rela.debug_", ".rel.debug_", ".gnu.build.attributes", ".rela.gnu.build.attributes",
+                   ".gnu.debuglto_", ".rela.gnu.debuglto_")  # fmt: skip
+_SYMBOLS = frozenset({".symtab", ".strtab", ".gnu_debugdata"})
 _LTO = re.compile(r"^(\.gnu\.lto_.*?)\.[0-9a-f]{6,}$")
 _FILL = b"\0\xcc\x90"  # the fill that linkers put between sections: zeros, int3, nop
 
@@ -89,6 +108,9 @@ def _facts(image: Image, signature: str, masked: Callable[[str], str]) -> ElfFac
         flags=image.flags,
         soname=next(iter(dynamic.texts(_DT_SONAME)), ""),
         needed=tuple(dynamic.texts(_DT_NEEDED)),
+        loads=tuple(
+            f"{word} {name}" for tag, word in _DT_LOADS.items() for name in dynamic.texts(tag)
+        ),
         rpath=tuple(dynamic.texts(_DT_RPATH)),
         runpath=tuple(dynamic.texts(_DT_RUNPATH)),
         interpreter=interpreter.decode("utf-8", "backslashreplace"),
@@ -113,6 +135,10 @@ def _facts(image: Image, signature: str, masked: Callable[[str], str]) -> ElfFac
         debuginfo=any(image.named(name) is not None for name in (".debug_info", ".zdebug_info")),
         code_size=sum(section.stored for section in image.sections if section.flags & CODE),
         sections=_digests(image),
+        unloaded=tuple(
+            section.name for section in image.sections[1:] if is_unloaded(image, section)
+        ),
+        toolchain=toolchain.records(image),
         module=kernel_module.read(image, signature, masked),
     )
 
@@ -147,24 +173,43 @@ def _dynamic(image: Image) -> _Dynamic:
 
 
 def ignored(section: Section) -> bool:
-    """Check whether a section only names or describes the build.
+    """Check whether a section only names the build.
 
     Loaded sections count whatever their name, except notes.
     """
     if section.flags & ALLOC and section.type != NOTE:
         return False
-    return section.name in _IGNORED or section.name.startswith(_IGNORED_PREFIXES)
+    return section.name in _IGNORED
+
+
+def is_ignored(image: Image, section: Section) -> bool:
+    """Check whether a loaded section says nothing of what the program does."""
+    return ignored(section) or is_unloaded(image, section)
+
+
+def is_unloaded(image: Image, section: Section) -> bool:
+    """Check whether only debuggers read a section; an object's symbols are for the linker."""
+    if section.flags & ALLOC:
+        return section.type == NOTE and section.name.startswith(_DEBUG_PREFIXES)
+    return bool(
+        _DWARF.fullmatch(section.name)
+        or section.name.startswith(_DEBUG_PREFIXES)
+        or (section.name in _SYMBOLS and image.type != REL)
+    )
 
 
 def _segments(image: Image) -> tuple[str, ...]:
-    """Return each program header with the sections it holds, without addresses and sizes."""
+    """Return each program header with the sections it holds, without addresses and sizes.
+
+    A section whose bytes are not those that the segment loads at its address has a ``!``.
+    """
     found = []
     counted = [
         section for section in image.sections[1:] if section.flags & ALLOC and not ignored(section)
     ]
     for segment in image.segments:
         inside = [
-            section.name
+            section.name if _is_loaded_from(section, segment) else f"{section.name}!"
             for section in counted
             if segment.address <= section.address
             and section.address + section.size <= segment.address + segment.memory_size
@@ -173,6 +218,12 @@ def _segments(image: Image) -> tuple[str, ...]:
             f"{segment.type:#x} flags {segment.flags} align {segment.align}: {' '.join(inside)}"
         )
     return tuple(found)
+
+
+def _is_loaded_from(section: Section, segment: Segment) -> bool:
+    return (
+        not section.stored or section.offset - segment.offset == section.address - segment.address
+    )
 
 
 def _layout(image: Image) -> str:
@@ -203,6 +254,8 @@ def _layout(image: Image) -> str:
 def _digests(image: Image) -> tuple[tuple[str, str], ...]:
     """Return (name, digest) of each section that counts; a repeated name gets a number.
 
+    Tables of symbols and of dynamic linking are digested without the linker's order.
+
     Bytes without a header (data appended to a program, code hidden between sections) count as one
     more section.
     """
@@ -210,21 +263,26 @@ def _digests(image: Image) -> tuple[tuple[str, str], ...]:
     seen: dict[str, int] = {}
     told = kernel_module.sections(image)
     digests += told.items()
-    for section in image.sections[1:]:
-        if ignored(section) or section.name in told:
+    forms = elf_tables.forms(image)
+    recorded = toolchain.comment(image) is not None
+    for at, section in enumerate(image.sections[1:], 1):
+        if ignored(section) or section.name in told or (section.name == ".comment" and recorded):
             continue
         plain = _LTO.sub(r"\1", section.name)  # gcc's random seed
         seen[plain] = seen.get(plain, 0) + 1
         name = plain if seen[plain] == 1 else f"{plain}#{seen[plain]}"
-        frame = (
-            section.type,
-            section.flags,
-            section.size,
-            section.entry_size,
-            *_relations(image, section),
-        )
-        state = hashlib.sha256(repr(frame).encode())
-        state.update(image.bytes_of(section))
+        frame = (section.type, section.flags, section.entry_size)
+        if section.name == _PACKAGE:
+            text = _PACKAGE_VERSION.sub(rb"\1", bytes(image.bytes_of(section))[_NOTE_HEADER:])
+            state = hashlib.sha256(text.rstrip(b"\0"))
+        elif at in forms:
+            link, info = _relations(image, section)
+            named = (*frame, link, "" if section.type == SYMTAB else info)
+            state = hashlib.sha256(repr((named, forms[at])).encode("utf-8", "surrogateescape"))
+        else:
+            whole = (*frame, section.size, *_relations(image, section))
+            state = hashlib.sha256(repr(whole).encode())
+            state.update(image.bytes_of(section))
         digests.append((name, state.hexdigest()[:32]))
     unnamed = _unnamed(image)
     if unnamed:

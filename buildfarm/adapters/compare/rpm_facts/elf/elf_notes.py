@@ -24,7 +24,8 @@ _ABI_TAG, _BUILD_ID, _PROPERTIES = 1, 3, 5  # note types of the owner GNU
 _ISA_NEEDED = 0xC0008002
 # x86, AArch64.
 _FEATURES = {0xC0000002: {1: "ibt", 2: "shstk"}, 0xC0000000: {1: "bti", 2: "pac", 4: "gcs"}}
-_CHECKED = re.compile(r"__\w+_chk(?:@|$)")
+_CHECKED = re.compile(r"__\w*(?:printf|syslog)_chk(?:@|$)")
+"""Of libc's checked functions those that a compiler cannot prove away: it can a memcpy's bound."""
 _MAX_NOTES = 1000
 _PIE = 0x08000000  # DF_1_PIE
 
@@ -93,14 +94,14 @@ def hardening(
     """Return the words of :data:`~buildfarm.domain.compare.facts.elf_facts.GOOD` and ``BAD`` that
     apply.
     """
-    shard = [segment.flags for segment in image.segments if segment.type == PT_STACK]
+    stack = [segment.flags for segment in image.segments if segment.type == PT_STACK]
     linked = image.type in (EXEC, DYN)
-    note = image.named(".note.GNU-shard")
+    note = image.named(".note.GNU-stack")
     holds = {
         "pie": image.type == DYN and (pie_flag or interpreted),
         "relro": any(segment.type == PT_RELRO for segment in image.segments),
         "bindnow": bind_now,
-        "nx": (bool(shard) and not shard[0] & X)
+        "nx": (bool(stack) and not stack[0] & X)
         if linked
         else (note is not None and not note.flags & 4),
         "canary": any(name.startswith("__stack_chk_fail") for name in imports),

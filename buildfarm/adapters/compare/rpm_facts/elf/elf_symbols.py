@@ -125,12 +125,61 @@ def read(image: Image) -> Symbols:
                 )
             )
     return Symbols(
-        exports=tuple(exports),
+        exports=tuple(sorted(exports, key=lambda symbol: (symbol.name, symbol.version))),
         imports=tuple(sorted(set(imports))),
         weak_imports=tuple(sorted(set(weak))),
         needs=tuple(sorted(set(needed.values()))),
         defines=tuple(sorted(set(defined.values()))),
     )
+
+
+def version_labels(image: Image) -> list[str]:
+    """Return the version of each row of ``.dynsym``, ``-`` before one that is not the default."""
+    names = {**_defined_versions(image), **_needed_versions(image)}
+    section = image.first(VERSYM)
+    if section is None:
+        return []
+    return [
+        f"{'-' if value & _HIDDEN_VERSION else ''}{names.get(value & ~_HIDDEN_VERSION, '')}"
+        for (value,) in image.rows(section, "H")
+    ]
+
+
+def version_rows(image: Image, section: Section) -> list[tuple[str, ...]] | None:
+    """Return the versions of a table of definitions or needs with flags and hashes, without their
+    numbers; ``None`` if that is not all that the table holds.
+
+    :raises ElfError: the table ends early, or is larger than any real one.
+    """
+    needs = section.type == VERNEED
+    data, strings = image.bytes_of(section), image.linked(section)
+    head, tail = ("HHIII", "IHHII") if needs else ("HHHHIII", "II")
+    found: list[tuple[str, ...]] = []
+    at = read = 0
+    for left in range(_rows(section), 0, -1):
+        version, *values, aux, following = struct.unpack_from(image.order + head, data, at)
+        count, *words = values if needs else (values[2], values[0], values[3])
+        first = [strings.at(words[0])] if needs else [f"{word:#x}" for word in words]
+        names: list[str] = []
+        entry = at + aux
+        for more in range(count, 0, -1):
+            *row, step = struct.unpack_from(image.order + tail, data, entry)
+            names.append(strings.at(row[-1]))
+            if needs:
+                hidden = str(row[2] >> 15)
+                found.append((*first, names[-1], f"{row[0]:#x}", f"{row[1]:#x}", hidden))
+            if len(found) + len(names) > _MAX_VERSIONS:
+                raise ElfError(f"more than {_MAX_VERSIONS} symbol versions")
+            _not_early(step, more)
+            entry += step
+        if not needs:
+            found.append((*first, *names))
+        read += struct.calcsize(image.order + head) + count * struct.calcsize(image.order + tail)
+        if version != 1 or (count and step) or (left == 1 and following):
+            return None
+        _not_early(following, left)
+        at += following
+    return found if read == section.size else None
 
 
 def _defined_versions(image: Image) -> dict[int, str]:
