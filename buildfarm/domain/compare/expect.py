@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from buildfarm.domain.compare.kinds import NAMED_ONLY, NEVER_EXPECTED, Kind
+from buildfarm.domain.compare.metadata.files import PRIVILEGED
+from buildfarm.domain.compare.metadata.security_paths import is_security_path
 from buildfarm.domain.compare.policy import Expectation, Waiver
 from buildfarm.domain.core.verdict import Finding, Verdict
 
@@ -26,7 +28,8 @@ _LIFTED = frozenset(
     {Verdict.COMPATIBLE, Verdict.REVIEW, Verdict.EXTRA, Verdict.INCOMPATIBLE, Verdict.MISSING}
 )
 _SETUID = re.compile(r"^0?[2-7][0-7]{3}$")
-_POLKIT = re.compile(r"^/(?:usr/share|etc)/polkit-1/")
+_WRITABLE = re.compile(r"^0?[0-7]*[2367]$")
+_ALWAYS_SECURITY = frozenset({Kind.FILE_CAPABILITIES, Kind.FILE_OWNER, Kind.FILE_DEVICE})
 
 
 def expected(
@@ -37,10 +40,19 @@ def expected(
     """
     return [
         lifted(item, f"expect:{source}")
-        if any(covers(line.kind, line.path, item) for line in expectations)
+        if any(_foresees(line, item) for line in expectations)
         else item
         for item in findings
     ]
+
+
+def _foresees(line: Expectation, item: Finding) -> bool:
+    """Return whether a line covers a finding; what needs the security authority has to be spelled
+    out, without a glob.
+    """
+    if needs_security(item) and line.path != item.path:
+        return False
+    return covers(line.kind, line.path, item)
 
 
 def lifted(item: Finding, rule: str) -> Finding:
@@ -141,11 +153,16 @@ def _waives(waiver: Waiver, item: Finding) -> bool:
 
 
 def needs_security(item: Finding) -> bool:
-    """Return whether only the security authority may waive it: setuid and setgid bits,
-    capabilities, polkit files.
+    """Return whether only the security authority may waive it.
+
+    That is what has rights of its own (setuid, setgid, capabilities, devices, files that everybody
+    may write to or that are not root's), and every path that decides about rights or runs by itself
+    (:mod:`.metadata.security_paths`), whether it was added, removed or changed.
     """
-    if item.kind == Kind.FILE_CAPABILITIES or _POLKIT.match(item.path):
+    if item.kind in _ALWAYS_SECURITY or item.rule.startswith(PRIVILEGED):
         return True
-    if item.kind == Kind.FILE_ADDED and item.verdict is Verdict.REVIEW:
+    if item.path and is_security_path(item.path):
         return True
-    return item.kind == Kind.FILE_MODE and any(_SETUID.match(mode) for mode in (item.old, item.new))
+    return item.kind == Kind.FILE_MODE and any(
+        _SETUID.match(mode) or _WRITABLE.match(mode) for mode in (item.old, item.new)
+    )

@@ -14,6 +14,7 @@ from functools import cached_property, total_ordering
 from buildfarm.errors import InputError
 
 _SEGMENT = re.compile(r"[0-9]+|[a-zA-Z]+|~|\^")
+_EPOCH = re.compile(r"[0-9]{1,10}")  # rpm's is a 32-bit number
 _END = (3,)
 
 
@@ -34,7 +35,8 @@ def _segments(text: str) -> tuple[tuple[int | str, ...], ...]:
         elif segment == "^":
             key.append((4,))
         elif segment.isdigit():
-            key.append((6, int(segment)))
+            digits = segment.lstrip("0")  # a number of any length, as rpm compares it
+            key.append((6, len(digits), digits))
         else:
             key.append((5, segment))
     key.append(_END)
@@ -62,7 +64,7 @@ class EVR:
         head, colon, rest = text.partition(":")
         epoch, body = (head, rest) if colon else ("0", text)
         version, _, release = body.partition("-")
-        if not epoch.isdigit() or not version:
+        if not _EPOCH.fullmatch(epoch) or not version:
             raise InputError(f"not an EVR: {text!r}", hint="write [epoch:]version-release")
         return cls(epoch=int(epoch), version=version, release=release)
 

@@ -25,7 +25,9 @@ from buildfarm.domain.core.verdict import Verdict
 from buildfarm.errors import InputError
 from buildfarm.presentation.report_text import describe, lines
 
-MODULES = [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
+MODULES = [
+    module.name for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+]
 TODAY = date(2026, 5, 1)
 
 

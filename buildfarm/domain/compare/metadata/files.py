@@ -5,6 +5,7 @@ What differs in content is named, not judged.
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from buildfarm.domain.compare.contents.normalise import Mask, is_build_id
 from buildfarm.domain.compare.facts.facts import FileEntry
 from buildfarm.domain.compare.kinds import Kind, finding
+from buildfarm.domain.compare.metadata.security_paths import is_security_path, privileges
 from buildfarm.domain.core.verdict import Finding, Verdict
 
 # rpmfiles.h
@@ -30,6 +32,12 @@ _FLAG_WORDS = {
     README: "readme", 1 << 12: "artifact", 1 << 5: "specfile",
 }  # fmt: skip
 _HARMLESS_FLAGS = _DOC_FLAGS | 1 << 12
+_VERIFIED = (1 << 9) - 1
+"""What `rpm -V` looks at (rpmvf.h: RPMVERIFY_FILEDIGEST to RPMVERIFY_CAPS); other bits mean nothing."""
+PRIVILEGED = "privileged-file-"
+"""How the rule of a file with rights of its own begins, in one RPM only."""
+_LIBRARY = re.compile(r"/lib[^/]*\.(?:so(?:\.[^/]*)?|a)$|/lib64/[^/]+\.so")
+_COMMAND = re.compile(r"^(?:/usr)?(?:/local)?/(?:s?bin|libexec|games)/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +68,8 @@ def compare_files(
     """Compare two file lists; ``digests_comparable`` is false where the two use different digest
     algorithms.
     """
-    before = {old_mask.apply(entry.path): entry for entry in old if not is_build_id(entry.path)}
-    after = {new_mask.apply(entry.path): entry for entry in new if not is_build_id(entry.path)}
+    before = {old_mask.apply(entry.path): entry for entry in old if not _only_names_build_id(entry)}
+    after = {new_mask.apply(entry.path): entry for entry in new if not _only_names_build_id(entry)}
     findings = _build_id_note(old, new)
     differing = []
     for path in sorted(before.keys() | after.keys()):
@@ -91,9 +99,15 @@ def _has_content(entry: FileEntry) -> bool:
     return stat.S_ISREG(entry.mode) and not entry.flags & GHOST and bool(entry.digest)
 
 
+def _only_names_build_id(entry: FileEntry) -> bool:
+    """Return whether it is a build-id's link, or a folder of such; anything else there is a file."""
+    plain = stat.S_ISLNK(entry.mode) or (stat.S_ISDIR(entry.mode) and not privileges(entry))
+    return is_build_id(entry.path) and plain
+
+
 def _build_id_note(old: Sequence[FileEntry], new: Sequence[FileEntry]) -> list[Finding]:
     before, after = (
-        {entry.path for entry in side if is_build_id(entry.path)} for side in (old, new)
+        {entry.path for entry in side if _only_names_build_id(entry)} for side in (old, new)
     )
     if before == after:
         return []
@@ -106,26 +120,47 @@ def _build_id_note(old: Sequence[FileEntry], new: Sequence[FileEntry]) -> list[F
 
 
 def _one_sided(old: FileEntry | None, new: FileEntry | None) -> Finding:
-    if old is not None:
-        return finding(
-            Kind.FILE_REMOVED, Verdict.INCOMPATIBLE, "file-removed", path=old.path, old=_told(old)
-        )
-    assert new is not None
-    device = stat.S_ISBLK(new.mode) or stat.S_ISCHR(new.mode)
-    risky = (
-        device
-        or (stat.S_ISREG(new.mode) and bool(new.mode & (stat.S_ISUID | stat.S_ISGID)))
-        or bool(new.caps)
-    )
-    verdict, rule = (
-        (Verdict.REVIEW, "privileged-file-added") if risky else (Verdict.COMPATIBLE, "file-added")
-    )
-    return finding(Kind.FILE_ADDED, verdict, rule, path=new.path, new=_told(new))
+    """A file of one side. Documentation has no interface; everything else that only we have is for
+    a person, and what has rights, or decides about them, for the security authority.
+    """
+    entry = old or new
+    assert entry is not None
+    kind = Kind.FILE_REMOVED if old is not None else Kind.FILE_ADDED
+    what = "removed" if old is not None else "added"
+    told = {"old" if old is not None else "new": _told(entry)}
+    verdict = Verdict.INCOMPATIBLE if old is not None else Verdict.REVIEW
+    if privileges(entry):
+        rule = f"{PRIVILEGED}{what}"
+    elif is_documentation(entry) and not _is_executable(entry):
+        rule = f"documentation-{what}"
+        verdict = Verdict.REVIEW if old is not None else Verdict.COMPATIBLE
+    elif stat.S_ISDIR(entry.mode) and old is None and not is_security_path(entry.path):
+        rule, verdict = "folder-added", Verdict.COMPATIBLE
+    else:
+        rule = f"{_sort(entry.path)}-{what}"
+    return finding(kind, verdict, rule, path=entry.path, **told)
+
+
+def _sort(path: str) -> str:
+    """Return what a path is, as the rule of a finding calls it."""
+    if is_security_path(path):
+        return "security-path"
+    if _LIBRARY.search(path):
+        return "library"
+    return "command" if _COMMAND.match(path) else "file"
+
+
+def _is_executable(entry: FileEntry) -> bool:
+    return stat.S_ISREG(entry.mode) and bool(entry.mode & 0o111)
 
 
 def _told(entry: FileEntry) -> str:
     target = f" → {entry.target}" if entry.target else ""
-    return f"{stat.filemode(entry.mode)} {entry.user}:{entry.group} {entry.size} bytes{target}"
+    words = ", ".join(privileges(entry))
+    return (
+        f"{stat.filemode(entry.mode)} {entry.user}:{entry.group} {entry.size} bytes{target}"
+        f"{f' ({words})' if words else ''}"
+    )
 
 
 def _attributes(old: FileEntry, new: FileEntry, old_mask: Mask, new_mask: Mask) -> list[Finding]:
@@ -151,7 +186,12 @@ def _attributes(old: FileEntry, new: FileEntry, old_mask: Mask, new_mask: Mask) 
             f"{new.user}:{new.group}",
         ),
         (Kind.FILE_CAPABILITIES, Verdict.INCOMPATIBLE, _caps(old.caps), _caps(new.caps)),
-        (Kind.FILE_VERIFY, Verdict.REVIEW, f"{old.verify:#x}", f"{new.verify:#x}"),
+        (
+            Kind.FILE_VERIFY,
+            Verdict.REVIEW,
+            f"{old.verify & _VERIFIED:#x}",
+            f"{new.verify & _VERIFIED:#x}",
+        ),
         (Kind.FILE_COLOUR, Verdict.REVIEW, old.colour, new.colour),
         (Kind.FILE_LANGUAGE, Verdict.REVIEW, old.langs, new.langs),
     ]
@@ -199,9 +239,13 @@ def _caps(caps: str) -> str:
 
 
 def _flags(old: FileEntry, new: FileEntry) -> Finding:
-    harmless = (old.flags ^ new.flags) & ~_HARMLESS_FLAGS == 0
-    verdict = Verdict.COMPATIBLE if harmless else Verdict.INCOMPATIBLE
-    rule = "file-flags-doc" if harmless else "file-flags"
+    changed = old.flags ^ new.flags
+    if changed & ~_HARMLESS_FLAGS:
+        verdict, rule = Verdict.INCOMPATIBLE, "file-flags"
+    elif changed & (DOC | LICENSE):  # `dnf install --nodocs` leaves %doc out, and keeps %license
+        verdict, rule = Verdict.REVIEW, "file-flags-doc"
+    else:
+        verdict, rule = Verdict.COMPATIBLE, "file-flags-doc"
     return finding(
         Kind.FILE_FLAGS, verdict, rule, path=new.path, old=_words(old.flags), new=_words(new.flags)
     )

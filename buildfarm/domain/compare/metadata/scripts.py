@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from buildfarm.domain.compare.contents.normalise import Mask, first_difference, merged_usr
+from buildfarm.domain.compare.contents.shell import is_shell, without_comments
 from buildfarm.domain.compare.facts.facts import Scriptlet, Trigger
 from buildfarm.domain.compare.kinds import Kind, finding
 from buildfarm.domain.compare.metadata.dependencies import describe
@@ -70,12 +71,21 @@ def _scriptlet(one: Scriptlet, two: Scriptlet, old_mask: Mask, new_mask: Mask) -
             )
     if one.body != two.body:
         findings.append(
-            _body(Kind.SCRIPTLET, one.phase, (one.body, two.body), (old_mask, new_mask))
+            _body(
+                Kind.SCRIPTLET,
+                one.phase,
+                (one.body, two.body),
+                (old_mask, new_mask),
+                shell=is_shell(" ".join(one.program)) and is_shell(" ".join(two.program)),
+            )
         )
     return findings
 
 
-def _body(kind: Kind, subject: str, bodies: tuple[str, str], masks: tuple[Mask, Mask]) -> Finding:
+def _body(
+    kind: Kind, subject: str, bodies: tuple[str, str], masks: tuple[Mask, Mask], *, shell: bool
+) -> Finding:
+    """Judge two scripts that differ; comments of a shell script are told and not run."""
     old, new = bodies
     before, after = masks[0].apply(old), masks[1].apply(new)
     if before == after:
@@ -84,9 +94,10 @@ def _body(kind: Kind, subject: str, bodies: tuple[str, str], masks: tuple[Mask, 
             kind, Verdict.EQUIVALENT, "own-evr", subject=subject, old=lines[0], new=lines[1]
         )
     lines = first_difference(before, after)
-    return finding(
-        kind, Verdict.INCOMPATIBLE, f"{kind}-body", subject=subject, old=lines[0], new=lines[1]
-    )
+    verdict, rule = Verdict.INCOMPATIBLE, f"{kind}-body"
+    if shell and (runs := without_comments(before)) is not None and runs == without_comments(after):
+        verdict, rule = Verdict.COMPATIBLE, f"{kind}-comment"
+    return finding(kind, verdict, rule, subject=subject, old=lines[0], new=lines[1])
 
 
 def compare_triggers(
@@ -131,7 +142,13 @@ def compare_triggers(
                 )
         if one.body != two.body:
             findings.append(
-                _body(Kind.TRIGGER, subject, (one.body, two.body), (old_mask, new_mask))
+                _body(
+                    Kind.TRIGGER,
+                    subject,
+                    (one.body, two.body),
+                    (old_mask, new_mask),
+                    shell=is_shell(one.program) and is_shell(two.program),
+                )
             )
     return findings
 
