@@ -126,11 +126,12 @@ class Recipe:
 
 def build(recipe: Recipe, folder: Path) -> dict[str, Path]:
     """Run rpmbuild; the RPMs (and the SRPM, under ``src``) by name."""
-    folder.mkdir(parents=True)
+    top = folder / "rpmbuild"
+    top.mkdir(parents=True)
     spec = folder / "sample.spec"
     spec.write_text(recipe.spec())
     macros = {
-        "_topdir": str(folder), "dist": ".el9", "_buildhost": recipe.host, "debug_package": "%{nil}",
+        "_topdir": str(top), "dist": ".el9", "_buildhost": recipe.host, "debug_package": "%{nil}",
         "__os_install_post": "%{nil}", "use_source_date_epoch_as_buildtime": "1", "_build_id_links": "none",
         "_docdir_fmt": "%%{NAME}", **recipe.macros,
     }  # fmt: skip
@@ -148,8 +149,8 @@ def build(recipe: Recipe, folder: Path) -> dict[str, Path]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = {path.name.rsplit("-", 2)[0]: path for path in folder.glob("RPMS/**/*.rpm")}
-    found["src"] = next(folder.glob("SRPMS/*.rpm"))
+    found = {path.name.rsplit("-", 2)[0]: path for path in top.glob("RPMS/**/*.rpm")}
+    found["src"] = next(top.glob("SRPMS/*.rpm"))
     return found
 
 

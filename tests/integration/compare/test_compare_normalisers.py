@@ -113,10 +113,11 @@ def cpio_of(files: dict[str, bytes], when: int, folder: Path) -> bytes:
 def test_archives_are_compared_by_what_is_in_them(tmp_path: Path):
     files, turned = {"a": b"1", "b": b"2"}, {"b": b"2", "a": b"1"}
     assert (
-        form("/x.tar", tar_of(files, mtime=1, uid=7)).digest
+        form("/x.tar", tar_of(files, mtime=1, uid=1007)).digest
         == form("/x.tar", tar_of(turned, mtime=9, uname="joe")).digest
     )
     assert form("/x.tar", tar_of(files)).digest != form("/x.tar", tar_of(files, mode=0o755)).digest
+    assert form("/x.tar", tar_of(files)).digest != form("/x.tar", tar_of(files, uid=7)).digest
     assert form("/x.zip", zip_of(files)).digest == form("/x.zip", zip_of(turned, 2026)).digest
     assert (
         form("/x.img", cpio_of(files, 1, tmp_path / "1")).digest
@@ -198,3 +199,38 @@ def test_archives_in_archives_without_end_are_opened_so_deep_and_no_deeper():
         data = tar_of({"n": data})
     found = form("/x.tar", data)
     assert found.fired == ["tar-members"]
+
+
+def font(stamp: int, *, version: int = 1, glyphs: bytes = b"glyf" * 8, wrong: int = 0) -> bytes:
+    """An sfnt with three tables and the checksums that follow from them."""
+    tables = {
+        b"FFTM": struct.pack(">IQQQ", version, stamp, stamp + 1, stamp + 2),
+        b"glyf": glyphs,
+        b"head": bytes(52) + b"\0\0\0\0",
+    }
+
+    def total(data: bytes) -> int:
+        return sum(struct.unpack(f">{len(data) // 4}I", data)) & 0xFFFFFFFF
+
+    at, directory = 12 + 16 * len(tables), b""
+    for tag, body in tables.items():
+        directory += struct.pack(">4sIII", tag, total(body), at, len(body))
+        at += len(body)
+    made = bytearray(b"\0\1\0\0" + struct.pack(">HHHH", len(tables), 0, 0, 0) + directory)
+    head = len(made) + len(tables[b"FFTM"]) + len(glyphs)
+    made += b"".join(tables.values())
+    struct.pack_into(">I", made, head + 8, (0xB1B0AFBA - total(bytes(made)) + wrong) & 0xFFFFFFFF)
+    return bytes(made)
+
+
+def test_the_time_stamps_of_fontforge_do_not_count_and_everything_else_of_a_font_does():
+    plain = form("/usr/share/fonts/x.ttf", font(1))
+    assert form("/usr/share/fonts/x.ttf", font(99)).digest == plain.digest
+    assert "font-stamps" in plain.fired
+    for other in (
+        font(1, version=2),
+        font(1, glyphs=b"glyg" * 8),
+        font(1, wrong=1),
+        font(1) + bytes(4),
+    ):
+        assert form("/usr/share/fonts/x.ttf", other).digest != plain.digest

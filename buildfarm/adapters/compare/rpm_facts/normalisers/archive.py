@@ -15,8 +15,9 @@ _INDEX = ("/", "/SYM64/")
 _MAX_MEMBERS, _MAX_SYMBOLS = 50_000, 1_000_000
 
 
-def members(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each member, the symbol index under its own name ``/``.
+def members(data: bytes) -> Iterator[tuple[str, int, bytes]]:
+    """Yield name, offset of the header, and content of each member, the symbol index under its own
+    name ``/`` or ``/SYM64/``.
 
     :raises ValueError: not an ar archive.
     """
@@ -29,13 +30,11 @@ def members(data: bytes) -> Iterator[tuple[str, bytes]]:
         if size < 0 or at + _HEADER + size > len(data):
             raise ValueError("not an ar archive: a member lies outside the file")
         body = data[at + _HEADER : at + _HEADER + size]
-        at += _HEADER + size + size % 2
+        start, at = at, at + _HEADER + size + size % 2
         if name == "//":
             long_names = body
-        elif name in _INDEX:
-            yield "/", body
         else:
-            yield _name(name, long_names), body
+            yield name if name in _INDEX else _name(name, long_names), start, body
     if at < len(data):
         raise ValueError("not an ar archive: bytes behind the last member")
 
@@ -53,7 +52,8 @@ def read(data: bytes) -> ElfFacts | None:
     """Return the archive with its members; ``None`` if no member is ELF.
 
     Their order counts only if two members define the same symbol, because the linker takes the
-    first: otherwise they are sorted. Times, owners and modes never count.
+    first: otherwise they are sorted. Times, owners and modes never count. The symbol index counts
+    as one only if it says what the members say; its bytes are compared if it does not.
 
     :raises ValueError: it is not an archive.
     :raises ElfError: a member is malformed, or the archive holds more than any real one.
@@ -61,10 +61,12 @@ def read(data: bytes) -> ElfFacts | None:
     parts: list[tuple[str, ElfFacts | None]] = []
     sections: list[tuple[str, str]] = []
     seen: Counter[str] = Counter()
-    indexed, symbols = False, 0
-    for name, body in members(data):
-        if name == "/":
-            indexed = True
+    index: tuple[str, bytes] | None = None
+    defined: set[tuple[int, str]] = set()
+    symbols = 0
+    for name, start, body in members(data):
+        if name in _INDEX:
+            index = name, body
             continue
         seen[name] += 1
         label = name if seen[name] == 1 else f"{name}#{seen[name]}"
@@ -73,9 +75,13 @@ def read(data: bytes) -> ElfFacts | None:
         if facts is None:
             sections.append((label, hashlib.sha256(body).hexdigest()[:32]))
         else:
+            defined |= {(start, symbol.name) for symbol in facts.exports}
             symbols += len(facts.exports) + len(facts.imports)
         if len(parts) > _MAX_MEMBERS or symbols > _MAX_SYMBOLS:
             raise elf.ElfError(f"more than {_MAX_MEMBERS} members or {_MAX_SYMBOLS} symbols")
+    indexed = index is not None and _entries(*index) == defined
+    if index is not None and not indexed:
+        sections.append(("symbol index", hashlib.sha256(index[1]).hexdigest()[:32]))
     first = next((facts for _, facts in parts if facts is not None), None)
     if first is None:
         return None
@@ -103,3 +109,17 @@ def read(data: bytes) -> ElfFacts | None:
         indexed=indexed,
         members=tuple(parts),
     )
+
+
+def _entries(name: str, body: bytes) -> set[tuple[int, str]] | None:
+    """Return (offset of the member, symbol) of an index; ``None`` for a malformed one."""
+    size = 8 if name == "/SYM64/" else 4
+    count = int.from_bytes(body[:size], "big")
+    names = body[size * (count + 1) :].rstrip(b"\0").split(b"\0")
+    if len(names) != count and (count or names != [b""]):
+        return None
+    starts = (body[at : at + size] for at in range(size, size * (count + 1), size))
+    return {
+        (int.from_bytes(start, "big"), symbol.decode("utf-8", "backslashreplace"))
+        for start, symbol in zip(starts, names, strict=False)
+    }

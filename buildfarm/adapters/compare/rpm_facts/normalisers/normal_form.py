@@ -11,20 +11,40 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from buildfarm.adapters.compare.rpm_facts import pe
 from buildfarm.adapters.compare.rpm_facts.errors import MalformedError
 from buildfarm.adapters.compare.rpm_facts.normalisers import containers, normalisers
 from buildfarm.domain.compare.contents.java import ClassFacts
 from buildfarm.domain.compare.contents.normalise import Mask
+from buildfarm.domain.compare.contents.pe import PeFacts
+from buildfarm.domain.compare.facts.content_facts import MemberFacts
 from buildfarm.domain.compare.facts.elf_facts import ElfFacts
 
 _ELF, _JAVA_CLASS, _AR = b"\x7fELF", b"\xca\xfe\xba\xbe", b"!<arch>\n"
 _MAX_DEPTH = 4
 _TEXT_PROBE = 1 << 16
 _MAX_TEXT = 16 << 20
-_EVIDENCE = 32 << 10
+_EVIDENCE, _SCRIPT_EVIDENCE = 32 << 10, 1 << 20
+_MAX_MEMBER_FACTS = 300_000
+_PAGE = re.compile(r"\.(?:x?html?|svg)$")
+_ACTIVE = re.compile(
+    r"<script\b.*?</script|\bon[a-z]{3,20}\s*=\s*(?:\"[^\"]*|'[^']*)|(?:javascript|data):[^\"'\s>]*"
+    r"|<(?:iframe|object|embed|foreignObject)\b[^>]*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What a browser runs of a page."""
 _BUILD_FOLDER = re.compile(r"/BUILD(?:ROOT)?(?=/)")
+_TOPDIR = re.compile(r"(?:^/builddir/build|/rpmbuild)$")
+"""mock's and rpmdev-setuptree's; see the rpm manual, "Macro configuration", for ``_topdir``."""
+_FOLLOWED = re.compile(
+    r"^/etc/|^(?:/usr)?/(?:s?bin|libexec)/|/systemd/|/(?:pkgconfig|cmake|udev|dbus-1|polkit-1)/|/[Mm]akefile"
+    r"|\.(?:service|timer|socket|path|mount|target|desktop|conf|cfg|ini|pc|la|cmake|rules|policy|m4|mk"
+    r"|sh|bash|csh|zsh|py|pl|pm|rb|lua|tcl|js|mjs|php|el|awk|R|jl)$"
+)
+"""Files whose paths are followed by a program, so that another path is another thing."""
 _NO_PATH = re.compile(r"[^\w.+~@%/-]")
 _LONGEST_PREFIX = 200
 _SHEBANG = re.compile(rb"#! *([^\n]{1,200})")
@@ -46,6 +66,9 @@ class NormalForm:
     elf: ElfFacts | None = None
     classes: tuple[ClassFacts, ...] = ()
     symvers: tuple[tuple[str, str], ...] = ()
+    pe: PeFacts | None = None
+    members: list[MemberFacts] = field(default_factory=list)
+    active: tuple[str, ...] = ()
     fired: list[str] = field(default_factory=list)
 
     @property
@@ -73,8 +96,15 @@ def reduce(data: bytes, path: str, mask: Mask, *, depth: int = 0) -> NormalForm:
     if _is_text(data):
         return _text(data, path, mask)
     material, fired = normalisers.of_binary(path, data)
+    facts = pe.read(data) if data.startswith(b"MZ") else None
+    if facts is not None:
+        facts = replace(facts, digest=hashlib.sha256(material).hexdigest())
+        material += str(facts.is_signed).encode()
     return NormalForm(
-        material=b"".join((*(f"{name}\0".encode() for name in fired), material)), fired=fired
+        material=b"".join((*(f"{name}\0".encode() for name in fired), material)),
+        nature="data" if facts is None else "pe",
+        pe=facts,
+        fired=fired,
     )
 
 
@@ -85,10 +115,10 @@ def _container(data: bytes, path: str, mask: Mask, depth: int) -> NormalForm | N
     try:
         for magic, name, unpack in containers.COMPRESSORS:
             if data.startswith(magic):
-                form = reduce(
-                    unpack(data), path.removesuffix(_ENDINGS.get(name, "")), mask, depth=depth + 1
-                )
-                form.material = f"{name}\0".encode() + form.material
+                content, rest = unpack(data)
+                inside = path.removesuffix(_ENDINGS.get(name, ""))
+                form = reduce(content, inside, mask, depth=depth + 1)
+                form.material = f"{name}\0".encode() + rest + form.material
                 form.fired.insert(0, name)
                 return form
         for name, (looks, members) in containers.ARCHIVES.items():
@@ -102,23 +132,51 @@ def _container(data: bytes, path: str, mask: Mask, depth: int) -> NormalForm | N
 
 
 def _members(kind: str, found: list[containers.Member], mask: Mask, depth: int) -> NormalForm:
-    """Return an archive's normal form, without its times, owners and order."""
+    """Return an archive's normal form, without its times and the order of different names."""
     if len(found) > containers.MAX_MEMBERS:
         raise containers.TooLargeError("too many members")
     state, fired = [], [f"{kind}-members"]
-    for member in sorted(found, key=lambda member: (member.name, member.attributes)):
+    members: list[MemberFacts] = []
+    room = _EVIDENCE
+    for member in sorted(found, key=lambda member: member.name):
         form = reduce(member.body, member.name, mask, depth=depth + 1)
         fired += [name for name in form.fired if name not in fired]
         state.append((member.name, member.attributes, form.digest))
-    return NormalForm(material=f"{kind}\0".encode() + repr(state).encode(), fired=fired)
+        text = form.text if len(form.text) <= room else ""
+        room -= len(text)
+        members += [replace(inner, name=f"{member.name}!{inner.name}") for inner in form.members]
+        if not form.members:
+            attributes = f"{member.attributes}\0{form.digest}".encode("utf-8", "surrogateescape")
+            members.append(
+                MemberFacts(
+                    name=member.name or member.attributes, digest=hashlib.sha256(attributes).hexdigest(),
+                    nature=form.nature, text=text, elf=form.elf, classes=form.classes,
+                )
+            )  # fmt: skip
+    return NormalForm(
+        material=f"{kind}\0".encode() + repr(state).encode(),
+        members=members if _is_small(members) else [],
+        fired=fired,
+    )
+
+
+def _is_small(members: Sequence[MemberFacts]) -> bool:
+    """Check that facts of members are few enough to be handed on; else the archive is one piece."""
+    symbols = sum(
+        len(member.elf.exports) + len(member.elf.imports) for member in members if member.elf
+    )
+    named = sum(len(item.members) for member in members for item in member.classes)
+    return symbols + named + len(members) <= _MAX_MEMBER_FACTS
 
 
 def _elf(facts: ElfFacts, fired: str) -> NormalForm:
     names = [fired]
     if facts.module is not None and facts.module.signature:
         names.append("module-signature")
-    # Whether a file has debuginfo does not count: a debuginfo RPM may hold it.
-    compared = replace(facts, debuginfo=False) if facts.debuginfo else facts
+    # Whether a file has debuginfo does not count: a debuginfo RPM may hold it. Nor do its records of
+    # compilers: they are a cause of differences, not one.
+    members = tuple((name, part and replace(part, toolchain=())) for name, part in facts.members)
+    compared = replace(facts, debuginfo=False, toolchain=(), members=members)
     return NormalForm(
         material=repr(compared).encode("utf-8", "surrogateescape"),
         nature="elf",
@@ -146,19 +204,37 @@ def _is_text(data: bytes) -> bool:
 
 
 def mask_build_paths(text: str) -> str:
-    """Replace the path down to rpmbuild's ``BUILD`` or ``BUILDROOT``, always in linear time.
+    """Replace the path down to rpmbuild's ``BUILD`` or ``BUILDROOT`` where it is the topdir of mock
+    or rpmbuild; any other path means what it says. Always in linear time.
 
-    >>> mask_build_paths("-I/builddir/build/BUILD/foo-1.0/src /usr/BUILDER")
-    '-I@BUILD@/foo-1.0/src /usr/BUILDER'
+    >>> mask_build_paths("-I/builddir/build/BUILD/foo-1.0/src /srv/BUILD/x /usr/BUILDER")
+    '-I@BUILD@/foo-1.0/src /srv/BUILD/x /usr/BUILDER'
     """
     parts, done = [], 0
     for match in _BUILD_FOLDER.finditer(text):
         floor = max(done, match.start() - _LONGEST_PREFIX)
         breaks = [found.end() for found in _NO_PATH.finditer(text, floor, match.start())]
         start = text.find("/", breaks[-1] if breaks else floor, match.start() + 1)
+        if _TOPDIR.search(text, start, match.start()) is None:
+            continue
         parts += [text[done:start], "@BUILD@"]
         done = match.end()
     return "".join([*parts, text[done:]])
+
+
+def _is_read_only(path: str, data: bytes) -> bool:
+    """Check that a text only tells people where it was built: no script, command or configuration."""
+    return not data.startswith(b"#!") and _FOLLOWED.search(path) is None
+
+
+def _active(text: str) -> tuple[str, ...]:
+    found = {match.group() for match in _ACTIVE.finditer(text)}
+    return tuple(
+        sorted(
+            hashlib.sha256(some.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+            for some in found
+        )
+    )
 
 
 def _symvers(text: str) -> tuple[tuple[str, str], ...]:
@@ -170,7 +246,10 @@ def _symvers(text: str) -> tuple[tuple[str, str], ...]:
 def _text(data: bytes, path: str, mask: Mask) -> NormalForm:
     fired = []
     text = data.decode("utf-8", "surrogateescape")
-    for name, change in (("own-evr", mask.apply), ("build-path", mask_build_paths)):
+    changes = [("own-evr", mask.apply)]
+    if _is_read_only(path, data):
+        changes.append(("build-path", mask_build_paths))
+    for name, change in changes:
         changed = change(text)
         if changed != text:
             fired.append(name)
@@ -179,11 +258,13 @@ def _text(data: bytes, path: str, mask: Mask) -> NormalForm:
     fired += named
     shebang = _SHEBANG.match(data)
     material = text.encode("utf-8", "surrogateescape")
+    most = _SCRIPT_EVIDENCE if shebang else _EVIDENCE
     return NormalForm(
         material=material,
         nature="script" if shebang else "text",
         interpreter=shebang[1].decode("utf-8", "backslashreplace").strip() if shebang else "",
-        text=material.decode("utf-8", "backslashreplace") if len(material) <= _EVIDENCE else "",
+        text=material.decode("utf-8", "backslashreplace") if len(material) <= most else "",
         symvers=_symvers(text) if _SYMVERS.search(path) else (),
+        active=_active(text) if _PAGE.search(path) else (),
         fired=fired,
     )

@@ -12,6 +12,8 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from buildfarm.adapters.compare.rpm_facts.normalisers import fonts
+
 Change = Callable[[str], str]
 _TEXT_HEAD = 8192
 
@@ -94,7 +96,10 @@ TEXT: tuple[TextNormaliser, ...] = (
         r"^(#+\s+(?:built by|on|in|using)\s).*$",
     ),
     _text(
-        "xml-date", r"\.xml$", r"(<(?:date|pubdate|releaseinfo)>)[^<]*", head="Generated|generator"
+        "xml-date",
+        r"^/usr/share/(?:doc|gtk-doc|help)/.*\.xml$",
+        r"(<(?:date|pubdate)>)(?:\d{4}-\d\d-\d\d|\d{1,2} \w{3,9} \d{4}|\w{3,9} \d{1,2}, \d{4})(?=<)",
+        head=r"(?s:<!DOCTYPE (?:book|article|refentry).*(?:Generated|generator))",
     ),
 )
 
@@ -114,13 +119,17 @@ def of_text(path: str, text: str) -> tuple[str, list[str]]:
 
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_TIMES = (b"date:", b"Creation Time", b"create-date", b"modify-date")
-_PDF = re.compile(
-    rb"/(?:CreationDate|ModDate)\s*\([^)]*\)|/ID\s*\[\s*<[0-9A-Fa-f]*>\s*<[0-9A-Fa-f]*>\s*\]"
-    rb"|<(xmp:(?:CreateDate|ModifyDate|MetadataDate)|xapMM:DocumentID"
-    rb"|xmpMM:(?:DocumentID|InstanceID))>[^<]*"
+_PNG_TIME_SIZE = 7
+_PNG_DATE = re.compile(
+    rb"(?:date:\w{1,20}|Creation Time|create-date|modify-date)\0{1,5}[\w :+.,-]{0,60}"
 )
-_MO_DATES = re.compile(rb"(?:POT-Creation-Date|PO-Revision-Date): [^\n\0]*\n")
+_PDF = re.compile(
+    rb"/(?:CreationDate|ModDate)\s*\((?:D:)?[0-9+\-'Z:TU ]{4,30}\)"
+    rb"|/ID\s*\[\s*<[0-9A-Fa-f]{0,64}>\s*<[0-9A-Fa-f]{0,64}>\s*\]"
+    rb"|<(xmp:(?:CreateDate|ModifyDate|MetadataDate)|xapMM:DocumentID"
+    rb"|xmpMM:(?:DocumentID|InstanceID))>[\w:+.-]{1,60}(?=<)"
+)
+_MO_DATES = re.compile(rb"(?:POT-Creation-Date|PO-Revision-Date): [\dA-Z:+. -]{1,40}\n")
 _MO = (b"\xde\x12\x04\x95", b"\x95\x04\x12\xde")
 _PYC_HEADER, _PYC_END = 16, b"\r\n"
 
@@ -132,6 +141,7 @@ def of_binary(path: str, data: bytes) -> tuple[bytes, list[str]]:
         ("pdf-dates", _PDF.sub(b"", data) if data.startswith(b"%PDF-") else data),
         ("mo-dates", _MO_DATES.sub(b"", data) if data.startswith(_MO) else data),
         ("pe-stamps", _pe(data)), ("pyc-header", _pyc(path, data)),
+        ("font-stamps", fonts.without_stamps(data)),
     ):  # fmt: skip
         if changed != data:
             return changed, [name]
@@ -146,8 +156,8 @@ def _png(data: bytes) -> bytes:
     while at + 12 <= len(data):
         (size,) = struct.unpack_from(">I", data, at)
         kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
-        timed = kind == b"tIME" or (
-            kind in (b"tEXt", b"zTXt", b"iTXt") and body.startswith(_PNG_TIMES)
+        timed = (kind == b"tIME" and size == _PNG_TIME_SIZE) or (
+            kind in (b"tEXt", b"iTXt") and _PNG_DATE.fullmatch(body) is not None
         )
         if not timed:
             kept.append(data[at : at + 12 + size])
