@@ -43,7 +43,7 @@ _WORDS = {
     "content-doc": "{path} is documentation and differs",
     "content-data": "{path} differs",
     "content-source": "{path} is source text and differs",
-    "elf-code": "{path} has other machine code, its interface is compared by itself",
+    "elf-code": "{path} has other code or data than the vendor's: {subject}",
     "elf-soname": "{path} has the soname {new}, the vendor's {old}",
     "elf-needed": "{path} needs other libraries: {subject}",
     "export-removed": "{path} no longer exports {subject}, whoever uses it breaks",

@@ -73,6 +73,7 @@ class Kind(enum.StrEnum):
     ELF_IMPORT = "elf-import"
     ELF_CODE = "elf-code"
     ELF_LAYOUT = "elf-layout"
+    ELF_DEBUG = "elf-debug"
     ELF_VERSION = "elf-version"
     EXPORT_REMOVED = "export-removed"
     EXPORT_ADDED = "export-added"
@@ -88,6 +89,9 @@ class Kind(enum.StrEnum):
     CLASS_ADDED = "class-added"
     CLASS_CHANGED = "class-changed"
     CLASS_CODE = "class-code"
+    # PE files: Windows, EFI
+    PE_CODE = "pe-code"
+    PE_PROTECTION = "pe-protection"
     # the ABI, as abidiff sees it
     ABI = "abi"
     ABI_CHECK = "abi-check"
@@ -108,6 +112,7 @@ NAMED_ONLY = frozenset(
         Kind.WEAK_DEPENDENCY,
         Kind.ORDER,
         Kind.FILE_REMOVED,
+        Kind.FILE_ADDED,
         Kind.FILE_TYPE,
         Kind.FILE_MODE,
         Kind.FILE_OWNER,

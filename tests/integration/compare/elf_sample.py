@@ -84,6 +84,7 @@ def facts(data: bytes, path: str = "/usr/lib64/libsample.so", mask: Mask = NO_MA
     return ContentFacts(
         path=path, size=len(data), sha256=str(hash(data)), nature=form.nature, normal=form.digest,
         normalisers=tuple(form.fired), text=form.text, elf=form.elf, classes=form.classes, symvers=form.symvers,
+        pe=form.pe, members=tuple(form.members), active=form.active,
     )  # fmt: skip
 
 

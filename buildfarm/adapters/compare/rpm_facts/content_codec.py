@@ -8,15 +8,20 @@ from typing import Any
 
 from buildfarm.adapters.compare.rpm_facts.codec import from_row, to_row, to_rows
 from buildfarm.domain.compare.contents.java import ClassFacts, ClassMember
+from buildfarm.domain.compare.contents.pe import PeFacts
 from buildfarm.domain.compare.facts.content_facts import (
     AbiFacts,
     BothSides,
-    CodeFacts,
+    Cause,
+    CodeChange,
+    CodePair,
     ContentFacts,
+    MemberFacts,
 )
 from buildfarm.domain.compare.facts.elf_facts import ElfFacts, ElfSymbol, ModuleFacts
 
 _CLASS = [field.name for field in fields(ClassFacts)]
+_MEMBER = [field.name for field in fields(MemberFacts)]
 
 
 def content_to_json(facts: ContentFacts) -> dict[str, Any]:
@@ -24,11 +29,24 @@ def content_to_json(facts: ContentFacts) -> dict[str, Any]:
     form = dict(zip([field.name for field in fields(facts)], to_row(facts), strict=True))
     if facts.elf is not None:
         form["elf"] = _elf_to_json(facts.elf)
-    form["classes"] = [
-        {**dict(zip(_CLASS, to_row(item), strict=True)), "members": to_rows(item.members)}
-        for item in facts.classes
+    form["classes"] = _classes_to_json(facts.classes)
+    form["pe"] = None if facts.pe is None else to_row(facts.pe)
+    form["members"] = [
+        {
+            **dict(zip(_MEMBER, to_row(member), strict=True)),
+            "elf": None if member.elf is None else _elf_to_json(member.elf),
+            "classes": _classes_to_json(member.classes),
+        }
+        for member in facts.members
     ]
     return form
+
+
+def _classes_to_json(classes: Iterable[ClassFacts]) -> list[dict[str, Any]]:
+    return [
+        {**dict(zip(_CLASS, to_row(item), strict=True)), "members": to_rows(item.members)}
+        for item in classes
+    ]
 
 
 def content_from_json(form: Mapping[str, Any]) -> ContentFacts:
@@ -38,7 +56,25 @@ def content_from_json(form: Mapping[str, Any]) -> ContentFacts:
     if form["elf"] is not None:
         values["elf"] = _elf_from_json(form["elf"])
     values["symvers"] = _pairs(form["symvers"])
-    values["classes"] = tuple(
+    values["classes"] = _classes_from_json(form["classes"])
+    if form["pe"] is not None:
+        values["pe"] = from_row(PeFacts, form["pe"])
+    values["active"] = tuple(form["active"])
+    values["members"] = tuple(
+        MemberFacts(
+            **{
+                **member,
+                "elf": None if member["elf"] is None else _elf_from_json(member["elf"]),
+                "classes": _classes_from_json(member["classes"]),
+            }
+        )
+        for member in form["members"]
+    )
+    return ContentFacts(**values)
+
+
+def _classes_from_json(listed: Iterable[Mapping[str, Any]]) -> tuple[ClassFacts, ...]:
+    return tuple(
         ClassFacts(
             **{
                 **item,
@@ -47,25 +83,31 @@ def content_from_json(form: Mapping[str, Any]) -> ContentFacts:
                 "members": tuple(from_row(ClassMember, row) for row in item["members"]),
             }
         )
-        for item in form["classes"]
+        for item in listed
     )
-    return ContentFacts(**values)
 
 
 def both_sides_from_json(listed: Iterable[Mapping[str, Any]]) -> dict[str, BothSides]:
     """Return a reader's facts of pairs of files, by path; errors as in :func:`rpm_from_json`."""
     return {
         one["path"]: BothSides(
-            old_code=_code(one["old_code"]),
-            new_code=_code(one["new_code"]),
-            abi=None if one["abi"] is None else AbiFacts(**one["abi"]),
+            code=_code(one["code"]), abi=None if one["abi"] is None else AbiFacts(**one["abi"])
         )
         for one in listed
     }
 
 
-def _code(form: Mapping[str, Any] | None) -> CodeFacts | None:
-    return None if form is None else CodeFacts(**{**form, "functions": _pairs(form["functions"])})
+def _code(form: Mapping[str, Any] | None) -> CodePair | None:
+    if form is None:
+        return None
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in form.items()
+    }
+    values["cause"] = Cause(form["cause"])
+    values["changes"] = tuple(
+        CodeChange(**{**change, "cause": Cause(change["cause"])}) for change in form["changes"]
+    )
+    return CodePair(**values)
 
 
 def _elf_to_json(facts: ElfFacts) -> dict[str, Any]:

@@ -87,4 +87,7 @@ def _read(blocks: Iterator[bytes], size: int, path: str, mask: Mask) -> ContentF
         elf=form.elf,
         classes=form.classes,
         symvers=form.symvers,
+        pe=form.pe,
+        members=tuple(form.members),
+        active=form.active,
     )

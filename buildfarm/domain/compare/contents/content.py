@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from buildfarm.domain.compare.contents.archive_members import compare_members
 from buildfarm.domain.compare.contents.elf import compare_elf
 from buildfarm.domain.compare.contents.java import compare_class
 from buildfarm.domain.compare.contents.kernel_module import compare_kernel_symbols
 from buildfarm.domain.compare.contents.normalise import first_difference, text_diff
+from buildfarm.domain.compare.contents.pe import compare_pe
 from buildfarm.domain.compare.facts.content_facts import NOTHING, BothSides, ContentFacts
+from buildfarm.domain.compare.facts.elf_facts import ElfFacts
 from buildfarm.domain.compare.kinds import Kind, finding
 from buildfarm.domain.compare.metadata.files import CONFIG, FilePair, is_documentation
 from buildfarm.domain.core.verdict import Finding, Verdict
@@ -54,7 +57,16 @@ def compare_content(
                 old=_told(old), new=_told(new),
             )
         ]  # fmt: skip
-    return compare_compiled(path, old, new, both) or [_plain(pair, old, new, is_source=is_source)]
+    compiled = compare_compiled(path, old, new, both)
+    if compiled or is_source or not (old.members and new.members) or _is_for_people(pair):
+        return compiled or [_plain(pair, old, new, is_source=is_source)]
+    return compare_members(path, old.members, new.members)
+
+
+def _is_for_people(pair: FilePair) -> bool:
+    """Return whether both sides are documentation that nobody can run."""
+    executable = (pair.old.mode | pair.new.mode) & _EXECUTABLE
+    return not executable and is_documentation(pair.old) and is_documentation(pair.new)
 
 
 def compare_compiled(
@@ -65,6 +77,10 @@ def compare_compiled(
     """
     if old.elf is not None and new.elf is not None:
         return compare_elf(path, old.elf, new.elf, both)
+    if old.elf is not None:
+        return [_no_longer_compiled(path, old.elf, new)]
+    if old.pe is not None and new.pe is not None:
+        return compare_pe(path, old.pe, new.pe)
     if len(old.classes) == len(new.classes) == 1:
         return compare_class(path, old.classes[0], new.classes[0])
     if old.symvers and new.symvers:
@@ -72,23 +88,34 @@ def compare_compiled(
     return []
 
 
+def _no_longer_compiled(path: str, old: ElfFacts, new: ContentFacts) -> Finding:
+    """The finding of a program, library or archive with something else in its place."""
+    kind = Kind.EXPORT_REMOVED if old.exports else Kind.ELF_HEADER
+    subject = f"all {len(old.exports)} exports" if old.exports else "the ELF file"
+    return finding(
+        kind, Verdict.INCOMPATIBLE, "elf-replaced", path=path, subject=subject,
+        old="archive" if old.archive else "ELF", new=_told(new),
+    )  # fmt: skip
+
+
 def _plain(pair: FilePair, old: ContentFacts, new: ContentFacts, *, is_source: bool) -> Finding:
     entry = pair.old
     if is_source:
         kind, verdict = Kind.CONTENT_SOURCE, Verdict.REVIEW
-    elif is_documentation(entry) and is_documentation(pair.new):
-        kind, verdict = Kind.CONTENT_DOC, Verdict.COMPATIBLE
+    elif _is_for_people(pair) and not new.interpreter:
+        scripts = set(new.active) - set(old.active)
+        kind = Kind.CONTENT_DOC
+        verdict = Verdict.REVIEW if scripts else Verdict.COMPATIBLE
     elif (entry.mode | pair.new.mode) & _EXECUTABLE or _COMMAND.match(entry.path):
         kind, verdict = Kind.CONTENT_SCRIPT, Verdict.INCOMPATIBLE
     elif entry.flags & CONFIG:
         kind, verdict = Kind.CONTENT_CONFIG, Verdict.REVIEW
     else:
         kind, verdict = Kind.CONTENT_DATA, Verdict.REVIEW
-    before, after = (
-        first_difference(old.text, new.text) if old.text and new.text else (_told(old), _told(new))
-    )
+    texts = old.text and new.text and old.text != new.text
+    before, after = first_difference(old.text, new.text) if texts else (_told(old), _told(new))
     nature = old.nature if old.nature == new.nature else f"{old.nature} → {new.nature}"
-    diff = text_diff(old.text, new.text) if old.text and new.text else ""
+    diff = text_diff(old.text, new.text) if texts else ""
     return replace(
         finding(
             kind, verdict, kind.value, path=pair.new.path, subject=nature, old=before, new=after
