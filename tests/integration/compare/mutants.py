@@ -34,7 +34,7 @@ MUTANTS: dict[str, tuple[tuple[str, str], Kind, Verdict, str]] = {
     "rich": (("(grep or sed)", "(grep and sed)"), Kind.REQUIRES, I, "grep"),
     "rich-order": (("(grep or sed)", "(sed or grep)"), Kind.REQUIRES, E, "of its own"),
     "provides-gone": (("Provides: sample-api = 2\n", ""), Kind.PROVIDES, I, "sample-api"),
-    "provides-added": (("sample-api = 2", "sample-api = 2\nProvides: new-api"), Kind.PROVIDES, C, "new-api"),
+    "provides-added": (("sample-api = 2", "sample-api = 2\nProvides: new-api"), Kind.PROVIDES, R, "new-api"),
     "conflicts": (("rival < 3", "rival < 4"), Kind.CONFLICTS, I, "rival"),
     "obsoletes": (("Obsoletes: older < 1\n", ""), Kind.OBSOLETES, I, "older"),
     "recommends": (("weak-one", "weak-two"), Kind.WEAK_DEPENDENCY, R, "weak-two"),

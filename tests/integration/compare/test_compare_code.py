@@ -14,7 +14,7 @@ from buildfarm.adapters.compare.rpm_facts.elf import code_pair, elf, elf_image
 from buildfarm.adapters.compare.rpm_facts.elf.build_times import BuildTimes
 from buildfarm.adapters.compare.rpm_facts.elf.disassembly import Disassembler
 from buildfarm.adapters.compare.rpm_facts.elf.elf_image import ElfError
-from buildfarm.adapters.compare.rpm_facts.elf.functions import spans
+from buildfarm.adapters.compare.rpm_facts.elf.functions import Room, spans
 from buildfarm.domain.compare.contents.elf import compare_elf
 from buildfarm.domain.compare.facts.content_facts import BothSides, Cause
 from buildfarm.domain.core.verdict import Finding, Verdict
@@ -74,6 +74,15 @@ def test_code_at_other_addresses_is_proved_equal(tmp_path, strip):
     assert ("elf-code", Verdict.COMPATIBLE, "code-moved") in {
         (item.kind, item.verdict, item.rule) for item in findings
     }
+
+
+def test_code_without_room_is_not_decoded_and_nothing_is_proved_of_it(tmp_path):
+    old, new = built(tmp_path / "old"), built(tmp_path / "new", SOURCE, MOVED)
+    room = Room()
+    assert code_pair.compare(old, new, room=room).cause is Cause.PLACEMENT
+    assert room.left < Room().left
+    pair = code_pair.compare(old, new, room=Room(left=100))
+    assert (pair.cause, pair.functions) == (Cause.OTHER, 0)
 
 
 EDITS = {

@@ -127,6 +127,24 @@ def test_a_script_is_a_script_whatever_its_flag():
     assert item.verdict is Verdict.REVIEW
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "path", "verdict", "rule"),
+    [
+        ("#!/bin/sh\nx\n", "#!/usr/bin/sh\nx\n", "/usr/bin/x", Verdict.EQUIVALENT, "merged-usr"),
+        ("#!/bin/sh\nx\n", "#!/usr/bin/bash\nx\n", "/usr/bin/x", Verdict.INCOMPATIBLE, "content-script"),
+        ("#!/bin/sh\n# by 1\nx\n", "#!/bin/sh\n# by 2\nx\n", "/usr/bin/x", Verdict.COMPATIBLE, "comment"),
+        ("#!/bin/sh\n# by 1\nx\n", "#!/bin/sh\n# by 2\ny\n", "/usr/bin/x", Verdict.INCOMPATIBLE, "content-script"),
+        ("#!/usr/bin/python3\n# -*- 1\n", "#!/usr/bin/python3\n# -*- 2\n", "/usr/bin/x", Verdict.INCOMPATIBLE, "content-script"),
+        ("# by 1\ndlname='a'\n", "# by 2\ndlname='a'\n", "/usr/lib64/x.la", Verdict.COMPATIBLE, "comment"),
+        ("# by 1\ndlname='a'\n", "# by 1\ndlname='b'\n", "/usr/lib64/x.la", Verdict.REVIEW, "content-data"),
+    ],
+)  # fmt: skip
+def test_comments_of_what_a_shell_reads_are_told_apart(old, new, path, verdict, rule):
+    mode = 0o100755 if path.startswith("/usr/bin") else 0o100644
+    (item,) = found(old.encode(), new.encode(), path, mode=mode)
+    assert (item.verdict, item.rule) == (verdict, rule)
+
+
 def test_the_line_that_differs_is_shown_of_a_large_script():
     lines = [f"echo {number}" for number in range(9000)]
     old = "\n".join(["#!/bin/sh", *lines]).encode()

@@ -19,6 +19,7 @@ from typing import Any
 from buildfarm.adapters.compare.rpm_facts.elf import elf, elf_image, elf_notes
 from buildfarm.adapters.compare.rpm_facts.elf.build_times import BuildTimes
 from buildfarm.adapters.compare.rpm_facts.elf.elf_image import ElfError
+from buildfarm.adapters.compare.rpm_facts.elf.functions import Room
 from buildfarm.adapters.compare.rpm_facts.headers import plain
 from buildfarm.adapters.compare.rpm_facts.payload import build_time, files
 from buildfarm.adapters.system import process
@@ -72,21 +73,24 @@ def _answer(request: dict[str, Any], work: Path) -> list[dict[str, Any]]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         said = list(pool.map(ask, there))
     rows = []
+    room = Room()
     for (old, new), answer in zip(there, said, strict=True):
         one, two = found[0][old], found[1][new]
-        facts = _code(one, two, debug, times) if (old, new) in code else None
+        facts = _code(one, two, debug, times, room) if (old, new) in code else None
         rows.append(
             {"path": new, "code": facts and asdict(facts), "abi": answer and asdict(answer)}
         )
     return rows
 
 
-def _code(old: Path, new: Path, debug: _Debuginfo, times: BuildTimes) -> CodePair | None:
+def _code(
+    old: Path, new: Path, debug: _Debuginfo, times: BuildTimes, room: Room
+) -> CodePair | None:
     from buildfarm.adapters.compare.rpm_facts.elf import code_pair  # noqa: PLC0415  # capstone takes long to import, and few ask
 
     sides = old.read_bytes(), new.read_bytes()
     try:
-        return code_pair.compare(*sides, debug.of(*sides), times)
+        return code_pair.compare(*sides, debug.of(*sides), times, room)
     except (ElfError, struct.error, IndexError, OverflowError):  # reported by the content facts
         return None
 

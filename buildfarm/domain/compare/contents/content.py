@@ -9,8 +9,9 @@ from buildfarm.domain.compare.contents.archive_members import compare_members
 from buildfarm.domain.compare.contents.elf import compare_elf
 from buildfarm.domain.compare.contents.java import compare_class
 from buildfarm.domain.compare.contents.kernel_module import compare_kernel_symbols
-from buildfarm.domain.compare.contents.normalise import first_difference, text_diff
+from buildfarm.domain.compare.contents.normalise import first_difference, merged_usr, text_diff
 from buildfarm.domain.compare.contents.pe import compare_pe
+from buildfarm.domain.compare.contents.shell import is_shell, without_comments
 from buildfarm.domain.compare.facts.content_facts import NOTHING, BothSides, ContentFacts
 from buildfarm.domain.compare.facts.elf_facts import ElfFacts
 from buildfarm.domain.compare.kinds import Kind, finding
@@ -113,15 +114,35 @@ def _plain(pair: FilePair, old: ContentFacts, new: ContentFacts, *, is_source: b
     else:
         kind, verdict = Kind.CONTENT_DATA, Verdict.REVIEW
     texts = old.text and new.text and old.text != new.text
+    rule = kind.value
+    if texts and not is_source and (same := _same_commands(pair, old, new)):
+        verdict, rule = same
     before, after = first_difference(old.text, new.text) if texts else (_told(old), _told(new))
     nature = old.nature if old.nature == new.nature else f"{old.nature} → {new.nature}"
     diff = text_diff(old.text, new.text) if texts else ""
     return replace(
-        finding(
-            kind, verdict, kind.value, path=pair.new.path, subject=nature, old=before, new=after
-        ),
+        finding(kind, verdict, rule, path=pair.new.path, subject=nature, old=before, new=after),
         diff=diff,
     )
+
+
+def _same_commands(
+    pair: FilePair, old: ContentFacts, new: ContentFacts
+) -> tuple[Verdict, str] | None:
+    """Return verdict and rule of two texts that a program reads alike; ``None`` for all others."""
+    head, _, body = old.text.partition("\n")
+    other, _, rest = new.text.partition("\n")
+    if body == rest and old.interpreter and new.interpreter:
+        paths = [merged_usr(side.interpreter) for side in (old, new)]
+        marks = head.startswith("#!") and other.startswith("#!")
+        return (Verdict.EQUIVALENT, "merged-usr") if marks and paths[0] == paths[1] else None
+    library = all(side.path.endswith(".la") for side in (pair.old, pair.new))
+    if not library and not (is_shell(old.interpreter) and is_shell(new.interpreter)):
+        return None
+    runs = without_comments(old.text)
+    if runs is None or runs != without_comments(new.text):
+        return None
+    return Verdict.COMPATIBLE, "comment"
 
 
 def _told(facts: ContentFacts) -> str:

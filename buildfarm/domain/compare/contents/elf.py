@@ -11,15 +11,11 @@ from buildfarm.domain.compare.contents.kernel_module import compare_module
 from buildfarm.domain.compare.contents.notes import Notes
 from buildfarm.domain.compare.contents.static_archive import compare_archive
 from buildfarm.domain.compare.facts.content_facts import NOTHING, BothSides, Cause
-from buildfarm.domain.compare.facts.elf_facts import BAD, ElfFacts
+from buildfarm.domain.compare.facts.elf_facts import BAD, MERGED_INTO_LIBC, ElfFacts
 from buildfarm.domain.compare.kinds import Kind
 from buildfarm.domain.core.verdict import Finding, Verdict
 
 _NO_KERNEL = (0, 0, 0)
-MERGED_INTO_LIBC = frozenset(
-    {"libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libanl.so.1"}
-)
-"""Libraries that glibc 2.34 merged into libc.so.6 (its NEWS): built against it nobody needs them."""
 
 
 def compare_elf(

@@ -105,3 +105,8 @@ checked libc calls.
 
 BAD = ("textrel", "rwx")
 """Words whose gain matters: relocations in code, a segment both writable and executable."""
+
+MERGED_INTO_LIBC = frozenset(
+    {"libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libanl.so.1"}
+)
+"""Libraries that glibc 2.34 merged into libc.so.6 (its NEWS): built against it nobody needs them."""

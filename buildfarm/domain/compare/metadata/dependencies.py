@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from buildfarm.domain.compare.contents.normalise import Mask, merged_usr
+from buildfarm.domain.compare.facts.elf_facts import MERGED_INTO_LIBC
 from buildfarm.domain.compare.facts.facts import Dependency
 from buildfarm.domain.compare.kinds import Kind, finding
 from buildfarm.domain.compare.metadata.rich import canonical, is_rich
@@ -259,14 +260,18 @@ def _lost(stem: str, key: _Key) -> Finding:
         )
     if _is_soft(kind, key):
         return finding(kind, Verdict.REVIEW, f"{kind}-removed", subject=key.name, old=key)
+    if kind is Kind.REQUIRES and key.name.partition("(")[0] in MERGED_INTO_LIBC:
+        return finding(kind, Verdict.REVIEW, "requires-in-libc", subject=key.name, old=key)
     return finding(kind, Verdict.INCOMPATIBLE, f"{kind}-removed", subject=key.name, old=key)
 
 
 def _gained(stem: str, key: _Key) -> Finding:
     """Ours has it, the vendor does not."""
     kind = KIND_OF[stem]
-    if kind is Kind.PROVIDES:
-        return finding(kind, Verdict.COMPATIBLE, "provides-added", subject=key.name, new=key)
+    if kind is Kind.PROVIDES:  # dnf installs for others what provides a name
+        generated = _SYMBOL_VERSION.match(key.name) is not None
+        verdict = Verdict.COMPATIBLE if generated else Verdict.REVIEW
+        return finding(kind, verdict, "provides-added", subject=key.name, new=key)
     if _is_soft(kind, key) or (kind is Kind.REQUIRES and _SYMBOL_VERSION.match(key.name)):
         return finding(kind, Verdict.REVIEW, f"{kind}-added", subject=key.name, new=key)
     return finding(kind, Verdict.INCOMPATIBLE, f"{kind}-added", subject=key.name, new=key)

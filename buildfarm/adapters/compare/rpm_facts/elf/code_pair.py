@@ -26,7 +26,7 @@ from buildfarm.adapters.compare.rpm_facts.elf.elf_image import (
     VERSYM,
     Image,
 )
-from buildfarm.adapters.compare.rpm_facts.elf.functions import Span, code_sections, spans
+from buildfarm.adapters.compare.rpm_facts.elf.functions import Room, Span, code_sections, spans
 from buildfarm.adapters.compare.rpm_facts.elf.placement import (
     NO_TEXT,
     TLS,
@@ -53,9 +53,13 @@ _CONTEXT = 2
 
 
 def compare(
-    old: bytes, new: bytes, debug: tuple[bytes, bytes] = (b"", b""), times: BuildTimes | None = None
+    old: bytes,
+    new: bytes,
+    debug: tuple[bytes, bytes] = (b"", b""),
+    times: BuildTimes | None = None,
+    room: Room | None = None,
 ) -> CodePair:
-    """Compare what two files load.
+    """Compare what two files load; code for which there is no room is not disassembled.
 
     :param debug: their debuginfo files, empty where there is none: names of functions, compilers.
     :raises ElfError, struct.error: one is not well-formed.
@@ -76,9 +80,17 @@ def compare(
         new_toolchain=tools[1],
         texts=tuple(sorted(gained)[:_MAX_STRINGS]),
     )
-    if not _is_readable(images):
+    room = room or Room()
+    still = _layout(images[0]) == _layout(images[1])
+    if not _is_readable(images) or (not still and _code_size(images) > room.left):
         return facts
-    return _Comparison(images, (others[0], others[1]), times or BuildTimes()).facts(facts)
+    comparison = _Comparison(images, (others[0], others[1]), times or BuildTimes(), still=still)
+    room.left -= _code_size(images) if not still else 0
+    return comparison.facts(facts)
+
+
+def _code_size(images: tuple[Image, Image]) -> int:
+    return sum(section.stored for image in images for section in code_sections(image))
 
 
 def _is_readable(images: tuple[Image, Image]) -> bool:
@@ -113,13 +125,15 @@ class _Comparison:
         images: tuple[Image, Image],
         debug: tuple[Image | None, Image | None],
         times: BuildTimes,
+        *,
+        still: bool,
     ) -> None:
         self._images, self._times = images, times
         self._spans = [spans(*both) for both in zip(images, debug, strict=True)]
         self._readers = [Disassembler(image) for image in images]
         relocations = [_relocations(image) for image in images]
         self._sides = [Side(*both) for both in zip(images, relocations, strict=True)]
-        self._still = _layout(images[0]) == _layout(images[1])
+        self._still = still
 
     def facts(self, known: CodePair) -> CodePair:
         """Add cause and changes to what is known."""

@@ -32,6 +32,13 @@ _MAX_NAMES = 64 << 20
 _DAMAGED = (ElfError, struct.error, IndexError, OverflowError, lzma.LZMAError, EOFError)
 
 
+@dataclass(slots=True)
+class Room:
+    """How many bytes of code may still be decoded for one pair of RPMs: a second takes about 1 MiB."""
+
+    left: int = 16 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """The bytes of one function: addresses from ``start`` up to ``end``; ``name`` may be empty."""
