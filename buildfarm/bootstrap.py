@@ -222,6 +222,7 @@ def compare_policy(config: Config, name: str) -> ComparePolicy:
         suffix=suffix_pattern(target.suffix),
         header_tags={tag.upper(): value for tag, value in target.header_tags.items()},
         renames={vendor: ours for rule in rules for vendor, ours in rule.rename.items()},
+        causes=frozenset(target.gate.causes),
     )
 
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 
+from buildfarm.domain.core.verdict import CodeCause
+
 
 class Mode(enum.StrEnum):
     """``GATE``: Release must be equal once the suffix is off.
@@ -63,6 +65,8 @@ class Waiver:
         that names none.
 
         >>> from datetime import date
+
+        from buildfarm.domain.core.verdict import CodeCause
         >>> waiver = Waiver(id="w", owner="o", reason="r", expires=date(2030, 1, 1), kind="tag", target="reef-*")
         >>> waiver.covers_target("reef-9"), waiver.covers_target("")
         (True, False)
@@ -78,7 +82,7 @@ class ComparePolicy:
     the values our RPMs carry, by upper-case tag (``VENDOR``); ``renames`` map the vendor's names to
     ours; ``debranded`` are the sources a rule changed (our names); ``expectations`` are by our
     source name. ``today`` decides about waivers. ``both_sides``: disassemble what differs, and ask
-    abidiff.
+    abidiff. ``causes`` are those for which code that differs is COMPATIBLE.
     """
 
     mode: Mode = Mode.GATE
@@ -90,6 +94,7 @@ class ComparePolicy:
     waivers: tuple[Waiver, ...] = ()
     today: date | None = None
     both_sides: bool = True
+    causes: frozenset[CodeCause] = frozenset(CodeCause)
 
     def without_suffix(self, release: str) -> str:
         """The Release (or EVR) with our suffix taken off its end.

@@ -11,6 +11,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 
+class CodeCause(enum.StrEnum):
+    """Why code or data that differs may be compatible all the same; without one it is REVIEW."""
+
+    PLACEMENT = "placement"
+    """The same functions and data at other addresses; every reference leads to the counterpart."""
+    BUILD_TIME = "build-time"
+    """Beside that, constants and texts that follow from the time of each build."""
+    TOOLCHAIN = "toolchain"
+    """Both sides' own records name different compilers."""
+
+
 class Verdict(enum.StrEnum):
     """Best to worst; the order of definition is the order of badness.
 

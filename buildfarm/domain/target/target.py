@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import ClassVar, Literal
 
+from buildfarm.domain.core.verdict import CodeCause
 from buildfarm.domain.target.allowed_url import AllowedUrl
 from buildfarm.domain.target.repodata_style import RepodataStyle
 from buildfarm.domain.target.trigger import Triggers
@@ -136,10 +137,13 @@ class Lifecycle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy:
-    """Verdicts below COMPATIBLE that the destination tag accepts."""
+    """Verdicts below COMPATIBLE that the destination tag accepts, and the causes for which code
+    that differs is COMPATIBLE.
+    """
 
     __pydantic_config__: ClassVar = _FORBID
     uncompared: bool = False
+    causes: tuple[CodeCause, ...] = tuple(CodeCause)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,7 @@ def policy_of(target: Target, build: Build, facts: RuleFacts) -> ComparePolicy:
         renames=facts.renames or {},
         debranded=frozenset(ours) if build.debranded_release else frozenset(),
         expectations=dict.fromkeys(ours, facts.expectations),
+        causes=frozenset(target.gate.causes),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from buildfarm.domain.compare.contents import both_sides
 from buildfarm.domain.compare.contents.both_sides import debuginfo_of
+from buildfarm.domain.compare.contents.code import with_causes
 from buildfarm.domain.compare.expect import expected
 from buildfarm.domain.compare.facts.content_facts import (
     BothSides,
@@ -234,9 +235,8 @@ def _result(
     policy: ComparePolicy,
 ) -> PairResult:
     source = comparison.source
-    findings = expected(
-        conclude(comparison, *content, both), policy.expectations.get(source, ()), source=source
-    )
+    concluded = with_causes(conclude(comparison, *content, both), policy.causes)
+    findings = expected(concluded, policy.expectations.get(source, ()), source=source)
     return PairResult(
         old=comparison.old.basename,
         new=comparison.new.basename,

@@ -15,9 +15,11 @@ from buildfarm.adapters.compare.rpm_facts.elf.build_times import BuildTimes
 from buildfarm.adapters.compare.rpm_facts.elf.disassembly import Disassembler
 from buildfarm.adapters.compare.rpm_facts.elf.elf_image import ElfError
 from buildfarm.adapters.compare.rpm_facts.elf.functions import Room, spans
+from buildfarm.domain.compare.contents.code import RULES, with_causes
 from buildfarm.domain.compare.contents.elf import compare_elf
-from buildfarm.domain.compare.facts.content_facts import BothSides, Cause
-from buildfarm.domain.core.verdict import Finding, Verdict
+from buildfarm.domain.compare.facts.content_facts import BothSides
+from buildfarm.domain.compare.kinds import Kind, finding
+from buildfarm.domain.core.verdict import CodeCause, Finding, Verdict
 from tests.integration.compare.elf_sample import library, program
 
 SOURCE = """
@@ -69,7 +71,7 @@ def built(folder: Path, source: str = SOURCE, *options: str) -> bytes:
 def test_code_at_other_addresses_is_proved_equal(tmp_path, strip):
     old, new = built(tmp_path / "old", SOURCE, *strip), built(tmp_path / "n", SOURCE, MOVED, *strip)
     pair, findings = judged(old, new)
-    assert (pair.cause, pair.changed) == (Cause.PLACEMENT, 0)
+    assert (pair.cause, pair.changed) == (CodeCause.PLACEMENT, 0)
     assert pair.functions > 6
     assert ("elf-code", Verdict.COMPATIBLE, "code-moved") in {
         (item.kind, item.verdict, item.rule) for item in findings
@@ -79,10 +81,10 @@ def test_code_at_other_addresses_is_proved_equal(tmp_path, strip):
 def test_code_without_room_is_not_decoded_and_nothing_is_proved_of_it(tmp_path):
     old, new = built(tmp_path / "old"), built(tmp_path / "new", SOURCE, MOVED)
     room = Room()
-    assert code_pair.compare(old, new, room=room).cause is Cause.PLACEMENT
+    assert code_pair.compare(old, new, room=room).cause is CodeCause.PLACEMENT
     assert room.left < Room().left
     pair = code_pair.compare(old, new, room=Room(left=100))
-    assert (pair.cause, pair.functions) == (Cause.OTHER, 0)
+    assert (pair.cause, pair.functions) == (None, 0)
 
 
 EDITS = {
@@ -112,7 +114,7 @@ def test_one_change_without_a_cause_is_for_review(tmp_path, edit, options):
         )
     assert changed != SOURCE
     pair, findings = judged(built(tmp_path / "old"), built(tmp_path / "new", changed, *options))
-    assert pair.cause is Cause.OTHER
+    assert pair.cause is None
     assert worst(findings) is Verdict.REVIEW
     assert pair.changes
 
@@ -146,7 +148,7 @@ def test_a_reference_that_points_elsewhere_is_no_move(tmp_path):
     """A text reference some bytes further: nothing moved, so the address is a change."""
     source = SOURCE.replace("counter % 3]", "counter % 3] + 2")
     pair, findings = judged(built(tmp_path / "old"), built(tmp_path / "new", source))
-    assert pair.cause is Cause.OTHER
+    assert pair.cause is None
     assert worst(findings) is Verdict.REVIEW
 
 
@@ -159,7 +161,7 @@ def test_a_branch_into_the_middle_of_an_instruction_is_a_change(tmp_path):
     jump = next(at for at in range(len(code)) if code[at] in (0x7E, 0x7F))  # jle, jg
     broken = patched(data, ".text", jump + 1, bytes([code[jump + 1] + 1]))
     pair, findings = judged(data, broken)
-    assert pair.cause is Cause.OTHER
+    assert pair.cause is None
     assert worst(findings) is Verdict.REVIEW
 
 
@@ -216,10 +218,10 @@ def test_the_year_of_the_build_is_a_cause_and_another_number_is_none(tmp_path):
         built(tmp_path / year, source, f"-DYEAR={year}") for year in ("2022", "2026", "2027")
     )
     pair, findings = judged(old, new, times)
-    assert pair.cause is Cause.BUILD_TIME
+    assert pair.cause is CodeCause.BUILD_TIME
     assert worst(findings) is Verdict.COMPATIBLE
     assert next(item.rule for item in findings if item.kind == "elf-code") == "code-build-time"
-    assert judged(old, new)[0].cause is Cause.OTHER, "without the builds' times nothing is proved"
+    assert judged(old, new)[0].cause is None, "without the builds' times nothing is proved"
     assert worst(judged(old, wrong, times)[1]) is Verdict.REVIEW
 
 
@@ -230,8 +232,8 @@ def test_the_date_of_the_build_in_a_text_is_a_cause_and_another_date_is_none(tmp
     dates = ("Feb  3 2026 10:00:00", "May  3 2026 23:11:02", "May  9 2026 23:11:02")
     old, new, wrong = (built(tmp_path / str(at), source, f'-DWHEN="{date}"')
                        for at, date in enumerate(dates))  # fmt: skip
-    assert judged(old, new, times)[0].cause is Cause.BUILD_TIME
-    assert judged(old, wrong, times)[0].cause is Cause.OTHER
+    assert judged(old, new, times)[0].cause is CodeCause.BUILD_TIME
+    assert judged(old, wrong, times)[0].cause is None
 
 
 def with_compiler(data: bytes, text: bytes) -> bytes:
@@ -255,6 +257,14 @@ def test_another_toolchain_on_both_records_is_a_cause_while_the_interface_is_equ
             worst(judged(old, built(tmp_path / "evil", changed.replace(*edit)))[1])
             is Verdict.REVIEW
         )
+
+
+@pytest.mark.parametrize("cause", CodeCause)
+def test_a_target_decides_what_a_cause_is_worth(cause):
+    rule = next(rule for rule, known in RULES.items() if known is cause)
+    item = finding(Kind.ELF_CODE, Verdict.COMPATIBLE, rule, path="/x")
+    assert with_causes([item], frozenset(CodeCause)) == [item]
+    assert worst(with_causes([item], frozenset(CodeCause) - {cause})) is Verdict.REVIEW
 
 
 def test_no_record_on_one_side_is_no_cause(tmp_path):

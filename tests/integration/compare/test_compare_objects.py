@@ -9,7 +9,16 @@ import pytest
 
 from buildfarm.adapters.compare.rpm_facts.elf import elf, kernel_module
 from buildfarm.domain.compare.contents.normalise import Mask
-from tests.integration.compare.elf_sample import MODULE, archive, compare, facts, module, run, told
+from tests.integration.compare.elf_sample import (
+    MODULE,
+    archive,
+    compare,
+    compile_c,
+    facts,
+    module,
+    run,
+    told,
+)
 
 ONE, TWO = "int one(void) { return 1; }\n", "int one(void); int two(void) { return one() + 1; }\n"
 BOTH = {"one.o": ONE, "two.o": TWO}
@@ -163,3 +172,11 @@ def test_a_member_that_is_not_elf_is_compared_by_its_bytes(tmp_path):
         run("ar", "rs", tmp_path / side / "libsample.a", tmp_path / side / "note.txt")
     paths = [tmp_path / side / "libsample.a" for side in ("old", "new")]
     assert told(compare(*paths)) == {("archive-member", "REVIEW", "note.txt")}
+
+
+def test_an_object_that_asks_for_an_executable_stack_loses_protection(tmp_path):
+    old, new = (
+        compile_c(tmp_path / side, "-c", *options, source=ONE, name="a.o")
+        for side, options in (("old", ()), ("new", ("-Wa,--execstack",)))
+    )
+    assert ("elf-hardening", "REVIEW", "nx") in told(compare(old, new, "/usr/lib64/a.o"))

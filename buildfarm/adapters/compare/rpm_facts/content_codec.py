@@ -12,13 +12,13 @@ from buildfarm.domain.compare.contents.pe import PeFacts
 from buildfarm.domain.compare.facts.content_facts import (
     AbiFacts,
     BothSides,
-    Cause,
     CodeChange,
     CodePair,
     ContentFacts,
     MemberFacts,
 )
 from buildfarm.domain.compare.facts.elf_facts import ElfFacts, ElfSymbol, ModuleFacts
+from buildfarm.domain.core.verdict import CodeCause
 
 _CLASS = [field.name for field in fields(ClassFacts)]
 _MEMBER = [field.name for field in fields(MemberFacts)]
@@ -103,9 +103,10 @@ def _code(form: Mapping[str, Any] | None) -> CodePair | None:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in form.items()
     }
-    values["cause"] = Cause(form["cause"])
+    values["cause"] = form["cause"] and CodeCause(form["cause"])
     values["changes"] = tuple(
-        CodeChange(**{**change, "cause": Cause(change["cause"])}) for change in form["changes"]
+        CodeChange(**{**change, "cause": change["cause"] and CodeCause(change["cause"])})
+        for change in form["changes"]
     )
     return CodePair(**values)
 

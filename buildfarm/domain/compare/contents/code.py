@@ -1,6 +1,6 @@
 """Code and data that differ: with a cause on record it is COMPATIBLE, without one a person looks.
 
-Causes are what both files prove (:class:`Cause`), or another toolchain by both sides' own records.
+Causes are what both files prove (:class:`CodeCause`), or another toolchain by both sides' own records.
 A toolchain explains other instructions, never another interface: texts that only ours has, and
 functions that only ours calls, have no such cause. Nothing is inferred from the difference itself.
 """
@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from buildfarm.domain.compare.contents.notes import Notes
-from buildfarm.domain.compare.facts.content_facts import Cause, CodePair
+from buildfarm.domain.compare.facts.content_facts import CodePair
 from buildfarm.domain.compare.facts.elf_facts import ElfFacts
 from buildfarm.domain.compare.kinds import Kind
-from buildfarm.domain.core.verdict import Verdict
+from buildfarm.domain.core.verdict import CodeCause, Finding, Verdict
 
 _SHOWN = 6
 _NEVER_MADE = frozenset({"(unnamed bytes)", ".comment"})
 """What no compiler writes otherwise: bytes outside all sections, a record that is none."""
 _PREFIX = re.compile(r"^_*(?:isoc(?:99|23)_|libc_)?")
 _SUFFIX = re.compile(r"(?:_chk|_unlocked|_finite|64|_2)?$")
+RULES = {
+    "code-moved": CodeCause.PLACEMENT,
+    "code-build-time": CodeCause.BUILD_TIME,
+    "code-toolchain": CodeCause.TOOLCHAIN,
+}
+"""The rules of findings with a cause."""
 _RENAMED = frozenset({"stack_chk_fail", "cxa_finalize", "gmon_start"})
 
 
@@ -61,9 +68,9 @@ def _judge_loaded(
 
 def _cause(old: ElfFacts, new: ElfFacts, pair: CodePair | None) -> tuple[str, str]:
     """Return the rule of the cause, empty without one, and words about what differs."""
-    if pair is not None and pair.functions and pair.cause is Cause.PLACEMENT:
+    if pair is not None and pair.functions and pair.cause is CodeCause.PLACEMENT:
         return "code-moved", "all functions and data are equal, at other addresses"
-    if pair is not None and pair.functions and pair.cause is Cause.BUILD_TIME:
+    if pair is not None and pair.functions and pair.cause is CodeCause.BUILD_TIME:
         return "code-build-time", f"the time of the build: {_some(_names(pair))}"
     made = [
         frozenset((*own, *(told or ())))
@@ -82,6 +89,14 @@ def _cause(old: ElfFacts, new: ElfFacts, pair: CodePair | None) -> tuple[str, st
         return "", f"only ours has the text {pair.texts[0][:60]!r}"
     tools = (_some(sorted(made[at] - made[1 - at]) or sorted(made[at])) for at in (0, 1))
     return "code-toolchain", f"made by another toolchain: {' → '.join(tools)}"
+
+
+def with_causes(findings: Sequence[Finding], accepted: Collection[CodeCause]) -> list[Finding]:
+    """Return the findings; code with a cause that a target does not accept is REVIEW."""
+    refused = {rule for rule, cause in RULES.items() if cause not in accepted}
+    return [
+        replace(item, verdict=Verdict.REVIEW) if item.rule in refused else item for item in findings
+    ]
 
 
 def unexplained_imports(old: Collection[str], new: Collection[str]) -> list[str]:

@@ -10,10 +10,10 @@ from buildfarm.domain.compare.contents.elf_symbols import compare_symbols
 from buildfarm.domain.compare.contents.kernel_module import compare_module
 from buildfarm.domain.compare.contents.notes import Notes
 from buildfarm.domain.compare.contents.static_archive import compare_archive
-from buildfarm.domain.compare.facts.content_facts import NOTHING, BothSides, Cause
+from buildfarm.domain.compare.facts.content_facts import NOTHING, BothSides
 from buildfarm.domain.compare.facts.elf_facts import BAD, MERGED_INTO_LIBC, ElfFacts
 from buildfarm.domain.compare.kinds import Kind
-from buildfarm.domain.core.verdict import Finding, Verdict
+from buildfarm.domain.core.verdict import CodeCause, Finding, Verdict
 
 _NO_KERNEL = (0, 0, 0)
 
@@ -163,6 +163,6 @@ def _content(old: ElfFacts, new: ElfFacts, notes: Notes, both: BothSides) -> Non
         verdict = Verdict.REVIEW if hidden else Verdict.COMPATIBLE
         notes.add(Kind.ELF_LAYOUT, verdict, "elf-segments", "program headers", *shown)
     elif old.layout != new.layout and not differing:
-        proved = both.code is not None and both.code.cause is Cause.PLACEMENT
+        proved = both.code is not None and both.code.cause is CodeCause.PLACEMENT
         verdict = Verdict.COMPATIBLE if proved or not old.segments else Verdict.REVIEW
         notes.add(Kind.ELF_LAYOUT, verdict, "elf-layout", "addresses", old.layout, new.layout)

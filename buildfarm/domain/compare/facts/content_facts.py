@@ -4,12 +4,12 @@ both.
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
 from buildfarm.domain.compare.contents.java import ClassFacts
 from buildfarm.domain.compare.contents.pe import PeFacts
 from buildfarm.domain.compare.facts.elf_facts import ElfFacts
+from buildfarm.domain.core.verdict import CodeCause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,24 +66,14 @@ class ContentRequest:
     masks: tuple[tuple[str, str], ...] = ()
 
 
-class Cause(enum.StrEnum):
-    """Why code or data of two files differ, as far as both files prove it."""
-
-    PLACEMENT = "placement"
-    """The same functions and data at other addresses, and every reference leads to the counterpart."""
-    BUILD_TIME = "build-time"
-    """Beside that, constants and texts that follow from the time of each build."""
-    OTHER = "other"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeChange:
     """One function or piece of data that differs; ``old`` and ``new`` are lines of evidence, as many
-    on each side.
+    on each side. ``cause`` is what both files prove.
     """
 
     what: str
-    cause: Cause = Cause.OTHER
+    cause: CodeCause | None = None
     old: str = ""
     new: str = ""
 
@@ -98,7 +88,7 @@ class CodePair:
     what each side's own records say of its compilers.
     """
 
-    cause: Cause = Cause.OTHER
+    cause: CodeCause | None = None
     covered: tuple[str, ...] = ()
     functions: int = 0
     changed: int = 0

@@ -38,7 +38,8 @@ from buildfarm.adapters.compare.rpm_facts.elf.placement import (
     Relocation,
     Side,
 )
-from buildfarm.domain.compare.facts.content_facts import Cause, CodeChange, CodePair
+from buildfarm.domain.compare.facts.content_facts import CodeChange, CodePair
+from buildfarm.domain.core.verdict import CodeCause
 
 _MAX_CODE = 8 << 20
 _RELA, _HASH, _GNU_HASH, _STRTAB = 4, 5, 0x6FFFFFF6, 3
@@ -164,10 +165,10 @@ class _Comparison:
         return self._concluded(known, alone + changed + places)
 
     def _concluded(self, known: CodePair, changes: list[CodeChange]) -> CodePair:
-        cause = Cause.OTHER
-        if all(change.cause is Cause.BUILD_TIME for change in changes):
-            cause = Cause.BUILD_TIME if changes else Cause.PLACEMENT
-        other = sorted(changes, key=lambda change: change.cause is Cause.BUILD_TIME)
+        cause = None
+        if all(change.cause is CodeCause.BUILD_TIME for change in changes):
+            cause = CodeCause.BUILD_TIME if changes else CodeCause.PLACEMENT
+        other = sorted(changes, key=lambda change: change.cause is CodeCause.BUILD_TIME)
         return replace(
             known,
             cause=cause,
@@ -226,7 +227,7 @@ class _Comparison:
         old, new = _hunks(*listings)
         return CodeChange(
             what=pair.old.name or f"the function at {pair.old.start:#x}",
-            cause=Cause.BUILD_TIME if pair.timed else Cause.OTHER,
+            cause=CodeCause.BUILD_TIME if pair.timed else None,
             old=old,
             new=new,
         )
@@ -276,7 +277,7 @@ class _Comparison:
                      for text, part in zip(texts, (old, new), strict=True)]  # fmt: skip
             yield CodeChange(
                 what=change.what,
-                cause=Cause.BUILD_TIME if timed else Cause.OTHER,
+                cause=CodeCause.BUILD_TIME if timed else None,
                 old=shown[0][:200],
                 new=shown[1][:200],
             )
