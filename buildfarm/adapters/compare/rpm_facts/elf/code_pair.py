@@ -132,16 +132,24 @@ class _Comparison:
         self._images, self._times = images, times
         self._spans = [spans(*both) for both in zip(images, debug, strict=True)]
         self._readers = [Disassembler(image) for image in images]
-        relocations = [_relocations(image) for image in images]
-        self._sides = [Side(*both) for both in zip(images, relocations, strict=True)]
         self._still = still
 
     def facts(self, known: CodePair) -> CodePair:
-        """Add cause and changes to what is known."""
-        pairs, alone = self._paired()
+        """Add cause and changes to what is known.
+
+        A function of another size, or of one file alone, settles that there is no cause: then only
+        the first such are decoded, for people to read.
+        """
+        both_sides, alone = self._paired()
+        other = [both for both in both_sides if _sizes_differ(*both)]
+        if alone or other:
+            shown = [self._function(self._pair(*both)) for both in other[:_MAX_CHANGES]]
+            facts = self._concluded(known, [*shown, *alone])
+            return replace(facts, changed=len(alone) + len(other))
+        pairs = [self._pair(*both) for both in both_sides]
         proof = Placement(
-            self._sides[0],
-            self._sides[1],
+            Side(self._images[0], _relocations(self._images[0])),
+            Side(self._images[1], _relocations(self._images[1])),
             CodeMap(pairs),
             (self._readers[0].slots, self._readers[1].slots),
             still=self._still,
@@ -177,7 +185,7 @@ class _Comparison:
             changes=tuple(other[:_MAX_CHANGES]),
         )
 
-    def _paired(self) -> tuple[list[Pair], list[CodeChange]]:
+    def _paired(self) -> tuple[list[tuple[Span, Span]], list[CodeChange]]:
         """Pair the functions of both files; those of one alone are changes.
 
         A named function is paired by its name, one without by its place among those.
@@ -186,12 +194,12 @@ class _Comparison:
         for side, some in zip(sides, self._spans, strict=True):
             for span in some:
                 side[span.section, span.name].append(span)
-        pairs: list[Pair] = []
+        pairs: list[tuple[Span, Span]] = []
         alone: list[CodeChange] = []
         for key in dict.fromkeys([*sides[0], *sides[1]]):
             for old, new in zip_longest(sides[0].get(key, ()), sides[1].get(key, ())):
                 if old is not None and new is not None:
-                    pairs.append(self._pair(old, new))
+                    pairs.append((old, new))
                     continue
                 name = key[1] or f"a function of {key[0]}"
                 sizes = [f"{span.end - span.start} bytes" if span else "" for span in (old, new)]
@@ -221,15 +229,14 @@ class _Comparison:
         )
 
     def _function(self, pair: Pair) -> CodeChange:
-        assert pair.old_code is not None
-        assert pair.new_code is not None
+        name = pair.old.name or f"the function at {pair.old.start:#x}"
+        if pair.old_code is None or pair.new_code is None:
+            sizes = [f"{span.size} bytes" for span in (pair.old, pair.new)]
+            return CodeChange(what=f"{name} in the unwind table", old=sizes[0], new=sizes[1])
         listings = [self._listing(0, pair), self._listing(1, pair)]
         old, new = _hunks(*listings)
         return CodeChange(
-            what=pair.old.name or f"the function at {pair.old.start:#x}",
-            cause=CodeCause.BUILD_TIME if pair.timed else None,
-            old=old,
-            new=new,
+            what=name, cause=CodeCause.BUILD_TIME if pair.timed else None, old=old, new=new
         )
 
     def _timed(self, one: str, two: str) -> bool:
@@ -306,6 +313,10 @@ class _Comparison:
             one[".rela.dyn"], two[".rela.dyn"] = map(_relocation_rows, self._images)
         names = sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
         return [CodeChange(what=f"table {name}") for name in names]
+
+
+def _sizes_differ(old: Span, new: Span) -> bool:
+    return bool(old.size and new.size) and old.size != new.size
 
 
 def _tables(image: Image) -> dict[str, object]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from buildfarm.adapters.compare.rpm_facts.errors import MalformedError
 
@@ -102,6 +103,8 @@ class Image:
     segments: tuple[Segment, ...]
     headers: tuple[tuple[int, int], ...]
     """(start, end) of the file's own tables."""
+    symbol_tables: dict[int, list[Any]] = field(default_factory=dict, compare=False, repr=False)
+    """Rows that were read already, by the table's offset: several readers want the same."""
 
     def bytes_of(self, section: Section) -> memoryview:
         """Return the section's content, empty if it has no bytes in the file."""

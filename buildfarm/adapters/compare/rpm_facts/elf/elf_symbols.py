@@ -58,6 +58,8 @@ def table(image: Image, section: Section) -> list[Entry]:
     layout = "IBBHQQ" if image.wide else "IIIBBH"
     if section.size > _MAX_SYMBOLS * struct.calcsize(image.order + layout):
         raise ElfError(f"more than {_MAX_SYMBOLS} symbols")
+    if section.offset in image.symbol_tables:
+        return image.symbol_tables[section.offset]
     strings = image.linked(section)
     entries = []
     for row in image.rows(section, layout):
@@ -74,6 +76,7 @@ def table(image: Image, section: Section) -> list[Entry]:
                 size=size,
             )
         )
+    image.symbol_tables[section.offset] = entries
     return entries
 
 

@@ -41,12 +41,16 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The bytes of one function: addresses from ``start`` up to ``end``; ``name`` may be empty."""
+    """The bytes of one function: addresses from ``start`` up to ``end``; ``name`` may be empty.
+
+    ``size`` is its own length as the unwind table has it, without fill; 0 where that is unknown.
+    """
 
     name: str
     section: str
     start: int
     end: int
+    size: int = 0
 
 
 def spans(image: Image, debug: Image | None = None) -> list[Span]:
@@ -55,7 +59,8 @@ def spans(image: Image, debug: Image | None = None) -> list[Span]:
     The first span of a section has the section's name unless a function starts there.
     """
     names = _names(image, debug)
-    starts = sorted(names.keys() | set(_unwound(image)))
+    sizes = dict(_unwound(image))
+    starts = sorted(names.keys() | sizes.keys())
     found: list[Span] = []
     for section in sorted(code_sections(image), key=lambda section: section.address):
         end = section.address + section.size
@@ -66,7 +71,7 @@ def spans(image: Image, debug: Image | None = None) -> list[Span]:
             at += 1
         for start, stop in zip(cuts, [*cuts[1:], end], strict=True):
             name = names.get(start, section.name if start == section.address else "")
-            found.append(Span(name, section.name, start, stop))
+            found.append(Span(name, section.name, start, stop, sizes.get(start, 0)))
     return found
 
 
@@ -110,8 +115,10 @@ def _mini(image: Image) -> Image | None:
         return None
 
 
-def _unwound(image: Image) -> Iterator[int]:
-    """Yield where the functions of the unwind table start; nothing from a damaged one."""
+def _unwound(image: Image) -> Iterator[tuple[int, int]]:
+    """Yield where the functions of the unwind table start, and their sizes; nothing from a damaged
+    one.
+    """
     section = image.named(".eh_frame")
     if section is None or section.type == NOBITS:
         return
@@ -126,8 +133,8 @@ def _unwound(image: Image) -> Iterator[int]:
             if not identity:
                 encodings[at] = _encoding(bytes(data[at + 8 : at + 4 + length]))
             elif encodings.get(at + 4 - identity) == _RELATIVE_WORD:
-                offset = struct.unpack_from(image.order + "i", data, at + 8)[0]
-                yield section.address + at + 8 + offset
+                offset, size = struct.unpack_from(image.order + "iI", data, at + 8)
+                yield section.address + at + 8 + offset, size
             at += 4 + length
     except _DAMAGED:
         return
