@@ -243,30 +243,37 @@ def test_a_waiver_given_by_form_lets_a_build_through_until_its_day_is_over(
     page, said = open_page(browser)
     log_in(page, farm, "erin", f"/builds/{popt['id']}")
     badge(page, "incompatible")
-    page.click("#do-waive summary")
-    assert "poptVendorExtension" in page.locator("#do-waive option").first.inner_text()
-    page.fill("#do-waive input[name=owner]", "core")
-    page.fill("#do-waive input[name=expires]", f"{utc_now():%Y-%m-%d}")
-    page.fill("#do-waive input[name=reason]", "nothing of ours calls it")
-    page.click("#do-waive button")
-    page.locator(".done", has_text="The waiver is in force").wait_for()
+    waived = []
+    while page.locator("#do-waive").count():
+        page.click("#do-waive summary")
+        waived.append(page.locator("#do-waive option").first.inner_text())
+        page.fill("#do-waive input[name=owner]", "core")
+        page.fill("#do-waive input[name=expires]", f"{utc_now():%Y-%m-%d}")
+        page.fill("#do-waive input[name=reason]", "nothing of ours calls it")
+        page.click("#do-waive button")
+        page.locator(".done", has_text="The waiver is in force").wait_for()
+        page.goto(f"{farm.url}/builds/{popt['id']}")
+        page.locator("#do-waive option", has_text=waived[-1]).wait_for(state="detached")
+    assert "poptVendorExtension" in waived[0]
+    kinds = [text.split()[0] for text in waived]
+    assert kinds == ["export-removed", "elf-code"], "without the function, its code differs too"
     badge(page, "published")  # no build was needed; the next generation carries it
     assert "incompatible" not in page.locator("#head .badges").inner_text().lower()
     assert "waived" in page.locator("#comparison").inner_text()
 
     page.goto(f"{farm.url}/waivers")
     row = page.locator("#waivers tbody tr", has_text="nothing of ours calls it")
-    assert "active" in row.inner_text()
+    assert "active" in row.first.inner_text()
     page.goto(f"{farm.url}/builds/{popt['id']}")
     page.evaluate("window.opened = 'once'")
-    assert len(expire_days_later(farm, monkeypatch)) == 1
+    assert len(expire_days_later(farm, monkeypatch)) == len(waived)
     badge(page, "incompatible")
     badge(page, "refused")
     assert page.evaluate("window.opened") == "once"
     page.goto(f"{farm.url}/waivers?all=1")
     assert (
         "expired on"
-        in page.locator("#waivers tbody tr", has_text="nothing of ours calls it").inner_text()
+        in page.locator("#waivers tbody tr", has_text="nothing of ours calls it").first.inner_text()
     )
     page.context.close()
     assert said == []
