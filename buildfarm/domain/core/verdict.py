@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 
 class CodeCause(enum.StrEnum):
-    """Why code or data that differs may be compatible all the same; without one it is REVIEW."""
+    """Reason for which code or data that differs is compatible; without one it is REVIEW."""
 
     PLACEMENT = "placement"
     """The same functions and data at other addresses; every reference leads to the counterpart."""

@@ -90,6 +90,13 @@ def test_a_gzip_header_counts_but_for_time_and_name():
         assert digest("/x.gz", other) != plain
 
 
+def test_a_header_that_holds_the_beginning_of_the_text_does_not_stand_for_it():
+    first, rest = TEXT[:11], TEXT[11:]
+    assert digest("/x.gz", gzipped(rest, comment=first)) != digest("/x.gz", gzipped(TEXT))
+    text = b"extra" + TEXT
+    assert digest("/x.gz", gzipped(text[9:], extra=text[5:9])) != digest("/x.gz", gzipped(text))
+
+
 def test_a_frame_that_zstd_skips_counts():
     packed = zstandard.ZstdCompressor().compress(TEXT)
     skipped = struct.pack("<II", 0x184D2A50, len(PAYLOAD)) + PAYLOAD

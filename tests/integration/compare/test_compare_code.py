@@ -54,7 +54,7 @@ MOVED = "-Wl,--section-start=.text=0x9000"
 def judged(
     old: bytes, new: bytes, times: BuildTimes | None = None
 ) -> tuple[code_pair.CodePair, list[Finding]]:
-    """What the code says, and the findings that come of it."""
+    """The comparison of the code, and the findings that come of it."""
     pair = code_pair.compare(old, new, times=times)
     return pair, compare_elf("/x", elf.read(old), elf.read(new), BothSides(code=pair))
 
@@ -265,6 +265,13 @@ def test_a_target_decides_what_a_cause_is_worth(cause):
     item = finding(Kind.ELF_CODE, Verdict.COMPATIBLE, rule, path="/x")
     assert with_causes([item], frozenset(CodeCause)) == [item]
     assert worst(with_causes([item], frozenset(CodeCause) - {cause})) is Verdict.REVIEW
+
+
+def test_a_record_explains_nothing_where_nobody_compared_the_texts(tmp_path):
+    old = with_compiler(built(tmp_path / "old"), b"GCC: (GNU) 11.4.1")
+    new = built(tmp_path / "new", SOURCE.replace('"one"', '"/bin/evil"'))
+    assert elf.read(old).toolchain != elf.read(new).toolchain
+    assert worst(compare_elf("/x", elf.read(old), elf.read(new))) is Verdict.REVIEW
 
 
 def test_no_record_on_one_side_is_no_cause(tmp_path):

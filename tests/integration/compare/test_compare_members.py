@@ -86,6 +86,22 @@ def test_a_member_of_an_archive_in_an_archive_is_named_by_both():
     assert item.subject == "inner.zip!a"
 
 
+def tar_with_mode(mode: int, body: bytes) -> bytes:
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w") as box:
+        about = tarfile.TarInfo("run")
+        about.size, about.mode = len(body), mode
+        box.addfile(about, io.BytesIO(body))
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("sort", ["text", "program"])
+def test_a_member_with_other_rights_is_for_review_whatever_it_is(tmp_path: Path, sort: str):
+    body = b"text\n" if sort == "text" else library(tmp_path / "x").read_bytes()
+    (item,) = found(tar_with_mode(0o755, body), tar_with_mode(0o4755, body))
+    assert (item.rule, item.subject, item.verdict) == ("member-attributes", "run", Verdict.REVIEW)
+
+
 def test_an_archive_whose_members_are_equal_differs_in_its_frame():
     held = [io.BytesIO(), io.BytesIO()]
     for place, order in zip(held, ("12", "21"), strict=True):
@@ -170,6 +186,10 @@ def test_classes_of_a_jar_are_compared_and_one_that_two_members_define_is_not_lo
     assert ("class-code", "REVIEW", "A") in told(
         found(old, zipped(A__class=made["two"], b="1"), path)
     )
+    moved = found(old, zipped(x__A__class=made["one"], b="1"), path)
+    assert {(item.rule, item.verdict) for item in moved} == {
+        ("member-removed", Verdict.REVIEW), ("member-added", Verdict.REVIEW)
+    }  # fmt: skip
     several = {"A__class": made["one"], "META-INF/versions/11/A__class": made["one"]}
     hidden = {**several, "META-INF/versions/11/A__class": made["two"]}
     (item,) = found(zipped(**several), zipped(**hidden), path)

@@ -180,3 +180,22 @@ def test_an_object_that_asks_for_an_executable_stack_loses_protection(tmp_path):
         for side, options in (("old", ()), ("new", ("-Wa,--execstack",)))
     )
     assert ("elf-hardening", "REVIEW", "nx") in told(compare(old, new, "/usr/lib64/a.o"))
+
+
+def test_bytes_of_an_archive_that_belong_to_no_member_count(tmp_path):
+    """An index that says nothing true on both sides, and a name that no member has."""
+    data = archive(tmp_path, BOTH).read_bytes()
+    at = data.index(b"one\0")
+    wrong = [data[:at] + name + data[at + 3 :] for name in (b"aaa", b"bbb")]
+    assert ("archive-member", "REVIEW", "symbol index") in told(
+        compare(*wrong, "/usr/lib64/libsample.a")
+    )
+    long_name = f"{'x' * 30}.o"
+    named = archive(tmp_path / "long", {long_name: ONE}, options="rcS").read_bytes()
+    start = named.index(b"//                ") + 60
+    size = int(named[start - 12 : start - 2])
+    head = named[: start - 12] + f"{size + 10:<10}".encode() + b"`\n"
+    grown = head + named[start : start + size] + b"payload1/\n" + named[start + size :]
+    assert ("archive-member", "REVIEW", "name table") in told(
+        compare(named, grown, "/usr/lib64/libsample.a")
+    )

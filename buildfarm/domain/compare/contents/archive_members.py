@@ -25,7 +25,7 @@ def compare_members(
     that was added, removed or changed is for review. Where all members are equal, what lies between
     them is not.
     """
-    several = _several(old) | _several(new)
+    several = _several(old) | _several(new) | _moved(old, new)
     before, after = (
         {item.name: item for item in side if _class_name(item) in several | {""}}
         for side in (old, new)
@@ -41,6 +41,7 @@ def compare_members(
             findings.append(_one_sided(path, one, two))
         elif one.digest != two.digest:
             findings += _changed(path, one, two)
+    findings += _attributes(path, old, new)
     if not findings:
         subject = "members are equal; what is between them, or their order or attributes, is not"
         return [
@@ -65,6 +66,30 @@ def _several(members: Sequence[MemberFacts]) -> set[str]:
     """
     counted = Counter(_class_name(member) for member in members if member.classes)
     return {name for name, count in counted.items() if count > 1}
+
+
+def _moved(old: Sequence[MemberFacts], new: Sequence[MemberFacts]) -> set[str]:
+    """Return the classes that both sides have under another member's name: the JVM looks for a class
+    by that.
+    """
+    before, after = (
+        {_class_name(member): member.name for member in side if member.classes}
+        for side in (old, new)
+    )
+    return {name for name in before.keys() & after.keys() if before[name] != after[name]}
+
+
+def _attributes(path: str, old: Sequence[MemberFacts], new: Sequence[MemberFacts]) -> list[Finding]:
+    """Findings of members with other modes, owners, link targets or extended attributes."""
+    before, after = ({member.name: member.attributes for member in side} for side in (old, new))
+    return [
+        finding(
+            Kind.CONTENT_DATA, Verdict.REVIEW, "member-attributes", path=path, subject=name,
+            old=before[name], new=after[name],
+        )
+        for name in sorted(before.keys() & after.keys())
+        if before[name] != after[name]
+    ]  # fmt: skip
 
 
 def _one_sided(path: str, old: MemberFacts | None, new: MemberFacts | None) -> Finding:

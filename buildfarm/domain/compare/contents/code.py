@@ -18,8 +18,6 @@ from buildfarm.domain.compare.kinds import Kind
 from buildfarm.domain.core.verdict import CodeCause, Finding, Verdict
 
 _SHOWN = 6
-_NEVER_MADE = frozenset({"(unnamed bytes)", ".comment"})
-"""What no compiler writes otherwise: bytes outside all sections, a record that is none."""
 _PREFIX = re.compile(r"^_*(?:isoc(?:99|23)_|libc_)?")
 _SUFFIX = re.compile(r"(?:_chk|_unlocked|_finite|64|_2)?$")
 RULES = {
@@ -52,9 +50,7 @@ def _judge_loaded(
 ) -> None:
     where = f"{len(sections)} sections differ: {' '.join(sections)}"
     cause, words = _cause(old, new, pair)
-    covered = set(sections) - _NEVER_MADE if pair is None else set(pair.covered)
-    outside = set(sections) - covered
-    if cause and not outside:
+    if pair is not None and cause and set(sections) <= set(pair.covered):
         notes.add(Kind.ELF_CODE, Verdict.COMPATIBLE, cause, f"{words}; {where}")
         return
     notes.add(
@@ -68,27 +64,32 @@ def _judge_loaded(
 
 def _cause(old: ElfFacts, new: ElfFacts, pair: CodePair | None) -> tuple[str, str]:
     """Return the rule of the cause, empty without one, and words about what differs."""
-    if pair is not None and pair.functions and pair.cause is CodeCause.PLACEMENT:
+    if pair is None:  # nobody compared the texts, so no record explains anything
+        return "", ""
+    if pair.functions and pair.cause is CodeCause.PLACEMENT:
         return "code-moved", "all functions and data are equal, at other addresses"
-    if pair is not None and pair.functions and pair.cause is CodeCause.BUILD_TIME:
+    if pair.functions and pair.cause is CodeCause.BUILD_TIME:
         return "code-build-time", f"the time of the build: {_some(_names(pair))}"
     made = [
-        frozenset((*own, *(told or ())))
-        for own, told in (
-            (old.toolchain, pair and pair.old_toolchain),
-            (new.toolchain, pair and pair.new_toolchain),
-        )
+        frozenset((*old.toolchain, *pair.old_toolchain)),
+        frozenset((*new.toolchain, *pair.new_toolchain)),
     ]
-    words = f"changed: {_some(_names(pair), pair.changed)}" if pair and pair.changes else ""
+    changed = f"changed: {_some(_names(pair), pair.changed)}" if pair.changes else ""
     if not all(made) or made[0] == made[1]:
-        return "", words
-    asked = unexplained_imports(old.imports, new.imports)
-    if asked:
-        return "", f"ours calls {_some(asked)}, which no other toolchain explains"
-    if pair is not None and pair.texts:
-        return "", f"only ours has the text {pair.texts[0][:60]!r}"
+        return "", changed
+    unexplained = _beyond_toolchain(old, new, pair)
+    if unexplained:
+        return "", "; ".join(filter(None, (unexplained, changed)))
     tools = (_some(sorted(made[at] - made[1 - at]) or sorted(made[at])) for at in (0, 1))
     return "code-toolchain", f"made by another toolchain: {' → '.join(tools)}"
+
+
+def _beyond_toolchain(old: ElfFacts, new: ElfFacts, pair: CodePair) -> str:
+    """Return in words what another toolchain does not explain; empty if there is nothing."""
+    asked = unexplained_imports(old.imports, new.imports)
+    if asked:
+        return f"ours calls {_some(asked)}, which no other toolchain explains"
+    return f"only ours has the text {pair.texts[0][:60]!r}" if pair.texts else ""
 
 
 def with_causes(findings: Sequence[Finding], accepted: Collection[CodeCause]) -> list[Finding]:

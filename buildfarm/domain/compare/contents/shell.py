@@ -1,4 +1,4 @@
-"""What a shell runs of a script: the text without lines that are comments alone."""
+"""Shell scripts without comments: the lines that a shell runs."""
 
 from __future__ import annotations
 

@@ -41,6 +41,7 @@ def compare_archive(
         )
     before, after = dict(old.members), dict(new.members)
     plain_before, plain_after = dict(old.sections), dict(new.sections)
+    _frame(old, new, notes)
     for name in sorted(before.keys() ^ after.keys()):
         # ld takes an archive for its symbols; a member without any is taken by nobody
         words = ("member", "(none)") if name in before else ("(none)", "member")
@@ -70,6 +71,15 @@ def compare_archive(
             " ".join(before),
             " ".join(after),
         )
+
+
+def _frame(old: ElfFacts, new: ElfFacts, notes: Notes) -> None:
+    """Compare an index that says nothing true, and names of no member: bytes that no member has."""
+    members = {*dict(old.members), *dict(new.members)}
+    before, after = dict(old.sections), dict(new.sections)
+    for name in sorted((before.keys() | after.keys()) - members):
+        if old.indexed == new.indexed and before.get(name) != after.get(name):
+            notes.add(Kind.ARCHIVE_MEMBER, Verdict.REVIEW, "archive-frame", name)
 
 
 def _kind(facts: ElfFacts | None) -> str:

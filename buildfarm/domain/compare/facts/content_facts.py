@@ -16,11 +16,12 @@ from buildfarm.domain.core.verdict import CodeCause
 class MemberFacts:
     """One file in an archive, or in an archive within it (``outer!inner``).
 
-    ``digest`` is of its normal form and of the attributes that unpacking keeps.
+    ``digest`` is of its normal form, ``attributes`` are those that unpacking keeps.
     """
 
     name: str
     digest: str
+    attributes: str = ""
     nature: str = "data"
     text: str = ""
     elf: ElfFacts | None = None
@@ -80,7 +81,7 @@ class CodeChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodePair:
-    """What two files load, compared.
+    """The comparison of what two files load.
 
     ``covered`` are the names of the sections that were compared: all that are loaded.
     ``changes`` are the first of ``changed``; ``functions`` is 0 where the code could not be

@@ -33,9 +33,9 @@ _FLAG_WORDS = {
 }  # fmt: skip
 _HARMLESS_FLAGS = _DOC_FLAGS | 1 << 12
 _VERIFIED = (1 << 9) - 1
-"""What `rpm -V` looks at (rpmvf.h: RPMVERIFY_FILEDIGEST to RPMVERIFY_CAPS); other bits mean nothing."""
+"""Bits that `rpm -V` looks at (rpmvf.h: RPMVERIFY_FILEDIGEST to RPMVERIFY_CAPS); others mean nothing."""
 PRIVILEGED = "privileged-file-"
-"""How the rule of a file with rights of its own begins, in one RPM only."""
+"""Beginning of the rule of a file with rights of its own that one RPM alone has."""
 _LIBRARY = re.compile(r"/lib[^/]*\.(?:so(?:\.[^/]*)?|a)$|/lib64/[^/]+\.so")
 _COMMAND = re.compile(r"^(?:/usr)?(?:/local)?/(?:s?bin|libexec|games)/")
 

@@ -18,7 +18,7 @@ _CLOCK = re.compile(r"\b[0-2]\d:[0-5]\d(?::[0-5]\d)?\b")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildTimes:
-    """When each side was built, seconds since 1970; 0 is unknown."""
+    """Times of both builds, seconds since 1970; 0 is unknown."""
 
     old: int = 0
     new: int = 0

@@ -303,7 +303,7 @@ class _Comparison:
                     if _is_placed(row)
                 }
             )
-        for key in values[0].keys() & values[1].keys():
+        for key in sorted(values[0].keys() & values[1].keys()):
             yield Reference(f"symbol {key[0]}", values[0][key], values[1][key])
 
     def _tables(self) -> list[CodeChange]:

@@ -1,4 +1,4 @@
-"""Where the functions of an ELF file start, and what they are called.
+"""Starts and names of the functions of an ELF file.
 
 Names come from the symbol tables (the file's own, its ``.gnu_debugdata``, its debuginfo file's);
 starts of functions without a name come from the unwind table that every compiled function has
@@ -34,7 +34,7 @@ _DAMAGED = (ElfError, struct.error, IndexError, OverflowError, lzma.LZMAError, E
 
 @dataclass(slots=True)
 class Room:
-    """How many bytes of code may still be decoded for one pair of RPMs: a second takes about 1 MiB."""
+    """Bytes of code that may still be decoded for one pair of RPMs; a MiB takes one to three seconds."""
 
     left: int = 16 << 20
 

@@ -1,4 +1,4 @@
-"""Whether two ELF files hold the same program at other addresses.
+"""The proof that two ELF files hold the same program at other addresses.
 
 A *reference* is a pair of addresses: what one instruction or one relocation of the old file points
 to, and what the same one of the new file does. The files are the same program if each function has
@@ -95,7 +95,7 @@ class CodeMap:
 
 @dataclass(frozen=True, slots=True)
 class Relocation:
-    """What the dynamic linker does at a place: ``symbol`` and its addend, or an address."""
+    """An action of the dynamic linker at a place: write ``symbol`` and its addend, or an address."""
 
     kind: int
     symbol: str

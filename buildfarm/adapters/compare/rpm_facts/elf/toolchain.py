@@ -1,4 +1,4 @@
-"""Which tools a compiled file says it was made with: its own record, not a guess from its code.
+"""Records of the tools that a compiled file was made with: its own words, not a guess from its code.
 
 Sources are ``.comment`` (gcc, clang, lld, rustc), ``DW_AT_producer`` of the debuginfo (DWARF 5,
 3.1.1) and Go's build information (``debug/buildinfo`` of Go).

@@ -17,7 +17,7 @@ _MAX_MEMBERS, _MAX_SYMBOLS = 50_000, 1_000_000
 
 def members(data: bytes) -> Iterator[tuple[str, int, bytes]]:
     """Yield name, offset of the header, and content of each member, the symbol index under its own
-    name ``/`` or ``/SYM64/``.
+    name ``/`` or ``/SYM64/`` and the table of long names under ``//``.
 
     :raises ValueError: not an ar archive.
     """
@@ -33,6 +33,7 @@ def members(data: bytes) -> Iterator[tuple[str, int, bytes]]:
         start, at = at, at + _HEADER + size + size % 2
         if name == "//":
             long_names = body
+            yield name, start, body
         else:
             yield name if name in _INDEX else _name(name, long_names), start, body
     if at < len(data):
@@ -63,10 +64,13 @@ def read(data: bytes) -> ElfFacts | None:
     seen: Counter[str] = Counter()
     index: tuple[str, bytes] | None = None
     defined: set[tuple[int, str]] = set()
-    symbols = 0
+    symbols, names = 0, b""
     for name, start, body in members(data):
         if name in _INDEX:
             index = name, body
+            continue
+        if name == "//":
+            names = body
             continue
         seen[name] += 1
         label = name if seen[name] == 1 else f"{name}#{seen[name]}"
@@ -82,6 +86,10 @@ def read(data: bytes) -> ElfFacts | None:
     indexed = index is not None and _entries(*index) == defined
     if index is not None and not indexed:
         sections.append(("symbol index", hashlib.sha256(index[1]).hexdigest()[:32]))
+    used = {name.encode("utf-8", "backslashreplace") for name in seen}
+    unused = b"/\n".join(name for name in names.split(b"/\n") if name.strip() not in {*used, b""})
+    if unused:
+        sections.append(("name table", hashlib.sha256(unused).hexdigest()[:32]))
     first = next((facts for _, facts in parts if facts is not None), None)
     if first is None:
         return None

@@ -13,7 +13,7 @@ _VERSIONS = (b"\0\1\0\0", b"OTTO", b"true")
 _STAMPS = 28
 _MAGIC = 0xB1B0AFBA
 _ADJUSTMENT = 8
-"""Where ``head`` holds what makes the sum of the whole file :data:`_MAGIC`."""
+"""Offset in ``head`` of the number that makes the sum of the whole file :data:`_MAGIC`."""
 
 
 def without_stamps(data: bytes) -> bytes:

@@ -35,7 +35,7 @@ _ACTIVE = re.compile(
     r"|<(?:iframe|object|embed|foreignObject)\b[^>]*",
     re.IGNORECASE | re.DOTALL,
 )
-"""What a browser runs of a page."""
+"""Parts of a page that a browser runs."""
 _BUILD_FOLDER = re.compile(r"/BUILD(?:ROOT)?(?=/)")
 _TOPDIR = re.compile(r"(?:^/builddir/build|/rpmbuild)$")
 """mock's and rpmdev-setuptree's; see the rpm manual, "Macro configuration", for ``_topdir``."""
@@ -118,7 +118,8 @@ def _container(data: bytes, path: str, mask: Mask, depth: int) -> NormalForm | N
                 content, rest = unpack(data)
                 inside = path.removesuffix(_ENDINGS.get(name, ""))
                 form = reduce(content, inside, mask, depth=depth + 1)
-                form.material = f"{name}\0".encode() + rest + form.material
+                # The length keeps the rest from passing for the beginning of the content.
+                form.material = f"{name}\0{len(rest)}\0".encode() + rest + form.material
                 form.fired.insert(0, name)
                 return form
         for name, (looks, members) in containers.ARCHIVES.items():
@@ -146,10 +147,9 @@ def _members(kind: str, found: list[containers.Member], mask: Mask, depth: int) 
         room -= len(text)
         members += [replace(inner, name=f"{member.name}!{inner.name}") for inner in form.members]
         if not form.members:
-            attributes = f"{member.attributes}\0{form.digest}".encode("utf-8", "surrogateescape")
             members.append(
                 MemberFacts(
-                    name=member.name or member.attributes, digest=hashlib.sha256(attributes).hexdigest(),
+                    name=member.name or member.attributes, digest=form.digest, attributes=member.attributes,
                     nature=form.nature, text=text, elf=form.elf, classes=form.classes,
                 )
             )  # fmt: skip
